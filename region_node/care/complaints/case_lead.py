@@ -124,7 +124,7 @@ def open_item(
 
 
 def lead(context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """Turns a complaint returned by its only responsible region into a case, whose item awaits the coordinator.
+    """Turns a complaint returned by its only owner region into a case, whose item awaits the coordinator.
 
     It is changed in place; the caller stores it.
     """

@@ -1,4 +1,4 @@
-"""Complaints by their columns: the responsible region, the level, the due time, without personal data.
+"""Complaints by their columns: the owner region, the level, the due time, without personal data.
 
 No sealed content is opened for them. The department comes from the table of figures.
 """

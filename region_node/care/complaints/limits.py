@@ -121,7 +121,7 @@ def _limits(federation: Federation, name: str, complaint: Complaint) -> list[Lim
 
 
 def _of(national: TimeLimit, regional: Iterable[RegionalLimit | RegionalPolicy], complaint: Complaint) -> list[Limit]:
-    """The national limit by the calendar of the responsible region, and the stricter ones of the regions."""
+    """The national limit by the calendar of the owner region, and the stricter ones of the regions."""
     concerned = {complaint.origin_region, complaint.home_region, complaint.owner_region}
     stricter = (Limit(each.region, each.limit) for each in regional if each.region in concerned)
     return [Limit(complaint.owner_region, national), *stricter]

@@ -94,7 +94,7 @@ class ComplaintEnvelopes:
             attaching.answered(tx, self._context, asked, refused, now)
 
     def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """Handles the responsible region's new version of a complaint of this origin region."""
+        """Handles the owner region's new version of a complaint of this origin region."""
         snapshot = received(ComplaintUpdate, content.payload).complaint
         if border.updated(COMPLAINT, tx, snapshot, content, now):
             handling.adopt(tx, self._context, snapshot, now)
