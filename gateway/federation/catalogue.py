@@ -27,8 +27,13 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, unknown
 from gateway.federation.agreements import agreement_holds
 from gateway.federation.complaint_classifier import Classifier, Proposal
+<<<<<<< HEAD
 from gateway.federation.complaint_limits import resolution_promises
 from gateway.federation.complaint_rules import CONFIDENCE, LEAD, severity_policy
+=======
+from gateway.federation.complaint_rules import CONFIDENCE, LEAD
+from gateway.federation.documents import parse_alternatives
+>>>>>>> s7
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.numberplan import NumberPlan
 from gateway.federation.policies import Due, Promise, promises, strictest_figure
@@ -252,42 +257,6 @@ class Federation:
         """
         confidence, lead = (self.figure(name, regions) / 100 for name in (CONFIDENCE, LEAD))
         return self._classifier.propose(text, confidence=confidence, lead=lead, critical=self._critical_categories)
-
-    def complaint_promises(
-        self,
-        severity: ComplaintSeverity.ValueType,
-        stage: str,
-        start: datetime,
-        regions: Sequence[str],
-    ) -> list[Promise]:
-        """The limits of a severity for a stage (`STAGES`) of a complaint of `start`, strictest first, in UTC.
-
-        `regions` are the origin and the home region. Raises `Refused` with CONFIGURATION_INVALID or REGION_UNKNOWN.
-        """
-        policy = self.policy(severity_policy(severity, stage))
-        return promises(policy.limit, policy.regional, regions, self._due_from(start))
-
-    def complaint_resolution(
-        self,
-        category: ComplaintCategory,
-        severity: ComplaintSeverity.ValueType,
-        start: datetime,
-        regions: Sequence[str],
-        *,
-        rural: bool = False,
-    ) -> list[Promise]:
-        """The resolution times of a complaint of `start`, in UTC, strictest first.
-
-        The category's limit replaces that of the severity; the legal time for an answer caps both. `regions` are the
-        origin and the home region. Raises `Refused` with CONFIGURATION_INVALID or REGION_UNKNOWN.
-        """
-        return resolution_promises(
-            category,
-            severity,
-            self.policy,
-            lambda limit, regional: promises(limit, regional, regions, self._due_from(start)),
-            rural=rural,
-        )
 
     @cached_property
     def _classifier(self) -> Classifier:

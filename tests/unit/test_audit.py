@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from gateway.auditing import audit
 from gateway.auditing.audit import GENESIS, AuditRow, ChainBroken, Head, Seen
 from gateway.store.port import Operation, Transaction
-from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteDatabase, SqliteTransaction
-from gateway.store.sqlite_schema import apply
+from tests.empty_database import empty_database, empty_image
 from tests.simulation.batch import run_batch
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -24,10 +23,8 @@ TEXTS = ("actor", "action", "subject", "detail")
 
 @pytest.fixture(name="tx")
 def a_transaction() -> Iterator[SqliteTransaction]:
-    database = SqliteDatabase(":memory:")
-    apply(database.connection, migrations_of("gateway"))
-    yield database.transaction()
-    database.close()
+    with closing(empty_database("gateway")) as connection:
+        yield SqliteTransaction(connection)
 
 
 def chain(count: int) -> list[AuditRow]:
@@ -81,7 +78,7 @@ def test_operations_of_one_commit_append_to_one_chain_also_after_one_of_them_bro
 
     database = SqliteDatabase(":memory:")
     with closing(database):
-        apply(database.connection, migrations_of("gateway"))
+        database.connection.deserialize(empty_image("gateway"))
         for numbers in ((0, 1, 2), (3, 4), (5, 6)):
             run_batch(database, [appending(number) for number in numbers])
         rows = list(audit.rows(database.transaction()))
