@@ -18,7 +18,7 @@ from tests.bench.orders import HANDLING, HOME, create_customers
 def running(directory: Path, profile: Profile = EMBEDDED, tree: Path | None = None) -> Iterator[LocalFederation]:
     """A federation with the customers of the bench; of another tree where one is given. It ends with the context."""
     federation = LocalFederation(
-        directory, (HANDLING, HOME), profile, launcher=launch_anew if tree is None else _launcher_of(tree)
+        directory, (HANDLING, HOME), profile, launcher=launch_anew if tree is None else launcher_of(tree)
     )
     try:
         federation.prepare()
@@ -44,7 +44,7 @@ def chain_client(directory: Path, sizes: Mapping[str, int]) -> Iterator[LoadClie
         chain.kill()
 
 
-def _launcher_of(tree: Path) -> Launcher:
+def launcher_of(tree: Path) -> Launcher:
     """Starts programs of another tree by this interpreter, with the packages that are installed here."""
     found = {"PYTHONPATH": str(tree), "PYTHONSAFEPATH": "1"}  # and nothing from the directory of this process
 

@@ -60,3 +60,29 @@ def test_a_short_bench_follows_every_order_to_its_completion_and_writes_its_repo
     assert "CPU of servers" in printed
     assert "the rest of the business" in printed
     assert list(tmp_path.iterdir()) == [output], "the processes' files are removed"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(360)  # a minute on a quiet machine
+def test_a_tree_beside_itself_is_not_worse() -> None:
+    command = [sys.executable, "-m", "tests.bench.against", "HEAD", "--rounds=1", "--seconds=0.3", "--unsynced"]
+    printed = run_to_its_end(command, 300)
+    figures = ("orders, 1 callers: throughput", "orders, 128 callers: p50", "bills of another region", "by a grant")
+    assert [each for each in figures if each not in printed] == []
+    assert "worse" not in printed.replace("nothing is told to be worse", "")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_mixed_load_a_rest_and_the_bytes_of_an_order_are_measured() -> None:
+    mixed = ["mixed", "--callers=4", "--rounds=1", "--seconds=2", "--unsynced"]
+    programs = {
+        "shared record": mixed,
+        "coordinator:": ["rest", "--rest=0.5", "--seconds=1"],
+        "sichuan:": ["disk", "--orders=64"],
+    }
+    printed = {
+        word: run_to_its_end([sys.executable, "-m", f"tests.bench.{words[0]}", *words[1:]], 60)
+        for word, words in programs.items()
+    }
+    assert [word for word, told in printed.items() if word not in told] == []

@@ -1,5 +1,6 @@
 """The history of the bench: what counts as worse, what is read back, and the page that shows it."""
 
+import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.process import Program
 from tests.bench import page
 from tests.bench.history import Ratio, Ratios, Run, append, business_ratios, level_ratios, newest, read, worse
 from tests.bench.machine import Machine, file_system, machine_of, sync_seconds
 from tests.bench.report import Comparison, Level, Round, Spread, Window
 from tests.bench.requirements import Needs, NotReady, changes, commit_of
+from tests.bench.running import launcher_of
 
 MACHINE = Machine("a processor", cores=2, memory_gib=24, file_system="ext4", kernel="6.1")
 ORDERS = Ratio("orders, 128 callers: throughput", "chain", "1/s", 2000.0, 800.0, Spread(0.4, 0.38, 0.42), rounds=5)
@@ -106,6 +109,16 @@ def test_a_tree_with_changes_is_refused_and_a_clean_one_has_a_commit(
     assert changes(tmp_path) == " M file\n"
     with pytest.raises(NotReady, match="that of a commit"):
         recorded.require()
+
+
+def test_programs_of_another_tree_take_their_modules_from_it(tmp_path: Path) -> None:
+    tree, log = tmp_path / "tree", tmp_path / "log"
+    (tree / "gateway").mkdir(parents=True)
+    (tree / "gateway" / "where.py").write_text("print(__file__)")
+    program = Program("where", "gateway.where", (), log, tmp_path / "port")
+    with log.open("wb") as written:
+        assert launcher_of(tree)(program, os.environ, written).wait(30) == 0
+    assert log.read_text("utf-8") == f"{tree / 'gateway' / 'where.py'}\n"
 
 
 def test_the_page_is_fresh() -> None:
