@@ -2,6 +2,7 @@
 
 Of all calls 60 % are reads (bills and shared records), 25 % orders, 10 % complaints and 5 % documents put on file. One
 region has 70 % of the customers who come; the other three, and among them the one that is called, have 10 % each.
+Profiles are left out: each needs a code or a password, of which a policy allows an operator only so many a minute.
 """
 
 import asyncio
