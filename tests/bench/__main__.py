@@ -16,7 +16,7 @@ from rich.console import Console
 from tests.bench.business import measure_business
 from tests.bench.comparing import LEVELS, compare, order_client
 from tests.bench.engines import measure_engines
-from tests.bench.history import Run, append
+from tests.bench.history import Run, append, newest, read, worse
 from tests.bench.machine import machine_of
 from tests.bench.orders import CUSTOMERS
 from tests.bench.page import write_page
@@ -111,19 +111,25 @@ def main(
 
 
 def record(results: Results, commit: str, others: float, directory: Path) -> None:
-    """Adds a run of a commit to the history, and writes the page anew. Raises OSError."""
-    append(
-        Run(
-            commit=commit,
-            date=datetime.now(UTC).isoformat(timespec="seconds"),
-            machine=machine_of(directory),
-            python=platform.python_version(),
-            grpcio=version("grpcio"),
-            others_before=others,
-            ratios=results.ratios,
-        )
+    """Adds a run of a commit to the history, writes the page anew, and names what is worse than on this machine before.
+
+    Raises OSError.
+    """
+    run = Run(
+        commit=commit,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        machine=machine_of(directory),
+        python=platform.python_version(),
+        grpcio=version("grpcio"),
+        others_before=others,
+        ratios=results.ratios,
     )
+    before = newest(read(), run.machine)
+    append(run)
     write_page()
+    if before is not None:
+        for each in worse(before.ratios, run.ratios):
+            click.echo(f"worse than at {before.commit[:8]}: {each}", err=True)
 
 
 def tell(results: Results, output: Path) -> None:

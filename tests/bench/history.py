@@ -72,7 +72,7 @@ def level_ratios(levels: Sequence[Level], name: str, measured: str, against: str
     """The ratios of loads with so many callers, but not those of the load client's own processor time."""
     return {
         f"{name}/{level.callers}/{figure.name}": Ratio(
-            figure=f"{measured}, {level.callers} callers: {figure.label}",
+            figure=f"{measured}, {level.callers} {'caller' if level.callers == 1 else 'callers'}: {figure.label}",
             against=against,
             unit=figure.unit,
             base=figure.of([each.base for each in level.rounds]).median,

@@ -18,7 +18,7 @@ from tests.bench.running import launcher_of
 
 MACHINE = Machine("a processor", cores=2, memory_gib=24, file_system="ext4", kernel="6.1")
 ORDERS = Ratio("orders, 128 callers: throughput", "chain", "1/s", 2000.0, 800.0, Spread(0.4, 0.38, 0.42), rounds=5)
-P50 = Ratio("orders, 1 callers: p50", "chain", "ms", 1.5, 9.0, Spread(6.0, 5.5, 6.5), rounds=5)
+P50 = Ratio("orders, 1 caller: p50", "chain", "ms", 1.5, 9.0, Spread(6.0, 5.5, 6.5), rounds=5)
 RATIOS: Ratios = {"orders/128/throughput": ORDERS, "orders/1/p50": P50}
 RUN = Run("a" * 40, "2026-11-28T06:00:00+00:00", MACHINE, "3.11.9", "1.82.3", others_before=0.1, ratios=RATIOS)
 
