@@ -44,7 +44,7 @@ _WIDTH = 120  # columns
 
 @dataclass(frozen=True)
 class Older:
-    """What the present tree is compared with."""
+    """The other half of a comparison: an older tree, or a recorded run."""
 
     name: str
     tree: Path | None = None

@@ -1,4 +1,4 @@
-"""The history of the bench: a line for each recorded run, and what is worse than in an earlier one."""
+"""The history of the bench: a line for each recorded run, and the ratios that are worse than in an earlier run."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ _KIB_IN_GIB = 2**20
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine by all that moves a ratio. A new kernel leaves it the same machine."""
+    """A machine, by the properties that move a ratio. A new kernel leaves it the same machine."""
 
     processor: str
     cores: int

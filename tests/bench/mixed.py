@@ -1,4 +1,4 @@
-"""`python -m tests.bench.mixed`: what counters of a day do together, most of it for one region, beside a bare chain.
+"""`python -m tests.bench.mixed`: the calls of many counters together, most for one region, beside a bare chain.
 
 Of all calls 60 % are reads (bills and shared records), 25 % orders, 10 % complaints and 5 % documents put on file. One
 region has 70 % of the customers who come; the other three, and among them the one that is called, have 10 % each.

@@ -1,4 +1,4 @@
-"""What a bench needs, looked for before anything starts, and told in one message."""
+"""The needs of a bench, checked before anything starts; one message names all that is missing."""
 
 import shutil
 import subprocess
@@ -66,7 +66,7 @@ class Needs:
 
 
 def ready(needs: Needs) -> float:
-    """Looks whether all is there, and whether the machine is quiet; returns how many processors were busy.
+    """Checks the needs, and whether the machine is quiet; returns how many processors others keep busy.
 
     Raises ClickException where something is missing.
     """

@@ -1,4 +1,4 @@
-"""What `tests.bench.against` compares with, how it ends, and the arithmetic of the other programs beside the bench."""
+"""The comparison with an older tree, its exit code, and the arithmetic of the other programs beside the bench."""
 
 import contextlib
 import itertools

@@ -1,4 +1,4 @@
-"""The history of the bench: what counts as worse, what is read back, and the page that shows it."""
+"""The history of the bench, the ratios that count as worse, and the page that shows the last run."""
 
 import os
 import subprocess
