@@ -298,3 +298,16 @@ def test_one_id_is_under_way_once_and_an_order_whose_caller_left_is_forgotten(tm
         await require_accepted(again, ["r0"])
 
     at_the_node(tmp_path, story)
+
+
+def test_at_the_end_orders_without_an_answer_are_cancelled_and_no_more_are_taken(tmp_path: Path) -> None:
+    async def story(node: Node, client: Packing) -> None:
+        node.answers.clear()
+        tasks = await one_by_one(node, client, ["r0"])
+        await client.__aexit__()
+        (ended,) = await asyncio.gather(*tasks, return_exceptions=True)
+        assert isinstance(ended, asyncio.CancelledError)
+        with pytest.raises(RuntimeError):
+            await client.submit("r1", PAYMENT)
+
+    at_the_node(tmp_path, story)

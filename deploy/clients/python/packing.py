@@ -11,6 +11,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -87,14 +88,17 @@ class Packing:
     async def __aexit__(self, *_: object) -> None:
         """Ends the stream; orders without an answer are cancelled."""
         self._sending.cancel()
-        await asyncio.gather(self._sending, return_exceptions=True)
+        with suppress(asyncio.CancelledError):
+            await self._sending
 
     async def submit(self, request_id: str, order: OrderRequest, wait: float = 0.0) -> Order:
         """The accepted order, after at most `wait` seconds for the home region. Without a wait it is bulk work.
 
-        Tries again until the node answers: limit it by `asyncio.timeout`. Raises OrderRefused, and ValueError while the
-        same request id is under way.
+        Tries again until the node answers: limit it by `asyncio.timeout`. Raises OrderRefused, ValueError while the
+        request id is under way, and RuntimeError after the end of `async with`.
         """
+        if self._sending.done():
+            raise RuntimeError("nothing is sent any more")
         if request_id in self._open:
             raise ValueError(f"{request_id} is under way")
         waiting = Waiting(SubmittedOrder(request_id=request_id, order=order), duration(wait))
