@@ -27,13 +27,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, unknown
 from gateway.federation.agreements import agreement_holds
 from gateway.federation.complaint_classifier import Classifier, Proposal
-<<<<<<< HEAD
-from gateway.federation.complaint_limits import resolution_promises
-from gateway.federation.complaint_rules import CONFIDENCE, LEAD, severity_policy
-=======
 from gateway.federation.complaint_rules import CONFIDENCE, LEAD
-from gateway.federation.documents import parse_alternatives
->>>>>>> s7
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.numberplan import NumberPlan
 from gateway.federation.policies import Due, Promise, promises, strictest_figure
