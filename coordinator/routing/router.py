@@ -54,6 +54,7 @@ class Router:
             destination=request.destination,
             origin=caller,
             sealed=request.sealed,
+            nonce=request.nonce,
             journey=request.journey,
             traceparents=request.traceparents,
         )

@@ -39,7 +39,7 @@ class Destination:
 
 def echo(request: DeliverRequest) -> DeliverResponse:
     """An answer that repeats what came."""
-    return DeliverResponse(sealed=request.sealed, journey=request.journey)
+    return DeliverResponse(sealed=request.sealed, nonce=request.nonce, journey=request.journey)
 
 
 def router(carrier_to: Callable[[str], Carrier]) -> Router:
@@ -47,7 +47,9 @@ def router(carrier_to: Callable[[str], Carrier]) -> Router:
 
 
 def batch(origin: str = "") -> DeliverRequest:
-    return DeliverRequest(destination="sichuan", origin=origin, sealed=b"\xff sealed", traceparents=["00-1", "00-2"])
+    return DeliverRequest(
+        destination="sichuan", origin=origin, sealed=b"\xff sealed", nonce=b"a nonce", traceparents=["00-1", "00-2"]
+    )
 
 
 def test_what_goes_on_is_the_very_bytes_that_came_and_the_request_is_left_as_it_was() -> None:
@@ -57,7 +59,7 @@ def test_what_goes_on_is_the_very_bytes_that_came_and_the_request_is_left_as_it_
     ((forwarded, timeout),) = there.given
     assert timeout == 3.0
     assert (forwarded.sealed, list(forwarded.traceparents)) == (request.sealed, ["00-1", "00-2"])
-    assert response.sealed == request.sealed
+    assert (response.sealed, forwarded.nonce, response.nonce) == (request.sealed, b"a nonce", b"a nonce")
     assert request.SerializeToString(deterministic=True) == before
 
 
