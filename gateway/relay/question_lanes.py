@@ -64,7 +64,7 @@ class QuestionLane:
         self._context = context
         self._waiting: deque[_Question] = deque()
         self._in_flight: set[asyncio.Task[None]] = set()
-        self._is_due = False
+        self._is_starting = False
         self._is_open = True
 
     async def ask(self, sealed: Sealed, deadline: float) -> DeliverResult:
@@ -74,26 +74,26 @@ class QuestionLane:
         """
         if not self._is_open:
             raise self._unreachable()
-        loop = asyncio.get_running_loop()
-        question = _Question(sealed, deadline, loop.create_future())
+        question = _Question(sealed, deadline, asyncio.get_running_loop().create_future())
         self._waiting.append(question)
-        if not self._is_due:
-            # Not at once: the questions of this turn of the event loop then share one batch.
-            self._is_due = True
-            loop.call_soon(self._send_what_waits)
+        self._start()
         return await question.answer
 
     async def close(self) -> None:
         """Ends all questions."""
         self._is_open = False
         _fail(self._waiting, self._unreachable())
+        self._waiting.clear()
         for task in self._in_flight:
             task.cancel()
         await asyncio.gather(*self._in_flight, return_exceptions=True)
 
-    def _send_what_waits(self) -> None:
-        self._is_due = False
-        while len(self._in_flight) < BATCHES_IN_FLIGHT and (asked := self._take()):
+    def _start(self) -> None:
+        """Starts a batch. It takes its questions when it runs: all of this turn of the event loop then share it."""
+        if self._waiting and not self._is_starting and len(self._in_flight) < BATCHES_IN_FLIGHT:
+            # A batch that never runs, because its process ends, stays the last.
+            self._is_starting = True
+            asked: list[_Question] = []
             task = asyncio.get_running_loop().create_task(self._carry(asked), context=self._context.copy())
             self._in_flight.add(task)
             task.add_done_callback(partial(self._landed, asked))
@@ -111,7 +111,12 @@ class QuestionLane:
             self._waiting.popleft()
         return taken
 
-    async def _carry(self, asked: Sequence[_Question]) -> None:
+    async def _carry(self, asked: list[_Question]) -> None:
+        self._is_starting = False
+        asked += self._take()
+        self._start()
+        if not asked:
+            return
         latest = max(question.deadline for question in asked)
         results = await self._carrier.carry([question.sealed for question in asked], latest)
         for question, result in zip(asked, results, strict=True):
@@ -123,7 +128,7 @@ class QuestionLane:
         failure = self._unreachable() if task.cancelled() else task.exception()
         if failure is not None:
             _fail(asked, failure)
-        self._send_what_waits()
+        self._start()
 
     def _unreachable(self) -> Refused:
         return Refused(Reason.REASON_REGION_UNREACHABLE, region=self._destination)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import cache
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -21,9 +20,8 @@ from gateway.relay.lanes import BATCH_BYTES, BATCHES_IN_FLIGHT
 from gateway.relay.queries import ATTEMPTS, Asker
 from gateway.relay.transport import BeforeAttempt
 from tests.contract.relay_pair import DESTINATION, NOW, ORIGIN, OUTGOING, QUERY, FixedClock, Pair
-from tests.contract.relay_scene import Scene, play
-from tests.contract.test_lanes import NoWaiting, quiet
-from tests.simulation.virtual_time import VirtualLoop
+from tests.contract.test_lanes import NoWaiting, quiet, until
+from tests.simulation.virtual_time import Process, VirtualLoop
 
 ACCEPTED, REFUSED, MOVED = Outcome.OUTCOME_ACCEPTED, Outcome.OUTCOME_REFUSED, Outcome.OUTCOME_MOVED
 ELSEWHERE = "henan"
@@ -377,6 +375,27 @@ def test_a_closed_asker_leaves_no_question_without_an_end() -> None:
         await way.asker.close()
         way.ask("3")
         assert await way.outcomes() == ["REGION_UNREACHABLE"] * (BATCHES_IN_FLIGHT + 3)
+        assert asyncio.get_running_loop().time() == 0.0, "none waits until its time is over"
+        assert len(way.sent) == BATCHES_IN_FLIGHT
+
+    play_way(scenario)
+
+
+def test_nothing_of_a_lane_goes_on_after_its_process_is_killed() -> None:
+    async def asking(way: Way) -> None:
+        way.asker = Asker(pair().borders[ORIGIN], way, FixedClock(), NoWaiting())
+        await way.fill()
+        way.ask("1", "2")
+        await asyncio.Event().wait()
+
+    async def scenario(way: Way) -> None:
+        process = Process("guangdong/1")
+        process.spawn(asking(way))
+        await until(lambda: len(way.asked) == BATCHES_IN_FLIGHT + 2)
+        await quiet()
+        process.kill()
+        await quiet()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
         assert len(way.sent) == BATCHES_IN_FLIGHT
 
     play_way(scenario)
@@ -392,27 +411,6 @@ def test_a_shared_batch_runs_outside_of_any_call_and_a_question_alone_within_its
         assert [each.call for each in way.batches] == [NO_CALL, "a call"]
 
     play_way(scenario)
-
-
-def test_shared_questions_are_answered_and_audited_one_by_one(tmp_path: Path) -> None:
-    async def scenario(scene: Scene) -> None:
-        carried: list[int] = []
-
-        class Direct:
-            async def deliver(
-                self, batch: Batch, timeout: float, before_attempt: BeforeAttempt | None = None
-            ) -> BatchAnswer:
-                carried.append(len(batch.envelopes))
-                return await scene.receiver.deliver(batch, ORIGIN)
-
-        asker = Asker(scene.pair.borders[ORIGIN], Direct(), scene.clock, NoWaiting())
-        asking = [asker.ask(replace(OUTGOING, envelope_id=name, kind=QUERY), LONG, "") for name in "abcde"]
-        assert await asyncio.gather(*asking) == [b"0 effects"] * 5
-        assert carried == [5]
-        assert await scene.audited() == [("region/guangdong", "ENVELOPE_KIND_BILL_QUERY")] * 5
-        await asker.close()
-
-    play(tmp_path, scenario)
 
 
 Event = Callable[[Way, int], object]
