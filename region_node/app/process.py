@@ -265,7 +265,8 @@ def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
         erased_keys=ports.erased_keys,
         sinks={name: lowest for name, (lowest, _) in sinks.items()},
     )
-    questions = Questions(context, Asker(ports.border, ports.transport, ports.clock, ports.source))
+    asker = Asker(ports.border, ports.transport, ports.clock, ports.source)
+    questions = Questions(context, asker)
     provisioned = frozenset(named.businesses if named is not None else ())
     core = CorePorts(
         OrderContext(context, load_rules(), provisioned=provisioned),
@@ -273,6 +274,7 @@ def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
         ports.store,
         ports.clock,
         ports.transport,
+        asker,
         ports.source,
         ports.tracing,
         ports.workers,

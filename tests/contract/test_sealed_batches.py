@@ -116,8 +116,18 @@ class Way:
 
     def ask(self) -> bytes:
         """A question is asked."""
-        asker = Asker(self.pair.borders[ORIGIN], self.out, FixedClock(), random.Random(7))
-        return asyncio.run(asker.ask(replace(OUTGOING, kind=QUERY, payload=RECORD), 5.0, "00-1"))
+        [told] = self.ask_at_once("1")
+        return told
+
+    def ask_at_once(self, *names: str) -> list[bytes]:
+        """Questions are asked at one moment."""
+
+        async def asking() -> list[bytes]:
+            asker = Asker(self.pair.borders[ORIGIN], self.out, FixedClock(), random.Random(7))
+            each = replace(OUTGOING, kind=QUERY, payload=RECORD)
+            return await asyncio.gather(*(asker.ask(replace(each, envelope_id=name), 5.0, "00-1") for name in names))
+
+        return asyncio.run(asking())
 
 
 def refused(call: Callable[[], object]) -> Refused:
@@ -139,6 +149,13 @@ def test_an_order_and_its_receipt_pass_a_coordinator_that_can_read_neither() -> 
 def test_a_question_passes_as_an_order_does() -> None:
     way = Way()
     assert way.ask() == RECORD
+    assert not [each for each in way.seen if RECORD in each or OUTGOING.subject.encode() in each]
+
+
+def test_questions_of_one_moment_pass_in_one_sealed_batch() -> None:
+    way = Way()
+    assert way.ask_at_once(*"abcde") == [RECORD] * 5
+    assert [len(batch.envelopes) for batch in way.acted] == [5]
     assert not [each for each in way.seen if RECORD in each or OUTGOING.subject.encode() in each]
 
 
