@@ -14,7 +14,7 @@ from coordinator.membership.members import CurrentMembers
 from coordinator.membership.presence import Presence
 from coordinator.membership.rules import require_not_suspended
 from coordinator.membership.service import FederationPorts, FederationService, MembershipService
-from coordinator.membership.witnesses import Witnesses, tell_of_registry
+from coordinator.membership.witnesses import REGISTRY, Witnesses, tell_of_registry
 from coordinator.network.service import PathService
 from coordinator.oversight.complaint_service import ComplaintOversightService
 from coordinator.oversight.region_queries import Regions
@@ -143,7 +143,10 @@ async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Ru
         loop = asyncio.get_running_loop()
         following = Following(FollowingPorts(registry, parts.members, parts.channels))
         parts.problems.correlator.on_change(following.note_change)
-        loops = (tell_of_registry(server, registry), parts.problems.correlator.run(), following.run())
+        await server.say(REGISTRY, serves=registry.answers())
+        loops = [parts.problems.correlator.run(), following.run()]
+        if settings.etcd is not None:  # a registry in this process answers always
+            loops.append(tell_of_registry(server, registry))
         tasks = [loop.create_task(each) for each in loops]
         stack.push_async_callback(stop_tasks, tasks)
         stack.callback(parts.federation.close)
