@@ -64,6 +64,7 @@ from gateway.api.relay.v1 import relay_pb2
 from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
 from gateway.auditing.denial_log import DenialLog
 from gateway.process import running
+from gateway.process.memory import SettledMemory
 from gateway.process.running import Running, show_port, stop_tasks
 from gateway.process.starting import persistently
 from gateway.process.telemetry import Telemetry
@@ -190,6 +191,8 @@ def _parts(
         ChannelPorts(settings.federation, dialer, telemetry.tracing, telemetry.calls, random.Random())
     )
     members.on_change(channels.update)
+    memory = SettledMemory(registry.snapshot().revision)
+    members.on_change(lambda _: memory.note(registry.snapshot().revision))
     channels.update(members.all())  # channels to the members of the stored registry, which may stay unchanged for long
     denial_log = DenialLog(store, clock)
     keys = TrustedKeys(settings.credentials.authority.read_bytes(), settings.federation)
