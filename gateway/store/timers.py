@@ -11,6 +11,7 @@ from functools import partial
 from gateway.errors import Refused
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_microseconds, to_microseconds
+from gateway.time.looks import until_look
 
 SHORTEST_SLEEP = 0.05  # seconds: a failed timer stays due, and this delays the next look
 LONGEST_SLEEP = 1.0  # seconds: a stepped clock is noticed after at most this
@@ -156,10 +157,10 @@ class Scheduler:
         """Sleeps for a while; returns whether no timer can be due yet."""
         now = self._clock.now()
         left = (self._next_due - now).total_seconds()
-        seconds = min(max(left, SHORTEST_SLEEP), LONGEST_SLEEP)
+        seconds = min(max(left, SHORTEST_SLEEP), until_look(LONGEST_SLEEP))
         self._awake_at = now + timedelta(seconds=seconds)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
         self._awake_at = None
-        return left > LONGEST_SLEEP and not self._changed.is_set() and not self._store.is_shared
+        return left > seconds and not self._changed.is_set() and not self._store.is_shared
