@@ -14,7 +14,7 @@ from coordinator.membership.members import CurrentMembers
 from coordinator.membership.presence import Presence
 from coordinator.membership.rules import require_not_suspended
 from coordinator.membership.service import FederationPorts, FederationService, MembershipService
-from coordinator.membership.witnesses import Witnesses, tell_of_registry
+from coordinator.membership.witnesses import REGISTRY, Witnesses, tell_of_registry
 from coordinator.network.service import PathService
 from coordinator.oversight.complaint_service import ComplaintOversightService
 from coordinator.oversight.region_queries import Regions
@@ -64,6 +64,7 @@ from gateway.api.relay.v1 import relay_pb2
 from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
 from gateway.auditing.denial_log import DenialLog
 from gateway.process import running
+from gateway.process.memory import SettledMemory
 from gateway.process.running import Running, show_port, stop_tasks
 from gateway.process.starting import persistently
 from gateway.process.telemetry import Telemetry
@@ -143,7 +144,10 @@ async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Ru
         loop = asyncio.get_running_loop()
         following = Following(FollowingPorts(registry, parts.members, parts.channels))
         parts.problems.correlator.on_change(following.note_change)
-        loops = (tell_of_registry(server, registry), parts.problems.correlator.run(), following.run())
+        await server.say(REGISTRY, serves=registry.answers())
+        loops = [parts.problems.correlator.run(), following.run()]
+        if settings.etcd is not None:  # a registry in this process answers always
+            loops.append(tell_of_registry(server, registry))
         tasks = [loop.create_task(each) for each in loops]
         stack.push_async_callback(stop_tasks, tasks)
         stack.callback(parts.federation.close)
@@ -187,6 +191,8 @@ def _parts(
         ChannelPorts(settings.federation, dialer, telemetry.tracing, telemetry.calls, random.Random())
     )
     members.on_change(channels.update)
+    memory = SettledMemory(registry.snapshot().revision)
+    members.on_change(lambda _: memory.note(registry.snapshot().revision))
     channels.update(members.all())  # channels to the members of the stored registry, which may stay unchanged for long
     denial_log = DenialLog(store, clock)
     keys = TrustedKeys(settings.credentials.authority.read_bytes(), settings.federation)

@@ -13,6 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from coordinator.membership.members import CurrentMembers, member_of, members_of
 from coordinator.membership.presence import Presence
+from coordinator.membership.proofs import Proofs
 from coordinator.membership.registered import trust_registered
 from coordinator.membership.rules import require_configured, require_not_suspended
 from coordinator.registry.port import Registry, Replica
@@ -50,8 +51,6 @@ _LARGEST_SEQUENCE = 2**63 - 1
 _CERTIFICATE_BYTES = 16 * 1024  # each change sends it to every node
 _TOLD_BYTES = 16 * 1024  # of capabilities, and of a report
 _NOTE_LENGTH = 256
-_LOOK = 0.05  # seconds between checks whether the registry is current
-_LOOK_LONGER = 0.5  # and at whether it answers others only, for as long as nothing changes
 CONFIRM_SECONDS = 12.0  # for other coordinators to confirm: longer than a delivery takes, and than a lease by default
 _REGISTRY_LOST = frozenset({Reason.REASON_REGISTRY_UNAVAILABLE, Reason.REASON_OUTCOME_UNKNOWN})
 _log = logging.getLogger(__name__)
@@ -79,6 +78,8 @@ class FederationService(FederationServiceServicer):
         self._heartbeats = Rate(_BURST, _BURST / ports.interval.total_seconds())
         self._newcomers = Rate(_BURST, _BURST / _NEWCOMERS_SECONDS)
         self._key_changes = Rate(KEY_CHANGES, _KEY_CHANGES_PER_HOUR / 3600)
+        # Each process of a region makes two statements: the end of its audit chain, and its sealing key.
+        self._proofs = Proofs(ports.keys, 2 * ENDPOINTS_PER_REGION)
         self._closed = False
         ports.members.on_change(lambda _: self._wake())
 
@@ -133,14 +134,8 @@ class FederationService(FederationServiceServicer):
         try:
             while not self._closed:
                 self._require_not_cut_off()
-                if not self._ports.registry.is_current():
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(_LOOK):
-                            await changed.wait()
-                    changed.clear()
-                    continue
                 snapshot = self._ports.registry.snapshot()
-                if snapshot.configuration is not None:
+                if self._ports.registry.is_current() and snapshot.configuration is not None:
                     response = federation_pb2.WatchResponse(
                         federation_revision=snapshot.revision,
                         members=self._ports.members.all().values(),
@@ -152,11 +147,7 @@ class FederationService(FederationServiceServicer):
                         held = snapshot.revision
                     yield response
                     require_not_suspended(self._ports.members.all(), region)
-                while not changed.is_set():
-                    self._require_not_cut_off()
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(_LOOK_LONGER):
-                            await changed.wait()
+                await changed.wait()
                 changed.clear()
         finally:
             self._watching.pop(changed, None)
@@ -230,7 +221,7 @@ class FederationService(FederationServiceServicer):
 
     def _require_own_sealing_key(self, region: str, request: federation_pb2.JoinRequest) -> None:
         told = request.sealing_key
-        if request.HasField("sealing_key") and not is_proven(region, told, self._ports.keys.verify):
+        if request.HasField("sealing_key") and not is_proven(region, told, self._proofs.verify):
             raise _invalid("sealing_key", "not signed by the region")
 
     def _verified_head(self, region: str, request: federation_pb2.JoinRequest, now: datetime) -> KeptHead | None:
@@ -240,7 +231,7 @@ class FederationService(FederationServiceServicer):
         if len(told.hash) != len(GENESIS) or told.sequence > _LARGEST_SEQUENCE:
             raise _invalid("audit_head", "not a sequence number with a SHA-256 hash")
         head = Head(told.sequence, told.hash)
-        if not self._ports.keys.verify(region, AUDIT_HEAD, head.signed_bytes(), told.signature):
+        if not self._proofs.verify(region, AUDIT_HEAD, head.signed_bytes(), told.signature):
             raise _invalid("audit_head", "not signed by the region")
         return KeptHead(head, told.signature, now)
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final
 
 from coordinator.registry import case_rows, operations, planned_outage_rows
-from coordinator.registry.operations import Revision, SuspensionChanged, Wanted
+from coordinator.registry.operations import HeadKept, Revision, SuspensionChanged, Wanted
 from coordinator.registry.port import Replica, Snapshot
 from coordinator.registry.problem_rows import EmbeddedProblems
 from coordinator.registry.rules import Heartbeat, Lease, RegionFacts, expired, next_expiry
@@ -21,7 +21,7 @@ from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import Plann
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.auditing import audit
-from gateway.auditing.audit import AuditRow
+from gateway.auditing.audit import AuditRow, Head
 from gateway.auditing.audit_heads import KeptHead
 from gateway.federation.rules import difference
 from gateway.store.port import Store
@@ -46,9 +46,12 @@ class EmbeddedRegistry:
         self._own: Replica | None = None
         # the change of each region's suspension; changes of an earlier process are included in all
         self._suspended_by: dict[str, int] = {}
+        # the stored head of a region's audit chain; none while a write of it is under way
+        self._heads: dict[str, Head] = {}
         # A commit counts, even where its caller was cancelled before the result.
         store.subscribe(Revision, self._take_revision)
         store.subscribe(SuspensionChanged, self._take_suspension)
+        store.subscribe(HeadKept, self._take_head)
 
     @classmethod
     async def open(cls, store: Store, clock: Clock, lease: timedelta) -> "EmbeddedRegistry":
@@ -116,6 +119,10 @@ class EmbeddedRegistry:
 
     async def keep_audit_head(self, region: str, kept: KeptHead) -> bool:
         """See the port."""
+        if self._heads.get(region) == kept.head:
+            return True
+        # The outcome of a write may stay unknown: no head is remembered then.
+        self._heads.pop(region, None)
         return await self._store.write(lambda tx: operations.keep_audit_head(tx, region, kept))
 
     async def audit_head(self, region: str) -> KeptHead | None:
@@ -205,8 +212,7 @@ class EmbeddedRegistry:
 
     def _expect_expiry(self) -> None:
         """Looks again when the next lease expires. A lease renewed meanwhile costs only a look."""
-        due = next_expiry(self._leases.values())
-        if self._expiry is None and due is not None:
+        if self._expiry is None and (due := next_expiry(self._leases.values())) is not None:
             self._expiry = self._loop.call_at(due, self._expire)
 
     def _expire(self) -> None:
@@ -234,6 +240,9 @@ class EmbeddedRegistry:
         self._suspended_by[changed.region] = self._snapshot.change + 1
         self._put(replace(self._snapshot.facts(changed.region), suspension=changed.suspension))
         self._tell()
+
+    def _take_head(self, stored: HeadKept) -> None:
+        self._heads[stored.region] = stored.head
 
     def _put_replica(self) -> None:
         assert self._own is not None

@@ -34,6 +34,14 @@ class SuspensionChanged:
     suspension: Suspension | None
 
 
+@dataclass(frozen=True)
+class HeadKept:
+    """Published when a region's audit head was compared: the head that is stored since then."""
+
+    region: str
+    head: Head
+
+
 def current(tx: Transaction) -> Revision | None:
     """The configuration in force."""
     return tx.first(_revision, "SELECT revision, content FROM configurations ORDER BY revision DESC LIMIT 1")
@@ -166,21 +174,24 @@ def audit_head(tx: Transaction, region: str) -> KeptHead | None:
 
 def keep_audit_head(tx: Transaction, region: str, kept: KeptHead) -> bool:
     """Keeps a head that is further than the one kept. See the port."""
-    found = continuation(audit_head(tx, region), kept)
-    if found is not Continuation.FURTHER:
-        return found is Continuation.KNOWN
-    tx.execute(
-        "INSERT INTO audit_heads (region, sequence, hash, signature, handed_in)"
-        " VALUES (:region, :sequence, :hash, :signature, :handed_in)"
-        " ON CONFLICT (region) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash,"
-        " signature = excluded.signature, handed_in = excluded.handed_in",
-        region=region,
-        sequence=kept.head.sequence,
-        hash=kept.head.hash,
-        signature=kept.signature,
-        handed_in=to_microseconds(kept.time),
-    )
-    return True
+    before = audit_head(tx, region)
+    found = continuation(before, kept)
+    if found is Continuation.FURTHER:
+        tx.execute(
+            "INSERT INTO audit_heads (region, sequence, hash, signature, handed_in)"
+            " VALUES (:region, :sequence, :hash, :signature, :handed_in)"
+            " ON CONFLICT (region) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash,"
+            " signature = excluded.signature, handed_in = excluded.handed_in",
+            region=region,
+            sequence=kept.head.sequence,
+            hash=kept.head.hash,
+            signature=kept.signature,
+            handed_in=to_microseconds(kept.time),
+        )
+        before = kept
+    if before is not None:
+        tx.publish(HeadKept(region, before.head))
+    return found is not Continuation.CONTRADICTING
 
 
 def _revision(revision: int, content: bytes) -> Revision:

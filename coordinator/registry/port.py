@@ -67,7 +67,8 @@ class Registry(Protocol):
     def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Calls the listener on the event loop after every change of the snapshot; returns the function that ends that.
 
-        A heartbeat that only renews a lease is no change.
+        Calls it, too, when `is_cut_off` changes, and when a snapshot is current again after `is_current` was False. A
+        heartbeat that only renews a lease is no change.
         """
         ...
 

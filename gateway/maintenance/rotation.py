@@ -16,6 +16,7 @@ from gateway.process.metrics import observe
 from gateway.security.region_keys import KeySet, RegionKeys, RegionKeysUnusable
 from gateway.store import vault
 from gateway.store.port import Store, Transaction
+from gateway.time.looks import until_look
 
 LOOK_SECONDS = 1.0  # between two checks of the file
 PAGE = 250  # keys of subjects in one transaction
@@ -73,7 +74,7 @@ class Rotation:
             # An operation that needed the new key may have put it in use in between.
             if self._in_use != self._file.keys.set.in_use.id and await self._wrap_all():
                 self._in_use = self._file.keys.set.in_use.id
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(until_look(LOOK_SECONDS))
 
     async def _wrap_all(self) -> bool:
         """Wraps all keys; returns False where a retry is needed: the store refuses, or a key is missing."""

@@ -13,6 +13,7 @@ from typing import Any
 import uvloop
 
 from gateway.process.files import replace_file
+from gateway.process.memory import settle_memory
 from gateway.process.starting import StoppedWhileStarting, told_to_stop
 
 # CPython's default of 5 ms lets the event loop keep the store's writer waiting after each commit.
@@ -59,8 +60,7 @@ def show_port(file: Path | None, port: int, rest: contextlib.AsyncExitStack) -> 
 
 async def wait_for_stop() -> None:
     """Returns when the started process receives SIGTERM or SIGINT; at once if it has received one before."""
-    # Modules, descriptors and the configuration live as long as the process: no need to look for cycles among them.
-    gc.freeze()
+    settle_memory()
     stop = told_to_stop.get() or asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in _STOPPING:

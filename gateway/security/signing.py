@@ -177,6 +177,10 @@ class TrustedKeys:
         newest = self._newest.get(region)
         return None if newest is None else newest.pem
 
+    def trusted(self, region: str) -> tuple[bytes, ...]:
+        """The certificates (PEM) by whose keys signatures of a region are verified."""
+        return tuple(each.pem for each in self._accepted.get(region, ()))
+
     def expire(self, now: datetime) -> None:
         """Removes the keys whose certificates, or their authority's, are not valid at `now` (aware)."""
         for region, known in list(self._accepted.items()):

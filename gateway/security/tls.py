@@ -28,9 +28,10 @@ _MINUTE_MS = 60 * _SECOND_MS
 # A dead peer is noticed in 40 s although a firewall drops packets silently.
 _KEEPALIVE_MS = 30 * _SECOND_MS
 _KEEPALIVE_TIMEOUT_MS = 10 * _SECOND_MS
-# Between members this also detects a frozen process whose kernel still acknowledges. gRPC sends at most one ping a
-# second, so detection takes up to 1.6 s. Calls detect it sooner: `gateway.rpc.channels.Replicas.call`.
-_MEMBER_KEEPALIVE_MS = 300
+# Between members a call or a stream also detects a frozen process whose kernel still acknowledges, within 2.6 s: a
+# Watch at a frozen coordinator moves on, and a call to the only process of a peer is given up. Each ping wakes the
+# threads of both ends many times. Of several processes, a call detects it sooner: `gateway.rpc.channels.Replicas.call`.
+_MEMBER_KEEPALIVE_MS = 2 * _SECOND_MS
 _MEMBER_KEEPALIVE_TIMEOUT_MS = 600
 # Servers must allow pings more often than clients send them, else they disconnect with too_many_pings.
 _LEAST_PING_INTERVAL_MS = 200
@@ -216,7 +217,7 @@ def client_credentials(credentials: Credentials, now: datetime) -> grpc.ChannelC
 def server_options() -> ChannelOptions:
     """The arguments of every server."""
     return [
-        *_common_options(_KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS),
+        *_common_options(_KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS, without_calls=True),
         # A second process on the port must fail to start, not take half of the calls.
         ("grpc.so_reuseport", 0),
         ("grpc.max_concurrent_streams", _MAX_CONCURRENT_STREAMS),
@@ -232,17 +233,20 @@ def server_options() -> ChannelOptions:
 
 def client_options(name: str) -> ChannelOptions:
     """The arguments of a client's channel to the server with this name (`gateway.security.identity.server_name`)."""
-    return _channel_options(name, _KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS)
+    return _channel_options(name, _KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS, without_calls=True)
 
 
 def member_options(name: str) -> ChannelOptions:
-    """As `client_options`, for a channel between members: a peer that no longer answers is given up soon."""
-    return _channel_options(name, _MEMBER_KEEPALIVE_MS, _MEMBER_KEEPALIVE_TIMEOUT_MS)
+    """As `client_options`, for a channel between members: a call gives up soon a peer that no longer answers.
+
+    A channel without calls is silent.
+    """
+    return _channel_options(name, _MEMBER_KEEPALIVE_MS, _MEMBER_KEEPALIVE_TIMEOUT_MS, without_calls=False)
 
 
-def _channel_options(name: str, keepalive_ms: int, timeout_ms: int) -> ChannelOptions:
+def _channel_options(name: str, keepalive_ms: int, timeout_ms: int, *, without_calls: bool) -> ChannelOptions:
     return [
-        *_common_options(keepalive_ms, timeout_ms),
+        *_common_options(keepalive_ms, timeout_ms, without_calls=without_calls),
         ("grpc.ssl_target_name_override", name),
         ("grpc.initial_reconnect_backoff_ms", _RECONNECT_MIN_MS),
         ("grpc.min_reconnect_backoff_ms", _CONNECT_MS),
@@ -255,13 +259,13 @@ def _channel_options(name: str, keepalive_ms: int, timeout_ms: int) -> ChannelOp
     ]
 
 
-def _common_options(keepalive_ms: int, timeout_ms: int) -> ChannelOptions:
+def _common_options(keepalive_ms: int, timeout_ms: int, *, without_calls: bool) -> ChannelOptions:
     return [
         ("grpc.keepalive_time_ms", keepalive_ms),
         ("grpc.keepalive_timeout_ms", timeout_ms),
         # gRPC 1.82 uses this timeout for ping responses, a minute by default, and not the option above.
         ("grpc.http2.ping_timeout_ms", timeout_ms),
-        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.keepalive_permit_without_calls", int(without_calls)),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),

@@ -5,17 +5,19 @@ import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from gateway.errors import Refused
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_microseconds, to_microseconds
+from gateway.time.looks import until_look
 
 SHORTEST_SLEEP = 0.05  # seconds: a failed timer stays due, and this delays the next look
 LONGEST_SLEEP = 1.0  # seconds: a stepped clock is noticed after at most this
 FAILED_REST = 1.0  # seconds before the retry of a timer whose handler failed
 SWEEP_LIMIT = 100  # timers in one transaction
+_NEVER = datetime.max.replace(tzinfo=UTC)
 _log = logging.getLogger(__name__)
 
 
@@ -98,6 +100,7 @@ class Scheduler:
         self._clock = clock
         self._handlers = handlers
         self._changed = asyncio.Event()
+        self._next_due = _NEVER
         self._awake_at: datetime | None = None
         self._resting: dict[str, float] = {}  # until when, in the loop's time, by timer
         store.subscribe(TimerSet, self._timer_set)
@@ -114,6 +117,7 @@ class Scheduler:
                 await asyncio.sleep(FAILED_REST)
 
     def _timer_set(self, timer: TimerSet) -> None:
+        self._next_due = min(self._next_due, timer.due_time)
         if self._awake_at is None or timer.due_time < self._awake_at:
             self._changed.set()
 
@@ -139,15 +143,24 @@ class Scheduler:
         return fire(tx, timer, self._handlers, now)
 
     async def _sleep(self) -> None:
-        next_due = await self._store.read(
+        """Sleeps until a timer may be due, by this process's count: only other processes set timers unnoticed."""
+        self._next_due = _NEVER
+        found = await self._store.read(
             lambda tx: tx.first(int, "SELECT due_time FROM timers ORDER BY due_time LIMIT 1")
         )
-        seconds = LONGEST_SLEEP
-        if next_due is not None:
-            left = (from_microseconds(next_due) - self._clock.now()).total_seconds()
-            seconds = min(max(left, SHORTEST_SLEEP), LONGEST_SLEEP)
-        self._awake_at = self._clock.now() + timedelta(seconds=seconds)
+        if found is not None:
+            self._next_due = min(self._next_due, from_microseconds(found))
+        while await self._slept_on():
+            pass
+
+    async def _slept_on(self) -> bool:
+        """Sleeps for a while; returns whether no timer can be due yet."""
+        now = self._clock.now()
+        left = (self._next_due - now).total_seconds()
+        seconds = min(max(left, SHORTEST_SLEEP), until_look(LONGEST_SLEEP))
+        self._awake_at = now + timedelta(seconds=seconds)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
         self._awake_at = None
+        return left > seconds and not self._changed.is_set() and not self._store.is_shared

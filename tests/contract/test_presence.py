@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 import grpc
+import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import Gauge, InMemoryMetricReader
 
@@ -21,7 +22,9 @@ from coordinator.registry.rules import Suspension
 from coordinator.routing.deliveries import Deliveries
 from gateway.api.federation.v1.federation_pb2 import MemberState, WatchRequest, WatchResponse
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing.denial_log import DenialLog
+from gateway.errors import Refused
 from gateway.rpc.calls import Call, enter
 from gateway.security.authority import Authority
 from gateway.security.identity import Identity
@@ -45,6 +48,7 @@ class RegistryUnderTest(EmbeddedRegistry):
         super().__init__(*given)  # type: ignore[arg-type]  # as `open` gives them
         self.confirmed: list[int] = []
         self.up_to_date = True
+        self.cut_off = False
         self.last_answer: datetime | None = None
 
     async def confirm(self, change: int) -> None:
@@ -53,6 +57,19 @@ class RegistryUnderTest(EmbeddedRegistry):
 
     def is_current(self) -> bool:
         return self.up_to_date
+
+    def is_cut_off(self) -> bool:
+        return self.cut_off
+
+    def lose(self) -> None:
+        """The store answers others only."""
+        self.cut_off = True
+        self._tell()
+
+    def catch_up(self) -> None:
+        """The snapshot is current again."""
+        self.up_to_date = True
+        self._tell()
 
     def answered(self) -> datetime:
         return self.last_answer or super().answered()
@@ -210,21 +227,25 @@ def test_a_coordinator_routes_once_it_has_entered_and_not_while_it_is_out_of_dat
     asyncio.run(scenario())
 
 
+async def watched(registry: RegistryUnderTest, store: SqliteStore) -> AsyncIterator[WatchResponse]:
+    """The federation state as a coordinator sends it, with one region."""
+    clock = SystemClock()
+    authority = Authority.create(FEDERATION, clock.now() - LONG, clock.now() + LONG)
+    keys = TrustedKeys(authority.certificate_pem, FEDERATION)
+    members, denial_log = CurrentMembers(registry), DenialLog(store, clock)
+    service = FederationService(FederationPorts(registry, members, keys, denial_log, clock, timedelta(seconds=2)))
+    await registry.apply(configuration("sichuan"), expected_revision=0, actor=ADMIN)
+    enter(Call(Identity(FEDERATION, Role.ROLE_REGION, "henan", ""), "Watch", None))
+    return service.Watch(WatchRequest(), cast("_Watch", None))
+
+
 def test_watchers_are_sent_nothing_of_a_registry_that_may_have_gone_on(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with registry_in(tmp_path) as (registry, store):
-            clock = SystemClock()
-            authority = Authority.create(FEDERATION, clock.now() - LONG, clock.now() + LONG)
-            keys = TrustedKeys(authority.certificate_pem, FEDERATION)
-            members, denial_log = CurrentMembers(registry), DenialLog(store, clock)
-            ports = FederationPorts(registry, members, keys, denial_log, clock, timedelta(seconds=2))
-            service = FederationService(ports)
-            await registry.apply(configuration("sichuan"), expected_revision=0, actor=ADMIN)
-            enter(Call(Identity(FEDERATION, Role.ROLE_REGION, "henan", ""), "Watch", None))
-            watching = service.Watch(WatchRequest(), cast("_Watch", None))
-            before = clock.now()
+            before = SystemClock().now()
+            watching = await watched(registry, store)
             first = await anext(watching)
-            assert before <= from_timestamp(first.coordinator_time) <= clock.now()
+            assert before <= from_timestamp(first.coordinator_time) <= SystemClock().now()
             registry.up_to_date = False
             await registry.suspend("sichuan", note="why", actor=ADMIN)
             second = asyncio.ensure_future(anext(watching))
@@ -233,10 +254,31 @@ def test_watchers_are_sent_nothing_of_a_registry_that_may_have_gone_on(tmp_path:
                 await registry.beat("sichuan", heartbeat(f"127.0.0.1:{port}"))
                 await quiet()
             assert not second.done()
-            registry.up_to_date = True
+            registry.catch_up()
             (member,) = (await second).members
             assert member.state == MemberState.MEMBER_STATE_SUSPENDED
             await watching.aclose()  # type: ignore[attr-defined]  # it is a generator
+
+    asyncio.run(scenario())
+
+
+def test_a_watch_waits_without_looking_and_ends_when_it_hears_that_the_registry_answers_others_only(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        async with registry_in(tmp_path) as (registry, store):
+            watching = await watched(registry, store)
+            await anext(watching)
+            set_timers: list[float] = []
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(asyncio.get_running_loop(), "call_at", lambda when, *_, **__: set_timers.append(when))
+                waiting = asyncio.ensure_future(anext(watching))
+                await quiet()
+            assert (set_timers, waiting.done()) == ([], False)
+            registry.lose()
+            with pytest.raises(Refused) as ended:
+                await waiting
+            assert ended.value.reason == Reason.REASON_REGISTRY_UNAVAILABLE
 
     asyncio.run(scenario())
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from opentelemetry import trace
 
 from gateway.api.coordinator.v1.administration_pb2 import GetConfigurationRequest
@@ -188,10 +189,20 @@ def test_a_frozen_replica_that_is_the_only_one_is_given_up_long_before_the_deadl
     async def scenario() -> None:
         async with replicas_of(certificates, two[0].endpoint) as replicas:
             await answering(replicas)
+            watch: grpc.aio.UnaryStreamMultiCallable[HealthCheckRequest, HealthCheckResponse] = (
+                replicas.pick().channel.unary_stream(
+                    "/grpc.health.v1.Health/Watch", HealthCheckRequest.SerializeToString, HealthCheckResponse.FromString
+                )
+            )
+            stream = watch(HealthCheckRequest())
+            await stream.read()
             with frozen(two[0]):
                 with pytest.raises(Unreachable) as failure:
                     await answering(replicas, timeout=1000.0)
                 assert failure.value.status == "UNAVAILABLE"
+                with pytest.raises(grpc.aio.AioRpcError) as ended:
+                    await stream.read()
+                assert ended.value.code() == grpc.StatusCode.UNAVAILABLE
             await answering_in_the_end(replicas)
 
     asyncio.run(scenario())

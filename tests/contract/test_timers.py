@@ -2,16 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from gateway.store import timers
-from gateway.store.port import Store, Transaction
+from gateway.store.port import Operation, Store, Transaction
 from gateway.store.timers import SWEEP_LIMIT, Scheduler, Timer, TimerHandler, cancel_timer, fire, set_timer
 from gateway.time.clock import to_microseconds
 from tests.contract.relay_pair import NOW, FixedClock, effects, open_store
@@ -20,6 +22,7 @@ SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 # Reached only where a test fails.
 PATIENCE_S = 20.0
 
+T = TypeVar("T")
 Scenario = Callable[[Store, FixedClock], Coroutine[object, object, None]]
 
 
@@ -113,6 +116,38 @@ def test_a_timer_set_while_the_scheduler_sleeps_fires_without_waiting_for_its_ne
             await sweeps(store, clock)
             await at(store, NOW)
             assert await done(store, 2) == ["ring look", "ring order 1"]
+
+    play(tmp_path, scenario)
+
+
+def test_a_scheduler_with_nothing_due_looks_at_its_clock_and_not_at_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(store: Store, clock: FixedClock) -> None:
+        looks, reads = Counter[str](), store.read
+
+        class CountingClock(FixedClock):
+            def now(self) -> datetime:
+                looks["clock"] += 1
+                return clock.instant
+
+        def read(operation: Operation[T]) -> Awaitable[T]:
+            looks["store"] += 1
+            return reads(operation)
+
+        monkeypatch.setattr(store, "read", read)
+        await at(store, NOW + HOUR)
+        with running(store, CountingClock()):
+            while looks["clock"] < 20:  # noqa: ASYNC110 - the scheduler looks by itself
+                await asyncio.sleep(0)
+            before = looks["store"]
+            await at(store, NOW + 2 * HOUR, "later")
+            while looks["clock"] < 40:  # noqa: ASYNC110 - the scheduler looks by itself
+                await asyncio.sleep(0)
+            assert looks["store"] == before
+            await at(store, NOW + SECOND, "earlier")
+            clock.instant = NOW + SECOND
+            assert await done(store, 1) == ["ring earlier"]
 
     play(tmp_path, scenario)
 

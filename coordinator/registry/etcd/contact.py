@@ -38,6 +38,7 @@ class Contact:
         lease: timedelta,
         key: bytes,
         others_are_answered: Callable[[], Awaitable[bool]],
+        tell: Callable[[], None],
         seconds: Callable[[], float] = seconds_since_boot,
     ) -> None:
         self._client = client
@@ -46,6 +47,7 @@ class Contact:
         self._clock = clock
         self._key = key
         self._others_are_answered = others_are_answered
+        self._tell = tell
         self._seconds = seconds
         self._lease_seconds = lease.total_seconds()
         self._interval = min(_LONGEST_INTERVAL_SECONDS, self._lease_seconds / _LOOKS_IN_LEASE)
@@ -55,6 +57,7 @@ class Contact:
         self._is_silent = False
         self._is_alarmed = False
         self._is_cut_off = False
+        self._was_outdated = False
         self._answer_seconds = min(_ANSWER_SECONDS, self._lease_seconds / _LOOKS_IN_LEASE)
 
     def start_from(self, answered: datetime, *, is_silent: bool) -> None:
@@ -76,8 +79,9 @@ class Contact:
 
     def is_current(self) -> bool:
         """See the port. The first call after a pause finds the last check outdated, and starts another."""
-        if not self._is_cut_off and self._seconds() - self._looked_at <= self._lease_seconds * _PATIENCE_OF_LEASE:
+        if self._may_be_acted_on():
             return True
+        self._was_outdated = True
         self._wanted.set()
         return False
 
@@ -101,6 +105,16 @@ class Contact:
 
     async def look(self) -> None:
         """Queries etcd once. The result holds for the time of the request, since a pause may follow."""
+        was_cut_off = self._is_cut_off
+        await self._ask()
+        if was_cut_off != self._is_cut_off or (self._was_outdated and self._may_be_acted_on()):
+            self._was_outdated = False
+            self._tell()
+
+    def _may_be_acted_on(self) -> bool:
+        return not self._is_cut_off and self._seconds() - self._looked_at <= self._lease_seconds * _PATIENCE_OF_LEASE
+
+    async def _ask(self) -> None:
         asked_at, asked, before = self._seconds(), self._clock.now(), self._copy.revision
         try:
             revision = await self._client.revision(self._key, self._answer_seconds)

@@ -83,6 +83,7 @@ class EtcdRegistry:
             parts.lease,
             parts.keys.configuration,
             self._others_are_answered,
+            self._notify,
         )
         self._own = OwnReplica(parts.client, parts.keys, parts.lease, self._contact.patience)
         patience, onward, end = self._contact.patience, self._require_onward, self._to_the_end
@@ -410,6 +411,9 @@ class EtcdRegistry:
     def _tell(self) -> None:
         self._unsaved.set()
         self._own.look_at(self._copy.snapshot.replicas)
+        self._notify()
+
+    def _notify(self) -> None:
         # Called later, so that a failing listener cannot end the watch.
         for listener in self._listeners:
             self._loop.call_soon(self._call, listener)

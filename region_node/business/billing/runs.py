@@ -7,6 +7,7 @@ from datetime import datetime
 
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
+from gateway.time.looks import until_look
 from region_node.business.billing import dunning, monthly
 from region_node.business.billing.charging import CYCLE, progress_of
 from region_node.node.context import RegionContext
@@ -50,7 +51,7 @@ class BillingRuns:
                 await asyncio.sleep(FAILED_REST)
             else:
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(BREATH if done else LOOK_AGAIN):
+                    async with asyncio.timeout(BREATH if done else until_look(LOOK_AGAIN)):
                         await self._changed.wait()
 
     async def _page(self) -> bool:

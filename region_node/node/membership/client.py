@@ -12,6 +12,7 @@ from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, ReportA
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.process.memory import SettledMemory
 from gateway.rpc.channels import Replicas, invoke
 from gateway.security.identity import server_name
 from region_node.node.membership.heartbeat import Heartbeat
@@ -36,6 +37,7 @@ class FederationClient:
         name = server_name(Role.ROLE_COORDINATOR, "", node.federation)
         self._coordinators = Replicas(ports.dialer, name, ports.source)
         self._coordinators.update(node.coordinators)
+        self._current = node.border.current
         self._keeper = StateKeeper(node, ports.clock, LastGood(data))
         self._watcher = Watcher(self._coordinators, self._keeper, node.border.current, ports)
         self._heartbeat = Heartbeat(node, self._coordinators, ports)
@@ -46,6 +48,8 @@ class FederationClient:
 
     async def follow(self) -> None:
         """Keeps the federation state and its copy on disk up to date, until it is cancelled."""
+        memory = SettledMemory(self._current.revision)
+        self._current.on_update(lambda state: memory.note(state.federation.revision))
         await self._watcher.follow()
 
     async def catch_up(self) -> None:

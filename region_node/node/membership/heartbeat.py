@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_never
 
-from gateway.api.federation.v1.federation_pb2 import AuditHead, JoinRequest, JoinResponse, NodeReport
+from gateway.api.federation.v1.federation_pb2 import JoinRequest, JoinResponse, NodeReport
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.auditing import audit
 from gateway.errors import Refused, Unreachable
@@ -14,11 +14,10 @@ from gateway.federation.capabilities import own_capabilities
 from gateway.relay import outbox
 from gateway.relay.retry import FullJitter
 from gateway.rpc.channels import Replica, Replicas, invoke
-from gateway.security.sealing_keys import published
-from gateway.security.signing import AUDIT_HEAD
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.node.membership.contact_state import ContactState
 from region_node.node.membership.node import MembershipPorts, Node
+from region_node.node.membership.statements import SignedStatements
 
 # seconds for a heartbeat at one coordinator: far below any lease, so that the next one gets it in time
 JOIN_TIMEOUT = 2.0
@@ -36,6 +35,7 @@ class Heartbeat:
         self._coordinators = coordinators
         self._ports = ports
         self._capabilities = own_capabilities()
+        self._statements = SignedStatements(node.border.signer, node.keys)
         self._contacts: dict[str, ContactState] = {}
         self._clock_errors: dict[str, timedelta] = {}
 
@@ -124,16 +124,14 @@ class Heartbeat:
     async def _request(self, endpoint: str, *, leaving: bool) -> JoinRequest:
         border, now = self._node.border, self._ports.clock.now()
         head, waiting = await self._ports.store.read(lambda tx: (audit.head(tx), outbox.not_taken(tx)))
-        signature = border.signer.sign(AUDIT_HEAD, head.signed_bytes())
         return JoinRequest(
             endpoint=endpoint,
             signing_certificate=self._node.signing_certificate,
             federation_revision=border.current.revision,
             node_time=to_timestamp(now),
-            audit_head=AuditHead(sequence=head.sequence, hash=head.hash, signature=signature),
+            audit_head=self._statements.audit_head(head),
             leaving=leaving,
-            # Signed each time, so that a valid signature replaces one made with a wrong clock.
-            sealing_key=published(self._node.keys.set, border.signer, now),
+            sealing_key=self._statements.sealing_key(now),
             capabilities=self._capabilities,
             report=NodeReport(unreadable=border.current.unreadable, waiting=waiting),
         )

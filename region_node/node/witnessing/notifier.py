@@ -23,6 +23,7 @@ from gateway.relay.transport import Transport
 from gateway.security.signing import AUDIT_HEAD, WITNESSED_HEAD
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_microseconds, from_timestamp
+from gateway.time.looks import until_look
 from region_node.node.erased_key_rows import NumberedKey, erased_after_number
 from region_node.node.witnessing import rows
 from region_node.node.witnessing.rows import WitnessRow
@@ -71,7 +72,7 @@ class WitnessNotifier:
             (failed,) = await asyncio.gather(self.tell(), return_exceptions=True)
             if isinstance(failed, Exception) and not isinstance(failed, Refused):
                 _log.error("the audit head could not be told to witnesses", exc_info=failed)
-            await asyncio.sleep(LOOK_AGAIN)
+            await asyncio.sleep(until_look(LOOK_AGAIN))
 
     async def tell(self) -> None:
         """Sends a statement to each due witness. Raises Refused where the store does not respond."""
