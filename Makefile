@@ -7,18 +7,19 @@ TESTS ?= tests
 # Modules are compiled once for all the processes that tests start, whatever the machine says of bytecode.
 RUN_TESTS = PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/build/pycache $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder --max-worker-restart 0 $(TESTS)
 ENGINES ?=
+COMMIT ?=
 PROFILE ?= embedded
 SECONDS ?= 60
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 # KEEP=1 given to make reaches the demo: make hands its own variables on as environment.
-.PHONY: help setup services clients generate texts docs demo run test test-all test-other durations check bench simulate \
-	rolling lock clean
+.PHONY: help setup services clients generate texts docs demo run test test-all test-other durations check bench \
+	bench-compare simulate rolling lock clean
 
 
 help: ## print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 setup: ## make the virtual environment from the lock; quick when it is up to date
 	@sh deploy/build/setup.sh "$(PYTHON)" "$(VENV)"
@@ -69,6 +70,9 @@ check: setup ## ruff, mypy, buf, the contract as of the last release, generated 
 
 bench: setup ## measure against a bare gRPC chain; writes build/bench.json
 	@$(BIN)/python -m tests.bench
+
+bench-compare: setup ## measure beside the last release, in turns; fails where something got worse by more than 5 %: COMMIT=other
+	@$(BIN)/python -m tests.bench.against $(COMMIT)
 
 simulate: setup ## run the seeded simulation: SEEDS=n
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)

@@ -15,7 +15,7 @@ from gateway.api.relay.v1.relay_pb2 import (
     Journey,
 )
 from gateway.security.region_keys import KeySet, RegionKeys
-from gateway.security.sealing import KEY_BYTES, Received, Route, Sent
+from gateway.security.sealing import KEY_BYTES, Message, Received, Route, sent_alone
 
 
 class SealedBatch:
@@ -23,14 +23,14 @@ class SealedBatch:
 
     def __init__(self, route: Route, key: bytes, *envelopes: Envelope, journey: Journey | None = None) -> None:
         content = Batch(destination=route.destination, envelopes=envelopes).SerializeToString()
-        self._sent = Sent(content, key, os.urandom(KEY_BYTES), route)
+        self._sent = sent_alone(content, key, os.urandom(KEY_BYTES), route)
         self.request = DeliverRequest(
-            destination=route.destination, origin=route.origin, sealed=self._sent.sealed, journey=journey
+            destination=route.destination, origin=route.origin, sealed=self._sent.message.sealed, journey=journey
         )
 
     def answer(self, response: DeliverResponse) -> BatchAnswer:
         """The response, with the journey. Raises Unreadable."""
-        answer = BatchAnswer.FromString(self._sent.open_answer(response.sealed))
+        answer = BatchAnswer.FromString(self._sent.open_answer(Message(response.sealed, response.nonce)))
         answer.journey.CopyFrom(response.journey)
         return answer
 
@@ -48,8 +48,8 @@ class Inlet:
 
     def open(self, request: DeliverRequest) -> "Opened":
         """The batch in a request."""
-        route = Route(request.origin, request.destination)
-        opened = Opened(Received(request.sealed, self.keys.sealing_key, route))
+        message, route = Message(request.sealed, request.nonce), Route(request.origin, request.destination)
+        opened = Opened(Received(message, self.keys.sealing_key, route, now=0.0))
         self.received.append(opened.batch)
         return opened
 
@@ -64,7 +64,8 @@ class Opened:
     def answer(self, results: Iterable[DeliverResult], journey: Journey | None = None) -> DeliverResponse:
         """A response that the sender can open."""
         content = BatchAnswer(results=results).SerializeToString()
-        return DeliverResponse(sealed=self._received.answer(content, os.urandom(KEY_BYTES)), journey=journey)
+        answer = self._received.answer(content, os.urandom)
+        return DeliverResponse(sealed=answer.sealed, nonce=answer.nonce, journey=journey)
 
 
 def sealing_key(file: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import grpc
 
@@ -18,10 +19,11 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable
 from gateway.rpc.calls import current_call
 from gateway.rpc.channels import invoke
-from gateway.rpc.pages import dated_key, page_after
-from gateway.time.clock import Clock, from_timestamp
+from gateway.rpc.pages import page_after, ticket_key
+from gateway.time.clock import Clock
 
 _PAGE = "cases"
+_BY_DUE_TIME = partial(ticket_key, by_due_time=True)
 _ANSWER_SECONDS = 10.0  # for the region that leads the case, which only writes
 _FORGET_EVERY = timedelta(hours=1)
 
@@ -67,7 +69,7 @@ class CaseService(CaseServiceServicer):
             require_configured(self._ports.members.all(), request.region)
         kept = await self._ports.registry.cases()
         found = rules.listed(kept, request.region, self._ports.clock.now(), include_ended=request.include_ended)
-        cases, token = page_after(_PAGE, found, _key, request.page_size, request.page_token)
+        cases, token = page_after(_PAGE, found, _BY_DUE_TIME, request.page_size, request.page_token)
         return contract.ListCasesResponse(cases=cases, next_page_token=token)
 
     async def AssignComplaint(
@@ -105,7 +107,3 @@ class CaseService(CaseServiceServicer):
         if self._forgotten is None or now - self._forgotten >= _FORGET_EVERY:
             self._forgotten = now
             await self._ports.registry.forget_cases(now - rules.KEPT_AFTER_END)
-
-
-def _key(header: region_contract.CaseHeader) -> str:
-    return dated_key(from_timestamp(header.due_time), header.ticket_id)

@@ -19,7 +19,7 @@ def first_contact(ticket_id: str) -> str:
 def merged(reports: Mapping[str, Sequence[ComplaintHeader]]) -> list[ComplaintHeader]:
     """Each complaint of all reports once. `reports` are by region.
 
-    The responsible region's header counts; without it, the highest version. A complaint missing from the responsible
+    The owner region's header counts; without it, the highest version. A complaint missing from the owner
     region's complete report is dropped: other regions' headers of it are older.
     """
     best = best_told(reports, lambda each: each.ticket_id, lambda each: each.owner_region)

@@ -94,7 +94,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         """See the contract.
 
         The origin region is called first. It knows whether it has raised the complaint before its acceptance, and else
-        the responsible region.
+        the owner region.
         """
         contact = self._first_contact(request.ticket_id)
         asked = region_contract.RaiseComplaintRequest(
@@ -196,7 +196,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
 
 
 def _best(known: Mapping[str, _History]) -> str:
-    """The region whose history counts: the responsible one, else that of the highest version; empty without any."""
+    """The region whose history counts: the owner, else that of the highest version; empty without any."""
 
     def rank(region: str) -> tuple[bool, int]:
         header = known[region].complaint.header

@@ -1,22 +1,21 @@
 """The lists of all regions: in which order they come, and whose word counts. Pure."""
 
+from functools import partial
+
 from coordinator.oversight import complaint_rules, rules
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
 from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
 from gateway.rpc.merged_pages import MergedList
-from gateway.rpc.pages import dated_key
+from gateway.rpc.pages import dated_key, ticket_key
 from gateway.time.clock import from_timestamp
 
 NEWEST_ORDERS = MergedList[OrderSummary](
     "orders", lambda each: dated_key(from_timestamp(each.create_time), each.id), rules.merged, descending=True
 )
 NEWEST_COMPLAINTS = MergedList[ComplaintHeader](
-    "complaints",
-    lambda each: dated_key(from_timestamp(each.create_time), each.ticket_id),
-    complaint_rules.merged,
-    descending=True,
+    "complaints", partial(ticket_key, by_due_time=False), complaint_rules.merged, descending=True
 )
 DUE_COMPLAINTS = MergedList[ComplaintHeader](
-    "due complaints", lambda each: dated_key(from_timestamp(each.due_time), each.ticket_id), complaint_rules.merged
+    "due complaints", partial(ticket_key, by_due_time=True), complaint_rules.merged
 )
 """Those that are due first come first."""

@@ -34,7 +34,7 @@ from region_node.node.settings import RegionSettings
 
 STAFF = {"guangdong": "chen.jing", "sichuan": "zhao.min", "henan": "liu.yang"}
 REVIEWER = "li.na"  # of Sichuan: the author of a resolution may not book its money
-_WAIT = 10.0  # seconds that a call may wait for the responsible region
+_WAIT = 10.0  # seconds that a call may wait for the owner region
 _PATIENCE = 40.0  # seconds until something that must happen is missed
 _LOOK_AGAIN = 0.05  # seconds
 _OPENS = time(9)

@@ -112,6 +112,8 @@ class LocalFederation:
         """The addresses at which a region reaches the coordinators, by region, if not directly."""
         self.heartbeat_seconds = HEARTBEAT_SECONDS
         """The interval of the nodes' heartbeats."""
+        self.lease_seconds = LEASE_SECONDS
+        """The time without a heartbeat after which a node is no longer used."""
         self.valid = _VALID
         """The validity of certificates. Tests that drive a clock far ahead need a longer one."""
         self.advertised: dict[str, str] = {}
@@ -397,7 +399,7 @@ class LocalFederation:
         settings: Settings = {
             **self._settings(replica, COORDINATOR, self.profile.coordinators),
             "heartbeat_interval": self.heartbeat_seconds,
-            "lease": LEASE_SECONDS,
+            "lease": self.lease_seconds,
         }
         if self.stores.etcd is not None:
             etcd = self.stores.etcd.credentials(replica.name)

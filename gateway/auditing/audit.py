@@ -7,11 +7,12 @@ content, so a reader can verify rows without seeing the others.
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.api.region.v1.audit_service_pb2 import ChainProblemKind
 from gateway.store.port import Transaction
+from gateway.store.tables import Table
 from gateway.time.clock import from_microseconds, to_microseconds
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
@@ -20,10 +21,6 @@ GENESIS = bytes(32)
 SALT_BYTES = 16
 PAGE = 500  # rows of a chain in memory at the same time
 _COLUMNS = "sequence, time, actor, action, subject, detail, hash, salt"
-_INSERT = (
-    f"INSERT INTO audit ({_COLUMNS})"  # noqa: S608 - names from above
-    " VALUES (:sequence, :time, :actor, :action, :subject, :detail, :hash, :salt)"
-)
 
 
 @dataclass(frozen=True)
@@ -55,21 +52,20 @@ class AuditRow:
 
     def digest(self) -> bytes:
         """SHA-256 over the salt and each field, in UTF-8, numbers in decimal, each behind its length in 4 bytes."""
-        digest = hashlib.sha256()
-        fields = (str(self.sequence), str(self.time), self.actor, self.action, self.subject, self.detail)
-        for encoded in (self.salt, *(field.encode() for field in fields)):
-            digest.update(len(encoded).to_bytes(4, "big"))
-            digest.update(encoded)
-        return digest.digest()
+        return _digest(self.salt, self.sequence, self.time, self.actor, self.action, self.subject, self.detail)
 
     def expected_hash(self, previous: bytes) -> bytes:
         """The hash that the row must have after a row with the hash `previous`: SHA-256 over that and the digest."""
-        return hashlib.sha256(previous + self.digest()).digest()
+        return _hash(previous, self.digest())
 
     @property
     def head(self) -> Head:
         """The end of the chain up to here."""
         return Head(self.sequence, self.hash)
+
+
+AUDIT = Table("audit", AuditRow, key=("sequence",))
+_HEAD = "head"
 
 
 @dataclass(frozen=True)
@@ -123,31 +119,37 @@ def problem_text(kind: ChainProblemKind.ValueType, sequence: int, time: int | No
 
 def append(tx: Transaction, *, now: datetime, actor: str, action: str, subject: str, detail: str = "") -> None:
     """Adds a row. The detail carries no personal data."""
-    row = AuditRow(0, to_microseconds(now), actor, action, subject, detail, b"")
-    tx.execute(_INSERT, **vars(_following(tx, head(tx), row)))
+    last, time = head(tx), to_microseconds(now)
+    sequence = last.sequence + 1
+    salt = tx.keys.draw(SALT_BYTES) if tx.keys is not None else b""
+    hashed = _hash(last.hash, _digest(salt, sequence, time, actor, action, subject, detail))
+    tx.insert(AUDIT, AuditRow(sequence, time, actor, action, subject, detail, hashed, salt))
+    tx.know(AUDIT.name, _HEAD, Head(sequence, hashed))
 
 
 def append_each(
     tx: Transaction, *, now: datetime, actor: str, action: str, subjects: Sequence[str], detail: str
 ) -> None:
     """Adds a row for each subject, which differ in nothing else. The detail carries no personal data."""
-    last, rows = head(tx), []
     for subject in subjects:
-        row = _following(tx, last, AuditRow(0, to_microseconds(now), actor, action, subject, detail, b""))
-        last = Head(row.sequence, row.hash)
-        rows.append(vars(row))
-    tx.execute_many(_INSERT, rows)
+        append(tx, now=now, actor=actor, action=action, subject=subject, detail=detail)
 
 
-def _following(tx: Transaction, last: Head, row: AuditRow) -> AuditRow:
-    """A row as it follows the end of the chain."""
-    salt = tx.keys.draw(SALT_BYTES) if tx.keys is not None else b""
-    placed = replace(row, sequence=last.sequence + 1, salt=salt)
-    return replace(placed, hash=placed.expected_hash(last.hash))
+def _digest(salt: bytes, sequence: int, time: int, *texts: str) -> bytes:
+    fields = [salt, b"%d" % sequence, b"%d" % time, *map(str.encode, texts)]
+    return hashlib.sha256(b"".join([len(field).to_bytes(4, "big") + field for field in fields])).digest()
+
+
+def _hash(previous: bytes, digest: bytes) -> bytes:
+    return hashlib.sha256(previous + digest).digest()
 
 
 def head(tx: Transaction) -> Head:
     """The end of the chain."""
+    return tx.once(AUDIT.name, _HEAD, lambda: _stored_head(tx))
+
+
+def _stored_head(tx: Transaction) -> Head:
     last = tx.first(Head, "SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1")
     return last or Head(0, GENESIS)
 

@@ -27,12 +27,11 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, unknown
 from gateway.federation.agreements import agreement_holds
 from gateway.federation.complaint_classifier import Classifier, Proposal
-from gateway.federation.complaint_limits import resolution_promises
-from gateway.federation.complaint_rules import CONFIDENCE, LEAD, severity_policy
-from gateway.federation.documents import parse_alternatives
+from gateway.federation.complaint_rules import CONFIDENCE, LEAD
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.numberplan import NumberPlan
 from gateway.federation.policies import Due, Promise, promises, strictest_figure
+from gateway.federation.prepared import PreparedBusiness
 from gateway.time.calendars import WorkingDays, years_without_calendar
 from gateway.time.working_time import WorkingHours, deadline
 
@@ -66,6 +65,7 @@ class Federation:
         self._critical_categories = frozenset(each.code for each in own.complaint_categories if each.severity == s1)
         self._regions = {region.id: region for region in own.regions}
         self._hours: dict[str, WorkingHours] = {}
+        self._prepared: dict[str, PreparedBusiness] = {}
         self._businesses = {business.code: business for business in own.businesses}
         self._materials = {material.code: material for material in own.materials}
         self._offerings = {offering.id: offering for offering in sorted(own.offerings, key=lambda each: each.id)}
@@ -99,6 +99,13 @@ class Federation:
             raise unknown(Reason.REASON_BUSINESS_UNKNOWN, self._businesses, business=code)
         return found
 
+    def prepared(self, code: str) -> PreparedBusiness:
+        """The business with this code as checks look it up. Raises as `business`."""
+        prepared = self._prepared.get(code)
+        if prepared is None:
+            prepared = self._prepared[code] = PreparedBusiness(self.business(code))
+        return prepared
+
     def rule_of(self, code: str) -> str:
         """The business whose rule a business follows: usually itself, also after its removal from the catalogue."""
         found = self._businesses.get(code)
@@ -119,9 +126,9 @@ class Federation:
         """The materials that a business names for any applicant, each once, in the order of the names."""
         codes = (
             code
-            for requirement in business.documents
-            for line in requirement.all_of
-            for alternative in parse_alternatives(line)
+            for lines in self.prepared(business.code).documents.values()
+            for line in lines
+            for alternative in line.alternatives
             for code in alternative
         )
         return tuple(self._materials[code] for code in dict.fromkeys(codes))
@@ -244,42 +251,6 @@ class Federation:
         """
         confidence, lead = (self.figure(name, regions) / 100 for name in (CONFIDENCE, LEAD))
         return self._classifier.propose(text, confidence=confidence, lead=lead, critical=self._critical_categories)
-
-    def complaint_promises(
-        self,
-        severity: ComplaintSeverity.ValueType,
-        stage: str,
-        start: datetime,
-        regions: Sequence[str],
-    ) -> list[Promise]:
-        """The limits of a severity for a stage (`STAGES`) of a complaint of `start`, strictest first, in UTC.
-
-        `regions` are the origin and the home region. Raises `Refused` with CONFIGURATION_INVALID or REGION_UNKNOWN.
-        """
-        policy = self.policy(severity_policy(severity, stage))
-        return promises(policy.limit, policy.regional, regions, self._due_from(start))
-
-    def complaint_resolution(
-        self,
-        category: ComplaintCategory,
-        severity: ComplaintSeverity.ValueType,
-        start: datetime,
-        regions: Sequence[str],
-        *,
-        rural: bool = False,
-    ) -> list[Promise]:
-        """The resolution times of a complaint of `start`, in UTC, strictest first.
-
-        The category's limit replaces that of the severity; the legal time for an answer caps both. `regions` are the
-        origin and the home region. Raises `Refused` with CONFIGURATION_INVALID or REGION_UNKNOWN.
-        """
-        return resolution_promises(
-            category,
-            severity,
-            self.policy,
-            lambda limit, regional: promises(limit, regional, regions, self._due_from(start)),
-            rural=rural,
-        )
 
     @cached_property
     def _classifier(self) -> Classifier:

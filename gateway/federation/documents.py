@@ -1,6 +1,7 @@
 """The documents required for a business, as written in the catalogue. Pure."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from gateway.api.federation.v1.configuration_pb2 import Business, DocumentRequirement
@@ -13,6 +14,15 @@ MEDIA_TYPES: Mapping[str, bytes] = MappingProxyType(
 """The permitted media types of documents on file, with the first bytes of such files."""
 MATERIALS_OF_THE_MOMENT = frozenset({"FACE", "OTP", "PWD"})
 """Materials that prove presence: never taken from the file, whatever the catalogue says."""
+
+
+@dataclass(frozen=True)
+class RequiredLine:
+    """A line of required documents: one of its alternatives is needed, each the codes that are needed together."""
+
+    written: str
+    """The line as the catalogue has it."""
+    alternatives: tuple[tuple[str, ...], ...]
 
 
 def parse_alternatives(line: str) -> tuple[tuple[str, ...], ...]:
@@ -32,13 +42,11 @@ def is_ordered_by_nodes(business: Business) -> bool:
     return any(each.applicant == Applicant.APPLICANT_REGION for each in business.documents)
 
 
-def documents_missing(requirement: DocumentRequirement, codes: Collection[str]) -> list[str]:
-    """The lines of a requirement that the documents with these codes do not satisfy, as written there.
+def required_lines(requirement: DocumentRequirement) -> tuple[RequiredLine, ...]:
+    """The lines of a requirement. Raises ValueError for a line that `parse_alternatives` does not know."""
+    return tuple(RequiredLine(line, parse_alternatives(line)) for line in requirement.all_of)
 
-    Raises ValueError for a line that `parse_alternatives` does not know.
-    """
-    return [
-        line
-        for line in requirement.all_of
-        if not any(all(code in codes for code in alternative) for alternative in parse_alternatives(line))
-    ]
+
+def documents_missing(lines: Iterable[RequiredLine], codes: set[str] | frozenset[str]) -> list[RequiredLine]:
+    """The lines that the documents with these codes do not satisfy."""
+    return [line for line in lines if not any(map(codes.issuperset, line.alternatives))]

@@ -2,37 +2,52 @@
 
 import asyncio
 import random
+from contextvars import copy_context
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 
-from gateway.api.relay.v1.relay_pb2 import Batch, DeliverResult, HopStamp, Journey, Outcome
+from gateway.api.relay.v1.relay_pb2 import DeliverResult, Outcome
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable
 from gateway.relay.border import Border
 from gateway.relay.envelopes import OutgoingEnvelope, Sealed, open_receipt, seal
+from gateway.relay.question_lanes import QuestionCarrier, QuestionLane
 from gateway.relay.retry import FullJitter
 from gateway.relay.transport import Transport
-from gateway.time.clock import Clock, to_timestamp
+from gateway.time.clock import Clock
 
-ATTEMPTS = 2  # a query has no effect, so it may be sent twice; after that the clerk decides
+# A query may be sent twice, because it has no effect, or one that a repeat does not double: a consent has a request id.
+# After that the clerk decides.
+ATTEMPTS = 2
 
 
 class Asker:
-    """Sends queries to other regions."""
+    """Sends queries to other regions. Queries of one moment for one region share a batch."""
 
     def __init__(self, border: Border, transport: Transport, clock: Clock, source: random.Random) -> None:
         self._border = border
-        self._transport = transport
         self._clock = clock
+        self._carrier = QuestionCarrier(border.region, transport, clock)
         self._wait = FullJitter(source)
+        self._lanes: dict[str, QuestionLane] = {}
+        # A batch has questions of several calls: it must not run in the trace of the call that created its lane.
+        self._context = copy_context()
 
     async def ask(
-        self, outgoing: OutgoingEnvelope, seconds: float, traceparent: str, attempts: int = ATTEMPTS
+        self,
+        outgoing: OutgoingEnvelope,
+        seconds: float,
+        traceparent: str,
+        attempts: int = ATTEMPTS,
+        *,
+        alone: bool = False,
     ) -> bytes:
         """Returns the result message of the answer, within `seconds`.
 
-        Raises Refused as the other region does, and with REGION_UNREACHABLE without an answer.
+        `alone` is for a slow answer, on which neighbours of its batch would wait, and for a large one. Raises Refused
+        as the other region does, and with REGION_UNREACHABLE without an answer.
         """
+        deadline = asyncio.get_running_loop().time() + seconds
         now, revision = self._clock.now(), self._border.current.revision
         sealed = seal(
             outgoing,
@@ -50,24 +65,25 @@ class Asker:
             reraise=True,
         )
         try:
-            async with asyncio.timeout(seconds):
-                result: DeliverResult = await retrying(self._deliver, sealed, seconds)
+            async with asyncio.timeout_at(deadline):
+                result: DeliverResult = await retrying(self._deliver, sealed, deadline, alone)
         except (Unreachable, TimeoutError):
             raise Refused(Reason.REASON_REGION_UNREACHABLE, region=outgoing.destination) from None
         return self._read(result, sealed)
 
-    async def _deliver(self, sealed: Sealed, seconds: float) -> DeliverResult:
-        stamp = HopStamp(party=self._border.region, event="asked", time=to_timestamp(self._clock.now()))
-        batch = Batch(
-            destination=sealed.content.destination,
-            envelopes=[sealed.envelope],
-            journey=Journey(stamps=[stamp]),
-            traceparents=[sealed.content.traceparent],
-        )
-        answer = await self._transport.deliver(batch, seconds)
-        if len(answer.results) != 1:
-            raise Unreachable("the answer is not of this question")
-        return answer.results[0]
+    async def close(self) -> None:
+        """Ends all questions in shared batches. A question alone ends with the task that asks it."""
+        await asyncio.gather(*(lane.close() for lane in self._lanes.values()))
+
+    async def _deliver(self, sealed: Sealed, deadline: float, alone: bool) -> DeliverResult:
+        if alone:
+            [result] = await self._carrier.carry([sealed], deadline)
+            return result
+        destination = sealed.content.destination
+        lane = self._lanes.get(destination)
+        if lane is None:
+            lane = self._lanes[destination] = QuestionLane(destination, self._carrier, self._context)
+        return await lane.ask(sealed, deadline)
 
     def _read(self, result: DeliverResult, sealed: Sealed) -> bytes:
         if result.HasField("not_delivered"):

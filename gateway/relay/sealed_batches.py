@@ -2,22 +2,40 @@
 
 The store holds the signed content; each delivery seals it anew. So a region may change its key while a batch is in
 transit. A batch that the destination cannot open is sent again, unchanged, under the key known by then.
+
+Batches to a region with FEATURE_SESSION_KEYS share the keys of a session; every other batch has a key of its own.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
-from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.federation.v1.federation_pb2 import Feature, MemberState
 from gateway.api.relay.v1.relay_pb2 import Batch, BatchAnswer, DeliverRequest, DeliverResponse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay.border import Border
 from gateway.relay.transport import BeforeAttempt, Carrier
 from gateway.security.region_keys import RegionKeys
-from gateway.security.sealing import KEY_BYTES, KeyUnknown, KeyUnusable, Received, Route, Sent, Unreadable
+from gateway.security.sealing import (
+    KEY_BYTES,
+    NONCE_BYTES,
+    KeyUnknown,
+    KeyUnusable,
+    Message,
+    Received,
+    Route,
+    Sent,
+    Session,
+    Sessions,
+    Unreadable,
+    sent_alone,
+)
 
+SECONDS_WITHOUT_SESSION = 60.0  # a process of a former version is replaced, or told to all members, within a minute
+_UNREADABLE = frozenset((Reason.REASON_BATCH_UNREADABLE, Reason.REASON_ANSWER_UNREADABLE))
 Act = Callable[[Batch, str], Awaitable[BatchAnswer]]
 
 
@@ -27,20 +45,28 @@ class SealedBatchTransport:
     def __init__(self, border: Border, carrier: Carrier) -> None:
         self._border = border
         self._carrier = carrier
+        self._sessions: Sessions[str, Session] = Sessions()
+        self._alone_until: dict[str, float] = {}
 
     async def deliver(self, batch: Batch, timeout: float, before_attempt: BeforeAttempt | None = None) -> BatchAnswer:
         """See the port. Raises Refused with SEALING_KEY_MISSING, or REGION_NOT_JOINED, where nothing can be sealed."""
-        sent = self._sealed(batch)
+        destination, sent = batch.destination, self._sealed(batch)
         request = DeliverRequest(
-            destination=batch.destination, journey=batch.journey, sealed=sent.sealed, traceparents=batch.traceparents
+            destination=destination,
+            journey=batch.journey,
+            sealed=sent.message.sealed,
+            nonce=sent.message.nonce,
+            traceparents=batch.traceparents,
         )
-        response = await self._carrier.deliver(request, timeout, before_attempt)
         try:
-            answer = BatchAnswer.FromString(sent.open_answer(response.sealed))
-        except (Unreadable, DecodeError):
-            raise Refused(Reason.REASON_ANSWER_UNREADABLE, region=batch.destination) from None
-        answer.journey.CopyFrom(response.journey)
-        return answer
+            response = await self._carrier.deliver(request, timeout, before_attempt)
+            return _opened(sent, response, destination)
+        except Refused as refused:
+            # A process of a former version, or a coordinator of one on the way, knows no nonce.
+            if sent.message.nonce and refused.reason in _UNREADABLE:
+                self._sessions.end(destination)
+                self._alone_until[destination] = _now() + SECONDS_WITHOUT_SESSION
+            raise
 
     def _sealed(self, batch: Batch) -> Sent:
         border, destination = self._border, batch.destination
@@ -48,13 +74,33 @@ class SealedBatchTransport:
         key, route = border.sealing_keys.of(destination), Route(border.region, destination)
         if key is not None:
             try:
-                return Sent(content, key, border.draw(KEY_BYTES), route)
+                return self._sent(content, key, route)
             except KeyUnusable:
                 pass  # no usable key: the region signed one to which nothing can be sealed
         current = border.current
         if current.revision and current.state().member_state(destination) == MemberState.MEMBER_STATE_ABSENT:
             raise Refused(Reason.REASON_REGION_NOT_JOINED, region=destination)
         raise Refused(Reason.REASON_SEALING_KEY_MISSING, region=destination)
+
+    def _sent(self, content: bytes, key: bytes, route: Route) -> Sent:
+        border, destination, now = self._border, route.destination, _now()
+        understands = border.current.understands(destination, Feature.FEATURE_SESSION_KEYS)
+        if not understands or now < self._alone_until.get(destination, now):
+            return sent_alone(content, key, border.draw(KEY_BYTES), route)
+        session = self._sessions.use(destination, now)
+        if session is None or session.public != key:
+            session = Session(key, border.draw(KEY_BYTES), route)
+            self._sessions.begin(destination, session, now)
+        return session.send(content, border.draw(NONCE_BYTES))
+
+
+def _opened(sent: Sent, response: DeliverResponse, destination: str) -> BatchAnswer:
+    try:
+        answer = BatchAnswer.FromString(sent.open_answer(Message(response.sealed, response.nonce)))
+    except (Unreadable, DecodeError):
+        raise Refused(Reason.REASON_ANSWER_UNREADABLE, region=destination) from None
+    answer.journey.CopyFrom(response.journey)
+    return answer
 
 
 @dataclass(frozen=True)
@@ -75,7 +121,8 @@ class SealedBatchReceiver:
         if request.destination != border.region:
             raise Refused(Reason.REASON_NOT_HOME, region=border.region)
         try:
-            received = Received(request.sealed, self.keys.sealing_key, Route(origin, border.region))
+            message, route = Message(request.sealed, request.nonce), Route(origin, border.region)
+            received = Received(message, self.keys.sealing_key, route, _now())
             batch = Batch.FromString(received.content)
         except KeyUnknown as unknown:
             key = unknown.key_id.hex()
@@ -85,4 +132,9 @@ class SealedBatchReceiver:
         batch.journey.CopyFrom(request.journey)
         answer = await self.act(batch, origin)
         content = BatchAnswer(results=answer.results).SerializeToString()
-        return DeliverResponse(journey=answer.journey, sealed=received.answer(content, border.draw(KEY_BYTES)))
+        sealed = received.answer(content, border.draw)
+        return DeliverResponse(journey=answer.journey, sealed=sealed.sealed, nonce=sealed.nonce)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -88,11 +88,12 @@ class MergedList(Generic[Item]):
         as long as another one has more.
         """
         begins = {region: places.get(region, Place()) for region in parts}
+        every = {region: part.items() for region, part in parts.items()}
         found = {
-            region: [each for each in part.items() if self._is_behind(self.key(each), begins[region].told)]
-            for region, part in parts.items()
+            region: [each for each in items if self._is_behind(self.key(each), begins[region].told)]
+            for region, items in every.items()
         }
-        ends = {region: self._end(part) for region, part in parts.items() if part.following}
+        ends = {region: self._end(every[region], part.looked) for region, part in parts.items() if part.following}
         end = "" if "" in ends.values() else (max if self.descending else min)(ends.values(), default="")
         if ends:
             found = {
@@ -115,10 +116,9 @@ class MergedList(Generic[Item]):
         lines = [f"{region} {place.token} {place.told}" for region, place in sorted(places.items())]
         return encode_token(self.kind, "\n".join(lines))
 
-    def _end(self, part: Part[Item]) -> str:
-        """How far a region has looked; empty where nobody knows."""
-        items = part.items()
-        known = (self.key(items[-1]) if items else "", part.looked)
+    def _end(self, items: Sequence[Item], looked: str) -> str:
+        """How far a region with these items has looked; empty where nobody knows."""
+        known = (self.key(items[-1]) if items else "", looked)
         return (min if self.descending else max)(filter(None, known), default="")
 
     def _place_after(self, part: Part[Item], begin: Place, end: str) -> Place | None:

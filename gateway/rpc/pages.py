@@ -3,17 +3,33 @@
 import base64
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.time.clock import to_microseconds
+from gateway.time.clock import from_timestamp, to_microseconds
 
 T = TypeVar("T")
 DEFAULT_PAGE_SIZE = 50  # items by default
 LARGEST_PAGE_SIZE = 500  # items: such a page stays far below the largest message
 _COLUMN_DIGITS = 18  # of a number in a key: more may not fit a column of 64 bits
 _SEPARATOR = "\0"
+
+
+class ListedTicket(Protocol):
+    """A ticket of a list: its id and the times that order lists."""
+
+    ticket_id: str
+
+    @property
+    def create_time(self) -> Timestamp:
+        """Time of creation."""
+
+    @property
+    def due_time(self) -> Timestamp:
+        """Time at which the ticket is due."""
 
 
 def page_size(requested: int, field: str = "page_size") -> int:
@@ -73,6 +89,11 @@ def decode_token(kind: str, token: str) -> str:
 def dated_key(instant: datetime, name: str) -> str:
     """The key of a place in a list that is ordered by time, then by name. Such keys sort as their places do."""
     return f"{to_microseconds(instant):0{_COLUMN_DIGITS}} {name}"
+
+
+def ticket_key(ticket: ListedTicket, *, by_due_time: bool) -> str:
+    """The key of a ticket's place in a list that is ordered by due time, or by time of creation."""
+    return dated_key(from_timestamp(ticket.due_time if by_due_time else ticket.create_time), ticket.ticket_id)
 
 
 def dated_place(key: str) -> tuple[int, str] | None:

@@ -1,17 +1,19 @@
 """Many operations, one commit.
 
 A refusal comes before the first write of its operation and leaves the batch alone. Any other exception rolls the batch
-back. Each operation then runs again by itself, so that one defect cannot fail the others.
+back. Each operation then runs again by itself, so that one defect cannot fail the others. Rows that operations put are
+written at the end; an error of a row counts as an error of its operation in the same way.
 """
 
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from gateway.errors import Refused
-from gateway.store.port import Database, Operation, WriteAfterRefusal, store_unavailable
+from gateway.store.port import Database, Operation, RunningTransaction, WriteAfterRefusal, store_unavailable
+from gateway.store.unit_of_work import UnitOfWork
 
 _log = logging.getLogger(__name__)
 
@@ -39,20 +41,20 @@ def start_batch(database: Database, operations: Sequence[Operation[object]]) -> 
 
 
 def run_together(database: Database, operations: Sequence[Operation[object]]) -> list[Outcome] | None:
-    """As `start_batch`, in a transaction that the caller has begun."""
-    outcomes: list[Outcome] = []
+    """As `start_batch`, in a transaction that the caller has begun. All put rows are written."""
+    unit, outcomes = UnitOfWork(), list[Outcome]()
     try:
         for operation in operations:
-            outcomes.append(_run(database, operation))
+            outcomes.append(_run(database, operation, unit))
             if _is_defect(outcomes[-1]):
                 break
+        else:
+            if _run(database, lambda tx: tx.flush(), unit).error is None:
+                return outcomes
     except database.failures:
-        database.rollback()
-        return None
-    if outcomes and _is_defect(outcomes[-1]):
-        database.rollback()
-        return None
-    return outcomes
+        pass
+    database.rollback()
+    return None
 
 
 def run_alone(
@@ -69,7 +71,7 @@ def run_alone(
 def _run_alone(database: Database, operation: Operation[object]) -> Outcome:
     try:
         database.begin()
-        outcome = _run(database, operation)
+        outcome = _run(database, operation, None)
         if _is_defect(outcome):
             database.rollback()
         else:
@@ -83,10 +85,13 @@ def _run_alone(database: Database, operation: Operation[object]) -> Outcome:
     return outcome
 
 
-def _run(database: Database, operation: Operation[object]) -> Outcome:
-    transaction = database.transaction()
+def _run(database: Database, operation: Callable[[RunningTransaction], object], unit: UnitOfWork | None) -> Outcome:
+    """Runs an operation of a unit of work; without one, its rows are written at once, so that errors are its own."""
+    transaction = database.transaction(unit)
     try:
         result = operation(transaction)
+        if unit is None:
+            transaction.flush()
     except Refused as refused:
         if transaction.has_written():
             return Outcome(error=WriteAfterRefusal(str(refused)))

@@ -1,20 +1,30 @@
 """The store as a port: the view of operations, and the view of services."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.security.region_keys import RegionKeys, SubjectKey
+from gateway.store import tables
+from gateway.store.tables import Table, Tally
+from gateway.store.unit_of_work import Companion, UnitOfWork
 
-Value = int | float | str | bytes | None
+Value = tables.Value
 T = TypeVar("T")
+R = TypeVar("R")
+C = TypeVar("C", bound=Companion)
 E = TypeVar("E")
 
 
 class Transaction(Protocol):
-    """A unit of work. SQL is the common part of SQLite and PostgreSQL, with `:name` parameters."""
+    """An operation's view of the open transaction.
+
+    SQL is the common part of SQLite and PostgreSQL, with `:name` parameters. A put row (`insert`, `update`, `remove`,
+    `add`) is written together with those of other operations, at the commit at the latest. `find` and every statement
+    see the rows that were put before. An error of a put row reaches its operation alone.
+    """
 
     @property
     def keys(self) -> RegionKeys | None:
@@ -23,7 +33,7 @@ class Transaction(Protocol):
 
     @property
     def subject_keys(self) -> dict[str, SubjectKey | None]:
-        """The keys of subjects that this transaction has read; None for a missing key."""
+        """The keys of subjects that the operations of this commit have read or made; None for a missing key."""
         ...
 
     def execute(self, sql: str, **parameters: Value) -> int:
@@ -45,8 +55,55 @@ class Transaction(Protocol):
         """The first row of a query as `shape(*columns)`, or None."""
         ...
 
+    def find(self, table: Table[R], *key: Value) -> R | None:
+        """The row of a key, or None."""
+        ...
+
+    def find_all(self, table: Table[R], **columns: Value) -> list[R]:
+        """The rows with these values in columns, in any order. A value of None finds rows with NULL."""
+        ...
+
+    def insert(self, table: Table[R], row: R) -> None:
+        """Puts a new row. A row of its key must not exist: a second one is a defect and fails its operation."""
+        ...
+
+    def insert_late(self, table: Table[R], row: R, complete: Callable[[R], R]) -> None:
+        """Puts a new row that `complete` changes when it is written: once, after the companions have finished.
+
+        `complete` changes no column by which the row is found.
+        """
+        ...
+
+    def update(self, table: Table[R], row: R) -> None:
+        """Puts a changed row, with all columns of the shape. A row of its key must exist, else the operation fails."""
+        ...
+
+    def remove(self, table: Table[R], *key: Value) -> None:
+        """Puts the removal of the row of a key, if it exists."""
+        ...
+
+    def add(self, tally: Tally, *key: Value, **amounts: int) -> None:
+        """Adds amounts to the counters of a key, which begin at 0."""
+        ...
+
+    def once(self, table: str, what: Hashable, read: Callable[[], T]) -> T:
+        """A value that `read` derives from a table; read once per commit, and again after a change of that table."""
+        ...
+
+    def know(self, table: str, what: Hashable, value: object) -> None:
+        """Gives `once` the value that it would read now, after a change by this operation."""
+        ...
+
+    def companion(self, kind: type[C], make: Callable[[], C]) -> C:
+        """The object of a kind that the operations of this commit share, made at the first call.
+
+        Its `finish` runs before any late row is made and before the commit; later calls give another object. So each
+        late row needs a call of its own.
+        """
+        ...
+
     def has_written(self) -> bool:
-        """Whether this operation has changed a row."""
+        """Whether this operation has changed or put a row."""
         ...
 
     def publish(self, event: object, *, about: str = "") -> None:
@@ -159,8 +216,8 @@ class Database(Protocol):
         """Undoes it; reopens the connection where that is needed."""
         ...
 
-    def transaction(self) -> "RunningTransaction":
-        """The open transaction, for one operation."""
+    def transaction(self, unit: UnitOfWork | None = None) -> "RunningTransaction":
+        """The open transaction, for one operation of a unit of work; without a unit, put rows are written at once."""
         ...
 
     @property
@@ -179,3 +236,7 @@ class RunningTransaction(Transaction, Protocol):
 
     events: list[object]
     """The published events."""
+
+    def flush(self) -> None:
+        """Finishes the companions and writes the put rows of all operations."""
+        ...

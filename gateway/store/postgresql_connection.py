@@ -9,8 +9,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Mapping, Sequence
 
 import psycopg
 from psycopg import sql
@@ -23,11 +22,13 @@ from psycopg_pool import ConnectionPool
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.security.region_keys import RegionKeys, SubjectKey
+from gateway.security.region_keys import RegionKeys
 from gateway.store.port import DatabaseInUse, Value
 from gateway.store.postgresql_listening import CHANNEL, payloads
 from gateway.store.postgresql_schema import require_current
 from gateway.store.schema import Migration, SchemaMismatch
+from gateway.store.tables import Key
+from gateway.store.unit_of_work import UnitOfWork, UnitTransaction
 
 LOCK_WAIT = "8s"  # for a lock: longer than a process that froze keeps one
 FROZEN_WAIT = "5s"  # in a transaction without a statement: then the server ends it
@@ -59,7 +60,6 @@ _LONGEST_SUBJECT = 1000  # bytes of a notification's subject; many subjects fit 
 _PARAMETER = re.compile(r"'[^']*'|:([a-z_][a-z0-9_]*)|%")
 _log = logging.getLogger(__name__)
 
-T = TypeVar("T")
 Connection = psycopg.Connection[tuple[object, ...]]
 FAILURES: tuple[type[Exception], ...] = (
     psycopg.OperationalError,
@@ -78,42 +78,20 @@ def _placeholder(found: re.Match[str]) -> str:
     return f"%({found[1]})s" if found[1] else found[0].replace("%", "%%")
 
 
-class PostgresqlTransaction:
+@functools.lru_cache(maxsize=2 * _PREPARED)
+def _positional(statement: str) -> bytes:
+    """A statement with `?` parameters as psycopg takes it."""
+    return statement.replace("?", "%s").encode()
+
+
+class PostgresqlTransaction(UnitTransaction):
     """An operation's view of the open transaction."""
 
-    def __init__(self, connection: Connection, keys: RegionKeys | None = None) -> None:
+    def __init__(self, connection: Connection, keys: RegionKeys | None = None, unit: UnitOfWork | None = None) -> None:
+        super().__init__(keys, unit)
         self._connection = connection
-        self.keys = keys
-        self.subject_keys: dict[str, SubjectKey | None] = {}
-        self._has_written = False
         self.found_disk_full = False
-        self.events: list[object] = []
         self.subjects: list[str] = []
-
-    def execute(self, sql: str, **parameters: Value) -> int:
-        """See the port."""
-        return self._run(sql, parameters).rowcount
-
-    def execute_many(self, sql: str, rows: Sequence[Mapping[str, Value]]) -> int:
-        """See the port."""
-        if not rows:
-            return 0
-        cursor = self._connection.cursor()
-        try:
-            cursor.executemany(translated(sql), rows)
-        except psycopg.Error as error:
-            raise self._told(error, (value for row in rows for value in row.values())) from None
-        self._has_written = self._has_written or cursor.rowcount > 0
-        return cursor.rowcount
-
-    def all(self, shape: Callable[..., T], sql: str, **parameters: Value) -> list[T]:
-        """See the port."""
-        return [shape(*row) for row in self._run(sql, parameters).fetchall()]
-
-    def first(self, shape: Callable[..., T], sql: str, **parameters: Value) -> T | None:
-        """See the port."""
-        row = self._run(sql, parameters).fetchone()
-        return None if row is None else shape(*row)
 
     def publish(self, event: object, *, about: str = "") -> None:
         """See the port."""
@@ -123,18 +101,33 @@ class PostgresqlTransaction:
         if about:
             self.subjects.append(about)
 
-    def has_written(self) -> bool:
-        """See the port."""
-        return self._has_written
-
-    def _run(self, statement: str, parameters: dict[str, Value]) -> psycopg.Cursor[tuple[object, ...]]:
+    def _run(self, sql: str, parameters: Mapping[str, Value]) -> psycopg.Cursor[tuple[object, ...]]:
         try:
-            cursor = self._connection.execute(translated(statement), parameters)
+            cursor = self._connection.execute(translated(sql), parameters)
         except psycopg.Error as error:
             raise self._told(error, parameters.values()) from None
         if cursor.rowcount > 0 and not (cursor.statusmessage or "").startswith("SELECT"):
             self._has_written = True
         return cursor
+
+    def _run_many(self, sql: str, rows: Sequence[Mapping[str, Value]]) -> int:
+        changed = self._execute_many(translated(sql), rows, (value for row in rows for value in row.values()))
+        self._has_written = self._has_written or changed > 0
+        return changed
+
+    def _write_rows(self, sql: str, rows: Sequence[Key]) -> int:
+        return self._execute_many(_positional(sql), rows, (value for row in rows for value in row))
+
+    def _execute_many(
+        self, statement: bytes, rows: Sequence[Mapping[str, Value] | Key], values: Iterable[Value]
+    ) -> int:
+        """`values` are those of all rows."""
+        cursor = self._connection.cursor()
+        try:
+            cursor.executemany(statement, rows)
+        except psycopg.Error as error:
+            raise self._told(error, values) from None
+        return cursor.rowcount
 
     def _told(self, error: psycopg.Error, values: Iterable[Value]) -> Exception:
         """The exception of an operation for an error of a statement with these parameters."""
@@ -264,9 +257,9 @@ class Writer:
         except psycopg.Error:
             self._connection.close()
 
-    def transaction(self) -> PostgresqlTransaction:
+    def transaction(self, unit: UnitOfWork | None = None) -> PostgresqlTransaction:
         """See the port."""
-        transaction = PostgresqlTransaction(self._connection, self.keys)
+        transaction = PostgresqlTransaction(self._connection, self.keys, unit)
         self._transactions.append(transaction)
         return transaction
 

@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from gateway.process.files import make_private
-from gateway.security.region_keys import RegionKeys, SubjectKey
+from gateway.security.region_keys import RegionKeys
 from gateway.store.commit_queue import CommitQueue
 from gateway.store.group_commit import Outcome, run_alone, start_batch
 from gateway.store.port import DatabaseInUse, Destroyed, Operation, Transaction, Value
 from gateway.store.schema import Migration
 from gateway.store.sqlite_schema import require_current
+from gateway.store.tables import Key
+from gateway.store.unit_of_work import UnitOfWork, UnitTransaction
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -37,32 +39,15 @@ EMPTYING_BUSY_MS = 50  # for which emptying the log waits: all writers wait mean
 EMPTYING_REST = 1.0  # seconds until the next attempt
 
 
-class SqliteTransaction:
+class SqliteTransaction(UnitTransaction):
     """An operation's view of the open transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, keys: RegionKeys | None = None) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, keys: RegionKeys | None = None, unit: UnitOfWork | None = None
+    ) -> None:
+        super().__init__(keys, unit)
         self._connection = connection
-        self.keys = keys
-        self.subject_keys: dict[str, SubjectKey | None] = {}
         self._changes_before = connection.total_changes
-        self.events: list[object] = []
-
-    def execute(self, sql: str, **parameters: Value) -> int:
-        """See the port."""
-        return self._connection.execute(sql, parameters).rowcount
-
-    def execute_many(self, sql: str, rows: Sequence[Mapping[str, Value]]) -> int:
-        """See the port."""
-        return self._connection.executemany(sql, rows).rowcount if rows else 0
-
-    def all(self, shape: Callable[..., T], sql: str, **parameters: Value) -> list[T]:
-        """See the port."""
-        return [shape(*row) for row in self._connection.execute(sql, parameters)]
-
-    def first(self, shape: Callable[..., T], sql: str, **parameters: Value) -> T | None:
-        """See the port."""
-        row = self._connection.execute(sql, parameters).fetchone()
-        return None if row is None else shape(*row)
 
     def publish(self, event: object, *, about: str = "") -> None:
         """See the port. No other process has this database."""
@@ -70,7 +55,20 @@ class SqliteTransaction:
 
     def has_written(self) -> bool:
         """See the port."""
-        return self._connection.total_changes != self._changes_before
+        return super().has_written() or self._connection.total_changes != self._changes_before
+
+    def _run(self, sql: str, parameters: Mapping[str, Value]) -> sqlite3.Cursor:
+        return self._connection.execute(sql, parameters)
+
+    def _run_many(self, sql: str, rows: Sequence[Mapping[str, Value]]) -> int:
+        return self._connection.executemany(sql, rows).rowcount
+
+    def _write_rows(self, sql: str, rows: Sequence[Key]) -> int:
+        before = self._connection.total_changes
+        try:
+            return self._connection.executemany(sql, rows).rowcount
+        finally:
+            self._changes_before += self._connection.total_changes - before
 
 
 class SqliteDatabase:
@@ -114,9 +112,9 @@ class SqliteDatabase:
         except sqlite3.OperationalError:
             self._suspect = True
 
-    def transaction(self) -> SqliteTransaction:
+    def transaction(self, unit: UnitOfWork | None = None) -> SqliteTransaction:
         """See the port."""
-        return SqliteTransaction(self._connection, self.keys)
+        return SqliteTransaction(self._connection, self.keys, unit)
 
     def empty_log(self) -> bool:
         """Moves the write-ahead log into the file and truncates it: only this overwrites deleted content.

@@ -5,7 +5,7 @@ After the destruction of the subject's row nobody can read them, wherever a copy
 """
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.security.region_keys import KEY_BYTES, RegionKeys, SubjectKey
 from gateway.store.batched_lookup import rows_among
-from gateway.store.port import Destroyed, Transaction, Value
+from gateway.store.port import Destroyed, Transaction
+from gateway.store.tables import Table
 
 _VERSION = b"\x01"
 _NONCE_BYTES = 12  # of AES-GCM (NIST SP 800-38D, 8.2)
@@ -41,6 +42,9 @@ class _Wrapped:
     key_id: str
     wrapped: bytes
     wrapped_by: str
+
+
+_DATA_KEYS = Table("data_keys", _Wrapped, key=("subject",))
 
 
 def seal(tx: Transaction, subject: str, place: str, content: bytes) -> bytes:
@@ -124,8 +128,8 @@ def index_of(tx: Transaction, kind: str, value: str) -> str:
 def key_ids_of(tx: Transaction, subjects: Sequence[str]) -> list[str]:
     """The ids of the existing keys of subjects."""
     names = _names(subjects)
-    found = (tx.first(str, "SELECT key_id FROM data_keys WHERE subject = :subject", subject=each) for each in names)
-    return [key_id for key_id in found if key_id is not None]
+    found = (tx.find(_DATA_KEYS, each) for each in names)
+    return [key.key_id for key in found if key is not None]
 
 
 def destroy(tx: Transaction, subjects: Sequence[str]) -> list[str]:
@@ -200,10 +204,10 @@ def _keys(tx: Transaction) -> RegionKeys:
 
 
 def _find(tx: Transaction, subject: str) -> SubjectKey | None:
-    """The subject's key, read once per transaction."""
+    """The subject's key, read once per commit."""
     known = tx.subject_keys
     if subject not in known:
-        found = tx.first(_Wrapped, f"{_SELECT} = :subject", subject=subject)
+        found = tx.find(_DATA_KEYS, subject)
         known[subject] = None if found is None else _unwrapped(_keys(tx), found)
     return known[subject]
 
@@ -222,23 +226,11 @@ def _find_all(tx: Transaction, subjects: Sequence[str]) -> None:
 def _make(tx: Transaction, subjects: Sequence[str]) -> list[SubjectKey]:
     """New keys of subjects that have none."""
     keys, made = _keys(tx), list[SubjectKey]()
-    rows: list[Mapping[str, Value]] = []
     for subject in subjects:
         key_id, secret = keys.draw(_ID_BYTES).hex(), keys.draw(KEY_BYTES)
         made.append(SubjectKey(key_id, AESGCM(secret)))
-        rows.append(
-            {
-                "subject": subject,
-                "key_id": key_id,
-                "wrapped": _wrap(keys, subject, key_id, secret),
-                "wrapped_by": keys.set.in_use.id,
-            }
-        )
-    tx.execute_many(
-        "INSERT INTO data_keys (subject, key_id, wrapped, wrapped_by)"
-        " VALUES (:subject, :key_id, :wrapped, :wrapped_by)",
-        rows,
-    )
+        wrapped = _wrap(keys, subject, key_id, secret)
+        tx.insert(_DATA_KEYS, _Wrapped(subject, key_id, wrapped, keys.set.in_use.id))
     tx.subject_keys.update(zip(subjects, made, strict=True))
     return made
 

@@ -104,6 +104,7 @@ class CorePorts:
     store: Store
     clock: Clock
     transport: Transport
+    asker: Asker
     source: random.Random
     tracing: Tracing
     workers: Workers
@@ -136,10 +137,9 @@ class RegionCore:
         border = ports.context.border
         self.registry = registered.registry(ports.context)
         self.verification = VerificationApplication(_verification_ports(ports))
-        asker = Asker(border, ports.transport, ports.clock, ports.source)
-        self.contents = ContentApplication(ports.context, ports.store, ports.clock, asker)
+        self.contents = ContentApplication(ports.context, ports.store, ports.clock, ports.asker)
         self.register = RegisterApplication(ports.context, ports.store, ports.clock, ports.questions)
-        attachments = AttachmentApplication(ports.context, ports.store, asker)
+        attachments = AttachmentApplication(ports.context, ports.store, ports.asker)
         kinds = _kinds(self.registry, ports.orders, self.verification, self.contents, attachments)
         relay = RelayPorts(border, kinds, ports.store, ports.clock, ports.tracing, ports.workers)
         settler = Settler(relay)
@@ -196,8 +196,9 @@ class RegionCore:
         await self._ports.store.write(lambda tx: ensure(tx, self._ports.clock.now()))
 
     async def stop(self) -> None:
-        """Stops lanes and scheduler. Unfinished work is durable and continues in the next process."""
+        """Stops lanes, questions and scheduler. Unfinished work is durable and continues in the next process."""
         await self.lanes.close()
+        await self._ports.asker.close()
         for task in self.loops:
             task.cancel()
         await asyncio.gather(*self.loops, return_exceptions=True)

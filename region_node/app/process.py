@@ -38,8 +38,7 @@ from gateway.store.schema import migrations_of
 from gateway.time.clock import Clock, SystemClock
 from region_node.app import registered
 from region_node.app.core import CorePorts, RegionCore
-from region_node.app.private_facts import move_private_facts
-from region_node.app.sealing import seal_what_is_clear
+from region_node.app.row_migrations import migrate_rows
 from region_node.app.services import ServicePorts
 from region_node.app.services import services as node_services
 from region_node.business.orders.business import load_rules
@@ -109,8 +108,7 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
         await persistently(keeper.start)
         rotation = Rotation(ports.key_file, ports.store)
         rotation.observe(telemetry.meter)
-        await persistently(partial(seal_what_is_clear, ports.store))
-        await persistently(partial(move_private_facts, ports.store))
+        await persistently(partial(migrate_rows, ports.store))
         client = _membership(ports)
         stack.push_async_callback(client.close)
         client.load()
@@ -267,7 +265,8 @@ def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
         erased_keys=ports.erased_keys,
         sinks={name: lowest for name, (lowest, _) in sinks.items()},
     )
-    questions = Questions(context, Asker(ports.border, ports.transport, ports.clock, ports.source))
+    asker = Asker(ports.border, ports.transport, ports.clock, ports.source)
+    questions = Questions(context, asker)
     provisioned = frozenset(named.businesses if named is not None else ())
     core = CorePorts(
         OrderContext(context, load_rules(), provisioned=provisioned),
@@ -275,6 +274,7 @@ def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
         ports.store,
         ports.clock,
         ports.transport,
+        asker,
         ports.source,
         ports.tracing,
         ports.workers,

@@ -40,15 +40,15 @@ KINDS: Sequence[RecordKind] = (
     VERIFICATIONS,
     LINE_SERVICES,
     MEASUREMENTS,
-    RecordKind("request", seal_clear={"requests": seal_clear_requests}),
+    RecordKind("request", row_migrations={"requests": seal_clear_requests}),
     RecordKind(
         "import",
         ErasurePort(forget={"number": forget_rejections}),
-        seal_clear={"import_rejections": seal_clear_rejections},
+        row_migrations={"import_rejections": seal_clear_rejections},
     ),
-    RecordKind("envelope", seal_clear={"outbox and inbox": at_rest.seal_clear_page}),
+    RecordKind("envelope", row_migrations={"outbox and inbox": at_rest.seal_clear_page}),
 )
-"""Every kind, in the order in which its records are checked before an erasure, purged, and sealed at the start."""
+"""Every kind, in the order in which its records are checked before an erasure, purged, and migrated at the start."""
 
 PROBLEMS = ProblemPorts(
     evidence={FAULTS.name: Evidence(follow_problem, leave_problem)},

@@ -76,5 +76,5 @@ def _line_sealing(row: _ClearLine) -> vault.Sealing:
 CUSTOMERS = RecordKind(
     "customer",
     ErasurePort(require_erasable=_require_out_of_service, forget={"customer": _forget}, is_of_another=_has_line),
-    seal_clear={"customers": _seal_customers, "products": _seal_lines},
+    row_migrations={"customers": _seal_customers, "products": _seal_lines},
 )

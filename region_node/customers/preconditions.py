@@ -1,11 +1,11 @@
 """The preconditions that the catalogue names, as checks of a line at its home region."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from gateway.api.federation.v1.configuration_pb2 import Business, Precondition
+from gateway.api.federation.v1.configuration_pb2 import Precondition
 from gateway.api.region.v1.customer_service_pb2 import CardKind, ProductStatus, SuspensionKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -28,7 +28,6 @@ class LineSituation:
     `regions` are the ordering and the home region: the stricter of their policies counts.
     """
 
-    business: Business
     line: Line
     balance: int
     now: datetime
@@ -38,12 +37,9 @@ class LineSituation:
     federation: Federation
 
 
-def line_situation(
-    tx: Transaction, context: RegionContext, business: Business, line: Line, asking: str, now: datetime
-) -> LineSituation:
+def line_situation(tx: Transaction, context: RegionContext, line: Line, asking: str, now: datetime) -> LineSituation:
     """A line of this region at the time of an order from the region `asking`."""
     return LineSituation(
-        business=business,
         line=line,
         balance=ledger.balance(tx, line.account_id),
         now=now,
@@ -54,9 +50,9 @@ def line_situation(
     )
 
 
-def require_preconditions(situation: LineSituation) -> None:
+def require_preconditions(preconditions: Iterable[Precondition.ValueType], situation: LineSituation) -> None:
     """Raises Refused with the reason of the first unfulfilled precondition."""
-    for precondition in situation.business.preconditions:
+    for precondition in preconditions:
         CHECKS[precondition](situation)
 
 

@@ -27,15 +27,15 @@ def read_profile(
     Raises Refused, or Moved where the number belongs to another region.
     """
     require_requester(asked.requester)
-    business = context.federation.business(QRY_PROFILE)
+    business = context.federation.prepared(QRY_PROFILE)
     request = OrderRequest(
         business=QRY_PROFILE, number=asked.number, applicant=asked.applicant, documents=asked.documents
     )
     request = with_file(tx, context, business, request, now)
     line = verified_line(tx, context, asked, questioner, now, request.documents)
     require_readable(tx, line.customer_id)
-    situation = line_situation(tx, context, business, line, questioner.region, now)
-    require_preconditions(situation)
+    situation = line_situation(tx, context, line, questioner.region, now)
+    require_preconditions(business.preconditions, situation)
     AuditedCall(questioner.path, asked.requester.staff_id, now).record(tx, "QueryProfile", line.customer_id)
     customer = find_customer(tx, line.customer_id)
     return Profile(

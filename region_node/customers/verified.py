@@ -58,7 +58,7 @@ def verified_line(
     Raises Refused as the documents of QRY_PROFILE do, with NOT_VERIFIED, or with SUBSCRIPTION_NOT_FOUND. Raises Moved
     where the number belongs to another region.
     """
-    business = context.federation.business(QRY_PROFILE)
+    business = context.federation.prepared(QRY_PROFILE)
     request = OrderRequest(
         business=QRY_PROFILE, number=asked.number, applicant=asked.applicant, documents=documents or asked.documents
     )

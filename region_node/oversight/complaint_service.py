@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 import grpc
 
@@ -15,7 +16,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.rpc.calls import current_call
-from gateway.rpc.pages import dated_place, decode_token, first_page, page_size
+from gateway.rpc.pages import dated_place, decode_token, first_page, page_size, ticket_key
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, to_microseconds
 from gateway.time.months import require_month
@@ -56,7 +57,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         kind = "due headers" if wanted.is_about_time else "headers"
         after = dated_place(decode_token(kind, request.page_token))
         found = await self._store.read(lambda tx: list_headers(tx, wanted, after, size + 1))
-        complaints, token = first_page(kind, found, size, wanted.key)
+        complaints, token = first_page(kind, found, size, partial(ticket_key, by_due_time=wanted.is_about_time))
         return api.ListComplaintHeadersResponse(complaints=complaints, next_page_token=token)
 
     async def GetComplaintHistory(  # noqa: N802 - named by the contract

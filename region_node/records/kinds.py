@@ -1,6 +1,6 @@
-"""The ports by which a kind of record registers: erasure, legal holds, retention and sealing work on every kind alike.
+"""The ports by which a kind of record registers: erasure, legal holds, retention and row migrations.
 
-Each port defaults to doing nothing, so a kind names only the ports that concern it.
+They work on every kind alike. Each port defaults to doing nothing, so a kind names only the ports that concern it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -156,8 +156,8 @@ class RetentionPort:
     """Whether a record of the kind, by its id, can still change."""
 
 
-SealClear: TypeAlias = Callable[[Transaction, int], int]
-"""Seals at most so many rows that a version without sealing has left in the clear; returns how many."""
+RowMigration: TypeAlias = Callable[[Transaction, int], int]
+"""Migrates at most so many rows of an earlier version; returns how many, 0 once none is left."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class RecordKind:
     erasure: ErasurePort = field(default_factory=ErasurePort)
     holds: HoldPort = field(default_factory=HoldPort)
     retention: RetentionPort = field(default_factory=RetentionPort)
-    seal_clear: Mapping[str, SealClear] = field(default_factory=dict)
+    row_migrations: Mapping[str, RowMigration] = field(default_factory=dict)
     """By the name of the table, in the order in which they run."""
 
     @property

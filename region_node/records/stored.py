@@ -4,7 +4,8 @@ A kind adds its search columns, and the consequences of a write.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
+from functools import cache
 from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
@@ -14,6 +15,7 @@ from gateway.errors import Refused
 from gateway.rpc.pages import sequence_after
 from gateway.store import vault
 from gateway.store.port import Transaction, Value
+from gateway.store.tables import Table
 from region_node.records.listing import Page, Selection, Stored
 
 M = TypeVar("M", bound=Message)
@@ -122,6 +124,9 @@ class Event:
     name: str
 
 
+_LAST = "last"
+
+
 @dataclass(frozen=True)
 class Events:
     """The changes of one kind in the order of commits: `key` is the column of the record's id."""
@@ -131,19 +136,15 @@ class Events:
 
     def note(self, tx: Transaction, name: str, columns: Mapping[str, Value]) -> None:
         """Adds a change of the record with an id."""
-        values = {self.key: name, **columns}
-        names, places = ", ".join(values), ", ".join(f":{each}" for each in values)
-        tx.execute(
-            f"INSERT INTO {self.table} (sequence, {names})"  # noqa: S608 - names of modules
-            f" SELECT COALESCE(MAX(sequence), 0) + 1, {places} FROM {self.table}",
-            **values,
-        )
+        self.note_all(tx, [(name, columns)])
 
     def note_all(self, tx: Transaction, changes: Sequence[tuple[str, Mapping[str, Value]]]) -> None:
-        """Adds changes, all with the same columns."""
-        first = self.last(tx) + 1
-        rows = [{"sequence": place, self.key: name, **columns} for place, (name, columns) in enumerate(changes, first)]
-        tx.execute_many(_insert(self.table, rows[0]), rows)
+        """Adds changes, all with the same columns in the same order."""
+        table, last = _events(self, tuple(changes[0][1])), self.last(tx)
+        shape: Callable[..., object] = table.shape
+        for sequence, (name, columns) in enumerate(changes, last + 1):
+            tx.insert(table, shape(sequence, name, *columns.values()))
+        tx.know(self.table, _LAST, last + len(changes))
 
     def forget(self, tx: Transaction, names: Sequence[str]) -> None:
         """Removes what happened to records. The last of all stays, because the next one is numbered after it."""
@@ -155,7 +156,11 @@ class Events:
 
     def last(self, tx: Transaction) -> int:
         """The sequence number of the last event; 0 before the first."""
-        return tx.first(int, f"SELECT COALESCE(MAX(sequence), 0) FROM {self.table}") or 0  # noqa: S608
+        return tx.once(
+            self.table,
+            _LAST,
+            lambda: tx.first(int, f"SELECT COALESCE(MAX(sequence), 0) FROM {self.table}") or 0,  # noqa: S608
+        )
 
     def first(self, tx: Transaction) -> int:
         """The sequence number of the oldest event that is kept; 0 before the first."""
@@ -183,6 +188,13 @@ class Events:
             limit=limit,
             **({"name": name} if name else {}),
         )
+
+
+@cache
+def _events(events: Events, columns: tuple[str, ...]) -> Table[object]:
+    """The table of a kind's events: the number, the id of the record, and the columns of the kind."""
+    shape = make_dataclass("EventRow", ["sequence", events.key, *columns], frozen=True)
+    return Table(events.table, shape, key=("sequence",))
 
 
 def _insert(table: str, row: Mapping[str, Value]) -> str:

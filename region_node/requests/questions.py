@@ -48,10 +48,12 @@ class Questions:
         *,
         lifetime: timedelta = timedelta(seconds=ANSWER_SECONDS),
         attempts: int = ATTEMPTS,
+        alone: bool = False,
     ) -> bytes:
         """The answer of the region `owner`. `subject` names the query, without personal data.
 
-        Raises Refused as that region does, and with REGION_UNREACHABLE.
+        A slow or a large answer travels `alone`, as `Asker.ask` says. Raises Refused as that region does, and with
+        REGION_UNREACHABLE.
         """
         questioner = self.questioner
         outgoing = OutgoingEnvelope(
@@ -64,4 +66,4 @@ class Questions:
             lifetime=lifetime,
         )
         seconds = current_call().seconds_left(ANSWER_SECONDS)
-        return await self._asker.ask(outgoing, seconds, current_traceparent(), attempts)
+        return await self._asker.ask(outgoing, seconds, current_traceparent(), attempts, alone=alone)

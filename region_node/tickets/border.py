@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, lasting
+from gateway.errors import Refused, lasting, text
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.node.context import RegionContext
@@ -184,13 +184,24 @@ def settle_filing(
     receipt: ReceiptContent,
     now: datetime,
     adopt: Callable[[M], object],
-    keep: Callable[[Refused], object],
+    keep: Callable[[M, str], object],
 ) -> None:
-    """Acts on the answer to a filing: the origin follows the owner, or keeps a ticket that the other region refused."""
-    if receipt.outcome != Outcome.OUTCOME_ACCEPTED:
-        keep(refusal_of(receipt))
-    elif (told := answered(kind, tx, content, receipt, now)) is not None:
-        adopt(told)
+    """Acts on the answer to a filing: the origin follows the owner.
+
+    A ticket that the other region refuses by its configuration is not lost: the origin keeps it. `keep` gets the ticket
+    and the reason in both languages, as a note for staff, who handle it.
+    """
+    if receipt.outcome == Outcome.OUTCOME_ACCEPTED:
+        if (told := answered(kind, tx, content, receipt, now)) is not None:
+            adopt(told)
+        return
+    known = kind.records.read(tx, content.subject)
+    if known is None or kind.facts(known).version:
+        return
+    refused = refusal_of(receipt)
+    why = text(refused.reason, refused.parameters)
+    _log.error("the region %s has refused %s, which is kept here: %s", content.destination, content.subject, why.en)
+    keep(known, f"{why.zh_cn} {why.en}")
 
 
 def settle_command(

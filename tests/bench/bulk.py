@@ -13,7 +13,9 @@ from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest, SubmitOrdersRequest
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.types_pb2 import Applicant
+from tests.bench.bare import BARE
 from tests.bench.comparing import in_turns
+from tests.bench.load import Call, run_calls
 from tests.bench.orders import HANDLING, HOME, all_lines, requester
 from tests.bench.report import Comparison
 
@@ -26,8 +28,8 @@ class OrderRefused(Exception):
     """An order was not taken in: the run measures nothing."""
 
 
-async def measure_bulk(federation: LocalFederation, orders: int, rounds: int) -> Comparison:
-    """Takes in `orders` payments either way in each round.
+async def measure_bulk(federation: LocalFederation, bare: Call, orders: int, rounds: int) -> list[Comparison]:
+    """Takes in `orders` payments either way in each round; on the stream also beside as many bare calls.
 
     Each half begins when the home region has done all of the one before. Raises OrderRefused.
     """
@@ -42,26 +44,35 @@ async def measure_bulk(federation: LocalFederation, orders: int, rounds: int) ->
             await _until_done(federation, before + orders)
             return found
 
-        return Comparison(
-            name="bulk_orders",
-            figure="orders for another region taken in, 1/s",
-            base=f"{CALLERS} callers",
-            measured="one stream",
-            rounds=await in_turns(lambda: rate(_by_calls), lambda: rate(_by_stream), rounds),
-        )
+        async def bare_rate() -> float:
+            started = time.perf_counter()
+            await run_calls([bare] * CALLERS, orders)
+            return orders / (time.perf_counter() - started)
+
+        return [
+            Comparison(
+                name=name,
+                figure="orders for another region taken in, 1/s",
+                base=base,
+                measured="one stream",
+                rounds=await in_turns(way, lambda: rate(_by_stream), rounds),
+            )
+            for name, base, way in (
+                ("bulk_orders", f"{CALLERS} callers", lambda: rate(_by_calls)),
+                ("bulk_orders_beside_bare", BARE, bare_rate),
+            )
+        ]
 
 
 async def _by_calls(service: "OrderServiceStub", requests: Sequence[SubmitOrdersRequest]) -> None:
     waiting = iter(requests)
 
     async def call() -> None:
-        for request in waiting:
-            single = SubmitOrderRequest(request_id=request.request_id, order=request.order, wait=Duration())
-            await service.SubmitOrder(single, timeout=_CALL_SECONDS)
+        request = next(waiting)
+        single = SubmitOrderRequest(request_id=request.request_id, order=request.order, wait=Duration())
+        await service.SubmitOrder(single, timeout=_CALL_SECONDS)
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(CALLERS):
-            group.create_task(call())
+    await run_calls([call] * CALLERS, len(requests))
 
 
 async def _by_stream(service: "OrderServiceStub", requests: Sequence[SubmitOrdersRequest]) -> None:

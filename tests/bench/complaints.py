@@ -162,6 +162,7 @@ async def _sweeps(federation: LocalFederation, rounds: int) -> Comparison:
         base=f"{_FEW} open complaints",
         measured="all of them",
         rounds=await in_turns(lambda: sweep(EMPTY), lambda: sweep(FULL), rounds),
+        unit="ms",
     )
 
 
@@ -180,6 +181,7 @@ async def _starts(federation: LocalFederation, rounds: int) -> Comparison:
         base=f"{_FEW} open complaints",
         measured="all of them",
         rounds=await in_turns(lambda: start(EMPTY), lambda: start(FULL), rounds),
+        unit="ms",
     )
 
 

@@ -1,16 +1,14 @@
 """The same orders on other engines: PostgreSQL and etcd, with one coordinator and with two, against SQLite."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
-from deploy.local.federation import LocalFederation
 from deploy.local.profiles import Engine, Placement, Profile
 from tests.bench.comparing import compare, order_client
 from tests.bench.load import LoadClient
-from tests.bench.orders import HANDLING, HOME, create_customers
 from tests.bench.results import EngineResult, Results
+from tests.bench.running import running
 from tests.bench.suspension import measure_suspensions
 
 
@@ -30,22 +28,10 @@ def measure_engines(
     """Each shape in turns with `baseline`; and how long a suspension takes with two coordinators, once a round."""
     for coordinators in (1, 2):
         profile = on_postgresql(coordinators)
-        with _running(directory / profile.name, profile) as federation, ExitStack() as stack:
+        with running(directory / profile.name, profile) as federation, ExitStack() as stack:
             client = order_client(federation, directory / f"{profile.name}.log")
             stack.callback(client.close)
             name = f"PostgreSQL, {coordinators} coordinator{'s' if coordinators > 1 else ''}"
             results.add_engine(EngineResult(name, [compare(baseline, client, callers, rounds, seconds)]))
             if coordinators > 1:
                 results.add_suspensions(asyncio.run(measure_suspensions(federation, rounds)))
-
-
-@contextmanager
-def _running(directory: Path, profile: Profile) -> Iterator[LocalFederation]:
-    federation = LocalFederation(directory, (HANDLING, HOME), profile)
-    try:
-        federation.prepare()
-        federation.start()
-        asyncio.run(create_customers(federation))
-        yield federation
-    finally:
-        federation.kill()

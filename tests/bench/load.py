@@ -110,6 +110,19 @@ async def run_window(work: Work, callers: int, seconds: float, servers: Sequence
     )
 
 
+async def run_calls(callers: Sequence[Call], count: int) -> None:
+    """Lets callers make so many calls together."""
+    left = iter(range(count))
+
+    async def repeat(call: Call) -> None:
+        for _ in left:
+            await call()
+
+    async with asyncio.TaskGroup() as group:
+        for call in callers:
+            group.create_task(repeat(call))
+
+
 class LoadClient:
     """A load client, as its parent sees it."""
 

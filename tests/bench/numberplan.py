@@ -30,6 +30,7 @@ def measure_lookups(rounds: int) -> Comparison:
         base="a dict of these prefixes",
         measured="number plan",
         rounds=[(_microseconds(owners.get, keys), _microseconds(found.home_of, numbers)) for _ in range(rounds)],
+        unit="us",
     )
 
 

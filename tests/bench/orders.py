@@ -27,7 +27,8 @@ HANDLING, HOME = "guangdong", "sichuan"
 CUSTOMERS = 2048  # lines at the home region: 16 for each of 128 callers
 WAIT = 20.0  # seconds that an order may take; one that is not completed by then fails the run
 _BATCH = 500
-_NUMBER = "+8619851{:06d}"
+_PREFIXES = {HOME: "+8619851", HANDLING: "+8619844", "henan": "+8619841", "hunan": "+8619843"}
+_PLANS = {HOME: "sichuan-29", HANDLING: "guangdong-79", "henan": "henan-29", "hunan": "hunan-29"}
 
 
 class OrderNotCompleted(Exception):
@@ -42,9 +43,9 @@ class Line:
     suspended: bool = False
 
 
-def all_lines() -> list[Line]:
-    """Every line of the bench, in use."""
-    return [Line(_NUMBER.format(index)) for index in range(CUSTOMERS)]
+def all_lines(region: str = HOME) -> list[Line]:
+    """Every line of the bench at one home region, in use."""
+    return [Line(f"{_PREFIXES[region]}{index:06d}") for index in range(CUSTOMERS)]
 
 
 class Clerk:
@@ -87,12 +88,13 @@ def submission(request_id: str, line: Line) -> SubmitOrderRequest:
     )
 
 
-async def create_customers(federation: LocalFederation) -> None:
-    """Gives the home region the customers of the bench."""
+async def create_customers(federation: LocalFederation, region: str = HOME) -> None:
+    """Gives a home region its customers of the bench."""
     opened = Timestamp()
     opened.FromDatetime(datetime(2020, 1, 1, tzinfo=UTC))
-    customers = [_customer(index, line.number, opened) for index, line in enumerate(all_lines())]
-    async with federation.dial_region(HOME, f"{HOME}-counter") as channel:
+    plan, lines = _PLANS[region], all_lines(region)
+    customers = [_customer(index, line.number, plan, opened) for index, line in enumerate(lines)]
+    async with federation.dial_region(region, f"{region}-counter") as channel:
         service = CustomerServiceStub(channel)
         for start in range(0, len(customers), _BATCH):
             batch = BatchCreateCustomersRequest(customers=customers[start : start + _BATCH], requester=requester())
@@ -104,7 +106,7 @@ def order_service(channel: grpc.aio.Channel) -> "OrderServiceStub":
     return OrderServiceStub(channel)
 
 
-def _customer(index: int, number: str, opened: Timestamp) -> Customer:
+def _customer(index: int, number: str, plan: str, opened: Timestamp) -> Customer:
     return Customer(
         id=f"customer-{index}",
         name=f"Customer {index}",
@@ -112,7 +114,7 @@ def _customer(index: int, number: str, opened: Timestamp) -> Customer:
             id=f"line-{index}",
             number=number,
             status=ProductStatus.PRODUCT_STATUS_ACTIVE,
-            plan_id="sichuan-29",
+            plan_id=plan,
             start_time=opened,
         ),
         billing_account=BillingAccount(id=f"account-{index}", balance=Money(minor_units=5000, currency="CNY")),

@@ -75,12 +75,15 @@ def _asking(service: "BillingServiceStub", numbers: Iterator[str], documents: li
     return call
 
 
-async def put_on_file(service: "DocumentServiceStub", number: str, code: str) -> str:
-    """Puts a document on file; returns its document id. Raises NotOnFile."""
+async def put_on_file(service: "DocumentServiceStub", number: str, code: str, request_id: str = "") -> str:
+    """Puts a document on file; returns its document id. Raises NotOnFile.
+
+    Without a request id a repetition finds the document of the first time.
+    """
     verified = Timestamp()
     verified.FromDatetime(datetime.now(UTC))
     named = DocumentUpload(
-        request_id=f"bench-{code}-{number.removeprefix('+')}",
+        request_id=request_id or f"bench-{code}-{number.removeprefix('+')}",
         number=number,
         code=code,
         media_type="image/png",

@@ -16,6 +16,7 @@ from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideRequest,
 from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
 from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.rpc.channels import health_of
+from tests.bench.bare import BARE
 from tests.bench.comparing import in_turns
 from tests.bench.load import CALL_TIMEOUT, Call, run_window
 from tests.bench.orders import HANDLING, HOME, all_lines, identity_document, requester
@@ -41,14 +42,17 @@ class Repeated:
         return [self._call] * count
 
 
-async def measure_bills(federation: LocalFederation, rounds: int, seconds: float) -> list[Comparison]:
-    """Bills of one region's customers: asked for there and in another region; there one by one and on one stream."""
-    queries = _queries()
+async def measure_bills(federation: LocalFederation, bare: Call, rounds: int, seconds: float) -> list[Comparison]:
+    """Bills of one region's customers: asked for there and in another region; there one by one and on one stream.
+
+    Those of the other region also beside a bare chain.
+    """
+    queries = bill_queries()
     async with (
         federation.dial_region(HOME, f"{HOME}-{OPERATOR}") as at_home,
         federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as elsewhere,
     ):
-        own, foreign = _bill_call(at_home, queries), _bill_call(elsewhere, queries)
+        own, foreign = bill_call(at_home, queries), bill_call(elsewhere, queries)
         stream = BillingServiceStub(elsewhere)
         return [
             Comparison(
@@ -57,6 +61,7 @@ async def measure_bills(federation: LocalFederation, rounds: int, seconds: float
                 base="in the home region",
                 measured="in another",
                 rounds=await in_turns(lambda: _time(own, seconds), lambda: _time(foreign, seconds), rounds),
+                unit="ms",
             ),
             Comparison(
                 name="bills",
@@ -64,6 +69,13 @@ async def measure_bills(federation: LocalFederation, rounds: int, seconds: float
                 base="in the home region",
                 measured="in another",
                 rounds=await in_turns(lambda: _rate(own, seconds), lambda: _rate(foreign, seconds), rounds),
+            ),
+            Comparison(
+                name="bills_beside_bare",
+                figure=f"bills of another region, {CALLERS} callers, 1/s",
+                base=BARE,
+                measured="QueryBill",
+                rounds=await in_turns(rate_of(bare, seconds), rate_of(foreign, seconds), rounds),
             ),
             Comparison(
                 name="bulk_bills",
@@ -109,10 +121,10 @@ async def measure_guides(federation: LocalFederation, rounds: int, seconds: floa
         ]
 
 
-def _queries() -> Iterator[QueryBillRequest]:
-    """This month's bill of one customer after the other, for ever."""
+def bill_queries(home: str = HOME) -> Iterator[QueryBillRequest]:
+    """This month's bill of one customer of a region after the other, for ever."""
     month = f"{datetime.now(ZoneInfo('Asia/Shanghai')):%Y-%m}"
-    for line in itertools.cycle(all_lines()):
+    for line in itertools.cycle(all_lines(home)):
         yield QueryBillRequest(
             number=line.number,
             month=month,
@@ -122,7 +134,8 @@ def _queries() -> Iterator[QueryBillRequest]:
         )
 
 
-def _bill_call(channel: Channel, queries: Iterator[QueryBillRequest]) -> Call:
+def bill_call(channel: Channel, queries: Iterator[QueryBillRequest]) -> Call:
+    """Asks for the next of the bills."""
     service = BillingServiceStub(channel)
 
     async def call() -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from statistics import median
 
 Report = dict[str, object]
+PER_SECOND = "1/s"
+"""The one unit of which more is better; of ms and us less is."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ class Comparison:
     measured: str
     rounds: Sequence[tuple[float, float]]
     """The figure of the base and of what is measured beside it, one right after the other."""
+    unit: str = PER_SECOND
 
     @property
     def ratio(self) -> Spread:
@@ -143,7 +146,7 @@ class Comparison:
 
 
 FIGURES = (
-    Figure("throughput", "throughput", "1/s", 1, lambda window: window.throughput),
+    Figure("throughput", "throughput", PER_SECOND, 1, lambda window: window.throughput),
     Figure("p50", "p50", "ms", 1e3, lambda window: window.p50),
     Figure("p99", "p99", "ms", 1e3, lambda window: window.p99),
     Figure("servers_cpu_per_call", "CPU of servers", "us", 1e6, lambda window: window.servers_cpu_per_call),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.process.files import replace_file
+from tests.bench.history import Ratios, business_ratios, level_ratios
 from tests.bench.report import Comparison, Level, Report, report
 from tests.bench.suspension import Suspension
 
@@ -60,6 +61,14 @@ class Results:
     def is_empty(self) -> bool:
         """Whether no part has been measured."""
         return not (self.levels or self.engines or self.suspensions or self.business)
+
+    @property
+    def ratios(self) -> Ratios:
+        """All ratios measured so far."""
+        found = dict(level_ratios(self.levels, ORDERS, ORDERS, CHAIN))
+        for each in self.engines:
+            found |= level_ratios(each.levels, each.name, f"orders on {each.name}", SQLITE)
+        return {**found, **business_ratios(self.business)}
 
     def _write(self, *, complete: bool) -> None:
         content = {

@@ -4,6 +4,8 @@ import itertools
 import uuid
 from collections.abc import Iterator
 
+from grpc.aio import Channel
+
 from deploy.local.federation import OPERATOR, LocalFederation
 from gateway.api.federation.v1.configuration_pb2 import LegalBasis
 from gateway.api.region.v1.document_service_pb2_grpc import DocumentServiceStub
@@ -37,13 +39,8 @@ async def measure_sharing(federation: LocalFederation, bare: Call, rounds: int, 
 
     Each beside a health check of the same node, and beside a bare chain.
     """
-    numbers = [line.number for line in all_lines()]
-    granted, others = numbers[:_GRANTED], numbers[_GRANTED:] or numbers
     async with federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
-        service = SharingServiceStub(channel)
-        for number in granted:
-            paper = await put_on_file(DocumentServiceStub(channel), number, CONSENT_PAPER)
-            await service.GiveConsent(_consent(number, paper), timeout=CALL_TIMEOUT)
+        granted, masked = await granted_reading(channel), masked_reading(channel)
 
         async def health() -> None:
             await health_of(channel, "", CALL_TIMEOUT)
@@ -54,19 +51,34 @@ async def measure_sharing(federation: LocalFederation, bare: Call, rounds: int, 
                 figure=f"{figure}, {CALLERS} callers, 1/s",
                 base=base,
                 measured=measured,
-                rounds=await in_turns(
-                    rate_of(least, seconds), rate_of(_reading(service, asked, is_masked), seconds), rounds
-                ),
+                rounds=await in_turns(rate_of(least, seconds), rate_of(reading, seconds), rounds),
             )
             for suffix, base, least in (("", "health check", health), ("_beside_bare", BARE, bare))
-            for name, figure, measured, asked, is_masked in (
-                ("granted_reads", "records of another region by a grant", "clear", itertools.cycle(granted), False),
-                ("masked_reads", "records of another region without one", "masked", itertools.cycle(others), True),
+            for name, figure, measured, reading in (
+                ("granted_reads", "records of another region by a grant", "clear", granted),
+                ("masked_reads", "records of another region without one", "masked", masked),
             )
         ]
 
 
-def _reading(service: "SharingServiceStub", numbers: Iterator[str], is_masked: bool) -> Call:
+async def granted_reading(channel: Channel) -> Call:
+    """Reads records of customers who have consented, which they do now."""
+    granted, service = [line.number for line in all_lines()[:_GRANTED]], SharingServiceStub(channel)
+    for number in granted:
+        paper = await put_on_file(DocumentServiceStub(channel), number, CONSENT_PAPER)
+        await service.GiveConsent(_consent(number, paper), timeout=CALL_TIMEOUT)
+    return record_call(service, itertools.cycle(granted), is_masked=False)
+
+
+def masked_reading(channel: Channel) -> Call:
+    """Reads records of customers who have not consented."""
+    others = itertools.cycle([line.number for line in all_lines()[_GRANTED:]])
+    return record_call(SharingServiceStub(channel), others, is_masked=True)
+
+
+def record_call(service: "SharingServiceStub", numbers: Iterator[str], *, is_masked: bool) -> Call:
+    """Reads the record of the next number. The call raises NotAsExpected."""
+
     async def call() -> None:
         request = ReadSharedCustomerRequest(
             request_id=uuid.uuid4().hex,

@@ -1,6 +1,6 @@
 """Two regions' borders with real keys, and a store for either: what the relay needs to be driven by hand."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
-from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.federation.v1.federation_pb2 import Feature, Member, MemberState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.federation.catalogue import Federation
@@ -74,12 +74,13 @@ class Pair:
         origin: MemberState.ValueType,
         revision: int = 7,
         destination: MemberState.ValueType = MemberState.MEMBER_STATE_JOINED,
+        features: Sequence[Feature.ValueType] = (),
     ) -> None:
-        """Both know the federation at a revision, and how Guangdong and Sichuan stand."""
+        """Both know the federation at a revision, how Guangdong and Sichuan stand, and the features of both."""
         configuration = Configuration(federation=FEDERATION, regions=[Region(id=ORIGIN), Region(id=DESTINATION)])
         members = [
-            Member(region=ORIGIN, state=origin),
-            Member(region=DESTINATION, state=destination),
+            Member(region=ORIGIN, state=origin, features=features),
+            Member(region=DESTINATION, state=destination, features=features),
         ]
         for border in self.borders.values():
             border.current.update(Federation(revision, configuration), members)

@@ -24,6 +24,7 @@ from gateway.store.postgresql_connection import Writer
 from gateway.store.postgresql_schema import applied
 from gateway.store.schema import Migration
 from gateway.store.sqlite import SqliteDatabase, SqliteStore
+from gateway.store.tables import Table
 from tests.keys import region_keys
 
 # Reached only where a test fails.
@@ -254,6 +255,28 @@ def writing(note: str) -> Operation[str]:
     def operation(tx: Transaction) -> str:
         tx.publish(Written(note))
         return insert(tx, note)
+
+    return operation
+
+
+@dataclass(frozen=True)
+class Note:
+    """A row of the notes."""
+
+    note: str
+
+
+PUT_NOTES = Table("notes", Note, key=("note",))
+
+
+def putting(*names: str) -> Operation[object]:
+    """An operation that puts notes and returns the first of them."""
+
+    def operation(tx: Transaction) -> str:
+        for name in names:
+            tx.insert(PUT_NOTES, Note(name))
+        assert tx.has_written()
+        return names[0]
 
     return operation
 

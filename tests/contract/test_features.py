@@ -98,7 +98,7 @@ def test_every_member_is_told_the_features_of_the_others(tmp_path: Path) -> None
         async with federation(certificates, tmp_path / "data") as it:
             await it.apply()
             request = join_request(sichuan)
-            request.capabilities.CopyFrom(own_capabilities())
+            request.capabilities.CopyFrom(having(TREES))
             await it.join(sichuan, request)
             await it.join(henan)
             current = CurrentFederation()

@@ -322,6 +322,17 @@ def test_a_query_is_answered_afresh_each_time_audited_each_time_and_never_stored
     play(tmp_path, scenario)
 
 
+def test_queries_of_one_batch_are_answered_and_audited_one_by_one(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        asked = [scene.pair.seal(envelope_id=name, kind=QUERY) for name in "abcde"]
+        results = await scene.deliver(*(each.envelope for each in asked))
+        told = [scene.answered(result.receipt, each) for result, each in zip(results, asked, strict=True)]
+        assert told == [b"0 effects"] * 5
+        assert await scene.audited() == [("region/guangdong", "ENVELOPE_KIND_BILL_QUERY")] * 5
+
+    play(tmp_path, scenario)
+
+
 def test_a_batch_is_answered_in_its_order_each_envelope_by_itself(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         good, bad = scene.pair.seal(), scene.pair.seal(envelope_id="2", payload=b"two")

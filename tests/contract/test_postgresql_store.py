@@ -6,12 +6,13 @@ import itertools
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.errors import UniqueViolation
 
 from deploy.local.postgresql import LocalPostgresql
 from deploy.local.process import HALTED, state_of
@@ -20,7 +21,7 @@ from gateway.errors import Refused
 from gateway.store import postgresql, postgresql_listening
 from gateway.store.port import CommittedElsewhere, DatabaseInUse, Operation, Transaction
 from tests.contract.postgresql_scene import Database, count_up, opened, outcomes, until
-from tests.contract.stores import PATIENCE_S, Written, insert, notes, run, writing
+from tests.contract.stores import PATIENCE_S, Written, insert, notes, putting, run, writing
 from tests.faults.background import Background
 from tests.faults.proxy import FaultProxy
 
@@ -234,14 +235,26 @@ def test_a_constraint_that_fails_at_the_commit_refuses_its_operation_alone(datab
     assert database.notes() == ["a", "b"]
 
 
-@pytest.mark.parametrize("note", ["nul\0", "surrogate\ud800", "twice"])
-def test_a_value_that_the_server_does_not_take_harms_nobody_else(database: Database, note: str) -> None:
+@pytest.mark.parametrize("write", [writing, putting])
+@pytest.mark.parametrize(
+    ("note", "error"), [("nul\0", Refused), ("surrogate\ud800", UnicodeEncodeError), ("twice", UniqueViolation)]
+)
+def test_a_value_that_the_server_does_not_take_harms_nobody_else(
+    database: Database, write: Callable[[str], Operation[object]], note: str, error: type[Exception]
+) -> None:
+    """Also where the statement of another operation writes the row."""
+
+    def reading(tx: Transaction) -> str:
+        return notes(tx)[0]
+
     async def scenario() -> None:
         async with opened(database.conninfo) as store:
             await store.write(writing("twice"))
-            before, wrong, after = await outcomes(store, writing("a"), writing(note), writing("b"))
-            assert (before, after) == ("a", "b")
-            assert isinstance(wrong, psycopg.Error | UnicodeEncodeError | Refused)
+            before, wrong, read, after = await outcomes(store, write("a"), write(note), reading, write("b"))
+            assert (before, read, after) == ("a", "a", "b")
+            assert isinstance(wrong, error)
+            if isinstance(wrong, Refused):
+                assert reason(wrong) == "REQUEST_INVALID"
 
     run(scenario())
     assert database.notes() == ["a", "b", "twice"]

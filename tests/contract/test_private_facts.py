@@ -9,12 +9,11 @@ from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.store import vault
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
-from region_node.app import private_facts
-from region_node.app.private_facts import move_private_facts
+from region_node.app.row_migrations import migrate_rows
 from region_node.care.complaints.import_rows import UNREADABLE, Known, imported_among, reference_index
 from region_node.care.complaints.kind import COMPLAINTS
 from region_node.care.complaints.rows import KIND, complaint_subject, find_complaint
-from region_node.care.complaints.told_rows import Told, told_of
+from region_node.care.complaints.sent_counts import SentCounts, sent_counts_of
 from region_node.requests.rows import keyed_digest
 from region_node.schema import PACKAGES
 from tests.contract.stores import ADAPTERS, Adapter, adapter_for, run
@@ -68,7 +67,7 @@ def check_moved(tx: Transaction) -> None:
     assert [(each.number, each.region) for each in (first, second)] == [(1, "guangdong"), (2, "henan")]
     assert [len(UnknownFieldSet(each)) for each in (row.complaint, first, second)] == [0, 0, 0]
     assert DIGEST not in row.complaint.SerializeToString()
-    assert told_of(tx, ITEM) == Told(notes=3, refusals=1, attachments=2)
+    assert sent_counts_of(tx, ITEM) == SentCounts(notes=3, refusals=1, attachments=2)
     known, moved = imported_among(tx, [f"ERP-{each}" for each in range(1, 6)]), keyed_digest(tx, DIGEST)
     assert known["ERP-1"] == Known(CASE, moved)
     assert [known[f"ERP-{each}"].digest for each in (2, 3, 4)] == [moved, moved, UNREADABLE]
@@ -76,9 +75,8 @@ def check_moved(tx: Transaction) -> None:
 
 
 def test_what_bodies_of_before_hold_for_this_region_alone_is_moved_page_by_page_and_stands_in_no_body(
-    adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+    adapter: Adapter,
 ) -> None:
-    monkeypatch.setattr(private_facts, "_PAGE", 2)
     now = migrations_of(*PACKAGES)
 
     async def scenario() -> None:
@@ -86,9 +84,12 @@ def test_what_bodies_of_before_hold_for_this_region_alone_is_moved_page_by_page_
             await store.write(fill)
         assert adapter.migrate(now) == [FILE]
         async with adapter.open(now) as store:
-            assert await move_private_facts(store) == 5
+            move = COMPLAINTS.row_migrations["complaints"]
+            assert await store.write(lambda tx: move(tx, 2)) == 2  # a process that was killed after its first page
+        async with adapter.open(now) as store:
+            assert await migrate_rows(store) == 3
             await store.read(check_moved)
-            assert await move_private_facts(store) == 0
+            assert await migrate_rows(store) == 0
             await store.write(lambda tx: COMPLAINTS.erasure.forget[KIND](tx, CASE))
             assert (await store.read(lambda tx: imported_among(tx, ["ERP-1"])))["ERP-1"] == Known(CASE, UNREADABLE)
 

@@ -75,7 +75,7 @@ class Coordinator:
 
 def waiting(tx: Transaction) -> list[NetworkEvent]:
     """The events that coordinators still lack."""
-    return rows.events_to_tell(tx, "", 100)
+    return rows.queued_events(tx, "", 100)
 
 
 def header(version: int = 1) -> ProblemHeader:
@@ -124,7 +124,7 @@ async def _tell_one_page(store: Store, take: Callable[[NetworkEvent], Awaitable[
     page = await store.read(waiting)
     for each in page:
         await take(each)
-    await store.write(lambda tx: rows.note_told(tx, page))
+    await store.write(lambda tx: rows.note_delivered(tx, page))
 
 
 def test_what_is_refused_for_good_waits_and_does_not_hold_up_the_others(adapter: Adapter) -> None:

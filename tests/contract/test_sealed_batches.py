@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.federation.v1.federation_pb2 import Feature, MemberState
 from gateway.api.relay.v1.relay_pb2 import (
     Batch,
     BatchAnswer,
@@ -22,12 +22,13 @@ from gateway.api.relay.v1.relay_pb2 import (
 )
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, is_temporary, reason_name
+from gateway.relay import sealed_batches
 from gateway.relay.envelopes import Answer, Sealed, seal_receipt
 from gateway.relay.lanes import Delivered, LanePorts, Lanes
 from gateway.relay.queries import Asker
-from gateway.relay.sealed_batches import SealedBatchReceiver, SealedBatchTransport
-from gateway.security.region_keys import RegionKeys
-from gateway.security.sealing import ID_BYTES, KEY_BYTES, Route, Sent
+from gateway.relay.sealed_batches import SECONDS_WITHOUT_SESSION, SealedBatchReceiver, SealedBatchTransport
+from gateway.security.region_keys import KeySet, RegionKeys
+from gateway.security.sealing import ID_BYTES, KEY_BYTES, NONCE_BYTES, SESSION_SECONDS, Route, sent_alone
 from gateway.security.sealing_keys import SealingKeys, published
 from tests.contract.relay_pair import DESTINATION, NOW, ORIGIN, OUTGOING, QUERY, FixedClock, Pair
 from tests.keys import region_keys
@@ -41,18 +42,27 @@ MOVED = Answer(Outcome.OUTCOME_MOVED, moved_to="henan")
 ABSENT, JOINED = MemberState.MEMBER_STATE_ABSENT, MemberState.MEMBER_STATE_JOINED
 GIVEN = Answer(Outcome.OUTCOME_ACCEPTED, result=RECORD)
 Meddle = Callable[[DeliverRequest, DeliverResponse], None]
+SESSIONS = (Feature.FEATURE_SESSION_KEYS,)
 
 
 class Way:
     """Both regions, and a coordinator between them that keeps all it has seen and may meddle."""
 
-    def __init__(self, answer: Answer = GIVEN, meddle: Meddle = lambda request, response: None) -> None:
+    def __init__(
+        self,
+        answer: Answer = GIVEN,
+        meddle: Meddle = lambda request, response: None,
+        features: Sequence[Feature.ValueType] = (),
+    ) -> None:
         self.pair = Pair()
+        self.pair.know(JOINED, features=features)
         self.keys = RegionKeys(region_keys(DESTINATION).set)
         self.seen: list[bytes] = []
+        self.sent: list[bytes] = []
         self.acted: list[Batch] = []
         self._answer = answer
         self._meddle = meddle
+        self.alter: Callable[[DeliverRequest], None] = lambda request: None
         self._receiver = SealedBatchReceiver(self.pair.borders[DESTINATION], self.keys, self._act)
         self.out = SealedBatchTransport(self.pair.borders[ORIGIN], self)
         self.publish()
@@ -63,12 +73,23 @@ class Way:
         told = published(self.keys.set, there.signer, NOW.replace(minute=len(self.keys.set.wrapping)))
         assert here.sealing_keys.accept(DESTINATION, told, here.keys.verify)
 
+    def start_process(self) -> None:
+        """Another process of Sichuan receives from now on: it reads the file of keys, and remembers nothing."""
+        self.keys = RegionKeys(KeySet.read(self.keys.set.written().decode()))
+        self._receiver = replace(self._receiver, keys=self.keys)
+
+    def requests(self) -> list[DeliverRequest]:
+        """The batches that the coordinator has seen."""
+        return [DeliverRequest.FromString(each) for each in self.sent]
+
     async def deliver(
         self, request: DeliverRequest, timeout: float, before_attempt: Callable[[], None] | None = None
     ) -> DeliverResponse:
         """The carrier."""
-        self.seen.append(request.SerializeToString())
+        self.sent.append(request.SerializeToString())
+        self.seen.append(self.sent[-1])
         request.origin = ORIGIN
+        self.alter(request)
         response = await self._receiver.deliver(request)
         self._meddle(request, response)
         self.seen.append(response.SerializeToString())
@@ -95,8 +116,18 @@ class Way:
 
     def ask(self) -> bytes:
         """A question is asked."""
-        asker = Asker(self.pair.borders[ORIGIN], self.out, FixedClock(), random.Random(7))
-        return asyncio.run(asker.ask(replace(OUTGOING, kind=QUERY, payload=RECORD), 5.0, "00-1"))
+        [told] = self.ask_at_once("1")
+        return told
+
+    def ask_at_once(self, *names: str) -> list[bytes]:
+        """Questions are asked at one moment."""
+
+        async def asking() -> list[bytes]:
+            asker = Asker(self.pair.borders[ORIGIN], self.out, FixedClock(), random.Random(7))
+            each = replace(OUTGOING, kind=QUERY, payload=RECORD)
+            return await asyncio.gather(*(asker.ask(replace(each, envelope_id=name), 5.0, "00-1") for name in names))
+
+        return asyncio.run(asking())
 
 
 def refused(call: Callable[[], object]) -> Refused:
@@ -118,6 +149,13 @@ def test_an_order_and_its_receipt_pass_a_coordinator_that_can_read_neither() -> 
 def test_a_question_passes_as_an_order_does() -> None:
     way = Way()
     assert way.ask() == RECORD
+    assert not [each for each in way.seen if RECORD in each or OUTGOING.subject.encode() in each]
+
+
+def test_questions_of_one_moment_pass_in_one_sealed_batch() -> None:
+    way = Way()
+    assert way.ask_at_once(*"abcde") == [RECORD] * 5
+    assert [len(batch.envelopes) for batch in way.acted] == [5]
     assert not [each for each in way.seen if RECORD in each or OUTGOING.subject.encode() in each]
 
 
@@ -206,8 +244,8 @@ def swap(request: DeliverRequest, response: DeliverResponse) -> None:
     """An answer that the coordinator makes up, sealed as well as it can."""
     forged = BatchAnswer(results=[DeliverResult(not_delivered=NotDelivered(reason=Reason.REASON_ORDER_EXPIRED))])
     drawn_for_the_batch = request.sealed[ID_BYTES:][:KEY_BYTES]
-    made_up = Sent(forged.SerializeToString(), drawn_for_the_batch, bytes(KEY_BYTES), Route(ORIGIN, DESTINATION))
-    response.sealed = made_up.sealed[ID_BYTES:]
+    made_up = sent_alone(forged.SerializeToString(), drawn_for_the_batch, bytes(KEY_BYTES), Route(ORIGIN, DESTINATION))
+    response.sealed = made_up.message.sealed[ID_BYTES:]
 
 
 def clear(request: DeliverRequest, response: DeliverResponse) -> None:
@@ -220,9 +258,12 @@ def alter(request: DeliverRequest, response: DeliverResponse) -> None:
     response.sealed = response.sealed[:-1] + bytes([response.sealed[-1] ^ 1])
 
 
+@pytest.mark.parametrize("features", [(), SESSIONS], ids=["alone", "session"])
 @pytest.mark.parametrize("meddle", [swap, clear, alter])
-def test_an_answer_that_is_not_the_destinations_is_not_taken(meddle: Meddle) -> None:
-    for call in (Way(meddle=meddle).bring, Way(meddle=meddle).ask):
+def test_an_answer_that_is_not_the_destinations_is_not_taken(
+    meddle: Meddle, features: Sequence[Feature.ValueType]
+) -> None:
+    for call in (Way(meddle=meddle, features=features).bring, Way(meddle=meddle, features=features).ask):
         told = refused(call)
         assert (reason_name(told.reason), told.parameters) == ("ANSWER_UNREADABLE", {"region": DESTINATION})
         assert is_temporary(told.reason)
@@ -258,3 +299,134 @@ def test_an_answer_with_no_result_for_a_question_is_none() -> None:
     asker = Asker(Pair().borders[ORIGIN], Empty(), FixedClock(), random.Random(7))
     told = refused(lambda: asyncio.run(asker.ask(replace(OUTGOING, kind=QUERY), 5.0, "")))
     assert reason_name(told.reason) == "REGION_UNREACHABLE"
+
+
+def sessions_of(requests: Sequence[DeliverRequest]) -> list[bytes]:
+    """The sender's public key of each batch in a session; empty for a batch with a key of its own."""
+    return [each.sealed[ID_BYTES:][:KEY_BYTES] if each.nonce else b"" for each in requests]
+
+
+@pytest.fixture(name="time")
+def seconds_that_a_test_sets(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time of sessions at both ends, as the last entry."""
+    now = [0.0]
+    monkeypatch.setattr(sealed_batches, "_now", lambda: now[-1])
+    return now
+
+
+def test_batches_to_a_region_with_session_keys_share_a_key_under_other_nonces() -> None:
+    way = Way(features=SESSIONS)
+    assert [way.bring().results for _ in range(3)] == [way.bring().results] * 3
+    assert way.ask() == RECORD
+    requests = way.requests()
+    (session,) = set(sessions_of(requests))
+    assert session
+    responses = [DeliverResponse.FromString(each) for each in way.seen[1::2]]
+    for nonces in ({each.nonce for each in requests}, {each.nonce for each in responses}):
+        assert [len(each) for each in nonces] == [NONCE_BYTES] * 5
+    assert not [each for each in way.seen if RECORD in each or OUTGOING.subject.encode() in each]
+
+
+def test_every_batch_to_a_region_without_session_keys_has_a_key_of_its_own() -> None:
+    way = Way(features=[Feature.FEATURE_TREE_SIGNATURES])
+    for _ in range(2):
+        way.bring()
+    assert sessions_of(way.requests()) == [b"", b""]
+    assert len({each.sealed[ID_BYTES:][:KEY_BYTES] for each in way.requests()}) == 2
+
+
+def test_a_session_ends_after_its_time(time: list[float]) -> None:
+    way = Way(features=SESSIONS)
+    for now in (0.0, SESSION_SECONDS - 1, SESSION_SECONDS, SESSION_SECONDS + 1):
+        time.append(now)
+        way.bring()
+    first, second, third, fourth = sessions_of(way.requests())
+    assert first == second != third == fourth
+
+
+def test_processes_of_a_region_receive_batches_of_one_session_also_after_a_restart() -> None:
+    way = Way(features=SESSIONS)
+    one = way.bring()
+    for _ in range(2):
+        way.start_process()
+        assert way.bring().results == one.results
+    assert len(set(sessions_of(way.requests()))) == 1
+
+
+def test_the_next_batch_after_a_rotation_begins_a_session_and_a_pruned_key_opens_none_that_was_begun() -> None:
+    way = Way(features=SESSIONS)
+    way.bring()
+    former = way.keys.set.in_use.id
+    way.keys.replace(way.keys.set.rotated())
+    way.bring()
+    way.publish()
+    way.bring()
+    first, second, third = sessions_of(way.requests())
+    assert first == second != third
+    way.keys.replace(way.keys.set.without({former}))
+    replayed = way.requests()[0]
+    told = refused(lambda: asyncio.run(way.deliver(replayed, 5.0)))
+    assert reason_name(told.reason) == "SEALING_KEY_UNKNOWN"
+    assert len(way.bring().results) == 1
+
+
+def lose_nonce(request: DeliverRequest) -> None:
+    """A process of a version without sessions, or a coordinator of one, does not see the field."""
+    request.ClearField("nonce")
+
+
+def lose_answers_nonce(request: DeliverRequest, response: DeliverResponse) -> None:
+    """A coordinator that gives back the fields it knows."""
+    if request.nonce:
+        response.ClearField("nonce")
+
+
+@pytest.mark.parametrize(
+    ("alter", "meddle", "reason", "acted"),
+    [
+        (lose_nonce, lambda request, response: None, "BATCH_UNREADABLE", 0),
+        (lambda request: None, lose_answers_nonce, "ANSWER_UNREADABLE", 1),
+    ],
+    ids=["a batch", "an answer"],
+)
+def test_where_a_session_is_not_understood_each_batch_has_its_own_key_for_a_minute(
+    time: list[float], alter: Callable[[DeliverRequest], None], meddle: Meddle, reason: str, acted: int
+) -> None:
+    way = Way(meddle=meddle, features=SESSIONS)
+    way.alter = alter
+    assert reason_name(refused(way.bring).reason) == reason
+    assert len(way.acted) == acted
+    for now in (0.0, SECONDS_WITHOUT_SESSION - 1):
+        time.append(now)
+        assert len(way.bring().results) == 1
+    time.append(SECONDS_WITHOUT_SESSION)
+    assert reason_name(refused(way.bring).reason) == reason
+    first, *alone, last = sessions_of(way.requests())
+    assert alone == [b"", b""]
+    assert first != last
+
+
+def test_a_nonce_that_a_coordinator_alters_is_noticed_at_both_ends() -> None:
+    way = Way(features=SESSIONS)
+    way.bring()
+    way.alter = lambda request: setattr(request, "nonce", bytes(NONCE_BYTES))
+    assert reason_name(refused(way.bring).reason) == "BATCH_UNREADABLE"
+    assert len(way.acted) == 1
+
+    def change(request: DeliverRequest, response: DeliverResponse) -> None:
+        response.nonce = bytes(NONCE_BYTES)
+
+    assert reason_name(refused(Way(features=SESSIONS, meddle=change).bring).reason) == "ANSWER_UNREADABLE"
+
+
+def test_an_earlier_answer_of_the_session_is_not_taken_for_that_of_a_later_batch() -> None:
+    given: list[DeliverResponse] = []
+
+    def repeat(request: DeliverRequest, response: DeliverResponse) -> None:
+        given.append(DeliverResponse.FromString(response.SerializeToString()))
+        response.CopyFrom(given[0])
+
+    way = Way(features=SESSIONS, meddle=repeat)
+    assert len(way.bring().results) == 1
+    assert reason_name(refused(way.bring).reason) == "ANSWER_UNREADABLE"
+    assert len(set(sessions_of(way.requests()))) == 1

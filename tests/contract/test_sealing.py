@@ -11,8 +11,8 @@ from gateway.relay import inbox
 from gateway.relay.outbox import receipt_content
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
-from region_node.app import sealing
-from region_node.app.sealing import seal_what_is_clear
+from region_node.app import row_migrations
+from region_node.app.row_migrations import migrate_rows
 from region_node.business.orders.provisioning_rows import find_task
 from region_node.business.orders.rows import OrderFilter, list_orders
 from region_node.customers.kind import CUSTOMERS as CUSTOMER_KIND
@@ -168,7 +168,7 @@ EXPECTED: list[object] = [
 def test_what_the_version_before_has_left_is_sealed_page_by_page_and_read_as_before(
     adapter: Adapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sealing, "_PAGE", 2)
+    monkeypatch.setattr(row_migrations, "_PAGE", 2)
     now = migrations_of(*PACKAGES)
 
     async def scenario() -> None:
@@ -176,13 +176,13 @@ def test_what_the_version_before_has_left_is_sealed_page_by_page_and_read_as_bef
             await store.write(fill)
         assert set(adapter.migrate(now)) == set(LATER)
         async with adapter.open(now) as store:
-            seal = CUSTOMER_KIND.seal_clear["customers"]
+            seal = CUSTOMER_KIND.row_migrations["customers"]
             assert await store.write(lambda tx: seal(tx, 2)) == 2  # a process that was killed after its first page
         async with adapter.open(now) as store:
-            assert await seal_what_is_clear(store) == CUSTOMERS - 2 + CUSTOMERS + 9
+            assert await migrate_rows(store) == CUSTOMERS - 2 + CUSTOMERS + 9
             assert await store.read(everything) == EXPECTED
             told = await store.read(cells)
             assert [text for text in CLEAR if text in told] == []
-            assert await seal_what_is_clear(store) == 0
+            assert await migrate_rows(store) == 0
 
     run(scenario())

@@ -1,6 +1,7 @@
 """Two regions of a federation of real processes: the operator system at a counter, and what both have in store."""
 
-from collections.abc import Coroutine
+import asyncio
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, TypeVar
 
 import grpc
 
+from deploy.clients.python.packing import Packing
 from deploy.local.federation import FEDERATION, FEDERATION_FILES, OPERATOR, LocalFederation
 from gateway.api.region.v1.customer_service_pb2 import (
     BatchCreateCustomersRequest,
@@ -117,6 +119,10 @@ class TwoRegions:
         """Submits to the process of that number; the answer is waited for by whoever wants it."""
         return self.background.start(self._submit(request, wait, at))
 
+    def start_pack(self, requests: Sequence[SubmitOrderRequest], wait: float) -> "Future[list[Order]]":
+        """Submits orders together, again until all are answered."""
+        return self.background.start(self._pack(requests, wait))
+
     def get(self, order_id: str, at: int = 0) -> Order:
         """Reads an order at a process of the origin region. Raises AioRpcError."""
         return self.background.run(self._get(order_id, at))
@@ -185,6 +191,10 @@ class TwoRegions:
     def _waits(self) -> bool:
         """Whether callers wait: a caller with another process to call does not."""
         return len(self._counters) == 1
+
+    async def _pack(self, requests: Sequence[SubmitOrderRequest], wait: float) -> list[Order]:
+        async with Packing(self._counters[0]) as packing:
+            return await asyncio.gather(*(packing.submit(each.request_id, each.order, wait) for each in requests))
 
     async def _submit(self, request: SubmitOrderRequest, wait: float, at: int) -> Order:
         sent = SubmitOrderRequest()

@@ -10,12 +10,14 @@ import pytest
 
 from deploy.local.federation import FEDERATION, OPERATOR
 from deploy.local.process import ChildProcess, wait_until
+from tests.crash.outcome import require_one_effect
 from tests.crash.regions import AMOUNT, HANDLING, HOME, SETTLED_SECONDS, account_of, number_of
 from tests.crash.scene import Scene
 
 pytestmark = pytest.mark.slow
 
 LINES = 400
+PACK = 16
 IN_THE_MIDDLE = 60  # orders that are stored when something is killed
 PATIENCE = 60.0  # seconds
 # Every other order of this scene is about a customer of its own, of which none is the first.
@@ -140,3 +142,17 @@ def test_a_node_that_is_killed_in_the_middle_of_a_file_loses_none_and_does_none_
     assert summary["unknown"] == summary["not_sent"] == 0
     require_all_reported(submitting)
     require_one_effect_each(scene, orders, before)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("point", ["S3.before-commit", "S3.after-commit"])
+def test_a_pack_whose_node_is_killed_is_sent_again_and_each_of_its_orders_is_done_once(
+    scene: Scene, point: str
+) -> None:
+    requests = [scene.pay() for _ in range(PACK)]
+    scene.arm(HANDLING, point)
+    answering = scene.start_pack(requests, wait=20.0)
+    scene.require_killed(HANDLING)
+    assert not answering.done()
+    scene.restart(HANDLING)
+    assert answering.result(SETTLED_SECONDS) == [require_one_effect(scene, request) for request in requests]

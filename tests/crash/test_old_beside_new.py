@@ -115,3 +115,5 @@ def test_a_command_of_a_new_arm_is_kept_told_and_done_after_the_upgrade(scene: O
     wait_until(lambda: not scene.handling.open_envelopes(order.id), PATIENCE_S, "it is acted on after the upgrade")
     assert [each.staff_id for each in scene.get(order.id).expedites] == ["c-17"]
     wait_until(lambda: scene.waiting() == [], PATIENCE_S, "nothing waits any more")
+    told = scene.federation.processes[HANDLING].log.read_text("utf-8", "replace")
+    assert "BATCH_UNREADABLE" not in told, "the old node is sent batches with keys of their own"

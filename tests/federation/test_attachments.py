@@ -249,7 +249,7 @@ async def test_what_the_responsible_region_does_not_take_loses_its_bytes(
     async def is_refused() -> bool:
         return (await folder.send(named, content)).state == REFUSED
 
-    await until(is_refused, "the responsible region has not taken it")
+    await until(is_refused, "the owner region has not taken it")
     assert (await folder.send(named, content)).refused.message.en == "The message is larger than 24576 bytes."
     assert kept(federation, "guangdong", ticket_id) == [1, 0]
     assert (await refusal(folder.read(answer.attachment_id))).reason == "DOCUMENT_NOT_ON_FILE"

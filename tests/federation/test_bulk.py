@@ -9,11 +9,17 @@ import pytest
 
 from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest, QueryBillsRequest, QueryBillsResponse
 from gateway.api.region.v1.order_pb2 import OrderRequest, OrderState
-from gateway.api.region.v1.order_service_pb2 import SubmitOrdersRequest, SubmitOrdersResponse
+from gateway.api.region.v1.order_service_pb2 import (
+    SubmitOrdersRequest,
+    SubmitOrdersResponse,
+    SubmittedOrder,
+    SubmittedResult,
+)
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
 from region_node.business.orders import application
-from tests.federation.counter import REQUESTER, Counter
+from region_node.business.orders.bulk import LARGEST_PACK
+from tests.federation.counter import REQUESTER, Counter, seconds
 from tests.federation.databases import Databases
 from tests.federation.refusals import read
 from tests.federation.running import CALL_SECONDS, running, until, until_a_lane_stops
@@ -31,6 +37,20 @@ async def submitted(counter: Counter, requests: Sequence[SubmitOrdersRequest]) -
     answers = [answer async for answer in counter.orders.SubmitOrders(iter(requests))]
     assert len(answers) == len(requests)
     return {answer.request_id: answer for answer in answers}
+
+
+def packed(requests: Iterable[SubmitOrdersRequest], *, wait: float = 0.0) -> SubmitOrdersRequest:
+    """The same orders in one message."""
+    orders = [SubmittedOrder(request_id=each.request_id, order=each.order) for each in requests]
+    return SubmitOrdersRequest(orders=orders, wait=seconds(wait))
+
+
+async def results(counter: Counter, pack: SubmitOrdersRequest) -> Sequence[SubmittedResult]:
+    """The outcomes of the orders of a pack, which are those of its ids in the same order."""
+    (answer,) = [each async for each in counter.orders.SubmitOrders(iter([pack]))]
+    assert not answer.request_id
+    assert [each.request_id for each in answer.pack.results] == [each.request_id for each in pack.orders]
+    return answer.pack.results
 
 
 async def test_each_order_of_a_stream_is_taken_in_as_one_that_is_submitted(
@@ -92,6 +112,96 @@ async def test_a_refusal_of_one_is_told_with_its_reason_and_ends_nothing(guangdo
         Reason.REASON_REQUEST_INVALID,
     ]
     assert all(each.message.zh_cn and each.message.en for each in told)
+
+
+async def test_the_orders_of_a_pack_are_taken_in_as_those_of_a_stream_and_told_in_their_order(
+    guangdong: Counter, sichuan: Counter
+) -> None:
+    foreign, own = await sichuan.new_customer(balance=0), await guangdong.new_customer(balance=0)
+    for size in (1, 16, LARGEST_PACK):
+        requests = named(guangdong, [guangdong.request("PAY", (foreign, own)[index % 2]) for index in range(size)])
+        told = await results(guangdong, packed(requests))
+        for request, result in zip(requests, told, strict=True):
+            assert result.order.id == f"guangdong/counter/{request.request_id}"
+            assert result.order.request.number == request.order.number
+            assert result.order.request.bulk
+            await guangdong.reaches(result.order.id, COMPLETED)
+        singly = await submitted(guangdong, requests)
+        assert [singly[each.request_id].order.id for each in requests] == [each.order.id for each in told]
+    paid = [await sichuan.balance(foreign), await guangdong.balance(own)]
+    assert paid == [(1 + 8 + LARGEST_PACK // 2) * 5000, (8 + LARGEST_PACK // 2) * 5000]
+
+
+async def test_each_refusal_in_a_pack_is_that_of_its_order_alone(guangdong: Counter, sichuan: Counter) -> None:
+    number = await sichuan.new_customer()
+    good, reused, large, control, missing, nameless, nothing, last = named(
+        guangdong, [guangdong.request("PAY", number) for _ in range(8)]
+    )
+    reused.request_id = good.request_id
+    reused.order.characteristics["amount"] = "1"
+    large.order.characteristics["note"] = "x" * 40_000
+    control.order.characteristics["note"] = "\0"
+    missing.order.characteristics.clear()
+    nameless.request_id = ""
+    nothing.ClearField("order")
+    told = await results(guangdong, packed([good, reused, large, control, missing, nameless, nothing, last]))
+    assert told[0].HasField("order")
+    assert told[-1].HasField("order")
+    assert [Reason.Name(each.refused.reason).removeprefix("REASON_") for each in told[1:-1]] == [
+        "REQUEST_ID_REUSED",
+        "MESSAGE_TOO_LARGE",
+        "CHARACTER_NOT_ALLOWED",
+        "CHARACTERISTIC_MISSING",
+        "REQUEST_INVALID",
+        "REQUEST_INVALID",
+    ]
+
+
+async def test_an_order_that_stands_twice_in_a_pack_is_one_order(guangdong: Counter, sichuan: Counter) -> None:
+    number = await sichuan.new_customer(balance=0)
+    (request,) = named(guangdong, [guangdong.request("PAY", number)])
+    first, again = await results(guangdong, packed([request, request]))
+    assert first.order.id == again.order.id
+    await guangdong.reaches(first.order.id, COMPLETED)
+    assert await sichuan.balance(number) == 5000
+
+
+async def test_a_pack_of_no_form_is_refused_as_a_whole_and_the_stream_goes_on(
+    guangdong: Counter, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer()
+    good, *others = named(guangdong, [guangdong.request("PAY", number) for _ in range(LARGEST_PACK + 2)])
+    both, also_both, many = packed(others[:1]), packed(others[:1]), packed(others)
+    both.request_id = others[0].request_id
+    also_both.order.CopyFrom(others[0].order)
+    answers = [each async for each in guangdong.orders.SubmitOrders(iter([both, also_both, many, packed([good])]))]
+    refused = [each.refused for each in answers if each.HasField("refused")]
+    assert [(each.reason, each.parameters["field"]) for each in refused] == [
+        (Reason.REASON_REQUEST_INVALID, "orders")
+    ] * 3
+    assert all(each.message.zh_cn and each.message.en for each in refused)
+    (taken,) = [each.pack.results[0].order.id for each in answers if each.HasField("pack")]
+    assert taken == f"guangdong/counter/{good.request_id}"
+    first = await submitted(guangdong, others[:1])
+    assert first[others[0].request_id].HasField("order"), "nothing of a refused pack was stored"
+
+
+async def test_a_pack_with_a_wait_tells_what_the_home_regions_decided_as_submit_order_does(
+    guangdong: Counter, sichuan: Counter
+) -> None:
+    foreign, own = await sichuan.new_customer(), await guangdong.new_customer()
+    requests = named(guangdong, [guangdong.request("PAY", number) for number in (foreign, own, "+8619851999999")])
+    told = await results(guangdong, packed(requests, wait=20))
+    for request, result in zip(requests, told, strict=True):
+        assert not result.order.request.bulk
+        assert await guangdong.submit(request.order, request_id=request.request_id) == result.order
+    assert [each.order.state for each in told[:2]] == [COMPLETED, COMPLETED]
+    assert told[2].order.state == OrderState.ORDER_STATE_REJECTED
+    (single,) = named(guangdong, [guangdong.request("PAY", foreign)])
+    single.wait.CopyFrom(seconds(20))
+    assert (await submitted(guangdong, [single]))[single.request_id].order.state == COMPLETED
+    for refused in await results(guangdong, packed(named(guangdong, [single.order] * 2), wait=31)):
+        assert (refused.refused.reason, refused.refused.parameters["field"]) == (Reason.REASON_REQUEST_INVALID, "wait")
 
 
 async def test_what_came_before_bytes_that_are_no_request_is_answered(guangdong: Counter, sichuan: Counter) -> None:

@@ -14,13 +14,16 @@ from pathlib import Path
 
 import pytest
 
+from deploy.clients.python.packing import OrderRefused, Packing
+from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.api.types.v1.reason_pb2 import Reason
 from tests.federation.commands import as_caller
 from tests.federation.counter import Counter
 from tests.federation.running import Federation
 
 ROOT = Path(__file__).parents[2]
 PROTOS = ROOT / "protos"
-PYTHON = ROOT / "deploy" / "clients" / "python" / "client.py"
+PYTHON = ROOT / "deploy" / "clients" / "python"
 NODEJS = ROOT / "deploy" / "clients" / "nodejs"
 INSTALLED = ROOT / "build" / "clients" / "nodejs" / "node_modules"
 SECONDS = 60  # for a whole run, which takes two
@@ -88,14 +91,35 @@ async def require_done(federation: Federation, command: Sequence[str], environme
 
 
 async def test_the_client_in_python_needs_the_contract_alone(federation: Federation, generated: Path) -> None:
-    source = PYTHON.read_text("utf-8")
-    own = re.findall(r"^(?:from|import) ((?:gateway|region_node|coordinator|deploy|tests)\b\S*)", source, re.MULTILINE)
-    assert own
-    assert [name for name in own if not name.startswith("gateway.api.")] == []
+    for module in PYTHON.glob("*.py"):
+        source = module.read_text("utf-8")
+        own = re.findall(
+            r"^(?:from|import) ((?:gateway|region_node|coordinator|deploy|tests)\b\S*)", source, re.MULTILINE
+        )
+        assert own, module
+        assert [name for name in own if not name.startswith("gateway.api.")] == [], module
     python, environment = [sys.executable, "-P"], {"PYTHONPATH": str(generated)}
     where = await printed([*python, "-c", "import gateway.api.region.v1 as api; print(*api.__path__)"], environment)
     assert where.strip() == str(generated / "gateway/api/region/v1"), "not the code that this project ships"
-    await require_done(federation, [*python, str(PYTHON)], environment)
+    await require_done(federation, [*python, str(PYTHON / "client.py")], environment)
+
+
+async def test_orders_that_are_packed_by_the_module_to_copy_are_decided_by_the_home_regions(
+    federation: Federation,
+) -> None:
+    guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
+    number = await sichuan.new_customer(balance=0)
+    payment, ids = guangdong.request("PAY", number), [federation.next_id() for _ in range(40)]
+    async with Packing(guangdong.orders) as packing:
+        orders = await asyncio.gather(*(packing.submit(each, payment, 20.0) for each in ids))
+        again = await packing.submit(ids[0], payment, 20.0)
+        with pytest.raises(OrderRefused) as refused:
+            await packing.submit(ids[0], guangdong.request("PAY", number, amount="1"), 20.0)
+    assert [order.id for order in orders] == [f"guangdong/counter/{each}" for each in ids]
+    assert {order.state for order in orders} == {OrderState.ORDER_STATE_COMPLETED}
+    assert again == orders[0]
+    assert refused.value.error.reason == Reason.REASON_REQUEST_ID_REUSED
+    assert await sichuan.balance(number) == len(ids) * 5000
 
 
 async def test_the_client_in_nodejs_does_the_same(federation: Federation) -> None:

@@ -1,4 +1,4 @@
-"""Many complaints of one category at one responsible region are a group: seen as one, and raised once each."""
+"""Many complaints of one category at one owner region are a group: seen as one, and raised once each."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -47,7 +47,7 @@ async def groups_of(federation: Federation, size: int) -> AsyncIterator[None]:
 
 
 async def taken_up(desk: Complainant, quality: Complainant, category: str) -> Complaint:
-    """A complaint of another number each time, once the responsible region has it."""
+    """A complaint of another number each time, once the owner region has it."""
     filed = await desk.file(category, desk.federation.next_number("sichuan"))
     return await quality.reaches(filed.ticket_id, IN_PROGRESS)
 

@@ -19,6 +19,7 @@ from google.protobuf.message_factory import GetMessageClass
 import gateway.api
 from deploy.provider.notification import Phones, Text
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.region.v1.order_service_pb2 import SubmitOrdersResponse
 from gateway.api.types.v1 import access_pb2
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -288,7 +289,7 @@ OTHERWISE: Mapping[str, tuple[Sequence[Fields], Sequence[Fields]]] = {
     ),
     "region.OrderService.SubmitOrders": (
         [{"request_id": "ID", "order": SUBMITTED}],
-        [{"request_id": "ID", "order": other(SUBMITTED, characteristics={"amount": "701"})}],  # type: ignore[arg-type]
+        [{"orders": [{"request_id": "ID", "order": other(SUBMITTED, characteristics={"amount": "701"})}]}],  # type: ignore[arg-type]
     ),
     "region.RetentionService.RecordImpact": ([{"record": IMPACT}], [{"record": other(IMPACT, purpose="y")}]),
     "region.SharingService.GiveConsent": ([CONSENT], [other(CONSENT, reader="sichuan")]),
@@ -381,6 +382,8 @@ def _rejected(answer: Message) -> str:
     """The reason of a line that was not taken, or of an order of many that was refused."""
     if "refused" in answer.DESCRIPTOR.fields_by_name and answer.HasField("refused"):
         return reason_name(answer.refused.reason)  # type: ignore[attr-defined]
+    if isinstance(answer, SubmitOrdersResponse) and answer.HasField("pack"):
+        return next((told for each in answer.pack.results if (told := _rejected(each))), "")
     return next((reason_name(each.reason) for each in getattr(answer, "rejected", ())), "")
 
 

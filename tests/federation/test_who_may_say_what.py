@@ -236,7 +236,7 @@ def of_complaints(scene: Scene) -> Table:
         ticket_id=ticket_id, category="OTHER", repeated_ticket_id="sichuan/1", repeats=5
     )
     theirs = test_complaint_envelopes.fresh(scene.federation, "guangdong", scene.number)
-    first, owner = "the origin region, its own complaint", "the responsible region, a complaint that it has"
+    first, owner = "the origin region, its own complaint", "the owner region, a complaint that it has"
     return {
         EnvelopeKind.ENVELOPE_KIND_COMPLAINT_FILED: Forged(
             first, "sichuan", complaints_api.ComplaintFiling(complaint=theirs), theirs.ticket_id

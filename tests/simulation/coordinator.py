@@ -11,6 +11,7 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberExc
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.federation.capabilities import FEATURES
 from gateway.federation.catalogue import Federation
 from gateway.relay.transport import BeforeAttempt, Carrier
 from gateway.security.identity import Identity
@@ -121,6 +122,7 @@ class Coordinator:
             endpoints=[f"{region.name}:1"],
             signing_certificate=keys().certificates[region.name],
             sealing_key=published(region.ports.keys.set, keys().signers[region.name], START),
+            features=FEATURES,
         )
         self._number += 1
 

@@ -22,6 +22,7 @@ from gateway.process.span_export import tracing_by
 from gateway.process.tracing import Tracing
 from gateway.relay.border import Border
 from gateway.relay.envelopes import read_content
+from gateway.relay.queries import Asker
 from gateway.relay.sealed_batches import Act, SealedBatchTransport
 from gateway.relay.transport import Carrier
 from gateway.security.identity import Identity
@@ -165,14 +166,17 @@ class Region:
         self._put_in_force(border)
         provider = self.ports.provider
         provisioned = PROVISIONED if provider is not None else frozenset()
+        transport = SealedBatchTransport(border, self.ports.carrier)
+        source = random.Random(self.ports.source.getrandbits(64))
         core = RegionCore(
             CorePorts(
                 orders=OrderContext(RegionContext(border, orders_under_way), _rules(), provisioned=provisioned),
                 keys=self.ports.keys,
                 store=store,
                 clock=self.ports.clock,
-                transport=SealedBatchTransport(border, self.ports.carrier),
-                source=random.Random(self.ports.source.getrandbits(64)),
+                transport=transport,
+                asker=Asker(border, transport, self.ports.clock, source),
+                source=source,
                 tracing=_silent_tracing(),
                 workers=SlowWorkers(random.Random(self.ports.source.getrandbits(64))),
                 provider=provider,

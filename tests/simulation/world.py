@@ -15,9 +15,7 @@ from gateway.security.identity import Identity
 from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.security.signing import Signer, TrustedKeys
 from gateway.store.port import Transaction
-from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteDatabase
-from gateway.store.sqlite_schema import apply
 from region_node.business.billing.bills import BillLineRow, BillRow, insert_bill
 from region_node.business.billing.rating import Charge
 from region_node.business.billing.rules import Month
@@ -31,6 +29,7 @@ from region_node.customers.verification.rows import keep_password
 from region_node.customers.verification.rules import SALT_BYTES, hash_password
 from region_node.network.problems.rows import bind
 from region_node.requests.auditing import AuditedCall
+from tests.empty_database import empty_image
 from tests.simulation.batch import run_batch
 
 START = datetime(2026, 3, 28, 3, 0, tzinfo=UTC)  # three days before a billing cycle in Asia/Shanghai
@@ -179,7 +178,7 @@ def staff(region: str, name: str) -> Identity:
 def new_database(region: str) -> bytes:
     """A region's database at the start, as SQLite serialises it."""
     database = SqliteDatabase(":memory:", drawn_keys(region, random.Random(region)))
-    apply(database.connection, migrations_of("gateway", "region_node"))
+    database.connection.deserialize(empty_image("gateway", "region_node"))
     database.connection.executescript(_HISTORY)
     known = [each for each in subscribers() if each.region == region]
     customers = [_customer(each) for each in known]

@@ -4,9 +4,25 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def run_to_its_end(command: Sequence[str], seconds: float) -> str:
+    """What a bench prints, which must end well and leaves nothing behind."""
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        try:
+            printed, complaint = run.communicate(timeout=seconds)
+        finally:
+            if run.poll() is None:
+                run.send_signal(signal.SIGINT)  # it ends all that it has started
+                run.communicate(timeout=15)
+    assert run.returncode == 0, complaint
+    return printed
 
 
 @pytest.mark.slow
@@ -14,25 +30,18 @@ import pytest
 def test_a_short_bench_follows_every_order_to_its_completion_and_writes_its_report(tmp_path: Path) -> None:
     output = tmp_path / "bench.json"
     command = [sys.executable, "-m", "tests.bench", "--callers=1", "--seconds=0.3", "--rounds=1"]
-    command += ["--engine-callers=1", "--business-rounds=1", "--business-orders=64", f"--output={output}"]
-    with subprocess.Popen(
-        command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as run:
-        try:
-            printed, complaint = run.communicate(timeout=300)
-        finally:
-            if run.poll() is None:
-                run.send_signal(signal.SIGINT)  # it ends all that it has started
-                run.communicate(timeout=15)
-    assert run.returncode == 0, complaint
+    command += ["--engine-callers=1", "--business-rounds=1", "--business-orders=64", "--unsynced", f"--output={output}"]
+    printed = run_to_its_end(command, 300)
     made = json.loads(output.read_text("utf-8"))
     assert made["ratios"]["1"]["throughput"]["median"] > 0
     assert list(made["business"]) == [
         "import",
         "measurements",
         "bulk_orders",
+        "bulk_orders_beside_bare",
         "bill_time",
         "bills",
+        "bills_beside_bare",
         "bulk_bills",
         "guides",
         "searches",
@@ -42,6 +51,8 @@ def test_a_short_bench_follows_every_order_to_its_completion_and_writes_its_repo
         "masked_reads_beside_bare",
         "papers_on_file",
         "papers_on_file_beside_bare",
+        "complaints_beside_orders",
+        "faults_beside_orders",
         "number_plan",
     ]
     assert all(each["ratio"]["median"] > 0 for each in made["business"].values())
@@ -49,3 +60,29 @@ def test_a_short_bench_follows_every_order_to_its_completion_and_writes_its_repo
     assert "CPU of servers" in printed
     assert "the rest of the business" in printed
     assert list(tmp_path.iterdir()) == [output], "the processes' files are removed"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(360)  # a minute on a quiet machine
+def test_a_tree_beside_itself_is_not_worse() -> None:
+    command = [sys.executable, "-m", "tests.bench.against", "HEAD", "--rounds=1", "--seconds=0.3", "--unsynced"]
+    printed = run_to_its_end(command, 300)
+    figures = ("orders, 1 caller: throughput", "orders, 128 callers: p50", "bills of another region", "by a grant")
+    assert [each for each in figures if each not in printed] == []
+    assert "worse" not in printed.replace("nothing is told to be worse", "")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_mixed_load_a_rest_and_the_bytes_of_an_order_are_measured() -> None:
+    mixed = ["mixed", "--callers=4", "--rounds=1", "--seconds=2", "--unsynced"]
+    programs = {
+        "shared record": mixed,
+        "coordinator:": ["rest", "--rest=0.5", "--seconds=1"],
+        "sichuan:": ["disk", "--orders=64"],
+    }
+    printed = {
+        word: run_to_its_end([sys.executable, "-m", f"tests.bench.{words[0]}", *words[1:]], 60)
+        for word, words in programs.items()
+    }
+    assert [word for word, told in printed.items() if word not in told] == []

@@ -29,6 +29,17 @@ class Requests:
             raise self._refused
 
 
+class Gated:
+    """Answers each number once its gate is open."""
+
+    def __init__(self) -> None:
+        self.gates = {number: asyncio.Event() for number in range(1, 20)}
+
+    async def __call__(self, number: int) -> int:
+        await self.gates[number].wait()
+        return number
+
+
 async def settle() -> None:
     """Lets every task go as far as it can by itself."""
     for _ in range(50):
@@ -48,18 +59,13 @@ def test_every_request_is_answered() -> None:
 
 def test_answers_come_as_they_are_ready_and_no_more_is_under_way_than_allowed() -> None:
     async def run() -> None:
-        gates = {number: asyncio.Event() for number in range(1, 20)}
-
-        async def answer(number: int) -> int:
-            await gates[number].wait()
-            return number
-
+        answer = Gated()
         requests = Requests(10)
         async with aclosing(answer_each(aiter(requests), answer, AT_ONCE)) as answers:
             first = asyncio.ensure_future(anext(answers))
             await settle()
             assert requests.read == AT_ONCE + 1, "the one that was read ahead waits for a place"
-            gates[3].set()
+            answer.gates[3].set()
             assert await first == 3
 
     asyncio.run(run())
@@ -76,6 +82,22 @@ def test_a_caller_that_does_not_read_is_not_read_from() -> None:
                 await anext(answers)
                 await settle()
                 assert requests.read == AT_ONCE + taken
+
+    asyncio.run(run())
+
+
+def test_a_request_that_takes_several_places_waits_for_all_of_them_or_for_all_there_are() -> None:
+    async def run() -> None:
+        answer = Gated()
+        requests = Requests(10)
+        places = {1: 1, 2: 2, 3: 2, 4: AT_ONCE + 1}
+        async with aclosing(answer_each(aiter(requests), answer, AT_ONCE, lambda each: places.get(each, 1))) as answers:
+            for answered, read in ((1, 3), (2, 4), (3, 4), (4, 5)):
+                first = asyncio.ensure_future(anext(answers))
+                await settle()
+                assert requests.read == read
+                answer.gates[answered].set()
+                assert await first == answered
 
     asyncio.run(run())
 

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 
 from gateway.auditing import audit
 from gateway.auditing.audit import GENESIS, AuditRow, ChainBroken, Head, Seen
-from gateway.store.schema import migrations_of
+from gateway.store.port import Operation, Transaction
 from gateway.store.sqlite import SqliteDatabase, SqliteTransaction
-from gateway.store.sqlite_schema import apply
+from tests.empty_database import empty_database, empty_image
+from tests.simulation.batch import run_batch
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TEXTS = ("actor", "action", "subject", "detail")
@@ -21,10 +23,8 @@ TEXTS = ("actor", "action", "subject", "detail")
 
 @pytest.fixture(name="tx")
 def a_transaction() -> Iterator[SqliteTransaction]:
-    database = SqliteDatabase(":memory:")
-    apply(database.connection, migrations_of("gateway"))
-    yield database.transaction()
-    database.close()
+    with closing(empty_database("gateway")) as connection:
+        yield SqliteTransaction(connection)
 
 
 def chain(count: int) -> list[AuditRow]:
@@ -64,6 +64,26 @@ def test_many_rows_that_are_appended_at_once_are_rows_as_others(tx: SqliteTransa
     rows = list(audit.rows(tx))
     audit.verify(rows)
     assert [(row.sequence, row.subject) for row in rows[2:]] == [(3, "one"), (4, "two"), (5, "order 0")]
+
+
+def test_operations_of_one_commit_append_to_one_chain_also_after_one_of_them_broke() -> None:
+    def appending(number: int) -> Operation[object]:
+        def operation(tx: Transaction) -> Head:
+            audit.append(tx, now=NOW, actor="a", action="b", subject=f"order {number}")
+            if number == 3:
+                raise ZeroDivisionError
+            return audit.head(tx)
+
+        return operation
+
+    database = SqliteDatabase(":memory:")
+    with closing(database):
+        database.connection.deserialize(empty_image("gateway"))
+        for numbers in ((0, 1, 2), (3, 4), (5, 6)):
+            run_batch(database, [appending(number) for number in numbers])
+        rows = list(audit.rows(database.transaction()))
+    audit.verify(rows)
+    assert [row.subject for row in rows] == [f"order {number}" for number in (0, 1, 2, 4, 5, 6)]
 
 
 def test_what_was_appended_verifies_up_to_its_end(tx: SqliteTransaction) -> None:

@@ -90,6 +90,7 @@ def test_a_question_of_a_work_item_to_the_leading_region_is_answered_in_the_case
         (Complaint(state=rules.ACKNOWLEDGED), WorkItem(), cases.AWAITING_REGION),
         (Complaint(state=rules.IN_PROGRESS), WorkItem(), cases.AT_WORK),
         (Complaint(state=rules.PENDING), WorkItem(), cases.AWAITING_CUSTOMER),
+        (Complaint(state=rules.PENDING), WorkItem(state=cases.AT_WORK), cases.AWAITING_CUSTOMER),
         (Complaint(state=rules.RESOLVED), WorkItem(), cases.DONE),
         (Complaint(state=rules.HELD, returned=ComplaintReturn()), WorkItem(), cases.AWAITING_COORDINATOR),
         (Complaint(state=rules.HELD, returned=ComplaintReturn()), WorkItem(state=cases.ASSIGNED), cases.ASSIGNED),
@@ -100,7 +101,12 @@ def test_a_question_of_a_work_item_to_the_leading_region_is_answered_in_the_case
 def test_an_item_stands_as_its_complaint_does(
     found: Complaint, known: WorkItem, expected: WorkItemState.ValueType
 ) -> None:
-    assert cases.state_of(known, found, 0) == expected
+    assert cases.state_of(known, found, 0, is_asked=True) == expected
+
+
+def test_a_question_that_the_case_knows_makes_no_item_wait_again() -> None:
+    for known in (cases.AWAITING_CUSTOMER, cases.AT_WORK):
+        assert cases.state_of(WorkItem(state=known), Complaint(state=rules.PENDING), 0) == known
 
 
 def test_a_resolution_counts_once_it_has_heard_of_every_refusal() -> None:

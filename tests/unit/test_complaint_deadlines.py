@@ -1,5 +1,7 @@
 """Deadlines of complaints: by the strictest limit, stopping for the customer, never for the law."""
 
+import functools
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
@@ -29,6 +31,37 @@ from tests.unit.complaint_scene import HOUR, LIMITS, MOMENTS, at, complaint, due
 from tests.unit.test_federation_rules import SHIPPED
 
 S1, S2, S3, S4 = (number for number in ComplaintSeverity.values() if number)
+
+
+@functools.cache
+def shipped() -> Federation:
+    return Federation(1, load(SHIPPED))
+
+
+@pytest.mark.parametrize(
+    ("severity", "minutes"), [(S1, (15, 60, 1440)), (S2, (60, 240, 2880)), (S3, (240, 1440)), (S4, (1440,))]
+)
+def test_each_severity_has_its_limits(severity: ComplaintSeverity.ValueType, minutes: Sequence[int]) -> None:
+    start = at("2026-02-10 11:00")
+    found = Complaint(origin_region="guangdong", home_region="sichuan", owner_region="sichuan", severity=severity)
+    set_deadlines(shipped(), found, ComplaintCategory(), start)
+    for kind, expected in zip((rules.ACKNOWLEDGE, rules.FIRST_RESPONSE, rules.RESOLVE), minutes, strict=False):
+        assert due(found, kind) == start + timedelta(minutes=expected)
+
+
+@given(st.data(), st.sampled_from([S1, S2, S3, S4]), st.booleans())
+def test_nothing_is_promised_for_later_than_the_law_of_any_region_concerned_allows(
+    data: st.DataObject, severity: ComplaintSeverity.ValueType, is_rural: bool
+) -> None:
+    federation, start = shipped(), at("2026-02-10 11:00")
+    category = data.draw(st.sampled_from(federation.complaint_categories))
+    regions = st.sampled_from([each.id for each in federation.configuration.regions])
+    handling, home = data.draw(regions), data.draw(regions)
+    found = Complaint(origin_region=handling, home_region=home, owner_region=home, severity=severity)
+    found.request.rural_area = is_rural
+    set_deadlines(federation, found, category, start)
+    by_law = federation.policy_due("complaint-answer", start, (handling, home))
+    assert from_timestamp(found.expected_resolution_time) == min(due(found), by_law)
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ class Destination:
 
 def echo(request: DeliverRequest) -> DeliverResponse:
     """An answer that repeats what came."""
-    return DeliverResponse(sealed=request.sealed, journey=request.journey)
+    return DeliverResponse(sealed=request.sealed, nonce=request.nonce, journey=request.journey)
 
 
 def router(carrier_to: Callable[[str], Carrier]) -> Router:
@@ -54,7 +54,7 @@ def forward(content: bytes, there: Destination) -> DeliverResponse:
 
 
 def batch() -> DeliverRequest:
-    return DeliverRequest(destination="sichuan", sealed=b"\xff sealed", traceparents=["00-1", "00-2"])
+    return DeliverRequest(destination="sichuan", sealed=b"\xff sealed", nonce=b"a nonce", traceparents=["00-1", "00-2"])
 
 
 def test_what_goes_on_is_the_very_bytes_that_came() -> None:
@@ -63,7 +63,7 @@ def test_what_goes_on_is_the_very_bytes_that_came() -> None:
     ((forwarded, timeout),) = there.given
     assert timeout == 3.0
     assert (forwarded.sealed, list(forwarded.traceparents)) == (batch().sealed, ["00-1", "00-2"])
-    assert response.sealed == batch().sealed
+    assert (response.sealed, forwarded.nonce, response.nonce) == (batch().sealed, b"a nonce", b"a nonce")
 
 
 def test_fields_of_later_versions_go_on_and_come_back_as_they_were() -> None:

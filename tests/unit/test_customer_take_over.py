@@ -13,9 +13,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused, text
 from gateway.store.port import Transaction
-from gateway.store.schema import migrations_of
-from gateway.store.sqlite import SqliteDatabase
-from gateway.store.sqlite_schema import apply
+from gateway.store.sqlite import SqliteTransaction
 from gateway.store.timers import due_timers, fire
 from region_node.customers.operations import (
     SUSPENSION_TIMER,
@@ -28,6 +26,7 @@ from region_node.customers.operations import (
 from region_node.customers.rows import CustomerRow, Line, find_line
 from region_node.customers.taking_over import NewCustomer, new_customer
 from region_node.requests.auditing import AuditedCall
+from tests.empty_database import empty_database
 from tests.keys import region_keys
 
 NOW = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
@@ -38,12 +37,8 @@ ASKED = AuditedCall("operator/counter", "clerk-7", NOW)
 
 @pytest.fixture
 def tx() -> Iterator[Transaction]:
-    database = SqliteDatabase(":memory:", region_keys())
-    with closing(database):
-        apply(database.connection, migrations_of("gateway", "region_node"))
-        database.begin()
-        yield database.transaction()
-        database.rollback()
+    with closing(empty_database("gateway", "region_node")) as connection:
+        yield SqliteTransaction(connection, region_keys())
 
 
 def suspended(until: datetime | None) -> NewCustomer:

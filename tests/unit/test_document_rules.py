@@ -15,6 +15,8 @@ from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Localiz
 from gateway.errors import Refused
 from gateway.federation import rules as federation_rules
 from gateway.federation.catalogue import Federation
+from gateway.federation.documents import RequiredLine, required_lines
+from gateway.federation.prepared import PreparedBusiness
 from gateway.time.clock import to_timestamp
 from region_node.customers.documents import rules
 
@@ -35,11 +37,11 @@ FEDERATION = Federation(
 )
 
 
-def business(freshness: timedelta) -> Business:
+def business(freshness: timedelta) -> PreparedBusiness:
     """A business for which documents count so long."""
     wanted = Business(code="SUSPEND")
     wanted.document_freshness.FromTimedelta(freshness)
-    return wanted
+    return PreparedBusiness(wanted)
 
 
 def on_file(
@@ -63,16 +65,16 @@ def on_file(
     )
 
 
-def needs(*lines: str) -> DocumentRequirement:
-    """The requirement for the holder."""
-    return DocumentRequirement(applicant=Applicant.APPLICANT_HOLDER, all_of=lines)
+def needs(*lines: str) -> Sequence[RequiredLine]:
+    """The lines of documents that the holder needs."""
+    return required_lines(DocumentRequirement(applicant=Applicant.APPLICANT_HOLDER, all_of=lines))
 
 
 def completed(
     lines: Sequence[str], brought: Sequence[str], registered: Sequence[RegisteredDocument]
 ) -> tuple[list[str], list[str]]:
     """The codes that are added from the file, and the lines that are missing."""
-    found = rules.completed(FEDERATION, business(LOW_RISK), needs(*lines), brought, registered, NOW)
+    found = rules.completed(FEDERATION, business(LOW_RISK), needs(*lines), set(brought), registered, NOW)
     return [each.code for each in found.added], list(found.missing)
 
 
@@ -113,7 +115,9 @@ def test_what_counts_is_reusable_fresh_valid_and_good_and_counts_until_it_says(
 
 def test_the_file_fills_what_is_missing_with_no_more_than_is_needed_and_the_newest() -> None:
     older, newer = on_file(age=timedelta(days=2), document_id="henan/crm/R1"), on_file(document_id="henan/crm/R2")
-    found = rules.completed(FEDERATION, business(LOW_RISK), needs("ID_ORIG"), [], [older, newer, on_file("POA")], NOW)
+    found = rules.completed(
+        FEDERATION, business(LOW_RISK), needs("ID_ORIG"), set(), [older, newer, on_file("POA")], NOW
+    )
     assert [each.document_id for each in found.added] == ["henan/crm/R2"]
     assert completed(["ID_ORIG"], ["ID_ORIG"], [newer]) == ([], [])
     assert completed(["ID_ORIG", "FACE"], [], [newer]) == (["ID_ORIG"], ["FACE"])

@@ -40,7 +40,7 @@ def test_a_small_configuration_is_written_as_every_version_reads_it() -> None:
 
 
 def test_a_version_that_does_not_know_of_plans_apart_does_not_take_one_for_none() -> None:
-    assert b'"version": 2' in values.encode_applied(Applied(7, LARGE, "", 5)).partition(b"\n")[0]
+    assert b'"version": 2' in values.encode_packed(7, PACKED, "", 5).partition(b"\n")[0]
 
 
 def test_the_same_plan_has_the_same_name_whatever_else_changes() -> None:

@@ -11,9 +11,12 @@ from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money, Requester
 from gateway.errors import Refused
+from gateway.federation.current import CurrentFederation
+from gateway.relay.border import Command
 from gateway.rpc.pages import dated_place
 from gateway.store import vault
 from gateway.store.timers import due_timers
@@ -23,8 +26,9 @@ from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import EntryKind, earned
 from region_node.customers.rows import insert_line
 from region_node.lifecycle.holds import operations as holds
-from region_node.network.faults import handling, owner, repair
+from region_node.network.faults import handling, owner, repair, waiver
 from region_node.network.faults.owner import REPAIR_TIMER
+from region_node.network.faults.relayed import FaultEnvelopes
 from region_node.network.faults.rows import (
     FaultFilter,
     fault_subject,
@@ -132,6 +136,15 @@ def test_a_limit_that_passes_while_the_node_is_down_is_noted_at_the_repair_and_t
     assert fire(node, START + 61 * HOUR) == 0
     assert told(node).count("fault-late") == 1
     assert balance(node) == share(60)
+
+
+def test_no_rent_is_given_back_before_the_configuration_that_says_how_much_is_known(node: Archive) -> None:
+    fault = resolved(node, reported(node, "in-time"), START + HOUR)
+    fault.outages[0].breach_time.CopyFrom(fault.outages[0].due_time)
+    unready = replace(node.context, border=replace(node.context.border, current=CurrentFederation()))
+    with pytest.raises(Refused) as refused:
+        waiver.settle(node.tx, unready, fault, START + HOUR)
+    assert (refused.value.reason, node.count("fault_waivers")) == (Reason.REASON_CONFIGURATION_MISSING, 0)
 
 
 def test_a_later_version_gives_nothing_back_again_and_the_rent_account_bears_it(node: Archive) -> None:
@@ -384,9 +397,13 @@ def test_a_fault_that_the_other_region_does_not_take_is_not_lost_and_is_repaired
     report = FaultReport(number=LINE.number, description="no signal", place=FaultPlace(site="zhengzhou"))
     fault = handling.report(node.tx, node.context, OwnNode("sichuan", "elsewhere", ""), report, START)
     assert (fault.owner_region, fault.version) == ("henan", 0)
-    refused = Refused(Reason.REASON_SITE_UNKNOWN, site="zhengzhou")
+    answered = FaultEnvelopes(node.context).kinds()[EnvelopeKind.ENVELOPE_KIND_FAULT_REPORTED]
+    assert isinstance(answered, Command)
+    filed = EnvelopeContent(origin="sichuan", destination="henan", subject=fault.id)
+    refused = ReceiptContent(outcome=Outcome.OUTCOME_REFUSED, reason=Reason.REASON_SITE_UNKNOWN)
+    refused.reason_parameters["site"] = "zhengzhou"
     for _ in range(2):
-        handling.keep(node.tx, node.context, fault.id, refused, START + HOUR)
+        answered.answered(node.tx, filed, refused, START + HOUR)
     kept = require_fault(node.tx, fault.id).fault
     assert (kept.owner_region, kept.version, len(kept.notes)) == ("sichuan", 1, 1)
     assert "zhengzhou" in kept.notes[0].text

@@ -82,8 +82,8 @@ def _graded(problem: Problem, now: datetime) -> Problem:
 
 def told(node: Archive) -> list[NetworkEvent]:
     """The node's queued reports, once."""
-    found = rows.events_to_tell(node.tx, "", 100)
-    rows.note_told(node.tx, found)
+    found = rows.queued_events(node.tx, "", 100)
+    rows.note_delivered(node.tx, found)
     return found
 
 

@@ -24,7 +24,7 @@ from region_node.customers.documents.files import REGISTERED, StoredFile, insert
 from region_node.customers.rows import insert_line
 from region_node.lifecycle.holds import operations as holds
 from region_node.lifecycle.holds.relayed import HoldEnvelopes
-from region_node.lifecycle.holds.telling import tell_hold, tell_holds
+from region_node.lifecycle.holds.sending import send_hold, send_holds
 from region_node.node.subjects import number_index
 from region_node.requests.auditing import AuditedCall
 from tests.unit.purging import LONG_AGO, NOW, Archive, archive
@@ -77,21 +77,21 @@ def test_a_region_that_keeps_something_is_told_once_of_each_change(kept: Archive
     insert_line(kept.tx, LINE)
     order_id = kept.order("old", NOW, OrderState.ORDER_STATE_COMPLETED)
     envelope = f"legal-hold/{order_id}#{{}}>guangdong"
-    tell_hold(kept.tx, kept.registry, customer, NOW)
+    send_hold(kept.tx, kept.registry, customer, NOW)
     assert told(kept) == [], "nothing holds"
     holds.hold(kept.tx, customer, "court/1", NOW + timedelta(days=30), STAFF)
     for _ in range(2):
-        tell_hold(kept.tx, kept.registry, customer, NOW)
-        tell_holds(kept.tx, kept.registry, NOW)
+        send_hold(kept.tx, kept.registry, customer, NOW)
+        send_holds(kept.tx, kept.registry, NOW)
     assert told(kept) == [envelope.format(1)]
     holds.hold(kept.tx, customer, "court/2", None, STAFF)
-    tell_hold(kept.tx, kept.registry, customer, NOW)
+    send_hold(kept.tx, kept.registry, customer, NOW)
     holds.release(kept.tx, customer, "court/1", STAFF)
-    tell_hold(kept.tx, kept.registry, customer, NOW)
+    send_hold(kept.tx, kept.registry, customer, NOW)
     assert told(kept) == [envelope.format(1), envelope.format(2)], "the other one lasts longer all the time"
     holds.release(kept.tx, customer, "court/2", STAFF)
     for _ in range(2):
-        tell_hold(kept.tx, kept.registry, customer, NOW)
+        send_hold(kept.tx, kept.registry, customer, NOW)
     assert told(kept) == [envelope.format(each) for each in (1, 2, 3)]
 
 
@@ -103,7 +103,7 @@ def test_a_complaint_that_another_region_took_in_is_held_there_and_where_it_is_a
     noted = ComplaintNoted(ticket_id="guangdong/1", number=LINE.number, category="OTHER", create_time=to_timestamp(NOW))
     keep_indexed(kept.tx, noted, "")
     holds.hold(kept.tx, customer, "court/1", None, STAFF)
-    tell_hold(kept.tx, kept.registry, customer, NOW)
+    send_hold(kept.tx, kept.registry, customer, NOW)
     assert told(kept) == ["legal-hold/guangdong/1#1>guangdong"]
     theirs = "+8613900000007"
     plan = configuration_pb2.NumberPlan(
@@ -126,7 +126,7 @@ def test_a_region_that_has_refused_is_told_anew_in_the_next_night(kept: Archive)
     insert_line(kept.tx, LINE)
     order_id = kept.order("old", NOW, OrderState.ORDER_STATE_COMPLETED)
     holds.hold(kept.tx, customer, "court/1", None, STAFF)
-    tell_hold(kept.tx, kept.registry, customer, NOW)
+    send_hold(kept.tx, kept.registry, customer, NOW)
     content = EnvelopeContent(subject=f"legal-hold/{order_id}", origin="sichuan", destination="guangdong")
     for outcome in (Outcome.OUTCOME_ACCEPTED, Outcome.OUTCOME_REFUSED):
         command(kept).answered(kept.tx, content, ReceiptContent(outcome=outcome), NOW)
@@ -139,7 +139,7 @@ def test_what_has_come_to_a_region_since_is_told_in_the_next_night(kept: Archive
     customer = kept.customer()
     insert_line(kept.tx, LINE)
     holds.hold(kept.tx, customer, "court/1", None, STAFF)
-    tell_hold(kept.tx, kept.registry, customer, NOW)
+    send_hold(kept.tx, kept.registry, customer, NOW)
     order_id = kept.order("later", NOW, OrderState.ORDER_STATE_COMPLETED)
     assert told(kept) == []
     kept.night(TOMORROW)

@@ -35,7 +35,7 @@ from region_node.lifecycle.erasure.relayed import ErasureEnvelopes
 from region_node.lifecycle.erasure.status_envelopes import CustomerStatusEnvelopes, record_has_ended
 from region_node.lifecycle.holds import operations as holds
 from region_node.lifecycle.holds.relayed import HoldEnvelopes
-from region_node.lifecycle.holds.telling import tell_hold
+from region_node.lifecycle.holds.sending import send_hold
 from region_node.lifecycle.registry import Registry
 from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index
@@ -232,7 +232,7 @@ def test_a_kind_that_registers_is_purged_by_its_term_unless_it_is_held(kept: Arc
     visit(kept, "open", THEIRS, is_over=False, when=NOW - LONG_AGO)
     kept.sent("open", NOW - LONG_AGO)
     holds.hold(kept.tx, LINE.customer_id, "court/1", None, CALL)
-    tell_hold(kept.tx, kept.registry, LINE.customer_id, NOW)
+    send_hold(kept.tx, kept.registry, LINE.customer_id, NOW)
     kept.night(NOW + DAY)
     assert kept.tx.all(str, "SELECT visit_id FROM visits ORDER BY visit_id") == ["held", "new", "open"]
     left = kept.tx.all(str, "SELECT envelope_id FROM outbox ORDER BY envelope_id")

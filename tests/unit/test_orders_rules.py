@@ -20,6 +20,7 @@ from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState, Par
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import Refused
+from gateway.federation.prepared import PreparedBusiness
 from gateway.time.clock import from_timestamp
 from region_node.business.orders import rules
 from region_node.business.orders.rules import (
@@ -310,14 +311,16 @@ def test_an_error_on_an_order_is_for_programs_and_for_people() -> None:
 
 # Characteristics.
 
-OF_EVERY_TYPE = Business(
-    code="TEST",
-    characteristics=[
-        CharacteristicSpecification(name="reason", value_type=ValueType.VALUE_TYPE_TEXT, required=True),
-        CharacteristicSpecification(name="start", value_type=ValueType.VALUE_TYPE_TIME),
-        CharacteristicSpecification(name="amount", value_type=ValueType.VALUE_TYPE_AMOUNT),
-        CharacteristicSpecification(name="plan", value_type=ValueType.VALUE_TYPE_PLAN),
-    ],
+OF_EVERY_TYPE = PreparedBusiness(
+    Business(
+        code="TEST",
+        characteristics=[
+            CharacteristicSpecification(name="reason", value_type=ValueType.VALUE_TYPE_TEXT, required=True),
+            CharacteristicSpecification(name="start", value_type=ValueType.VALUE_TYPE_TIME),
+            CharacteristicSpecification(name="amount", value_type=ValueType.VALUE_TYPE_AMOUNT),
+            CharacteristicSpecification(name="plan", value_type=ValueType.VALUE_TYPE_PLAN),
+        ],
+    )
 )
 
 

@@ -1,14 +1,24 @@
 """The outages of a closed fault, despite later changes of the network."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
+from gateway.api.region.v1.agreement_pb2 import ServiceOutage
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport, FaultSeverity, FaultState
+from gateway.api.region.v1.outage_envelopes_pb2 import OutageTold
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
 from gateway.federation import files
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
+from gateway.relay.border import Command
 from gateway.time.clock import to_timestamp
 from region_node.network.agreements.of_faults import note_outages_of
+from region_node.network.agreements.relayed import OutageEnvelopes
 from tests.unit.test_agreement_statements import HOUR, JUNE, Desk, desk
 
 DIRECT = "chengdu-zhengzhou-1"
@@ -74,3 +84,16 @@ def test_what_changes_once_it_is_closed_is_not_noted_anew() -> None:
         closed = fault(FaultPlace(link=DIRECT))
         note_outages_of(node.tx, node.context, closed, fault(FaultPlace(link=DIRECT), version=2), JUNE + HOUR)
         assert noted(node, "part_outages") == []
+
+
+def test_a_report_is_not_refused_for_good_by_a_region_without_a_configuration() -> None:
+    with desk() as node:
+        border = replace(node.context.border, current=CurrentFederation())
+        told = OutageEnvelopes(replace(node.context, border=border)).kinds()[EnvelopeKind.ENVELOPE_KIND_SERVICE_OUTAGE]
+        assert isinstance(told, Command)
+        outage = ServiceOutage(source="henan/fault/1", region="henan")
+        content = EnvelopeContent(origin="henan", subject="outage/henan/fault/1")
+        content.payload = OutageTold(outage=outage).SerializeToString()
+        with pytest.raises(Refused) as refused:
+            told.act(node.tx, content, JUNE)
+        assert refused.value.reason == Reason.REASON_CONFIGURATION_MISSING

@@ -34,6 +34,10 @@ def refusal(precondition: Precondition.ValueType, given_situation: Situation) ->
     return "", {}
 
 
+def require(given_situation: Situation) -> None:
+    require_preconditions(given_situation.business.preconditions, given_situation.of_line)
+
+
 def test_every_precondition_of_the_contract_has_a_check() -> None:
     assert CHECKS.keys() == set(Precondition.values()) - {Precondition.PRECONDITION_UNSPECIFIED}
 
@@ -116,10 +120,10 @@ def test_how_long_a_new_card_waits_is_a_policy_and_told() -> None:
 def test_the_first_precondition_that_does_not_hold_is_the_one_that_is_told() -> None:
     line = replace(with_status(SUSPENDED), binding="family-4", contract_end=NOW + DAY)
     with pytest.raises(Refused) as raised:
-        require_preconditions(situation("TERMINATE", line=line, balance=-1).of_line)
+        require(situation("TERMINATE", line=line, balance=-1))
     assert raised.value.reason == Reason.REASON_IN_ARREARS
     with pytest.raises(Refused) as raised:
-        require_preconditions(situation("TERMINATE", line=line).of_line)
+        require(situation("TERMINATE", line=line))
     assert raised.value.reason == Reason.REASON_UNDER_CONTRACT
 
 
@@ -134,7 +138,7 @@ def test_a_situation_is_possible_exactly_where_every_precondition_holds(
     )
     possible = status in (ACTIVE, SUSPENDED) and balance >= 0 and not bound and not under_contract
     try:
-        require_preconditions(situation("TERMINATE", line=line, balance=balance).of_line)
+        require(situation("TERMINATE", line=line, balance=balance))
         refused = False
     except Refused:
         refused = True

@@ -14,6 +14,7 @@ from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.errors import Refused
+from gateway.federation.prepared import PreparedBusiness
 from gateway.time.clock import to_timestamp
 from region_node.customers.documents.rules import require_documents, require_fresh, require_materials
 
@@ -21,13 +22,15 @@ NOW = datetime(2030, 6, 15, 4, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
 
-TWO_KINDS = Business(
-    code="SUSPEND",
-    document_freshness=Duration(seconds=86_400),
-    documents=[
-        DocumentRequirement(applicant=Applicant.APPLICANT_HOLDER, all_of=["ID_ORIG|PWD+OTP", "SIM"]),
-        DocumentRequirement(applicant=Applicant.APPLICANT_AGENT, all_of=["ID_ORIG", "POA", "AGENT_ID"]),
-    ],
+TWO_KINDS = PreparedBusiness(
+    Business(
+        code="SUSPEND",
+        document_freshness=Duration(seconds=86_400),
+        documents=[
+            DocumentRequirement(applicant=Applicant.APPLICANT_HOLDER, all_of=["ID_ORIG|PWD+OTP", "SIM"]),
+            DocumentRequirement(applicant=Applicant.APPLICANT_AGENT, all_of=["ID_ORIG", "POA", "AGENT_ID"]),
+        ],
+    )
 )
 CODES = ["ID_ORIG", "PWD", "OTP", "SIM", "POA", "AGENT_ID"]
 

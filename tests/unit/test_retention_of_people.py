@@ -16,7 +16,7 @@ from gateway.auditing import audit
 from gateway.relay.at_rest import envelope_subject
 from gateway.store import vault
 from gateway.time.clock import to_microseconds, to_timestamp
-from region_node.care.complaints.case_notifier_rows import note_to_tell
+from region_node.care.complaints.case_notifier_rows import queue_report
 from region_node.care.complaints.import_rows import NewComplaint, insert_complaints
 from region_node.care.complaints.index_rows import keep_indexed
 from region_node.care.complaints.keeping import add_complaint
@@ -124,7 +124,7 @@ Waits = Callable[[Archive, str], object]
     "why",
     [
         lambda kept, ticket_id: kept.tx.execute("UPDATE complaints SET due_time = 1"),
-        lambda kept, ticket_id: note_to_tell(kept.tx, ticket_id, 1),
+        lambda kept, ticket_id: queue_report(kept.tx, ticket_id, 1),
         lambda kept, ticket_id: kept.sent(ticket_id, OLD, closed=False),
         lambda kept, ticket_id: kept.tx.execute(
             "INSERT INTO escalation_notices (ticket_id, level, sink, content, create_time,"

@@ -11,7 +11,9 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.store import vault
-from gateway.store.sqlite import SqliteTransaction
+from gateway.store.group_commit import start_batch
+from gateway.store.port import Operation
+from gateway.store.sqlite import SqliteDatabase, SqliteTransaction
 from region_node.records.stored import Event, Events, Records
 from tests.empty_database import empty_database
 
@@ -34,6 +36,7 @@ KIND = Records(
     not_found=lambda name: Refused(Reason.REASON_ORDER_NOT_FOUND, order=name),
 )
 EVENTS = Events("thing_events", "thing_id")
+MADE_EVENTS = "CREATE TABLE thing_events (sequence INTEGER PRIMARY KEY, thing_id TEXT, state INTEGER)"
 
 
 @pytest.fixture
@@ -42,7 +45,7 @@ def tx() -> Iterator[SqliteTransaction]:
         connection.execute(
             "CREATE TABLE things (thing_id TEXT PRIMARY KEY, made INTEGER, state INTEGER, traceparent TEXT, body BLOB)"
         )
-        connection.execute("CREATE TABLE thing_events (sequence INTEGER PRIMARY KEY, thing_id TEXT, state INTEGER)")
+        connection.execute(MADE_EVENTS)
         yield SqliteTransaction(connection, RegionKeys(KeySet.new()))
 
 
@@ -90,3 +93,19 @@ def test_events_are_followed_in_order_by_a_token_until_what_comes_after_it_is_go
         with pytest.raises(Refused) as refused:
             EVENTS.resumed_after(tx, key)
         assert refusal(refused) == reason
+
+
+def test_events_of_one_commit_are_numbered_without_gaps_also_after_some_were_removed() -> None:
+    def noting(*names: str) -> Operation[object]:
+        return lambda tx: EVENTS.note_all(tx, [(name, {"state": 1}) for name in names])
+
+    database = SqliteDatabase(":memory:")
+    with closing(database):
+        database.connection.execute(MADE_EVENTS)
+        steps = [noting("one"), noting("two", "three"), lambda tx: EVENTS.forget(tx, ["one", "three"]), noting("four")]
+        assert start_batch(database, steps) is not None
+        database.commit()
+        assert start_batch(database, [noting("five"), EVENTS.last]) is not None
+        database.commit()
+        found = EVENTS.after(database.transaction(), 0, "", 10)
+    assert found == [Event(2, "two"), Event(3, "three"), Event(4, "four"), Event(5, "five")]

@@ -7,7 +7,11 @@ import pytest
 
 from gateway.security.region_keys import KeySet, RegionKeys, RegionKeysUnusable
 from gateway.store import vault
-from gateway.store.sqlite import SqliteTransaction
+from gateway.store.group_commit import start_batch
+from gateway.store.port import Operation, Transaction
+from gateway.store.schema import migrations_of
+from gateway.store.sqlite import SqliteDatabase, SqliteTransaction
+from gateway.store.sqlite_schema import apply
 from tests.empty_database import empty_database
 
 SECRET = "欧阳娜娜".encode()
@@ -61,6 +65,33 @@ def test_once_its_key_is_destroyed_nothing_of_a_subject_opens_also_not_under_its
     assert vault.open_sealed(tx, "customer/1", "customers", again) == SECRET
     with pytest.raises(vault.KeyDestroyed):
         vault.open_sealed(tx, "customer/1", "customers", sealed)
+
+
+def test_operations_of_one_commit_share_a_new_key_until_one_of_them_destroys_it() -> None:
+    def sealing(tx: Transaction) -> bytes:
+        return vault.seal(tx, "customer/1", "customers", SECRET)
+
+    def opening(tx: Transaction) -> list[bytes | None]:
+        return [vault.open_if_kept(tx, "customer/1", "customers", each) for each in sealed]
+
+    sealed: list[bytes] = []
+    steps: list[Operation[object]] = [
+        *[lambda tx: sealed.append(sealing(tx))] * 2,
+        opening,
+        lambda tx: len(vault.destroy(tx, ["customer/1"])),
+        lambda tx: sealed.append(sealing(tx)),
+        opening,
+    ]
+    database = SqliteDatabase(":memory:", RegionKeys(KeySet.new()))
+    with closing(database):
+        apply(database.connection, migrations_of("gateway"))
+        outcomes = start_batch(database, steps)
+        assert outcomes is not None
+        found = [SECRET, SECRET], 1, None, [None, None, SECRET]
+        assert [each.result for each in outcomes[2:]] == [*found]
+        database.commit()
+        assert opening(database.transaction()) == found[-1]
+        assert list(vault.count_wrapped(database.transaction()).values()) == [1]
 
 
 def test_what_an_older_version_has_sealed_opens_and_ends_with_what_was_sealed_since(

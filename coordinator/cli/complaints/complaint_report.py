@@ -83,7 +83,7 @@ class _Dimensions(click.ParamType[_By]):
 @click.option("--out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write it to FILE.")
 @connected
 def report(connection: Connection, first: str | None, last: str | None, by: _By, form: str, out: Path | None) -> None:
-    """Count the complaints of some months at their responsible regions: how many, how fast, how high, how content.
+    """Count the complaints of some months at their owner regions: how many, how fast, how high, how content.
 
     A complaint belongs to the month in which it was filed. The page is one file that needs no network. Regions that
     could not be asked are named, and are in no figure.

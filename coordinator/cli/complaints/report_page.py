@@ -84,16 +84,14 @@ def _sections(report: ReportComplaintsResponse, months: Sequence[str]) -> Sequen
     drawn = _lines(by_both, by_month, months, report)
     within = [translated("80 % within"), translated("95 % within")]
     return [
-        _section(
-            _in_time(by_region, report), translated("The share of those of which it is known, by responsible region.")
-        ),
+        _section(_in_time(by_region, report), translated("The share of those of which it is known, by owner region.")),
         _section(
             _by_month(months, drawn),
             translated("By the month in which they were filed."),
             [line.name for line in drawn],
         ),
         _section(
-            _percentiles(by_region, report), translated("From filing to the resolution, by responsible region."), within
+            _percentiles(by_region, report), translated("From filing to the resolution, by owner region."), within
         ),
         _section(_categories(by_category, report), translated("The categories with the most complaints.")),
         _section(

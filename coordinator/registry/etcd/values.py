@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
-from coordinator.registry.etcd.packing import NotWhole, Packed, PlanName, pack, unpack_plan
+from coordinator.registry.etcd.packing import NotWhole, Packed, PlanName, unpack_plan
 from coordinator.registry.port import Replica
 from coordinator.registry.rules import Heartbeat, RegionFacts, Suspension
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
@@ -84,12 +84,6 @@ class Written:
 
     row: AuditRow
     change_id: str
-
-
-def encode_applied(applied: Applied) -> bytes:
-    """The whole value of a configuration. Raises TooLarge."""
-    packed = pack(applied.configuration)
-    return whole(encode_packed(applied.revision, packed, applied.actor, applied.time), packed.parts)
 
 
 def encode_packed(revision: int, packed: Packed, actor: str, time: int) -> bytes:

@@ -23,5 +23,5 @@ ACCOUNTS = RecordKind(
     "account",
     ErasurePort(require_erasable=_require_settled),
     retention=RetentionPort(purgers={DataClass.DATA_CLASS_USAGE_AND_BILLS: UsageAndBills()}),
-    seal_clear={"usage_records": seal_clear_usage},
+    row_migrations={"usage_records": seal_clear_usage},
 )

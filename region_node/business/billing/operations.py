@@ -35,7 +35,7 @@ def read_bill(
 
     Raises Refused, or Moved where the number belongs to another region.
     """
-    business = context.federation.business(QRY_BILL)
+    business = context.federation.prepared(QRY_BILL)
     request = OrderRequest(business=QRY_BILL, number=asked.number, applicant=asked.applicant, documents=asked.documents)
     require_requester(asked.requester)
     request = with_file(tx, context, business, request, now)
@@ -47,7 +47,7 @@ def read_bill(
     line = own_line(tx, context.federation, context.region, asked.number, asking=questioner.region)
     require_readable(tx, line.customer_id)
     require_on_file(tx, context, request.documents, line, now)
-    require_preconditions(line_situation(tx, context, business, line, questioner.region, now))
+    require_preconditions(business.preconditions, line_situation(tx, context, line, questioner.region, now))
     usage = list_usage(tx, context, line.account_id, month) if asked.itemised else []
     AuditedCall(questioner.path, asked.requester.staff_id, now).record(tx, "QueryBill", line.customer_id, asked.month)
     bill = Bill(

@@ -91,4 +91,7 @@ class BillingService(BillingServiceServicer):
     async def _ask(self, owner: str, asked: api.QueryBillRequest) -> api.Bill:
         lifetime = self._context.federation.business(QRY_BILL).executable_within.ToTimedelta()
         kind = EnvelopeKind.ENVELOPE_KIND_BILL_QUERY
-        return api.Bill.FromString(await self._questions.ask(owner, kind, QRY_BILL, asked, lifetime=lifetime))
+        # An itemised bill may be near the limit of one message: it leaves no room for neighbours.
+        alone = asked.itemised
+        answer = await self._questions.ask(owner, kind, QRY_BILL, asked, lifetime=lifetime, alone=alone)
+        return api.Bill.FromString(answer)

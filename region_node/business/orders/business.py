@@ -37,7 +37,8 @@ def owner_of(federation: Federation, request: OrderRequest) -> str | None:
     None where no region is known for the number. Raises Refused for an unknown business or region, for a missing or
     superfluous number, and as `read_characteristics`.
     """
-    business = federation.business(request.business)
+    prepared = federation.prepared(request.business)
+    business = prepared.business
     if not business.home_characteristic:
         if not request.number:
             raise Refused(Reason.REASON_NUMBER_INVALID, number="")
@@ -45,7 +46,7 @@ def owner_of(federation: Federation, request: OrderRequest) -> str | None:
     if request.number:
         problem = f"left empty for {business.code}: the line does not exist yet"
         raise Refused(Reason.REASON_REQUEST_INVALID, field="number", problem=problem)
-    return chosen_region(federation, business, read_characteristics(business, request))
+    return chosen_region(federation, business, read_characteristics(prepared, request))
 
 
 def chosen_region(federation: Federation, business: Business, values: Mapping[str, Value]) -> str:
@@ -122,7 +123,6 @@ class Situation:
     def of_line(self) -> LineSituation:
         """The input of the catalogue's preconditions."""
         return LineSituation(
-            business=self.business,
             line=self.line,
             balance=self.balance,
             now=self.now,

@@ -9,6 +9,7 @@ from gateway.api.federation.v1.configuration_pb2 import Business
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.federation.prepared import PreparedBusiness
 from gateway.store.port import Transaction
 from region_node.business.orders import rules
 from region_node.business.orders.business import BusinessRule, Effects, Situation
@@ -95,7 +96,7 @@ class OrderContext:
 
 
 def require_amounts(
-    context: RegionContext, business: Business, values: Mapping[str, Value], regions: Sequence[str]
+    context: RegionContext, business: PreparedBusiness, values: Mapping[str, Value], regions: Sequence[str]
 ) -> None:
     """Raises Refused with AMOUNT_TOO_HIGH for more than the strictest policy of the regions allows."""
     federation = context.federation

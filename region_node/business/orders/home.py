@@ -44,9 +44,10 @@ def decide(tx: Transaction, context: OrderContext, order: Order, now: datetime) 
 
     `order` is changed in place; the caller stores it. Raises Refused or Moved before the first write.
     """
-    business = context.node.federation.business(order.request.business)
+    prepared = context.node.federation.prepared(order.request.business)
+    business = prepared.business
     rules.require_offered(business, at_home=order.origin_region == context.node.region)
-    require_documents(business, order.request, now)
+    require_documents(prepared, order.request, now)
     require_verified(find_key(tx), order.id, order.request.number, order.request.documents)
     situation = first_situation(tx, context, order, now)
     line = None if context.rule(business).opens_line else situation.line
@@ -58,7 +59,7 @@ def decide(tx: Transaction, context: OrderContext, order: Order, now: datetime) 
     order.version = 1
     order.steps[:] = business.steps
     order.steps_done = 0
-    advance(tx, context, situation)
+    advance(tx, context, situation, is_possible=True)
 
 
 def refuse(context: OrderContext, order: Order, refused: Refused, now: datetime) -> None:
@@ -109,7 +110,7 @@ def bury(tx: Transaction, context: OrderContext, command: OrderCommand, origin: 
 
 def _supplement(tx: Transaction, context: OrderContext, order: Order, command: OrderCommand, now: datetime) -> None:
     rules.require_awaiting(order, "supplement")
-    business = context.node.federation.business(order.request.business)
+    business = context.node.federation.prepared(order.request.business)
     brought = {document.code for document in command.supplement.documents}
     missing = [code for code in order.documents_requested if code not in brought]
     if missing:
@@ -170,7 +171,7 @@ def _take_up(tx: Transaction, context: OrderContext, order: Order, agreed: bool,
         cancel_timer(tx, f"{ANSWER_TIMER}/{order.id}")
         order.steps_done += 1
     # Otherwise the customer's agreement no longer holds: the step begins again with the new quote.
-    advance(tx, context, situation)
+    advance(tx, context, situation, is_possible=True)
 
 
 def review(
@@ -197,11 +198,12 @@ def review(
         provisioning.review(tx, context, order, decision, note, now)
     elif decision == ReviewDecision.REVIEW_DECISION_APPROVE:
         situation = situation_of(tx, context, order, now)
-        if not rules.is_fulfilled(order):
+        is_ahead = not rules.is_fulfilled(order)
+        if is_ahead:
             require_possible(context, situation)
             order.steps_done += 1
         # Otherwise the defect found by the customer is corrected: the acceptance begins again.
-        advance(tx, context, situation)
+        advance(tx, context, situation, is_possible=is_ahead)
     elif decision == ReviewDecision.REVIEW_DECISION_RETURN:
         business = context.node.federation.business(order.request.business)
         due = now + business.answer_within.ToTimedelta()

@@ -64,16 +64,17 @@ class Checked:
 
 def check(context: OrderContext, request: OrderRequest, now: datetime) -> Checked:
     """The checks that need no customer data. Raises Refused."""
-    require_materials(context.node.federation.material_codes, request.documents)
-    require_reusable(context.node.federation, request.documents)
-    business = context.node.federation.business(request.business)
-    if not business.steps:
+    node, federation = context.node, context.node.federation
+    require_materials(federation.material_codes, request.documents)
+    require_reusable(federation, request.documents)
+    prepared = federation.prepared(request.business)
+    if not prepared.business.steps:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="business", problem="it is a query, not an order")
-    owner = owner_of(context.node.federation, request)
-    rules.require_offered(business, at_home=owner == context.node.region)
-    values = rules.read_characteristics(business, request)
-    require_amounts(context.node, business, values, (context.node.region, owner or context.node.region))
-    require_documents(business, request, now)
+    owner = owner_of(federation, request)
+    rules.require_offered(prepared.business, at_home=owner == node.region)
+    values = rules.read_characteristics(prepared, request)
+    require_amounts(node, prepared, values, (node.region, owner or node.region))
+    require_documents(prepared, request, now)
     return Checked(owner, values)
 
 

@@ -103,5 +103,5 @@ ORDERS = RecordKind(
         table=Table("orders", "order_id", "number"),
         is_open=_is_open,
     ),
-    seal_clear={"orders": _seal_clear, "fulfilment_tasks": seal_clear_tasks},
+    row_migrations={"orders": _seal_clear, "fulfilment_tasks": seal_clear_tasks},
 )

@@ -27,6 +27,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
+from gateway.federation.prepared import PreparedBusiness
 from gateway.time.clock import from_timestamp, to_timestamp
 from gateway.values.money import in_major_units
 from region_node.requests.checks import NODE_OPERATOR, error_of
@@ -201,66 +202,90 @@ def require_applicant(request: OrderRequest, operator: str) -> None:
         raise Refused(Reason.REASON_APPLICANT_NOT_ALLOWED, business=request.business)
 
 
-def read_characteristics(business: Business, request: OrderRequest) -> dict[str, Value]:
+def read_characteristics(business: PreparedBusiness, request: OrderRequest) -> dict[str, Value]:
     """The request's characteristics as typed values: text, instant in UTC, whole amount, or plan id.
 
     Raises Refused with CHARACTERISTIC_MISSING or CHARACTERISTIC_INVALID.
     """
-    known = {each.name: each for each in business.characteristics}
-    for name in request.characteristics:
+    known, characteristics = business.characteristics, request.characteristics
+    for name in characteristics:
         if name not in known:
             raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem=f"{business.code} has none such")
     values: dict[str, Value] = {}
     for name, specification in known.items():
-        written = request.characteristics.get(name, "")
+        written = characteristics.get(name, "")
         if written:
-            values[name] = _typed(name, written, specification)
+            values[name] = _READERS.get(specification.value_type, _text)(specification, written)
         elif specification.required:
             raise Refused(Reason.REASON_CHARACTERISTIC_MISSING, business=business.code, name=name)
     return values
 
 
-def require_amounts(business: Business, values: Mapping[str, Value], most: Callable[[str], int], currency: str) -> None:
+def require_amounts(
+    business: PreparedBusiness, values: Mapping[str, Value], most: Callable[[str], int], currency: str
+) -> None:
     """Raises Refused with AMOUNT_TOO_HIGH for an amount above its policy in the catalogue.
 
     `most` returns the figure of a policy, in minor units.
     """
-    for each in business.characteristics:
-        amount = values.get(each.name)
-        if each.at_most and isinstance(amount, int) and amount > most(each.at_most):
-            raise Refused(Reason.REASON_AMOUNT_TOO_HIGH, amount=in_major_units(most(each.at_most), currency))
+    for name, policy in business.bounded_amounts:
+        amount = values.get(name)
+        if isinstance(amount, int) and amount > (bound := most(policy)):
+            raise Refused(Reason.REASON_AMOUNT_TOO_HIGH, amount=in_major_units(bound, currency))
 
 
-def _typed(name: str, written: str, specification: CharacteristicSpecification) -> Value:
-    value_type = specification.value_type
-    if value_type == ValueType.VALUE_TYPE_AMOUNT:
-        is_short = written.isascii() and written.isdigit() and len(written) <= len(str(LARGEST_AMOUNT))
-        if not is_short or not 0 < int(written) <= LARGEST_AMOUNT:
-            problem = "not a positive whole number of minor units"
-            raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem=problem)
-        return int(written)
-    if value_type == ValueType.VALUE_TYPE_TIME:
-        return _instant(name, written)
+def _invalid(specification: CharacteristicSpecification, problem: str) -> Refused:
+    return Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=specification.name, problem=problem)
+
+
+def _text(specification: CharacteristicSpecification, written: str) -> str:
     if len(written) > TEXT_LIMIT:
-        raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem=f"longer than {TEXT_LIMIT} characters")
-    if value_type == ValueType.VALUE_TYPE_CHOICE and written not in specification.choices:
-        problem = f"not one of {', '.join(specification.choices)}"
-        raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem=problem)
-    if value_type == ValueType.VALUE_TYPE_MONTH and not _MONTH.fullmatch(written):
-        raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem="not YYYY-MM")
-    if value_type == ValueType.VALUE_TYPE_NUMBER and normalize(written) != written:
-        raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem="not in E.164 with the plus sign")
+        raise _invalid(specification, f"longer than {TEXT_LIMIT} characters")
     return written
 
 
-def _instant(name: str, written: str) -> datetime:
+def _choice(specification: CharacteristicSpecification, written: str) -> str:
+    if _text(specification, written) not in specification.choices:
+        raise _invalid(specification, f"not one of {', '.join(specification.choices)}")
+    return written
+
+
+def _month(specification: CharacteristicSpecification, written: str) -> str:
+    if not _MONTH.fullmatch(_text(specification, written)):
+        raise _invalid(specification, "not YYYY-MM")
+    return written
+
+
+def _number(specification: CharacteristicSpecification, written: str) -> str:
+    if normalize(_text(specification, written)) != written:
+        raise _invalid(specification, "not in E.164 with the plus sign")
+    return written
+
+
+def _amount(specification: CharacteristicSpecification, written: str) -> int:
+    is_short = written.isascii() and written.isdigit() and len(written) <= len(str(LARGEST_AMOUNT))
+    if not is_short or not 0 < int(written) <= LARGEST_AMOUNT:
+        raise _invalid(specification, "not a positive whole number of minor units")
+    return int(written)
+
+
+def _instant(specification: CharacteristicSpecification, written: str) -> datetime:
     try:
         instant = datetime.fromisoformat(written)
     except ValueError:
-        raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem="not an RFC 3339 time") from None
+        raise _invalid(specification, "not an RFC 3339 time") from None
     if instant.tzinfo is None:
-        raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem="without a time zone")
+        raise _invalid(specification, "without a time zone")
     if instant.year not in _YEARS:
-        problem = f"not in the years {_YEARS.start} to {_YEARS.stop - 1}"
-        raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem=problem)
+        raise _invalid(specification, f"not in the years {_YEARS.start} to {_YEARS.stop - 1}")
     return instant.astimezone(UTC)
+
+
+# The readers of a written characteristic by its type; all other types are plain texts.
+_READERS: Mapping[ValueType.ValueType, Callable[[CharacteristicSpecification, str], Value]] = {
+    ValueType.VALUE_TYPE_AMOUNT: _amount,
+    ValueType.VALUE_TYPE_TIME: _instant,
+    ValueType.VALUE_TYPE_CHOICE: _choice,
+    ValueType.VALUE_TYPE_MONTH: _month,
+    ValueType.VALUE_TYPE_NUMBER: _number,
+}

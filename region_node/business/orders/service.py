@@ -76,8 +76,8 @@ class OrderService(OrderServiceServicer):
     ) -> AsyncIterator[api.SubmitOrdersResponse]:
         """See the contract."""
 
-        def take_in(request_id: str, order: OrderRequest) -> Awaitable[Order]:
-            return self._application.submit(_caller(request_id), _normalised(order), wait=0)
+        def take_in(request_id: str, order: OrderRequest, wait: Duration) -> Awaitable[Order]:
+            return self._application.submit(_caller(request_id), _normalised(order), _wait(wait))
 
         async with aclosing(answer_orders(take_in, request_iterator)) as responses:
             async for response in responses:

@@ -30,9 +30,10 @@ def first_situation(tx: Transaction, context: OrderContext, order: Order, now: d
 
     Raises Refused, or Moved where the line belongs to another region.
     """
-    business = context.node.federation.business(order.request.business)
-    values = rules.read_characteristics(business, order.request)
-    require_amounts(context.node, business, values, (order.origin_region, context.node.region))
+    prepared = context.node.federation.prepared(order.request.business)
+    business = prepared.business
+    values = rules.read_characteristics(prepared, order.request)
+    require_amounts(context.node, prepared, values, (order.origin_region, context.node.region))
     if not context.rule(business).opens_line:
         number, asking = order.request.number, order.origin_region
         line = own_line(tx, context.node.federation, context.node.region, number, asking=asking)
@@ -49,7 +50,7 @@ def situation_of(tx: Transaction, context: OrderContext, order: Order, now: date
 
     Raises Refused where the business has left the catalogue, or the customer's data may not be used any more.
     """
-    business = context.node.federation.business(order.request.business)
+    business = context.node.federation.prepared(order.request.business)
     values = rules.read_characteristics(business, order.request)
     return context.situation(tx, order, values, _line_of(tx, context, order), now)
 
@@ -66,20 +67,23 @@ def _line_of(tx: Transaction, context: OrderContext, order: Order) -> Line:
 
 def require_possible(context: OrderContext, situation: Situation) -> None:
     """Raises Refused for an unfulfilled precondition, the fee or the business's own rule."""
-    require_preconditions(situation.of_line)
+    require_preconditions(situation.business.preconditions, situation.of_line)
     rule, fee = context.rule(situation.business), situation.business.fee.minor_units
     if fee and fee > situation.balance and not rule.opens_line:
         raise Refused(Reason.REASON_CREDIT_TOO_LOW, amount=in_major_units(fee, situation.currency))
     rule.check(situation)
 
 
-def advance(tx: Transaction, context: OrderContext, situation: Situation) -> None:
-    """Takes the steps of the catalogue until one has to wait for a person or for a time."""
+def advance(tx: Transaction, context: OrderContext, situation: Situation, *, is_possible: bool = False) -> None:
+    """Takes the steps of the catalogue until one has to wait for a person or for a time.
+
+    With `is_possible` this very situation has passed `require_possible`: the fulfilment does not repeat the check.
+    """
     order = situation.order
     while not rules.is_final(order):
         step = rules.steps_after(order)[0]
         if step == Step.STEP_FULFIL:
-            if _fulfil(tx, context, situation):
+            if _fulfil(tx, context, situation, is_possible=is_possible):
                 return
         elif not _waits(tx, context, situation, step):
             order.steps_done += 1
@@ -142,15 +146,16 @@ def _ask_customer(tx: Transaction, context: OrderContext, situation: Situation, 
     set_timer(tx, f"{ANSWER_TIMER}/{order.id}", kind=ANSWER_TIMER, subject=order.id, due=due)
 
 
-def _fulfil(tx: Transaction, context: OrderContext, situation: Situation) -> bool:
+def _fulfil(tx: Transaction, context: OrderContext, situation: Situation, *, is_possible: bool) -> bool:
     """Carries the order out, or fails it; returns True where the region's own system has to do it first."""
     order, now = situation.order, situation.now
     rules.enter(order, rules.IN_PROGRESS, now=now, region=context.node.region, reason="fulfilment")
-    try:
-        require_possible(context, situation)
-    except Refused as refused:
-        fail(context, order, lasting(refused), now)
-        return False
+    if not is_possible:
+        try:
+            require_possible(context, situation)
+        except Refused as refused:
+            fail(context, order, lasting(refused), now)
+            return False
     if situation.business.code in context.provisioned:
         provisioning.begin(tx, order, now)
         return True

@@ -47,7 +47,7 @@ Decide = Callable[[Transaction, datetime], Complaint]
 
 
 class ComplaintApplication:
-    """Accepts complaints and commands on them, and waits for the responsible region on request."""
+    """Accepts complaints and commands on them, and waits for the owner region on request."""
 
     def __init__(self, context: RegionContext, store: Store, clock: Clock, changes: Changes) -> None:
         self._context = context
@@ -59,7 +59,7 @@ class ComplaintApplication:
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
 
     async def file(self, caller: Caller, request: ComplaintRequest, wait: float = 0.0) -> Complaint:
-        """Accepts a complaint; waits up to `wait` seconds for its acceptance by another responsible region."""
+        """Accepts a complaint; waits up to `wait` seconds for its acceptance by another owner region."""
         self._context.border.current.require_trusted_clock()
         if not self._store.accepts_new_work():
             raise Refused(Reason.REASON_STORE_UNAVAILABLE)
@@ -73,7 +73,7 @@ class ComplaintApplication:
         return complaint
 
     async def _taken_up(self, ticket_id: str) -> Complaint:
-        """A complaint after its acceptance, or refusal, by the responsible region."""
+        """A complaint after its acceptance, or refusal, by the owner region."""
         changed = asyncio.Event()
         waiting = self._filing.setdefault(ticket_id, set())
         waiting.add(changed)
@@ -90,7 +90,7 @@ class ComplaintApplication:
                 self._filing.pop(ticket_id, None)
 
     async def command(self, caller: Caller, asked: ComplaintCommand, wait: float) -> Complaint:
-        """Forwards the customer's command; raises Refused where the responsible region has refused it."""
+        """Forwards the customer's command; raises Refused where the owner region has refused it."""
         now = self._clock.now()
         writing = self._store.write(lambda tx: handling.command(tx, self._context, caller, asked, now))
         complaint = await self._changes.answered(caller, writing, wait)
@@ -99,7 +99,7 @@ class ComplaintApplication:
     async def respond(
         self, caller: Caller, ticket_id: str, text: str, *, asks: bool, asks_region: str = ""
     ) -> Complaint:
-        """Staff of the responsible region answer, or ask the customer or another region."""
+        """Staff of the owner region answer, or ask the customer or another region."""
 
         def decide(tx: Transaction, now: datetime) -> Complaint:
             staff_id = caller.identity.name
@@ -130,7 +130,7 @@ class ComplaintApplication:
         return await self._store.read(lambda tx: private_notes(tx, ticket_id))
 
     async def propose(self, caller: Caller, ticket_id: str, resolution: Resolution) -> Complaint:
-        """Staff of the responsible region propose a resolution."""
+        """Staff of the owner region propose a resolution."""
         content = f"propose\0{ticket_id}\0".encode() + resolution.SerializeToString(deterministic=True)
 
         def decide(tx: Transaction, now: datetime) -> Complaint:
@@ -141,7 +141,7 @@ class ComplaintApplication:
         return complaint
 
     async def settle_remedy(self, caller: Caller, request: SettleRemedyRequest) -> Complaint:
-        """Staff of the responsible region settle money that the home region has refused."""
+        """Staff of the owner region settle money that the home region has refused."""
         content = b"settle\0" + request.SerializeToString(deterministic=True)
 
         def decide(tx: Transaction, now: datetime) -> Complaint:
@@ -153,7 +153,7 @@ class ComplaintApplication:
         return await self._decide(caller, request.ticket_id, content, "SettleRemedy", decide)
 
     async def give_back(self, caller: Caller, ticket_id: str, reason: ReturnReason.ValueType, text: str) -> Complaint:
-        """Returns a complaint that is not the work of the responsible region's department."""
+        """Returns a complaint that is not the work of the owner region's department."""
 
         def decide(tx: Transaction, now: datetime) -> Complaint:
             return returning.give_back(tx, self._context, ticket_id, caller.identity.name, reason, text, now)
@@ -177,7 +177,7 @@ class ComplaintApplication:
         return complaint
 
     async def owner_of(self, ticket_id: str, identity: Identity) -> str:
-        """The responsible region. Raises Refused with COMPLAINT_NOT_FOUND, also for callers who may not see it."""
+        """The owner region. Raises Refused with COMPLAINT_NOT_FOUND, also for callers who may not see it."""
         return (await self._store.read(lambda tx: handling.find_for(tx, ticket_id, identity))).owner_region
 
     def told(self, complaint: Complaint, now: datetime) -> GetComplaintResponse:

@@ -1,4 +1,4 @@
-"""Attachments of a complaint: the bytes stay here, and the responsible region adds their description."""
+"""Attachments of a complaint: the bytes stay here, and the owner region adds their description."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -67,7 +67,7 @@ class Attaching(Incoming):
         require_content(MATERIAL, self.named, head, sha256)
 
     def pass_on(self, tx: Transaction, file: StoredFile) -> tuple[UploadState.ValueType, str]:
-        """Adds the file to the complaint: in this transaction at the responsible region, else by an envelope."""
+        """Adds the file to the complaint: in this transaction at the owner region, else by an envelope."""
         complaint, told, now = self._complaint(tx), self._told(), self.asked.now
         rules.require_attachable(complaint)
         if self._is_department(complaint):
@@ -112,7 +112,7 @@ class Attaching(Incoming):
 def answered(
     tx: Transaction, context: RegionContext, asked: ComplaintCommand, refused: Refused | None, now: datetime
 ) -> None:
-    """Handles the responsible region's answer to an attachment; a refusal removes the bytes.
+    """Handles the owner region's answer to an attachment; a refusal removes the bytes.
 
     Where that region was not competent, and this region meanwhile answers for the complaint, it is added here.
     """

@@ -93,7 +93,8 @@ class AttachmentApplication:
             operator=content.operator,
             lifetime=timedelta(seconds=ANSWER_SECONDS),
         )
-        return DocumentPiece.FromString(await self._asker.ask(outgoing, FETCH_SECONDS, content.traceparent))
+        answer = await self._asker.ask(outgoing, FETCH_SECONDS, content.traceparent, alone=True)
+        return DocumentPiece.FromString(answer)
 
 
 def _noted_piece(
@@ -165,7 +166,8 @@ class AttachmentReading:
         async def piece(offset: int) -> DocumentPiece:
             asked.offset = offset
             if region != self._context.region:
-                return DocumentPiece.FromString(await self._questions.ask(region, KIND, asked.ticket_id, asked))
+                answer = await self._questions.ask(region, KIND, asked.ticket_id, asked, alone=True)
+                return DocumentPiece.FromString(answer)
             found = await self._store.read(lambda tx: _piece(tx, asked))
             if isinstance(found, Refused):
                 raise found

@@ -17,7 +17,7 @@ from gateway.api.region.v1.complaint_pb2 import (
     ReturnReason,
     WorkItem,
 )
-from gateway.errors import Refused, text
+from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
@@ -28,7 +28,7 @@ from region_node.care.complaints.limits import set_deadlines
 from region_node.care.complaints.rows import ComplaintRow, find_complaint
 from region_node.care.complaints.rules import Concerned
 from region_node.care.complaints.sending import send_to_region
-from region_node.care.complaints.told_rows import Told, note_told, told_of
+from region_node.care.complaints.sent_counts import SentCounts, keep_sent_counts, sent_counts_of
 from region_node.node.context import RegionContext
 
 _ITEMS_ASK = "work items ask the customer"
@@ -118,13 +118,13 @@ def open_item(
         state_time=moment,
         administrator=assigned_by,
     )
-    note_told(tx, complaint.ticket_id, Told.all_of(case))
+    keep_sent_counts(tx, complaint.ticket_id, SentCounts.all_of(case))
     item.state = cases.state_of(item, complaint, case.refusals)
     return item
 
 
 def lead(context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """Turns a complaint returned by its only responsible region into a case, whose item awaits the coordinator.
+    """Turns a complaint returned by its only owner region into a case, whose item awaits the coordinator.
 
     It is changed in place; the caller stores it.
     """
@@ -148,21 +148,20 @@ def lead(context: RegionContext, complaint: Complaint, now: datetime) -> None:
     _hand_on(context, complaint, now)
 
 
-def refused_by_node(complaint: Complaint, region: str, refused: Refused, now: datetime) -> None:
+def refused_by_node(complaint: Complaint, region: str, why: str, now: datetime) -> None:
     """Returns the filing that a region's node refused, with a note of the reason. Changes the complaint in place."""
-    why = text(refused.reason, refused.parameters)
-    rules.note(complaint, region, f"{why.zh_cn} {why.en}"[: rules.NOTE_LIMIT], now)
+    rules.note(complaint, region, why[: rules.NOTE_LIMIT], now)
     complaint.returned.CopyFrom(
         ComplaintReturn(reason=ReturnReason.RETURN_REASON_REFUSED, author=region, time=to_timestamp(now))
     )
 
 
-def refuse_item(tx: Transaction, context: RegionContext, complaint: Complaint, refused: Refused, now: datetime) -> None:
+def refuse_item(tx: Transaction, context: RegionContext, complaint: Complaint, why: str, now: datetime) -> None:
     """Returns a work item whose filing the region's node refused and did not store.
 
     A note of the case has the reason.
     """
-    refused_by_node(complaint, complaint.owner_region, refused, now)
+    refused_by_node(complaint, complaint.owner_region, why, now)
     rules.enter(complaint, rules.CANCELLED, now=now, region=context.region, reason="given back")
     owner.forget(tx, complaint)
     change_complaint(tx, complaint, now)
@@ -204,8 +203,8 @@ def settle(
     for item in case.items:
         if rules.is_final(case):
             _conclude(tx, context, row, item, now)
-        elif item.state in cases.TOLD:
-            _tell(tx, context, row, item, now, by_customer=by_customer)
+        elif item.state in cases.RECEIVING:
+            _send_news(tx, context, row, item, now, by_customer=by_customer)
     if case.state in (rules.IN_PROGRESS, rules.PENDING):
         _hand_on(context, case, now)
 
@@ -215,20 +214,22 @@ def _take_in(tx: Transaction, case: Complaint, complaint: Complaint, now: dateti
     item = cases.find_item(case, complaint.ticket_id)
     if item is None:
         return
-    cases.move(item, cases.state_of(item, complaint, told_of(tx, item.ticket_id).refusals), now)
+    # The item's region writes for itself only. Notes of its node have no name behind the region.
+    own = [each for each in complaint.notes if each.author.partition("/")[0] == item.region]
+    fresh = cases.unknown_notes(case, own)
+    is_asked = any(each.asks_customer for each in fresh)
+    refusals = sent_counts_of(tx, item.ticket_id).refusals
+    cases.move(item, cases.state_of(item, complaint, refusals, is_asked=is_asked), now)
     if complaint.HasField("returned"):
         item.returned.CopyFrom(complaint.returned)
     cases.take_answers(case, complaint)
     if cases.take_attachments(case, complaint):
         failpoints.reach("complaint-attachment-taken.before-commit")
-    # The item's region writes for itself only. Notes of its node have no name behind the region.
-    own = [each for each in complaint.notes if each.author.partition("/")[0] == item.region]
-    fresh = cases.unknown_notes(case, own)
     for each in fresh:
         case.notes.append(cases.note_for(each, case.owner_region))
     if any(_answers(each, complaint) for each in fresh):
         meet(case, (rules.FIRST_RESPONSE, rules.EXPEDITE), now)
-    if any(each.asks_customer for each in fresh):
+    if is_asked:
         notices.tell_asked(tx, case, now)
 
 
@@ -241,38 +242,38 @@ def _answers(note: ComplaintNote, complaint: Complaint) -> bool:
     return not note.asks_region and (note.author, note.time) != (returned.author, returned.time)
 
 
-def _tell(
+def _send_news(
     tx: Transaction, context: RegionContext, row: ComplaintRow, item: WorkItem, now: datetime, *, by_customer: bool
 ) -> None:
     case, known = row.complaint, find_complaint(tx, item.ticket_id)
     if known is None:  # made unreadable since
         return
-    told = told_of(tx, item.ticket_id)
-    unknown = cases.unknown_notes(known.complaint, case.notes[told.notes :])
+    sent = sent_counts_of(tx, item.ticket_id)
+    unknown = cases.unknown_notes(known.complaint, case.notes[sent.notes :])
     for index, each in enumerate(case.notes):
-        if index >= told.notes and each in unknown:
+        if index >= sent.notes and each in unknown:
             command = ComplaintCommand(
                 share=ComplaintCommand.Share(note=cases.note_for(each, item.region), by_customer=by_customer)
             )
             _say(tx, context, row, item, f"share{index}", command, now)
     there = {each.id for each in known.complaint.attachments}
     for index, attachment in enumerate(case.attachments):
-        if index >= told.attachments and attachment.id not in there:
+        if index >= sent.attachments and attachment.id not in there:
             command = ComplaintCommand(share=ComplaintCommand.Share(attachment=attachment, by_customer=by_customer))
             _say(tx, context, row, item, f"attached{index}", command, now)
     if by_customer and item.state == cases.AWAITING_CUSTOMER:
         cases.move(item, cases.AT_WORK, now)
-    if told.refusals < case.refusals and item.state == cases.DONE:
+    if sent.refusals < case.refusals and item.state == cases.DONE:
         command = ComplaintCommand(reopen=ComplaintCommand.Reopen())
         _say(tx, context, row, item, f"reopen{case.refusals}", command, now)
         cases.move(item, cases.AT_WORK, now)
     hastened = len(case.expedites)
-    if told.expedites < hastened and item.state in (cases.AWAITING_REGION, cases.AT_WORK):
+    if sent.expedites < hastened and item.state in (cases.AWAITING_REGION, cases.AT_WORK):
         command = ComplaintCommand(expedite=ComplaintCommand.Expedite())
         command.requester.staff_id = case.expedites[-1].staff_id
         _say(tx, context, row, item, f"expedite{hastened}", command, now)
-    if told != (all_told := Told.all_of(case)):
-        note_told(tx, item.ticket_id, all_told)
+    if sent != (all_sent := SentCounts.all_of(case)):
+        keep_sent_counts(tx, item.ticket_id, all_sent)
 
 
 def _conclude(tx: Transaction, context: RegionContext, row: ComplaintRow, item: WorkItem, now: datetime) -> None:

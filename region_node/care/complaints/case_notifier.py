@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.errors import Refused, Unreachable
 from gateway.store.port import CommittedElsewhere, Store, Transaction
-from region_node.care.complaints.case_notifier_rows import CaseChanged, ToTell, note_told, to_tell
+from region_node.care.complaints.case_notifier_rows import CaseChanged, CaseReport, note_delivered, queued_reports
 from region_node.care.complaints.cases import header
 from region_node.care.complaints.rows import COMPLAINT_SUBJECTS, find_complaint
 
@@ -51,13 +51,13 @@ class CaseNotifier:
         Raises Refused where the store does not respond, and Unreachable where no coordinator does.
         """
         after, is_all_told = "", True
-        while page := await self._store.read(lambda tx, after=after: to_tell(tx, after, _AT_ONCE)):  # type: ignore[misc]
+        while page := await self._store.read(lambda tx, after=after: queued_reports(tx, after, _AT_ONCE)):  # type: ignore[misc]
             for each in page:
                 is_all_told &= await self._tell_one(each)
             after = page[-1].ticket_id
         return is_all_told
 
-    async def _tell_one(self, wanted: ToTell) -> bool:
+    async def _tell_one(self, wanted: CaseReport) -> bool:
         told = await self._store.read(lambda tx: _header(tx, wanted.ticket_id))
         try:
             if told is not None:  # otherwise the case is unreadable since, and was reported before
@@ -65,8 +65,8 @@ class CaseNotifier:
         except Refused as refused:
             _log.warning("the case %s is told again: %s", wanted.ticket_id, refused)
             return False
-        heard = ToTell(wanted.ticket_id, told.version if told is not None else wanted.version)
-        await self._store.write(lambda tx: note_told(tx, heard))
+        heard = CaseReport(wanted.ticket_id, told.version if told is not None else wanted.version)
+        await self._store.write(lambda tx: note_delivered(tx, heard))
         return True
 
     def _committed_elsewhere(self, committed: CommittedElsewhere) -> None:

@@ -6,8 +6,8 @@ from gateway.store.port import Transaction
 
 
 @dataclass(frozen=True)
-class ToTell:
-    """A case, and its version for coordinators."""
+class CaseReport:
+    """The queued report of a case to coordinators, by the version of the case."""
 
     ticket_id: str
     version: int
@@ -18,7 +18,7 @@ class CaseChanged:
     """Published when a case needs a report to coordinators."""
 
 
-def note_to_tell(tx: Transaction, ticket_id: str, version: int) -> None:
+def queue_report(tx: Transaction, ticket_id: str, version: int) -> None:
     """Queues the report of a case to coordinators, in the transaction of its change."""
     tx.execute(
         "INSERT INTO cases_to_tell (ticket_id, version) VALUES (:ticket_id, :version)"
@@ -29,20 +29,20 @@ def note_to_tell(tx: Transaction, ticket_id: str, version: int) -> None:
     tx.publish(CaseChanged())
 
 
-def to_tell(tx: Transaction, after: str, limit: int) -> list[ToTell]:
+def queued_reports(tx: Transaction, after: str, limit: int) -> list[CaseReport]:
     """At most `limit` cases with queued reports, by ticket id, after one."""
     return tx.all(
-        ToTell,
+        CaseReport,
         "SELECT ticket_id, version FROM cases_to_tell WHERE ticket_id > :after ORDER BY ticket_id LIMIT :limit",
         after=after,
         limit=limit,
     )
 
 
-def note_told(tx: Transaction, told: ToTell) -> None:
+def note_delivered(tx: Transaction, sent: CaseReport) -> None:
     """Removes a sent report from the queue, unless the case has changed meanwhile."""
     tx.execute(
         "DELETE FROM cases_to_tell WHERE ticket_id = :ticket_id AND version = :version",
-        ticket_id=told.ticket_id,
-        version=told.version,
+        ticket_id=sent.ticket_id,
+        version=sent.version,
     )

@@ -22,7 +22,7 @@ DROPPED = WorkItemState.WORK_ITEM_STATE_CANCELLED
 _OPEN = (AWAITING_REGION, AT_WORK, AWAITING_CUSTOMER, AWAITING_COORDINATOR)
 _WITH_REGION = (AWAITING_REGION, AT_WORK)
 # the states whose regions receive messages of the case
-TOLD = frozenset({AWAITING_REGION, AT_WORK, AWAITING_CUSTOMER, DONE})
+RECEIVING = frozenset({AWAITING_REGION, AT_WORK, AWAITING_CUSTOMER, DONE})
 
 Holder = tuple[str, TimeReason.ValueType]
 """A region, or none for the customer and the coordinator, and the reason of the time."""
@@ -80,17 +80,23 @@ def move(item: WorkItem, state: WorkItemState.ValueType, now: datetime) -> None:
         item.state_time.CopyFrom(to_timestamp(now))
 
 
-def state_of(item: WorkItem, complaint: Complaint, refusals_told: int) -> WorkItemState.ValueType:
-    """Returns the state of an item by its complaint here, after `refusals_told` refusals sent to its region."""
+def state_of(
+    item: WorkItem, complaint: Complaint, refusals_sent: int, *, is_asked: bool = False
+) -> WorkItemState.ValueType:
+    """Returns the state of an item by its complaint here, after `refusals_sent` refusals sent to its region.
+
+    With `is_asked`, the complaint has a question to the customer that is new to the case.
+    """
     if complaint.HasField("returned"):
         return item.state if item.state == ASSIGNED else AWAITING_COORDINATOR
     if complaint.state == rules.ACKNOWLEDGED:
         return AWAITING_REGION
     if complaint.state == rules.PENDING:
-        return AWAITING_CUSTOMER
+        # After the customer's answer, the region may still send what it did before it heard of the answer.
+        return AT_WORK if item.state == AT_WORK and not is_asked else AWAITING_CUSTOMER
     if complaint.state == rules.RESOLVED:
         # An answer from before a refusal counts no more.
-        return DONE if complaint.refusals >= refusals_told else AT_WORK
+        return DONE if complaint.refusals >= refusals_sent else AT_WORK
     ended = {rules.CLOSED: ENDED, rules.CANCELLED: DROPPED}
     return ended.get(complaint.state, AT_WORK)
 

@@ -84,7 +84,7 @@ def raised_on_the_way(complaint: Complaint, hours: Hours, now: datetime) -> None
 
 
 def take_up(complaint: Complaint, now: datetime, region: str) -> None:
-    """The levels at acceptance by the responsible region: a late arrival, or one repeat too many."""
+    """The levels at acceptance by the owner region: a late arrival, or one repeat too many."""
     each = find(complaint, rules.ACKNOWLEDGE)
     if each is not None and now > due_of(each):
         missed = EscalationTrigger.ESCALATION_TRIGGER_ACKNOWLEDGEMENT_MISSED
@@ -206,7 +206,7 @@ def _of_the_law(complaint: Complaint) -> list[Step]:
 
 
 def _not_taken_up(complaint: Complaint) -> list[Step]:
-    """The steps of a complaint without acceptance by the responsible region."""
+    """The steps of a complaint without acceptance by the owner region."""
     each = find(complaint, rules.ACKNOWLEDGE)
     if each is None:
         return []

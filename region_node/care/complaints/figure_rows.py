@@ -98,7 +98,7 @@ def _values(complaint: Complaint) -> Mapping[str, Value]:
 def counted_page(
     tx: Transaction, region: str, start: int, end: int, after: tuple[int, str], limit: int
 ) -> list[Counted]:
-    """At most `limit` complaints of a responsible region, filed in [start, end), microseconds, in order.
+    """At most `limit` complaints of an owner region, filed in [start, end), microseconds, in order.
 
     `after` is the filing time and the ticket id of the previous page's last one. The first page takes (start, "").
     """

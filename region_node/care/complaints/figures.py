@@ -1,6 +1,6 @@
 """The figures of complaints (ETSI EG 202 057-1, MIIT), counted one by one. Pure.
 
-A complaint belongs to the month of its filing, and to its current responsible region, department and category. Its time
+A complaint belongs to the month of its filing, and to its current owner region, department and category. Its time
 runs from filing to the valid resolution. The time includes weekends and waiting for the customer, as the customer
 experienced them. Its own deadline, which may have moved, decides whether that was in time.
 """

@@ -1,4 +1,4 @@
-"""Groups: complaints of one category that reach their responsible region within hours belong together.
+"""Groups: complaints of one category that reach their owner region within hours belong together.
 
 The owner of a category decides the common property. Complaints owned by the region of a place share the place.
 """

@@ -105,7 +105,7 @@ def route(
 ) -> None:
     """Routes a complaint that is not accepted yet to the responsible departments of a category.
 
-    It is accepted here, sent to the responsible region, or becomes a case led here. Its deadlines run from filing on.
+    It is accepted here, sent to the owner region, or becomes a case led here. Its deadlines run from filing on.
     `known` is the level known to the escalation recipients; by default that of the complaint. With `leads`, this region
     leads it, and other departments get work items. It is changed in place; the caller stores it. Raises Refused before
     the first write.
@@ -137,7 +137,7 @@ def command(
 ) -> Complaint:
     """Executes the customer's command on a complaint of this origin region.
 
-    Raises Refused; for a repeated request, the responsible region's former refusal.
+    Raises Refused; for a repeated request, the owner region's former refusal.
     """
     key = caller.key(asked.SerializeToString(deterministic=True))
     require_readable(tx, asked.ticket_id)
@@ -159,7 +159,7 @@ def command(
 def pass_on(
     tx: Transaction, context: RegionContext, row: ComplaintRow, asked: ComplaintCommand, step: str, now: datetime
 ) -> Complaint:
-    """Executes a command at the responsible region: here, or by an envelope with the id of the step.
+    """Executes a command at the owner region: here, or by an envelope with the id of the step.
 
     Returns the complaint in its current state. Raises Refused.
     """
@@ -177,7 +177,7 @@ def pass_on(
 
 
 def adopt(tx: Transaction, context: RegionContext, snapshot: Complaint, now: datetime) -> None:
-    """Stores the responsible region's version of a complaint, and notifies the customer of news."""
+    """Stores the owner region's version of a complaint, and notifies the customer of news."""
     row = find_complaint(tx, snapshot.ticket_id)
     if row is None:  # made unreadable since
         return
@@ -241,7 +241,7 @@ def settle_command(
     refused: Refused | None,
     now: datetime,
 ) -> None:
-    """Stores the responsible region's answer to a command: the result of the request and, if known, the complaint.
+    """Stores the owner region's answer to a command: the result of the request and, if known, the complaint.
 
     Where it no longer had the complaint, and this region meanwhile answers for it, the command is executed here.
     """
@@ -267,21 +267,18 @@ def _do_here(
     return None
 
 
-def keep(tx: Transaction, context: RegionContext, ticket_id: str, refused: Refused, now: datetime) -> None:
-    """Keeps a complaint whose filing the other region's node refused, as a case that awaits the coordinator.
+def keep(tx: Transaction, context: RegionContext, row: ComplaintRow, why: str, now: datetime) -> None:
+    """Keeps a complaint that the other region has refused, as a case that awaits the coordinator.
 
-    The origin region leads the case, notes the reason, and notifies the customer of the new contact.
+    The origin region leads the case, and notifies the customer of the new contact. See `border.settle_filing`.
     """
-    row = find_complaint(tx, ticket_id)
-    if row is None or row.complaint.version:
-        return
     complaint = row.complaint
     if complaint.case_id:
-        case_lead.refuse_item(tx, context, complaint, refused, now)
+        case_lead.refuse_item(tx, context, complaint, why, now)
         return
     other = complaint.owner_region
     owner.take_up(tx, context, complaint, now)
-    case_lead.refused_by_node(complaint, other, refused, now)
+    case_lead.refused_by_node(complaint, other, why, now)
     case_lead.lead(context, complaint, now)
     notices.tell_led(tx, context, complaint, now)
     change_complaint(tx, complaint, now)
@@ -289,7 +286,7 @@ def keep(tx: Transaction, context: RegionContext, ticket_id: str, refused: Refus
 
 
 def escalation_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
-    """Handles a due level: at the responsible region, or here before its acceptance."""
+    """Handles a due level: at the owner region, or here before its acceptance."""
     row = find_complaint(tx, timer.subject)
     if row is None:  # made unreadable since
         return
@@ -352,7 +349,7 @@ def require_readable(tx: Transaction, ticket_id: str) -> None:
 
 
 def is_visible(complaint: Complaint, identity: Identity) -> bool:
-    """Whether a caller may see a complaint: its operator, its region's staff, and all of the responsible region.
+    """Whether a caller may see a complaint: its operator, its region's staff, and all of the owner region.
 
     A work item has no operator: the operator sees the case.
     """

@@ -1,4 +1,4 @@
-"""Complaints by their columns: the responsible region, the level, the due time, without personal data.
+"""Complaints by their columns: the owner region, the level, the due time, without personal data.
 
 No sealed content is opened for them. The department comes from the table of figures.
 """
@@ -11,9 +11,8 @@ from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.rpc.pages import dated_key
 from gateway.store.port import Transaction, Value
-from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
+from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 from region_node.care.complaints import rules
 from region_node.care.complaints.deadlines import due_of, find, is_met
 
@@ -39,12 +38,6 @@ class HeaderFilter:
     def is_about_time(self) -> bool:
         """Whether the list is ordered by due time."""
         return self.overdue or self.due_within is not None
-
-    def key(self, header: ComplaintHeader) -> str:
-        """The place of a complaint in the list."""
-        return dated_key(
-            from_timestamp(header.due_time if self.is_about_time else header.create_time), header.ticket_id
-        )
 
 
 def list_headers(

@@ -5,7 +5,7 @@ from datetime import datetime
 from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.store.port import Transaction
 from region_node.care.complaints import rules
-from region_node.care.complaints.case_notifier_rows import note_to_tell
+from region_node.care.complaints.case_notifier_rows import queue_report
 from region_node.care.complaints.figure_rows import keep_figures
 from region_node.care.complaints.rows import KIND, ComplaintRow, insert_complaint, update_complaint
 from region_node.customers.erased_numbers import look_if_erased
@@ -33,6 +33,6 @@ def _follow(tx: Transaction, complaint: Complaint, now: datetime) -> None:
     keep_figures(tx, complaint)
     note_complaint(tx, number_index(tx, complaint.request.number))
     if complaint.items:
-        note_to_tell(tx, complaint.ticket_id, complaint.version)
+        queue_report(tx, complaint.ticket_id, complaint.version)
     if rules.is_final(complaint):
         look_if_erased(tx, KIND, complaint.ticket_id, complaint.request.number, now)

@@ -10,6 +10,7 @@ from gateway.store.port import Transaction
 from region_node.care.complaints import rules
 from region_node.care.complaints.import_rows import forget_line
 from region_node.care.complaints.index_rows import forget_indexed, indexed_about
+from region_node.care.complaints.private_facts import move_private_facts
 from region_node.care.complaints.private_notes import remove_private_notes
 from region_node.care.complaints.purging import Complaints
 from region_node.care.complaints.rows import (
@@ -196,4 +197,5 @@ COMPLAINTS = RecordKind(
         table=Table("complaints", "ticket_id", "number_index"),
         is_open=_is_open,
     ),
+    row_migrations={"complaints": move_private_facts},
 )

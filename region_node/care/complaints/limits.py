@@ -3,11 +3,16 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from gateway.api.federation.v1.configuration_pb2 import ComplaintCategory, RegionalLimit, RegionalPolicy, TimeLimit
+from gateway.api.federation.v1.configuration_pb2 import (
+    ComplaintCategory,
+    ComplaintSeverity,
+    RegionalLimit,
+    RegionalPolicy,
+    TimeLimit,
+)
 from gateway.api.region.v1.complaint_pb2 import Complaint, Deadline, DeadlineKind
 from gateway.federation.catalogue import Federation
-from gateway.federation.complaint_limits import resolution_limit, resolution_policy
-from gateway.federation.complaint_rules import EXPEDITE, LEGAL_CAP, STAGES, severity_policy
+from gateway.federation.complaint_rules import EXPEDITE, LEGAL_CAP, RURAL_RESOLUTION, STAGES, severity_policy
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.care.complaints import rules
 from region_node.care.complaints.deadlines import Limit, due_of, promised, starting
@@ -99,10 +104,15 @@ def refund(federation: Federation, complaint: Complaint, now: datetime) -> Deadl
 
 
 def _of_resolution(federation: Federation, complaint: Complaint, category: ComplaintCategory) -> list[Limit]:
-    rural = complaint.request.rural_area
+    """The category's limits, else those of the severity. Only some categories and S2 have a rural limit."""
+    is_rural = complaint.request.rural_area
     if category.HasField("resolution_limit"):
-        return _of(resolution_limit(category, rural=rural), category.regional_limits, complaint)
-    return _limits(federation, resolution_policy(complaint.severity, rural=rural), complaint)
+        is_rural = is_rural and category.HasField("rural_limit")
+        national = category.rural_limit if is_rural else category.resolution_limit
+        return _of(national, category.regional_limits, complaint)
+    is_rural = is_rural and complaint.severity == ComplaintSeverity.COMPLAINT_SEVERITY_S2
+    name = RURAL_RESOLUTION if is_rural else severity_policy(complaint.severity, STAGES[-1])
+    return _limits(federation, name, complaint)
 
 
 def _limits(federation: Federation, name: str, complaint: Complaint) -> list[Limit]:
@@ -111,7 +121,7 @@ def _limits(federation: Federation, name: str, complaint: Complaint) -> list[Lim
 
 
 def _of(national: TimeLimit, regional: Iterable[RegionalLimit | RegionalPolicy], complaint: Complaint) -> list[Limit]:
-    """The national limit by the calendar of the responsible region, and the stricter ones of the regions."""
+    """The national limit by the calendar of the owner region, and the stricter ones of the regions."""
     concerned = {complaint.origin_region, complaint.home_region, complaint.owner_region}
     stricter = (Limit(each.region, each.limit) for each in regional if each.region in concerned)
     return [Limit(complaint.owner_region, national), *stricter]

@@ -28,7 +28,7 @@ def tell_filed(tx: Transaction, context: RegionContext, complaint: Complaint, no
 
 
 def tell_unclassified(tx: Transaction, complaint: Complaint, now: datetime) -> None:
-    """The notice of the ticket id; the responsible region and its time follow after the classification."""
+    """The notice of the ticket id; the owner region and its time follow after the classification."""
     text = LocalizedText(
         zh_cn=f"您的投诉已受理，编号{complaint.ticket_id}，正在确认负责部门，负责部门和承诺答复时间将另行告知。",
         en=f"Your complaint {complaint.ticket_id} was taken in. We are finding out who is"
@@ -39,17 +39,17 @@ def tell_unclassified(tx: Transaction, complaint: Complaint, now: datetime) -> N
 
 
 def tell_classified(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """The notice of the responsible region, and of the promised time, after a classification."""
+    """The notice of the owner region, and of the promised time, after a classification."""
     _tell_responsible(tx, context, complaint, f"classified/{len(complaint.classification.settings)}", now)
 
 
 def tell_led(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """The notice of the new responsible region, and of the promised time, after the refusal of the former one."""
+    """The notice of the new owner region, and of the promised time, after the refusal of the former one."""
     _tell_responsible(tx, context, complaint, "led", now)
 
 
 def tell_assigned(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """The notice of the responsible region, and of the promised time, after the coordinator's assignment."""
+    """The notice of the owner region, and of the promised time, after the coordinator's assignment."""
     _tell_responsible(tx, context, complaint, f"assigned/{len(complaint.items)}", now)
 
 

@@ -1,4 +1,4 @@
-"""The responsible region's decisions on a complaint: at its arrival, at commands, and at timers.
+"""The owner region's decisions on a complaint: at its arrival, at commands, and at timers.
 
 One transaction each. Every Refused comes before the first write.
 """
@@ -47,7 +47,7 @@ _HEARD_BEHIND = timedelta(minutes=1)
 
 
 def take_up(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """Accepts a complaint by the responsible region. `complaint` is changed in place; the caller stores it."""
+    """Accepts a complaint by the owner region. `complaint` is changed in place; the caller stores it."""
     category = context.federation.complaint_category(complaint.request.category)
     if complaint.origin_region != context.region:
         escalation.raised_on_the_way(complaint, context.federation.working_hours, now)
@@ -219,7 +219,7 @@ def propose(
     context.federation.require_resolution_cause(resolution.cause_code)
     rules.require_resolution(resolution, context.currency)
     if resolution.amount.minor_units:
-        business, regions = context.federation.business(BUSINESS), (context.region, complaint.home_region)
+        business, regions = context.federation.prepared(BUSINESS), (context.region, complaint.home_region)
         require_amounts(context, business, {"amount": resolution.amount.minor_units}, regions)
     items.require_no_money(complaint, resolution)
     rules.require_room(complaint, resolution.ByteSize())
@@ -240,7 +240,7 @@ def propose(
 
 
 def escalation_is_due(tx: Transaction, context: RegionContext, row: ComplaintRow, now: datetime) -> None:
-    """A level is due at the responsible region."""
+    """A level is due at the owner region."""
     complaint, known, before = row.complaint, row.complaint.level, _copy(row.complaint)
     escalation.raise_due(complaint, context.federation.working_hours, now, context.region)
     failpoints.reach("complaint-raised.before-commit")

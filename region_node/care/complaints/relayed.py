@@ -62,8 +62,8 @@ class ComplaintEnvelopes:
         def adopt(snapshot: Complaint) -> None:
             handling.adopt(tx, self._context, snapshot, now)
 
-        def keep(refused: Refused) -> None:
-            handling.keep(tx, self._context, content.subject, refused, now)
+        def keep(complaint: Complaint, why: str) -> None:
+            handling.keep(tx, self._context, ComplaintRow(complaint, content.traceparent), why, now)
 
         border.settle_filing(COMPLAINT, tx, content, receipt, now, adopt, keep)
 
@@ -94,7 +94,7 @@ class ComplaintEnvelopes:
             attaching.answered(tx, self._context, asked, refused, now)
 
     def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """Handles the responsible region's new version of a complaint of this origin region."""
+        """Handles the owner region's new version of a complaint of this origin region."""
         snapshot = received(ComplaintUpdate, content.payload).complaint
         if border.updated(COMPLAINT, tx, snapshot, content, now):
             handling.adopt(tx, self._context, snapshot, now)

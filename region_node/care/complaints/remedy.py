@@ -27,9 +27,9 @@ BOOKED = RemedyState.REMEDY_STATE_BOOKED
 REFUSED = RemedyState.REMEDY_STATE_REFUSED
 SETTLED = RemedyState.REMEDY_STATE_SETTLED
 SETTLE = "settle"
-"""The action of the responsible region's staff on money that the home region has refused."""
+"""The action of the owner region's staff on money that the home region has refused."""
 _ORDER = "order the remedy"
-# The region of each party of an order: its home region, else the responsible region, whose node has placed it.
+# The region of each party of an order: its home region, else the owner region, whose node has placed it.
 _AT_HOME = frozenset({Party.PARTY_HOME_STAFF, Party.PARTY_HOME_REGION})
 
 
@@ -105,7 +105,7 @@ def follow(complaint: Complaint, order: Order, now: datetime) -> bool:
 
 
 def refuse(complaint: Complaint, error: OrderError, now: datetime) -> None:
-    """The money was not booked: staff of the responsible region have to act, and see why."""
+    """The money was not booked: staff of the owner region have to act, and see why."""
     _note_error(complaint, error)
     _stand(complaint, REFUSED, now, complaint.owner_region, SETTLE)
 

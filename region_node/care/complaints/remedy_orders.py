@@ -1,4 +1,4 @@
-"""Money for complaints: the responsible region's node orders it from the home region, and follows the order.
+"""Money for complaints: the owner region's node orders it from the home region, and follows the order.
 
 The order's id consists of ticket id and attempt, and an attempt follows only one without effect. So the home region
 books the money once, despite kills and resends.

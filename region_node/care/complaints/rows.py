@@ -1,6 +1,6 @@
 """Complaints and their events, as stored.
 
-The origin region is the origin of a complaint, the responsible region owns it.
+The region that takes a complaint in is its origin; the owner region decides on it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -56,7 +56,7 @@ class ComplaintChanged:
 class ComplaintFilter:
     """A filter of complaints; empty values restrict nothing.
 
-    `operator` sees its own, and those of the responsible region.
+    `operator` sees its own, and those of the owner region.
     """
 
     region: str

@@ -103,7 +103,7 @@ def was_with_nobody(complaint: Complaint) -> bool:
 
 
 def count_decision(complaint: Complaint) -> None:
-    """Counts a decision. An unclassified complaint has no responsible region to count them."""
+    """Counts a decision. An unclassified complaint has no owner region to count them."""
     if not is_unclassified(complaint):
         complaint.version += 1
 
@@ -281,7 +281,7 @@ def hear(complaint: Complaint, region: str, now: datetime) -> None:
 
 
 def go_on(complaint: Complaint, now: datetime) -> None:
-    """Returns the complaint to the responsible region, unless another one still has to answer."""
+    """Returns the complaint to the owner region, unless another one still has to answer."""
     asked = next((each.asks_region for each in complaint.notes if _is_open(complaint, each)), "")
     if asked:
         hand_over(complaint, asked, WAITING_FOR_REGION, now)
@@ -290,7 +290,7 @@ def go_on(complaint: Complaint, now: datetime) -> None:
 
 
 def _is_open(complaint: Complaint, each: ComplaintNote) -> bool:
-    """Whether another region than the responsible one, which has the complaint anyway, still has to answer."""
+    """Whether another region than the owner region, which has the complaint anyway, still has to answer."""
     return each.asks_region not in ("", complaint.owner_region) and not each.HasField("answer_time")
 
 
@@ -335,7 +335,7 @@ def concerned(
 
 
 def owner_of(category: ComplaintCategory, request: ComplaintRequest, *, handling: str, home: str | None) -> str:
-    """The responsible region, if it is the only one concerned, with one department.
+    """The owner region, if it is the only one concerned, with one department.
 
     Otherwise the complaint is a case, led by the origin region (Measures on complaints to market regulators, art. 13).
     """

@@ -22,7 +22,7 @@ def send_to_region(
     *,
     region: str = "",
 ) -> None:
-    """Sends a filing or a command to the responsible region, or to `region`."""
+    """Sends a filing or a command to the owner region, or to `region`."""
     files, destination = isinstance(message, ComplaintFiling), region or row.complaint.owner_region
     send_about(
         tx,

@@ -316,7 +316,7 @@ def _as_of(request: api.ListComplaintsRequest) -> datetime | None:
 
 
 def _wait(wait: Duration) -> float:
-    """The seconds to wait for the responsible region, within the deadline of the call."""
+    """The seconds to wait for the owner region, within the deadline of the call."""
     return current_call().patience(wait_seconds(wait.seconds + wait.nanos / 1e9))
 
 

@@ -50,7 +50,7 @@ class Matter:
     statements: DossierStatements = field(repr=False)
     customer_asks: bool
     respondent: LocalizedText = field(repr=False)
-    """The company of the responsible region."""
+    """The company of the owner region."""
     months: int
     """How long ago it may have happened."""
     time_zone: str
@@ -72,7 +72,7 @@ class Matter:
 
 
 def respondents(complaint: Complaint) -> Sequence[str]:
-    """The regions whose company is the respondent (art. 9): the responsible region.
+    """The regions whose company is the respondent (art. 9): the owner region.
 
     For a case it is the home region, and without one, the regions of the work items. The lead is no reason.
     """

@@ -14,7 +14,15 @@ from gateway.relay.retry import FullJitter
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from region_node.care.escalations.port import Sink
-from region_node.care.escalations.rows import ABOUT, EscalationNotice, NoticeAdded, claim, next_due, note_told, postpone
+from region_node.care.escalations.rows import (
+    ABOUT,
+    EscalationNotice,
+    NoticeAdded,
+    claim,
+    next_due,
+    note_delivered,
+    postpone,
+)
 from region_node.node.outgoing import Outgoing, Queue
 
 TELL_SECONDS = 5.0  # for one notice
@@ -73,7 +81,7 @@ class EscalationNotifier:
         failpoints.reach("complaint-told.before-commit")
         self._has_taken()
         now = self._clock.now()
-        await self._outgoing.keep(lambda tx: note_told(tx, notice, now))
+        await self._outgoing.keep(lambda tx: note_delivered(tx, notice, now))
         return True
 
     def _has_failed(self, failure: Unreachable) -> None:

@@ -138,7 +138,7 @@ def postpone(tx: Transaction, notice: EscalationNotice, due: datetime) -> None:
     )
 
 
-def note_told(tx: Transaction, notice: EscalationNotice, now: datetime) -> None:
+def note_delivered(tx: Transaction, notice: EscalationNotice, now: datetime) -> None:
     """Notes the acceptance by the sink."""
     tx.execute(
         "UPDATE escalation_notices SET told_time = :now"

@@ -1,4 +1,4 @@
-"""The responsible region's actions against the cause of a complaint (specification 2.3.3)."""
+"""The owner region's actions against the cause of a complaint (specification 2.3.3)."""
 
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -41,7 +41,7 @@ def require_form(asked: api.AddImprovementActionRequest) -> None:
 def add(
     tx: Transaction, context: RegionContext, staff_id: str, asked: api.AddImprovementActionRequest, now: datetime
 ) -> ImprovementAction:
-    """Records an action against the cause of a closed complaint of this responsible region.
+    """Records an action against the cause of a closed complaint of this owner region.
 
     Raises Refused with COMPLAINT_NOT_FOUND, COMPLAINT_NOT_RESPONSIBLE, COMPLAINT_STATE_FORBIDS, and for a day that has
     passed.

@@ -28,7 +28,7 @@ from region_node.cli.options import staff_option
 @NODE.asking(
     staff_option,
     patience_option,
-    exits=upload_exits("it is attached, or will be once the responsible region can be reached"),
+    exits=upload_exits("it is attached, or will be once the owner region can be reached"),
     with_json=False,
 )
 @click.argument("ticket_id")
@@ -62,7 +62,7 @@ def attach(asking: Asking, ticket_id: str, file: Path, name: str, patience: floa
     if answer.state == UploadState.UPLOAD_STATE_REGISTERED:
         click.echo(translated("Attached as {id}.", id=answer.attachment_id))
     else:
-        click.echo(translated("Taken in as {id}; the responsible region is being told.", id=answer.attachment_id))
+        click.echo(translated("Taken in as {id}; the owner region is being told.", id=answer.attachment_id))
 
 
 @click.command()

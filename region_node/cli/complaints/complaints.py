@@ -24,7 +24,7 @@ from region_node.cli.complaints.improvement import actions
 from region_node.cli.completing import complete_categories, complete_causes
 from region_node.cli.options import AmountType, channel_option, staff_option
 
-_WAIT = Duration(seconds=10)  # for the responsible region
+_WAIT = Duration(seconds=10)  # for the owner region
 _TAKEN_UP = Duration(seconds=3)  # of waiting at filing, for whether the number has a customer
 _CAME_BY = option_words(ComplaintChannel.items())
 _REMEDIES = option_words(Remedy.items())
@@ -120,7 +120,7 @@ def show(asking: Asking, ticket_id: str) -> None:
 @writes(staff_option, channel_option)
 @click.argument("ticket_id")
 @click.argument("text")
-@click.option("--ask", is_flag=True, help="The customer has to answer first; staff of the responsible region only.")
+@click.option("--ask", is_flag=True, help="The customer has to answer first; staff of the owner region only.")
 @click.option("--ask-region", default="", help="Another region that the complaint concerns, and that has to answer.")
 def respond(asking: Asking, ticket_id: str, text: str, ask: bool, ask_region: str) -> None:
     """Answer a complaint as the responsible department, or pass on what the customer says; or ask another region.
@@ -168,7 +168,7 @@ def note(asking: Asking, ticket_id: str, text: str) -> None:
 def propose(
     asking: Asking, ticket_id: str, cause: str, text: str, remedy: str, amount: int | None, currency: str
 ) -> None:
-    """Propose a resolution as staff of the responsible region; CAUSE is a code of the federation, such as
+    """Propose a resolution as staff of the owner region; CAUSE is a code of the federation, such as
     billing-error: `region-node call CatalogueService.ListResolutionCauses` lists them.
 
     \b
@@ -193,7 +193,7 @@ def propose(
 @click.argument("reason", type=click.Choice(list(_RETURNS)))
 @click.argument("text")
 def return_command(asking: Asking, ticket_id: str, reason: str, text: str) -> None:
-    """Give a complaint, or a work item, back to the coordinator, as staff of the responsible region.
+    """Give a complaint, or a work item, back to the coordinator, as staff of the owner region.
 
     \b
     Examples:
@@ -279,7 +279,7 @@ def expedite(asking: Asking, ticket_id: str) -> None:
 @click.option("--again", is_flag=True, help="Have the home region asked once more.")
 @click.option("--otherwise", default="", help="How the money was given in another way.")
 def settle(asking: Asking, ticket_id: str, again: bool, otherwise: str) -> None:
-    """Settle money that the home region has refused to book, as staff of the responsible region.
+    """Settle money that the home region has refused to book, as staff of the owner region.
 
     \b
     Examples:

@@ -19,7 +19,7 @@ from region_node.cli.complaints.dossier_view import document, open_points, verdi
 from region_node.cli.connection import Target, connection_options
 
 _CALL_SECONDS = 30.0
-_WAIT = timedelta(seconds=10)  # for the responsible region
+_WAIT = timedelta(seconds=10)  # for the owner region
 _TEXTS = Path(__file__).parents[2] / "texts"
 _STATEMENTS = {"yes": api.Statement.STATEMENT_YES, "no": api.Statement.STATEMENT_NO}
 _yes_or_no = click.Choice(tuple(_STATEMENTS))

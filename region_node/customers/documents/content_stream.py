@@ -73,7 +73,7 @@ class ContentApplication:
             operator=operator,
             lifetime=timedelta(seconds=ANSWER_SECONDS),
         )
-        return DocumentPiece.FromString(await self._asker.ask(outgoing, FETCH_SECONDS, traceparent))
+        return DocumentPiece.FromString(await self._asker.ask(outgoing, FETCH_SECONDS, traceparent, alone=True))
 
 
 class Reading:
@@ -117,7 +117,8 @@ class Reading:
 
     async def _piece(self, asked: DocumentContentQuestion, owner: str, call: AuditedCall) -> DocumentPiece:
         if owner != self._context.region:
-            told = DocumentPiece.FromString(await self._questions.ask(owner, KIND, asked.document_id, asked))
+            answer = await self._questions.ask(owner, KIND, asked.document_id, asked, alone=True)
+            told = DocumentPiece.FromString(answer)
             if not told.is_with_asker:
                 return told
         try:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from gateway.api.federation.v1.configuration_pb2 import Business
 from gateway.api.region.v1.document_envelopes_pb2 import DocumentListQuestion
 from gateway.api.region.v1.document_service_pb2 import ListDocumentsResponse, RegisteredDocument
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
@@ -57,14 +56,14 @@ class RegisterApplication:
 
     async def for_order(self, actor: str, request: OrderRequest) -> Sequence[Document]:
         """The documents on file that complete an order's own; none where the register does not respond."""
-        business = self._context.federation.business(request.business)
-        requirement = next((each for each in business.documents if each.applicant == request.applicant), None)
-        if requirement is None or not request.number:
+        business = self._context.federation.prepared(request.business)
+        lines = business.documents.get(request.applicant, ())
+        if not lines or not request.number:
             return ()
-        registered = await self._registered(actor, request.requester.staff_id, request.number, business)
+        registered = await self._registered(actor, request.requester.staff_id, request.number, business.code)
         brought = {document.code for document in request.documents}
         federation, now = self._context.federation, self._clock.now()
-        found = rules.completed(federation, business, requirement, brought, registered, now)
+        found = rules.completed(federation, business, lines, brought, registered, now)
         return [rules.attested(each) for each in found.added]
 
     async def for_supplement(
@@ -76,15 +75,13 @@ class RegisterApplication:
         if not wanted or not order.request.number:
             return ()
         federation, now = self._context.federation, self._clock.now()
-        business = federation.business(order.request.business)
-        registered = await self._registered(actor, staff_id, order.request.number, business)
+        business = federation.prepared(order.request.business)
+        registered = await self._registered(actor, staff_id, order.request.number, business.code)
         return [rules.attested(each) for each in rules.completed_codes(federation, business, wanted, registered, now)]
 
-    async def _registered(
-        self, actor: str, staff_id: str, number: str, business: Business
-    ) -> Sequence[RegisteredDocument]:
+    async def _registered(self, actor: str, staff_id: str, number: str, business: str) -> Sequence[RegisteredDocument]:
         call = AuditedCall(actor, staff_id, self._clock.now())
         try:
-            return await self.counting(number, call, business.code)
+            return await self.counting(number, call, business)
         except Refused:
             return ()  # the refusal then lists the missing documents as without a register

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from gateway.api.federation.v1.configuration_pb2 import Business
 from gateway.api.region.v1.document_envelopes_pb2 import DocumentListQuestion, DocumentNotification
 from gateway.api.region.v1.document_service_pb2 import ListDocumentsResponse, RegisteredDocument
 from gateway.api.region.v1.order_pb2 import OrderRequest
@@ -11,6 +10,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import Refused
 from gateway.federation.documents import documents_missing
+from gateway.federation.prepared import PreparedBusiness
 from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
 from gateway.store.port import Transaction
 from gateway.store.vault import index_of
@@ -93,21 +93,21 @@ def _tells_nothing(tx: Transaction, context: RegionContext, number: str) -> bool
 
 
 def with_file(
-    tx: Transaction, context: RegionContext, business: Business, request: OrderRequest, now: datetime
+    tx: Transaction, context: RegionContext, business: PreparedBusiness, request: OrderRequest, now: datetime
 ) -> OrderRequest:
     """A request to one of this region's customers, completed from the file where its own documents do not suffice.
 
     The request itself where nothing is added; its refusal is then that without a register.
     """
-    requirement = next((each for each in business.documents if each.applicant == request.applicant), None)
+    lines = business.documents.get(request.applicant, ())
     brought = {document.code for document in request.documents}
-    if requirement is None or not documents_missing(requirement, brought):
+    if not documents_missing(lines, brought):
         return request
     line = find_line(tx, request.number)
     if line is None:
         return request
     found = documents_of(tx, line.customer_id)
-    added = rules.completed(context.federation, business, requirement, brought, found, now).added
+    added = rules.completed(context.federation, business, lines, brought, found, now).added
     if not added:
         return request
     more = OrderRequest()

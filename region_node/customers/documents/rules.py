@@ -1,19 +1,20 @@
 """Rules for documents on file: the conditions of an upload, and the documents that count for a business. Pure."""
 
 import re
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from gateway.api.federation.v1.configuration_pb2 import Business, DocumentRequirement, Material
+from gateway.api.federation.v1.configuration_pb2 import Material
 from gateway.api.region.v1.attachment_service_pb2 import AttachmentUpload
 from gateway.api.region.v1.document_service_pb2 import DocumentChunk, DocumentUpload, RegisteredDocument
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, PaperUse
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.api.types.v1.types_pb2 import Document
+from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
-from gateway.federation.documents import MATERIALS_OF_THE_MOMENT, MEDIA_TYPES, documents_missing, parse_alternatives
+from gateway.federation.documents import MATERIALS_OF_THE_MOMENT, MEDIA_TYPES, RequiredLine, documents_missing
+from gateway.federation.prepared import PreparedBusiness
 from gateway.time.clock import from_timestamp
 from region_node.requests.checks import require_length, require_name, require_request_id, require_requester
 
@@ -134,13 +135,13 @@ def require_good(registered: RegisteredDocument, now: datetime) -> None:
         raise Refused(Reason.REASON_DOCUMENT_EXPIRED, document=registered.code)
 
 
-def expire_time(business: Business, verify_time: datetime, expire_time: datetime | None) -> datetime:
+def expire_time(business: PreparedBusiness, verify_time: datetime, expire_time: datetime | None) -> datetime:
     """The last instant at which a document counts for a business: while it is fresh, and before it expires."""
-    ends = verify_time + business.document_freshness.ToTimedelta()
+    ends = verify_time + business.freshness
     return ends if expire_time is None else min(ends, expire_time)
 
 
-def counts(federation: Federation, business: Business, registered: RegisteredDocument, now: datetime) -> bool:
+def counts(federation: Federation, business: PreparedBusiness, registered: RegisteredDocument, now: datetime) -> bool:
     """Whether a document on file counts for a business: reusable, fresh to the microsecond, neither expired nor
     withdrawn."""
     if not is_reusable(federation, registered.code):
@@ -150,16 +151,16 @@ def counts(federation: Federation, business: Business, registered: RegisteredDoc
     except Refused:
         return False
     verified = from_timestamp(registered.verify_time)
-    return verified - CLOCKS_DIFFER <= now <= verified + business.document_freshness.ToTimedelta()
+    return verified - CLOCKS_DIFFER <= now <= verified + business.freshness
 
 
-def is_fresh(business: Business, document: Document, now: datetime) -> bool:
+def is_fresh(business: PreparedBusiness, document: Document, now: datetime) -> bool:
     """Whether a document that is handed in is fresh enough for a business."""
     try:
         verified = from_timestamp(document.verify_time)
     except OverflowError:  # a time that no calendar has
         return False
-    return verified - CLOCKS_DIFFER <= now <= verified + business.document_freshness.ToTimedelta()
+    return verified - CLOCKS_DIFFER <= now <= verified + business.freshness
 
 
 @dataclass(frozen=True)
@@ -172,34 +173,33 @@ class OnFile:
 
 def completed(
     federation: Federation,
-    business: Business,
-    requirement: DocumentRequirement,
-    brought: Collection[str],
+    business: PreparedBusiness,
+    lines: Sequence[RequiredLine],
+    brought: set[str],
     registered: Sequence[RegisteredDocument],
     now: datetime,
 ) -> OnFile:
-    """Completes the applicant's codes with documents on file that count: no more than the business needs.
+    """Completes the applicant's codes with documents on file that count: no more than the lines need.
 
     Of several documents of one code the latest verification counts, of several alternatives the first available one.
-    Raises ValueError for a line that `parse_alternatives` does not know.
     """
     usable = _newest(each for each in registered if counts(federation, business, each, now))
     added: dict[str, RegisteredDocument] = {}
     missing = []
-    for line in documents_missing(requirement, brought):
-        for alternative in parse_alternatives(line):
+    for line in documents_missing(lines, brought):
+        for alternative in line.alternatives:
             needed = [code for code in alternative if code not in brought]
             if all(code in usable for code in needed):
                 added |= {code: usable[code] for code in needed}
                 break
         else:
-            missing.append(line)
+            missing.append(line.written)
     return OnFile(list(added.values()), missing)
 
 
 def completed_codes(
     federation: Federation,
-    business: Business,
+    business: PreparedBusiness,
     codes: Sequence[str],
     registered: Sequence[RegisteredDocument],
     now: datetime,
@@ -214,11 +214,11 @@ def asks_for(federation: Federation, order: Order, code: str) -> bool:
     if code in order.documents_requested:
         return True
     try:
-        business = federation.business(order.request.business)
+        business = federation.prepared(order.request.business)
     except Refused:  # the catalogue no longer has it
         return False
-    needed = (each.all_of for each in business.documents if each.applicant == order.request.applicant)
-    return any(code in alternative for lines in needed for line in lines for alternative in parse_alternatives(line))
+    lines = business.documents.get(order.request.applicant, ())
+    return any(code in alternative for line in lines for alternative in line.alternatives)
 
 
 def is_named_by(order: Order, document_id: str) -> bool:
@@ -238,19 +238,25 @@ def paper_use(federation: Federation, documents: Sequence[Document]) -> PaperUse
     return PaperUse.PAPER_USE_ON_FILE if is_on_file else PaperUse.PAPER_USE_HANDED_IN
 
 
-def require_documents(business: Business, request: OrderRequest, now: datetime) -> None:
-    """Raises Refused unless the applicant brings every document of the catalogue, each attested and fresh."""
-    requirement = next((each for each in business.documents if each.applicant == request.applicant), None)
-    if requirement is None:
+def required_of(business: PreparedBusiness, applicant: Applicant.ValueType) -> Sequence[RequiredLine]:
+    """The lines of documents that an applicant has to bring. Raises Refused with APPLICANT_NOT_ALLOWED."""
+    lines = business.documents.get(applicant)
+    if lines is None:
         raise Refused(Reason.REASON_APPLICANT_NOT_ALLOWED, business=business.code)
+    return lines
+
+
+def require_documents(business: PreparedBusiness, request: OrderRequest, now: datetime) -> None:
+    """Raises Refused unless the applicant brings every document of the catalogue, each attested and fresh."""
+    lines = required_of(business, request.applicant)
     require_attested(request.documents)
-    missing = documents_missing(requirement, {document.code for document in request.documents})
+    missing = documents_missing(lines, {document.code for document in request.documents})
     if missing:
-        raise Refused(Reason.REASON_DOCUMENT_MISSING, documents=", ".join(missing))
+        raise Refused(Reason.REASON_DOCUMENT_MISSING, documents=", ".join(line.written for line in missing))
     _require_fresh(business, request.documents, now)
 
 
-def require_fresh(business: Business, documents: Sequence[Document], now: datetime) -> None:
+def require_fresh(business: PreparedBusiness, documents: Sequence[Document], now: datetime) -> None:
     """Raises Refused unless every document is attested, and verified neither too long ago nor in the future."""
     require_attested(documents)
     _require_fresh(business, documents, now)
@@ -281,15 +287,14 @@ def require_materials(materials: Container[str], documents: Sequence[Document]) 
             raise Refused(Reason.REASON_REQUEST_INVALID, field=f"documents[{index}].code", problem=problem)
 
 
-def _require_fresh(business: Business, documents: Sequence[Document], now: datetime) -> None:
+def _require_fresh(business: PreparedBusiness, documents: Sequence[Document], now: datetime) -> None:
     """Raises Refused with DOCUMENT_STALE for a document verified too long ago for this business, or in the future."""
-    freshness = business.document_freshness.ToTimedelta()
     for document in documents:
         try:
             age = now - from_timestamp(document.verify_time)
         except OverflowError:  # a time that no calendar has
             age = timedelta.max
-        if not -CLOCKS_DIFFER <= age <= freshness + CLOCKS_DIFFER:
+        if not -CLOCKS_DIFFER <= age <= business.freshness + CLOCKS_DIFFER:
             raise Refused(Reason.REASON_DOCUMENT_STALE, document=document.code)
 
 

@@ -100,10 +100,8 @@ class DocumentService(DocumentServiceServicer):
 
     async def _check(self, wanted: OrderRequest, asked: AuditedCall) -> api.CheckDocumentsResponse:
         federation, region = self._ports.context.federation, self._ports.context.region
-        business = federation.business(wanted.business)
-        requirement = next((each for each in business.documents if each.applicant == wanted.applicant), None)
-        if requirement is None:
-            raise Refused(Reason.REASON_APPLICANT_NOT_ALLOWED, business=business.code)
+        business = federation.prepared(wanted.business)
+        lines = rules.required_of(business, wanted.applicant)
         registered, answer = None, api.CheckDocumentsResponse()
         try:
             registered = await self._ports.register.counting(wanted.number, asked, business.code)
@@ -113,7 +111,7 @@ class DocumentService(DocumentServiceServicer):
         answer.register_asked = registered is not None
         brought = [each for each in wanted.documents if rules.is_fresh(business, each, asked.now)]
         codes = {document.code for document in brought}
-        found = rules.completed(federation, business, requirement, codes, registered or (), asked.now)
+        found = rules.completed(federation, business, lines, codes, registered or (), asked.now)
         for document in brought:
             until = rules.expire_time(business, from_timestamp(document.verify_time), None)
             answer.counting.add(document=document, region=region, expire_time=to_timestamp(until))

@@ -15,5 +15,5 @@ NOTICES = RecordKind(
     "notice",
     ErasurePort(forget={"number": _forget_number}),
     retention=RetentionPort(purgers={DataClass.DATA_CLASS_NOTICES: Notices()}),
-    seal_clear={"notices": seal_clear_notices},
+    row_migrations={"notices": seal_clear_notices},
 )

@@ -86,7 +86,7 @@ class VerificationService(VerificationServiceServicer):
         asked = getattr(query, query.WhichOneof("query") or "")
         query.subject = self._questions.questioner.subject(asked.request_id)
         kind = EnvelopeKind.ENVELOPE_KIND_VERIFICATION
-        return await self._questions.ask(owner, kind, action, query, attempts=attempts)
+        return await self._questions.ask(owner, kind, action, query, attempts=attempts, alone=True)
 
 
 def _not_home(moved: Moved) -> Refused:

@@ -10,7 +10,7 @@ from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_microseconds
-from region_node.lifecycle.holds.telling import HOLD_SUBJECTS, forget_notice, tell_until
+from region_node.lifecycle.holds.sending import HOLD_SUBJECTS, forget_notice, send_hold_end
 from region_node.lifecycle.registry import Registry
 from region_node.node.payloads import received
 
@@ -45,7 +45,7 @@ class HoldEnvelopes:
             context = self._registry.context
             for kind in self._registry.kinds:
                 for each in kind.holds.elsewhere(tx, context, content.origin, subject):
-                    tell_until(tx, context, each.region, each.record_id, until, now)
+                    send_hold_end(tx, context, each.region, each.record_id, until, now)
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
     def _may_hold(self, tx: Transaction, subject: str, origin: str) -> bool | None:

@@ -14,7 +14,7 @@ from gateway.store.port import Transaction
 from gateway.store.timers import Timer, is_set, set_timer
 from gateway.time.clock import to_microseconds
 from region_node.lifecycle.holds.operations import held_now
-from region_node.lifecycle.holds.telling import tell_holds
+from region_node.lifecycle.holds.sending import send_holds
 from region_node.lifecycle.registry import Registry
 from region_node.lifecycle.retention.classes import purgers
 from region_node.records.purging.port import Cut, Page, Purger
@@ -49,7 +49,7 @@ def purge(tx: Transaction, registry: Registry, timer: Timer, now: datetime) -> N
         _come_back(tx, "", next_purge(now, zone))
         return
     if not timer.subject:
-        tell_holds(tx, registry, now)
+        send_holds(tx, registry, now)
     night, data_class, place = _place(timer.subject) if timer.subject else (f"{night_of(now, zone)}", 0, "")
     known = purgers(registry)
     classes = [each for each in known if federation.retention_rule(each) is not None]

@@ -17,7 +17,7 @@ from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_timestamp, to_timestamp
 from region_node.lifecycle.holds import operations as holds
 from region_node.lifecycle.holds.operations import Hold
-from region_node.lifecycle.holds.telling import tell_hold
+from region_node.lifecycle.holds.sending import send_hold
 from region_node.lifecycle.registry import Registry
 from region_node.lifecycle.retention import impact
 from region_node.records.purging import reports
@@ -67,7 +67,7 @@ class RetentionService(RetentionServiceServicer):
 
         def held(tx: Transaction) -> Hold:
             kept = holds.hold(tx, request.customer_id, request.reference, until, call)
-            tell_hold(tx, self._registry, request.customer_id, call.now)
+            send_hold(tx, self._registry, request.customer_id, call.now)
             return kept
 
         kept = await self._store.write(held)
@@ -84,7 +84,7 @@ class RetentionService(RetentionServiceServicer):
 
         def ended(tx: Transaction) -> Hold:
             kept = holds.release(tx, request.customer_id, request.reference, call)
-            tell_hold(tx, self._registry, request.customer_id, call.now)
+            send_hold(tx, self._registry, request.customer_id, call.now)
             return kept
 
         released = await self._store.write(ended)

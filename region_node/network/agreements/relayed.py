@@ -8,7 +8,7 @@ from gateway.api.region.v1.agreement_pb2 import ServiceOutage
 from gateway.api.region.v1.outage_envelopes_pb2 import ConformanceTold, OutageTold, PartOutageTold
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, lasting
 from gateway.federation.network import NetworkRegistry
 from gateway.process import failpoints
 from gateway.relay.border import Command, Kinds
@@ -68,12 +68,15 @@ class OutageEnvelopes:
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
     def _checked(self, content: EnvelopeContent, check: Callable[[NetworkRegistry], T]) -> T:
-        """The result of a check by the registry of the network. Raises Refused in the form of a receipt."""
+        """The result of a check by the registry of the network.
+
+        Raises Refused: a lasting reason in the form of a receipt, a temporary one as the check.
+        """
         self._context.border.require_known_revision(content)
         try:
             return check(self._context.federation.network)
         except Refused as refused:
-            if refused.reason == Reason.REASON_NETWORK_NOT_OF_REGION:
+            if lasting(refused).reason == Reason.REASON_NETWORK_NOT_OF_REGION:
                 raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED) from None
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="not about the network") from None
 

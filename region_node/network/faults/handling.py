@@ -3,7 +3,6 @@
 It is the customer's contact to the end, wherever the fault is. The home region of the number follows as well.
 """
 
-import logging
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -11,7 +10,7 @@ from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand, FaultFiling
 from gateway.api.region.v1.fault_pb2 import Fault, FaultReport
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, text
+from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.security.identity import Identity
 from gateway.store.port import Transaction
@@ -33,8 +32,6 @@ from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, Submitter, note
 from region_node.requests.rows import insert_request
 from region_node.tickets.followed import known_request
-
-_log = logging.getLogger(__name__)
 
 
 def report(tx: Transaction, context: RegionContext, caller: Submitter, reported: FaultReport, now: datetime) -> Fault:
@@ -131,18 +128,11 @@ def _home(context: RegionContext, known: Fault, snapshot: Fault) -> str:
     return told if is_own else known.home_region
 
 
-def keep(tx: Transaction, context: RegionContext, fault_id: str, refused: Refused, now: datetime) -> None:
-    """Keeps a fault here that the other region refuses by its configuration, so that it is not lost.
-
-    The reason is noted for staff, who handle it.
-    """
-    row = find_fault(tx, fault_id)
-    if row is None or row.fault.version:
-        return
-    fault, other, why = row.fault, row.fault.owner_region, text(refused.reason, refused.parameters)
-    _log.error("the region %s has refused the fault %s, which is kept here: %s", other, fault_id, why.en)
+def keep(tx: Transaction, context: RegionContext, row: FaultRow, why: str, now: datetime) -> None:
+    """Keeps a fault here that the other region has refused. See `border.settle_filing`."""
+    fault, other = row.fault, row.fault.owner_region
     owner.take_up(context, fault, now)
-    rules.note(fault, other, f"{why.zh_cn} {why.en}"[: rules.TEXT_LIMIT], now)
+    rules.note(fault, other, why[: rules.TEXT_LIMIT], now)
     update_fault(tx, fault, now)
     owner.taken_up(tx, context, row, now)
 

@@ -56,8 +56,8 @@ class FaultEnvelopes:
     ) -> None:
         failpoints.reach("fault-answered.before-commit")
 
-        def keep(refused: Refused) -> None:
-            handling.keep(tx, self._context, content.subject, refused, now)
+        def keep(fault: Fault, why: str) -> None:
+            handling.keep(tx, self._context, FaultRow(fault, content.traceparent), why, now)
 
         border.settle_filing(FAULT, tx, content, receipt, now, self._adopts(tx, now), keep)
 

@@ -14,7 +14,7 @@ from gateway.api.region.v1.fault_envelopes_pb2 import FaultWaived
 from gateway.api.region.v1.fault_pb2 import Fault
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.auditing import audit
-from gateway.errors import Refused
+from gateway.errors import Refused, lasting
 from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
@@ -115,7 +115,8 @@ def _give_back(tx: Transaction, context: RegionContext, fault: Fault, number: in
 def _amount(tx: Transaction, context: RegionContext, line: Line, span: Span) -> int:
     try:
         rent = context.federation.plan(line.plan_id).monthly_rent.minor_units
-    except Refused:  # a plan that left the configuration costs its lines nothing
+    except Refused as refused:
+        lasting(refused)  # a plan that left the configuration costs its lines nothing
         return 0
     known = tx.all(
         _span,

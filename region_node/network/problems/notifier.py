@@ -15,7 +15,7 @@ from gateway.store.port import CommittedElsewhere, Store, Transaction
 from gateway.time.clock import to_timestamp
 from region_node.network.problems import rows
 from region_node.network.problems.port import CountComplaints
-from region_node.network.problems.rows import Followed, ToldNews
+from region_node.network.problems.rows import Followed, MessageQueued
 from region_node.node.context import RegionContext
 
 _AT_ONCE = 50
@@ -91,7 +91,7 @@ class ProblemNotifier:
         self._coordinators = coordinators
         self._count_complaints = count_complaints
         self._news = asyncio.Event()
-        store.subscribe(ToldNews, lambda _: self._news.set())
+        store.subscribe(MessageQueued, lambda _: self._news.set())
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
 
     async def run(self) -> None:
@@ -112,7 +112,7 @@ class ProblemNotifier:
     async def tell_all(self) -> bool:
         """Sends the queue; returns whether the rest can wait. Raises Refused and Unreachable where nobody responds."""
         after, is_all_told = "", True
-        while page := await self._store.read(lambda tx, after=after: rows.events_to_tell(tx, after, _AT_ONCE)):  # type: ignore[misc]
+        while page := await self._store.read(lambda tx, after=after: rows.queued_events(tx, after, _AT_ONCE)):  # type: ignore[misc]
             is_all_told &= await self._tell_events(page)
             after = page[-1].id
         for each in await self._store.read(lambda tx: rows.problems_to_count(tx, _AT_ONCE)):
@@ -125,7 +125,7 @@ class ProblemNotifier:
         heard = [each for each, outcome in zip(events, outcomes, strict=True) if outcome is None]
         failpoints.reach("network-events-told.before-noted")
         if heard:
-            await self._store.write(lambda tx: rows.note_told(tx, heard))
+            await self._store.write(lambda tx: rows.note_delivered(tx, heard))
         return not any(outcome is not None and outcome.reason in _PASSING for outcome in outcomes)
 
     async def _told(self, event: NetworkEvent) -> Refused | None:

@@ -16,7 +16,7 @@ _COLUMNS = "content, customers, follow_time, to_count"
 
 
 @dataclass(frozen=True)
-class ToldNews:
+class MessageQueued:
     """Published when coordinators need a message: an event, or a number of affected customers."""
 
 
@@ -49,10 +49,10 @@ def note_event(tx: Transaction, event: NetworkEvent) -> None:
         version=event.version,
         content=event.SerializeToString(),
     )
-    tx.publish(ToldNews(), about=ABOUT)
+    tx.publish(MessageQueued(), about=ABOUT)
 
 
-def events_to_tell(tx: Transaction, after: str, limit: int) -> list[NetworkEvent]:
+def queued_events(tx: Transaction, after: str, limit: int) -> list[NetworkEvent]:
     """At most `limit` queued events, by id, after one."""
     return tx.all(
         NetworkEvent.FromString,
@@ -62,7 +62,7 @@ def events_to_tell(tx: Transaction, after: str, limit: int) -> list[NetworkEvent
     )
 
 
-def note_told(tx: Transaction, events: Sequence[NetworkEvent]) -> None:
+def note_delivered(tx: Transaction, events: Sequence[NetworkEvent]) -> None:
     """Removes sent events from the queue, except those that have changed meanwhile."""
     tx.execute_many(
         "DELETE FROM network_events_to_tell WHERE event_id = :event_id AND version = :version",
@@ -100,7 +100,7 @@ def keep_followed(tx: Transaction, header: ProblemHeader, now: datetime) -> None
         " WHERE excluded.version > followed_problems.version",
         **parameters,
     )
-    tx.publish(ToldNews(), about=ABOUT)
+    tx.publish(MessageQueued(), about=ABOUT)
 
 
 def followed_problems(
@@ -145,7 +145,7 @@ def note_counted(tx: Transaction, counted: Followed, customers: int) -> None:
 def count_again(tx: Transaction) -> None:
     """Requests new counts of current problems after a change of lines' services."""
     tx.execute("UPDATE followed_problems SET to_count = to_count + 1 WHERE end_time IS NULL AND merged_into_id = ''")
-    tx.publish(ToldNews(), about=ABOUT)
+    tx.publish(MessageQueued(), about=ABOUT)
 
 
 def forget_followed(tx: Transaction, before: datetime) -> None:
@@ -271,7 +271,7 @@ def note_complaint(tx: Transaction, number_index: str) -> None:
         number=number_index,
     )
     if affected:
-        tx.publish(ToldNews(), about=ABOUT)
+        tx.publish(MessageQueued(), about=ABOUT)
 
 
 def among(services: Sequence[str]) -> tuple[str, dict[str, Value]]:

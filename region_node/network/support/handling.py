@@ -1,6 +1,5 @@
 """The opening region's handling of support requests: accepts them, forwards commands, stores the owner's versions."""
 
-import logging
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -9,7 +8,7 @@ from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportReq
 from gateway.api.region.v1.support_service_pb2 import WorkOnSupportRequestRequest
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, text
+from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.security.identity import Identity
 from gateway.store.port import Transaction
@@ -29,8 +28,6 @@ from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, note
 from region_node.requests.rows import insert_request
 from region_node.tickets.followed import known_request
-
-_log = logging.getLogger(__name__)
 
 
 def open_request(
@@ -139,18 +136,11 @@ def adopt(
     update_support_request(tx, request, now)
 
 
-def keep(tx: Transaction, context: RegionContext, support_id: str, refused: Refused, now: datetime) -> None:
-    """Keeps a support request here that the other region refuses by its configuration, so that it is not lost.
-
-    The reason is noted for staff, who handle it.
-    """
-    row = find_support_request(tx, support_id)
-    if row is None or row.request.version:
-        return
-    request, other, why = row.request, row.request.owner_region, text(refused.reason, refused.parameters)
-    _log.error("the region %s has refused the support request %s, which is kept here: %s", other, support_id, why.en)
+def keep(tx: Transaction, context: RegionContext, row: SupportRow, why: str, now: datetime) -> None:
+    """Keeps a support request here that the other region has refused. See `border.settle_filing`."""
+    request, other = row.request, row.request.owner_region
     owner.take(context, request)
-    rules.note(request, other, f"{why.zh_cn} {why.en}"[: rules.TEXT_LIMIT], now)
+    rules.note(request, other, why[: rules.TEXT_LIMIT], now)
     update_support_request(tx, request, now)
     send_updates(tx, context, row, now)
 

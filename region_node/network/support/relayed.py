@@ -77,8 +77,8 @@ class SupportEnvelopes:
         def adopt(snapshot: SupportRequest) -> None:
             handling.adopt(tx, self._context, snapshot, now)
 
-        def keep(refused: Refused) -> None:
-            handling.keep(tx, self._context, content.subject, refused, now)
+        def keep(request: SupportRequest, why: str) -> None:
+            handling.keep(tx, self._context, SupportRow(request, content.traceparent), why, now)
 
         if parse(SupportCommand, content.payload).HasField("open"):
             border.settle_filing(SUPPORT, tx, content, receipt, now, adopt, keep)

@@ -46,6 +46,8 @@ MUTANTS = (
     Mutant(storing.answer_before_the_commit, "durable", first=1),
     Mutant(storing.audit_after_an_await, "audit", first=19),
     Mutant(storing.requests_not_remembered, "same answer"),
+    Mutant(storing.put_rows_of_a_table_dropped, "audit"),
+    Mutant(storing.known_values_survive_a_rollback, "audit"),
     Mutant(providing.effects_before_the_provider_has_done_it, "carried out"),
     Mutant(providing.number_of_the_provider_ignored, "carried out", first=16),
     Mutant(providing.nothing_undone, "carried out", first=8),

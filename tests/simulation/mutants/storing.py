@@ -1,16 +1,19 @@
 """Defects of the store, and of what is remembered in it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Hashable, Mapping
 from datetime import datetime
 from functools import partial
 
 import pytest
 
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
+from gateway.auditing.audit import AUDIT
 from gateway.store import timers
 from gateway.store.port import Operation, Transaction
+from gateway.store.sqlite import SqliteTransaction
 from gateway.store.timers import Scheduler, Timer, TimerHandler
+from gateway.store.unit_of_work import UnitOfWork, WriteRows
 from region_node.business.orders import handling, intake
 from region_node.business.orders.application import OrderApplication
 from region_node.requests.caller import Caller, note
@@ -48,6 +51,31 @@ def requests_not_remembered(patch: pytest.MonkeyPatch) -> None:
 
     for module in (handling, intake):
         patch.setattr(module, "insert_request", insert_nothing)
+
+
+def put_rows_of_a_table_dropped(patch: pytest.MonkeyPatch) -> None:
+    """The commit does not write the rows that were put into one table."""
+    write = UnitOfWork.write
+
+    def write_others(self: UnitOfWork, names: Collection[str], write_rows: WriteRows) -> None:
+        self.pending.pop(AUDIT.name, None)
+        write(self, names, write_rows)
+
+    patch.setattr(UnitOfWork, "write", write_others)
+
+
+def known_values_survive_a_rollback(patch: pytest.MonkeyPatch) -> None:
+    """The end of the audit chain and the numbers of events are remembered beyond their commit, though it may fail."""
+    transaction = Disk.transaction
+    known: dict[Disk, dict[str, dict[Hashable, object]]] = {}
+
+    def remembering(self: Disk, unit: UnitOfWork | None = None) -> SqliteTransaction:
+        if unit is not None:
+            unit.known = known.setdefault(self, {})
+            unit.names.update(unit.known)
+        return transaction(self, unit)
+
+    patch.setattr(Disk, "transaction", remembering)
 
 
 def audit_after_an_await(patch: pytest.MonkeyPatch) -> None:

@@ -88,7 +88,7 @@ def event_forgotten_that_changed_on_its_way(patch: pytest.MonkeyPatch) -> None:
         sql = "DELETE FROM network_events_to_tell WHERE event_id = :event_id"
         tx.execute_many(sql, [{"event_id": each.id} for each in events])
 
-    patch.setattr(problem_rows, "note_told", forget)
+    patch.setattr(problem_rows, "note_delivered", forget)
 
 
 def followed_before_it_was_told(patch: pytest.MonkeyPatch) -> None:

@@ -29,13 +29,15 @@ from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_d
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)gateway/api/region/v1/order_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/region/v1/order.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\"\x9c\x01\n\x12SubmitOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x05order\x18\x02 \x01(\x0b\x32#.gateway.api.region.v1.OrderRequest\x12\'\n\x04wait\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"B\n\x13SubmitOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"]\n\x13SubmitOrdersRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x05order\x18\x02 \x01(\x0b\x32#.gateway.api.region.v1.OrderRequest\"\x9a\x01\n\x14SubmitOrdersResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12-\n\x05order\x18\x02 \x01(\x0b\x32\x1c.gateway.api.region.v1.OrderH\x00\x12\x34\n\x07refused\x18\x03 \x01(\x0b\x32!.gateway.api.region.v1.OrderErrorH\x00\x42\t\n\x07outcome\"W\n\x0fGetOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"?\n\x10GetOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\xf9\x01\n\x11ListOrdersRequest\x12\x31\n\x06states\x18\x01 \x03(\x0e\x32!.gateway.api.region.v1.OrderState\x12\x10\n\x08\x62usiness\x18\x02 \x01(\t\x12\x14\n\x06number\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01\x12.\n\x08\x61waiting\x18\x04 \x01(\x0e\x32\x1c.gateway.api.region.v1.Party\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\x12\x32\n\trequester\x18\x07 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"[\n\x12ListOrdersResponse\x12,\n\x06orders\x18\x01 \x03(\x0b\x32\x1c.gateway.api.region.v1.Order\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xad\x01\n\x12\x43\x61ncelOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x32\n\trequester\x18\x04 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"B\n\x13\x43\x61ncelOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\xe2\x01\n\x16SupplementOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x31\n\tdocuments\x18\x03 \x03(\x0b\x32\x1e.gateway.api.types.v1.Document\x12\x12\n\x04note\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"F\n\x17SupplementOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\xc2\x01\n\x13\x43onfirmOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x14\n\x06\x61greed\x18\x03 \x01(\x08\x42\x04\xb8\xbb\x18\x04\x12\x32\n\trequester\x18\x04 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\x04note\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x03\"C\n\x14\x43onfirmOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\x99\x01\n\x14\x45xpediteOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"D\n\x15\x45xpediteOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\x9a\x01\n\x12ReviewOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x37\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0e\x32%.gateway.api.region.v1.ReviewDecision\x12\x11\n\tdocuments\x18\x04 \x03(\t\x12\x12\n\x04note\x18\x05 \x01(\tB\x04\xb8\xbb\x18\x03\"B\n\x13ReviewOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"W\n\x12WatchOrdersRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"Q\n\x13WatchOrdersResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12+\n\x05order\x18\x02 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order*\x86\x01\n\x0eReviewDecision\x12\x1f\n\x1bREVIEW_DECISION_UNSPECIFIED\x10\x00\x12\x1b\n\x17REVIEW_DECISION_APPROVE\x10\x01\x12\x1a\n\x16REVIEW_DECISION_RETURN\x10\x02\x12\x1a\n\x16REVIEW_DECISION_REJECT\x10\x03\x32\x83\t\n\x0cOrderService\x12n\n\x0bSubmitOrder\x12).gateway.api.region.v1.SubmitOrderRequest\x1a*.gateway.api.region.v1.SubmitOrderResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12u\n\x0cSubmitOrders\x12*.gateway.api.region.v1.SubmitOrdersRequest\x1a+.gateway.api.region.v1.SubmitOrdersResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02(\x01\x30\x01\x12\x66\n\x08GetOrder\x12&.gateway.api.region.v1.GetOrderRequest\x1a\'.gateway.api.region.v1.GetOrderResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12l\n\nListOrders\x12(.gateway.api.region.v1.ListOrdersRequest\x1a).gateway.api.region.v1.ListOrdersResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12n\n\x0b\x43\x61ncelOrder\x12).gateway.api.region.v1.CancelOrderRequest\x1a*.gateway.api.region.v1.CancelOrderResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12z\n\x0fSupplementOrder\x12-.gateway.api.region.v1.SupplementOrderRequest\x1a..gateway.api.region.v1.SupplementOrderResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12q\n\x0c\x43onfirmOrder\x12*.gateway.api.region.v1.ConfirmOrderRequest\x1a+.gateway.api.region.v1.ConfirmOrderResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12t\n\rExpediteOrder\x12+.gateway.api.region.v1.ExpediteOrderRequest\x1a,.gateway.api.region.v1.ExpediteOrderResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12n\n\x0bReviewOrder\x12).gateway.api.region.v1.ReviewOrderRequest\x1a*.gateway.api.region.v1.ReviewOrderResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12q\n\x0bWatchOrders\x12).gateway.api.region.v1.WatchOrdersRequest\x1a*.gateway.api.region.v1.WatchOrdersResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)gateway/api/region/v1/order_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/region/v1/order.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\"\x9c\x01\n\x12SubmitOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x05order\x18\x02 \x01(\x0b\x32#.gateway.api.region.v1.OrderRequest\x12\'\n\x04wait\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"B\n\x13SubmitOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\xc3\x01\n\x13SubmitOrdersRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x05order\x18\x02 \x01(\x0b\x32#.gateway.api.region.v1.OrderRequest\x12;\n\x06orders\x18\x03 \x03(\x0b\x32%.gateway.api.region.v1.SubmittedOrderB\x04\xc8\xbb\x18\x01\x12\'\n\x04wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"X\n\x0eSubmittedOrder\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x05order\x18\x02 \x01(\x0b\x32#.gateway.api.region.v1.OrderRequest\"\xd0\x01\n\x14SubmitOrdersResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12-\n\x05order\x18\x02 \x01(\x0b\x32\x1c.gateway.api.region.v1.OrderH\x00\x12\x34\n\x07refused\x18\x03 \x01(\x0b\x32!.gateway.api.region.v1.OrderErrorH\x00\x12\x34\n\x04pack\x18\x04 \x01(\x0b\x32$.gateway.api.region.v1.SubmittedPackH\x00\x42\t\n\x07outcome\"H\n\rSubmittedPack\x12\x37\n\x07results\x18\x01 \x03(\x0b\x32&.gateway.api.region.v1.SubmittedResult\"\x95\x01\n\x0fSubmittedResult\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12-\n\x05order\x18\x02 \x01(\x0b\x32\x1c.gateway.api.region.v1.OrderH\x00\x12\x34\n\x07refused\x18\x03 \x01(\x0b\x32!.gateway.api.region.v1.OrderErrorH\x00\x42\t\n\x07outcome\"W\n\x0fGetOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"?\n\x10GetOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\xf9\x01\n\x11ListOrdersRequest\x12\x31\n\x06states\x18\x01 \x03(\x0e\x32!.gateway.api.region.v1.OrderState\x12\x10\n\x08\x62usiness\x18\x02 \x01(\t\x12\x14\n\x06number\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01\x12.\n\x08\x61waiting\x18\x04 \x01(\x0e\x32\x1c.gateway.api.region.v1.Party\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\x12\x32\n\trequester\x18\x07 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"[\n\x12ListOrdersResponse\x12,\n\x06orders\x18\x01 \x03(\x0b\x32\x1c.gateway.api.region.v1.Order\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xad\x01\n\x12\x43\x61ncelOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x32\n\trequester\x18\x04 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"B\n\x13\x43\x61ncelOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\xe2\x01\n\x16SupplementOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x31\n\tdocuments\x18\x03 \x03(\x0b\x32\x1e.gateway.api.types.v1.Document\x12\x12\n\x04note\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"F\n\x17SupplementOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\xc2\x01\n\x13\x43onfirmOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x14\n\x06\x61greed\x18\x03 \x01(\x08\x42\x04\xb8\xbb\x18\x04\x12\x32\n\trequester\x18\x04 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\x04note\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x03\"C\n\x14\x43onfirmOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\x99\x01\n\x14\x45xpediteOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"D\n\x15\x45xpediteOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\x9a\x01\n\x12ReviewOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x37\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0e\x32%.gateway.api.region.v1.ReviewDecision\x12\x11\n\tdocuments\x18\x04 \x03(\t\x12\x12\n\x04note\x18\x05 \x01(\tB\x04\xb8\xbb\x18\x03\"B\n\x13ReviewOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"W\n\x12WatchOrdersRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"Q\n\x13WatchOrdersResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12+\n\x05order\x18\x02 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order*\x86\x01\n\x0eReviewDecision\x12\x1f\n\x1bREVIEW_DECISION_UNSPECIFIED\x10\x00\x12\x1b\n\x17REVIEW_DECISION_APPROVE\x10\x01\x12\x1a\n\x16REVIEW_DECISION_RETURN\x10\x02\x12\x1a\n\x16REVIEW_DECISION_REJECT\x10\x03\x32\x83\t\n\x0cOrderService\x12n\n\x0bSubmitOrder\x12).gateway.api.region.v1.SubmitOrderRequest\x1a*.gateway.api.region.v1.SubmitOrderResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12u\n\x0cSubmitOrders\x12*.gateway.api.region.v1.SubmitOrdersRequest\x1a+.gateway.api.region.v1.SubmitOrdersResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02(\x01\x30\x01\x12\x66\n\x08GetOrder\x12&.gateway.api.region.v1.GetOrderRequest\x1a\'.gateway.api.region.v1.GetOrderResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12l\n\nListOrders\x12(.gateway.api.region.v1.ListOrdersRequest\x1a).gateway.api.region.v1.ListOrdersResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12n\n\x0b\x43\x61ncelOrder\x12).gateway.api.region.v1.CancelOrderRequest\x1a*.gateway.api.region.v1.CancelOrderResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12z\n\x0fSupplementOrder\x12-.gateway.api.region.v1.SupplementOrderRequest\x1a..gateway.api.region.v1.SupplementOrderResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12q\n\x0c\x43onfirmOrder\x12*.gateway.api.region.v1.ConfirmOrderRequest\x1a+.gateway.api.region.v1.ConfirmOrderResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12t\n\rExpediteOrder\x12+.gateway.api.region.v1.ExpediteOrderRequest\x1a,.gateway.api.region.v1.ExpediteOrderResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12n\n\x0bReviewOrder\x12).gateway.api.region.v1.ReviewOrderRequest\x1a*.gateway.api.region.v1.ReviewOrderResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12q\n\x0bWatchOrders\x12).gateway.api.region.v1.WatchOrdersRequest\x1a*.gateway.api.region.v1.WatchOrdersResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.region.v1.order_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_SUBMITORDERSREQUEST'].fields_by_name['orders']._loaded_options = None
+  _globals['_SUBMITORDERSREQUEST'].fields_by_name['orders']._serialized_options = b'\310\273\030\001'
   _globals['_LISTORDERSREQUEST'].fields_by_name['number']._loaded_options = None
   _globals['_LISTORDERSREQUEST'].fields_by_name['number']._serialized_options = b'\270\273\030\001'
   _globals['_CANCELORDERREQUEST'].fields_by_name['reason']._loaded_options = None
@@ -68,50 +70,56 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORDERSERVICE'].methods_by_name['ReviewOrder']._serialized_options = b'\220\002\002\252\273\030\001\003'
   _globals['_ORDERSERVICE'].methods_by_name['WatchOrders']._loaded_options = None
   _globals['_ORDERSERVICE'].methods_by_name['WatchOrders']._serialized_options = b'\220\002\001\252\273\030\002\002\003'
-  _globals['_REVIEWDECISION']._serialized_start=2653
-  _globals['_REVIEWDECISION']._serialized_end=2787
+  _globals['_REVIEWDECISION']._serialized_start=3126
+  _globals['_REVIEWDECISION']._serialized_end=3260
   _globals['_SUBMITORDERREQUEST']._serialized_start=241
   _globals['_SUBMITORDERREQUEST']._serialized_end=397
   _globals['_SUBMITORDERRESPONSE']._serialized_start=399
   _globals['_SUBMITORDERRESPONSE']._serialized_end=465
-  _globals['_SUBMITORDERSREQUEST']._serialized_start=467
-  _globals['_SUBMITORDERSREQUEST']._serialized_end=560
-  _globals['_SUBMITORDERSRESPONSE']._serialized_start=563
-  _globals['_SUBMITORDERSRESPONSE']._serialized_end=717
-  _globals['_GETORDERREQUEST']._serialized_start=719
-  _globals['_GETORDERREQUEST']._serialized_end=806
-  _globals['_GETORDERRESPONSE']._serialized_start=808
-  _globals['_GETORDERRESPONSE']._serialized_end=871
-  _globals['_LISTORDERSREQUEST']._serialized_start=874
-  _globals['_LISTORDERSREQUEST']._serialized_end=1123
-  _globals['_LISTORDERSRESPONSE']._serialized_start=1125
-  _globals['_LISTORDERSRESPONSE']._serialized_end=1216
-  _globals['_CANCELORDERREQUEST']._serialized_start=1219
-  _globals['_CANCELORDERREQUEST']._serialized_end=1392
-  _globals['_CANCELORDERRESPONSE']._serialized_start=1394
-  _globals['_CANCELORDERRESPONSE']._serialized_end=1460
-  _globals['_SUPPLEMENTORDERREQUEST']._serialized_start=1463
-  _globals['_SUPPLEMENTORDERREQUEST']._serialized_end=1689
-  _globals['_SUPPLEMENTORDERRESPONSE']._serialized_start=1691
-  _globals['_SUPPLEMENTORDERRESPONSE']._serialized_end=1761
-  _globals['_CONFIRMORDERREQUEST']._serialized_start=1764
-  _globals['_CONFIRMORDERREQUEST']._serialized_end=1958
-  _globals['_CONFIRMORDERRESPONSE']._serialized_start=1960
-  _globals['_CONFIRMORDERRESPONSE']._serialized_end=2027
-  _globals['_EXPEDITEORDERREQUEST']._serialized_start=2030
-  _globals['_EXPEDITEORDERREQUEST']._serialized_end=2183
-  _globals['_EXPEDITEORDERRESPONSE']._serialized_start=2185
-  _globals['_EXPEDITEORDERRESPONSE']._serialized_end=2253
-  _globals['_REVIEWORDERREQUEST']._serialized_start=2256
-  _globals['_REVIEWORDERREQUEST']._serialized_end=2410
-  _globals['_REVIEWORDERRESPONSE']._serialized_start=2412
-  _globals['_REVIEWORDERRESPONSE']._serialized_end=2478
-  _globals['_WATCHORDERSREQUEST']._serialized_start=2480
-  _globals['_WATCHORDERSREQUEST']._serialized_end=2567
-  _globals['_WATCHORDERSRESPONSE']._serialized_start=2569
-  _globals['_WATCHORDERSRESPONSE']._serialized_end=2650
-  _globals['_ORDERSERVICE']._serialized_start=2790
-  _globals['_ORDERSERVICE']._serialized_end=3945
+  _globals['_SUBMITORDERSREQUEST']._serialized_start=468
+  _globals['_SUBMITORDERSREQUEST']._serialized_end=663
+  _globals['_SUBMITTEDORDER']._serialized_start=665
+  _globals['_SUBMITTEDORDER']._serialized_end=753
+  _globals['_SUBMITORDERSRESPONSE']._serialized_start=756
+  _globals['_SUBMITORDERSRESPONSE']._serialized_end=964
+  _globals['_SUBMITTEDPACK']._serialized_start=966
+  _globals['_SUBMITTEDPACK']._serialized_end=1038
+  _globals['_SUBMITTEDRESULT']._serialized_start=1041
+  _globals['_SUBMITTEDRESULT']._serialized_end=1190
+  _globals['_GETORDERREQUEST']._serialized_start=1192
+  _globals['_GETORDERREQUEST']._serialized_end=1279
+  _globals['_GETORDERRESPONSE']._serialized_start=1281
+  _globals['_GETORDERRESPONSE']._serialized_end=1344
+  _globals['_LISTORDERSREQUEST']._serialized_start=1347
+  _globals['_LISTORDERSREQUEST']._serialized_end=1596
+  _globals['_LISTORDERSRESPONSE']._serialized_start=1598
+  _globals['_LISTORDERSRESPONSE']._serialized_end=1689
+  _globals['_CANCELORDERREQUEST']._serialized_start=1692
+  _globals['_CANCELORDERREQUEST']._serialized_end=1865
+  _globals['_CANCELORDERRESPONSE']._serialized_start=1867
+  _globals['_CANCELORDERRESPONSE']._serialized_end=1933
+  _globals['_SUPPLEMENTORDERREQUEST']._serialized_start=1936
+  _globals['_SUPPLEMENTORDERREQUEST']._serialized_end=2162
+  _globals['_SUPPLEMENTORDERRESPONSE']._serialized_start=2164
+  _globals['_SUPPLEMENTORDERRESPONSE']._serialized_end=2234
+  _globals['_CONFIRMORDERREQUEST']._serialized_start=2237
+  _globals['_CONFIRMORDERREQUEST']._serialized_end=2431
+  _globals['_CONFIRMORDERRESPONSE']._serialized_start=2433
+  _globals['_CONFIRMORDERRESPONSE']._serialized_end=2500
+  _globals['_EXPEDITEORDERREQUEST']._serialized_start=2503
+  _globals['_EXPEDITEORDERREQUEST']._serialized_end=2656
+  _globals['_EXPEDITEORDERRESPONSE']._serialized_start=2658
+  _globals['_EXPEDITEORDERRESPONSE']._serialized_end=2726
+  _globals['_REVIEWORDERREQUEST']._serialized_start=2729
+  _globals['_REVIEWORDERREQUEST']._serialized_end=2883
+  _globals['_REVIEWORDERRESPONSE']._serialized_start=2885
+  _globals['_REVIEWORDERRESPONSE']._serialized_end=2951
+  _globals['_WATCHORDERSREQUEST']._serialized_start=2953
+  _globals['_WATCHORDERSREQUEST']._serialized_end=3040
+  _globals['_WATCHORDERSRESPONSE']._serialized_start=3042
+  _globals['_WATCHORDERSRESPONSE']._serialized_end=3123
+  _globals['_ORDERSERVICE']._serialized_start=3263
+  _globals['_ORDERSERVICE']._serialized_end=4418
 # @@protoc_insertion_point(module_scope)
 
 for _enum in (ReviewDecision,):

@@ -116,7 +116,54 @@ Global___SubmitOrderResponse: _TypeAlias = SubmitOrderResponse  # noqa: Y015
 
 @_typing.final
 class SubmitOrdersRequest(_message.Message):
-    """One order of many. At most 32 KiB."""
+    """One order of many, or a pack of orders. At most 256 KiB, of which an order takes at most 32 KiB."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    ORDERS_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Request id, as for SubmitOrder. Not set in a pack."""
+    @_builtins.property
+    def order(self) -> _order_pb2.OrderRequest:
+        """The request; without a wait, the node sets `bulk`. Not set in a pack."""
+
+    @_builtins.property
+    def orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubmittedOrder]:
+        """A pack of 1 to 64 orders, instead of `request_id` and `order`. Each is accepted or refused separately.
+
+        An order costs the node and the caller less in a pack than in a message of its own. The answer to the pack waits
+        for the slowest order. A region without packs refuses the empty request id with REQUEST_INVALID.
+        """
+
+    @_builtins.property
+    def wait(self) -> _duration_pb2.Duration:
+        """Maximum wait for the home region, at most 30 s; the answer is the order at that time. Not set for bulk work.
+
+        With a wait the node leaves `bulk` as it is, and refuses an order for a full lane at once.
+        """
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        order: _order_pb2.OrderRequest | None = ...,
+        orders: _abc.Iterable[Global___SubmittedOrder] | None = ...,
+        wait: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "wait", b"wait"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "orders", b"orders", "request_id", b"request_id", "wait", b"wait"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitOrdersRequest: _TypeAlias = SubmitOrdersRequest  # noqa: Y015
+
+@_typing.final
+class SubmittedOrder(_message.Message):
+    """One order of a pack."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -126,7 +173,7 @@ class SubmitOrdersRequest(_message.Message):
     """Request id, as for SubmitOrder."""
     @_builtins.property
     def order(self) -> _order_pb2.OrderRequest:
-        """The request; the node sets `bulk`."""
+        """The request; without a wait, the node sets `bulk`."""
 
     def __init__(
         self,
@@ -140,11 +187,77 @@ class SubmitOrdersRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___SubmitOrdersRequest: _TypeAlias = SubmitOrdersRequest  # noqa: Y015
+Global___SubmittedOrder: _TypeAlias = SubmittedOrder  # noqa: Y015
 
 @_typing.final
 class SubmitOrdersResponse(_message.Message):
-    """The outcome of one order."""
+    """The outcome of one order, or of a pack."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    PACK_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Request id; empty for a pack."""
+    @_builtins.property
+    def order(self) -> _order_pb2.Order:
+        """The order at present, or after the wait for the home region."""
+
+    @_builtins.property
+    def refused(self) -> _order_pb2.OrderError:
+        """Reason for a refusal: of the order, or of a pack as a whole."""
+
+    @_builtins.property
+    def pack(self) -> Global___SubmittedPack:
+        """The outcomes of a pack."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        order: _order_pb2.Order | None = ...,
+        refused: _order_pb2.OrderError | None = ...,
+        pack: Global___SubmittedPack | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "outcome", b"outcome", "pack", b"pack", "refused", b"refused"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "outcome", b"outcome", "pack", b"pack", "refused", b"refused", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["order", "refused", "pack"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___SubmitOrdersResponse: _TypeAlias = SubmitOrdersResponse  # noqa: Y015
+
+@_typing.final
+class SubmittedPack(_message.Message):
+    """The outcomes of a pack."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubmittedResult]:
+        """One per order, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___SubmittedResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmittedPack: _TypeAlias = SubmittedPack  # noqa: Y015
+
+@_typing.final
+class SubmittedResult(_message.Message):
+    """The outcome of one order of a pack."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -155,7 +268,7 @@ class SubmitOrdersResponse(_message.Message):
     """Request id."""
     @_builtins.property
     def order(self) -> _order_pb2.Order:
-        """The order at present, without a wait for the home region."""
+        """The order at present, or after the wait for the home region."""
 
     @_builtins.property
     def refused(self) -> _order_pb2.OrderError:
@@ -176,7 +289,7 @@ class SubmitOrdersResponse(_message.Message):
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 
-Global___SubmitOrdersResponse: _TypeAlias = SubmitOrdersResponse  # noqa: Y015
+Global___SubmittedResult: _TypeAlias = SubmittedResult  # noqa: Y015
 
 @_typing.final
 class GetOrderRequest(_message.Message):

@@ -101,7 +101,8 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SubmitOrders(self, request_iterator, context):
-        """Accepts many orders on one stream, and answers each as it is accepted, in any order.
+        """Accepts many orders on one stream, singly or in packs, and answers each message as its orders are accepted, in any
+        order.
 
         The node reads at the speed at which it can store. After a failure of either end, the caller sends the same orders
         again, and nothing is lost.

@@ -22,7 +22,8 @@ class OrderServiceStub:
     The same request id with the same content returns the same order. With other content it is refused.
     """
     SubmitOrders: _aio.StreamStreamMultiCallable[_order_service_pb2.SubmitOrdersRequest, _order_service_pb2.SubmitOrdersResponse]
-    """Accepts many orders on one stream, and answers each as it is accepted, in any order.
+    """Accepts many orders on one stream, singly or in packs, and answers each message as its orders are accepted, in any
+    order.
 
     The node reads at the speed at which it can store. After a failure of either end, the caller sends the same orders
     again, and nothing is lost.
@@ -69,7 +70,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _abc.AsyncIterator[_order_service_pb2.SubmitOrdersRequest],
         context: _aio.ServicerContext[_order_service_pb2.SubmitOrdersRequest, _order_service_pb2.SubmitOrdersResponse],
     ) -> _abc.AsyncIterator[_order_service_pb2.SubmitOrdersResponse]:
-        """Accepts many orders on one stream, and answers each as it is accepted, in any order.
+        """Accepts many orders on one stream, singly or in packs, and answers each message as its orders are accepted, in any
+        order.
 
         The node reads at the speed at which it can store. After a failure of either end, the caller sends the same orders
         again, and nothing is lost.

@@ -565,6 +565,7 @@ class DeliverRequest(_message.Message):
     ORIGIN_FIELD_NUMBER: _builtins.int
     SEALED_FIELD_NUMBER: _builtins.int
     TRACEPARENTS_FIELD_NUMBER: _builtins.int
+    NONCE_FIELD_NUMBER: _builtins.int
     destination: _builtins.str
     """The region that opens the batch."""
     origin: _builtins.str
@@ -572,13 +573,18 @@ class DeliverRequest(_message.Message):
     sealed: _builtins.bytes
     """A Batch, sealed to the destination's key.
 
-    It begins with that key's id (8 bytes) and a public key (X25519, 32 bytes) drawn for this batch alone. AES-256-GCM
-    follows.
+    It begins with that key's id (8 bytes) and a public key (X25519, 32 bytes) of the sender. AES-256-GCM follows.
 
-    Key and nonce come from HKDF-SHA-256 over the secret of both keys. Origin, destination and both public keys are
-    bound.
+    The sender draws its key for this batch alone, or for the batches of a session. HKDF-SHA-256 over the secret of both
+    keys gives key and nonce. Origin, destination and both public keys are bound.
 
     The sealed content is a length of 4 bytes, the message, and zeros up to a multiple of 4096 bytes.
+    """
+    nonce: _builtins.bytes
+    """Random nonce (12 bytes) of `sealed` in a session of the sender, which lasts at most 5 minutes and 65536 batches.
+    Empty for a batch with a key of its own.
+
+    A session has a key of another purpose: `crossregion.sent.v2`, where a single batch has `crossregion.sent.v1`.
     """
     @_builtins.property
     def journey(self) -> Global___Journey:
@@ -596,10 +602,11 @@ class DeliverRequest(_message.Message):
         origin: _builtins.str = ...,
         sealed: _builtins.bytes = ...,
         traceparents: _abc.Iterable[_builtins.str] | None = ...,
+        nonce: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["journey", b"journey"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination", b"destination", "journey", b"journey", "origin", b"origin", "sealed", b"sealed", "traceparents", b"traceparents"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination", b"destination", "journey", b"journey", "nonce", b"nonce", "origin", b"origin", "sealed", b"sealed", "traceparents", b"traceparents"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -613,14 +620,21 @@ class DeliverResponse(_message.Message):
 
     JOURNEY_FIELD_NUMBER: _builtins.int
     SEALED_FIELD_NUMBER: _builtins.int
+    NONCE_FIELD_NUMBER: _builtins.int
     sealed: _builtins.bytes
-    """A BatchAnswer, sealed to the key drawn for the batch.
+    """A BatchAnswer, sealed to the sender's key of the batch.
 
-    It begins with a public key (X25519, 32 bytes) drawn for this answer alone. AES-256-GCM follows, with the padding
-    of a batch.
+    It begins with a public key (X25519, 32 bytes) drawn for this answer alone, or by a process of the destination for
+    its answers in a session. AES-256-GCM follows, with the padding of a batch.
 
     Key and nonce come from two secrets. Only the destination can have the secret of the batch. Nobody can afterwards
     have the secret of both drawn keys.
+    """
+    nonce: _builtins.bytes
+    """Random nonce (12 bytes) of `sealed` for a batch of a session; empty for any other.
+
+    The key has the purpose `crossregion.answered.v2`, for any other batch `crossregion.answered.v1`. The nonce of the
+    batch is associated data, so that each answer belongs to one batch.
     """
     @_builtins.property
     def journey(self) -> Global___Journey:
@@ -631,10 +645,11 @@ class DeliverResponse(_message.Message):
         *,
         journey: Global___Journey | None = ...,
         sealed: _builtins.bytes = ...,
+        nonce: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["journey", b"journey"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["journey", b"journey", "sealed", b"sealed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["journey", b"journey", "nonce", b"nonce", "sealed", b"sealed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,4 +1,4 @@
-"""COMPLAINT_REMEDY 投诉退费: books a complaint's compensation at home, at the responsible region's expense."""
+"""COMPLAINT_REMEDY 投诉退费: books a complaint's compensation at home, at the owner region's expense."""
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import Order
@@ -20,7 +20,7 @@ REFUND = "refund"
 
 
 class Rule(BusinessRule):
-    """The responsible region pays through its node's order: it owes the home region the customer's compensation."""
+    """The owner region pays through its node's order: it owes the home region the customer's compensation."""
 
     def check(self, situation: Situation) -> None:
         """Refuses a payout to a debtor, and a credit to a customer without further bills."""

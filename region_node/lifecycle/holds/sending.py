@@ -21,12 +21,12 @@ _LIFETIME = timedelta(days=3650)  # the hold counts however long the region was 
 
 
 @dataclass(frozen=True)
-class _Told:
+class _LastSent:
     version: int
     until: int | None
 
 
-def tell_hold(tx: Transaction, registry: Registry, customer_id: str, now: datetime) -> None:
+def send_hold(tx: Transaction, registry: Registry, customer_id: str, now: datetime) -> None:
     """Sends the end of a customer's holds to every region with data of the customer, unless known there.
 
     After the last hold, regions with a hold receive its release.
@@ -37,30 +37,30 @@ def tell_hold(tx: Transaction, registry: Registry, customer_id: str, now: dateti
     longest = max(known_ends) if ends and len(known_ends) == len(ends) else None
     until = None if longest is None else to_microseconds(longest)
     for region, record_id in _kept_elsewhere(tx, registry, customer_id):
-        told = _told(tx, record_id, region)
+        last = _last_sent(tx, record_id, region)
         if ends:
-            tell_until(tx, registry.context, region, record_id, until, now)
-        elif told is not None and (told.until is None or told.until > to_microseconds(now)):
-            tell_until(tx, registry.context, region, record_id, to_microseconds(now), now)
+            send_hold_end(tx, registry.context, region, record_id, until, now)
+        elif last is not None and (last.until is None or last.until > to_microseconds(now)):
+            send_hold_end(tx, registry.context, region, record_id, to_microseconds(now), now)
 
 
-def tell_holds(tx: Transaction, registry: Registry, now: datetime) -> None:
-    """As `tell_hold`, for all customers under a hold: includes regions with new data."""
+def send_holds(tx: Transaction, registry: Registry, now: datetime) -> None:
+    """As `send_hold`, for all customers under a hold: includes regions with new data."""
     for customer_id in sorted(held_customers(tx, now)):
-        tell_hold(tx, registry, customer_id, now)
+        send_hold(tx, registry, customer_id, now)
 
 
-def tell_until(
+def send_hold_end(
     tx: Transaction, context: RegionContext, region: str, subject: str, until: int | None, now: datetime
 ) -> None:
     """Sends the end of a record's hold to a region, unless that was its last message.
 
     `until` in microseconds, None for a hold without an end.
     """
-    told = _told(tx, subject, region)
-    if told is not None and told.until == until:
+    last = _last_sent(tx, subject, region)
+    if last is not None and last.until == until:
         return
-    update = HoldUpdate(version=1 if told is None else told.version + 1)
+    update = HoldUpdate(version=1 if last is None else last.version + 1)
     if until is not None:
         update.end_time.CopyFrom(to_timestamp(from_microseconds(until)))
     outgoing = OutgoingEnvelope(
@@ -105,9 +105,9 @@ def _kept_elsewhere(tx: Transaction, registry: Registry, customer_id: str) -> Se
     return sorted(each for each in found if each[0] != registry.context.region)
 
 
-def _told(tx: Transaction, subject: str, region: str) -> _Told | None:
+def _last_sent(tx: Transaction, subject: str, region: str) -> _LastSent | None:
     return tx.first(
-        _Told,
+        _LastSent,
         "SELECT version, until FROM hold_notices WHERE subject = :subject AND region = :region",
         subject=subject,
         region=region,

@@ -1,4 +1,4 @@
-"""Rows with the amount of a case that went to the region of a work item. Only the leading region needs them."""
+"""The counts of messages of a case sent to the region of a work item. Only the lead region stores them."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from gateway.store.port import Transaction
 
 
 @dataclass(frozen=True)
-class Told:
+class SentCounts:
     """The counts of notes, refusals, reminders and attachments of a case that went to a region."""
 
     notes: int = 0
@@ -16,18 +16,18 @@ class Told:
     attachments: int = 0
 
     @classmethod
-    def all_of(cls, case: Complaint) -> "Told":
+    def all_of(cls, case: Complaint) -> "SentCounts":
         """Everything that there is by now."""
         return cls(len(case.notes), case.refusals, len(case.expedites), len(case.attachments))
 
 
-def told_of(tx: Transaction, ticket_id: str) -> Told:
+def sent_counts_of(tx: Transaction, ticket_id: str) -> SentCounts:
     """Returns the counts that went to the region of a work item, by the ticket id of the item."""
     sql = "SELECT notes, refusals, expedites, attachments FROM work_items_told WHERE ticket_id = :ticket_id"
-    return tx.first(Told, sql, ticket_id=ticket_id) or Told()
+    return tx.first(SentCounts, sql, ticket_id=ticket_id) or SentCounts()
 
 
-def note_told(tx: Transaction, ticket_id: str, told: Told) -> None:
+def keep_sent_counts(tx: Transaction, ticket_id: str, sent: SentCounts) -> None:
     """Stores the counts that went to the region of a work item."""
     tx.execute(
         "INSERT INTO work_items_told (ticket_id, notes, refusals, expedites, attachments)"
@@ -35,8 +35,8 @@ def note_told(tx: Transaction, ticket_id: str, told: Told) -> None:
         " notes = excluded.notes, refusals = excluded.refusals, expedites = excluded.expedites,"
         " attachments = excluded.attachments",
         ticket_id=ticket_id,
-        notes=told.notes,
-        refusals=told.refusals,
-        expedites=told.expedites,
-        attachments=told.attachments,
+        notes=sent.notes,
+        refusals=sent.refusals,
+        expedites=sent.expedites,
+        attachments=sent.attachments,
     )

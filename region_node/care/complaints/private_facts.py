@@ -1,26 +1,21 @@
-"""Moves what only this region needs of its complaints out of the bodies in which a version before kept it.
+"""The row migration of private facts of complaints, which an earlier version stored in the bodies of complaints.
 
-It runs at the start, before anybody is served, page by page. Any page may be the last one before the process is
-killed: the next start goes on. Indexes name what is still to be moved. They are empty from then on, so that a start
-costs nothing.
+Private facts are those that only this region needs. Partial indexes name the complaints to migrate.
 """
 
-import logging
 from collections.abc import Mapping
-from functools import partial
 
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from gateway.store.port import Store, Transaction
+from gateway.store.port import Transaction
 from region_node.care.complaints.import_rows import UNREADABLE
 from region_node.care.complaints.rows import COMPLAINT_RECORDS
-from region_node.care.complaints.told_rows import Told, note_told
+from region_node.care.complaints.sent_counts import SentCounts, keep_sent_counts
 from region_node.requests.rows import keyed_digest
 
-_PAGE = 200  # complaints in one transaction
 _DIGEST = 33  # the field of a complaint that had the digest of its line
-_TOLD = (11, 12, 13, 14)  # the fields of a work item that had the counts of Told, in its order
+_COUNTS = (11, 12, 13, 14)  # the fields of a work item that had the counts of SentCounts, in its order
 _IMPORTED = (
     "SELECT ticket_id FROM complaints WHERE external_index IS NOT NULL AND imported_digest IS NULL"
     " ORDER BY ticket_id LIMIT :limit"
@@ -29,22 +24,11 @@ _CASES = (
     "SELECT DISTINCT case_id FROM complaints JOIN work_items_told ON work_items_told.ticket_id = complaints.ticket_id"
     " WHERE notes < 0 ORDER BY case_id LIMIT :limit"
 )
-_log = logging.getLogger(__name__)
 
 
-async def move_private_facts(store: Store) -> int:
-    """Moves what bodies still have; returns of how many complaints. Raises Refused as the store does."""
-    total = 0
-    while count := await store.write(partial(_move_page, limit=_PAGE)):
-        total += count
-    if total:
-        _log.warning("%d complaints had facts of this region in their bodies, which have columns now", total)
-    return total
-
-
-def _move_page(tx: Transaction, limit: int) -> int:
-    """Moves what at most `limit` imported complaints and `limit` cases have; returns how many these are."""
-    found = dict.fromkeys([*tx.all(str, _IMPORTED, limit=limit), *tx.all(str, _CASES, limit=limit)])
+def move_private_facts(tx: Transaction, limit: int) -> int:
+    """Moves the facts in the bodies of at most `limit` complaints to their columns; returns how many."""
+    found = list(dict.fromkeys([*tx.all(str, _IMPORTED, limit=limit), *tx.all(str, _CASES, limit=limit)]))[:limit]
     for ticket_id in found:
         _move(tx, ticket_id)
     return len(found)
@@ -57,7 +41,7 @@ def _move(tx: Transaction, ticket_id: str) -> None:
         for item in complaint.items:
             if item.ticket_id.startswith(f"{ticket_id}/"):
                 counts = _unknown(item)
-                note_told(tx, item.ticket_id, Told(*(int(counts.get(each, 0)) for each in _TOLD)))
+                keep_sent_counts(tx, item.ticket_id, SentCounts(*(int(counts.get(each, 0)) for each in _COUNTS)))
         digest = keyed_digest(tx, bytes(_unknown(complaint).get(_DIGEST, b"")))
         complaint.DiscardUnknownFields()
         COMPLAINT_RECORDS.update(tx, ticket_id, complaint, {})
@@ -66,7 +50,7 @@ def _move(tx: Transaction, ticket_id: str) -> None:
         id=ticket_id,
         digest=digest,
     )
-    # Of a case that another region leads, or that is unreadable, nobody is told anything from here.
+    # For a case that another region leads, or an unreadable one, this region sends nothing.
     tx.execute(
         "DELETE FROM work_items_told WHERE notes < 0"
         " AND ticket_id IN (SELECT ticket_id FROM complaints WHERE case_id = :case)",
@@ -75,6 +59,6 @@ def _move(tx: Transaction, ticket_id: str) -> None:
 
 
 def _unknown(message: Message) -> Mapping[int, int | bytes]:
-    """What a message has beside the fields that this version knows, by their numbers."""
+    """The fields of a message that this version does not know, by number."""
     fields = UnknownFieldSet(message)
     return {fields[index].field_number: fields[index].data for index in range(len(fields))}

@@ -1,0 +1,112 @@
+"""Tables and counters that operations use by key: names, columns and statements. Pure.
+
+A statement has a `?` for each of its values; the query by key has `:name` parameters.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import cache, cached_property
+from operator import attrgetter
+from typing import Generic, TypeVar
+
+Value = int | float | str | bytes | None
+Key = tuple[Value, ...]
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, eq=False)
+class Table(Generic[R]):
+    """A table whose rows operations find, insert, update and remove by key.
+
+    A commit writes its tables in the order of their first use: referenced rows are put before the rows that refer to
+    them. Columns outside of `shape` need a default; an update leaves them unchanged.
+    """
+
+    name: str
+    shape: type[R]
+    """The class of a row: a frozen dataclass, whose fields are columns, in order."""
+    key: tuple[str, ...]
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns of a row."""
+        return tuple(each.name for each in fields(self.shape))  # type: ignore[arg-type]  # a dataclass, by contract
+
+    @cached_property
+    def key_of(self) -> Callable[[R], Key]:
+        """The key of a row."""
+        return _reader(self.key)
+
+    @cached_property
+    def inserted(self) -> Callable[[R], Key]:
+        """The values of a row for `insert`."""
+        return _reader(self.columns)
+
+    @cached_property
+    def updated(self) -> Callable[[R], Key]:
+        """The values of a row for `update`."""
+        return _reader((*self._changing, *self.key))
+
+    @cached_property
+    def query(self) -> str:
+        """The query for a row by its key."""
+        return query_of(self, tuple((each, False) for each in self.key))
+
+    @cached_property
+    def insert(self) -> str:
+        """The statement for a new row."""
+        return _insert(self.name, self.columns)
+
+    @cached_property
+    def update(self) -> str:
+        """The statement for a changed row."""
+        changed = ", ".join(f"{each} = ?" for each in self._changing)
+        return f"UPDATE {self.name} SET {changed} WHERE {_found(self.key)}"  # noqa: S608 - names of modules
+
+    @cached_property
+    def remove(self) -> str:
+        """The statement for a removed row; its values are the key."""
+        return f"DELETE FROM {self.name} WHERE {_found(self.key)}"  # noqa: S608 - names of modules
+
+    @property
+    def _changing(self) -> tuple[str, ...]:
+        return tuple(each for each in self.columns if each not in self.key)
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """Counters by key: the table has the columns of `key` and the integer columns `added`, and no others."""
+
+    name: str
+    key: tuple[str, ...]
+    added: tuple[str, ...]
+
+    @cached_property
+    def add(self) -> str:
+        """The statement that adds amounts to the counters of a key, or makes them."""
+        sums = ", ".join(f"{each} = {self.name}.{each} + excluded.{each}" for each in self.added)
+        return (
+            f"{_insert(self.name, (*self.key, *self.added))} ON CONFLICT ({', '.join(self.key)}) DO UPDATE SET {sums}"
+        )
+
+
+@cache
+def query_of(table: Table[R], wanted: tuple[tuple[str, bool], ...]) -> str:
+    """The query for rows by columns, each of which is named and is null where that is True."""
+    places = " AND ".join(f"{name} IS NULL" if is_null else f"{name} = :{name}" for name, is_null in wanted)
+    return f"SELECT {', '.join(table.columns)} FROM {table.name} WHERE {places}"  # noqa: S608 - names of modules
+
+
+def _insert(name: str, columns: Sequence[str]) -> str:
+    places = ", ".join("?" for _ in columns)
+    return f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608 - names of modules
+
+
+def _found(key: Sequence[str]) -> str:
+    return " AND ".join(f"{each} = ?" for each in key)
+
+
+def _reader(names: Sequence[str]) -> Callable[[object], Key]:
+    """The values of attributes, always as a tuple."""
+    read: Callable[[object], Key] = attrgetter(*names)
+    return read if len(names) > 1 else lambda row: (getattr(row, names[0]),)

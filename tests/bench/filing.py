@@ -1,0 +1,134 @@
+"""Complaints filed and faults reported for customers of another region, until its node has them, beside orders."""
+
+import asyncio
+import contextlib
+import itertools
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from google.protobuf.duration_pb2 import Duration
+from grpc.aio import Channel
+
+from deploy.local.federation import OPERATOR, LocalFederation
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintChannel, ComplaintRequest, ComplaintState, Remedy
+from gateway.api.region.v1.complaint_service_pb2 import FileComplaintRequest
+from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
+from gateway.api.region.v1.fault_pb2 import FaultPlace, FaultReport
+from gateway.api.region.v1.fault_service_pb2 import ReportFaultRequest, WatchFaultsRequest
+from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceStub
+from tests.bench.comparing import Way, in_turns
+from tests.bench.load import CALL_TIMEOUT, LoadClient
+from tests.bench.orders import HANDLING, HOME, WAIT, all_lines, requester
+from tests.bench.questions import CALLERS, rate_of
+from tests.bench.report import Comparison
+
+Report = Callable[[str], Awaitable[None]]
+"""Reports a fault of a number, and waits for its owner."""
+
+
+class NotTaken(Exception):
+    """The other region has not taken a complaint: the run measures nothing."""
+
+
+async def measure_filing(
+    federation: LocalFederation, orders: LoadClient, rounds: int, seconds: float
+) -> list[Comparison]:
+    """Both beside the orders of the load client, which waits for the other region as they do."""
+    numbers = itertools.cycle([line.number for line in all_lines()])
+
+    async def order_rate() -> float:
+        return (await asyncio.to_thread(orders.run, CALLERS, seconds)).throughput
+
+    async with (
+        federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel,
+        reporting(channel) as report,
+    ):
+
+        async def complaint() -> None:
+            await file_complaint(ComplaintServiceStub(channel), next(numbers))
+
+        async def fault() -> None:
+            await report(next(numbers))
+
+        async def beside_orders(name: str, figure: str, measured: str, way: Way) -> Comparison:
+            return Comparison(
+                name=name,
+                figure=f"{figure}, {CALLERS} callers, 1/s",
+                base="orders",
+                measured=measured,
+                rounds=await in_turns(order_rate, way, rounds),
+            )
+
+        return [
+            await beside_orders(
+                "complaints_beside_orders", "until the home region has it", "complaints", rate_of(complaint, seconds)
+            ),
+            await beside_orders("faults_beside_orders", "until the owner has it", "faults", rate_of(fault, seconds)),
+        ]
+
+
+async def file_complaint(service: "ComplaintServiceStub", number: str) -> Complaint:
+    """Files a complaint about a bill, and waits until the home region of the number has it. Raises NotTaken."""
+    request = FileComplaintRequest(
+        request_id=uuid.uuid4().hex,
+        complaint=ComplaintRequest(
+            category="BILL_WRONG",
+            number=number,
+            description="我被多收了钱",
+            remedy_sought=Remedy.REMEDY_REFUND,
+            channel=ComplaintChannel.COMPLAINT_CHANNEL_COUNTER,
+            requester=requester(),
+        ),
+        wait=Duration(seconds=int(WAIT)),
+    )
+    filed = (await service.FileComplaint(request, timeout=CALL_TIMEOUT)).complaint
+    if filed.state == ComplaintState.COMPLAINT_STATE_ACKNOWLEDGED and filed.owner_region != filed.origin_region:
+        raise NotTaken(filed.ticket_id)
+    return filed
+
+
+class Reporter:
+    """Reports faults at the home region, and hears of their acceptance on a watch of the origin region."""
+
+    def __init__(self, service: "FaultServiceStub") -> None:
+        self._service = service
+        self._taken: dict[str, asyncio.Event] = {}
+
+    async def watch(self, begun: asyncio.Event) -> None:
+        """Hears of faults until it is cancelled; `begun` is set once no later fault can be missed."""
+        async for told in self._service.WatchFaults(WatchFaultsRequest(requester=requester())):
+            begun.set()
+            if told.fault.version:
+                self._event(told.fault.id).set()
+
+    async def report(self, number: str) -> None:
+        """Reports a fault of a line, and waits until the region in which it is has it. Raises TimeoutError."""
+        request = ReportFaultRequest(
+            request_id=uuid.uuid4().hex,
+            report=FaultReport(
+                number=number,
+                description="不能上网",
+                place=FaultPlace(region=HOME, address="人民南路四段 4 号"),
+                requester=requester(),
+            ),
+        )
+        fault = (await self._service.ReportFault(request, timeout=CALL_TIMEOUT)).fault
+        async with asyncio.timeout(WAIT):
+            await self._event(fault.id).wait()
+        del self._taken[fault.id]
+
+    def _event(self, fault_id: str) -> asyncio.Event:
+        """Set once the owner has the fault, which the watch may tell before the report has returned."""
+        return self._taken.setdefault(fault_id, asyncio.Event())
+
+
+@contextlib.asynccontextmanager
+async def reporting(channel: Channel) -> AsyncIterator[Report]:
+    """Reports faults for numbers while the context lasts."""
+    reporter, begun = Reporter(FaultServiceStub(channel)), asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        watch = group.create_task(reporter.watch(begun))
+        async with asyncio.timeout(CALL_TIMEOUT):
+            await begun.wait()
+        yield reporter.report
+        watch.cancel()

@@ -1,0 +1,110 @@
+"""The comparison with an older tree, its exit code, and the arithmetic of the other programs beside the bench."""
+
+import contextlib
+import itertools
+import random
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from deploy.releases import Release
+from tests.bench import against, disk, mixed
+from tests.bench.history import Ratios, Run
+from tests.bench.machine import machine_of
+from tests.unit.test_bench_history import ORDERS, RUN, spread
+
+RELEASE = Release("9.1", "a" * 40, date(2026, 11, 28))
+GOOD: Ratios = {"orders/128/throughput": ORDERS}
+BAD: Ratios = {"orders/128/throughput": spread(ORDERS, 0.3, 0.29, 0.31)}
+
+
+class Trees:
+    """A bench without any process, which remembers the trees that it was to run."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch, ratios: Sequence[Ratios]) -> None:
+        self.run: list[Path | None] = []
+        monkeypatch.setattr(against, "BUILD", directory)
+        monkeypatch.setattr(against, "ready", lambda needs: 0.0)
+        monkeypatch.setattr(against, "extract", lambda commit, tree: None)
+        monkeypatch.setattr(against, "running", self._running)
+        monkeypatch.setattr(against, "measure", lambda *_: ratios)
+
+    @contextlib.contextmanager
+    def _running(self, directory: Path, *, tree: Path | None) -> Iterator[None]:
+        self.run.append(tree)
+        yield
+
+
+def ended(*arguments: str) -> Result:
+    return CliRunner().invoke(against.main, list(arguments))
+
+
+def test_what_got_worse_since_the_last_release_is_named_and_ends_with_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trees = Trees(tmp_path, monkeypatch, [GOOD, BAD])
+    monkeypatch.setattr(against, "releases", lambda: [RELEASE])
+    told = ended()
+    assert told.exit_code == 1
+    assert "worse than release 9.1 by more than 5%:\norders/128/throughput: 0.300, was 0.400" in told.output
+    old, new = trees.run
+    assert (old is not None, new) == (True, None), "both trees run"
+    assert not list(tmp_path.iterdir()), "its files are removed"
+
+
+def test_another_commit_may_be_named_and_what_is_no_worse_ends_with_0(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Trees(tmp_path, monkeypatch, [BAD, GOOD])
+    monkeypatch.setattr(against, "releases", lambda: [RELEASE])
+    told = ended("1234abc")
+    assert (told.exit_code, "beside 1234abc" in told.output) == (0, True), told.output
+
+
+def test_before_the_first_release_the_last_run_of_the_same_machine_is_compared_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trees = Trees(tmp_path, monkeypatch, [BAD])
+    monkeypatch.setattr(against, "releases", list)
+    here = replace(RUN, machine=machine_of(tmp_path))
+    runs: list[Run] = [here, RUN]
+    monkeypatch.setattr(against, "read", lambda: runs)
+    told = ended()
+    assert (told.exit_code, "worse than run of aaaaaaaa" in told.output, trees.run) == (1, True, [None])
+    runs.remove(here)
+    told = ended()
+    assert (told.exit_code, "name a commit" in told.output) == (1, True)
+
+
+@pytest.mark.parametrize("has_pages", [True, False])
+def test_the_bytes_of_a_table_are_known_with_its_indexes_or_by_its_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_pages: bool
+) -> None:
+    if not has_pages:
+        monkeypatch.setattr(disk, "_PAGES", "SELECT name, pgsize FROM lacking")
+    file = tmp_path / "region.sqlite"
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE orders (id TEXT PRIMARY KEY, content BLOB, note TEXT)")
+        before = disk.sizes_of(file)
+        rows = [(f"{number:08d}", bytes(992), None) for number in range(100)]
+        connection.executemany("INSERT INTO orders VALUES (?, ?, ?)", rows)
+        after = disk.sizes_of(file)
+    grown = before.growth(after, 100)["orders"]
+    assert after.file - before.file >= 100_000, "the log is emptied into the file"
+    assert 1000 < grown < 1600 if has_pages else grown == 1000
+
+
+def test_a_mixed_load_keeps_its_shares_in_every_hundred_calls() -> None:
+    kinds = mixed.shuffled(mixed.KINDS, random.Random(1))
+    for _ in range(3):
+        assert Counter(itertools.islice(kinds, 100)) == mixed.KINDS
+    stretch = mixed.Stretch(2.0, {"bill": [0.01, 0.02], "order": [0.05]})
+    assert (stretch.rate(), stretch.rate("bill"), stretch.rate("document")) == (1.5, 1.0, 0.0)
+    assert (stretch.p99("order"), stretch.p99("document")) == (50.0, 0.0)
