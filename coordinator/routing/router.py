@@ -41,27 +41,21 @@ class Router:
     async def deliver(self, caller: str, request: DeliverRequest, timeout: float) -> DeliverResponse:
         """Forwards a batch of `caller`, in its name, within `timeout` seconds.
 
-        Raises Refused where nothing may be forwarded, or where the destination did not respond. The outcome is unknown
-        then, and the same envelopes may be sent again.
+        The request itself goes on, under the origin `caller` and with further stamps; the response likewise. So both
+        carry the fields of later versions too. Raises Refused where nothing may be forwarded, or where the destination
+        did not respond. The outcome is unknown then, and the same envelopes may be sent again.
         """
-        received = self._stamp("received")
+        received, destination = self._stamp("received"), request.destination
 
         def require() -> None:
-            self._require(caller, request.destination)
+            self._require(caller, destination)
 
         require()
-        forwarded = DeliverRequest(
-            destination=request.destination,
-            origin=caller,
-            sealed=request.sealed,
-            nonce=request.nonce,
-            journey=request.journey,
-            traceparents=request.traceparents,
-        )
-        forwarded.journey.stamps.extend((received, self._stamp("forwarded")))
+        request.origin = caller
+        request.journey.stamps.extend((received, self._stamp("forwarded")))
         # No await comes between the checks and this line, so that a wait for deliveries misses none.
-        with self._ports.deliveries.between(caller, request.destination):
-            response = await self._forward(forwarded, timeout, require)
+        with self._ports.deliveries.between(caller, destination):
+            response = await self._forward(request, timeout, require)
         response.journey.stamps.append(self._stamp("returned"))
         return response
 

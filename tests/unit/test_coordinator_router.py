@@ -9,7 +9,7 @@ import pytest
 from coordinator.routing.deliveries import Deliveries
 from coordinator.routing.router import Router, RouterPorts
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
-from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse
+from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse, HopStamp
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable, is_temporary
 from gateway.relay.transport import BeforeAttempt, Carrier
@@ -19,6 +19,8 @@ MEMBERS = {
     region: Member(region=region, state=MemberState.MEMBER_STATE_JOINED, endpoints=["127.0.0.1:1"])
     for region in ("henan", "sichuan")
 }
+
+LATER = b"\xfa\x3e\x05later"  # a field 1007 of five bytes, which no version has yet
 
 
 class Destination:
@@ -46,27 +48,70 @@ def router(carrier_to: Callable[[str], Carrier]) -> Router:
     return Router(RouterPorts("coordinator/0", lambda: MEMBERS, carrier_to, SystemClock()))
 
 
-def batch(origin: str = "") -> DeliverRequest:
-    return DeliverRequest(
-        destination="sichuan", origin=origin, sealed=b"\xff sealed", nonce=b"a nonce", traceparents=["00-1", "00-2"]
-    )
+def forward(content: bytes, there: Destination) -> DeliverResponse:
+    """The response to a request of Henan with this content."""
+    return asyncio.run(router(lambda _: there).deliver("henan", DeliverRequest.FromString(content), 3.0))
 
 
-def test_what_goes_on_is_the_very_bytes_that_came_and_the_request_is_left_as_it_was() -> None:
-    there, request = Destination(echo), batch()
-    before = request.SerializeToString(deterministic=True)
-    response = asyncio.run(router(lambda _: there).deliver("henan", request, 3.0))
+def batch() -> DeliverRequest:
+    return DeliverRequest(destination="sichuan", sealed=b"\xff sealed", nonce=b"a nonce", traceparents=["00-1", "00-2"])
+
+
+def test_what_goes_on_is_the_very_bytes_that_came() -> None:
+    there = Destination(echo)
+    response = asyncio.run(router(lambda _: there).deliver("henan", batch(), 3.0))
     ((forwarded, timeout),) = there.given
     assert timeout == 3.0
-    assert (forwarded.sealed, list(forwarded.traceparents)) == (request.sealed, ["00-1", "00-2"])
-    assert (response.sealed, forwarded.nonce, response.nonce) == (request.sealed, b"a nonce", b"a nonce")
-    assert request.SerializeToString(deterministic=True) == before
+    assert (forwarded.sealed, list(forwarded.traceparents)) == (batch().sealed, ["00-1", "00-2"])
+    assert (response.sealed, forwarded.nonce, response.nonce) == (batch().sealed, b"a nonce", b"a nonce")
 
 
-def test_a_batch_goes_on_in_the_name_of_who_brought_it() -> None:
-    there = Destination(echo)
-    asyncio.run(router(lambda _: there).deliver("henan", batch(origin="hunan"), 3.0))
-    assert [forwarded.origin for forwarded, _ in there.given] == ["henan"]
+def test_fields_of_later_versions_go_on_and_come_back_as_they_were() -> None:
+    there = Destination(lambda request: DeliverResponse.FromString(LATER))
+    content = batch().SerializeToString() + LATER
+    response = forward(content, there)
+    ((forwarded, _),) = there.given
+    assert LATER in forwarded.SerializeToString()
+    assert LATER in response.SerializeToString()
+
+
+ORIGINS = (
+    (),
+    ("",),
+    ("hunan",),
+    ("henan", "hunan"),
+    ("hunan", "sichuan", "hunan"),
+)
+
+
+def test_a_batch_goes_on_in_the_name_of_who_brought_it_whatever_origins_it_says() -> None:
+    wrong = []
+    for origins in ORIGINS:
+        there = Destination(echo)
+        # Of a field that comes more than once, a reader takes the last.
+        content = batch().SerializeToString() + b"".join(
+            DeliverRequest(origin=origin).SerializeToString() for origin in origins
+        )
+        forward(content, there)
+        ((forwarded, _),) = there.given
+        if DeliverRequest.FromString(forwarded.SerializeToString()).origin != "henan":
+            wrong.append(origins)
+    assert not wrong
+
+
+def test_the_stamps_of_the_coordinator_come_after_all_that_the_caller_wrote() -> None:
+    there, request = Destination(echo), batch()
+    forged = [HopStamp(party="coordinator/0", event=event) for event in ("received", "forwarded", "returned")]
+    request.journey.stamps.extend(forged)
+    response = asyncio.run(router(lambda _: there).deliver("henan", request, 3.0))
+    assert list(response.journey.stamps[:3]) == forged
+    own = response.journey.stamps[3:]
+    assert [(stamp.party, stamp.event) for stamp in own] == [
+        ("coordinator/0", "received"),
+        ("coordinator/0", "forwarded"),
+        ("coordinator/0", "returned"),
+    ]
+    assert all(stamp.HasField("time") for stamp in own)
 
 
 def unreachable(_: object) -> DeliverResponse:
