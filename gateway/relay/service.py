@@ -35,6 +35,7 @@ from gateway.relay.sealed_batches import SealedBatchReceiver
 from gateway.rpc.calls import current_call
 from gateway.security.sealing import Route
 from gateway.time.clock import to_timestamp
+from gateway.values.names import name_of
 
 _MOST_TOLD = 100  # different parts of later versions that the log names
 _log = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ class Receiver:
             receipt = ports.store.write(lambda tx: receive(tx, ports.border, ports.kinds, sealed, now))
         return ports.tracing.around(
             receipt,
-            f"process {EnvelopeKind.Name(content.kind)}",
+            f"process {name_of(EnvelopeKind, content.kind)}",
             parent=content.traceparent,
             attributes={"envelope.id": content.id, "envelope.origin": content.origin},
         )

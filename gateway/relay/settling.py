@@ -17,6 +17,7 @@ from gateway.relay.lanes import Delivered
 from gateway.relay.ports import RelayPorts
 from gateway.store.port import Transaction
 from gateway.values.choices import UnknownChoice
+from gateway.values.names import name_of
 
 KEEP_AGAIN = 0.25  # seconds before receipts that the store could not keep are committed again
 _log = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ class Settler:
         content, now = delivered.queued.sealed.content, self._ports.clock.now()
         return self._ports.tracing.around(
             self._ports.store.write(lambda tx: self._record(tx, delivered, receipt, now)),
-            f"settle {EnvelopeKind.Name(content.kind)}",
+            f"settle {name_of(EnvelopeKind, content.kind)}",
             parent=content.traceparent,
             attributes={"envelope.id": content.id, "envelope.destination": content.destination},
         )
@@ -119,7 +120,7 @@ class Settler:
             actor=f"region/{sent.destination}",
             action="Receipt",
             subject=sent.subject,
-            detail=f"{sent.id} {Outcome.Name(receipt.outcome)}",
+            detail=f"{sent.id} {name_of(Outcome, receipt.outcome)}",
         )
 
 
