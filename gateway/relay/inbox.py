@@ -1,7 +1,7 @@
 """Receives commands of other regions: each is executed once, and has one permanent receipt."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
@@ -12,7 +12,9 @@ from gateway.errors import Refused, lasting
 from gateway.process import failpoints
 from gateway.relay.at_rest import INBOX, INBOX_RECEIPT, inbox_key, open_signed, seal_signed
 from gateway.relay.border import Border, Command, Kinds, Moved, Query, SlowQuery
-from gateway.relay.envelopes import Answer, Sealed, seal_receipt, until_upgraded
+from gateway.relay.commit_signing import sign_at_commit
+from gateway.relay.envelopes import Answer, Sealed, seal_receipt, unsigned_receipt, until_upgraded
+from gateway.security.signing import RECEIPT
 from gateway.store.port import Store, Transaction, WriteAfterRefusal
 from gateway.store.tables import Table
 from gateway.store.vault import KeyDestroyed
@@ -49,7 +51,9 @@ _FORGOTTEN = "inbox_forgotten"
 
 
 def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: datetime) -> Receipt:
-    """Executes a verified envelope and returns the signed receipt; for a repeated command, the stored receipt.
+    """Executes a verified envelope and returns its receipt; for a repeated command, the stored receipt.
+
+    The commit signs the receipt.
 
     Raises Refused, without a receipt and without a write, for a suspended sender or region, or an erased subject. The
     same holds for an id already used for other bytes, an unavailable store, and an unreadable command. Raises
@@ -69,7 +73,8 @@ def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: 
     answer = _decide(tx, kind, sealed, now)
     if isinstance(kind, Command) and answer.outcome != Outcome.OUTCOME_ACCEPTED and tx.has_written():
         raise WriteAfterRefusal(f"{EnvelopeKind.Name(content.kind)} {content.id}: {Outcome.Name(answer.outcome)}")
-    receipt = seal_receipt(sealed, answer, border.signer, now=now, revision=border.current.revision)
+    receipt = unsigned_receipt(sealed, answer, now=now, revision=border.current.revision)
+    sign_at_commit(tx, border, RECEIPT, receipt, content.origin)
     if isinstance(kind, Command):
         failpoints.reach("S9.before-commit")
         _keep(tx, sealed, receipt, now)
@@ -193,7 +198,7 @@ def _keep(tx: Transaction, sealed: Sealed, receipt: Receipt, now: datetime) -> N
         content=seal_signed(tx, sent.subject, INBOX, key, sealed.envelope.content),
         signature=sealed.envelope.signature,
         receipt_content=seal_signed(tx, sent.subject, INBOX_RECEIPT, key, receipt.content),
-        receipt_signature=receipt.signature,
+        receipt_signature=b"",
         received=to_microseconds(now),
     )
-    tx.insert(_INBOX, row)
+    tx.insert_late(_INBOX, row, lambda row: replace(row, receipt_signature=receipt.signature))

@@ -8,7 +8,9 @@ from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, Receipt
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.relay.at_rest import OUTBOX, OUTBOX_RECEIPT, open_signed, seal_signed
 from gateway.relay.border import Border
-from gateway.relay.envelopes import OutgoingEnvelope, Sealed, seal
+from gateway.relay.commit_signing import sign_at_commit
+from gateway.relay.envelopes import OutgoingEnvelope, Sealed, unsigned_envelope
+from gateway.security.signing import ENVELOPE
 from gateway.store.port import Transaction
 from gateway.store.tables import Table
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
@@ -80,14 +82,8 @@ def send(tx: Transaction, border: Border, outgoing: OutgoingEnvelope, *, now: da
     The process that holds the open envelopes of its subject sends it, which keeps their order. Without open envelopes,
     this process does. An id can be queued only once: a second call is a defect and fails the transaction.
     """
-    sealed = seal(
-        outgoing,
-        border.region,
-        border.signer,
-        now=now,
-        revision=border.current.revision,
-        traceparent=traceparent,
-    )
+    revision = border.current.revision
+    sealed = unsigned_envelope(outgoing, border.region, now=now, revision=revision, traceparent=traceparent)
     claimant, is_handed_over = _claim(tx, border, outgoing.subject)
     row = _Row(
         envelope_id=outgoing.envelope_id,
@@ -95,13 +91,14 @@ def send(tx: Transaction, border: Border, outgoing: OutgoingEnvelope, *, now: da
         kind=outgoing.kind,
         subject=outgoing.subject,
         content=seal_signed(tx, outgoing.subject, OUTBOX, outgoing.envelope_id, sealed.envelope.content),
-        signature=sealed.envelope.signature,
+        signature=b"",
         traceparent=traceparent,
         created=to_microseconds(now),
         claimed_by=claimant,
         handed_over=int(is_handed_over),
     )
-    tx.insert(_OUTBOX, row)
+    sign_at_commit(tx, border, ENVELOPE, sealed.envelope, outgoing.destination)
+    tx.insert_late(_OUTBOX, row, lambda row: replace(row, signature=sealed.envelope.signature))
     if is_handed_over:
         tx.publish(HandedOver(claimant), about=handed_over_to(claimant))
     else:

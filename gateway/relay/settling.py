@@ -15,6 +15,7 @@ from gateway.relay.border import Command
 from gateway.relay.envelopes import open_receipt
 from gateway.relay.lanes import Delivered
 from gateway.relay.ports import RelayPorts
+from gateway.security.signing import count_signatures
 from gateway.store.port import Transaction
 from gateway.values.choices import UnknownChoice
 from gateway.values.names import name_of
@@ -34,7 +35,8 @@ class Settler:
 
         False at an index means that the envelope has to be sent again.
         """
-        opened = await self._ports.workers.each(self._open, batch)
+        signatures = count_signatures(delivered.result.receipt.signature for delivered in batch)
+        opened = await self._ports.workers.each(self._open, batch, signatures)
         answered = [
             (delivered, receipt) for delivered, receipt in zip(batch, opened, strict=True) if receipt is not None
         ]
