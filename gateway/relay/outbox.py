@@ -55,12 +55,9 @@ class _Row:
     journey: bytes | None = None
 
 
-_OUTBOX = Table(
-    "outbox",
-    _Row,
-    key=("envelope_id",),
-    fixed=("destination", "kind", "subject", "content", "signature", "traceparent", "created", "is_sealed"),
-)
+_SENT = ("destination", "kind", "subject", "content", "signature", "traceparent", "created", "is_sealed")
+_CLAIM = ("claimed_by", "handed_over")  # only statements about many rows change these (`gateway.relay.claims`)
+_OUTBOX = Table("outbox", _Row, key=("envelope_id",), fixed=(*_SENT, *_CLAIM))
 
 
 @dataclass(frozen=True)
