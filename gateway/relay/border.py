@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from gateway.api.federation.v1.federation_pb2 import Feature
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -79,9 +80,17 @@ class Border:
     number: int = 0
     """The number of this process among those of the region's database."""
     draw: Callable[[int], bytes] = os.urandom
-    """The source of randomness for the keys of single batches and answers."""
+    """The source of randomness for the keys of single batches and answers, and for the salts of signatures."""
     sealing_keys: SealingKeys = field(default_factory=SealingKeys)
     """The keys of other regions, to which batches are sealed."""
+
+    def shares_signatures(self, reader: str) -> bool:
+        """Whether one signature may serve several messages that a region reads.
+
+        The reader and all processes of this region must understand the proofs, since they verify each other's work.
+        """
+        trees = Feature.FEATURE_TREE_SIGNATURES
+        return all(self.current.understands(region, trees) for region in (reader, self.region))
 
     def require_known_revision(self, content: EnvelopeContent) -> None:
         """Raises Refused with CONFIGURATION_MISSING where the origin has a later configuration than this region.

@@ -47,7 +47,7 @@ class OutgoingEnvelope:
 
 @dataclass(frozen=True)
 class Sealed:
-    """A signed envelope and its content, parsed."""
+    """An envelope and its content, parsed. An operation's own envelope is signed when its transaction commits."""
 
     envelope: Envelope = field(repr=False)
     content: EnvelopeContent = field(repr=False)
@@ -64,16 +64,10 @@ class Answer:
     moved_to: str = ""
 
 
-def seal(
-    outgoing: OutgoingEnvelope,
-    origin: str,
-    signer: Signer,
-    *,
-    now: datetime,
-    revision: int,
-    traceparent: str,
+def unsigned_envelope(
+    outgoing: OutgoingEnvelope, origin: str, *, now: datetime, revision: int, traceparent: str
 ) -> Sealed:
-    """Signs an outgoing envelope in the name of the region `origin`.
+    """An outgoing envelope of the region `origin`, without its signature.
 
     Raises ValueError above the largest envelope: this is a defect, since requests are far smaller. The destination
     would refuse such an envelope forever, and its lane would stop.
@@ -95,7 +89,22 @@ def seal(
     data = content.SerializeToString()
     if len(data) > CONTENT_LIMIT:
         raise ValueError(f"the envelope {outgoing.envelope_id} is larger than {CONTENT_LIMIT} bytes")
-    return Sealed(Envelope(content=data, signature=signer.sign(ENVELOPE, data)), content)
+    return Sealed(Envelope(content=data), content)
+
+
+def seal(
+    outgoing: OutgoingEnvelope,
+    origin: str,
+    signer: Signer,
+    *,
+    now: datetime,
+    revision: int,
+    traceparent: str,
+) -> Sealed:
+    """Signs an outgoing envelope alone. Raises ValueError as `unsigned_envelope` does."""
+    sealed = unsigned_envelope(outgoing, origin, now=now, revision=revision, traceparent=traceparent)
+    sealed.envelope.signature = signer.sign(ENVELOPE, sealed.envelope.content)
+    return sealed
 
 
 def read_content(envelope: Envelope) -> EnvelopeContent:
@@ -146,8 +155,8 @@ def digest(content: bytes) -> bytes:
     return hashlib.sha256(content).digest()
 
 
-def seal_receipt(sealed: Sealed, answer: Answer, signer: Signer, *, now: datetime, revision: int) -> Receipt:
-    """Signs an answer in the name of the envelope's destination."""
+def unsigned_receipt(sealed: Sealed, answer: Answer, *, now: datetime, revision: int) -> Receipt:
+    """An answer of the envelope's destination, without its signature."""
     content = ReceiptContent(
         envelope_id=sealed.content.id,
         origin=sealed.content.origin,
@@ -161,8 +170,14 @@ def seal_receipt(sealed: Sealed, answer: Answer, signer: Signer, *, now: datetim
         federation_revision=revision,
         moved_to=answer.moved_to,
     )
-    data = content.SerializeToString()
-    return Receipt(content=data, signature=signer.sign(RECEIPT, data))
+    return Receipt(content=content.SerializeToString())
+
+
+def seal_receipt(sealed: Sealed, answer: Answer, signer: Signer, *, now: datetime, revision: int) -> Receipt:
+    """Signs an answer alone, in the name of the envelope's destination."""
+    receipt = unsigned_receipt(sealed, answer, now=now, revision=revision)
+    receipt.signature = signer.sign(RECEIPT, receipt.content)
+    return receipt
 
 
 def open_receipt(receipt: Receipt, keys: TrustedKeys, sent: Sealed) -> ReceiptContent:

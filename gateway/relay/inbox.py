@@ -1,7 +1,7 @@
 """Receives commands of other regions: each is executed once, and has one permanent receipt."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
@@ -12,10 +12,14 @@ from gateway.errors import Refused, lasting
 from gateway.process import failpoints
 from gateway.relay.at_rest import INBOX, INBOX_RECEIPT, inbox_key, open_signed, seal_signed
 from gateway.relay.border import Border, Command, Kinds, Moved, Query, SlowQuery
-from gateway.relay.envelopes import Answer, Sealed, seal_receipt, until_upgraded
+from gateway.relay.commit_signing import sign_at_commit
+from gateway.relay.envelopes import Answer, Sealed, seal_receipt, unsigned_receipt, until_upgraded
+from gateway.security.signing import RECEIPT
 from gateway.store.port import Store, Transaction, WriteAfterRefusal
+from gateway.store.tables import Table
 from gateway.store.vault import KeyDestroyed
 from gateway.time.clock import from_timestamp, to_microseconds
+from gateway.values.names import name_of
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,29 @@ class InboxRow:
     receipt_signature: bytes
 
 
+@dataclass(frozen=True)
+class _Row:
+    """The columns of a command; its content and its receipt are sealed."""
+
+    origin: str
+    envelope_id: str
+    subject: str
+    content: bytes = field(repr=False)
+    signature: bytes
+    receipt_content: bytes = field(repr=False)
+    receipt_signature: bytes
+    received: int
+    is_sealed: int = 1
+
+
+_INBOX = Table("inbox", _Row, key=("origin", "envelope_id"))
+_FORGOTTEN = "inbox_forgotten"
+
+
 def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: datetime) -> Receipt:
-    """Executes a verified envelope and returns the signed receipt; for a repeated command, the stored receipt.
+    """Executes a verified envelope and returns its receipt; for a repeated command, the stored receipt.
+
+    The commit signs the receipt.
 
     Raises Refused, without a receipt and without a write, for a suspended sender or region, or an erased subject. The
     same holds for an id already used for other bytes, an unavailable store, and an unreadable command. Raises
@@ -48,7 +73,8 @@ def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: 
     answer = _decide(tx, kind, sealed, now)
     if isinstance(kind, Command) and answer.outcome != Outcome.OUTCOME_ACCEPTED and tx.has_written():
         raise WriteAfterRefusal(f"{EnvelopeKind.Name(content.kind)} {content.id}: {Outcome.Name(answer.outcome)}")
-    receipt = seal_receipt(sealed, answer, border.signer, now=now, revision=border.current.revision)
+    receipt = unsigned_receipt(sealed, answer, now=now, revision=border.current.revision)
+    sign_at_commit(tx, border, RECEIPT, receipt, content.origin)
     if isinstance(kind, Command):
         failpoints.reach("S9.before-commit")
         _keep(tx, sealed, receipt, now)
@@ -81,13 +107,7 @@ def find(tx: Transaction, origin: str, envelope_id: str) -> InboxRow | None:
 
     Raises Refused with ENVELOPE_CONTENT_DESTROYED where the key of its subject was destroyed since.
     """
-    row = tx.first(
-        _SealedRow,
-        "SELECT subject, content, receipt_content, receipt_signature FROM inbox"
-        " WHERE origin = :origin AND envelope_id = :envelope_id",
-        origin=origin,
-        envelope_id=envelope_id,
-    )
+    row = tx.find(_INBOX, origin, envelope_id)
     if row is None:
         return None
     key = inbox_key(origin, envelope_id)
@@ -114,14 +134,6 @@ def forget(tx: Transaction, rows: Sequence[tuple[str, str]], before: int) -> Non
         "DELETE FROM inbox WHERE origin = :origin AND envelope_id = :envelope_id",
         [{"origin": origin, "envelope_id": envelope_id} for origin, envelope_id in rows],
     )
-
-
-@dataclass(frozen=True)
-class _SealedRow:
-    subject: str
-    content: bytes = field(repr=False)
-    receipt_content: bytes = field(repr=False)
-    receipt_signature: bytes
 
 
 def _require_not_suspended(border: Border, origin: str) -> None:
@@ -151,7 +163,8 @@ def _require_in_time(sealed: Sealed, now: datetime) -> None:
 
 
 def _require_not_forgotten(tx: Transaction, sealed: Sealed) -> None:
-    before = tx.first(int, "SELECT create_time FROM inbox_forgotten WHERE id = 1")
+    query = "SELECT create_time FROM inbox_forgotten WHERE id = 1"
+    before = tx.once(_FORGOTTEN, "limit", lambda: tx.first(int, query))
     if before is not None and to_microseconds(from_timestamp(sealed.content.create_time)) < before:
         raise Refused(Reason.REASON_ENVELOPE_FORGOTTEN)
 
@@ -169,26 +182,23 @@ def _note(tx: Transaction, content: EnvelopeContent, answer: Answer, now: dateti
         tx,
         now=now,
         actor=f"region/{content.origin}",
-        action=EnvelopeKind.Name(content.kind),
+        action=name_of(EnvelopeKind, content.kind),
         subject=content.subject,
-        detail=f"{content.id} {Outcome.Name(answer.outcome)} {Reason.Name(answer.reason)}",
+        detail=f"{content.id} {name_of(Outcome, answer.outcome)} {name_of(Reason, answer.reason)}",
     )
 
 
 def _keep(tx: Transaction, sealed: Sealed, receipt: Receipt, now: datetime) -> None:
     sent = sealed.content
     key = inbox_key(sent.origin, sent.id)
-    tx.execute(
-        "INSERT INTO inbox"
-        " (origin, envelope_id, subject, content, signature, receipt_content, receipt_signature, received, is_sealed)"
-        " VALUES (:origin, :envelope_id, :subject, :content, :signature, :receipt_content, :receipt_signature,"
-        " :received, 1)",
+    row = _Row(
         origin=sent.origin,
         envelope_id=sent.id,
         subject=sent.subject,
         content=seal_signed(tx, sent.subject, INBOX, key, sealed.envelope.content),
         signature=sealed.envelope.signature,
         receipt_content=seal_signed(tx, sent.subject, INBOX_RECEIPT, key, receipt.content),
-        receipt_signature=receipt.signature,
+        receipt_signature=b"",
         received=to_microseconds(now),
     )
+    tx.insert_late(_INBOX, row, lambda row: replace(row, receipt_signature=receipt.signature))

@@ -1,6 +1,6 @@
 """The outbox: envelopes from the commit of their cause to the commit of their receipt."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gateway.api.federation.v1.federation_pb2 import WaitingEnvelopes
@@ -8,8 +8,11 @@ from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, Receipt
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.relay.at_rest import OUTBOX, OUTBOX_RECEIPT, open_signed, seal_signed
 from gateway.relay.border import Border
-from gateway.relay.envelopes import OutgoingEnvelope, Sealed, seal
+from gateway.relay.commit_signing import sign_at_commit
+from gateway.relay.envelopes import OutgoingEnvelope, Sealed, unsigned_envelope
+from gateway.security.signing import ENVELOPE
 from gateway.store.port import Transaction
+from gateway.store.tables import Table
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 
 _MOST_WAITING = 100  # destinations and reasons in one report
@@ -30,9 +33,31 @@ class HandedOver:
 
 
 @dataclass(frozen=True)
-class _Claim:
-    number: int
+class _Row:
+    """The columns of an envelope; its content and its receipt are sealed."""
+
+    envelope_id: str
+    destination: str
+    kind: int
+    subject: str
+    content: bytes = field(repr=False)
+    signature: bytes
+    traceparent: str
+    created: int
+    claimed_by: int
     handed_over: int
+    is_sealed: int = 1
+    attempts: int = 0
+    not_taken: int = 0
+    closed: int | None = None
+    receipt_content: bytes | None = field(default=None, repr=False)
+    receipt_signature: bytes | None = None
+    journey: bytes | None = None
+
+
+_SENT = ("destination", "kind", "subject", "content", "signature", "traceparent", "created", "is_sealed")
+_CLAIM = ("claimed_by", "handed_over")  # only statements about many rows change these (`gateway.relay.claims`)
+_OUTBOX = Table("outbox", _Row, key=("envelope_id",), fixed=(*_SENT, *_CLAIM))
 
 
 @dataclass(frozen=True)
@@ -54,40 +79,39 @@ def send(tx: Transaction, border: Border, outgoing: OutgoingEnvelope, *, now: da
     The process that holds the open envelopes of its subject sends it, which keeps their order. Without open envelopes,
     this process does. An id can be queued only once: a second call is a defect and fails the transaction.
     """
-    sealed = seal(
-        outgoing,
-        border.region,
-        border.signer,
-        now=now,
-        revision=border.current.revision,
-        traceparent=traceparent,
-    )
-    # An envelope behind an unclaimed one of its subject waits for the same process, so that it cannot overtake.
-    claim = tx.first(
-        _Claim,
-        "INSERT INTO outbox"
-        " (envelope_id, destination, kind, subject, content, signature, traceparent, created, claimed_by, handed_over,"
-        " is_sealed)"
-        " SELECT :envelope_id, :destination, :kind, :subject, :content, :signature, :traceparent, :created, claimant,"
-        " CASE WHEN claimant = :number AND NOT EXISTS (SELECT 1 FROM outbox WHERE subject = :subject"
-        " AND closed IS NULL AND handed_over = 1) THEN 0 ELSE 1 END, 1"
-        " FROM (SELECT COALESCE((SELECT claimed_by FROM outbox"
-        " WHERE subject = :subject AND closed IS NULL ORDER BY created, envelope_id LIMIT 1), :number) AS claimant)"
-        " AS chosen RETURNING claimed_by, handed_over",
+    revision = border.current.revision
+    sealed = unsigned_envelope(outgoing, border.region, now=now, revision=revision, traceparent=traceparent)
+    claimant, is_handed_over = _claim(tx, border, outgoing.subject)
+    row = _Row(
         envelope_id=outgoing.envelope_id,
         destination=outgoing.destination,
         kind=outgoing.kind,
         subject=outgoing.subject,
         content=seal_signed(tx, outgoing.subject, OUTBOX, outgoing.envelope_id, sealed.envelope.content),
-        signature=sealed.envelope.signature,
+        signature=b"",
         traceparent=traceparent,
         created=to_microseconds(now),
-        number=border.number,
+        claimed_by=claimant,
+        handed_over=int(is_handed_over),
     )
-    if claim is None or not claim.handed_over:
-        tx.publish(Enqueued(sealed))
+    sign_at_commit(tx, border, ENVELOPE, sealed.envelope, outgoing.destination)
+    tx.insert_late(_OUTBOX, row, lambda row: replace(row, signature=sealed.envelope.signature))
+    if is_handed_over:
+        tx.publish(HandedOver(claimant), about=handed_over_to(claimant))
     else:
-        tx.publish(HandedOver(claim.number), about=handed_over_to(claim.number))
+        tx.publish(Enqueued(sealed))
+
+
+def _claim(tx: Transaction, border: Border, subject: str) -> tuple[int, bool]:
+    """The process that sends the next envelope of a subject, and whether that process has to fetch it.
+
+    An envelope behind an unclaimed one of its subject waits for the same process, so that it cannot overtake.
+    """
+    waiting = tx.find_all(_OUTBOX, subject=subject, closed=None)
+    if not waiting:
+        return border.number, False
+    claimant = min(waiting, key=lambda row: (row.created, row.envelope_id)).claimed_by
+    return claimant, claimant != border.number or any(row.handed_over for row in waiting)
 
 
 def handed_over_to(number: int) -> str:
@@ -99,32 +123,26 @@ def close_answered(
     tx: Transaction, envelope_id: str, receipt: Receipt, *, journey: bytes, attempts: int, now: datetime
 ) -> bool:
     """Stores the receipt. Returns False where the row was already closed; the row stays unchanged then."""
-    open_rows = "SELECT subject FROM outbox WHERE envelope_id = :envelope_id AND closed IS NULL"
-    subject = tx.first(str, open_rows, envelope_id=envelope_id)
-    if subject is None:
+    row = _find_open(tx, envelope_id)
+    if row is None:
         return False
-    return bool(
-        tx.execute(
-            "UPDATE outbox SET closed = :now, attempts = :attempts, journey = :journey,"
-            " receipt_content = :content, receipt_signature = :signature"
-            " WHERE envelope_id = :envelope_id AND closed IS NULL",
-            now=to_microseconds(now),
-            attempts=attempts,
-            journey=journey,
-            content=seal_signed(tx, subject, OUTBOX_RECEIPT, envelope_id, receipt.content),
-            signature=receipt.signature,
-            envelope_id=envelope_id,
-        )
+    answered = replace(
+        row,
+        closed=to_microseconds(now),
+        attempts=attempts,
+        journey=journey,
+        receipt_content=seal_signed(tx, row.subject, OUTBOX_RECEIPT, envelope_id, receipt.content),
+        receipt_signature=receipt.signature,
     )
+    tx.update(_OUTBOX, answered)
+    return True
 
 
 def note_not_taken(tx: Transaction, envelope_id: str, reason: Reason.ValueType) -> None:
     """Stores the reason why the destination has not accepted an envelope, for people."""
-    tx.execute(
-        "UPDATE outbox SET not_taken = :reason WHERE envelope_id = :envelope_id AND closed IS NULL",
-        reason=reason,
-        envelope_id=envelope_id,
-    )
+    row = _find_open(tx, envelope_id)
+    if row is not None:
+        tx.update(_OUTBOX, replace(row, not_taken=reason))
 
 
 def not_taken(tx: Transaction) -> list[WaitingEnvelopes]:
@@ -139,29 +157,21 @@ def not_taken(tx: Transaction) -> list[WaitingEnvelopes]:
 
 def was_sent(tx: Transaction, envelope_id: str) -> bool:
     """Whether an envelope with an id was queued before, as far as that is kept."""
-    return tx.first(int, "SELECT 1 FROM outbox WHERE envelope_id = :envelope_id", envelope_id=envelope_id) is not None
+    return tx.find(_OUTBOX, envelope_id) is not None
 
 
 def is_answered(tx: Transaction, envelope_id: str) -> bool:
     """Whether a receipt was kept for an envelope."""
-    sql = "SELECT 1 FROM outbox WHERE envelope_id = :envelope_id AND receipt_content IS NOT NULL"
-    return tx.first(int, sql, envelope_id=envelope_id) is not None
-
-
-@dataclass(frozen=True)
-class _SealedReceipt:
-    subject: str
-    content: bytes = field(repr=False)
+    row = tx.find(_OUTBOX, envelope_id)
+    return row is not None and row.receipt_content is not None
 
 
 def receipt_content(tx: Transaction, envelope_id: str) -> bytes | None:
     """The stored receipt of an envelope, as signed; None without a receipt, or after the destruction of its key."""
-    found = tx.first(
-        _SealedReceipt,
-        "SELECT subject, receipt_content FROM outbox WHERE envelope_id = :envelope_id AND receipt_content IS NOT NULL",
-        envelope_id=envelope_id,
-    )
-    return None if found is None else open_signed(tx, found.subject, OUTBOX_RECEIPT, envelope_id, found.content)
+    row = tx.find(_OUTBOX, envelope_id)
+    if row is None or row.receipt_content is None:
+        return None
+    return open_signed(tx, row.subject, OUTBOX_RECEIPT, envelope_id, row.receipt_content)
 
 
 def drop_unsent(tx: Transaction, border: Border, envelope_id: str, now: datetime) -> bool:
@@ -169,15 +179,11 @@ def drop_unsent(tx: Transaction, border: Border, envelope_id: str, now: datetime
 
     Returns False without a change where another process has taken the envelope over, since it may have left.
     """
-    return bool(
-        tx.execute(
-            "UPDATE outbox SET closed = :now WHERE envelope_id = :envelope_id AND closed IS NULL"
-            " AND claimed_by = :number AND handed_over = 0",
-            now=to_microseconds(now),
-            envelope_id=envelope_id,
-            number=border.number,
-        )
-    )
+    row = _find_open(tx, envelope_id)
+    if row is None or row.claimed_by != border.number or row.handed_over:
+        return False
+    tx.update(_OUTBOX, replace(row, closed=to_microseconds(now)))
+    return True
 
 
 def rows_about(tx: Transaction, subject: str) -> list[OutboxRow]:
@@ -188,6 +194,11 @@ def rows_about(tx: Transaction, subject: str) -> list[OutboxRow]:
         " WHERE subject = :subject ORDER BY created, envelope_id",
         subject=subject,
     )
+
+
+def _find_open(tx: Transaction, envelope_id: str) -> _Row | None:
+    row = tx.find(_OUTBOX, envelope_id)
+    return row if row is not None and row.closed is None else None
 
 
 def sealed_from(content: bytes, signature: bytes) -> Sealed:

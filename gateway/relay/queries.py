@@ -10,7 +10,7 @@ from gateway.api.relay.v1.relay_pb2 import DeliverResult, Outcome
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable
 from gateway.relay.border import Border
-from gateway.relay.envelopes import OutgoingEnvelope, Sealed, open_receipt, seal
+from gateway.relay.envelopes import OutgoingEnvelope, Sealed, open_receipt, unsigned_envelope
 from gateway.relay.question_lanes import QuestionCarrier, QuestionLane
 from gateway.relay.retry import FullJitter
 from gateway.relay.transport import Transport
@@ -27,7 +27,7 @@ class Asker:
     def __init__(self, border: Border, transport: Transport, clock: Clock, source: random.Random) -> None:
         self._border = border
         self._clock = clock
-        self._carrier = QuestionCarrier(border.region, transport, clock)
+        self._carrier = QuestionCarrier(border, transport, clock)
         self._wait = FullJitter(source)
         self._lanes: dict[str, QuestionLane] = {}
         # A batch has questions of several calls: it must not run in the trace of the call that created its lane.
@@ -48,14 +48,9 @@ class Asker:
         as the other region does, and with REGION_UNREACHABLE without an answer.
         """
         deadline = asyncio.get_running_loop().time() + seconds
-        now, revision = self._clock.now(), self._border.current.revision
-        sealed = seal(
-            outgoing,
-            self._border.region,
-            self._border.signer,
-            now=now,
-            revision=revision,
-            traceparent=traceparent,
+        now, border = self._clock.now(), self._border
+        sealed = unsigned_envelope(
+            outgoing, border.region, now=now, revision=border.current.revision, traceparent=traceparent
         )
         retrying = AsyncRetrying(
             stop=stop_after_attempt(attempts),

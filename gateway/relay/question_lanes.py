@@ -14,17 +14,20 @@ from functools import partial
 from gateway.api.relay.v1.relay_pb2 import Batch, DeliverResult, HopStamp, Journey
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable
+from gateway.relay.border import Border
+from gateway.relay.commit_signing import sign_batch
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed
 from gateway.relay.lanes import BATCH_BYTES, BATCHES_IN_FLIGHT
 from gateway.relay.transport import Transport
+from gateway.security.signing import ENVELOPE
 from gateway.time.clock import Clock, to_timestamp
 
 
 @dataclass(frozen=True)
 class QuestionCarrier:
-    """Carries questions of the region `region` for one destination in one batch."""
+    """Carries questions of a region for one destination in one batch, and signs them where they have no signature."""
 
-    region: str
+    border: Border
     transport: Transport
     clock: Clock
 
@@ -33,10 +36,13 @@ class QuestionCarrier:
 
         Raises Refused and Unreachable as the transport does, and Unreachable for a wrong number of results.
         """
-        stamp = HopStamp(party=self.region, event="asked", time=to_timestamp(self.clock.now()))
+        destination = questions[0].content.destination
+        envelopes = [sealed.envelope for sealed in questions]
+        sign_batch(self.border, ENVELOPE, [each for each in envelopes if not each.signature], destination)
+        stamp = HopStamp(party=self.border.region, event="asked", time=to_timestamp(self.clock.now()))
         batch = Batch(
-            destination=questions[0].content.destination,
-            envelopes=[sealed.envelope for sealed in questions],
+            destination=destination,
+            envelopes=envelopes,
             journey=Journey(stamps=[stamp]),
             traceparents=[sealed.content.traceparent for sealed in questions],
         )

@@ -34,7 +34,9 @@ from gateway.relay.ports import RelayPorts
 from gateway.relay.sealed_batches import SealedBatchReceiver
 from gateway.rpc.calls import current_call
 from gateway.security.sealing import Route
+from gateway.security.signing import count_signatures
 from gateway.time.clock import to_timestamp
+from gateway.values.names import name_of
 
 _MOST_TOLD = 100  # different parts of later versions that the log names
 _log = logging.getLogger(__name__)
@@ -53,7 +55,8 @@ class Receiver:
         if len(batch.envelopes) > BATCH_LIMIT:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="envelopes", problem=f"more than {BATCH_LIMIT}")
         journey = Journey(stamps=[*batch.journey.stamps, self._stamp("received")])
-        opened = await self._ports.workers.each(partial(self._open, origin), batch.envelopes)
+        signatures = count_signatures(envelope.signature for envelope in batch.envelopes)
+        opened = await self._ports.workers.each(partial(self._open, origin), batch.envelopes, signatures)
         await self._note_impostor(origin, opened)
         answers = await asyncio.gather(
             *(self._receive(sealed) for sealed in opened if isinstance(sealed, Sealed)), return_exceptions=True
@@ -102,7 +105,7 @@ class Receiver:
             receipt = ports.store.write(lambda tx: receive(tx, ports.border, ports.kinds, sealed, now))
         return ports.tracing.around(
             receipt,
-            f"process {EnvelopeKind.Name(content.kind)}",
+            f"process {name_of(EnvelopeKind, content.kind)}",
             parent=content.traceparent,
             attributes={"envelope.id": content.id, "envelope.origin": content.origin},
         )

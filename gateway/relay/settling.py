@@ -15,8 +15,10 @@ from gateway.relay.border import Command
 from gateway.relay.envelopes import open_receipt
 from gateway.relay.lanes import Delivered
 from gateway.relay.ports import RelayPorts
+from gateway.security.signing import count_signatures
 from gateway.store.port import Transaction
 from gateway.values.choices import UnknownChoice
+from gateway.values.names import name_of
 
 KEEP_AGAIN = 0.25  # seconds before receipts that the store could not keep are committed again
 _log = logging.getLogger(__name__)
@@ -33,7 +35,8 @@ class Settler:
 
         False at an index means that the envelope has to be sent again.
         """
-        opened = await self._ports.workers.each(self._open, batch)
+        signatures = count_signatures(delivered.result.receipt.signature for delivered in batch)
+        opened = await self._ports.workers.each(self._open, batch, signatures)
         answered = [
             (delivered, receipt) for delivered, receipt in zip(batch, opened, strict=True) if receipt is not None
         ]
@@ -90,7 +93,7 @@ class Settler:
         content, now = delivered.queued.sealed.content, self._ports.clock.now()
         return self._ports.tracing.around(
             self._ports.store.write(lambda tx: self._record(tx, delivered, receipt, now)),
-            f"settle {EnvelopeKind.Name(content.kind)}",
+            f"settle {name_of(EnvelopeKind, content.kind)}",
             parent=content.traceparent,
             attributes={"envelope.id": content.id, "envelope.destination": content.destination},
         )
@@ -119,7 +122,7 @@ class Settler:
             actor=f"region/{sent.destination}",
             action="Receipt",
             subject=sent.subject,
-            detail=f"{sent.id} {Outcome.Name(receipt.outcome)}",
+            detail=f"{sent.id} {name_of(Outcome, receipt.outcome)}",
         )
 
 

@@ -8,14 +8,17 @@ from typing import Protocol, TypeVar
 A = TypeVar("A")
 B = TypeVar("B")
 
-INLINE_LIMIT = 4  # items up to which a thread costs more time than it saves
+INLINE_LIMIT = 4  # signatures up to which a thread costs more time than it saves
 
 
 class Workers(Protocol):
     """Does a piece of pure work for many items."""
 
-    async def each(self, work: Callable[[A], B], items: Sequence[A]) -> list[B]:
-        """`[work(item) for item in items]`. Raises the exceptions of `work`."""
+    async def each(self, work: Callable[[A], B], items: Sequence[A], signatures: int) -> list[B]:
+        """`[work(item) for item in items]`, which verifies a number of signatures in all.
+
+        Raises the exceptions of `work`.
+        """
         ...
 
     async def alone(self, work: Callable[[], B]) -> B:
@@ -30,7 +33,7 @@ class Workers(Protocol):
 class InlineWorkers:
     """Works on the event loop: for the simulation and for tests."""
 
-    async def each(self, work: Callable[[A], B], items: Sequence[A]) -> list[B]:
+    async def each(self, work: Callable[[A], B], items: Sequence[A], signatures: int) -> list[B]:
         """See the port."""
         return [work(item) for item in items]
 
@@ -50,9 +53,9 @@ class ThreadWorkers:
         # A thread of its own, so that no signature waits for a password.
         self._slow = ThreadPoolExecutor(1, thread_name_prefix="passwords")
 
-    async def each(self, work: Callable[[A], B], items: Sequence[A]) -> list[B]:
+    async def each(self, work: Callable[[A], B], items: Sequence[A], signatures: int) -> list[B]:
         """See the port."""
-        if len(items) < INLINE_LIMIT:
+        if signatures < INLINE_LIMIT:
             return [work(item) for item in items]
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: [work(item) for item in items])
 

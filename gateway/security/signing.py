@@ -8,7 +8,7 @@ path to the root (32 bytes for each hash).
 """
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -84,6 +84,11 @@ class Signer:
             signature + _PLACE.pack(salt, len(contents), index) + path
             for index, (salt, path) in enumerate(zip(salts, paths, strict=True))
         ]
+
+
+def count_signatures(proofs: Iterable[bytes]) -> int:
+    """How many signatures are in proofs and plain signatures: contents of one tree share one."""
+    return len({each[:_SIGNATURE_BYTES] for each in proofs})
 
 
 def _signed(domain: bytes, content: bytes) -> bytes:

@@ -75,7 +75,7 @@ class Transaction(Protocol):
         ...
 
     def update(self, table: Table[R], row: R) -> None:
-        """Puts a changed row, with all columns of the shape. A row of its key must exist, else the operation fails."""
+        """Puts a changed row, with all columns that are not fixed. Without a row of its key, the operation fails."""
         ...
 
     def remove(self, table: Table[R], *key: Value) -> None:

@@ -26,6 +26,8 @@ class Table(Generic[R]):
     shape: type[R]
     """The class of a row: a frozen dataclass, whose fields are columns, in order."""
     key: tuple[str, ...]
+    fixed: tuple[str, ...] = ()
+    """Columns that no update changes: an engine then leaves their indexes alone."""
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -70,7 +72,7 @@ class Table(Generic[R]):
 
     @property
     def _changing(self) -> tuple[str, ...]:
-        return tuple(each for each in self.columns if each not in self.key)
+        return tuple(each for each in self.columns if each not in (*self.key, *self.fixed))
 
 
 @dataclass(frozen=True, eq=False)

@@ -127,6 +127,16 @@ def test_envelopes_of_one_subject_are_claimed_by_the_process_that_has_the_open_o
     run(scenario())
 
 
+def test_envelopes_of_one_commit_and_subject_are_claimed_by_one_process(adapter: Adapter, border: Border) -> None:
+    async def scenario() -> None:
+        async with adapter.open(MIGRATIONS) as store:
+            sent = (("1", "a", 0), ("2", "a", 1), ("3", "b", 1), ("4", "a", 0))
+            await asyncio.gather(*(store.write(sending(border, name, about=about, by=by)) for name, about, by in sent))
+            assert await store.read(claimants) == {"1": (0, 0), "2": (0, 1), "3": (1, 0), "4": (0, 1)}
+
+    run(scenario())
+
+
 def test_what_is_open_is_taken_up_oldest_first_and_what_is_closed_never(adapter: Adapter, border: Border) -> None:
     async def scenario() -> None:
         async with adapter.open(MIGRATIONS) as store:
@@ -361,6 +371,8 @@ def test_an_envelope_of_a_commit_of_which_the_outcome_was_lost_leaves_all_the_sa
 
     def breaking(tx: Transaction) -> None:
         sending(border, "1", about="a", by=0)(tx)
+        rows = tx.first(int, "SELECT COUNT(*) FROM outbox, data_keys")
+        assert rows, "they are written: only the COMMIT has no answer"
         proxy.hold_answers()
 
     async def scenario() -> None:

@@ -283,6 +283,19 @@ def test_a_changed_row_that_does_not_exist_fails_its_operation_alone(adapter: Ad
     assert adapter.notes() == ["a", "b", "c"]
 
 
+def test_an_update_leaves_fixed_columns_as_they_were_inserted(adapter: Adapter) -> None:
+    fixing = Table("items", Item, key=("box", "place"), fixed=("content",))
+    changed = Item("box", 1, "b", b"changed")
+
+    async def scenario(store: Store) -> None:
+        await with_box(store)
+        await store.write(lambda tx: tx.insert(fixing, Item("box", 1, "a", b"inserted")))
+        await store.write(lambda tx: tx.update(fixing, changed))
+        assert await store.read(items) == [replace(changed, content=b"inserted")]
+
+    with_store(adapter, scenario)
+
+
 def test_rows_of_many_operations_are_all_written(adapter: Adapter) -> None:
     names = [f"{number:04}" for number in range(2 * BATCH_LIMIT + 1)]
 

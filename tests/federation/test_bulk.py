@@ -17,6 +17,7 @@ from gateway.api.region.v1.order_service_pb2 import (
 )
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
+from gateway.security.signing import count_signatures
 from region_node.business.orders import application
 from region_node.business.orders.bulk import LARGEST_PACK
 from tests.federation.counter import REQUESTER, Counter, seconds
@@ -184,6 +185,23 @@ async def test_a_pack_of_no_form_is_refused_as_a_whole_and_the_stream_goes_on(
     assert taken == f"guangdong/counter/{good.request_id}"
     first = await submitted(guangdong, others[:1])
     assert first[others[0].request_id].HasField("order"), "nothing of a refused pack was stored"
+
+
+async def test_envelopes_of_a_pack_and_their_receipts_share_signatures_that_are_the_same_at_both_ends(
+    guangdong: Counter, sichuan: Counter
+) -> None:
+    number, federation = await sichuan.new_customer(), guangdong.federation
+    requests = named(guangdong, [guangdong.request("PAY", number) for _ in range(LARGEST_PACK)])
+    told = await results(guangdong, packed(requests, wait=20))
+    ids = [each.order.id for each in told]
+    asked = f"IN ({', '.join('?' * len(ids))}) AND envelope_id LIKE '%#submit>%' ORDER BY envelope_id"
+    columns = "SELECT envelope_id, signature, receipt_signature"
+    sent = federation.database("guangdong").rows(f"{columns} FROM outbox WHERE subject {asked}", *ids)
+    assert len(sent) == len(ids)
+    assert sent == federation.database("sichuan").rows(f"{columns} FROM inbox WHERE subject {asked}", *ids)
+    for column in (1, 2):
+        signatures = [each for row in sent if isinstance(each := row[column], bytes)]
+        assert 0 < count_signatures(signatures) < len(signatures) == len(ids)
 
 
 async def test_a_pack_with_a_wait_tells_what_the_home_regions_decided_as_submit_order_does(

@@ -80,7 +80,7 @@ class SlowWorkers:
     def __init__(self, source: random.Random) -> None:
         self._source = source
 
-    async def each(self, work: Callable[[A], B], items: Sequence[A]) -> list[B]:
+    async def each(self, work: Callable[[A], B], items: Sequence[A], signatures: int) -> list[B]:
         """See the port."""
         await asyncio.sleep(self._source.uniform(0.0, 0.002))
         return [work(item) for item in items]
@@ -162,7 +162,9 @@ class Region:
     async def _run(self, process: Process) -> None:
         store = SimulatedStore(self.ports.disk, process, random.Random(self.ports.source.getrandbits(64)))
         shared = keys()
-        border = Border(self.name, shared.signers[self.name], shared.trusted, CurrentFederation())
+        border = Border(
+            self.name, shared.signers[self.name], shared.trusted, CurrentFederation(), draw=self.ports.keys.draw
+        )
         self._put_in_force(border)
         provider = self.ports.provider
         provisioned = PROVISIONED if provider is not None else frozenset()

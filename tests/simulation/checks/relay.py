@@ -2,6 +2,11 @@
 
 from collections import Counter
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.x509 import load_pem_x509_certificate
+
+from deploy.audit.check_proof import SIGNATURE, Wrong, signed_bytes
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeKind, Outcome, Receipt, ReceiptContent
 from gateway.errors import Refused
@@ -60,11 +65,25 @@ def _both_ends(evidence: Evidence, row: Kept, arrived: list[tuple[str, Kept]]) -
     except Refused as refused:
         evidence.broken(SIGNED, row.envelope_id, str(refused))
         return
+    for kind, signer, signed in (("envelope", sealed.content.origin, envelope), ("receipt", row.peer, receipt)):
+        if not _proves_alone(kind, signer, signed.content, signed.signature):
+            evidence.broken(SIGNED, row.envelope_id, f"the signature of its {kind} does not prove it alone")
     if sealed.content.traceparent != _trace(evidence, row.subject):
         evidence.broken("one trace", row.envelope_id, f"it belongs to the trace {sealed.content.traceparent!r}")
     on_the_wire = evidence.receipts.get(row.envelope_id, set())
     if receipt.SerializeToString() not in on_the_wire:
         evidence.broken(SIGNED, row.envelope_id, "its receipt was never on the wire")
+
+
+def _proves_alone(kind: str, signer: str, content: bytes, proof: bytes) -> bool:
+    """Whether the script for authorities, which shares no code with the nodes, accepts a signature."""
+    key = load_pem_x509_certificate(keys().certificates[signer]).public_key()
+    assert isinstance(key, Ed25519PublicKey)
+    try:
+        key.verify(proof[:SIGNATURE], signed_bytes(kind, content, proof)[0])
+    except (InvalidSignature, Wrong):
+        return False
+    return True
 
 
 def _trace(evidence: Evidence, subject: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.simulation.mutants import providing, receiving, sending, storing, supporting
+from tests.simulation.mutants import providing, receiving, sending, signing, storing, supporting
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -43,6 +43,8 @@ MUTANTS = (
     Mutant(sending.gives_up_after_a_failure, "nothing lost"),
     Mutant(sending.taken_back_though_it_was_sent, "exactly once", first=7),
     Mutant(sending.payment_kept_though_it_was_refused, "money"),
+    Mutant(signing.path_of_a_wrong_tree_accepted, "non-repudiation"),
+    Mutant(signing.one_signature_for_the_receipts_of_two_commits, "non-repudiation"),
     Mutant(storing.answer_before_the_commit, "durable", first=1),
     Mutant(storing.audit_after_an_await, "audit", first=19),
     Mutant(storing.requests_not_remembered, "same answer"),
