@@ -117,10 +117,10 @@ def test_operations_that_share_a_commit_do_the_same_as_each_alone(batches: list[
 
 
 def test_a_row_is_read_once_until_its_table_changes() -> None:
-    def find_twice(tx: Transaction) -> list[object]:
+    def find_twice(tx: Transaction) -> list[Item | None]:
         return [tx.find(ITEMS, name) for name in ("a", "b", "a", "b")]
 
-    found = [Item("a", 1), None] * 2
+    found: list[object] = [Item("a", 1), None] * 2
     statements: list[str] = []
     with opened() as database:
         database.connection.execute("INSERT INTO items VALUES ('a', 1, 0)")

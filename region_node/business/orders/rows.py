@@ -65,6 +65,19 @@ ORDER_RECORDS = Records(
     table="orders",
     key="order_id",
     dated="create_time",
+    columns=(
+        "order_id",
+        "origin_region",
+        "home_region",
+        "operator",
+        "business",
+        "number",
+        "state",
+        "version",
+        "awaiting",
+        "create_time",
+        "is_sealed",
+    ),
     message=Order,
     row=OrderRow,
     subject=order_subject,
@@ -131,7 +144,7 @@ def update_order(tx: Transaction, order: Order, now: datetime) -> None:
 
 
 def _is_completed(tx: Transaction, order_id: str) -> bool:
-    return tx.first(int, "SELECT state FROM orders WHERE order_id = :id", id=order_id) == COMPLETED
+    return ORDER_RECORDS.column(tx, order_id, "state") == COMPLETED
 
 
 @prints_masked(number=masked_number)
