@@ -95,10 +95,10 @@ class _Rows(Generic[R]):
 
     def find(self, key: Key) -> R | None:
         """The pending row of a key."""
-        for group in self._groups:
-            if key in group:
-                return group[key]
-        return None
+        row = self.inserted.get(key)
+        if row is None:
+            row = self.updated.get(key)
+        return self.kept.get(key) if row is None else row
 
     def update(self, key: Key, row: R) -> None:
         """Raises RowMissing for a removed row."""
@@ -108,25 +108,20 @@ class _Rows(Generic[R]):
 
     def put(self, key: Key, row: R, otherwise: dict[Key, R]) -> None:
         """Adds a row to the group in which its key is, or to another one."""
-        group = next((group for group in self._groups if key in group), otherwise)
+        group = next((group for group in (self.inserted, self.updated, self.kept) if key in group), otherwise)
         group[key] = row
-        self._index(key, row, self._indexes)
+        if self._indexes:
+            self._index(key, row, self._indexes)
 
     def matching(self, columns: Mapping[str, Value]) -> dict[Key, R]:
         """The pending rows with these values, by their keys."""
         names, wanted = tuple(columns), tuple(columns.values())
         if names not in self._indexes:
             self._indexes[names] = {}
-            for group in self._groups:
-                for key, row in group.items():
-                    self._index(key, row, [names])
+            for key, row in (*self.inserted.items(), *self.updated.items(), *self.kept.items()):
+                self._index(key, row, [names])
         found = {key: self.find(key) for key in self._indexes[names].get(wanted, ())}
         return {key: row for key, row in found.items() if row is not None and _values(row, names) == wanted}
-
-    @property
-    def _groups(self) -> tuple[dict[Key, R], ...]:
-        """The groups of rows that will exist."""
-        return (self.inserted, self.updated, self.kept)
 
     def _index(self, key: Key, row: R, indexes: Iterable[tuple[str, ...]]) -> None:
         for names in indexes:
@@ -163,7 +158,9 @@ class _Sums:
         self._sums: dict[Key, dict[str, int]] = {}
 
     def add(self, key: Key, amounts: Mapping[str, int]) -> None:
-        sums = self._sums.setdefault(key, dict.fromkeys(self.table.added, 0))
+        sums = self._sums.get(key)
+        if sums is None:
+            sums = self._sums[key] = dict.fromkeys(self.table.added, 0)
         for name, amount in amounts.items():
             sums[name] += amount
 
@@ -279,7 +276,12 @@ class UnitTransaction(ABC):
                 self._write([table.name])
             elif (row := rows.find(key)) is not None:
                 return row
-        return self.once(table.name, (table, key), lambda: self._read(table, key))
+        known, place = self._unit.known.get(table.name), (table, key)
+        if known is not None and place in known:
+            return cast("R | None", known[place])
+        row = self._read(table, key)
+        self.know(table.name, place, row)
+        return row
 
     def find_all(self, table: Table[R], **columns: Value) -> list[R]:
         """See the port."""

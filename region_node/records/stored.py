@@ -89,13 +89,15 @@ class Records(Generic[M, R]):
         for (name, _, columns), body in zip(new, sealed, strict=True):
             tx.insert(self._rows, self._row({self.key: name, **columns, "body": body}))
 
-    def update(self, tx: Transaction, name: str, message: M, columns: Mapping[str, Value]) -> None:
-        """Stores a changed record, with its changed columns."""
+    def update(self, tx: Transaction, name: str, message: M, columns: Mapping[str, Value]) -> Mapping[str, Value]:
+        """Stores a changed record, with its changed columns; returns all columns as they were."""
         stored = tx.find(self._rows, name)
         if stored is None:
             raise RowMissing(self.table)
+        before = vars(stored)
         body = vault.seal(tx, self.subject(name), self.table, message.SerializeToString())
-        tx.update(self._rows, self._row({**vars(stored), **columns, "body": body}))
+        tx.update(self._rows, self._row({**before, **columns, "body": body}))
+        return before
 
     def listed(self, shown: str) -> Selection:
         """All records that satisfy an SQL condition, to be restricted further."""

@@ -137,14 +137,10 @@ def insert_order(tx: Transaction, row: OrderRow, now: datetime) -> None:
 
 def update_order(tx: Transaction, order: Order, now: datetime) -> None:
     """Stores a changed order and notes the event."""
-    if order.state == COMPLETED and not _is_completed(tx, order.id):
+    before = ORDER_RECORDS.update(tx, order.id, order, _changing(order))
+    if order.state == COMPLETED and before["state"] != COMPLETED:
         note_completed(tx, order, now)
-    ORDER_RECORDS.update(tx, order.id, order, _changing(order))
     _note_event(tx, order, now)
-
-
-def _is_completed(tx: Transaction, order_id: str) -> bool:
-    return ORDER_RECORDS.column(tx, order_id, "state") == COMPLETED
 
 
 @prints_masked(number=masked_number)
