@@ -21,9 +21,9 @@ E = TypeVar("E")
 class Transaction(Protocol):
     """An operation's view of the open transaction.
 
-    SQL is the common part of SQLite and PostgreSQL, with `:name` parameters. A put row (`insert`, `update`, `remove`,
-    `add`) is written together with those of other operations, at the commit at the latest. `find` and every statement
-    see the rows that were put before. An error of a put row reaches its operation alone.
+    SQL is the common part of SQLite and PostgreSQL, with `:name` parameters. A put row (`insert`, `update`, `keep`,
+    `remove`, `add`) is written together with those of other operations, at the commit at the latest. `find` and every
+    statement see the rows that were put before. An error of a put row reaches its operation alone.
     """
 
     @property
@@ -56,7 +56,7 @@ class Transaction(Protocol):
         ...
 
     def find(self, table: Table[R], *key: Value) -> R | None:
-        """The row of a key, or None."""
+        """The row of a key, or None. The row is read once until its table changes."""
         ...
 
     def find_all(self, table: Table[R], **columns: Value) -> list[R]:
@@ -76,6 +76,10 @@ class Transaction(Protocol):
 
     def update(self, table: Table[R], row: R) -> None:
         """Puts a changed row, with all columns that are not fixed. Without a row of its key, the operation fails."""
+        ...
+
+    def keep(self, table: Table[R], row: R) -> None:
+        """Puts a row with all columns of the shape, whether or not a row of its key exists."""
         ...
 
     def remove(self, table: Table[R], *key: Value) -> None:

@@ -41,7 +41,7 @@ class Table(Generic[R]):
 
     @cached_property
     def inserted(self) -> Callable[[R], Key]:
-        """The values of a row for `insert`."""
+        """The values of a row for `insert` and `keep`."""
         return _reader(self.columns)
 
     @cached_property
@@ -58,6 +58,12 @@ class Table(Generic[R]):
     def insert(self) -> str:
         """The statement for a new row."""
         return _insert(self.name, self.columns)
+
+    @cached_property
+    def keep(self) -> str:
+        """The statement for a row that is new or changed."""
+        changed = ", ".join(f"{each} = excluded.{each}" for each in self._changing)
+        return f"{self.insert} ON CONFLICT ({', '.join(self.key)}) DO UPDATE SET {changed}"
 
     @cached_property
     def update(self) -> str:

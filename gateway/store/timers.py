@@ -10,6 +10,7 @@ from functools import partial
 
 from gateway.errors import Refused
 from gateway.store.port import Store, Transaction
+from gateway.store.tables import Table
 from gateway.time.clock import Clock, from_microseconds, to_microseconds
 from gateway.time.looks import until_look
 
@@ -32,6 +33,9 @@ class Timer:
     """In microseconds."""
 
 
+TIMERS = Table("timers", Timer, key=("timer_id",))
+
+
 @dataclass(frozen=True)
 class TimerSet:
     """Published when a timer was set."""
@@ -51,23 +55,19 @@ def set_timers(tx: Transaction, timers: Sequence[Timer]) -> None:
     """Sets many timers, and replaces those with the same ids."""
     if not timers:
         return
-    tx.execute_many(
-        "INSERT INTO timers (timer_id, kind, subject, due_time) VALUES (:timer_id, :kind, :subject, :due_time)"
-        " ON CONFLICT (timer_id) DO UPDATE SET kind = excluded.kind, subject = excluded.subject,"
-        " due_time = excluded.due_time",
-        [vars(each) for each in timers],
-    )
+    for each in timers:
+        tx.keep(TIMERS, each)
     tx.publish(TimerSet(from_microseconds(min(each.due_time for each in timers))))
 
 
 def cancel_timer(tx: Transaction, timer_id: str) -> None:
     """Removes a timer if it exists."""
-    tx.execute("DELETE FROM timers WHERE timer_id = :timer_id", timer_id=timer_id)
+    tx.remove(TIMERS, timer_id)
 
 
 def is_set(tx: Transaction, timer_id: str) -> bool:
     """Whether a timer with this id exists."""
-    return tx.first(int, "SELECT 1 FROM timers WHERE timer_id = :timer_id", timer_id=timer_id) is not None
+    return tx.find(TIMERS, timer_id) is not None
 
 
 def due_timers(tx: Transaction, now: datetime, limit: int = SWEEP_LIMIT) -> list[Timer]:

@@ -65,12 +65,14 @@ def _words(statement: str) -> frozenset[str]:
 
 
 class _Rows(Generic[R]):
-    """The pending rows of a table. A key is in at most one of the groups `removed`, `updated` and `inserted`."""
+    """The pending rows of a table. A key is in at most one of the groups of removed, changed, kept and new rows."""
 
     def __init__(self, table: Table[R]) -> None:
         self.table = table
         self.removed: dict[Key, None] = {}
         self.updated: dict[Key, R] = {}
+        self.kept: dict[Key, R] = {}
+        """Rows that are new or changed."""
         self.inserted: dict[Key, R] = {}
         self.late: dict[Key, Callable[[R], R]] = {}
         """The functions that complete inserted rows."""
@@ -85,31 +87,38 @@ class _Rows(Generic[R]):
 
     def holds(self, key: Key) -> bool:
         """Whether a row of a key is pending."""
-        return key in self.inserted or key in self.updated
+        return key in self.inserted or key in self.updated or key in self.kept
 
     def changes(self, key: Key) -> bool:
         """Whether the stored row of a key is not as it will be."""
-        return key in self.updated or key in self.removed
+        return key in self.updated or key in self.removed or key in self.kept
 
     def find(self, key: Key) -> R | None:
         """The pending row of a key."""
         row = self.inserted.get(key)
-        return self.updated.get(key) if row is None else row
+        if row is None:
+            row = self.updated.get(key)
+        return self.kept.get(key) if row is None else row
 
     def update(self, key: Key, row: R) -> None:
         """Raises RowMissing for a removed row."""
         if key in self.removed:
             raise RowMissing(self.table.name)
-        group = self.inserted if key in self.inserted else self.updated
+        self.put(key, row, self.updated)
+
+    def put(self, key: Key, row: R, otherwise: dict[Key, R]) -> None:
+        """Adds a row to the group in which its key is, or to another one."""
+        group = next((group for group in (self.inserted, self.updated, self.kept) if key in group), otherwise)
         group[key] = row
-        self._index(key, row, self._indexes)
+        if self._indexes:
+            self._index(key, row, self._indexes)
 
     def matching(self, columns: Mapping[str, Value]) -> dict[Key, R]:
         """The pending rows with these values, by their keys."""
         names, wanted = tuple(columns), tuple(columns.values())
         if names not in self._indexes:
             self._indexes[names] = {}
-            for key, row in (*self.inserted.items(), *self.updated.items()):
+            for key, row in (*self.inserted.items(), *self.updated.items(), *self.kept.items()):
                 self._index(key, row, [names])
         found = {key: self.find(key) for key in self._indexes[names].get(wanted, ())}
         return {key: row for key, row in found.items() if row is not None and _values(row, names) == wanted}
@@ -127,6 +136,8 @@ class _Rows(Generic[R]):
             changed = [table.updated(row) for row in self.updated.values()]
             if write(table.update, changed) < len(changed):
                 raise RowMissing(table.name)
+        if self.kept:
+            write(table.keep, [table.inserted(row) for row in self.kept.values()])
         for key, complete in self.late.items():
             self.inserted[key] = complete(self.inserted[key])
         if self.inserted:
@@ -147,7 +158,9 @@ class _Sums:
         self._sums: dict[Key, dict[str, int]] = {}
 
     def add(self, key: Key, amounts: Mapping[str, int]) -> None:
-        sums = self._sums.setdefault(key, dict.fromkeys(self.table.added, 0))
+        sums = self._sums.get(key)
+        if sums is None:
+            sums = self._sums[key] = dict.fromkeys(self.table.added, 0)
         for name, amount in amounts.items():
             sums[name] += amount
 
@@ -263,9 +276,12 @@ class UnitTransaction(ABC):
                 self._write([table.name])
             elif (row := rows.find(key)) is not None:
                 return row
-        found = self._run(table.query, dict(zip(table.key, key, strict=True))).fetchone()
-        shape: Callable[..., R] = table.shape
-        return None if found is None else shape(*found)
+        known, place = self._unit.known.get(table.name), (table, key)
+        if known is not None and place in known:
+            return cast("R | None", known[place])
+        row = self._read(table, key)
+        self.know(table.name, place, row)
+        return row
 
     def find_all(self, table: Table[R], **columns: Value) -> list[R]:
         """See the port."""
@@ -280,6 +296,8 @@ class UnitTransaction(ABC):
         found = [shape(*row) for row in self._run(query, columns).fetchall()]
         if rows is not None:
             found = [row for row in found if not rows.changes(table.key_of(row))]
+        for row in found:
+            self.know(table.name, (table, table.key_of(row)), row)
         return [*found, *put.values()]
 
     def insert(self, table: Table[R], row: R) -> None:
@@ -301,9 +319,18 @@ class UnitTransaction(ABC):
         rows.update(key, row)
         self._was_put()
 
+    def keep(self, table: Table[R], row: R) -> None:
+        """See the port."""
+        key, rows = table.key_of(row), self._rows(table)
+        if key in rows.late or key in rows.removed:
+            rows = self._rows_written(table)
+        rows.put(key, row, rows.kept)
+        self._was_put()
+
     def remove(self, table: Table[R], *key: Value) -> None:
         """See the port."""
         rows = self._rows(table)
+        rows.kept.pop(key, None)
         if rows.holds(key):
             rows = self._rows_written(table)
         rows.removed[key] = None
@@ -359,6 +386,11 @@ class UnitTransaction(ABC):
             self._write(named)
             if sql.lstrip()[:6].upper() != "SELECT":
                 self._unit.forget(named)
+
+    def _read(self, table: Table[R], key: Key) -> R | None:
+        found = self._run(table.query, dict(zip(table.key, key, strict=True))).fetchone()
+        shape: Callable[..., R] = table.shape
+        return None if found is None else shape(*found)
 
     def _pending(self, table: Table[R]) -> _Rows[R] | None:
         rows = self._unit.pending.get(table.name)

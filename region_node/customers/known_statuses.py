@@ -8,6 +8,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.batched_lookup import rows_among
 from gateway.store.port import Transaction
+from gateway.store.tables import Table
 from region_node.customers.status import ACTIVE, ERASED, RESTRICTED
 from region_node.node.subjects import number_index
 
@@ -36,21 +37,16 @@ class KnownStatus:
     status: CustomerStatus.ValueType
 
 
+_KNOWN = Table("known_statuses", KnownStatus, key=("number_index", "region"))
+
+
 def keep_known(tx: Transaction, number: str, region: str, status: CustomerStatus.ValueType) -> None:
     """Stores another region's status of its customer of a number."""
     index = number_index(tx, number)
     if status == ACTIVE:
-        tx.execute(
-            "DELETE FROM known_statuses WHERE number_index = :number AND region = :region", number=index, region=region
-        )
-        return
-    tx.execute(
-        "INSERT INTO known_statuses (number_index, region, status) VALUES (:number, :region, :status)"
-        " ON CONFLICT (number_index, region) DO UPDATE SET status = excluded.status",
-        number=index,
-        region=region,
-        status=status,
-    )
+        tx.remove(_KNOWN, index, region)
+    else:
+        tx.keep(_KNOWN, KnownStatus(index, region, status))
 
 
 def statuses_of(tx: Transaction, numbers: Sequence[str]) -> Sequence[KnownStatus]:

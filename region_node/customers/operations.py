@@ -25,6 +25,7 @@ from region_node.customers.rows import (
     insert_customers,
     insert_line,
     insert_lines,
+    line_at_rest,
     line_of,
     lines_after,
     update_customer,
@@ -129,13 +130,14 @@ def _require_not_erased(tx: Transaction, number: str) -> None:
 
 def keep_line(tx: Transaction, line: Line, now: datetime) -> None:
     """Stores a new or changed line and the start of its state. A timer ends a suspension with an agreed end."""
-    before = line_of(tx, line.product_id)
+    before = line_at_rest(tx, line.product_id)
     if before is None:
         insert_line(tx, line)
     else:
         update_line(tx, line)
     note_state(tx, before, line, now)
-    _watch_suspension(tx, line)
+    if line.suspension_end is not None or (before is not None and before.suspension_end is not None):
+        _watch_suspension(tx, line)
 
 
 def keep_customer(tx: Transaction, customer: CustomerRow) -> None:

@@ -18,25 +18,15 @@ from gateway.api.region.v1.customer_service_pb2 import (
 )
 from gateway.store import vault
 from gateway.store.batched_lookup import rows_among
-from gateway.store.port import Transaction, Value
+from gateway.store.port import Transaction
+from gateway.store.tables import Table
+from gateway.store.unit_of_work import RowMissing
 from gateway.time.clock import from_microseconds, to_microseconds
 from gateway.wording.masking import masked_address, masked_email, masked_name, masked_number, masked_text, prints_masked
 from region_node.node.subjects import customer_subject, number_index
 from region_node.records.readable import readable_page
 
-_LINE_COLUMNS = (
-    "product_id, customer_id, account_id, status, plan_id, start_time, contract_end, binding, sim_replaced,"
-    " suspension_end, kind, rating_type, suspension_kind, card_kind, sealed"
-)
-_LINES = f"SELECT {_LINE_COLUMNS} FROM products"  # noqa: S608 - column names only
 _READABLE = " AND customer_id NOT IN (SELECT customer_id FROM customers WHERE status <> 1)"
-_INSERT_LINE = (
-    f"INSERT INTO products ({_LINE_COLUMNS}, number, suspension_reason, address, taken_over,"  # noqa: S608 - column names
-    " taken_over_content) VALUES"
-    " (:product_id, :customer_id, :account_id, :status, :plan_id, :start_time, :contract_end, :binding, :sim_replaced,"
-    " :suspension_end, :kind, :rating_type, :suspension_kind, :card_kind, :sealed, :number, '', '',"
-    " :taken_over, :taken_over_content)"
-)
 _INSERT_CUSTOMER = "INSERT INTO customers (customer_id, name, email, sealed) VALUES (:customer_id, '', '', :sealed)"
 _CONTENT = "taken-over customer"  # the kind of index that compares contents
 _CUSTOMERS = "SELECT customer_id, sealed FROM customers WHERE customer_id"
@@ -112,7 +102,9 @@ class _CustomerAtRest:
 
 
 @dataclass(frozen=True)
-class _LineAtRest:
+class LineAtRest:
+    """A line as stored; times are in microseconds. `number` and `taken_over_content` are indexes."""
+
     product_id: str
     customer_id: str
     account_id: str
@@ -128,22 +120,43 @@ class _LineAtRest:
     suspension_kind: SuspensionKind.ValueType
     card_kind: CardKind.ValueType
     sealed: bytes
+    number: str = field(repr=False)
+    taken_over: int
+    taken_over_content: str | None
+    suspension_reason: str = field(default="", repr=False)
+    """Not sealed: of a line that a version without sealing has stored."""
+    address: str = field(default="", repr=False)
+    """As `suspension_reason`."""
+
+
+_LINES = Table("products", LineAtRest, key=("product_id",))
+_ALL_LINES = f"SELECT {', '.join(_LINES.columns)} FROM products"  # noqa: S608 - column names only
 
 
 def find_line(tx: Transaction, number: str) -> Line | None:
     """The line with a number."""
-    return _line(tx, tx.first(_LineAtRest, f"{_LINES} WHERE number = :number", number=number_index(tx, number)))
+    return next(iter(_opened(tx, _numbered(tx, number))), None)
 
 
 def is_number_in_use(tx: Transaction, number: str) -> bool:
     """Whether a line has the number, also a line of an erased customer."""
-    sql = "SELECT 1 FROM products WHERE number = :number"
-    return tx.first(int, sql, number=number_index(tx, number)) is not None
+    return bool(_numbered(tx, number))
 
 
 def line_of(tx: Transaction, product_id: str) -> Line | None:
     """The line with an id."""
-    return _line(tx, tx.first(_LineAtRest, f"{_LINES} WHERE product_id = :id", id=product_id))
+    row = line_at_rest(tx, product_id)
+    return None if row is None else _opened(tx, [row])[0]
+
+
+def line_at_rest(tx: Transaction, product_id: str) -> LineAtRest | None:
+    """The stored row of the line with an id, also of an erased customer's."""
+    return tx.find(_LINES, product_id)
+
+
+def _numbered(tx: Transaction, number: str) -> list[LineAtRest]:
+    """The stored row of the line with a number, if there is one."""
+    return tx.find_all(_LINES, number=number_index(tx, number))
 
 
 def insert_line(tx: Transaction, line: Line) -> None:
@@ -161,27 +174,31 @@ def insert_lines(tx: Transaction, lines: Sequence[Line], taken_over: datetime, d
 
 def _insert_lines(tx: Transaction, lines: Sequence[Line], taken_over: int, digests: Sequence[bytes]) -> None:
     sealed = vault.seal_many(tx, [line_sealing(line) for line in lines])
-    rows = [
-        {
-            **_columns(tx, line, content),
-            "taken_over": taken_over,
-            "taken_over_content": taken_over_content(tx, digest) if digest else None,
-        }
-        for line, content, digest in zip(lines, sealed, digests, strict=True)
-    ]
-    tx.execute_many(_INSERT_LINE, rows)
+    for line, content, digest in zip(lines, sealed, digests, strict=True):
+        known_by = taken_over_content(tx, digest) if digest else None
+        tx.insert(_LINES, _at_rest(line, content, number_index(tx, line.number), taken_over, known_by))
 
 
 def update_line(tx: Transaction, line: Line) -> None:
     """Stores the mutable columns of a line."""
+    stored = line_at_rest(tx, line.product_id)
+    if stored is None:
+        raise RowMissing(_LINES.name)
     (sealed,) = vault.seal_many(tx, [line_sealing(line)])
-    tx.execute(
-        "UPDATE products SET status = :status, plan_id = :plan_id, contract_end = :contract_end, binding = :binding,"
-        " sim_replaced = :sim_replaced, suspension_end = :suspension_end, rating_type = :rating_type,"
-        " suspension_kind = :suspension_kind, card_kind = :card_kind, sealed = :sealed"
-        " WHERE product_id = :product_id",
-        **_changeable(line, sealed),
+    changed = replace(
+        stored,
+        status=line.status,
+        plan_id=line.plan_id,
+        contract_end=_column(line.contract_end),
+        binding=line.binding,
+        sim_replaced=_column(line.sim_replaced),
+        suspension_end=_column(line.suspension_end),
+        rating_type=line.rating_type,
+        suspension_kind=line.suspension_kind,
+        card_kind=line.card_kind,
+        sealed=sealed,
     )
+    tx.update(_LINES, changed)
 
 
 def find_customer(tx: Transaction, customer_id: str) -> CustomerRow | None:
@@ -215,10 +232,10 @@ def lines_after(tx: Transaction, customer_id: str, product_id: str, limit: int) 
     Lines of customers whose data may not be read are left out.
     """
 
-    def rows_after(last: _LineAtRest | None) -> list[_LineAtRest]:
+    def rows_after(last: LineAtRest | None) -> list[LineAtRest]:
         return tx.all(
-            _LineAtRest,
-            f"{_LINES} WHERE (customer_id, product_id) > (:customer_id, :product_id)"
+            LineAtRest,
+            f"{_ALL_LINES} WHERE (customer_id, product_id) > (:customer_id, :product_id)"
             f"{_READABLE} ORDER BY customer_id, product_id LIMIT :limit",
             customer_id=last.customer_id if last is not None else customer_id,
             product_id=last.product_id if last is not None else product_id,
@@ -237,10 +254,10 @@ def lines_ending(tx: Transaction, start: datetime, end: datetime, after: str, li
     """
     instant, _, product_id = after.partition(" ")
 
-    def rows_after(last: _LineAtRest | None) -> list[_LineAtRest]:
+    def rows_after(last: LineAtRest | None) -> list[LineAtRest]:
         return tx.all(
-            _LineAtRest,
-            f"{_LINES} WHERE contract_end > :start AND contract_end <= :end"
+            LineAtRest,
+            f"{_ALL_LINES} WHERE contract_end > :start AND contract_end <= :end"
             " AND (contract_end > :instant OR (contract_end = :instant AND product_id > :id))"
             f"{_READABLE} ORDER BY contract_end, product_id LIMIT :limit",
             start=to_microseconds(start),
@@ -260,7 +277,7 @@ def customer_numbered(tx: Transaction, number: str) -> str | None:
 
 def lines_of_customer(tx: Transaction, customer_id: str) -> list[Line]:
     """All lines of a customer; none of an erased one."""
-    rows = tx.all(_LineAtRest, f"{_LINES} WHERE customer_id = :id ORDER BY product_id", id=customer_id)
+    rows = tx.all(LineAtRest, f"{_ALL_LINES} WHERE customer_id = :id ORDER BY product_id", id=customer_id)
     return [line for line in _opened(tx, rows) if line is not None]
 
 
@@ -341,31 +358,27 @@ def _line_place(customer_id: str, product_id: str, content: bytes) -> vault.Seal
     return vault.Sealing(customer_subject(customer_id), f"products/{product_id}", content)
 
 
-def _columns(tx: Transaction, line: Line, sealed: bytes) -> dict[str, Value]:
-    return {
-        **_changeable(line, sealed),
-        "customer_id": line.customer_id,
-        "account_id": line.account_id,
-        "number": number_index(tx, line.number),
-        "start_time": to_microseconds(line.start_time),
-        "kind": line.kind,
-    }
-
-
-def _changeable(line: Line, sealed: bytes) -> dict[str, Value]:
-    return {
-        "product_id": line.product_id,
-        "status": line.status,
-        "plan_id": line.plan_id,
-        "contract_end": _column(line.contract_end),
-        "binding": line.binding,
-        "sim_replaced": _column(line.sim_replaced),
-        "suspension_end": _column(line.suspension_end),
-        "rating_type": line.rating_type,
-        "suspension_kind": line.suspension_kind,
-        "card_kind": line.card_kind,
-        "sealed": sealed,
-    }
+def _at_rest(line: Line, sealed: bytes, number: str, taken_over: int, content: str | None) -> LineAtRest:
+    return LineAtRest(
+        line.product_id,
+        line.customer_id,
+        line.account_id,
+        line.status,
+        line.plan_id,
+        to_microseconds(line.start_time),
+        _column(line.contract_end),
+        line.binding,
+        _column(line.sim_replaced),
+        _column(line.suspension_end),
+        line.kind,
+        line.rating_type,
+        line.suspension_kind,
+        line.card_kind,
+        sealed,
+        number,
+        taken_over,
+        content,
+    )
 
 
 def _column(instant: datetime | None) -> int | None:
@@ -381,16 +394,12 @@ def _customer(customer_id: str, content: bytes) -> CustomerRow:
     return CustomerRow(customer_id, found.name, found.email)
 
 
-def _line(tx: Transaction, row: _LineAtRest | None) -> Line | None:
-    return None if row is None else _opened(tx, [row])[0]
-
-
-def _opened(tx: Transaction, rows: Sequence[_LineAtRest]) -> list[Line | None]:
+def _opened(tx: Transaction, rows: Sequence[LineAtRest]) -> list[Line | None]:
     contents = vault.open_many(tx, [_line_place(row.customer_id, row.product_id, row.sealed) for row in rows])
     return [None if content is None else _read(row, content) for row, content in zip(rows, contents, strict=True)]
 
 
-def _read(row: _LineAtRest, content: bytes) -> Line:
+def _read(row: LineAtRest, content: bytes) -> Line:
     product = Product.FromString(content)
     return Line(
         row.product_id,

@@ -1,18 +1,31 @@
 """The permitted use of a customer's data: all, storage alone, or none."""
 
+from dataclasses import dataclass
+
 from gateway.api.region.v1.erasure_service_pb2 import CustomerStatus
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import Transaction
+from gateway.store.tables import Table
 
 ACTIVE = CustomerStatus.CUSTOMER_STATUS_ACTIVE
 RESTRICTED = CustomerStatus.CUSTOMER_STATUS_RESTRICTED
 ERASED = CustomerStatus.CUSTOMER_STATUS_ERASED
 
 
+@dataclass(frozen=True)
+class _Status:
+    customer_id: str
+    status: CustomerStatus.ValueType
+
+
+_STATUSES = Table("customers", _Status, key=("customer_id",))
+
+
 def status_of(tx: Transaction, customer_id: str) -> CustomerStatus.ValueType | None:
     """The status of a customer; None for an unknown one."""
-    return tx.first(CustomerStatus.ValueType, "SELECT status FROM customers WHERE customer_id = :id", id=customer_id)
+    found = tx.find(_STATUSES, customer_id)
+    return None if found is None else found.status
 
 
 def keep_status(tx: Transaction, customer_id: str, status: CustomerStatus.ValueType) -> None:

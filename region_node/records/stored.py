@@ -4,8 +4,8 @@ A kind adds its search columns, and the consequences of a write.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, make_dataclass
-from functools import cache
+from dataclasses import dataclass, field, make_dataclass
+from functools import cache, cached_property
 from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
@@ -16,10 +16,19 @@ from gateway.rpc.pages import sequence_after
 from gateway.store import vault
 from gateway.store.port import Transaction, Value
 from gateway.store.tables import Table
-from region_node.records.listing import Page, Selection, Stored
+from gateway.store.unit_of_work import RowMissing
+from region_node.records.listing import Page, Selection
 
 M = TypeVar("M", bound=Message)
 R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class _AtRest:
+    """The columns that the rows of all kinds have."""
+
+    traceparent: str
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -29,12 +38,14 @@ class Records(Generic[M, R]):
     Callers and other regions see the message. A fact that only this region needs is no field of it: the fact has a
     column of the row, or a table by the id of the record, and is sealed there if it is personal data.
 
-    `key` is the column of the id, `dated` that of the date of creation.
+    `key` is the column of the id, `dated` that of the date of creation. `columns` are all that records are stored with,
+    besides `traceparent` and `body`.
     """
 
     table: str
     key: str
     dated: str
+    columns: tuple[str, ...]
     message: type[M]
     row: Callable[[M, str], R]
     """The row of a message and the trace of all its envelopes."""
@@ -44,22 +55,22 @@ class Records(Generic[M, R]):
 
     def find(self, tx: Transaction, name: str) -> R | None:
         """The record with an id; None also for an unreadable one."""
-        stored = self._stored(tx, name)
-        message = self._message(tx, stored)
+        stored = tx.find(self._rows, name)
+        message = self._message(tx, name, stored)
         return None if stored is None or message is None else self.row(message, stored.traceparent)
 
     def read(self, tx: Transaction, name: str) -> M | None:
         """The message of the record with an id; None also for an unreadable one."""
-        return self._message(tx, self._stored(tx, name))
+        return self._message(tx, name, tx.find(self._rows, name))
 
-    def text(self, tx: Transaction, name: str, column: str) -> str | None:
+    def column(self, tx: Transaction, name: str, column: str) -> Value:
         """A column of the record with an id, also of an unreadable one; None where there is no record."""
-        sql = f"SELECT {column} FROM {self.table} WHERE {self.key} = :name"  # noqa: S608 - names of modules
-        return tx.first(str, sql, name=name)
+        stored = tx.find(self._rows, name)
+        return None if stored is None else getattr(stored, column)
 
     def is_known(self, tx: Transaction, name: str) -> bool:
         """Whether there is a record with an id, also an unreadable one."""
-        return self.text(tx, name, self.key) is not None
+        return tx.find(self._rows, name) is not None
 
     def require(self, tx: Transaction, name: str) -> R:
         """The record with an id. Raises Refused with the reason `not_found`."""
@@ -70,20 +81,23 @@ class Records(Generic[M, R]):
 
     def insert(self, tx: Transaction, name: str, message: M, columns: Mapping[str, Value]) -> None:
         """Adds a record with its columns."""
-        (row,) = self._rows(tx, [(name, message, columns)])
-        tx.execute(_insert(self.table, row), **row)
+        self.insert_all(tx, [(name, message, columns)])
 
     def insert_all(self, tx: Transaction, new: Sequence[tuple[str, M, Mapping[str, Value]]]) -> None:
-        """Adds records, all with the same columns."""
-        rows = self._rows(tx, new)
-        tx.execute_many(_insert(self.table, rows[0]), rows)
+        """Adds records with their columns."""
+        sealed = vault.seal_many(tx, [self.sealing(name, each.SerializeToString()) for name, each, _ in new])
+        for (name, _, columns), body in zip(new, sealed, strict=True):
+            tx.insert(self._rows, self._row({self.key: name, **columns, "body": body}))
 
-    def update(self, tx: Transaction, name: str, message: M, columns: Mapping[str, Value]) -> None:
-        """Stores a changed record, with its changed columns."""
+    def update(self, tx: Transaction, name: str, message: M, columns: Mapping[str, Value]) -> Mapping[str, Value]:
+        """Stores a changed record, with its changed columns; returns all columns as they were."""
+        stored = tx.find(self._rows, name)
+        if stored is None:
+            raise RowMissing(self.table)
+        before = vars(stored)
         body = vault.seal(tx, self.subject(name), self.table, message.SerializeToString())
-        changed = ", ".join(f"{each} = :{each}" for each in (*columns, "body"))
-        sql = f"UPDATE {self.table} SET {changed} WHERE {self.key} = :{self.key}"  # noqa: S608 - names of modules
-        tx.execute(sql, **{self.key: name, **columns, "body": body})
+        tx.update(self._rows, self._row({**before, **columns, "body": body}))
+        return before
 
     def listed(self, shown: str) -> Selection:
         """All records that satisfy an SQL condition, to be restricted further."""
@@ -91,28 +105,26 @@ class Records(Generic[M, R]):
 
     def page(self, tx: Transaction, listed: Selection, before: tuple[int, str] | None, limit: int) -> Page[M]:
         """At most `limit` records of a selection, newest first, older than `before` (date in microseconds, id)."""
-        return listed.page(tx, lambda stored: self._messages(tx, stored), before, limit)
+        return listed.page(tx, lambda rows: self._messages(tx, [(row.name, row.body) for row in rows]), before, limit)
 
     def sealing(self, name: str, content: bytes) -> vault.Sealing:
         """The body of the record with an id, sealed or to be sealed."""
         return vault.Sealing(self.subject(name), self.table, content)
 
-    def _stored(self, tx: Transaction, name: str) -> Stored | None:
-        columns = f"{self.key}, {self.dated}, traceparent, body"
-        sql = f"SELECT {columns} FROM {self.table} WHERE {self.key} = :name"  # noqa: S608 - names of modules
-        return tx.first(Stored, sql, name=name)
+    @cached_property
+    def _rows(self) -> Table[_AtRest]:
+        shape = make_dataclass("RecordAtRest", self.columns, bases=(_AtRest,), frozen=True)
+        return Table(self.table, shape, key=(self.key,))
 
-    def _message(self, tx: Transaction, stored: Stored | None) -> M | None:
-        return None if stored is None else self._messages(tx, [stored])[0]
+    def _row(self, columns: Mapping[str, Value]) -> _AtRest:
+        shape: Callable[..., _AtRest] = self._rows.shape
+        return shape(**columns)
 
-    def _rows(
-        self, tx: Transaction, new: Sequence[tuple[str, M, Mapping[str, Value]]]
-    ) -> Sequence[Mapping[str, Value]]:
-        sealed = vault.seal_many(tx, [self.sealing(name, each.SerializeToString()) for name, each, _ in new])
-        return [{self.key: name, **columns, "body": body} for (name, _, columns), body in zip(new, sealed, strict=True)]
+    def _message(self, tx: Transaction, name: str, stored: _AtRest | None) -> M | None:
+        return None if stored is None else self._messages(tx, [(name, stored.body)])[0]
 
-    def _messages(self, tx: Transaction, stored: Sequence[Stored]) -> list[M | None]:
-        bodies = vault.open_many(tx, [self.sealing(each.name, each.body) for each in stored])
+    def _messages(self, tx: Transaction, stored: Sequence[tuple[str, bytes]]) -> list[M | None]:
+        bodies = vault.open_many(tx, [self.sealing(name, body) for name, body in stored])
         return [None if body is None else self.message.FromString(body) for body in bodies]
 
 
@@ -195,8 +207,3 @@ def _events(events: Events, columns: tuple[str, ...]) -> Table[object]:
     """The table of a kind's events: the number, the id of the record, and the columns of the kind."""
     shape = make_dataclass("EventRow", ["sequence", events.key, *columns], frozen=True)
     return Table(events.table, shape, key=("sequence",))
-
-
-def _insert(table: str, row: Mapping[str, Value]) -> str:
-    """The statement that adds such a row; its columns are named by modules."""
-    return f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(f':{each}' for each in row)})"  # noqa: S608

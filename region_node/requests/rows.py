@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -10,6 +10,7 @@ from gateway.errors import Refused
 from gateway.relay.at_rest import envelope_subject
 from gateway.store import vault
 from gateway.store.port import Transaction
+from gateway.store.tables import Table
 from gateway.time.clock import to_microseconds
 
 PARAMETERS = "requests"
@@ -46,22 +47,24 @@ class RequestRow:
 
 @dataclass(frozen=True)
 class _RequestAtRest:
+    caller: str
+    request_id: str
     digest: bytes
-    subject: str
+    order_id: str
     settled: int
     reason: int
+    parameters: str
+    time: int
+    is_sealed: int
     sealed: bytes | None
+
+
+_REQUESTS = Table("requests", _RequestAtRest, key=("caller", "request_id"))
 
 
 def find_request(tx: Transaction, caller: str, request_id: str) -> RequestRow | None:
     """The stored request."""
-    row = tx.first(
-        _RequestAtRest,
-        "SELECT digest, order_id, settled, reason, sealed FROM requests"
-        " WHERE caller = :caller AND request_id = :request_id",
-        caller=caller,
-        request_id=request_id,
-    )
+    row = tx.find(_REQUESTS, caller, request_id)
     return None if row is None else _request_row(tx, row)
 
 
@@ -85,31 +88,20 @@ def keyed_digest(tx: Transaction, digest: bytes) -> bytes:
 
 def insert_request(tx: Transaction, key: RequestKey, subject: str, *, settled: bool, now: datetime) -> None:
     """Remembers a request."""
-    tx.execute(
-        "INSERT INTO requests (caller, request_id, digest, order_id, settled, reason, parameters, time, is_sealed)"
-        " VALUES (:caller, :request_id, :digest, :order_id, :settled, 0, '', :time, 1)",
-        caller=key.caller,
-        request_id=key.request_id,
-        digest=keyed_digest(tx, key.digest),
-        order_id=subject,
-        settled=int(settled),
-        time=to_microseconds(now),
+    digest, time = keyed_digest(tx, key.digest), to_microseconds(now)
+    tx.insert(
+        _REQUESTS, _RequestAtRest(key.caller, key.request_id, digest, subject, int(settled), 0, "", time, 1, None)
     )
 
 
 def settle_request(tx: Transaction, caller: str, request_id: str, refused: Refused | None) -> None:
     """Remembers the home region's answer to a request."""
-    where = "WHERE caller = :caller AND request_id = :request_id"
-    subject = tx.first(str, f"SELECT order_id FROM requests {where}", caller=caller, request_id=request_id)  # noqa: S608
-    if subject is None:
+    row = tx.find(_REQUESTS, caller, request_id)
+    if row is None:
         return
-    tx.execute(
-        f"UPDATE requests SET settled = 1, reason = :reason, sealed = :sealed {where}",  # noqa: S608 - a constant
-        reason=refused.reason if refused is not None else 0,
-        sealed=_seal_parameters(tx, subject, json.dumps(refused.parameters)) if refused is not None else None,
-        caller=caller,
-        request_id=request_id,
-    )
+    reason = refused.reason if refused is not None else 0
+    sealed = _seal_parameters(tx, row.order_id, json.dumps(refused.parameters)) if refused is not None else None
+    tx.update(_REQUESTS, replace(row, settled=1, reason=reason, sealed=sealed))
 
 
 def _seal_parameters(tx: Transaction, subject: str, parameters: str) -> bytes:
@@ -153,7 +145,7 @@ def seal_clear_requests(tx: Transaction, limit: int) -> int:
 def _request_row(tx: Transaction, row: _RequestAtRest) -> RequestRow:
     parameters: Mapping[str, str] = {}
     if row.sealed is not None:
-        opened = vault.open_if_kept(tx, envelope_subject(row.subject), PARAMETERS, row.sealed)
+        opened = vault.open_if_kept(tx, envelope_subject(row.order_id), PARAMETERS, row.sealed)
         parameters = json.loads(opened) if opened is not None else {}
     refused = Refused(Reason.ValueType(row.reason), **parameters) if row.reason else None
-    return RequestRow(row.digest, row.subject, bool(row.settled), refused)
+    return RequestRow(row.digest, row.order_id, bool(row.settled), refused)

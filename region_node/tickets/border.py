@@ -221,4 +221,5 @@ def settle_command(
 
 def _owner(kind: Followed[M, R], tx: Transaction, name: str) -> str | None:
     """The owner of a ticket that this region has, also of an unreadable one."""
-    return kind.records.text(tx, name, kind.owner_column)
+    owner = kind.records.column(tx, name, kind.owner_column)
+    return None if owner is None else str(owner)

@@ -206,6 +206,10 @@ def updating(item: Item) -> Operation[object]:
     return lambda tx: tx.update(ITEMS, item)
 
 
+def keeping(item: Item) -> Operation[object]:
+    return lambda tx: tx.keep(ITEMS, item)
+
+
 def removing(place: int) -> Operation[object]:
     return lambda tx: tx.remove(ITEMS, "box", place)
 
@@ -244,6 +248,18 @@ def test_a_row_goes_through_its_states_in_one_commit_as_over_many(adapter: Adapt
         (items, [last]),
         (inserting(Item("box", 1, "y", b"")), None),
         (remarks, ["none", "none"]),
+        (finding(1), Item("box", 1, "y", b"")),
+        (lambda tx: tx.execute("UPDATE items SET code = 'w', remark = 'kept' WHERE place = 1"), 1),
+        (finding(1), Item("box", 1, "w", b"")),
+        (keeping(changed), None),
+        (keeping(Item("box", 3, None, b"")), None),
+        (updating(Item("box", 3, "w", b"")), None),
+        (finding(3), Item("box", 3, "w", b"")),
+        (removing(3), None),
+        (finding(3), None),
+        (keeping(again), None),
+        (items, [changed, again]),
+        (remarks, ["kept", "none"]),
     ]
     expected = [result for _, result in steps]
 

@@ -16,6 +16,7 @@ from gateway.federation.files import load
 from gateway.federation.rules import problems
 from gateway.federation.witnesses import witnesses_of
 from gateway.time.clock import to_microseconds
+from region_node.business.orders.completed import DAYS_COUNTED, times_taken
 from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
 from region_node.customers.rows import insert_line
 from region_node.lifecycle.holds import operations as holds
@@ -132,6 +133,15 @@ def test_an_order_goes_behind_its_envelopes_and_before_its_request(kept: Archive
     assert kept.report()["DATA_CLASS_ORDERS"].removed == 1
     assert kept.report()["DATA_CLASS_ENVELOPES"].removed == 2
     assert kept.report()["DATA_CLASS_REQUESTS"].removed == 1
+
+
+def test_a_night_forgets_the_days_whose_completed_orders_are_counted_no_more(kept: Archive) -> None:
+    ages = (0, DAYS_COUNTED - 1, DAYS_COUNTED, DAYS_COUNTED + 1, 400)
+    for days in ages:
+        kept.order(f"{days} days ago", NOW - timedelta(days=days), COMPLETED)
+    assert (kept.count("completed_orders"), times_taken(kept.tx, "", NOW)) == (len(ages), [(1, 3)])
+    kept.night(TOMORROW)
+    assert (kept.count("completed_orders"), times_taken(kept.tx, "", TOMORROW)) == (2, [(1, 2)])
 
 
 @pytest.mark.parametrize("why", ["not heard of since", "made lately", "unanswered"])

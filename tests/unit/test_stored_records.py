@@ -30,6 +30,7 @@ KIND = Records(
     table="things",
     key="thing_id",
     dated="made",
+    columns=("thing_id", "made", "state"),
     message=Order,
     row=Row,
     subject=lambda name: f"thing/{name}",

@@ -56,6 +56,7 @@ DISPUTE = Followed(
         table="disputes",
         key="dispute_id",
         dated="made",
+        columns=("dispute_id", "made", "owner"),
         message=Order,
         row=Dispute,
         subject=lambda name: f"dispute/{name}",

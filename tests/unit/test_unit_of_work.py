@@ -57,6 +57,7 @@ CALLS: dict[str, Callable[[Transaction, Item], object]] = {
     "insert if missing": insert_if_missing,
     "update": lambda tx, row: tx.update(ITEMS, row),
     "update if found": update_if_found,
+    "keep": lambda tx, row: tx.keep(ITEMS, row),
     "remove": lambda tx, row: tx.remove(ITEMS, row.name),
     "add": lambda tx, row: tx.add(COUNTS, row.name, seen=row.code or 0),
     "count once": lambda tx, _: tx.once("items", "count", lambda: tx.first(int, "SELECT COUNT(*) FROM items")),
@@ -113,6 +114,22 @@ def test_operations_that_share_a_commit_do_the_same_as_each_alone(batches: list[
                 sharing.commit()
             assert told(outcomes) == told(run_alone(alone, operations))
             assert content(sharing.connection) == content(alone.connection)
+
+
+def test_a_row_is_read_once_until_its_table_changes() -> None:
+    def find_twice(tx: Transaction) -> list[Item | None]:
+        return [tx.find(ITEMS, name) for name in ("a", "b", "a", "b")]
+
+    found: list[object] = [Item("a", 1), None] * 2
+    statements: list[str] = []
+    with opened() as database:
+        database.connection.execute("INSERT INTO items VALUES ('a', 1, 0)")
+        database.connection.set_trace_callback(statements.append)
+        changing = operation_of([Step("keep", Item("c", 2))])
+        outcomes = start_batch(database, [find_twice, find_twice, changing, find_twice])
+        assert outcomes is not None
+        assert told(outcomes) == [found, found, [None], found]
+    assert sum(each.startswith("SELECT") for each in statements) == 4
 
 
 def test_an_operation_that_goes_on_after_rows_could_not_be_written_shares_no_commit() -> None:

@@ -4,11 +4,13 @@ from datetime import datetime, timedelta
 
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.store.port import Transaction
+from gateway.store.tables import Tally
 from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.customers.documents.reuse import count_reuse
 
 DAYS_COUNTED = 30
 _DAY = 86_400_000_000  # microseconds
+_COMPLETED = Tally("completed_orders", key=("business", "day", "took"), added=("orders",))
 
 
 def rounded_up(took: timedelta) -> int:
@@ -21,28 +23,16 @@ def rounded_up(took: timedelta) -> int:
 
 
 def note_completed(tx: Transaction, order: Order, now: datetime) -> None:
-    """Counts an order that has just been completed; days that are counted no more are forgotten."""
+    """Counts an order that has just been completed."""
     count_reuse(tx, order)
     business, day = order.request.business, to_microseconds(now) // _DAY
     took = rounded_up(now - from_timestamp(order.create_time))
-    counted = tx.execute(
-        "UPDATE completed_orders SET orders = orders + 1 WHERE business = :business AND day = :day AND took = :took",
-        business=business,
-        day=day,
-        took=took,
-    )
-    if not counted:
-        tx.execute(
-            "DELETE FROM completed_orders WHERE business = :business AND day < :oldest",
-            business=business,
-            oldest=day - DAYS_COUNTED,
-        )
-        tx.execute(
-            "INSERT INTO completed_orders (business, day, took, orders) VALUES (:business, :day, :took, 1)",
-            business=business,
-            day=day,
-            took=took,
-        )
+    tx.add(_COMPLETED, business, day, took, orders=1)
+
+
+def forget_counted(tx: Transaction, now: datetime) -> None:
+    """Removes the days that are counted no more."""
+    tx.execute("DELETE FROM completed_orders WHERE day < :oldest", oldest=_oldest_day(now))
 
 
 def times_taken(tx: Transaction, business: str, now: datetime) -> list[tuple[int, int]]:
@@ -52,5 +42,9 @@ def times_taken(tx: Transaction, business: str, now: datetime) -> list[tuple[int
         "SELECT took, CAST(SUM(orders) AS BIGINT) FROM completed_orders"
         " WHERE business = :business AND day >= :oldest GROUP BY took ORDER BY took",
         business=business,
-        oldest=to_microseconds(now) // _DAY - DAYS_COUNTED,
+        oldest=_oldest_day(now),
     )
+
+
+def _oldest_day(now: datetime) -> int:
+    return to_microseconds(now) // _DAY - DAYS_COUNTED

@@ -29,6 +29,7 @@ from region_node.business.orders.steps import (
     require_possible,
     situation_of,
     stop_timers,
+    take_steps,
 )
 from region_node.customers.documents.register import require_on_file
 from region_node.customers.documents.rules import paper_use, require_documents, require_fresh
@@ -59,7 +60,7 @@ def decide(tx: Transaction, context: OrderContext, order: Order, now: datetime) 
     order.version = 1
     order.steps[:] = business.steps
     order.steps_done = 0
-    advance(tx, context, situation, is_possible=True)
+    take_steps(tx, context, situation, is_possible=True)
 
 
 def refuse(context: OrderContext, order: Order, refused: Refused, now: datetime) -> None:

@@ -65,6 +65,19 @@ ORDER_RECORDS = Records(
     table="orders",
     key="order_id",
     dated="create_time",
+    columns=(
+        "order_id",
+        "origin_region",
+        "home_region",
+        "operator",
+        "business",
+        "number",
+        "state",
+        "version",
+        "awaiting",
+        "create_time",
+        "is_sealed",
+    ),
     message=Order,
     row=OrderRow,
     subject=order_subject,
@@ -124,14 +137,10 @@ def insert_order(tx: Transaction, row: OrderRow, now: datetime) -> None:
 
 def update_order(tx: Transaction, order: Order, now: datetime) -> None:
     """Stores a changed order and notes the event."""
-    if order.state == COMPLETED and not _is_completed(tx, order.id):
+    before = ORDER_RECORDS.update(tx, order.id, order, _changing(order))
+    if order.state == COMPLETED and before["state"] != COMPLETED:
         note_completed(tx, order, now)
-    ORDER_RECORDS.update(tx, order.id, order, _changing(order))
     _note_event(tx, order, now)
-
-
-def _is_completed(tx: Transaction, order_id: str) -> bool:
-    return tx.first(int, "SELECT state FROM orders WHERE order_id = :id", id=order_id) == COMPLETED
 
 
 @prints_masked(number=masked_number)

@@ -75,6 +75,13 @@ def require_possible(context: OrderContext, situation: Situation) -> None:
 
 
 def advance(tx: Transaction, context: OrderContext, situation: Situation, *, is_possible: bool = False) -> None:
+    """Takes further steps of an order that has waited, as `take_steps`; a final order waits no more."""
+    take_steps(tx, context, situation, is_possible=is_possible)
+    if rules.is_final(situation.order):
+        stop_timers(tx, situation.order)
+
+
+def take_steps(tx: Transaction, context: OrderContext, situation: Situation, *, is_possible: bool) -> None:
     """Takes the steps of the catalogue until one has to wait for a person or for a time.
 
     With `is_possible` this very situation has passed `require_possible`: the fulfilment does not repeat the check.
@@ -89,7 +96,6 @@ def advance(tx: Transaction, context: OrderContext, situation: Situation, *, is_
             order.steps_done += 1
         else:
             return
-    stop_timers(tx, order)
 
 
 def accept(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:

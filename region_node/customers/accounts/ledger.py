@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.store.port import Transaction
+from gateway.store.tables import Table
 from gateway.time.clock import to_microseconds
 from region_node.customers.accounts.rules import EntryKind, Posting, require_balanced
 
@@ -27,6 +28,19 @@ class Balance:
     amount: int
 
 
+@dataclass(frozen=True)
+class _EntryAtRest:
+    posting_id: str
+    account: str
+    amount: int
+    currency: str
+    kind: str
+    time: int
+
+
+_ENTRIES = Table("ledger_entries", _EntryAtRest, key=("posting_id", "account"))
+
+
 def post(tx: Transaction, posting: Posting, currency: str, now: datetime) -> None:
     """Books a posting. Raises ValueError if it does not sum to zero; a second time its id is a defect."""
     post_all(tx, [posting], currency, now)
@@ -36,22 +50,11 @@ def post_all(tx: Transaction, postings: Sequence[Posting], currency: str, now: d
     """Books postings, as `post`."""
     for posting in postings:
         require_balanced(posting)
-    tx.execute_many(
-        "INSERT INTO ledger_entries (posting_id, account, amount, currency, kind, time)"
-        " VALUES (:posting_id, :account, :amount, :currency, :kind, :time)",
-        [
-            {
-                "posting_id": posting.posting_id,
-                "account": entry.account,
-                "amount": entry.amount,
-                "currency": currency,
-                "kind": str(posting.kind),
-                "time": to_microseconds(now),
-            }
-            for posting in postings
-            for entry in posting.entries
-        ],
-    )
+    time = to_microseconds(now)
+    for posting in postings:
+        for entry in posting.entries:
+            row = _EntryAtRest(posting.posting_id, entry.account, entry.amount, currency, str(posting.kind), time)
+            tx.insert(_ENTRIES, row)
 
 
 def balance(tx: Transaction, account: str) -> int:

@@ -8,8 +8,14 @@ from opentelemetry.metrics import Meter
 from gateway.api.region.v1.document_service_pb2 import DocumentReuse
 from gateway.api.region.v1.order_pb2 import Order, PaperUse
 from gateway.store.port import Store, Transaction
+from gateway.store.tables import Tally
 
 METRIC = "crossregion.orders.completed"
+_REUSE = Tally(
+    "document_reuse",
+    key=("business", "origin_region", "home_region"),
+    added=("orders", "with_papers", "without_handing_in"),
+)
 
 
 @dataclass(frozen=True)
@@ -24,17 +30,14 @@ def count_reuse(tx: Transaction, order: Order) -> None:
     """Counts an order that has just been completed, if two regions had to do with it."""
     if not order.home_region or order.home_region == order.origin_region:
         return
-    tx.execute(
-        "INSERT INTO document_reuse (business, origin_region, home_region, orders, with_papers, without_handing_in)"
-        " VALUES (:business, :handling, :home, 1, :with_papers, :without)"
-        " ON CONFLICT (business, origin_region, home_region) DO UPDATE SET orders = document_reuse.orders + 1,"
-        " with_papers = document_reuse.with_papers + excluded.with_papers,"
-        " without_handing_in = document_reuse.without_handing_in + excluded.without_handing_in",
-        business=order.request.business,
-        handling=order.origin_region,
-        home=order.home_region,
+    tx.add(
+        _REUSE,
+        order.request.business,
+        order.origin_region,
+        order.home_region,
+        orders=1,
         with_papers=int(order.paper_use != PaperUse.PAPER_USE_UNSPECIFIED),
-        without=int(order.paper_use == PaperUse.PAPER_USE_ON_FILE),
+        without_handing_in=int(order.paper_use == PaperUse.PAPER_USE_ON_FILE),
     )
     tx.publish(CompletedAcross(order.request.business, order.paper_use))
 

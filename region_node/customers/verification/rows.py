@@ -33,7 +33,7 @@ class StoredCode:
 
 def find_key(tx: Transaction) -> bytes | None:
     """The region's key of codes and attestations; None before its first use."""
-    return tx.first(bytes, "SELECT value FROM secrets WHERE name = :name", name=_KEY)
+    return tx.once("secrets", _KEY, lambda: tx.first(bytes, "SELECT value FROM secrets WHERE name = :name", name=_KEY))
 
 
 def key_or(tx: Transaction, fresh: bytes) -> bytes:
