@@ -314,7 +314,7 @@ class UnitTransaction(ABC):
     def update(self, table: Table[R], row: R) -> None:
         """See the port."""
         key, rows = table.key_of(row), self._rows(table)
-        if key in rows.late:
+        if key in rows.late or key in rows.updated:  # a second change is one of its own, also for triggers
             rows = self._rows_written(table)
         rows.update(key, row)
         self._was_put()

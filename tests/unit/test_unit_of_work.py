@@ -145,3 +145,16 @@ def test_an_operation_that_goes_on_after_rows_could_not_be_written_shares_no_com
         outcomes = start_batch(database, [operation_of([Step("insert", Item("a", 1))]), swallowing])
         assert outcomes is None
         assert not database.connection.in_transaction
+
+
+def test_a_trigger_of_the_database_sees_each_change_of_a_row_in_a_commit() -> None:
+    with opened() as database:
+        for statement in (
+            "CREATE TABLE changes (old INTEGER, new INTEGER)",
+            "CREATE TRIGGER changed AFTER UPDATE ON items BEGIN INSERT INTO changes VALUES (old.code, new.code); END",
+            "INSERT INTO items VALUES ('a', 1, 0)",
+        ):
+            database.connection.execute(statement)
+        changing = [operation_of([Step("update", Item("a", code))]) for code in (2, 3)]
+        assert start_batch(database, changing) is not None
+        assert database.connection.execute("SELECT old, new FROM changes").fetchall() == [(1, 2), (2, 3)]
