@@ -1,8 +1,7 @@
 """The contract of put rows, the same on both engines: each commit writes them, and errors stay with their operation."""
 
-import asyncio
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,47 +10,18 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.commit_queue import BATCH_LIMIT
 from gateway.store.port import Operation, Store, Transaction, WriteAfterRefusal
-from gateway.store.schema import Migration
-from gateway.store.tables import Table, Tally
+from gateway.store.tables import Table
 from gateway.store.unit_of_work import RowMissing
+from tests.contract.item_store import BOXES, COUNTS, ITEMS, Item, all_of, items, with_store
 from tests.contract.stores import (
     ADAPTERS,
-    NOTES,
     PUT_NOTES,
     Adapter,
     Note,
     adapter_for,
     notes,
     putting,
-    run,
     writing,
-)
-
-
-@dataclass(frozen=True)
-class Item:
-    """An item of a box."""
-
-    box: str
-    place: int
-    code: str | None
-    content: bytes
-
-
-BOXES = Table("boxes", Note, key=("note",))
-ITEMS = Table("items", Item, key=("box", "place"))
-COUNTS = Tally("counts", key=("box", "place"), added=("seen", "amount"))
-SCHEMA = (
-    NOTES,
-    Migration(
-        "items",
-        "0002_items.sql",
-        "CREATE TABLE boxes (note TEXT NOT NULL PRIMARY KEY);"
-        "CREATE TABLE items (box TEXT NOT NULL REFERENCES boxes, place INTEGER NOT NULL, code TEXT UNIQUE,"
-        " content BLOB NOT NULL, remark TEXT NOT NULL DEFAULT 'none', PRIMARY KEY (box, place));"
-        "CREATE TABLE counts (box TEXT NOT NULL, place INTEGER NOT NULL, seen INTEGER NOT NULL,"
-        " amount INTEGER NOT NULL, PRIMARY KEY (box, place));",
-    ),
 )
 
 
@@ -60,30 +30,10 @@ def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
     return adapter_for(request.param, request, tmp_path)
 
 
-def with_store(adapter: Adapter, scenario: Callable[[Store], Coroutine[object, object, None]]) -> None:
-    """Runs a scenario on the opened store."""
-
-    async def opened() -> None:
-        async with adapter.open(SCHEMA) as store:
-            await scenario(store)
-
-    run(opened())
-
-
-async def all_of(store: Store, *operations: Operation[object]) -> list[object]:
-    """Submits operations at the same time; returns their results and the exceptions that they raised."""
-    return list(await asyncio.gather(*(store.write(each) for each in operations), return_exceptions=True))
-
-
 def refusing(tx: Transaction) -> None:
     """An operation that reads and refuses."""
     notes(tx)
     raise Refused(Reason.REASON_LINE_CLOSED)
-
-
-def items(tx: Transaction) -> list[Item]:
-    """All items, by SQL."""
-    return tx.all(Item, "SELECT box, place, code, content FROM items ORDER BY box, place")
 
 
 def test_a_put_row_is_found_by_later_operations_and_by_sql_but_not_from_outside(adapter: Adapter) -> None:

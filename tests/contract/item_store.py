@@ -1,0 +1,57 @@
+"""A store of boxes, items and counts, for the contract of put rows."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+
+from gateway.store.port import Operation, Store, Transaction
+from gateway.store.schema import Migration
+from gateway.store.tables import Table, Tally
+from tests.contract.stores import NOTES, Adapter, Note, run
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item of a box."""
+
+    box: str
+    place: int
+    code: str | None
+    content: bytes
+
+
+BOXES = Table("boxes", Note, key=("note",))
+ITEMS = Table("items", Item, key=("box", "place"))
+COUNTS = Tally("counts", key=("box", "place"), added=("seen", "amount"))
+SCHEMA = (
+    NOTES,
+    Migration(
+        "items",
+        "0002_items.sql",
+        "CREATE TABLE boxes (note TEXT NOT NULL PRIMARY KEY);"
+        "CREATE TABLE items (box TEXT NOT NULL REFERENCES boxes, place INTEGER NOT NULL, code TEXT UNIQUE,"
+        " content BLOB NOT NULL, remark TEXT NOT NULL DEFAULT 'none', PRIMARY KEY (box, place));"
+        "CREATE TABLE counts (box TEXT NOT NULL, place INTEGER NOT NULL, seen INTEGER NOT NULL,"
+        " amount INTEGER NOT NULL, PRIMARY KEY (box, place));",
+    ),
+)
+
+
+def with_store(adapter: Adapter, scenario: Callable[[Store], Coroutine[object, object, None]]) -> None:
+    """Runs a scenario on the opened store."""
+
+    async def opened() -> None:
+        async with adapter.open(SCHEMA) as store:
+            await scenario(store)
+
+    run(opened())
+
+
+async def all_of(store: Store, *operations: Operation[object]) -> list[object]:
+    """Submits operations at the same time; returns their results and the exceptions that they raised."""
+    return list(await asyncio.gather(*(store.write(each) for each in operations), return_exceptions=True))
+
+
+def items(tx: Transaction) -> list[Item]:
+    """All items, by SQL."""
+    return tx.all(Item, "SELECT box, place, code, content FROM items ORDER BY box, place")
