@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Awaitable, Sequence
 from functools import partial
 
@@ -33,6 +32,7 @@ from gateway.relay.inbox import answer_slowly, receive
 from gateway.relay.ports import RelayPorts
 from gateway.relay.sealed_batches import SealedBatchReceiver
 from gateway.rpc.calls import current_call
+from gateway.rpc.incidents import incident
 from gateway.security.sealing import Route
 from gateway.security.signing import count_signatures
 from gateway.time.clock import to_timestamp
@@ -125,9 +125,7 @@ def _defect(error: BaseException) -> Refused:
     """The refusal for a defect in one envelope, so that the others of its batch are answered."""
     if not isinstance(error, Exception):
         raise error
-    incident = secrets.token_hex(6)
-    _log.error("incident %s in an envelope", incident, exc_info=error)
-    return Refused(Reason.REASON_INTERNAL, incident=incident)
+    return incident("an envelope", error)
 
 
 class RelayService(RelayServiceServicer):

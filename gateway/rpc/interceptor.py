@@ -10,8 +10,6 @@ would read and parse the request before this code could check the caller.
 
 import asyncio
 import inspect
-import logging
-import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -28,12 +26,11 @@ from gateway.process.metrics import CallMetrics
 from gateway.process.tracing import Tracing
 from gateway.rpc.access import AccessRules
 from gateway.rpc.calls import Call, enter
+from gateway.rpc.incidents import incident
 from gateway.rpc.request_streams import RequestReader, RequestStreams
 from gateway.rpc.shares import Shares
 from gateway.security.identity import Identity, from_auth_context
 from gateway.store.vault import KeyDestroyed
-
-_log = logging.getLogger(__name__)
 
 Denied = Callable[[Identity, str, Refused], Awaitable[None]]
 _Context = grpc.aio.ServicerContext[bytes, Message]
@@ -137,7 +134,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
                     raise
                 except Exception as error:
                     status = "INTERNAL"
-                    await _abort(context, _incident(method.path, error))
+                    await _abort(context, incident(method.path, error))
                     raise
                 finally:
                     metrics.served(method.name, status, started)
@@ -214,9 +211,3 @@ def _traceparent(context: _Context) -> str:
 
 async def _abort(context: _Context, refused: Refused) -> None:
     await context.abort_with_status(rpc_status.to_status(to_status(refused)))
-
-
-def _incident(method: str, error: Exception) -> Refused:
-    incident = secrets.token_hex(6)
-    _log.error("incident %s in %s", incident, method, exc_info=error)
-    return Refused(Reason.REASON_INTERNAL, incident=incident)

@@ -28,7 +28,7 @@ from gateway.errors import Refused
 from gateway.rpc.channels import Dialer
 from gateway.rpc.server import Service
 from gateway.security.identity import server_name
-from region_node.node.answering import answer_each
+from region_node.node.answering import answer_each, at_most
 from region_node.requests.checks import error_of, require_request_id
 from tests.contract.small_federation import CLOCK, FEDERATION, Certificates, serving
 
@@ -61,7 +61,7 @@ class Node(OrderServiceServicer):
     ) -> AsyncIterator[SubmitOrdersResponse]:
         if self.denial is not None:
             raise self.denial
-        async for response in answer_each(self._arriving(request_iterator), self._answer, 1000):
+        async for response in answer_each(self._arriving(request_iterator), self._answer, at_most(1000)):
             yield response
 
     async def SubmitOrder(  # noqa: N802 - named by gRPC

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from region_node.node.answering import answer_each
+from region_node.node.answering import Places, answer_each, at_most
 
 AT_ONCE = 4
 
@@ -52,7 +52,7 @@ def test_every_request_is_answered() -> None:
             await asyncio.sleep(0)
             return 2 * number
 
-        return [answer async for answer in answer_each(aiter(Requests(25)), double, AT_ONCE)]
+        return [answer async for answer in answer_each(aiter(Requests(25)), double, at_most(AT_ONCE))]
 
     assert sorted(asyncio.run(run())) == list(range(2, 51, 2))
 
@@ -61,7 +61,7 @@ def test_answers_come_as_they_are_ready_and_no_more_is_under_way_than_allowed() 
     async def run() -> None:
         answer = Gated()
         requests = Requests(10)
-        async with aclosing(answer_each(aiter(requests), answer, AT_ONCE)) as answers:
+        async with aclosing(answer_each(aiter(requests), answer, at_most(AT_ONCE))) as answers:
             first = asyncio.ensure_future(anext(answers))
             await settle()
             assert requests.read == AT_ONCE + 1, "the one that was read ahead waits for a place"
@@ -77,7 +77,7 @@ def test_a_caller_that_does_not_read_is_not_read_from() -> None:
             return number
 
         requests = Requests(100)
-        async with aclosing(answer_each(aiter(requests), answer, AT_ONCE)) as answers:
+        async with aclosing(answer_each(aiter(requests), answer, at_most(AT_ONCE))) as answers:
             for taken in range(1, 6):
                 await anext(answers)
                 await settle()
@@ -90,8 +90,10 @@ def test_a_request_that_takes_several_places_waits_for_all_of_them_or_for_all_th
     async def run() -> None:
         answer = Gated()
         requests = Requests(10)
-        places = {1: 1, 2: 2, 3: 2, 4: AT_ONCE + 1}
-        async with aclosing(answer_each(aiter(requests), answer, AT_ONCE, lambda each: places.get(each, 1))) as answers:
+        shared, places = Places(AT_ONCE), {1: 1, 2: 2, 3: 2, 4: AT_ONCE + 1}
+        async with aclosing(
+            answer_each(aiter(requests), answer, lambda each: (shared, places.get(each, 1)))
+        ) as answers:
             for answered, read in ((1, 3), (2, 4), (3, 4), (4, 5)):
                 first = asyncio.ensure_future(anext(answers))
                 await settle()
@@ -109,7 +111,7 @@ def test_what_was_read_before_the_stream_is_refused_is_answered_first() -> None:
             return number
 
         requests = Requests(3, refused=Refused(Reason.REASON_TOO_BUSY))
-        answers = answer_each(aiter(requests), answer, AT_ONCE)
+        answers = answer_each(aiter(requests), answer, at_most(AT_ONCE))
         assert sorted([await anext(answers) for _ in range(3)]) == [1, 2, 3]
         with pytest.raises(Refused):
             await anext(answers)
@@ -123,7 +125,7 @@ def test_a_defect_of_an_answer_ends_the_stream() -> None:
             raise ZeroDivisionError
 
         with pytest.raises(ExceptionGroup):
-            async for _ in answer_each(aiter(Requests(3)), answer, AT_ONCE):
+            async for _ in answer_each(aiter(Requests(3)), answer, at_most(AT_ONCE)):
                 pass
 
     asyncio.run(run())
@@ -141,9 +143,29 @@ def test_nothing_goes_on_for_a_caller_that_is_gone() -> None:
                     cancelled.append(number)
             return number
 
-        async with aclosing(answer_each(aiter(Requests(3)), answer, AT_ONCE)) as answers:
+        async with aclosing(answer_each(aiter(Requests(3)), answer, at_most(AT_ONCE))) as answers:
             assert await anext(answers) == 1
             await settle()
         assert sorted(cancelled) == [2, 3]
+
+    asyncio.run(run())
+
+
+def test_a_stream_that_ends_leaves_its_places_to_the_others_that_share_them() -> None:
+    async def run() -> None:
+        answer, shared = Gated(), Places(AT_ONCE)
+        requests, others = Requests(10), Requests(10)
+        async with aclosing(answer_each(aiter(others), answer, lambda _: (shared, 1))) as waiting:
+            async with aclosing(answer_each(aiter(requests), answer, lambda _: (shared, 1))) as leaving:
+                for number in (1, 2):
+                    answer.gates[number].set()
+                await anext(leaving)
+                first = asyncio.ensure_future(anext(waiting))
+                await settle()
+                assert others.read <= 2, "one answer was read, and its place may be taken"
+            await settle()
+            assert await first in (1, 2)
+            await settle()
+            assert others.read >= AT_ONCE + 1
 
     asyncio.run(run())

@@ -9,7 +9,7 @@ from gateway.api.region.v1.billing_service_pb2 import (
     QueryBillsResponse,
 )
 from gateway.errors import Refused
-from region_node.node.answering import answer_each
+from region_node.node.answering import answer_each, at_most
 from region_node.requests.checks import error_of
 
 AT_ONCE = 16  # questions of one stream under way: each may be a call to another region, which others ask as well
@@ -29,4 +29,4 @@ def answer_bills(query: Query, requests: AsyncIterator[QueryBillsRequest]) -> As
             response.refused.CopyFrom(error_of(refused))
         return response
 
-    return answer_each(requests, answer, AT_ONCE)
+    return answer_each(requests, answer, at_most(AT_ONCE))

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -14,15 +16,19 @@ from gateway.api.region.v1.order_service_pb2 import (
 )
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.rpc.incidents import incident
 from gateway.rpc.message_checks import require_plain
-from region_node.node.answering import answer_each
+from gateway.security.identity import Identity
+from gateway.store.vault import KeyDestroyed
+from region_node.node.answering import Places, answer_each
 from region_node.requests.checks import error_of, invalid
 
 LARGEST_PACK = 64  # orders
-# A stream has 64 bulk orders in progress: they suffice for a common commit, and an order from a counter waits behind no
+# A caller has 64 bulk orders in progress: they suffice for a common commit, and an order from a counter waits behind no
 # more than these. Of orders that wait for their home regions it has as many as a caller may have calls.
-PLACES = 1024
-PLACES_OF_BULK_ORDER = 16
+BULK_ORDERS = 64
+WAITING_ORDERS = 1024
+LEAST_WAIT = 1  # second: a shorter wait must not make bulk work urgent
 # A full lane empties at the speed of its region. A lane without room within this time means that the region is away.
 # Orders for other regions further on the stream must not wait for it.
 LANE_PATIENCE = 10.0  # seconds
@@ -32,12 +38,36 @@ TakeIn = Callable[[str, OrderRequest, Duration], Awaitable[Order]]
 """Accepts the order of a request id, and waits for the home region. Raises Refused."""
 
 
+@dataclass(frozen=True, eq=False)
+class InProgress:
+    """The places for orders of one caller on all its streams. Bulk work takes none of those of waiting orders."""
+
+    bulk: Places = field(default_factory=lambda: Places(BULK_ORDERS))
+    waiting: Places = field(default_factory=lambda: Places(WAITING_ORDERS))
+
+    def places_of(self, request: SubmitOrdersRequest) -> tuple[Places, int]:
+        """The places that the orders of a request take, and their number."""
+        return self.waiting if _waits(request.wait) else self.bulk, len(request.orders) or 1
+
+
+class Callers:
+    """The orders in progress of every caller with an open stream."""
+
+    def __init__(self) -> None:
+        self._known: WeakValueDictionary[str, InProgress] = WeakValueDictionary()
+
+    def in_progress(self, identity: Identity) -> InProgress:
+        """The same for all streams of a certificate, as of `gateway.rpc.shares`."""
+        return self._known.setdefault(identity.path, InProgress())
+
+
 def answer_orders(
-    take_in: TakeIn, requests: AsyncIterator[SubmitOrdersRequest]
+    take_in: TakeIn, requests: AsyncIterator[SubmitOrdersRequest], in_progress: InProgress
 ) -> AsyncGenerator[SubmitOrdersResponse, None]:
     """The outcome of each request of a stream once its orders are accepted, in any order.
 
-    A refused request does not end the stream, and a refused order does not affect the others of its pack.
+    A refused request does not end the stream, and a refused order does not affect the others of its pack; nor does a
+    defect in one.
     """
 
     async def answer(request: SubmitOrdersRequest) -> SubmitOrdersResponse:
@@ -57,12 +87,7 @@ def answer_orders(
                 group.create_task(_answer_one(take_in, each, request.wait, result))
         return response
 
-    return answer_each(requests, answer, PLACES, _places_of)
-
-
-def _places_of(request: SubmitOrdersRequest) -> int:
-    orders = len(request.orders) or 1
-    return orders if _has_wait(request.wait) else orders * PLACES_OF_BULK_ORDER
+    return answer_each(requests, answer, in_progress.places_of)
 
 
 def _require_pack(request: SubmitOrdersRequest) -> None:
@@ -84,7 +109,7 @@ async def _answer_one(
     try:
         if isinstance(submitted, SubmittedOrder):  # the border has checked the others
             require_plain(submitted)
-        if _has_wait(wait):
+        if _waits(wait):
             accepted = await take_in(request_id, order, wait)
         else:
             order.bulk = True
@@ -92,6 +117,10 @@ async def _answer_one(
         outcome.order.CopyFrom(accepted)
     except Refused as refused:
         outcome.refused.CopyFrom(error_of(refused))
+    except KeyDestroyed:
+        outcome.refused.CopyFrom(error_of(Refused(Reason.REASON_CUSTOMER_ERASED)))
+    except Exception as error:  # noqa: BLE001 - the other orders of the stream go on
+        outcome.refused.CopyFrom(error_of(incident("an order of a stream", error)))
 
 
 async def _once_there_is_room(take_in: TakeIn, request_id: str, order: OrderRequest, wait: Duration) -> Order:
@@ -106,5 +135,5 @@ async def _once_there_is_room(take_in: TakeIn, request_id: str, order: OrderRequ
         await asyncio.sleep(_LOOK_AGAIN)
 
 
-def _has_wait(wait: Duration) -> bool:
-    return bool(wait.seconds or wait.nanos)
+def _waits(wait: Duration) -> bool:
+    return wait.seconds >= LEAST_WAIT

@@ -22,7 +22,7 @@ from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from region_node.business.orders import handling, rules
 from region_node.business.orders.application import OrderApplication
-from region_node.business.orders.bulk import answer_orders
+from region_node.business.orders.bulk import Callers, answer_orders
 from region_node.business.orders.rows import (
     EVENTS,
     OrderFilter,
@@ -54,6 +54,7 @@ class OrderService(OrderServiceServicer):
         self._changes = changes
         self._follower = Follower(store, changes, Feed(_changes_after, EVENTS.last))
         self._clock = clock
+        self._callers = Callers()
 
     async def SubmitOrder(
         self,
@@ -79,7 +80,8 @@ class OrderService(OrderServiceServicer):
         def take_in(request_id: str, order: OrderRequest, wait: Duration) -> Awaitable[Order]:
             return self._application.submit(_caller(request_id), _normalised(order), _wait(wait))
 
-        async with aclosing(answer_orders(take_in, request_iterator)) as responses:
+        in_progress = self._callers.in_progress(current_call().identity)
+        async with aclosing(answer_orders(take_in, request_iterator, in_progress)) as responses:
             async for response in responses:
                 yield response
 

@@ -9,7 +9,7 @@ from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceServicer
 from gateway.errors import Refused
 from region_node.customers.sharing.application import SharingApplication
-from region_node.node.answering import answer_each
+from region_node.node.answering import answer_each, at_most
 from region_node.requests.checks import error_of
 
 AT_ONCE = 16  # readings of one stream under way: each may be a call to another region, which others ask as well
@@ -43,7 +43,7 @@ class SharingService(SharingServiceServicer):
         context: grpc.aio.ServicerContext[api.ReadSharedCustomersRequest, api.ReadSharedCustomersResponse],
     ) -> AsyncIterator[api.ReadSharedCustomersResponse]:
         """See the contract."""
-        async with aclosing(answer_each(request_iterator, self._read_one, AT_ONCE)) as responses:
+        async with aclosing(answer_each(request_iterator, self._read_one, at_most(AT_ONCE))) as responses:
             async for response in responses:
                 yield response
 

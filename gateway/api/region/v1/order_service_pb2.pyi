@@ -128,7 +128,7 @@ class SubmitOrdersRequest(_message.Message):
     """Request id, as for SubmitOrder. Not set in a pack."""
     @_builtins.property
     def order(self) -> _order_pb2.OrderRequest:
-        """The request; without a wait, the node sets `bulk`. Not set in a pack."""
+        """The request; without a wait of 1 s, the node sets `bulk`. Not set in a pack."""
 
     @_builtins.property
     def orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubmittedOrder]:
@@ -142,7 +142,8 @@ class SubmitOrdersRequest(_message.Message):
     def wait(self) -> _duration_pb2.Duration:
         """Maximum wait for the home region, at most 30 s; the answer is the order at that time. Not set for bulk work.
 
-        With a wait the node leaves `bulk` as it is, and refuses an order for a full lane at once.
+        With a wait of 1 s or more the node leaves `bulk` as it is, and refuses an order for a full lane at once. With a
+        shorter wait, an order is bulk work.
         """
 
     def __init__(
@@ -173,7 +174,7 @@ class SubmittedOrder(_message.Message):
     """Request id, as for SubmitOrder."""
     @_builtins.property
     def order(self) -> _order_pb2.OrderRequest:
-        """The request; without a wait, the node sets `bulk`."""
+        """The request; without a wait of 1 s, the node sets `bulk`."""
 
     def __init__(
         self,

@@ -104,7 +104,9 @@ class OrderServiceServicer:
         """Accepts many orders on one stream, singly or in packs, and answers each message as its orders are accepted, in any
         order.
 
-        The node reads at the speed at which it can store. After a failure of either end, the caller sends the same orders
+        The node reads at the speed at which it can store. A certificate has at most 64 bulk orders and 1,024 orders with a
+        wait in progress, over all its streams: the node reads no further while it has them. A defect in one order refuses
+        that order alone, with INTERNAL. After a failure of either end, the caller sends the same orders
         again, and nothing is lost.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
