@@ -6,9 +6,10 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from deploy.clients.python import packing
-from deploy.clients.python.packing import OrderRefused, Packing
+from deploy.clients.python.packing import OrderRefused, OrderUnknown, Packing
 from gateway.api.region.v1 import order_service_pb2
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.region.v1.order_service_pb2 import (
@@ -24,7 +25,7 @@ from gateway.api.region.v1.order_service_pb2_grpc import (
 )
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, reason_name
 from gateway.rpc.channels import Dialer
 from gateway.rpc.server import Service
 from gateway.security.identity import server_name
@@ -40,12 +41,16 @@ PAYMENT = OrderRequest(business="PAY")
 
 
 class Node(OrderServiceServicer):
-    """Accepts every order, but for programmed refusals by request id. Answers no pack while it holds them."""
+    """Accepts every order, but for programmed refusals by request id. Answers no bulk pack while it holds them."""
 
     def __init__(self) -> None:
         self.packs: list[SubmitOrdersRequest] = []
         self.singles: list[SubmitOrderRequest] = []
         self.refusals: dict[str, Refused] = {}
+        self.first_refusals: dict[str, Refused] = {}
+        """Refusals by request id that pass at once."""
+        self.unreadable: dict[str, Refused] = {}
+        """How a stream ends at a pack with an order of this request id."""
         self.endings: list[Refused] = []
         """How streams end, one after the other, at their first pack."""
         self.denial: Refused | None = None
@@ -70,8 +75,9 @@ class Node(OrderServiceServicer):
         context: grpc.aio.ServicerContext[SubmitOrderRequest, SubmitOrderResponse],
     ) -> SubmitOrderResponse:
         self.singles.append(request)
-        if request.request_id in self.refusals:
-            raise self.refusals[request.request_id]
+        refusal = self.first_refusals.pop(request.request_id, self.refusals.get(request.request_id))
+        if refusal is not None:
+            raise refusal
         return SubmitOrderResponse(order=accepted(request.request_id))
 
     async def has(self, packs: int) -> None:
@@ -90,10 +96,14 @@ class Node(OrderServiceServicer):
                 self._arrived.notify_all()
             if self.endings:
                 raise self.endings.pop(0)
+            for each in request.orders:
+                if each.request_id in self.unreadable:
+                    raise self.unreadable[each.request_id]
             yield request
 
     async def _answer(self, request: SubmitOrdersRequest) -> SubmitOrdersResponse:
-        await self.answers.wait()
+        if request.wait == Duration():
+            await self.answers.wait()
         response = SubmitOrdersResponse(request_id=request.request_id)
         if not self.knows_packs:
             with pytest.raises(Refused) as refused:
@@ -101,7 +111,7 @@ class Node(OrderServiceServicer):
             response.refused.CopyFrom(error_of(refused.value))
             return response
         for each in request.orders:
-            refusal = self.refusals.get(each.request_id)
+            refusal = self.first_refusals.pop(each.request_id, self.refusals.get(each.request_id))
             result = response.pack.results.add(request_id=each.request_id)
             if refusal is None:
                 result.order.CopyFrom(accepted(each.request_id))
@@ -215,9 +225,9 @@ def test_a_message_has_the_wait_of_its_orders_and_no_more_bytes_than_it_may(tmp_
         large = OrderRequest(business="PAY", characteristics={"note": "x" * 30_000})
         tasks += [asyncio.ensure_future(client.submit(f"r{index}", large)) for index in range(3, 9)]
         await require_accepted(tasks, [f"r{index}" for index in range(9)])
-        assert node.sizes() == [2, 5, 2]
-        assert [each.wait.ToMilliseconds() for each in node.packs] == [2500, 0, 0]
-        too_large = OrderRequest(business="PAY", characteristics={"note": "x" * packing.MOST_BYTES})
+        packs = [(each.wait.ToMilliseconds(), len(each.orders)) for each in node.packs]
+        assert sorted(packs) == [(0, 2), (0, 5), (2500, 2)]
+        too_large = OrderRequest(business="PAY", characteristics={"note": "x" * packing.LARGEST_IN_PACK})
         await client.submit("r9", too_large)
         assert [each.request_id for each in node.singles] == ["r9"], "the node refuses it, and no other with it"
 
@@ -247,6 +257,110 @@ def test_after_a_broken_stream_what_was_not_answered_is_sent_again_on_a_new_one(
         assert set(sent) == {"r0", *ids}
 
     at_the_node(tmp_path, story)
+
+
+def test_an_order_that_is_refused_for_now_is_sent_again_until_it_is_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "LONGEST_PAUSE", 0.01)
+    refusals = {
+        reason_name(reason): Refused(reason)
+        for reason in (
+            Reason.REASON_OUTCOME_UNKNOWN,
+            Reason.REASON_STORE_UNAVAILABLE,
+            Reason.REASON_CLOCK_UNTRUSTED,
+            Reason.REASON_TOO_BUSY,
+            Reason.REASON_CALLS_TOO_MANY,
+            Reason.REASON_INTERNAL,
+        )
+    }
+
+    async def story(node: Node, client: Packing) -> None:
+        for knows_packs in (True, False):
+            node.knows_packs = knows_packs
+            for wait in (0.0, 5.0):
+                node.first_refusals = dict(refusals)
+                await require_accepted(submitting(client, refusals, wait), list(refusals))
+                assert not node.first_refusals
+
+    at_the_node(tmp_path, story)
+
+
+def test_an_order_that_a_node_fails_at_has_an_open_outcome_and_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "LONGEST_PAUSE", 0.01)
+    ids = [f"r{index}" for index in range(40)]
+
+    async def story(node: Node, client: Packing) -> None:
+        defect = Refused(Reason.REASON_INTERNAL, incident="4711")
+        for unreadable in ({"r20": defect}, {}):
+            node.refusals, node.unreadable = {"r20": defect}, unreadable
+            tasks = submitting(client, ids)
+            with pytest.raises(OrderUnknown) as unknown:
+                await tasks.pop(20)
+            assert unknown.value.error == error_of(defect)
+            await require_accepted(tasks, [each for each in ids if each != "r20"])
+        assert {each.request_id for each in node.singles} == set(ids[16:32]), "those of one message"
+
+    at_the_node(tmp_path, story)
+
+
+def test_an_order_that_the_border_refuses_is_refused_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packing, "LONGEST_PAUSE", 0.01)
+    ids = [f"r{index}" for index in range(40)]
+
+    async def story(node: Node, client: Packing) -> None:
+        for refusal in (
+            Refused(Reason.REASON_TOO_MANY_ELEMENTS, limit="1000"),
+            Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit="32768"),
+            Refused(Reason.REASON_REQUEST_INVALID, field="request", problem="unreadable"),
+        ):
+            node.refusals, node.unreadable = {"r20": refusal}, {"r20": refusal}
+            tasks = submitting(client, ids)
+            with pytest.raises(OrderRefused) as refused:
+                await tasks.pop(20)
+            assert refused.value.error == error_of(refusal)
+            await require_accepted(tasks, [each for each in ids if each != "r20"])
+
+    at_the_node(tmp_path, story)
+
+
+def test_an_order_that_waits_for_its_home_region_does_not_stand_behind_bulk_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "LONGEST_TURN", LONG)
+
+    async def story(node: Node, client: Packing) -> None:
+        node.answers.clear()
+        bulk = [f"r{index}" for index in range(packing.MESSAGES)]
+        tasks = await one_by_one(node, client, bulk)
+        short = [f"s{index}" for index in range(20)]
+        tasks += submitting(client, short, 0.5)
+        await require_accepted(submitting(client, ["c0"], 5.0), ["c0"])
+        assert not any(each.done() for each in tasks), "a wait under a second is bulk work"
+        node.answers.set()
+        await require_accepted(tasks, [*bulk, *short])
+
+    at_the_node(tmp_path, story)
+
+
+def test_callers_learn_that_nothing_is_sent_any_more() -> None:
+    class Broken(OrderServiceStub):
+        def __init__(self) -> None:
+            """Has no channel, and so no method."""
+
+    async def run() -> None:
+        client = Packing(Broken())
+        await client.__aenter__()
+        for told in await asyncio.gather(*submitting(client, ["r0", "r1"]), return_exceptions=True):
+            assert isinstance(told, RuntimeError)
+        with pytest.raises(RuntimeError):
+            await client.submit("r2", PAYMENT)
+        with pytest.raises(AttributeError):
+            await client.__aexit__()
+
+    asyncio.run(run())
 
 
 def test_a_caller_who_may_not_submit_is_told_so_and_not_tried_again(tmp_path: Path) -> None:

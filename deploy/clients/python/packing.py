@@ -26,12 +26,16 @@ from gateway.api.region.v1.order_service_pb2 import (
     SubmitOrdersRequest,
     SubmitOrdersResponse,
     SubmittedOrder,
+    SubmittedPack,
 )
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
-from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.reason_pb2 import Reason, reason_options
 
 MOST_ORDERS = 16  # in a message: more save little, and each order waits for the slowest of its message
 MOST_BYTES = 128 * 1024  # of the orders in a message, which may have 256 KiB
+LARGEST_IN_PACK = 32 * 1024  # bytes of an order: a node refuses a larger one
+LEAST_WAIT = 1.0  # seconds: a node takes an order with a shorter wait as bulk work
+MOST_DEFECTS = 8  # answers INTERNAL to one order
 MESSAGES = 8  # under way, above which orders are collected
 LONGEST_TURN = (
     0.1  # seconds until a message counts as under way no longer: its orders may wait for a region that is away
@@ -45,6 +49,8 @@ NOBODY_ANSWERED = (
     grpc.StatusCode.CANCELLED,
     grpc.StatusCode.UNKNOWN,
 )
+BAD_FORM = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED)  # of a message, which ends its stream
+NOTHING_IS_SENT = "nothing is sent any more"
 
 
 class OrderRefused(Exception):
@@ -55,7 +61,27 @@ class OrderRefused(Exception):
         self.error = error
 
 
-class PacksUnknown(Exception):
+class OrderUnknown(Exception):
+    """The node failed at an order again and again, and may have accepted it. Submit it later with the same id."""
+
+    def __init__(self, error: OrderError) -> None:
+        super().__init__(error.message.en)
+        self.error = error
+
+
+class Again(Exception):
+    """The same order may be answered later."""
+
+    def __init__(self, error: OrderError, *, is_defect: bool) -> None:
+        super().__init__(error.message.en)
+        self.error, self.is_defect = error, is_defect
+
+
+class Singly(Exception):
+    """An order has to travel by itself."""
+
+
+class PacksUnknown(Singly):
     """The node has a release without packs."""
 
 
@@ -69,50 +95,108 @@ class Waiting:
 
 
 class Packing:
-    """A stream of packs to a node, opened again where it breaks. Made and used on one event loop."""
+    """Two streams of packs to a node, so that no order that waits stands behind bulk work. For one event loop."""
+
+    def __init__(self, orders: "OrderServiceStub") -> None:
+        self._orders = orders
+        self._bulk, self._urgent = Stream(orders), Stream(orders)
+        self._under_way: set[str] = set()
+        self._knows_packs = True
+
+    async def __aenter__(self) -> "Packing":
+        """Begins to send."""
+        self._bulk.begin()
+        self._urgent.begin()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Ends the streams; orders without an answer are cancelled."""
+        try:
+            await self._bulk.end()
+        finally:
+            await self._urgent.end()
+
+    async def submit(self, request_id: str, order: OrderRequest, wait: float = 0.0) -> Order:
+        """The accepted order, after at most `wait` seconds for the home region. Without a wait of 1 s it is bulk work.
+
+        Tries again until the node answers: limit it by `asyncio.timeout`. Raises OrderRefused, OrderUnknown, ValueError
+        while the request id is under way, and RuntimeError after the end of `async with`.
+        """
+        if request_id in self._under_way:
+            raise ValueError(f"{request_id} is under way")
+        self._under_way.add(request_id)
+        try:
+            return await self._submit(
+                SubmittedOrder(request_id=request_id, order=order), duration(wait if wait >= LEAST_WAIT else 0.0)
+            )
+        finally:
+            self._under_way.remove(request_id)
+
+    async def _submit(self, order: SubmittedOrder, wait: Duration) -> Order:
+        stream = self._urgent if wait.seconds else self._bulk
+        goes_singly = order.ByteSize() > LARGEST_IN_PACK
+        failures = defects = 0
+        while True:
+            stream.require_sending()
+            try:
+                if goes_singly or not self._knows_packs:
+                    return await self._submit_singly(order, wait)
+                return await stream.submit(Waiting(order, wait))
+            except Singly as told:
+                goes_singly = True
+                self._knows_packs &= not isinstance(told, PacksUnknown)
+            except Again as again:
+                defects += again.is_defect
+                if defects == MOST_DEFECTS:
+                    raise OrderUnknown(again.error) from again
+                await pause(failures)
+                failures += 1
+
+    async def _submit_singly(self, submitted: SubmittedOrder, wait: Duration) -> Order:
+        request = SubmitOrderRequest(request_id=submitted.request_id, order=submitted.order, wait=wait)
+        request.order.bulk |= wait == Duration()  # as a node sets it: the same content in either way
+        try:
+            return (await self._orders.SubmitOrder(request, timeout=SILENCE)).order
+        except grpc.aio.AioRpcError as error:
+            raise failure(refusal(error), error.code()) from error
+
+
+class Stream:
+    """A stream of packs to a node, opened again where it breaks."""
 
     def __init__(self, orders: "OrderServiceStub") -> None:
         self._orders = orders
         self._open: dict[str, Waiting] = {}  # all orders without an answer by request id, oldest first
         self._queue: deque[Waiting] = deque()  # those to be sent
+        self._sent: dict[str, list[Waiting]] = {}  # by message, oldest first, as of the turns
         self._turns: dict[str, asyncio.TimerHandle] = {}  # of the messages under way, by their first request id
         self._changed = asyncio.Event()
         self._streams = self._failures = 0
-        self._knows_packs = True
 
-    async def __aenter__(self) -> "Packing":
+    def begin(self) -> None:
         """Begins to send."""
         self._sending = asyncio.create_task(self._send())
-        return self
 
-    async def __aexit__(self, *_: object) -> None:
-        """Ends the stream; orders without an answer are cancelled."""
+    async def end(self) -> None:
+        """Cancels the orders without an answer."""
         self._sending.cancel()
         with suppress(asyncio.CancelledError):
             await self._sending
 
-    async def submit(self, request_id: str, order: OrderRequest, wait: float = 0.0) -> Order:
-        """The accepted order, after at most `wait` seconds for the home region. Without a wait it is bulk work.
-
-        Tries again until the node answers: limit it by `asyncio.timeout`. Raises OrderRefused, ValueError while the
-        request id is under way, and RuntimeError after the end of `async with`.
-        """
+    def require_sending(self) -> None:
+        """Raises RuntimeError after the end."""
         if self._sending.done():
-            raise RuntimeError("nothing is sent any more")
-        if request_id in self._open:
-            raise ValueError(f"{request_id} is under way")
-        waiting = Waiting(SubmittedOrder(request_id=request_id, order=order), duration(wait))
-        if not self._knows_packs or waiting.order.ByteSize() > MOST_BYTES:
-            return await self._submit_singly(waiting)
-        self._open[request_id] = waiting
+            raise RuntimeError(NOTHING_IS_SENT)
+
+    async def submit(self, waiting: Waiting) -> Order:
+        """The accepted order. Raises OrderRefused, Again, Singly, and RuntimeError where the sending fails."""
+        self._open[waiting.order.request_id] = waiting
         self._queue.append(waiting)
         self._changed.set()
         try:
             return await waiting.answer
-        except PacksUnknown:
-            return await self._submit_singly(waiting)
         finally:
-            del self._open[request_id]
+            del self._open[waiting.order.request_id]
 
     async def _send(self) -> None:
         try:
@@ -124,74 +208,95 @@ class Packing:
                 if self._queue:
                     await pause(self._failures)
                     self._failures += 1
-        finally:
+        except asyncio.CancelledError:
             for waiting in self._unanswered():
                 waiting.answer.cancel()
+            raise
+        finally:
+            for waiting in self._unanswered():
+                waiting.answer.set_exception(RuntimeError(NOTHING_IS_SENT))
 
     async def _send_on_one_stream(self) -> None:
         call = self._orders.SubmitOrders(self._messages(self._streams))
         try:
-            while self._knows_packs:
+            while True:
                 async with asyncio.timeout(SILENCE):
                     response = await call.read()
                 if not isinstance(response, SubmitOrdersResponse):  # the node has ended the stream
                     return
-                self._answered(response)
+                if not response.HasField("pack"):  # a release without packs refuses the message's empty request id
+                    for waiting in self._unanswered():
+                        waiting.answer.set_exception(PacksUnknown)
+                    return
+                self._answered(response.pack)
         except TimeoutError:
             return
         except grpc.aio.AioRpcError as error:
-            if not may_pass(error):
-                for waiting in self._unanswered():
-                    waiting.answer.set_exception(OrderRefused(refusal(error)))
+            self._broken(error)
         finally:
             call.cancel()
             for turn in self._turns.values():
                 turn.cancel()
             self._turns.clear()
+            self._sent.clear()
             self._streams += 1
             self._changed.set()
 
     async def _messages(self, stream: int) -> AsyncIterator[SubmitOrdersRequest]:
         """The messages of one stream. After its end gRPC may ask for one more."""
         while self._streams == stream:
-            message = self._next() if len(self._turns) < MESSAGES else None
-            if message is None:
+            pack = self._next() if len(self._turns) < MESSAGES else []
+            if not pack:
                 await self._change()
                 continue
-            first = message.orders[0].request_id
+            first = pack[0].order.request_id
+            self._sent[first] = pack
             self._turns[first] = asyncio.get_running_loop().call_later(LONGEST_TURN, self._end_turn, first)
-            yield message
+            yield SubmitOrdersRequest(orders=[each.order for each in pack], wait=pack[0].wait)
 
-    def _next(self) -> SubmitOrdersRequest | None:
-        """A message of the oldest orders that have one wait, but for those whose callers have left."""
-        message, size = SubmitOrdersRequest(), 0
-        while self._queue and len(message.orders) < MOST_ORDERS:
+    def _next(self) -> list[Waiting]:
+        """The oldest orders that have one wait and fit in a message, but for those whose callers have left."""
+        pack: list[Waiting] = []
+        size = 0
+        while self._queue and len(pack) < MOST_ORDERS:
             waiting = self._queue[0]
             size += waiting.order.ByteSize()
-            if message.orders and (size > MOST_BYTES or waiting.wait != message.wait):
+            if pack and (size > MOST_BYTES or waiting.wait != pack[0].wait):
                 break
             self._queue.popleft()
             if not waiting.answer.done():
-                message.orders.append(waiting.order)
-                message.wait.CopyFrom(waiting.wait)
-        return message if message.orders else None
+                pack.append(waiting)
+        return pack
 
-    def _answered(self, response: SubmitOrdersResponse) -> None:
-        if not response.HasField("pack"):  # a release without packs refuses the message for its empty request id
-            self._knows_packs = False
-            for waiting in self._unanswered():
-                waiting.answer.set_exception(PacksUnknown)
-            return
+    def _answered(self, pack: SubmittedPack) -> None:
         self._failures = 0
-        self._end_turn(response.pack.results[0].request_id)
-        for result in response.pack.results:
+        first = pack.results[0].request_id
+        self._sent.pop(first, None)
+        self._end_turn(first)
+        for result in pack.results:
             known = self._open.get(result.request_id)
             if known is None or known.answer.done():
                 continue
             if result.HasField("refused"):
-                known.answer.set_exception(OrderRefused(result.refused))
+                known.answer.set_exception(failure(result.refused, status_of(result.refused.reason)))
             else:
                 known.answer.set_result(result.order)
+
+    def _broken(self, error: grpc.aio.AioRpcError) -> None:
+        """Decides on the orders of a stream that the node has ended. Those left without an answer are sent again.
+
+        A node answers the messages before one that it cannot read, which therefore is the oldest without an answer.
+        """
+        told, code = refusal(error), error.code()
+        may_pass = isinstance(failure(told, code), Again)
+        oldest = next(iter(self._sent.values()), None)
+        if oldest is not None and (code is grpc.StatusCode.INTERNAL or (code in BAD_FORM and not may_pass)):
+            for waiting in oldest:
+                if not waiting.answer.done():
+                    waiting.answer.set_exception(Singly)
+        elif not may_pass:
+            for waiting in self._unanswered():
+                waiting.answer.set_exception(OrderRefused(told))
 
     def _unanswered(self) -> list[Waiting]:
         return [waiting for waiting in self._open.values() if not waiting.answer.done()]
@@ -206,19 +311,6 @@ class Packing:
         self._changed.clear()
         await self._changed.wait()
 
-    async def _submit_singly(self, waiting: Waiting) -> Order:
-        request = SubmitOrderRequest(request_id=waiting.order.request_id, order=waiting.order.order, wait=waiting.wait)
-        request.order.bulk |= waiting.wait == Duration()  # as a node sets it: the same content in either way
-        failures = 0
-        while True:
-            try:
-                return (await self._orders.SubmitOrder(request, timeout=SILENCE)).order
-            except grpc.aio.AioRpcError as error:
-                if not may_pass(error):
-                    raise OrderRefused(refusal(error)) from error
-            await pause(failures)
-            failures += 1
-
 
 def duration(seconds: float) -> Duration:
     """The message for a number of seconds."""
@@ -227,9 +319,18 @@ def duration(seconds: float) -> Duration:
     return message
 
 
-def may_pass(error: grpc.aio.AioRpcError) -> bool:
-    """Whether the same call may be answered later."""
-    return error.code() in NOBODY_ANSWERED or refusal(error).reason == Reason.REASON_CALLS_TOO_MANY
+def failure(told: OrderError, code: grpc.StatusCode) -> Again | OrderRefused:
+    """The failure of an order by the status of its refusal: for good only where the same request cannot be accepted."""
+    if code in NOBODY_ANSWERED or told.reason == Reason.REASON_CALLS_TOO_MANY:
+        return Again(told, is_defect=code is grpc.StatusCode.INTERNAL)
+    return OrderRefused(told)
+
+
+def status_of(reason: Reason.ValueType) -> grpc.StatusCode:
+    """The status of a reason, as the contract gives it. A reason of a later contract counts as final."""
+    value = Reason.DESCRIPTOR.values_by_number.get(reason)
+    name = "" if value is None else value.GetOptions().Extensions[reason_options].status
+    return grpc.StatusCode[name or "FAILED_PRECONDITION"]
 
 
 def refusal(error: grpc.aio.AioRpcError) -> OrderError:
