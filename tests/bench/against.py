@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import click
 import uvloop
@@ -26,6 +27,7 @@ from tests.bench.history import (
     business_ratios,
     level_ratios,
     newest,
+    quotients,
     read,
     worse,
 )
@@ -131,7 +133,8 @@ def compared(name: str, before: Ratios, now: Ratios, found: Sequence[Worse]) -> 
         if key in before:
             old, new = before[key].spread.median, ratio.spread.median
             told = "worse" if key in named else ""
-            shown.add_row(ratio.figure, ratio.unit, f"{old:.3f}", f"{new:.3f}", f"{new / old:.2f}", told)
+            quotient = median(quotients(before[key], ratio))
+            shown.add_row(ratio.figure, ratio.unit, f"{old:.3f}", f"{new:.3f}", f"{quotient:.2f}", told)
     return shown
 
 
@@ -156,7 +159,7 @@ def main(commit: str, seconds: float, rounds: int, *, unsynced: bool) -> None:
     found = worse(before, now)
     Console(width=_WIDTH).print(compared(base.name, before, now, found))
     if rounds < LEAST_ROUNDS:
-        click.echo(f"fewer than {LEAST_ROUNDS} rounds have no spread: nothing is told to be worse")
+        click.echo(f"fewer than {LEAST_ROUNDS} rounds say little: nothing is told to be worse")
     if found:
         told = "\n".join(str(each) for each in found)
         raise click.ClickException(f"worse than {base.name} by more than {WORSE_BY:.0%}:\n{told}")

@@ -17,11 +17,11 @@ from deploy.releases import Release
 from tests.bench import against, disk, mixed
 from tests.bench.history import Ratios, Run
 from tests.bench.machine import machine_of
-from tests.unit.test_bench_history import ORDERS, RUN, spread
+from tests.unit.test_bench_history import ORDERS, RUN, times
 
 RELEASE = Release("9.1", "a" * 40, date(2026, 11, 28))
 GOOD: Ratios = {"orders/128/throughput": ORDERS}
-BAD: Ratios = {"orders/128/throughput": spread(ORDERS, 0.3, 0.29, 0.31)}
+BAD: Ratios = {"orders/128/throughput": times(ORDERS, 0.75, 0.75, 0.75, 0.75, 0.75)}
 
 
 class Trees:
