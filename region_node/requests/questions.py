@@ -13,10 +13,19 @@ from gateway.process.tracing import current_traceparent
 from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.queries import ATTEMPTS, Asker
 from gateway.rpc.calls import current_call
+from gateway.rpc.pages import DEFAULT_PAGE_SIZE
 from region_node.node.context import RegionContext
 from region_node.requests.checks import Questioner
 
 ANSWER_SECONDS = 10.0  # the limit in the catalogue for immediate answers
+
+
+def is_large(items: int) -> bool:
+    """Whether an answer with a list of up to so many items travels alone: more than a page by default.
+
+    The answers of a batch share one message of 16 MiB, which leaves 64 KiB for each of them.
+    """
+    return items > DEFAULT_PAGE_SIZE
 
 
 class Questions:

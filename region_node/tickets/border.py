@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, lasting, text
+from gateway.errors import Refused, lasting, reason_name, text
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.node.context import RegionContext
@@ -200,7 +200,8 @@ def settle_filing(
         return
     refused = refusal_of(receipt)
     why = text(refused.reason, refused.parameters)
-    _log.error("the region %s has refused %s, which is kept here: %s", content.destination, content.subject, why.en)
+    reason = reason_name(refused.reason)  # its parameters may tell of a person
+    _log.error("the region %s has refused %s, which is kept here: %s", content.destination, content.subject, reason)
     keep(known, f"{why.zh_cn} {why.en}")
 
 

@@ -4,10 +4,11 @@ Without a commit the older one is that of the last release; before the first rel
 same machine. The load client is always the present one, which speaks the contract of the older tree.
 """
 
-from collections.abc import Sequence
-from contextlib import AsyncExitStack, ExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import click
 import uvloop
@@ -17,7 +18,9 @@ from rich.table import Table
 from deploy.local.federation import OPERATOR, LocalFederation
 from deploy.releases import ReleaseError, extract, releases
 from tests.bench.bare import BARE, bare_calls
+from tests.bench.bulk import FIGURE, PACK, PACKED, PACKED_ORDERS, PacksUnknown, in_packs, intake
 from tests.bench.comparing import LEVELS, Way, figures_of, order_client, windows_of
+from tests.bench.filing import COMPLAINTS, FAULTS, filing
 from tests.bench.history import (
     LEAST_ROUNDS,
     WORSE_BY,
@@ -26,6 +29,7 @@ from tests.bench.history import (
     business_ratios,
     level_ratios,
     newest,
+    quotients,
     read,
     worse,
 )
@@ -40,6 +44,16 @@ from tests.bench.running import chain_client, running
 from tests.bench.sharing import granted_reading
 
 _WIDTH = 120  # columns
+_PACKED_PER_SECOND = 500  # orders, for each second that another load has in a round
+
+
+@dataclass(frozen=True)
+class Load:
+    """A load beside the bare chain, as the bench names it."""
+
+    name: str
+    figure: str
+    measured: str
 
 
 @dataclass(frozen=True)
@@ -78,7 +92,7 @@ def measure(federations: Sequence[LocalFederation], directory: Path, rounds: int
             stack.callback(clients[-1].close)
         chain = stack.enter_context(chain_client(directory / "chain", clients[-1].ready))
         windows = {callers: windows_of((chain, *clients), callers, rounds, seconds) for callers in LEVELS}
-    asked = uvloop.run(_questions(federations, directory / "bare", rounds, seconds))
+    business = uvloop.run(beside_bare(federations, directory / "bare", rounds, seconds))
     return [
         {
             **level_ratios(
@@ -90,35 +104,57 @@ def measure(federations: Sequence[LocalFederation], directory: Path, rounds: int
                 ORDERS,
                 CHAIN,
             ),
-            **business_ratios(asked[number - 1]),
+            **business_ratios(business[number - 1]),
         }
         for number in range(1, len(federations) + 1)
     ]
 
 
-async def _questions(
+async def beside_bare(
     federations: Sequence[LocalFederation], directory: Path, rounds: int, seconds: float
 ) -> list[list[Comparison]]:
-    """Bills and shared records of another region, named as the bench names them; a list for each federation."""
+    """The rest that is compared, named as the bench names it; a list for each federation.
+
+    Packed orders are left out beside a release without packs.
+    """
     async with AsyncExitStack() as stack:
         bare = rate_of(await stack.enter_async_context(bare_calls(directory)), seconds)
-        bills: list[Way] = [bare]
-        records: list[Way] = [bare]
-        for federation in federations:
-            dialled = federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}")
-            channel = await stack.enter_async_context(dialled)
-            bills.append(rate_of(bill_call(channel, bill_queries()), seconds))
-            records.append(rate_of(await granted_reading(channel), seconds))
+        all_ways = [await ways_of(stack, federation, seconds) for federation in federations]
         found: list[list[Comparison]] = [[] for _ in federations]
-        for name, figure, measured, ways in (
-            ("bills_beside_bare", "bills of another region", "QueryBill", bills),
-            ("granted_reads_beside_bare", "records of another region by a grant", "clear", records),
-        ):
-            figures = await figures_of(ways, rounds)
+        for load in all_ways[-1]:
+            if not all(load in ways for ways in all_ways):
+                continue
+            figures = await figures_of([bare, *(ways[load] for ways in all_ways)], rounds)
             for number, of_one in enumerate(found, 1):
                 pairs = [(each[0], each[number]) for each in figures]
-                of_one.append(Comparison(name, f"{figure}, {CALLERS} callers, 1/s", BARE, measured, pairs))
+                of_one.append(Comparison(load.name, load.figure, BARE, load.measured, pairs))
         return found
+
+
+async def ways_of(stack: AsyncExitStack, federation: LocalFederation, seconds: float) -> Mapping[Load, Way]:
+    """How each load is measured at a federation; they end with the stack."""
+    channel = await stack.enter_async_context(federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}"))
+    complaint, fault = await stack.enter_async_context(filing(channel))
+    calls = (
+        ("bills_beside_bare", "bills of another region", "QueryBill", bill_call(channel, bill_queries())),
+        (
+            "granted_reads_beside_bare",
+            "records of another region by a grant",
+            "clear",
+            await granted_reading(channel),
+        ),
+        ("complaints_beside_bare", COMPLAINTS, "complaints", complaint),
+        ("faults_beside_bare", FAULTS, "faults", fault),
+    )
+    ways: dict[Load, Way] = {
+        Load(name, f"{figure}, {CALLERS} callers, 1/s", measured): rate_of(call, seconds)
+        for name, figure, measured, call in calls
+    }
+    packed = intake(federation, channel, max(PACK, int(_PACKED_PER_SECOND * seconds)), in_packs)
+    with suppress(PacksUnknown):
+        await packed()  # to warm up as well
+        ways[Load(PACKED_ORDERS, FIGURE, PACKED)] = packed
+    return ways
 
 
 def compared(name: str, before: Ratios, now: Ratios, found: Sequence[Worse]) -> Table:
@@ -131,7 +167,8 @@ def compared(name: str, before: Ratios, now: Ratios, found: Sequence[Worse]) -> 
         if key in before:
             old, new = before[key].spread.median, ratio.spread.median
             told = "worse" if key in named else ""
-            shown.add_row(ratio.figure, ratio.unit, f"{old:.3f}", f"{new:.3f}", f"{new / old:.2f}", told)
+            quotient = median(quotients(before[key], ratio))
+            shown.add_row(ratio.figure, ratio.unit, f"{old:.3f}", f"{new:.3f}", f"{quotient:.2f}", told)
     return shown
 
 
@@ -156,7 +193,7 @@ def main(commit: str, seconds: float, rounds: int, *, unsynced: bool) -> None:
     found = worse(before, now)
     Console(width=_WIDTH).print(compared(base.name, before, now, found))
     if rounds < LEAST_ROUNDS:
-        click.echo(f"fewer than {LEAST_ROUNDS} rounds have no spread: nothing is told to be worse")
+        click.echo(f"fewer than {LEAST_ROUNDS} rounds say little: nothing is told to be worse")
     if found:
         told = "\n".join(str(each) for each in found)
         raise click.ClickException(f"worse than {base.name} by more than {WORSE_BY:.0%}:\n{told}")

@@ -41,7 +41,7 @@ async def measure_business(
             lambda: measure_guides(federation, rounds, seconds),
             lambda: measure_sharing(federation, bare, rounds, seconds),
             lambda: measure_papers(federation, bare, rounds, seconds),
-            lambda: measure_filing(federation, client, rounds, seconds),
+            lambda: measure_filing(federation, client, bare, rounds, seconds),
         )
         for way in ways:
             for each in await way():

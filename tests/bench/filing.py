@@ -16,12 +16,14 @@ from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStu
 from gateway.api.region.v1.fault_pb2 import FaultPlace, FaultReport
 from gateway.api.region.v1.fault_service_pb2 import ReportFaultRequest, WatchFaultsRequest
 from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceStub
-from tests.bench.comparing import Way, in_turns
-from tests.bench.load import CALL_TIMEOUT, LoadClient
+from tests.bench.bare import BARE
+from tests.bench.comparing import in_turns
+from tests.bench.load import CALL_TIMEOUT, Call, LoadClient
 from tests.bench.orders import HANDLING, HOME, WAIT, all_lines, requester
 from tests.bench.questions import CALLERS, rate_of
 from tests.bench.report import Comparison
 
+COMPLAINTS, FAULTS = "until the home region has it", "until the owner has it"
 Report = Callable[[str], Awaitable[None]]
 """Reports a fault of a number, and waits for its owner."""
 
@@ -31,18 +33,35 @@ class NotTaken(Exception):
 
 
 async def measure_filing(
-    federation: LocalFederation, orders: LoadClient, rounds: int, seconds: float
+    federation: LocalFederation, orders: LoadClient, bare: Call, rounds: int, seconds: float
 ) -> list[Comparison]:
-    """Both beside the orders of the load client, which waits for the other region as they do."""
-    numbers = itertools.cycle([line.number for line in all_lines()])
+    """Both beside a bare chain, and beside orders of the load client, which waits for the other region too."""
 
     async def order_rate() -> float:
         return (await asyncio.to_thread(orders.run, CALLERS, seconds)).throughput
 
     async with (
         federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel,
-        reporting(channel) as report,
+        filing(channel) as (complaint, fault),
     ):
+        return [
+            Comparison(
+                name=f"{name}_beside_{suffix}",
+                figure=f"{figure}, {CALLERS} callers, 1/s",
+                base=base,
+                measured=name,
+                rounds=await in_turns(least, rate_of(call, seconds), rounds),
+            )
+            for suffix, base, least in (("orders", "orders", order_rate), ("bare", BARE, rate_of(bare, seconds)))
+            for name, figure, call in (("complaints", COMPLAINTS, complaint), ("faults", FAULTS, fault))
+        ]
+
+
+@contextlib.asynccontextmanager
+async def filing(channel: Channel) -> AsyncIterator[tuple[Call, Call]]:
+    """The calls that file a complaint and that report a fault, each for the next number, while the context lasts."""
+    numbers = itertools.cycle([line.number for line in all_lines()])
+    async with reporting(channel) as report:
 
         async def complaint() -> None:
             await file_complaint(ComplaintServiceStub(channel), next(numbers))
@@ -50,21 +69,7 @@ async def measure_filing(
         async def fault() -> None:
             await report(next(numbers))
 
-        async def beside_orders(name: str, figure: str, measured: str, way: Way) -> Comparison:
-            return Comparison(
-                name=name,
-                figure=f"{figure}, {CALLERS} callers, 1/s",
-                base="orders",
-                measured=measured,
-                rounds=await in_turns(order_rate, way, rounds),
-            )
-
-        return [
-            await beside_orders(
-                "complaints_beside_orders", "until the home region has it", "complaints", rate_of(complaint, seconds)
-            ),
-            await beside_orders("faults_beside_orders", "until the owner has it", "faults", rate_of(fault, seconds)),
-        ]
+        yield complaint, fault
 
 
 async def file_complaint(service: "ComplaintServiceStub", number: str) -> Complaint:

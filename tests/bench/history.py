@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from gateway.process.files import replace_file
@@ -13,22 +14,27 @@ from tests.bench.report import FIGURES, PER_SECOND, Comparison, Level, Spread
 HISTORY = Path(__file__).parent / "history.jsonl"
 WORSE_BY = 0.05
 LEAST_ROUNDS = 3
-"""The rounds without which a spread says nothing."""
+"""The rounds without which a comparison says nothing."""
+MOST_ROUNDS = 0.75  # of the rounds of a worse ratio are worse: neither one slow round nor one quick round decides
 _READABLE = 0o644
 _OF_THE_CLIENT = "client_cpu_per_call"  # the same program calls both
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """A figure over its base, by the rounds of one run, with the medians of both in their unit."""
+    """A figure over its base in each round of one run, with the medians of both in their unit."""
 
     figure: str
     against: str
     unit: str
     base: float
     measured: float
-    spread: Spread
-    rounds: int
+    rounds: tuple[float, ...]
+
+    @property
+    def spread(self) -> Spread:
+        """Over the rounds."""
+        return Spread.of(self.rounds)
 
     @property
     def is_better_with_more(self) -> bool:
@@ -77,8 +83,7 @@ def level_ratios(levels: Sequence[Level], name: str, measured: str, against: str
             unit=figure.unit,
             base=figure.of([each.base for each in level.rounds]).median,
             measured=figure.of([each.measured for each in level.rounds]).median,
-            spread=figure.ratio(level.rounds),
-            rounds=len(level.rounds),
+            rounds=figure.ratios(level.rounds),
         )
         for level in levels
         for figure in FIGURES
@@ -95,8 +100,7 @@ def business_ratios(comparisons: Sequence[Comparison]) -> Ratios:
             unit=each.unit,
             base=each.of_base.median,
             measured=each.of_measured.median,
-            spread=each.ratio,
-            rounds=len(each.rounds),
+            rounds=each.ratios,
         )
         for each in comparisons
     }
@@ -105,19 +109,25 @@ def business_ratios(comparisons: Sequence[Comparison]) -> Ratios:
 def worse(before: Ratios, now: Ratios, by: float = WORSE_BY) -> list[Worse]:
     """The ratios of both that have become worse, in the order of the later ones.
 
-    A ratio is worse where its median is by more than `by` of the former, and the spreads of both do not overlap.
+    A ratio is worse where it is so in most rounds, and in the median round by more than `by` of the former.
     """
     both = [Worse(name, before[name], ratio) for name, ratio in now.items() if name in before]
     return [each for each in both if _is_worse(each.before, each.now, by)]
 
 
+def quotients(before: Ratio, now: Ratio) -> list[float]:
+    """A ratio over the former, round by round: both halves of a quotient saw the same machine where both ran in turns.
+
+    The rounds of a recorded run and of a later one are pairs by chance.
+    """
+    return [present / former for former, present in zip(before.rounds, now.rounds, strict=False)]
+
+
 def _is_worse(before: Ratio, now: Ratio, by: float) -> bool:
-    if min(before.rounds, now.rounds) < LEAST_ROUNDS:
+    losses = [1 - each if now.is_better_with_more else each - 1 for each in quotients(before, now)]
+    if len(losses) < LEAST_ROUNDS:
         return False
-    former, present = before.spread, now.spread
-    if now.is_better_with_more:
-        return present.median < former.median * (1 - by) and present.high < former.low
-    return present.median > former.median * (1 + by) and present.low > former.high
+    return median(losses) > by and sum(each > 0 for each in losses) >= MOST_ROUNDS * len(losses)
 
 
 def newest(runs: Sequence[Run], machine: Machine) -> Run | None:
@@ -142,10 +152,12 @@ def _plain(value: object) -> object:
     """The value for JSON, its figures with five digits."""
     if isinstance(value, dict):
         return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
     return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
 def _run(line: dict[str, Any]) -> Run:
     machine = Machine(**line.pop("machine"))
-    ratios = {name: Ratio(spread=Spread(**each.pop("spread")), **each) for name, each in line.pop("ratios").items()}
+    ratios = {name: Ratio(rounds=tuple(each.pop("rounds")), **each) for name, each in line.pop("ratios").items()}
     return Run(machine=machine, ratios=ratios, **line)

@@ -42,7 +42,9 @@ def _row(ratio: Ratio) -> str:
     spread = ratio.spread
     least_to_greatest = f"{spread.low:.2f} to {spread.high:.2f}"
     medians = f"{_number(ratio.base)} | {_number(ratio.measured)} | {spread.median:.2f}"
-    return f"| {ratio.figure} | {ratio.against} | {ratio.unit} | {medians} | {least_to_greatest} | {ratio.rounds} |"
+    return (
+        f"| {ratio.figure} | {ratio.against} | {ratio.unit} | {medians} | {least_to_greatest} | {len(ratio.rounds)} |"
+    )
 
 
 def _number(figure: float) -> str:

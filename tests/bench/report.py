@@ -101,9 +101,13 @@ class Figure:
         """The figure in its unit."""
         return Spread.of([self.read(window) * self.factor for window in windows])
 
+    def ratios(self, rounds: Sequence[Round]) -> tuple[float, ...]:
+        """The measured value over its base, in each round."""
+        return tuple(self.read(each.measured) / self.read(each.base) for each in rounds)
+
     def ratio(self, rounds: Sequence[Round]) -> Spread:
         """The measured value over its base."""
-        return Spread.of([self.read(each.measured) / self.read(each.base) for each in rounds])
+        return Spread.of(self.ratios(rounds))
 
 
 @dataclass(frozen=True)
@@ -121,9 +125,14 @@ class Comparison:
     unit: str = PER_SECOND
 
     @property
+    def ratios(self) -> tuple[float, ...]:
+        """The measured value over its base, in each round."""
+        return tuple(measured / base for base, measured in self.rounds)
+
+    @property
     def ratio(self) -> Spread:
         """The measured value over its base."""
-        return Spread.of([measured / base for base, measured in self.rounds])
+        return Spread.of(self.ratios)
 
     @property
     def of_base(self) -> Spread:

@@ -1,27 +1,36 @@
 """The comparison with an older tree, its exit code, and the arithmetic of the other programs beside the bench."""
 
+import asyncio
 import contextlib
 import itertools
 import random
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import cast
 
 import pytest
 from click.testing import CliRunner, Result
 
+from deploy.local.federation import LocalFederation
 from deploy.releases import Release
+from gateway.api.region.v1.order_service_pb2 import SubmitOrdersRequest, SubmitOrdersResponse
+from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from tests.bench import against, disk, mixed
+from tests.bench.against import Load
+from tests.bench.bulk import OrderRefused, PacksUnknown, in_packs
+from tests.bench.comparing import Way
 from tests.bench.history import Ratios, Run
+from tests.bench.load import Call
 from tests.bench.machine import machine_of
-from tests.unit.test_bench_history import ORDERS, RUN, spread
+from tests.unit.test_bench_history import ORDERS, RUN, times
 
 RELEASE = Release("9.1", "a" * 40, date(2026, 11, 28))
 GOOD: Ratios = {"orders/128/throughput": ORDERS}
-BAD: Ratios = {"orders/128/throughput": spread(ORDERS, 0.3, 0.29, 0.31)}
+BAD: Ratios = {"orders/128/throughput": times(ORDERS, 0.75, 0.75, 0.75, 0.75, 0.75)}
 
 
 class Trees:
@@ -80,6 +89,74 @@ def test_before_the_first_release_the_last_run_of_the_same_machine_is_compared_w
     runs.remove(here)
     told = ended()
     assert (told.exit_code, "name a commit" in told.output) == (1, True)
+
+
+class Node:
+    """An order service that takes in every order, but for one that it refuses; also of a release without packs."""
+
+    def __init__(self, *, knows_packs: bool = True, refused: str = "") -> None:
+        self.packs: list[int] = []
+        self._knows_packs = knows_packs
+        self._refused = refused
+
+    async def SubmitOrders(  # noqa: N802 - named by the contract
+        self, requests: Iterator[SubmitOrdersRequest]
+    ) -> AsyncIterator[SubmitOrdersResponse]:
+        for request in requests:
+            response = SubmitOrdersResponse()
+            self.packs.append(len(request.orders))
+            if not self._knows_packs:
+                response.refused.message.en = "The field request_id is empty."
+            for each in request.orders if self._knows_packs else ():
+                result = response.pack.results.add(request_id=each.request_id)
+                if each.request_id == self._refused:
+                    result.refused.message.en = "No."
+                else:
+                    result.order.id = each.request_id
+            yield response
+
+
+def test_packed_orders_go_by_sixteen_in_a_message_and_a_refusal_of_any_ends_the_run() -> None:
+    requests = [SubmitOrdersRequest(request_id=str(number)) for number in range(40)]
+
+    def submitted(node: Node) -> list[int]:
+        asyncio.run(in_packs(cast("OrderServiceStub", node), requests))
+        return node.packs
+
+    assert submitted(Node()) == [16, 16, 8]
+    with pytest.raises(OrderRefused, match="No"):
+        submitted(Node(refused="17"))
+    with pytest.raises(PacksUnknown):
+        submitted(Node(knows_packs=False))
+
+
+def test_a_load_that_the_older_tree_does_not_know_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bills, packs = Load("bills", "bills, 1/s", "QueryBill"), Load("packs", "orders, 1/s", "packs")
+
+    async def four() -> float:
+        return 4.0
+
+    async def no_call() -> None:
+        return
+
+    async def ways(stack: object, known: Sequence[Load], seconds: float) -> dict[Load, Way]:
+        return dict.fromkeys(known, four)
+
+    @contextlib.asynccontextmanager
+    async def bare_calls(directory: Path) -> AsyncIterator[Call]:
+        yield no_call
+
+    monkeypatch.setattr(against, "bare_calls", bare_calls)
+    monkeypatch.setattr(against, "rate_of", lambda call, seconds: four)
+    monkeypatch.setattr(against, "ways_of", ways)
+
+    def compared(*known: Sequence[Load]) -> list[list[str]]:
+        trees = cast("Sequence[LocalFederation]", known)
+        found = asyncio.run(against.beside_bare(trees, tmp_path, 3, 1.0))
+        return [[each.name for each in of_one if each.ratios == (1.0,) * 3] for of_one in found]
+
+    assert compared([bills], [bills, packs]) == [["bills"]] * 2
+    assert compared([bills, packs], [bills, packs]) == [["bills", "packs"]] * 2
 
 
 @pytest.mark.parametrize("has_pages", [True, False])

@@ -15,7 +15,7 @@ from deploy.local import etcd, postgresql
 from tests.bench import __main__ as bench
 from tests.bench import requirements
 from tests.bench.history import Run
-from tests.bench.report import Comparison, Level, Round, Spread, Window
+from tests.bench.report import Comparison, Level, Round, Window
 from tests.bench.results import EngineResult, Results
 from tests.bench.suspension import Suspension
 
@@ -120,7 +120,7 @@ def test_a_recorded_run_stands_in_the_history_and_on_the_page_and_tells_what_bec
     assert (kept.commit, kept.machine.cores, pages) == ("c" * 40, os.cpu_count(), ["written"])
     names = ["throughput", "p50", "p99", "servers_cpu_per_call"]
     assert list(kept.ratios) == [f"orders/1/{name}" for name in names]
-    twice = {"orders/1/throughput": replace(kept.ratios["orders/1/throughput"], spread=Spread(2.0, 2.0, 2.0))}
+    twice = {"orders/1/throughput": replace(kept.ratios["orders/1/throughput"], rounds=(2.0, 2.0, 2.0))}
     monkeypatch.setattr(bench, "read", lambda: [replace(kept, ratios=twice)])
     done = run(tmp_path / "bench.json", "--engine-callers=0", "--business-rounds=0", "--callers=1", "--record")
     assert "worse than at cccccccc: orders/1/throughput: 1.000, was 2.000" in done.output

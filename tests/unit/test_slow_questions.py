@@ -3,16 +3,20 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import cast
 
 import pytest
 
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.region.v1 import sharing_service_pb2 as sharing
 from gateway.api.region.v1 import verification_service_pb2 as verification
 from gateway.api.region.v1.attachment_service_pb2 import GetAttachmentContentRequest
 from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
 from gateway.api.region.v1.complaint_envelopes_pb2 import AttachmentQuestion
-from gateway.api.region.v1.document_envelopes_pb2 import DocumentContentQuestion
+from gateway.api.region.v1.document_envelopes_pb2 import DocumentContentQuestion, DocumentListQuestion
 from gateway.api.region.v1.document_service_pb2 import GetDocumentContentRequest
+from gateway.api.region.v1.support_resource_service_pb2 import ListExpertsRequest, ListSparesRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.errors import Unreachable
@@ -22,6 +26,7 @@ from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.queries import ATTEMPTS, Asker
 from gateway.relay.transport import Transport
 from gateway.rpc.calls import Call, enter
+from gateway.rpc.pages import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE
 from gateway.store.port import Store
 from gateway.time.clock import SystemClock
 from region_node.business.billing.service import BillingService
@@ -30,10 +35,14 @@ from region_node.care.complaints.attachment_contents import AttachmentApplicatio
 from region_node.care.complaints.relayed import ComplaintEnvelopes
 from region_node.customers.documents import contents
 from region_node.customers.documents.content_stream import ContentApplication, Reading
+from region_node.customers.documents.on_file import RegisterApplication
 from region_node.customers.documents.relayed import DocumentEnvelopes
+from region_node.customers.documents.rows import MOST_COUNTED
+from region_node.customers.sharing.application import SharingApplication
 from region_node.customers.verification.application import VerificationApplication
 from region_node.customers.verification.relayed import VerificationEnvelopes
 from region_node.customers.verification.service import VerificationService
+from region_node.network.support.registry_service import SupportResourceService
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import Questioner
@@ -49,6 +58,7 @@ REQUESTER = Requester(staff_id="clerk-7", channel=Channel.CHANNEL_COUNTER)
 DOCUMENT = "sichuan/counter/contract-1"
 TICKET = "guangdong/20261124-1"
 BILL = EnvelopeKind.ENVELOPE_KIND_BILL_QUERY
+DOCUMENTS = EnvelopeKind.ENVELOPE_KIND_DOCUMENT_LIST
 
 
 class Noting(Asker):
@@ -91,7 +101,7 @@ class Scene:
 
     def __init__(self) -> None:
         current = CurrentFederation()
-        current.update(FEDERATION, [])
+        current.update(FEDERATION, [Member(region="sichuan", state=MemberState.MEMBER_STATE_JOINED)])
         self.context = RegionContext(Border(HERE, keys().signers[HERE], keys().trusted, current))
         self.asker = Noting(self.context.border)
         self.questions = Questions(self.context, self.asker)
@@ -144,6 +154,38 @@ class Scene:
         )
         return await AttachmentApplication(self.context, store, self.asker).answer(content, NOW)
 
+    def sharing(self) -> SharingApplication:
+        enter(Call(CALLER, "List", None))
+        return SharingApplication(self.context, finding(None), self.questions, SystemClock())
+
+    async def disclosures(self, page_size: int) -> object:
+        request = sharing.ListDisclosuresRequest(
+            request_id="1", number=LINE.number, requester=REQUESTER, page_size=page_size
+        )
+        return await self.sharing().ask("ListDisclosures", request, sharing.ListDisclosuresResponse)
+
+    async def grants(self, page_size: int) -> object:
+        request = sharing.ListGrantsRequest(
+            request_id="1", number=LINE.number, requester=REQUESTER, page_size=page_size
+        )
+        return await self.sharing().ask("ListGrants", request, sharing.ListGrantsResponse)
+
+    async def documents(self, page_size: int, business: str = "") -> object:
+        enter(Call(CALLER, "ListDocuments", None))
+        register = RegisterApplication(self.context, finding(None), SystemClock(), self.questions)
+        question = DocumentListQuestion(number=LINE.number, business=business, page_size=page_size)
+        return await register.list(question, CALL)
+
+    async def experts(self, page_size: int) -> object:
+        service = SupportResourceService(self.context, finding(None), self.questions, SystemClock())
+        request = ListExpertsRequest(everywhere=True, page_size=page_size, requester=REQUESTER)
+        return await served(service.ListExperts, CALLER, request)
+
+    async def spares(self, page_size: int) -> object:
+        service = SupportResourceService(self.context, finding(None), self.questions, SystemClock())
+        request = ListSparesRequest(everywhere=True, page_size=page_size, requester=REQUESTER)
+        return await served(service.ListSpares, CALLER, request)
+
     def slow_kinds(self) -> set[EnvelopeKind.ValueType]:
         """The kinds whose answer takes several transactions."""
         documents = ContentApplication(self.context, finding(None), SystemClock(), self.asker)
@@ -187,3 +229,19 @@ def test_a_bill_shares_a_batch_and_an_itemised_one_travels_alone() -> None:
     scene = Scene()
     assert noted(scene, lambda: scene.bill(itemised=False)) == (BILL, False)
     assert noted(scene, lambda: scene.bill(itemised=True)) == (BILL, True)
+
+
+def test_a_list_by_large_pages_travels_alone_and_one_by_usual_pages_shares_a_batch() -> None:
+    scene = Scene()
+    wrong: list[str] = []
+    for ask in (scene.disclosures, scene.grants, scene.documents, scene.experts, scene.spares):
+        for size in (0, DEFAULT_PAGE_SIZE, DEFAULT_PAGE_SIZE + 1, LARGEST_PAGE_SIZE):
+            _, alone = noted(scene, partial(ask, size))
+            if alone != (size > DEFAULT_PAGE_SIZE):
+                wrong.append(f"{ask.__name__} by pages of {size}")
+    assert wrong == []
+
+
+def test_the_documents_for_an_order_share_a_batch() -> None:
+    scene = Scene()
+    assert noted(scene, lambda: scene.documents(MOST_COUNTED, "PAY")) == (DOCUMENTS, False)

@@ -1,6 +1,7 @@
 """A kind of ticket of its own, made of a table, a message and a few words: regions file, command and follow it."""
 
 import importlib
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -127,6 +128,24 @@ def test_its_origin_follows_the_owner_until_it_ends_and_keeps_its_own_words(tx: 
     assert ended == new(version=2, state=ENDED)
     assert DISPUTE.next_version("guangdong", new(version=2, state=ENDED), new(version=3)) is None
     assert DISPUTE.next_version("sichuan", new(version=1), changed) is None, "of its own"
+
+
+def test_a_refused_filing_is_kept_and_the_log_has_the_name_of_the_reason_alone(
+    tx: SqliteTransaction, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    store(tx, new())
+    kept: list[str] = []
+    receipt = ReceiptContent(
+        outcome=Outcome.OUTCOME_REFUSED,
+        reason=Reason.REASON_NUMBER_INVALID,
+        reason_parameters={"number": "13912345678"},
+    )
+    sent = EnvelopeContent(origin="guangdong", destination="sichuan", subject="guangdong/P1")
+    border.settle_filing(DISPUTE, tx, sent, receipt, NOW, DISPUTE.copy, lambda _, why: kept.append(why))
+    (why,) = kept
+    assert "13912345678" in why, "staff read the whole reason"
+    assert ("NUMBER_INVALID" in caplog.text, "13912345678" in caplog.text) == (True, False)
 
 
 def test_the_owner_tells_the_origin_and_the_home_region_each_once() -> None:

@@ -16,7 +16,7 @@ from region_node.customers.documents import register, rules
 from region_node.customers.documents.rows import MOST_COUNTED
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall
-from region_node.requests.questions import Questions
+from region_node.requests.questions import Questions, is_large
 
 LIST_KIND = EnvelopeKind.ENVELOPE_KIND_DOCUMENT_LIST
 
@@ -46,7 +46,9 @@ class RegisterApplication:
         if owner is None or self._questions is None:
             raise Refused(Reason.REASON_REGION_UNREACHABLE, region=owner or "-")
         question.staff_id = call.staff_id
-        answer = await self._questions.ask(owner, LIST_KIND, "ListDocuments", question)
+        # An order's own question shares its batch: its answer has few documents, of some 200 bytes each.
+        alone = not question.business and is_large(question.page_size)
+        answer = await self._questions.ask(owner, LIST_KIND, "ListDocuments", question, alone=alone)
         return ListDocumentsResponse.FromString(answer)
 
     async def counting(self, number: str, call: AuditedCall, business: str) -> Sequence[RegisteredDocument]:

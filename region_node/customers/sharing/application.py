@@ -21,7 +21,7 @@ from region_node.customers.sharing.operations import Call, refusal_of, said_basi
 from region_node.customers.sharing.relayed import answer_query
 from region_node.customers.sharing.rules import Denied
 from region_node.node.context import RegionContext
-from region_node.requests.questions import Questions
+from region_node.requests.questions import Questions, is_large
 
 R = TypeVar("R", bound=Message)
 
@@ -103,7 +103,8 @@ class SharingApplication:
 
     async def _ask(self, owner: str, action: str, call: Call, asked: Asked) -> bytes:
         kind = EnvelopeKind.ENVELOPE_KIND_SHARING
-        return await self._questions.ask(owner, kind, action, _query(call, asked))
+        alone = isinstance(asked, api.ListGrantsRequest | api.ListDisclosuresRequest) and is_large(asked.page_size)
+        return await self._questions.ask(owner, kind, action, _query(call, asked), alone=alone)
 
 
 def _query(call: Call, asked: Asked) -> SharingQuery:

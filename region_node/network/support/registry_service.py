@@ -23,7 +23,7 @@ from gateway.time.clock import Clock
 from region_node.network.support import registry
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
-from region_node.requests.questions import Questions
+from region_node.requests.questions import Questions, is_large
 
 Item = TypeVar("Item", api.Expert, api.Spare)
 Response = TypeVar("Response", api.ListExpertsResponse, api.ListSparesResponse)
@@ -166,7 +166,8 @@ class SupportResourceService(SupportResourceServiceServicer):
 
     async def _ask_one(self, region: str, question: SupportSearch) -> bytes | Refused:
         try:
-            return await self._questions.ask(region, _KIND, "SupportSearch", question)
+            alone = is_large(question.page_size)
+            return await self._questions.ask(region, _KIND, "SupportSearch", question, alone=alone)
         except Refused as refused:
             return refused
 
