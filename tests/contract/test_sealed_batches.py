@@ -381,26 +381,43 @@ def lose_answers_nonce(request: DeliverRequest, response: DeliverResponse) -> No
         response.ClearField("nonce")
 
 
-@pytest.mark.parametrize(
-    ("alter", "meddle", "reason", "acted"),
-    [
-        (lose_nonce, lambda request, response: None, "BATCH_UNREADABLE", 0),
-        (lambda request: None, lose_answers_nonce, "ANSWER_UNREADABLE", 1),
-    ],
-    ids=["a batch", "an answer"],
-)
-def test_where_a_session_is_not_understood_each_batch_has_its_own_key_for_a_minute(
-    time: list[float], alter: Callable[[DeliverRequest], None], meddle: Meddle, reason: str, acted: int
+def test_a_batch_whose_session_is_not_understood_is_sealed_alone_at_once_and_so_are_those_of_a_minute(
+    time: list[float],
 ) -> None:
-    way = Way(meddle=meddle, features=SESSIONS)
-    way.alter = alter
-    assert reason_name(refused(way.bring).reason) == reason
-    assert len(way.acted) == acted
+    way = Way(features=SESSIONS)
+    way.alter = lose_nonce
+    assert way.ask() == RECORD
+    assert len(way.acted) == 1
+    time.append(SECONDS_WITHOUT_SESSION - 1)
+    assert way.ask() == RECORD
+    time.append(SECONDS_WITHOUT_SESSION)
+    assert len(way.bring().results) == 1
+    first, *alone, again, last = sessions_of(way.requests())
+    assert (alone, last) == ([b"", b""], b"")
+    assert b"" != first != again != b""
+
+
+def test_a_batch_is_not_sent_again_once_its_time_is_over(time: list[float]) -> None:
+    way = Way(features=SESSIONS)
+
+    def lose_time(request: DeliverRequest) -> None:
+        time.append(time[-1] + 5.0)
+        lose_nonce(request)
+
+    way.alter = lose_time
+    assert reason_name(refused(way.bring).reason) == "BATCH_UNREADABLE"
+    assert len(way.requests()) == 1
+
+
+def test_where_the_answers_of_a_session_do_not_open_each_batch_has_its_own_key_for_a_minute(time: list[float]) -> None:
+    way = Way(meddle=lose_answers_nonce, features=SESSIONS)
+    assert reason_name(refused(way.bring).reason) == "ANSWER_UNREADABLE"
+    assert len(way.acted) == 1
     for now in (0.0, SECONDS_WITHOUT_SESSION - 1):
         time.append(now)
         assert len(way.bring().results) == 1
     time.append(SECONDS_WITHOUT_SESSION)
-    assert reason_name(refused(way.bring).reason) == reason
+    assert reason_name(refused(way.bring).reason) == "ANSWER_UNREADABLE"
     first, *alone, last = sessions_of(way.requests())
     assert alone == [b"", b""]
     assert first != last
