@@ -34,8 +34,10 @@ from gateway.security.sealing import (
     Unreadable,
     sent_alone,
 )
+from gateway.time.looks import until_look
 
 SECONDS_WITHOUT_SESSION = 60.0  # a process of a former version is replaced, or told to all members, within a minute
+LOOK_SECONDS = 1.0  # between two looks for sessions that are over
 _UNREADABLE = frozenset((Reason.REASON_BATCH_UNREADABLE, Reason.REASON_ANSWER_UNREADABLE))
 Act = Callable[[Batch, str], Awaitable[BatchAnswer]]
 
@@ -78,6 +80,10 @@ class SealedBatchTransport:
         )
         response = await self._carrier.deliver(request, timeout, before_attempt)
         return _opened(sent, response, batch.destination)
+
+    def expire_sessions(self, now: float) -> None:
+        """Forgets the sessions that are over; `now` is the event loop's time."""
+        self._sessions.expire(now)
 
     def _sealed(self, batch: Batch) -> Sent:
         border, destination = self._border, batch.destination
@@ -145,6 +151,14 @@ class SealedBatchReceiver:
         content = BatchAnswer(results=answer.results).SerializeToString()
         sealed = received.answer(content, border.draw)
         return DeliverResponse(journey=answer.journey, sealed=sealed.sealed, nonce=sealed.nonce)
+
+
+async def expire_sessions(transport: SealedBatchTransport, keys: RegionKeys) -> None:
+    """Forgets the sessions that are over, at both ends of a process, also without traffic. Never returns."""
+    while True:
+        await asyncio.sleep(until_look(LOOK_SECONDS))
+        for end in (transport, keys):
+            end.expire_sessions(_now())
 
 
 def _now() -> float:

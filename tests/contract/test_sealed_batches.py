@@ -26,7 +26,12 @@ from gateway.relay import sealed_batches
 from gateway.relay.envelopes import Answer, Sealed, seal_receipt
 from gateway.relay.lanes import Delivered, LanePorts, Lanes
 from gateway.relay.queries import Asker
-from gateway.relay.sealed_batches import SECONDS_WITHOUT_SESSION, SealedBatchReceiver, SealedBatchTransport
+from gateway.relay.sealed_batches import (
+    SECONDS_WITHOUT_SESSION,
+    SealedBatchReceiver,
+    SealedBatchTransport,
+    expire_sessions,
+)
 from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.security.sealing import ID_BYTES, KEY_BYTES, NONCE_BYTES, SESSION_SECONDS, Route, sent_alone
 from gateway.security.sealing_keys import SealingKeys, published
@@ -342,6 +347,32 @@ def test_a_session_ends_after_its_time(time: list[float]) -> None:
         way.bring()
     first, second, third, fourth = sessions_of(way.requests())
     assert first == second != third == fourth
+
+
+def test_secrets_of_sessions_are_forgotten_in_time_without_traffic_also_those_on_a_former_key(
+    time: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealed_batches, "LOOK_SECONDS", 0.001)
+    way = Way(features=SESSIONS)
+    way.bring()
+    way.keys.replace(way.keys.set.rotated())
+    way.publish()
+    way.bring()
+
+    def held() -> list[int]:
+        return [len(way.out._sessions), *(len(key.sessions) for key in way.keys.set.sealing_by_id.values())]
+
+    assert held() == [1, 1, 1]
+    time.append(SESSION_SECONDS)
+
+    async def forget() -> None:
+        task = asyncio.create_task(expire_sessions(way.out, way.keys))
+        async with asyncio.timeout(20.0):
+            while any(held()):  # noqa: ASYNC110 - the loop under test tells nobody
+                await asyncio.sleep(0)
+        task.cancel()
+
+    asyncio.run(forget())
 
 
 def test_processes_of_a_region_receive_batches_of_one_session_also_after_a_restart() -> None:
