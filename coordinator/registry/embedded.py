@@ -204,7 +204,7 @@ class EmbeddedRegistry:
         )
         self._put(facts)
         key = (region, heartbeat.endpoint)
-        is_change = key not in self._leases or joined != before
+        is_change = key not in self._leases or joined != before or facts.features() != before.features()
         self._leases[key] = Lease(*key, expires=self._loop.time() + self._lease_seconds)
         self._expect_expiry()
         if is_change:

@@ -3,7 +3,8 @@
 The store holds the signed content; each delivery seals it anew. So a region may change its key while a batch is in
 transit. A batch that the destination cannot open is sent again, unchanged, under the key known by then.
 
-Batches to a region with FEATURE_SESSION_KEYS share the keys of a session; every other batch has a key of its own.
+Batches to a region with FEATURE_SESSION_KEYS share the keys of a session; every other batch has a key of its own. A
+batch of a session that does not open is sealed alone and sent once more at once.
 """
 
 import asyncio
@@ -33,8 +34,10 @@ from gateway.security.sealing import (
     Unreadable,
     sent_alone,
 )
+from gateway.time.looks import until_look
 
 SECONDS_WITHOUT_SESSION = 60.0  # a process of a former version is replaced, or told to all members, within a minute
+LOOK_SECONDS = 1.0  # between two looks for sessions that are over
 _UNREADABLE = frozenset((Reason.REASON_BATCH_UNREADABLE, Reason.REASON_ANSWER_UNREADABLE))
 Act = Callable[[Batch, str], Awaitable[BatchAnswer]]
 
@@ -50,23 +53,37 @@ class SealedBatchTransport:
 
     async def deliver(self, batch: Batch, timeout: float, before_attempt: BeforeAttempt | None = None) -> BatchAnswer:
         """See the port. Raises Refused with SEALING_KEY_MISSING, or REGION_NOT_JOINED, where nothing can be sealed."""
-        destination, sent = batch.destination, self._sealed(batch)
+        destination, end, sent = batch.destination, _now() + timeout, self._sealed(batch)
+        try:
+            return await self._deliver(batch, sent, timeout, before_attempt)
+        except Refused as refused:
+            if not sent.message.nonce or refused.reason not in _UNREADABLE:
+                raise
+            # A process of a former version, or a coordinator of one on the way, knows no nonce.
+            self._sessions.end(destination)
+            self._alone_until[destination] = _now() + SECONDS_WITHOUT_SESSION
+            left = end - _now()
+            # An answer that does not open may follow an effect: only the caller, who counts, repeats such a batch.
+            if refused.reason != Reason.REASON_BATCH_UNREADABLE or left <= 0:
+                raise
+        return await self._deliver(batch, self._sealed(batch), left, before_attempt)
+
+    async def _deliver(
+        self, batch: Batch, sent: Sent, timeout: float, before_attempt: BeforeAttempt | None
+    ) -> BatchAnswer:
         request = DeliverRequest(
-            destination=destination,
+            destination=batch.destination,
             journey=batch.journey,
             sealed=sent.message.sealed,
             nonce=sent.message.nonce,
             traceparents=batch.traceparents,
         )
-        try:
-            response = await self._carrier.deliver(request, timeout, before_attempt)
-            return _opened(sent, response, destination)
-        except Refused as refused:
-            # A process of a former version, or a coordinator of one on the way, knows no nonce.
-            if sent.message.nonce and refused.reason in _UNREADABLE:
-                self._sessions.end(destination)
-                self._alone_until[destination] = _now() + SECONDS_WITHOUT_SESSION
-            raise
+        response = await self._carrier.deliver(request, timeout, before_attempt)
+        return _opened(sent, response, batch.destination)
+
+    def expire_sessions(self, now: float) -> None:
+        """Forgets the sessions that are over; `now` is the event loop's time."""
+        self._sessions.expire(now)
 
     def _sealed(self, batch: Batch) -> Sent:
         border, destination = self._border, batch.destination
@@ -134,6 +151,14 @@ class SealedBatchReceiver:
         content = BatchAnswer(results=answer.results).SerializeToString()
         sealed = received.answer(content, border.draw)
         return DeliverResponse(journey=answer.journey, sealed=sealed.sealed, nonce=sealed.nonce)
+
+
+async def expire_sessions(transport: SealedBatchTransport, keys: RegionKeys) -> None:
+    """Forgets the sessions that are over, at both ends of a process, also without traffic. Never returns."""
+    while True:
+        await asyncio.sleep(until_look(LOOK_SECONDS))
+        for end in (transport, keys):
+            end.expire_sessions(_now())
 
 
 def _now() -> float:

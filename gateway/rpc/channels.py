@@ -17,7 +17,9 @@ from gateway.errors import Refused, Unreachable, from_rpc_error
 from gateway.security.tls import Credentials, CredentialsUnusable, client_credentials, member_options
 from gateway.time.clock import Clock
 
-TRIES = 2  # replicas that are tried for one call; further repeats are the caller's, who counts them
+# Replicas that are tried for one call; further repeats are the caller's, who counts them. A silent replica does not
+# count: the connection to a vanished machine looks sound, and several machines may vanish together.
+TRIES = 2
 # While another replica is healthy, a replica that leaves a call unanswered is probed, and dropped if the probe fails.
 # Both together take less than a second.
 SILENCE = 0.25  # seconds
@@ -58,6 +60,10 @@ class Dialer:
     def stamp(self) -> object:
         """A value that changes when certificate files are replaced: a channel keeps the files that it was made with."""
         return self._credentials.stamp()
+
+
+class _Silent(Unreachable):
+    """A replica left a call unanswered, and a probe too."""
 
 
 class _Condition(IntEnum):
@@ -155,12 +161,13 @@ class Replicas:
         """Makes a call within `timeout` seconds; `attempt` receives the replica and the remaining seconds.
 
         Tries another healthy replica at once where a replica does not respond, or lags behind the registry. So
-        `attempt` may run twice, and the first run may have had an effect. Waits for a moment where no replica is
-        connected. Raises the exceptions of `attempt`.
+        `attempt` may run once for each replica, and each run may have had an effect. Waits for a moment where no
+        replica is connected. Raises the exceptions of `attempt`.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         failed: list[Replica] = []
+        tries = 0
         while True:
             replica = await self._pick_connected(deadline, failed)
             try:
@@ -170,7 +177,9 @@ class Replicas:
                     raise
                 self.leave_out(replica)
                 failed.append(replica)
-                if len(failed) == TRIES or loop.time() >= deadline or not self._another_is_well(replica):
+                tries += not isinstance(failure, _Silent)
+                is_last = tries == TRIES or len(failed) >= len(self._replicas)
+                if is_last or loop.time() >= deadline or not self._another_is_well(replica):
                     raise
 
     def leave_out(self, replica: Replica) -> None:
@@ -212,7 +221,7 @@ class Replicas:
                 with self._watched(replica, patience):
                     return await attempt(replica, timeout)
         except TimeoutError:
-            raise Unreachable(f"{replica.endpoint} is silent") from None
+            raise _Silent(f"{replica.endpoint} is silent") from None
 
     @contextlib.contextmanager
     def _watched(self, replica: Replica, patience: asyncio.Timeout) -> Iterator[None]:

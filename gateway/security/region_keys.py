@@ -184,6 +184,11 @@ class RegionKeys:
             found = self.set.sealing_by_id.get(key_id)
         return found
 
+    def expire_sessions(self, now: float) -> None:
+        """Forgets the sessions that are over, on the sealing key in use and on former ones; `now` as in `Sessions`."""
+        for key in self.set.sealing_by_id.values():
+            key.sessions.expire(now)
+
     def replace(self, keys: KeySet) -> None:
         """Takes over the keys of a changed file. Raises RegionKeysUnusable for the keys of another region."""
         if keys.index != self.set.index:

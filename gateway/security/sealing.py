@@ -65,7 +65,7 @@ class Route:
 class Sessions(Generic[_Named, _Kept]):
     """One end's sessions by name, each for at most `SESSION_SECONDS` and `SESSION_MESSAGES`.
 
-    Times are seconds of any clock that never goes back. The start of a session removes those that are over.
+    Times are seconds of any clock that never goes back. `expire` removes those that are over.
     """
 
     def __init__(self) -> None:
@@ -85,16 +85,18 @@ class Sessions(Generic[_Named, _Kept]):
     def begin(self, name: _Named, kept: _Kept, now: float) -> None:
         """Keeps a session whose first message is under way; the oldest one ends where there are too many."""
         self.end(name)
-        while self._kept:
-            oldest, counted = next(iter(self._kept.items()))
-            if len(self._kept) < SESSIONS_KEPT and not counted.is_over(now):
-                break
-            del self._kept[oldest]
+        if len(self._kept) >= SESSIONS_KEPT:
+            self.end(next(iter(self._kept)))
         self._kept[name] = _Counted(kept, now + SESSION_SECONDS)
 
     def end(self, name: _Named) -> None:
         """Forgets a session."""
         self._kept.pop(name, None)
+
+    def expire(self, now: float) -> None:
+        """Forgets the sessions that are over, with their secrets."""
+        for name in [name for name, counted in self._kept.items() if counted.is_over(now)]:
+            self.end(name)
 
 
 @dataclass

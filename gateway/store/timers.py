@@ -9,13 +9,14 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from gateway.errors import Refused
-from gateway.store.port import Store, Transaction
+from gateway.store.port import OutcomeLost, Store, Transaction
 from gateway.store.tables import Table
 from gateway.time.clock import Clock, from_microseconds, to_microseconds
 from gateway.time.looks import until_look
 
 SHORTEST_SLEEP = 0.05  # seconds: a failed timer stays due, and this delays the next look
 LONGEST_SLEEP = 1.0  # seconds: a stepped clock is noticed after at most this
+READ_AGAIN = 60.0  # seconds: a timer whose `TimerSet` was lost without a word is found after at most this
 FAILED_REST = 1.0  # seconds before the retry of a timer whose handler failed
 SWEEP_LIMIT = 100  # timers in one transaction
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -102,8 +103,10 @@ class Scheduler:
         self._changed = asyncio.Event()
         self._next_due = _NEVER
         self._awake_at: datetime | None = None
+        self._read_at = 0.0  # when the table was read, in the loop's time
         self._resting: dict[str, float] = {}  # until when, in the loop's time, by timer
         store.subscribe(TimerSet, self._timer_set)
+        store.subscribe(OutcomeLost, self._outcome_lost)
 
     async def run(self) -> None:
         """Runs until cancelled."""
@@ -120,6 +123,9 @@ class Scheduler:
         self._next_due = min(self._next_due, timer.due_time)
         if self._awake_at is None or timer.due_time < self._awake_at:
             self._changed.set()
+
+    def _outcome_lost(self, _: OutcomeLost) -> None:
+        self._changed.set()
 
     async def _sweep(self) -> int:
         """Fires the due timers.
@@ -143,8 +149,11 @@ class Scheduler:
         return fire(tx, timer, self._handlers, now)
 
     async def _sleep(self) -> None:
-        """Sleeps until a timer may be due, by this process's count: only other processes set timers unnoticed."""
-        self._next_due = _NEVER
+        """Sleeps until a timer may be due, by this process's count.
+
+        Other processes set timers unnoticed, and so does a write that was reported as failed and is committed.
+        """
+        self._next_due, self._read_at = _NEVER, asyncio.get_running_loop().time()
         found = await self._store.read(
             lambda tx: tx.first(int, "SELECT due_time FROM timers ORDER BY due_time LIMIT 1")
         )
@@ -163,4 +172,5 @@ class Scheduler:
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
         self._awake_at = None
-        return left > seconds and not self._changed.is_set() and not self._store.is_shared
+        is_known = asyncio.get_running_loop().time() < self._read_at + READ_AGAIN and not self._store.is_shared
+        return left > seconds and not self._changed.is_set() and is_known

@@ -24,7 +24,7 @@ from gateway.process.tracing import Tracing
 from gateway.relay.border import Border
 from gateway.relay.grpc_carrier import GrpcCarrier
 from gateway.relay.queries import Asker
-from gateway.relay.sealed_batches import SealedBatchTransport
+from gateway.relay.sealed_batches import SealedBatchTransport, expire_sessions
 from gateway.relay.workers import ThreadWorkers
 from gateway.rpc.access import AccessRules
 from gateway.rpc.channels import Dialer, Replicas
@@ -143,6 +143,7 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
             client.follow(),
             _join(client, endpoint),
             rotation.run(),
+            expire_sessions(ports.transport, ports.key_file.keys),
             keeper.run(),
             notifier.run(),
             cases.run(),

@@ -62,6 +62,22 @@ def test_a_region_has_the_features_that_all_its_live_processes_have(opened: Regi
     run(scenario())
 
 
+def test_members_are_told_when_the_last_former_process_returns_upgraded_at_its_endpoint(opened: Registries) -> None:
+    async def scenario() -> None:
+        async with opened() as registry:
+            for process in (1, 2):
+                await registry.beat("sichuan", beat(process))
+            await registry.beat("sichuan", beat(1, TREES))
+            heard: list[list[Feature.ValueType]] = []
+            registry.on_change(lambda: heard.append(told(registry)))
+            await registry.beat("sichuan", beat(2, TREES))
+            assert heard == [[TREES]]
+            await registry.beat("sichuan", beat(2, TREES))
+            assert heard == [[TREES]], "the process only renewed its lease"
+
+    run(scenario())
+
+
 def test_a_silent_region_has_no_features(opened: Registries) -> None:
     async def scenario() -> None:
         async with opened() as registry:

@@ -396,6 +396,37 @@ def test_a_call_is_offered_to_two_replicas_at_most(certificates: Certificates) -
     asyncio.run(scenario())
 
 
+def test_a_call_that_two_of_three_replicas_leave_unanswered_is_answered_by_the_third(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two machines vanish while their connections look sound."""
+    monkeypatch.setattr(channels, "SILENCE", 0.01)
+    called: list[str] = []
+
+    async def lives(replica: Replica) -> bool:
+        return replica.endpoint not in called[:2]
+
+    async def attempt(replica: Replica, seconds: float) -> str:
+        called.append(replica.endpoint)
+        if len(called) < 3:
+            await asyncio.Event().wait()
+        return replica.endpoint
+
+    monkeypatch.setattr(Replica, "lives", lives)
+
+    async def scenario() -> None:
+        async with (
+            serving_relay(certificates, Coordinator()) as first,
+            serving_relay(certificates, Coordinator(), 1) as second,
+            serving_relay(certificates, Coordinator(), 2) as third,
+            replicas_of(certificates, first, second, third) as replicas,
+        ):
+            assert await replicas.call(attempt, PATIENCE_S) == called[2]
+            assert sorted(called) == sorted((first, second, third))
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.slow
 def test_a_member_pings_more_often_than_a_client_and_no_server_minds(
     certificates: Certificates, two: tuple[CoordinatorProcess, ...]

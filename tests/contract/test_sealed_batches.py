@@ -26,7 +26,12 @@ from gateway.relay import sealed_batches
 from gateway.relay.envelopes import Answer, Sealed, seal_receipt
 from gateway.relay.lanes import Delivered, LanePorts, Lanes
 from gateway.relay.queries import Asker
-from gateway.relay.sealed_batches import SECONDS_WITHOUT_SESSION, SealedBatchReceiver, SealedBatchTransport
+from gateway.relay.sealed_batches import (
+    SECONDS_WITHOUT_SESSION,
+    SealedBatchReceiver,
+    SealedBatchTransport,
+    expire_sessions,
+)
 from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.security.sealing import ID_BYTES, KEY_BYTES, NONCE_BYTES, SESSION_SECONDS, Route, sent_alone
 from gateway.security.sealing_keys import SealingKeys, published
@@ -344,6 +349,32 @@ def test_a_session_ends_after_its_time(time: list[float]) -> None:
     assert first == second != third == fourth
 
 
+def test_secrets_of_sessions_are_forgotten_in_time_without_traffic_also_those_on_a_former_key(
+    time: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealed_batches, "LOOK_SECONDS", 0.001)
+    way = Way(features=SESSIONS)
+    way.bring()
+    way.keys.replace(way.keys.set.rotated())
+    way.publish()
+    way.bring()
+
+    def held() -> list[int]:
+        return [len(way.out._sessions), *(len(key.sessions) for key in way.keys.set.sealing_by_id.values())]
+
+    assert held() == [1, 1, 1]
+    time.append(SESSION_SECONDS)
+
+    async def forget() -> None:
+        task = asyncio.create_task(expire_sessions(way.out, way.keys))
+        async with asyncio.timeout(20.0):
+            while any(held()):  # noqa: ASYNC110 - the loop under test tells nobody
+                await asyncio.sleep(0)
+        task.cancel()
+
+    asyncio.run(forget())
+
+
 def test_processes_of_a_region_receive_batches_of_one_session_also_after_a_restart() -> None:
     way = Way(features=SESSIONS)
     one = way.bring()
@@ -381,26 +412,43 @@ def lose_answers_nonce(request: DeliverRequest, response: DeliverResponse) -> No
         response.ClearField("nonce")
 
 
-@pytest.mark.parametrize(
-    ("alter", "meddle", "reason", "acted"),
-    [
-        (lose_nonce, lambda request, response: None, "BATCH_UNREADABLE", 0),
-        (lambda request: None, lose_answers_nonce, "ANSWER_UNREADABLE", 1),
-    ],
-    ids=["a batch", "an answer"],
-)
-def test_where_a_session_is_not_understood_each_batch_has_its_own_key_for_a_minute(
-    time: list[float], alter: Callable[[DeliverRequest], None], meddle: Meddle, reason: str, acted: int
+def test_a_batch_whose_session_is_not_understood_is_sealed_alone_at_once_and_so_are_those_of_a_minute(
+    time: list[float],
 ) -> None:
-    way = Way(meddle=meddle, features=SESSIONS)
-    way.alter = alter
-    assert reason_name(refused(way.bring).reason) == reason
-    assert len(way.acted) == acted
+    way = Way(features=SESSIONS)
+    way.alter = lose_nonce
+    assert way.ask() == RECORD
+    assert len(way.acted) == 1
+    time.append(SECONDS_WITHOUT_SESSION - 1)
+    assert way.ask() == RECORD
+    time.append(SECONDS_WITHOUT_SESSION)
+    assert len(way.bring().results) == 1
+    first, *alone, again, last = sessions_of(way.requests())
+    assert (alone, last) == ([b"", b""], b"")
+    assert b"" != first != again != b""
+
+
+def test_a_batch_is_not_sent_again_once_its_time_is_over(time: list[float]) -> None:
+    way = Way(features=SESSIONS)
+
+    def lose_time(request: DeliverRequest) -> None:
+        time.append(time[-1] + 5.0)
+        lose_nonce(request)
+
+    way.alter = lose_time
+    assert reason_name(refused(way.bring).reason) == "BATCH_UNREADABLE"
+    assert len(way.requests()) == 1
+
+
+def test_where_the_answers_of_a_session_do_not_open_each_batch_has_its_own_key_for_a_minute(time: list[float]) -> None:
+    way = Way(meddle=lose_answers_nonce, features=SESSIONS)
+    assert reason_name(refused(way.bring).reason) == "ANSWER_UNREADABLE"
+    assert len(way.acted) == 1
     for now in (0.0, SECONDS_WITHOUT_SESSION - 1):
         time.append(now)
         assert len(way.bring().results) == 1
     time.append(SECONDS_WITHOUT_SESSION)
-    assert reason_name(refused(way.bring).reason) == reason
+    assert reason_name(refused(way.bring).reason) == "ANSWER_UNREADABLE"
     first, *alone, last = sessions_of(way.requests())
     assert alone == [b"", b""]
     assert first != last

@@ -13,7 +13,7 @@ from typing import TypeVar
 import pytest
 
 from gateway.store import timers
-from gateway.store.port import Operation, Store, Transaction
+from gateway.store.port import Operation, OutcomeLost, Store, Transaction
 from gateway.store.timers import SWEEP_LIMIT, Scheduler, Timer, TimerHandler, cancel_timer, fire, set_timer
 from gateway.time.clock import to_microseconds
 from tests.contract.relay_pair import NOW, FixedClock, effects, open_store
@@ -115,6 +115,28 @@ def test_a_timer_set_while_the_scheduler_sleeps_fires_without_waiting_for_its_ne
         with running(store, clock):
             await sweeps(store, clock)
             await at(store, NOW)
+            assert await done(store, 2) == ["ring look", "ring order 1"]
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("is_told", [True, False], ids=["told that an outcome is lost", "told nothing"])
+def test_a_timer_of_a_write_whose_events_were_lost_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_told: bool
+) -> None:
+    monkeypatch.setattr(timers, "LONGEST_SLEEP", 3600.0 if is_told else 0.001)
+    monkeypatch.setattr(timers, "READ_AGAIN", 3600.0 if is_told else 0.01)
+
+    def keep_unheard(tx: Transaction) -> None:
+        tx.keep(timers.TIMERS, Timer("1", "ring", "order 1", to_microseconds(NOW)))
+        if is_told:
+            tx.publish(OutcomeLost())
+
+    async def scenario(store: Store, clock: FixedClock) -> None:
+        await at(store, NOW + HOUR, "later")
+        with running(store, clock):
+            await sweeps(store, clock)
+            await store.write(keep_unheard)
             assert await done(store, 2) == ["ring look", "ring order 1"]
 
     play(tmp_path, scenario)

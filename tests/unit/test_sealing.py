@@ -291,6 +291,7 @@ def test_sessions_that_are_over_are_forgotten_and_so_is_the_oldest_of_too_many()
         sessions.begin(name, name, 0.0)
     assert (len(sessions), sessions.use(0, 0.0), sessions.use(1, 0.0)) == (SESSIONS_KEPT, None, 1)
     sessions.begin(0, 0, SESSION_SECONDS)
+    sessions.expire(SESSION_SECONDS)
     assert len(sessions) == 1
 
 
@@ -303,6 +304,8 @@ def test_a_destination_keeps_only_sessions_whose_messages_it_has_opened() -> Non
     for now in (0.0, 1.0, SESSION_SECONDS):
         assert received(way.message, key, now=now).content == b"an order"
         assert len(key.sessions) == 1
+    key.sessions.expire(SESSION_SECONDS * 2)
+    assert len(key.sessions) == 0
 
 
 def test_however_often_a_message_is_replayed_no_key_of_answers_serves_more_than_a_session(

@@ -163,7 +163,9 @@ class _Draft:
         if living is not None:
             self._living_since[key] = living.since
             last = live[key.endpoint] = living.heartbeat
-        self._put(before, replace(before, live=live, last=last), is_change=live.keys() != before.live.keys())
+        after = replace(before, live=live, last=last)
+        is_change = live.keys() != before.live.keys() or after.features() != before.features()
+        self._put(before, after, is_change=is_change)
 
     def put_replica(self, name: str, value: bytes | None) -> None:
         before = self._replicas.pop(name, None)
