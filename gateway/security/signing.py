@@ -142,8 +142,9 @@ class TrustedKeys:
         self._federation = federation
         self._accepted: dict[str, tuple[_Accepted, ...]] = {}
         self._newest: dict[str, _Accepted] = {}
-        # The accepted key is an argument, so that no remembered root outlives it. Some callers are threads.
-        self._is_root = lru_cache(_REMEMBERED_ROOTS)(_is_signature)
+        # The accepted key is an argument, so that no remembered root outlives it. Some callers are threads. Exceptions
+        # are not remembered: forged roots take no place of verified ones.
+        self._require_root = lru_cache(_REMEMBERED_ROOTS)(_require_signature)
 
     def accept(
         self, region: str, pem: bytes, now: datetime, *, before_change: Callable[[], None] | None = None
@@ -203,6 +204,13 @@ class TrustedKeys:
         root = _proven_root(domain, content, signature)
         return root is not None and any(self._is_root(each, signature[:_SIGNATURE_BYTES], root) for each in accepted)
 
+    def _is_root(self, accepted: _Accepted, signature: bytes, root: bytes) -> bool:
+        try:
+            self._require_root(accepted, signature, root)
+        except InvalidSignature:
+            return False
+        return True
+
     def _verified(self, region: str, certificate: x509.Certificate) -> _Accepted:
         issuer = next((each for each in self._authorities if _issued(each, certificate)), None)
         if issuer is None:
@@ -237,12 +245,17 @@ def _are_same(one: x509.Certificate, other: x509.Certificate) -> bool:
     return one.tbs_certificate_bytes == other.tbs_certificate_bytes
 
 
-def _is_signature(accepted: _Accepted, signature: bytes, signed: bytes) -> bool:
+def _is_signature(accepted: _Accepted, signature: bytes, content: bytes) -> bool:
     try:
-        accepted.key.verify(signature, signed)
+        _require_signature(accepted, signature, content)
     except InvalidSignature:
         return False
     return True
+
+
+def _require_signature(accepted: _Accepted, signature: bytes, content: bytes) -> None:
+    """Raises InvalidSignature."""
+    accepted.key.verify(signature, content)
 
 
 def _is_valid(accepted: _Accepted, now: datetime) -> bool:

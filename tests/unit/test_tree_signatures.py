@@ -167,15 +167,21 @@ def test_a_plain_signature_stays_valid_beside_proofs() -> None:
     assert TRUSTED.verify(SICHUAN, ENVELOPE, contents[0], plain)
 
 
-def test_the_signature_of_a_commit_is_verified_once_while_it_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+def checks_of(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The signatures that are verified from here on, as they are verified."""
     checked = list[bytes]()
-    is_signature = signing._is_signature
+    require_signature = signing._require_signature
 
-    def counted(accepted: signing._Accepted, signature: bytes, content: bytes) -> bool:
+    def counted(accepted: signing._Accepted, signature: bytes, content: bytes) -> None:
         checked.append(signature)
-        return is_signature(accepted, signature, content)
+        require_signature(accepted, signature, content)
 
-    monkeypatch.setattr(signing, "_is_signature", counted)
+    monkeypatch.setattr(signing, "_require_signature", counted)
+    return checked
+
+
+def test_the_signature_of_a_commit_is_verified_once_while_it_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked = checks_of(monkeypatch)
     keys, contents = trusting(FIRST), contents_of(64)
     proofs = signed(contents)
     assert all(keys.verify(SICHUAN, ENVELOPE, *each) for each in zip(contents, proofs, strict=True))
@@ -185,6 +191,18 @@ def test_the_signature_of_a_commit_is_verified_once_while_it_is_remembered(monke
         assert keys.verify(SICHUAN, ENVELOPE, others[0], signed(others)[0])
     assert keys.verify(SICHUAN, ENVELOPE, contents[0], proofs[0])
     assert len(checked) == 1 + 512 + 1, "the memory has an end"
+
+
+def test_forged_proofs_take_no_place_of_verified_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked = checks_of(monkeypatch)
+    keys, contents = trusting(FIRST), contents_of(2)
+    first, second = signed(contents)
+    assert keys.verify(SICHUAN, ENVELOPE, contents[0], first)
+    for number in range(600):
+        assert not keys.verify(SICHUAN, ENVELOPE, b"forged %d" % number, first)
+    assert len(checked) == 1 + 600
+    assert keys.verify(SICHUAN, ENVELOPE, contents[1], second)
+    assert len(checked) == 1 + 600, "the root is remembered"
 
 
 def test_a_verified_signature_does_not_outlive_its_key() -> None:

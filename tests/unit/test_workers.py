@@ -6,20 +6,28 @@ import threading
 from gateway.relay.workers import INLINE_LIMIT, ThreadWorkers
 
 
-def threads_of(items: int, signatures: int) -> set[str]:
+def threads_of(items: int, signatures: int, inline_seconds: float = 600.0) -> list[str]:
     """The threads in which items with so many different signatures are verified."""
 
     async def work() -> list[str]:
-        workers = ThreadWorkers()
+        workers = ThreadWorkers(inline_seconds)
         try:
             return await workers.each(lambda _: threading.current_thread().name, range(items), signatures)
         finally:
             workers.close()
 
-    return set(asyncio.run(work()))
+    return asyncio.run(work())
 
 
 def test_items_of_few_signatures_are_verified_on_the_event_loop_however_many_they_are() -> None:
-    here = {threading.current_thread().name}
-    assert threads_of(256, 1) == here
-    assert threads_of(INLINE_LIMIT, INLINE_LIMIT) != here
+    here = threading.current_thread().name
+    assert set(threads_of(256, 1)) == {here}
+    assert here not in threads_of(INLINE_LIMIT, INLINE_LIMIT)
+
+
+def test_items_that_take_longer_than_they_seem_to_leave_the_event_loop() -> None:
+    here = threading.current_thread().name
+    first, *rest = threads_of(256, 1, inline_seconds=-1.0)
+    assert first == here
+    assert len(rest) == 255
+    assert here not in rest
