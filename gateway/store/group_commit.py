@@ -49,8 +49,10 @@ def run_together(database: Database, operations: Sequence[Operation[object]]) ->
             if _is_defect(outcomes[-1]):
                 break
         else:
-            if _run(database, lambda tx: tx.flush(), unit).error is None:
+            written = _run(database, lambda tx: tx.flush(), unit)
+            if written.error is None:
                 return outcomes
+            _log.warning("%d operations cannot share a commit and run alone: %s", len(operations), written.error)
     except database.failures:
         pass
     database.rollback()

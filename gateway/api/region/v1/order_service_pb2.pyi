@@ -143,7 +143,7 @@ class SubmitOrdersRequest(_message.Message):
         """Maximum wait for the home region, at most 30 s; the answer is the order at that time. Not set for bulk work.
 
         With a wait of 1 s or more the node leaves `bulk` as it is, and refuses an order for a full lane at once. With a
-        shorter wait, an order is bulk work.
+        shorter wait, an order is bulk work. A repeat keeps to one of both, because `bulk` is part of the request.
         """
 
     def __init__(
