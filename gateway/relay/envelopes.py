@@ -92,21 +92,6 @@ def unsigned_envelope(
     return Sealed(Envelope(content=data), content)
 
 
-def seal(
-    outgoing: OutgoingEnvelope,
-    origin: str,
-    signer: Signer,
-    *,
-    now: datetime,
-    revision: int,
-    traceparent: str,
-) -> Sealed:
-    """Signs an outgoing envelope alone. Raises ValueError as `unsigned_envelope` does."""
-    sealed = unsigned_envelope(outgoing, origin, now=now, revision=revision, traceparent=traceparent)
-    sealed.envelope.signature = signer.sign(ENVELOPE, sealed.envelope.content)
-    return sealed
-
-
 def read_content(envelope: Envelope) -> EnvelopeContent:
     """Parses signed bytes without verification. Raises Refused with ENVELOPE_INVALID, or CHARACTER_NOT_ALLOWED."""
     if len(envelope.content) > CONTENT_LIMIT:

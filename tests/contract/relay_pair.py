@@ -15,7 +15,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Border, Command, Kinds, Query
-from gateway.relay.envelopes import Answer, OutgoingEnvelope, Sealed, seal
+from gateway.relay.envelopes import Answer, OutgoingEnvelope, Sealed
 from gateway.security.authority import Authority
 from gateway.security.identity import Identity
 from gateway.security.signing import Signer, TrustedKeys
@@ -24,6 +24,7 @@ from gateway.store.schema import Migration, migrations_of
 from gateway.store.sqlite import SqliteStore
 from gateway.values.choices import Choice, UnknownChoice
 from tests.keys import region_keys
+from tests.sealed_envelopes import seal
 
 FEDERATION = "demo.example"
 ORIGIN, DESTINATION = "guangdong", "sichuan"

@@ -41,7 +41,7 @@ from gateway.federation.current import CurrentFederation
 from gateway.process.metrics import UnrecordedCalls
 from gateway.process.tracing import Tracing
 from gateway.relay.border import Border, Command
-from gateway.relay.envelopes import BATCH_LIMIT, Answer, OutgoingEnvelope, Sealed, open_receipt, seal
+from gateway.relay.envelopes import BATCH_LIMIT, Answer, OutgoingEnvelope, Sealed, open_receipt
 from gateway.relay.ports import RelayPorts
 from gateway.relay.sealed_batches import SealedBatchReceiver
 from gateway.relay.service import Receiver, RelayService
@@ -75,6 +75,7 @@ from tests.contract.small_federation import (
 )
 from tests.keys import region_keys
 from tests.sealed_batches import SealedBatch
+from tests.sealed_envelopes import seal
 
 HENAN, SICHUAN = "henan", "sichuan"
 M = TypeVar("M")

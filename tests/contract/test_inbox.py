@@ -19,7 +19,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.relay.border import Moved
-from gateway.relay.envelopes import BATCH_LIMIT, Sealed, seal
+from gateway.relay.envelopes import BATCH_LIMIT, Sealed
 from gateway.relay.inbox import find, forget
 from gateway.store.port import WriteAfterRefusal
 from gateway.store.vault import KeyDestroyed
@@ -27,6 +27,7 @@ from gateway.time.clock import from_timestamp, to_microseconds
 from gateway.values.choices import Choice, UnknownChoice
 from tests.contract.relay_pair import DESTINATION, HOUR, NOW, ORIGIN, OUTGOING, QUERY
 from tests.contract.relay_scene import Scene, play, refusal
+from tests.sealed_envelopes import seal
 
 JOINED, SUSPENDED = MemberState.MEMBER_STATE_JOINED, MemberState.MEMBER_STATE_SUSPENDED
 

@@ -19,12 +19,13 @@ from gateway.api.relay.v1.relay_pb2 import (
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import reason_name
-from gateway.relay.envelopes import OutgoingEnvelope, seal
+from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.security.sealing import Route
 from gateway.security.signing import Signer
 from tests import at_rest
 from tests.federation.running import CALL_SECONDS, Federation
 from tests.sealed_batches import SealedBatch, sealing_key
+from tests.sealed_envelopes import seal
 
 SUBMIT = EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT
 COMMAND = EnvelopeKind.ENVELOPE_KIND_ORDER_COMMAND

@@ -13,7 +13,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcom
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, is_temporary, reason_name
 from gateway.relay.border import Command
-from gateway.relay.envelopes import OutgoingEnvelope, Sealed, seal
+from gateway.relay.envelopes import OutgoingEnvelope, Sealed
 from gateway.relay.inbox import receive
 from gateway.store import vault
 from gateway.store.sqlite import SqliteTransaction
@@ -25,6 +25,7 @@ from region_node.network.support.rows import SUPPORT
 from region_node.records.stored import Records
 from region_node.tickets.followed import Followed, M, R
 from tests.keys import region_keys
+from tests.sealed_envelopes import seal
 from tests.simulation.world import keys
 from tests.unit.border_kinds import HERE, ORIGIN, OWNER, Kind, all_kinds
 from tests.unit.purging import NOW, Archive, archive

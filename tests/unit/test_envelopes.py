@@ -21,7 +21,6 @@ from gateway.relay.envelopes import (
     open_envelope,
     open_receipt,
     read_content,
-    seal,
     seal_receipt,
 )
 from gateway.security.authority import Authority
@@ -29,6 +28,7 @@ from gateway.security.identity import Identity
 from gateway.security.sealing import Route
 from gateway.security.signing import RECEIPT, Signer, TrustedKeys
 from gateway.time.clock import from_timestamp
+from tests.sealed_envelopes import seal
 
 FEDERATION = "demo.example"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
