@@ -1,8 +1,8 @@
 """Checks of every message from outside: few elements, and no control characters."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import cache
+from operator import attrgetter
 from typing import TypeAlias
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -15,8 +15,10 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
 from gateway.values.plain_text import acting_character
+from gateway.values.searches import Found, Look, Search, search_of
 
-_Found: TypeAlias = tuple[str, str]  # the path of a field, and the character that acts
+_Texts: TypeAlias = Sequence[tuple[str, bool]]
+"""Names of fields, and whether the texts of each may have several lines."""
 
 # Texts, names and addresses, which people write: these may have several lines. Codes, ids and numbers do not.
 _WRITTEN = (PersonalData.PERSONAL_DATA_CONTENT, PersonalData.PERSONAL_DATA_IDENTIFYING)
@@ -33,34 +35,20 @@ def require_plain(message: Message, path: str = "") -> None:
 
     Elements that are refused singly are left out; `path` is the place of the message in the request.
     """
-    found = _first_acting(message)
+    search = _acting(message.DESCRIPTOR)
+    found = search.first(message) if search is not None else None
     if found is not None:
         field = f"{path}.{found[0]}" if path else found[0]
         raise Refused(Reason.REASON_CHARACTER_NOT_ALLOWED, field=field, character=found[1])
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """The texts and elements of a kind of message; for each text, whether it may have several lines."""
-
-    texts: tuple[tuple[str, bool], ...]
-    many_texts: tuple[tuple[str, bool], ...]
-    single: tuple[str, ...]
-    many: tuple[tuple[str, bool], ...]
-    """Repeated messages, and whether each is refused singly."""
-    maps: tuple[tuple[str, bool], ...]
-    """Each of texts by texts: the contract has no others."""
-    above_elements: tuple[str, ...]
-    """The single and repeated message fields that may contain elements."""
-
-
 def _elements(message: Message, most: int) -> int:
     """The number of elements; counting ends beyond `most`, before any further check."""
-    plan = _plan(message.DESCRIPTOR)
-    count = sum(len(getattr(message, name)) for name, _ in (*plan.maps, *plan.many))
+    own, above = _holding_elements(message.DESCRIPTOR)
+    count = sum(len(getattr(message, name)) for name in own)
     if count > most:
         return count
-    for name in plan.above_elements:
+    for name in above:
         inner = getattr(message, name)
         for each in (inner,) if isinstance(inner, Message) else inner:
             count += _elements(each, most - count)
@@ -69,63 +57,90 @@ def _elements(message: Message, most: int) -> int:
     return count
 
 
-def _first_acting(message: Message) -> _Found | None:
-    plan = _plan(message.DESCRIPTOR)
-    for name, lines in plan.texts:
-        if (character := acting_character(getattr(message, name), lines=lines)) is not None:
-            return name, character
-    for name, lines in plan.many_texts:
-        for index, text in enumerate(getattr(message, name)):
-            if (character := acting_character(text, lines=lines)) is not None:
-                return f"{name}[{index}]", character
-    for name in plan.single:
-        if message.HasField(name) and (found := _first_acting(getattr(message, name))) is not None:
-            return f"{name}.{found[0]}", found[1]
-    for name, is_refused_singly in plan.many:
-        for index, each in enumerate(() if is_refused_singly else getattr(message, name)):
-            if (found := _first_acting(each)) is not None:
-                return f"{name}[{index}].{found[0]}", found[1]
-    return _first_in_maps(message, plan.maps) if plan.maps else None
-
-
-def _first_in_maps(message: Message, maps: Sequence[tuple[str, bool]]) -> _Found | None:
-    for name, lines in maps:
-        for key, value in getattr(message, name).items():
-            # The key may itself hold an acting character; the reason leaves it out then.
-            if (character := acting_character(key, lines=False)) is not None:
-                return name, character
-            if (character := acting_character(value, lines=lines)) is not None:
-                return f"{name}[{key}]", character
-    return None
+@cache
+def _holding_elements(descriptor: Descriptor) -> tuple[Sequence[str], Sequence[str]]:
+    """The fields with elements, and the message fields, single and repeated, that may have elements within."""
+    messages = [(each, each.message_type) for each in descriptor.fields if each.message_type is not None]
+    own = [each.name for each, _ in messages if each.is_repeated]
+    above = [each.name for each, kind in messages if not _is_map(each) and _holds_elements(kind, frozenset())]
+    return own, above
 
 
 @cache
-def _plan(descriptor: Descriptor) -> _Plan:
-    maps = [each for each in descriptor.fields if _is_map(each)]
-    others = [each for each in descriptor.fields if each not in maps]
-    texts = [each for each in others if each.type == FieldDescriptor.TYPE_STRING]
-    messages = [(each, each.message_type) for each in others if each.message_type is not None]
-    return _Plan(
-        texts=tuple((each.name, _may_have_lines(each)) for each in texts if not each.is_repeated),
-        many_texts=tuple((each.name, _may_have_lines(each)) for each in texts if each.is_repeated),
-        single=tuple(each.name for each, kind in messages if not each.is_repeated and _holds_more(kind)),
-        many=tuple(
-            (each.name, each.GetOptions().Extensions[access_pb2.refused_singly])
-            for each, _ in messages
-            if each.is_repeated
+def _acting(descriptor: Descriptor) -> Search[str] | None:
+    """The search for characters that act; None for a kind of message without texts."""
+    fields = descriptor.fields
+    texts = [each for each in fields if each.type == FieldDescriptor.TYPE_STRING]
+    single = [(each.name, _may_have_lines(each)) for each in texts if not each.is_repeated]
+    many = [(each.name, _may_have_lines(each)) for each in texts if each.is_repeated]
+    maps = [(each.name, _may_have_lines(each)) for each in fields if _is_map(each)]
+    inner = [(each, each.message_type) for each in fields if each.message_type is not None and not _is_map(each)]
+    return search_of(
+        [*_looks(_acting_in_texts, single), *_looks(_acting_in_lists, many)],
+        (
+            (each, _acting(kind))
+            for each, kind in inner
+            if not (each.is_repeated and each.GetOptions().Extensions[access_pb2.refused_singly])
         ),
-        maps=tuple((each.name, _may_have_lines(each)) for each in maps),
-        above_elements=tuple(each.name for each, kind in messages if _holds_elements(kind, frozenset())),
+        last=_looks(_acting_in_maps, maps),
     )
+
+
+def _looks(look: Callable[[_Texts], Look[str]], texts: _Texts) -> Sequence[Look[str]]:
+    return [look(texts)] if texts else []
+
+
+def _acting_in_texts(texts: _Texts) -> Look[str]:
+    # Of a single name, `attrgetter` gives no tuple.
+    read = attrgetter(*(name for name, _ in texts), texts[0][0])
+
+    def look(message: Message) -> Found[str] | None:
+        # Printable texts, by far the most frequent, need no further check: all are looked at together.
+        if "".join(read(message)).isprintable():
+            return None
+        for name, lines in texts:
+            if (character := acting_character(getattr(message, name), lines=lines)) is not None:
+                return name, character
+        return None
+
+    return look
+
+
+def _acting_in_lists(lists: _Texts) -> Look[str]:
+    def look(message: Message) -> Found[str] | None:
+        for name, lines in lists:
+            held = getattr(message, name)
+            if not held or "".join(held).isprintable():
+                continue
+            for index, text in enumerate(held):
+                if (character := acting_character(text, lines=lines)) is not None:
+                    return f"{name}[{index}]", character
+        return None
+
+    return look
+
+
+def _acting_in_maps(maps: _Texts) -> Look[str]:
+    """The contract has only maps of texts by texts."""
+
+    def look(message: Message) -> Found[str] | None:
+        for name, lines in maps:
+            if not (held := getattr(message, name)):
+                continue
+            for key in held:
+                value = held[key]
+                # The key may itself hold an acting character; the reason leaves it out then.
+                if (character := acting_character(key, lines=False)) is not None:
+                    return name, character
+                if (character := acting_character(value, lines=lines)) is not None:
+                    return f"{name}[{key}]", character
+        return None
+
+    return look
 
 
 def _is_map(field: FieldDescriptor) -> bool:
     return field.message_type is not None and field.message_type.GetOptions().map_entry
-
-
-def _holds_more(descriptor: Descriptor) -> bool:
-    """Whether a message has more than numbers and bytes: a time or an amount of money needs no check."""
-    return any(each.type == FieldDescriptor.TYPE_STRING or each.message_type is not None for each in descriptor.fields)
 
 
 def _holds_elements(descriptor: Descriptor, above: frozenset[str]) -> bool:

@@ -5,18 +5,22 @@ would read the choice as unset. A new plain field is different: old versions ign
 meaning.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Final, TypeAlias, cast
 
 from google.protobuf.descriptor import Descriptor, OneofDescriptor
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.values.searches import Found, Look, Search, search_of
 
 Known = Mapping[str, frozenset[int]]
 """The numbers of the values or arms, by the full name of the enum or oneof."""
+_Number: TypeAlias = tuple[str, int]  # a number, after the full name of its enum or oneof
+_NOTHING: Final[frozenset[int]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +54,12 @@ def require_known(message: Message) -> None:
 
 def first_unknown(message: Message) -> Choice | None:
     """The first choice of a message that this version does not have."""
-    return first_outside(message, known_of(message.DESCRIPTOR))
+    return _first(message, _unknown(message.DESCRIPTOR))
 
 
 def first_outside(message: Message, known: Known) -> Choice | None:
     """The first choice of a message that `known`, the choices of another version of the same kind, lacks."""
-    nothing: frozenset[int] = frozenset()
-    return next((each for each in _choices(message, "") if each.number not in known.get(each.name, nothing)), None)
+    return _first(message, _outside(cast(Descriptor, message.DESCRIPTOR), known))
 
 
 @cache
@@ -70,67 +73,68 @@ def known_of(descriptor: Descriptor) -> Known:
     return known
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """The fields with choices of a kind of message, by name."""
-
-    oneofs: Mapping[str, str]
-    """The full name of each oneof by its name in the message."""
-    enums: tuple[tuple[str, str, bool], ...]
-    """With the full name of the enum, and whether the field is repeated."""
-    single: tuple[str, ...]
-    """The single message fields with choices in them."""
-    many: tuple[str, ...]
-    """The repeated message fields with choices in them."""
+def _first(message: Message, search: Search[_Number] | None) -> Choice | None:
+    found = search.first(message) if search is not None else None
+    return Choice(found[0], *found[1]) if found is not None else None
 
 
-def _choices(message: Message, path: str) -> Iterator[Choice]:
-    plan = _plan(message.DESCRIPTOR)
-    for name, full_name in plan.oneofs.items():
+@cache
+def _unknown(descriptor: Descriptor) -> Search[_Number] | None:
+    return _outside(descriptor, known_of(descriptor))
+
+
+def _outside(descriptor: Descriptor, known: Known) -> Search[_Number] | None:
+    """The search for choices that `known` lacks; None where a kind of message makes none."""
+    enums = [(each.name, each.enum_type, each.is_repeated) for each in descriptor.fields if each.enum_type is not None]
+    # Reasons are exempt: they are for people, unknown ones have a default text, and no code decides by them.
+    decisive = [(name, kind.full_name, many) for name, kind, many in enums if kind is not Reason.DESCRIPTOR]
+    values = [(_numbers_outside if many else _number_outside)(name, kind, known) for name, kind, many in decisive]
+    inner = [(each, each.message_type) for each in descriptor.fields if each.message_type is not None]
+    return search_of(
+        [*(_arm_outside(each, known) for each in _oneofs(descriptor)), *values],
+        ((each, _outside(kind, known)) for each, kind in inner),
+    )
+
+
+def _arm_outside(oneof: OneofDescriptor, known: Known) -> Look[_Number]:
+    name, full_name, numbers = oneof.name, oneof.full_name, known.get(oneof.full_name, _NOTHING)
+    arms = {arm.name: arm.number for arm in oneof.fields}
+    known_arms = frozenset(arm for arm, number in arms.items() if number in numbers)
+
+    def look(message: Message) -> Found[_Number] | None:
         arm = message.WhichOneof(name)
+        if arm in known_arms:
+            return None
         if arm is not None:
-            yield Choice(f"{path}{arm}", full_name, message.DESCRIPTOR.fields_by_name[arm].number)
-        else:
-            # The arm of a later version is among the unknown fields of the message.
-            unknown = UnknownFieldSet(message)
-            for index in range(len(unknown)):
-                yield Choice(f"{path}{name}", full_name, unknown[index].field_number)
-    for name, full_name, is_repeated in plan.enums:
-        numbers = getattr(message, name)
-        if is_repeated:
-            yield from (Choice(f"{path}{name}[{index}]", full_name, each) for index, each in enumerate(numbers))
-        else:
-            yield Choice(f"{path}{name}", full_name, numbers)
-    for name in plan.single:
-        if message.HasField(name):
-            yield from _choices(getattr(message, name), f"{path}{name}.")
-    for name in plan.many:
-        for index, each in enumerate(getattr(message, name)):
-            yield from _choices(each, f"{path}{name}[{index}].")
+            return arm, (full_name, arms[arm])
+        # The arm of a later version is among the unknown fields of the message.
+        unknown = UnknownFieldSet(message)
+        later = (unknown[index].field_number for index in range(len(unknown)))
+        return next(((name, (full_name, number)) for number in later if number not in numbers), None)
+
+    return look
 
 
-@cache
-def _plan(descriptor: Descriptor) -> _Plan:
-    enums = [(each, each.enum_type) for each in descriptor.fields if each.enum_type is not None]
-    inner = [each for each in descriptor.fields if each.message_type is not None and _chooses(each.message_type)]
-    return _Plan(
-        oneofs={each.name: each.full_name for each in _oneofs(descriptor)},
-        # Reasons are exempt: they are for people, unknown ones have a default text, and no code decides by them.
-        enums=tuple(
-            (each.name, kind.full_name, each.is_repeated) for each, kind in enums if kind is not Reason.DESCRIPTOR
-        ),
-        single=tuple(each.name for each in inner if not each.is_repeated),
-        many=tuple(each.name for each in inner if each.is_repeated),
-    )
+def _number_outside(name: str, full_name: str, known: Known) -> Look[_Number]:
+    numbers = known.get(full_name, _NOTHING)
+
+    def look(message: Message) -> Found[_Number] | None:
+        number = getattr(message, name)
+        return None if number in numbers else (name, (full_name, number))
+
+    return look
 
 
-@cache
-def _chooses(descriptor: Descriptor) -> bool:
-    """Whether a kind of message, or one within it, makes choices: half a million prefixes need not be looked into."""
-    return any(
-        _oneofs(each) or any(field.enum_type not in (None, Reason.DESCRIPTOR) for field in each.fields)
-        for each in _within(descriptor)
-    )
+def _numbers_outside(name: str, full_name: str, known: Known) -> Look[_Number]:
+    numbers = known.get(full_name, _NOTHING)
+
+    def look(message: Message) -> Found[_Number] | None:
+        made = getattr(message, name)
+        if not made or numbers.issuperset(made[:]):
+            return None
+        return next((f"{name}[{index}]", (full_name, each)) for index, each in enumerate(made) if each not in numbers)
+
+    return look
 
 
 def _oneofs(descriptor: Descriptor) -> list[OneofDescriptor]:
