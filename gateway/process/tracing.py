@@ -21,6 +21,8 @@ _TRACEPARENT = "traceparent"
 _FORM = re.compile(
     r"(?:00(?!.{53}-)|(?!00|ff)[0-9a-f]{2})-((?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2})(?:-.*)?"
 )
+_DRAWN_BYTES = 24  # of a trace's id and a span's
+_DRAWN_AT_ONCE = 64
 _unrecorded: ContextVar[str] = ContextVar("crossregion_traceparent", default="")
 _propagator = TraceContextTextMapPropagator()
 
@@ -33,6 +35,7 @@ class Tracing:
     def __init__(self, tracer: Tracer, *, records: bool = True) -> None:
         self._tracer = tracer
         self._records = records
+        self._drawn = _Drawn()
 
     def span(
         self,
@@ -45,7 +48,7 @@ class Tracing:
     ) -> AbstractContextManager[object]:
         """A current span. `parent` and `links` are traceparents; without a parent the current span is it."""
         if not self._records:
-            return _Unrecorded(parent) if kind == SpanKind.SERVER or parent else nullcontext()
+            return self._unrecorded(parent) if kind == SpanKind.SERVER or parent else nullcontext()
         return self._tracer.start_as_current_span(
             name,
             context=_context_of(parent) if parent else None,
@@ -54,6 +57,10 @@ class Tracing:
             attributes=attributes,
             record_exception=False,
         )
+
+    def _unrecorded(self, parent: str) -> "_Unrecorded":
+        found = _FORM.fullmatch(parent) if parent else None
+        return _Unrecorded(f"00-{found[1]}" if found else self._drawn.traceparent())
 
     def around(
         self, awaited: Awaitable[T], name: str, *, parent: str, attributes: Mapping[str, str | int]
@@ -71,13 +78,12 @@ class Tracing:
 
 
 class _Unrecorded:
-    """Makes the caller's trace the current one, or a new one where the caller has none."""
+    """Makes a trace that nobody records the current one."""
 
     __slots__ = ("_before", "_traceparent")
 
-    def __init__(self, parent: str) -> None:
-        found = _FORM.fullmatch(parent)
-        self._traceparent = f"00-{found[1]}" if found else _new_traceparent()
+    def __init__(self, traceparent: str) -> None:
+        self._traceparent = traceparent
         self._before = ""
 
     def __enter__(self) -> None:
@@ -89,10 +95,25 @@ class _Unrecorded:
         _unrecorded.set(self._before)
 
 
-def _new_traceparent() -> str:
-    """A new trace, which nobody records so far."""
-    drawn = secrets.token_hex(24)  # of zeros, which are no id, less often than any span is drawn twice
-    return f"00-{drawn[:32]}-{drawn[32:]}-00"
+class _Drawn:
+    """New traces, which nobody records so far: drawn many at a time, since each draw is a call to the system.
+
+    Nobody can guess one from others: a region would otherwise write spans into the traces of another.
+    """
+
+    __slots__ = ("_ready",)
+
+    def __init__(self) -> None:
+        self._ready: list[str] = []
+
+    def traceparent(self) -> str:
+        """A traceparent that no other call is given."""
+        if not self._ready:
+            digits = secrets.token_hex(_DRAWN_BYTES * _DRAWN_AT_ONCE)
+            parts = (digits[start : start + 2 * _DRAWN_BYTES] for start in range(0, len(digits), 2 * _DRAWN_BYTES))
+            # Ids of zeros, which are no ids, come less often than any id is drawn twice.
+            self._ready = [f"00-{each[:32]}-{each[32:]}-00" for each in parts]
+        return self._ready.pop()
 
 
 def current_traceparent() -> str:
