@@ -47,7 +47,7 @@ class CurrentFederation:
     @property
     def federation(self) -> Federation:
         """The configuration in force. Raises as `state`."""
-        return self.state().federation
+        return (self._state or self.state()).federation
 
     @property
     def revision(self) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from opentelemetry.metrics import Meter
+from opentelemetry.metrics import Meter, NoOpMeter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.trace import TracerProvider
@@ -27,7 +27,8 @@ class Telemetry:
     calls: CallMetrics
     meter: Meter
     _spans: TracerProvider
-    _meters: MeterProvider
+    _meters: MeterProvider | None
+    """None where nobody collects: what is counted then goes nowhere, at no cost."""
 
     @classmethod
     def of(cls, service: str, instance: str, readers: Iterable[MetricReader] = ()) -> "Telemetry":
@@ -36,12 +37,14 @@ class Telemetry:
         `readers` supplement the readers of the environment.
         """
         every = [*readers, *configured_readers()]
-        spans, meters = make_provider(service, instance), make_meter_provider(service, instance, every)
-        meter = meters.get_meter(service)
-        calls = RecordedCalls(meter) if every else UnrecordedCalls()
+        spans = make_provider(service, instance)
+        meters = make_meter_provider(service, instance, every) if every else None
+        meter = NoOpMeter(service) if meters is None else meters.get_meter(service)
+        calls = UnrecordedCalls() if meters is None else RecordedCalls(meter)
         return cls(tracing_by(spans, service), calls, meter, spans, meters)
 
     def shutdown(self) -> None:
         """Exports the remaining data."""
         self._spans.shutdown()
-        self._meters.shutdown()
+        if self._meters is not None:
+            self._meters.shutdown()

@@ -64,7 +64,7 @@ class GrpcCarrier:
             },
         ):
             try:
-                response = await invoke(RelayServiceStub(replica.channel).Deliver, request, timeout)
+                response = await invoke(replica.stub(RelayServiceStub).Deliver, request, timeout)
             except Unreachable as failure:
                 status = failure.status
                 raise

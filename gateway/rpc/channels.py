@@ -5,9 +5,9 @@ import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
@@ -37,6 +37,7 @@ _log = logging.getLogger(__name__)
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 T = TypeVar("T")
+Stub = TypeVar("Stub")
 
 
 class Dialer:
@@ -74,7 +75,7 @@ class _Condition(IntEnum):
     FAILING = 2
 
 
-@dataclass
+@dataclass(eq=False)
 class Replica:
     """A process of a peer."""
 
@@ -82,6 +83,14 @@ class Replica:
     channel: grpc.aio.Channel
     recovery: "asyncio.Task[None] | None" = None
     """Runs while the replica is left out."""
+    _stubs: dict[object, object] = field(default_factory=dict, repr=False)
+
+    def stub(self, kind: Callable[[grpc.aio.Channel], Stub]) -> Stub:
+        """The stub of a service, made at its first use."""
+        found = self._stubs.get(kind)
+        if found is None:
+            found = self._stubs[kind] = kind(self.channel)
+        return cast("Stub", found)
 
     def is_connected(self) -> bool:
         """Whether a connection stands; the channel reconnects a lost one meanwhile."""
@@ -122,22 +131,19 @@ class Replicas:
         self._server_name = server_name
         self._source = source
         self._replicas: list[Replica] = []
+        self.endpoints: tuple[str, ...] = ()
+        """The current endpoints."""
         self._turn = 0
         self._stamp = dialer.stamp()
         self._stamp_checked = 0.0
         self._closing: set[asyncio.Task[None]] = set()
-
-    @property
-    def endpoints(self) -> tuple[str, ...]:
-        """The current endpoints."""
-        return tuple(replica.endpoint for replica in self._replicas)
 
     def update(self, endpoints: Sequence[str]) -> None:
         """Replaces the endpoints. Raises CredentialsUnusable without a change."""
         known = {replica.endpoint: replica for replica in self._replicas}
         replicas = [known.get(each) or self._connect(each) for each in endpoints]
         self._close_later(known[endpoint] for endpoint in known.keys() - set(endpoints))
-        self._replicas = replicas
+        self._replicas, self.endpoints = replicas, tuple(endpoints)
         self._turn = self._source.randrange(len(endpoints)) if endpoints else 0
 
     def in_turn(self) -> list[Replica]:
@@ -205,7 +211,7 @@ class Replicas:
         end = min(deadline, loop.time() + RECONNECT_PATIENCE)
         while True:
             known = self.in_turn()
-            replicas = [each for each in known if each not in failed] or known
+            replicas = ([each for each in known if each not in failed] or known) if failed else known
             if replicas[0].condition() != _Condition.FAILING:
                 return replicas[0]
             connected = next((each for each in replicas if each.is_connected()), None)
@@ -306,7 +312,8 @@ async def invoke(
     from gateway.process.tracing import current_traceparent  # noqa: PLC0415
 
     traceparent = current_traceparent()
-    metadata = (("traceparent", traceparent),) if traceparent else ()
+    # A tuple would be looked through for its type, and copied into such an object.
+    metadata = grpc.aio.Metadata(("traceparent", traceparent)) if traceparent else None
     try:
         return await rpc(request, timeout=timeout, metadata=metadata)
     except grpc.aio.AioRpcError as error:
