@@ -15,7 +15,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
 from gateway.values.plain_text import acting_character
-from gateway.values.searches import Found, Look, Search, search_of
+from gateway.values.searches import Found, Search, search_of
 
 _Texts: TypeAlias = Sequence[tuple[str, bool]]
 """Names of fields, and whether the texts of each may have several lines."""
@@ -36,7 +36,7 @@ def require_plain(message: Message, path: str = "") -> None:
     Elements that are refused singly are left out; `path` is the place of the message in the request.
     """
     search = _acting(message.DESCRIPTOR)
-    found = search.first(message) if search is not None else None
+    found = search(message) if search is not None else None
     if found is not None:
         field = f"{path}.{found[0]}" if path else found[0]
         raise Refused(Reason.REASON_CHARACTER_NOT_ALLOWED, field=field, character=found[1])
@@ -76,25 +76,25 @@ def _acting(descriptor: Descriptor) -> Search[str] | None:
     maps = [(each.name, _may_have_lines(each)) for each in fields if _is_map(each)]
     inner = [(each, each.message_type) for each in fields if each.message_type is not None and not _is_map(each)]
     return search_of(
-        [*_looks(_acting_in_texts, single), *_looks(_acting_in_lists, many)],
+        [*_each(_acting_in_texts, single), *_each(_acting_in_lists, many)],
         (
             (each, _acting(kind))
             for each, kind in inner
             if not (each.is_repeated and each.GetOptions().Extensions[access_pb2.refused_singly])
         ),
-        last=_looks(_acting_in_maps, maps),
+        last=_each(_acting_in_maps, maps),
     )
 
 
-def _looks(look: Callable[[_Texts], Look[str]], texts: _Texts) -> Sequence[Look[str]]:
-    return [look(texts)] if texts else []
+def _each(search: Callable[[_Texts], Search[str]], texts: _Texts) -> Sequence[Search[str]]:
+    return [search(texts)] if texts else []
 
 
-def _acting_in_texts(texts: _Texts) -> Look[str]:
+def _acting_in_texts(texts: _Texts) -> Search[str]:
     # Of a single name, `attrgetter` gives no tuple.
     read = attrgetter(*(name for name, _ in texts), texts[0][0])
 
-    def look(message: Message) -> Found[str] | None:
+    def first(message: Message) -> Found[str] | None:
         # Printable texts, by far the most frequent, need no further check: all are looked at together.
         if "".join(read(message)).isprintable():
             return None
@@ -103,27 +103,27 @@ def _acting_in_texts(texts: _Texts) -> Look[str]:
                 return name, character
         return None
 
-    return look
+    return first
 
 
-def _acting_in_lists(lists: _Texts) -> Look[str]:
-    def look(message: Message) -> Found[str] | None:
+def _acting_in_lists(lists: _Texts) -> Search[str]:
+    def first(message: Message) -> Found[str] | None:
         for name, lines in lists:
             held = getattr(message, name)
-            if not held or "".join(held).isprintable():
+            if not held or "".join(held[:]).isprintable():
                 continue
             for index, text in enumerate(held):
                 if (character := acting_character(text, lines=lines)) is not None:
                     return f"{name}[{index}]", character
         return None
 
-    return look
+    return first
 
 
-def _acting_in_maps(maps: _Texts) -> Look[str]:
+def _acting_in_maps(maps: _Texts) -> Search[str]:
     """The contract has only maps of texts by texts."""
 
-    def look(message: Message) -> Found[str] | None:
+    def first(message: Message) -> Found[str] | None:
         for name, lines in maps:
             if not (held := getattr(message, name)):
                 continue
@@ -136,7 +136,7 @@ def _acting_in_maps(maps: _Texts) -> Look[str]:
                     return f"{name}[{key}]", character
         return None
 
-    return look
+    return first
 
 
 def _is_map(field: FieldDescriptor) -> bool:

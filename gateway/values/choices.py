@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.values.searches import Found, Look, Search, search_of
+from gateway.values.searches import Found, Search, search_of
 
 Known = Mapping[str, frozenset[int]]
 """The numbers of the values or arms, by the full name of the enum or oneof."""
@@ -74,7 +74,7 @@ def known_of(descriptor: Descriptor) -> Known:
 
 
 def _first(message: Message, search: Search[_Number] | None) -> Choice | None:
-    found = search.first(message) if search is not None else None
+    found = search(message) if search is not None else None
     return Choice(found[0], *found[1]) if found is not None else None
 
 
@@ -96,12 +96,12 @@ def _outside(descriptor: Descriptor, known: Known) -> Search[_Number] | None:
     )
 
 
-def _arm_outside(oneof: OneofDescriptor, known: Known) -> Look[_Number]:
+def _arm_outside(oneof: OneofDescriptor, known: Known) -> Search[_Number]:
     name, full_name, numbers = oneof.name, oneof.full_name, known.get(oneof.full_name, _NOTHING)
     arms = {arm.name: arm.number for arm in oneof.fields}
     known_arms = frozenset(arm for arm, number in arms.items() if number in numbers)
 
-    def look(message: Message) -> Found[_Number] | None:
+    def first(message: Message) -> Found[_Number] | None:
         arm = message.WhichOneof(name)
         if arm in known_arms:
             return None
@@ -112,29 +112,29 @@ def _arm_outside(oneof: OneofDescriptor, known: Known) -> Look[_Number]:
         later = (unknown[index].field_number for index in range(len(unknown)))
         return next(((name, (full_name, number)) for number in later if number not in numbers), None)
 
-    return look
+    return first
 
 
-def _number_outside(name: str, full_name: str, known: Known) -> Look[_Number]:
+def _number_outside(name: str, full_name: str, known: Known) -> Search[_Number]:
     numbers = known.get(full_name, _NOTHING)
 
-    def look(message: Message) -> Found[_Number] | None:
+    def first(message: Message) -> Found[_Number] | None:
         number = getattr(message, name)
         return None if number in numbers else (name, (full_name, number))
 
-    return look
+    return first
 
 
-def _numbers_outside(name: str, full_name: str, known: Known) -> Look[_Number]:
+def _numbers_outside(name: str, full_name: str, known: Known) -> Search[_Number]:
     numbers = known.get(full_name, _NOTHING)
 
-    def look(message: Message) -> Found[_Number] | None:
+    def first(message: Message) -> Found[_Number] | None:
         made = getattr(message, name)
         if not made or numbers.issuperset(made[:]):
             return None
         return next((f"{name}[{index}]", (full_name, each)) for index, each in enumerate(made) if each not in numbers)
 
-    return look
+    return first
 
 
 def _oneofs(descriptor: Descriptor) -> list[OneofDescriptor]:
