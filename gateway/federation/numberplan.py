@@ -20,6 +20,7 @@ _ABROAD = re.compile(r"\(?(?:\+|00)")
 _CHINA = "86"
 # Mobile: 1[3-9] and nine digits. Fixed: area code 10, 2x or three digits, and seven or eight digits.
 _CHINESE_NUMBER = re.compile(r"1[3-9]\d{9}|(?:10|2\d|[3-9]\d\d)\d{7,8}", re.ASCII)
+_NORMAL_CHINESE = re.compile(rf"\+{_CHINA}(?:{_CHINESE_NUMBER.pattern})", re.ASCII)
 # ITU-T E.164 clause 6: at most 15 digits, and no country code starts with 0. No number has fewer than eight digits.
 _INTERNATIONAL_NUMBER = re.compile(r"[1-9]\d{7,14}", re.ASCII)
 
@@ -40,6 +41,8 @@ def normalize(number: str) -> str:
     `+`, `00`, or a bare 86 before a Chinese number. Spaces, dashes, dots and parentheses are ignored. Raises `Refused`
     with NUMBER_INVALID for anything else.
     """
+    if _NORMAL_CHINESE.fullmatch(number):
+        return number  # as systems write most numbers
     found = _international(number) if len(number) <= _WRITING_LIMIT else None
     if found is None:
         raise Refused(Reason.REASON_NUMBER_INVALID, number=number[:_WRITING_LIMIT])
