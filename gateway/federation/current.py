@@ -32,6 +32,7 @@ class CurrentFederation:
 
     def __init__(self) -> None:
         self._state: FederationState | None = None
+        self._features: Mapping[str, frozenset[Feature.ValueType]] = {}
         self._listeners: list[Callable[[FederationState], None]] = []
         self._clock_error = timedelta(0)
         self.unreadable = ""
@@ -59,14 +60,15 @@ class CurrentFederation:
 
         False for a silent region, for a region outside of the configuration, and before the first state.
         """
-        member = self._state.members.get(region) if self._state is not None else None
-        return member is not None and feature in member.features
+        features = self._features.get(region)
+        return features is not None and feature in features
 
     def update(self, federation: Federation, members: Iterable[Member]) -> None:
         """Puts a state in force and notifies the listeners. Ignores a revision lower than the current one."""
         if federation.revision < self.revision:
             return
         self._state = FederationState(federation, {member.region: member for member in members})
+        self._features = {region: frozenset(member.features) for region, member in self._state.members.items()}
         for listener in self._listeners:
             listener(self._state)
 
