@@ -8,12 +8,11 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.security.region_keys import RegionKeys, SubjectKey
 from gateway.store import tables
-from gateway.store.tables import Table, Tally
+from gateway.store.tables import R, Table, Tally
 from gateway.store.unit_of_work import Companion, UnitOfWork
 
 Value = tables.Value
 T = TypeVar("T")
-R = TypeVar("R")
 C = TypeVar("C", bound=Companion)
 E = TypeVar("E")
 

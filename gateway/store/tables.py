@@ -4,14 +4,14 @@ A statement has a `?` for each of its values; the query by key has `:name` param
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache, cached_property
-from operator import attrgetter
-from typing import Generic, TypeVar
+from operator import itemgetter
+from typing import Generic, NamedTuple, TypeVar
 
 Value = int | float | str | bytes | None
 Key = tuple[Value, ...]
-R = TypeVar("R")
+R = TypeVar("R", bound=NamedTuple)
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,30 +24,31 @@ class Table(Generic[R]):
 
     name: str
     shape: type[R]
-    """The class of a row: a frozen dataclass, whose fields are columns, in order."""
+    """The class of a row: its fields are columns, in order."""
     key: tuple[str, ...]
     fixed: tuple[str, ...] = ()
     """Columns that no update changes: an engine then leaves their indexes alone."""
 
-    @cached_property
+    @property
     def columns(self) -> tuple[str, ...]:
-        """The names of the columns of a row."""
-        return tuple(each.name for each in fields(self.shape))  # type: ignore[arg-type]  # a dataclass, by contract
+        """The names of the columns of a row: of its values for `insert` and `keep`."""
+        return self.shape._fields
 
     @cached_property
     def key_of(self) -> Callable[[R], Key]:
         """The key of a row."""
-        return _reader(self.key)
-
-    @cached_property
-    def inserted(self) -> Callable[[R], Key]:
-        """The values of a row for `insert` and `keep`."""
-        return _reader(self.columns)
+        return self.reader(self.key)
 
     @cached_property
     def updated(self) -> Callable[[R], Key]:
         """The values of a row for `update`."""
-        return _reader((*self._changing, *self.key))
+        return self.reader((*self._changing, *self.key))
+
+    def reader(self, names: Sequence[str]) -> Callable[[R], Key]:
+        """A function that gives the values of a row in these columns, always as a tuple."""
+        places = [self.columns.index(each) for each in names]
+        # Of a single value as well, a slice is a tuple.
+        return itemgetter(*places) if len(places) > 1 else itemgetter(slice(places[0], places[0] + 1))
 
     @cached_property
     def query(self) -> str:
@@ -114,7 +115,15 @@ def _found(key: Sequence[str]) -> str:
     return " AND ".join(f"{each} = ?" for each in key)
 
 
-def _reader(names: Sequence[str]) -> Callable[[object], Key]:
-    """The values of attributes, always as a tuple."""
-    read: Callable[[object], Key] = attrgetter(*names)
-    return read if len(names) > 1 else lambda row: (getattr(row, names[0]),)
+def prints_without(*names: str) -> Callable[[type[R]], type[R]]:
+    """Makes the rows of a class print without these columns, in logs and tracebacks too."""
+
+    def decorate(kind: type[R]) -> type[R]:
+        def told(self: R) -> str:
+            shown = [f"{name}={value!r}" for name, value in zip(kind._fields, self, strict=True) if name not in names]
+            return f"{kind.__qualname__}({', '.join(shown)})"
+
+        kind.__repr__ = told  # type: ignore[assignment,method-assign]
+        return kind
+
+    return decorate

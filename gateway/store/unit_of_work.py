@@ -7,17 +7,16 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Generic, Protocol, TypeVar, cast
+from typing import Generic, NamedTuple, Protocol, TypeVar, cast
 
 from gateway.errors import Refused
 from gateway.security.region_keys import RegionKeys, SubjectKey
-from gateway.store.tables import Key, Table, Tally, Value, query_of
+from gateway.store.tables import Key, R, Table, Tally, Value, query_of
 
 _STATEMENTS = 2048  # whose words are kept: more than all named statements of a process
 _WORD = re.compile(r"\w+")
 
 T = TypeVar("T")
-R = TypeVar("R")
 C = TypeVar("C", bound="Companion")
 WriteRows = Callable[[str, Sequence[Key]], int]
 
@@ -137,11 +136,11 @@ class _Rows(Generic[R]):
             if write(table.update, changed) < len(changed):
                 raise RowMissing(table.name)
         if self.kept:
-            write(table.keep, [table.inserted(row) for row in self.kept.values()])
+            write(table.keep, list(self.kept.values()))
         for key, complete in self.late.items():
             self.inserted[key] = complete(self.inserted[key])
         if self.inserted:
-            write(table.insert, [table.inserted(row) for row in self.inserted.values()])
+            write(table.insert, list(self.inserted.values()))
 
 
 def _values(row: object, names: Sequence[str]) -> Key:
@@ -176,7 +175,7 @@ class UnitOfWork:
         """See the port."""
         self.names: set[str] = set()
         """The tables with pending rows or known values."""
-        self.pending: dict[str, _Rows[object] | _Sums] = {}
+        self.pending: dict[str, _Rows[NamedTuple] | _Sums] = {}
         """By the name of the table, in the order of first use."""
         self.known: dict[str, dict[Hashable, object]] = {}
         """By the name of the table from which the value was read."""
@@ -291,9 +290,8 @@ class UnitTransaction(ABC):
             if not rows.late.keys().isdisjoint(put):
                 self._write([table.name])
                 rows, put = None, {}
-        shape: Callable[..., R] = table.shape
         query = query_of(table, tuple((name, value is None) for name, value in columns.items()))
-        found = [shape(*row) for row in self._run(query, columns).fetchall()]
+        found = [table.shape._make(row) for row in self._run(query, columns).fetchall()]
         if rows is not None:
             found = [row for row in found if not rows.changes(table.key_of(row))]
         for row in found:
@@ -389,8 +387,7 @@ class UnitTransaction(ABC):
 
     def _read(self, table: Table[R], key: Key) -> R | None:
         found = self._run(table.query, dict(zip(table.key, key, strict=True))).fetchone()
-        shape: Callable[..., R] = table.shape
-        return None if found is None else shape(*found)
+        return None if found is None else table.shape._make(found)
 
     def _pending(self, table: Table[R]) -> _Rows[R] | None:
         rows = self._unit.pending.get(table.name)
@@ -405,7 +402,7 @@ class UnitTransaction(ABC):
         rows = self._pending(table)
         if rows is None:
             rows = _Rows(table)
-            unit.pending[table.name] = cast("_Rows[object]", rows)
+            unit.pending[table.name] = cast("_Rows[NamedTuple]", rows)
             unit.names.add(table.name)
         unit.known.pop(table.name, None)
         return rows

@@ -3,10 +3,11 @@
 A kind adds its search columns, and the consequences of a write.
 """
 
+from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar, cast
 
 from google.protobuf.message import Message
 
@@ -15,7 +16,7 @@ from gateway.errors import Refused
 from gateway.rpc.pages import sequence_after
 from gateway.store import vault
 from gateway.store.port import Transaction, Value
-from gateway.store.tables import Table
+from gateway.store.tables import Table, prints_without
 from gateway.store.unit_of_work import RowMissing
 from region_node.records.listing import Page, Selection
 
@@ -23,12 +24,12 @@ M = TypeVar("M", bound=Message)
 R = TypeVar("R")
 
 
-@dataclass(frozen=True)
-class _AtRest:
+@prints_without("body")
+class _AtRest(NamedTuple):
     """The columns that the rows of all kinds have."""
 
     traceparent: str
-    body: bytes = field(repr=False)
+    body: bytes
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Records(Generic[M, R]):
         stored = tx.find(self._rows, name)
         if stored is None:
             raise RowMissing(self.table)
-        before = vars(stored)
+        before = stored._asdict()
         body = vault.seal(tx, self.subject(name), self.table, message.SerializeToString())
         tx.update(self._rows, self._row({**before, **columns, "body": body}))
         return before
@@ -113,8 +114,8 @@ class Records(Generic[M, R]):
 
     @cached_property
     def _rows(self) -> Table[_AtRest]:
-        shape = make_dataclass("RecordAtRest", self.columns, bases=(_AtRest,), frozen=True)
-        return Table(self.table, shape, key=(self.key,))
+        shape = cast("type[_AtRest]", namedtuple("RecordAtRest", (*_AtRest._fields, *self.columns)))
+        return Table(self.table, prints_without("body")(shape), key=(self.key,))
 
     def _row(self, columns: Mapping[str, Value]) -> _AtRest:
         shape: Callable[..., _AtRest] = self._rows.shape
@@ -153,9 +154,8 @@ class Events:
     def note_all(self, tx: Transaction, changes: Sequence[tuple[str, Mapping[str, Value]]]) -> None:
         """Adds changes, all with the same columns in the same order."""
         table, last = _events(self, tuple(changes[0][1])), self.last(tx)
-        shape: Callable[..., object] = table.shape
         for sequence, (name, columns) in enumerate(changes, last + 1):
-            tx.insert(table, shape(sequence, name, *columns.values()))
+            tx.insert(table, table.shape._make((sequence, name, *columns.values())))
         tx.know(self.table, _LAST, last + len(changes))
 
     def forget(self, tx: Transaction, names: Sequence[str]) -> None:
@@ -203,7 +203,7 @@ class Events:
 
 
 @cache
-def _events(events: Events, columns: tuple[str, ...]) -> Table[object]:
+def _events(events: Events, columns: tuple[str, ...]) -> Table[NamedTuple]:
     """The table of a kind's events: the number, the id of the record, and the columns of the kind."""
-    shape = make_dataclass("EventRow", ["sequence", events.key, *columns], frozen=True)
+    shape = cast("type[NamedTuple]", namedtuple("EventRow", ("sequence", events.key, *columns)))
     return Table(events.table, shape, key=("sequence",))

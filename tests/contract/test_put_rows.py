@@ -1,7 +1,6 @@
 """The contract of put rows, the same on both engines: each commit writes them, and errors stay with their operation."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -257,7 +256,7 @@ def test_an_update_leaves_fixed_columns_as_they_were_inserted(adapter: Adapter) 
         await with_box(store)
         await store.write(lambda tx: tx.insert(fixing, Item("box", 1, "a", b"inserted")))
         await store.write(lambda tx: tx.update(fixing, changed))
-        assert await store.read(items) == [replace(changed, content=b"inserted")]
+        assert await store.read(items) == [changed._replace(content=b"inserted")]
 
     with_store(adapter, scenario)
 
@@ -339,7 +338,7 @@ def signing(place: int, code: str) -> Operation[object]:
         signature = tx.companion(Signature, Signature)
         signature.signed.append(code)
         tx.add(COUNTS, "box", place, seen=1)
-        tx.insert_late(ITEMS, Item("box", place, code, b""), lambda row: replace(row, content=signature.text.encode()))
+        tx.insert_late(ITEMS, Item("box", place, code, b""), lambda row: row._replace(content=signature.text.encode()))
 
     return operation
 

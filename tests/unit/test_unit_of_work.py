@@ -3,7 +3,8 @@
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,8 +19,7 @@ from gateway.store.tables import Table, Tally
 NAMES = ("a", "b", "c")
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """A row."""
 
     name: str
@@ -52,7 +52,7 @@ def update_if_found(tx: Transaction, row: Item) -> None:
 CALLS: dict[str, Callable[[Transaction, Item], object]] = {
     "find": lambda tx, row: tx.find(ITEMS, row.name),
     "insert": lambda tx, row: tx.insert(ITEMS, row),
-    "insert late": lambda tx, row: tx.insert_late(ITEMS, row, lambda row: replace(row, late=True)),
+    "insert late": lambda tx, row: tx.insert_late(ITEMS, row, lambda row: row._replace(late=True)),
     "find all": lambda tx, row: sorted(each.name for each in tx.find_all(ITEMS, code=row.code)),
     "insert if missing": insert_if_missing,
     "update": lambda tx, row: tx.update(ITEMS, row),
