@@ -1,6 +1,6 @@
 """Tables and counters that operations use by key: names, columns and statements. Pure.
 
-A statement has a `?` for each of its values; the query by key has `:name` parameters.
+A statement has a `?` for each of its values; queries for rows by other columns have `:name` parameters.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ from typing import Generic, NamedTuple, TypeVar
 Value = int | float | str | bytes | None
 Key = tuple[Value, ...]
 R = TypeVar("R", bound=NamedTuple)
+S = TypeVar("S", bound=NamedTuple)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +53,8 @@ class Table(Generic[R]):
 
     @cached_property
     def query(self) -> str:
-        """The query for a row by its key."""
-        return query_of(self, tuple((each, False) for each in self.key))
+        """The query for a row by its key; its values are the key."""
+        return f"SELECT {', '.join(self.columns)} FROM {self.name} WHERE {_found(self.key)}"  # noqa: S608 - names of modules
 
     @cached_property
     def insert(self) -> str:
@@ -102,8 +103,29 @@ class Tally:
 @cache
 def query_of(table: Table[R], wanted: tuple[tuple[str, bool], ...]) -> str:
     """The query for rows by columns, each of which is named and is null where that is True."""
+    return _select(table.columns, table, wanted)
+
+
+@cache
+def least_of(
+    table: Table[R], shape: type[S], wanted: tuple[tuple[str, bool], ...]
+) -> tuple[str, Callable[[R], S], Callable[[S], Key]]:
+    """The query for the first `:limit` rows by columns, as `query_of`, in the order of the columns of a narrow shape.
+
+    With it the functions for the narrow row of a row, and for the key of a narrow row.
+    """
+    columns = ", ".join(shape._fields)
+    values_of = table.reader(shape._fields)
+    return (
+        f"{_select(shape._fields, table, wanted)} ORDER BY {columns} LIMIT :limit",
+        lambda row: shape._make(values_of(row)),
+        Table(table.name, shape, table.key).key_of,
+    )
+
+
+def _select(columns: Sequence[str], table: Table[R], wanted: tuple[tuple[str, bool], ...]) -> str:
     places = " AND ".join(f"{name} IS NULL" if is_null else f"{name} = :{name}" for name, is_null in wanted)
-    return f"SELECT {', '.join(table.columns)} FROM {table.name} WHERE {places}"  # noqa: S608 - names of modules
+    return f"SELECT {', '.join(columns)} FROM {table.name} WHERE {places}"  # noqa: S608 - names of modules
 
 
 def _insert(name: str, columns: Sequence[str]) -> str:

@@ -19,9 +19,9 @@ from gateway.api.region.v1.customer_service_pb2 import (
 )
 from gateway.store import vault
 from gateway.store.batched_lookup import rows_among
+from gateway.store.pending_rows import RowMissing
 from gateway.store.port import Transaction
 from gateway.store.tables import Table, prints_without
-from gateway.store.unit_of_work import RowMissing
 from gateway.time.clock import from_microseconds, to_microseconds
 from gateway.wording.masking import masked_address, masked_email, masked_name, masked_number, masked_text, prints_masked
 from region_node.node.subjects import customer_subject, number_index

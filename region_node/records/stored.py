@@ -15,9 +15,9 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.pages import sequence_after
 from gateway.store import vault
+from gateway.store.pending_rows import RowMissing
 from gateway.store.port import Transaction, Value
 from gateway.store.tables import Table, prints_without
-from gateway.store.unit_of_work import RowMissing
 from region_node.records.listing import Page, Selection
 
 M = TypeVar("M", bound=Message)

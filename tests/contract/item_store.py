@@ -19,6 +19,13 @@ class Item(NamedTuple):
     content: bytes
 
 
+class Place(NamedTuple):
+    """The place of an item, without its content."""
+
+    place: int
+    box: str
+
+
 BOXES = Table("boxes", Note, key=("note",))
 ITEMS = Table("items", Item, key=("box", "place"))
 COUNTS = Tally("counts", key=("box", "place"), added=("seen", "amount"))
