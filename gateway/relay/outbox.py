@@ -61,6 +61,15 @@ _CLAIM = ("claimed_by", "handed_over")  # only statements about many rows change
 _OUTBOX = Table("outbox", _Row, key=("envelope_id",), fixed=(*_SENT, *_CLAIM))
 
 
+class _Claim(NamedTuple):
+    """The claim of an envelope; the oldest envelope is the least."""
+
+    created: int
+    envelope_id: str
+    claimed_by: int
+    handed_over: int
+
+
 @dataclass(frozen=True)
 class OutboxRow:
     """The stored columns of an envelope."""
@@ -108,11 +117,12 @@ def _claim(tx: Transaction, border: Border, subject: str) -> tuple[int, bool]:
 
     An envelope behind an unclaimed one of its subject waits for the same process, so that it cannot overtake.
     """
-    waiting = tx.find_all(_OUTBOX, subject=subject, closed=None)
-    if not waiting:
+    oldest = tx.find_least(_OUTBOX, _Claim, subject=subject, closed=None)
+    if oldest is None:
         return border.number, False
-    claimant = min(waiting, key=lambda row: (row.created, row.envelope_id)).claimed_by
-    return claimant, claimant != border.number or any(row.handed_over for row in waiting)
+    if oldest.claimed_by != border.number or oldest.handed_over:
+        return oldest.claimed_by, True
+    return border.number, tx.find_least(_OUTBOX, _Claim, subject=subject, closed=None, handed_over=1) is not None
 
 
 def handed_over_to(number: int) -> str:
