@@ -130,7 +130,9 @@ class LineAtRest(NamedTuple):
     """As `suspension_reason`."""
 
 
-_LINES = Table("products", LineAtRest, key=("product_id",))
+_TAKEN_OVER = ("taken_over", "taken_over_content")
+_OPENED = ("customer_id", "account_id", "number", "kind", "start_time", "suspension_reason", "address")
+_LINES = Table("products", LineAtRest, key=("product_id",), fixed=(*_OPENED, *_TAKEN_OVER))
 _ALL_LINES = f"SELECT {', '.join(_LINES.columns)} FROM products"  # noqa: S608 - column names only
 
 

@@ -39,14 +39,15 @@ class Records(Generic[M, R]):
     Callers and other regions see the message. A fact that only this region needs is no field of it: the fact has a
     column of the row, or a table by the id of the record, and is sealed there if it is personal data.
 
-    `key` is the column of the id, `dated` that of the date of creation. `columns` are all that records are stored with,
-    besides `traceparent` and `body`.
+    `key` is the column of the id, `dated` that of the date of creation. Records are stored with `traceparent`, `body`,
+    and the columns `fixed` and `changing`; an update leaves the indexes of fixed columns alone.
     """
 
     table: str
     key: str
     dated: str
-    columns: tuple[str, ...]
+    fixed: tuple[str, ...]
+    changing: tuple[str, ...]
     message: type[M]
     row: Callable[[M, str], R]
     """The row of a message and the trace of all its envelopes."""
@@ -91,7 +92,12 @@ class Records(Generic[M, R]):
             tx.insert(self._rows, self._row({self.key: name, **columns, "body": body}))
 
     def update(self, tx: Transaction, name: str, message: M, columns: Mapping[str, Value]) -> Mapping[str, Value]:
-        """Stores a changed record, with its changed columns; returns all columns as they were."""
+        """Stores a changed record, with its changed columns; returns all columns as they were.
+
+        Raises ValueError for a column that does not change.
+        """
+        if not columns.keys() <= set(self.changing):
+            raise ValueError(f"{self.table}: fixed columns among {', '.join(columns)}")
         stored = tx.find(self._rows, name)
         if stored is None:
             raise RowMissing(self.table)
@@ -114,8 +120,9 @@ class Records(Generic[M, R]):
 
     @cached_property
     def _rows(self) -> Table[_AtRest]:
-        shape = cast("type[_AtRest]", namedtuple("RecordAtRest", (*_AtRest._fields, *self.columns)))
-        return Table(self.table, prints_without("body")(shape), key=(self.key,))
+        columns = (*_AtRest._fields, *self.fixed, *self.changing)
+        shape = cast("type[_AtRest]", namedtuple("RecordAtRest", columns))
+        return Table(self.table, prints_without("body")(shape), (self.key,), ("traceparent", *self.fixed))
 
     def _row(self, columns: Mapping[str, Value]) -> _AtRest:
         shape: Callable[..., _AtRest] = self._rows.shape

@@ -59,7 +59,12 @@ class _RequestAtRest(NamedTuple):
     sealed: bytes | None
 
 
-_REQUESTS = Table("requests", _RequestAtRest, key=("caller", "request_id"))
+_REQUESTS = Table(
+    "requests",
+    _RequestAtRest,
+    key=("caller", "request_id"),
+    fixed=("digest", "order_id", "parameters", "time", "is_sealed"),
+)
 
 
 def find_request(tx: Transaction, caller: str, request_id: str) -> RequestRow | None:
