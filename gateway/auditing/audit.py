@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from gateway.api.region.v1.audit_service_pb2 import ChainProblemKind
 from gateway.store.port import Transaction
@@ -35,8 +36,7 @@ class Head:
         return self.sequence.to_bytes(8, "big") + self.hash
 
 
-@dataclass(frozen=True)
-class AuditRow:
+class AuditRow(NamedTuple):
     """An audit row as stored."""
 
     sequence: int

@@ -1,8 +1,9 @@
 """Receives commands of other regions: each is executed once, and has one permanent receipt."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, Receipt
@@ -16,7 +17,7 @@ from gateway.relay.commit_signing import sign_at_commit
 from gateway.relay.envelopes import Answer, Sealed, seal_receipt, unsigned_receipt, until_upgraded
 from gateway.security.signing import RECEIPT
 from gateway.store.port import Store, Transaction, WriteAfterRefusal
-from gateway.store.tables import Table
+from gateway.store.tables import Table, prints_without
 from gateway.store.vault import KeyDestroyed
 from gateway.time.clock import from_timestamp, to_microseconds
 from gateway.values.names import name_of
@@ -31,16 +32,16 @@ class InboxRow:
     receipt_signature: bytes
 
 
-@dataclass(frozen=True)
-class _Row:
+@prints_without("content", "receipt_content")
+class _Row(NamedTuple):
     """The columns of a command; its content and its receipt are sealed."""
 
     origin: str
     envelope_id: str
     subject: str
-    content: bytes = field(repr=False)
+    content: bytes
     signature: bytes
-    receipt_content: bytes = field(repr=False)
+    receipt_content: bytes
     receipt_signature: bytes
     received: int
     is_sealed: int = 1
@@ -201,4 +202,4 @@ def _keep(tx: Transaction, sealed: Sealed, receipt: Receipt, now: datetime) -> N
         receipt_signature=b"",
         received=to_microseconds(now),
     )
-    tx.insert_late(_INBOX, row, lambda row: replace(row, receipt_signature=receipt.signature))
+    tx.insert_late(_INBOX, row, lambda row: row._replace(receipt_signature=receipt.signature))

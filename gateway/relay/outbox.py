@@ -1,7 +1,8 @@
 """The outbox: envelopes from the commit of their cause to the commit of their receipt."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from gateway.api.federation.v1.federation_pb2 import WaitingEnvelopes
 from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, Receipt
@@ -12,7 +13,7 @@ from gateway.relay.commit_signing import sign_at_commit
 from gateway.relay.envelopes import OutgoingEnvelope, Sealed, unsigned_envelope
 from gateway.security.signing import ENVELOPE
 from gateway.store.port import Transaction
-from gateway.store.tables import Table
+from gateway.store.tables import Table, prints_without
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 
 _MOST_WAITING = 100  # destinations and reasons in one report
@@ -32,15 +33,15 @@ class HandedOver:
     claimant: int
 
 
-@dataclass(frozen=True)
-class _Row:
+@prints_without("content", "receipt_content")
+class _Row(NamedTuple):
     """The columns of an envelope; its content and its receipt are sealed."""
 
     envelope_id: str
     destination: str
     kind: int
     subject: str
-    content: bytes = field(repr=False)
+    content: bytes
     signature: bytes
     traceparent: str
     created: int
@@ -50,7 +51,7 @@ class _Row:
     attempts: int = 0
     not_taken: int = 0
     closed: int | None = None
-    receipt_content: bytes | None = field(default=None, repr=False)
+    receipt_content: bytes | None = None
     receipt_signature: bytes | None = None
     journey: bytes | None = None
 
@@ -58,6 +59,15 @@ class _Row:
 _SENT = ("destination", "kind", "subject", "content", "signature", "traceparent", "created", "is_sealed")
 _CLAIM = ("claimed_by", "handed_over")  # only statements about many rows change these (`gateway.relay.claims`)
 _OUTBOX = Table("outbox", _Row, key=("envelope_id",), fixed=(*_SENT, *_CLAIM))
+
+
+class _Claim(NamedTuple):
+    """The claim of an envelope; the oldest envelope is the least."""
+
+    created: int
+    envelope_id: str
+    claimed_by: int
+    handed_over: int
 
 
 @dataclass(frozen=True)
@@ -95,7 +105,7 @@ def send(tx: Transaction, border: Border, outgoing: OutgoingEnvelope, *, now: da
         handed_over=int(is_handed_over),
     )
     sign_at_commit(tx, border, ENVELOPE, sealed.envelope, outgoing.destination)
-    tx.insert_late(_OUTBOX, row, lambda row: replace(row, signature=sealed.envelope.signature))
+    tx.insert_late(_OUTBOX, row, lambda row: row._replace(signature=sealed.envelope.signature))
     if is_handed_over:
         tx.publish(HandedOver(claimant), about=handed_over_to(claimant))
     else:
@@ -107,11 +117,12 @@ def _claim(tx: Transaction, border: Border, subject: str) -> tuple[int, bool]:
 
     An envelope behind an unclaimed one of its subject waits for the same process, so that it cannot overtake.
     """
-    waiting = tx.find_all(_OUTBOX, subject=subject, closed=None)
-    if not waiting:
+    oldest = tx.find_least(_OUTBOX, _Claim, subject=subject, closed=None)
+    if oldest is None:
         return border.number, False
-    claimant = min(waiting, key=lambda row: (row.created, row.envelope_id)).claimed_by
-    return claimant, claimant != border.number or any(row.handed_over for row in waiting)
+    if oldest.claimed_by != border.number or oldest.handed_over:
+        return oldest.claimed_by, True
+    return border.number, tx.find_least(_OUTBOX, _Claim, subject=subject, closed=None, handed_over=1) is not None
 
 
 def handed_over_to(number: int) -> str:
@@ -126,8 +137,7 @@ def close_answered(
     row = _find_open(tx, envelope_id)
     if row is None:
         return False
-    answered = replace(
-        row,
+    answered = row._replace(
         closed=to_microseconds(now),
         attempts=attempts,
         journey=journey,
@@ -142,7 +152,7 @@ def note_not_taken(tx: Transaction, envelope_id: str, reason: Reason.ValueType) 
     """Stores the reason why the destination has not accepted an envelope, for people."""
     row = _find_open(tx, envelope_id)
     if row is not None:
-        tx.update(_OUTBOX, replace(row, not_taken=reason))
+        tx.update(_OUTBOX, row._replace(not_taken=reason))
 
 
 def not_taken(tx: Transaction) -> list[WaitingEnvelopes]:
@@ -182,7 +192,7 @@ def drop_unsent(tx: Transaction, border: Border, envelope_id: str, now: datetime
     row = _find_open(tx, envelope_id)
     if row is None or row.claimed_by != border.number or row.handed_over:
         return False
-    tx.update(_OUTBOX, replace(row, closed=to_microseconds(now)))
+    tx.update(_OUTBOX, row._replace(closed=to_microseconds(now)))
     return True
 
 

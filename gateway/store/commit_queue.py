@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar, cast
+from typing import Any, TypeVar
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -16,7 +16,7 @@ E = TypeVar("E")
 
 BATCH_LIMIT = 256  # operations in one commit: beyond this the wait of the first outweighs the shared fsync
 
-_Waiting = tuple[Operation[object], "asyncio.Future[object]"]
+_Waiting = tuple[Operation[object], "asyncio.Future[Any]"]
 Commit = Callable[[Sequence[Operation[object]]], Awaitable[list[Outcome]]]
 _log = logging.getLogger(__name__)
 
@@ -35,23 +35,23 @@ class CommitQueue:
         self._waiting: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
         self._closing = False
-        self._listeners: dict[type, list[Callable[[object], None]]] = {}
+        self._listeners: dict[type, list[Callable[[Any], None]]] = {}
         self._writer = self._loop.create_task(self._write_forever())
         self._writer.add_done_callback(self._ended)
 
     def write(self, operation: Operation[T]) -> "asyncio.Future[T]":
         """The port's `write`."""
-        future: asyncio.Future[object] = self._loop.create_future()
+        future: asyncio.Future[T] = self._loop.create_future()
         if self._closing:
             future.set_exception(store_unavailable())
         else:
             self._waiting.append((operation, future))
             self._arrived.set()
-        return cast("asyncio.Future[T]", future)
+        return future
 
     def subscribe(self, event: type[E], listener: Callable[[E], None]) -> None:
         """The port's `subscribe`."""
-        self._listeners.setdefault(event, []).append(cast("Callable[[object], None]", listener))
+        self._listeners.setdefault(event, []).append(listener)
 
     def tell(self, event: object) -> None:
         """Notifies listeners. The loop calls each singly, so that no listener can stop the store."""
@@ -88,7 +88,7 @@ class CommitQueue:
             if not future.done():
                 future.set_exception(store_unavailable())
 
-    def _settle(self, settled: list[tuple["asyncio.Future[object]", Outcome]]) -> None:
+    def _settle(self, settled: list[tuple["asyncio.Future[Any]", Outcome]]) -> None:
         """Notifies listeners first, then the waiting callers."""
         if any(_is_unknown(outcome) for _, outcome in settled):
             self.tell(OutcomeLost())

@@ -8,12 +8,11 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.security.region_keys import RegionKeys, SubjectKey
 from gateway.store import tables
-from gateway.store.tables import Table, Tally
+from gateway.store.tables import R, S, Table, Tally
 from gateway.store.unit_of_work import Companion, UnitOfWork
 
 Value = tables.Value
 T = TypeVar("T")
-R = TypeVar("R")
 C = TypeVar("C", bound=Companion)
 E = TypeVar("E")
 
@@ -56,11 +55,19 @@ class Transaction(Protocol):
         ...
 
     def find(self, table: Table[R], *key: Value) -> R | None:
-        """The row of a key, or None. The row is read once until its table changes."""
+        """The row of a key, or None. The row is read once per commit, and again after SQL has changed its table."""
         ...
 
     def find_all(self, table: Table[R], **columns: Value) -> list[R]:
         """The rows with these values in columns, in any order. A value of None finds rows with NULL."""
+        ...
+
+    def find_least(self, table: Table[R], shape: type[S], **columns: Value) -> S | None:
+        """The least row with these values in columns, as `find_all` finds them; None without one.
+
+        `shape` has some of the columns, which hold no NULL, with the key among them. Rows are compared by these
+        columns, in order. No put row is written for it: a late row counts as it was put.
+        """
         ...
 
     def insert(self, table: Table[R], row: R) -> None:
@@ -83,7 +90,7 @@ class Transaction(Protocol):
         ...
 
     def remove(self, table: Table[R], *key: Value) -> None:
-        """Puts the removal of the row of a key, if it exists."""
+        """Puts the removal of the row of a key, if it exists. Also without that row, it counts as a write."""
         ...
 
     def add(self, tally: Tally, *key: Value, **amounts: int) -> None:

@@ -28,7 +28,7 @@ from gateway.store.postgresql_listening import CHANNEL, payloads
 from gateway.store.postgresql_schema import require_current
 from gateway.store.schema import Migration, SchemaMismatch
 from gateway.store.tables import Key
-from gateway.store.unit_of_work import UnitOfWork, UnitTransaction
+from gateway.store.unit_of_work import Parameters, UnitOfWork, UnitTransaction
 
 LOCK_WAIT = "8s"  # for a lock: longer than a process that froze keeps one
 FROZEN_WAIT = "5s"  # in a transaction without a statement: then the server ends it
@@ -57,7 +57,7 @@ _DEFAULTS: dict[str, int | str] = {
 }
 _READING = "SET lock_timeout = '5s'; SET statement_timeout = '30s'"
 _LONGEST_SUBJECT = 1000  # bytes of a notification's subject; many subjects fit into one notification
-_PARAMETER = re.compile(r"'[^']*'|:([a-z_][a-z0-9_]*)|%")
+_PARAMETER = re.compile(r"'[^']*'|:([a-z_][a-z0-9_]*)|[?%]")
 _log = logging.getLogger(__name__)
 
 Connection = psycopg.Connection[tuple[object, ...]]
@@ -70,18 +70,14 @@ FAILURES: tuple[type[Exception], ...] = (
 
 @functools.lru_cache(maxsize=2 * _PREPARED)
 def translated(statement: str) -> bytes:
-    """A statement with `:name` parameters as psycopg takes it."""
+    """A statement with `:name` or `?` parameters as psycopg takes it."""
     return _PARAMETER.sub(_placeholder, statement).encode()
 
 
 def _placeholder(found: re.Match[str]) -> str:
+    if found[0] == "?":
+        return "%s"
     return f"%({found[1]})s" if found[1] else found[0].replace("%", "%%")
-
-
-@functools.lru_cache(maxsize=2 * _PREPARED)
-def _positional(statement: str) -> bytes:
-    """A statement with `?` parameters as psycopg takes it."""
-    return statement.replace("?", "%s").encode()
 
 
 class PostgresqlTransaction(UnitTransaction):
@@ -101,11 +97,12 @@ class PostgresqlTransaction(UnitTransaction):
         if about:
             self.subjects.append(about)
 
-    def _run(self, sql: str, parameters: Mapping[str, Value]) -> psycopg.Cursor[tuple[object, ...]]:
+    def _run(self, sql: str, parameters: Parameters) -> psycopg.Cursor[tuple[object, ...]]:
         try:
             cursor = self._connection.execute(translated(sql), parameters)
         except psycopg.Error as error:
-            raise self._told(error, parameters.values()) from None
+            values = parameters.values() if isinstance(parameters, Mapping) else parameters
+            raise self._told(error, values) from None
         if cursor.rowcount > 0 and not (cursor.statusmessage or "").startswith("SELECT"):
             self._has_written = True
         return cursor
@@ -116,7 +113,7 @@ class PostgresqlTransaction(UnitTransaction):
         return changed
 
     def _write_rows(self, sql: str, rows: Sequence[Key]) -> int:
-        return self._execute_many(_positional(sql), rows, (value for row in rows for value in row))
+        return self._execute_many(translated(sql), rows, (value for row in rows for value in row))
 
     def _execute_many(
         self, statement: bytes, rows: Sequence[Mapping[str, Value] | Key], values: Iterable[Value]

@@ -24,7 +24,7 @@ from gateway.store.port import DatabaseInUse, Destroyed, Operation, Transaction,
 from gateway.store.schema import Migration
 from gateway.store.sqlite_schema import require_current
 from gateway.store.tables import Key
-from gateway.store.unit_of_work import UnitOfWork, UnitTransaction
+from gateway.store.unit_of_work import Parameters, UnitOfWork, UnitTransaction
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -57,7 +57,7 @@ class SqliteTransaction(UnitTransaction):
         """See the port."""
         return super().has_written() or self._connection.total_changes != self._changes_before
 
-    def _run(self, sql: str, parameters: Mapping[str, Value]) -> sqlite3.Cursor:
+    def _run(self, sql: str, parameters: Parameters) -> sqlite3.Cursor:
         return self._connection.execute(sql, parameters)
 
     def _run_many(self, sql: str, rows: Sequence[Mapping[str, Value]]) -> int:

@@ -1,17 +1,18 @@
 """Tables and counters that operations use by key: names, columns and statements. Pure.
 
-A statement has a `?` for each of its values; the query by key has `:name` parameters.
+A statement has a `?` for each of its values; queries for rows by other columns have `:name` parameters.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache, cached_property
-from operator import attrgetter
-from typing import Generic, TypeVar
+from operator import itemgetter
+from typing import Generic, NamedTuple, TypeVar
 
 Value = int | float | str | bytes | None
 Key = tuple[Value, ...]
-R = TypeVar("R")
+R = TypeVar("R", bound=NamedTuple)
+S = TypeVar("S", bound=NamedTuple)
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,35 +25,36 @@ class Table(Generic[R]):
 
     name: str
     shape: type[R]
-    """The class of a row: a frozen dataclass, whose fields are columns, in order."""
+    """The class of a row: its fields are columns, in order."""
     key: tuple[str, ...]
     fixed: tuple[str, ...] = ()
     """Columns that no update changes: an engine then leaves their indexes alone."""
 
-    @cached_property
+    @property
     def columns(self) -> tuple[str, ...]:
-        """The names of the columns of a row."""
-        return tuple(each.name for each in fields(self.shape))  # type: ignore[arg-type]  # a dataclass, by contract
+        """The names of the columns of a row: of its values for `insert` and `keep`."""
+        return self.shape._fields
 
     @cached_property
     def key_of(self) -> Callable[[R], Key]:
         """The key of a row."""
-        return _reader(self.key)
-
-    @cached_property
-    def inserted(self) -> Callable[[R], Key]:
-        """The values of a row for `insert` and `keep`."""
-        return _reader(self.columns)
+        return self.reader(self.key)
 
     @cached_property
     def updated(self) -> Callable[[R], Key]:
         """The values of a row for `update`."""
-        return _reader((*self._changing, *self.key))
+        return self.reader((*self._changing, *self.key))
+
+    def reader(self, names: Sequence[str]) -> Callable[[R], Key]:
+        """A function that gives the values of a row in these columns, always as a tuple."""
+        places = [self.columns.index(each) for each in names]
+        # Of a single value as well, a slice is a tuple.
+        return itemgetter(*places) if len(places) > 1 else itemgetter(slice(places[0], places[0] + 1))
 
     @cached_property
     def query(self) -> str:
-        """The query for a row by its key."""
-        return query_of(self, tuple((each, False) for each in self.key))
+        """The query for a row by its key; its values are the key."""
+        return f"SELECT {', '.join(self.columns)} FROM {self.name} WHERE {_found(self.key)}"  # noqa: S608 - names of modules
 
     @cached_property
     def insert(self) -> str:
@@ -101,8 +103,29 @@ class Tally:
 @cache
 def query_of(table: Table[R], wanted: tuple[tuple[str, bool], ...]) -> str:
     """The query for rows by columns, each of which is named and is null where that is True."""
+    return _select(table.columns, table, wanted)
+
+
+@cache
+def least_of(
+    table: Table[R], shape: type[S], wanted: tuple[tuple[str, bool], ...]
+) -> tuple[str, Callable[[R], S], Callable[[S], Key]]:
+    """The query for the first `:limit` rows by columns, as `query_of`, in the order of the columns of a narrow shape.
+
+    With it the functions for the narrow row of a row, and for the key of a narrow row.
+    """
+    columns = ", ".join(shape._fields)
+    values_of = table.reader(shape._fields)
+    return (
+        f"{_select(shape._fields, table, wanted)} ORDER BY {columns} LIMIT :limit",
+        lambda row: shape._make(values_of(row)),
+        Table(table.name, shape, table.key).key_of,
+    )
+
+
+def _select(columns: Sequence[str], table: Table[R], wanted: tuple[tuple[str, bool], ...]) -> str:
     places = " AND ".join(f"{name} IS NULL" if is_null else f"{name} = :{name}" for name, is_null in wanted)
-    return f"SELECT {', '.join(table.columns)} FROM {table.name} WHERE {places}"  # noqa: S608 - names of modules
+    return f"SELECT {', '.join(columns)} FROM {table.name} WHERE {places}"  # noqa: S608 - names of modules
 
 
 def _insert(name: str, columns: Sequence[str]) -> str:
@@ -114,7 +137,15 @@ def _found(key: Sequence[str]) -> str:
     return " AND ".join(f"{each} = ?" for each in key)
 
 
-def _reader(names: Sequence[str]) -> Callable[[object], Key]:
-    """The values of attributes, always as a tuple."""
-    read: Callable[[object], Key] = attrgetter(*names)
-    return read if len(names) > 1 else lambda row: (getattr(row, names[0]),)
+def prints_without(*names: str) -> Callable[[type[R]], type[R]]:
+    """Makes the rows of a class print without these columns, in logs and tracebacks too."""
+
+    def decorate(kind: type[R]) -> type[R]:
+        def told(self: R) -> str:
+            shown = [f"{name}={value!r}" for name, value in zip(kind._fields, self, strict=True) if name not in names]
+            return f"{kind.__qualname__}({', '.join(shown)})"
+
+        kind.__repr__ = told  # type: ignore[assignment,method-assign]
+        return kind
+
+    return decorate

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 
 from gateway.errors import Refused
 from gateway.store.port import OutcomeLost, Store, Transaction
@@ -23,8 +24,7 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Timer:
+class Timer(NamedTuple):
     """A timer: `kind` names the handler, `subject` its subject."""
 
     timer_id: str

@@ -5,29 +5,21 @@ Every statement of SQL sees the rows that were put before it: tables that it nam
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from functools import lru_cache
-from typing import Generic, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 
 from gateway.errors import Refused
 from gateway.security.region_keys import RegionKeys, SubjectKey
-from gateway.store.tables import Key, Table, Tally, Value, query_of
+from gateway.store.pending_rows import Rows, Sums, WriteRows
+from gateway.store.tables import Key, R, S, Table, Tally, Value, least_of, query_of
 
 _STATEMENTS = 2048  # whose words are kept: more than all named statements of a process
 _WORD = re.compile(r"\w+")
 
 T = TypeVar("T")
-R = TypeVar("R")
 C = TypeVar("C", bound="Companion")
-WriteRows = Callable[[str, Sequence[Key]], int]
-
-
-class RowPutTwice(Exception):
-    """A defect: an operation inserted a second row of a key."""
-
-
-class RowMissing(Exception):
-    """A defect: an operation updated a row that does not exist."""
+Parameters = Mapping[str, Value] | Key
 
 
 class RowsNotWritten(Exception):
@@ -60,112 +52,9 @@ class Cursor(Protocol):
 
 
 @lru_cache(maxsize=_STATEMENTS)
-def _words(statement: str) -> frozenset[str]:
-    return frozenset(_WORD.findall(statement.lower()))
-
-
-class _Rows(Generic[R]):
-    """The pending rows of a table. A key is in at most one of the groups of removed, changed, kept and new rows."""
-
-    def __init__(self, table: Table[R]) -> None:
-        self.table = table
-        self.removed: dict[Key, None] = {}
-        self.updated: dict[Key, R] = {}
-        self.kept: dict[Key, R] = {}
-        """Rows that are new or changed."""
-        self.inserted: dict[Key, R] = {}
-        self.late: dict[Key, Callable[[R], R]] = {}
-        """The functions that complete inserted rows."""
-        self._indexes: dict[tuple[str, ...], dict[Key, dict[Key, None]]] = {}
-        """By the names of columns: the keys of pending rows that have, or had, these values."""
-
-    def insert(self, key: Key, row: R) -> None:
-        """Adds a new row."""
-        self.inserted[key] = row
-        if self._indexes:
-            self._index(key, row, self._indexes)
-
-    def holds(self, key: Key) -> bool:
-        """Whether a row of a key is pending."""
-        return key in self.inserted or key in self.updated or key in self.kept
-
-    def changes(self, key: Key) -> bool:
-        """Whether the stored row of a key is not as it will be."""
-        return key in self.updated or key in self.removed or key in self.kept
-
-    def find(self, key: Key) -> R | None:
-        """The pending row of a key."""
-        row = self.inserted.get(key)
-        if row is None:
-            row = self.updated.get(key)
-        return self.kept.get(key) if row is None else row
-
-    def update(self, key: Key, row: R) -> None:
-        """Raises RowMissing for a removed row."""
-        if key in self.removed:
-            raise RowMissing(self.table.name)
-        self.put(key, row, self.updated)
-
-    def put(self, key: Key, row: R, otherwise: dict[Key, R]) -> None:
-        """Adds a row to the group in which its key is, or to another one."""
-        group = next((group for group in (self.inserted, self.updated, self.kept) if key in group), otherwise)
-        group[key] = row
-        if self._indexes:
-            self._index(key, row, self._indexes)
-
-    def matching(self, columns: Mapping[str, Value]) -> dict[Key, R]:
-        """The pending rows with these values, by their keys."""
-        names, wanted = tuple(columns), tuple(columns.values())
-        if names not in self._indexes:
-            self._indexes[names] = {}
-            for key, row in (*self.inserted.items(), *self.updated.items(), *self.kept.items()):
-                self._index(key, row, [names])
-        found = {key: self.find(key) for key in self._indexes[names].get(wanted, ())}
-        return {key: row for key, row in found.items() if row is not None and _values(row, names) == wanted}
-
-    def _index(self, key: Key, row: R, indexes: Iterable[tuple[str, ...]]) -> None:
-        for names in indexes:
-            self._indexes[names].setdefault(_values(row, names), {})[key] = None
-
-    def write(self, write: WriteRows) -> None:
-        """Writes removals first and new rows last, so that unique values of changed rows are free for new ones."""
-        table = self.table
-        if self.removed:
-            write(table.remove, list(self.removed))
-        if self.updated:
-            changed = [table.updated(row) for row in self.updated.values()]
-            if write(table.update, changed) < len(changed):
-                raise RowMissing(table.name)
-        if self.kept:
-            write(table.keep, [table.inserted(row) for row in self.kept.values()])
-        for key, complete in self.late.items():
-            self.inserted[key] = complete(self.inserted[key])
-        if self.inserted:
-            write(table.insert, [table.inserted(row) for row in self.inserted.values()])
-
-
-def _values(row: object, names: Sequence[str]) -> Key:
-    return tuple([getattr(row, name) for name in names])
-
-
-class _Sums:
-    """The pending amounts of a tally."""
-
-    late = ()
-
-    def __init__(self, tally: Tally) -> None:
-        self.table = tally
-        self._sums: dict[Key, dict[str, int]] = {}
-
-    def add(self, key: Key, amounts: Mapping[str, int]) -> None:
-        sums = self._sums.get(key)
-        if sums is None:
-            sums = self._sums[key] = dict.fromkeys(self.table.added, 0)
-        for name, amount in amounts.items():
-            sums[name] += amount
-
-    def write(self, write: WriteRows) -> None:
-        write(self.table.add, [(*key, *sums.values()) for key, sums in self._sums.items()])
+def _words(statement: str) -> tuple[frozenset[str], bool]:
+    """The words of a statement, and whether it only reads."""
+    return frozenset(_WORD.findall(statement.lower())), statement.lstrip()[:6].upper() == "SELECT"
 
 
 class UnitOfWork:
@@ -175,12 +64,14 @@ class UnitOfWork:
         self.subject_keys: dict[str, SubjectKey | None] = {}
         """See the port."""
         self.names: set[str] = set()
-        """The tables with pending rows or known values."""
-        self.pending: dict[str, _Rows[object] | _Sums] = {}
-        """By the name of the table, in the order of first use."""
-        self.known: dict[str, dict[Hashable, object]] = {}
+        """The tables with rows or known values."""
+        self.tables: dict[str, Rows[Any]] = {}
+        """By name, from the first use; the shape of the rows is that of the last use."""
+        self.pending: dict[str, Rows[Any] | Sums] = {}
+        """The tables to be written, by name, in the order of their first change."""
+        self.known: dict[str, dict[Hashable, Any]] = {}
         """By the name of the table from which the value was read."""
-        self.companions: dict[type[Companion], Companion] = {}
+        self.companions: dict[type[Companion], Any] = {}
         self.is_broken = False
         """Whether pending rows could not be written."""
 
@@ -194,14 +85,13 @@ class UnitOfWork:
             rows.write(write)
             self.is_broken = False
             del self.pending[name]
-            if name not in self.known:
-                self.names.remove(name)
 
     def forget(self, names: Collection[str]) -> None:
-        """Forgets the known values of tables without pending rows."""
+        """Forgets what was read from tables without pending rows."""
         for name in names:
-            if self.known.pop(name, None) is not None:
-                self.names.remove(name)
+            self.known.pop(name, None)
+            if name in self.tables:
+                self.tables[name].found.clear()
 
     def finish(self) -> None:
         """Finishes the companions; their next use makes new ones."""
@@ -212,6 +102,7 @@ class UnitOfWork:
     def drop(self) -> None:
         """Drops the pending rows of a transaction without a commit of its own."""
         self.pending.clear()
+        self.tables.clear()
         self.names.clear()
         self.is_broken = False
 
@@ -232,8 +123,8 @@ class UnitTransaction(ABC):
         self._has_written = False
 
     @abstractmethod
-    def _run(self, sql: str, parameters: Mapping[str, Value]) -> Cursor:
-        """Runs a statement with `:name` parameters."""
+    def _run(self, sql: str, parameters: Parameters) -> Cursor:
+        """Runs a statement with `:name` or with `?` parameters."""
 
     @abstractmethod
     def _run_many(self, sql: str, rows: Sequence[Mapping[str, Value]]) -> int:
@@ -268,80 +159,91 @@ class UnitTransaction(ABC):
 
     def find(self, table: Table[R], *key: Value) -> R | None:
         """See the port."""
-        rows = self._pending(table)
-        if rows is not None:
-            if key in rows.removed:
-                return None
-            if key in rows.late:
-                self._write([table.name])
-            elif (row := rows.find(key)) is not None:
-                return row
-        known, place = self._unit.known.get(table.name), (table, key)
-        if known is not None and place in known:
-            return cast("R | None", known[place])
-        row = self._read(table, key)
-        self.know(table.name, place, row)
+        rows = self._rows(table)
+        if key in rows.found:
+            return rows.found[key]
+        if key in rows.late:
+            self._write([table.name])
+        read = self._run(table.query, key).fetchone()
+        row = None if read is None else table.shape._make(read)
+        if not self._writes_through:
+            rows.found[key] = row
         return row
 
     def find_all(self, table: Table[R], **columns: Value) -> list[R]:
         """See the port."""
-        rows, put = self._pending(table), dict[Key, R]()
-        if rows is not None:
-            put = rows.matching(columns)
-            if not rows.late.keys().isdisjoint(put):
-                self._write([table.name])
-                rows, put = None, {}
-        shape: Callable[..., R] = table.shape
+        rows = self._rows(table)
+        put = rows.matching(columns)
+        if not rows.late.keys().isdisjoint(put):
+            self._write([table.name])
+            put = {}
         query = query_of(table, tuple((name, value is None) for name, value in columns.items()))
-        found = [shape(*row) for row in self._run(query, columns).fetchall()]
-        if rows is not None:
-            found = [row for row in found if not rows.changes(table.key_of(row))]
-        for row in found:
-            self.know(table.name, (table, table.key_of(row)), row)
-        return [*found, *put.values()]
+        read = [table.shape._make(row) for row in self._run(query, columns).fetchall()]
+        stored = {key: row for row in read if not rows.is_changed(key := table.key_of(row))}
+        if not self._writes_through:
+            rows.found.update(stored)
+        return [*stored.values(), *put.values()]
+
+    def find_least(self, table: Table[R], shape: type[S], **columns: Value) -> S | None:
+        """See the port."""
+        rows = self._rows(table)
+        wanted = tuple((name, value is None) for name, value in columns.items())
+        query, narrowed, key_of = least_of(table, shape, wanted)
+        least = [narrowed(row) for row in rows.matching(columns).values()]
+        for read in self._run(query, {**columns, "limit": 1 + rows.changes}).fetchall():
+            row = shape._make(read)
+            if not rows.is_changed(key_of(row)):
+                least.append(row)
+                break
+        return min(least, default=None)
 
     def insert(self, table: Table[R], row: R) -> None:
         """See the port."""
-        self._put_new(table, row)
+        key, rows = table.key_of(row), self._changing(table)
+        if key in rows.removed:
+            self._write_again(rows)
+        rows.insert(key, row)
         self._was_put()
 
     def insert_late(self, table: Table[R], row: R, complete: Callable[[R], R]) -> None:
         """See the port."""
-        rows, key = self._put_new(table, row)
-        rows.late[key] = complete
+        key, rows = table.key_of(row), self._changing(table)
+        if key in rows.removed:
+            self._write_again(rows)
+        rows.insert_late(key, row, complete)
         self._was_put()
 
     def update(self, table: Table[R], row: R) -> None:
         """See the port."""
-        key, rows = table.key_of(row), self._rows(table)
+        key, rows = table.key_of(row), self._changing(table)
         if key in rows.late or key in rows.updated:  # a second change is one of its own, also for triggers
-            rows = self._rows_written(table)
+            self._write_again(rows)
         rows.update(key, row)
         self._was_put()
 
     def keep(self, table: Table[R], row: R) -> None:
         """See the port."""
-        key, rows = table.key_of(row), self._rows(table)
+        key, rows = table.key_of(row), self._changing(table)
         if key in rows.late or key in rows.removed:
-            rows = self._rows_written(table)
-        rows.put(key, row, rows.kept)
+            self._write_again(rows)
+        rows.keep(key, row)
         self._was_put()
 
     def remove(self, table: Table[R], *key: Value) -> None:
         """See the port."""
-        rows = self._rows(table)
-        rows.kept.pop(key, None)
-        if rows.holds(key):
-            rows = self._rows_written(table)
-        rows.removed[key] = None
+        rows = self._changing(table)
+        if not rows.remove(key):
+            self._write_again(rows)
+            rows.remove(key)
         self._was_put()
 
     def add(self, tally: Tally, *key: Value, **amounts: int) -> None:
         """See the port."""
         sums = self._unit.pending.get(tally.name)
-        if not isinstance(sums, _Sums) or sums.table is not tally:
+        if not isinstance(sums, Sums) or sums.table is not tally:
             self._write([tally.name])
-            self._unit.pending[tally.name] = sums = _Sums(tally)
+            self._unit.tables.pop(tally.name, None)
+            self._unit.pending[tally.name] = sums = Sums(tally)
             self._unit.names.add(tally.name)
         self._unit.known.pop(tally.name, None)
         sums.add(key, amounts)
@@ -351,7 +253,8 @@ class UnitTransaction(ABC):
         """See the port."""
         known = self._unit.known.get(table)
         if known is not None and what in known:
-            return cast("T", known[what])
+            stored: T = known[what]
+            return stored
         value = read()
         self.know(table, what, value)
         return value
@@ -364,10 +267,10 @@ class UnitTransaction(ABC):
 
     def companion(self, kind: type[C], make: Callable[[], C]) -> C:
         """See the port."""
-        companions = self._unit.companions
-        if kind not in companions:
-            companions[kind] = make()
-        return cast("C", companions[kind])
+        found: C | None = self._unit.companions.get(kind)
+        if found is None:
+            found = self._unit.companions[kind] = make()
+        return found
 
     def has_written(self) -> bool:
         """See the port."""
@@ -381,48 +284,39 @@ class UnitTransaction(ABC):
     def _show_rows_to(self, sql: str) -> None:
         """Writes the pending rows of the tables that a statement names, and forgets values that it may change."""
         names = self._unit.names
-        if names and not (words := _words(sql)).isdisjoint(names):
+        if not names:
+            return
+        words, only_reads = _words(sql)
+        if not words.isdisjoint(names):
             named = words & names
             self._write(named)
-            if sql.lstrip()[:6].upper() != "SELECT":
+            if not only_reads:
                 self._unit.forget(named)
 
-    def _read(self, table: Table[R], key: Key) -> R | None:
-        found = self._run(table.query, dict(zip(table.key, key, strict=True))).fetchone()
-        shape: Callable[..., R] = table.shape
-        return None if found is None else shape(*found)
-
-    def _pending(self, table: Table[R]) -> _Rows[R] | None:
-        rows = self._unit.pending.get(table.name)
-        if rows is not None and rows.table is not table:
-            self._write([table.name])
-            return None
-        return cast("_Rows[R] | None", rows)
-
-    def _rows(self, table: Table[R]) -> _Rows[R]:
-        """The pending rows of a table that is about to change."""
-        unit = self._unit
-        rows = self._pending(table)
-        if rows is None:
-            rows = _Rows(table)
-            unit.pending[table.name] = cast("_Rows[object]", rows)
-            unit.names.add(table.name)
-        unit.known.pop(table.name, None)
+    def _rows(self, table: Table[R]) -> Rows[R]:
+        """The rows of a table."""
+        known: Rows[R] | None = self._unit.tables.get(table.name)
+        if known is not None and known.table is table:
+            return known
+        self._write([table.name])
+        rows = self._unit.tables[table.name] = Rows(table)
+        self._unit.names.add(table.name)
         return rows
 
-    def _rows_written(self, table: Table[R]) -> _Rows[R]:
-        """As `_rows`, after the pending rows were written."""
-        self._write([table.name])
-        return self._rows(table)
+    def _changing(self, table: Table[R]) -> Rows[R]:
+        """The rows of a table that is about to change."""
+        unit, name, rows = self._unit, table.name, self._rows(table)
+        if unit.pending.get(name) is not rows:
+            self._write([name])
+            unit.pending[name] = rows
+        if name in unit.known:
+            del unit.known[name]
+        return rows
 
-    def _put_new(self, table: Table[R], row: R) -> tuple[_Rows[R], Key]:
-        key, rows = table.key_of(row), self._rows(table)
-        if rows.holds(key):
-            raise RowPutTwice(table.name)
-        if key in rows.removed:
-            rows = self._rows_written(table)
-        rows.insert(key, row)
-        return rows, key
+    def _write_again(self, rows: Rows[R]) -> None:
+        """Writes the pending rows of a table before another change of it."""
+        self._write([rows.table.name])
+        self._unit.pending[rows.table.name] = rows
 
     def _write(self, names: Collection[str]) -> None:
         if self._unit.is_broken:

@@ -7,6 +7,7 @@ After the destruction of the subject's row nobody can read them, wherever a copy
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -36,8 +37,7 @@ _ENVELOPES, _FORMERLY = "envelope/", "order/"
 """Data sealed under the second name opens under the first one, and ends with it."""
 
 
-@dataclass(frozen=True)
-class _Wrapped:
+class _Wrapped(NamedTuple):
     subject: str
     key_id: str
     wrapped: bytes

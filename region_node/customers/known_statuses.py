@@ -1,7 +1,7 @@
 """The status of numbers' customers: from the own records, and from other regions' reports."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.api.region.v1.erasure_service_pb2 import CustomerStatus
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -28,8 +28,7 @@ NOT_RESTRICTED = (
 """A condition on a column `number_index`."""
 
 
-@dataclass(frozen=True)
-class KnownStatus:
+class KnownStatus(NamedTuple):
     """The status of a number's customer who is not active, with the reporting region; `OWN` for this one."""
 
     number_index: str

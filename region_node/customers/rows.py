@@ -6,6 +6,7 @@ Erased customers are not found, and are left out of lists.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from gateway.api.federation.v1.configuration_pb2 import LineKind
 from gateway.api.region.v1.customer_service_pb2 import (
@@ -18,9 +19,9 @@ from gateway.api.region.v1.customer_service_pb2 import (
 )
 from gateway.store import vault
 from gateway.store.batched_lookup import rows_among
+from gateway.store.pending_rows import RowMissing
 from gateway.store.port import Transaction
-from gateway.store.tables import Table
-from gateway.store.unit_of_work import RowMissing
+from gateway.store.tables import Table, prints_without
 from gateway.time.clock import from_microseconds, to_microseconds
 from gateway.wording.masking import masked_address, masked_email, masked_name, masked_number, masked_text, prints_masked
 from region_node.node.subjects import customer_subject, number_index
@@ -101,8 +102,8 @@ class _CustomerAtRest:
     sealed: bytes
 
 
-@dataclass(frozen=True)
-class LineAtRest:
+@prints_without("number", "suspension_reason", "address")
+class LineAtRest(NamedTuple):
     """A line as stored; times are in microseconds. `number` and `taken_over_content` are indexes."""
 
     product_id: str
@@ -120,16 +121,18 @@ class LineAtRest:
     suspension_kind: SuspensionKind.ValueType
     card_kind: CardKind.ValueType
     sealed: bytes
-    number: str = field(repr=False)
+    number: str
     taken_over: int
     taken_over_content: str | None
-    suspension_reason: str = field(default="", repr=False)
+    suspension_reason: str = ""
     """Not sealed: of a line that a version without sealing has stored."""
-    address: str = field(default="", repr=False)
+    address: str = ""
     """As `suspension_reason`."""
 
 
-_LINES = Table("products", LineAtRest, key=("product_id",))
+_TAKEN_OVER = ("taken_over", "taken_over_content")
+_OPENED = ("customer_id", "account_id", "number", "kind", "start_time", "suspension_reason", "address")
+_LINES = Table("products", LineAtRest, key=("product_id",), fixed=(*_OPENED, *_TAKEN_OVER))
 _ALL_LINES = f"SELECT {', '.join(_LINES.columns)} FROM products"  # noqa: S608 - column names only
 
 
@@ -185,8 +188,7 @@ def update_line(tx: Transaction, line: Line) -> None:
     if stored is None:
         raise RowMissing(_LINES.name)
     (sealed,) = vault.seal_many(tx, [line_sealing(line)])
-    changed = replace(
-        stored,
+    changed = stored._replace(
         status=line.status,
         plan_id=line.plan_id,
         contract_end=_column(line.contract_end),

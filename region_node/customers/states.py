@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
 from gateway.store.port import Transaction
@@ -20,8 +21,7 @@ class LineState:
     plan_id: str
 
 
-@dataclass(frozen=True)
-class _StateAtRest:
+class _StateAtRest(NamedTuple):
     product_id: str
     time: int
     status: ProductStatus.ValueType

@@ -1,6 +1,6 @@
 """The permitted use of a customer's data: all, storage alone, or none."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.api.region.v1.erasure_service_pb2 import CustomerStatus
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -13,8 +13,7 @@ RESTRICTED = CustomerStatus.CUSTOMER_STATUS_RESTRICTED
 ERASED = CustomerStatus.CUSTOMER_STATUS_ERASED
 
 
-@dataclass(frozen=True)
-class _Status:
+class _Status(NamedTuple):
     customer_id: str
     status: CustomerStatus.ValueType
 

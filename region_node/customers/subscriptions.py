@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from gateway.store.port import Transaction
 from gateway.store.tables import Table
@@ -24,8 +25,7 @@ class Subscription:
         return self.start_time <= instant and (self.end_time is None or instant < self.end_time)
 
 
-@dataclass(frozen=True)
-class _AtRest:
+class _AtRest(NamedTuple):
     subscription_id: str
     product_id: str
     offering_id: str
@@ -53,7 +53,7 @@ def insert_subscriptions(tx: Transaction, subscriptions: Sequence[Subscription])
         "INSERT INTO subscriptions (subscription_id, product_id, offering_id, start_time, end_time)"
         " SELECT :subscription_id, :product_id, :offering_id, :start_time, CAST(:end_time AS BIGINT)"
         " WHERE NOT EXISTS (SELECT 1 FROM subscriptions WHERE subscription_id = :subscription_id)",
-        [vars(_at_rest(each)) for each in subscriptions],
+        [_at_rest(each)._asdict() for each in subscriptions],
     )
 
 

@@ -3,10 +3,11 @@
 A kind adds its search columns, and the consequences of a write.
 """
 
+from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar, cast
 
 from google.protobuf.message import Message
 
@@ -14,21 +15,21 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.pages import sequence_after
 from gateway.store import vault
+from gateway.store.pending_rows import RowMissing
 from gateway.store.port import Transaction, Value
-from gateway.store.tables import Table
-from gateway.store.unit_of_work import RowMissing
+from gateway.store.tables import Table, prints_without
 from region_node.records.listing import Page, Selection
 
 M = TypeVar("M", bound=Message)
 R = TypeVar("R")
 
 
-@dataclass(frozen=True)
-class _AtRest:
+@prints_without("body")
+class _AtRest(NamedTuple):
     """The columns that the rows of all kinds have."""
 
     traceparent: str
-    body: bytes = field(repr=False)
+    body: bytes
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,15 @@ class Records(Generic[M, R]):
     Callers and other regions see the message. A fact that only this region needs is no field of it: the fact has a
     column of the row, or a table by the id of the record, and is sealed there if it is personal data.
 
-    `key` is the column of the id, `dated` that of the date of creation. `columns` are all that records are stored with,
-    besides `traceparent` and `body`.
+    `key` is the column of the id, `dated` that of the date of creation. Records are stored with `traceparent`, `body`,
+    and the columns `fixed` and `changing`; an update leaves the indexes of fixed columns alone.
     """
 
     table: str
     key: str
     dated: str
-    columns: tuple[str, ...]
+    fixed: tuple[str, ...]
+    changing: tuple[str, ...]
     message: type[M]
     row: Callable[[M, str], R]
     """The row of a message and the trace of all its envelopes."""
@@ -90,11 +92,16 @@ class Records(Generic[M, R]):
             tx.insert(self._rows, self._row({self.key: name, **columns, "body": body}))
 
     def update(self, tx: Transaction, name: str, message: M, columns: Mapping[str, Value]) -> Mapping[str, Value]:
-        """Stores a changed record, with its changed columns; returns all columns as they were."""
+        """Stores a changed record, with its changed columns; returns all columns as they were.
+
+        Raises ValueError for a column that does not change.
+        """
+        if not columns.keys() <= set(self.changing):
+            raise ValueError(f"{self.table}: fixed columns among {', '.join(columns)}")
         stored = tx.find(self._rows, name)
         if stored is None:
             raise RowMissing(self.table)
-        before = vars(stored)
+        before = stored._asdict()
         body = vault.seal(tx, self.subject(name), self.table, message.SerializeToString())
         tx.update(self._rows, self._row({**before, **columns, "body": body}))
         return before
@@ -113,8 +120,9 @@ class Records(Generic[M, R]):
 
     @cached_property
     def _rows(self) -> Table[_AtRest]:
-        shape = make_dataclass("RecordAtRest", self.columns, bases=(_AtRest,), frozen=True)
-        return Table(self.table, shape, key=(self.key,))
+        columns = (*_AtRest._fields, *self.fixed, *self.changing)
+        shape = cast("type[_AtRest]", namedtuple("RecordAtRest", columns))
+        return Table(self.table, prints_without("body")(shape), (self.key,), ("traceparent", *self.fixed))
 
     def _row(self, columns: Mapping[str, Value]) -> _AtRest:
         shape: Callable[..., _AtRest] = self._rows.shape
@@ -153,9 +161,8 @@ class Events:
     def note_all(self, tx: Transaction, changes: Sequence[tuple[str, Mapping[str, Value]]]) -> None:
         """Adds changes, all with the same columns in the same order."""
         table, last = _events(self, tuple(changes[0][1])), self.last(tx)
-        shape: Callable[..., object] = table.shape
         for sequence, (name, columns) in enumerate(changes, last + 1):
-            tx.insert(table, shape(sequence, name, *columns.values()))
+            tx.insert(table, table.shape._make((sequence, name, *columns.values())))
         tx.know(self.table, _LAST, last + len(changes))
 
     def forget(self, tx: Transaction, names: Sequence[str]) -> None:
@@ -203,7 +210,7 @@ class Events:
 
 
 @cache
-def _events(events: Events, columns: tuple[str, ...]) -> Table[object]:
+def _events(events: Events, columns: tuple[str, ...]) -> Table[NamedTuple]:
     """The table of a kind's events: the number, the id of the record, and the columns of the kind."""
-    shape = make_dataclass("EventRow", ["sequence", events.key, *columns], frozen=True)
+    shape = cast("type[NamedTuple]", namedtuple("EventRow", ("sequence", events.key, *columns)))
     return Table(events.table, shape, key=("sequence",))

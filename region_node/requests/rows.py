@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -45,8 +46,7 @@ class RequestRow:
     refused: Refused | None
 
 
-@dataclass(frozen=True)
-class _RequestAtRest:
+class _RequestAtRest(NamedTuple):
     caller: str
     request_id: str
     digest: bytes
@@ -59,7 +59,12 @@ class _RequestAtRest:
     sealed: bytes | None
 
 
-_REQUESTS = Table("requests", _RequestAtRest, key=("caller", "request_id"))
+_REQUESTS = Table(
+    "requests",
+    _RequestAtRest,
+    key=("caller", "request_id"),
+    fixed=("digest", "order_id", "parameters", "time", "is_sealed"),
+)
 
 
 def find_request(tx: Transaction, caller: str, request_id: str) -> RequestRow | None:
@@ -101,7 +106,7 @@ def settle_request(tx: Transaction, caller: str, request_id: str, refused: Refus
         return
     reason = refused.reason if refused is not None else 0
     sealed = _seal_parameters(tx, row.order_id, json.dumps(refused.parameters)) if refused is not None else None
-    tx.update(_REQUESTS, replace(row, settled=1, reason=reason, sealed=sealed))
+    tx.update(_REQUESTS, row._replace(settled=1, reason=reason, sealed=sealed))
 
 
 def _seal_parameters(tx: Transaction, subject: str, parameters: str) -> bytes:

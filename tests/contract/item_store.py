@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.store.port import Operation, Store, Transaction
 from gateway.store.schema import Migration
@@ -10,14 +10,20 @@ from gateway.store.tables import Table, Tally
 from tests.contract.stores import NOTES, Adapter, Note, run
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """An item of a box."""
 
     box: str
     place: int
     code: str | None
     content: bytes
+
+
+class Place(NamedTuple):
+    """The place of an item, without its content."""
+
+    place: int
+    box: str
 
 
 BOXES = Table("boxes", Note, key=("note",))

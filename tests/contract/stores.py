@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import psycopg
 import pytest
@@ -259,8 +259,7 @@ def writing(note: str) -> Operation[str]:
     return operation
 
 
-@dataclass(frozen=True)
-class Note:
+class Note(NamedTuple):
     """A row of the notes."""
 
     note: str

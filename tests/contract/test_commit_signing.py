@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -35,14 +36,19 @@ def understood_by(pair: Pair, *regions: str) -> None:
         border.current.update(border.current.federation, members)
 
 
-async def send_together(scene: Scene, *names: str) -> list[Sealed]:
-    """Guangdong sends envelopes in one commit."""
+async def send_together(scene: Scene, *names: str, parts: Sequence[str] = ("",)) -> list[Sealed]:
+    """Guangdong sends envelopes in one commit: an operation for each subject, an envelope for each of its parts."""
     told: list[Enqueued] = []
     scene.store.subscribe(Enqueued, told.append)
     border, now = scene.pair.borders[ORIGIN], scene.clock.now()
 
     def sending(name: str) -> Operation[None]:
-        return partial(outbox.send, border=border, outgoing=outgoing_named(name), now=now, traceparent="")
+        def operation(tx: Transaction) -> None:
+            for part in parts:
+                outgoing = replace(outgoing_named(name), envelope_id=f"{name}{part}")
+                outbox.send(tx, border, outgoing, now=now, traceparent="")
+
+        return operation
 
     await asyncio.gather(*(scene.store.write(sending(name)) for name in names))
     return [each.sealed for each in told]
@@ -75,6 +81,19 @@ def test_envelopes_of_one_commit_share_a_signature_and_each_is_stored_and_told_w
         assert await scene.store.read(open_envelopes) == sent
         results = await scene.deliver(*envelopes)
         assert [scene.opened(receipt, each).result for receipt, each in zip(receipts_of(results), sent, strict=True)]
+
+    play(tmp_path, scenario)
+
+
+def test_envelopes_about_one_subject_share_the_signature_of_their_commit(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        understood_by(scene.pair, ORIGIN, DESTINATION)
+        sent = await send_together(scene, *map(str, range(32)), parts=("a", "b"))
+        assert len(sent) == 64
+        assert count_signatures(each.envelope.signature for each in sent) == 1
+        assert sorted(each.content.id for each in await scene.store.read(open_envelopes)) == sorted(
+            each.content.id for each in sent
+        )
 
     play(tmp_path, scenario)
 

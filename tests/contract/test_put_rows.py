@@ -1,7 +1,6 @@
 """The contract of put rows, the same on both engines: each commit writes them, and errors stay with their operation."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +8,10 @@ import pytest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.commit_queue import BATCH_LIMIT
+from gateway.store.pending_rows import RowMissing
 from gateway.store.port import Operation, Store, Transaction, WriteAfterRefusal
 from gateway.store.tables import Table
-from gateway.store.unit_of_work import RowMissing
-from tests.contract.item_store import BOXES, COUNTS, ITEMS, Item, all_of, items, with_store
+from tests.contract.item_store import BOXES, COUNTS, ITEMS, Item, Place, all_of, items, with_store
 from tests.contract.stores import (
     ADAPTERS,
     PUT_NOTES,
@@ -257,7 +256,7 @@ def test_an_update_leaves_fixed_columns_as_they_were_inserted(adapter: Adapter) 
         await with_box(store)
         await store.write(lambda tx: tx.insert(fixing, Item("box", 1, "a", b"inserted")))
         await store.write(lambda tx: tx.update(fixing, changed))
-        assert await store.read(items) == [replace(changed, content=b"inserted")]
+        assert await store.read(items) == [changed._replace(content=b"inserted")]
 
     with_store(adapter, scenario)
 
@@ -339,7 +338,7 @@ def signing(place: int, code: str) -> Operation[object]:
         signature = tx.companion(Signature, Signature)
         signature.signed.append(code)
         tx.add(COUNTS, "box", place, seen=1)
-        tx.insert_late(ITEMS, Item("box", place, code, b""), lambda row: replace(row, content=signature.text.encode()))
+        tx.insert_late(ITEMS, Item("box", place, code, b""), lambda row: row._replace(content=signature.text.encode()))
 
     return operation
 
@@ -416,6 +415,46 @@ def test_rows_are_found_by_any_columns_as_they_are_now(adapter: Adapter) -> None
         ]
         assert await all_of(store, *(step for step, _ in steps)) == [result for _, result in steps]
         assert [await store.read(look) for look in (of("box", b"y"), without_code)] == [[1, 4], [3, 4]]
+
+    with_store(adapter, scenario)
+
+
+def test_the_least_row_is_found_by_any_columns_and_completes_no_late_row(adapter: Adapter) -> None:
+    def least(code: str | None) -> Operation[object]:
+        return lambda tx: tx.find_least(ITEMS, Place, box="box", code=code)
+
+    async def scenario(store: Store) -> None:
+        await with_box(store)
+        await all_of(store, *(inserting(Item("box", place, None, bytes(9000))) for place in (2, 3, 4, 5)))
+        steps: list[tuple[Operation[object], object]] = [
+            (least(None), Place(2, "box")),
+            (inserting(Item("box", 1, None, b"")), None),
+            (least(None), Place(1, "box")),
+            (updating(Item("box", 1, "1", b"")), None),
+            (updating(Item("box", 2, "2", b"")), None),
+            (removing(3), None),
+            (least(None), Place(4, "box")),
+            (keeping(Item("box", 6, "6", b"")), None),
+            (least("6"), Place(6, "box")),
+            (signing(7, "a"), None),
+            (least("a"), Place(7, "box")),
+            (signing(8, "b"), None),
+        ]
+        assert await all_of(store, *(step for step, _ in steps)) == [result for _, result in steps]
+        assert [each.content for each in await store.read(items) if each.place > 6] == [b"a+b", b"a+b"]
+        assert [await store.read(least(code)) for code in (None, "2")] == [Place(4, "box"), Place(2, "box")]
+
+    with_store(adapter, scenario)
+
+
+def test_a_removal_counts_as_a_write_also_without_the_row(adapter: Adapter) -> None:
+    def removing_and_refusing(tx: Transaction) -> None:
+        tx.remove(PUT_NOTES, "nothing")
+        raise Refused(Reason.REASON_LINE_CLOSED)
+
+    async def scenario(store: Store) -> None:
+        [refused, kept] = await all_of(store, removing_and_refusing, putting("kept"))
+        assert (type(refused), kept) == (WriteAfterRefusal, "kept")
 
     with_store(adapter, scenario)
 

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 from gateway.api.region.v1.audit_service_pb2 import ChainProblemKind
@@ -27,7 +27,7 @@ class Manipulation:
 
 
 def _altered(rows: list[AuditRow], middle: int) -> list[AuditRow]:
-    return [replace(row, actor="nobody") if row.sequence == middle else row for row in rows]
+    return [row._replace(actor="nobody") if row.sequence == middle else row for row in rows]
 
 
 def _removed(rows: list[AuditRow], middle: int) -> list[AuditRow]:
@@ -35,14 +35,14 @@ def _removed(rows: list[AuditRow], middle: int) -> list[AuditRow]:
 
 
 def _inserted(rows: list[AuditRow], middle: int) -> list[AuditRow]:
-    behind = [replace(row, sequence=row.sequence + 1) for row in rows[middle:]]
-    return [*rows[:middle], replace(rows[middle - 1], sequence=middle + 1), *behind]
+    behind = [row._replace(sequence=row.sequence + 1) for row in rows[middle:]]
+    return [*rows[:middle], rows[middle - 1]._replace(sequence=middle + 1), *behind]
 
 
 def _reordered(rows: list[AuditRow], middle: int) -> list[AuditRow]:
     swapped = [*rows]
-    swapped[middle - 1] = replace(rows[middle], sequence=middle)
-    swapped[middle] = replace(rows[middle - 1], sequence=middle + 1)
+    swapped[middle - 1] = rows[middle]._replace(sequence=middle)
+    swapped[middle] = rows[middle - 1]._replace(sequence=middle + 1)
     return swapped
 
 
@@ -53,7 +53,7 @@ def _cut(rows: list[AuditRow], middle: int) -> list[AuditRow]:
 def _rewritten(rows: list[AuditRow], middle: int) -> list[AuditRow]:
     made: list[AuditRow] = []
     for row in _altered(rows, middle):
-        made.append(replace(row, hash=row.expected_hash(made[-1].hash if made else GENESIS)))
+        made.append(row._replace(hash=row.expected_hash(made[-1].hash if made else GENESIS)))
     return made
 
 

@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -32,7 +31,7 @@ def chain(count: int) -> list[AuditRow]:
     made: list[AuditRow] = []
     for sequence in range(1, count + 1):
         row = AuditRow(sequence, sequence * 1000, "region/sichuan", "Receipt", f"order {sequence}", "ACCEPTED", b"")
-        made.append(replace(row, hash=row.expected_hash(made[-1].hash if made else GENESIS)))
+        made.append(row._replace(hash=row.expected_hash(made[-1].hash if made else GENESIS)))
     return made
 
 
@@ -40,14 +39,14 @@ def rehashed(rows: list[AuditRow]) -> list[AuditRow]:
     """The chain as somebody makes it who can write the whole table: every hash fits again."""
     made: list[AuditRow] = []
     for sequence, row in enumerate(rows, 1):
-        renumbered = replace(row, sequence=sequence)
-        made.append(replace(renumbered, hash=renumbered.expected_hash(made[-1].hash if made else GENESIS)))
+        renumbered = row._replace(sequence=sequence)
+        made.append(renumbered._replace(hash=renumbered.expected_hash(made[-1].hash if made else GENESIS)))
     return made
 
 
 def changed(row: AuditRow, field: str, value: object) -> AuditRow:
     """The row with another value, its hash left as it was."""
-    return replace(row, **{field: value})  # type: ignore[arg-type]  # of the field's type
+    return row._replace(**{field: value})  # type: ignore[arg-type]  # of the field's type
 
 
 def append_some(tx: SqliteTransaction, count: int) -> None:
@@ -143,8 +142,8 @@ def test_rows_that_changed_places_are_found(place: tuple[int, int]) -> None:
     count, index = place
     rows = chain(count)
     swapped = [*rows]
-    swapped[index] = replace(rows[index + 1], sequence=rows[index].sequence)
-    swapped[index + 1] = replace(rows[index], sequence=rows[index + 1].sequence)
+    swapped[index] = rows[index + 1]._replace(sequence=rows[index].sequence)
+    swapped[index + 1] = rows[index]._replace(sequence=rows[index + 1].sequence)
     with pytest.raises(ChainBroken):
         audit.verify(swapped)
 
@@ -171,7 +170,7 @@ def test_a_cut_tail_is_found_by_the_head_that_a_peer_keeps(place: tuple[int, int
 def test_a_chain_rewritten_from_its_beginning_is_found_by_the_head_that_a_peer_keeps() -> None:
     rows = chain(6)
     witnessed = Seen("region/henan", Head(4, rows[3].hash))
-    rewritten = rehashed([*rows[:1], replace(rows[1], actor="region/henan"), *rows[2:]])
+    rewritten = rehashed([*rows[:1], rows[1]._replace(actor="region/henan"), *rows[2:]])
     audit.verify(rewritten)
     with pytest.raises(ChainBroken, match="rewritten: row 4"):
         audit.verify(rewritten, [witnessed])

@@ -3,7 +3,8 @@
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,13 +19,18 @@ from gateway.store.tables import Table, Tally
 NAMES = ("a", "b", "c")
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """A row."""
 
     name: str
     code: int | None
     late: bool = False
+
+
+class Named(NamedTuple):
+    """The key of a row."""
+
+    name: str
 
 
 ITEMS = Table("items", Item, key=("name",))
@@ -52,8 +58,9 @@ def update_if_found(tx: Transaction, row: Item) -> None:
 CALLS: dict[str, Callable[[Transaction, Item], object]] = {
     "find": lambda tx, row: tx.find(ITEMS, row.name),
     "insert": lambda tx, row: tx.insert(ITEMS, row),
-    "insert late": lambda tx, row: tx.insert_late(ITEMS, row, lambda row: replace(row, late=True)),
+    "insert late": lambda tx, row: tx.insert_late(ITEMS, row, lambda row: row._replace(late=True)),
     "find all": lambda tx, row: sorted(each.name for each in tx.find_all(ITEMS, code=row.code)),
+    "find least": lambda tx, row: tx.find_least(ITEMS, Named, code=row.code),
     "insert if missing": insert_if_missing,
     "update": lambda tx, row: tx.update(ITEMS, row),
     "update if found": update_if_found,
@@ -116,19 +123,21 @@ def test_operations_that_share_a_commit_do_the_same_as_each_alone(batches: list[
             assert content(sharing.connection) == content(alone.connection)
 
 
-def test_a_row_is_read_once_until_its_table_changes() -> None:
+def test_a_row_is_read_once_until_sql_changes_its_table() -> None:
     def find_twice(tx: Transaction) -> list[Item | None]:
         return [tx.find(ITEMS, name) for name in ("a", "b", "a", "b")]
 
-    found: list[object] = [Item("a", 1), None] * 2
+    found, found_later = [Item("a", 1), None] * 2, [Item("a", 11), None] * 2
     statements: list[str] = []
     with opened() as database:
         database.connection.execute("INSERT INTO items VALUES ('a', 1, 0)")
         database.connection.set_trace_callback(statements.append)
-        changing = operation_of([Step("keep", Item("c", 2))])
-        outcomes = start_batch(database, [find_twice, find_twice, changing, find_twice])
+        putting, changing = (
+            operation_of([each]) for each in (Step("keep", Item("c", 2)), Step("change", Item("a", 0)))
+        )
+        outcomes = start_batch(database, [find_twice, putting, find_twice, changing, find_twice])
         assert outcomes is not None
-        assert told(outcomes) == [found, found, [None], found]
+        assert told(outcomes) == [found, [None], found, [1], found_later]
     assert sum(each.startswith("SELECT") for each in statements) == 4
 
 

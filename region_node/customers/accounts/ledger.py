@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from gateway.store.port import Transaction
 from gateway.store.tables import Table
@@ -28,8 +29,7 @@ class Balance:
     amount: int
 
 
-@dataclass(frozen=True)
-class _EntryAtRest:
+class _EntryAtRest(NamedTuple):
     posting_id: str
     account: str
     amount: int

@@ -54,10 +54,13 @@ def send_status(
     payload = CustomerStatusNotice(numbers=sorted(set(numbers)), status=status).SerializeToString()
     state = context.border.current.state()
     regions = (each.id for each in context.federation.configuration.regions if each.id != context.region)
-    for region in sorted(each for each in regions if state.member_state(each) != MemberState.MEMBER_STATE_ABSENT):
-        subject = f"{_SUBJECTS}{key_id}>{region}"
+    told = sorted(each for each in regions if state.member_state(each) != MemberState.MEMBER_STATE_ABSENT)
+    subjects = {region: f"{_SUBJECTS}{key_id}>{region}" for region in told}
+    # Before the first envelope: a later statement would write that one, and so end its shared signature.
+    earlier = {region: len(rows_about(tx, subject)) for region, subject in subjects.items()}
+    for region, subject in subjects.items():
         outgoing = OutgoingEnvelope(
-            envelope_id=f"{subject}#{len(rows_about(tx, subject))}-{to_microseconds(now)}",
+            envelope_id=f"{subject}#{earlier[region]}-{to_microseconds(now)}",
             destination=region,
             kind=EnvelopeKind.ENVELOPE_KIND_CUSTOMER_STATUS,
             payload=payload,

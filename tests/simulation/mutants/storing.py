@@ -10,10 +10,11 @@ import pytest
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.auditing.audit import AUDIT
 from gateway.store import timers
+from gateway.store.pending_rows import WriteRows
 from gateway.store.port import Operation, Transaction
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.timers import Scheduler, Timer, TimerHandler
-from gateway.store.unit_of_work import UnitOfWork, WriteRows
+from gateway.store.unit_of_work import UnitOfWork
 from region_node.business.orders import handling, intake
 from region_node.business.orders.application import OrderApplication
 from region_node.requests.caller import Caller, note
