@@ -11,11 +11,13 @@ from deploy.local.process import Launcher, Program, Started, launch_anew
 from deploy.local.profiles import EMBEDDED, Profile
 from tests.bench.chain import Chain
 from tests.bench.load import LoadClient
-from tests.bench.orders import HANDLING, HOME, create_customers
+from tests.bench.orders import CUSTOMERS, HANDLING, HOME, create_customers
 
 
 @contextmanager
-def running(directory: Path, profile: Profile = EMBEDDED, tree: Path | None = None) -> Iterator[LocalFederation]:
+def running(
+    directory: Path, profile: Profile = EMBEDDED, tree: Path | None = None, customers: int = CUSTOMERS
+) -> Iterator[LocalFederation]:
     """A federation with the customers of the bench; of another tree where one is given. It ends with the context."""
     federation = LocalFederation(
         directory, (HANDLING, HOME), profile, launcher=launch_anew if tree is None else launcher_of(tree)
@@ -23,7 +25,7 @@ def running(directory: Path, profile: Profile = EMBEDDED, tree: Path | None = No
     try:
         federation.prepare()
         federation.start(configuration=FEDERATION_FILES if tree is None else tree / "deploy" / "federation")
-        asyncio.run(create_customers(federation))
+        asyncio.run(create_customers(federation, customers=customers))
         yield federation
     finally:
         federation.kill()
