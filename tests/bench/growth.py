@@ -22,11 +22,12 @@ from tests.bench.bulk import in_packs, payments, received, until_done
 from tests.bench.comparing import order_client, windows_of
 from tests.bench.load import LoadClient
 from tests.bench.machine import resident_bytes
-from tests.bench.orders import CUSTOMERS, HANDLING, HOME, all_lines, create_customers
+from tests.bench.orders import CUSTOMERS, HANDLING, HOME, all_lines
 from tests.bench.report import Report, Spread, Window
 from tests.bench.requirements import BUILD, Needs, ready, working_directory
 from tests.bench.rest import at_rest
 from tests.bench.results import circumstances, write_report
+from tests.bench.running import fill
 from tests.bench.table import console
 
 FACTORS = (1, 10, 100)
@@ -91,7 +92,7 @@ class Grown:
         self._federation = at_rest(directory, size.regions)
         stack.callback(self._federation.kill)
         self._federation.start()
-        asyncio.run(create_customers(self._federation, customers=size.customers))
+        asyncio.run(fill(self._federation, size.customers))
         asyncio.run(store_orders(self._federation, size))
         self.client: LoadClient = order_client(self._federation, directory / "client.log", size.customers)
         stack.callback(self.client.close)
