@@ -1,4 +1,4 @@
-# Everything except `setup`, `services` and `clients` (and what needs them for the first time) works without a network.
+# Everything except `setup`, `services`, `clients` and `dbos` (and what needs them for the first time) works without a network.
 PYTHON ?= python3
 VENV ?= .venv
 SEEDS ?= 200
@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 # KEEP=1 given to make reaches the demo: make hands its own variables on as environment.
-.PHONY: help setup services clients generate texts docs demo run test test-all test-other durations check bench \
+.PHONY: help setup services clients dbos generate texts docs demo run test test-all test-other durations check bench \
 	bench-compare simulate rolling lock clean
 
 
@@ -29,6 +29,9 @@ services: ## install the servers that demo and tests start for themselves; as ro
 
 clients: ## install what the client in Node.js needs, for its test; needs npm
 	@sh deploy/build/clients.sh
+
+dbos: setup ## install DBOS in build/dbos, for python -m tests.bench.dbos
+	@sh deploy/build/dbos.sh "$(BIN)/python"
 
 generate: setup ## generate gateway/api from protos
 	@$(BIN)/python protos/generate.py

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the servers that the demo, the tests and the bench start for themselves: Debian's packages of them, and
-# only those whose programs are missing. Usage: services.sh [etcd] [postgresql]; without names, all of them.
+# only those whose programs are missing. Usage: services.sh [etcd] [postgresql] [nginx]; without names, the first two.
 # Ends with 1, and names the packages, where it may not install or cannot.
 set -eu
 
@@ -11,6 +11,7 @@ is_there() {
     case $1 in
         etcd) command -v etcd >/dev/null ;;
         postgresql) ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null ;;
+        nginx) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
         *) fail "no service is called $1" ;;
     esac
 }
@@ -18,6 +19,7 @@ is_there() {
 package_of() {
     case $1 in
         etcd) echo etcd-server ;;
+        nginx) echo nginx-light ;;
         *) echo "$1" ;;
     esac
 }

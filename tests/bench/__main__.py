@@ -2,7 +2,6 @@
 
 import os
 import platform
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import click
 import uvloop
-from rich.console import Console
 
 from tests.bench.business import measure_business
 from tests.bench.comparing import LEVELS, compare, order_client
@@ -24,10 +22,9 @@ from tests.bench.report import Report
 from tests.bench.requirements import BUILD, ROOT, Needs, commit_of, ready, working_directory
 from tests.bench.results import CHAIN, ORDERS, SQLITE, Results
 from tests.bench.running import chain_client, running
-from tests.bench.table import business_table, suspension_table, table
+from tests.bench.table import business_table, console, suspension_table, table
 
 _BUSINESS_SECONDS = 1.0  # at most, for one way in one round of the rest of the business
-_PIPED_WIDTH = 120  # columns of an output without a terminal
 
 
 class Bench:
@@ -140,16 +137,16 @@ def tell(results: Results, output: Path) -> None:
 
 
 def show(results: Results) -> None:
-    """Prints the tables; as wide as they need to be where the output is no terminal."""
-    console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+    """Prints the tables."""
+    output = console()
     if results.levels:
-        console.print(table(results.levels, "orders between regions against a bare chain", CHAIN, ORDERS))
+        output.print(table(results.levels, "orders between regions against a bare chain", CHAIN, ORDERS))
     for each in results.engines:
-        console.print(table(each.levels, f"the same orders: {each.name} against SQLite", SQLITE, "PostgreSQL"))
+        output.print(table(each.levels, f"the same orders: {each.name} against SQLite", SQLITE, "PostgreSQL"))
     if results.suspensions:
-        console.print(suspension_table(results.suspensions))
+        output.print(suspension_table(results.suspensions))
     if results.business:
-        console.print(business_table(results.business))
+        output.print(business_table(results.business))
 
 
 if __name__ == "__main__":

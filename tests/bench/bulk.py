@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from google.protobuf.duration_pb2 import Duration
 from grpc.aio import Channel
@@ -17,7 +17,7 @@ from gateway.api.types.v1.types_pb2 import Applicant
 from tests.bench.bare import BARE
 from tests.bench.comparing import Way, in_turns
 from tests.bench.load import Call, run_calls
-from tests.bench.orders import HANDLING, HOME, all_lines, requester
+from tests.bench.orders import HANDLING, HOME, Line, all_lines, requester
 from tests.bench.report import Comparison
 
 CALLERS = 32
@@ -71,11 +71,11 @@ def intake(federation: LocalFederation, channel: Channel, orders: int, way: Subm
     service = OrderServiceStub(channel)
 
     async def rate() -> float:
-        requests, before = _payments(orders), _received(federation)
+        requests, before = payments(orders, all_lines()), received(federation)
         started = time.perf_counter()
         await way(service, requests)
         found = orders / (time.perf_counter() - started)
-        await _until_done(federation, before + orders)
+        await until_done(federation, before + orders)
         return found
 
     return rate
@@ -110,15 +110,15 @@ async def in_packs(service: "OrderServiceStub", requests: Sequence[SubmitOrdersR
                 raise OrderRefused(result.refused.message.en)
 
 
-def _payments(count: int) -> list[SubmitOrdersRequest]:
-    """Orders with ids of their own; both ways are given the same."""
-    run, lines = secrets.token_hex(4), itertools.cycle(all_lines())
+def payments(count: int, lines: Iterable[Line]) -> list[SubmitOrdersRequest]:
+    """Orders with ids of their own, for one line after the other; both ways are given the same."""
+    run, taken = secrets.token_hex(4), itertools.cycle(lines)
     return [
         SubmitOrdersRequest(
             request_id=f"{run}-{number}",
             order=OrderRequest(
                 business="PAY",
-                number=next(lines).number,
+                number=next(taken).number,
                 applicant=Applicant.APPLICANT_HOLDER,
                 characteristics={"amount": "1"},
                 requester=requester(),
@@ -129,13 +129,14 @@ def _payments(count: int) -> list[SubmitOrdersRequest]:
     ]
 
 
-def _received(federation: LocalFederation) -> int:
+def received(federation: LocalFederation) -> int:
     """How many commands the home region has acted on."""
     with federation.database(HOME).look() as tx:
         return tx.first(int, "SELECT COUNT(*) FROM inbox") or 0
 
 
-async def _until_done(federation: LocalFederation, commands: int) -> None:
+async def until_done(federation: LocalFederation, commands: int) -> None:
+    """Returns when the home region has acted on so many commands. Raises TimeoutError."""
     async with asyncio.timeout(_PATIENCE):
-        while _received(federation) < commands:  # noqa: ASYNC110 - it waits for other processes
+        while received(federation) < commands:  # noqa: ASYNC110 - it waits for other processes
             await asyncio.sleep(0.05)

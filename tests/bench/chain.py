@@ -1,8 +1,10 @@
 """The baseline of this system: a bare grpc.aio server that forwards each call to the next, or answers it.
 
-Plaintext, one unary method, no storage, no interceptor, no deadline of its own: the least that a chain can do.
+One unary method, no storage, no interceptor, no deadline of its own: the least that a chain can do. Plaintext, or with
+mutual TLS where it is given a certificate.
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -12,8 +14,12 @@ from google.protobuf.wrappers_pb2 import BytesValue
 
 from deploy.local.process import LocalProcess, Program
 from gateway.process.files import replace_file
+from gateway.security.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
+from gateway.security.tls import Credentials, client_credentials, server_credentials
+from gateway.time.clock import SystemClock
 
 SERVICE, METHOD = "bench.v1.ChainService", "Forward"
+_ANY_PORT = "127.0.0.1:0"
 Forward = grpc.aio.UnaryUnaryMultiCallable[BytesValue, BytesValue]
 
 
@@ -58,16 +64,7 @@ class Chain:
         self._directory.mkdir(parents=True, exist_ok=True)
         endpoint = ""
         for name in ("b", "coordinator", "a"):
-            port_file = self._directory / f"{name}.port"
-            arguments = ["--port-file", str(port_file), "--answer-bytes", str(self._answer_bytes)]
-            program = Program(
-                name=f"chain {name}",
-                module="tests.bench.chain",
-                arguments=[*arguments, *(["--next", endpoint] if endpoint else [])],
-                log=self._directory / f"{name}.log",
-                port_file=port_file,
-            )
-            process = LocalProcess(program)
+            process = LocalProcess(chain_program(self._directory, name, self._answer_bytes, endpoint))
             self._processes.append(process)
             endpoint = f"127.0.0.1:{process.start()}"
         return endpoint
@@ -78,9 +75,34 @@ class Chain:
             process.kill()
 
 
-async def serve(port_file: Path, following: str, answer_bytes: int) -> None:
+def chain_program(
+    directory: Path, name: str, answer_bytes: int, following: str = "", certificate: Path | None = None
+) -> Program:
+    """A server of the chain before another, or the last one; with mutual TLS where a directory has its certificate."""
+    port_file = directory / f"{name}.port"
+    arguments = ["--port-file", str(port_file), "--answer-bytes", str(answer_bytes)]
+    if following:
+        arguments += ["--next", following]
+    if certificate is not None:
+        arguments += ["--certificate", str(certificate)]
+    return Program(f"chain {name}", "tests.bench.chain", arguments, directory / f"{name}.log", port_file)
+
+
+def credentials_in(directory: Path) -> Credentials:
+    """The credentials whose files lie in a directory."""
+    return Credentials(directory / AUTHORITY_CERTIFICATE, directory / TLS_CERTIFICATE, directory / TLS_KEY)
+
+
+def dial_chain(endpoint: str, certificate: Path | None) -> grpc.aio.Channel:
+    """A channel to a server of the chain; the directory of a certificate makes it one with mutual TLS."""
+    if certificate is None:
+        return grpc.aio.insecure_channel(endpoint)
+    return grpc.aio.secure_channel(endpoint, client_credentials(credentials_in(certificate), datetime.now(UTC)))
+
+
+async def serve(port_file: Path, following: str, answer_bytes: int, certificate: Path | None) -> None:
     """Serves until killed."""
-    rpc = forward_rpc(grpc.aio.insecure_channel(following)) if following else None
+    rpc = forward_rpc(dial_chain(following, certificate)) if following else None
     chain = ChainServer(rpc, BytesValue(value=bytes(answer_bytes)))
     server = grpc.aio.server()
     handler = grpc.unary_unary_rpc_method_handler(
@@ -89,7 +111,10 @@ async def serve(port_file: Path, following: str, answer_bytes: int) -> None:
         response_serializer=BytesValue.SerializeToString,
     )
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler})])
-    port = server.add_insecure_port("127.0.0.1:0")
+    if certificate is None:
+        port = server.add_insecure_port(_ANY_PORT)
+    else:
+        port = server.add_secure_port(_ANY_PORT, server_credentials(credentials_in(certificate), SystemClock()))
     await server.start()
     replace_file(port_file, f"{port}\n".encode("ascii"))
     await server.wait_for_termination()
@@ -99,9 +124,10 @@ async def serve(port_file: Path, following: str, answer_bytes: int) -> None:
 @click.option("--port-file", type=click.Path(path_type=Path), required=True)
 @click.option("--next", "following", default="")
 @click.option("--answer-bytes", type=int, required=True)
-def main(port_file: Path, following: str, answer_bytes: int) -> None:
+@click.option("--certificate", type=click.Path(path_type=Path), help="directory of its files, for mutual TLS")
+def main(port_file: Path, following: str, answer_bytes: int, certificate: Path | None) -> None:
     """Runs one server of the chain."""
-    uvloop.run(serve(port_file, following, answer_bytes))
+    uvloop.run(serve(port_file, following, answer_bytes, certificate))
 
 
 if __name__ == "__main__":

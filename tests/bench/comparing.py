@@ -7,7 +7,7 @@ from deploy.local.federation import FEDERATION, LocalFederation
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.security.identity import server_name
 from tests.bench.load import LoadClient
-from tests.bench.orders import HANDLING
+from tests.bench.orders import CUSTOMERS, HANDLING
 from tests.bench.report import Level, Round, Window
 
 LEVELS = (1, 32, 128)
@@ -54,8 +54,8 @@ async def figures_of(ways: Sequence[Way], rounds: int) -> list[list[float]]:
     return done
 
 
-def order_client(federation: LocalFederation, log: Path) -> LoadClient:
-    """A client that submits orders at the origin region's first process.
+def order_client(federation: LocalFederation, log: Path, customers: int = CUSTOMERS) -> LoadClient:
+    """A client that submits orders at the origin region's first process, for so many customers.
 
     The servers whose processor time it counts are the coordinators and nodes, not etcd and PostgreSQL.
     """
@@ -64,5 +64,6 @@ def order_client(federation: LocalFederation, log: Path) -> LoadClient:
         f"--endpoint={federation.endpoint(HANDLING)}",
         f"--server-name={server_name(Role.ROLE_REGION, HANDLING, FEDERATION)}",
         f"--certificate={federation.directory / 'certificates' / f'{HANDLING}-counter'}",
+        f"--customers={customers}",
     ]
     return LoadClient(arguments, [process.pid for process in federation.processes.values()], log)

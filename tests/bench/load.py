@@ -8,6 +8,7 @@ import dataclasses
 import itertools
 import json
 import os
+import random
 import secrets
 import subprocess
 import sys
@@ -22,10 +23,9 @@ import uvloop
 from google.protobuf.wrappers_pb2 import BytesValue
 
 from gateway.rpc.channels import Dialer
-from gateway.security.tls import Credentials
 from gateway.time.clock import SystemClock
-from tests.bench.chain import forward_rpc
-from tests.bench.orders import Clerk, all_lines, order_service
+from tests.bench.chain import credentials_in, dial_chain, forward_rpc
+from tests.bench.orders import CUSTOMERS, Clerk, all_lines, order_service
 from tests.bench.processor_time import busy_seconds, processor_seconds
 from tests.bench.report import Window, percentile
 
@@ -59,9 +59,10 @@ class ChainWork:
 class OrderWork:
     """Orders; each line belongs to one caller, so that two orders never meet on it."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, customers: int = CUSTOMERS) -> None:
         self._orders = order_service(channel)
-        self._lines = all_lines()
+        self._lines = all_lines(customers=customers)
+        random.Random(customers).shuffle(self._lines)  # else neighbours in the order of their making come together
         run = secrets.token_hex(4)
         self._ids = (f"{run}-{number}" for number in itertools.count())
 
@@ -80,6 +81,32 @@ class OrderWork:
 
     def _clerk(self, first: int, step: int) -> Clerk:
         return Clerk(self._orders, self._lines[first::step], self._ids)
+
+
+class LinesWork:
+    """Requests to a program without gRPC: a line each, answered by a line; each caller has a connection."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    def callers(self, count: int) -> Sequence[Call]:
+        """See Work."""
+        return [self._caller() for _ in range(count)]
+
+    def _caller(self) -> Call:
+        connection: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+        async def call() -> None:
+            if not connection:
+                connection.append(await asyncio.open_connection("127.0.0.1", self._port))
+            reader, writer = connection[0]
+            writer.write(f"{secrets.token_hex(8)}\n".encode("ascii"))
+            async with asyncio.timeout(CALL_TIMEOUT):
+                answer = await reader.readline()
+            if not answer:
+                raise ConnectionError("the program has closed a connection: the run measures nothing")
+
+        return call
 
 
 async def run_window(work: Work, callers: int, seconds: float, servers: Sequence[int]) -> Window:
@@ -172,29 +199,38 @@ def main() -> None:
 @main.command()
 @click.option("--endpoint", required=True)
 @click.option("--request-bytes", type=int, required=True)
+@click.option("--certificate", type=click.Path(path_type=Path), help="for a chain with mutual TLS")
 @click.option("--server", "servers", type=int, multiple=True)
-def chain(endpoint: str, request_bytes: int, servers: Sequence[int]) -> None:
+def chain(endpoint: str, request_bytes: int, certificate: Path | None, servers: Sequence[int]) -> None:
     """Calls the bare chain."""
 
     async def run() -> None:
-        async with grpc.aio.insecure_channel(endpoint) as channel:
+        async with dial_chain(endpoint, certificate) as channel:
             await obey(ChainWork(channel, request_bytes), {}, servers)
 
     uvloop.run(run())
 
 
 @main.command()
+@click.option("--port", type=int, required=True)
+@click.option("--server", "servers", type=int, multiple=True)
+def lines(port: int, servers: Sequence[int]) -> None:
+    """Calls a program that answers lines."""
+    uvloop.run(obey(LinesWork(port), {}, servers))
+
+
+@main.command()
 @click.option("--endpoint", required=True)
 @click.option("--server-name", required=True)
 @click.option("--certificate", type=click.Path(path_type=Path), required=True)
+@click.option("--customers", default=CUSTOMERS, help="whose lines have orders")
 @click.option("--server", "servers", type=int, multiple=True)
-def orders(endpoint: str, server_name: str, certificate: Path, servers: Sequence[int]) -> None:
+def orders(endpoint: str, server_name: str, certificate: Path, customers: int, servers: Sequence[int]) -> None:
     """Submits orders."""
 
     async def run() -> None:
-        credentials = Credentials(certificate / "authority.crt", certificate / "tls.crt", certificate / "tls.key")
-        async with Dialer(credentials, SystemClock()).dial(endpoint, server_name) as channel:
-            work = OrderWork(channel)
+        async with Dialer(credentials_in(certificate), SystemClock()).dial(endpoint, server_name) as channel:
+            work = OrderWork(channel, customers)
             await obey(work, await work.sizes(), servers)
 
     uvloop.run(run())

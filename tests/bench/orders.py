@@ -43,9 +43,9 @@ class Line:
     suspended: bool = False
 
 
-def all_lines(region: str = HOME) -> list[Line]:
-    """Every line of the bench at one home region, in use."""
-    return [Line(f"{_PREFIXES[region]}{index:06d}") for index in range(CUSTOMERS)]
+def all_lines(region: str = HOME, customers: int = CUSTOMERS) -> list[Line]:
+    """Every line of the bench at one home region, in use; at most a million, which all have 11 digits."""
+    return [Line(f"{_PREFIXES[region]}{index:06d}") for index in range(customers)]
 
 
 class Clerk:
@@ -88,17 +88,18 @@ def submission(request_id: str, line: Line) -> SubmitOrderRequest:
     )
 
 
-async def create_customers(federation: LocalFederation, region: str = HOME) -> None:
+async def create_customers(federation: LocalFederation, region: str = HOME, customers: int = CUSTOMERS) -> None:
     """Gives a home region its customers of the bench."""
     opened = Timestamp()
     opened.FromDatetime(datetime(2020, 1, 1, tzinfo=UTC))
-    plan, lines = _PLANS[region], all_lines(region)
-    customers = [_customer(index, line.number, plan, opened) for index, line in enumerate(lines)]
+    plan, lines = _PLANS[region], all_lines(region, customers)
     async with federation.dial_region(region, f"{region}-counter") as channel:
         service = CustomerServiceStub(channel)
-        for start in range(0, len(customers), _BATCH):
-            batch = BatchCreateCustomersRequest(customers=customers[start : start + _BATCH], requester=requester())
-            await service.BatchCreateCustomers(batch, timeout=30)
+        for start in range(0, customers, _BATCH):
+            several = enumerate(lines[start : start + _BATCH], start)
+            batch = [_customer(index, line.number, plan, opened) for index, line in several]
+            request = BatchCreateCustomersRequest(customers=batch, requester=requester())
+            await service.BatchCreateCustomers(request, timeout=30)
 
 
 def order_service(channel: grpc.aio.Channel) -> "OrderServiceStub":

@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,10 +37,16 @@ class Needs:
     directory: Path
     engines: bool = False
     """Whether it starts etcd and PostgreSQL."""
+    without_engines: str = "--engine-callers 0"
+    """The option by which it does not."""
     synced: bool = True
     """Whether commits must reach a disk."""
     recorded: bool = False
     """Whether its figures are to be those of a commit."""
+    room: int = 0
+    """The bytes that its databases take beyond those of the other benches."""
+    missing: Sequence[str] = ()
+    """Its lacks beyond these, each a sentence with the remedy."""
 
     def require(self) -> None:
         """Raises NotReady."""
@@ -52,15 +58,17 @@ class Needs:
             try:
                 require_installed(etcd=True, postgresql=True)
             except ProcessFailed as failure:
-                yield f"{failure}. --engine-callers 0 measures without these servers."
+                yield f"{failure}. {self.without_engines} measures without these servers."
         place = next(each for each in (self.directory.absolute(), *self.directory.absolute().parents) if each.exists())
-        if (free := shutil.disk_usage(place).free) < LEAST_FREE:
-            yield f"{place} has {free / _GIB:.1f} GiB free, and {LEAST_FREE / _GIB:.0f} are needed: --output elsewhere"
+        least = LEAST_FREE + self.room
+        if (free := shutil.disk_usage(place).free) < least:
+            yield f"{place} has {free / _GIB:.1f} GiB free, and {least / _GIB:.0f} are needed: --output elsewhere"
         if self.synced and sync_seconds(place) < IN_MEMORY:
             yield (
                 f"{place} lies in memory, where a commit costs nothing: --output on a disk, or --unsynced,"
                 " whose figures are not to be told"
             )
+        yield from self.missing
         if self.recorded and (changed := changes(ROOT)):
             yield f"a recorded run is that of a commit, and the tree has changes:\n{changed}"
 

@@ -10,6 +10,7 @@ import click
 from coordinator.settings import CoordinatorSettings
 from deploy.local.federation import COORDINATOR, FEDERATION_FILES, LocalFederation
 from gateway.federation.files import load
+from tests.bench.orders import HANDLING, HOME
 from tests.bench.processor_time import processor_seconds
 from tests.bench.requirements import BUILD, Needs, ready, working_directory
 
@@ -24,9 +25,12 @@ def shares(federation: LocalFederation, seconds: float) -> dict[str, float]:
 
 
 def at_rest(directory: Path, regions: int) -> LocalFederation:
-    """A prepared federation of so many regions, with the intervals that a coordinator has by default."""
-    known = load(FEDERATION_FILES).regions
-    federation = LocalFederation(directory, [each.id for each in known[:regions]])
+    """A prepared federation of so many regions, with the intervals that a coordinator has by default.
+
+    The regions between which the bench has orders are the first.
+    """
+    known = dict.fromkeys((HANDLING, HOME, *(each.id for each in load(FEDERATION_FILES).regions)))
+    federation = LocalFederation(directory, list(known)[:regions])
     federation.heartbeat_seconds = CoordinatorSettings.heartbeat_interval
     federation.lease_seconds = CoordinatorSettings.lease
     federation.prepare()

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gateway.process.files import replace_file
 from tests.bench.history import Ratios, business_ratios, level_ratios
+from tests.bench.machine import machine_of
 from tests.bench.report import Comparison, Level, Report, report
 from tests.bench.suspension import Suspension
 
@@ -20,6 +21,17 @@ class EngineResult:
 
     name: str
     levels: Sequence[Level]
+
+
+def circumstances(directory: Path, others: float, **measured: object) -> Report:
+    """The machine of a run with databases below a directory, and so many processors busy before; `measured` beside."""
+    return {**measured, "others_processors_before": round(others, 2), "machine": asdict(machine_of(directory))}
+
+
+def write_report(output: Path, content: Report) -> None:
+    """Puts a report as JSON in place of the one before. Raises OSError."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(output, (json.dumps(content, indent=2) + "\n").encode(), _READABLE)
 
 
 class Results:
@@ -79,4 +91,4 @@ class Results:
             "conditions": self._conditions,
             "complete": complete,
         }
-        replace_file(self._output, (json.dumps(content, indent=2) + "\n").encode(), _READABLE)
+        write_report(self._output, content)

@@ -6,16 +6,27 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from deploy.local.federation import FEDERATION_FILES, LocalFederation
+import grpc
+
+from deploy.local.federation import FEDERATION_FILES, OPERATOR, LocalFederation
 from deploy.local.process import Launcher, Program, Started, launch_anew
 from deploy.local.profiles import EMBEDDED, Profile
+from gateway.api.region.v1.catalogue_service_pb2 import SearchBusinessesRequest
+from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import from_rpc_error
 from tests.bench.chain import Chain
-from tests.bench.load import LoadClient
-from tests.bench.orders import HANDLING, HOME, create_customers
+from tests.bench.load import CALL_TIMEOUT, LoadClient
+from tests.bench.orders import CUSTOMERS, HANDLING, HOME, create_customers
+
+_PATIENCE = 30.0  # seconds until a region has its first configuration
+_LOOK = 0.05
 
 
 @contextmanager
-def running(directory: Path, profile: Profile = EMBEDDED, tree: Path | None = None) -> Iterator[LocalFederation]:
+def running(
+    directory: Path, profile: Profile = EMBEDDED, tree: Path | None = None, customers: int = CUSTOMERS
+) -> Iterator[LocalFederation]:
     """A federation with the customers of the bench; of another tree where one is given. It ends with the context."""
     federation = LocalFederation(
         directory, (HANDLING, HOME), profile, launcher=launch_anew if tree is None else launcher_of(tree)
@@ -23,10 +34,34 @@ def running(directory: Path, profile: Profile = EMBEDDED, tree: Path | None = No
     try:
         federation.prepare()
         federation.start(configuration=FEDERATION_FILES if tree is None else tree / "deploy" / "federation")
-        asyncio.run(create_customers(federation))
+        asyncio.run(fill(federation, customers))
         yield federation
     finally:
         federation.kill()
+
+
+async def fill(federation: LocalFederation, customers: int) -> None:
+    """Gives the home region its customers, once both regions have a configuration: a node may join before it has one.
+
+    Raises TimeoutError.
+    """
+    for region in (HANDLING, HOME):
+        async with federation.dial_region(region, f"{region}-{OPERATOR}") as channel, asyncio.timeout(_PATIENCE):
+            while not await _is_configured(channel):  # noqa: ASYNC110 - it waits for another process
+                await asyncio.sleep(_LOOK)
+    await create_customers(federation, customers=customers)
+
+
+async def _is_configured(channel: grpc.aio.Channel) -> bool:
+    request = SearchBusinessesRequest(query="SUSPEND")
+    try:
+        await CatalogueServiceStub(channel).SearchBusinesses(request, timeout=CALL_TIMEOUT)
+    except grpc.aio.AioRpcError as error:
+        refused = from_rpc_error(error)
+        if refused is None or refused.reason != Reason.REASON_CONFIGURATION_MISSING:
+            raise
+        return False
+    return True
 
 
 @contextmanager

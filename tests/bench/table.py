@@ -1,11 +1,20 @@
 """The report for people."""
 
+import sys
 from collections.abc import Sequence
 
+from rich.console import Console
 from rich.table import Table
 
 from tests.bench.report import FIGURES, Comparison, Level, Spread
 from tests.bench.suspension import Suspension
+
+_PIPED_WIDTH = 120  # columns of an output without a terminal
+
+
+def console() -> Console:
+    """The output for tables; as wide as they need to be where it is no terminal."""
+    return Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH)
 
 
 def table(levels: Sequence[Level], title: str, base: str, measured: str) -> Table:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench import dbos, nginx
+from tests.engines import Engine, require_engine
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -97,3 +100,43 @@ def test_a_mixed_load_a_rest_and_the_bytes_of_an_order_are_measured() -> None:
         for word, words in programs.items()
     }
     assert [word for word, told in printed.items() if word not in told] == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_orders_are_measured_at_a_given_rate_and_beside_more_data_and_more_regions(tmp_path: Path) -> None:
+    small = ["--rounds=1", "--seconds=0.5", "--unsynced"]
+    programs = {
+        "openloop": (["--share=0.5", "--share=2"], {"shares", "conditions"}),
+        "growth": (
+            ["--factor=1", "--factor=2", "--customers=64", "--orders=32", "--regions=3"],
+            {"data", "regions", "conditions"},
+        ),
+    }
+    parts = {name: measured(name, [*small, *options], tmp_path) for name, (options, _) in programs.items()}
+    assert parts == {name: wanted for name, (_, wanted) in programs.items()}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_orders_are_measured_beside_a_chain_with_nginx(tmp_path: Path) -> None:
+    require_engine(Engine("nginx", nginx.PACKAGE, lambda: nginx.program() is not None))
+    options = ["--callers=1", "--rounds=1", "--seconds=0.5", "--unsynced"]
+    assert measured("nginx", options, tmp_path) == {nginx.NGINX, "orders", "conditions"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_orders_are_measured_beside_a_workflow_of_dbos(tmp_path: Path) -> None:
+    if lacks := dbos.missing():
+        pytest.skip("\n".join(lacks))
+    options = ["--engine=sqlite", "--callers=2", "--rounds=1", "--seconds=0.5", "--unsynced"]
+    assert measured("dbos", options, tmp_path) == {"sqlite", "conditions"}
+
+
+def measured(name: str, options: Sequence[str], directory: Path) -> set[str]:
+    """The parts of what a bench writes, which leaves nothing else behind."""
+    output = directory / name / "bench.json"
+    run_to_its_end([sys.executable, "-m", f"tests.bench.{name}", *options, f"--output={output}"], 200)
+    assert list(output.parent.iterdir()) == [output], "the files of its processes are removed"
+    return set(json.loads(output.read_text("utf-8")))

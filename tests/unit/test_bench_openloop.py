@@ -1,0 +1,95 @@
+"""Orders at a given rate: intended starts by chance that can be repeated, and latencies that count from them."""
+
+import asyncio
+import io
+import json
+import random
+from collections.abc import Awaitable, Callable
+from itertools import pairwise
+
+import pytest
+from rich.console import Console
+
+from tests.bench.openloop import LATE, Offer, offer, plain, shown, starts
+
+
+def test_starts_come_at_the_rate_in_order_and_the_same_again_for_the_same_seed() -> None:
+    found = list(starts(1000.0, 10.0, random.Random(7)))
+    assert len(found) == pytest.approx(10_000, rel=0.05)
+    assert found == sorted(found)
+    assert 0 < found[0] < found[-1] < 10
+    assert found == list(starts(1000.0, 10.0, random.Random(7)))
+
+
+def test_the_distances_of_starts_vary_as_those_of_a_poisson_process() -> None:
+    found = list(starts(1000.0, 50.0, random.Random(1)))
+    distances = [later - earlier for earlier, later in pairwise(found)]
+    mean = sum(distances) / len(distances)
+    variance = sum((each - mean) ** 2 for each in distances) / len(distances)
+    assert variance == pytest.approx(mean**2, rel=0.1)
+
+
+def submitting(*answers: bool) -> Callable[[], Awaitable[bool]]:
+    waiting = iter(answers)
+
+    async def submit() -> bool:
+        return next(waiting)
+
+    return submit
+
+
+def test_a_latency_counts_from_the_intended_start_and_not_from_when_the_order_was_sent() -> None:
+    latencies, refused = asyncio.run(offer([-5.0, -3.0], submitting(True, True)))
+    assert (latencies[0] >= 5, latencies[1] >= 3, refused) == (True, True, 0), "both were sent late"
+
+
+def test_orders_are_sent_whether_or_not_those_before_them_are_done() -> None:
+    async def run() -> tuple[list[float], int]:
+        sent: list[None] = []
+        all_sent = asyncio.Event()
+
+        async def submit() -> bool:
+            sent.append(None)
+            if len(sent) == 3:
+                all_sent.set()
+            await all_sent.wait()  # as long as one waits for another, none is done
+            return True
+
+        async with asyncio.timeout(10):
+            return await offer([0.0, 0.0, 0.0], submit)
+
+    assert len(asyncio.run(run())[0]) == 3
+
+
+def test_a_refused_order_has_no_latency_and_is_counted() -> None:
+    latencies, refused = asyncio.run(offer([0.0, 0.0, 0.0], submitting(False, True, False)))
+    assert (len(latencies), refused) == (1, 2)
+
+
+BUSY = Offer(seconds=2.0, capacity=4.0, latencies=[0.1, 0.2, 0.3, LATE + 1], refused=6)
+
+
+def test_what_is_late_is_not_done_in_time_and_what_is_refused_was_offered() -> None:
+    assert (BUSY.offered, BUSY.goodput, BUSY.late) == (5.0, 1.5, 1)
+    assert (BUSY.milliseconds(0.5), BUSY.milliseconds(0.99)) == (200.0, (LATE + 1) * 1e3)
+
+
+def test_an_offer_of_which_nothing_was_done_is_shown_as_well() -> None:
+    refused = Offer(seconds=2.0, capacity=4.0, latencies=[], refused=8)
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(shown({0.5: [BUSY], 2.0: [refused]}))
+    told = console.export_text()
+    row = next(line for line in told.splitlines() if line.startswith("│     2 "))
+    assert [cell.strip() for cell in row.strip("│").split("│")] == [
+        "2",
+        "4.00",
+        "0.00",
+        "0.00",
+        "0.00",
+        "0.00",
+        "0.00",
+        "4.00",
+    ]
+    assert "in time: █▁" in told
+    kept = json.loads(json.dumps(plain({0.5: [BUSY]})))
+    assert kept["0.5"]["in time, 1/s"] == {"median": 1.5, "min": 1.5, "max": 1.5}
