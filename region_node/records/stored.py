@@ -52,6 +52,8 @@ class Records(Generic[M, R]):
     subject: Callable[[str], str]
     """The subject whose key seals the record with an id."""
     not_found: Callable[[str], Refused]
+    fixed: tuple[str, ...] = ()
+    """Columns that no update changes, as those of `Table`."""
 
     def find(self, tx: Transaction, name: str) -> R | None:
         """The record with an id; None also for an unreadable one."""
@@ -114,7 +116,7 @@ class Records(Generic[M, R]):
     @cached_property
     def _rows(self) -> Table[_AtRest]:
         shape = make_dataclass("RecordAtRest", self.columns, bases=(_AtRest,), frozen=True)
-        return Table(self.table, shape, key=(self.key,))
+        return Table(self.table, shape, key=(self.key,), fixed=self.fixed)
 
     def _row(self, columns: Mapping[str, Value]) -> _AtRest:
         shape: Callable[..., _AtRest] = self._rows.shape

@@ -12,7 +12,7 @@ from gateway.auditing.audit import AUDIT
 from gateway.store import timers
 from gateway.store.port import Operation, Transaction
 from gateway.store.sqlite import SqliteTransaction
-from gateway.store.timers import Scheduler, Timer, TimerHandler
+from gateway.store.timers import DueRows, Scheduler, Timer, TimerHandler
 from gateway.store.unit_of_work import UnitOfWork, WriteRows
 from region_node.business.orders import handling, intake
 from region_node.business.orders.application import OrderApplication
@@ -98,9 +98,13 @@ def audit_after_an_await(patch: pytest.MonkeyPatch) -> None:
 
 def timer_removed_in_another_transaction(patch: pytest.MonkeyPatch) -> None:
     """A timer is removed after the commit of its work."""
-    sweep = Scheduler._sweep
+    sweep, fire_once = Scheduler._sweep, timers.fire
 
-    def fire(tx: Transaction, timer: Timer, handlers: Mapping[str, TimerHandler], now: datetime) -> bool:
+    def fire(
+        tx: Transaction, timer: Timer, handlers: Mapping[str, TimerHandler], now: datetime, rows: DueRows | None
+    ) -> bool:
+        if rows is not None:
+            return fire_once(tx, timer, handlers, now, rows)
         handlers[timer.kind](tx, timer, now)
         return True
 
