@@ -9,6 +9,7 @@ from gateway.api.region.v1.order_pb2 import Order
 from gateway.relay.at_rest import INBOX, INBOX_RECEIPT, OUTBOX, OUTBOX_RECEIPT, inbox_key, open_signed
 from gateway.relay.envelopes import Sealed
 from gateway.relay.outbox import sealed_from
+from gateway.relay.receipt_differences import receipt_of
 from gateway.store import vault
 from gateway.store.port import Transaction
 from region_node.business.orders.rows import find_order
@@ -105,7 +106,7 @@ def _opened(tx: Transaction, row: Kept, place: str, receipt_place: str, key: str
         return
     receipt = row.receipt_content
     if receipt is not None:
-        receipt = open_signed(tx, row.subject, receipt_place, key, receipt)
+        receipt = receipt_of(open_signed(tx, row.subject, receipt_place, key, receipt) or b"", content)
     yield Kept(
         row.envelope_id,
         row.subject,

@@ -92,6 +92,10 @@ class Border:
         trees = Feature.FEATURE_TREE_SIGNATURES
         return all(self.current.understands(region, trees) for region in (reader, self.region))
 
+    def stores_differences(self) -> bool:
+        """Whether a receipt may be stored as its difference: all processes of this region must read that."""
+        return self.current.understands(self.region, Feature.FEATURE_RECEIPT_DIFFERENCES)
+
     def require_known_revision(self, content: EnvelopeContent) -> None:
         """Raises Refused with CONFIGURATION_MISSING where the origin has a later configuration than this region.
 

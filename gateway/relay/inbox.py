@@ -15,6 +15,7 @@ from gateway.relay.at_rest import INBOX, INBOX_RECEIPT, inbox_key, open_signed, 
 from gateway.relay.border import Border, Command, Kinds, Moved, Query, SlowQuery
 from gateway.relay.commit_signing import sign_at_commit
 from gateway.relay.envelopes import Answer, Sealed, seal_receipt, unsigned_receipt, until_upgraded
+from gateway.relay.receipt_differences import difference, receipt_of
 from gateway.security.signing import RECEIPT
 from gateway.store.port import Store, Transaction, WriteAfterRefusal
 from gateway.store.tables import Table, prints_without
@@ -78,7 +79,7 @@ def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: 
     sign_at_commit(tx, border, RECEIPT, receipt, content.origin)
     if isinstance(kind, Command):
         failpoints.reach("S9.before-commit")
-        _keep(tx, sealed, receipt, now)
+        _keep(tx, border, sealed, receipt, now)
     if isinstance(kind, Command) or kind.is_noted:
         _note(tx, content, answer, now)
     return receipt
@@ -116,7 +117,7 @@ def find(tx: Transaction, origin: str, envelope_id: str) -> InboxRow | None:
     receipt = open_signed(tx, row.subject, INBOX_RECEIPT, key, row.receipt_content)
     if content is None or receipt is None:
         raise Refused(Reason.REASON_ENVELOPE_CONTENT_DESTROYED)
-    return InboxRow(content, receipt, row.receipt_signature)
+    return InboxRow(content, receipt_of(receipt, content), row.receipt_signature)
 
 
 def forget(tx: Transaction, rows: Sequence[tuple[str, str]], before: int) -> None:
@@ -189,8 +190,10 @@ def _note(tx: Transaction, content: EnvelopeContent, answer: Answer, now: dateti
     )
 
 
-def _keep(tx: Transaction, sealed: Sealed, receipt: Receipt, now: datetime) -> None:
-    sent = sealed.content
+def _keep(tx: Transaction, border: Border, sealed: Sealed, receipt: Receipt, now: datetime) -> None:
+    sent, stored = sealed.content, receipt.content
+    if border.stores_differences():
+        stored = difference(stored, sealed.envelope.content)
     key = inbox_key(sent.origin, sent.id)
     row = _Row(
         origin=sent.origin,
@@ -198,7 +201,7 @@ def _keep(tx: Transaction, sealed: Sealed, receipt: Receipt, now: datetime) -> N
         subject=sent.subject,
         content=seal_signed(tx, sent.subject, INBOX, key, sealed.envelope.content),
         signature=sealed.envelope.signature,
-        receipt_content=seal_signed(tx, sent.subject, INBOX_RECEIPT, key, receipt.content),
+        receipt_content=seal_signed(tx, sent.subject, INBOX_RECEIPT, key, stored),
         receipt_signature=b"",
         received=to_microseconds(now),
     )

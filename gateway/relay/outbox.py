@@ -11,6 +11,7 @@ from gateway.relay.at_rest import OUTBOX, OUTBOX_RECEIPT, open_signed, seal_sign
 from gateway.relay.border import Border
 from gateway.relay.commit_signing import sign_at_commit
 from gateway.relay.envelopes import OutgoingEnvelope, Sealed, unsigned_envelope
+from gateway.relay.receipt_differences import difference, receipt_of
 from gateway.security.signing import ENVELOPE
 from gateway.store.port import Transaction
 from gateway.store.tables import Table, prints_without
@@ -131,17 +132,28 @@ def handed_over_to(number: int) -> str:
 
 
 def close_answered(
-    tx: Transaction, envelope_id: str, receipt: Receipt, *, journey: bytes, attempts: int, now: datetime
+    tx: Transaction,
+    envelope_id: str,
+    receipt: Receipt,
+    *,
+    journey: bytes,
+    attempts: int,
+    now: datetime,
+    envelope: bytes | None = None,
 ) -> bool:
-    """Stores the receipt. Returns False where the row was already closed; the row stays unchanged then."""
+    """Stores the receipt, with the signed bytes of its `envelope` as the difference from them.
+
+    Returns False where the row was already closed; the row stays unchanged then.
+    """
     row = _find_open(tx, envelope_id)
     if row is None:
         return False
+    stored = receipt.content if envelope is None else difference(receipt.content, envelope)
     answered = row._replace(
         closed=to_microseconds(now),
         attempts=attempts,
         journey=journey,
-        receipt_content=seal_signed(tx, row.subject, OUTBOX_RECEIPT, envelope_id, receipt.content),
+        receipt_content=seal_signed(tx, row.subject, OUTBOX_RECEIPT, envelope_id, stored),
         receipt_signature=receipt.signature,
     )
     tx.update(_OUTBOX, answered)
@@ -181,7 +193,9 @@ def receipt_content(tx: Transaction, envelope_id: str) -> bytes | None:
     row = tx.find(_OUTBOX, envelope_id)
     if row is None or row.receipt_content is None:
         return None
-    return open_signed(tx, row.subject, OUTBOX_RECEIPT, envelope_id, row.receipt_content)
+    content = open_signed(tx, row.subject, OUTBOX, envelope_id, row.content)
+    receipt = open_signed(tx, row.subject, OUTBOX_RECEIPT, envelope_id, row.receipt_content)
+    return None if content is None or receipt is None else receipt_of(receipt, content)
 
 
 def drop_unsent(tx: Transaction, border: Border, envelope_id: str, now: datetime) -> bool:

@@ -107,6 +107,7 @@ class Settler:
             journey=delivered.journey,
             attempts=delivered.queued.attempts,
             now=now,
+            envelope=delivered.queued.sealed.envelope.content if self._ports.border.stores_differences() else None,
         )
         if not kept:
             known = outbox.receipt_content(tx, sent.id)

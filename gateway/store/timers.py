@@ -44,6 +44,49 @@ class TimerSet:
     due_time: datetime
 
 
+@dataclass(frozen=True)
+class DueRows:
+    """Rows of a table that fall due as timers do, by its column `due_time`: a row without an instant is never due.
+
+    `kind` names the handler, `key` the column of the subject. The row stays when it fires, without its instant. An
+    operation that sets an instant publishes TimerSet.
+    """
+
+    kind: str
+    table: str
+    key: str
+
+    def due(self, tx: Transaction, now: datetime, limit: int) -> list[Timer]:
+        """The due rows, oldest first, at most `limit`."""
+        return tx.all(
+            self._timer,
+            f"SELECT {self.key}, due_time FROM {self.table} WHERE due_time <= :now"  # noqa: S608 - names of modules
+            f" ORDER BY due_time, {self.key} LIMIT :limit",
+            now=to_microseconds(now),
+            limit=limit,
+        )
+
+    def first(self, tx: Transaction) -> int | None:
+        """When the first row is due, in microseconds."""
+        return tx.first(
+            int,
+            f"SELECT due_time FROM {self.table} WHERE due_time IS NOT NULL"  # noqa: S608 - names of modules
+            " ORDER BY due_time LIMIT 1",
+        )
+
+    def take(self, tx: Transaction, timer: Timer) -> int:
+        """Removes the instant of a row. Returns 0 where the row has another one, or none."""
+        return tx.execute(
+            f"UPDATE {self.table} SET due_time = NULL"  # noqa: S608 - names of modules
+            f" WHERE {self.key} = :subject AND due_time = :due",
+            subject=timer.subject,
+            due=timer.due_time,
+        )
+
+    def _timer(self, subject: str, due_time: int) -> Timer:
+        return Timer(f"{self.kind}/{subject}", self.kind, subject, due_time)
+
+
 TimerHandler = Callable[[Transaction, Timer, datetime], None]
 
 
@@ -82,22 +125,34 @@ def due_timers(tx: Transaction, now: datetime, limit: int = SWEEP_LIMIT) -> list
     )
 
 
-def fire(tx: Transaction, timer: Timer, handlers: Mapping[str, TimerHandler], now: datetime) -> bool:
-    """Runs the handler of a timer, in the transaction that removes it. Returns False for a missing timer."""
-    removed = tx.execute(
-        "DELETE FROM timers WHERE timer_id = :timer_id AND due_time = :due", timer_id=timer.timer_id, due=timer.due_time
-    )
+def fire(
+    tx: Transaction, timer: Timer, handlers: Mapping[str, TimerHandler], now: datetime, rows: DueRows | None = None
+) -> bool:
+    """Runs the handler of a timer, or of one of the due `rows`, in the transaction that removes it.
+
+    Returns False for a missing timer.
+    """
+    removed = _take(tx, timer) if rows is None else rows.take(tx, timer)
     if not removed:
         return False
     handlers[timer.kind](tx, timer, now)
     return True
 
 
+def _take(tx: Transaction, timer: Timer) -> int:
+    return tx.execute(
+        "DELETE FROM timers WHERE timer_id = :timer_id AND due_time = :due", timer_id=timer.timer_id, due=timer.due_time
+    )
+
+
 class Scheduler:
     """Fires timers as they fall due. Every process may run one: a timer fires in one transaction only."""
 
-    def __init__(self, store: Store, clock: Clock, handlers: Mapping[str, TimerHandler]) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, handlers: Mapping[str, TimerHandler], rows: Sequence[DueRows] = ()
+    ) -> None:
         self._store = store
+        self._rows = rows
         self._clock = clock
         self._handlers = handlers
         self._changed = asyncio.Event()
@@ -135,18 +190,31 @@ class Scheduler:
         now, time = self._clock.now(), asyncio.get_running_loop().time()
         self._resting = {timer_id: until for timer_id, until in self._resting.items() if until > time}
         limit = SWEEP_LIMIT + len(self._resting)
-        due = await self._store.read(lambda tx: due_timers(tx, now, limit))
-        timers = [timer for timer in due if timer.timer_id not in self._resting][:SWEEP_LIMIT]
-        firing = [self._store.write(partial(self._fire, timer=timer, now=now)) for timer in timers]
+        found = await self._store.read(lambda tx: self._due(tx, now, limit))
+        due = [each for each in found if each[0].timer_id not in self._resting][:SWEEP_LIMIT]
+        firing = [self._store.write(partial(self._fire, timer=timer, now=now, rows=rows)) for timer, rows in due]
         results = await asyncio.gather(*firing, return_exceptions=True)
-        for timer, result in zip(timers, results, strict=True):
+        for (timer, _), result in zip(due, results, strict=True):
             if isinstance(result, BaseException):
                 _log.error("timer %s of kind %s failed and stays due", timer.timer_id, timer.kind, exc_info=result)
                 self._resting[timer.timer_id] = time + FAILED_REST
         return sum(1 for result in results if result is True)
 
-    def _fire(self, tx: Transaction, timer: Timer, now: datetime) -> bool:
-        return fire(tx, timer, self._handlers, now)
+    def _due(self, tx: Transaction, now: datetime, limit: int) -> list[tuple[Timer, DueRows | None]]:
+        """The due timers and rows, oldest first."""
+        found: list[tuple[Timer, DueRows | None]] = [(timer, None) for timer in due_timers(tx, now, limit)]
+        for rows in self._rows:
+            found += [(timer, rows) for timer in rows.due(tx, now, limit)]
+        return sorted(found, key=lambda each: (each[0].due_time, each[0].timer_id))
+
+    def _first(self, tx: Transaction) -> datetime:
+        """When the first timer or row is due."""
+        found = [tx.first(int, "SELECT due_time FROM timers ORDER BY due_time LIMIT 1")]
+        found += [rows.first(tx) for rows in self._rows]
+        return min((from_microseconds(each) for each in found if each is not None), default=_NEVER)
+
+    def _fire(self, tx: Transaction, timer: Timer, now: datetime, rows: DueRows | None) -> bool:
+        return fire(tx, timer, self._handlers, now, rows)
 
     async def _sleep(self) -> None:
         """Sleeps until a timer may be due, by this process's count.
@@ -154,11 +222,7 @@ class Scheduler:
         Other processes set timers unnoticed, and so does a write that was reported as failed and is committed.
         """
         self._next_due, self._read_at = _NEVER, asyncio.get_running_loop().time()
-        found = await self._store.read(
-            lambda tx: tx.first(int, "SELECT due_time FROM timers ORDER BY due_time LIMIT 1")
-        )
-        if found is not None:
-            self._next_due = min(self._next_due, from_microseconds(found))
+        self._next_due = min(await self._store.read(self._first), self._next_due)
         while await self._slept_on():
             pass
 

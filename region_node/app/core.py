@@ -35,7 +35,7 @@ from region_node.business.orders.application import Decisions, OrderApplication,
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.provisioning_rows import next_due
 from region_node.business.orders.relayed import OrderEnvelopes
-from region_node.business.orders.rows import FOLLOW_TIMER
+from region_node.business.orders.rows import FOLLOW_TIMER, PROMISES
 from region_node.business.providers.fulfilment import FulfilmentProvider
 from region_node.business.providers.worker import FulfilmentWorker, WorkerPorts
 from region_node.care.complaints import remedy_orders
@@ -157,7 +157,7 @@ class RegionCore:
         self.complaints = ComplaintApplication(ports.context, ports.store, ports.clock, self.changes)
         self.faults = FaultApplication(ports.context, ports.store, ports.clock, self.changes)
         self.support = SupportApplication(ports.context, ports.store, ports.clock, self.changes)
-        self._scheduler = Scheduler(ports.store, ports.clock, _timer_handlers(self.registry, ports.orders))
+        self._scheduler = Scheduler(ports.store, ports.clock, _timer_handlers(self.registry, ports.orders), [PROMISES])
         self._billing = BillingRuns(ports.context, ports.store, ports.clock)
         self.notifiers = [
             EscalationNotifier(ports.store, ports.clock, name, sink, ports.source) for name, sink in ports.sinks.items()
@@ -284,7 +284,7 @@ def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, Ti
         steps.STEP_TIMER: lambda tx, timer, now: home.step_is_due(tx, orders, timer, now),
         steps.ANSWER_TIMER: lambda tx, timer, now: home.answer_is_overdue(tx, orders, timer, now),
         intake.HELD_TIMER: lambda tx, timer, now: intake.hold_is_over(tx, orders, timer, now),
-        promises.JEOPARDY_TIMER: lambda tx, timer, now: promises.promise_is_due(tx, orders, timer, now),
+        PROMISES.kind: lambda tx, timer, now: promises.promise_is_due(tx, orders, timer, now),
         REMEDY_TIMER: lambda tx, timer, now: remedy_orders.order_is_due(tx, orders, timer, now),
         FOLLOW_TIMER: lambda tx, timer, now: remedy_orders.order_changed(tx, context, timer, now),
         ESCALATION_TIMER: lambda tx, timer, now: escalation_is_due(tx, context, timer, now),

@@ -1,8 +1,8 @@
-"""`python -m tests.bench.disk`: the bytes that an order adds to the database of each region, table by table."""
+"""`python -m tests.bench.disk`: the rows and bytes that an order adds to the database of each region, by table."""
 
 import contextlib
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,21 +23,36 @@ from tests.bench.running import running
 _WARM_UP = 256  # orders, after which no table is empty
 _PATIENCE = 10.0  # seconds until no transaction keeps the log from being emptied
 _LEAST = 1.0  # bytes an order, below which a table is not shown
-_PAGES = """SELECT s.tbl_name, SUM(d.pgsize) FROM dbstat d JOIN sqlite_schema s ON s.name = d.name
-    WHERE d.aggregate = TRUE GROUP BY s.tbl_name"""
+_TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"
+_PAGES = """SELECT SUM(d.pgsize), SUM(CASE WHEN s.type = 'index' THEN d.pgsize ELSE 0 END)
+    FROM dbstat d JOIN sqlite_schema s ON s.name = d.name WHERE d.aggregate = TRUE AND s.tbl_name = ?"""
+
+
+@dataclass(frozen=True)
+class TableSize:
+    """The rows of a table, its bytes with its indexes, and the bytes of its indexes; differences of them an order."""
+
+    rows: float
+    size: float
+    indexes: float
+
+    def growth(self, later: "TableSize", orders: int) -> "TableSize":
+        """The growth by one of so many orders."""
+        rows, size, indexes = later.rows - self.rows, later.size - self.size, later.indexes - self.indexes
+        return TableSize(rows / orders, size / orders, indexes / orders)
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """The size of a database file, and of its tables with their indexes, in bytes."""
+    """The size of a database file in bytes, and those of its tables."""
 
     file: int
-    tables: Mapping[str, int]
+    tables: Mapping[str, TableSize]
 
-    def growth(self, later: "Sizes", orders: int) -> "dict[str, float]":
-        """The bytes of each table that an order has added, largest first."""
-        grown = {name: (size - self.tables.get(name, 0)) / orders for name, size in later.tables.items()}
-        return dict(sorted(grown.items(), key=lambda each: -each[1]))
+    def growth(self, later: "Sizes", orders: int) -> dict[str, TableSize]:
+        """The part of each table that an order has added, largest first."""
+        grown = {name: self.tables[name].growth(size, orders) for name, size in later.tables.items()}
+        return dict(sorted(grown.items(), key=lambda each: -each[1].size))
 
 
 def sizes_of(file: Path) -> Sizes:
@@ -49,16 +64,18 @@ def sizes_of(file: Path) -> Sizes:
             return not is_busy
 
         wait_until(is_emptied, _PATIENCE, f"the log of {file} is emptied")
-        return Sizes(file.stat().st_size, dict(_tables(connection)))
+        names = [name for (name,) in connection.execute(_TABLES)]
+        return Sizes(file.stat().st_size, {name: _size_of(connection, name) for name in names})
 
 
-def _tables(connection: sqlite3.Connection) -> Sequence[tuple[str, int]]:
-    """The bytes of each table: of its pages and those of its indexes, or of its values where pages are not known."""
+def _size_of(connection: sqlite3.Connection, table: str) -> TableSize:
+    """The size of a table: of its pages and those of its indexes, or of its values where pages are not known."""
+    rows = int(connection.execute(f'SELECT COUNT(*) FROM "{table}"').fetchone()[0])
     try:
-        return connection.execute(_PAGES).fetchall()
+        size, indexes = connection.execute(_PAGES, (table,)).fetchone()
     except sqlite3.OperationalError:  # SQLite was built without dbstat
-        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-        return [(name, _bytes_of_values(connection, name)) for name in names]
+        size, indexes = _bytes_of_values(connection, table), 0
+    return TableSize(rows, size, indexes)
 
 
 def _bytes_of_values(connection: sqlite3.Connection, table: str) -> int:
@@ -82,10 +99,11 @@ def shown(region: str, before: Sizes, after: Sizes, orders: int) -> Table:
     """A row for each table that grows."""
     found = Table(title=f"{region}: {(after.file - before.file) / orders:,.0f} bytes an order", title_justify="left")
     found.add_column("table")
-    found.add_column("bytes an order", justify="right")
+    for column in ("rows an order", "bytes an order", "of which indexes"):
+        found.add_column(column, justify="right")
     for name, grown in before.growth(after, orders).items():
-        if grown >= _LEAST:
-            found.add_row(name, f"{grown:,.0f}")
+        if grown.size >= _LEAST:
+            found.add_row(name, f"{grown.rows:.1f}", f"{grown.size:,.0f}", f"{grown.indexes:,.0f}")
     return found
 
 

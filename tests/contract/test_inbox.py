@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.federation.v1.federation_pb2 import Feature, MemberState
 from gateway.api.relay.v1.relay_pb2 import (
     Batch,
     Envelope,
@@ -59,6 +59,26 @@ def test_the_same_command_gets_the_same_bytes_and_has_no_second_effect(tmp_path:
         assert await scene.receive(sent) == first, "also after it expired, and whatever is known now"
         assert await scene.effects() == ["one"]
         assert len(await scene.audited()) == 1
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.guarantee("G3")
+def test_a_receipt_is_stored_as_its_difference_where_all_processes_read_it_and_comes_back_as_signed(
+    tmp_path: Path,
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        first = []
+        for name, features in (("before", ()), ("after", [Feature.FEATURE_RECEIPT_DIFFERENCES])):
+            scene.pair.know(JOINED, features=features)
+            sent = scene.pair.seal(envelope_id=name)
+            first.append((sent, await scene.receive(sent)))
+        query = "SELECT LENGTH(receipt_content) FROM inbox ORDER BY envelope_id = 'before'"
+        short, whole = await scene.store.read(lambda tx: tx.all(int, query))
+        assert short < whole
+        for sent, receipt in first:
+            assert await scene.receive(sent) == receipt
+            scene.opened(receipt, sent)
 
     play(tmp_path, scenario)
 

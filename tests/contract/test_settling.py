@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -10,6 +11,7 @@ from typing import TypeVar, cast
 
 import pytest
 
+from gateway.api.federation.v1.federation_pb2 import Feature, MemberState
 from gateway.api.relay.v1.relay_pb2 import DeliverResult, Journey, NotDelivered, Outcome, Receipt
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -80,8 +82,12 @@ def test_what_waits_for_a_receipt_is_found_again_oldest_first_by_the_next_proces
     play(tmp_path, next_process)
 
 
-def test_a_receipt_closes_its_envelope_once_with_its_journey_and_its_effect(tmp_path: Path) -> None:
+@pytest.mark.parametrize("features", [[], [Feature.FEATURE_RECEIPT_DIFFERENCES]], ids=["as it is", "difference"])
+def test_a_receipt_closes_its_envelope_once_with_its_journey_and_its_effect(
+    tmp_path: Path, features: Sequence[Feature.ValueType]
+) -> None:
     async def scenario(scene: Scene) -> None:
+        scene.pair.know(MemberState.MEMBER_STATE_JOINED, features=features)
         sent = await scene.send()
         receipt = scene.answer(sent)
         for _ in range(2):

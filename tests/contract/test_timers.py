@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,7 +14,17 @@ import pytest
 
 from gateway.store import timers
 from gateway.store.port import Operation, OutcomeLost, Store, Transaction
-from gateway.store.timers import SWEEP_LIMIT, Scheduler, Timer, TimerHandler, cancel_timer, fire, set_timer
+from gateway.store.timers import (
+    SWEEP_LIMIT,
+    DueRows,
+    Scheduler,
+    Timer,
+    TimerHandler,
+    TimerSet,
+    cancel_timer,
+    fire,
+    set_timer,
+)
 from gateway.time.clock import to_microseconds
 from tests.contract.relay_pair import NOW, FixedClock, effects, open_store
 
@@ -56,6 +66,7 @@ def fail(tx: Transaction, timer: Timer, now: datetime) -> None:
 
 
 HANDLERS: dict[str, TimerHandler] = {"ring": note, "break": fail}
+VISITS = DueRows("ring", "visits", "visit")
 
 
 async def at(store: Store, due: datetime, subject: str = "order 1", *, kind: str = "ring", name: str = "") -> None:
@@ -68,9 +79,15 @@ def left(tx: Transaction) -> list[str]:
 
 
 @contextmanager
-def running(store: Store, clock: FixedClock, handlers: dict[str, TimerHandler] | None = None) -> Iterator[None]:
+def running(
+    store: Store,
+    clock: FixedClock,
+    handlers: dict[str, TimerHandler] | None = None,
+    rows: Sequence[DueRows] = (),
+) -> Iterator[None]:
     """A scheduler that runs meanwhile."""
-    task = asyncio.get_running_loop().create_task(Scheduler(store, clock, handlers or HANDLERS).run())
+    scheduler = Scheduler(store, clock, handlers or HANDLERS, rows)
+    task = asyncio.get_running_loop().create_task(scheduler.run())
     try:
         yield
     finally:
@@ -196,6 +213,46 @@ def test_due_timers_fire_in_the_order_of_their_times(tmp_path: Path) -> None:
             await at(store, NOW - HOUR + number * SECOND, f"{number}")
         with running(store, clock):
             assert await done(store, 4) == ["ring 0", "ring 1", "ring 2", "ring 3"]
+
+    play(tmp_path, scenario)
+
+
+def expect_visit(tx: Transaction, visit: str, due: datetime) -> None:
+    """A row that falls due."""
+    tx.execute("CREATE TABLE IF NOT EXISTS visits (visit TEXT NOT NULL PRIMARY KEY, due_time INTEGER)")
+    tx.execute("INSERT INTO visits (visit, due_time) VALUES (:visit, :due)", visit=visit, due=to_microseconds(due))
+    tx.publish(TimerSet(due))
+
+
+def test_rows_that_fall_due_fire_once_among_the_timers_and_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timers, "LONGEST_SLEEP", 3600.0)
+
+    async def scenario(store: Store, clock: FixedClock) -> None:
+        for visit, due in (("second", NOW - SECOND), ("third", NOW), ("later", NOW + HOUR)):
+            await store.write(partial(expect_visit, visit=visit, due=due))
+        await at(store, NOW - HOUR, "first")
+        with running(store, clock, rows=[VISITS]):
+            assert await done(store, 3) == ["ring first", "ring second", "ring third"]
+            await store.write(partial(expect_visit, visit="set while it sleeps", due=NOW))
+            assert (await done(store, 4))[3:] == ["ring set while it sleeps"]
+        left_due = "SELECT visit FROM visits WHERE due_time IS NOT NULL"
+        assert await store.read(lambda tx: tx.all(str, left_due)) == ["later"]
+        assert await store.read(lambda tx: tx.first(int, "SELECT COUNT(*) FROM visits")) == 4
+
+    play(tmp_path, scenario)
+
+
+def test_a_row_whose_handler_fails_stays_due(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(store: Store, clock: FixedClock) -> None:
+        await store.write(partial(expect_visit, visit="order 1", due=NOW))
+        with running(store, clock, {**HANDLERS, "ring": fail}, [VISITS]):
+            while not caplog.records:  # noqa: ASYNC110 - the log is no thing of the loop
+                await asyncio.sleep(0)
+        assert await store.read(effects) == []
+        with running(store, clock, rows=[VISITS]):
+            assert await done(store, 1) == ["ring order 1"]
 
     play(tmp_path, scenario)
 

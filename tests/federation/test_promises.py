@@ -60,8 +60,9 @@ async def test_an_order_done_in_time_is_not_alerted(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
     order = await guangdong.order("SUSPEND", await sichuan.new_customer())
-    timers = federation.database("guangdong").rows("SELECT 1 FROM timers WHERE subject = ?", order.id)
-    assert timers == []
+    database = federation.database("guangdong")
+    assert database.rows("SELECT 1 FROM timers WHERE subject = ?", order.id) == []
+    assert database.rows("SELECT due_time FROM orders WHERE order_id = ?", order.id) == [(None,)]
 
 
 async def test_an_order_that_arrives_after_its_time_is_never_done_and_the_money_goes_back(

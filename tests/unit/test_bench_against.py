@@ -160,7 +160,7 @@ def test_a_load_that_the_older_tree_does_not_know_is_left_out(tmp_path: Path, mo
 
 
 @pytest.mark.parametrize("has_pages", [True, False])
-def test_the_bytes_of_a_table_are_known_with_its_indexes_or_by_its_values(
+def test_the_rows_and_bytes_of_a_table_are_known_with_its_indexes_or_by_its_values(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_pages: bool
 ) -> None:
     if not has_pages:
@@ -175,7 +175,9 @@ def test_the_bytes_of_a_table_are_known_with_its_indexes_or_by_its_values(
         after = disk.sizes_of(file)
     grown = before.growth(after, 100)["orders"]
     assert after.file - before.file >= 100_000, "the log is emptied into the file"
-    assert 1000 < grown < 1600 if has_pages else grown == 1000
+    assert grown.rows == 1
+    assert 1000 < grown.size < 1600 if has_pages else grown.size == 1000
+    assert (after.tables["orders"].indexes > 0) == has_pages
 
 
 def test_a_mixed_load_keeps_its_shares_in_every_hundred_calls() -> None:

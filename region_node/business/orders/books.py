@@ -7,7 +7,6 @@ from gateway.store.port import Transaction
 from region_node.business.orders import rules
 from region_node.business.orders.business import BusinessRule
 from region_node.business.orders.context import OrderContext
-from region_node.business.orders.promises import forget_promise
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import Posting
 
@@ -26,7 +25,6 @@ def close_books(tx: Transaction, context: OrderContext, before: Order, after: Or
     """Transfers or reverses the bookings of intake when an order becomes final."""
     if rules.is_final(before) or not rules.is_final(after):
         return
-    forget_promise(tx, after)
     if after.state == rules.COMPLETED:
         _book(tx, context, _rule(context, after).done_elsewhere(after), now)
     else:

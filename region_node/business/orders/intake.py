@@ -29,7 +29,7 @@ from region_node.business.orders import home, rules
 from region_node.business.orders.books import book_intake, close_books, take_back
 from region_node.business.orders.business import owner_of
 from region_node.business.orders.context import OrderContext, require_amounts
-from region_node.business.orders.promises import forget_promise, watch_promise
+from region_node.business.orders.promises import promised_date
 from region_node.business.orders.rows import (
     OrderRow,
     find_order,
@@ -115,8 +115,7 @@ def submit(
     else:
         book_intake(tx, context, order, now)
         _send_or_hold(tx, context, order, caller.traceparent, now)
-        insert_order(tx, OrderRow(order, caller.traceparent), now)
-        watch_promise(tx, order)
+        insert_order(tx, OrderRow(order, caller.traceparent), now, promised=promised_date(order))
     insert_request(tx, key, order.id, settled=True, now=now)
     note(tx, caller, "SubmitOrder", order.id, now)
     return order
@@ -215,8 +214,7 @@ def _decide_here(tx: Transaction, context: OrderContext, order: Order, tracepare
         home.decide(tx, context, order, now)
     except Refused as refused:
         home.refuse(context, order, lasting(refused), now)
-    insert_order(tx, OrderRow(order, traceparent), now)
-    watch_promise(tx, order)
+    insert_order(tx, OrderRow(order, traceparent), now, promised=promised_date(order))
 
 
 def _decide_taken_in(tx: Transaction, context: OrderContext, row: OrderRow, now: datetime) -> None:
@@ -236,8 +234,6 @@ def _decide_taken_in(tx: Transaction, context: OrderContext, row: OrderRow, now:
         update_order(tx, order, now)
         return
     take_back(tx, context, order, now)
-    if rules.is_final(order):
-        forget_promise(tx, order)
     update_order(tx, order, now)
 
 

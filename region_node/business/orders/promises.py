@@ -4,33 +4,27 @@ from datetime import datetime
 
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.store.port import Transaction
-from gateway.store.timers import Timer, cancel_timer, set_timer
+from gateway.store.timers import Timer
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.orders import rules
 from region_node.business.orders.context import OrderContext
-from region_node.business.orders.rows import require_order, update_order
-
-JEOPARDY_TIMER = "order-jeopardy"  # the promised date has come
+from region_node.business.orders.rows import find_order, update_order
 
 
-def watch_promise(tx: Transaction, order: Order) -> None:
-    """Sets the timer of an order that is not final."""
-    if not rules.is_final(order):
-        due = from_timestamp(order.expected_completion_time)
-        set_timer(tx, f"{JEOPARDY_TIMER}/{order.id}", kind=JEOPARDY_TIMER, subject=order.id, due=due)
-
-
-def forget_promise(tx: Transaction, order: Order) -> None:
-    """The order is final."""
-    cancel_timer(tx, f"{JEOPARDY_TIMER}/{order.id}")
+def promised_date(order: Order) -> datetime | None:
+    """The date to be watched; None for a final order."""
+    return None if rules.is_final(order) else from_timestamp(order.expected_completion_time)
 
 
 def promise_is_due(tx: Transaction, context: OrderContext, timer: Timer, now: datetime) -> None:
-    """Raises the jeopardy alert for an unfinished order at its promised date."""
-    row = require_order(tx, timer.subject)
-    order = row.order
-    if rules.is_final(order):
+    """Raises the jeopardy alert for an unfinished order at its promised date.
+
+    A timer that an earlier version has set may outlast its order.
+    """
+    row = find_order(tx, timer.subject)
+    if row is None or rules.is_final(row.order):
         return
+    order = row.order
     order.jeopardy_alerts.add(
         alert_time=to_timestamp(now),
         region=context.node.region,

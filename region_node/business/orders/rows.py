@@ -3,7 +3,7 @@
 The origin region is the origin of an order, the home region of its customer owns it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import Transaction, Value
-from gateway.store.timers import set_timer
+from gateway.store.timers import DueRows, TimerSet, set_timer
 from gateway.time.clock import from_timestamp, to_microseconds
 from gateway.wording.masking import masked_number, prints_masked
 from region_node.business.orders import rules
@@ -66,12 +66,14 @@ ORDER_RECORDS = Records(
     key="order_id",
     dated="create_time",
     fixed=("order_id", "origin_region", "operator", "business", "number", "create_time", "is_sealed"),
-    changing=("home_region", "state", "version", "awaiting"),
+    changing=("home_region", "state", "version", "awaiting", "due_time"),
     message=Order,
     row=OrderRow,
     subject=order_subject,
     not_found=lambda order_id: Refused(Reason.REASON_ORDER_NOT_FOUND, order=order_id),
 )
+PROMISES = DueRows("order-jeopardy", "orders", "order_id")
+"""The dates that this region promised, of orders that are not final."""
 EVENTS = Events("order_events", "order_id")
 """The change events of orders."""
 
@@ -105,8 +107,8 @@ def known_request(tx: Transaction, key: RequestKey) -> Order | None:
     return require_order(tx, known).order
 
 
-def insert_order(tx: Transaction, row: OrderRow, now: datetime) -> None:
-    """Adds an order and its first event."""
+def insert_order(tx: Transaction, row: OrderRow, now: datetime, *, promised: datetime | None = None) -> None:
+    """Adds an order and its first event. `promised` is the date that this region watches until the order is final."""
     order = row.order
     columns: dict[str, Value] = {
         **_changing(order),
@@ -117,16 +119,22 @@ def insert_order(tx: Transaction, row: OrderRow, now: datetime) -> None:
         "create_time": to_microseconds(from_timestamp(order.create_time)),
         "traceparent": row.traceparent,
         "is_sealed": 1,
+        "due_time": None if promised is None else to_microseconds(promised),
     }
     ORDER_RECORDS.insert(tx, order.id, order, columns)
     if order.state == COMPLETED:
         note_completed(tx, order, now)
     _note_event(tx, order, now)
+    if promised is not None:
+        tx.publish(TimerSet(promised))
 
 
 def update_order(tx: Transaction, order: Order, now: datetime) -> None:
     """Stores a changed order and notes the event."""
-    before = ORDER_RECORDS.update(tx, order.id, order, _changing(order))
+    columns = _changing(order)
+    if rules.is_final(order):
+        columns["due_time"] = None
+    before = ORDER_RECORDS.update(tx, order.id, order, columns)
     if order.state == COMPLETED and before["state"] != COMPLETED:
         note_completed(tx, order, now)
     _note_event(tx, order, now)
@@ -198,7 +206,7 @@ def _note_event(tx: Transaction, order: Order, now: datetime) -> None:
     tx.publish(changed, about=changed.about)
 
 
-def _changing(order: Order) -> Mapping[str, Value]:
+def _changing(order: Order) -> dict[str, Value]:
     return {
         "home_region": order.home_region,
         "state": order.state,

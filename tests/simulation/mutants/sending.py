@@ -33,7 +33,14 @@ def new_id_on_retry(patch: pytest.MonkeyPatch) -> None:
         await carry(self, batch)
 
     def close_former(
-        tx: Transaction, envelope_id: str, receipt: Receipt, *, journey: bytes, attempts: int, now: datetime
+        tx: Transaction,
+        envelope_id: str,
+        receipt: Receipt,
+        *,
+        journey: bytes,
+        attempts: int,
+        now: datetime,
+        envelope: bytes | None,
     ) -> bool:
         former = re.sub(r"~\d+", "", envelope_id)
         return close_answered(tx, former, receipt, journey=journey, attempts=attempts, now=now)
@@ -79,11 +86,18 @@ def outbox_closed_before_the_answer(patch: pytest.MonkeyPatch) -> None:
         tx.execute("UPDATE outbox SET closed = created WHERE envelope_id = :id", id=outgoing.envelope_id)
 
     def close_again(
-        tx: Transaction, envelope_id: str, receipt: Receipt, *, journey: bytes, attempts: int, now: datetime
+        tx: Transaction,
+        envelope_id: str,
+        receipt: Receipt,
+        *,
+        journey: bytes,
+        attempts: int,
+        now: datetime,
+        envelope: bytes | None,
     ) -> bool:
         sql = "UPDATE outbox SET closed = NULL WHERE envelope_id = :id AND receipt_content IS NULL"
         tx.execute(sql, id=envelope_id)
-        return close_answered(tx, envelope_id, receipt, journey=journey, attempts=attempts, now=now)
+        return close_answered(tx, envelope_id, receipt, journey=journey, attempts=attempts, now=now, envelope=envelope)
 
     for module in (outbox, handling, home, intake):
         patch.setattr(module, "send", send_and_close)

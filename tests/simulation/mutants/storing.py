@@ -13,7 +13,7 @@ from gateway.store import timers
 from gateway.store.pending_rows import WriteRows
 from gateway.store.port import Operation, Transaction
 from gateway.store.sqlite import SqliteTransaction
-from gateway.store.timers import Scheduler, Timer, TimerHandler
+from gateway.store.timers import DueRows, Scheduler, Timer, TimerHandler
 from gateway.store.unit_of_work import UnitOfWork
 from region_node.business.orders import handling, intake
 from region_node.business.orders.application import OrderApplication
@@ -99,9 +99,13 @@ def audit_after_an_await(patch: pytest.MonkeyPatch) -> None:
 
 def timer_removed_in_another_transaction(patch: pytest.MonkeyPatch) -> None:
     """A timer is removed after the commit of its work."""
-    sweep = Scheduler._sweep
+    sweep, fire_once = Scheduler._sweep, timers.fire
 
-    def fire(tx: Transaction, timer: Timer, handlers: Mapping[str, TimerHandler], now: datetime) -> bool:
+    def fire(
+        tx: Transaction, timer: Timer, handlers: Mapping[str, TimerHandler], now: datetime, rows: DueRows | None
+    ) -> bool:
+        if rows is not None:
+            return fire_once(tx, timer, handlers, now, rows)
         handlers[timer.kind](tx, timer, now)
         return True
 
