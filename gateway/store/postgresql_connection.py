@@ -1,15 +1,13 @@
 """Connections to PostgreSQL: the writing one, which determines the outcome of a commit, and the reading ones."""
 
 import contextlib
-import functools
 import logging
 import os
-import re
 import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import psycopg
 from psycopg import sql
@@ -25,10 +23,11 @@ from gateway.errors import Refused
 from gateway.security.region_keys import RegionKeys
 from gateway.store.port import DatabaseInUse, Value
 from gateway.store.postgresql_listening import CHANNEL, payloads
+from gateway.store.postgresql_rows import for_all_rows, translated
 from gateway.store.postgresql_schema import require_current
 from gateway.store.schema import Migration, SchemaMismatch
 from gateway.store.tables import Key
-from gateway.store.unit_of_work import UnitOfWork, UnitTransaction
+from gateway.store.unit_of_work import RowMissing, UnitOfWork, UnitTransaction
 
 LOCK_WAIT = "8s"  # for a lock: longer than a process that froze keeps one
 FROZEN_WAIT = "5s"  # in a transaction without a statement: then the server ends it
@@ -57,7 +56,6 @@ _DEFAULTS: dict[str, int | str] = {
 }
 _READING = "SET lock_timeout = '5s'; SET statement_timeout = '30s'"
 _LONGEST_SUBJECT = 1000  # bytes of a notification's subject; many subjects fit into one notification
-_PARAMETER = re.compile(r"'[^']*'|:([a-z_][a-z0-9_]*)|%")
 _log = logging.getLogger(__name__)
 
 Connection = psycopg.Connection[tuple[object, ...]]
@@ -68,22 +66,6 @@ FAILURES: tuple[type[Exception], ...] = (
 )
 
 
-@functools.lru_cache(maxsize=2 * _PREPARED)
-def translated(statement: str) -> bytes:
-    """A statement with `:name` parameters as psycopg takes it."""
-    return _PARAMETER.sub(_placeholder, statement).encode()
-
-
-def _placeholder(found: re.Match[str]) -> str:
-    return f"%({found[1]})s" if found[1] else found[0].replace("%", "%%")
-
-
-@functools.lru_cache(maxsize=2 * _PREPARED)
-def _positional(statement: str) -> bytes:
-    """A statement with `?` parameters as psycopg takes it."""
-    return statement.replace("?", "%s").encode()
-
-
 class PostgresqlTransaction(UnitTransaction):
     """An operation's view of the open transaction."""
 
@@ -92,6 +74,7 @@ class PostgresqlTransaction(UnitTransaction):
         self._connection = connection
         self.found_disk_full = False
         self.subjects: list[str] = []
+        self._written: list[tuple[psycopg.Cursor[tuple[object, ...]], str, int]] = []
 
     def publish(self, event: object, *, about: str = "") -> None:
         """See the port."""
@@ -111,23 +94,33 @@ class PostgresqlTransaction(UnitTransaction):
         return cursor
 
     def _run_many(self, sql: str, rows: Sequence[Mapping[str, Value]]) -> int:
-        changed = self._execute_many(translated(sql), rows, (value for row in rows for value in row.values()))
-        self._has_written = self._has_written or changed > 0
-        return changed
-
-    def _write_rows(self, sql: str, rows: Sequence[Key]) -> int:
-        return self._execute_many(_positional(sql), rows, (value for row in rows for value in row))
-
-    def _execute_many(
-        self, statement: bytes, rows: Sequence[Mapping[str, Value] | Key], values: Iterable[Value]
-    ) -> int:
-        """`values` are those of all rows."""
         cursor = self._connection.cursor()
         try:
-            cursor.executemany(statement, rows)
+            cursor.executemany(translated(sql), rows)
         except psycopg.Error as error:
-            raise self._told(error, values) from None
+            raise self._told(error, (value for row in rows for value in row.values())) from None
+        self._has_written = self._has_written or cursor.rowcount > 0
         return cursor.rowcount
+
+    def _write_rows(self, sql: str, rows: Sequence[Key], least: int) -> None:
+        statement, columns = for_all_rows(sql, rows)
+        try:
+            self._written.append((self._connection.execute(statement, columns), sql, least))
+        except psycopg.Error as error:
+            raise self._told(error, (value for column in columns for value in column)) from None
+
+    @contextlib.contextmanager
+    def _together(self) -> Iterator[None]:
+        """Sends the statements without waiting for the result of each."""
+        self._written = []
+        try:
+            with self._connection.pipeline():
+                yield
+        except psycopg.Error as error:
+            raise self._told(error, ()) from None
+        for cursor, statement, least in self._written:
+            if cursor.rowcount < least:
+                raise RowMissing(statement)
 
     def _told(self, error: psycopg.Error, values: Iterable[Value]) -> Exception:
         """The exception of an operation for an error of a statement with these parameters."""

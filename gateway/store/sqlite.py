@@ -24,7 +24,7 @@ from gateway.store.port import DatabaseInUse, Destroyed, Operation, Transaction,
 from gateway.store.schema import Migration
 from gateway.store.sqlite_schema import require_current
 from gateway.store.tables import Key
-from gateway.store.unit_of_work import UnitOfWork, UnitTransaction
+from gateway.store.unit_of_work import RowMissing, UnitOfWork, UnitTransaction
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -63,10 +63,11 @@ class SqliteTransaction(UnitTransaction):
     def _run_many(self, sql: str, rows: Sequence[Mapping[str, Value]]) -> int:
         return self._connection.executemany(sql, rows).rowcount
 
-    def _write_rows(self, sql: str, rows: Sequence[Key]) -> int:
+    def _write_rows(self, sql: str, rows: Sequence[Key], least: int) -> None:
         before = self._connection.total_changes
         try:
-            return self._connection.executemany(sql, rows).rowcount
+            if self._connection.executemany(sql, rows).rowcount < least:
+                raise RowMissing(sql)
         finally:
             self._changes_before += self._connection.total_changes - before
 

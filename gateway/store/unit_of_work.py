@@ -6,6 +6,7 @@ Every statement of SQL sees the rows that were put before it: tables that it nam
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Generic, Protocol, TypeVar, cast
 
@@ -19,7 +20,8 @@ _WORD = re.compile(r"\w+")
 T = TypeVar("T")
 R = TypeVar("R")
 C = TypeVar("C", bound="Companion")
-WriteRows = Callable[[str, Sequence[Key]], int]
+WriteRows = Callable[[str, Sequence[Key], int], None]
+"""Runs a statement for rows, and raises RowMissing where fewer rows than the number change."""
 
 
 class RowPutTwice(Exception):
@@ -131,17 +133,15 @@ class _Rows(Generic[R]):
         """Writes removals first and new rows last, so that unique values of changed rows are free for new ones."""
         table = self.table
         if self.removed:
-            write(table.remove, list(self.removed))
+            write(table.remove, list(self.removed), 0)
         if self.updated:
-            changed = [table.updated(row) for row in self.updated.values()]
-            if write(table.update, changed) < len(changed):
-                raise RowMissing(table.name)
+            write(table.update, [table.updated(row) for row in self.updated.values()], len(self.updated))
         if self.kept:
-            write(table.keep, [table.inserted(row) for row in self.kept.values()])
+            write(table.keep, [table.inserted(row) for row in self.kept.values()], 0)
         for key, complete in self.late.items():
             self.inserted[key] = complete(self.inserted[key])
         if self.inserted:
-            write(table.insert, [table.inserted(row) for row in self.inserted.values()])
+            write(table.insert, [table.inserted(row) for row in self.inserted.values()], 0)
 
 
 def _values(row: object, names: Sequence[str]) -> Key:
@@ -165,7 +165,7 @@ class _Sums:
             sums[name] += amount
 
     def write(self, write: WriteRows) -> None:
-        write(self.table.add, [(*key, *sums.values()) for key, sums in self._sums.items()])
+        write(self.table.add, [(*key, *sums.values()) for key, sums in self._sums.items()], 0)
 
 
 class UnitOfWork:
@@ -185,14 +185,12 @@ class UnitOfWork:
         """Whether pending rows could not be written."""
 
     def write(self, names: Collection[str], write: WriteRows) -> None:
-        """Writes the pending rows of tables. After an error, the unit is broken."""
+        """Writes the pending rows of tables."""
         for name in [name for name in self.pending if name in names]:
             rows = self.pending[name]
-            self.is_broken = True
             if rows.late:
                 self.finish()
             rows.write(write)
-            self.is_broken = False
             del self.pending[name]
             if name not in self.known:
                 self.names.remove(name)
@@ -240,8 +238,15 @@ class UnitTransaction(ABC):
         """Runs a statement with `:name` parameters for each row; returns how many rows all changed."""
 
     @abstractmethod
-    def _write_rows(self, sql: str, rows: Sequence[Key]) -> int:
-        """As `_run_many` with `?` parameters. The changes are not those of this operation alone."""
+    def _write_rows(self, sql: str, rows: Sequence[Key], least: int) -> None:
+        """As `_run_many` with `?` parameters. The changes are not those of this operation alone.
+
+        Raises RowMissing where fewer than `least` rows change, at the end of `_together` at the latest.
+        """
+
+    def _together(self) -> AbstractContextManager[object]:
+        """The context of all `_write_rows` of a moment."""
+        return nullcontext()
 
     def execute(self, sql: str, **parameters: Value) -> int:
         """See the port."""
@@ -427,8 +432,13 @@ class UnitTransaction(ABC):
     def _write(self, names: Collection[str]) -> None:
         if self._unit.is_broken:
             raise RowsNotWritten
+        if self._unit.pending.keys().isdisjoint(names):
+            return
+        self._unit.is_broken = True
         try:
-            self._unit.write(names, self._write_rows)
+            with self._together():
+                self._unit.write(names, self._write_rows)
+            self._unit.is_broken = False
         except Refused:
             if self._writes_through:
                 raise
