@@ -21,13 +21,15 @@ from psycopg_pool import ConnectionPool
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.security.region_keys import RegionKeys
-from gateway.store.port import DatabaseInUse, Value
+from gateway.store.port import DatabaseInUse, Operation, Value
+from gateway.store.postgresql_ahead import ReadAhead
 from gateway.store.postgresql_listening import CHANNEL, payloads
 from gateway.store.postgresql_rows import for_all_rows, translated
-from gateway.store.postgresql_schema import require_current
+from gateway.store.postgresql_schema import Connection, require_current
+from gateway.store.reading_ahead import Announced
 from gateway.store.schema import Migration, SchemaMismatch
 from gateway.store.tables import Key
-from gateway.store.unit_of_work import RowMissing, UnitOfWork, UnitTransaction
+from gateway.store.unit_of_work import Cursor, RowMissing, UnitOfWork, UnitTransaction, is_query
 
 LOCK_WAIT = "8s"  # for a lock: longer than a process that froze keeps one
 FROZEN_WAIT = "5s"  # in a transaction without a statement: then the server ends it
@@ -58,7 +60,6 @@ _READING = "SET lock_timeout = '5s'; SET statement_timeout = '30s'"
 _LONGEST_SUBJECT = 1000  # bytes of a notification's subject; many subjects fit into one notification
 _log = logging.getLogger(__name__)
 
-Connection = psycopg.Connection[tuple[object, ...]]
 FAILURES: tuple[type[Exception], ...] = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -69,9 +70,16 @@ FAILURES: tuple[type[Exception], ...] = (
 class PostgresqlTransaction(UnitTransaction):
     """An operation's view of the open transaction."""
 
-    def __init__(self, connection: Connection, keys: RegionKeys | None = None, unit: UnitOfWork | None = None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        keys: RegionKeys | None = None,
+        unit: UnitOfWork | None = None,
+        ahead: ReadAhead | None = None,
+    ) -> None:
         super().__init__(keys, unit)
         self._connection = connection
+        self._ahead = ahead
         self.found_disk_full = False
         self.subjects: list[str] = []
         self._written: list[tuple[psycopg.Cursor[tuple[object, ...]], str, int]] = []
@@ -84,7 +92,12 @@ class PostgresqlTransaction(UnitTransaction):
         if about:
             self.subjects.append(about)
 
-    def _run(self, sql: str, parameters: Mapping[str, Value]) -> psycopg.Cursor[tuple[object, ...]]:
+    def _run(self, sql: str, parameters: Mapping[str, Value]) -> Cursor:
+        if self._ahead is not None:
+            if not is_query(sql):
+                self._ahead.forget(sql)
+            elif (found := self._ahead.find(sql, parameters)) is not None:
+                return found
         try:
             cursor = self._connection.execute(translated(sql), parameters)
         except psycopg.Error as error:
@@ -94,6 +107,7 @@ class PostgresqlTransaction(UnitTransaction):
         return cursor
 
     def _run_many(self, sql: str, rows: Sequence[Mapping[str, Value]]) -> int:
+        self._forget(sql)
         cursor = self._connection.cursor()
         try:
             cursor.executemany(translated(sql), rows)
@@ -103,6 +117,7 @@ class PostgresqlTransaction(UnitTransaction):
         return cursor.rowcount
 
     def _write_rows(self, sql: str, rows: Sequence[Key], least: int) -> None:
+        self._forget(sql)
         statement, columns = for_all_rows(sql, rows)
         try:
             self._written.append((self._connection.execute(statement, columns), sql, least))
@@ -121,6 +136,10 @@ class PostgresqlTransaction(UnitTransaction):
         for cursor, statement, least in self._written:
             if cursor.rowcount < least:
                 raise RowMissing(statement)
+
+    def _forget(self, sql: str) -> None:
+        if self._ahead is not None:
+            self._ahead.forget(sql)
 
     def _told(self, error: psycopg.Error, values: Iterable[Value]) -> Exception:
         """The exception of an operation for an error of a statement with these parameters."""
@@ -156,6 +175,7 @@ class Writer:
         self._last_batch = ""  # as the server has it, as far as is known here
         self._line: socket.socket | None = None
         self._line_lock = threading.Lock()
+        self._ahead = ReadAhead()
         self._connection = self._connect()
 
     @classmethod
@@ -212,12 +232,23 @@ class Writer:
         """See the port. Waits until no other process is in a transaction."""
         self._disk_full = self._disk_full or any(each.found_disk_full for each in self._transactions)
         self._transactions = []
+        self._ahead.begin()
         self.rollback()
         if not self._begin():
             # The connection was lost since the last transaction: nothing has begun that could be half done.
             if not self.is_connected():
                 raise psycopg.OperationalError("the database cannot be used now")
             self._connection.execute(_BEGIN)
+
+    def read_ahead(self, operations: Sequence[Operation[object]]) -> None:
+        """Reads what operations have announced, which are to share the open transaction. Raises psycopg.Error."""
+        announced = [each.reads for each in operations if isinstance(each, Announced)]
+        if announced:
+            keys = PostgresqlTransaction(self._connection, self.keys)
+            try:
+                self._ahead.read(self._connection, keys, announced)
+            except psycopg.Error as error:
+                raise _without_values(error) from None
 
     def commit(self) -> None:
         """See the port. Where the response is lost, the server is queried for the outcome of the transaction."""
@@ -252,7 +283,8 @@ class Writer:
 
     def transaction(self, unit: UnitOfWork | None = None) -> PostgresqlTransaction:
         """See the port."""
-        transaction = PostgresqlTransaction(self._connection, self.keys, unit)
+        ahead = None if unit is None else self._ahead
+        transaction = PostgresqlTransaction(self._connection, self.keys, unit, ahead)
         self._transactions.append(transaction)
         return transaction
 

@@ -20,6 +20,21 @@ def for_all_rows(statement: str, rows: Sequence[Key]) -> tuple[bytes, list[list[
     return _for_all(statement, types), given
 
 
+def for_all_values(statement: str, names: Sequence[str], wanted: Sequence[Key]) -> tuple[bytes, list[list[Value]]]:
+    """A query with `:name` parameters for many values of these names, none of them null; and its parameters.
+
+    Before the columns of a row stands the place of its values in `wanted`, from 1 on.
+    """
+    columns = [list(column) for column in zip(*wanted, strict=True)]
+    return _for_each(statement, tuple(names), tuple([_type_of(column) for column in columns])), columns
+
+
+@lru_cache(maxsize=_STATEMENTS)
+def names_in(statement: str) -> tuple[str, ...]:
+    """The names of a statement's `:name` parameters, each once."""
+    return tuple(dict.fromkeys(found[1] for found in _PARAMETER.finditer(statement) if found[1]))
+
+
 @lru_cache(maxsize=_STATEMENTS)
 def translated(statement: str) -> bytes:
     """A statement with `:name` parameters as psycopg takes it."""
@@ -47,3 +62,16 @@ def _for_all(statement: str, types: Sequence[str]) -> bytes:
     before, where, condition = named.partition(" WHERE ")
     joined = "USING" if before.startswith("DELETE") else "FROM"
     return f"{before} {joined} {given}{where}{condition}".encode()
+
+
+@lru_cache(maxsize=_STATEMENTS)
+def _for_each(statement: str, names: Sequence[str], types: Sequence[str]) -> bytes:
+    def column(found: re.Match[str]) -> str:
+        return f'wanted."{found[1]}"' if found[1] else found[0].replace("%", "%%")
+
+    arrays = ", ".join(f"%b::{kind}[]" for kind in types)
+    columns = ", ".join(f'"{name}"' for name in names)
+    return (
+        f"SELECT wanted.in_place, found.* FROM unnest({arrays}) WITH ORDINALITY AS wanted ({columns}, in_place),"  # noqa: S608 - texts of modules
+        f" LATERAL ({_PARAMETER.sub(column, statement)}) AS found"
+    ).encode()

@@ -62,8 +62,14 @@ class Cursor(Protocol):
 
 
 @lru_cache(maxsize=_STATEMENTS)
-def _words(statement: str) -> frozenset[str]:
+def words_of(statement: str) -> frozenset[str]:
+    """The words of a statement in lower case, the names of its tables among them."""
     return frozenset(_WORD.findall(statement.lower()))
+
+
+def is_query(statement: str) -> bool:
+    """Whether a statement only reads."""
+    return statement.lstrip()[:6].upper() == "SELECT"
 
 
 class _Rows(Generic[R]):
@@ -386,10 +392,10 @@ class UnitTransaction(ABC):
     def _show_rows_to(self, sql: str) -> None:
         """Writes the pending rows of the tables that a statement names, and forgets values that it may change."""
         names = self._unit.names
-        if names and not (words := _words(sql)).isdisjoint(names):
+        if names and not (words := words_of(sql)).isdisjoint(names):
             named = words & names
             self._write(named)
-            if sql.lstrip()[:6].upper() != "SELECT":
+            if not is_query(sql):
                 self._unit.forget(named)
 
     def _read(self, table: Table[R], key: Key) -> R | None:
