@@ -119,10 +119,12 @@ class PostgresqlTransaction(UnitTransaction):
     def _write_rows(self, sql: str, rows: Sequence[Key], least: int) -> None:
         self._forget(sql)
         statement, columns = for_all_rows(sql, rows)
+        if any(map(_holds_nul, columns)):  # in an array, only the server would notice: after that nothing is committed
+            raise _nul_refused()
         try:
             self._written.append((self._connection.execute(statement, columns), sql, least))
         except psycopg.Error as error:
-            raise self._told(error, (value for column in columns for value in column)) from None
+            raise self._told(error, ()) from None
 
     @contextlib.contextmanager
     def _together(self) -> Iterator[None]:
@@ -144,9 +146,15 @@ class PostgresqlTransaction(UnitTransaction):
     def _told(self, error: psycopg.Error, values: Iterable[Value]) -> Exception:
         """The exception of an operation for an error of a statement with these parameters."""
         self.found_disk_full = self.found_disk_full or isinstance(error, DiskFull)
-        if any(isinstance(value, str) and "\0" in value for value in values):
-            return Refused(Reason.REASON_REQUEST_INVALID, field="text", problem="holds a NUL character")
-        return _without_values(error)
+        return _nul_refused() if _holds_nul(values) else _without_values(error)
+
+
+def _holds_nul(values: Iterable[Value]) -> bool:
+    return any(isinstance(value, str) and "\0" in value for value in values)
+
+
+def _nul_refused() -> Refused:
+    return Refused(Reason.REASON_REQUEST_INVALID, field="text", problem="holds a NUL character")
 
 
 def _without_values(error: psycopg.Error) -> psycopg.Error:
@@ -249,6 +257,8 @@ class Writer:
                 self._ahead.read(self._connection, keys, announced)
             except psycopg.Error as error:
                 raise _without_values(error) from None
+            except (ValueError, OverflowError) as error:
+                raise psycopg.DataError(f"an announced value cannot be sent: {type(error).__name__}") from None
 
     def commit(self) -> None:
         """See the port. Where the response is lost, the server is queried for the outcome of the transaction."""

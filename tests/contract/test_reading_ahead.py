@@ -70,6 +70,11 @@ def reads_with_a_defect(_: Transaction) -> Iterable[Wanted]:
     raise ZeroDivisionError
 
 
+def reads_of(box: str, place: int) -> Reads:
+    """Announces a row by a key, and another row so that both are sent together."""
+    return lambda tx: [row_wanted(ITEMS, box, place), row_wanted(ITEMS, "box", 1)]
+
+
 CHANGES: dict[str, Operation[object]] = {
     "no change": lambda tx: None,
     "a new row": lambda tx: tx.insert(ITEMS, item(99)),
@@ -85,6 +90,9 @@ ANNOUNCED: dict[str, Reads] = {
     "others": other_reads,
     "a missing table": reads_of_a_missing_table,
     "a defect": reads_with_a_defect,
+    "a NUL character": reads_of("nul\0", 1),
+    "a surrogate": reads_of("surrogate\ud800", 1),
+    "a large number": reads_of("box", 2**70),
 }
 
 

@@ -27,10 +27,5 @@ def deciding(tx: Transaction, content: EnvelopeContent) -> list[Wanted]:
     return [*ORDER_RECORDS.wanted(content.subject), line_wanted(tx, number, _of_line)]
 
 
-def of_order(_: Transaction, content: EnvelopeContent) -> list[Wanted]:
-    """The queries for the order that an envelope is about."""
-    return ORDER_RECORDS.wanted(content.subject)
-
-
 def _of_line(line: LineAtRest) -> Iterable[Wanted]:
     return status_wanted(line.customer_id), balance_wanted(line.account_id), former_state_wanted(line)
