@@ -22,7 +22,8 @@ from gateway.process import failpoints
 from gateway.store import postgresql_schema, sqlite_schema
 from gateway.store.opening import DatabasePlace, DatabaseUnreachable, moved_file
 from gateway.store.port import DatabaseInUse, StoreUnusable, Transaction
-from gateway.store.postgresql_connection import Connection, PostgresqlTransaction, connect
+from gateway.store.postgresql_connection import PostgresqlTransaction, connect
+from gateway.store.postgresql_schema import Connection
 from gateway.store.schema import Applied, Migration, SchemaMismatch, SchemaOutdated, pending
 from gateway.store.sqlite import FileLock, SqliteTransaction
 from gateway.wording.languages import translated

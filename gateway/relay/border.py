@@ -1,7 +1,7 @@
 """A region's border: its ports for sending and receiving envelopes, and the handlers of each kind."""
 
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from gateway.relay.envelopes import Answer
 from gateway.security.sealing_keys import SealingKeys
 from gateway.security.signing import Signer, TrustedKeys
 from gateway.store.port import Transaction
+from gateway.store.reading_ahead import Wanted
 
 
 class Moved(Exception):
@@ -24,6 +25,7 @@ class Moved(Exception):
         self.region = region
 
 
+Reads = Callable[[Transaction, EnvelopeContent], Iterable[Wanted]]
 Act = Callable[[Transaction, EnvelopeContent, datetime], Answer]
 Answered = Callable[[Transaction, EnvelopeContent, ReceiptContent, datetime], None]
 
@@ -42,6 +44,10 @@ class Command:
     act: Act
     answered: Answered
     is_repeatable: bool = False
+    reads: Reads = lambda tx, content: ()
+    """The queries of `act`, as far as they are known before: `gateway.store.reading_ahead`."""
+    answered_reads: Reads = lambda tx, content: ()
+    """The queries of `answered`."""
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,15 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused, lasting
 from gateway.process import failpoints
-from gateway.relay.at_rest import INBOX, INBOX_RECEIPT, inbox_key, open_signed, seal_signed
+from gateway.relay.at_rest import INBOX, INBOX_RECEIPT, envelope_subject, inbox_key, open_signed, seal_signed
 from gateway.relay.border import Border, Command, Kinds, Moved, Query, SlowQuery
 from gateway.relay.commit_signing import sign_at_commit
 from gateway.relay.envelopes import Answer, Sealed, seal_receipt, unsigned_receipt, until_upgraded
 from gateway.relay.receipt_differences import difference, receipt_of
 from gateway.security.signing import RECEIPT
+from gateway.store import vault
 from gateway.store.port import Store, Transaction, WriteAfterRefusal
+from gateway.store.reading_ahead import Wanted, row_wanted
 from gateway.store.tables import Table, prints_without
 from gateway.store.vault import KeyDestroyed
 from gateway.time.clock import from_timestamp, to_microseconds
@@ -83,6 +85,15 @@ def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: 
     if isinstance(kind, Command) or kind.is_noted:
         _note(tx, content, answer, now)
     return receipt
+
+
+def receiving_wanted(tx: Transaction, kinds: Kinds, content: EnvelopeContent) -> list[Wanted]:
+    """The queries of `receive`, to be announced."""
+    kind = kinds.get(content.kind)
+    wanted = [row_wanted(_INBOX, content.origin, content.id)]
+    if isinstance(kind, Command):
+        wanted += [vault.key_wanted(envelope_subject(content.subject)), *kind.reads(tx, content)]
+    return wanted
 
 
 async def answer_slowly(store: Store, border: Border, query: SlowQuery, sealed: Sealed, now: datetime) -> Receipt:

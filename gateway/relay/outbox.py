@@ -7,13 +7,15 @@ from typing import NamedTuple
 from gateway.api.federation.v1.federation_pb2 import WaitingEnvelopes
 from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, Receipt
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.relay.at_rest import OUTBOX, OUTBOX_RECEIPT, open_signed, seal_signed
+from gateway.relay.at_rest import OUTBOX, OUTBOX_RECEIPT, envelope_subject, open_signed, seal_signed
 from gateway.relay.border import Border
 from gateway.relay.commit_signing import sign_at_commit
 from gateway.relay.envelopes import OutgoingEnvelope, Sealed, unsigned_envelope
 from gateway.relay.receipt_differences import difference, receipt_of
 from gateway.security.signing import ENVELOPE
+from gateway.store import vault
 from gateway.store.port import Transaction
+from gateway.store.reading_ahead import Wanted, least_wanted, row_wanted
 from gateway.store.tables import Table, prints_without
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 
@@ -111,6 +113,19 @@ def send(tx: Transaction, border: Border, outgoing: OutgoingEnvelope, *, now: da
         tx.publish(HandedOver(claimant), about=handed_over_to(claimant))
     else:
         tx.publish(Enqueued(sealed))
+
+
+def sending_wanted(subject: str) -> list[Wanted]:
+    """The queries of `send`, to be announced."""
+    return [
+        least_wanted(_OUTBOX, _Claim, {"subject": subject, "closed": None}),
+        vault.key_wanted(envelope_subject(subject)),
+    ]
+
+
+def closing_wanted(envelope_id: str, subject: str) -> list[Wanted]:
+    """The queries of `close_answered`, to be announced."""
+    return [row_wanted(_OUTBOX, envelope_id), vault.key_wanted(envelope_subject(subject))]
 
 
 def _claim(tx: Transaction, border: Border, subject: str) -> tuple[int, bool]:

@@ -28,13 +28,14 @@ from gateway.errors import Refused, reason_name
 from gateway.process import failpoints
 from gateway.relay.border import Command, SlowQuery
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed, open_envelope
-from gateway.relay.inbox import answer_slowly, receive
+from gateway.relay.inbox import answer_slowly, receive, receiving_wanted
 from gateway.relay.ports import RelayPorts
 from gateway.relay.sealed_batches import SealedBatchReceiver
 from gateway.rpc.calls import current_call
 from gateway.rpc.incidents import incident
 from gateway.security.sealing import Route
 from gateway.security.signing import count_signatures
+from gateway.store.reading_ahead import Announced
 from gateway.time.clock import to_timestamp
 from gateway.values.names import name_of
 
@@ -102,7 +103,11 @@ class Receiver:
         if isinstance(kind, SlowQuery):
             receipt = answer_slowly(ports.store, ports.border, kind, sealed, now)
         else:
-            receipt = ports.store.write(lambda tx: receive(tx, ports.border, ports.kinds, sealed, now))
+            receiving = Announced(
+                lambda tx: receive(tx, ports.border, ports.kinds, sealed, now),
+                lambda tx: receiving_wanted(tx, ports.kinds, content),
+            )
+            receipt = ports.store.write(receiving)
         return ports.tracing.around(
             receipt,
             f"process {name_of(EnvelopeKind, content.kind)}",

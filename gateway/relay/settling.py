@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Sequence
 from datetime import datetime
 
-from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.auditing import audit
 from gateway.errors import Refused, is_temporary, reason_name
 from gateway.process import failpoints
@@ -17,6 +17,7 @@ from gateway.relay.lanes import Delivered
 from gateway.relay.ports import RelayPorts
 from gateway.security.signing import count_signatures
 from gateway.store.port import Transaction
+from gateway.store.reading_ahead import Announced, Wanted
 from gateway.values.choices import UnknownChoice
 from gateway.values.names import name_of
 
@@ -92,11 +93,20 @@ class Settler:
     def _commit(self, delivered: Delivered, receipt: ReceiptContent) -> Awaitable[None]:
         content, now = delivered.queued.sealed.content, self._ports.clock.now()
         return self._ports.tracing.around(
-            self._ports.store.write(lambda tx: self._record(tx, delivered, receipt, now)),
+            self._ports.store.write(
+                Announced(
+                    lambda tx: self._record(tx, delivered, receipt, now), lambda tx: self._record_wanted(tx, content)
+                )
+            ),
             f"settle {name_of(EnvelopeKind, content.kind)}",
             parent=content.traceparent,
             attributes={"envelope.id": content.id, "envelope.destination": content.destination},
         )
+
+    def _record_wanted(self, tx: Transaction, sent: EnvelopeContent) -> list[Wanted]:
+        kind = self._ports.kinds[sent.kind]
+        more = kind.answered_reads(tx, sent) if isinstance(kind, Command) else ()
+        return [*outbox.closing_wanted(sent.id, sent.subject), *more]
 
     def _record(self, tx: Transaction, delivered: Delivered, receipt: ReceiptContent, now: datetime) -> None:
         sent = delivered.queued.sealed.content

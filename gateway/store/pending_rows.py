@@ -5,7 +5,8 @@ from typing import Generic
 
 from gateway.store.tables import Key, R, Table, Tally, Value
 
-WriteRows = Callable[[str, Sequence[Key]], int]
+WriteRows = Callable[[str, Sequence[Key], int], None]
+"""Runs a statement for rows, and raises RowMissing where fewer rows than the number change."""
 
 
 class RowPutTwice(Exception):
@@ -98,17 +99,15 @@ class Rows(Generic[R]):
         """
         table = self.table
         if self.removed:
-            write(table.remove, list(self.removed))
+            write(table.remove, list(self.removed), 0)
         if self.updated:
-            changed = [table.updated(row) for row in self.updated.values()]
-            if write(table.update, changed) < len(changed):
-                raise RowMissing(table.name)
+            write(table.update, [table.updated(row) for row in self.updated.values()], len(self.updated))
         if self.kept:
-            write(table.keep, list(self.kept.values()))
+            write(table.keep, list(self.kept.values()), 0)
         for key, complete in self.late.items():
             self.inserted[key] = complete(self.inserted[key])
         if self.inserted:
-            write(table.insert, list(self.inserted.values()))
+            write(table.insert, list(self.inserted.values()), 0)
         for rows in (self.found, self.removed, self.updated, self.kept, self.inserted, self.late, self._indexes):
             rows.clear()
 
@@ -156,4 +155,4 @@ class Sums:
 
     def write(self, write: WriteRows) -> None:
         """Writes all amounts."""
-        write(self.table.add, [(*key, *sums.values()) for key, sums in self._sums.items()])
+        write(self.table.add, [(*key, *sums.values()) for key, sums in self._sums.items()], 0)

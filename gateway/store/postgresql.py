@@ -25,13 +25,13 @@ from gateway.store.group_commit import Outcome, run_alone, run_together
 from gateway.store.port import CommittedElsewhere, Operation, store_unavailable
 from gateway.store.postgresql_connection import (
     FAILURES,
-    Connection,
     PostgresqlTransaction,
     Writer,
     completed,
     reading_pool,
 )
 from gateway.store.postgresql_listening import listen
+from gateway.store.postgresql_schema import Connection
 from gateway.store.schema import Migration
 
 READ_WAIT = 5.0  # seconds that a read waits for a connection: then the database is too busy to be waited for
@@ -182,6 +182,12 @@ class PostgresqlStore:
         return outcomes
 
     def _commit_together(self, operations: Sequence[Operation[object]]) -> list[Outcome] | None:
+        try:
+            self._writer.read_ahead(operations)
+        except self._writer.errors as failure:
+            _log.warning("the store could not read ahead: %s", failure)
+            self._writer.rollback()
+            return None
         outcomes = run_together(self._writer, operations)
         if outcomes is None:
             return None

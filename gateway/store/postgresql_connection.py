@@ -1,15 +1,13 @@
 """Connections to PostgreSQL: the writing one, which determines the outcome of a commit, and the reading ones."""
 
 import contextlib
-import functools
 import logging
 import os
-import re
 import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import psycopg
 from psycopg import sql
@@ -23,12 +21,16 @@ from psycopg_pool import ConnectionPool
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.security.region_keys import RegionKeys
-from gateway.store.port import DatabaseInUse, Value
+from gateway.store.pending_rows import RowMissing
+from gateway.store.port import DatabaseInUse, Operation, Value
+from gateway.store.postgresql_ahead import ReadAhead
 from gateway.store.postgresql_listening import CHANNEL, payloads
-from gateway.store.postgresql_schema import require_current
+from gateway.store.postgresql_rows import for_all_rows, translated
+from gateway.store.postgresql_schema import Connection, require_current
+from gateway.store.reading_ahead import Announced
 from gateway.store.schema import Migration, SchemaMismatch
-from gateway.store.tables import Key
-from gateway.store.unit_of_work import Parameters, UnitOfWork, UnitTransaction
+from gateway.store.tables import Key, Parameters, values_of
+from gateway.store.unit_of_work import Cursor, UnitOfWork, UnitTransaction, is_query
 
 LOCK_WAIT = "8s"  # for a lock: longer than a process that froze keeps one
 FROZEN_WAIT = "5s"  # in a transaction without a statement: then the server ends it
@@ -57,10 +59,8 @@ _DEFAULTS: dict[str, int | str] = {
 }
 _READING = "SET lock_timeout = '5s'; SET statement_timeout = '30s'"
 _LONGEST_SUBJECT = 1000  # bytes of a notification's subject; many subjects fit into one notification
-_PARAMETER = re.compile(r"'[^']*'|:([a-z_][a-z0-9_]*)|[?%]")
 _log = logging.getLogger(__name__)
 
-Connection = psycopg.Connection[tuple[object, ...]]
 FAILURES: tuple[type[Exception], ...] = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -68,26 +68,22 @@ FAILURES: tuple[type[Exception], ...] = (
 )
 
 
-@functools.lru_cache(maxsize=2 * _PREPARED)
-def translated(statement: str) -> bytes:
-    """A statement with `:name` or `?` parameters as psycopg takes it."""
-    return _PARAMETER.sub(_placeholder, statement).encode()
-
-
-def _placeholder(found: re.Match[str]) -> str:
-    if found[0] == "?":
-        return "%s"
-    return f"%({found[1]})s" if found[1] else found[0].replace("%", "%%")
-
-
 class PostgresqlTransaction(UnitTransaction):
     """An operation's view of the open transaction."""
 
-    def __init__(self, connection: Connection, keys: RegionKeys | None = None, unit: UnitOfWork | None = None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        keys: RegionKeys | None = None,
+        unit: UnitOfWork | None = None,
+        ahead: ReadAhead | None = None,
+    ) -> None:
         super().__init__(keys, unit)
         self._connection = connection
+        self._ahead = ahead
         self.found_disk_full = False
         self.subjects: list[str] = []
+        self._written: list[tuple[psycopg.Cursor[tuple[object, ...]], str, int]] = []
 
     def publish(self, event: object, *, about: str = "") -> None:
         """See the port."""
@@ -97,41 +93,69 @@ class PostgresqlTransaction(UnitTransaction):
         if about:
             self.subjects.append(about)
 
-    def _run(self, sql: str, parameters: Parameters) -> psycopg.Cursor[tuple[object, ...]]:
+    def _run(self, sql: str, parameters: Parameters) -> Cursor:
+        if self._ahead is not None:
+            if not is_query(sql):
+                self._ahead.forget(sql)
+            elif (found := self._ahead.find(sql, parameters)) is not None:
+                return found
         try:
             cursor = self._connection.execute(translated(sql), parameters)
         except psycopg.Error as error:
-            values = parameters.values() if isinstance(parameters, Mapping) else parameters
-            raise self._told(error, values) from None
+            raise self._told(error, values_of(parameters)) from None
         if cursor.rowcount > 0 and not (cursor.statusmessage or "").startswith("SELECT"):
             self._has_written = True
         return cursor
 
     def _run_many(self, sql: str, rows: Sequence[Mapping[str, Value]]) -> int:
-        changed = self._execute_many(translated(sql), rows, (value for row in rows for value in row.values()))
-        self._has_written = self._has_written or changed > 0
-        return changed
-
-    def _write_rows(self, sql: str, rows: Sequence[Key]) -> int:
-        return self._execute_many(translated(sql), rows, (value for row in rows for value in row))
-
-    def _execute_many(
-        self, statement: bytes, rows: Sequence[Mapping[str, Value] | Key], values: Iterable[Value]
-    ) -> int:
-        """`values` are those of all rows."""
+        self._forget(sql)
         cursor = self._connection.cursor()
         try:
-            cursor.executemany(statement, rows)
+            cursor.executemany(translated(sql), rows)
         except psycopg.Error as error:
-            raise self._told(error, values) from None
+            raise self._told(error, (value for row in rows for value in row.values())) from None
+        self._has_written = self._has_written or cursor.rowcount > 0
         return cursor.rowcount
+
+    def _write_rows(self, sql: str, rows: Sequence[Key], least: int) -> None:
+        self._forget(sql)
+        statement, columns = for_all_rows(sql, rows)
+        if any(map(_holds_nul, columns)):  # in an array, only the server would notice: after that nothing is committed
+            raise _nul_refused()
+        try:
+            self._written.append((self._connection.execute(statement, columns), sql, least))
+        except psycopg.Error as error:
+            raise self._told(error, ()) from None
+
+    @contextlib.contextmanager
+    def _together(self) -> Iterator[None]:
+        """Sends the statements without waiting for the result of each."""
+        self._written = []
+        try:
+            with self._connection.pipeline():
+                yield
+        except psycopg.Error as error:
+            raise self._told(error, ()) from None
+        for cursor, statement, least in self._written:
+            if cursor.rowcount < least:
+                raise RowMissing(statement)
+
+    def _forget(self, sql: str) -> None:
+        if self._ahead is not None:
+            self._ahead.forget(sql)
 
     def _told(self, error: psycopg.Error, values: Iterable[Value]) -> Exception:
         """The exception of an operation for an error of a statement with these parameters."""
         self.found_disk_full = self.found_disk_full or isinstance(error, DiskFull)
-        if any(isinstance(value, str) and "\0" in value for value in values):
-            return Refused(Reason.REASON_REQUEST_INVALID, field="text", problem="holds a NUL character")
-        return _without_values(error)
+        return _nul_refused() if _holds_nul(values) else _without_values(error)
+
+
+def _holds_nul(values: Iterable[Value]) -> bool:
+    return any(isinstance(value, str) and "\0" in value for value in values)
+
+
+def _nul_refused() -> Refused:
+    return Refused(Reason.REASON_REQUEST_INVALID, field="text", problem="holds a NUL character")
 
 
 def _without_values(error: psycopg.Error) -> psycopg.Error:
@@ -160,6 +184,7 @@ class Writer:
         self._last_batch = ""  # as the server has it, as far as is known here
         self._line: socket.socket | None = None
         self._line_lock = threading.Lock()
+        self._ahead = ReadAhead()
         self._connection = self._connect()
 
     @classmethod
@@ -216,12 +241,25 @@ class Writer:
         """See the port. Waits until no other process is in a transaction."""
         self._disk_full = self._disk_full or any(each.found_disk_full for each in self._transactions)
         self._transactions = []
+        self._ahead.begin()
         self.rollback()
         if not self._begin():
             # The connection was lost since the last transaction: nothing has begun that could be half done.
             if not self.is_connected():
                 raise psycopg.OperationalError("the database cannot be used now")
             self._connection.execute(_BEGIN)
+
+    def read_ahead(self, operations: Sequence[Operation[object]]) -> None:
+        """Reads what operations have announced, which are to share the open transaction. Raises psycopg.Error."""
+        announced = [each.reads for each in operations if isinstance(each, Announced)]
+        if announced:
+            keys = PostgresqlTransaction(self._connection, self.keys)
+            try:
+                self._ahead.read(self._connection, keys, announced)
+            except psycopg.Error as error:
+                raise _without_values(error) from None
+            except (ValueError, OverflowError) as error:
+                raise psycopg.DataError(f"an announced value cannot be sent: {type(error).__name__}") from None
 
     def commit(self) -> None:
         """See the port. Where the response is lost, the server is queried for the outcome of the transaction."""
@@ -256,7 +294,8 @@ class Writer:
 
     def transaction(self, unit: UnitOfWork | None = None) -> PostgresqlTransaction:
         """See the port."""
-        transaction = PostgresqlTransaction(self._connection, self.keys, unit)
+        ahead = None if unit is None else self._ahead
+        transaction = PostgresqlTransaction(self._connection, self.keys, unit, ahead)
         self._transactions.append(transaction)
         return transaction
 

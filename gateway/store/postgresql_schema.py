@@ -18,6 +18,7 @@ from gateway.store.schema import (
 )
 
 ENGINE = "postgresql"
+Connection = psycopg.Connection[tuple[object, ...]]
 
 # A row per writing process: the random id of its last transaction, read where a commit's response was lost. The table
 # belongs to the store, so it exists before any schema file.
@@ -36,7 +37,7 @@ def ddl(sql: str) -> str:
     return _WORDS.sub(lambda found: _TYPES.get(found[0], found[0]), sql)
 
 
-def applied(connection: psycopg.Connection[tuple[object, ...]]) -> Applied:
+def applied(connection: Connection) -> Applied:
     """The migrations applied to the database; none in an empty one."""
     with connection.cursor() as cursor:
         if cursor.execute("SELECT to_regclass('schema_migrations')").fetchone() == (None,):
@@ -44,7 +45,7 @@ def applied(connection: psycopg.Connection[tuple[object, ...]]) -> Applied:
         return applied_from([(str(a), str(b), str(c)) for a, b, c in cursor.execute(APPLIED).fetchall()])
 
 
-def apply(connection: psycopg.Connection[tuple[object, ...]], migrations: Sequence[Migration]) -> list[Migration]:
+def apply(connection: Connection, migrations: Sequence[Migration]) -> list[Migration]:
     """Applies the missing migrations in one transaction, and returns them.
 
     Raises SchemaMismatch, MigrationFailed, or a psycopg.Error.
@@ -67,7 +68,7 @@ def apply(connection: psycopg.Connection[tuple[object, ...]], migrations: Sequen
     return missing
 
 
-def require_current(connection: psycopg.Connection[tuple[object, ...]], migrations: Sequence[Migration]) -> None:
+def require_current(connection: Connection, migrations: Sequence[Migration]) -> None:
     """Raises SchemaMismatch unless the schema is that of this version. An empty database is outdated too."""
     if missing := pending(applied(connection), migrations, ENGINE):
         raise SchemaOutdated(missing)

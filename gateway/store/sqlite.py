@@ -20,11 +20,12 @@ from gateway.process.files import make_private
 from gateway.security.region_keys import RegionKeys
 from gateway.store.commit_queue import CommitQueue
 from gateway.store.group_commit import Outcome, run_alone, start_batch
+from gateway.store.pending_rows import RowMissing
 from gateway.store.port import DatabaseInUse, Destroyed, Operation, Transaction, Value
 from gateway.store.schema import Migration
 from gateway.store.sqlite_schema import require_current
-from gateway.store.tables import Key
-from gateway.store.unit_of_work import Parameters, UnitOfWork, UnitTransaction
+from gateway.store.tables import Key, Parameters
+from gateway.store.unit_of_work import UnitOfWork, UnitTransaction
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -63,10 +64,11 @@ class SqliteTransaction(UnitTransaction):
     def _run_many(self, sql: str, rows: Sequence[Mapping[str, Value]]) -> int:
         return self._connection.executemany(sql, rows).rowcount
 
-    def _write_rows(self, sql: str, rows: Sequence[Key]) -> int:
+    def _write_rows(self, sql: str, rows: Sequence[Key], least: int) -> None:
         before = self._connection.total_changes
         try:
-            return self._connection.executemany(sql, rows).rowcount
+            if self._connection.executemany(sql, rows).rowcount < least:
+                raise RowMissing(sql)
         finally:
             self._changes_before += self._connection.total_changes - before
 

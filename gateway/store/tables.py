@@ -3,7 +3,7 @@
 A statement has a `?` for each of its values; queries for rows by other columns have `:name` parameters.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from operator import itemgetter
@@ -11,6 +11,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 Value = int | float | str | bytes | None
 Key = tuple[Value, ...]
+Parameters = Mapping[str, Value] | Key
 R = TypeVar("R", bound=NamedTuple)
 S = TypeVar("S", bound=NamedTuple)
 
@@ -121,6 +122,11 @@ def least_of(
         lambda row: shape._make(values_of(row)),
         Table(table.name, shape, table.key).key_of,
     )
+
+
+def values_of(parameters: Parameters) -> Key:
+    """The values of the parameters of a statement, in order."""
+    return tuple(parameters.values()) if isinstance(parameters, Mapping) else parameters
 
 
 def _select(columns: Sequence[str], table: Table[R], wanted: tuple[tuple[str, bool], ...]) -> str:

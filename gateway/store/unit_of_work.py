@@ -6,20 +6,20 @@ Every statement of SQL sees the rows that were put before it: tables that it nam
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
 from gateway.errors import Refused
 from gateway.security.region_keys import RegionKeys, SubjectKey
 from gateway.store.pending_rows import Rows, Sums, WriteRows
-from gateway.store.tables import Key, R, S, Table, Tally, Value, least_of, query_of
+from gateway.store.tables import Key, Parameters, R, S, Table, Tally, Value, least_of, query_of
 
 _STATEMENTS = 2048  # whose words are kept: more than all named statements of a process
 _WORD = re.compile(r"\w+")
 
 T = TypeVar("T")
 C = TypeVar("C", bound="Companion")
-Parameters = Mapping[str, Value] | Key
 
 
 class RowsNotWritten(Exception):
@@ -52,9 +52,14 @@ class Cursor(Protocol):
 
 
 @lru_cache(maxsize=_STATEMENTS)
-def _words(statement: str) -> tuple[frozenset[str], bool]:
-    """The words of a statement, and whether it only reads."""
-    return frozenset(_WORD.findall(statement.lower())), statement.lstrip()[:6].upper() == "SELECT"
+def words_of(statement: str) -> frozenset[str]:
+    """The words of a statement in lower case, the names of its tables among them."""
+    return frozenset(_WORD.findall(statement.lower()))
+
+
+def is_query(statement: str) -> bool:
+    """Whether a statement only reads."""
+    return statement.lstrip()[:6].upper() == "SELECT"
 
 
 class UnitOfWork:
@@ -76,14 +81,12 @@ class UnitOfWork:
         """Whether pending rows could not be written."""
 
     def write(self, names: Collection[str], write: WriteRows) -> None:
-        """Writes the pending rows of tables. After an error, the unit is broken."""
+        """Writes the pending rows of tables."""
         for name in [name for name in self.pending if name in names]:
             rows = self.pending[name]
-            self.is_broken = True
             if rows.late:
                 self.finish()
             rows.write(write)
-            self.is_broken = False
             del self.pending[name]
 
     def forget(self, names: Collection[str]) -> None:
@@ -131,8 +134,15 @@ class UnitTransaction(ABC):
         """Runs a statement with `:name` parameters for each row; returns how many rows all changed."""
 
     @abstractmethod
-    def _write_rows(self, sql: str, rows: Sequence[Key]) -> int:
-        """As `_run_many` with `?` parameters. The changes are not those of this operation alone."""
+    def _write_rows(self, sql: str, rows: Sequence[Key], least: int) -> None:
+        """As `_run_many` with `?` parameters. The changes are not those of this operation alone.
+
+        Raises RowMissing where fewer than `least` rows change, at the end of `_together` at the latest.
+        """
+
+    def _together(self) -> AbstractContextManager[object]:
+        """The context of all `_write_rows` of a moment."""
+        return nullcontext()
 
     def execute(self, sql: str, **parameters: Value) -> int:
         """See the port."""
@@ -284,13 +294,10 @@ class UnitTransaction(ABC):
     def _show_rows_to(self, sql: str) -> None:
         """Writes the pending rows of the tables that a statement names, and forgets values that it may change."""
         names = self._unit.names
-        if not names:
-            return
-        words, only_reads = _words(sql)
-        if not words.isdisjoint(names):
+        if names and not (words := words_of(sql)).isdisjoint(names):
             named = words & names
             self._write(named)
-            if not only_reads:
+            if not is_query(sql):
                 self._unit.forget(named)
 
     def _rows(self, table: Table[R]) -> Rows[R]:
@@ -321,8 +328,13 @@ class UnitTransaction(ABC):
     def _write(self, names: Collection[str]) -> None:
         if self._unit.is_broken:
             raise RowsNotWritten
+        if self._unit.pending.keys().isdisjoint(names):
+            return
+        self._unit.is_broken = True
         try:
-            self._unit.write(names, self._write_rows)
+            with self._together():
+                self._unit.write(names, self._write_rows)
+            self._unit.is_broken = False
         except Refused:
             if self._writes_through:
                 raise

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from gateway.security.region_keys import KEY_BYTES, RegionKeys, SubjectKey
 from gateway.store.batched_lookup import rows_among
 from gateway.store.port import Destroyed, Transaction
+from gateway.store.reading_ahead import Wanted, row_wanted
 from gateway.store.tables import Table
 
 _VERSION = b"\x01"
@@ -123,6 +124,11 @@ def index_of(tx: Transaction, kind: str, value: str) -> str:
     `kind` keeps equal values of different kinds apart, for example `number` and `identity document`.
     """
     return hmac.digest(_keys(tx).set.index.secret, f"{kind}\0{value}".encode(), "sha256").hex()
+
+
+def key_wanted(subject: str) -> Wanted:
+    """The query for the key of a subject, to be announced."""
+    return row_wanted(_DATA_KEYS, subject)
 
 
 def key_ids_of(tx: Transaction, subjects: Sequence[str]) -> list[str]:

@@ -3,7 +3,7 @@
 Erased customers are not found, and are left out of lists.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -21,6 +21,7 @@ from gateway.store import vault
 from gateway.store.batched_lookup import rows_among
 from gateway.store.pending_rows import RowMissing
 from gateway.store.port import Transaction
+from gateway.store.reading_ahead import Wanted, rows_wanted
 from gateway.store.tables import Table, prints_without
 from gateway.time.clock import from_microseconds, to_microseconds
 from gateway.wording.masking import masked_address, masked_email, masked_name, masked_number, masked_text, prints_masked
@@ -160,6 +161,15 @@ def line_at_rest(tx: Transaction, product_id: str) -> LineAtRest | None:
 def _numbered(tx: Transaction, number: str) -> list[LineAtRest]:
     """The stored row of the line with a number, if there is one."""
     return tx.find_all(_LINES, number=number_index(tx, number))
+
+
+def line_wanted(tx: Transaction, number: str, follows: Callable[[LineAtRest], Iterable[Wanted]]) -> Wanted:
+    """The queries of `find_line`, to be announced, and those that follow from a line."""
+
+    def following(line: LineAtRest) -> list[Wanted]:
+        return [vault.key_wanted(customer_subject(line.customer_id)), *follows(line)]
+
+    return rows_wanted(_LINES, {"number": number_index(tx, number)}, following)
 
 
 def insert_line(tx: Transaction, line: Line) -> None:

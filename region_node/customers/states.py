@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
 from gateway.store.port import Transaction
+from gateway.store.reading_ahead import Wanted, row_wanted
 from gateway.store.tables import Table
 from gateway.time.clock import from_microseconds, to_microseconds
 from region_node.customers.rows import Line, LineAtRest
@@ -56,6 +57,11 @@ def note_state(tx: Transaction, before: LineAtRest | None, after: Line, now: dat
         if tx.find(_STATES, before.product_id, start) is None:
             tx.keep(_STATES, old)
     tx.keep(_STATES, _StateAtRest(after.product_id, time, after.status, after.suspension_kind, after.plan_id))
+
+
+def former_state_wanted(line: LineAtRest) -> Wanted:
+    """The query of `note_state` for the first state of a line, to be announced."""
+    return row_wanted(_STATES, line.product_id, line.start_time)
 
 
 def _state(

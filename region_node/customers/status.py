@@ -6,6 +6,7 @@ from gateway.api.region.v1.erasure_service_pb2 import CustomerStatus
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import Transaction
+from gateway.store.reading_ahead import Wanted, row_wanted
 from gateway.store.tables import Table
 
 ACTIVE = CustomerStatus.CUSTOMER_STATUS_ACTIVE
@@ -25,6 +26,11 @@ def status_of(tx: Transaction, customer_id: str) -> CustomerStatus.ValueType | N
     """The status of a customer; None for an unknown one."""
     found = tx.find(_STATUSES, customer_id)
     return None if found is None else found.status
+
+
+def status_wanted(customer_id: str) -> Wanted:
+    """The query of `status_of`, to be announced."""
+    return row_wanted(_STATUSES, customer_id)
 
 
 def keep_status(tx: Transaction, customer_id: str, status: CustomerStatus.ValueType) -> None:

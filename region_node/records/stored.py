@@ -17,6 +17,7 @@ from gateway.rpc.pages import sequence_after
 from gateway.store import vault
 from gateway.store.pending_rows import RowMissing
 from gateway.store.port import Transaction, Value
+from gateway.store.reading_ahead import Wanted, row_wanted
 from gateway.store.tables import Table, prints_without
 from region_node.records.listing import Page, Selection
 
@@ -73,6 +74,10 @@ class Records(Generic[M, R]):
     def is_known(self, tx: Transaction, name: str) -> bool:
         """Whether there is a record with an id, also an unreadable one."""
         return tx.find(self._rows, name) is not None
+
+    def wanted(self, name: str) -> list[Wanted]:
+        """The queries for the record with an id, to be announced."""
+        return [row_wanted(self._rows, name), vault.key_wanted(self.subject(name))]
 
     def require(self, tx: Transaction, name: str) -> R:
         """The record with an id. Raises Refused with the reason `not_found`."""

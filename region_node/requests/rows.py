@@ -11,6 +11,7 @@ from gateway.errors import Refused
 from gateway.relay.at_rest import envelope_subject
 from gateway.store import vault
 from gateway.store.port import Transaction
+from gateway.store.reading_ahead import Wanted, row_wanted
 from gateway.store.tables import Table
 from gateway.time.clock import to_microseconds
 
@@ -71,6 +72,11 @@ def find_request(tx: Transaction, caller: str, request_id: str) -> RequestRow | 
     """The stored request."""
     row = tx.find(_REQUESTS, caller, request_id)
     return None if row is None else _request_row(tx, row)
+
+
+def request_wanted(caller: str, request_id: str) -> Wanted:
+    """The query of `find_request`, to be announced."""
+    return row_wanted(_REQUESTS, caller, request_id)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, lasting, reason_name, text
+from gateway.relay.border import Reads
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.node.context import RegionContext
@@ -23,6 +24,11 @@ from region_node.tickets.followed import Facts, Followed, M, R
 _CLOCK_ERROR = timedelta(seconds=31)  # between two members whose clocks are trusted
 _OLDEST = timedelta(days=3650)  # as long as a filing may travel
 _log = logging.getLogger(__name__)
+
+
+def reads_of(kind: Followed[M, R]) -> Reads:
+    """The queries for the record that an envelope is about, to be announced."""
+    return lambda _, content: kind.records.wanted(content.subject)
 
 
 def require_origin(kind: Followed[M, R], name: str, content: EnvelopeContent) -> None:

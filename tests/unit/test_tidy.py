@@ -22,6 +22,7 @@ OPTION = "gateway.api.types.v1.allow"
 # Where everything must be caught, as `path::Class.function`, with the reason.
 BROAD_EXCEPT = {
     "gateway/store/group_commit.py::_run": "what an operation raises is the answer to its caller alone",
+    "gateway/store/postgresql_ahead.py::_told": "a wrong announcement only saves no time: its operation runs",
     "region_node/business/orders/bulk.py::_answer_one": "a defect in one order is its refusal, and not that of others",
 }
 

@@ -21,8 +21,10 @@ from gateway.relay.lanes import Lanes
 from gateway.relay.outbox import Enqueued
 from gateway.security.identity import Identity
 from gateway.store.port import CommittedElsewhere, OutcomeLost, Store, Transaction
+from gateway.store.reading_ahead import Announced
 from gateway.time.clock import Clock
 from region_node.business.orders import handling, home, intake, rules
+from region_node.business.orders.announced import taking_in
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import (
     ORDER,
@@ -145,7 +147,12 @@ class OrderApplication:
         """Accepts an order; with too few documents, together with those on file."""
         context, store = self._ports.context, self._ports.store
         try:
-            return await store.write(lambda tx: intake.submit(tx, context, caller, request, now))
+            return await store.write(
+                Announced(
+                    lambda tx: intake.submit(tx, context, caller, request, now),
+                    lambda tx: taking_in(caller, context.node.region),
+                )
+            )
         except Refused as refused:
             on_file = await self._on_file(refused, caller, request)
             return await store.write(lambda tx: intake.submit(tx, context, caller, request, now, on_file))

@@ -13,6 +13,7 @@ from gateway.relay.border import Command, Kinds, Moved
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.business.orders import handling, home, intake, rules
+from region_node.business.orders.announced import deciding
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import ORDER, ORDER_RECORDS, OrderRow, find_order, insert_order
 from region_node.customers.documents.rules import require_materials
@@ -28,10 +29,15 @@ class OrderEnvelopes:
 
     def kinds(self) -> Kinds:
         """The handlers of each kind and of its receipts."""
+        known = border.reads_of(ORDER)
         return {
-            EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT: Command(self._submitted, self._submission_answered),
-            EnvelopeKind.ENVELOPE_KIND_ORDER_COMMAND: Command(self._commanded, self._command_answered),
-            EnvelopeKind.ENVELOPE_KIND_ORDER_UPDATE: Command(self._updated, self._update_answered),
+            EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT: Command(
+                self._submitted, self._submission_answered, reads=deciding, answered_reads=known
+            ),
+            EnvelopeKind.ENVELOPE_KIND_ORDER_COMMAND: Command(
+                self._commanded, self._command_answered, reads=known, answered_reads=known
+            ),
+            EnvelopeKind.ENVELOPE_KIND_ORDER_UPDATE: Command(self._updated, self._update_answered, reads=known),
         }
 
     def _submitted(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:

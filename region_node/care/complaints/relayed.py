@@ -30,10 +30,15 @@ class ComplaintEnvelopes:
 
     def kinds(self) -> Kinds:
         """The handlers of each kind and of its receipts."""
+        known = border.reads_of(COMPLAINT)
         return {
-            EnvelopeKind.ENVELOPE_KIND_COMPLAINT_FILED: Command(self._filed, self._filing_answered),
-            EnvelopeKind.ENVELOPE_KIND_COMPLAINT_COMMAND: Command(self._commanded, self._command_answered),
-            EnvelopeKind.ENVELOPE_KIND_COMPLAINT_UPDATE: Command(self._updated, self._update_answered),
+            EnvelopeKind.ENVELOPE_KIND_COMPLAINT_FILED: Command(
+                self._filed, self._filing_answered, reads=known, answered_reads=known
+            ),
+            EnvelopeKind.ENVELOPE_KIND_COMPLAINT_COMMAND: Command(
+                self._commanded, self._command_answered, reads=known, answered_reads=known
+            ),
+            EnvelopeKind.ENVELOPE_KIND_COMPLAINT_UPDATE: Command(self._updated, self._update_answered, reads=known),
             KIND: SlowQuery(self._attachments.answer),
         }
 

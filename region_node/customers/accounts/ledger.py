@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from gateway.store.port import Transaction
+from gateway.store.reading_ahead import Wanted, query_wanted
 from gateway.store.tables import Table
 from gateway.time.clock import to_microseconds
 from region_node.customers.accounts.rules import EntryKind, Posting, require_balanced
@@ -38,6 +39,7 @@ class _EntryAtRest(NamedTuple):
     time: int
 
 
+_BALANCE = "SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM ledger_entries WHERE account = :a"
 _ENTRIES = Table("ledger_entries", _EntryAtRest, key=("posting_id", "account"))
 
 
@@ -59,12 +61,12 @@ def post_all(tx: Transaction, postings: Sequence[Posting], currency: str, now: d
 
 def balance(tx: Transaction, account: str) -> int:
     """The sum of an account's entries, in minor units."""
-    return (
-        tx.first(
-            int, "SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM ledger_entries WHERE account = :a", a=account
-        )
-        or 0
-    )
+    return tx.first(int, _BALANCE, a=account) or 0
+
+
+def balance_wanted(account: str) -> Wanted:
+    """The query of `balance`, to be announced."""
+    return query_wanted(_BALANCE, a=account)
 
 
 def balance_before(tx: Transaction, account: str, instant: datetime) -> int:

@@ -28,10 +28,15 @@ class FaultEnvelopes:
 
     def kinds(self) -> Kinds:
         """The handlers of each kind and of its receipts."""
+        known = border.reads_of(FAULT)
         return {
-            EnvelopeKind.ENVELOPE_KIND_FAULT_REPORTED: Command(self._reported, self._report_answered),
-            EnvelopeKind.ENVELOPE_KIND_FAULT_COMMAND: Command(self._commanded, self._command_answered),
-            EnvelopeKind.ENVELOPE_KIND_FAULT_UPDATE: Command(self._updated, self._update_answered),
+            EnvelopeKind.ENVELOPE_KIND_FAULT_REPORTED: Command(
+                self._reported, self._report_answered, reads=known, answered_reads=known
+            ),
+            EnvelopeKind.ENVELOPE_KIND_FAULT_COMMAND: Command(
+                self._commanded, self._command_answered, reads=known, answered_reads=known
+            ),
+            EnvelopeKind.ENVELOPE_KIND_FAULT_UPDATE: Command(self._updated, self._update_answered, reads=known),
         }
 
     def _reported(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:

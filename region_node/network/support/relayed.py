@@ -28,9 +28,12 @@ class SupportEnvelopes:
 
     def kinds(self) -> Kinds:
         """The handlers of each kind and of its receipts."""
+        known = border.reads_of(SUPPORT)
         return {
-            EnvelopeKind.ENVELOPE_KIND_SUPPORT_COMMAND: Command(self._commanded, self._command_answered),
-            EnvelopeKind.ENVELOPE_KIND_SUPPORT_UPDATE: Command(self._updated, _nothing),
+            EnvelopeKind.ENVELOPE_KIND_SUPPORT_COMMAND: Command(
+                self._commanded, self._command_answered, reads=known, answered_reads=known
+            ),
+            EnvelopeKind.ENVELOPE_KIND_SUPPORT_UPDATE: Command(self._updated, _nothing, reads=known),
             EnvelopeKind.ENVELOPE_KIND_SUPPORT_SEARCH: Query(self._searched),
         }
 
