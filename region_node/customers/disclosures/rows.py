@@ -8,6 +8,7 @@ from gateway.api.federation.v1.configuration_pb2 import LegalBasis, SharedField
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.store.port import Transaction
+from gateway.store.tables import Table
 from gateway.store.vault import KeyDestroyed, open_sealed, seal
 from gateway.time.clock import from_microseconds, to_microseconds
 from region_node.customers.rows import Line
@@ -36,16 +37,37 @@ class DisclosureRow:
     sequence: int = 0
 
 
+@dataclass(frozen=True)
+class _AtRest:
+    """The columns of a disclosure; its particulars are sealed, and its time is in microseconds."""
+
+    sequence: int
+    customer_id: str
+    product_id: str
+    kind: DisclosureKind.ValueType
+    time: int
+    region: str
+    operator: str
+    purpose: str
+    legal_basis: LegalBasis.ValueType
+    grant_id: str
+    shown: str
+    masked: str
+    refused: Reason.ValueType
+    particulars: bytes = field(repr=False)
+
+
+_TABLE = Table(_DISCLOSURES, _AtRest, key=("sequence",))
+_LAST = "last"
+
+
 def note_disclosure(tx: Transaction, line: Line, row: DisclosureRow) -> None:
     """Adds a row to the customer's own list."""
-    subject = customer_subject(line.customer_id)
-    tx.execute(
-        "INSERT INTO disclosures (sequence, customer_id, product_id, kind, time, region, operator, purpose,"
-        " legal_basis, grant_id, shown, masked, refused, particulars)"
-        " SELECT COALESCE(MAX(sequence), 0) + 1, :customer, :product, :kind, CAST(:time AS BIGINT), :region, :operator,"
-        " :purpose, :legal_basis, :grant_id, :shown, :masked, :refused, :particulars FROM disclosures",
-        customer=line.customer_id,
-        product=line.product_id,
+    sequence = tx.once(_DISCLOSURES, _LAST, lambda: _last_sequence(tx)) + 1
+    at_rest = _AtRest(
+        sequence=sequence,
+        customer_id=line.customer_id,
+        product_id=line.product_id,
         kind=row.kind,
         time=to_microseconds(row.time),
         region=row.region,
@@ -56,8 +78,14 @@ def note_disclosure(tx: Transaction, line: Line, row: DisclosureRow) -> None:
         shown=fields_written(row.shown),
         masked=fields_written(row.masked),
         refused=row.refused,
-        particulars=seal(tx, subject, _DISCLOSURES, row.particulars.SerializeToString()),
+        particulars=seal(tx, customer_subject(line.customer_id), _DISCLOSURES, row.particulars.SerializeToString()),
     )
+    tx.insert(_TABLE, at_rest)
+    tx.know(_DISCLOSURES, _LAST, sequence)
+
+
+def _last_sequence(tx: Transaction) -> int:
+    return tx.first(int, "SELECT COALESCE(MAX(sequence), 0) FROM disclosures") or 0
 
 
 _NOTED = 50  # the most rows that are looked at: more reads of one line in the interval than any region has

@@ -88,6 +88,8 @@ def read_shared(
     require_basis(purpose, asked.legal_basis, asked.order_id, asked.reference)
     reading_fields = asked_fields(purpose, asked.fields)
     line = find_own_line(tx, context, asked.number)
+    known = None if line is None else _known(tx, context, asked, questioner, line)
+    has_decisions = known is not None and bool(known.decisions)
     reading = Reading(
         home=context.region,
         reader=questioner.region,
@@ -95,9 +97,9 @@ def read_shared(
         legal_basis=asked.legal_basis,
         fields=reading_fields,
         now=now,
-        known=None if line is None else _known(tx, context, asked, questioner, line),
+        known=known,
         without_agreement=context.federation.without_agreement((questioner.region, context.region), now),
-        text_version=version_of(context, purpose.name, questioner.region),
+        text_version=version_of(context, purpose.name, questioner.region) if has_decisions else "",
         zone=ZoneInfo(context.time_zone),
     )
     found = judge(reading)
