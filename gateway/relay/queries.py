@@ -62,12 +62,19 @@ class Asker:
         await asyncio.gather(*(lane.close() for lane in self._lanes.values()))
 
     async def _delivered(self, sealed: Sealed, deadline: float, attempts: int, alone: bool) -> DeliverResult:
-        """The result of the first of so many attempts that reaches the destination. Raises as the last one does."""
+        """The result of the first of so many attempts that reaches the destination. Raises as the last one does.
+
+        An answer for which its neighbours left no room is asked for again, alone.
+        """
         for attempt in range(1, attempts):
             try:
-                return await self._deliver(sealed, deadline, alone)
+                result = await self._deliver(sealed, deadline, alone)
             except Unreachable:
                 await asyncio.sleep(self._wait.seconds(attempt))
+                continue
+            if alone or result.not_delivered.reason != Reason.REASON_MESSAGE_TOO_LARGE:
+                return result
+            alone = True
         return await self._deliver(sealed, deadline, alone)
 
     async def _deliver(self, sealed: Sealed, deadline: float, alone: bool) -> DeliverResult:

@@ -221,8 +221,10 @@ class TrustedKeys:
             if root is None:
                 return False
             signed, signature, is_repeated = root, signature[:_SIGNATURE_BYTES], True
-        accepted = self._accepted.get(region, ())
-        return any(each.has_signed(signed, signature, is_repeated=is_repeated) for each in accepted)
+        for accepted in self._accepted.get(region, ()):
+            if accepted.has_signed(signed, signature, is_repeated=is_repeated):
+                return True
+        return False
 
     def _verified(self, region: str, certificate: x509.Certificate) -> _Accepted:
         issuer = next((each for each in self._authorities if _issued(each, certificate)), None)
