@@ -11,6 +11,7 @@ from gateway.store.port import Transaction
 from gateway.store.tables import Table
 from gateway.store.vault import KeyDestroyed, open_sealed, seal
 from gateway.time.clock import from_microseconds, to_microseconds
+from gateway.values.names import name_of
 from region_node.customers.rows import Line
 from region_node.node.subjects import customer_subject
 
@@ -169,7 +170,7 @@ def opened(tx: Transaction, line: Line, place: str, sealed: bytes) -> bytes:
 
 def fields_written(fields: Collection[SharedField.ValueType]) -> str:
     """Fields in the form of a column."""
-    return ",".join(SharedField.Name(each) for each in sorted(fields))
+    return ",".join(name_of(SharedField, each) for each in sorted(fields))
 
 
 def fields_read(written: str) -> list[SharedField.ValueType]:
