@@ -13,7 +13,6 @@ from google.protobuf.duration_pb2 import Duration
 
 from coordinator.membership.members import CurrentMembers, member_of, members_of
 from coordinator.membership.presence import Presence
-from coordinator.membership.proofs import Proofs
 from coordinator.membership.registered import trust_registered
 from coordinator.membership.rules import require_configured, require_not_suspended
 from coordinator.registry.port import Registry, Replica
@@ -78,8 +77,6 @@ class FederationService(FederationServiceServicer):
         self._heartbeats = Rate(_BURST, _BURST / ports.interval.total_seconds())
         self._newcomers = Rate(_BURST, _BURST / _NEWCOMERS_SECONDS)
         self._key_changes = Rate(KEY_CHANGES, _KEY_CHANGES_PER_HOUR / 3600)
-        # Each process of a region makes two statements: the end of its audit chain, and its sealing key.
-        self._proofs = Proofs(ports.keys, 2 * ENDPOINTS_PER_REGION)
         self._closed = False
         ports.members.on_change(lambda _: self._wake())
 
@@ -221,7 +218,7 @@ class FederationService(FederationServiceServicer):
 
     def _require_own_sealing_key(self, region: str, request: federation_pb2.JoinRequest) -> None:
         told = request.sealing_key
-        if request.HasField("sealing_key") and not is_proven(region, told, self._proofs.verify):
+        if request.HasField("sealing_key") and not is_proven(region, told, self._ports.keys.verify):
             raise _invalid("sealing_key", "not signed by the region")
 
     def _verified_head(self, region: str, request: federation_pb2.JoinRequest, now: datetime) -> KeptHead | None:
@@ -231,7 +228,7 @@ class FederationService(FederationServiceServicer):
         if len(told.hash) != len(GENESIS) or told.sequence > _LARGEST_SEQUENCE:
             raise _invalid("audit_head", "not a sequence number with a SHA-256 hash")
         head = Head(told.sequence, told.hash)
-        if not self._proofs.verify(region, AUDIT_HEAD, head.signed_bytes(), told.signature):
+        if not self._ports.keys.verify(region, AUDIT_HEAD, head.signed_bytes(), told.signature):
             raise _invalid("audit_head", "not signed by the region")
         return KeptHead(head, told.signature, now)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from coordinator.registry.port import Snapshot
 from coordinator.registry.rules import RegionFacts, Suspension
@@ -13,8 +14,26 @@ from gateway.auditing.audit import Head
 from gateway.auditing.audit_heads import Continuation, KeptHead, continuation
 from gateway.errors import Refused
 from gateway.store.port import Transaction
+from gateway.store.tables import Table
 from gateway.time.clock import from_microseconds, to_microseconds
 
+
+class _HeadRow(NamedTuple):
+    """The furthest audit head of a region; the time in microseconds."""
+
+    region: str
+    sequence: int
+    hash: bytes
+    signature: bytes
+    handed_in: int
+
+    @property
+    def head(self) -> Head:
+        """The end of the region's chain."""
+        return Head(self.sequence, self.hash)
+
+
+_HEADS = Table("audit_heads", _HeadRow, key=("region",))
 _JOINED = "SELECT region, signing_certificate, sealing_key, capabilities FROM joined_regions"
 
 
@@ -165,11 +184,8 @@ def reinstate(tx: Transaction, region: str, *, actor: str, now: datetime) -> Non
 
 def audit_head(tx: Transaction, region: str) -> KeptHead | None:
     """The furthest audit head of a region."""
-    return tx.first(
-        _kept_head,
-        "SELECT sequence, hash, signature, handed_in FROM audit_heads WHERE region = :region",
-        region=region,
-    )
+    row = tx.find(_HEADS, region)
+    return None if row is None else KeptHead(row.head, row.signature, from_microseconds(row.handed_in))
 
 
 def keep_audit_head(tx: Transaction, region: str, kept: KeptHead) -> bool:
@@ -177,17 +193,8 @@ def keep_audit_head(tx: Transaction, region: str, kept: KeptHead) -> bool:
     before = audit_head(tx, region)
     found = continuation(before, kept)
     if found is Continuation.FURTHER:
-        tx.execute(
-            "INSERT INTO audit_heads (region, sequence, hash, signature, handed_in)"
-            " VALUES (:region, :sequence, :hash, :signature, :handed_in)"
-            " ON CONFLICT (region) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash,"
-            " signature = excluded.signature, handed_in = excluded.handed_in",
-            region=region,
-            sequence=kept.head.sequence,
-            hash=kept.head.hash,
-            signature=kept.signature,
-            handed_in=to_microseconds(kept.time),
-        )
+        handed_in = to_microseconds(kept.time)
+        tx.keep(_HEADS, _HeadRow(region, kept.head.sequence, kept.head.hash, kept.signature, handed_in))
         before = kept
     if before is not None:
         tx.publish(HeadKept(region, before.head))
@@ -212,7 +219,3 @@ def _joined(
         sealing_key=SealingKey.FromString(sealing_key or b""),
         capabilities=Capabilities.FromString(capabilities or b""),
     )
-
-
-def _kept_head(sequence: int, digest: bytes, signature: bytes, handed_in: int) -> KeptHead:
-    return KeptHead(Head(sequence, digest), signature, from_microseconds(handed_in))

@@ -6,10 +6,10 @@ wherever somebody records it.
 
 import re
 import secrets
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -27,6 +27,7 @@ _unrecorded: ContextVar[str] = ContextVar("crossregion_traceparent", default="")
 _propagator = TraceContextTextMapPropagator()
 
 T = TypeVar("T")
+Named: TypeAlias = Callable[[], tuple[str, Mapping[str, str | int]]]
 
 
 class Tracing:
@@ -62,17 +63,15 @@ class Tracing:
         found = _FORM.fullmatch(parent) if parent else None
         return _Unrecorded(f"00-{found[1]}" if found else self._drawn.traceparent())
 
-    def around(
-        self, awaited: Awaitable[T], name: str, *, parent: str, attributes: Mapping[str, str | int]
-    ) -> Awaitable[T]:
-        """A consumer's span around something that is under way; `parent` is the traceparent of its cause."""
-        if not self._records:
-            return awaited
-        return self._within_span(awaited, name, parent, attributes)
+    def around(self, awaited: Awaitable[T], parent: str, named: Named) -> Awaitable[T]:
+        """A consumer's span around something that is under way; `parent` is the traceparent of its cause.
 
-    async def _within_span(
-        self, awaited: Awaitable[T], name: str, parent: str, attributes: Mapping[str, str | int]
-    ) -> T:
+        `named` gives the name and the attributes of the span, where it is recorded.
+        """
+        return self._within_span(awaited, parent, named) if self._records else awaited
+
+    async def _within_span(self, awaited: Awaitable[T], parent: str, named: Named) -> T:
+        name, attributes = named()
         with self.span(name, SpanKind.CONSUMER, parent=parent, attributes=attributes):
             return await awaited
 

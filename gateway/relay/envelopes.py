@@ -4,8 +4,7 @@ The signature covers the transported bytes. They are stored and forwarded unchan
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -121,18 +120,26 @@ def open_envelope(envelope: Envelope, keys: TrustedKeys, route: Route) -> Sealed
     if not keys.verify(content.origin, ENVELOPE, envelope.content, envelope.signature):
         raise Refused(Reason.REASON_ENVELOPE_SIGNATURE_INVALID, region=content.origin)
     require_plain(content)
-    with until_upgraded(content.destination):
+    with UntilUpgraded(content.destination):
         require_known(content)
     return Sealed(envelope, content)
 
 
-@contextmanager
-def until_upgraded(region: str) -> Iterator[None]:
+class UntilUpgraded:
     """Raises Refused with UPGRADE_REQUIRED where this region's version cannot read a command. `region` is this one."""
-    try:
-        yield
-    except UnknownChoice as unknown:
-        raise Refused(Reason.REASON_UPGRADE_REQUIRED, region=region, field=str(unknown)) from None
+
+    __slots__ = ("_region",)
+
+    def __init__(self, region: str) -> None:
+        self._region = region
+
+    def __enter__(self) -> None:
+        """Begins to read."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Refuses where the reading found an unknown choice."""
+        if isinstance(error, UnknownChoice):
+            raise Refused(Reason.REASON_UPGRADE_REQUIRED, region=self._region, field=str(error)) from None
 
 
 def digest(content: bytes) -> bytes:
@@ -181,6 +188,6 @@ def open_receipt(receipt: Receipt, keys: TrustedKeys, sent: Sealed) -> ReceiptCo
     answers_it = content.envelope_id == sent.content.id and content.content_digest == digest(sent.envelope.content)
     if not answers_it or content.destination != destination:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="the receipt answers another envelope")
-    with until_upgraded(sent.content.origin):
+    with UntilUpgraded(sent.content.origin):
         require_known(content)
     return content

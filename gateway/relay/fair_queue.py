@@ -5,7 +5,7 @@ Pure: no clock, no I/O.
 
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.relay.envelopes import Sealed
@@ -20,16 +20,15 @@ class QueuedEnvelope:
     withdrawn: bool = False
     not_taken: Reason.ValueType = Reason.REASON_UNSPECIFIED
     """Why the destination has not taken it, as far as that is kept."""
+    envelope_id: str = field(init=False)
+    """The envelope's id."""
+    subject: str = field(init=False)
+    """The envelope's subject: queued envelopes of one subject leave in the order in which they came."""
 
-    @property
-    def envelope_id(self) -> str:
-        """The envelope's id."""
-        return self.sealed.content.id
-
-    @property
-    def subject(self) -> str:
-        """The envelope's subject: queued envelopes of one subject leave in the order in which they came."""
-        return self.sealed.content.subject
+    def __post_init__(self) -> None:
+        """Reads the id and the subject."""
+        self.envelope_id = self.sealed.content.id
+        self.subject = self.sealed.content.subject
 
 
 _Lines = OrderedDict[str, deque[QueuedEnvelope]]
@@ -63,7 +62,7 @@ class FairQueue:
             return
         if self._out.get(queued.subject) == envelope_id:
             return
-        self._waiting[queued.envelope_id] = queued
+        self._waiting[envelope_id] = queued
         self._line(queued).append(queued)
 
     def take(self, limit: int, bytes_limit: int) -> list[QueuedEnvelope]:

@@ -14,7 +14,7 @@ from gateway.process import failpoints
 from gateway.relay.at_rest import INBOX, INBOX_RECEIPT, envelope_subject, inbox_key, open_signed, seal_signed
 from gateway.relay.border import Border, Command, Kinds, Moved, Query, SlowQuery
 from gateway.relay.commit_signing import sign_at_commit
-from gateway.relay.envelopes import Answer, Sealed, seal_receipt, unsigned_receipt, until_upgraded
+from gateway.relay.envelopes import Answer, Sealed, UntilUpgraded, seal_receipt, unsigned_receipt
 from gateway.relay.receipt_differences import difference, receipt_of
 from gateway.security.signing import RECEIPT
 from gateway.store import vault
@@ -105,7 +105,7 @@ async def answer_slowly(store: Store, border: Border, query: SlowQuery, sealed: 
     border.current.require_trusted_clock()
     try:
         _require_in_time(sealed, now)
-        with until_upgraded(border.region):
+        with UntilUpgraded(border.region):
             answer = await query.answer(sealed.content, now)
     except (Moved, Refused) as refused:
         answer = _refusal(refused)
@@ -162,7 +162,7 @@ def _decide(tx: Transaction, kind: Command | Query, sealed: Sealed, now: datetim
         _require_in_time(sealed, now)
         if isinstance(kind, Command) and not kind.is_repeatable:
             _require_not_forgotten(tx, sealed)
-        with until_upgraded(sealed.content.destination):
+        with UntilUpgraded(sealed.content.destination):
             return kind.act(tx, sealed.content, now)
     except (Moved, Refused) as refused:
         return _refusal(refused)

@@ -4,8 +4,6 @@ import asyncio
 import random
 from contextvars import copy_context
 
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
-
 from gateway.api.relay.v1.relay_pb2 import DeliverResult, Outcome
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable
@@ -52,16 +50,9 @@ class Asker:
         sealed = unsigned_envelope(
             outgoing, border.region, now=now, revision=border.current.revision, traceparent=traceparent
         )
-        retrying = AsyncRetrying(
-            stop=stop_after_attempt(attempts),
-            wait=self._wait,
-            retry=retry_if_exception_type(Unreachable),
-            sleep=asyncio.sleep,
-            reraise=True,
-        )
         try:
             async with asyncio.timeout_at(deadline):
-                result: DeliverResult = await retrying(self._deliver, sealed, deadline, alone)
+                result = await self._delivered(sealed, deadline, attempts, alone)
         except (Unreachable, TimeoutError):
             raise Refused(Reason.REASON_REGION_UNREACHABLE, region=outgoing.destination) from None
         return self._read(result, sealed)
@@ -69,6 +60,22 @@ class Asker:
     async def close(self) -> None:
         """Ends all questions in shared batches. A question alone ends with the task that asks it."""
         await asyncio.gather(*(lane.close() for lane in self._lanes.values()))
+
+    async def _delivered(self, sealed: Sealed, deadline: float, attempts: int, alone: bool) -> DeliverResult:
+        """The result of the first of so many attempts that reaches the destination. Raises as the last one does.
+
+        An answer for which its neighbours left no room is asked for again, alone.
+        """
+        for attempt in range(1, attempts):
+            try:
+                result = await self._deliver(sealed, deadline, alone)
+            except Unreachable:
+                await asyncio.sleep(self._wait.seconds(attempt))
+                continue
+            if alone or result.not_delivered.reason != Reason.REASON_MESSAGE_TOO_LARGE:
+                return result
+            alone = True
+        return await self._deliver(sealed, deadline, alone)
 
     async def _deliver(self, sealed: Sealed, deadline: float, alone: bool) -> DeliverResult:
         if alone:

@@ -1,8 +1,8 @@
 """RelayService of a region node: executes batches from coordinators, and answers each envelope in its place."""
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
+from datetime import datetime
 from functools import partial
 
 import grpc
@@ -29,16 +29,19 @@ from gateway.process import failpoints
 from gateway.relay.border import Command, SlowQuery
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed, open_envelope
 from gateway.relay.inbox import answer_slowly, receive, receiving_wanted
+from gateway.relay.outcomes import outcomes
 from gateway.relay.ports import RelayPorts
 from gateway.relay.sealed_batches import SealedBatchReceiver
 from gateway.rpc.calls import current_call
 from gateway.rpc.incidents import incident
 from gateway.security.sealing import Route
 from gateway.security.signing import count_signatures
+from gateway.security.tls import MAX_MESSAGE_BYTES
 from gateway.store.reading_ahead import Announced
 from gateway.time.clock import to_timestamp
 from gateway.values.names import name_of
 
+ANSWERS_BYTES = MAX_MESSAGE_BYTES - 256 * 1024  # contents in one answer; signatures and refusals come on top
 _MOST_TOLD = 100  # different parts of later versions that the log names
 _log = logging.getLogger(__name__)
 
@@ -59,14 +62,13 @@ class Receiver:
         signatures = count_signatures(envelope.signature for envelope in batch.envelopes)
         opened = await self._ports.workers.each(partial(self._open, origin), batch.envelopes, signatures)
         await self._note_impostor(origin, opened)
-        answers = await asyncio.gather(
-            *(self._receive(sealed) for sealed in opened if isinstance(sealed, Sealed)), return_exceptions=True
-        )
+        now = self._ports.clock.now()
+        answers = await outcomes([self._receive(sealed, now) for sealed in opened if isinstance(sealed, Sealed)])
         if any(isinstance(each, Sealed) and self._is_command(each) for each in opened):
             failpoints.reach("S9.after-commit")
         self._tell_of_upgrade(origin, [*opened, *answers])
         receipts = iter(answers)
-        results = [_result(next(receipts) if isinstance(each, Sealed) else each) for each in opened]
+        results = _results(next(receipts) if isinstance(each, Sealed) else each for each in opened)
         journey.stamps.append(self._stamp("committed"))
         return BatchAnswer(results=results, journey=journey)
 
@@ -95,9 +97,9 @@ class Receiver:
     def _is_command(self, sealed: Sealed) -> bool:
         return isinstance(self._ports.kinds.get(sealed.content.kind), Command)
 
-    def _receive(self, sealed: Sealed) -> Awaitable[Receipt]:
+    def _receive(self, sealed: Sealed, now: datetime) -> Awaitable[Receipt]:
         """Acts on an envelope, within a span of the trace that caused it."""
-        ports, content, now = self._ports, sealed.content, self._ports.clock.now()
+        ports, content = self._ports, sealed.content
         kind = ports.kinds.get(content.kind)
         receipt: Awaitable[Receipt]
         if isinstance(kind, SlowQuery):
@@ -108,15 +110,31 @@ class Receiver:
                 lambda tx: receiving_wanted(tx, ports.kinds, content),
             )
             receipt = ports.store.write(receiving)
-        return ports.tracing.around(
-            receipt,
-            f"process {name_of(EnvelopeKind, content.kind)}",
-            parent=content.traceparent,
-            attributes={"envelope.id": content.id, "envelope.origin": content.origin},
-        )
+
+        def named() -> tuple[str, dict[str, str | int]]:
+            attributes: dict[str, str | int] = {"envelope.id": content.id, "envelope.origin": content.origin}
+            return f"process {name_of(EnvelopeKind, content.kind)}", attributes
+
+        return ports.tracing.around(receipt, content.traceparent, named)
 
     def _stamp(self, event: str) -> HopStamp:
         return HopStamp(party=self._ports.border.region, event=event, time=to_timestamp(self._ports.clock.now()))
+
+
+def _results(answers: Iterable[Receipt | BaseException]) -> list[DeliverResult]:
+    """The answers of a batch, which share one message: those without room there are refused with MESSAGE_TOO_LARGE.
+
+    Asked for again with fewer neighbours, they find room. The receipt of a command is kept until then.
+    """
+    results, left = [], ANSWERS_BYTES
+    for answer in answers:
+        size = len(answer.content) if isinstance(answer, Receipt) else 0
+        if size > left:
+            results.append(_result(Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(ANSWERS_BYTES))))
+        else:
+            results.append(_result(answer))
+            left -= size
+    return results
 
 
 def _result(answer: Receipt | BaseException) -> DeliverResult:

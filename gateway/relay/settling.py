@@ -14,6 +14,7 @@ from gateway.relay import outbox
 from gateway.relay.border import Command
 from gateway.relay.envelopes import open_receipt
 from gateway.relay.lanes import Delivered
+from gateway.relay.outcomes import outcomes
 from gateway.relay.ports import RelayPorts
 from gateway.security.signing import count_signatures
 from gateway.store.port import Transaction
@@ -41,7 +42,8 @@ class Settler:
         answered = [
             (delivered, receipt) for delivered, receipt in zip(batch, opened, strict=True) if receipt is not None
         ]
-        errors = await self._commit_all(answered)
+        now = self._ports.clock.now()
+        errors = await self._commit_all(answered, now)
         is_told = False
         # A receipt that cannot be stored here now is no reason to send the envelope again.
         while away := [index for index, error in enumerate(errors) if _is_away(error)]:
@@ -49,17 +51,19 @@ class Settler:
                 is_told = True
                 _log.warning("%d receipts cannot be kept now: %s", len(away), errors[away[0]])
             await asyncio.sleep(KEEP_AGAIN)
-            again = await self._commit_all([answered[index] for index in away])
+            again = await self._commit_all([answered[index] for index in away], self._ports.clock.now())
             for index, error in zip(away, again, strict=True):
                 errors[index] = error
         failpoints.reach("S12.after-commit")
-        await self._keep_why_not_taken(batch)
+        await self._keep_why_not_taken(
+            [delivered for delivered, receipt in zip(batch, opened, strict=True) if receipt is None]
+        )
         outcomes = iter(errors)
         return [receipt is not None and _is_kept(receipt, next(outcomes)) for receipt in opened]
 
-    async def _keep_why_not_taken(self, batch: Sequence[Delivered]) -> None:
+    async def _keep_why_not_taken(self, unanswered: Sequence[Delivered]) -> None:
         """Stores new reasons of refusal. While the store is away, the next attempt brings them again."""
-        news = [each for each in batch if each.result.not_delivered.reason != each.queued.not_taken]
+        news = [each for each in unanswered if each.result.not_delivered.reason != each.queued.not_taken]
         if not news:
             return
 
@@ -72,10 +76,11 @@ class Settler:
             for each in news:
                 each.queued.not_taken = each.result.not_delivered.reason
 
-    async def _commit_all(self, answered: Sequence[tuple[Delivered, ReceiptContent]]) -> list[object]:
+    async def _commit_all(
+        self, answered: Sequence[tuple[Delivered, ReceiptContent]], now: datetime
+    ) -> list[Exception | None]:
         """The exception of each commit, or None."""
-        commits = [self._commit(delivered, receipt) for delivered, receipt in answered]
-        return list(await asyncio.gather(*commits, return_exceptions=True))
+        return await outcomes([self._commit(delivered, receipt, now) for delivered, receipt in answered])
 
     def _open(self, delivered: Delivered) -> ReceiptContent | None:
         """The receipt, if there is a valid one."""
@@ -90,18 +95,18 @@ class Settler:
             _log.error("the receipt of %s is not good: %s", content.id, refused)
             return None
 
-    def _commit(self, delivered: Delivered, receipt: ReceiptContent) -> Awaitable[None]:
-        content, now = delivered.queued.sealed.content, self._ports.clock.now()
-        return self._ports.tracing.around(
-            self._ports.store.write(
-                Announced(
-                    lambda tx: self._record(tx, delivered, receipt, now), lambda tx: self._record_wanted(tx, content)
-                )
-            ),
-            f"settle {name_of(EnvelopeKind, content.kind)}",
-            parent=content.traceparent,
-            attributes={"envelope.id": content.id, "envelope.destination": content.destination},
+    def _commit(self, delivered: Delivered, receipt: ReceiptContent, now: datetime) -> Awaitable[None]:
+        content = delivered.queued.sealed.content
+
+        def named() -> tuple[str, dict[str, str | int]]:
+            attributes: dict[str, str | int] = {"envelope.id": content.id, "envelope.destination": content.destination}
+            return f"settle {name_of(EnvelopeKind, content.kind)}", attributes
+
+        recording = Announced(
+            lambda tx: self._record(tx, delivered, receipt, now), lambda tx: self._record_wanted(tx, content)
         )
+        recorded = self._ports.store.write(recording)
+        return self._ports.tracing.around(recorded, content.traceparent, named)
 
     def _record_wanted(self, tx: Transaction, sent: EnvelopeContent) -> list[Wanted]:
         kind = self._ports.kinds[sent.kind]
@@ -137,17 +142,15 @@ class Settler:
         )
 
 
-def _is_away(error: object) -> bool:
+def _is_away(error: Exception | None) -> bool:
     """Whether the store could not commit, and may be able to later."""
     return isinstance(error, Refused) and is_temporary(error.reason)
 
 
-def _is_kept(receipt: ReceiptContent, error: object) -> bool:
+def _is_kept(receipt: ReceiptContent, error: Exception | None) -> bool:
     """Whether a receipt was committed; otherwise logs the reason."""
     if isinstance(error, UnknownChoice):
         _log.warning("the answer to %s waits until this region is upgraded: %s", receipt.envelope_id, error)
-    elif isinstance(error, Exception):
+    elif error is not None:
         _log.error("the receipt of %s cannot be kept", receipt.envelope_id, exc_info=error)
-    elif isinstance(error, BaseException):
-        raise error
     return error is None

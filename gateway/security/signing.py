@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from cryptography import x509
@@ -36,8 +36,11 @@ _TREE_DOMAINS = {ENVELOPE: b"crossregion.envelope-tree.v1", RECEIPT: b"crossregi
 _SIGNATURE_BYTES = 64
 _PLACE = struct.Struct(f">{SALT_BYTES}sHH")  # behind the signature: salt, size of the tree, index in it
 _PATH_BEGINS = _SIGNATURE_BYTES + _PLACE.size
-# Contents of one commit arrive in few batches: their root is verified once. A forgotten root is verified again.
-_REMEMBERED_ROOTS = 512
+# Statements that a region repeats with each heartbeat.
+_REPEATED = frozenset((AUDIT_HEAD, SEALING_KEY))
+# The right signatures that are remembered for each key: roots, since contents of one commit arrive in few batches, and
+# the repeated statements, two for each process of a region. A forgotten one is verified again.
+_REMEMBERED = 128
 
 # The key in use and the previous one: signatures from just before a rotation are still in transit.
 _KEYS_PER_REGION = 2
@@ -118,6 +121,26 @@ class _Accepted:
     issuer: x509.Certificate
     key: Ed25519PublicKey
 
+    @cached_property
+    def require_once(self) -> Callable[[bytes, bytes], None]:
+        """Raises InvalidSignature for a wrong signature over some bytes; right ones are remembered.
+
+        They end with the key. Wrong ones take no place of theirs. Some callers are threads.
+        """
+        return lru_cache(_REMEMBERED)(self.require)
+
+    def require(self, signature: bytes, signed: bytes) -> None:
+        """Raises InvalidSignature for a wrong signature over some bytes."""
+        self.key.verify(signature, signed)
+
+    def has_signed(self, signed: bytes, signature: bytes, *, is_repeated: bool) -> bool:
+        """Whether a signature over some bytes is right. A repeated one is verified once."""
+        try:
+            (self.require_once if is_repeated else self.require)(signature, signed)
+        except InvalidSignature:
+            return False
+        return True
+
     @property
     def order(self) -> tuple[datetime, int, bytes]:
         """The order of a region's certificates: all readers agree, whatever order they saw the certificates in.
@@ -142,9 +165,6 @@ class TrustedKeys:
         self._federation = federation
         self._accepted: dict[str, tuple[_Accepted, ...]] = {}
         self._newest: dict[str, _Accepted] = {}
-        # The accepted key is an argument, so that no remembered root outlives it. Some callers are threads. Exceptions
-        # are not remembered: forged roots take no place of verified ones.
-        self._require_root = lru_cache(_REMEMBERED_ROOTS)(_require_signature)
 
     def accept(
         self, region: str, pem: bytes, now: datetime, *, before_change: Callable[[], None] | None = None
@@ -183,10 +203,6 @@ class TrustedKeys:
         newest = self._newest.get(region)
         return None if newest is None else newest.pem
 
-    def trusted(self, region: str) -> tuple[bytes, ...]:
-        """The certificates (PEM) by whose keys signatures of a region are verified."""
-        return tuple(each.pem for each in self._accepted.get(region, ()))
-
     def expire(self, now: datetime) -> None:
         """Removes the keys whose certificates, or their authority's, are not valid at `now` (aware)."""
         for region, known in list(self._accepted.items()):
@@ -195,21 +211,20 @@ class TrustedKeys:
     def verify(self, region: str, domain: bytes, content: bytes, signature: bytes) -> bool:
         """Whether the region signed this content for this purpose, alone or with others (`Signer.sign_all`).
 
-        False for a region without a trusted key.
+        False for a region without a trusted key. The signature of a commit, and that of a statement which comes with
+        each heartbeat, are verified once.
         """
-        accepted = self._accepted.get(region, ())
         if len(signature) <= _SIGNATURE_BYTES:
-            signed = _signed(domain, content)
-            return any(_is_signature(each, signature, signed) for each in accepted)
-        root = _proven_root(domain, content, signature)
-        return root is not None and any(self._is_root(each, signature[:_SIGNATURE_BYTES], root) for each in accepted)
-
-    def _is_root(self, accepted: _Accepted, signature: bytes, root: bytes) -> bool:
-        try:
-            self._require_root(accepted, signature, root)
-        except InvalidSignature:
-            return False
-        return True
+            signed, is_repeated = _signed(domain, content), domain in _REPEATED
+        else:
+            root = _proven_root(domain, content, signature)
+            if root is None:
+                return False
+            signed, signature, is_repeated = root, signature[:_SIGNATURE_BYTES], True
+        for accepted in self._accepted.get(region, ()):
+            if accepted.has_signed(signed, signature, is_repeated=is_repeated):
+                return True
+        return False
 
     def _verified(self, region: str, certificate: x509.Certificate) -> _Accepted:
         issuer = next((each for each in self._authorities if _issued(each, certificate)), None)
@@ -243,19 +258,6 @@ def _among(known: Sequence[_Accepted], pem: bytes) -> _Accepted | None:
 def _are_same(one: x509.Certificate, other: x509.Certificate) -> bool:
     """Compares the bytes that the authority signed: the signature itself has two encodings (ECDSA)."""
     return one.tbs_certificate_bytes == other.tbs_certificate_bytes
-
-
-def _is_signature(accepted: _Accepted, signature: bytes, content: bytes) -> bool:
-    try:
-        _require_signature(accepted, signature, content)
-    except InvalidSignature:
-        return False
-    return True
-
-
-def _require_signature(accepted: _Accepted, signature: bytes, content: bytes) -> None:
-    """Raises InvalidSignature."""
-    accepted.key.verify(signature, content)
 
 
 def _is_valid(accepted: _Accepted, now: datetime) -> bool:

@@ -45,7 +45,9 @@ class _Wrapped(NamedTuple):
     wrapped_by: str
 
 
-_DATA_KEYS = Table("data_keys", _Wrapped, key=("subject",))
+KEYS = "data_keys"
+"""The table of the subjects' keys: values that were opened by them are known by its name (`Transaction.once`)."""
+_DATA_KEYS = Table(KEYS, _Wrapped, key=("subject",))
 
 
 def seal(tx: Transaction, subject: str, place: str, content: bytes) -> bytes:

@@ -138,8 +138,9 @@ _ALL_LINES = f"SELECT {', '.join(_LINES.columns)} FROM products"  # noqa: S608 -
 
 
 def find_line(tx: Transaction, number: str) -> Line | None:
-    """The line with a number."""
-    return next(iter(_opened(tx, _numbered(tx, number))), None)
+    """The line with a number. A commit reads and opens it once."""
+    row = next(iter(_numbered(tx, number)), None)
+    return None if row is None else tx.once(vault.KEYS, row, lambda: _opened(tx, [row])[0])
 
 
 def is_number_in_use(tx: Transaction, number: str) -> bool:
@@ -160,7 +161,11 @@ def line_at_rest(tx: Transaction, product_id: str) -> LineAtRest | None:
 
 def _numbered(tx: Transaction, number: str) -> list[LineAtRest]:
     """The stored row of the line with a number, if there is one."""
-    return tx.find_all(_LINES, number=number_index(tx, number))
+
+    def read() -> list[LineAtRest]:
+        return tx.find_all(_LINES, number=number_index(tx, number))
+
+    return tx.once(_LINES.name, ("numbered", number), read)
 
 
 def line_wanted(tx: Transaction, number: str, follows: Callable[[LineAtRest], Iterable[Wanted]]) -> Wanted:

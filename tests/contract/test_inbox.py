@@ -21,6 +21,7 @@ from gateway.process import failpoints
 from gateway.relay.border import Moved
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed
 from gateway.relay.inbox import find, forget
+from gateway.relay.service import ANSWERS_BYTES
 from gateway.store.port import WriteAfterRefusal
 from gateway.store.vault import KeyDestroyed
 from gateway.time.clock import from_timestamp, to_microseconds
@@ -378,6 +379,20 @@ def test_a_batch_is_answered_in_its_order_each_envelope_by_itself(tmp_path: Path
         assert scene.opened(results[0].receipt, good).envelope_id == "1"
         assert scene.opened(results[4].receipt, last).envelope_id == "4"
         assert await scene.effects() == ["one", "four"]
+
+    play(tmp_path, scenario)
+
+
+def test_answers_that_have_no_room_in_one_message_are_given_to_a_repeat(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.desk.result = bytes(ANSWERS_BYTES // 2 - 1000)
+        sent = [scene.pair.seal(envelope_id=name, payload=name.encode()) for name in "123"]
+        first, second, third = await scene.deliver(*(each.envelope for each in sent))
+        assert scene.answered(first.receipt, sent[0]) == scene.answered(second.receipt, sent[1]) == scene.desk.result
+        assert third.not_delivered.reason == Reason.REASON_MESSAGE_TOO_LARGE
+        [again] = await scene.deliver(sent[2].envelope)
+        assert scene.answered(again.receipt, sent[2]) == scene.desk.result
+        assert await scene.effects() == ["1", "2", "3"], "each had its effect once"
 
     play(tmp_path, scenario)
 

@@ -284,6 +284,22 @@ def cut_short(batch: Delivery) -> None:
     batch.answer.set_result(BatchAnswer(results=[batch.receipt(batch.names[0])]))
 
 
+def test_an_answer_for_which_its_neighbours_left_no_room_is_asked_for_alone_and_refused_where_it_never_fits() -> None:
+    no_room = DeliverResult(not_delivered=NotDelivered(reason=Reason.REASON_MESSAGE_TOO_LARGE))
+
+    async def scenario(way: Way) -> None:
+        way.ask("1", "large", "largest")
+        await quiet()
+        way.batches[0].accept({"large": no_room, "largest": no_room})
+        await quiet()
+        assert way.sent[1:] == [["large"], ["largest"]]
+        way.batches[1].accept()
+        way.batches[2].accept({"largest": no_room})
+        assert await way.outcomes() == ["told 1", "told large", "MESSAGE_TOO_LARGE"]
+
+    play_way(scenario)
+
+
 @pytest.mark.parametrize("fail", [unanswered, cut_short])
 def test_a_batch_without_an_answer_is_repeated_question_by_question_within_the_attempts_of_each(
     fail: Callable[[Delivery], None],

@@ -1,44 +1,45 @@
 """Heartbeats at a real coordinator: those without news are neither verified nor stored."""
 
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
-from gateway.security.signing import TrustedKeys
 from gateway.store.port import Operation
 from gateway.store.sqlite import SqliteStore
 from tests.contract.coordinators import federation, join_request, keys_of, refused, run
 from tests.contract.small_federation import Certificates
+from tests.verified_signatures import checks_of
 
 T = TypeVar("T")
 
 
-@pytest.fixture(name="counts")
-def counted_work() -> Iterator[Counter[str]]:
-    """How many signatures were verified, and how many writes of the store were made."""
-    counts, verify, write = Counter[str](), TrustedKeys.verify, SqliteStore.write
+class Work:
+    """The signatures that were verified, and how many writes of the store were made."""
 
-    def counted_verify(keys: TrustedKeys, region: str, domain: bytes, content: bytes, signature: bytes) -> bool:
-        counts["verified"] += 1
-        return verify(keys, region, domain, content, signature)
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.verified = checks_of(patch)
+        self.written = 0
+        write = SqliteStore.write
 
-    def counted_write(store: SqliteStore, operation: Operation[T]) -> object:
-        counts["written"] += 1
-        return write(store, operation)
+        def counted_write(store: SqliteStore, operation: Operation[T]) -> object:
+            self.written += 1
+            return write(store, operation)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TrustedKeys, "verify", counted_verify)
         patch.setattr(SqliteStore, "write", counted_write)
-        yield counts
+
+    def taken(self) -> tuple[int, int]:
+        """How many there were of each since the last time."""
+        found = len(self.verified), self.written
+        self.verified.clear()
+        self.written = 0
+        return found
 
 
 def test_an_unchanged_heartbeat_verifies_and_writes_nothing_and_a_changed_or_forged_one_is_verified(
-    tmp_path: Path, counts: Counter[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    certificates = Certificates(tmp_path / "certificates")
+    certificates, work = Certificates(tmp_path / "certificates"), Work(monkeypatch)
 
     async def scenario() -> None:
         sichuan, henan = keys_of(certificates, "sichuan"), keys_of(certificates, "henan")
@@ -47,17 +48,17 @@ def test_an_unchanged_heartbeat_verifies_and_writes_nothing_and_a_changed_or_for
             request = join_request(sichuan)
             request.audit_head.CopyFrom(sichuan.audit_head(5))
             await it.join(sichuan, request)
-            counts.clear()
+            work.taken()
             for _ in range(3):
                 await it.join(sichuan, request)
-            assert counts == {}
+            assert work.taken() == (0, 0)
             request.audit_head.CopyFrom(sichuan.audit_head(6))
             for _ in range(3):
                 await it.join(sichuan, request)
-            assert counts == {"verified": 1, "written": 1}
+            assert work.taken() == (1, 1)
             request.audit_head.signature = henan.audit_head(6).signature
             assert await refused(it.join(sichuan, request)) == "REQUEST_INVALID"
-            assert counts["verified"] == 2
+            assert work.taken()[0] == 1
             request.audit_head.CopyFrom(sichuan.audit_head(6, b"b"))
             before = it.audit_rows()
             for _ in range(2):

@@ -1,6 +1,6 @@
 """The retention of data: the rules of the configuration, and the work of the purge."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gateway.api.federation.v1.configuration_pb2 import Configuration, DataClass, RetentionRule, RetentionStart
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.auditing import audit
+from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
 from gateway.federation.rules import problems
 from gateway.federation.witnesses import witnesses_of
@@ -135,7 +136,15 @@ def test_an_order_goes_behind_its_envelopes_and_before_its_request(kept: Archive
     assert kept.report()["DATA_CLASS_REQUESTS"].removed == 1
 
 
-def test_a_night_forgets_the_days_whose_completed_orders_are_counted_no_more(kept: Archive) -> None:
+@pytest.mark.parametrize("rules", [SHIPPED.retention_rules, ()], ids=["rules", "no rule"])
+def test_a_night_forgets_the_days_whose_completed_orders_are_counted_no_more(
+    kept: Archive, rules: Sequence[RetentionRule]
+) -> None:
+    configuration = Configuration()
+    configuration.CopyFrom(SHIPPED)
+    del configuration.retention_rules[:]
+    configuration.retention_rules.extend(rules)
+    kept.context.border.current.update(Federation(2, configuration), [])
     ages = (0, DAYS_COUNTED - 1, DAYS_COUNTED, DAYS_COUNTED + 1, 400)
     for days in ages:
         kept.order(f"{days} days ago", NOW - timedelta(days=days), COMPLETED)

@@ -23,6 +23,7 @@ from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
+from gateway.store.unit_of_work import UnitOfWork
 from gateway.time.clock import to_microseconds
 from region_node.business.orders.rows import orders_under_way
 from region_node.customers.disclosures.rows import DisclosureRow, disclosures_page, note_disclosure, was_noted
@@ -45,10 +46,12 @@ REQUESTER = Requester(staff_id="clerk-7", channel=Channel.CHANNEL_COUNTER)
 NOBODYS = "+8619851999999"
 
 
-@pytest.fixture(name="tx")
-def transaction() -> Iterator[Transaction]:
+@pytest.fixture(name="tx", params=[None, UnitOfWork], ids=["commits", "commit"])
+def transaction(request: pytest.FixtureRequest) -> Iterator[Transaction]:
+    """A transaction of its own, and one that shares its commit with all operations of the test."""
     with contextlib.closing(empty_database("gateway", "region_node")) as connection:
-        tx = SqliteTransaction(connection, RegionKeys(KeySet.new()))
+        unit = None if request.param is None else UnitOfWork()
+        tx = SqliteTransaction(connection, RegionKeys(KeySet.new()), unit)
         keep_customer(tx, CustomerRow(LINE.customer_id, "王芳", "wang@example.com"))
         insert_line(tx, LINE)
         yield tx
@@ -115,6 +118,12 @@ def test_a_restricted_record_is_told_to_nobody_who_could_read_it(tx: Transaction
     assert read(tx).record.values[0].texts == ["王芳"]
     keep_status(tx, LINE.customer_id, RESTRICTED)
     assert read(tx).refusal.reason == Reason.REASON_SHARING_RESTRICTED
+
+
+def test_each_reading_is_a_row_of_the_customers_list(tx: Transaction) -> None:
+    for reads in range(1, 4):
+        read(tx)
+        assert [each.sequence for each in disclosures_page(tx, LINE, 0, 10)] == list(range(reads, 0, -1))
 
 
 def test_a_stranger_does_not_learn_that_a_record_is_restricted(tx: Transaction) -> None:

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.security import signing
 from gateway.security.authority import Authority, Issued
 from gateway.security.hash_trees import leaf, tree
 from gateway.security.identity import Identity
 from gateway.security.signing import AUDIT_HEAD, ENVELOPE, RECEIPT, Signer, TrustedKeys
+from tests.verified_signatures import checks_of
 
 FEDERATION = "demo.example"
 SICHUAN, HENAN = "sichuan", "henan"
@@ -167,30 +167,17 @@ def test_a_plain_signature_stays_valid_beside_proofs() -> None:
     assert TRUSTED.verify(SICHUAN, ENVELOPE, contents[0], plain)
 
 
-def checks_of(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """The signatures that are verified from here on, as they are verified."""
-    checked = list[bytes]()
-    require_signature = signing._require_signature
-
-    def counted(accepted: signing._Accepted, signature: bytes, content: bytes) -> None:
-        checked.append(signature)
-        require_signature(accepted, signature, content)
-
-    monkeypatch.setattr(signing, "_require_signature", counted)
-    return checked
-
-
 def test_the_signature_of_a_commit_is_verified_once_while_it_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     checked = checks_of(monkeypatch)
     keys, contents = trusting(FIRST), contents_of(64)
     proofs = signed(contents)
     assert all(keys.verify(SICHUAN, ENVELOPE, *each) for each in zip(contents, proofs, strict=True))
     assert checked == [proofs[0][:64]]
-    for number in range(512):
+    for number in range(128):
         others = [b"%d" % number, b""]
         assert keys.verify(SICHUAN, ENVELOPE, others[0], signed(others)[0])
     assert keys.verify(SICHUAN, ENVELOPE, contents[0], proofs[0])
-    assert len(checked) == 1 + 512 + 1, "the memory has an end"
+    assert len(checked) == 1 + 128 + 1, "the memory has an end"
 
 
 def test_forged_proofs_take_no_place_of_verified_ones(monkeypatch: pytest.MonkeyPatch) -> None:

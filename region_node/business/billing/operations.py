@@ -1,5 +1,6 @@
 """Reading bills and the books between regions, one transaction each."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from gateway.api.region.v1.billing_service_pb2 import Bill, BillLine, QueryBillRequest, Settlement
@@ -13,6 +14,7 @@ from region_node.business.billing.rating import Charge
 from region_node.business.billing.rules import Month, month_bounds
 from region_node.business.billing.usage import list_usage
 from region_node.customers.accounts import ledger
+from region_node.customers.accounts.ledger import LedgerEntry
 from region_node.customers.accounts.rules import payable, receivable
 from region_node.customers.documents.register import require_on_file, with_file
 from region_node.customers.documents.rules import require_documents, require_materials
@@ -50,15 +52,18 @@ def read_bill(
     require_preconditions(business.preconditions, line_situation(tx, context, line, questioner.region, now))
     usage = list_usage(tx, context, line.account_id, month) if asked.itemised else []
     AuditedCall(questioner.path, asked.requester.staff_id, now).record(tx, "QueryBill", line.customer_id, asked.month)
+    row = find_bill(tx, line.account_id, month.name)
+    evidence = [] if row is None else lines_of_bill(tx, line.account_id, month.name)
+    entries = ledger.entries_between(tx, line.account_id, month.start, month.end)
+    opening = ledger.balance_before(tx, line.account_id, month.start)
     bill = Bill(
         month=asked.month,
         region=context.region,
-        lines=_bill_lines(tx, context, line.account_id, month),
-        opening_balance=_money(context, ledger.balance_before(tx, line.account_id, month.start)),
-        closing_balance=_money(context, ledger.balance_before(tx, line.account_id, month.end)),
+        lines=_bill_lines(context, line.account_id, month, entries, evidence),
+        opening_balance=_money(context, opening),
+        closing_balance=_money(context, opening + sum(each.amount for each in entries)),
         usage=usage,
     )
-    row = find_bill(tx, line.account_id, month.name)
     if row is not None:
         bill.total.CopyFrom(_money(context, row.total))
         bill.abnormal = row.abnormal
@@ -67,13 +72,15 @@ def read_bill(
     return bill
 
 
-def _bill_lines(tx: Transaction, context: RegionContext, account: str, month: Month) -> list[BillLine]:
+def _bill_lines(
+    context: RegionContext, account: str, month: Month, entries: Sequence[LedgerEntry], evidence: Sequence[BillLineRow]
+) -> list[BillLine]:
     """The entries of a month, with the bill's evidence for those booked before the bill."""
     shown: dict[str, list[BillLineRow]] = {}
-    for each in lines_of_bill(tx, account, month.name):
+    for each in evidence:
         shown.setdefault(f"{account}/{month.name}#{each.charge.kind}", []).append(each)
     found = []
-    for entry in ledger.entries_between(tx, account, month.start, month.end):
+    for entry in entries:
         description = entry.kind.description
         for told in shown.get(entry.posting_id, ()):
             why = _evidence(context, told.charge)

@@ -33,10 +33,12 @@ class Month:
     @classmethod
     def of(cls, name: str, time_zone: str) -> "Month":
         """The month with a name. Raises ValueError for another form than YYYY-MM."""
-        first = datetime.strptime(name, "%Y-%m").replace(tzinfo=ZoneInfo(time_zone))
+        if not is_month(name):
+            raise ValueError(f"no month: {name}")
+        first = datetime(int(name[:4]), int(name[5:]), 1, tzinfo=ZoneInfo(time_zone))
         after = next_month(first)
         days = (after.date() - first.date()).days
-        return cls(f"{first:%Y-%m}", first.astimezone(UTC), after.astimezone(UTC), days, time_zone)
+        return cls(name, first.astimezone(UTC), after.astimezone(UTC), days, time_zone)
 
     @classmethod
     def at(cls, instant: datetime, time_zone: str) -> "Month":
@@ -87,9 +89,8 @@ def month_bounds(month: str, now: datetime, time_zone: str, kept: int) -> Month:
     """
     if not is_month(month):
         raise Refused(Reason.REASON_REQUEST_INVALID, field="month", problem="not YYYY-MM")
-    asked = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
     local = now.astimezone(ZoneInfo(time_zone))
-    if not 0 <= (local.year - asked.year) * 12 + local.month - asked.month <= kept:
+    if not 0 <= local.year * 12 + local.month - _number(month) <= kept:
         raise Refused(Reason.REASON_BILL_OUT_OF_RANGE, month=month)
     return Month.of(month, time_zone)
 

@@ -9,6 +9,7 @@ from gateway.errors import Refused
 from gateway.store import vault
 from gateway.store.port import Transaction
 from region_node.business.orders import rules
+from region_node.business.orders.completed import forget_counted
 from region_node.business.orders.erasing import AboutCustomer, orders_about
 from region_node.business.orders.provisioning_rows import seal_clear_tasks
 from region_node.business.orders.purging import OrderEvents, Orders
@@ -102,6 +103,7 @@ ORDERS = RecordKind(
         purgers={DataClass.DATA_CLASS_ORDERS: Orders(), DataClass.DATA_CLASS_ORDER_EVENTS: OrderEvents()},
         table=Table("orders", "order_id", "number"),
         is_open=_is_open,
+        forget=forget_counted,
     ),
     row_migrations={"orders": _seal_clear, "fulfilment_tasks": seal_clear_tasks},
 )

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from gateway.store.port import Transaction
 from gateway.store.vault import destroy
 from gateway.time.clock import from_timestamp, to_microseconds
-from region_node.business.orders.completed import forget_counted
 from region_node.business.orders.rows import find_order
 from region_node.business.orders.rules import FINAL
 from region_node.node.subjects import order_subject
@@ -16,15 +15,10 @@ _FINAL = ", ".join(str(state) for state in sorted(FINAL))
 
 
 class Orders:
-    """Orders that are final, once nothing about them is on its way, and with them the key that opens them.
-
-    Each night also forgets the oldest counts of completed orders.
-    """
+    """Orders that are final, once nothing about them is on its way, and with them the key that opens them."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
         """See Purger. A place is the date and the id of the last order that was looked at."""
-        if not place:
-            forget_counted(tx, cut.now)
         select, where = "SELECT order_id, create_time, number FROM orders", f"state IN ({_FINAL})"
         found = aged(tx, _Dated, select, cut, place, time="create_time", key="order_id", where=where)
         held = [each for each in found.rows if each.number in cut.held.numbers]

@@ -3,13 +3,16 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from gateway.api.federation.v1.configuration_pb2 import LegalBasis, SharedField
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.store.port import Transaction
+from gateway.store.tables import Table, prints_without
 from gateway.store.vault import KeyDestroyed, open_sealed, seal
 from gateway.time.clock import from_microseconds, to_microseconds
+from gateway.values.names import name_of
 from region_node.customers.rows import Line
 from region_node.node.subjects import customer_subject
 
@@ -36,16 +39,37 @@ class DisclosureRow:
     sequence: int = 0
 
 
+@prints_without("particulars")
+class _AtRest(NamedTuple):
+    """The columns of a disclosure; its particulars are sealed, and its time is in microseconds."""
+
+    sequence: int
+    customer_id: str
+    product_id: str
+    kind: DisclosureKind.ValueType
+    time: int
+    region: str
+    operator: str
+    purpose: str
+    legal_basis: LegalBasis.ValueType
+    grant_id: str
+    shown: str
+    masked: str
+    refused: Reason.ValueType
+    particulars: bytes
+
+
+_TABLE = Table(_DISCLOSURES, _AtRest, key=("sequence",))
+_LAST = "last"
+
+
 def note_disclosure(tx: Transaction, line: Line, row: DisclosureRow) -> None:
     """Adds a row to the customer's own list."""
-    subject = customer_subject(line.customer_id)
-    tx.execute(
-        "INSERT INTO disclosures (sequence, customer_id, product_id, kind, time, region, operator, purpose,"
-        " legal_basis, grant_id, shown, masked, refused, particulars)"
-        " SELECT COALESCE(MAX(sequence), 0) + 1, :customer, :product, :kind, CAST(:time AS BIGINT), :region, :operator,"
-        " :purpose, :legal_basis, :grant_id, :shown, :masked, :refused, :particulars FROM disclosures",
-        customer=line.customer_id,
-        product=line.product_id,
+    sequence = tx.once(_DISCLOSURES, _LAST, lambda: _last_sequence(tx)) + 1
+    at_rest = _AtRest(
+        sequence=sequence,
+        customer_id=line.customer_id,
+        product_id=line.product_id,
         kind=row.kind,
         time=to_microseconds(row.time),
         region=row.region,
@@ -56,8 +80,14 @@ def note_disclosure(tx: Transaction, line: Line, row: DisclosureRow) -> None:
         shown=fields_written(row.shown),
         masked=fields_written(row.masked),
         refused=row.refused,
-        particulars=seal(tx, subject, _DISCLOSURES, row.particulars.SerializeToString()),
+        particulars=seal(tx, customer_subject(line.customer_id), _DISCLOSURES, row.particulars.SerializeToString()),
     )
+    tx.insert(_TABLE, at_rest)
+    tx.know(_DISCLOSURES, _LAST, sequence)
+
+
+def _last_sequence(tx: Transaction) -> int:
+    return tx.first(int, "SELECT COALESCE(MAX(sequence), 0) FROM disclosures") or 0
 
 
 _NOTED = 50  # the most rows that are looked at: more reads of one line in the interval than any region has
@@ -141,7 +171,7 @@ def opened(tx: Transaction, line: Line, place: str, sealed: bytes) -> bytes:
 
 def fields_written(fields: Collection[SharedField.ValueType]) -> str:
     """Fields in the form of a column."""
-    return ",".join(SharedField.Name(each) for each in sorted(fields))
+    return ",".join(name_of(SharedField, each) for each in sorted(fields))
 
 
 def fields_read(written: str) -> list[SharedField.ValueType]:

@@ -1,7 +1,7 @@
 """Reading shared records, and deciding about it, at the home region: one transaction each."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from gateway.errors import Refused, reason_name, text
 from gateway.relay.border import Moved
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
+from gateway.values.names import name_of
 from region_node.customers.accounts import ledger
 from region_node.customers.disclosures.rows import DisclosureRow, note_disclosure
 from region_node.customers.rows import Line, find_customer, find_line
@@ -88,6 +89,8 @@ def read_shared(
     require_basis(purpose, asked.legal_basis, asked.order_id, asked.reference)
     reading_fields = asked_fields(purpose, asked.fields)
     line = find_own_line(tx, context, asked.number)
+    known = None if line is None else _known(tx, context, asked, questioner, line)
+    has_decisions = known is not None and bool(known.decisions)
     reading = Reading(
         home=context.region,
         reader=questioner.region,
@@ -95,9 +98,9 @@ def read_shared(
         legal_basis=asked.legal_basis,
         fields=reading_fields,
         now=now,
-        known=None if line is None else _known(tx, context, asked, questioner, line),
+        known=known,
         without_agreement=context.federation.without_agreement((questioner.region, context.region), now),
-        text_version=version_of(context, purpose.name, questioner.region),
+        text_version=version_of(context, purpose.name, questioner.region) if has_decisions else "",
         zone=ZoneInfo(context.time_zone),
     )
     found = judge(reading)
@@ -212,24 +215,28 @@ def _value(tx: Transaction, context: RegionContext, line: Line, which: Field) ->
             return _line_value(line, which)
 
 
+# Neither has the fields of a later version, which may stand in the configuration.
+_TEXTS: Mapping[Field, Callable[[Line], str]] = {
+    SharedField.SHARED_FIELD_NUMBER: lambda line: line.number,
+    SharedField.SHARED_FIELD_ADDRESS: lambda line: line.address,
+    SharedField.SHARED_FIELD_STATUS: lambda line: name_of(ProductStatus, line.status),
+    SharedField.SHARED_FIELD_LINE_KIND: lambda line: name_of(LineKind, line.kind or LineKind.LINE_KIND_MOBILE),
+    SharedField.SHARED_FIELD_PLAN: lambda line: line.plan_id,
+    SharedField.SHARED_FIELD_BINDING: lambda line: line.binding,
+    SharedField.SHARED_FIELD_SUSPENSION: lambda line: line.suspension_reason,
+}
+_TIMES: Mapping[Field, Callable[[Line], datetime | None]] = {
+    SharedField.SHARED_FIELD_START_DATE: lambda line: line.start_time,
+    SharedField.SHARED_FIELD_CONTRACT_END_DATE: lambda line: line.contract_end,
+    SharedField.SHARED_FIELD_SIM_REPLACE_DATE: lambda line: line.sim_replaced,
+}
+
+
 def _line_value(line: Line, which: Field) -> SharedValue:
-    texts = {
-        SharedField.SHARED_FIELD_NUMBER: line.number,
-        SharedField.SHARED_FIELD_ADDRESS: line.address,
-        SharedField.SHARED_FIELD_STATUS: ProductStatus.Name(line.status),
-        SharedField.SHARED_FIELD_LINE_KIND: LineKind.Name(line.kind or LineKind.LINE_KIND_MOBILE),
-        SharedField.SHARED_FIELD_PLAN: line.plan_id,
-        SharedField.SHARED_FIELD_BINDING: line.binding,
-        SharedField.SHARED_FIELD_SUSPENSION: line.suspension_reason,
-    }
-    times = {
-        SharedField.SHARED_FIELD_START_DATE: line.start_time,
-        SharedField.SHARED_FIELD_CONTRACT_END_DATE: line.contract_end,
-        SharedField.SHARED_FIELD_SIM_REPLACE_DATE: line.sim_replaced,
-    }
-    time = times.get(which)
-    # Neither holds values that are newer in the configuration than this node.
-    return _text(texts.get(which, "")) if time is None else SharedValue(time=to_timestamp(time))
+    if which in _TEXTS:
+        return _text(_TEXTS[which](line))
+    time = _TIMES[which](line) if which in _TIMES else None
+    return SharedValue() if time is None else SharedValue(time=to_timestamp(time))
 
 
 def _text(value: str) -> SharedValue:

@@ -50,6 +50,8 @@ def purge(tx: Transaction, registry: Registry, timer: Timer, now: datetime) -> N
         return
     if not timer.subject:
         send_holds(tx, registry, now)
+        for kind in registry.kinds:
+            kind.retention.forget(tx, now)
     night, data_class, place = _place(timer.subject) if timer.subject else (f"{night_of(now, zone)}", 0, "")
     known = purgers(registry)
     classes = [each for each in known if federation.retention_rule(each) is not None]

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from gateway.api.federation.v1.federation_pb2 import AuditHead
 from gateway.api.region.v1.audit_service_pb2 import WitnessedHead
@@ -15,12 +16,32 @@ from gateway.errors import Refused
 from gateway.relay.border import Border
 from gateway.security.signing import AUDIT_HEAD, WITNESSED_HEAD
 from gateway.store.port import Transaction
+from gateway.store.tables import Table
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 
 IDS_AT_ONCE = 1000  # destroyed keys in one statement or answer: far below the limit of an envelope
 _ID_LENGTH = 64
 _LARGEST = 2**63 - 1
 _log = logging.getLogger(__name__)
+
+
+class _Row(NamedTuple):
+    """The furthest head of a region's chain, told at a time in microseconds; was it contradicted since?"""
+
+    region: str
+    sequence: int
+    hash: bytes
+    signature: bytes
+    told: int
+    contradicted: int
+
+    @property
+    def kept(self) -> KeptHead:
+        """The head with the time of the statement."""
+        return KeptHead(Head(self.sequence, self.hash), self.signature, from_microseconds(self.told))
+
+
+_HEADS = Table("witnessed_heads", _Row, key=("region",))
 
 
 def keep(tx: Transaction, border: Border, region: str, statement: WitnessStatement, now: datetime) -> WitnessAnswer:
@@ -66,9 +87,16 @@ def witnessed_bytes(region: str, head: Head, time: datetime) -> bytes:
 
 def witnessed_heads(tx: Transaction) -> list[WitnessedHead]:
     """All heads that this region keeps as a witness, by region."""
-    return tx.all(
-        _witnessed, "SELECT region, sequence, hash, signature, told, contradicted FROM witnessed_heads ORDER BY region"
-    )
+    rows = tx.all(_Row, f"SELECT {', '.join(_HEADS.columns)} FROM {_HEADS.name} ORDER BY region")  # noqa: S608
+    return [
+        WitnessedHead(
+            region=row.region,
+            head=_message(row.kept),
+            time=to_timestamp(row.kept.time),
+            contradicted=bool(row.contradicted),
+        )
+        for row in rows
+    ]
 
 
 def _verified(border: Border, region: str, statement: WitnessStatement, now: datetime) -> KeptHead:
@@ -105,27 +133,13 @@ def _alarm(tx: Transaction, region: str, before: KeptHead, told: KeptHead, now: 
 
 
 def _kept(tx: Transaction, region: str) -> tuple[KeptHead | None, bool]:
-    found = tx.first(
-        _kept_row,
-        "SELECT sequence, hash, signature, told, contradicted FROM witnessed_heads WHERE region = :region",
-        region=region,
-    )
-    return found or (None, False)
+    row = tx.find(_HEADS, region)
+    return (None, False) if row is None else (row.kept, bool(row.contradicted))
 
 
 def _store(tx: Transaction, region: str, kept: KeptHead, *, contradicted: bool) -> None:
-    tx.execute(
-        "INSERT INTO witnessed_heads (region, sequence, hash, signature, told, contradicted)"
-        " VALUES (:region, :sequence, :hash, :signature, :told, :contradicted)"
-        " ON CONFLICT (region) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash,"
-        " signature = excluded.signature, told = excluded.told, contradicted = excluded.contradicted",
-        region=region,
-        sequence=kept.head.sequence,
-        hash=kept.head.hash,
-        signature=kept.signature,
-        told=to_microseconds(kept.time),
-        contradicted=int(contradicted),
-    )
+    told = to_microseconds(kept.time)
+    tx.keep(_HEADS, _Row(region, kept.head.sequence, kept.head.hash, kept.signature, told, int(contradicted)))
 
 
 def _keep_erasures(tx: Transaction, region: str, key_ids: Sequence[str]) -> None:
@@ -153,21 +167,6 @@ def _held(tx: Transaction, region: str) -> int:
     return (
         tx.first(int, "SELECT COALESCE(MAX(number), 0) FROM witnessed_erasures WHERE region = :region", region=region)
         or 0
-    )
-
-
-def _kept_row(sequence: int, digest: bytes, signature: bytes, told: int, contradicted: int) -> tuple[KeptHead, bool]:
-    return KeptHead(Head(sequence, digest), signature, from_microseconds(told)), bool(contradicted)
-
-
-def _witnessed(
-    region: str, sequence: int, digest: bytes, signature: bytes, told: int, contradicted: int
-) -> WitnessedHead:
-    return WitnessedHead(
-        region=region,
-        head=AuditHead(sequence=sequence, hash=digest, signature=signature),
-        time=to_timestamp(from_microseconds(told)),
-        contradicted=bool(contradicted),
     )
 
 
