@@ -14,11 +14,13 @@ from region_node.node.subjects import number_index
 
 OWN = ""
 """In the place of a region: this one."""
-_OWN = (
-    "SELECT products.number, '' AS region, customers.status FROM products"
+_STATUSES = (
+    "SELECT number_index, region, status FROM ("
+    "SELECT products.number AS number_index, '' AS region, customers.status FROM products"
     " JOIN customers ON customers.customer_id = products.customer_id WHERE customers.status <> 1"
+    " UNION ALL SELECT number_index, region, status FROM known_statuses"
+    ") AS known WHERE number_index"
 )
-_TOLD = "SELECT number_index, region, status FROM known_statuses WHERE"
 NOT_RESTRICTED = (
     "number_index NOT IN (SELECT number_index FROM known_statuses WHERE status = 2)"
     " AND number_index NOT IN (SELECT products.number FROM products"
@@ -51,10 +53,7 @@ def keep_known(tx: Transaction, number: str, region: str, status: CustomerStatus
 def statuses_of(tx: Transaction, numbers: Sequence[str]) -> Sequence[KnownStatus]:
     """The known statuses of numbers, E.164, without active customers."""
     indexes = [number_index(tx, each) for each in dict.fromkeys(numbers) if each]
-    return [
-        *rows_among(tx, KnownStatus, f"{_OWN} AND products.number", indexes),
-        *rows_among(tx, KnownStatus, f"{_TOLD} number_index", indexes),
-    ]
+    return rows_among(tx, KnownStatus, _STATUSES, indexes)
 
 
 def erased_by(tx: Transaction, number: str) -> set[str]:
@@ -64,13 +63,22 @@ def erased_by(tx: Transaction, number: str) -> set[str]:
 
 def is_restricted(tx: Transaction, number: str) -> bool:
     """Whether the customer of a number is stored and nothing else."""
-    return any(each.status == RESTRICTED for each in statuses_of(tx, [number]))
+    return _restricts(statuses_of(tx, [number]))
 
 
-def require_unrestricted(tx: Transaction, number: str) -> None:
-    """Raises Refused with CUSTOMER_RESTRICTED where the customer of a number is stored and nothing else."""
-    if is_restricted(tx, number):
+def require_unrestricted(tx: Transaction, number: str) -> Sequence[KnownStatus]:
+    """The known statuses of a number.
+
+    Raises Refused with CUSTOMER_RESTRICTED where its customer is stored and nothing else.
+    """
+    known = statuses_of(tx, [number])
+    if _restricts(known):
         raise Refused(Reason.REASON_CUSTOMER_RESTRICTED)
+    return known
+
+
+def _restricts(known: Sequence[KnownStatus]) -> bool:
+    return any(each.status == RESTRICTED for each in known)
 
 
 def require_takes_complaints(home: str | None, known: Sequence[KnownStatus]) -> None:

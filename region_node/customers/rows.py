@@ -300,10 +300,7 @@ def lines_of_customer(tx: Transaction, customer_id: str) -> list[Line]:
 
 def customers_of(tx: Transaction, customer_ids: Sequence[str]) -> Mapping[str, CustomerRow | None]:
     """The existing customers among the ids, by id; None for an erased one."""
-    if len(customer_ids) == 1:
-        rows = tx.all(_CustomerAtRest, f"{_CUSTOMERS} = :id", id=customer_ids[0])
-    else:
-        rows = rows_among(tx, _CustomerAtRest, _CUSTOMERS, customer_ids)
+    rows = rows_among(tx, _CustomerAtRest, _CUSTOMERS, customer_ids)
     contents = vault.open_many(tx, [_customer_place(row.customer_id, row.sealed) for row in rows])
     return {
         row.customer_id: None if content is None else _customer(row.customer_id, content)

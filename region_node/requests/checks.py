@@ -51,7 +51,7 @@ def require_request_id(request_id: str) -> None:
 def require_requester(requester: Requester) -> None:
     """Raises Refused unless a staff id and a channel are given."""
     require_name("requester.staff_id", requester.staff_id)
-    if not requester.channel or requester.channel not in Channel.values():
+    if not requester.channel or requester.channel not in Channel.DESCRIPTOR.values_by_number:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="requester.channel", problem="not set")
 
 

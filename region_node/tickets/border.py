@@ -160,14 +160,13 @@ def require_own_customer(context: RegionContext, facts: Facts, responsible: Call
 
 
 def answered(
-    kind: Followed[M, R], tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
+    kind: Followed[M, R], known: M | None, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
 ) -> M | None:
     """The version in a receipt; None for no version, and for one that its sender may not send.
 
     The receipt must be about its envelope's subject, from the envelope's destination. The sender must own the ticket,
-    or have returned it to this region. None also for a ticket that this region no longer has, or can no longer read.
+    or have returned it to this region. `known` is the ticket here; None for one that is gone or unreadable.
     """
-    known = kind.records.read(tx, content.subject)
     if known is None or not receipt.result:
         return None
     try:
@@ -197,11 +196,11 @@ def settle_filing(
     A ticket that the other region refuses by its configuration is not lost: the origin keeps it. `keep` gets the ticket
     and the reason in both languages, as a note for staff, who handle it.
     """
+    known = kind.records.read(tx, content.subject)
     if receipt.outcome == Outcome.OUTCOME_ACCEPTED:
-        if (told := answered(kind, tx, content, receipt, now)) is not None:
+        if (told := answered(kind, known, content, receipt, now)) is not None:
             adopt(told)
         return
-    known = kind.records.read(tx, content.subject)
     if known is None or kind.facts(known).version:
         return
     refused = refusal_of(receipt)
@@ -220,7 +219,8 @@ def settle_command(
     adopt: Callable[[M], object],
 ) -> None:
     """Acts on the answer to a command: the owner's word on the ticket, if it has one, and on the request."""
-    if (told := answered(kind, tx, content, receipt, now)) is not None:
+    known = kind.records.read(tx, content.subject)
+    if (told := answered(kind, known, content, receipt, now)) is not None:
         adopt(told)
     is_accepted = receipt.outcome == Outcome.OUTCOME_ACCEPTED
     settle_asked(tx, content.id, None if is_accepted else refusal_of(receipt))

@@ -71,7 +71,9 @@ class Followed(Generic[M, R]):
         return copy
 
     def merged(self, known: M, told: M) -> M:
-        """The owner's version, with the fixed fields of this region's copy."""
+        """The owner's version with the fixed fields of this region's copy: the very message where it has them."""
+        if all(getattr(told, name) == getattr(known, name) for name in self.fixed):
+            return told
         merged, kept = self.copy(told), self.copy(known)
         for each, _ in known.ListFields():
             if each.name not in self.fixed:

@@ -113,7 +113,7 @@ def situation(
         line=line,
         balance=balance,
         now=now,
-        region="sichuan",
+        regions=(origin_region, "sichuan"),
         currency="CNY",
         time_zone="Asia/Shanghai",
         federation=FEDERATION,

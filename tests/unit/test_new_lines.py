@@ -115,7 +115,7 @@ def test_the_number_that_the_regions_own_system_has_chosen_is_given_unless_the_c
 
 
 def test_a_region_without_a_pool_has_no_number_to_give() -> None:
-    found = replace(asked("NEW_LINE", NEW_LINE), region="beijing")
+    found = replace(asked("NEW_LINE", NEW_LINE), regions=("guangdong", "beijing"))
     with pytest.raises(Refused) as raised:
         RULES["NEW_LINE"].fulfil(found)
     assert raised.value.reason == Reason.REASON_NUMBERS_EXHAUSTED

@@ -28,14 +28,14 @@ INSTANT = timedelta(microseconds=1)
 def refusal(precondition: Precondition.ValueType, given_situation: Situation) -> tuple[str, Mapping[str, str]]:
     """Why a situation does not meet a precondition, and the parameters; empty where it does."""
     try:
-        CHECKS[precondition](given_situation.of_line)
+        CHECKS[precondition](given_situation)
     except Refused as refused:
         return Reason.Name(refused.reason).removeprefix("REASON_"), refused.parameters
     return "", {}
 
 
 def require(given_situation: Situation) -> None:
-    require_preconditions(given_situation.business.preconditions, given_situation.of_line)
+    require_preconditions(given_situation.business.preconditions, given_situation)
 
 
 def test_every_precondition_of_the_contract_has_a_check() -> None:

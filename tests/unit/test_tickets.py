@@ -122,7 +122,7 @@ def test_its_origin_follows_the_owner_until_it_ends_and_keeps_its_own_words(tx: 
     assert border.updated(DISPUTE, tx, new(version=1), told, NOW)
     sent = EnvelopeContent(origin="guangdong", destination="sichuan", subject="guangdong/P1")
     receipt = ReceiptContent(outcome=Outcome.OUTCOME_ACCEPTED, result=new(version=1).SerializeToString())
-    assert border.answered(DISPUTE, tx, sent, receipt, NOW) == new(version=1)
+    assert border.answered(DISPUTE, new(), sent, receipt, NOW) == new(version=1)
     changed = new(version=2, state=ENDED)
     changed.operator, changed.request.number = "another", "+8613900000000"
     ended = DISPUTE.next_version("guangdong", new(version=1), changed)

@@ -51,16 +51,16 @@ class Decisions:
     """Wakes the callers that wait for a decision on an order, and the watchers of orders."""
 
     def __init__(self, store: Store, changes: Changes) -> None:
-        self._orders: dict[str, set[asyncio.Future[Order]]] = {}
+        self._orders: dict[str, set[asyncio.Future[Order | None]]] = {}
         self._changes = changes
         store.subscribe(OrderChanged, self._order_changed)
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
         store.subscribe(OutcomeLost, lambda _: self._look(list(self._orders)))
 
     @contextmanager
-    def decision_on(self, order_id: str) -> Iterator["asyncio.Future[Order]"]:
+    def decision_on(self, order_id: str) -> Iterator["asyncio.Future[Order | None]"]:
         """A future of the order after its home region's decision. Entered before the order is stored."""
-        future: asyncio.Future[Order] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Order | None] = asyncio.get_running_loop().create_future()
         waiting = self._orders.setdefault(order_id, set())
         waiting.add(future)
         try:
@@ -94,8 +94,7 @@ class Decisions:
     def _tell_if_decided(self, order: Order) -> None:
         if is_decided(order):
             for future in self._orders.get(order.id, ()):
-                if not future.done():
-                    future.set_result(order)
+                _tell(future, order)
 
 
 @dataclass(frozen=True)
@@ -137,11 +136,14 @@ class OrderApplication:
             failpoints.reach("S3.after-commit")
             if not wait or is_decided(order):
                 return order
+            timer = asyncio.get_running_loop().call_later(wait, _tell, decision, None)
             try:
-                async with asyncio.timeout(wait):
-                    return await decision
-            except TimeoutError:
-                return (await self._ports.store.read(lambda tx: require_order(tx, order.id))).order
+                decided = await decision
+            finally:
+                timer.cancel()
+        if decided is not None:
+            return decided
+        return (await self._ports.store.read(lambda tx: require_order(tx, order.id))).order
 
     async def _take_in(self, caller: Caller, request: OrderRequest, now: datetime) -> Order:
         """Accepts an order; with too few documents, together with those on file."""
@@ -257,6 +259,12 @@ def _review(
     order = home.review(tx, context, request.order_id, reviewer, request.decision, request.documents, request.note, now)
     insert_request(tx, key, order.id, settled=True, now=now)
     return order
+
+
+def _tell(waiting: "asyncio.Future[Order | None]", decided: Order | None) -> None:
+    """Ends a wait: with the order, or with None where the time is over."""
+    if not waiting.done():
+        waiting.set_result(decided)
 
 
 def is_decided(order: Order) -> bool:

@@ -82,8 +82,8 @@ def line_to_open(order: Order) -> Line:
 
 
 @dataclass(frozen=True)
-class Situation:
-    """The input of the home region's decision. `balance` is in minor units, `now` in UTC.
+class Situation(LineSituation):
+    """The input of the home region's decision.
 
     For an order that opens a line, `line` is the future line: without a number, in the state CREATED.
     """
@@ -91,13 +91,6 @@ class Situation:
     order: Order = field(repr=False)
     business: Business
     values: Mapping[str, Value] = field(repr=False)
-    line: Line
-    balance: int
-    now: datetime
-    region: str
-    currency: str
-    time_zone: str
-    federation: Federation
     records: HomeRecords
     provided: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The results of the region's own system, by name; empty until it has carried out the order."""
@@ -115,22 +108,9 @@ class Situation:
         return cast("int", self.values.get(name, 0))
 
     @property
-    def regions(self) -> tuple[str, str]:
-        """The origin and the home region, whose stricter policy counts."""
-        return self.order.origin_region, self.region
-
-    @property
-    def of_line(self) -> LineSituation:
-        """The input of the catalogue's preconditions."""
-        return LineSituation(
-            line=self.line,
-            balance=self.balance,
-            now=self.now,
-            regions=self.regions,
-            currency=self.currency,
-            time_zone=self.time_zone,
-            federation=self.federation,
-        )
+    def region(self) -> str:
+        """The home region, which decides."""
+        return self.regions[1]
 
 
 @dataclass(frozen=True)

@@ -72,19 +72,20 @@ class OrderContext:
 
         Raises Refused with BUSINESS_UNKNOWN.
         """
-        node = self.node
+        federation, region = self.node.federation, self.node.region
+        own = federation.region(region)
         return Situation(
             order=order,
-            business=node.federation.business(order.request.business),
+            business=federation.business(order.request.business),
             values=values,
             line=line,
             balance=ledger.balance(tx, line.account_id),
             now=now,
-            region=node.region,
-            currency=node.currency,
-            time_zone=node.time_zone,
-            federation=node.federation,
-            records=StoredRecords(tx, node.federation, node.time_zone),
+            regions=(order.origin_region, region),
+            currency=own.currency,
+            time_zone=own.time_zone,
+            federation=federation,
+            records=StoredRecords(tx, federation, own.time_zone),
         )
 
     def rule(self, business: Business) -> BusinessRule:

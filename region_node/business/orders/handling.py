@@ -81,16 +81,16 @@ def command(
     return order
 
 
-def adopt(tx: Transaction, context: OrderContext, snapshot: Order, now: datetime, *, again: bool = True) -> bool:
-    """Stores the home region's version of an order. Returns False for a version that is not new.
+def adopt(
+    tx: Transaction, context: OrderContext, known: Order, snapshot: Order, now: datetime, *, again: bool = True
+) -> bool:
+    """Stores the home region's version of the `known` order. Returns False for a version that is not new.
 
     With `again`, the answer to a command may bring the known version: it undoes local changes since.
     """
-    row = find_order(tx, snapshot.id)
-    order = None if row is None else ORDER.next_version(context.node.region, row.order, snapshot, again=again)
-    if row is None or order is None:
+    order = ORDER.next_version(context.node.region, known, snapshot, again=again)
+    if order is None:
         return False
-    known = row.order
     own_alerts = [alert for alert in known.jeopardy_alerts if alert.region == context.node.region]
     order.jeopardy_alerts.extend(alert for alert in own_alerts if alert not in order.jeopardy_alerts)
     if order == known:
@@ -120,20 +120,24 @@ def settle_command(
     tx: Transaction,
     context: OrderContext,
     envelope_id: str,
+    known: Order | None,
     snapshot: Order | None,
     refused: Refused | None,
     now: datetime,
 ) -> None:
-    """Stores the home region's answer to a command: the result of the request and, if known, the order."""
+    """Stores the home region's answer to a command: the result of the request and, if known, the order.
+
+    `known` is the order here, None for one that is gone or unreadable; `snapshot` is the home region's version.
+    """
     settle_asked(tx, envelope_id, refused)
+    if known is None:
+        return
     if snapshot is not None:
-        adopt(tx, context, snapshot, now)
-    else:
-        row = find_order(tx, envelope_id.partition("#")[0])
-        if row is not None and row.order.state == rules.ASSESSING_CANCELLATION:
-            order, before = row.order, row.order.state_changes[-2].state
-            rules.enter(order, before, now=now, region=order.home_region, reason="cancellation not granted")
-            update_order(tx, order, now)
+        adopt(tx, context, known, snapshot, now)
+    elif known.state == rules.ASSESSING_CANCELLATION:
+        before = known.state_changes[-2].state
+        rules.enter(known, before, now=now, region=known.home_region, reason="cancellation not granted")
+        update_order(tx, known, now)
 
 
 def redirect_command(tx: Transaction, context: OrderContext, content: EnvelopeContent, now: datetime) -> None:
@@ -190,7 +194,7 @@ def _command_here(
             home.apply_command(tx, context, command, now)
     except Refused as refusal:
         refused = lasting(refusal)
-    settle_command(tx, context, content.id, require_order(tx, order.id).order, refused, now)
+    settle_asked(tx, content.id, refused)
 
 
 def _cancel_here(tx: Transaction, context: OrderContext, order: Order, reason: str, now: datetime) -> None:

@@ -45,17 +45,18 @@ def decide(tx: Transaction, context: OrderContext, order: Order, now: datetime) 
 
     `order` is changed in place; the caller stores it. Raises Refused or Moved before the first write.
     """
-    prepared = context.node.federation.prepared(order.request.business)
+    federation, region = context.node.federation, context.node.region
+    prepared = federation.prepared(order.request.business)
     business = prepared.business
-    rules.require_offered(business, at_home=order.origin_region == context.node.region)
+    rules.require_offered(business, at_home=order.origin_region == region)
     require_documents(prepared, order.request, now)
     require_verified(find_key(tx), order.id, order.request.number, order.request.documents)
-    situation = first_situation(tx, context, order, now)
+    situation = first_situation(tx, context, prepared, order, now)
     line = None if context.rule(business).opens_line else situation.line
     require_on_file(tx, context.node, order.request.documents, line, now)
     require_possible(context, situation)
-    order.home_region = context.node.region
-    order.paper_use = paper_use(context.node.federation, order.request.documents)
+    order.home_region = region
+    order.paper_use = paper_use(federation, order.request.documents)
     order.product_id = situation.line.product_id
     order.version = 1
     order.steps[:] = business.steps

@@ -15,7 +15,7 @@ from gateway.store.port import Transaction
 from region_node.business.orders import handling, home, intake, rules
 from region_node.business.orders.announced import deciding
 from region_node.business.orders.context import OrderContext
-from region_node.business.orders.rows import ORDER, ORDER_RECORDS, OrderRow, find_order, insert_order
+from region_node.business.orders.rows import ORDER, ORDER_RECORDS, OrderRow, find_order, insert_order, require_order
 from region_node.customers.documents.rules import require_materials
 from region_node.node.payloads import received, refusal_of
 from region_node.tickets import border
@@ -47,13 +47,14 @@ class OrderEnvelopes:
         is_untouched = not order.steps_done and not order.product_id
         border.require_filing(ORDER, order, content, now, is_untouched=is_untouched)
         rules.require_applicant(order.request, order.operator)
-        if not self._context.node.federation.business(order.request.business).steps:
+        federation = self._context.node.federation
+        if not federation.business(order.request.business).steps:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a query is no order")
         known = find_order(tx, order.id)
         if known is not None and known.order.state == rules.CANCELLED:
             raise Refused(Reason.REASON_ORDER_CANCELLED_BEFORE)
         border.require_unknown(ORDER, tx, order)
-        require_materials(self._context.node.federation.material_codes, order.request.documents)
+        require_materials(federation.material_codes, order.request.documents)
         home.decide(tx, self._context, order, now)
         insert_order(tx, OrderRow(order, content.traceparent), now)
         return border.accepted(order)
@@ -66,8 +67,10 @@ class OrderEnvelopes:
             intake.reroute(tx, self._context, content.subject, receipt.moved_to, now)
         elif receipt.outcome != Outcome.OUTCOME_ACCEPTED:
             handling.reject(tx, self._context, content.subject, _refusal(receipt), now)
-        elif (snapshot := border.answered(ORDER, tx, content, receipt, now)) is not None:
-            handling.adopt(tx, self._context, snapshot, now)
+        elif (row := find_order(tx, content.subject)) is not None:
+            snapshot = border.answered(ORDER, row.order, content, receipt, now)
+            if snapshot is not None:
+                handling.adopt(tx, self._context, row.order, snapshot, now)
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """Handles an origin region's command on an order that it handles."""
@@ -109,23 +112,19 @@ class OrderEnvelopes:
             handling.redirect_command(tx, self._context, content, now)
             return
         refused = _refusal(receipt) if receipt.outcome == Outcome.OUTCOME_REFUSED else None
-        snapshot = border.answered(ORDER, tx, content, receipt, now)
-        if snapshot is not None and not snapshot.request.business:
-            snapshot = self._buried(tx, snapshot)
-        handling.settle_command(tx, self._context, content.id, snapshot, refused, now)
-
-    def _buried(self, tx: Transaction, snapshot: Order) -> Order:
-        """Restores the request of an order that the home region cancelled before it arrived there."""
-        row = find_order(tx, snapshot.id)
-        if row is not None:
-            snapshot.request.CopyFrom(row.order.request)
-        return snapshot
+        row = find_order(tx, content.subject)
+        known = None if row is None else row.order
+        snapshot = border.answered(ORDER, known, content, receipt, now)
+        if known is not None and snapshot is not None and not snapshot.request.business:
+            snapshot.request.CopyFrom(known.request)  # the home region cancelled the order before it arrived there
+        handling.settle_command(tx, self._context, content.id, known, snapshot, refused, now)
 
     def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """The home region has a new version of an order that we handle."""
         snapshot = received(OrderUpdate, content.payload).order
         if border.updated(ORDER, tx, snapshot, content, now):
-            handling.adopt(tx, self._context, snapshot, now, again=False)
+            known = require_order(tx, snapshot.id).order
+            handling.adopt(tx, self._context, known, snapshot, now, again=False)
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
     def _update_answered(

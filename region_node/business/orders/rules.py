@@ -16,12 +16,10 @@ from gateway.api.federation.v1.configuration_pb2 import (
     ValueType,
 )
 from gateway.api.region.v1.order_pb2 import (
-    Awaiting,
     Order,
     OrderRequest,
     OrderState,
     Party,
-    StateChange,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
@@ -97,14 +95,15 @@ def enter(order: Order, state: OrderState.ValueType, *, now: datetime, region: s
     """
     if state == order.state:
         return
-    allowed = set(TRANSITIONS.get(order.state, ()))
-    if order.version == 0:
-        allowed |= INTAKE_TRANSITIONS.get(order.state, frozenset())
-    if order.state and state not in allowed:
-        raise ValueError(f"an order does not go from {state_name(order.state)} to {state_name(state)}")
+    before = order.state
+    is_allowed = state in TRANSITIONS.get(before, ()) or (
+        order.version == 0 and state in INTAKE_TRANSITIONS.get(before, ())
+    )
+    if before and not is_allowed:
+        raise ValueError(f"an order does not go from {state_name(before)} to {state_name(state)}")
     order.state = state
     time = to_timestamp(now)
-    order.state_changes.append(StateChange(state=state, time=time, region=region, reason=reason))
+    order.state_changes.add(state=state, time=time, region=region, reason=reason)
     if state in FINAL:
         order.ClearField("awaiting")
     if state == COMPLETED:
@@ -115,9 +114,10 @@ def enter(order: Order, state: OrderState.ValueType, *, now: datetime, region: s
 
 def wait_for(order: Order, party: Party.ValueType, action: str, *, now: datetime, due: datetime) -> None:
     """Gives the ball to a party: it must do `action` by `due`."""
-    order.awaiting.CopyFrom(
-        Awaiting(party=party, action=action, since_time=to_timestamp(now), due_time=to_timestamp(due))
-    )
+    awaiting = order.awaiting
+    awaiting.party, awaiting.action = party, action
+    awaiting.since_time.CopyFrom(to_timestamp(now))
+    awaiting.due_time.CopyFrom(to_timestamp(due))
 
 
 def note_error(order: Order, refused: Refused) -> None:

@@ -226,14 +226,15 @@ def _command(order_id: str, requester: Requester) -> OrderCommand:
 
 
 def _normalised(request: OrderRequest) -> OrderRequest:
-    """The request in the form in which it is compared, sent and stored. Raises Refused for a bad form."""
+    """The request of a call, brought into the form in which it is compared, sent and stored.
+
+    Raises Refused for a bad form.
+    """
     require_requester(request.requester)
     require_size(request.ByteSize())
-    order = OrderRequest()
-    order.CopyFrom(request)
     if request.number:  # a line that does not exist yet has none
-        order.number = normalize(request.number)
-    return order
+        request.number = normalize(request.number)
+    return request
 
 
 def _states(asked: Sequence[OrderState.ValueType]) -> list[OrderState.ValueType]:

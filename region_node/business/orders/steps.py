@@ -7,6 +7,7 @@ from gateway.api.federation.v1.configuration_pb2 import Step
 from gateway.api.region.v1.order_pb2 import Order, Party
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, lasting
+from gateway.federation.prepared import PreparedBusiness
 from gateway.store.port import Transaction
 from gateway.store.timers import cancel_timer, set_timer
 from gateway.time.clock import from_timestamp
@@ -25,23 +26,23 @@ STEP_TIMER = "order-step"  # the agreed time has come
 ANSWER_TIMER = "order-answer"  # no answer came in time
 
 
-def first_situation(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> Situation:
+def first_situation(
+    tx: Transaction, context: OrderContext, prepared: PreparedBusiness, order: Order, now: datetime
+) -> Situation:
     """The input of the first decision on an order, with the existing line or the one to open.
 
     Raises Refused, or Moved where the line belongs to another region.
     """
-    prepared = context.node.federation.prepared(order.request.business)
-    business = prepared.business
+    business, federation, region = prepared.business, context.node.federation, context.node.region
     values = rules.read_characteristics(prepared, order.request)
-    require_amounts(context.node, prepared, values, (order.origin_region, context.node.region))
+    require_amounts(context.node, prepared, values, (order.origin_region, region))
     if not context.rule(business).opens_line:
-        number, asking = order.request.number, order.origin_region
-        line = own_line(tx, context.node.federation, context.node.region, number, asking=asking)
+        line = own_line(tx, federation, region, order.request.number, asking=order.origin_region)
         require_readable(tx, line.customer_id)
-    elif chosen_region(context.node.federation, business, values) == context.node.region:
+    elif chosen_region(federation, business, values) == region:
         line = line_to_open(order)
     else:
-        raise Refused(Reason.REASON_NOT_HOME, region=context.node.region)
+        raise Refused(Reason.REASON_NOT_HOME, region=region)
     return context.situation(tx, order, values, line, now)
 
 
@@ -67,7 +68,7 @@ def _line_of(tx: Transaction, context: OrderContext, order: Order) -> Line:
 
 def require_possible(context: OrderContext, situation: Situation) -> None:
     """Raises Refused for an unfulfilled precondition, the fee or the business's own rule."""
-    require_preconditions(situation.business.preconditions, situation.of_line)
+    require_preconditions(situation.business.preconditions, situation)
     rule, fee = context.rule(situation.business), situation.business.fee.minor_units
     if fee and fee > situation.balance and not rule.opens_line:
         raise Refused(Reason.REASON_CREDIT_TOO_LOW, amount=in_major_units(fee, situation.currency))

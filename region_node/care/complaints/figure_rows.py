@@ -1,10 +1,10 @@
 """The stored figures of each complaint: plain columns without personal data, which outlive the complaint."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gateway.api.region.v1.complaint_pb2 import Complaint
-from gateway.store.port import Transaction, Value
+from gateway.store.port import Transaction
+from gateway.store.tables import Table
 from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.care.complaints import rules
 from region_node.care.complaints.deadlines import due_of, find, is_met
@@ -15,30 +15,6 @@ _COLUMNS = (
     "ticket_id, category, department_zh, department_en, create_time, state, due_time, resolved,"
     " level, repeats, refusals,"
     " contacts, rating"
-)
-_KEPT = ", ".join(
-    f"{name} = excluded.{name}"
-    for name in (
-        "owner_region",
-        "category",
-        "department_zh",
-        "department_en",
-        "state",
-        "due_time",
-        "resolved",
-        "level",
-        "repeats",
-        "refusals",
-        "contacts",
-        "rating",
-    )
-)
-_KEEP = (
-    "INSERT INTO complaint_figures (ticket_id, owner_region, category, department_zh, department_en, is_item,"  # noqa: S608 - column names only
-    " create_time, state, due_time, resolved, level, repeats, refusals, contacts, rating)"
-    " VALUES (:ticket_id, :owner_region, :category, :department_zh, :department_en, :is_item,"
-    " :create_time, :state, :due_time, :resolved, :level, :repeats, :refusals, :contacts, :rating)"
-    f" ON CONFLICT (ticket_id) DO UPDATE SET {_KEPT}"
 )
 
 
@@ -61,38 +37,52 @@ class Counted:
     rating: int
 
 
+@dataclass(frozen=True)
+class _FiguresAtRest:
+    ticket_id: str
+    owner_region: str
+    category: str
+    department_zh: str
+    department_en: str
+    is_item: int
+    create_time: int
+    state: int
+    due_time: int | None
+    resolved: int | None
+    level: int
+    repeats: int
+    refusals: int
+    contacts: int
+    rating: int
+
+
+_FIGURES = Table("complaint_figures", _FiguresAtRest, key=("ticket_id",), fixed=("is_item", "create_time"))
+
+
 def keep_figures(tx: Transaction, complaint: Complaint) -> None:
     """Stores the figures of a complaint in its current state."""
-    tx.execute(_KEEP, **_values(complaint))
-
-
-def keep_figures_of(tx: Transaction, complaints: Iterable[Complaint]) -> None:
-    """Stores the figures of many complaints."""
-    tx.execute_many(_KEEP, [_values(each) for each in complaints])
-
-
-def _values(complaint: Complaint) -> Mapping[str, Value]:
     each = find(complaint, rules.RESOLVE)
     # An estimate is no measurement: it counts neither as a duration nor as in time or late.
     is_resolved = each is not None and is_met(each) and not is_estimated(complaint)
-    return {
-        "ticket_id": complaint.ticket_id,
+    figures = _FiguresAtRest(
+        ticket_id=complaint.ticket_id,
         # The origin region leads, and counts, a complaint that another region has returned.
-        "owner_region": complaint.origin_region if complaint.HasField("returned") else complaint.owner_region,
-        "category": complaint.request.category,
-        "department_zh": complaint.department.zh_cn,
-        "department_en": complaint.department.en,
-        "is_item": int(complaint.ticket_id.count("/") > 1),
-        "create_time": to_microseconds(from_timestamp(complaint.create_time)),
-        "state": complaint.state,
-        "due_time": to_microseconds(due_of(each)) if each is not None else None,
-        "resolved": to_microseconds(from_timestamp(each.met_time)) if each is not None and is_resolved else None,
-        "level": complaint.level,
-        "repeats": complaint.repeats,
-        "refusals": complaint.refusals,
-        "contacts": _contacts(complaint),
-        "rating": complaint.rating,
-    }
+        owner_region=complaint.origin_region if complaint.HasField("returned") else complaint.owner_region,
+        category=complaint.request.category,
+        department_zh=complaint.department.zh_cn,
+        department_en=complaint.department.en,
+        is_item=int(complaint.ticket_id.count("/") > 1),
+        create_time=to_microseconds(from_timestamp(complaint.create_time)),
+        state=complaint.state,
+        due_time=to_microseconds(due_of(each)) if each is not None else None,
+        resolved=to_microseconds(from_timestamp(each.met_time)) if each is not None and is_resolved else None,
+        level=complaint.level,
+        repeats=complaint.repeats,
+        refusals=complaint.refusals,
+        contacts=_contacts(complaint),
+        rating=complaint.rating,
+    )
+    tx.keep(_FIGURES, figures)
 
 
 def counted_page(

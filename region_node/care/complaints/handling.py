@@ -30,7 +30,7 @@ from region_node.care.complaints.rows import (
 )
 from region_node.care.complaints.rules import Concerned, concerned
 from region_node.care.complaints.sending import send_to_region
-from region_node.customers.known_statuses import require_takes_complaints, require_unrestricted, statuses_of
+from region_node.customers.known_statuses import require_takes_complaints, require_unrestricted
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, note, settle_asked
 from region_node.requests.rows import insert_request
@@ -53,13 +53,13 @@ def file(
     content.
     """
     key = caller.key(request.SerializeToString(deterministic=True))
-    require_unrestricted(tx, request.number)
+    statuses = require_unrestricted(tx, request.number)
     if (known := known_request(COMPLAINT, tx, key)) is not None:
         return known
     if request.location_region:
         context.federation.region(request.location_region)
     home = context.federation.number_plan.home_of(request.number)
-    require_takes_complaints(home, statuses_of(tx, [request.number]))
+    require_takes_complaints(home, statuses)
     classification = proposing.classification(context, request, home, now)
     number = next_ticket_number(tx)
     complaint = _new_complaint(context, caller, request, home or "", number, now)

@@ -9,17 +9,16 @@ from gateway.store.batched_lookup import rows_among
 from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_microseconds
 from region_node.care.complaints import rules
-from region_node.care.complaints.figure_rows import keep_figures_of
+from region_node.care.complaints.figure_rows import keep_figures
 from region_node.care.complaints.replay import Earlier
 from region_node.care.complaints.rows import (
     EVENTS,
     ComplaintChanged,
     ComplaintRow,
-    escalation_values,
     event_columns,
     insert_all,
-    insert_escalations,
     inserted_columns,
+    note_escalations,
 )
 
 UNREADABLE = b""
@@ -95,8 +94,9 @@ def insert_complaints(tx: Transaction, new: Sequence[NewComplaint], now: datetim
     """
     complaints = [each.row.complaint for each in new]
     insert_all(tx, [(each.row, _columns(each)) for each in new])
-    keep_figures_of(tx, complaints)
-    insert_escalations(tx, [row for each in complaints for row in escalation_values(each.ticket_id, each.escalations)])
+    for each in complaints:
+        keep_figures(tx, each)
+        note_escalations(tx, each.ticket_id, each.escalations)
     EVENTS.note_all(
         tx,
         [(each.ticket_id, event_columns(each, one.closed or now)) for each, one in zip(complaints, new, strict=True)],

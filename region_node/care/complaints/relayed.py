@@ -92,7 +92,8 @@ class ComplaintEnvelopes:
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
         refused = None if receipt.outcome == Outcome.OUTCOME_ACCEPTED else refusal_of(receipt)
-        snapshot = border.answered(COMPLAINT, tx, content, receipt, now)
+        known = COMPLAINT.records.read(tx, content.subject)
+        snapshot = border.answered(COMPLAINT, known, content, receipt, now)
         asked = parse(ComplaintCommand, content.payload)
         handling.settle_command(tx, self._context, content.id, asked, snapshot, refused, now)
         if asked.HasField("attach"):

@@ -11,6 +11,7 @@ from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, Escal
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import Transaction, Value
+from gateway.store.tables import Table
 from gateway.time.clock import from_timestamp, to_microseconds
 from gateway.wording.masking import masked_number, prints_masked
 from region_node.care.complaints import remedy, rules
@@ -18,6 +19,7 @@ from region_node.care.complaints.deadlines import due_of, find, is_met
 from region_node.customers.known_statuses import NOT_RESTRICTED
 from region_node.node.subjects import number_index
 from region_node.records.listing import Page
+from region_node.records.numbers import Numbers
 from region_node.records.stored import Events, Records
 from region_node.tickets.followed import Facts, Followed
 
@@ -109,6 +111,7 @@ COMPLAINT_RECORDS = Records(
 )
 EVENTS = Events("complaint_events", "ticket_id")
 """The change events of complaints."""
+_NUMBERS = Numbers("complaints", "ticket_number", purged="purged_tickets")
 
 
 def complaints_about(tx: Transaction, number: str) -> list[AboutNumber]:
@@ -132,12 +135,7 @@ def case_of(tx: Transaction, ticket_id: str) -> list[AboutNumber]:
 
 def next_ticket_number(tx: Transaction) -> int:
     """The number of the next complaint with this origin region."""
-    known = tx.first(
-        int,
-        "SELECT COALESCE(MAX(ticket_number), 0) FROM (SELECT MAX(ticket_number) AS ticket_number FROM complaints"
-        " UNION ALL SELECT ticket_number FROM purged_tickets) AS numbers",
-    )
-    return (known or 0) + 1
+    return _NUMBERS.next(tx)
 
 
 def find_complaint(tx: Transaction, ticket_id: str) -> ComplaintRow | None:
@@ -155,6 +153,7 @@ def insert_complaint(tx: Transaction, row: ComplaintRow, ticket_number: int, now
     complaint = row.complaint
     index = number_index(tx, complaint.request.number)
     insert_all(tx, [(row, inserted_columns(row, ticket_number, index, None))])
+    _NUMBERS.note(tx, ticket_number)
     _note_change(tx, complaint, now)
 
 
@@ -186,40 +185,29 @@ def update_complaint(tx: Transaction, complaint: Complaint, now: datetime) -> No
     _note_change(tx, complaint, now)
 
 
-def note_escalations(tx: Transaction, ticket_id: str, reached: Sequence[Escalation]) -> None:
+@dataclass(frozen=True)
+class _EscalationAtRest:
+    ticket_id: str
+    level: int
+    trigger_code: int
+    due_time: int
+    time: int
+
+
+_ESCALATIONS = Table("complaint_escalations", _EscalationAtRest, key=("ticket_id", "level"))
+
+
+def note_escalations(tx: Transaction, ticket_id: str, reached: Iterable[Escalation]) -> None:
     """Keeps the levels that this region has raised a complaint to. A level reached twice is a defect, and fails."""
-    insert_escalations(tx, escalation_values(ticket_id, reached))
+    for each in reached:
+        due, time = to_microseconds(from_timestamp(each.due_time)), to_microseconds(from_timestamp(each.time))
+        tx.insert(_ESCALATIONS, _EscalationAtRest(ticket_id, each.level, each.trigger, due, time))
 
 
 def remove_escalations(tx: Transaction, ticket_id: str, levels: Iterable[int]) -> None:
     """Forgets that this region has raised a complaint to some levels: another one has."""
-    tx.execute_many(
-        "DELETE FROM complaint_escalations WHERE ticket_id = :ticket_id AND level = :level",
-        [{"ticket_id": ticket_id, "level": each} for each in levels],
-    )
-
-
-def escalation_values(ticket_id: str, reached: Iterable[Escalation]) -> Sequence[Mapping[str, Value]]:
-    """The columns of `insert_escalations` for the levels of one complaint."""
-    return [
-        {
-            "ticket_id": ticket_id,
-            "level": each.level,
-            "trigger_code": each.trigger,
-            "due_time": to_microseconds(from_timestamp(each.due_time)),
-            "time": to_microseconds(from_timestamp(each.time)),
-        }
-        for each in reached
-    ]
-
-
-def insert_escalations(tx: Transaction, rows: Sequence[Mapping[str, Value]]) -> None:
-    """Stores levels of any complaints. A level reached twice is a defect, and fails."""
-    tx.execute_many(
-        "INSERT INTO complaint_escalations (ticket_id, level, trigger_code, due_time, time)"
-        " VALUES (:ticket_id, :level, :trigger_code, :due_time, :time)",
-        rows,
-    )
+    for each in levels:
+        tx.remove(_ESCALATIONS, ticket_id, each)
 
 
 def list_complaints(

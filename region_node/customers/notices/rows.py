@@ -8,6 +8,7 @@ from gateway.api.region.v1 import notice_service_pb2 as api
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.store import vault
 from gateway.store.port import Transaction, Value
+from gateway.store.tables import Table
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 from gateway.wording.masking import masked_number, prints_masked
 from region_node.node.subjects import indexed_number_subject, number_index
@@ -35,20 +36,26 @@ class Claimed:
     attempts: int
 
 
-_COLUMNS = "notice_id, kind, number, create_time, delivery_time, attempts, sealed"
-
-
 @dataclass(frozen=True)
 class _AtRest:
-    """A row, with the index of the number."""
+    """A row; `number` is an index."""
 
     notice_id: str
     kind: str
-    index: str
+    number: str = field(repr=False)
     create_time: int
     delivery_time: int | None
     attempts: int
+    due_time: int
     sealed: bytes
+    zh_cn: str = field(default="", repr=False)
+    """Not sealed: of a notice that a version without sealing has stored."""
+    en: str = field(default="", repr=False)
+    """As `zh_cn`."""
+
+
+_NOTICES = Table("notices", _AtRest, key=("notice_id",))
+_SELECT = f"SELECT {', '.join(_NOTICES.columns)} FROM notices"  # noqa: S608 - column names only
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ class NoticeAdded:
 
 def is_told(tx: Transaction, notice_id: str) -> bool:
     """Whether a notice was added."""
-    return tx.first(int, "SELECT 1 FROM notices WHERE notice_id = :id", id=notice_id) is not None
+    return tx.find(_NOTICES, notice_id) is not None
 
 
 def told_at(tx: Transaction, notice_ids: Sequence[str]) -> Mapping[str, int]:
@@ -77,17 +84,9 @@ def tell(tx: Transaction, notice: Notice, now: datetime) -> bool:
     """Adds a notice for immediate delivery; False for one that exists. It is stored, so it may hold no secret."""
     if is_told(tx, notice.notice_id):
         return False
-    index = number_index(tx, notice.number)
-    tx.execute(
-        "INSERT INTO notices (notice_id, kind, number, zh_cn, en, create_time, delivery_time,"
-        " attempts, due_time, sealed)"
-        " VALUES (:notice_id, :kind, :number, '', '', :now, NULL, 0, :now, :sealed)",
-        notice_id=notice.notice_id,
-        kind=notice.kind,
-        number=index,
-        sealed=_seal_notice(tx, notice.notice_id, index, notice.number, notice.text),
-        now=to_microseconds(now),
-    )
+    index, time = number_index(tx, notice.number), to_microseconds(now)
+    sealed = _seal_notice(tx, notice.notice_id, index, notice.number, notice.text)
+    tx.insert(_NOTICES, _AtRest(notice.notice_id, notice.kind, index, time, None, 0, time, sealed))
     tx.publish(NoticeAdded(), about=ABOUT)
     return True
 
@@ -127,8 +126,7 @@ def claim(tx: Transaction, now: datetime, limit: int, again: timedelta) -> list[
     """
     found = tx.all(
         _AtRest,
-        f"SELECT {_COLUMNS} FROM notices"  # noqa: S608 - column names only
-        " WHERE delivery_time IS NULL AND due_time <= :now ORDER BY due_time, notice_id LIMIT :limit",
+        f"{_SELECT} WHERE delivery_time IS NULL AND due_time <= :now ORDER BY due_time, notice_id LIMIT :limit",
         now=to_microseconds(now),
         limit=limit,
     )
@@ -184,8 +182,7 @@ def notices_after(tx: Transaction, number: str, after: tuple[int, str], limit: i
         time, notice_id = (last.create_time, last.notice_id) if last is not None else after
         return tx.all(
             _AtRest,
-            f"SELECT {_COLUMNS} FROM notices"  # noqa: S608 - no values
-            " WHERE (create_time > :time OR (create_time = :time AND notice_id > :id))"
+            f"{_SELECT} WHERE (create_time > :time OR (create_time = :time AND notice_id > :id))"
             f"{only}{_READABLE} ORDER BY create_time, notice_id LIMIT :limit",
             time=time,
             id=notice_id,
@@ -202,7 +199,7 @@ def _place(notice_id: str) -> str:
 
 def _opened(tx: Transaction, rows: Sequence[_AtRest]) -> list[api.Notice | None]:
     """The unsealed content of each: number and texts."""
-    sealed = [vault.Sealing(indexed_number_subject(row.index), _place(row.notice_id), row.sealed) for row in rows]
+    sealed = [vault.Sealing(indexed_number_subject(row.number), _place(row.notice_id), row.sealed) for row in rows]
     return [None if each is None else api.Notice.FromString(each) for each in vault.open_many(tx, sealed)]
 
 

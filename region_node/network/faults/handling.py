@@ -15,7 +15,7 @@ from gateway.process import failpoints
 from gateway.security.identity import Identity
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
-from region_node.customers.known_statuses import require_takes_complaints, require_unrestricted, statuses_of
+from region_node.customers.known_statuses import require_takes_complaints, require_unrestricted
 from region_node.network.faults import notices, outages, owner, places, rules
 from region_node.network.faults.following import followed
 from region_node.network.faults.of_alarms import completed, raised_by_alarm
@@ -40,8 +40,7 @@ def report(tx: Transaction, context: RegionContext, caller: Submitter, reported:
     Raises Refused, also with REQUEST_ID_REUSED for the same id with other content.
     """
     key = caller.key(reported.SerializeToString(deterministic=True))
-    if reported.number:
-        require_unrestricted(tx, reported.number)
+    statuses = require_unrestricted(tx, reported.number) if reported.number else ()
     if (known := known_request(FAULT, tx, key)) is not None:
         return known
     settled = completed(tx, context.federation.network, reported)
@@ -49,7 +48,7 @@ def report(tx: Transaction, context: RegionContext, caller: Submitter, reported:
     places.settle(context.federation, settled)
     home = context.federation.number_plan.home_of(settled.number) if settled.number else None
     if settled.number:
-        require_takes_complaints(home, statuses_of(tx, [settled.number]))
+        require_takes_complaints(home, statuses)
     number = next_fault_number(tx)
     fault = _new_fault(context, caller, settled, home or "", number, now)
     row = FaultRow(fault, caller.traceparent)

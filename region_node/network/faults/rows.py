@@ -18,6 +18,7 @@ from region_node.customers.known_statuses import NOT_RESTRICTED
 from region_node.network.faults import outages, rules
 from region_node.node.subjects import number_index
 from region_node.records.listing import Page
+from region_node.records.numbers import Numbers
 from region_node.records.stored import Events, Records
 from region_node.tickets.followed import Facts, Followed
 
@@ -63,6 +64,7 @@ FAULT_RECORDS = Records(
 )
 EVENTS = Events("fault_events", "fault_id")
 """The change events of faults."""
+_NUMBERS = Numbers("faults", "fault_number", purged="purged_faults")
 
 
 @prints_masked(number=masked_number)
@@ -82,12 +84,7 @@ class FaultFilter:
 
 def next_fault_number(tx: Transaction) -> int:
     """The number of the next fault that is reported here."""
-    known = tx.first(
-        int,
-        "SELECT COALESCE(MAX(fault_number), 0) FROM (SELECT MAX(fault_number) AS fault_number FROM faults"
-        " UNION ALL SELECT fault_number FROM purged_faults) AS numbers",
-    )
-    return (known or 0) + 1
+    return _NUMBERS.next(tx)
 
 
 def find_fault(tx: Transaction, fault_id: str) -> FaultRow | None:
@@ -134,6 +131,7 @@ def insert_fault(tx: Transaction, row: FaultRow, fault_number: int, now: datetim
         "traceparent": row.traceparent,
     }
     FAULT_RECORDS.insert(tx, fault.id, fault, columns)
+    _NUMBERS.note(tx, fault_number)
     _note_change(tx, fault, now)
 
 

@@ -13,7 +13,7 @@ from gateway.process import failpoints
 from gateway.security.identity import Identity
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
-from region_node.customers.known_statuses import require_takes_complaints, require_unrestricted, statuses_of
+from region_node.customers.known_statuses import require_takes_complaints, require_unrestricted
 from region_node.network.support import notices, owner, rules
 from region_node.network.support.rows import (
     SUPPORT,
@@ -46,12 +46,12 @@ def open_request(
     """
     content = inquiry if unmeasured is None else unmeasured
     key = caller.key(content.SerializeToString(deterministic=True) + (b"" if unmeasured is None else b"\0measure"))
-    require_unrestricted(tx, inquiry.number)
+    statuses = require_unrestricted(tx, inquiry.number)
     if (known := known_request(SUPPORT, tx, key)) is not None:
         return known
     finding = rules.at_fault(context.federation.network, inquiry)
     home = context.federation.number_plan.home_of(inquiry.number)
-    require_takes_complaints(home, statuses_of(tx, [inquiry.number]))
+    require_takes_complaints(home, statuses)
     number, day = next_support_number(tx), now.astimezone(ZoneInfo(context.time_zone))
     request = SupportRequest(
         id=f"{context.region}/S{day:%Y%m%d}-{number}",

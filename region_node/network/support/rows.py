@@ -18,6 +18,7 @@ from region_node.customers.known_statuses import NOT_RESTRICTED
 from region_node.network.support import rules
 from region_node.node.subjects import number_index
 from region_node.records.listing import Page
+from region_node.records.numbers import Numbers
 from region_node.records.stored import Records
 from region_node.tickets.followed import Facts, Followed
 
@@ -49,6 +50,7 @@ SUPPORT_RECORDS = Records(
     subject=support_subject,
     not_found=lambda support_id: Refused(Reason.REASON_SUPPORT_REQUEST_NOT_FOUND, request=support_id),
 )
+_NUMBERS = Numbers("support_requests", "support_number", purged="purged_support_requests")
 
 
 @prints_masked(number=masked_number)
@@ -63,12 +65,7 @@ class SupportFilter:
 
 def next_support_number(tx: Transaction) -> int:
     """The number of the next support request that is opened here."""
-    known = tx.first(
-        int,
-        "SELECT COALESCE(MAX(support_number), 0) FROM (SELECT MAX(support_number) AS support_number"
-        " FROM support_requests UNION ALL SELECT support_number FROM purged_support_requests) AS numbers",
-    )
-    return (known or 0) + 1
+    return _NUMBERS.next(tx)
 
 
 def find_support_request(tx: Transaction, support_id: str) -> SupportRow | None:
@@ -94,6 +91,7 @@ def insert_support_request(tx: Transaction, row: SupportRow, support_number: int
         "traceparent": row.traceparent,
     }
     SUPPORT_RECORDS.insert(tx, request.id, request, columns)
+    _NUMBERS.note(tx, support_number)
     _look_if_erased(tx, request, now)
 
 

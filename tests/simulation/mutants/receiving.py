@@ -19,7 +19,7 @@ from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.app.core import RegionCore
 from region_node.business.orders import handling, home
 from region_node.business.orders.context import OrderContext
-from region_node.business.orders.rows import OrderRow, insert_order, require_order, update_order
+from region_node.business.orders.rows import OrderRow, insert_order, update_order
 from tests.simulation import federation
 from tests.simulation.world import new_database
 
@@ -129,10 +129,10 @@ def older_versions_adopted(patch: pytest.MonkeyPatch) -> None:
     adopt = handling.adopt
 
     def adopt_anything(
-        tx: Transaction, context: OrderContext, snapshot: Order, now: datetime, *, again: bool = True
+        tx: Transaction, context: OrderContext, known: Order, snapshot: Order, now: datetime, *, again: bool = True
     ) -> bool:
-        if snapshot.version >= require_order(tx, snapshot.id).order.version:
-            return adopt(tx, context, snapshot, now, again=again)
+        if snapshot.version >= known.version:
+            return adopt(tx, context, known, snapshot, now, again=again)
         update_order(tx, snapshot, now)
         return True
 
