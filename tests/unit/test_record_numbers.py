@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import pytest
 
@@ -18,8 +18,7 @@ from tests.keys import region_keys
 NUMBERS = Numbers("tickets", "number", purged="purged_tickets")
 
 
-@dataclass(frozen=True)
-class Ticket:
+class Ticket(NamedTuple):
     name: str
     number: int
 

@@ -1,6 +1,7 @@
 """The stored figures of each complaint: plain columns without personal data, which outlive the complaint."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.store.port import Transaction
@@ -37,8 +38,7 @@ class Counted:
     rating: int
 
 
-@dataclass(frozen=True)
-class _FiguresAtRest:
+class _FiguresAtRest(NamedTuple):
     ticket_id: str
     owner_region: str
     category: str

@@ -6,6 +6,7 @@ The region that takes a complaint in is its origin; the owner region decides on 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, Escalation
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -185,8 +186,7 @@ def update_complaint(tx: Transaction, complaint: Complaint, now: datetime) -> No
     _note_change(tx, complaint, now)
 
 
-@dataclass(frozen=True)
-class _EscalationAtRest:
+class _EscalationAtRest(NamedTuple):
     ticket_id: str
     level: int
     trigger_code: int

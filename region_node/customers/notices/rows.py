@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from gateway.api.region.v1 import notice_service_pb2 as api
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.store import vault
 from gateway.store.port import Transaction, Value
-from gateway.store.tables import Table
+from gateway.store.tables import Table, prints_without
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 from gateway.wording.masking import masked_number, prints_masked
 from region_node.node.subjects import indexed_number_subject, number_index
@@ -36,13 +37,13 @@ class Claimed:
     attempts: int
 
 
-@dataclass(frozen=True)
-class _AtRest:
+@prints_without("number")
+class _AtRest(NamedTuple):
     """A row; `number` is an index."""
 
     notice_id: str
     kind: str
-    number: str = field(repr=False)
+    number: str
     create_time: int
     delivery_time: int | None
     attempts: int
