@@ -37,7 +37,7 @@ class Claimed:
     attempts: int
 
 
-@prints_without("number")
+@prints_without("number", "zh_cn", "en")
 class _AtRest(NamedTuple):
     """A row; `number` is an index."""
 
@@ -49,9 +49,9 @@ class _AtRest(NamedTuple):
     attempts: int
     due_time: int
     sealed: bytes
-    zh_cn: str = field(default="", repr=False)
+    zh_cn: str = ""
     """Not sealed: of a notice that a version without sealing has stored."""
-    en: str = field(default="", repr=False)
+    en: str = ""
     """As `zh_cn`."""
 
 
