@@ -92,6 +92,10 @@ class Border:
         trees = Feature.FEATURE_TREE_SIGNATURES
         return all(self.current.understands(region, trees) for region in (reader, self.region))
 
+    def derives_keys(self) -> bool:
+        """Whether stored data may be sealed under a root: all processes of this region must open it."""
+        return self.current.understands(self.region, Feature.FEATURE_DERIVED_KEYS)
+
     def require_known_revision(self, content: EnvelopeContent) -> None:
         """Raises Refused with CONFIGURATION_MISSING where the origin has a later configuration than this region.
 

@@ -77,7 +77,7 @@ def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: 
     sign_at_commit(tx, border, RECEIPT, receipt, content.origin)
     if isinstance(kind, Command):
         failpoints.reach("S9.before-commit")
-        _keep(tx, sealed, receipt, now)
+        _keep(tx, sealed, receipt, answer.root, now)
     if isinstance(kind, Command) or kind.is_noted:
         _note(tx, content, answer, now)
     return receipt
@@ -188,16 +188,16 @@ def _note(tx: Transaction, content: EnvelopeContent, answer: Answer, now: dateti
     )
 
 
-def _keep(tx: Transaction, sealed: Sealed, receipt: Receipt, now: datetime) -> None:
+def _keep(tx: Transaction, sealed: Sealed, receipt: Receipt, root: str, now: datetime) -> None:
     sent = sealed.content
     key = inbox_key(sent.origin, sent.id)
     row = _Row(
         origin=sent.origin,
         envelope_id=sent.id,
         subject=sent.subject,
-        content=seal_signed(tx, sent.subject, INBOX, key, sealed.envelope.content),
+        content=seal_signed(tx, sent.subject, INBOX, key, sealed.envelope.content, root=root),
         signature=sealed.envelope.signature,
-        receipt_content=seal_signed(tx, sent.subject, INBOX_RECEIPT, key, receipt.content),
+        receipt_content=seal_signed(tx, sent.subject, INBOX_RECEIPT, key, receipt.content, root=root),
         receipt_signature=b"",
         received=to_microseconds(now),
     )

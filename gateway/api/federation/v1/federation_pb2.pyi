@@ -35,6 +35,8 @@ class _FeatureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feature.Value
     """Verification of envelopes and receipts that were signed together with others."""
     FEATURE_SESSION_KEYS: _Feature.ValueType  # 2
     """Opening of batches sealed under the key of a session."""
+    FEATURE_DERIVED_KEYS: _Feature.ValueType  # 3
+    """Opening of stored data under derived keys. It concerns the processes of one region that share a database."""
 
 class Feature(_Feature, metaclass=_FeatureEnumTypeWrapper):
     """Features of a version. A region uses a feature only towards regions that have it."""
@@ -45,6 +47,8 @@ FEATURE_TREE_SIGNATURES: Feature.ValueType  # 1
 """Verification of envelopes and receipts that were signed together with others."""
 FEATURE_SESSION_KEYS: Feature.ValueType  # 2
 """Opening of batches sealed under the key of a session."""
+FEATURE_DERIVED_KEYS: Feature.ValueType  # 3
+"""Opening of stored data under derived keys. It concerns the processes of one region that share a database."""
 Global___Feature: _TypeAlias = Feature  # noqa: Y015
 
 class _MemberState:
