@@ -76,7 +76,7 @@ class SubjectKey:
     """The first bytes of all that it seals: the form, and the id of the stored key."""
     secret: bytes = field(repr=False)
 
-    @property
+    @cached_property
     def id(self) -> str:
         """The id of the stored key, hexadecimal."""
         return self.head[1:].hex()

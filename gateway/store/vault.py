@@ -34,7 +34,7 @@ class SealBroken(Exception):
 
 
 _SELECT = "SELECT subject, key_id, wrapped, wrapped_by FROM data_keys WHERE"
-_FEW = 8  # subjects that are looked for one by one
+_FEW = 8  # fewer keys are looked for one by one
 _ENVELOPES, _FORMERLY = "envelope/", "order/"
 """Data sealed under the second name opens under the first one, and ends with it."""
 
@@ -57,11 +57,12 @@ def seal(tx: Transaction, subject: str, place: str, content: bytes, *, root: str
     at their own place. With a `root`, another subject, the key derives from the root's stored key. `beside` is what
     the subject has sealed before: where its key derives from a root that still exists, so does this one's.
     """
-    key = _root_named(tx, beside) if is_derived(beside) else None
-    if key is None and root:
-        key = _find(tx, root) or _make(tx, root)
-    key = (_find(tx, subject) or _make(tx, subject)) if key is None else _derived(tx, key, subject)
-    return _sealed(_keys(tx), key, subject, place, content)
+    above = _root_named(tx, beside) if beside and is_derived(beside) else None
+    if above is None and root:
+        above = _find(tx, root) or _make(tx, root)
+    key = _derived(tx, above, subject) if above is not None else _find(tx, subject) or _make(tx, subject)
+    nonce = _keys(tx).draw(_NONCE_BYTES)
+    return key.head + nonce + key.cipher.encrypt(nonce, content, _bound(subject, place))
 
 
 def seal_apart(tx: Transaction, subject: str, place: str, sealed: bytes) -> bytes:
@@ -89,7 +90,8 @@ class Sealing:
 
 def seal_many(tx: Transaction, contents: Sequence[Sealing]) -> list[bytes]:
     """`seal` for each of many contents, in few statements."""
-    _find_all(tx, list(dict.fromkeys(each.subject for each in contents)))
+    if len(contents) >= _FEW:
+        _find_all(tx, list(dict.fromkeys(each.subject for each in contents)))
     return [seal(tx, each.subject, each.place, each.content) for each in contents]
 
 
@@ -127,8 +129,9 @@ def open_if_kept(tx: Transaction, subject: str, place: str, sealed: bytes) -> by
 
 def open_many(tx: Transaction, contents: Sequence[Sealing]) -> list[bytes | None]:
     """`open_if_kept` for each of many sealed contents, in few statements."""
-    _find_all(tx, list(dict.fromkeys(each.subject for each in contents if not is_derived(each.content))))
-    _find_named(tx, list(dict.fromkeys(_id_in(each.content) for each in contents if is_derived(each.content))))
+    if len(contents) >= _FEW:
+        _find_all(tx, list(dict.fromkeys(each.subject for each in contents if not is_derived(each.content))))
+        _find_named(tx, list(dict.fromkeys(_id_in(each.content) for each in contents if is_derived(each.content))))
     return [open_if_kept(tx, each.subject, each.place, each.content) for each in contents]
 
 
@@ -176,7 +179,7 @@ def rewrap_page(tx: Transaction, limit: int) -> int:
     found = tx.all(
         _Wrapped,
         "SELECT subject, key_id, wrapped, wrapped_by FROM data_keys WHERE wrapped_by <> :in_use"
-        " ORDER BY wrapped_by, subject LIMIT :limit",
+        " ORDER BY wrapped_by, key_id LIMIT :limit",
         in_use=keys.set.in_use.id,
         limit=limit,
     )
@@ -239,10 +242,6 @@ def _find(tx: Transaction, subject: str) -> SubjectKey | None:
 def _find_all(tx: Transaction, subjects: Sequence[str]) -> None:
     known = tx.subject_keys
     missing = [each for each in subjects if each not in known]
-    if len(missing) < _FEW:
-        for each in missing:
-            _find(tx, each)
-        return
     known.update(dict.fromkeys(missing))
     for found in rows_among(tx, _Wrapped, f"{_SELECT} subject", missing):
         _know(tx, found)
@@ -265,8 +264,6 @@ def _root_named(tx: Transaction, sealed: bytes) -> SubjectKey | None:
 def _find_named(tx: Transaction, key_ids: Sequence[str]) -> None:
     known = tx.subject_keys
     missing = [each for each in key_ids if each not in known]
-    if len(missing) < _FEW:
-        return
     known.update(dict.fromkeys(missing))
     for found in rows_among(tx, _Wrapped, f"{_SELECT} key_id", missing):
         _know(tx, found)
@@ -290,11 +287,6 @@ def _make(tx: Transaction, subject: str) -> SubjectKey:
     wrapped = _wrap(keys, subject, key.id, secret, nonce)
     tx.insert(_DATA_KEYS, _Wrapped(subject, key.id, wrapped, keys.set.in_use.id))
     return key
-
-
-def _sealed(keys: RegionKeys, key: SubjectKey, subject: str, place: str, content: bytes) -> bytes:
-    nonce = keys.draw(_NONCE_BYTES)
-    return key.head + nonce + key.cipher.encrypt(nonce, content, _bound(subject, place))
 
 
 def _wrap(keys: RegionKeys, subject: str, key_id: str, secret: bytes, nonce: bytes) -> bytes:

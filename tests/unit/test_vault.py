@@ -1,5 +1,6 @@
 """Personal data at rest: what is sealed for one subject and place opens there alone, until its key is destroyed."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -188,6 +189,19 @@ def test_the_regions_key_rotates_page_by_page_and_everything_opens_all_the_time(
     assert left == [3, 1, 0]
     keys.replace(KeySet(keys.set.index, keys.set.wrapping[:1]))
     assert all(vault.open_sealed(tx, subject, "customers", each) == SECRET for subject, each in sealed.items())
+
+
+def test_keys_of_the_schema_before_derived_keys_open_and_are_wrapped_anew() -> None:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrations = migrations_of("gateway")
+        apply(connection, [each for each in migrations if each.name < "0067"])
+        keys = RegionKeys(KeySet.new())
+        sealed = vault.seal(SqliteTransaction(connection, keys), "customer/1", "customers", SECRET)
+        apply(connection, migrations)
+        tx = SqliteTransaction(connection, keys)
+        keys.replace(keys.set.rotated())
+        assert vault.rewrap_page(tx, 2) == 1
+        assert vault.open_sealed(tx, "customer/1", "customers", sealed) == SECRET
 
 
 def test_a_value_is_found_by_an_index_that_tells_it_to_nobody_without_the_key(tx: SqliteTransaction) -> None:
