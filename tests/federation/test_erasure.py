@@ -86,6 +86,8 @@ async def test_once_erased_nothing_of_a_customer_is_read_at_home_nor_where_the_o
     home, handling = federation.sealing("sichuan"), federation.sealing("guangdong")
     at_home = [f"customer/{customer_of(number)}", home.number_subject(number), f"envelope/{order.id}"]
     at_handling = [handling.number_subject(number), f"envelope/{order.id}"]
+    for sealing, subjects in ((home, at_home), (handling, at_handling)):
+        subjects.append(f"orders/{sealing.number_subject(number).removeprefix('number/')}/sichuan")
     sealed = [(home, subject, home.seal(subject, SECRET)) for subject in at_home]
     sealed += [(handling, subject, handling.seal(subject, SECRET)) for subject in at_handling]
     neighbour = await sichuan.new_customer()
