@@ -42,6 +42,8 @@ class OutgoingEnvelope:
     operator: str
     lifetime: timedelta
     bulk: bool = False
+    root: str = ""
+    """The root under which the envelope and its receipt are sealed here, as in `vault.seal`."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Answer:
     reason: Reason.ValueType = Reason.REASON_UNSPECIFIED
     parameters: Mapping[str, str] | None = field(default=None, repr=False)
     moved_to: str = ""
+    root: str = ""
+    """The root under which a command and its receipt are sealed here, as in `vault.seal`."""
 
 
 def unsigned_envelope(
