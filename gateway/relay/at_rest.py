@@ -23,11 +23,9 @@ def inbox_key(origin: str, envelope_id: str) -> str:
     return f"{origin}/{envelope_id}"
 
 
-def seal_signed(
-    tx: Transaction, subject: str, place: str, key: str, content: bytes, *, root: str = "", beside: bytes = b""
-) -> bytes:
-    """Seals signed bytes for a row; `key` is that of the row, `root` and `beside` are as in `vault.seal`."""
-    return vault.seal(tx, envelope_subject(subject), f"{place}/{key}", content, root=root, beside=beside)
+def seal_signed(tx: Transaction, subject: str, place: str, key: str, content: bytes) -> bytes:
+    """Seals signed bytes for a row; `key` is that of the row."""
+    return vault.seal(tx, envelope_subject(subject), f"{place}/{key}", content)
 
 
 def open_signed(tx: Transaction, subject: str, place: str, key: str, sealed: bytes) -> bytes | None:
@@ -44,41 +42,6 @@ class _Clear:
     subject: str
     content: bytes = field(repr=False)
     receipt_content: bytes | None = field(repr=False)
-
-
-@dataclass(frozen=True)
-class _Sealed:
-    """A sealed row; `origin` is empty for one of the outbox."""
-
-    origin: str
-    envelope_id: str
-    content: bytes = field(repr=False)
-    receipt_content: bytes | None = field(repr=False)
-
-
-def seal_envelopes_apart(tx: Transaction, subject: str) -> None:
-    """Seals all envelopes and receipts about a subject under its own key, as `vault.seal_apart` does."""
-    own = envelope_subject(subject)
-    sent = "SELECT '', envelope_id, content, receipt_content FROM outbox WHERE subject = :subject AND is_sealed = 1"
-    for row in tx.all(_Sealed, sent, subject=subject):
-        receipt = row.receipt_content
-        tx.execute(
-            "UPDATE outbox SET content = :content, receipt_content = :receipt WHERE envelope_id = :envelope_id",
-            content=vault.seal_apart(tx, own, f"{OUTBOX}/{row.envelope_id}", row.content),
-            receipt=receipt and vault.seal_apart(tx, own, f"{OUTBOX_RECEIPT}/{row.envelope_id}", receipt),
-            envelope_id=row.envelope_id,
-        )
-    received = "SELECT origin, envelope_id, content, receipt_content FROM inbox WHERE subject = :subject"
-    for row in tx.all(_Sealed, f"{received} AND is_sealed = 1", subject=subject):
-        key, receipt = inbox_key(row.origin, row.envelope_id), row.receipt_content or b""
-        tx.execute(
-            "UPDATE inbox SET content = :content, receipt_content = :receipt"
-            " WHERE origin = :origin AND envelope_id = :envelope_id",
-            content=vault.seal_apart(tx, own, f"{INBOX}/{key}", row.content),
-            receipt=vault.seal_apart(tx, own, f"{INBOX_RECEIPT}/{key}", receipt),
-            origin=row.origin,
-            envelope_id=row.envelope_id,
-        )
 
 
 def seal_clear_page(tx: Transaction, limit: int) -> int:

@@ -102,10 +102,6 @@ class Border:
         """Whether a receipt may be stored as its difference: all processes of this region must read that."""
         return self.current.understands(self.region, Feature.FEATURE_RECEIPT_DIFFERENCES)
 
-    def derives_keys(self) -> bool:
-        """Whether stored data may be sealed under a root: all processes of this region must open it."""
-        return self.current.understands(self.region, Feature.FEATURE_DERIVED_KEYS)
-
     def require_known_revision(self, content: EnvelopeContent) -> None:
         """Raises Refused with CONFIGURATION_MISSING where the origin has a later configuration than this region.
 

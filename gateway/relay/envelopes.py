@@ -42,8 +42,6 @@ class OutgoingEnvelope:
     operator: str
     lifetime: timedelta
     bulk: bool = False
-    root: str = ""
-    """The root under which the envelope and its receipt are sealed here, as in `vault.seal`."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +61,6 @@ class Answer:
     reason: Reason.ValueType = Reason.REASON_UNSPECIFIED
     parameters: Mapping[str, str] | None = field(default=None, repr=False)
     moved_to: str = ""
-    root: str = ""
-    """The root under which a command and its receipt are sealed here, as in `vault.seal`."""
 
 
 def unsigned_envelope(

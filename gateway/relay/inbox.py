@@ -81,7 +81,7 @@ def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: 
     sign_at_commit(tx, border, RECEIPT, receipt, content.origin)
     if isinstance(kind, Command):
         failpoints.reach("S9.before-commit")
-        _keep(tx, border, sealed, receipt, answer.root, now)
+        _keep(tx, border, sealed, receipt, now)
     if isinstance(kind, Command) or kind.is_noted:
         _note(tx, content, answer, now)
     return receipt
@@ -201,7 +201,7 @@ def _note(tx: Transaction, content: EnvelopeContent, answer: Answer, now: dateti
     )
 
 
-def _keep(tx: Transaction, border: Border, sealed: Sealed, receipt: Receipt, root: str, now: datetime) -> None:
+def _keep(tx: Transaction, border: Border, sealed: Sealed, receipt: Receipt, now: datetime) -> None:
     sent, stored = sealed.content, receipt.content
     if border.stores_differences():
         stored = difference(stored, sealed.envelope.content)
@@ -210,9 +210,9 @@ def _keep(tx: Transaction, border: Border, sealed: Sealed, receipt: Receipt, roo
         origin=sent.origin,
         envelope_id=sent.id,
         subject=sent.subject,
-        content=seal_signed(tx, sent.subject, INBOX, key, sealed.envelope.content, root=root),
+        content=seal_signed(tx, sent.subject, INBOX, key, sealed.envelope.content),
         signature=sealed.envelope.signature,
-        receipt_content=seal_signed(tx, sent.subject, INBOX_RECEIPT, key, stored, root=root),
+        receipt_content=seal_signed(tx, sent.subject, INBOX_RECEIPT, key, stored),
         receipt_signature=b"",
         received=to_microseconds(now),
     )

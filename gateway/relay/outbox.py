@@ -100,9 +100,7 @@ def send(tx: Transaction, border: Border, outgoing: OutgoingEnvelope, *, now: da
         destination=outgoing.destination,
         kind=outgoing.kind,
         subject=outgoing.subject,
-        content=seal_signed(
-            tx, outgoing.subject, OUTBOX, outgoing.envelope_id, sealed.envelope.content, root=outgoing.root
-        ),
+        content=seal_signed(tx, outgoing.subject, OUTBOX, outgoing.envelope_id, sealed.envelope.content),
         signature=b"",
         traceparent=traceparent,
         created=to_microseconds(now),
@@ -170,7 +168,7 @@ def close_answered(
         closed=to_microseconds(now),
         attempts=attempts,
         journey=journey,
-        receipt_content=seal_signed(tx, row.subject, OUTBOX_RECEIPT, envelope_id, stored, beside=row.content),
+        receipt_content=seal_signed(tx, row.subject, OUTBOX_RECEIPT, envelope_id, stored),
         receipt_signature=receipt.signature,
     )
     tx.update(_OUTBOX, answered)

@@ -10,10 +10,9 @@ read the database can open incoming batches.
 
 import base64
 import binascii
-import hmac
 import os
 import secrets
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -29,8 +28,6 @@ REGION_KEYS = "region.keys"  # the usual name of the file
 KEY_BYTES = 32  # of AES-256 and of HMAC-SHA-256
 _ID_BYTES = 4
 _SEALING = b"crossregion.sealing-key.v1"
-_DERIVED = b"crossregion.derived-key.v1\0"
-_UNWRAPPED = 4_096  # keys of subjects that a process remembers
 _HEADING = (
     "# The keys of this region's personal data. Keep this file as you keep a private key, and apart from backups.\n"
 )
@@ -70,25 +67,10 @@ class RegionKey:
 
 @dataclass(frozen=True)
 class SubjectKey:
-    """The unwrapped key of a subject, or a key that derives from it."""
+    """The unwrapped key of a subject, kept no longer than its transaction."""
 
-    head: bytes
-    """The first bytes of all that it seals: the form, and the id of the stored key."""
-    secret: bytes = field(repr=False)
-
-    @cached_property
-    def id(self) -> str:
-        """The id of the stored key, hexadecimal."""
-        return self.head[1:].hex()
-
-    @cached_property
-    def cipher(self) -> AESGCM:
-        """AES-GCM under this key."""
-        return AESGCM(self.secret)
-
-    def derived(self, head: bytes, subject: str) -> "SubjectKey":
-        """The key of another subject: HMAC-SHA-256 of its name under this key. It reveals nothing of this key."""
-        return SubjectKey(head, hmac.digest(self.secret, _DERIVED + subject.encode(), "sha256"))
+    id: str
+    cipher: AESGCM = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -185,24 +167,6 @@ class RegionKeys:
         self.look = look
         """Checks immediately whether the file has changed: another process may have seen its new key before this one.
         """
-        self._unwrapped: dict[Hashable, SubjectKey] = {}
-
-    def unwrapped(self, row: Hashable, unwrap: Callable[[], SubjectKey]) -> SubjectKey:
-        """The key in a stored row, all of whose columns make up `row`; `unwrap` decrypts it the first time.
-
-        The row is still read each time, so a destroyed key is gone at once for every process.
-        """
-        key = self._unwrapped.get(row)
-        if key is None:
-            key = unwrap()
-            if len(self._unwrapped) >= _UNWRAPPED:
-                self._unwrapped.clear()
-            self._unwrapped[row] = key
-        return key
-
-    def forget_unwrapped(self) -> None:
-        """Forgets all remembered keys of subjects, after the destruction of some."""
-        self._unwrapped.clear()
 
     def wrapping_key(self, key_id: str) -> RegionKey | None:
         """The key with an id that wraps, or has wrapped; None where the region does not have it."""
@@ -230,7 +194,6 @@ class RegionKeys:
         if keys.index != self.set.index:
             raise RegionKeysUnusable("the index key is another one: nothing that is stored would be found by it")
         self.set = keys
-        self.forget_unwrapped()
 
 
 def _secret(encoded: str, number: int) -> bytes:

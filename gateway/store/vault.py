@@ -2,9 +2,6 @@
 
 A subject is a unit of erasure: a customer, a number, or the envelopes about one thing. Sealed bytes name their key.
 After the destruction of the subject's row nobody can read them, wherever a copy is.
-
-A subject needs no stored key of its own where its key derives from the key of another subject, its root. Sealed bytes
-then name the root, and end with it.
 """
 
 import hmac
@@ -13,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.security.region_keys import KEY_BYTES, RegionKeys, SubjectKey
 from gateway.store.batched_lookup import rows_among
@@ -20,11 +18,10 @@ from gateway.store.port import Destroyed, Transaction
 from gateway.store.reading_ahead import Wanted, row_wanted
 from gateway.store.tables import Table
 
-_OWN, _DERIVED = b"\x01", b"\x02"  # the forms of sealed bytes: under the subject's stored key, or a root's
+_VERSION = b"\x01"
 _NONCE_BYTES = 12  # of AES-GCM (NIST SP 800-38D, 8.2)
 _ID_BYTES = 12
-_NAMED = len(_OWN) + _ID_BYTES
-_HEAD = _NAMED + _NONCE_BYTES
+_HEAD = len(_VERSION) + _ID_BYTES + _NONCE_BYTES
 
 
 class KeyDestroyed(Exception):
@@ -35,8 +32,8 @@ class SealBroken(Exception):
     """Sealed bytes were altered, or moved to another place or subject, or belong to other keys."""
 
 
-_SELECT = "SELECT subject, key_id, wrapped, wrapped_by FROM data_keys WHERE"
-_FEW = 8  # fewer keys are looked for one by one
+_SELECT = "SELECT subject, key_id, wrapped, wrapped_by FROM data_keys WHERE subject"
+_FEW = 8  # subjects that are looked for one by one
 _ENVELOPES, _FORMERLY = "envelope/", "order/"
 """Data sealed under the second name opens under the first one, and ends with it."""
 
@@ -53,33 +50,16 @@ KEYS = "data_keys"
 _DATA_KEYS = Table(KEYS, _Wrapped, key=("subject",))
 
 
-def seal(tx: Transaction, subject: str, place: str, content: bytes, *, root: str = "", beside: bytes = b"") -> bytes:
+def seal(tx: Transaction, subject: str, place: str, content: bytes) -> bytes:
     """Seals content under the subject's key, and makes that key if it is missing.
 
     `place` names the column, for example `customers`, and the row where a subject has several. Sealed bytes open only
-    at their own place. With a `root`, another subject, the key derives from the root's stored key. `beside` is what
-    the subject has sealed before: where its key derives from a root that still exists, so does this one's.
+    at their own place.
     """
-    above = _root_named(tx, beside) if beside and is_derived(beside) else None
-    if above is None and root:
-        above = _find(tx, root) or _make(tx, root)
-    key = _derived(tx, above, subject) if above is not None else _find(tx, subject) or _make(tx, subject)
-    nonce = _keys(tx).draw(_NONCE_BYTES)
-    return key.head + nonce + key.cipher.encrypt(nonce, content, _bound(subject, place))
-
-
-def seal_apart(tx: Transaction, subject: str, place: str, sealed: bytes) -> bytes:
-    """Seals under the subject's own key what was sealed under a root's, so that the end of the root leaves it readable.
-
-    Returns other bytes, and what nobody can open any more, unchanged.
-    """
-    content = open_if_kept(tx, subject, place, sealed) if is_derived(sealed) else None
-    return sealed if content is None else seal(tx, subject, place, content)
-
-
-def is_derived(sealed: bytes) -> bool:
-    """Whether bytes are sealed under a key that derives from a root's."""
-    return sealed.startswith(_DERIVED)
+    key = _find(tx, subject)
+    if key is None:
+        (key,) = _make(tx, [subject])
+    return _sealed(_keys(tx), key, subject, place, content)
 
 
 @dataclass(frozen=True)
@@ -93,9 +73,16 @@ class Sealing:
 
 def seal_many(tx: Transaction, contents: Sequence[Sealing]) -> list[bytes]:
     """`seal` for each of many contents, in few statements."""
-    if len(contents) >= _FEW:
-        _find_all(tx, list(dict.fromkeys(each.subject for each in contents)))
-    return [seal(tx, each.subject, each.place, each.content) for each in contents]
+    keys, subjects = _keys(tx), dict.fromkeys(each.subject for each in contents)
+    _find_all(tx, list(subjects))
+    known = tx.subject_keys
+    _make(tx, [each for each in subjects if known[each] is None])
+    sealed = []
+    for each in contents:
+        key = known[each.subject]
+        assert key is not None, "each has been found or made"
+        sealed.append(_sealed(keys, key, each.subject, each.place, each.content))
+    return sealed
 
 
 def open_sealed(tx: Transaction, subject: str, place: str, sealed: bytes) -> bytes:
@@ -103,21 +90,18 @@ def open_sealed(tx: Transaction, subject: str, place: str, sealed: bytes) -> byt
 
     Raises KeyDestroyed where its key is gone, and SealBroken for changed bytes.
     """
-    if len(sealed) < _HEAD or not sealed.startswith((_OWN, _DERIVED)):
+    if len(sealed) < _HEAD or not sealed.startswith(_VERSION):
         raise SealBroken(f"what is stored in {place} is not sealed")
-    named = sealed[:_NAMED]
-    if is_derived(sealed):
-        root = _root_named(tx, sealed)
-        key = None if root is None else _derived(tx, root, subject)
-    else:
+    key_id = sealed[len(_VERSION) : len(_VERSION) + _ID_BYTES].hex()
+    key = _find(tx, subject)
+    if (key is None or key.id != key_id) and subject.startswith(_ENVELOPES):
+        subject = _FORMERLY + subject.removeprefix(_ENVELOPES)
         key = _find(tx, subject)
-        if (key is None or key.head != named) and subject.startswith(_ENVELOPES):
-            subject = _FORMERLY + subject.removeprefix(_ENVELOPES)
-            key = _find(tx, subject)
-    if key is None or key.head != named:
-        raise KeyDestroyed(f"the key {named[len(_OWN) :].hex()} is gone")
+    if key is None or key.id != key_id:
+        raise KeyDestroyed(f"the key {key_id} is gone")
+    nonce = sealed[len(_VERSION) + _ID_BYTES : _HEAD]
     try:
-        return key.cipher.decrypt(sealed[_NAMED:_HEAD], sealed[_HEAD:], _bound(subject, place))
+        return key.cipher.decrypt(nonce, sealed[_HEAD:], _bound(subject, place))
     except InvalidTag:
         raise SealBroken(f"what is stored in {place} was altered, or belongs elsewhere") from None
 
@@ -132,9 +116,7 @@ def open_if_kept(tx: Transaction, subject: str, place: str, sealed: bytes) -> by
 
 def open_many(tx: Transaction, contents: Sequence[Sealing]) -> list[bytes | None]:
     """`open_if_kept` for each of many sealed contents, in few statements."""
-    if len(contents) >= _FEW:
-        _find_all(tx, list(dict.fromkeys(each.subject for each in contents if not is_derived(each.content))))
-        _find_named(tx, list(dict.fromkeys(_id_in(each.content) for each in contents if is_derived(each.content))))
+    _find_all(tx, list(dict.fromkeys(each.subject for each in contents)))
     return [open_if_kept(tx, each.subject, each.place, each.content) for each in contents]
 
 
@@ -160,7 +142,7 @@ def key_ids_of(tx: Transaction, subjects: Sequence[str]) -> list[str]:
 
 def destroy(tx: Transaction, subjects: Sequence[str]) -> list[str]:
     """Destroys the keys of subjects; returns the ids of the destroyed ones."""
-    _forget(tx)
+    tx.subject_keys.clear()
     destroyed = key_ids_of(tx, subjects)
     if destroyed:
         ended = [{"subject": each} for each in _names(subjects)]
@@ -171,7 +153,7 @@ def destroy(tx: Transaction, subjects: Sequence[str]) -> list[str]:
 
 def destroy_by_id(tx: Transaction, key_ids: Sequence[str]) -> int:
     """Destroys keys that were destroyed before and have come back, as with an older backup; returns how many."""
-    _forget(tx)
+    tx.subject_keys.clear()
     destroyed = tx.execute_many("DELETE FROM data_keys WHERE key_id = :key_id", [{"key_id": each} for each in key_ids])
     if destroyed:
         tx.publish(Destroyed())
@@ -187,12 +169,12 @@ def rewrap_page(tx: Transaction, limit: int) -> int:
     found = tx.all(
         _Wrapped,
         "SELECT subject, key_id, wrapped, wrapped_by FROM data_keys WHERE wrapped_by <> :in_use"
-        " ORDER BY wrapped_by, key_id LIMIT :limit",
+        " ORDER BY wrapped_by, subject LIMIT :limit",
         in_use=keys.set.in_use.id,
         limit=limit,
     )
     # All keys are unwrapped before the first write: a broken one leaves the page unchanged.
-    wrapped = [_wrap(keys, each.subject, each.key_id, _unwrap(keys, each), keys.draw(_NONCE_BYTES)) for each in found]
+    wrapped = [_wrap(keys, each.subject, each.key_id, _unwrap(keys, each)) for each in found]
     tx.execute_many(
         "UPDATE data_keys SET wrapped = :wrapped, wrapped_by = :wrapped_by WHERE subject = :subject",
         [
@@ -229,83 +211,50 @@ def _keys(tx: Transaction) -> RegionKeys:
     return tx.keys
 
 
-def _forget(tx: Transaction) -> None:
-    tx.subject_keys.clear()
-    if tx.keys is not None:
-        tx.keys.forget_unwrapped()
-
-
 def _find(tx: Transaction, subject: str) -> SubjectKey | None:
-    """The subject's stored key, read once per commit."""
+    """The subject's key, read once per commit."""
     known = tx.subject_keys
     if subject not in known:
         found = tx.find(_DATA_KEYS, subject)
-        if found is None:
-            known[subject] = None
-        else:
-            _know(tx, found)
+        known[subject] = None if found is None else _unwrapped(_keys(tx), found)
     return known[subject]
 
 
 def _find_all(tx: Transaction, subjects: Sequence[str]) -> None:
-    known = tx.subject_keys
+    known, keys = tx.subject_keys, _keys(tx)
     missing = [each for each in subjects if each not in known]
+    if len(missing) < _FEW:
+        for each in missing:
+            _find(tx, each)
+        return
     known.update(dict.fromkeys(missing))
-    for found in rows_among(tx, _Wrapped, f"{_SELECT} subject", missing):
-        _know(tx, found)
+    known.update((found.subject, _unwrapped(keys, found)) for found in rows_among(tx, _Wrapped, _SELECT, missing))
 
 
-def _id_in(sealed: bytes) -> str:
-    return sealed[len(_DERIVED) : _NAMED].hex()
+def _make(tx: Transaction, subjects: Sequence[str]) -> list[SubjectKey]:
+    """New keys of subjects that have none."""
+    keys, made = _keys(tx), list[SubjectKey]()
+    for subject in subjects:
+        key_id, secret = keys.draw(_ID_BYTES).hex(), keys.draw(KEY_BYTES)
+        made.append(SubjectKey(key_id, AESGCM(secret)))
+        wrapped = _wrap(keys, subject, key_id, secret)
+        tx.insert(_DATA_KEYS, _Wrapped(subject, key_id, wrapped, keys.set.in_use.id))
+    tx.subject_keys.update(zip(subjects, made, strict=True))
+    return made
 
 
-def _root_named(tx: Transaction, sealed: bytes) -> SubjectKey | None:
-    """The stored key that sealed bytes name, read once per commit."""
-    known, key_id = tx.subject_keys, _id_in(sealed)
-    if key_id not in known:
-        known[key_id] = None
-        for found in tx.find_all(_DATA_KEYS, key_id=key_id):
-            _know(tx, found)
-    return known[key_id]
+def _sealed(keys: RegionKeys, key: SubjectKey, subject: str, place: str, content: bytes) -> bytes:
+    nonce = keys.draw(_NONCE_BYTES)
+    return _VERSION + bytes.fromhex(key.id) + nonce + key.cipher.encrypt(nonce, content, _bound(subject, place))
 
 
-def _find_named(tx: Transaction, key_ids: Sequence[str]) -> None:
-    known = tx.subject_keys
-    missing = [each for each in key_ids if each not in known]
-    known.update(dict.fromkeys(missing))
-    for found in rows_among(tx, _Wrapped, f"{_SELECT} key_id", missing):
-        _know(tx, found)
-
-
-def _derived(tx: Transaction, root: SubjectKey, subject: str) -> SubjectKey:
-    """The subject's key under a root, derived once per commit."""
-    known, name = tx.subject_keys, f"{root.id} {subject}"
-    key = known.get(name)
-    if key is None:
-        key = known[name] = root.derived(_DERIVED + root.head[len(_OWN) :], subject)
-    return key
-
-
-def _make(tx: Transaction, subject: str) -> SubjectKey:
-    """The new key of a subject that has none."""
-    keys = _keys(tx)
-    drawn = keys.draw(_ID_BYTES + KEY_BYTES + _NONCE_BYTES)
-    key_id, secret, nonce = drawn[:_ID_BYTES], drawn[_ID_BYTES:-_NONCE_BYTES], drawn[-_NONCE_BYTES:]
-    key = tx.subject_keys[subject] = tx.subject_keys[key_id.hex()] = SubjectKey(_OWN + key_id, secret)
-    wrapped = _wrap(keys, subject, key.id, secret, nonce)
-    tx.insert(_DATA_KEYS, _Wrapped(subject, key.id, wrapped, keys.set.in_use.id))
-    return key
-
-
-def _wrap(keys: RegionKeys, subject: str, key_id: str, secret: bytes, nonce: bytes) -> bytes:
+def _wrap(keys: RegionKeys, subject: str, key_id: str, secret: bytes) -> bytes:
+    nonce = keys.draw(_NONCE_BYTES)
     return nonce + keys.set.in_use.cipher.encrypt(nonce, secret, _bound(subject, key_id))
 
 
-def _know(tx: Transaction, found: _Wrapped) -> None:
-    """Unwraps the key of a row for this commit, to be found by its subject and by its id."""
-    keys, row = _keys(tx), (found.subject, found.key_id, found.wrapped, found.wrapped_by)
-    key = keys.unwrapped(row, lambda: SubjectKey(_OWN + bytes.fromhex(found.key_id), _unwrap(keys, found)))
-    tx.subject_keys[found.subject] = tx.subject_keys[found.key_id] = key
+def _unwrapped(keys: RegionKeys, found: _Wrapped) -> SubjectKey:
+    return SubjectKey(found.key_id, AESGCM(_unwrap(keys, found)))
 
 
 def _unwrap(keys: RegionKeys, found: _Wrapped) -> bytes:

@@ -24,16 +24,8 @@ def indexed_number_subject(index: str) -> str:
 
 
 def order_subject(order_id: str) -> str:
-    """The subject of an order: the key of its envelopes seals its request and its result.
-
-    Where the order has a root, the key derives from that of `orders_subject`.
-    """
+    """The subject of an order: the key of its envelopes seals its request and its result."""
     return envelope_subject(order_id)
-
-
-def orders_subject(index: str, home: str) -> str:
-    """The root of the orders about the number with an index, made while the region `home` was its home."""
-    return f"orders/{index}/{home}"
 
 
 def improvement_subject(action_id: str) -> str:

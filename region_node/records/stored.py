@@ -86,10 +86,9 @@ class Records(Generic[M, R]):
             raise self.not_found(name)
         return row
 
-    def insert(self, tx: Transaction, name: str, message: M, columns: Mapping[str, Value], *, root: str = "") -> None:
-        """Adds a record with its columns, sealed under a root as in `vault.seal`; later changes keep the root."""
-        body = vault.seal(tx, self.subject(name), self.table, message.SerializeToString(), root=root)
-        tx.insert(self._rows, self._row({self.key: name, **columns, "body": body}))
+    def insert(self, tx: Transaction, name: str, message: M, columns: Mapping[str, Value]) -> None:
+        """Adds a record with its columns."""
+        self.insert_all(tx, [(name, message, columns)])
 
     def insert_all(self, tx: Transaction, new: Sequence[tuple[str, M, Mapping[str, Value]]]) -> None:
         """Adds records with their columns."""
@@ -108,8 +107,7 @@ class Records(Generic[M, R]):
         if stored is None:
             raise RowMissing(self.table)
         before = stored._asdict()
-        subject, content = self.subject(name), message.SerializeToString()
-        body = vault.seal(tx, subject, self.table, content, beside=stored.body)
+        body = vault.seal(tx, self.subject(name), self.table, message.SerializeToString())
         tx.update(self._rows, self._row({**before, **columns, "body": body}))
         return before
 

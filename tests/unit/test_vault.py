@@ -1,6 +1,5 @@
 """Personal data at rest: what is sealed for one subject and place opens there alone, until its key is destroyed."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -108,62 +107,6 @@ def test_what_an_older_version_has_sealed_opens_and_ends_with_what_was_sealed_si
     assert vault.open_many(tx, both) == [None, None]
 
 
-def test_subjects_under_a_root_need_no_keys_of_their_own_and_end_with_the_root(tx: SqliteTransaction) -> None:
-    subjects = [f"envelope/{n}" for n in range(20)]
-    sealed = [vault.seal(tx, each, "outbox/1", SECRET, root="orders/1") for each in subjects]
-    assert list(vault.count_wrapped(tx).values()) == [1]
-    own = vault.seal(tx, "envelope/1", "outbox/2", SECRET)
-    contents = [vault.Sealing(*each) for each in zip(subjects, ["outbox/1"] * 20, sealed, strict=True)]
-    both = [*contents, vault.Sealing("envelope/1", "outbox/2", own)]
-    tx.subject_keys.clear()
-    assert vault.open_many(tx, both) == [SECRET] * 21
-    assert len(vault.destroy(tx, ["orders/1"])) == 1
-    assert vault.open_many(tx, both) == [None] * 20 + [SECRET]
-
-
-def test_what_a_root_has_sealed_opens_for_its_own_subject_and_place_alone(tx: SqliteTransaction) -> None:
-    sealed = vault.seal(tx, "envelope/1", "outbox/1", SECRET, root="orders/1")
-    vault.seal(tx, "envelope/2", "outbox/1", SECRET, root="orders/1")
-    for subject, place in (("envelope/2", "outbox/1"), ("envelope/1", "outbox/2"), ("orders/1", "outbox/1")):
-        with pytest.raises(vault.SealBroken):
-            vault.open_sealed(tx, subject, place, sealed)
-
-
-def test_later_content_of_a_subject_keeps_its_root_and_gets_a_key_of_its_own_once_that_is_gone(
-    tx: SqliteTransaction,
-) -> None:
-    first = vault.seal(tx, "envelope/1", "orders", SECRET, root="orders/1")
-    second = vault.seal(tx, "envelope/1", "orders", SECRET, beside=first)
-    assert vault.key_ids_of(tx, ["envelope/1"]) == []
-    vault.destroy(tx, ["orders/1"])
-    third = vault.seal(tx, "envelope/1", "orders", SECRET, beside=second)
-    opened = [vault.open_if_kept(tx, "envelope/1", "orders", each) for each in (first, second, third)]
-    assert opened == [None, None, SECRET]
-    assert len(vault.key_ids_of(tx, ["envelope/1"])) == 1
-
-
-def test_what_is_sealed_apart_outlives_its_root(tx: SqliteTransaction) -> None:
-    sealed = vault.seal(tx, "envelope/1", "orders", SECRET, root="orders/1")
-    apart = vault.seal_apart(tx, "envelope/1", "orders", sealed)
-    assert vault.seal_apart(tx, "envelope/1", "orders", apart) == apart, "it has a key of its own already"
-    vault.destroy(tx, ["orders/1"])
-    assert vault.open_sealed(tx, "envelope/1", "orders", apart) == SECRET
-    assert vault.seal_apart(tx, "envelope/1", "orders", sealed) == sealed, "nobody can open it any more"
-
-
-def test_a_remembered_key_opens_nothing_once_its_row_is_gone_or_altered(tx: SqliteTransaction) -> None:
-    sealed = vault.seal(tx, "customer/1", "customers", SECRET)
-    for change in ("UPDATE data_keys SET wrapped_by = 'lost'", "DELETE FROM data_keys"):
-        assert vault.open_sealed(tx, "customer/1", "customers", sealed) == SECRET
-        tx.execute("SAVEPOINT before")
-        tx.execute(change)
-        tx.subject_keys.clear()
-        with pytest.raises((vault.KeyDestroyed, vault.SealBroken)):
-            vault.open_sealed(tx, "customer/1", "customers", sealed)
-        tx.execute("ROLLBACK TO before")
-        tx.subject_keys.clear()
-
-
 def test_a_key_that_came_back_with_a_backup_is_destroyed_by_its_id(tx: SqliteTransaction) -> None:
     vault.seal(tx, "customer/1", "customers", SECRET)
     (key_id,) = vault.destroy(tx, ["customer/1"])
@@ -189,19 +132,6 @@ def test_the_regions_key_rotates_page_by_page_and_everything_opens_all_the_time(
     assert left == [3, 1, 0]
     keys.replace(KeySet(keys.set.index, keys.set.wrapping[:1]))
     assert all(vault.open_sealed(tx, subject, "customers", each) == SECRET for subject, each in sealed.items())
-
-
-def test_keys_of_the_schema_before_derived_keys_open_and_are_wrapped_anew() -> None:
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        migrations = migrations_of("gateway")
-        apply(connection, [each for each in migrations if each.name < "0067"])
-        keys = RegionKeys(KeySet.new())
-        sealed = vault.seal(SqliteTransaction(connection, keys), "customer/1", "customers", SECRET)
-        apply(connection, migrations)
-        tx = SqliteTransaction(connection, keys)
-        keys.replace(keys.set.rotated())
-        assert vault.rewrap_page(tx, 2) == 1
-        assert vault.open_sealed(tx, "customer/1", "customers", sealed) == SECRET
 
 
 def test_a_value_is_found_by_an_index_that_tells_it_to_nobody_without_the_key(tx: SqliteTransaction) -> None:

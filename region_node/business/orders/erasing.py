@@ -1,13 +1,13 @@
 """The orders of a customer under erasure."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
 
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.store.port import Transaction
 from region_node.business.orders import rules
 from region_node.business.orders.business import order_tag
-from region_node.node.subjects import number_index, order_subject, orders_subject
+from region_node.node.subjects import number_index
 
 
 @dataclass(frozen=True)
@@ -15,20 +15,11 @@ class AboutCustomer:
     """An order about a customer's line."""
 
     order_id: str
-    number: str = field(repr=False)
-    """The index of its number; empty without one."""
     origin_region: str
-    home_region: str
     state: OrderState.ValueType
     waiting: int
     """How many envelopes about it are still on their way."""
     traceparent: str
-
-    @property
-    def subjects(self) -> Sequence[str]:
-        """The subjects whose keys end with it. All orders under its root are about the same customer."""
-        root = [orders_subject(self.number, self.home_region)] if self.number else []
-        return [order_subject(self.order_id), *root]
 
     @property
     def is_open(self) -> bool:
@@ -37,7 +28,7 @@ class AboutCustomer:
 
 
 _ABOUT = (
-    "SELECT order_id, number, origin_region, home_region, state,"
+    "SELECT order_id, origin_region, state,"
     " (SELECT COUNT(*) FROM outbox WHERE outbox.subject = orders.order_id AND closed IS NULL), traceparent"
     " FROM orders WHERE erased = 0 AND "
 )

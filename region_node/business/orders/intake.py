@@ -30,7 +30,6 @@ from region_node.business.orders.books import book_intake, close_books, take_bac
 from region_node.business.orders.business import owner_of
 from region_node.business.orders.context import OrderContext, require_amounts
 from region_node.business.orders.promises import promised_date
-from region_node.business.orders.roots import root_of
 from region_node.business.orders.rows import (
     OrderRow,
     find_order,
@@ -111,13 +110,12 @@ def submit(
     checked = check(context, request, now)
     order = _new_order(context, caller, request, checked, now)
     failpoints.reach("S3.before-commit")
-    root = root_of(tx, context.node.border, order)
     if checked.owner == context.node.region:
-        _decide_here(tx, context, order, caller.traceparent, now, root=root)
+        _decide_here(tx, context, order, caller.traceparent, now)
     else:
         book_intake(tx, context, order, now)
-        _send_or_hold(tx, context, order, caller.traceparent, now, root=root)
-        insert_order(tx, OrderRow(order, caller.traceparent), now, promised=promised_date(order), root=root)
+        _send_or_hold(tx, context, order, caller.traceparent, now)
+        insert_order(tx, OrderRow(order, caller.traceparent), now, promised=promised_date(order))
     insert_request(tx, key, order.id, settled=True, now=now)
     note(tx, caller, "SubmitOrder", order.id, now)
     return order
@@ -210,15 +208,13 @@ def _begins(context: OrderContext, business: Business, checked: Checked, now: da
     return now
 
 
-def _decide_here(
-    tx: Transaction, context: OrderContext, order: Order, traceparent: str, now: datetime, *, root: str
-) -> None:
+def _decide_here(tx: Transaction, context: OrderContext, order: Order, traceparent: str, now: datetime) -> None:
     """The customer is this region's own."""
     try:
         home.decide(tx, context, order, now)
     except Refused as refused:
         home.refuse(context, order, lasting(refused), now)
-    insert_order(tx, OrderRow(order, traceparent), now, promised=promised_date(order), root=root)
+    insert_order(tx, OrderRow(order, traceparent), now, promised=promised_date(order))
 
 
 def _decide_taken_in(tx: Transaction, context: OrderContext, row: OrderRow, now: datetime) -> None:
@@ -247,10 +243,8 @@ def _forget_former_home(tx: Transaction, order: Order) -> None:
         order.home_region = ""
 
 
-def _send_or_hold(
-    tx: Transaction, context: OrderContext, order: Order, traceparent: str, now: datetime, *, root: str = ""
-) -> None:
-    """Seals the submission for its home region, or holds it with the obstacle. `root` is that of a new order."""
+def _send_or_hold(tx: Transaction, context: OrderContext, order: Order, traceparent: str, now: datetime) -> None:
+    """Seals the submission for its home region, or holds it with the obstacle."""
     business = context.node.federation.business(order.request.business)
     expires = from_timestamp(order.create_time) + business.executable_within.ToTimedelta()
     obstacle = _obstacle(context, order)
@@ -274,7 +268,6 @@ def _send_or_hold(
         operator=order.operator,
         lifetime=expires - now,
         bulk=order.request.bulk,
-        root=root,
     )
     send(tx, context.node.border, outgoing, now=now, traceparent=traceparent)
 

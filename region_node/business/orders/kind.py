@@ -13,10 +13,9 @@ from region_node.business.orders.completed import forget_counted
 from region_node.business.orders.erasing import AboutCustomer, orders_about
 from region_node.business.orders.provisioning_rows import seal_clear_tasks
 from region_node.business.orders.purging import OrderEvents, Orders
-from region_node.business.orders.roots import end_root, ended_with_root
 from region_node.business.orders.rows import ORDER_RECORDS, find_order
 from region_node.node.context import RegionContext
-from region_node.node.subjects import number_index, order_subject, orders_subject
+from region_node.node.subjects import number_index, order_subject
 from region_node.records.kinds import Customer, ErasurePort, HoldPort, Kept, RecordKind, RetentionPort, Table, ToErase
 
 _SUBJECTS = ("envelope", "order")  # the kinds of an order's subject; the second one is of earlier versions
@@ -33,18 +32,16 @@ def _require_erasable(tx: Transaction, context: RegionContext, customer: Custome
 
 
 def _kept_of(tx: Transaction, customer: Customer) -> Sequence[Kept]:
-    return [Kept(each.order_id, each.subjects, [each.origin_region], each.traceparent) for each in _about(tx, customer)]
+    return [
+        Kept(each.order_id, [order_subject(each.order_id)], [each.origin_region], each.traceparent)
+        for each in _about(tx, customer)
+    ]
 
 
 def _forget(tx: Transaction, order_id: str) -> None:
     tx.execute("UPDATE orders SET erased = 1, number = '' WHERE order_id = :id", id=order_id)
     # The other columns of an event without a body hold its content.
     tx.execute("UPDATE order_events SET body = NULL WHERE order_id = :id", id=order_id)
-
-
-def _forget_root(tx: Transaction, root: str) -> None:
-    for order_id in ended_with_root(tx, root):
-        _forget(tx, order_id)
 
 
 def _told(tx: Transaction, context: RegionContext, origin: str, order_id: str) -> ToErase | None:
@@ -58,13 +55,7 @@ def _told(tx: Transaction, context: RegionContext, origin: str, order_id: str) -
         raise Refused(Reason.REASON_ORDER_STATE_FORBIDS, state=rules.state_name(order.state), action="erase")
     number = order.request.number
     is_of_origin = context.federation.number_plan.home_of(number) in (origin, None)
-    index = number_index(tx, number)
-    root = [orders_subject(index, origin)] if index else []
-
-    def free_root(tx: Transaction) -> None:
-        end_root(tx, index, origin, but=order_id)
-
-    return ToErase([order_subject(order_id), *root], index if is_of_origin else "", remove=free_root)
+    return ToErase([order_subject(order.id)], number_index(tx, number) if is_of_origin else "")
 
 
 def _may_hold(tx: Transaction, context: RegionContext, origin: str, order_id: str) -> bool | None:
@@ -101,10 +92,7 @@ def _seal_clear(tx: Transaction, limit: int) -> int:
 ORDERS = RecordKind(
     "order",
     ErasurePort(
-        require_erasable=_require_erasable,
-        kept_of=_kept_of,
-        forget={**dict.fromkeys(_SUBJECTS, _forget), "orders": _forget_root},
-        told=_told,
+        require_erasable=_require_erasable, kept_of=_kept_of, forget=dict.fromkeys(_SUBJECTS, _forget), told=_told
     ),
     HoldPort(
         held="SELECT held.subject, number FROM held"

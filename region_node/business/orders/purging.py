@@ -3,35 +3,28 @@
 from dataclasses import dataclass, field
 
 from gateway.store.port import Transaction
-from gateway.store.vault import destroy, is_derived
+from gateway.store.vault import destroy
 from gateway.time.clock import from_timestamp, to_microseconds
-from region_node.business.orders.roots import end_root
 from region_node.business.orders.rows import find_order
 from region_node.business.orders.rules import FINAL
 from region_node.node.subjects import order_subject
 from region_node.records.purging.aged import aged
 from region_node.records.purging.port import Cut, Page
 
-_COLUMNS = "order_id, create_time, number, home_region, SUBSTR(body, 1, 1)"
 _FINAL = ", ".join(str(state) for state in sorted(FINAL))
 
 
 class Orders:
-    """Orders that are final, once nothing about them is on its way, and with them the key that opens them.
-
-    The younger orders of a root get keys of their own, so that no purged order can be opened in a backup.
-    """
+    """Orders that are final, once nothing about them is on its way, and with them the key that opens them."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
         """See Purger. A place is the date and the id of the last order that was looked at."""
-        select, where = f"SELECT {_COLUMNS} FROM orders", f"state IN ({_FINAL})"  # noqa: S608 - names of modules
+        select, where = "SELECT order_id, create_time, number FROM orders", f"state IN ({_FINAL})"
         found = aged(tx, _Dated, select, cut, place, time="create_time", key="order_id", where=where)
         held = [each for each in found.rows if each.number in cut.held.numbers]
-        gone = [each for each in found.rows if each not in held and _has_ended(tx, each, cut.before)]
-        tx.execute_many("DELETE FROM orders WHERE order_id = :order_id", [{"order_id": each.order_id} for each in gone])
-        roots = dict.fromkeys((each.number, each.home_region) for each in gone if each.number and is_derived(each.form))
-        ended = [end_root(tx, number, home) for number, home in roots]
-        destroy(tx, [*(order_subject(each.order_id) for each in gone), *ended])
+        gone = [each.order_id for each in found.rows if each not in held and _has_ended(tx, each, cut.before)]
+        tx.execute_many("DELETE FROM orders WHERE order_id = :order_id", [{"order_id": each} for each in gone])
+        destroy(tx, [order_subject(order_id) for order_id in gone])
         return Page(len(gone), len(held), found.behind)
 
     def oldest(self, tx: Transaction) -> int | None:
@@ -72,9 +65,6 @@ class _Dated:
     order_id: str
     create_time: int
     number: str = field(repr=False)
-    home_region: str
-    form: bytes
-    """The first byte of the sealed order."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Envelopes about orders, and the effects of their receipts."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand, OrderSubmission, OrderUpdate
@@ -16,7 +15,6 @@ from gateway.store.port import Transaction
 from region_node.business.orders import handling, home, intake, rules
 from region_node.business.orders.announced import deciding
 from region_node.business.orders.context import OrderContext
-from region_node.business.orders.roots import root_of
 from region_node.business.orders.rows import ORDER, ORDER_RECORDS, OrderRow, find_order, insert_order, require_order
 from region_node.customers.documents.rules import require_materials
 from region_node.node.payloads import received, refusal_of
@@ -58,9 +56,8 @@ class OrderEnvelopes:
         border.require_unknown(ORDER, tx, order)
         require_materials(federation.material_codes, order.request.documents)
         home.decide(tx, self._context, order, now)
-        root = root_of(tx, self._context.node.border, order)
-        insert_order(tx, OrderRow(order, content.traceparent), now, root=root)
-        return replace(border.accepted(order), root=root)
+        insert_order(tx, OrderRow(order, content.traceparent), now)
+        return border.accepted(order)
 
     def _submission_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime

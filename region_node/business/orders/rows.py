@@ -17,7 +17,6 @@ from gateway.wording.masking import masked_number, prints_masked
 from region_node.business.orders import rules
 from region_node.business.orders.completed import note_completed
 from region_node.business.orders.events import event_of
-from region_node.business.orders.roots import seal_order_apart
 from region_node.business.orders.rules import FINAL
 from region_node.node.subjects import number_index, order_subject
 from region_node.records.listing import Page
@@ -108,14 +107,8 @@ def known_request(tx: Transaction, key: RequestKey) -> Order | None:
     return require_order(tx, known).order
 
 
-def insert_order(
-    tx: Transaction, row: OrderRow, now: datetime, *, promised: datetime | None = None, root: str = ""
-) -> None:
-    """Adds an order and its first event.
-
-    `promised` is the date that this region watches until the order is final. `root` is that of the order (`root_of`),
-    or empty.
-    """
+def insert_order(tx: Transaction, row: OrderRow, now: datetime, *, promised: datetime | None = None) -> None:
+    """Adds an order and its first event. `promised` is the date that this region watches until the order is final."""
     order = row.order
     columns: dict[str, Value] = {
         **_changing(order),
@@ -128,7 +121,7 @@ def insert_order(
         "is_sealed": 1,
         "due_time": None if promised is None else to_microseconds(promised),
     }
-    ORDER_RECORDS.insert(tx, order.id, order, columns, root=root)
+    ORDER_RECORDS.insert(tx, order.id, order, columns)
     if order.state == COMPLETED:
         note_completed(tx, order, now)
     _note_event(tx, order, now)
@@ -142,8 +135,6 @@ def update_order(tx: Transaction, order: Order, now: datetime) -> None:
     if rules.is_final(order):
         columns["due_time"] = None
     before = ORDER_RECORDS.update(tx, order.id, order, columns)
-    if order.home_region != before["home_region"]:
-        seal_order_apart(tx, order.id)
     if order.state == COMPLETED and before["state"] != COMPLETED:
         note_completed(tx, order, now)
     _note_event(tx, order, now)

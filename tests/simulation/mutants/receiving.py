@@ -66,8 +66,8 @@ def effect_and_inbox_in_two_transactions(patch: pytest.MonkeyPatch) -> None:
     """The effect is committed first, the inbox row and the receipt a little later."""
     keep, start = inbox._keep, RegionCore.start
 
-    def keep_later(tx: Transaction, border: Border, sealed: Sealed, receipt: Receipt, root: str, now: datetime) -> None:
-        tx.publish(_Later(lambda tx: keep(tx, border, sealed, receipt, root, now)))
+    def keep_later(tx: Transaction, border: Border, sealed: Sealed, receipt: Receipt, now: datetime) -> None:
+        tx.publish(_Later(lambda tx: keep(tx, border, sealed, receipt, now)))
 
     async def start_and_listen(self: RegionCore) -> None:
         loop = asyncio.get_running_loop()
@@ -107,11 +107,9 @@ def moved_without_a_tombstone(patch: pytest.MonkeyPatch) -> None:
     """A region that answers MOVED does not remember that it did."""
     keep = inbox._keep
 
-    def keep_others(
-        tx: Transaction, border: Border, sealed: Sealed, receipt: Receipt, root: str, now: datetime
-    ) -> None:
+    def keep_others(tx: Transaction, border: Border, sealed: Sealed, receipt: Receipt, now: datetime) -> None:
         if ReceiptContent.FromString(receipt.content).outcome != Outcome.OUTCOME_MOVED:
-            keep(tx, border, sealed, receipt, root, now)
+            keep(tx, border, sealed, receipt, now)
 
     patch.setattr(inbox, "_keep", keep_others)
 
@@ -119,9 +117,9 @@ def moved_without_a_tombstone(patch: pytest.MonkeyPatch) -> None:
 def tombstone_of_a_cancellation_forgotten(patch: pytest.MonkeyPatch) -> None:
     """A cancellation that overtakes its order is granted, and the order is done when it comes."""
 
-    def insert_known(tx: Transaction, row: OrderRow, now: datetime, *, root: str = "") -> None:
+    def insert_known(tx: Transaction, row: OrderRow, now: datetime) -> None:
         if row.order.request.business:
-            insert_order(tx, row, now, root=root)
+            insert_order(tx, row, now)
 
     patch.setattr(home, "insert_order", insert_known)
 
