@@ -35,7 +35,7 @@ class _FeatureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feature.Value
     """Verification of envelopes and receipts that were signed together with others."""
     FEATURE_SESSION_KEYS: _Feature.ValueType  # 2
     """Opening of batches sealed under the key of a session."""
-    FEATURE_RECEIPT_DIFFERENCES: _Feature.ValueType  # 4
+    FEATURE_RECEIPT_DIFFERENCES: _Feature.ValueType  # 3
     """Reading of receipts that are stored as the difference from their envelope. It concerns the processes of one region
     that share a database.
     """
@@ -49,7 +49,7 @@ FEATURE_TREE_SIGNATURES: Feature.ValueType  # 1
 """Verification of envelopes and receipts that were signed together with others."""
 FEATURE_SESSION_KEYS: Feature.ValueType  # 2
 """Opening of batches sealed under the key of a session."""
-FEATURE_RECEIPT_DIFFERENCES: Feature.ValueType  # 4
+FEATURE_RECEIPT_DIFFERENCES: Feature.ValueType  # 3
 """Reading of receipts that are stored as the difference from their envelope. It concerns the processes of one region
 that share a database.
 """
