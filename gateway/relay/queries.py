@@ -1,6 +1,7 @@
 """Questions to another region: signed like commands, answered afresh in time."""
 
 import asyncio
+import contextlib
 import random
 from contextvars import copy_context
 
@@ -64,18 +65,19 @@ class Asker:
     async def _delivered(self, sealed: Sealed, deadline: float, attempts: int, alone: bool) -> DeliverResult:
         """The result of the first of so many attempts that reaches the destination. Raises as the last one does.
 
-        An answer for which its neighbours left no room is asked for again, alone.
+        An answer for which its neighbours left no room is asked for once more, alone.
         """
         for attempt in range(1, attempts):
-            try:
-                result = await self._deliver(sealed, deadline, alone)
-            except Unreachable:
-                await asyncio.sleep(self._wait.seconds(attempt))
-                continue
-            if alone or result.not_delivered.reason != Reason.REASON_MESSAGE_TOO_LARGE:
-                return result
-            alone = True
-        return await self._deliver(sealed, deadline, alone)
+            with contextlib.suppress(Unreachable):
+                return await self._with_room(sealed, deadline, alone)
+            await asyncio.sleep(self._wait.seconds(attempt))
+        return await self._with_room(sealed, deadline, alone)
+
+    async def _with_room(self, sealed: Sealed, deadline: float, alone: bool) -> DeliverResult:
+        result = await self._deliver(sealed, deadline, alone)
+        if alone or result.not_delivered.reason != Reason.REASON_MESSAGE_TOO_LARGE:
+            return result
+        return await self._deliver(sealed, deadline, True)
 
     async def _deliver(self, sealed: Sealed, deadline: float, alone: bool) -> DeliverResult:
         if alone:

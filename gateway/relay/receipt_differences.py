@@ -4,13 +4,20 @@ import zlib
 
 _MARK = b"\0"  # begins a difference; no receipt begins with it, since no field of a message has the number 0
 _WINDOW = -15  # 32 KiB, without a header (RFC 1951)
+_REACH = 32_768  # bytes of the envelope that a receipt can repeat
 _LEVEL, _MEMORY = 6, 4  # zlib sets up a larger memory for a long time, and makes nothing shorter by it
 
 
 def difference(receipt: bytes, envelope: bytes) -> bytes:
-    """The signed bytes of a receipt as their difference from those of the envelope that it answers."""
+    """The signed bytes of a receipt as their difference from those of the envelope that it answers.
+
+    Returns the receipt itself if the difference is not shorter. Both are for `receipt_of`.
+    """
+    if len(envelope) > _REACH:  # hardly anything of it would be found, after many milliseconds
+        return receipt
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW, _MEMORY, zlib.Z_DEFAULT_STRATEGY, envelope)
-    return _MARK + packer.compress(receipt) + packer.flush()
+    packed = _MARK + packer.compress(receipt) + packer.flush()
+    return packed if len(packed) < len(receipt) else receipt
 
 
 def receipt_of(stored: bytes, envelope: bytes) -> bytes:

@@ -60,7 +60,7 @@ class ReadAhead:
         self._announced.clear()
 
     def read(self, connection: Connection, tx: Transaction, announced: Sequence[Reads]) -> None:
-        """Reads for operations that share the open transaction. Raises psycopg.Error."""
+        """Reads for operations that share the open transaction. Raises psycopg.Error, ValueError, OverflowError."""
         usual = self._usual()
         wanted = list(chain.from_iterable(_told(reads, tx) for reads in announced))
         for _ in range(_ROUNDS):
@@ -69,6 +69,10 @@ class ReadAhead:
             usual, wanted = [], list(chain.from_iterable(map(self._following, wanted)))
             if not wanted:
                 return
+
+    def forget_usual(self) -> None:
+        """Forgets which queries are usual, since one of them may have failed."""
+        self._former.clear()
 
     def find(self, statement: str, parameters: Parameters) -> FoundRows | None:
         """The rows of a query; None where they are not known."""

@@ -257,8 +257,10 @@ class Writer:
             try:
                 self._ahead.read(self._connection, keys, announced)
             except psycopg.Error as error:
+                self._ahead.forget_usual()
                 raise _without_values(error) from None
             except (ValueError, OverflowError) as error:
+                self._ahead.forget_usual()
                 raise psycopg.DataError(f"an announced value cannot be sent: {type(error).__name__}") from None
 
     def commit(self) -> None:

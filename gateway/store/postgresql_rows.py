@@ -54,8 +54,11 @@ def _placeholder(found: re.Match[str]) -> str:
 
 
 def _type_of(column: Sequence[Value]) -> str:
-    """The type of a column's values; empty where all are null."""
-    return next((_TYPES[type(value)] for value in column if value is not None), "")
+    """The type of a column's values; empty where all are null. Raises ValueError for values of another type."""
+    kind = next((type(value) for value in column if value is not None), None)
+    if kind is not None and kind not in _TYPES:
+        raise ValueError(f"no column holds a {kind.__name__}")
+    return "" if kind is None else _TYPES[kind]
 
 
 @lru_cache(maxsize=_STATEMENTS)

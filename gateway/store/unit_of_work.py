@@ -200,10 +200,11 @@ class UnitTransaction(ABC):
         wanted = tuple((name, value is None) for name, value in columns.items())
         query, narrowed, key_of = least_of(table, shape, wanted)
         least = [narrowed(row) for row in rows.matching(columns).values()]
-        for read in self._run(query, {**columns, "limit": 1 + rows.changes}).fetchall():
-            row = shape._make(read)
-            if not rows.is_changed(key_of(row)):
-                least.append(row)
+        for limit in dict.fromkeys((1, 1 + rows.changes)):  # mostly no change is pending of the first row
+            read = [shape._make(row) for row in self._run(query, {**columns, "limit": limit}).fetchall()]
+            stored = [row for row in read if not rows.is_changed(key_of(row))]
+            least += stored[:1]
+            if stored or len(read) < limit:
                 break
         return min(least, default=None)
 

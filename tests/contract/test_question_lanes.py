@@ -300,6 +300,21 @@ def test_an_answer_for_which_its_neighbours_left_no_room_is_asked_for_alone_and_
     play_way(scenario)
 
 
+def test_an_answer_without_room_is_asked_for_alone_also_after_the_last_attempt() -> None:
+    no_room = DeliverResult(not_delivered=NotDelivered(reason=Reason.REASON_MESSAGE_TOO_LARGE))
+
+    async def scenario(way: Way) -> None:
+        way.ask("1", "large", attempts=1)
+        await quiet()
+        way.batches[0].accept({"large": no_room})
+        await quiet()
+        assert way.sent[1:] == [["large"]]
+        way.batches[1].accept()
+        assert await way.outcomes() == ["told 1", "told large"]
+
+    play_way(scenario)
+
+
 @pytest.mark.parametrize("fail", [unanswered, cut_short])
 def test_a_batch_without_an_answer_is_repeated_question_by_question_within_the_attempts_of_each(
     fail: Callable[[Delivery], None],

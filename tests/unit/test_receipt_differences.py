@@ -1,6 +1,7 @@
 """A receipt is stored as its difference from its envelope, and comes back byte by byte."""
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Outcome
 from gateway.relay.envelopes import CONTENT_LIMIT, Answer, OutgoingEnvelope, unsigned_envelope, unsigned_receipt
 from gateway.relay.receipt_differences import difference, receipt_of
 
+FIELD = b"\x0a"  # the first byte of a receipt, which is never a null byte
 NOW = datetime(2030, 6, 1, 2, tzinfo=UTC)
 
 
@@ -17,8 +19,15 @@ NOW = datetime(2030, 6, 1, 2, tzinfo=UTC)
 @example(b"", b"")
 @example(b"receipt", bytes(CONTENT_LIMIT))
 def test_the_same_bytes_come_back(receipt: bytes, envelope: bytes) -> None:
-    assert receipt_of(difference(receipt, envelope), envelope) == receipt
-    assert receipt_of(difference(envelope + receipt, envelope), envelope) == envelope + receipt
+    for each in (FIELD + receipt, FIELD + envelope + receipt):
+        assert receipt_of(difference(each, envelope), envelope) == each
+
+
+@given(st.randoms(use_true_random=False), st.integers(0, CONTENT_LIMIT))
+def test_no_receipt_is_stored_longer_than_it_is(source: Random, size: int) -> None:
+    receipt = FIELD + source.randbytes(size)
+    assert len(difference(receipt, receipt)) <= len(receipt)
+    assert len(difference(receipt, b"")) <= len(receipt)
 
 
 def test_a_receipt_that_is_stored_as_it_is_comes_back_too() -> None:

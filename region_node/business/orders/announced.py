@@ -12,19 +12,26 @@ from region_node.customers.accounts.ledger import balance_wanted
 from region_node.customers.rows import LineAtRest, line_wanted
 from region_node.customers.states import former_state_wanted
 from region_node.customers.status import status_wanted
+from region_node.node.context import RegionContext
 from region_node.requests.caller import Submitter
 from region_node.requests.rows import request_wanted
 
 
-def taking_in(caller: Submitter, region: str) -> list[Wanted]:
-    """The queries of `intake.submit`."""
-    return [request_wanted(caller.operator, caller.request_id), *sending_wanted(caller.subject(region))]
+def taking_in(tx: Transaction, context: RegionContext, caller: Submitter, number: str) -> list[Wanted]:
+    """The queries of `intake.submit` for an order about a number, E.164 or empty."""
+    subject, request = caller.subject(context.region), request_wanted(caller.operator, caller.request_id)
+    if number and context.federation.number_plan.home_of(number) == context.region:
+        return [request, *_decided(tx, subject, number)]
+    return [request, *sending_wanted(subject)]
 
 
 def deciding(tx: Transaction, content: EnvelopeContent) -> list[Wanted]:
     """The queries of a home region about a submission."""
-    number = OrderSubmission.FromString(content.payload).order.request.number
-    return [*ORDER_RECORDS.wanted(content.subject), line_wanted(tx, number, _of_line)]
+    return _decided(tx, content.subject, OrderSubmission.FromString(content.payload).order.request.number)
+
+
+def _decided(tx: Transaction, order_id: str, number: str) -> list[Wanted]:
+    return [*ORDER_RECORDS.wanted(order_id), line_wanted(tx, number, _of_line)]
 
 
 def _of_line(line: LineAtRest) -> Iterable[Wanted]:

@@ -152,7 +152,7 @@ class OrderApplication:
             return await store.write(
                 Announced(
                     lambda tx: intake.submit(tx, context, caller, request, now),
-                    lambda tx: taking_in(caller, context.node.region),
+                    lambda tx: taking_in(tx, context.node, caller, request.number),
                 )
             )
         except Refused as refused:
