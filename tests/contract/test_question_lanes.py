@@ -288,7 +288,7 @@ def test_an_answer_for_which_its_neighbours_left_no_room_is_asked_for_alone_and_
     no_room = DeliverResult(not_delivered=NotDelivered(reason=Reason.REASON_MESSAGE_TOO_LARGE))
 
     async def scenario(way: Way) -> None:
-        way.ask("1", "large", "largest")
+        way.ask("1", "large", "largest", attempts=1)
         await quiet()
         way.batches[0].accept({"large": no_room, "largest": no_room})
         await quiet()
@@ -296,21 +296,6 @@ def test_an_answer_for_which_its_neighbours_left_no_room_is_asked_for_alone_and_
         way.batches[1].accept()
         way.batches[2].accept({"largest": no_room})
         assert await way.outcomes() == ["told 1", "told large", "MESSAGE_TOO_LARGE"]
-
-    play_way(scenario)
-
-
-def test_an_answer_without_room_is_asked_for_alone_also_after_the_last_attempt() -> None:
-    no_room = DeliverResult(not_delivered=NotDelivered(reason=Reason.REASON_MESSAGE_TOO_LARGE))
-
-    async def scenario(way: Way) -> None:
-        way.ask("1", "large", attempts=1)
-        await quiet()
-        way.batches[0].accept({"large": no_room})
-        await quiet()
-        assert way.sent[1:] == [["large"]]
-        way.batches[1].accept()
-        assert await way.outcomes() == ["told 1", "told large"]
 
     play_way(scenario)
 
