@@ -54,11 +54,13 @@ class Engineers:
 
         while True:
             await asyncio.sleep(self._source.uniform(3.0, 7.0))
-            for fault in await self._line.insist(lambda node: node.store.read(waiting)):
-                if fault.owner_region == self._line.region.name and fault.version:
-                    self._observer.see(fault)
-                    if not self._leaves_alone(fault):
-                        await self._work_on(fault)
+            listed = await self._line.insist(lambda node: node.store.read(waiting))
+            own = [each for each in listed if each.owner_region == self._line.region.name and each.version]
+            for fault in own:  # before the work on any of them, which takes time
+                self._observer.see(fault)
+            for fault in own:
+                if not self._leaves_alone(fault):
+                    await self._work_on(fault)
 
     def _leaves_alone(self, fault: Fault) -> bool:
         """Some are repaired when it is late already, and some never."""
