@@ -40,6 +40,9 @@ class OldBesideNew(TwoRegions):
         process = self.federation.processes[HOME]
         assert process.stop() == 0, process.last_lines()
         self._old = None
+        settings = self.federation.settings_file(HOME)
+        migration = [sys.executable, "-m", "region_node.cli.main", "migrate", "--settings", str(settings)]
+        subprocess.run(migration, check=True, stdout=subprocess.DEVNULL)
         process.start()
 
     def waiting(self) -> list[dict[str, object]]:
