@@ -99,27 +99,28 @@ def audit_after_an_await(patch: pytest.MonkeyPatch) -> None:
 
 def timer_removed_in_another_transaction(patch: pytest.MonkeyPatch) -> None:
     """A timer is removed after the commit of its work."""
-    sweep, fire_once = Scheduler._sweep, timers.fire
+    sweep = Scheduler._sweep
 
     def fire(
         tx: Transaction, timer: Timer, handlers: Mapping[str, TimerHandler], now: datetime, rows: DueRows | None
     ) -> bool:
-        if rows is not None:
-            return fire_once(tx, timer, handlers, now, rows)
         handlers[timer.kind](tx, timer, now)
         return True
 
     async def sweep_and_remove(self: Scheduler) -> int:
         now = self._clock.now()
-        due = await self._store.read(lambda tx: timers.due_timers(tx, now))
+        due = await self._store.read(lambda tx: self._due(tx, now, timers.SWEEP_LIMIT))
         fired = await sweep(self)
-        for timer in due:
-            await self._store.write(partial(_remove, timer=timer))
+        for timer, rows in due:
+            await self._store.write(partial(_remove, timer=timer, rows=rows))
         return fired
 
     patch.setattr(timers, "fire", fire)
     patch.setattr(Scheduler, "_sweep", sweep_and_remove)
 
 
-def _remove(tx: Transaction, timer: Timer) -> None:
+def _remove(tx: Transaction, timer: Timer, rows: DueRows | None) -> None:
+    if rows is not None:
+        rows.take(tx, timer)
+        return
     tx.execute("DELETE FROM timers WHERE timer_id = :id AND due_time = :due", id=timer.timer_id, due=timer.due_time)
