@@ -58,8 +58,8 @@ class Settler:
         await self._keep_why_not_taken(
             [delivered for delivered, receipt in zip(batch, opened, strict=True) if receipt is None]
         )
-        outcomes = iter(errors)
-        return [receipt is not None and _is_kept(receipt, next(outcomes)) for receipt in opened]
+        committed = iter(errors)
+        return [receipt is not None and _is_kept(receipt, next(committed)) for receipt in opened]
 
     async def _keep_why_not_taken(self, unanswered: Sequence[Delivered]) -> None:
         """Stores new reasons of refusal. While the store is away, the next attempt brings them again."""

@@ -32,13 +32,8 @@ def for_all_values(statement: str, names: Sequence[str], wanted: Sequence[Key]) 
 @lru_cache(maxsize=_STATEMENTS)
 def names_in(statement: str) -> tuple[str, ...]:
     """The names of a statement's `:name` parameters, each once; numbers for `?` parameters."""
-    if _is_positional(statement):
-        return tuple(str(place) for place in range(statement.count("?")))
-    return tuple(dict.fromkeys(found[1] for found in _PARAMETER.finditer(statement) if found[1]))
-
-
-def _is_positional(statement: str) -> bool:
-    return any(found[0] == "?" for found in _PARAMETER.finditer(statement))
+    found = [each for each in _PARAMETER.finditer(statement) if each[1] or each[0] == "?"]
+    return tuple(dict.fromkeys(each[1] or str(place) for place, each in enumerate(found)))
 
 
 @lru_cache(maxsize=_STATEMENTS)

@@ -1,6 +1,5 @@
 """The stored figures of each complaint: plain columns without personal data, which outlive the complaint."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from gateway.api.region.v1.complaint_pb2 import Complaint
@@ -12,33 +11,10 @@ from region_node.care.complaints.deadlines import due_of, find, is_met
 from region_node.care.complaints.ledger import is_estimated
 from region_node.customers.status import ERASED
 
-_COLUMNS = (
-    "ticket_id, category, department_zh, department_en, create_time, state, due_time, resolved,"
-    " level, repeats, refusals,"
-    " contacts, rating"
-)
 
+class Figures(NamedTuple):
+    """The figures of one complaint as stored; instants in microseconds."""
 
-@dataclass(frozen=True)
-class Counted:
-    """The figures of one complaint; instants in microseconds."""
-
-    ticket_id: str
-    category: str
-    department_zh: str
-    department_en: str
-    create_time: int
-    state: int
-    due_time: int | None
-    resolved: int | None
-    level: int
-    repeats: int
-    refusals: int
-    contacts: int
-    rating: int
-
-
-class _FiguresAtRest(NamedTuple):
     ticket_id: str
     owner_region: str
     category: str
@@ -56,7 +32,7 @@ class _FiguresAtRest(NamedTuple):
     rating: int
 
 
-_FIGURES = Table("complaint_figures", _FiguresAtRest, key=("ticket_id",), fixed=("is_item", "create_time"))
+_FIGURES = Table("complaint_figures", Figures, key=("ticket_id",), fixed=("is_item", "create_time"))
 
 
 def keep_figures(tx: Transaction, complaint: Complaint) -> None:
@@ -64,7 +40,7 @@ def keep_figures(tx: Transaction, complaint: Complaint) -> None:
     each = find(complaint, rules.RESOLVE)
     # An estimate is no measurement: it counts neither as a duration nor as in time or late.
     is_resolved = each is not None and is_met(each) and not is_estimated(complaint)
-    figures = _FiguresAtRest(
+    figures = Figures(
         ticket_id=complaint.ticket_id,
         # The origin region leads, and counts, a complaint that another region has returned.
         owner_region=complaint.origin_region if complaint.HasField("returned") else complaint.owner_region,
@@ -87,14 +63,14 @@ def keep_figures(tx: Transaction, complaint: Complaint) -> None:
 
 def counted_page(
     tx: Transaction, region: str, start: int, end: int, after: tuple[int, str], limit: int
-) -> list[Counted]:
+) -> list[Figures]:
     """At most `limit` complaints of an owner region, filed in [start, end), microseconds, in order.
 
     `after` is the filing time and the ticket id of the previous page's last one. The first page takes (start, "").
     """
     return tx.all(
-        Counted,
-        f"SELECT {_COLUMNS} FROM complaint_figures"  # noqa: S608 - column names only
+        Figures,
+        f"SELECT {', '.join(_FIGURES.columns)} FROM complaint_figures"  # noqa: S608 - column names only
         " WHERE owner_region = :region AND is_item = 0 AND create_time >= :after_date AND create_time < :end"
         " AND create_time >= :start AND (create_time > :after_date OR ticket_id > :after_ticket_id)"
         " ORDER BY create_time, ticket_id LIMIT :limit",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintCount
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from region_node.care.complaints import rules
-from region_node.care.complaints.figure_rows import Counted
+from region_node.care.complaints.figure_rows import Figures
 
 LEVELS = 6  # L0 to L5
 _MINUTE = 60_000_000  # microseconds
@@ -32,7 +32,7 @@ class _Group:
     rating_sum: int = 0
     minutes: list[int] = field(default_factory=list)
 
-    def take(self, each: Counted, now: int) -> None:
+    def take(self, each: Figures, now: int) -> None:
         """Counts a complaint; `now` in microseconds."""
         self.complaints += 1
         self.repeats += each.repeats > 0
@@ -58,7 +58,7 @@ class Tally:
         self._now = now
         self._groups: dict[tuple[str, str, str], _Group] = {}
 
-    def take(self, page: Iterable[Counted]) -> None:
+    def take(self, page: Iterable[Figures]) -> None:
         """Some complaints more."""
         for each in page:
             key = (each.category, each.department_en, each.department_zh)

@@ -1,7 +1,7 @@
 """Defects of a region that sends."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -24,7 +24,7 @@ from tests.simulation.world import keys
 
 def new_id_on_retry(patch: pytest.MonkeyPatch) -> None:
     """A repeated envelope is sealed again, under an id of its own."""
-    carry, close_answered = Lane._carry, outbox.close_answered
+    carry = Lane._carry
 
     async def carry_renewed(self: Lane, batch: Sequence[QueuedEnvelope]) -> None:
         for queued in batch:
@@ -32,7 +32,15 @@ def new_id_on_retry(patch: pytest.MonkeyPatch) -> None:
                 queued.sealed = _renewed(queued.sealed, queued.attempts)
         await carry(self, batch)
 
-    def close_former(
+    patch.setattr(Lane, "_carry", carry_renewed)
+    _closing(patch, lambda _, envelope_id: re.sub(r"~\d+", "", envelope_id))
+
+
+def _closing(patch: pytest.MonkeyPatch, found: Callable[[Transaction, str], str]) -> None:
+    """An answered envelope is closed under the id that `found` gives for its own."""
+    close_answered = outbox.close_answered
+
+    def close(
         tx: Transaction,
         envelope_id: str,
         receipt: Receipt,
@@ -42,11 +50,11 @@ def new_id_on_retry(patch: pytest.MonkeyPatch) -> None:
         now: datetime,
         envelope: bytes | None,
     ) -> bool:
-        former = re.sub(r"~\d+", "", envelope_id)
-        return close_answered(tx, former, receipt, journey=journey, attempts=attempts, now=now)
+        known = found(tx, envelope_id)
+        stored = envelope if known == envelope_id else None  # an envelope of another id is no part of the difference
+        return close_answered(tx, known, receipt, journey=journey, attempts=attempts, now=now, envelope=stored)
 
-    patch.setattr(Lane, "_carry", carry_renewed)
-    patch.setattr(outbox, "close_answered", close_former)
+    patch.setattr(outbox, "close_answered", close)
 
 
 def _renewed(sealed: Sealed, attempt: int) -> Sealed:
@@ -77,7 +85,7 @@ def sealed_anew_without_moved(patch: pytest.MonkeyPatch) -> None:
 
 def outbox_closed_before_the_answer(patch: pytest.MonkeyPatch) -> None:
     """An envelope counts as sent once it was handed to its lane."""
-    send, close_answered = outbox.send, outbox.close_answered
+    send = outbox.send
 
     def send_and_close(
         tx: Transaction, border: Border, outgoing: OutgoingEnvelope, *, now: datetime, traceparent: str
@@ -85,23 +93,14 @@ def outbox_closed_before_the_answer(patch: pytest.MonkeyPatch) -> None:
         send(tx, border, outgoing, now=now, traceparent=traceparent)
         tx.execute("UPDATE outbox SET closed = created WHERE envelope_id = :id", id=outgoing.envelope_id)
 
-    def close_again(
-        tx: Transaction,
-        envelope_id: str,
-        receipt: Receipt,
-        *,
-        journey: bytes,
-        attempts: int,
-        now: datetime,
-        envelope: bytes | None,
-    ) -> bool:
+    def reopen(tx: Transaction, envelope_id: str) -> str:
         sql = "UPDATE outbox SET closed = NULL WHERE envelope_id = :id AND receipt_content IS NULL"
         tx.execute(sql, id=envelope_id)
-        return close_answered(tx, envelope_id, receipt, journey=journey, attempts=attempts, now=now, envelope=envelope)
+        return envelope_id
 
     for module in (outbox, handling, home, intake):
         patch.setattr(module, "send", send_and_close)
-    patch.setattr(outbox, "close_answered", close_again)
+    _closing(patch, reopen)
 
 
 def outbox_forgotten_at_restart(patch: pytest.MonkeyPatch) -> None:
