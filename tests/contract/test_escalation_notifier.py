@@ -87,7 +87,7 @@ async def a_store(directory: Path) -> AsyncIterator[Store]:
 @asynccontextmanager
 async def notifier(store: Store, clock: FixedClock, name: str, sink: Above) -> AsyncIterator[EscalationNotifier]:
     """A process that tells a sink meanwhile."""
-    found = EscalationNotifier(store, clock, name, sink, random.Random(1))
+    found = EscalationNotifier(store, clock, name, sink, random.Random(1), CurrentFederation())
     task = asyncio.get_running_loop().create_task(found.run())
     try:
         yield found
