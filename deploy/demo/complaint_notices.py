@@ -124,7 +124,9 @@ async def _how_high(stage: Stage, there: Elsewhen, complaints: Sequence[Complain
         )
         for name, raised in levels.items()
     ]
-    stage.table(("notification to escalation recipients", "why", "raised by", "due", "reached", "to call", "sent"), rows)
+    stage.table(
+        ("notification to escalation recipients", "why", "raised by", "due", "reached", "to call", "sent"), rows
+    )
     seen = "each once" if sorted(told) == sorted(levels) else ", ".join(told)
     stage.check(
         "the escalation recipients were told of each level",
