@@ -59,8 +59,8 @@ def _limit(limit: TimeLimit) -> str:
     if kind == "working_days":
         return translated("{count} working days", count=limit.working_days)
     if kind == "working_time":
-        return translated("{hours} working hours", hours=f"{limit.working_time.ToTimedelta() / _HOUR:g}")
-    return translated("{hours} hours", hours=f"{limit.duration.ToTimedelta() / _HOUR:g}")
+        return translated("{hours} h of working time", hours=f"{limit.working_time.ToTimedelta() / _HOUR:g}")
+    return translated("{hours} h", hours=f"{limit.duration.ToTimedelta() / _HOUR:g}")
 
 
 _MEMBERS = Table[BodyMember](

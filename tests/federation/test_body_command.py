@@ -18,7 +18,7 @@ async def test_administrators_and_staff_see_members_persons_on_duty_and_the_matr
     admin, staff = as_administrator(federation), as_caller(federation, "henan", "staff/wang", language="zh")
     shown = await run_command("coordinator.cli.main", "body", "--at", NIGHT, environment=admin)
     assert shown.code == 0, shown.err
-    for told in ("Members", "Chair", "On duty at 2026-12-24 22:00 +08:00", "beijing COORDINATION", "2 hours"):
+    for told in ("Members", "Chair", "On duty at 2026-12-24 22:00 +08:00", "beijing COORDINATION", "4 h of working"):
         assert told in shown.out, told
     asked = ("body", "--at", NIGHT, "--region", "henan", "--json")
     known = json.loads((await run_command("coordinator.cli.main", *asked, environment=admin)).out)["body"]
