@@ -233,7 +233,7 @@ def _services(parts: _Parts) -> list[Service]:
     )
     routing = RoutingService(router)
     membership = MembershipService(parts.registry, parts.presence)
-    configuration = ConfigurationService(parts.registry, parts.settings.federation)
+    configuration = ConfigurationService(parts.registry, parts.settings.federation, parts.clock)
     regions = Regions(parts.members, parts.channels)
     oversight = OrderOversightService(regions)
     complaints = ComplaintOversightService(regions, parts.registry)

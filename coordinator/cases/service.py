@@ -13,10 +13,12 @@ from coordinator.registry.port import Registry
 from coordinator.routing.channels import RegionChannels
 from gateway.api.coordinator.v1 import case_service_pb2 as contract
 from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceServicer
+from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1 import case_service_pb2 as region_contract
 from gateway.api.region.v1.case_service_pb2_grpc import CaseServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable
+from gateway.federation.body import Body
 from gateway.rpc.calls import current_call
 from gateway.rpc.channels import invoke
 from gateway.rpc.pages import page_after, ticket_key
@@ -68,9 +70,12 @@ class CaseService(CaseServiceServicer):
         if request.region:
             require_configured(self._ports.members.all(), request.region)
         kept = await self._ports.registry.cases()
-        found = rules.listed(kept, request.region, self._ports.clock.now(), include_ended=request.include_ended)
+        now, body = self._ports.clock.now(), self._body()
+        found = rules.listed(kept, request.region, now, include_ended=request.include_ended)
         cases, token = page_after(_PAGE, found, _BY_DUE_TIME, request.page_size, request.page_token)
-        return contract.ListCasesResponse(cases=cases, next_page_token=token)
+        told = ((case.ticket_id, rules.on_duty(case, body, now)) for case in cases)
+        duties = [contract.CaseDuty(ticket_id=ticket_id, on_duty=duty) for ticket_id, duty in told if duty is not None]
+        return contract.ListCasesResponse(cases=cases, next_page_token=token, duties=duties)
 
     async def AssignComplaint(
         self,
@@ -99,7 +104,13 @@ class CaseService(CaseServiceServicer):
             )
         except Unreachable:
             raise Refused(Reason.REASON_REGION_UNREACHABLE, region=leads) from None
-        return contract.AssignComplaintResponse(header=answer.header)
+        duty = self._body().on_duty(request.region, request.department, self._ports.clock.now())
+        return contract.AssignComplaintResponse(
+            header=answer.header, on_duty=duty if duty.HasField("contact") else None
+        )
+
+    def _body(self) -> Body:
+        return Body(self._ports.registry.snapshot().configuration or Configuration())
 
     async def _forget(self) -> None:
         """Removes cases that ended long ago, at intervals. Without reports their number does not grow."""

@@ -20,6 +20,7 @@ _PLACES: Final = {
     "certificates": "coordinator.cli.certificates:certificates",
     "federation": "coordinator.cli.federation.federation:federation",
     "regions": "coordinator.cli.regions:regions",
+    "body": "coordinator.cli.body:body",
     "orders": "coordinator.cli.orders.orders:orders",
     "complaints": "coordinator.cli.complaints.complaints:complaints",
     "network": "coordinator.cli.network.network:network",

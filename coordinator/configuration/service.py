@@ -5,15 +5,19 @@ import asyncio
 import grpc
 
 from coordinator.configuration.readable import unreadable_by
+from coordinator.membership.members import members_of
+from coordinator.membership.rules import require_configured
 from coordinator.registry.port import Registry
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceServicer
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.federation.body import Body, asked_instant
 from gateway.federation.rules import difference, problems
 from gateway.federation.terms import terms_of
 from gateway.rpc.calls import current_call
+from gateway.time.clock import Clock
 from gateway.values.choices import first_unknown
 
 _TOLD_PROBLEMS = 20  # a status travels in headers, which have a limit; `federation validate` shows all
@@ -22,10 +26,11 @@ _TOLD_PROBLEMS = 20  # a status travels in headers, which have a limit; `federat
 class ConfigurationService(ConfigurationServiceServicer):
     """Gives and replaces the configuration as a whole."""
 
-    def __init__(self, registry: Registry, federation: str) -> None:
+    def __init__(self, registry: Registry, federation: str, clock: Clock) -> None:
         """`federation` is the trust domain; a configuration for another one is invalid here."""
         self._registry = registry
         self._federation = federation
+        self._clock = clock
 
     async def GetConfiguration(
         self,
@@ -46,6 +51,19 @@ class ConfigurationService(ConfigurationServiceServicer):
         """See the contract."""
         configuration = self._registry.snapshot().configuration
         return contract.GetTermsResponse(terms=terms_of(configuration) if configuration is not None else None)
+
+    async def GetBody(
+        self,
+        request: contract.GetBodyRequest,
+        context: grpc.aio.ServicerContext[contract.GetBodyRequest, contract.GetBodyResponse],
+    ) -> contract.GetBodyResponse:
+        """See the contract."""
+        snapshot = self._registry.snapshot()
+        if request.region:
+            require_configured(members_of(snapshot), request.region)
+        at = asked_instant(request.time if request.HasField("time") else None, self._clock.now())
+        body = Body(snapshot.configuration or Configuration())
+        return contract.GetBodyResponse(body=body.status(request.region, at))
 
     async def ApplyConfiguration(
         self,

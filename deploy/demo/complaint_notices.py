@@ -109,7 +109,9 @@ async def _how_high(stage: Stage, there: Elsewhen, complaints: Sequence[Complain
         for raised in each.escalations
         if raised.level
     }
-    told = [each.id for each in await there.notified_recipients(len(levels))]
+    notices = await there.notified_recipients(len(levels))
+    told = [each.id for each in notices]
+    to_call = {each.id: f"{each.on_duty.region} {each.on_duty.contact.name}" for each in notices}
     rows = [
         (
             name,
@@ -117,11 +119,14 @@ async def _how_high(stage: Stage, there: Elsewhen, complaints: Sequence[Complain
             raised.region,
             wording.time(raised.due_time),
             f"{(from_timestamp(raised.time) - from_timestamp(raised.due_time)).total_seconds():.1f} s later",
+            to_call.get(name, ""),
             f"{told.count(name)}x",
         )
         for name, raised in levels.items()
     ]
-    stage.table(("notification to escalation recipients", "why", "raised by", "due", "reached", "sent"), rows)
+    stage.table(
+        ("notification to escalation recipients", "why", "raised by", "due", "reached", "to call", "sent"), rows
+    )
     seen = "each once" if sorted(told) == sorted(levels) else ", ".join(told)
     stage.check(
         "the escalation recipients were told of each level",

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 
 from gateway.api.federation.v1.configuration_pb2 import Calendar, Configuration, OpeningHours, TimeLimit
-from gateway.federation.checks import twice
+from gateway.federation.checks import day_of, twice
 
 _SATURDAY = 5
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
@@ -69,18 +69,10 @@ def _calendar_problems(calendar: Calendar) -> Iterator[str]:
     yield from twice(path, (*calendar.holidays, *calendar.makeup_workdays))
     for name, days in (("holidays", calendar.holidays), ("makeup_workdays", calendar.makeup_workdays)):
         for text in days:
-            day = _day(text)
+            day = day_of(text)
             if day is None:
                 yield f"{path}.{name}[{text}]: not a date of the form YYYY-MM-DD"
             elif day.year != calendar.year:
                 yield f"{path}.{name}[{text}]: not in {calendar.year}"
             elif name == "makeup_workdays" and day.weekday() < _SATURDAY:
                 yield f"{path}.{name}[{text}]: not on a weekend"
-
-
-def _day(text: str) -> date | None:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return None
-    return day if day.isoformat() == text else None

@@ -26,6 +26,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, unknown
 from gateway.federation.agreements import agreement_holds
+from gateway.federation.body import Body
 from gateway.federation.complaint_classifier import Classifier, Proposal
 from gateway.federation.complaint_rules import CONFIDENCE, LEAD
 from gateway.federation.network import NetworkRegistry
@@ -251,6 +252,11 @@ class Federation:
         """
         confidence, lead = (self.figure(name, regions) / 100 for name in (CONFIDENCE, LEAD))
         return self._classifier.propose(text, confidence=confidence, lead=lead, critical=self._critical_categories)
+
+    @cached_property
+    def body(self) -> Body:
+        """The coordination body, built at its first use."""
+        return Body(self.configuration)
 
     @cached_property
     def _classifier(self) -> Classifier:

@@ -5,7 +5,7 @@ Each check yields the problems of the value at a path.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from google.protobuf.descriptor import EnumDescriptor
@@ -105,3 +105,12 @@ def is_full_number(number: str) -> bool:
         return normalize(number) == number
     except Refused:
         return False
+
+
+def day_of(text: str) -> date | None:
+    """The day of a text of the form YYYY-MM-DD; None for another text."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if day.isoformat() == text else None

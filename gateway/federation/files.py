@@ -37,6 +37,7 @@ _FILES = {
     "causes.yaml": ("resolution_causes",),
     "network.yaml": ("network",),
     "agreements.yaml": ("agreement_templates",),
+    "body.yaml": ("body",),
 }
 
 

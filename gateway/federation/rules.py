@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from gateway.api.federation.v1 import configuration_pb2 as contract
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.federation.agreement_rules import template_problems
+from gateway.federation.body_rules import body_problems
 from gateway.federation.business_rules import businesses_problems
 from gateway.federation.calendar_rules import calendars_problems, hours_problems
 from gateway.federation.checks import code_problems, is_time_zone, label_problems, text_problems, twice
@@ -49,6 +50,7 @@ def problems(configuration: Configuration) -> list[str]:
         *template_problems(
             configuration.agreement_templates, {each.name for each in configuration.network.quality_classes}
         ),
+        *body_problems(configuration),
     ]
 
 
@@ -131,6 +133,10 @@ _KEYS = {
     "links": "id",
     "services": "id",
     "quality_classes": "name",
+    "members": "region",
+    "duty_rosters": "id",
+    "contacts": "staff_id",
+    "responsibilities": "matter",
 }
 # Lists of single values whose order has no meaning.
 _SETS = frozenset(

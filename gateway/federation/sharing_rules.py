@@ -1,11 +1,17 @@
 """Rules for purposes of sharing and data agreements. Pure."""
 
 from collections.abc import Collection, Iterator
-from datetime import date
 
 from gateway.api.federation.v1 import configuration_pb2 as contract
 from gateway.api.federation.v1.configuration_pb2 import ConsentMethod, DataAgreement, LegalBasis, Purpose, Region
-from gateway.federation.checks import duration_problems, enum_problems, label_problems, text_problems, twice
+from gateway.federation.checks import (
+    day_of,
+    duration_problems,
+    enum_problems,
+    label_problems,
+    text_problems,
+    twice,
+)
 
 CONSENT_PAPER = "SHARING_CONSENT"
 """The material on which a customer signs a consent."""
@@ -21,7 +27,7 @@ def agreements_problems(regions: Collection[Region]) -> Iterator[str]:
 def _agreement_problems(path: str, agreement: DataAgreement) -> Iterator[str]:
     if not agreement.reference.strip():
         yield f"{path}.reference: is missing"
-    days = {name: _day(getattr(agreement, name)) for name in ("first_date", "last_date")}
+    days = {name: day_of(getattr(agreement, name)) for name in ("first_date", "last_date")}
     for name, day in days.items():
         if day is None:
             yield f"{path}.{name}: {getattr(agreement, name)!r} is not a day as YYYY-MM-DD"
@@ -62,11 +68,3 @@ def _consent_problems(path: str, purpose: Purpose) -> Iterator[str]:
         yield f"{path}.consent_methods: consent is not among the legal bases; leave it out"
     if purpose.HasField("longest_grant"):
         yield f"{path}.longest_grant: consent is not among the legal bases; leave it out"
-
-
-def _day(text: str) -> date | None:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return None
-    return day if day.isoformat() == text else None

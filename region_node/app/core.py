@@ -160,7 +160,8 @@ class RegionCore:
         self._scheduler = Scheduler(ports.store, ports.clock, _timer_handlers(self.registry, ports.orders), [PROMISES])
         self._billing = BillingRuns(ports.context, ports.store, ports.clock)
         self.notifiers = [
-            EscalationNotifier(ports.store, ports.clock, name, sink, ports.source) for name, sink in ports.sinks.items()
+            EscalationNotifier(ports.store, ports.clock, name, sink, ports.source, border.current)
+            for name, sink in ports.sinks.items()
         ]
         self._claims = Claims(ports.store, border.number, self.lanes)
         self._state_changed = asyncio.Event()

@@ -16,6 +16,7 @@ from gateway.api.region.v1.agreement_service_pb2_grpc import AgreementServiceStu
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.cli.asking import limit_option
 from gateway.cli.table import Table, TableColumn
+from gateway.cli.times import InstantType
 from gateway.time.clock import to_timestamp
 from gateway.values.money import in_major_units
 from gateway.wording.languages import in_language, translated
@@ -23,7 +24,6 @@ from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word
 from region_node.cli.asking import Asking, reads, writes
 from region_node.cli.options import AmountType, staff_id_option
-from region_node.cli.times import InstantType
 
 _KIND = "STATEMENT_LINE_KIND_"
 _PPM_OF_A_PERCENT = 10_000

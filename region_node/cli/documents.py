@@ -14,6 +14,7 @@ from gateway.api.region.v1.document_service_pb2_grpc import DocumentServiceStub
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.cli.exits import REFUSED, leave
 from gateway.cli.table import Table, TableColumn
+from gateway.cli.times import InstantType
 from gateway.errors import reason_name
 from gateway.time.clock import from_timestamp, to_timestamp
 from gateway.wording.languages import in_language, translated
@@ -31,7 +32,7 @@ from region_node.cli.imports.file_transfer import (
     upload_exits,
 )
 from region_node.cli.options import APPLICANTS, channel_option, required_staff_option
-from region_node.cli.times import DayOrInstantType, InstantType, ending
+from region_node.cli.times import DayOrInstantType, ending
 
 _REFUSED = api.UploadState.UPLOAD_STATE_REFUSED
 

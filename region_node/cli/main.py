@@ -18,6 +18,7 @@ _PLACES: Final = {
     "keys": "region_node.cli.node.keys:keys",
     "audit": "region_node.cli.node.audit:audit",
     "call": "region_node.cli.call:call",
+    "body": "region_node.cli.body:body",
     "orders": "region_node.cli.orders.orders:orders",
     "customers": "region_node.cli.customers.customers:customers",
     "retention": "region_node.cli.retention:retention",

@@ -9,12 +9,12 @@ from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutage, Plan
 from gateway.api.region.v1.planned_outage_service_pb2_grpc import PlannedOutageServiceStub
 from gateway.cli.asking import limit_option
 from gateway.cli.table import Table, TableColumn
+from gateway.cli.times import InstantType
 from gateway.time.clock import to_timestamp
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
 from gateway.wording.words import word
 from region_node.cli.asking import Asking, reads, writes
-from region_node.cli.times import InstantType
 
 _STATE = "PLANNED_OUTAGE_STATE_"
 _start_option = click.option("--start", type=InstantType(), required=True, help="From when, as 2026-12-24T01:00+08:00.")

@@ -211,6 +211,7 @@ def test_a_mistyped_region_is_told_with_the_nearest_by_every_command(coordinator
         ("orders", "list", "--region", "sichaun"),
         ("complaints", "list", "--region", "sichaun"),
         ("complaints", "cases", "--region", "sichaun"),
+        ("body", "--region", "sichaun"),
         ("problems", "list", "--region", "sichaun"),
         ("planned-outages", "--region", "sichaun"),
         ("network", "matrix", "--region", "sichaun"),

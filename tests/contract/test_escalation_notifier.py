@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.federation import FEDERATION_FILES
 from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
 from gateway.api.region.v1.complaint_pb2 import Escalation
 from gateway.errors import Unreachable
+from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
+from gateway.federation.files import load
 from gateway.relay.border import Border
 from gateway.store.port import Store, Transaction
 from gateway.store.schema import migrations_of
@@ -44,6 +47,7 @@ class Above:
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.called: list[str] = []
         self.is_away = False
         self.tried = asyncio.Event()
 
@@ -53,6 +57,7 @@ class Above:
         if self.is_away:
             raise Unreachable("away")
         self.told.append(raised.id)
+        self.called.append(raised.on_duty.contact.telephone)
 
 
 def context(**sinks: int) -> RegionContext:
@@ -85,9 +90,14 @@ async def a_store(directory: Path) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
-async def notifier(store: Store, clock: FixedClock, name: str, sink: Above) -> AsyncIterator[EscalationNotifier]:
+async def notifier(
+    store: Store, clock: FixedClock, name: str, sink: Above, *, has_body: bool = False
+) -> AsyncIterator[EscalationNotifier]:
     """A process that tells a sink meanwhile."""
-    found = EscalationNotifier(store, clock, name, sink, random.Random(1))
+    current = CurrentFederation()
+    if has_body:
+        current.update(Federation(1, load(FEDERATION_FILES)), [])
+    found = EscalationNotifier(store, clock, name, sink, random.Random(1), current)
     task = asyncio.get_running_loop().create_task(found.run())
     try:
         yield found
@@ -141,6 +151,32 @@ def test_a_sink_that_is_away_is_tried_again_until_it_takes_it_and_holds_up_no_ot
         assert sorted(webhook.told) == ["guangdong/1/L1", "guangdong/1/L2"]
         assert file.told == ["guangdong/1/L1", "guangdong/1/L2"]
         assert "takes them again" in caplog.text
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.clause("9.1(2)")
+def test_a_notice_names_the_person_on_duty_at_its_delivery_and_no_log_does(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    async def scenario() -> None:
+        above, clock = Above(), FixedClock()
+        above.is_away = True
+        async with a_store(tmp_path) as store:
+            await store.write(raises(context(file=1), [3]))
+            async with notifier(store, clock, "file", above, has_body=True):
+                await above.tried.wait()
+                clock.instant += timedelta(days=7)
+                above.is_away = False
+                await all_told(store, clock, passing=timedelta(seconds=1))
+        body = Federation(1, load(FEDERATION_FILES)).body
+        office = body.on_duty("beijing", "COORDINATION", clock.now()).contact
+        assert above.called == [office.telephone]
+        assert office.staff_id != body.on_duty("beijing", "COORDINATION", NOW).contact.staff_id
+        assert office.telephone not in caplog.text
+        assert office.name not in caplog.text
 
     asyncio.run(scenario())
 

@@ -135,13 +135,15 @@ async def test_a_complaint_is_returned_and_assigned_by_commands_and_the_case_is_
         federation, "assign", ticket_id, "--region", "henan", "--department", "BILLING", "--json"
     )
     assert json.loads(assigned.out)["header"]["items"][1]["region"] == "henan"
+    assert json.loads(assigned.out)["on_duty"]["contact"]["staff_id"].startswith("henan-service-")
     await desk.follows(ticket_id, lambda found: found.items[1].state == AT_WORK, "Henan has it")
 
     async def is_listed() -> bool:
         listed = await administered(federation, "cases", "--region", "henan")
         assert listed.code == 0, listed.err
         return all(
-            told in listed.out for told in (ticket_id, "henan: waiting for region", "2 henan BILLING: in progress")
+            told in listed.out
+            for told in (ticket_id, "henan: waiting for region", "2 henan BILLING: in progress", "+8637110000")
         )
 
     await until(is_listed, "the coordinator knows who has it")

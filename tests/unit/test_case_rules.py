@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from coordinator.cases import rules as held
+from deploy.local.federation import FEDERATION_FILES
 from gateway.api.federation.v1.configuration_pb2 import Configuration, Department
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.region.v1.complaint_pb2 import (
@@ -13,10 +14,13 @@ from gateway.api.region.v1.complaint_pb2 import (
     ComplaintNote,
     ComplaintReturn,
     ReturnReason,
+    TimeReason,
     WorkItem,
     WorkItemState,
 )
 from gateway.errors import Refused, reason_name
+from gateway.federation.body import Body
+from gateway.federation.files import load
 from gateway.time.clock import to_timestamp
 from region_node.care.complaints import cases, rules
 from tests.unit.complaint_scene import DAY, at, complaint
@@ -190,3 +194,25 @@ def test_a_department_is_one_that_a_category_names() -> None:
     for known in (configuration, None):
         with pytest.raises(Refused):
             held.require_department(known, "NOBODY")
+
+
+@pytest.mark.clause("10.3(2)")
+def test_a_case_names_the_person_to_call_of_the_party_that_has_it() -> None:
+    body = Body(load(FEDERATION_FILES))
+
+    def called(region: str, reason: TimeReason.ValueType, *items: WorkItem, ended: bool = False) -> tuple[str, str]:
+        case = CaseHeader(ticket_id="guangdong/1", items=items, end_time=to_timestamp(NOW) if ended else None)
+        case.custody.region, case.custody.reason = region, reason
+        found = held.on_duty(case, body, NOW)
+        return ("", "") if found is None else (found.region, found.department)
+
+    done, open_one = item("henan", cases.DONE), item("henan", cases.AT_WORK, 2)
+    done.department.code = "LEGAL"
+    assert called("henan", rules.WAITING_FOR_REGION, done, open_one) == ("henan", "BILLING")
+    assert called("", rules.WAITING_FOR_COORDINATOR, done) == ("beijing", "COORDINATION")
+    assert called(LEADS, rules.WORKING, done) == (LEADS, "")
+    assert called("", rules.WAITING_FOR_CUSTOMER, done) == ("", "")
+    assert called("henan", rules.WAITING_FOR_REGION, open_one, ended=True) == ("", "")
+    body = Body(Configuration())
+    assert called("henan", rules.WAITING_FOR_REGION, open_one) == ("", "")
+    assert called("", rules.WAITING_FOR_COORDINATOR) == ("", "")

@@ -104,6 +104,7 @@ def promising(working_days: int, *years: int) -> Configuration:
     configuration.ClearField("retention_rules")
     configuration.ClearField("complaint_categories")
     configuration.ClearField("complaint_words")
+    configuration.ClearField("body")
     configuration.businesses[0].ClearField("policies")
     configuration.businesses[0].ClearField("regional_limits")
     configuration.businesses[0].limit.CopyFrom(TimeLimit(working_days=working_days, source="x"))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import region_node
 from gateway.api.federation.v1.terms_pb2 import CodeTerm, RegionTerm, Terms
 from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.cli.times import InstantType
 from gateway.time.clock import time_in, to_timestamp
 from gateway.wording.languages import speak
 from gateway.wording.terms import category_name, learn, region_name
@@ -26,7 +27,7 @@ from gateway.wording.times import (
     utc_option,
     zone_option,
 )
-from region_node.cli.times import DayOrInstantType, InstantType, end_of_day
+from region_node.cli.times import DayOrInstantType, end_of_day
 
 INSTANT = datetime(2026, 12, 24, 17, 30, 5, tzinfo=UTC)
 SHANGHAI = ZoneInfo("Asia/Shanghai")

@@ -1,5 +1,6 @@
 """`coordinator complaints cases` and `assign`."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import click
@@ -11,9 +12,11 @@ from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import titled, told_age, told_due
 from gateway.api.coordinator.v1 import case_service_pb2 as contract
 from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceStub
+from gateway.api.federation.v1.body_pb2 import OnDuty
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.region.v1.complaint_pb2 import ComplaintState, TimeReason, WorkItem, WorkItemState
 from gateway.cli.asking import limit_option, request_option
+from gateway.cli.body import told_duty
 from gateway.cli.table import Table, TableColumn
 from gateway.wording.languages import translated
 from gateway.wording.terms import category_name, region_name
@@ -38,7 +41,8 @@ def cases(asking: Asking, region: str, include_ended: bool) -> None:
     show_times_of(region)
     request = contract.ListCasesRequest(region=region, include_ended=include_ended)
     response = asking.ask(lambda channel: CaseServiceStub(channel).ListCases, request)
-    asking.show(response, _cases(datetime.now(UTC)), response.cases, titled(translated("Cases")))
+    duties = {each.ticket_id: each.on_duty for each in response.duties}
+    asking.show(response, _cases(datetime.now(UTC), duties), response.cases, titled(translated("Cases")))
 
 
 @click.command(epilog=EPILOG)
@@ -56,16 +60,18 @@ def assign(asking: Asking, ticket_id: str, region: str, department: str) -> None
     show_times_of(ticket_id)
     request = contract.AssignComplaintRequest(ticket_id=ticket_id, region=region, department=department)
     response = asking.ask(lambda channel: CaseServiceStub(channel).AssignComplaint, request)
-    asking.show(response, _cases(datetime.now(UTC)), [response.header], titled(translated("Cases")))
+    duties = {response.header.ticket_id: response.on_duty} if response.HasField("on_duty") else {}
+    asking.show(response, _cases(datetime.now(UTC), duties), [response.header], titled(translated("Cases")))
 
 
-def _cases(now: datetime) -> Table[CaseHeader]:
+def _cases(now: datetime, duties: Mapping[str, OnDuty]) -> Table[CaseHeader]:
     return Table(
         TableColumn("ticket id", lambda each: each.ticket_id),
         TableColumn("category", lambda each: category_name(each.category)),
         TableColumn("state", lambda each: word(ComplaintState.Name(each.state), "COMPLAINT_STATE_")),
         TableColumn("level", lambda each: f"L{each.level}"),
         TableColumn("has it", lambda each: "" if _has_ended(each) else _holder(each)),
+        TableColumn("to call", lambda each: told_duty(duties[each.ticket_id]) if each.ticket_id in duties else ""),
         TableColumn(
             "since", lambda each: told_age(each.end_time if _has_ended(each) else each.custody.start_time, now)
         ),

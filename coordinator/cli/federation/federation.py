@@ -18,6 +18,7 @@ from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.cli.exits import NotDone
 from gateway.cli.terminal import output
+from gateway.federation.body_rules import body_warnings
 from gateway.federation.calendar_rules import calendar_warnings
 from gateway.federation.files import ConfigurationError, dump, load
 from gateway.federation.rules import Change, difference, problems
@@ -54,14 +55,13 @@ def validate(directory: Path, as_json: bool) -> None:
     """
     if as_json:
         configuration, found = _read(directory)
-        warnings = calendar_warnings(configuration, SystemClock().now().date())
-        told = {"valid": not found, "problems": found, "warnings": warnings}
+        told = {"valid": not found, "problems": found, "warnings": _warnings(configuration)}
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
         if found:
             raise NotDone([translated("{count} problems", count=len(found))])
         return
     configuration = _valid(directory)
-    for warning in calendar_warnings(configuration, SystemClock().now().date()):
+    for warning in _warnings(configuration):
         click.echo(translated("warning: {warning}", warning=warning), err=True)
     plan = translated("{count} prefixes", count=len(owners_of(configuration.number_plan)))
     if not configuration.HasField("number_plan"):
@@ -176,6 +176,10 @@ def _read(directory: Path) -> tuple[Configuration, list[str]]:
     if not configuration.HasField("number_plan"):
         return configuration, problems(_without_pools(configuration))
     return configuration, problems(configuration)
+
+
+def _warnings(configuration: Configuration) -> list[str]:
+    return [*calendar_warnings(configuration, SystemClock().now().date()), *body_warnings(configuration)]
 
 
 def _without_pools(configuration: Configuration) -> Configuration:

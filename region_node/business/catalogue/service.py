@@ -8,6 +8,8 @@ from gateway.api.federation.v1.configuration_pb2 import Allowance, Business, Rea
 from gateway.api.region.v1.catalogue_service_pb2 import (
     ComparePlansRequest,
     ComparePlansResponse,
+    GetBodyRequest,
+    GetBodyResponse,
     GetBusinessGuideRequest,
     GetBusinessGuideResponse,
     GetTermsRequest,
@@ -35,6 +37,7 @@ from gateway.api.region.v1.complaint_pb2 import ComplaintCandidate
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
+from gateway.federation.body import asked_instant
 from gateway.federation.current import CurrentFederation
 from gateway.federation.documents import is_ordered_by_nodes
 from gateway.federation.numberplan import normalize
@@ -225,6 +228,16 @@ class CatalogueService(CatalogueServiceServicer):
     ) -> GetTermsResponse:
         """See the contract."""
         return GetTermsResponse(terms=terms_of(self._current.federation.configuration))
+
+    async def GetBody(
+        self, request: GetBodyRequest, context: grpc.aio.ServicerContext[GetBodyRequest, GetBodyResponse]
+    ) -> GetBodyResponse:
+        """See the contract."""
+        federation = self._current.federation
+        if request.region:
+            federation.region(request.region)
+        at = asked_instant(request.time if request.HasField("time") else None, self._clock.now())
+        return GetBodyResponse(body=federation.body.status(request.region, at))
 
     async def ListPlans(
         self, request: ListPlansRequest, context: grpc.aio.ServicerContext[ListPlansRequest, ListPlansResponse]

@@ -8,11 +8,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import groupby
 
+from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
 from gateway.errors import Unreachable
+from gateway.federation.current import CurrentFederation
 from gateway.process import failpoints
 from gateway.relay.retry import FullJitter
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
+from region_node.care.escalations.duty import with_duty
 from region_node.care.escalations.port import Sink
 from region_node.care.escalations.rows import (
     ABOUT,
@@ -41,12 +44,21 @@ class EscalationNotifier:
     After a death between delivery and its record, the notice is delivered again under the same id.
     """
 
-    def __init__(self, store: Store, clock: Clock, name: str, sink: Sink, source: random.Random) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        name: str,
+        sink: Sink,
+        source: random.Random,
+        current: CurrentFederation,
+    ) -> None:
         self.name = name
         self.told = 0
         """The number of notices that the sink has accepted from this process."""
         self._clock = clock
         self._sink = sink
+        self._current = current
         self._wait = FullJitter(source, longest=LONGEST_REST)
         self._failing_since: float | None = None
         self._reminded = 0.0
@@ -72,7 +84,7 @@ class EscalationNotifier:
 
     async def _tell(self, notice: EscalationNotice) -> bool:
         try:
-            await self._sink.tell(notice.raised, TELL_SECONDS)
+            await self._sink.tell(self._named(notice.raised), TELL_SECONDS)
         except Unreachable as failure:
             self._has_failed(failure)
             due = self._clock.now() + timedelta(seconds=self._wait.seconds(notice.attempts + 1))
@@ -83,6 +95,12 @@ class EscalationNotifier:
         now = self._clock.now()
         await self._outgoing.keep(lambda tx: note_delivered(tx, notice, now))
         return True
+
+    def _named(self, raised: RaisedComplaint) -> RaisedComplaint:
+        """The notice with the person on duty now; a node without a configuration names nobody."""
+        if not self._current.revision:
+            return raised
+        return with_duty(raised, self._current.federation.body, self._clock.now())
 
     def _has_failed(self, failure: Unreachable) -> None:
         """Logs the failure, once a minute while it lasts."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from gateway.api.federation.v1.configuration_pb2 import Department
 from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
 from gateway.api.region.v1.complaint_pb2 import Complaint, Escalation
 from gateway.store.port import Transaction, Value
@@ -100,6 +101,7 @@ def raised(complaint: Complaint, reached: Escalation) -> RaisedComplaint:
         home_region=complaint.home_region,
         custody=complaint.custody[-1] if complaint.custody else None,
         expected_resolution_time=complaint.expected_resolution_time,
+        department=Department(name=complaint.department),
     )
 
 

@@ -15,6 +15,7 @@ from gateway.api.region.v1.complaint_import_service_pb2 import (
 )
 from gateway.api.region.v1.complaint_import_service_pb2_grpc import ComplaintImportServiceStub
 from gateway.api.region.v1.customer_service_pb2 import ImportFile
+from gateway.cli.times import InstantType
 from gateway.time.clock import to_timestamp
 from region_node.cli.asking import NODE, Asking
 from region_node.cli.complaints.complaint_file import ComplaintFile
@@ -26,7 +27,6 @@ from region_node.cli.imports.import_report import ImportReport
 from region_node.cli.imports.import_stream import LinesToImport
 from region_node.cli.imports.line_file import Line
 from region_node.cli.options import channel_option, required_staff_option, summary_json_option
-from region_node.cli.times import InstantType
 
 _Work = LinesToImport[ImportedComplaint, ImportComplaintsRequest, ImportComplaintsResponse]
 _as_of_option = click.option(

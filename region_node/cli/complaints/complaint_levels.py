@@ -12,6 +12,7 @@ from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsRequest, L
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
 from gateway.cli.asking import limit_option
 from gateway.cli.table import Table, TableColumn
+from gateway.cli.times import InstantType
 from gateway.time.clock import from_timestamp, to_timestamp
 from gateway.wording.languages import translated
 from gateway.wording.terms import category_name, region_name
@@ -20,7 +21,6 @@ from gateway.wording.words import word
 from region_node.cli.asking import Asking, reads
 from region_node.cli.completing import complete_categories
 from region_node.cli.options import staff_option
-from region_node.cli.times import InstantType
 
 _SHOWN_FROM = 2  # filing alone reaches the levels below
 _PREFIX = "ESCALATION_TRIGGER_"

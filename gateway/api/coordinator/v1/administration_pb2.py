@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gateway.api.federation.v1 import body_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_body__pb2
 from gateway.api.federation.v1 import configuration_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_configuration__pb2
 from gateway.api.federation.v1 import federation_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_federation__pb2
 from gateway.api.federation.v1 import terms_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_terms__pb2
@@ -33,7 +34,7 @@ from gateway.api.types.v1 import reason_pb2 as gateway_dot_api_dot_types_dot_v1_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/gateway/api/coordinator/v1/administration.proto\x12\x1agateway.api.coordinator.v1\x1a-gateway/api/federation/v1/configuration.proto\x1a*gateway/api/federation/v1/federation.proto\x1a%gateway/api/federation/v1/terms.proto\x1a)gateway/api/region/v1/audit_service.proto\x1a!gateway/api/region/v1/order.proto\x1a\x33gateway/api/region/v1/order_oversight_service.proto\x1a!gateway/api/types/v1/access.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x14\n\x12ListRegionsRequest\"\xb3\x01\n\x13ListRegionsResponse\x12\x32\n\x07members\x18\x01 \x03(\x0b\x32!.gateway.api.federation.v1.Member\x12\x35\n\x08replicas\x18\x02 \x03(\x0b\x32#.gateway.api.coordinator.v1.Replica\x12\x31\n\rregistry_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\")\n\x07Replica\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x02 \x01(\t\"4\n\x14SuspendRegionRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0c\n\x04note\x18\x02 \x01(\t\"\x84\x01\n\x15SuspendRegionResponse\x12\x31\n\x06member\x18\x01 \x01(\x0b\x32!.gateway.api.federation.v1.Member\x12\x38\n\x0bunconfirmed\x18\x02 \x03(\x0b\x32#.gateway.api.coordinator.v1.Replica\"(\n\x16ReinstateRegionRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\"L\n\x17ReinstateRegionResponse\x12\x31\n\x06member\x18\x01 \x01(\x0b\x32!.gateway.api.federation.v1.Member\"\x19\n\x17GetConfigurationRequest\"x\n\x18GetConfigurationResponse\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\x12?\n\rconfiguration\x18\x02 \x01(\x0b\x32(.gateway.api.federation.v1.Configuration\"\xa8\x01\n\x19\x41pplyConfigurationRequest\x12?\n\rconfiguration\x18\x01 \x01(\x0b\x32(.gateway.api.federation.v1.Configuration\x12\x19\n\x11\x65xpected_revision\x18\x02 \x01(\x04\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\x18\n\x10\x61llow_unreadable\x18\x04 \x01(\x08\"9\n\x1a\x41pplyConfigurationResponse\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\"\x85\x01\n\x19ListOrderSummariesRequest\x12\x31\n\x06states\x18\x01 \x03(\x0e\x32!.gateway.api.region.v1.OrderState\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\xac\x01\n\x1aListOrderSummariesResponse\x12\x33\n\x06orders\x18\x01 \x03(\x0b\x32#.gateway.api.region.v1.OrderSummary\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"P\n\x10UnansweredRegion\x12\x0e\n\x06region\x18\x01 \x01(\t\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\"(\n\x14GetOrderTraceRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\"\x92\x01\n\x15GetOrderTraceResponse\x12\x37\n\x06traces\x18\x01 \x03(\x0b\x32\'.gateway.api.coordinator.v1.RegionTrace\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\"Z\n\x0bRegionTrace\x12\x0e\n\x06region\x18\x01 \x01(\t\x12;\n\x05trace\x18\x02 \x01(\x0b\x32,.gateway.api.region.v1.GetOrderTraceResponse\"%\n\x13VerifyChainsRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\"Q\n\x14VerifyChainsResponse\x12\x39\n\x07verdict\x18\x01 \x01(\x0b\x32(.gateway.api.coordinator.v1.ChainVerdict\"\x83\x02\n\x0c\x43hainVerdict\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x32\n\x04head\x18\x02 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x37\n\tsightings\x18\x03 \x03(\x0b\x32$.gateway.api.coordinator.v1.Sighting\x12\x35\n\x08problems\x18\x04 \x03(\x0b\x32#.gateway.api.region.v1.ChainProblem\x12,\n\x06reason\x18\x05 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12\x11\n\twitnesses\x18\x06 \x03(\t\"\x89\x01\n\x08Sighting\x12\x0f\n\x07witness\x18\x01 \x01(\t\x12\x32\n\x04head\x18\x02 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61grees\x18\x04 \x01(\x08\"\x11\n\x0fGetTermsRequest\"C\n\x10GetTermsResponse\x12/\n\x05terms\x18\x01 \x01(\x0b\x32 .gateway.api.federation.v1.Terms2\x94\x03\n\x11MembershipService\x12x\n\x0bListRegions\x12..gateway.api.coordinator.v1.ListRegionsRequest\x1a/.gateway.api.coordinator.v1.ListRegionsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12~\n\rSuspendRegion\x12\x30.gateway.api.coordinator.v1.SuspendRegionRequest\x1a\x31.gateway.api.coordinator.v1.SuspendRegionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x12\x84\x01\n\x0fReinstateRegion\x12\x32.gateway.api.coordinator.v1.ReinstateRegionRequest\x1a\x33.gateway.api.coordinator.v1.ReinstateRegionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x32\xa8\x03\n\x14\x43onfigurationService\x12\x87\x01\n\x10GetConfiguration\x12\x33.gateway.api.coordinator.v1.GetConfigurationRequest\x1a\x34.gateway.api.coordinator.v1.GetConfigurationResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12o\n\x08GetTerms\x12+.gateway.api.coordinator.v1.GetTermsRequest\x1a,.gateway.api.coordinator.v1.GetTermsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12\x94\x01\n\x12\x41pplyConfiguration\x12\x35.gateway.api.coordinator.v1.ApplyConfigurationRequest\x1a\x36.gateway.api.coordinator.v1.ApplyConfigurationResponse\"\x0f\x90\x02\x02\xaa\xbb\x18\x01\x05\xc0\xbb\x18\x80\x80\x80\x08\x32\xa7\x02\n\x15OrderOversightService\x12\x8d\x01\n\x12ListOrderSummaries\x12\x35.gateway.api.coordinator.v1.ListOrderSummariesRequest\x1a\x36.gateway.api.coordinator.v1.ListOrderSummariesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12~\n\rGetOrderTrace\x12\x30.gateway.api.coordinator.v1.GetOrderTraceRequest\x1a\x31.gateway.api.coordinator.v1.GetOrderTraceResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x32\x96\x01\n\x15\x41uditOversightService\x12}\n\x0cVerifyChains\x12/.gateway.api.coordinator.v1.VerifyChainsRequest\x1a\x30.gateway.api.coordinator.v1.VerifyChainsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/gateway/api/coordinator/v1/administration.proto\x12\x1agateway.api.coordinator.v1\x1a$gateway/api/federation/v1/body.proto\x1a-gateway/api/federation/v1/configuration.proto\x1a*gateway/api/federation/v1/federation.proto\x1a%gateway/api/federation/v1/terms.proto\x1a)gateway/api/region/v1/audit_service.proto\x1a!gateway/api/region/v1/order.proto\x1a\x33gateway/api/region/v1/order_oversight_service.proto\x1a!gateway/api/types/v1/access.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x14\n\x12ListRegionsRequest\"\xb3\x01\n\x13ListRegionsResponse\x12\x32\n\x07members\x18\x01 \x03(\x0b\x32!.gateway.api.federation.v1.Member\x12\x35\n\x08replicas\x18\x02 \x03(\x0b\x32#.gateway.api.coordinator.v1.Replica\x12\x31\n\rregistry_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\")\n\x07Replica\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x02 \x01(\t\"4\n\x14SuspendRegionRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0c\n\x04note\x18\x02 \x01(\t\"\x84\x01\n\x15SuspendRegionResponse\x12\x31\n\x06member\x18\x01 \x01(\x0b\x32!.gateway.api.federation.v1.Member\x12\x38\n\x0bunconfirmed\x18\x02 \x03(\x0b\x32#.gateway.api.coordinator.v1.Replica\"(\n\x16ReinstateRegionRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\"L\n\x17ReinstateRegionResponse\x12\x31\n\x06member\x18\x01 \x01(\x0b\x32!.gateway.api.federation.v1.Member\"\x19\n\x17GetConfigurationRequest\"x\n\x18GetConfigurationResponse\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\x12?\n\rconfiguration\x18\x02 \x01(\x0b\x32(.gateway.api.federation.v1.Configuration\"\xa8\x01\n\x19\x41pplyConfigurationRequest\x12?\n\rconfiguration\x18\x01 \x01(\x0b\x32(.gateway.api.federation.v1.Configuration\x12\x19\n\x11\x65xpected_revision\x18\x02 \x01(\x04\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\x18\n\x10\x61llow_unreadable\x18\x04 \x01(\x08\"9\n\x1a\x41pplyConfigurationResponse\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\"\x85\x01\n\x19ListOrderSummariesRequest\x12\x31\n\x06states\x18\x01 \x03(\x0e\x32!.gateway.api.region.v1.OrderState\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\xac\x01\n\x1aListOrderSummariesResponse\x12\x33\n\x06orders\x18\x01 \x03(\x0b\x32#.gateway.api.region.v1.OrderSummary\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"P\n\x10UnansweredRegion\x12\x0e\n\x06region\x18\x01 \x01(\t\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\"(\n\x14GetOrderTraceRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\"\x92\x01\n\x15GetOrderTraceResponse\x12\x37\n\x06traces\x18\x01 \x03(\x0b\x32\'.gateway.api.coordinator.v1.RegionTrace\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\"Z\n\x0bRegionTrace\x12\x0e\n\x06region\x18\x01 \x01(\t\x12;\n\x05trace\x18\x02 \x01(\x0b\x32,.gateway.api.region.v1.GetOrderTraceResponse\"%\n\x13VerifyChainsRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\"Q\n\x14VerifyChainsResponse\x12\x39\n\x07verdict\x18\x01 \x01(\x0b\x32(.gateway.api.coordinator.v1.ChainVerdict\"\x83\x02\n\x0c\x43hainVerdict\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x32\n\x04head\x18\x02 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x37\n\tsightings\x18\x03 \x03(\x0b\x32$.gateway.api.coordinator.v1.Sighting\x12\x35\n\x08problems\x18\x04 \x03(\x0b\x32#.gateway.api.region.v1.ChainProblem\x12,\n\x06reason\x18\x05 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12\x11\n\twitnesses\x18\x06 \x03(\t\"\x89\x01\n\x08Sighting\x12\x0f\n\x07witness\x18\x01 \x01(\t\x12\x32\n\x04head\x18\x02 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61grees\x18\x04 \x01(\x08\"\x11\n\x0fGetTermsRequest\"C\n\x10GetTermsResponse\x12/\n\x05terms\x18\x01 \x01(\x0b\x32 .gateway.api.federation.v1.Terms\"J\n\x0eGetBodyRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"F\n\x0fGetBodyResponse\x12\x33\n\x04\x62ody\x18\x01 \x01(\x0b\x32%.gateway.api.federation.v1.BodyStatus2\x94\x03\n\x11MembershipService\x12x\n\x0bListRegions\x12..gateway.api.coordinator.v1.ListRegionsRequest\x1a/.gateway.api.coordinator.v1.ListRegionsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12~\n\rSuspendRegion\x12\x30.gateway.api.coordinator.v1.SuspendRegionRequest\x1a\x31.gateway.api.coordinator.v1.SuspendRegionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x12\x84\x01\n\x0fReinstateRegion\x12\x32.gateway.api.coordinator.v1.ReinstateRegionRequest\x1a\x33.gateway.api.coordinator.v1.ReinstateRegionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x32\x96\x04\n\x14\x43onfigurationService\x12\x87\x01\n\x10GetConfiguration\x12\x33.gateway.api.coordinator.v1.GetConfigurationRequest\x1a\x34.gateway.api.coordinator.v1.GetConfigurationResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12o\n\x08GetTerms\x12+.gateway.api.coordinator.v1.GetTermsRequest\x1a,.gateway.api.coordinator.v1.GetTermsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12l\n\x07GetBody\x12*.gateway.api.coordinator.v1.GetBodyRequest\x1a+.gateway.api.coordinator.v1.GetBodyResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12\x94\x01\n\x12\x41pplyConfiguration\x12\x35.gateway.api.coordinator.v1.ApplyConfigurationRequest\x1a\x36.gateway.api.coordinator.v1.ApplyConfigurationResponse\"\x0f\x90\x02\x02\xaa\xbb\x18\x01\x05\xc0\xbb\x18\x80\x80\x80\x08\x32\xa7\x02\n\x15OrderOversightService\x12\x8d\x01\n\x12ListOrderSummaries\x12\x35.gateway.api.coordinator.v1.ListOrderSummariesRequest\x1a\x36.gateway.api.coordinator.v1.ListOrderSummariesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12~\n\rGetOrderTrace\x12\x30.gateway.api.coordinator.v1.GetOrderTraceRequest\x1a\x31.gateway.api.coordinator.v1.GetOrderTraceResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x32\x96\x01\n\x15\x41uditOversightService\x12}\n\x0cVerifyChains\x12/.gateway.api.coordinator.v1.VerifyChainsRequest\x1a\x30.gateway.api.coordinator.v1.VerifyChainsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,6 +51,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONFIGURATIONSERVICE'].methods_by_name['GetConfiguration']._serialized_options = b'\220\002\001\252\273\030\001\005'
   _globals['_CONFIGURATIONSERVICE'].methods_by_name['GetTerms']._loaded_options = None
   _globals['_CONFIGURATIONSERVICE'].methods_by_name['GetTerms']._serialized_options = b'\220\002\001\252\273\030\001\005'
+  _globals['_CONFIGURATIONSERVICE'].methods_by_name['GetBody']._loaded_options = None
+  _globals['_CONFIGURATIONSERVICE'].methods_by_name['GetBody']._serialized_options = b'\220\002\001\252\273\030\001\005'
   _globals['_CONFIGURATIONSERVICE'].methods_by_name['ApplyConfiguration']._loaded_options = None
   _globals['_CONFIGURATIONSERVICE'].methods_by_name['ApplyConfiguration']._serialized_options = b'\220\002\002\252\273\030\001\005\300\273\030\200\200\200\010'
   _globals['_ORDEROVERSIGHTSERVICE'].methods_by_name['ListOrderSummaries']._loaded_options = None
@@ -58,58 +61,62 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORDEROVERSIGHTSERVICE'].methods_by_name['GetOrderTrace']._serialized_options = b'\220\002\001\252\273\030\001\005'
   _globals['_AUDITOVERSIGHTSERVICE'].methods_by_name['VerifyChains']._loaded_options = None
   _globals['_AUDITOVERSIGHTSERVICE'].methods_by_name['VerifyChains']._serialized_options = b'\220\002\001\252\273\030\001\005'
-  _globals['_LISTREGIONSREQUEST']._serialized_start=443
-  _globals['_LISTREGIONSREQUEST']._serialized_end=463
-  _globals['_LISTREGIONSRESPONSE']._serialized_start=466
-  _globals['_LISTREGIONSRESPONSE']._serialized_end=645
-  _globals['_REPLICA']._serialized_start=647
-  _globals['_REPLICA']._serialized_end=688
-  _globals['_SUSPENDREGIONREQUEST']._serialized_start=690
-  _globals['_SUSPENDREGIONREQUEST']._serialized_end=742
-  _globals['_SUSPENDREGIONRESPONSE']._serialized_start=745
-  _globals['_SUSPENDREGIONRESPONSE']._serialized_end=877
-  _globals['_REINSTATEREGIONREQUEST']._serialized_start=879
-  _globals['_REINSTATEREGIONREQUEST']._serialized_end=919
-  _globals['_REINSTATEREGIONRESPONSE']._serialized_start=921
-  _globals['_REINSTATEREGIONRESPONSE']._serialized_end=997
-  _globals['_GETCONFIGURATIONREQUEST']._serialized_start=999
-  _globals['_GETCONFIGURATIONREQUEST']._serialized_end=1024
-  _globals['_GETCONFIGURATIONRESPONSE']._serialized_start=1026
-  _globals['_GETCONFIGURATIONRESPONSE']._serialized_end=1146
-  _globals['_APPLYCONFIGURATIONREQUEST']._serialized_start=1149
-  _globals['_APPLYCONFIGURATIONREQUEST']._serialized_end=1317
-  _globals['_APPLYCONFIGURATIONRESPONSE']._serialized_start=1319
-  _globals['_APPLYCONFIGURATIONRESPONSE']._serialized_end=1376
-  _globals['_LISTORDERSUMMARIESREQUEST']._serialized_start=1379
-  _globals['_LISTORDERSUMMARIESREQUEST']._serialized_end=1512
-  _globals['_LISTORDERSUMMARIESRESPONSE']._serialized_start=1515
-  _globals['_LISTORDERSUMMARIESRESPONSE']._serialized_end=1687
-  _globals['_UNANSWEREDREGION']._serialized_start=1689
-  _globals['_UNANSWEREDREGION']._serialized_end=1769
-  _globals['_GETORDERTRACEREQUEST']._serialized_start=1771
-  _globals['_GETORDERTRACEREQUEST']._serialized_end=1811
-  _globals['_GETORDERTRACERESPONSE']._serialized_start=1814
-  _globals['_GETORDERTRACERESPONSE']._serialized_end=1960
-  _globals['_REGIONTRACE']._serialized_start=1962
-  _globals['_REGIONTRACE']._serialized_end=2052
-  _globals['_VERIFYCHAINSREQUEST']._serialized_start=2054
-  _globals['_VERIFYCHAINSREQUEST']._serialized_end=2091
-  _globals['_VERIFYCHAINSRESPONSE']._serialized_start=2093
-  _globals['_VERIFYCHAINSRESPONSE']._serialized_end=2174
-  _globals['_CHAINVERDICT']._serialized_start=2177
-  _globals['_CHAINVERDICT']._serialized_end=2436
-  _globals['_SIGHTING']._serialized_start=2439
-  _globals['_SIGHTING']._serialized_end=2576
-  _globals['_GETTERMSREQUEST']._serialized_start=2578
-  _globals['_GETTERMSREQUEST']._serialized_end=2595
-  _globals['_GETTERMSRESPONSE']._serialized_start=2597
-  _globals['_GETTERMSRESPONSE']._serialized_end=2664
-  _globals['_MEMBERSHIPSERVICE']._serialized_start=2667
-  _globals['_MEMBERSHIPSERVICE']._serialized_end=3071
-  _globals['_CONFIGURATIONSERVICE']._serialized_start=3074
-  _globals['_CONFIGURATIONSERVICE']._serialized_end=3498
-  _globals['_ORDEROVERSIGHTSERVICE']._serialized_start=3501
-  _globals['_ORDEROVERSIGHTSERVICE']._serialized_end=3796
-  _globals['_AUDITOVERSIGHTSERVICE']._serialized_start=3799
-  _globals['_AUDITOVERSIGHTSERVICE']._serialized_end=3949
+  _globals['_LISTREGIONSREQUEST']._serialized_start=481
+  _globals['_LISTREGIONSREQUEST']._serialized_end=501
+  _globals['_LISTREGIONSRESPONSE']._serialized_start=504
+  _globals['_LISTREGIONSRESPONSE']._serialized_end=683
+  _globals['_REPLICA']._serialized_start=685
+  _globals['_REPLICA']._serialized_end=726
+  _globals['_SUSPENDREGIONREQUEST']._serialized_start=728
+  _globals['_SUSPENDREGIONREQUEST']._serialized_end=780
+  _globals['_SUSPENDREGIONRESPONSE']._serialized_start=783
+  _globals['_SUSPENDREGIONRESPONSE']._serialized_end=915
+  _globals['_REINSTATEREGIONREQUEST']._serialized_start=917
+  _globals['_REINSTATEREGIONREQUEST']._serialized_end=957
+  _globals['_REINSTATEREGIONRESPONSE']._serialized_start=959
+  _globals['_REINSTATEREGIONRESPONSE']._serialized_end=1035
+  _globals['_GETCONFIGURATIONREQUEST']._serialized_start=1037
+  _globals['_GETCONFIGURATIONREQUEST']._serialized_end=1062
+  _globals['_GETCONFIGURATIONRESPONSE']._serialized_start=1064
+  _globals['_GETCONFIGURATIONRESPONSE']._serialized_end=1184
+  _globals['_APPLYCONFIGURATIONREQUEST']._serialized_start=1187
+  _globals['_APPLYCONFIGURATIONREQUEST']._serialized_end=1355
+  _globals['_APPLYCONFIGURATIONRESPONSE']._serialized_start=1357
+  _globals['_APPLYCONFIGURATIONRESPONSE']._serialized_end=1414
+  _globals['_LISTORDERSUMMARIESREQUEST']._serialized_start=1417
+  _globals['_LISTORDERSUMMARIESREQUEST']._serialized_end=1550
+  _globals['_LISTORDERSUMMARIESRESPONSE']._serialized_start=1553
+  _globals['_LISTORDERSUMMARIESRESPONSE']._serialized_end=1725
+  _globals['_UNANSWEREDREGION']._serialized_start=1727
+  _globals['_UNANSWEREDREGION']._serialized_end=1807
+  _globals['_GETORDERTRACEREQUEST']._serialized_start=1809
+  _globals['_GETORDERTRACEREQUEST']._serialized_end=1849
+  _globals['_GETORDERTRACERESPONSE']._serialized_start=1852
+  _globals['_GETORDERTRACERESPONSE']._serialized_end=1998
+  _globals['_REGIONTRACE']._serialized_start=2000
+  _globals['_REGIONTRACE']._serialized_end=2090
+  _globals['_VERIFYCHAINSREQUEST']._serialized_start=2092
+  _globals['_VERIFYCHAINSREQUEST']._serialized_end=2129
+  _globals['_VERIFYCHAINSRESPONSE']._serialized_start=2131
+  _globals['_VERIFYCHAINSRESPONSE']._serialized_end=2212
+  _globals['_CHAINVERDICT']._serialized_start=2215
+  _globals['_CHAINVERDICT']._serialized_end=2474
+  _globals['_SIGHTING']._serialized_start=2477
+  _globals['_SIGHTING']._serialized_end=2614
+  _globals['_GETTERMSREQUEST']._serialized_start=2616
+  _globals['_GETTERMSREQUEST']._serialized_end=2633
+  _globals['_GETTERMSRESPONSE']._serialized_start=2635
+  _globals['_GETTERMSRESPONSE']._serialized_end=2702
+  _globals['_GETBODYREQUEST']._serialized_start=2704
+  _globals['_GETBODYREQUEST']._serialized_end=2778
+  _globals['_GETBODYRESPONSE']._serialized_start=2780
+  _globals['_GETBODYRESPONSE']._serialized_end=2850
+  _globals['_MEMBERSHIPSERVICE']._serialized_start=2853
+  _globals['_MEMBERSHIPSERVICE']._serialized_end=3257
+  _globals['_CONFIGURATIONSERVICE']._serialized_start=3260
+  _globals['_CONFIGURATIONSERVICE']._serialized_end=3794
+  _globals['_ORDEROVERSIGHTSERVICE']._serialized_start=3797
+  _globals['_ORDEROVERSIGHTSERVICE']._serialized_end=4092
+  _globals['_AUDITOVERSIGHTSERVICE']._serialized_start=4095
+  _globals['_AUDITOVERSIGHTSERVICE']._serialized_end=4245
 # @@protoc_insertion_point(module_scope)

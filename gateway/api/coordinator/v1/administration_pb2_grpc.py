@@ -212,6 +212,11 @@ class ConfigurationServiceStub:
                 request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetTermsRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetTermsResponse.FromString,
                 _registered_method=True)
+        self.GetBody = channel.unary_unary(
+                '/gateway.api.coordinator.v1.ConfigurationService/GetBody',
+                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetBodyRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetBodyResponse.FromString,
+                _registered_method=True)
         self.ApplyConfiguration = channel.unary_unary(
                 '/gateway.api.coordinator.v1.ConfigurationService/ApplyConfiguration',
                 request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ApplyConfigurationRequest.SerializeToString,
@@ -237,6 +242,13 @@ class ConfigurationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetBody(self, request, context):
+        """Returns the coordination body: members, persons on duty, matrix of responsibility.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ApplyConfiguration(self, request, context):
         """Puts a whole configuration in force, if it is valid and still based on the current revision.
         """
@@ -256,6 +268,11 @@ def add_ConfigurationServiceServicer_to_server(servicer, server):
                     servicer.GetTerms,
                     request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetTermsRequest.FromString,
                     response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetTermsResponse.SerializeToString,
+            ),
+            'GetBody': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBody,
+                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetBodyRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetBodyResponse.SerializeToString,
             ),
             'ApplyConfiguration': grpc.unary_unary_rpc_method_handler(
                     servicer.ApplyConfiguration,
@@ -318,6 +335,33 @@ class ConfigurationService:
             '/gateway.api.coordinator.v1.ConfigurationService/GetTerms',
             gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetTermsRequest.SerializeToString,
             gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetTermsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetBody(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.coordinator.v1.ConfigurationService/GetBody',
+            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetBodyRequest.SerializeToString,
+            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetBodyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -68,6 +68,8 @@ class ConfigurationServiceStub:
     """Returns the configuration in force."""
     GetTerms: _aio.UnaryUnaryMultiCallable[_administration_pb2.GetTermsRequest, _administration_pb2.GetTermsResponse]
     """Returns the names of regions and complaint categories, and the time zones of the regions."""
+    GetBody: _aio.UnaryUnaryMultiCallable[_administration_pb2.GetBodyRequest, _administration_pb2.GetBodyResponse]
+    """Returns the coordination body: members, persons on duty, matrix of responsibility."""
     ApplyConfiguration: _aio.UnaryUnaryMultiCallable[_administration_pb2.ApplyConfigurationRequest, _administration_pb2.ApplyConfigurationResponse]
     """Puts a whole configuration in force, if it is valid and still based on the current revision."""
 
@@ -89,6 +91,14 @@ class ConfigurationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_administration_pb2.GetTermsRequest, _administration_pb2.GetTermsResponse],
     ) -> _abc.Awaitable[_administration_pb2.GetTermsResponse]:
         """Returns the names of regions and complaint categories, and the time zones of the regions."""
+
+    @_abc_1.abstractmethod
+    def GetBody(
+        self,
+        request: _administration_pb2.GetBodyRequest,
+        context: _aio.ServicerContext[_administration_pb2.GetBodyRequest, _administration_pb2.GetBodyResponse],
+    ) -> _abc.Awaitable[_administration_pb2.GetBodyResponse]:
+        """Returns the coordination body: members, persons on duty, matrix of responsibility."""
 
     @_abc_1.abstractmethod
     def ApplyConfiguration(

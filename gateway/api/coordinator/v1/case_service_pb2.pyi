@@ -4,6 +4,7 @@ isort:skip_file
 Cases as coordinators hold them: parties, states and due times. No texts, and no identity of a customer."""
 
 from collections import abc as _abc
+from gateway.api.federation.v1 import body_pb2 as _body_pb2
 from gateway.api.region.v1 import case_service_pb2 as _case_service_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -102,25 +103,59 @@ class ListCasesResponse(_message.Message):
 
     CASES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    DUTIES_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token for the next page; empty after the last."""
     @_builtins.property
     def cases(self) -> _containers.RepeatedCompositeFieldContainer[_case_service_pb2.CaseHeader]:
         """The cases."""
 
+    @_builtins.property
+    def duties(self) -> _containers.RepeatedCompositeFieldContainer[Global___CaseDuty]:
+        """The persons to call for open cases with a party that has them; empty without a coordination body."""
+
     def __init__(
         self,
         *,
         cases: _abc.Iterable[_case_service_pb2.CaseHeader] | None = ...,
         next_page_token: _builtins.str = ...,
+        duties: _abc.Iterable[Global___CaseDuty] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "duties", b"duties", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListCasesResponse: _TypeAlias = ListCasesResponse  # noqa: Y015
+
+@_typing.final
+class CaseDuty(_message.Message):
+    """The person to call for a case."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TICKET_ID_FIELD_NUMBER: _builtins.int
+    ON_DUTY_FIELD_NUMBER: _builtins.int
+    ticket_id: _builtins.str
+    """Ticket id of the case."""
+    @_builtins.property
+    def on_duty(self) -> _body_pb2.OnDuty:
+        """The person on duty of the department that has the case, or of the coordinator's party."""
+
+    def __init__(
+        self,
+        *,
+        ticket_id: _builtins.str = ...,
+        on_duty: _body_pb2.OnDuty | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["on_duty", b"on_duty"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["on_duty", b"on_duty", "ticket_id", b"ticket_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CaseDuty: _TypeAlias = CaseDuty  # noqa: Y015
 
 @_typing.final
 class AssignComplaintRequest(_message.Message):
@@ -165,18 +200,24 @@ class AssignComplaintResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     HEADER_FIELD_NUMBER: _builtins.int
+    ON_DUTY_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def header(self) -> _case_service_pb2.CaseHeader:
         """The case after the change."""
+
+    @_builtins.property
+    def on_duty(self) -> _body_pb2.OnDuty:
+        """The person on duty of the department that got the work item; unset without a coordination body."""
 
     def __init__(
         self,
         *,
         header: _case_service_pb2.CaseHeader | None = ...,
+        on_duty: _body_pb2.OnDuty | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["header", b"header"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "on_duty", b"on_duty"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["header", b"header"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "on_duty", b"on_duty"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

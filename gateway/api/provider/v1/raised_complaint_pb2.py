@@ -22,18 +22,19 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gateway.api.federation.v1 import body_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_body__pb2
 from gateway.api.federation.v1 import configuration_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_configuration__pb2
 from gateway.api.region.v1 import complaint_pb2 as gateway_dot_api_dot_region_dot_v1_dot_complaint__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.gateway/api/provider/v1/raised_complaint.proto\x12\x17gateway.api.provider.v1\x1a-gateway/api/federation/v1/configuration.proto\x1a%gateway/api/region/v1/complaint.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b\x04\n\x0fRaisedComplaint\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\r\n\x05level\x18\x03 \x01(\r\x12\x39\n\x07trigger\x18\x04 \x01(\x0e\x32(.gateway.api.region.v1.EscalationTrigger\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06region\x18\x07 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x08 \x01(\t\x12>\n\x08severity\x18\t \x01(\x0e\x32,.gateway.api.federation.v1.ComplaintSeverity\x12\x34\n\x05state\x18\n \x01(\x0e\x32%.gateway.api.region.v1.ComplaintState\x12\x15\n\rorigin_region\x18\x0b \x01(\t\x12\x14\n\x0cowner_region\x18\x0c \x01(\t\x12\x13\n\x0bhome_region\x18\r \x01(\t\x12/\n\x07\x63ustody\x18\x0e \x01(\x0b\x32\x1e.gateway.api.region.v1.Custody\x12<\n\x18\x65xpected_resolution_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.gateway/api/provider/v1/raised_complaint.proto\x12\x17gateway.api.provider.v1\x1a$gateway/api/federation/v1/body.proto\x1a-gateway/api/federation/v1/configuration.proto\x1a%gateway/api/region/v1/complaint.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8a\x05\n\x0fRaisedComplaint\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\r\n\x05level\x18\x03 \x01(\r\x12\x39\n\x07trigger\x18\x04 \x01(\x0e\x32(.gateway.api.region.v1.EscalationTrigger\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06region\x18\x07 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x08 \x01(\t\x12>\n\x08severity\x18\t \x01(\x0e\x32,.gateway.api.federation.v1.ComplaintSeverity\x12\x34\n\x05state\x18\n \x01(\x0e\x32%.gateway.api.region.v1.ComplaintState\x12\x15\n\rorigin_region\x18\x0b \x01(\t\x12\x14\n\x0cowner_region\x18\x0c \x01(\t\x12\x13\n\x0bhome_region\x18\r \x01(\t\x12/\n\x07\x63ustody\x18\x0e \x01(\x0b\x32\x1e.gateway.api.region.v1.Custody\x12<\n\x18\x65xpected_resolution_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\ndepartment\x18\x10 \x01(\x0b\x32%.gateway.api.federation.v1.Department\x12\x32\n\x07on_duty\x18\x11 \x01(\x0b\x32!.gateway.api.federation.v1.OnDutyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.provider.v1.raised_complaint_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RAISEDCOMPLAINT']._serialized_start=195
-  _globals['_RAISEDCOMPLAINT']._serialized_end=734
+  _globals['_RAISEDCOMPLAINT']._serialized_start=233
+  _globals['_RAISEDCOMPLAINT']._serialized_end=883
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 isort:skip_file
 Notice to the escalation recipients of a complaint: the body of a webhook, or a line of the file."""
 
+from gateway.api.federation.v1 import body_pb2 as _body_pb2
 from gateway.api.federation.v1 import configuration_pb2 as _configuration_pb2
 from gateway.api.region.v1 import complaint_pb2 as _complaint_pb2
 from google.protobuf import descriptor as _descriptor
@@ -42,6 +43,8 @@ class RaisedComplaint(_message.Message):
     HOME_REGION_FIELD_NUMBER: _builtins.int
     CUSTODY_FIELD_NUMBER: _builtins.int
     EXPECTED_RESOLUTION_TIME_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    ON_DUTY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Key of idempotency, `<ticket_id>/L<level>`; a webhook also has it in the header `Idempotency-Key`."""
     ticket_id: _builtins.str
@@ -80,6 +83,16 @@ class RaisedComplaint(_message.Message):
     def expected_resolution_time(self) -> _timestamp_pb2.Timestamp:
         """Resolution time as communicated to the customer."""
 
+    @_builtins.property
+    def department(self) -> _configuration_pb2.Department:
+        """The owner department."""
+
+    @_builtins.property
+    def on_duty(self) -> _body_pb2.OnDuty:
+        """The person to call, by the matrix of responsibility and the roster at the time of delivery. Unset without a
+        coordination body.
+        """
+
     def __init__(
         self,
         *,
@@ -98,10 +111,12 @@ class RaisedComplaint(_message.Message):
         home_region: _builtins.str = ...,
         custody: _complaint_pb2.Custody | None = ...,
         expected_resolution_time: _timestamp_pb2.Timestamp | None = ...,
+        department: _configuration_pb2.Department | None = ...,
+        on_duty: _body_pb2.OnDuty | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["custody", b"custody", "due_time", b"due_time", "expected_resolution_time", b"expected_resolution_time", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["custody", b"custody", "department", b"department", "due_time", b"due_time", "expected_resolution_time", b"expected_resolution_time", "on_duty", b"on_duty", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "custody", b"custody", "due_time", b"due_time", "expected_resolution_time", b"expected_resolution_time", "home_region", b"home_region", "id", b"id", "level", b"level", "origin_region", b"origin_region", "owner_region", b"owner_region", "region", b"region", "severity", b"severity", "state", b"state", "ticket_id", b"ticket_id", "time", b"time", "trigger", b"trigger"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "custody", b"custody", "department", b"department", "due_time", b"due_time", "expected_resolution_time", b"expected_resolution_time", "home_region", b"home_region", "id", b"id", "level", b"level", "on_duty", b"on_duty", "origin_region", b"origin_region", "owner_region", b"owner_region", "region", b"region", "severity", b"severity", "state", b"state", "ticket_id", b"ticket_id", "time", b"time", "trigger", b"trigger"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

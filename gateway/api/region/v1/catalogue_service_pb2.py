@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gateway.api.federation.v1 import body_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_body__pb2
 from gateway.api.federation.v1 import configuration_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_configuration__pb2
 from gateway.api.federation.v1 import terms_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_terms__pb2
 from gateway.api.region.v1 import complaint_pb2 as gateway_dot_api_dot_region_dot_v1_dot_complaint__pb2
@@ -32,7 +33,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-gateway/api/region/v1/catalogue_service.proto\x12\x15gateway.api.region.v1\x1a-gateway/api/federation/v1/configuration.proto\x1a%gateway/api/federation/v1/terms.proto\x1a%gateway/api/region/v1/complaint.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\">\n\x15ListBusinessesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"j\n\x16ListBusinessesResponse\x12\x37\n\nbusinesses\x18\x01 \x03(\x0b\x32#.gateway.api.federation.v1.Business\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"A\n\x17GetBusinessGuideRequest\x12\x10\n\x08\x62usiness\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\"\xac\x03\n\x18GetBusinessGuideResponse\x12\x35\n\x08\x62usiness\x18\x01 \x01(\x0b\x32#.gateway.api.federation.v1.Business\x12\x36\n\tmaterials\x18\x02 \x03(\x0b\x32#.gateway.api.federation.v1.Material\x12\x13\n\x0bhome_region\x18\x03 \x01(\t\x12\x14\n\x0coffered_here\x18\x04 \x01(\x08\x12\x33\n\x06limits\x18\x05 \x03(\x0b\x32#.gateway.api.region.v1.LimitInForce\x12\x33\n\x08policies\x18\x06 \x03(\x0b\x32!.gateway.api.federation.v1.Policy\x12<\n\x18\x65xpected_completion_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\ntime_taken\x18\x08 \x01(\x0b\x32 .gateway.api.region.v1.TimeTaken\x12\x18\n\x10\x63\x61lendar_missing\x18\t \x01(\x08\"\x81\x01\n\x0cLimitInForce\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x33\n\x05limit\x18\x02 \x01(\x0b\x32$.gateway.api.federation.v1.TimeLimit\x12,\n\x08\x64ue_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"w\n\tTimeTaken\x12\x0e\n\x06orders\x18\x01 \x01(\x05\x12)\n\x06median\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0cninth_decile\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"7\n\x17SearchBusinessesRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\"S\n\x18SearchBusinessesResponse\x12\x37\n\nbusinesses\x18\x01 \x03(\x0b\x32#.gateway.api.federation.v1.Business\"\xa4\x01\n\x13\x43omparePlansRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x33\n\x05usage\x18\x02 \x01(\x0b\x32$.gateway.api.federation.v1.Allowance\x12\x14\n\x06number\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x32\n\trequester\x18\x04 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"{\n\x14\x43omparePlansResponse\x12\x33\n\x05usage\x18\x01 \x01(\x0b\x32$.gateway.api.federation.v1.Allowance\x12.\n\x05plans\x18\x02 \x03(\x0b\x32\x1f.gateway.api.region.v1.PlanCost\"\x81\x01\n\x08PlanCost\x12-\n\x04plan\x18\x01 \x01(\x0b\x32\x1f.gateway.api.federation.v1.Plan\x12/\n\x04\x63ost\x18\x02 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\x12\x15\n\x07\x63urrent\x18\x03 \x01(\x08\x42\x04\xb8\xbb\x18\x04\"*\n\x18ListServicePointsRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\"^\n\x19ListServicePointsResponse\x12\x41\n\x0eservice_points\x18\x01 \x03(\x0b\x32).gateway.api.region.v1.ServicePointStatus\"\x98\x01\n\x12ServicePointStatus\x12>\n\rservice_point\x18\x01 \x01(\x0b\x32\'.gateway.api.federation.v1.ServicePoint\x12\x0c\n\x04open\x18\x02 \x01(\x08\x12\x34\n\x10next_change_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"M\n\x14ListOfferingsRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"h\n\x15ListOfferingsResponse\x12\x36\n\tofferings\x18\x01 \x03(\x0b\x32#.gateway.api.federation.v1.Offering\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"I\n\x10ListPlansRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\\\n\x11ListPlansResponse\x12.\n\x05plans\x18\x01 \x03(\x0b\x32\x1f.gateway.api.federation.v1.Plan\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"G\n\x1eListComplaintCategoriesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"|\n\x1fListComplaintCategoriesResponse\x12@\n\ncategories\x18\x01 \x03(\x0b\x32,.gateway.api.federation.v1.ComplaintCategory\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"D\n\x1bListResolutionCausesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"s\n\x1cListResolutionCausesResponse\x12:\n\x06\x63\x61uses\x18\x01 \x03(\x0b\x32*.gateway.api.federation.v1.ResolutionCause\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x1fProposeComplaintCategoryRequest\x12\x12\n\x04text\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x03\"\x87\x01\n ProposeComplaintCategoryResponse\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\t\x12\x12\n\nconfidence\x18\x02 \x01(\x01\x12=\n\ncandidates\x18\x03 \x03(\x0b\x32).gateway.api.region.v1.ComplaintCandidate\"\x11\n\x0fGetTermsRequest\"C\n\x10GetTermsResponse\x12/\n\x05terms\x18\x01 \x01(\x0b\x32 .gateway.api.federation.v1.Terms2\x8a\x0b\n\x10\x43\x61talogueService\x12x\n\x0eListBusinesses\x12,.gateway.api.region.v1.ListBusinessesRequest\x1a-.gateway.api.region.v1.ListBusinessesResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12~\n\x10GetBusinessGuide\x12..gateway.api.region.v1.GetBusinessGuideRequest\x1a/.gateway.api.region.v1.GetBusinessGuideResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12~\n\x10SearchBusinesses\x12..gateway.api.region.v1.SearchBusinessesRequest\x1a/.gateway.api.region.v1.SearchBusinessesResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12r\n\x0c\x43omparePlans\x12*.gateway.api.region.v1.ComparePlansRequest\x1a+.gateway.api.region.v1.ComparePlansResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12\x81\x01\n\x11ListServicePoints\x12/.gateway.api.region.v1.ListServicePointsRequest\x1a\x30.gateway.api.region.v1.ListServicePointsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12u\n\rListOfferings\x12+.gateway.api.region.v1.ListOfferingsRequest\x1a,.gateway.api.region.v1.ListOfferingsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12\x93\x01\n\x17ListComplaintCategories\x12\x35.gateway.api.region.v1.ListComplaintCategoriesRequest\x1a\x36.gateway.api.region.v1.ListComplaintCategoriesResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12\x8a\x01\n\x14ListResolutionCauses\x12\x32.gateway.api.region.v1.ListResolutionCausesRequest\x1a\x33.gateway.api.region.v1.ListResolutionCausesResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12\x96\x01\n\x18ProposeComplaintCategory\x12\x36.gateway.api.region.v1.ProposeComplaintCategoryRequest\x1a\x37.gateway.api.region.v1.ProposeComplaintCategoryResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12\x66\n\x08GetTerms\x12&.gateway.api.region.v1.GetTermsRequest\x1a\'.gateway.api.region.v1.GetTermsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12i\n\tListPlans\x12\'.gateway.api.region.v1.ListPlansRequest\x1a(.gateway.api.region.v1.ListPlansResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-gateway/api/region/v1/catalogue_service.proto\x12\x15gateway.api.region.v1\x1a$gateway/api/federation/v1/body.proto\x1a-gateway/api/federation/v1/configuration.proto\x1a%gateway/api/federation/v1/terms.proto\x1a%gateway/api/region/v1/complaint.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\">\n\x15ListBusinessesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"j\n\x16ListBusinessesResponse\x12\x37\n\nbusinesses\x18\x01 \x03(\x0b\x32#.gateway.api.federation.v1.Business\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"A\n\x17GetBusinessGuideRequest\x12\x10\n\x08\x62usiness\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\"\xac\x03\n\x18GetBusinessGuideResponse\x12\x35\n\x08\x62usiness\x18\x01 \x01(\x0b\x32#.gateway.api.federation.v1.Business\x12\x36\n\tmaterials\x18\x02 \x03(\x0b\x32#.gateway.api.federation.v1.Material\x12\x13\n\x0bhome_region\x18\x03 \x01(\t\x12\x14\n\x0coffered_here\x18\x04 \x01(\x08\x12\x33\n\x06limits\x18\x05 \x03(\x0b\x32#.gateway.api.region.v1.LimitInForce\x12\x33\n\x08policies\x18\x06 \x03(\x0b\x32!.gateway.api.federation.v1.Policy\x12<\n\x18\x65xpected_completion_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\ntime_taken\x18\x08 \x01(\x0b\x32 .gateway.api.region.v1.TimeTaken\x12\x18\n\x10\x63\x61lendar_missing\x18\t \x01(\x08\"\x81\x01\n\x0cLimitInForce\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x33\n\x05limit\x18\x02 \x01(\x0b\x32$.gateway.api.federation.v1.TimeLimit\x12,\n\x08\x64ue_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"w\n\tTimeTaken\x12\x0e\n\x06orders\x18\x01 \x01(\x05\x12)\n\x06median\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0cninth_decile\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"7\n\x17SearchBusinessesRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\"S\n\x18SearchBusinessesResponse\x12\x37\n\nbusinesses\x18\x01 \x03(\x0b\x32#.gateway.api.federation.v1.Business\"\xa4\x01\n\x13\x43omparePlansRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x33\n\x05usage\x18\x02 \x01(\x0b\x32$.gateway.api.federation.v1.Allowance\x12\x14\n\x06number\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x32\n\trequester\x18\x04 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"{\n\x14\x43omparePlansResponse\x12\x33\n\x05usage\x18\x01 \x01(\x0b\x32$.gateway.api.federation.v1.Allowance\x12.\n\x05plans\x18\x02 \x03(\x0b\x32\x1f.gateway.api.region.v1.PlanCost\"\x81\x01\n\x08PlanCost\x12-\n\x04plan\x18\x01 \x01(\x0b\x32\x1f.gateway.api.federation.v1.Plan\x12/\n\x04\x63ost\x18\x02 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\x12\x15\n\x07\x63urrent\x18\x03 \x01(\x08\x42\x04\xb8\xbb\x18\x04\"*\n\x18ListServicePointsRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\"^\n\x19ListServicePointsResponse\x12\x41\n\x0eservice_points\x18\x01 \x03(\x0b\x32).gateway.api.region.v1.ServicePointStatus\"\x98\x01\n\x12ServicePointStatus\x12>\n\rservice_point\x18\x01 \x01(\x0b\x32\'.gateway.api.federation.v1.ServicePoint\x12\x0c\n\x04open\x18\x02 \x01(\x08\x12\x34\n\x10next_change_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"M\n\x14ListOfferingsRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"h\n\x15ListOfferingsResponse\x12\x36\n\tofferings\x18\x01 \x03(\x0b\x32#.gateway.api.federation.v1.Offering\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"I\n\x10ListPlansRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\\\n\x11ListPlansResponse\x12.\n\x05plans\x18\x01 \x03(\x0b\x32\x1f.gateway.api.federation.v1.Plan\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"G\n\x1eListComplaintCategoriesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"|\n\x1fListComplaintCategoriesResponse\x12@\n\ncategories\x18\x01 \x03(\x0b\x32,.gateway.api.federation.v1.ComplaintCategory\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"D\n\x1bListResolutionCausesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"s\n\x1cListResolutionCausesResponse\x12:\n\x06\x63\x61uses\x18\x01 \x03(\x0b\x32*.gateway.api.federation.v1.ResolutionCause\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x1fProposeComplaintCategoryRequest\x12\x12\n\x04text\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x03\"\x87\x01\n ProposeComplaintCategoryResponse\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\t\x12\x12\n\nconfidence\x18\x02 \x01(\x01\x12=\n\ncandidates\x18\x03 \x03(\x0b\x32).gateway.api.region.v1.ComplaintCandidate\"\x11\n\x0fGetTermsRequest\"C\n\x10GetTermsResponse\x12/\n\x05terms\x18\x01 \x01(\x0b\x32 .gateway.api.federation.v1.Terms\"J\n\x0eGetBodyRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"F\n\x0fGetBodyResponse\x12\x33\n\x04\x62ody\x18\x01 \x01(\x0b\x32%.gateway.api.federation.v1.BodyStatus2\xef\x0b\n\x10\x43\x61talogueService\x12x\n\x0eListBusinesses\x12,.gateway.api.region.v1.ListBusinessesRequest\x1a-.gateway.api.region.v1.ListBusinessesResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12~\n\x10GetBusinessGuide\x12..gateway.api.region.v1.GetBusinessGuideRequest\x1a/.gateway.api.region.v1.GetBusinessGuideResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12~\n\x10SearchBusinesses\x12..gateway.api.region.v1.SearchBusinessesRequest\x1a/.gateway.api.region.v1.SearchBusinessesResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12r\n\x0c\x43omparePlans\x12*.gateway.api.region.v1.ComparePlansRequest\x1a+.gateway.api.region.v1.ComparePlansResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12\x81\x01\n\x11ListServicePoints\x12/.gateway.api.region.v1.ListServicePointsRequest\x1a\x30.gateway.api.region.v1.ListServicePointsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12u\n\rListOfferings\x12+.gateway.api.region.v1.ListOfferingsRequest\x1a,.gateway.api.region.v1.ListOfferingsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12\x93\x01\n\x17ListComplaintCategories\x12\x35.gateway.api.region.v1.ListComplaintCategoriesRequest\x1a\x36.gateway.api.region.v1.ListComplaintCategoriesResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12\x8a\x01\n\x14ListResolutionCauses\x12\x32.gateway.api.region.v1.ListResolutionCausesRequest\x1a\x33.gateway.api.region.v1.ListResolutionCausesResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12\x96\x01\n\x18ProposeComplaintCategory\x12\x36.gateway.api.region.v1.ProposeComplaintCategoryRequest\x1a\x37.gateway.api.region.v1.ProposeComplaintCategoryResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12\x66\n\x08GetTerms\x12&.gateway.api.region.v1.GetTermsRequest\x1a\'.gateway.api.region.v1.GetTermsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12\x63\n\x07GetBody\x12%.gateway.api.region.v1.GetBodyRequest\x1a&.gateway.api.region.v1.GetBodyResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12i\n\tListPlans\x12\'.gateway.api.region.v1.ListPlansRequest\x1a(.gateway.api.region.v1.ListPlansResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -69,60 +70,66 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CATALOGUESERVICE'].methods_by_name['ProposeComplaintCategory']._serialized_options = b'\220\002\001\252\273\030\002\002\003'
   _globals['_CATALOGUESERVICE'].methods_by_name['GetTerms']._loaded_options = None
   _globals['_CATALOGUESERVICE'].methods_by_name['GetTerms']._serialized_options = b'\220\002\001\252\273\030\002\002\003'
+  _globals['_CATALOGUESERVICE'].methods_by_name['GetBody']._loaded_options = None
+  _globals['_CATALOGUESERVICE'].methods_by_name['GetBody']._serialized_options = b'\220\002\001\252\273\030\002\002\003'
   _globals['_CATALOGUESERVICE'].methods_by_name['ListPlans']._loaded_options = None
   _globals['_CATALOGUESERVICE'].methods_by_name['ListPlans']._serialized_options = b'\220\002\001\252\273\030\002\002\003'
-  _globals['_LISTBUSINESSESREQUEST']._serialized_start=367
-  _globals['_LISTBUSINESSESREQUEST']._serialized_end=429
-  _globals['_LISTBUSINESSESRESPONSE']._serialized_start=431
-  _globals['_LISTBUSINESSESRESPONSE']._serialized_end=537
-  _globals['_GETBUSINESSGUIDEREQUEST']._serialized_start=539
-  _globals['_GETBUSINESSGUIDEREQUEST']._serialized_end=604
-  _globals['_GETBUSINESSGUIDERESPONSE']._serialized_start=607
-  _globals['_GETBUSINESSGUIDERESPONSE']._serialized_end=1035
-  _globals['_LIMITINFORCE']._serialized_start=1038
-  _globals['_LIMITINFORCE']._serialized_end=1167
-  _globals['_TIMETAKEN']._serialized_start=1169
-  _globals['_TIMETAKEN']._serialized_end=1288
-  _globals['_SEARCHBUSINESSESREQUEST']._serialized_start=1290
-  _globals['_SEARCHBUSINESSESREQUEST']._serialized_end=1345
-  _globals['_SEARCHBUSINESSESRESPONSE']._serialized_start=1347
-  _globals['_SEARCHBUSINESSESRESPONSE']._serialized_end=1430
-  _globals['_COMPAREPLANSREQUEST']._serialized_start=1433
-  _globals['_COMPAREPLANSREQUEST']._serialized_end=1597
-  _globals['_COMPAREPLANSRESPONSE']._serialized_start=1599
-  _globals['_COMPAREPLANSRESPONSE']._serialized_end=1722
-  _globals['_PLANCOST']._serialized_start=1725
-  _globals['_PLANCOST']._serialized_end=1854
-  _globals['_LISTSERVICEPOINTSREQUEST']._serialized_start=1856
-  _globals['_LISTSERVICEPOINTSREQUEST']._serialized_end=1898
-  _globals['_LISTSERVICEPOINTSRESPONSE']._serialized_start=1900
-  _globals['_LISTSERVICEPOINTSRESPONSE']._serialized_end=1994
-  _globals['_SERVICEPOINTSTATUS']._serialized_start=1997
-  _globals['_SERVICEPOINTSTATUS']._serialized_end=2149
-  _globals['_LISTOFFERINGSREQUEST']._serialized_start=2151
-  _globals['_LISTOFFERINGSREQUEST']._serialized_end=2228
-  _globals['_LISTOFFERINGSRESPONSE']._serialized_start=2230
-  _globals['_LISTOFFERINGSRESPONSE']._serialized_end=2334
-  _globals['_LISTPLANSREQUEST']._serialized_start=2336
-  _globals['_LISTPLANSREQUEST']._serialized_end=2409
-  _globals['_LISTPLANSRESPONSE']._serialized_start=2411
-  _globals['_LISTPLANSRESPONSE']._serialized_end=2503
-  _globals['_LISTCOMPLAINTCATEGORIESREQUEST']._serialized_start=2505
-  _globals['_LISTCOMPLAINTCATEGORIESREQUEST']._serialized_end=2576
-  _globals['_LISTCOMPLAINTCATEGORIESRESPONSE']._serialized_start=2578
-  _globals['_LISTCOMPLAINTCATEGORIESRESPONSE']._serialized_end=2702
-  _globals['_LISTRESOLUTIONCAUSESREQUEST']._serialized_start=2704
-  _globals['_LISTRESOLUTIONCAUSESREQUEST']._serialized_end=2772
-  _globals['_LISTRESOLUTIONCAUSESRESPONSE']._serialized_start=2774
-  _globals['_LISTRESOLUTIONCAUSESRESPONSE']._serialized_end=2889
-  _globals['_PROPOSECOMPLAINTCATEGORYREQUEST']._serialized_start=2891
-  _globals['_PROPOSECOMPLAINTCATEGORYREQUEST']._serialized_end=2944
-  _globals['_PROPOSECOMPLAINTCATEGORYRESPONSE']._serialized_start=2947
-  _globals['_PROPOSECOMPLAINTCATEGORYRESPONSE']._serialized_end=3082
-  _globals['_GETTERMSREQUEST']._serialized_start=3084
-  _globals['_GETTERMSREQUEST']._serialized_end=3101
-  _globals['_GETTERMSRESPONSE']._serialized_start=3103
-  _globals['_GETTERMSRESPONSE']._serialized_end=3170
-  _globals['_CATALOGUESERVICE']._serialized_start=3173
-  _globals['_CATALOGUESERVICE']._serialized_end=4591
+  _globals['_LISTBUSINESSESREQUEST']._serialized_start=405
+  _globals['_LISTBUSINESSESREQUEST']._serialized_end=467
+  _globals['_LISTBUSINESSESRESPONSE']._serialized_start=469
+  _globals['_LISTBUSINESSESRESPONSE']._serialized_end=575
+  _globals['_GETBUSINESSGUIDEREQUEST']._serialized_start=577
+  _globals['_GETBUSINESSGUIDEREQUEST']._serialized_end=642
+  _globals['_GETBUSINESSGUIDERESPONSE']._serialized_start=645
+  _globals['_GETBUSINESSGUIDERESPONSE']._serialized_end=1073
+  _globals['_LIMITINFORCE']._serialized_start=1076
+  _globals['_LIMITINFORCE']._serialized_end=1205
+  _globals['_TIMETAKEN']._serialized_start=1207
+  _globals['_TIMETAKEN']._serialized_end=1326
+  _globals['_SEARCHBUSINESSESREQUEST']._serialized_start=1328
+  _globals['_SEARCHBUSINESSESREQUEST']._serialized_end=1383
+  _globals['_SEARCHBUSINESSESRESPONSE']._serialized_start=1385
+  _globals['_SEARCHBUSINESSESRESPONSE']._serialized_end=1468
+  _globals['_COMPAREPLANSREQUEST']._serialized_start=1471
+  _globals['_COMPAREPLANSREQUEST']._serialized_end=1635
+  _globals['_COMPAREPLANSRESPONSE']._serialized_start=1637
+  _globals['_COMPAREPLANSRESPONSE']._serialized_end=1760
+  _globals['_PLANCOST']._serialized_start=1763
+  _globals['_PLANCOST']._serialized_end=1892
+  _globals['_LISTSERVICEPOINTSREQUEST']._serialized_start=1894
+  _globals['_LISTSERVICEPOINTSREQUEST']._serialized_end=1936
+  _globals['_LISTSERVICEPOINTSRESPONSE']._serialized_start=1938
+  _globals['_LISTSERVICEPOINTSRESPONSE']._serialized_end=2032
+  _globals['_SERVICEPOINTSTATUS']._serialized_start=2035
+  _globals['_SERVICEPOINTSTATUS']._serialized_end=2187
+  _globals['_LISTOFFERINGSREQUEST']._serialized_start=2189
+  _globals['_LISTOFFERINGSREQUEST']._serialized_end=2266
+  _globals['_LISTOFFERINGSRESPONSE']._serialized_start=2268
+  _globals['_LISTOFFERINGSRESPONSE']._serialized_end=2372
+  _globals['_LISTPLANSREQUEST']._serialized_start=2374
+  _globals['_LISTPLANSREQUEST']._serialized_end=2447
+  _globals['_LISTPLANSRESPONSE']._serialized_start=2449
+  _globals['_LISTPLANSRESPONSE']._serialized_end=2541
+  _globals['_LISTCOMPLAINTCATEGORIESREQUEST']._serialized_start=2543
+  _globals['_LISTCOMPLAINTCATEGORIESREQUEST']._serialized_end=2614
+  _globals['_LISTCOMPLAINTCATEGORIESRESPONSE']._serialized_start=2616
+  _globals['_LISTCOMPLAINTCATEGORIESRESPONSE']._serialized_end=2740
+  _globals['_LISTRESOLUTIONCAUSESREQUEST']._serialized_start=2742
+  _globals['_LISTRESOLUTIONCAUSESREQUEST']._serialized_end=2810
+  _globals['_LISTRESOLUTIONCAUSESRESPONSE']._serialized_start=2812
+  _globals['_LISTRESOLUTIONCAUSESRESPONSE']._serialized_end=2927
+  _globals['_PROPOSECOMPLAINTCATEGORYREQUEST']._serialized_start=2929
+  _globals['_PROPOSECOMPLAINTCATEGORYREQUEST']._serialized_end=2982
+  _globals['_PROPOSECOMPLAINTCATEGORYRESPONSE']._serialized_start=2985
+  _globals['_PROPOSECOMPLAINTCATEGORYRESPONSE']._serialized_end=3120
+  _globals['_GETTERMSREQUEST']._serialized_start=3122
+  _globals['_GETTERMSREQUEST']._serialized_end=3139
+  _globals['_GETTERMSRESPONSE']._serialized_start=3141
+  _globals['_GETTERMSRESPONSE']._serialized_end=3208
+  _globals['_GETBODYREQUEST']._serialized_start=3210
+  _globals['_GETBODYREQUEST']._serialized_end=3284
+  _globals['_GETBODYRESPONSE']._serialized_start=3286
+  _globals['_GETBODYRESPONSE']._serialized_end=3356
+  _globals['_CATALOGUESERVICE']._serialized_start=3359
+  _globals['_CATALOGUESERVICE']._serialized_end=4878
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ isort:skip_file
 The catalogue: businesses, requirements and prices."""
 
 from collections import abc as _abc
+from gateway.api.federation.v1 import body_pb2 as _body_pb2
 from gateway.api.federation.v1 import configuration_pb2 as _configuration_pb2
 from gateway.api.federation.v1 import terms_pb2 as _terms_pb2
 from gateway.api.region.v1 import complaint_pb2 as _complaint_pb2
@@ -790,3 +791,55 @@ class GetTermsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetTermsResponse: _TypeAlias = GetTermsResponse  # noqa: Y015
+
+@_typing.final
+class GetBodyRequest(_message.Message):
+    """Request for the coordination body."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """Only members and persons on duty of this region; empty for all."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """The instant; unset for now."""
+
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["region", b"region", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetBodyRequest: _TypeAlias = GetBodyRequest  # noqa: Y015
+
+@_typing.final
+class GetBodyResponse(_message.Message):
+    """The coordination body."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BODY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def body(self) -> _body_pb2.BodyStatus:
+        """The body; empty for a federation without one."""
+
+    def __init__(
+        self,
+        *,
+        body: _body_pb2.BodyStatus | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetBodyResponse: _TypeAlias = GetBodyResponse  # noqa: Y015

@@ -86,6 +86,11 @@ class CatalogueServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.GetTermsRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.GetTermsResponse.FromString,
                 _registered_method=True)
+        self.GetBody = channel.unary_unary(
+                '/gateway.api.region.v1.CatalogueService/GetBody',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.GetBodyRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.GetBodyResponse.FromString,
+                _registered_method=True)
         self.ListPlans = channel.unary_unary(
                 '/gateway.api.region.v1.CatalogueService/ListPlans',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListPlansRequest.SerializeToString,
@@ -170,6 +175,13 @@ class CatalogueServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetBody(self, request, context):
+        """Returns the coordination body: members, persons on duty, matrix of responsibility.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListPlans(self, request, context):
         """Lists the tariff plans of one region.
         """
@@ -229,6 +241,11 @@ def add_CatalogueServiceServicer_to_server(servicer, server):
                     servicer.GetTerms,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.GetTermsRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.GetTermsResponse.SerializeToString,
+            ),
+            'GetBody': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBody,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.GetBodyRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.GetBodyResponse.SerializeToString,
             ),
             'ListPlans': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPlans,
@@ -508,6 +525,33 @@ class CatalogueService:
             '/gateway.api.region.v1.CatalogueService/GetTerms',
             gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.GetTermsRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.GetTermsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetBody(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.CatalogueService/GetBody',
+            gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.GetBodyRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.GetBodyResponse.FromString,
             options,
             channel_credentials,
             insecure,

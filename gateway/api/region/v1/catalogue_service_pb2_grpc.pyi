@@ -41,6 +41,8 @@ class CatalogueServiceStub:
     """
     GetTerms: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.GetTermsRequest, _catalogue_service_pb2.GetTermsResponse]
     """Returns the names of regions and complaint categories, and the time zones of the regions."""
+    GetBody: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.GetBodyRequest, _catalogue_service_pb2.GetBodyResponse]
+    """Returns the coordination body: members, persons on duty, matrix of responsibility."""
     ListPlans: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListPlansRequest, _catalogue_service_pb2.ListPlansResponse]
     """Lists the tariff plans of one region."""
 
@@ -131,6 +133,14 @@ class CatalogueServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_catalogue_service_pb2.GetTermsRequest, _catalogue_service_pb2.GetTermsResponse],
     ) -> _abc.Awaitable[_catalogue_service_pb2.GetTermsResponse]:
         """Returns the names of regions and complaint categories, and the time zones of the regions."""
+
+    @_abc_1.abstractmethod
+    def GetBody(
+        self,
+        request: _catalogue_service_pb2.GetBodyRequest,
+        context: _aio.ServicerContext[_catalogue_service_pb2.GetBodyRequest, _catalogue_service_pb2.GetBodyResponse],
+    ) -> _abc.Awaitable[_catalogue_service_pb2.GetBodyResponse]:
+        """Returns the coordination body: members, persons on duty, matrix of responsibility."""
 
     @_abc_1.abstractmethod
     def ListPlans(
