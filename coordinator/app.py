@@ -17,6 +17,7 @@ from coordinator.membership.service import FederationPorts, FederationService, M
 from coordinator.membership.witnesses import REGISTRY, Witnesses, tell_of_registry
 from coordinator.network.service import PathService
 from coordinator.oversight.complaint_service import ComplaintOversightService
+from coordinator.oversight.issue_service import IssueService
 from coordinator.oversight.region_queries import Regions
 from coordinator.oversight.service import OrderOversightService
 from coordinator.planned_outages.service import PlannedOutageRegistryService
@@ -39,6 +40,7 @@ from gateway.api.coordinator.v1 import (
     administration_pb2,
     case_service_pb2,
     complaint_oversight_service_pb2,
+    issue_service_pb2,
     path_service_pb2,
     planned_outage_registry_service_pb2,
     problem_service_pb2,
@@ -53,6 +55,7 @@ from gateway.api.coordinator.v1.case_service_pb2_grpc import add_CaseServiceServ
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import (
     add_ComplaintOversightServiceServicer_to_server,
 )
+from gateway.api.coordinator.v1.issue_service_pb2_grpc import add_IssueServiceServicer_to_server
 from gateway.api.coordinator.v1.path_service_pb2_grpc import add_PathServiceServicer_to_server
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2_grpc import (
     add_PlannedOutageRegistryServiceServicer_to_server,
@@ -274,6 +277,11 @@ def _services(parts: _Parts) -> list[Service]:
             complaint_oversight_service_pb2.DESCRIPTOR.services_by_name["ComplaintOversightService"],
             add_ComplaintOversightServiceServicer_to_server,
             complaints,
+        ),
+        Service.of(
+            issue_service_pb2.DESCRIPTOR.services_by_name["IssueService"],
+            add_IssueServiceServicer_to_server,
+            IssueService(regions),
         ),
         Service.of(
             admin["AuditOversightService"],

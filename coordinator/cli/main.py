@@ -22,6 +22,7 @@ _PLACES: Final = {
     "regions": "coordinator.cli.regions:regions",
     "orders": "coordinator.cli.orders.orders:orders",
     "complaints": "coordinator.cli.complaints.complaints:complaints",
+    "issues": "coordinator.cli.issues:issues",
     "network": "coordinator.cli.network.network:network",
     "outages": "coordinator.cli.outages:outages",
     "problems": "coordinator.cli.problems:problems",

@@ -44,6 +44,7 @@ from gateway.api.region.v1.fault_pb2 import (
     RepairMilestone,
     RepairMode,
 )
+from gateway.api.region.v1.issue_pb2 import IssueLinkKind, IssueState
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutageState
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
@@ -139,6 +140,8 @@ def words() -> Iterator[str]:
         "FAULT_SEVERITY_": FaultSeverity,
         "FAULT_STATE_": FaultState,
         "GRANT_STATE_": GrantState,
+        "ISSUE_LINK_KIND_": IssueLinkKind,
+        "ISSUE_STATE_": IssueState,
         "LEGAL_BASIS_": LegalBasis,
         "LINE_KIND_": LineKind,
         "MASK_REASON_": MaskReason,

@@ -20,6 +20,8 @@ from gateway.api.region.v1 import (
     fault_service_pb2,
     followed_problem_service_pb2,
     improvement_service_pb2,
+    issue_oversight_service_pb2,
+    issue_service_pb2,
     measurement_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
@@ -53,6 +55,8 @@ from gateway.api.region.v1.erasure_service_pb2_grpc import add_ErasureServiceSer
 from gateway.api.region.v1.fault_service_pb2_grpc import add_FaultServiceServicer_to_server
 from gateway.api.region.v1.followed_problem_service_pb2_grpc import add_FollowedProblemServiceServicer_to_server
 from gateway.api.region.v1.improvement_service_pb2_grpc import add_ImprovementServiceServicer_to_server
+from gateway.api.region.v1.issue_oversight_service_pb2_grpc import add_IssueOversightServiceServicer_to_server
+from gateway.api.region.v1.issue_service_pb2_grpc import add_IssueServiceServicer_to_server
 from gateway.api.region.v1.measurement_service_pb2_grpc import add_MeasurementServiceServicer_to_server
 from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
 from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
@@ -84,6 +88,7 @@ from region_node.care.complaints.import_service import ComplaintImportService
 from region_node.care.complaints.service import ComplaintService
 from region_node.care.dossiers.service import DossierService
 from region_node.care.improvements.service import ImprovementService
+from region_node.care.issues.service import IssueService
 from region_node.customers.documents.service import DocumentPorts, DocumentService
 from region_node.customers.notices.service import NoticeService
 from region_node.customers.profiles_asked import ProfileApplication
@@ -103,6 +108,7 @@ from region_node.network.support.registry_service import SupportResourceService
 from region_node.network.support.service import SupportService
 from region_node.oversight.audit_service import AuditService
 from region_node.oversight.complaint_service import ComplaintOversightService
+from region_node.oversight.issue_service import IssueOversightService
 from region_node.oversight.service import OrderOversightService
 from region_node.requests.questions import Questions
 
@@ -121,7 +127,13 @@ class ServicePorts:
 
 def services(ports: ServicePorts) -> list[Service]:
     """All services of a node."""
-    return [*_of_business(ports), *_of_records(ports), *_of_the_network(ports), *_of_the_federation(ports)]
+    return [
+        *_of_business(ports),
+        *_of_records(ports),
+        *_of_the_network(ports),
+        *_of_the_federation(ports),
+        *_between_regions(ports),
+    ]
 
 
 def _of_business(ports: ServicePorts) -> list[Service]:
@@ -295,5 +307,22 @@ def _of_the_federation(ports: ServicePorts) -> list[Service]:
             audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],
             add_AuditServiceServicer_to_server,
             AuditService(store),
+        ),
+    ]
+
+
+def _between_regions(ports: ServicePorts) -> list[Service]:
+    """The services of issues between regions."""
+    core, store, clock = ports.core, ports.store, ports.clock
+    return [
+        Service.of(
+            issue_service_pb2.DESCRIPTOR.services_by_name["IssueService"],
+            add_IssueServiceServicer_to_server,
+            IssueService(core.issues, store, clock),
+        ),
+        Service.of(
+            issue_oversight_service_pb2.DESCRIPTOR.services_by_name["IssueOversightService"],
+            add_IssueOversightServiceServicer_to_server,
+            IssueOversightService(core.context, core.issues, store, clock),
         ),
     ]

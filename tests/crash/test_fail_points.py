@@ -25,6 +25,9 @@ from gateway.api.region.v1.complaint_pb2 import (
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand
 from gateway.api.region.v1.fault_pb2 import FaultCause, FaultPlace, FaultReport, FaultSeverity
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
+from gateway.api.region.v1.issue_envelopes_pb2 import IssueCommand
+from gateway.api.region.v1.issue_pb2 import IssueRequest
+from gateway.api.region.v1.issue_service_pb2 import WorkOnIssueRequest
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision, ReviewOrderRequest
@@ -34,7 +37,9 @@ from gateway.api.types.v1.types_pb2 import Applicant, Channel, Money, Requester
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.business.orders.rows import OrderFilter, list_orders
+from region_node.care.issues.handling import Opener
 from region_node.requests.caller import Caller
+from region_node.requests.rows import RequestKey
 from tests.simulation.kills import Calm, Story, play
 from tests.simulation.mutants import receiving
 from tests.simulation.plans import documents
@@ -215,7 +220,27 @@ async def support(calm: Calm) -> None:
     await line.insist(lambda node: node.core.support.work(worker(HANDLING, "note"), note, 5.0))
 
 
-STORIES: Sequence[Story] = (orders, provided, complaints, cases, faults, support)
+async def issues(calm: Calm) -> None:
+    """An issue that another region decides late, with an action of the region that opened it."""
+    line, home = calm.line(HANDLING), calm.line(HOME)
+    due = to_timestamp(calm.wall.now() + timedelta(hours=1))
+    request = IssueRequest(subject="bills", description="differ", owner_region=HOME, due_time=due, staff_id="lin")
+    key = RequestKey("staff/lin", "issue", b"bills")
+    opener = Opener(key, "staff/lin", f"region/{HANDLING}/staff/lin", "")
+    opened = await line.insist(lambda node: node.core.issues.open(opener, request))
+    await calm.pass_time(timedelta(hours=2))
+    later = to_timestamp(calm.wall.now() + timedelta(days=1))
+    action = WorkOnIssueRequest.NewAction(region=HANDLING, staff_id="lin", text="compare", due_time=later)
+    decided = WorkOnIssueRequest(request_id="decide", issue_id=opened.id)
+    decided.decide.CopyFrom(WorkOnIssueRequest.Decide(text="by the receipt", actions=[action]))
+    await home.insist(lambda node: node.core.issues.work(worker(HOME, "decide"), decided, 0.0))
+    await calm.become_quiet()
+    done = WorkOnIssueRequest(request_id="report", issue_id=opened.id)
+    done.report.CopyFrom(IssueCommand.Report(action=1, text="compared", finished=True))
+    await line.insist(lambda node: node.core.issues.work(worker(HANDLING, "report"), done, 5.0))
+
+
+STORIES: Sequence[Story] = (orders, provided, complaints, cases, faults, support, issues)
 
 
 MOST_TIMES = 5  # that one point is killed at in one story

@@ -8,6 +8,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 from gateway.api.coordinator.v1 import administration_pb2, path_service_pb2
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as overseen_complaints_pb2
+from gateway.api.coordinator.v1 import issue_service_pb2 as overseen_issues_pb2
 from gateway.api.coordinator.v1 import planned_outage_registry_service_pb2 as held_windows_pb2
 from gateway.api.coordinator.v1 import problem_service_pb2 as found_problems_pb2
 from gateway.api.federation.v1 import federation_pb2
@@ -27,6 +28,8 @@ from gateway.api.region.v1 import (
     fault_service_pb2,
     followed_problem_service_pb2,
     improvement_service_pb2,
+    issue_oversight_service_pb2,
+    issue_service_pb2,
     measurement_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
@@ -67,6 +70,9 @@ FILES = (
     erasure_service_pb2,
     fault_service_pb2,
     improvement_service_pb2,
+    issue_oversight_service_pb2,
+    issue_service_pb2,
+    overseen_issues_pb2,
     measurement_service_pb2,
     document_service_pb2,
     dossier_service_pb2,
@@ -90,6 +96,7 @@ OF_COORDINATORS = {
     "gateway.api.coordinator.v1.AuditOversightService",
     "gateway.api.coordinator.v1.ComplaintOversightService",
     "gateway.api.coordinator.v1.ConfigurationService",
+    "gateway.api.coordinator.v1.IssueService",
     "gateway.api.coordinator.v1.MembershipService",
     "gateway.api.coordinator.v1.OrderOversightService",
     "gateway.api.coordinator.v1.ProblemService",

@@ -34,6 +34,7 @@ from tests.federation.support_staff import SupportStaff
 CLOSED = ProductStatus.PRODUCT_STATUS_TERMINATED
 Fields = Mapping[str, object]
 WHO = {"staff_id": "clerk-7", "channel": "CHANNEL_COUNTER"}
+ISSUE: Fields = {"subject": "other", "description": "other", "owner_region": "guangdong", "due_time": "NOW"}
 
 # RPCs with a request id: another content than that which was sent with it before. It is refused before it is looked at
 # closely, so that it need not be possible. TICKET_ID, ORDER, FAULT and NUMBER stand for those of the test.
@@ -53,6 +54,7 @@ ASKED_ONCE: Mapping[str, Fields] = {
         "category": "BILL_ROAM",
         "reason": "other",
     },
+    "coordinator.IssueService.OpenIssue": {"issue": ISSUE},
     "region.AgreementService.CreateAgreement": {"number": "NUMBER", "service": "x", "template": "leased-line"},
     "region.AgreementService.EndAgreement": {"agreement_id": "x"},
     "region.AgreementService.NoteOutage": {"service": "x"},
@@ -118,6 +120,12 @@ ASKED_ONCE: Mapping[str, Fields] = {
         "due_date": "2031-01-31",
     },
     "region.ImprovementService.FinishImprovementAction": {"action_id": "x", "outcome": "other"},
+    "region.IssueService.OpenIssue": {"issue": ISSUE},
+    "region.IssueService.WorkOnIssue": {"issue_id": "x", "note": "other"},
+    "region.IssueOversightService.OpenIssueForAdministrator": {
+        "issue": ISSUE,
+        "administrator": "admin/root",
+    },
     "region.OrderService.SubmitOrder": {
         "order": {
             "business": "PAY",

@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 from gateway.api.federation.v1.federation_pb2 import AuditHead
 from gateway.api.region.v1 import complaint_envelopes_pb2 as complaints_api
 from gateway.api.region.v1 import fault_envelopes_pb2 as faults_api
+from gateway.api.region.v1 import issue_envelopes_pb2 as issues_api
 from gateway.api.region.v1 import outage_envelopes_pb2 as outages_api
 from gateway.api.region.v1 import support_envelopes_pb2 as support_api
 from gateway.api.region.v1.agreement_pb2 import PartOutage, ServiceConformance, ServiceOutage
@@ -22,6 +23,7 @@ from gateway.api.region.v1.document_envelopes_pb2 import (
 )
 from gateway.api.region.v1.erasure_service_pb2 import CustomerStatus
 from gateway.api.region.v1.fault_pb2 import Fault
+from gateway.api.region.v1.issue_pb2 import Issue
 from gateway.api.region.v1.order_envelopes_pb2 import OrderErasure, OrderSubmission, OrderUpdate
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.retention_envelopes_pb2 import HoldUpdate
@@ -42,6 +44,7 @@ from tests.federation.counter import REQUESTER, Counter
 from tests.federation.fault_reporter import FaultReporter
 from tests.federation.folder import Folder
 from tests.federation.forger import Forger, cancellation, not_delivered
+from tests.federation.issue_staff import IssueStaff
 from tests.federation.running import Federation
 from tests.federation.support_staff import LINK, SERVICE, SupportStaff
 from tests.later_version import with_later_choice
@@ -80,6 +83,7 @@ class Scene:
     attachment: str
     fault: Fault
     support: SupportRequest
+    issue: Issue
 
 
 async def scene_of(federation: Federation, guangdong: Counter, sichuan: Counter) -> Scene:
@@ -93,8 +97,10 @@ async def scene_of(federation: Federation, guangdong: Counter, sichuan: Counter)
     fault = await test_fault_envelopes.taken_up(federation, number)
     south = SupportStaff(federation, "guangdong")
     support = await south.is_taken((await south.open(number, link=LINK)).id)
+    opener = IssueStaff(federation, "guangdong")
+    issue = await opener.is_taken((await opener.open("sichuan")).id)
     complaint = await desk.get(filed.ticket_id)
-    return Scene(federation, number, order, paper, complaint, attachment, fault, support)
+    return Scene(federation, number, order, paper, complaint, attachment, fault, support, issue)
 
 
 async def kept_of(scene: Scene) -> object:
@@ -109,6 +115,8 @@ async def kept_of(scene: Scene) -> object:
         await Folder(desk, scene.complaint.ticket_id).read(scene.attachment),
         await FaultReporter(federation, "guangdong").get(scene.fault.id),
         await SupportStaff(federation, "guangdong").get(scene.support.id),
+        await IssueStaff(federation, "guangdong").get(scene.issue.id),
+        await IssueStaff(federation, "sichuan").get(scene.issue.id),
         paper,
         await Archive(guangdong).content(scene.number, scene.paper),
         federation.database("guangdong").rows("SELECT * FROM known_statuses"),
@@ -303,6 +311,25 @@ def of_the_network(scene: Scene) -> Table:
     }
 
 
+def of_issues(scene: Scene) -> Table:
+    """Issues between regions."""
+    lie = Issue()
+    lie.CopyFrom(scene.issue)
+    lie.version, lie.owner_region = scene.issue.version + 5, LIAR
+    note = issues_api.IssueCommand(issue_id=lie.id, staff_id="wang", note=issues_api.IssueCommand.Note(text="forged"))
+    return {
+        EnvelopeKind.ENVELOPE_KIND_ISSUE_COMMAND: Forged(
+            "the region that opened it, or a helper", "sichuan", note, lie.id
+        ),
+        EnvelopeKind.ENVELOPE_KIND_ISSUE_UPDATE: Forged(
+            "the owner region, to the origin region and to helpers",
+            "guangdong",
+            issues_api.IssueUpdate(issue=lie),
+            lie.id,
+        ),
+    }
+
+
 async def test_no_kind_of_envelope_is_believed_of_a_region_that_may_not_say_it(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
@@ -314,6 +341,7 @@ async def test_no_kind_of_envelope_is_believed_of_a_region_that_may_not_say_it(
         **of_documents(scene),
         **of_complaints(scene),
         **of_the_network(scene),
+        **of_issues(scene),
     }
     kinds = {kind for kind in EnvelopeKind.values() if kind != EnvelopeKind.ENVELOPE_KIND_UNSPECIFIED}
     assert {EnvelopeKind.Name(kind) for kind in kinds ^ set(table)} == set(), "each kind says who may send it"

@@ -22,6 +22,7 @@ EVENTS = {
 ALIKE = {
     "CaseService": "AssignComplaint goes on to the region that leads the case",
     "ComplaintOversightService": "the coordinator asks the regions that know a complaint, and merges what they say",
+    "IssueService": "staff of regions and administrators open issues of one form, which regions alone decide",
     "OrderOversightService": "the coordinator asks the regions that know an order, and merges what they say",
 }
 

@@ -25,7 +25,7 @@ from region_node.tickets.sending import followers
 from tests.empty_database import empty_database
 
 ROOT = Path(__file__).parents[2]
-TICKETS = ("network/support", "network/faults", "care/complaints")
+TICKETS = ("network/support", "network/faults", "care/complaints", "care/issues")
 NOW = datetime(2030, 6, 15, 4, 0, tzinfo=UTC)
 OPEN, ENDED = OrderState.ORDER_STATE_ACKNOWLEDGED, OrderState.ORDER_STATE_CANCELLED
 

@@ -99,6 +99,10 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, region at fault to the opening region of a support request: it has a new version."""
     ENVELOPE_KIND_SUPPORT_SEARCH: _EnvelopeKind.ValueType  # 52
     """Query, any region to any other: experts or spares of that region."""
+    ENVELOPE_KIND_ISSUE_COMMAND: _EnvelopeKind.ValueType  # 65
+    """Command, origin region or helper to owner region: take this issue, or a command on it."""
+    ENVELOPE_KIND_ISSUE_UPDATE: _EnvelopeKind.ValueType  # 66
+    """Command, owner region to origin region and helpers: the issue has a new version."""
 
 class EnvelopeKind(_EnvelopeKind, metaclass=_EnvelopeKindEnumTypeWrapper):
     """Kinds of envelopes. The kind decides the permitted senders, and whether the envelope is stored."""
@@ -175,6 +179,10 @@ ENVELOPE_KIND_SUPPORT_UPDATE: EnvelopeKind.ValueType  # 51
 """Command, region at fault to the opening region of a support request: it has a new version."""
 ENVELOPE_KIND_SUPPORT_SEARCH: EnvelopeKind.ValueType  # 52
 """Query, any region to any other: experts or spares of that region."""
+ENVELOPE_KIND_ISSUE_COMMAND: EnvelopeKind.ValueType  # 65
+"""Command, origin region or helper to owner region: take this issue, or a command on it."""
+ENVELOPE_KIND_ISSUE_UPDATE: EnvelopeKind.ValueType  # 66
+"""Command, owner region to origin region and helpers: the issue has a new version."""
 Global___EnvelopeKind: _TypeAlias = EnvelopeKind  # noqa: Y015
 
 class _Outcome:
