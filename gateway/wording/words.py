@@ -17,6 +17,7 @@ from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.federation.v1.problem_pb2 import NetworkCondition, NetworkElementKind, PerceivedSeverity, ProblemState
 from gateway.api.region.v1.agreement_pb2 import StatementLineKind
 from gateway.api.region.v1.alarm_pb2 import AlarmState
+from gateway.api.region.v1.bulletin_pb2 import BulletinSeverity, BulletinState
 from gateway.api.region.v1.complaint_pb2 import (
     ClassifiedBy,
     ComplaintChannel,
@@ -123,6 +124,8 @@ def words() -> Iterator[str]:
     enums = {
         "ACCIDENT_GRADE_": AccidentGrade,
         "ALARM_STATE_": AlarmState,
+        "BULLETIN_SEVERITY_": BulletinSeverity,
+        "BULLETIN_STATE_": BulletinState,
         "CLASSIFIED_BY_": ClassifiedBy,
         "COMPLAINT_CHANNEL_": ComplaintChannel,
         "COMPLAINT_SEVERITY_": ComplaintSeverity,

@@ -38,6 +38,8 @@ from region_node.business.orders.relayed import OrderEnvelopes
 from region_node.business.orders.rows import FOLLOW_TIMER, PROMISES
 from region_node.business.providers.fulfilment import FulfilmentProvider
 from region_node.business.providers.worker import FulfilmentWorker, WorkerPorts
+from region_node.care.bulletins.application import BulletinApplication
+from region_node.care.bulletins.relayed import BulletinEnvelopes
 from region_node.care.complaints import remedy_orders
 from region_node.care.complaints.application import ComplaintApplication
 from region_node.care.complaints.attachment_contents import AttachmentApplication
@@ -161,6 +163,7 @@ class RegionCore:
         self.faults = FaultApplication(ports.context, ports.store, ports.clock, self.changes)
         self.support = SupportApplication(ports.context, ports.store, ports.clock, self.changes)
         self.issues = IssueApplication(ports.context, ports.store, ports.clock, self.changes)
+        self.bulletins = BulletinApplication(ports.context, ports.store, ports.clock)
         self._scheduler = Scheduler(ports.store, ports.clock, _timer_handlers(self.registry, ports.orders), [PROMISES])
         self._billing = BillingRuns(ports.context, ports.store, ports.clock)
         self.notifiers = [
@@ -266,6 +269,7 @@ def _kinds(
         **FaultEnvelopes(context).kinds(),
         **SupportEnvelopes(context).kinds(),
         **IssueEnvelopes(context).kinds(),
+        **BulletinEnvelopes(context).kinds(),
         **JoiningEnvelopes(context).kinds(),
     }
 

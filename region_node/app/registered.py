@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from gateway.relay import at_rest
 from region_node.business.billing.kind import ACCOUNTS
 from region_node.business.orders.kind import ORDERS
+from region_node.care.bulletins.kind import BULLETINS
 from region_node.care.complaints.kind import COMPLAINTS
 from region_node.care.complaints.of_problems import complaints_of
 from region_node.care.issues.kind import ISSUES
@@ -36,6 +37,7 @@ KINDS: Sequence[RecordKind] = (
     FAULTS,
     SUPPORT_REQUESTS,
     ISSUES,
+    BULLETINS,
     NOTICES,
     SHARING,
     DOCUMENTS,

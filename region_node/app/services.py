@@ -8,6 +8,8 @@ from gateway.api.region.v1 import (
     attachment_service_pb2,
     audit_service_pb2,
     billing_service_pb2,
+    bulletin_oversight_service_pb2,
+    bulletin_service_pb2,
     case_service_pb2,
     catalogue_service_pb2,
     complaint_import_service_pb2,
@@ -39,6 +41,10 @@ from gateway.api.region.v1.alarm_service_pb2_grpc import add_AlarmServiceService
 from gateway.api.region.v1.attachment_service_pb2_grpc import add_AttachmentServiceServicer_to_server
 from gateway.api.region.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
 from gateway.api.region.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
+from gateway.api.region.v1.bulletin_oversight_service_pb2_grpc import (
+    add_BulletinOversightServiceServicer_to_server,
+)
+from gateway.api.region.v1.bulletin_service_pb2_grpc import add_BulletinServiceServicer_to_server
 from gateway.api.region.v1.case_service_pb2_grpc import add_CaseServiceServicer_to_server
 from gateway.api.region.v1.catalogue_service_pb2_grpc import add_CatalogueServiceServicer_to_server
 from gateway.api.region.v1.complaint_import_service_pb2_grpc import (
@@ -82,6 +88,7 @@ from region_node.business.billing.service import BillingService
 from region_node.business.catalogue.service import CatalogueService
 from region_node.business.orders.events_service import OrderEventService
 from region_node.business.orders.service import OrderService
+from region_node.care.bulletins.service import BulletinService
 from region_node.care.complaints.attachment_service import AttachmentService
 from region_node.care.complaints.case_service import CaseService
 from region_node.care.complaints.import_service import ComplaintImportService
@@ -107,6 +114,7 @@ from region_node.network.problems.service import FollowedProblemService
 from region_node.network.support.registry_service import SupportResourceService
 from region_node.network.support.service import SupportService
 from region_node.oversight.audit_service import AuditService
+from region_node.oversight.bulletin_service import BulletinOversightService
 from region_node.oversight.complaint_service import ComplaintOversightService
 from region_node.oversight.issue_service import IssueOversightService
 from region_node.oversight.service import OrderOversightService
@@ -312,7 +320,7 @@ def _of_the_federation(ports: ServicePorts) -> list[Service]:
 
 
 def _between_regions(ports: ServicePorts) -> list[Service]:
-    """The services of issues between regions."""
+    """The services of issues and bulletins between regions."""
     core, store, clock = ports.core, ports.store, ports.clock
     return [
         Service.of(
@@ -324,5 +332,15 @@ def _between_regions(ports: ServicePorts) -> list[Service]:
             issue_oversight_service_pb2.DESCRIPTOR.services_by_name["IssueOversightService"],
             add_IssueOversightServiceServicer_to_server,
             IssueOversightService(core.context, core.issues, store, clock),
+        ),
+        Service.of(
+            bulletin_service_pb2.DESCRIPTOR.services_by_name["BulletinService"],
+            add_BulletinServiceServicer_to_server,
+            BulletinService(core.bulletins, store, clock),
+        ),
+        Service.of(
+            bulletin_oversight_service_pb2.DESCRIPTOR.services_by_name["BulletinOversightService"],
+            add_BulletinOversightServiceServicer_to_server,
+            BulletinOversightService(core.context, core.bulletins, store),
         ),
     ]

@@ -40,6 +40,7 @@ _SERVICES = (
     "support_service",
     "support_resource_service",
     "issue_service",
+    "bulletin_service",
     "retention_service",
 )
 _COMMANDS = {

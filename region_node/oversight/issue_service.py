@@ -1,7 +1,5 @@
 """IssueOversightService: coordinators' view of this region's issues, and the issues that administrators open."""
 
-import hashlib
-
 import grpc
 
 from gateway.api.region.v1 import issue_oversight_service_pb2 as api
@@ -13,12 +11,11 @@ from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, 
 from gateway.store.port import Store
 from gateway.time.clock import Clock, from_timestamp
 from region_node.care.issues.application import IssueApplication
-from region_node.care.issues.handling import Opener
 from region_node.care.issues.rows import count_issues, header_of, list_headers
 from region_node.node.context import RegionContext
 from region_node.oversight.complaint_service import require_administrator
+from region_node.requests.caller import Administrator
 from region_node.requests.checks import require_request_id
-from region_node.requests.rows import RequestKey
 
 _PAGE = "issue headers"
 
@@ -43,9 +40,8 @@ class IssueOversightService(IssueOversightServiceServicer):
         asked, name = IssueRequest(), request.administrator
         asked.CopyFrom(request.issue)
         asked.owner_region, asked.staff_id = self._context.region, name
-        content = b"open-issue\0" + asked.SerializeToString(deterministic=True)
-        key = RequestKey(name, request.request_id, hashlib.sha256(content).digest())
-        issue = await self._application.open(Opener(key, name, name, current_traceparent()), asked)
+        opener = Administrator(name, request.request_id, current_traceparent())
+        issue = await self._application.open(opener, asked)
         return api.OpenIssueForAdministratorResponse(issue=header_of(issue))
 
     async def ListIssueHeaders(  # noqa: N802 - named by the contract

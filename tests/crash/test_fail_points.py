@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.api.region.v1.bulletin_pb2 import BulletinContent, BulletinSeverity
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand
 from gateway.api.region.v1.complaint_pb2 import (
     Complaint,
@@ -33,13 +34,11 @@ from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState, Par
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision, ReviewOrderRequest
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportMeasurement
 from gateway.api.region.v1.support_service_pb2 import WorkOnSupportRequestRequest
-from gateway.api.types.v1.types_pb2 import Applicant, Channel, Money, Requester
+from gateway.api.types.v1.types_pb2 import Applicant, Channel, LocalizedText, Money, Requester
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.business.orders.rows import OrderFilter, list_orders
-from region_node.care.issues.handling import Opener
 from region_node.requests.caller import Caller
-from region_node.requests.rows import RequestKey
 from tests.simulation.kills import Calm, Story, play
 from tests.simulation.mutants import receiving
 from tests.simulation.plans import documents
@@ -225,9 +224,7 @@ async def issues(calm: Calm) -> None:
     line, home = calm.line(HANDLING), calm.line(HOME)
     due = to_timestamp(calm.wall.now() + timedelta(hours=1))
     request = IssueRequest(subject="bills", description="differ", owner_region=HOME, due_time=due, staff_id="lin")
-    key = RequestKey("staff/lin", "issue", b"bills")
-    opener = Opener(key, "staff/lin", f"region/{HANDLING}/staff/lin", "")
-    opened = await line.insist(lambda node: node.core.issues.open(opener, request))
+    opened = await line.insist(lambda node: node.core.issues.open(worker(HANDLING, "issue"), request))
     await calm.pass_time(timedelta(hours=2))
     later = to_timestamp(calm.wall.now() + timedelta(days=1))
     action = WorkOnIssueRequest.NewAction(region=HANDLING, staff_id="lin", text="compare", due_time=later)
@@ -240,7 +237,18 @@ async def issues(calm: Calm) -> None:
     await line.insist(lambda node: node.core.issues.work(worker(HANDLING, "report"), done, 5.0))
 
 
-STORIES: Sequence[Story] = (orders, provided, complaints, cases, faults, support, issues)
+async def bulletins(calm: Calm) -> None:
+    """A bulletin to another region, which its staff reads."""
+    line, home = calm.line(HANDLING), calm.line(HOME)
+    text = LocalizedText(zh_cn="割接", en="cut-over")
+    content = BulletinContent(severity=BulletinSeverity.BULLETIN_SEVERITY_URGENT, title=text, text=text)
+    content.end_time.CopyFrom(to_timestamp(calm.wall.now() + timedelta(days=1)))
+    published = await line.insist(lambda node: node.core.bulletins.publish(worker(HANDLING, "publish"), content))
+    await calm.become_quiet()
+    await home.insist(lambda node: node.core.bulletins.read(worker(HOME, "read"), published.id))
+
+
+STORIES: Sequence[Story] = (orders, provided, complaints, cases, faults, support, issues, bulletins)
 
 
 MOST_TIMES = 5  # that one point is killed at in one story

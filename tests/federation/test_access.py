@@ -7,6 +7,7 @@ import pytest
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 from gateway.api.coordinator.v1 import administration_pb2, path_service_pb2
+from gateway.api.coordinator.v1 import bulletin_service_pb2 as overseen_bulletins_pb2
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as overseen_complaints_pb2
 from gateway.api.coordinator.v1 import issue_service_pb2 as overseen_issues_pb2
 from gateway.api.coordinator.v1 import planned_outage_registry_service_pb2 as held_windows_pb2
@@ -17,6 +18,8 @@ from gateway.api.region.v1 import (
     alarm_service_pb2,
     audit_service_pb2,
     billing_service_pb2,
+    bulletin_oversight_service_pb2,
+    bulletin_service_pb2,
     catalogue_service_pb2,
     complaint_import_service_pb2,
     complaint_oversight_service_pb2,
@@ -62,6 +65,9 @@ FILES = (
     planned_outage_service_pb2,
     audit_service_pb2,
     billing_service_pb2,
+    bulletin_oversight_service_pb2,
+    bulletin_service_pb2,
+    overseen_bulletins_pb2,
     catalogue_service_pb2,
     complaint_import_service_pb2,
     complaint_oversight_service_pb2,
@@ -94,6 +100,7 @@ SERVICES: dict[str, ServiceDescriptor] = {
 }
 OF_COORDINATORS = {
     "gateway.api.coordinator.v1.AuditOversightService",
+    "gateway.api.coordinator.v1.BulletinService",
     "gateway.api.coordinator.v1.ComplaintOversightService",
     "gateway.api.coordinator.v1.ConfigurationService",
     "gateway.api.coordinator.v1.IssueService",

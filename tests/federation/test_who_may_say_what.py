@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from google.protobuf.message import Message
 
 from gateway.api.federation.v1.federation_pb2 import AuditHead
+from gateway.api.region.v1 import bulletin_envelopes_pb2 as bulletins_api
 from gateway.api.region.v1 import complaint_envelopes_pb2 as complaints_api
 from gateway.api.region.v1 import fault_envelopes_pb2 as faults_api
 from gateway.api.region.v1 import issue_envelopes_pb2 as issues_api
@@ -13,6 +14,7 @@ from gateway.api.region.v1 import outage_envelopes_pb2 as outages_api
 from gateway.api.region.v1 import support_envelopes_pb2 as support_api
 from gateway.api.region.v1.agreement_pb2 import PartOutage, ServiceConformance, ServiceOutage
 from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
+from gateway.api.region.v1.bulletin_pb2 import Bulletin
 from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.api.region.v1.customer_service_pb2 import QueryProfileRequest
 from gateway.api.region.v1.customer_status_envelopes_pb2 import CustomerStatusNotice
@@ -39,6 +41,7 @@ from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.time.clock import to_timestamp
 from tests.federation import test_complaint_envelopes, test_fault_envelopes
 from tests.federation.archive import Archive, scan
+from tests.federation.bulletin_staff import BulletinStaff
 from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.fault_reporter import FaultReporter
@@ -84,6 +87,7 @@ class Scene:
     fault: Fault
     support: SupportRequest
     issue: Issue
+    bulletin: Bulletin
 
 
 async def scene_of(federation: Federation, guangdong: Counter, sichuan: Counter) -> Scene:
@@ -99,8 +103,10 @@ async def scene_of(federation: Federation, guangdong: Counter, sichuan: Counter)
     support = await south.is_taken((await south.open(number, link=LINK)).id)
     opener = IssueStaff(federation, "guangdong")
     issue = await opener.is_taken((await opener.open("sichuan")).id)
+    bulletin = await BulletinStaff(federation, "guangdong").publishes("sichuan")
+    await BulletinStaff(federation, "sichuan").has(bulletin.id)
     complaint = await desk.get(filed.ticket_id)
-    return Scene(federation, number, order, paper, complaint, attachment, fault, support, issue)
+    return Scene(federation, number, order, paper, complaint, attachment, fault, support, issue, bulletin)
 
 
 async def kept_of(scene: Scene) -> object:
@@ -117,6 +123,8 @@ async def kept_of(scene: Scene) -> object:
         await SupportStaff(federation, "guangdong").get(scene.support.id),
         await IssueStaff(federation, "guangdong").get(scene.issue.id),
         await IssueStaff(federation, "sichuan").get(scene.issue.id),
+        await BulletinStaff(federation, "sichuan").listed(),
+        await BulletinStaff(federation, "guangdong").readers(scene.bulletin.id),
         paper,
         await Archive(guangdong).content(scene.number, scene.paper),
         federation.database("guangdong").rows("SELECT * FROM known_statuses"),
@@ -311,6 +319,22 @@ def of_the_network(scene: Scene) -> Table:
     }
 
 
+def of_bulletins(scene: Scene) -> Table:
+    """Bulletins between regions."""
+    lie = Bulletin()
+    lie.CopyFrom(scene.bulletin)
+    lie.version += 5
+    read = bulletins_api.BulletinRead(bulletin_id=lie.id, staff_id="wang")
+    return {
+        EnvelopeKind.ENVELOPE_KIND_BULLETIN: Forged(
+            "the region that published it", "sichuan", bulletins_api.BulletinUpdate(bulletin=lie), lie.id
+        ),
+        EnvelopeKind.ENVELOPE_KIND_BULLETIN_READ: Forged(
+            "a region to which it is addressed, of its own staff", "guangdong", read, lie.id
+        ),
+    }
+
+
 def of_issues(scene: Scene) -> Table:
     """Issues between regions."""
     lie = Issue()
@@ -342,6 +366,7 @@ async def test_no_kind_of_envelope_is_believed_of_a_region_that_may_not_say_it(
         **of_complaints(scene),
         **of_the_network(scene),
         **of_issues(scene),
+        **of_bulletins(scene),
     }
     kinds = {kind for kind in EnvelopeKind.values() if kind != EnvelopeKind.ENVELOPE_KIND_UNSPECIFIED}
     assert {EnvelopeKind.Name(kind) for kind in kinds ^ set(table)} == set(), "each kind says who may send it"

@@ -131,6 +131,22 @@ def test_its_origin_follows_the_owner_until_it_ends_and_keeps_its_own_words(tx: 
     assert DISPUTE.next_version("sichuan", new(version=1), changed) is None, "of its own"
 
 
+def test_a_helper_follows_each_version_and_commands_the_owner(tx: SqliteTransaction) -> None:
+    helped = replace(DISPUTE, facts=lambda each: replace(facts(each), helpers=("henan", "sichuan")))
+    store(tx, new(version=1))
+    assert followers(helped.facts(new())) == ["guangdong", "henan"]
+
+    def commanded(origin: str, subject: str) -> Order:
+        content = EnvelopeContent(origin=origin, destination="sichuan", subject=subject)
+        return border.commanded(helped, tx, "sichuan", "guangdong/P1", content)
+
+    assert commanded("henan", "guangdong/P1") == commanded("guangdong", "guangdong/P1") == new(version=1)
+    for origin, subject in (("hubei", "guangdong/P1"), ("henan", "guangdong/P2")):
+        with pytest.raises(Refused) as raised:
+            commanded(origin, subject)
+        assert raised.value.reason == Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED
+
+
 def test_a_refused_filing_is_kept_and_the_log_has_the_name_of_the_reason_alone(
     tx: SqliteTransaction, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -8,10 +8,9 @@ from gateway.process import failpoints
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.care.issues import handling, rules
-from region_node.care.issues.handling import Opener
 from region_node.care.issues.rows import ISSUE
 from region_node.node.context import RegionContext
-from region_node.requests.caller import Caller
+from region_node.requests.caller import Caller, Opener
 from region_node.requests.changes import Changes
 from region_node.tickets.followed import answered_request
 

@@ -1,6 +1,5 @@
 """The work of origin regions and helpers on issues: open, command, follow the owner's versions."""
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -8,7 +7,6 @@ from gateway.api.region.v1.issue_envelopes_pb2 import IssueCommand
 from gateway.api.region.v1.issue_pb2 import Issue, IssueRequest
 from gateway.api.region.v1.issue_service_pb2 import WorkOnIssueRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.store.port import Transaction
@@ -25,21 +23,9 @@ from region_node.care.issues.rows import (
 )
 from region_node.care.issues.sending import send_command, send_updates
 from region_node.node.context import RegionContext
-from region_node.requests.caller import Caller, note
-from region_node.requests.rows import RequestKey, insert_request
+from region_node.requests.caller import Caller, Opener, note
+from region_node.requests.rows import insert_request
 from region_node.tickets.followed import known_request
-
-
-@dataclass(frozen=True)
-class Opener:
-    """The opener of an issue, with the key of the request."""
-
-    key: RequestKey = field(repr=False)
-    operator: str
-    """`staff/<name>`, or the name of an administrator: `admin/<name>`."""
-    path: str
-    """Its name in the audit chain."""
-    traceparent: str
 
 
 def open_issue(tx: Transaction, context: RegionContext, opener: Opener, request: IssueRequest, now: datetime) -> Issue:
@@ -47,7 +33,8 @@ def open_issue(tx: Transaction, context: RegionContext, opener: Opener, request:
 
     Raises Refused, also with REQUEST_ID_REUSED for the same id with other content.
     """
-    if (known := known_request(ISSUE, tx, opener.key)) is not None:
+    key = opener.key(b"open-issue\0" + request.SerializeToString(deterministic=True))
+    if (known := known_request(ISSUE, tx, key)) is not None:
         return known
     rules.require_future("issue.due_time", request, now)
     number, day = next_issue_number(tx), now.astimezone(ZoneInfo(context.time_zone))
@@ -71,8 +58,8 @@ def open_issue(tx: Transaction, context: RegionContext, opener: Opener, request:
         insert_issue(tx, row, number, now)
         asked = IssueCommand(issue_id=issue.id, staff_id=request.staff_id, open=issue)
         send_command(tx, context, row, f"{issue.id}#open", asked, now)
-    insert_request(tx, opener.key, issue.id, settled=True, now=now)
-    audit.append(tx, now=now, actor=opener.path, action="OpenIssue", subject=issue.id)
+    insert_request(tx, key, issue.id, settled=True, now=now)
+    note(tx, opener, "OpenIssue", issue.id, now)
     return issue
 
 

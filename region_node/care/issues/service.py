@@ -15,7 +15,6 @@ from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from region_node.care.issues import rules
 from region_node.care.issues.application import IssueApplication
-from region_node.care.issues.handling import Opener
 from region_node.care.issues.rows import IssueFilter, list_issues, require_issue
 from region_node.records.listing import Page
 from region_node.requests.auditing import audited_call
@@ -42,9 +41,7 @@ class IssueService(IssueServiceServicer):
         caller, asked = _caller(request.request_id), IssueRequest()
         asked.CopyFrom(request.issue)
         asked.staff_id = caller.identity.name
-        key = caller.key(b"open-issue\0" + asked.SerializeToString(deterministic=True))
-        opener = Opener(key, caller.operator, caller.path, caller.traceparent)
-        return api.OpenIssueResponse(issue=await self._application.open(opener, asked))
+        return api.OpenIssueResponse(issue=await self._application.open(caller, asked))
 
     async def GetIssue(
         self,

@@ -451,6 +451,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Choose an open action of the issue."""
     REASON_ISSUE_ACTIONS_OPEN: _Reason.ValueType  # 424
     """Have the regions finish these actions first."""
+    REASON_BULLETIN_NOT_FOUND: _Reason.ValueType  # 430
+    """Call a region to which it is addressed, or the region that published it."""
+    REASON_BULLETIN_NOT_PUBLISHED_HERE: _Reason.ValueType  # 431
+    """Leave this to staff of that region, on their own node."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -883,6 +887,10 @@ REASON_ISSUE_ACTION_NOT_FOUND: Reason.ValueType  # 423
 """Choose an open action of the issue."""
 REASON_ISSUE_ACTIONS_OPEN: Reason.ValueType  # 424
 """Have the regions finish these actions first."""
+REASON_BULLETIN_NOT_FOUND: Reason.ValueType  # 430
+"""Call a region to which it is addressed, or the region that published it."""
+REASON_BULLETIN_NOT_PUBLISHED_HERE: Reason.ValueType  # 431
+"""Leave this to staff of that region, on their own node."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
