@@ -51,6 +51,7 @@ class BulletinEnvelopes:
         if told.bulletin_id != content.subject:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         border.require_author(told.staff_id, is_required=True)
+        border.require_plausible(content.create_time, now)
         bulletin = BULLETIN.records.read(tx, told.bulletin_id)
         if bulletin is None or bulletin.origin_region != self._context.region:
             raise BULLETIN.records.not_found(told.bulletin_id)

@@ -19,7 +19,7 @@ from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
 from region_node.care.escalations.rows import add_notices
 from region_node.care.issues import rules
-from region_node.care.issues.rows import IssueRow, find_issue, insert_issue, require_issue, update_issue
+from region_node.care.issues.rows import ISSUE_RECORDS, IssueRow, find_issue, insert_issue, require_issue, update_issue
 from region_node.care.issues.sending import send_updates
 from region_node.node.context import RegionContext
 
@@ -108,11 +108,11 @@ def keep(
 ) -> None:
     """Stores a decision with its consequences, and updates the followers but `informed`."""
     issue = row.issue
-    before = require_issue(tx, issue.id).issue
+    known = ISSUE_RECORDS.column(tx, issue.id, "escalations")
     issue.version += 1
     update_issue(tx, issue, now)
     watch(tx, issue)
-    _tell_body(tx, context, before, issue, now)
+    _tell_body(tx, context, issue, known if isinstance(known, int) else 0, now)
     send_updates(tx, context, row, now, informed=informed)
 
 
@@ -125,11 +125,12 @@ def watch(tx: Transaction, issue: Issue) -> None:
         set_timer(tx, timer_id, kind=ISSUE_TIMER, subject=issue.id, due=due)
 
 
-def _tell_body(tx: Transaction, context: RegionContext, before: Issue, issue: Issue, now: datetime) -> None:
-    """Notifies the escalation recipients of the first and the second escalation; each has an audit row."""
-    for index, each in enumerate(issue.escalations):
-        if index < len(before.escalations):
-            continue
+def _tell_body(tx: Transaction, context: RegionContext, issue: Issue, known: int, now: datetime) -> None:
+    """Notifies the escalation recipients of the first and the second escalation.
+
+    Each escalation behind the `known` ones has an audit row.
+    """
+    for index, each in enumerate(issue.escalations[known:], known):
         trigger = EscalationTrigger.Name(each.trigger)
         actor = f"region/{context.region}"
         audit.append(tx, now=now, actor=actor, action="EscalateIssue", subject=issue.id, detail=trigger)

@@ -41,7 +41,8 @@ ID_LIMIT = 128  # characters of a linked id
 _Due = IssueRequest | IssueAction | IssueEscalation | WorkOnIssueRequest.NewAction
 MOST_HELPERS = MOST_LINKS = MOST_ACTIONS = 20
 ISSUE_LIMIT = 32 * 1024  # bytes of an issue: half of an envelope's limit
-TALK_LIMIT = 24 * 1024  # bytes with notes: reports and final steps must always find room
+DECISION_LIMIT = 28 * 1024  # bytes with a decision: a short report on each action must always find room
+TALK_LIMIT = 24 * 1024  # bytes with notes: a decision must always find room
 OPENING_LIMIT = 18 * 1024  # bytes of a new issue, so that all regions have room for notes
 
 
@@ -100,7 +101,7 @@ def decide(issue: Issue, author: str, asked: WorkOnIssueRequest.Decide, now: dat
     require_state(issue, "decide", *UNDECIDED)
     require_length("decide.text", asked.text, TEXT_LIMIT, required=True)
     require_actions(issue, asked.actions, now)
-    require_room(issue, asked.ByteSize(), ISSUE_LIMIT)
+    require_room(issue, asked.ByteSize(), DECISION_LIMIT)
     issue.decision = asked.text
     enter(issue, DECIDED, now=now, author=author)
     _add(issue, asked.actions)
@@ -112,7 +113,7 @@ def add_actions(issue: Issue, asked: Sequence[WorkOnIssueRequest.NewAction], now
     if not asked:
         raise invalid("actions", "not set", "未填写")
     require_actions(issue, asked, now)
-    require_room(issue, sum(each.ByteSize() for each in asked), ISSUE_LIMIT)
+    require_room(issue, sum(each.ByteSize() for each in asked), DECISION_LIMIT)
     _add(issue, asked)
 
 
