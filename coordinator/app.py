@@ -16,7 +16,9 @@ from coordinator.membership.rules import require_not_suspended
 from coordinator.membership.service import FederationPorts, FederationService, MembershipService
 from coordinator.membership.witnesses import REGISTRY, Witnesses, tell_of_registry
 from coordinator.network.service import PathService
+from coordinator.oversight.bulletin_service import BulletinService
 from coordinator.oversight.complaint_service import ComplaintOversightService
+from coordinator.oversight.issue_service import IssueService
 from coordinator.oversight.region_queries import Regions
 from coordinator.oversight.service import OrderOversightService
 from coordinator.planned_outages.service import PlannedOutageRegistryService
@@ -37,8 +39,10 @@ from coordinator.schema import PACKAGES
 from coordinator.settings import CoordinatorSettings
 from gateway.api.coordinator.v1 import (
     administration_pb2,
+    bulletin_service_pb2,
     case_service_pb2,
     complaint_oversight_service_pb2,
+    issue_service_pb2,
     path_service_pb2,
     planned_outage_registry_service_pb2,
     problem_service_pb2,
@@ -49,10 +53,12 @@ from gateway.api.coordinator.v1.administration_pb2_grpc import (
     add_MembershipServiceServicer_to_server,
     add_OrderOversightServiceServicer_to_server,
 )
+from gateway.api.coordinator.v1.bulletin_service_pb2_grpc import add_BulletinServiceServicer_to_server
 from gateway.api.coordinator.v1.case_service_pb2_grpc import add_CaseServiceServicer_to_server
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import (
     add_ComplaintOversightServiceServicer_to_server,
 )
+from gateway.api.coordinator.v1.issue_service_pb2_grpc import add_IssueServiceServicer_to_server
 from gateway.api.coordinator.v1.path_service_pb2_grpc import add_PathServiceServicer_to_server
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2_grpc import (
     add_PlannedOutageRegistryServiceServicer_to_server,
@@ -281,6 +287,23 @@ def _services(parts: _Parts) -> list[Service]:
             auditing,
         ),
         *_of_the_network(parts, regions),
+        *_between_regions(regions),
+    ]
+
+
+def _between_regions(regions: Regions) -> list[Service]:
+    """Issues and bulletins between regions."""
+    return [
+        Service.of(
+            issue_service_pb2.DESCRIPTOR.services_by_name["IssueService"],
+            add_IssueServiceServicer_to_server,
+            IssueService(regions),
+        ),
+        Service.of(
+            bulletin_service_pb2.DESCRIPTOR.services_by_name["BulletinService"],
+            add_BulletinServiceServicer_to_server,
+            BulletinService(regions),
+        ),
     ]
 
 

@@ -23,6 +23,8 @@ _PLACES: Final = {
     "body": "coordinator.cli.body:body",
     "orders": "coordinator.cli.orders.orders:orders",
     "complaints": "coordinator.cli.complaints.complaints:complaints",
+    "issues": "coordinator.cli.issues:issues",
+    "bulletins": "coordinator.cli.bulletins:bulletins",
     "network": "coordinator.cli.network.network:network",
     "outages": "coordinator.cli.outages:outages",
     "problems": "coordinator.cli.problems:problems",

@@ -3,7 +3,9 @@
 from functools import partial
 
 from coordinator.oversight import complaint_rules, rules
+from gateway.api.region.v1.bulletin_oversight_service_pb2 import BulletinHeader
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
+from gateway.api.region.v1.issue_oversight_service_pb2 import IssueHeader
 from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
 from gateway.rpc.merged_pages import MergedList
 from gateway.rpc.pages import dated_key, ticket_key
@@ -19,3 +21,13 @@ DUE_COMPLAINTS = MergedList[ComplaintHeader](
     "due complaints", partial(ticket_key, by_due_time=True), complaint_rules.merged
 )
 """Those that are due first come first."""
+DUE_ISSUES = MergedList[IssueHeader](
+    "due issues", lambda each: dated_key(from_timestamp(each.due_time), each.id), rules.merged_issues
+)
+"""Those that are due first come first."""
+NEWEST_BULLETINS = MergedList[BulletinHeader](
+    "bulletins",
+    lambda each: dated_key(from_timestamp(each.create_time), each.id),
+    rules.merged_bulletins,
+    descending=True,
+)

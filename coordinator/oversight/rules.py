@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, TypeVar
 
+from gateway.api.region.v1.bulletin_oversight_service_pb2 import BulletinHeader
+from gateway.api.region.v1.issue_oversight_service_pb2 import IssueHeader
 from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -50,3 +52,14 @@ def merged(reports: Mapping[str, Iterable[OrderSummary]]) -> list[OrderSummary]:
     """Returns each order of all reports once, in the version of its home region where that reported it."""
     best = best_told(reports, lambda each: each.id, lambda each: each.home_region)
     return [order for _, order in best.values()]
+
+
+def merged_issues(reports: Mapping[str, Iterable[IssueHeader]]) -> list[IssueHeader]:
+    """Returns each issue of all reports once, in the version of its owner region where that reported it."""
+    best = best_told(reports, lambda each: each.id, lambda each: each.owner_region)
+    return [issue for _, issue in best.values()]
+
+
+def merged_bulletins(reports: Mapping[str, Iterable[BulletinHeader]]) -> list[BulletinHeader]:
+    """Returns the bulletins of all reports: each region reports its own."""
+    return [each for bulletins in reports.values() for each in bulletins]

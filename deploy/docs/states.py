@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from region_node.business.orders import rules as order_rules
 from region_node.care.complaints import rules as complaint_rules
+from region_node.care.issues import rules as issue_rules
 from region_node.network.faults import rules as fault_rules
 from region_node.network.support import rules as support_rules
 
@@ -26,6 +27,7 @@ def diagrams() -> Mapping[str, str]:
         "complaint": _diagram(complaint_rules.TRANSITIONS, complaint_rules.state_name),
         "fault": _diagram(fault_rules.TRANSITIONS, fault_rules.state_name),
         "support": _diagram(support_rules.TRANSITIONS, support_rules.state_name),
+        "issue": _diagram(issue_rules.TRANSITIONS, issue_rules.state_name),
     }
 
 

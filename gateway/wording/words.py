@@ -17,6 +17,7 @@ from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.federation.v1.problem_pb2 import NetworkCondition, NetworkElementKind, PerceivedSeverity, ProblemState
 from gateway.api.region.v1.agreement_pb2 import StatementLineKind
 from gateway.api.region.v1.alarm_pb2 import AlarmState
+from gateway.api.region.v1.bulletin_pb2 import BulletinSeverity, BulletinState
 from gateway.api.region.v1.complaint_pb2 import (
     ClassifiedBy,
     ComplaintChannel,
@@ -44,6 +45,7 @@ from gateway.api.region.v1.fault_pb2 import (
     RepairMilestone,
     RepairMode,
 )
+from gateway.api.region.v1.issue_pb2 import IssueLinkKind, IssueState
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutageState
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
@@ -122,6 +124,8 @@ def words() -> Iterator[str]:
     enums = {
         "ACCIDENT_GRADE_": AccidentGrade,
         "ALARM_STATE_": AlarmState,
+        "BULLETIN_SEVERITY_": BulletinSeverity,
+        "BULLETIN_STATE_": BulletinState,
         "CLASSIFIED_BY_": ClassifiedBy,
         "COMPLAINT_CHANNEL_": ComplaintChannel,
         "COMPLAINT_SEVERITY_": ComplaintSeverity,
@@ -139,6 +143,8 @@ def words() -> Iterator[str]:
         "FAULT_SEVERITY_": FaultSeverity,
         "FAULT_STATE_": FaultState,
         "GRANT_STATE_": GrantState,
+        "ISSUE_LINK_KIND_": IssueLinkKind,
+        "ISSUE_STATE_": IssueState,
         "LEGAL_BASIS_": LegalBasis,
         "LINE_KIND_": LineKind,
         "MASK_REASON_": MaskReason,

@@ -38,6 +38,8 @@ from region_node.business.orders.relayed import OrderEnvelopes
 from region_node.business.orders.rows import FOLLOW_TIMER, PROMISES
 from region_node.business.providers.fulfilment import FulfilmentProvider
 from region_node.business.providers.worker import FulfilmentWorker, WorkerPorts
+from region_node.care.bulletins.application import BulletinApplication
+from region_node.care.bulletins.relayed import BulletinEnvelopes
 from region_node.care.complaints import remedy_orders
 from region_node.care.complaints.application import ComplaintApplication
 from region_node.care.complaints.attachment_contents import AttachmentApplication
@@ -49,6 +51,9 @@ from region_node.care.complaints.remote_repeats_relayed import JoiningEnvelopes
 from region_node.care.escalations.notifier import EscalationNotifier
 from region_node.care.escalations.port import Sink
 from region_node.care.escalations.rows import waiting_sinks
+from region_node.care.issues.application import IssueApplication
+from region_node.care.issues.owner import ISSUE_TIMER, due_time_has_passed
+from region_node.care.issues.relayed import IssueEnvelopes
 from region_node.customers.documents.content_stream import ContentApplication
 from region_node.customers.documents.on_file import RegisterApplication
 from region_node.customers.documents.receiving import UPLOAD_TIMER, abandon
@@ -157,6 +162,8 @@ class RegionCore:
         self.complaints = ComplaintApplication(ports.context, ports.store, ports.clock, self.changes)
         self.faults = FaultApplication(ports.context, ports.store, ports.clock, self.changes)
         self.support = SupportApplication(ports.context, ports.store, ports.clock, self.changes)
+        self.issues = IssueApplication(ports.context, ports.store, ports.clock, self.changes)
+        self.bulletins = BulletinApplication(ports.context, ports.store, ports.clock)
         self._scheduler = Scheduler(ports.store, ports.clock, _timer_handlers(self.registry, ports.orders), [PROMISES])
         self._billing = BillingRuns(ports.context, ports.store, ports.clock)
         self.notifiers = [
@@ -262,6 +269,8 @@ def _kinds(
         **OutageEnvelopes(context).kinds(),
         **FaultEnvelopes(context).kinds(),
         **SupportEnvelopes(context).kinds(),
+        **IssueEnvelopes(context).kinds(),
+        **BulletinEnvelopes(context).kinds(),
         **JoiningEnvelopes(context).kinds(),
     }
 
@@ -290,6 +299,7 @@ def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, Ti
         FOLLOW_TIMER: lambda tx, timer, now: remedy_orders.order_changed(tx, context, timer, now),
         ESCALATION_TIMER: lambda tx, timer, now: escalation_is_due(tx, context, timer, now),
         REPAIR_TIMER: lambda tx, timer, now: limit_has_passed(tx, context, timer, now),
+        ISSUE_TIMER: lambda tx, timer, now: due_time_has_passed(tx, context, timer, now),
         ERASURE_TIMER: lambda tx, timer, now: erasure_is_due(tx, registry, timer, now),
         NUMBER_TIMER: lambda tx, timer, now: number_is_due(tx, registry, timer, now),
         FORGET_TIMER: lambda tx, timer, now: forget_envelopes(tx, registry, timer, now),

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from gateway.relay import at_rest
 from region_node.business.billing.kind import ACCOUNTS
 from region_node.business.orders.kind import ORDERS
+from region_node.care.bulletins.kind import BULLETINS
 from region_node.care.complaints.kind import COMPLAINTS
 from region_node.care.complaints.of_problems import complaints_of
+from region_node.care.issues.kind import ISSUES
 from region_node.customers.documents.kind import DOCUMENTS
 from region_node.customers.kind import CUSTOMERS
 from region_node.customers.notices.kind import NOTICES
@@ -34,6 +36,8 @@ KINDS: Sequence[RecordKind] = (
     AGREEMENTS,
     FAULTS,
     SUPPORT_REQUESTS,
+    ISSUES,
+    BULLETINS,
     NOTICES,
     SHARING,
     DOCUMENTS,

@@ -8,6 +8,8 @@ from gateway.api.region.v1 import (
     attachment_service_pb2,
     audit_service_pb2,
     billing_service_pb2,
+    bulletin_oversight_service_pb2,
+    bulletin_service_pb2,
     case_service_pb2,
     catalogue_service_pb2,
     complaint_import_service_pb2,
@@ -20,6 +22,8 @@ from gateway.api.region.v1 import (
     fault_service_pb2,
     followed_problem_service_pb2,
     improvement_service_pb2,
+    issue_oversight_service_pb2,
+    issue_service_pb2,
     measurement_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
@@ -37,6 +41,10 @@ from gateway.api.region.v1.alarm_service_pb2_grpc import add_AlarmServiceService
 from gateway.api.region.v1.attachment_service_pb2_grpc import add_AttachmentServiceServicer_to_server
 from gateway.api.region.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
 from gateway.api.region.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
+from gateway.api.region.v1.bulletin_oversight_service_pb2_grpc import (
+    add_BulletinOversightServiceServicer_to_server,
+)
+from gateway.api.region.v1.bulletin_service_pb2_grpc import add_BulletinServiceServicer_to_server
 from gateway.api.region.v1.case_service_pb2_grpc import add_CaseServiceServicer_to_server
 from gateway.api.region.v1.catalogue_service_pb2_grpc import add_CatalogueServiceServicer_to_server
 from gateway.api.region.v1.complaint_import_service_pb2_grpc import (
@@ -53,6 +61,8 @@ from gateway.api.region.v1.erasure_service_pb2_grpc import add_ErasureServiceSer
 from gateway.api.region.v1.fault_service_pb2_grpc import add_FaultServiceServicer_to_server
 from gateway.api.region.v1.followed_problem_service_pb2_grpc import add_FollowedProblemServiceServicer_to_server
 from gateway.api.region.v1.improvement_service_pb2_grpc import add_ImprovementServiceServicer_to_server
+from gateway.api.region.v1.issue_oversight_service_pb2_grpc import add_IssueOversightServiceServicer_to_server
+from gateway.api.region.v1.issue_service_pb2_grpc import add_IssueServiceServicer_to_server
 from gateway.api.region.v1.measurement_service_pb2_grpc import add_MeasurementServiceServicer_to_server
 from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
 from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
@@ -78,12 +88,14 @@ from region_node.business.billing.service import BillingService
 from region_node.business.catalogue.service import CatalogueService
 from region_node.business.orders.events_service import OrderEventService
 from region_node.business.orders.service import OrderService
+from region_node.care.bulletins.service import BulletinService
 from region_node.care.complaints.attachment_service import AttachmentService
 from region_node.care.complaints.case_service import CaseService
 from region_node.care.complaints.import_service import ComplaintImportService
 from region_node.care.complaints.service import ComplaintService
 from region_node.care.dossiers.service import DossierService
 from region_node.care.improvements.service import ImprovementService
+from region_node.care.issues.service import IssueService
 from region_node.customers.documents.service import DocumentPorts, DocumentService
 from region_node.customers.notices.service import NoticeService
 from region_node.customers.profiles_asked import ProfileApplication
@@ -102,7 +114,9 @@ from region_node.network.problems.service import FollowedProblemService
 from region_node.network.support.registry_service import SupportResourceService
 from region_node.network.support.service import SupportService
 from region_node.oversight.audit_service import AuditService
+from region_node.oversight.bulletin_service import BulletinOversightService
 from region_node.oversight.complaint_service import ComplaintOversightService
+from region_node.oversight.issue_service import IssueOversightService
 from region_node.oversight.service import OrderOversightService
 from region_node.requests.questions import Questions
 
@@ -121,7 +135,13 @@ class ServicePorts:
 
 def services(ports: ServicePorts) -> list[Service]:
     """All services of a node."""
-    return [*_of_business(ports), *_of_records(ports), *_of_the_network(ports), *_of_the_federation(ports)]
+    return [
+        *_of_business(ports),
+        *_of_records(ports),
+        *_of_the_network(ports),
+        *_of_the_federation(ports),
+        *_between_regions(ports),
+    ]
 
 
 def _of_business(ports: ServicePorts) -> list[Service]:
@@ -295,5 +315,32 @@ def _of_the_federation(ports: ServicePorts) -> list[Service]:
             audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],
             add_AuditServiceServicer_to_server,
             AuditService(store),
+        ),
+    ]
+
+
+def _between_regions(ports: ServicePorts) -> list[Service]:
+    """The services of issues and bulletins between regions."""
+    core, store, clock = ports.core, ports.store, ports.clock
+    return [
+        Service.of(
+            issue_service_pb2.DESCRIPTOR.services_by_name["IssueService"],
+            add_IssueServiceServicer_to_server,
+            IssueService(core.issues, store, clock),
+        ),
+        Service.of(
+            issue_oversight_service_pb2.DESCRIPTOR.services_by_name["IssueOversightService"],
+            add_IssueOversightServiceServicer_to_server,
+            IssueOversightService(core.context, core.issues, store, clock),
+        ),
+        Service.of(
+            bulletin_service_pb2.DESCRIPTOR.services_by_name["BulletinService"],
+            add_BulletinServiceServicer_to_server,
+            BulletinService(core.bulletins, store, clock),
+        ),
+        Service.of(
+            bulletin_oversight_service_pb2.DESCRIPTOR.services_by_name["BulletinOversightService"],
+            add_BulletinOversightServiceServicer_to_server,
+            BulletinOversightService(core.context, core.bulletins, store),
         ),
     ]

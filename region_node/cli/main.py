@@ -33,6 +33,8 @@ _PLACES: Final = {
     "agreements": "region_node.cli.agreements:agreements",
     "planned-outages": "region_node.cli.planned_outages:planned_outages",
     "support": "region_node.cli.support.support:support",
+    "issues": "region_node.cli.issues.issues:issues",
+    "bulletins": "region_node.cli.bulletins:bulletins",
     "experts": "region_node.cli.support.experts:experts",
     "spares": "region_node.cli.support.spares:spares",
 }

@@ -39,6 +39,8 @@ _SERVICES = (
     "planned_outage_service",
     "support_service",
     "support_resource_service",
+    "issue_service",
+    "bulletin_service",
     "retention_service",
 )
 _COMMANDS = {

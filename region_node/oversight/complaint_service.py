@@ -80,7 +80,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         require_length("reason", request.reason, rules.NOTE_LIMIT, required=True)
         if not 1 <= request.level <= REGULATOR:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="level", problem=f"not 1 to {REGULATOR}")
-        _require_administrator(request.administrator)
+        require_administrator(request.administrator)
         through = current_call().identity.path
         complaint = await self._store.write(lambda tx: self._raised(tx, request, through))
         return api.RaiseComplaintResponse(complaint=header_of(complaint))
@@ -94,7 +94,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         require_request_id(request.request_id)
         require_length("category", request.category, rules.CODE_LIMIT, required=True)
         require_length("reason", request.reason, rules.NOTE_LIMIT, required=True)
-        _require_administrator(request.administrator)
+        require_administrator(request.administrator)
         through = current_call().identity.path
         complaint = await self._store.write(lambda tx: self._reclassified(tx, request, through))
         return api.ReclassifyComplaintResponse(complaint=header_of(complaint))
@@ -181,6 +181,7 @@ class _Decided:
         return complaint
 
 
-def _require_administrator(name: str) -> None:
+def require_administrator(name: str) -> None:
+    """Raises Refused with REQUEST_INVALID unless a name is that of an administrator: `admin/<name>`."""
     if not _ADMINISTRATOR.fullmatch(name):
         raise Refused(Reason.REASON_REQUEST_INVALID, field="administrator", problem="not admin/ and a name")

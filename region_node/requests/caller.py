@@ -69,7 +69,33 @@ class OwnNode:
         return RequestKey(self.operator, self.request_id, hashlib.sha256(content).digest())
 
 
+@dataclass(frozen=True)
+class Administrator:
+    """An administrator of the federation, whose request a coordinator passes on."""
+
+    name: str
+    """For example `admin/root`."""
+    request_id: str
+    traceparent: str
+
+    @property
+    def operator(self) -> str:
+        """The operator of the record."""
+        return self.name
+
+    @property
+    def path(self) -> str:
+        """How the audit chain names it."""
+        return self.name
+
+    def key(self, content: bytes) -> RequestKey:
+        """See Caller."""
+        return RequestKey(self.name, self.request_id, hashlib.sha256(content).digest())
+
+
 Submitter = Caller | OwnNode
+Opener = Caller | Administrator
+"""A member of staff, or an administrator, who opens a record between regions."""
 
 
 def done_before(tx: Transaction, key: RequestKey) -> str | None:
@@ -99,7 +125,7 @@ def settle_asked(tx: Transaction, envelope_id: str, refused: Refused | None) -> 
         tx.publish(settled, about=settled.about)
 
 
-def note(tx: Transaction, caller: Submitter, action: str, subject: str, now: datetime) -> None:
+def note(tx: Transaction, caller: Submitter | Administrator, action: str, subject: str, now: datetime) -> None:
     """Keeps the audit row of an accepted request."""
     audit.append(tx, now=now, actor=caller.path, action=action, subject=subject)
 

@@ -67,16 +67,18 @@ def require_plausible(created: Timestamp, now: datetime) -> None:
 
 
 def commanded(kind: Followed[M, R], tx: Transaction, region: str, name: str, content: EnvelopeContent) -> M:
-    """The ticket of this region that its origin commands.
+    """The ticket of this region that its origin, or a helper, commands.
 
     Raises Refused with ENVELOPE_KIND_NOT_ALLOWED to any other sender. Raises as the records do for a ticket that is
     unknown, unreadable, or decided elsewhere.
     """
-    require_origin(kind, name, content)
     known = kind.records.read(tx, name)
+    helpers = () if known is None else kind.facts(known).helpers
+    if content.origin not in helpers or name != content.subject:
+        require_origin(kind, name, content)
     if known is None or kind.facts(known).owner != region:
         raise kind.records.not_found(name)
-    if kind.facts(known).origin != content.origin:
+    if content.origin not in (kind.facts(known).origin, *helpers):
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
     return known
 

@@ -40,6 +40,8 @@ class Facts:
     """Of the customer, E.164; empty for none."""
     home: str
     """The home region of the number as the ticket says it; empty for none."""
+    helpers: tuple[str, ...] = ()
+    """The other regions that follow the ticket, and command the owner."""
 
 
 def _anything(told: Message, now: datetime) -> None:

@@ -41,5 +41,6 @@ def send_about(
 
 
 def followers(facts: Facts) -> Sequence[str]:
-    """The regions that receive each version from the owner, each once: the origin, and the number's home region."""
-    return [each for each in dict.fromkeys((facts.origin, facts.home)) if each not in ("", facts.owner)]
+    """The regions that receive each version from the owner, each once: origin, home region of the number, helpers."""
+    regions = dict.fromkeys((facts.origin, facts.home, *facts.helpers))
+    return [each for each in regions if each not in ("", facts.owner)]

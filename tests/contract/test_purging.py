@@ -10,14 +10,29 @@ import pytest
 from deploy.local.postgresql import LocalPostgresql
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.region.v1.agreement_pb2 import Agreement, AgreementStatement
+from gateway.api.region.v1.bulletin_pb2 import Bulletin, BulletinContent
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.document_service_pb2 import DocumentUpload
 from gateway.api.region.v1.fault_pb2 import Fault, FaultReport, FaultState
+from gateway.api.region.v1.issue_pb2 import Issue, IssueRequest
 from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportRequest, SupportState
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.app.registered import KINDS
+from region_node.care.bulletins import rules as bulletin_rules
+from region_node.care.bulletins.kind import BULLETINS
+from region_node.care.bulletins.rows import (
+    BulletinFilter,
+    BulletinRow,
+    insert_bulletin,
+    list_bulletins,
+    next_bulletin_number,
+    note_read,
+)
+from region_node.care.issues import rules as issue_rules
+from region_node.care.issues.kind import ISSUES
+from region_node.care.issues.rows import IssueFilter, IssueRow, insert_issue, list_issues, next_issue_number
 from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
 from region_node.customers.documents.purging import Documents
 from region_node.customers.operations import keep_customer, keep_line
@@ -62,6 +77,8 @@ from tests.unit.situations import LINE
 OLD = datetime(2025, 11, 1, 8, tzinfo=UTC)
 PURGES_FAULTS = FAULTS.retention.purgers[DataClass.DATA_CLASS_FAULTS]
 PURGES_SUPPORT = SUPPORT_REQUESTS.retention.purgers[DataClass.DATA_CLASS_SUPPORT_REQUESTS]
+PURGES_ISSUES = ISSUES.retention.purgers[DataClass.DATA_CLASS_ISSUES]
+PURGES_BULLETINS = BULLETINS.retention.purgers[DataClass.DATA_CLASS_BULLETINS]
 DAY = timedelta(days=1)
 NOW = OLD + 400 * DAY
 
@@ -269,3 +286,42 @@ def test_support_requests_that_were_closed_long_ago_go_and_their_numbers_are_not
     newest, oldest = list_support_requests(tx, filters, None, 10).items
     assert (newest.id[-1], oldest.id[-1]) == ("4", "2")
     assert next_support_number(tx) == 5
+
+
+@pytest.mark.parametrize("limit", [1, 10])
+def test_issues_that_ended_long_ago_go_and_their_numbers_are_not_given_again(tx: Transaction, limit: int) -> None:
+    closed, decided, withdrawn = issue_rules.CLOSED, issue_rules.DECIDED, issue_rules.WITHDRAWN
+    for number, state, when in ((1, closed, OLD), (2, decided, OLD), (3, withdrawn, OLD), (4, closed, NOW)):
+        issue = Issue(
+            id=f"sichuan/I20251101-{number}",
+            state=state,
+            version=1,
+            request=IssueRequest(due_time=to_timestamp(when)),
+            origin_region="sichuan",
+            owner_region="sichuan",
+            create_time=to_timestamp(when),
+        )
+        insert_issue(tx, IssueRow(issue, ""), number, when)
+    assert purge(tx, PURGES_ISSUES, limit=limit).removed == 2
+    assert [each.id[-1] for each in list_issues(tx, IssueFilter(), None, 10).items] == ["4", "2"]
+    assert [each.id[-1] for each in list_issues(tx, IssueFilter(due_before=NOW), None, 10).items] == ["2"]
+    assert next_issue_number(tx) == 5
+
+
+def test_bulletins_go_long_after_their_validity_with_their_readings(tx: Transaction) -> None:
+    for number, end in ((1, OLD + DAY), (2, NOW + DAY)):
+        bulletin = Bulletin(
+            id=f"sichuan/B20251101-{number}",
+            state=bulletin_rules.PUBLISHED,
+            version=1,
+            content=BulletinContent(start_time=to_timestamp(OLD), end_time=to_timestamp(end)),
+            origin_region="sichuan",
+            regions=["sichuan"],
+            create_time=to_timestamp(OLD),
+        )
+        insert_bulletin(tx, BulletinRow(bulletin, ""), number)
+        assert [note_read(tx, bulletin.id, "sichuan", "wang", NOW) for _ in range(2)] == [True, False]
+    assert purge(tx, PURGES_BULLETINS, limit=10).removed == 1
+    assert [each.id[-1] for each in list_bulletins(tx, BulletinFilter(), None, 10).items] == ["2"]
+    assert tx.all(str, "SELECT bulletin_id FROM bulletin_reads") == ["sichuan/B20251101-2"]
+    assert next_bulletin_number(tx) == 3

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.api.region.v1.bulletin_pb2 import BulletinContent, BulletinSeverity
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand
 from gateway.api.region.v1.complaint_pb2 import (
     Complaint,
@@ -25,12 +26,15 @@ from gateway.api.region.v1.complaint_pb2 import (
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand
 from gateway.api.region.v1.fault_pb2 import FaultCause, FaultPlace, FaultReport, FaultSeverity
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
+from gateway.api.region.v1.issue_envelopes_pb2 import IssueCommand
+from gateway.api.region.v1.issue_pb2 import IssueRequest
+from gateway.api.region.v1.issue_service_pb2 import WorkOnIssueRequest
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision, ReviewOrderRequest
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportMeasurement
 from gateway.api.region.v1.support_service_pb2 import WorkOnSupportRequestRequest
-from gateway.api.types.v1.types_pb2 import Applicant, Channel, Money, Requester
+from gateway.api.types.v1.types_pb2 import Applicant, Channel, LocalizedText, Money, Requester
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.business.orders.rows import OrderFilter, list_orders
@@ -215,7 +219,36 @@ async def support(calm: Calm) -> None:
     await line.insist(lambda node: node.core.support.work(worker(HANDLING, "note"), note, 5.0))
 
 
-STORIES: Sequence[Story] = (orders, provided, complaints, cases, faults, support)
+async def issues(calm: Calm) -> None:
+    """An issue that another region decides late, with an action of the region that opened it."""
+    line, home = calm.line(HANDLING), calm.line(HOME)
+    due = to_timestamp(calm.wall.now() + timedelta(hours=1))
+    request = IssueRequest(subject="bills", description="differ", owner_region=HOME, due_time=due, staff_id="lin")
+    opened = await line.insist(lambda node: node.core.issues.open(worker(HANDLING, "issue"), request))
+    await calm.pass_time(timedelta(hours=2))
+    later = to_timestamp(calm.wall.now() + timedelta(days=1))
+    action = WorkOnIssueRequest.NewAction(region=HANDLING, staff_id="lin", text="compare", due_time=later)
+    decided = WorkOnIssueRequest(request_id="decide", issue_id=opened.id)
+    decided.decide.CopyFrom(WorkOnIssueRequest.Decide(text="by the receipt", actions=[action]))
+    await home.insist(lambda node: node.core.issues.work(worker(HOME, "decide"), decided, 0.0))
+    await calm.become_quiet()
+    done = WorkOnIssueRequest(request_id="report", issue_id=opened.id)
+    done.report.CopyFrom(IssueCommand.Report(action=1, text="compared", finished=True))
+    await line.insist(lambda node: node.core.issues.work(worker(HANDLING, "report"), done, 5.0))
+
+
+async def bulletins(calm: Calm) -> None:
+    """A bulletin to another region, which its staff reads."""
+    line, home = calm.line(HANDLING), calm.line(HOME)
+    text = LocalizedText(zh_cn="割接", en="cut-over")
+    content = BulletinContent(severity=BulletinSeverity.BULLETIN_SEVERITY_URGENT, title=text, text=text)
+    content.end_time.CopyFrom(to_timestamp(calm.wall.now() + timedelta(days=1)))
+    published = await line.insist(lambda node: node.core.bulletins.publish(worker(HANDLING, "publish"), content))
+    await calm.become_quiet()
+    await home.insist(lambda node: node.core.bulletins.read(worker(HOME, "read"), published.id))
+
+
+STORIES: Sequence[Story] = (orders, provided, complaints, cases, faults, support, issues, bulletins)
 
 
 MOST_TIMES = 5  # that one point is killed at in one story

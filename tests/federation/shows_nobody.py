@@ -11,6 +11,8 @@ SHOWS_NOBODY = {
     "OrderEventService.StreamOrderEvents": "the ids and states of orders",
     "ErasureService.GetErasure": "the region's own id of a customer, and counts",
     "ImprovementService.ListImprovementActions": "what a region does about causes, of no customer",
+    "BulletinService": "what regions tell each other, of no customer, and which staff has read it",
+    "IssueService": "what regions settle between them; a link names the record, nothing names a customer",
     "FollowedProblemService": "problems of the network, and how many customers they affect",
     "PlannedOutageService.ListPlannedOutages": "when a region works on its network",
     "SupportResourceService": "experts by staff id, and parts in store",

@@ -7,7 +7,9 @@ import pytest
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 from gateway.api.coordinator.v1 import administration_pb2, path_service_pb2
+from gateway.api.coordinator.v1 import bulletin_service_pb2 as overseen_bulletins_pb2
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as overseen_complaints_pb2
+from gateway.api.coordinator.v1 import issue_service_pb2 as overseen_issues_pb2
 from gateway.api.coordinator.v1 import planned_outage_registry_service_pb2 as held_windows_pb2
 from gateway.api.coordinator.v1 import problem_service_pb2 as found_problems_pb2
 from gateway.api.federation.v1 import federation_pb2
@@ -16,6 +18,8 @@ from gateway.api.region.v1 import (
     alarm_service_pb2,
     audit_service_pb2,
     billing_service_pb2,
+    bulletin_oversight_service_pb2,
+    bulletin_service_pb2,
     catalogue_service_pb2,
     complaint_import_service_pb2,
     complaint_oversight_service_pb2,
@@ -27,6 +31,8 @@ from gateway.api.region.v1 import (
     fault_service_pb2,
     followed_problem_service_pb2,
     improvement_service_pb2,
+    issue_oversight_service_pb2,
+    issue_service_pb2,
     measurement_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
@@ -59,6 +65,9 @@ FILES = (
     planned_outage_service_pb2,
     audit_service_pb2,
     billing_service_pb2,
+    bulletin_oversight_service_pb2,
+    bulletin_service_pb2,
+    overseen_bulletins_pb2,
     catalogue_service_pb2,
     complaint_import_service_pb2,
     complaint_oversight_service_pb2,
@@ -67,6 +76,9 @@ FILES = (
     erasure_service_pb2,
     fault_service_pb2,
     improvement_service_pb2,
+    issue_oversight_service_pb2,
+    issue_service_pb2,
+    overseen_issues_pb2,
     measurement_service_pb2,
     document_service_pb2,
     dossier_service_pb2,
@@ -88,8 +100,10 @@ SERVICES: dict[str, ServiceDescriptor] = {
 }
 OF_COORDINATORS = {
     "gateway.api.coordinator.v1.AuditOversightService",
+    "gateway.api.coordinator.v1.BulletinService",
     "gateway.api.coordinator.v1.ComplaintOversightService",
     "gateway.api.coordinator.v1.ConfigurationService",
+    "gateway.api.coordinator.v1.IssueService",
     "gateway.api.coordinator.v1.MembershipService",
     "gateway.api.coordinator.v1.OrderOversightService",
     "gateway.api.coordinator.v1.ProblemService",

@@ -34,6 +34,13 @@ from tests.federation.support_staff import SupportStaff
 CLOSED = ProductStatus.PRODUCT_STATUS_TERMINATED
 Fields = Mapping[str, object]
 WHO = {"staff_id": "clerk-7", "channel": "CHANNEL_COUNTER"}
+ISSUE: Fields = {"subject": "other", "description": "other", "owner_region": "guangdong", "due_time": "NOW"}
+BULLETIN: Fields = {
+    "severity": "BULLETIN_SEVERITY_URGENT",
+    "title": {"zh_cn": "其他", "en": "other"},
+    "text": {"zh_cn": "其他", "en": "other"},
+    "end_time": "NOW",
+}
 
 # RPCs with a request id: another content than that which was sent with it before. It is refused before it is looked at
 # closely, so that it need not be possible. TICKET_ID, ORDER, FAULT and NUMBER stand for those of the test.
@@ -53,9 +60,13 @@ ASKED_ONCE: Mapping[str, Fields] = {
         "category": "BILL_ROAM",
         "reason": "other",
     },
+    "coordinator.BulletinService.PublishBulletin": {"region": "guangdong", "content": BULLETIN},
+    "coordinator.IssueService.OpenIssue": {"issue": ISSUE},
     "region.AgreementService.CreateAgreement": {"number": "NUMBER", "service": "x", "template": "leased-line"},
     "region.AgreementService.EndAgreement": {"agreement_id": "x"},
     "region.AgreementService.NoteOutage": {"service": "x"},
+    "region.BulletinOversightService.PublishForAdministrator": {"content": BULLETIN, "administrator": "admin/root"},
+    "region.BulletinService.PublishBulletin": {"content": BULLETIN},
     "region.CaseService.AssignComplaint": {
         "ticket_id": "TICKET_ID",
         "region": "henan",
@@ -118,6 +129,12 @@ ASKED_ONCE: Mapping[str, Fields] = {
         "due_date": "2031-01-31",
     },
     "region.ImprovementService.FinishImprovementAction": {"action_id": "x", "outcome": "other"},
+    "region.IssueService.OpenIssue": {"issue": ISSUE},
+    "region.IssueService.WorkOnIssue": {"issue_id": "x", "note": "other"},
+    "region.IssueOversightService.OpenIssueForAdministrator": {
+        "issue": ISSUE,
+        "administrator": "admin/root",
+    },
     "region.OrderService.SubmitOrder": {
         "order": {
             "business": "PAY",
@@ -163,6 +180,8 @@ LATER_STATE: Mapping[str, str] = {
     "provider.FulfilmentService.Undo": "an order is undone once",
     "region.AlarmService.AcknowledgeAlarms": "an alarm was seen",
     "region.AlarmService.ClearAlarms": "an alarm is over",
+    "region.BulletinService.ReadBulletin": "a member of staff has read a bulletin",
+    "region.BulletinService.WithdrawBulletin": "a bulletin is withdrawn",
     "region.CustomerService.UpdateCustomer": "what the mask names is changed",
     "region.DocumentService.WithdrawDocument": "a document counts no more",
     "region.ErasureService.RestrictCustomer": "a customer is stored only",

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from google.protobuf.message import Message
 
 from gateway.api.federation.v1.federation_pb2 import AuditHead
+from gateway.api.region.v1 import bulletin_envelopes_pb2 as bulletins_api
 from gateway.api.region.v1 import complaint_envelopes_pb2 as complaints_api
 from gateway.api.region.v1 import fault_envelopes_pb2 as faults_api
+from gateway.api.region.v1 import issue_envelopes_pb2 as issues_api
 from gateway.api.region.v1 import outage_envelopes_pb2 as outages_api
 from gateway.api.region.v1 import support_envelopes_pb2 as support_api
 from gateway.api.region.v1.agreement_pb2 import PartOutage, ServiceConformance, ServiceOutage
 from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
+from gateway.api.region.v1.bulletin_pb2 import Bulletin
 from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.api.region.v1.customer_service_pb2 import QueryProfileRequest
 from gateway.api.region.v1.customer_status_envelopes_pb2 import CustomerStatusNotice
@@ -22,6 +25,7 @@ from gateway.api.region.v1.document_envelopes_pb2 import (
 )
 from gateway.api.region.v1.erasure_service_pb2 import CustomerStatus
 from gateway.api.region.v1.fault_pb2 import Fault
+from gateway.api.region.v1.issue_pb2 import Issue
 from gateway.api.region.v1.order_envelopes_pb2 import OrderErasure, OrderSubmission, OrderUpdate
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.retention_envelopes_pb2 import HoldUpdate
@@ -37,11 +41,13 @@ from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.time.clock import to_timestamp
 from tests.federation import test_complaint_envelopes, test_fault_envelopes
 from tests.federation.archive import Archive, scan
+from tests.federation.bulletin_staff import BulletinStaff
 from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.fault_reporter import FaultReporter
 from tests.federation.folder import Folder
 from tests.federation.forger import Forger, cancellation, not_delivered
+from tests.federation.issue_staff import IssueStaff
 from tests.federation.running import Federation
 from tests.federation.support_staff import LINK, SERVICE, SupportStaff
 from tests.later_version import with_later_choice
@@ -80,6 +86,8 @@ class Scene:
     attachment: str
     fault: Fault
     support: SupportRequest
+    issue: Issue
+    bulletin: Bulletin
 
 
 async def scene_of(federation: Federation, guangdong: Counter, sichuan: Counter) -> Scene:
@@ -93,8 +101,12 @@ async def scene_of(federation: Federation, guangdong: Counter, sichuan: Counter)
     fault = await test_fault_envelopes.taken_up(federation, number)
     south = SupportStaff(federation, "guangdong")
     support = await south.is_taken((await south.open(number, link=LINK)).id)
+    opener = IssueStaff(federation, "guangdong")
+    issue = await opener.is_taken((await opener.open("sichuan")).id)
+    bulletin = await BulletinStaff(federation, "guangdong").publishes("sichuan")
+    await BulletinStaff(federation, "sichuan").has(bulletin.id)
     complaint = await desk.get(filed.ticket_id)
-    return Scene(federation, number, order, paper, complaint, attachment, fault, support)
+    return Scene(federation, number, order, paper, complaint, attachment, fault, support, issue, bulletin)
 
 
 async def kept_of(scene: Scene) -> object:
@@ -109,6 +121,10 @@ async def kept_of(scene: Scene) -> object:
         await Folder(desk, scene.complaint.ticket_id).read(scene.attachment),
         await FaultReporter(federation, "guangdong").get(scene.fault.id),
         await SupportStaff(federation, "guangdong").get(scene.support.id),
+        await IssueStaff(federation, "guangdong").get(scene.issue.id),
+        await IssueStaff(federation, "sichuan").get(scene.issue.id),
+        await BulletinStaff(federation, "sichuan").listed(),
+        await BulletinStaff(federation, "guangdong").readers(scene.bulletin.id),
         paper,
         await Archive(guangdong).content(scene.number, scene.paper),
         federation.database("guangdong").rows("SELECT * FROM known_statuses"),
@@ -303,6 +319,41 @@ def of_the_network(scene: Scene) -> Table:
     }
 
 
+def of_bulletins(scene: Scene) -> Table:
+    """Bulletins between regions."""
+    lie = Bulletin()
+    lie.CopyFrom(scene.bulletin)
+    lie.version += 5
+    read = bulletins_api.BulletinRead(bulletin_id=lie.id, staff_id="wang")
+    return {
+        EnvelopeKind.ENVELOPE_KIND_BULLETIN: Forged(
+            "the region that published it", "sichuan", bulletins_api.BulletinUpdate(bulletin=lie), lie.id
+        ),
+        EnvelopeKind.ENVELOPE_KIND_BULLETIN_READ: Forged(
+            "a region to which it is addressed, of its own staff", "guangdong", read, lie.id
+        ),
+    }
+
+
+def of_issues(scene: Scene) -> Table:
+    """Issues between regions."""
+    lie = Issue()
+    lie.CopyFrom(scene.issue)
+    lie.version, lie.owner_region = scene.issue.version + 5, LIAR
+    note = issues_api.IssueCommand(issue_id=lie.id, staff_id="wang", note=issues_api.IssueCommand.Note(text="forged"))
+    return {
+        EnvelopeKind.ENVELOPE_KIND_ISSUE_COMMAND: Forged(
+            "the region that opened it, or a helper", "sichuan", note, lie.id
+        ),
+        EnvelopeKind.ENVELOPE_KIND_ISSUE_UPDATE: Forged(
+            "the owner region, to the origin region and to helpers",
+            "guangdong",
+            issues_api.IssueUpdate(issue=lie),
+            lie.id,
+        ),
+    }
+
+
 async def test_no_kind_of_envelope_is_believed_of_a_region_that_may_not_say_it(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
@@ -314,6 +365,8 @@ async def test_no_kind_of_envelope_is_believed_of_a_region_that_may_not_say_it(
         **of_documents(scene),
         **of_complaints(scene),
         **of_the_network(scene),
+        **of_issues(scene),
+        **of_bulletins(scene),
     }
     kinds = {kind for kind in EnvelopeKind.values() if kind != EnvelopeKind.ENVELOPE_KIND_UNSPECIFIED}
     assert {EnvelopeKind.Name(kind) for kind in kinds ^ set(table)} == set(), "each kind says who may send it"

@@ -9,10 +9,12 @@ from google.protobuf.message import Message
 
 from gateway.api.region.v1 import complaint_envelopes_pb2 as complaints
 from gateway.api.region.v1 import fault_envelopes_pb2 as faults
+from gateway.api.region.v1 import issue_envelopes_pb2 as issues
 from gateway.api.region.v1 import order_envelopes_pb2 as orders
 from gateway.api.region.v1 import support_envelopes_pb2 as support
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest, ComplaintState
 from gateway.api.region.v1.fault_pb2 import Fault, FaultPlace, FaultReport, FaultState
+from gateway.api.region.v1.issue_pb2 import Issue, IssueRequest, IssueState
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportMeasurement, SupportRequest, SupportState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
@@ -30,6 +32,8 @@ from region_node.care.complaints.attachment_contents import AttachmentApplicatio
 from region_node.care.complaints.keeping import add_complaint
 from region_node.care.complaints.relayed import ComplaintEnvelopes
 from region_node.care.complaints.rows import COMPLAINT, ComplaintRow
+from region_node.care.issues.relayed import IssueEnvelopes
+from region_node.care.issues.rows import ISSUE, IssueRow, insert_issue
 from region_node.network.faults import rows as fault_rows
 from region_node.network.faults.relayed import FaultEnvelopes
 from region_node.network.faults.rows import FAULT, FaultRow, insert_fault
@@ -95,6 +99,23 @@ def new_support(name: str, origin: str, owner: str) -> SupportRequest:
     return found
 
 
+def new_issue(name: str, origin: str, owner: str) -> Issue:
+    due = to_timestamp(NOW + timedelta(days=3))
+    found = Issue(
+        id=name,
+        request=IssueRequest(
+            subject="bills", description="differ", owner_region=owner, due_time=due, staff_id=STAFF.staff_id
+        ),
+        origin_region=origin,
+        owner_region=owner,
+        operator="counter",
+        create_time=to_timestamp(NOW),
+        state=IssueState.ISSUE_STATE_ACKNOWLEDGED,
+    )
+    found.state_changes.add(state=found.state, time=found.create_time, author=f"{origin}/{STAFF.staff_id}")
+    return found
+
+
 def new_fault(name: str, origin: str, owner: str) -> Fault:
     place = FaultPlace(site="chengdu", region=HERE)
     found = Fault(
@@ -138,6 +159,10 @@ def new_order(name: str, origin: str, owner: str) -> Order:
 
 def store_support(tx: Transaction, message: Message) -> None:
     insert_support_request(tx, SupportRow(cast(SupportRequest, message), ""), 0, NOW)
+
+
+def store_issue(tx: Transaction, message: Message) -> None:
+    insert_issue(tx, IssueRow(cast(Issue, message), ""), 0, NOW)
 
 
 def store_fault(tx: Transaction, message: Message) -> None:
@@ -190,6 +215,35 @@ def _of_support() -> Kind:
             lambda each: support.SupportUpdate(request=cast(SupportRequest, each)),
         ),
         SUPPORT.prefix,
+    )
+
+
+def _of_issues() -> Kind:
+    def note(name: str, author: str, text: str) -> issues.IssueCommand:
+        return issues.IssueCommand(issue_id=name, staff_id=author, note=issues.IssueCommand.Note(text=text))
+
+    return Kind(
+        "issue",
+        new_issue,
+        "origin_region",
+        "owner_region",
+        "create_time",
+        ISSUE.fixed,
+        IssueState.ISSUE_STATE_CLOSED,
+        lambda context: IssueEnvelopes(context).kinds(),
+        store_issue,
+        ISSUE.records.read,
+        ISSUE.records.subject,
+        (
+            EnvelopeKind.ENVELOPE_KIND_ISSUE_COMMAND,
+            lambda each: issues.IssueCommand(
+                issue_id=cast(Issue, each).id, staff_id=STAFF.staff_id, open=cast(Issue, each)
+            ),
+        ),
+        (EnvelopeKind.ENVELOPE_KIND_ISSUE_COMMAND, note),
+        lambda name: note(name, STAFF.staff_id, "so"),
+        (EnvelopeKind.ENVELOPE_KIND_ISSUE_UPDATE, lambda each: issues.IssueUpdate(issue=cast(Issue, each))),
+        ISSUE.prefix,
     )
 
 
@@ -293,4 +347,4 @@ def _of_orders() -> Kind:
 
 def all_kinds() -> Sequence[Kind]:
     """Every kind of record about which regions tell each other."""
-    return (_of_support(), _of_faults(), _of_complaints(), _of_orders())
+    return (_of_support(), _of_issues(), _of_faults(), _of_complaints(), _of_orders())

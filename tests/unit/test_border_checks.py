@@ -8,7 +8,9 @@ from typing import cast
 
 import pytest
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway.api.region.v1.issue_pb2 import Issue
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, is_temporary, reason_name
@@ -20,6 +22,7 @@ from gateway.store.sqlite import SqliteTransaction
 from gateway.time.clock import to_timestamp
 from region_node.business.orders.rows import ORDER
 from region_node.care.complaints.rows import COMPLAINT
+from region_node.care.issues.rows import ISSUE
 from region_node.network.faults.rows import FAULT
 from region_node.network.support.rows import SUPPORT
 from region_node.records.stored import Records
@@ -429,8 +432,12 @@ def test_an_answer_tells_of_nothing_but_what_was_sent_there(borders: Sequence[Bo
         return border.stored() is None
 
     def implausible(border: Border) -> bytes:
-        """A fault without an outage, a complaint above every level."""
-        spoil = {"fault": having("outages", None), "complaint": having("level", 9)}.get(border.kind.name)
+        """A fault without an outage, a complaint above every level, an issue that is due at no time."""
+        spoil = {
+            "fault": having("outages", None),
+            "complaint": having("level", 9),
+            "issue": lambda each: cast(Issue, each).actions.add().due_time.MergeFrom(Timestamp(seconds=2**60)),
+        }.get(border.kind.name)
         return b"" if spoil is None else border.version(2, spoil).SerializeToString()
 
     table: Sequence[Row] = (
@@ -468,4 +475,5 @@ def test_the_fields_of_the_origin_are_fields_of_the_message() -> None:
     def unknown(ticket: Followed[M, R]) -> set[str]:
         return set(ticket.fixed) - set(ticket.records.message.DESCRIPTOR.fields_by_name)
 
-    assert (unknown(SUPPORT), unknown(FAULT), unknown(COMPLAINT), unknown(ORDER)) == (set(), set(), set(), set())
+    found = (unknown(SUPPORT), unknown(ISSUE), unknown(FAULT), unknown(COMPLAINT), unknown(ORDER))
+    assert found == (set(), set(), set(), set(), set())

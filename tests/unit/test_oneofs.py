@@ -49,6 +49,7 @@ RECORDED = {"region.v1.FaultStep.step"}  # made by what is done, which names the
 COMMANDS = {  # tests/unit/test_border_checks.py
     "region.v1.ComplaintCommand.command",
     "region.v1.FaultCommand.command",
+    "region.v1.IssueCommand.command",
     "region.v1.OrderCommand.command",
     "region.v1.SupportCommand.command",
 }

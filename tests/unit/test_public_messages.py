@@ -7,7 +7,9 @@ from google.protobuf.descriptor import Descriptor, FileDescriptor
 from google.protobuf.descriptor_pool import Default
 
 from region_node.business.orders.rows import ORDER_RECORDS
+from region_node.care.bulletins.rows import BULLETIN_RECORDS
 from region_node.care.complaints.rows import COMPLAINT_RECORDS
+from region_node.care.issues.rows import ISSUE_RECORDS
 from region_node.network.faults.rows import FAULT_RECORDS
 from region_node.network.support.rows import SUPPORT_RECORDS
 from region_node.schema import PACKAGES
@@ -47,7 +49,7 @@ def carrying(messages: Iterable[Descriptor], names: Iterable[str]) -> Iterator[s
 
 def test_a_record_is_stored_as_callers_see_it_and_its_private_columns_are_fields_of_nothing() -> None:
     seen = answered()
-    for records in (ORDER_RECORDS, COMPLAINT_RECORDS, FAULT_RECORDS, SUPPORT_RECORDS):
+    for records in (ORDER_RECORDS, COMPLAINT_RECORDS, FAULT_RECORDS, SUPPORT_RECORDS, ISSUE_RECORDS, BULLETIN_RECORDS):
         assert records.message.DESCRIPTOR.full_name in seen
     with closing(empty_database(*PACKAGES)) as connection:
         for table, columns in PRIVATE.items():

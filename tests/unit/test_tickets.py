@@ -25,7 +25,7 @@ from region_node.tickets.sending import followers
 from tests.empty_database import empty_database
 
 ROOT = Path(__file__).parents[2]
-TICKETS = ("network/support", "network/faults", "care/complaints")
+TICKETS = ("network/support", "network/faults", "care/complaints", "care/issues")
 NOW = datetime(2030, 6, 15, 4, 0, tzinfo=UTC)
 OPEN, ENDED = OrderState.ORDER_STATE_ACKNOWLEDGED, OrderState.ORDER_STATE_CANCELLED
 
@@ -129,6 +129,22 @@ def test_its_origin_follows_the_owner_until_it_ends_and_keeps_its_own_words(tx: 
     assert ended == new(version=2, state=ENDED)
     assert DISPUTE.next_version("guangdong", new(version=2, state=ENDED), new(version=3)) is None
     assert DISPUTE.next_version("sichuan", new(version=1), changed) is None, "of its own"
+
+
+def test_a_helper_follows_each_version_and_commands_the_owner(tx: SqliteTransaction) -> None:
+    helped = replace(DISPUTE, facts=lambda each: replace(facts(each), helpers=("henan", "sichuan")))
+    store(tx, new(version=1))
+    assert followers(helped.facts(new())) == ["guangdong", "henan"]
+
+    def commanded(origin: str, subject: str) -> Order:
+        content = EnvelopeContent(origin=origin, destination="sichuan", subject=subject)
+        return border.commanded(helped, tx, "sichuan", "guangdong/P1", content)
+
+    assert commanded("henan", "guangdong/P1") == commanded("guangdong", "guangdong/P1") == new(version=1)
+    for origin, subject in (("hubei", "guangdong/P1"), ("henan", "guangdong/P2")):
+        with pytest.raises(Refused) as raised:
+            commanded(origin, subject)
+        assert raised.value.reason == Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED
 
 
 def test_a_refused_filing_is_kept_and_the_log_has_the_name_of_the_reason_alone(

@@ -38,17 +38,23 @@ def notify_recipients(
     due: datetime,
 ) -> None:
     """Adds notices to every sink about levels that this region has just reached: immediate, or for `due`."""
+    add_notices(tx, context, [raised(complaint, each) for each in reached], now, due=due)
+
+
+def add_notices(
+    tx: Transaction, context: RegionContext, reached: Sequence[RaisedComplaint], now: datetime, *, due: datetime
+) -> None:
+    """Adds notices to every sink that receives their level. A ticket has one notice of each level."""
     rows: list[dict[str, Value]] = [
         {
-            "ticket_id": complaint.ticket_id,
+            "ticket_id": each.ticket_id,
             "level": each.level,
             "sink": sink,
-            "content": content,
+            "content": each.SerializeToString(),
             "now": to_microseconds(now),
             "due": to_microseconds(due),
         }
         for each in reached
-        for content in [raised(complaint, each).SerializeToString()]
         for sink, lowest in context.sinks.items()
         if each.level >= lowest
     ]
@@ -81,6 +87,11 @@ def forgo(tx: Transaction, ticket_id: str, highest: int) -> set[int]:
         [{"ticket_id": ticket_id, "level": each} for each in sorted(found)],
     )
     return found
+
+
+def remove_notices(tx: Transaction, ticket_id: str) -> None:
+    """Removes all notices about a ticket."""
+    tx.execute("DELETE FROM escalation_notices WHERE ticket_id = :ticket_id", ticket_id=ticket_id)
 
 
 def raised(complaint: Complaint, reached: Escalation) -> RaisedComplaint:

@@ -81,6 +81,10 @@ class _DataClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataClass.V
     """Cleared alarms of the network."""
     DATA_CLASS_SUPPORT_REQUESTS: _DataClass.ValueType  # 55
     """Closed support requests, with the notes of both regions."""
+    DATA_CLASS_ISSUES: _DataClass.ValueType  # 65
+    """Closed and withdrawn issues between regions."""
+    DATA_CLASS_BULLETINS: _DataClass.ValueType  # 68
+    """Bulletins whose validity is over, with their readings."""
 
 class DataClass(_DataClass, metaclass=_DataClassEnumTypeWrapper):
     """A class of records that a region keeps for the period of a rule."""
@@ -137,6 +141,10 @@ DATA_CLASS_ALARMS: DataClass.ValueType  # 48
 """Cleared alarms of the network."""
 DATA_CLASS_SUPPORT_REQUESTS: DataClass.ValueType  # 55
 """Closed support requests, with the notes of both regions."""
+DATA_CLASS_ISSUES: DataClass.ValueType  # 65
+"""Closed and withdrawn issues between regions."""
+DATA_CLASS_BULLETINS: DataClass.ValueType  # 68
+"""Bulletins whose validity is over, with their readings."""
 Global___DataClass: _TypeAlias = DataClass  # noqa: Y015
 
 class _RetentionStart:

@@ -420,6 +420,8 @@ class _EscalationTriggerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Esc
     """Half the time of a case of several regions used, and a part of it without an assignee."""
     ESCALATION_TRIGGER_ADMINISTRATOR: _EscalationTrigger.ValueType  # 20
     """Decision of an administrator of the federation."""
+    ESCALATION_TRIGGER_REGION_ASKED: _EscalationTrigger.ValueType  # 21
+    """Request of a region with a part in an issue."""
 
 class EscalationTrigger(_EscalationTrigger, metaclass=_EscalationTriggerEnumTypeWrapper):
     """Reasons for an escalation."""
@@ -462,6 +464,8 @@ ESCALATION_TRIGGER_WITHOUT_PLAN: EscalationTrigger.ValueType  # 17
 """Half the time of a case of several regions used, and a part of it without an assignee."""
 ESCALATION_TRIGGER_ADMINISTRATOR: EscalationTrigger.ValueType  # 20
 """Decision of an administrator of the federation."""
+ESCALATION_TRIGGER_REGION_ASKED: EscalationTrigger.ValueType  # 21
+"""Request of a region with a part in an issue."""
 Global___EscalationTrigger: _TypeAlias = EscalationTrigger  # noqa: Y015
 
 @_typing.final

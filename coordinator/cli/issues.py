@@ -1,0 +1,98 @@
+"""`coordinator issues`."""
+
+from datetime import UTC, datetime
+
+import click
+
+from coordinator.cli.asking import Asking, asks
+from coordinator.cli.exit_codes import EPILOG
+from coordinator.cli.output import tell_unanswered, titled, told_due
+from gateway.api.coordinator.v1 import issue_service_pb2 as contract
+from gateway.api.coordinator.v1.issue_service_pb2 import CountIssuesResponse
+from gateway.api.coordinator.v1.issue_service_pb2_grpc import IssueServiceStub
+from gateway.api.region.v1.issue_oversight_service_pb2 import IssueHeader
+from gateway.api.region.v1.issue_pb2 import IssueState
+from gateway.cli.asking import limit_option, request_option
+from gateway.cli.issue_options import issue_options, issue_request
+from gateway.cli.table import Table, TableColumn
+from gateway.wording.languages import translated
+from gateway.wording.terms import region_name
+from gateway.wording.words import word
+
+_COUNTS = Table[CountIssuesResponse.RegionIssues](
+    TableColumn("region", lambda each: region_name(each.region)),
+    TableColumn("open", lambda each: str(each.counts.open)),
+    TableColumn("overdue", lambda each: str(each.counts.overdue)),
+    TableColumn("escalated", lambda each: str(each.counts.escalated)),
+    TableColumn("closed", lambda each: str(each.counts.closed)),
+)
+
+
+@click.group(epilog=EPILOG)
+def issues() -> None:
+    """Issues between regions: open them, see which are overdue, and how many each region has."""
+
+
+@issues.command("open", epilog=EPILOG)
+@asks(*issue_options(), request_option)
+@click.argument("subject")
+def open_command(
+    asking: Asking,
+    subject: str,
+    description: str,
+    owner: str,
+    helpers: tuple[str, ...],
+    due: str,
+    links: tuple[str, ...],
+) -> None:
+    """Open an issue with SUBJECT, which the owner region is to decide. Your name stands in its audit chain.
+
+    \b
+    Examples:
+      coordinator issues open "bills differ" --description "the cut-off of November" --owner sichuan \\
+        --helper henan --due 2026-12-20T18:00+08:00
+    """
+    request = contract.OpenIssueRequest(issue=issue_request(subject, description, owner, helpers, due, links))
+    response = asking.ask(lambda channel: IssueServiceStub(channel).OpenIssue, request)
+    asking.show(response, _headers(datetime.now(UTC)), [response.issue], titled(translated("Issues")))
+
+
+@issues.command("list", epilog=EPILOG)
+@asks(limit_option("At most so many, those that are due first."))
+def list_issues(asking: Asking) -> None:
+    """List the open issues of all regions by due time, so that overdue ones come first.
+
+    \b
+    Examples:
+      coordinator issues list
+    """
+    response = asking.ask(
+        lambda channel: IssueServiceStub(channel).ListIssueHeaders, contract.ListIssueHeadersRequest()
+    )
+    asking.show(response, _headers(datetime.now(UTC)), response.issues, titled(translated("Issues")))
+    tell_unanswered(response.unanswered)
+
+
+@issues.command(epilog=EPILOG)
+@asks()
+def count(asking: Asking) -> None:
+    """Count the issues of each region: open, overdue, escalated, closed.
+
+    \b
+    Examples:
+      coordinator issues count
+    """
+    response = asking.ask(lambda channel: IssueServiceStub(channel).CountIssues, contract.CountIssuesRequest())
+    asking.show(response, _COUNTS, response.regions)
+    tell_unanswered(response.unanswered)
+
+
+def _headers(now: datetime) -> Table[IssueHeader]:
+    return Table(
+        TableColumn("issue", lambda each: each.id),
+        TableColumn("state", lambda each: word(IssueState.Name(each.state), "ISSUE_STATE_")),
+        TableColumn("owner region", lambda each: region_name(each.owner_region)),
+        TableColumn("due", lambda each: told_due(each.due_time, now)),
+        TableColumn("open actions", lambda each: str(each.open_actions)),
+        TableColumn("escalations", lambda each: str(each.escalations)),
+    )

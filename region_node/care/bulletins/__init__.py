@@ -1,0 +1,1 @@
+"""Bulletins between regions, in both languages, whose readers are known."""

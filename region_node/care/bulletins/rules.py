@@ -1,0 +1,90 @@
+"""The checks of a bulletin, and its readers by region. Pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from gateway.api.region.v1.bulletin_pb2 import (
+    Bulletin,
+    BulletinContent,
+    BulletinReaders,
+    BulletinReading,
+    BulletinSeverity,
+    BulletinState,
+)
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.errors import Refused
+from gateway.time.clock import from_timestamp
+from region_node.requests.checks import invalid, require_length, require_name, require_size
+
+PUBLISHED = BulletinState.BULLETIN_STATE_PUBLISHED
+WITHDRAWN = BulletinState.BULLETIN_STATE_WITHDRAWN
+
+TITLE_LIMIT = 200  # characters in each language
+TEXT_LIMIT = 4000  # characters in each language
+MOST_ADDRESSEES = 100
+MOST_STAFF = 50  # of one region
+
+
+def require_content(content: BulletinContent, require_region: Callable[[str], object]) -> None:
+    """Raises Refused with REQUEST_INVALID for malformed content, and as `require_region` for an unknown region."""
+    if not content.severity or content.severity not in BulletinSeverity.values():
+        raise invalid("content.severity", "not set", "未填写")
+    _require_text("content.title", content.title, TITLE_LIMIT)
+    _require_text("content.text", content.text, TEXT_LIMIT)
+    if not content.HasField("end_time") or not _is_period(content):
+        raise invalid("content.end_time", "no period of validity", "有效期不正确")
+    regions = [each.region for each in content.addressees]
+    if len(regions) > MOST_ADDRESSEES or len(set(regions)) < len(regions):
+        problem = f"more than {MOST_ADDRESSEES}, or a region twice"
+        raise invalid("content.addressees", problem, f"超过{MOST_ADDRESSEES}个或地区重复")
+    for each in content.addressees:
+        require_region(each.region)
+        if len(each.staff_ids) > MOST_STAFF or len(set(each.staff_ids)) < len(each.staff_ids):
+            problem = f"more than {MOST_STAFF}, or one twice"
+            raise invalid("content.addressees.staff_ids", problem, f"超过{MOST_STAFF}人或重复")
+        for staff_id in each.staff_ids:
+            require_name("content.addressees.staff_ids", staff_id)
+    require_size(content.ByteSize())
+
+
+def require_valid_at(content: BulletinContent, now: datetime) -> None:
+    """Raises Refused with REQUEST_INVALID for content whose validity is over."""
+    if from_timestamp(content.end_time) <= now:
+        raise invalid("content.end_time", "is not in the future", "不是将来的时间")
+
+
+def require_plausible(bulletin: Bulletin, now: datetime) -> None:
+    """Raises Refused with ENVELOPE_INVALID for a period of validity outside of the calendar."""
+    if not _is_period(bulletin.content):
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no period of validity")
+
+
+def readers(
+    bulletin: Bulletin, known: Mapping[str, Sequence[BulletinReading]], regions: Sequence[str]
+) -> Sequence[BulletinReaders]:
+    """The readers of a bulletin in some of its regions, by the readings that are `known` of each."""
+    wanted = {each.region: each.staff_ids for each in bulletin.content.addressees}
+    found = []
+    for region in regions:
+        readings = known.get(region, ())
+        missing = sorted(set(wanted.get(region, ())) - {each.staff_id for each in readings})
+        found.append(
+            BulletinReaders(
+                region=region, readings=readings, missing_staff_ids=missing, complete=bool(readings) and not missing
+            )
+        )
+    return found
+
+
+def _require_text(field: str, text: LocalizedText, limit: int) -> None:
+    require_length(f"{field}.zh_cn", text.zh_cn, limit, required=True)
+    require_length(f"{field}.en", text.en, limit, required=True)
+
+
+def _is_period(content: BulletinContent) -> bool:
+    """Whether both times are of the calendar, and the end is behind the start."""
+    try:
+        return from_timestamp(content.start_time) < from_timestamp(content.end_time)
+    except (OverflowError, ValueError):
+        return False

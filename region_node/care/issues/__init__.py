@@ -1,0 +1,1 @@
+"""Issues between regions: one region decides, others help, and every action is tracked to its end."""

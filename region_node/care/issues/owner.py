@@ -1,0 +1,149 @@
+"""The owner region's decisions on an issue. One transaction each.
+
+Every Refused comes before the first write.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
+from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
+from gateway.api.region.v1.issue_envelopes_pb2 import IssueCommand
+from gateway.api.region.v1.issue_pb2 import Issue
+from gateway.api.region.v1.issue_service_pb2 import WorkOnIssueRequest
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import audit
+from gateway.errors import Refused
+from gateway.process import failpoints
+from gateway.store.port import Transaction
+from gateway.store.timers import Timer, cancel_timer, set_timer
+from region_node.care.escalations.rows import add_notices
+from region_node.care.issues import rules
+from region_node.care.issues.rows import ISSUE_RECORDS, IssueRow, find_issue, insert_issue, require_issue, update_issue
+from region_node.care.issues.sending import send_updates
+from region_node.node.context import RegionContext
+
+ISSUE_TIMER = "issue-due"  # the next due time of an issue
+_LEVELS = (3, 4)  # of the first and of the second escalation: the coordinator, the executive
+
+
+def take(context: RegionContext, issue: Issue) -> None:
+    """Makes this region the owner. `issue` is changed in place; the caller stores it."""
+    issue.owner_region = context.region
+    issue.version = 1
+
+
+def insert_taken(
+    tx: Transaction,
+    context: RegionContext,
+    row: IssueRow,
+    number: int,
+    now: datetime,
+    *,
+    informed: Sequence[str] = (),
+) -> None:
+    """Stores a new issue of this region, watches its due time, and updates the followers but `informed`."""
+    insert_issue(tx, row, number, now)
+    watch(tx, row.issue)
+    send_updates(tx, context, row, now, informed=informed)
+
+
+def apply_command(tx: Transaction, context: RegionContext, asked: IssueCommand, region: str, now: datetime) -> Issue:
+    """Executes a command of the origin region, or of a helper. Raises Refused before the first write."""
+    row = require_issue(tx, asked.issue_id)
+    issue, author = row.issue, rules.author_of(region, asked.staff_id)
+    match asked.WhichOneof("command"):
+        case "note":
+            rules.note(issue, author, asked.note.text, now)
+        case "report":
+            told = asked.report
+            rules.report(issue, region, author, told.action, told.text, now, finished=told.finished)
+        case "escalate":
+            rules.escalate(issue, author, asked.escalate.reason, now)
+        case "withdraw":
+            if region != issue.origin_region:
+                raise Refused(Reason.REASON_ISSUE_NOT_RESPONSIBLE, region=issue.origin_region)
+            rules.withdraw(issue, author, asked.withdraw.reason, now)
+        case _:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="none is set")
+    # The sender gets the version by the answer to its command.
+    keep(tx, context, row, now, informed=(region,))
+    return issue
+
+
+def work(tx: Transaction, context: RegionContext, asked: WorkOnIssueRequest, staff_id: str, now: datetime) -> Issue:
+    """Executes a step that only this region's staff may take. Raises Refused before the first write."""
+    row = require_issue(tx, asked.issue_id)
+    issue, author = row.issue, rules.author_of(context.region, staff_id)
+    match asked.WhichOneof("step"):
+        case "take_up":
+            rules.require_state(issue, "take_up", rules.ACKNOWLEDGED)
+            rules.enter(issue, rules.IN_PROGRESS, now=now, author=author)
+        case "decide":
+            rules.decide(issue, author, asked.decide, now)
+        case "add_actions":
+            rules.add_actions(issue, asked.add_actions.actions, now)
+        case "add_helper":
+            context.federation.region(asked.add_helper)
+            rules.add_helper(issue, asked.add_helper)
+        case "close":
+            rules.close(issue, author, now)
+        case _:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="step", problem="none is set")
+    keep(tx, context, row, now)
+    return issue
+
+
+def due_time_has_passed(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
+    """Escalates an issue of this region whose decision, action or closing is overdue."""
+    row = find_issue(tx, timer.subject)
+    if row is None or row.issue.owner_region != context.region or not rules.escalate_overdue(row.issue, now):
+        return
+    failpoints.reach("issue-late.before-commit")
+    keep(tx, context, row, now)
+
+
+def keep(
+    tx: Transaction, context: RegionContext, row: IssueRow, now: datetime, *, informed: Sequence[str] = ()
+) -> None:
+    """Stores a decision with its consequences, and updates the followers but `informed`."""
+    issue = row.issue
+    known = ISSUE_RECORDS.column(tx, issue.id, "escalations")
+    issue.version += 1
+    update_issue(tx, issue, now)
+    watch(tx, issue)
+    _tell_body(tx, context, issue, known if isinstance(known, int) else 0, now)
+    send_updates(tx, context, row, now, informed=informed)
+
+
+def watch(tx: Transaction, issue: Issue) -> None:
+    """Sets the timer of the next due time, or removes one without effect."""
+    timer_id, due = f"{ISSUE_TIMER}/{issue.id}", rules.next_limit(issue)
+    if due is None:
+        cancel_timer(tx, timer_id)
+    else:
+        set_timer(tx, timer_id, kind=ISSUE_TIMER, subject=issue.id, due=due)
+
+
+def _tell_body(tx: Transaction, context: RegionContext, issue: Issue, known: int, now: datetime) -> None:
+    """Notifies the escalation recipients of the first and the second escalation.
+
+    Each escalation behind the `known` ones has an audit row.
+    """
+    for index, each in enumerate(issue.escalations[known:], known):
+        trigger = EscalationTrigger.Name(each.trigger)
+        actor = f"region/{context.region}"
+        audit.append(tx, now=now, actor=actor, action="EscalateIssue", subject=issue.id, detail=trigger)
+        if index < len(_LEVELS):
+            told = RaisedComplaint(
+                id=f"{issue.id}/L{_LEVELS[index]}",
+                ticket_id=issue.id,
+                level=_LEVELS[index],
+                trigger=each.trigger,
+                due_time=each.due_time if each.HasField("due_time") else None,
+                time=each.time,
+                region=context.region,
+                origin_region=issue.origin_region,
+                owner_region=issue.owner_region,
+            )
+            add_notices(tx, context, [told], now, due=now)

@@ -1,0 +1,81 @@
+"""How issues between regions are shown to people."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import click
+
+from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
+from gateway.api.region.v1.issue_pb2 import Issue, IssueAction, IssueLinkKind, IssueState
+from gateway.cli.table import Table, TableColumn, show_timeline
+from gateway.time.clock import from_timestamp
+from gateway.wording.languages import translated
+from gateway.wording.terms import region_name
+from gateway.wording.times import told_if_set, told_time
+from gateway.wording.words import word
+from region_node.care.issues.rules import open_actions
+
+ISSUES = Table[Issue](
+    TableColumn("issue", lambda each: each.id),
+    TableColumn("state", lambda each: _state(each.state)),
+    TableColumn("owner region", lambda each: region_name(each.owner_region)),
+    TableColumn("opened", lambda each: told_time(each.create_time), only_wide=True),
+    TableColumn("to be decided by", lambda each: told_if_set(each.request.due_time)),
+    TableColumn("open actions", lambda each: str(len(open_actions(each)))),
+    TableColumn("subject", lambda each: each.request.subject),
+)
+"""The table of issues."""
+_ACTIONS = Table[IssueAction](
+    TableColumn("action", lambda each: str(each.number)),
+    TableColumn("region", lambda each: region_name(each.region)),
+    TableColumn("staff id", lambda each: each.staff_id),
+    TableColumn("due", lambda each: told_if_set(each.due_time)),
+    TableColumn("finished", lambda each: told_if_set(each.finish_time)),
+    TableColumn("text", lambda each: each.text),
+    TableColumn("report", lambda each: each.report),
+)
+
+
+def print_told(issue: Issue) -> None:
+    """Prints the state of an issue in a line."""
+    told = translated(
+        "{issue}: {state}; the owner region is {region}",
+        issue=issue.id,
+        state=_state(issue.state),
+        region=region_name(issue.owner_region),
+    )
+    click.echo(told)
+
+
+def print_issue(issue: Issue) -> None:
+    """Prints an issue in full: the request, the decision, the actions, and the timeline of all regions."""
+    request = issue.request
+    print_told(issue)
+    click.echo(request.subject)
+    click.echo(request.description)
+    if issue.helper_regions:
+        click.echo(translated("Helpers: {regions}", regions=", ".join(map(region_name, issue.helper_regions))))
+    for link in request.links:
+        click.echo(f"{word(IssueLinkKind.Name(link.kind), 'ISSUE_LINK_KIND_')} {link.id}")
+    if issue.decision:
+        click.echo(translated("Decision: {text}", text=issue.decision))
+    if issue.actions:
+        _ACTIONS.show(issue.actions)
+    click.echo()
+    show_timeline(_happened(issue))
+
+
+def _happened(issue: Issue) -> Iterator[tuple[datetime, str, str]]:
+    """Time, author and text of each event."""
+    for change in issue.state_changes:
+        yield from_timestamp(change.time), change.author, f"{_state(change.state)} {change.reason}".strip()
+    for note in issue.notes:
+        yield from_timestamp(note.time), note.author, note.text
+    for each in issue.escalations:
+        trigger = word(EscalationTrigger.Name(each.trigger), "ESCALATION_TRIGGER_")
+        told = translated("escalated to the coordination body: {trigger}", trigger=trigger)
+        yield from_timestamp(each.time), each.author, f"{told} {each.reason}".strip()
+
+
+def _state(state: IssueState.ValueType) -> str:
+    return word(IssueState.Name(state), "ISSUE_STATE_")

@@ -1,0 +1,116 @@
+"""The owner region of an issue, without its edges: what it stores, watches, and tells the escalation recipients."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
+from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
+from gateway.api.region.v1.issue_envelopes_pb2 import IssueCommand
+from gateway.api.region.v1.issue_pb2 import Issue, IssueRequest
+from gateway.api.region.v1.issue_service_pb2 import WorkOnIssueRequest
+from gateway.store.timers import due_timers, fire
+from gateway.time.clock import to_timestamp
+from region_node.care.issues import handling, owner
+from region_node.care.issues.owner import ISSUE_TIMER
+from region_node.care.issues.rows import count_issues, header_of, list_headers, require_issue
+from region_node.requests.caller import Administrator
+from tests.unit.purging import NOW, Archive, archive
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(name="node")
+def a_node_with_a_sink() -> Iterator[Archive]:
+    with archive() as node:
+        node.context = replace(node.context, sinks={"file": 1})
+        yield node
+
+
+def opened(node: Archive, *, within: timedelta = DAY, number: int = 1) -> Issue:
+    """An issue of an administrator, which this region owns."""
+    request = IssueRequest(
+        subject="bills",
+        description="differ",
+        owner_region="sichuan",
+        helper_regions=["guangdong"],
+        due_time=to_timestamp(NOW + within),
+        staff_id="admin/root",
+    )
+    return handling.open_issue(node.tx, node.context, Administrator("admin/root", f"R{number}", ""), request, NOW)
+
+
+def escalated_by(node: Archive, issue_id: str, region: str) -> None:
+    """A region escalates an issue."""
+    asked = IssueCommand(issue_id=issue_id, staff_id="li", escalate=IssueCommand.Escalate(reason="so"))
+    owner.apply_command(node.tx, node.context, asked, region, NOW)
+
+
+def told(node: Archive) -> Sequence[RaisedComplaint]:
+    """The notices to the sink, by level."""
+    return node.tx.all(RaisedComplaint.FromString, "SELECT content FROM escalation_notices ORDER BY level")
+
+
+def pass_time(node: Archive, by: timedelta) -> None:
+    """Fires the timers that are due by then."""
+    handlers = {
+        ISSUE_TIMER: lambda tx, timer, now: owner.due_time_has_passed(tx, node.context, timer, now),
+    }
+    for timer in due_timers(node.tx, NOW + by):
+        if timer.kind == ISSUE_TIMER:
+            fire(node.tx, timer, handlers, NOW + by)
+
+
+def test_the_first_escalation_reaches_the_coordinator_the_second_the_executive_and_no_later_one_anybody(
+    node: Archive,
+) -> None:
+    issue = opened(node)
+    pass_time(node, DAY)
+    for region in ("guangdong", "sichuan"):
+        escalated_by(node, issue.id, region)
+    passed = EscalationTrigger.ESCALATION_TRIGGER_LIMIT_PASSED
+    asked = EscalationTrigger.ESCALATION_TRIGGER_REGION_ASKED
+    notices = told(node)
+    assert [(each.id, each.level, each.trigger) for each in notices] == [
+        (f"{issue.id}/L3", 3, passed),
+        (f"{issue.id}/L4", 4, asked),
+    ]
+    assert [each.owner_region for each in notices] == ["sichuan", "sichuan"]
+    assert len(require_issue(node.tx, issue.id).issue.escalations) == 3
+
+
+def test_the_timer_of_an_issue_waits_for_what_is_due_next_and_ends_with_it(node: Archive) -> None:
+    issue = opened(node)
+    decided = WorkOnIssueRequest(issue_id=issue.id)
+    action = WorkOnIssueRequest.NewAction(
+        region="guangdong", staff_id="li", text="compare", due_time=to_timestamp(NOW + 2 * DAY)
+    )
+    decided.decide.CopyFrom(WorkOnIssueRequest.Decide(text="so", actions=[action]))
+    owner.work(node.tx, node.context, decided, "wang", NOW)
+    pass_time(node, DAY)
+    assert not require_issue(node.tx, issue.id).issue.escalations, "it was decided in time"
+    pass_time(node, 3 * DAY)
+    pass_time(node, 4 * DAY)
+    assert len(require_issue(node.tx, issue.id).issue.escalations) == 1
+    report = IssueCommand(issue_id=issue.id, staff_id="li", report=IssueCommand.Report(action=1, finished=True))
+    owner.apply_command(node.tx, node.context, report, "guangdong", NOW)
+    owner.work(
+        node.tx, node.context, WorkOnIssueRequest(issue_id=issue.id, close=WorkOnIssueRequest.Close()), "wang", NOW
+    )
+    assert [each for each in due_timers(node.tx, NOW + 9 * DAY) if each.kind == ISSUE_TIMER] == []
+
+
+def test_headers_come_by_due_time_page_by_page_and_are_those_of_the_issues(node: Archive) -> None:
+    late, soon = opened(node, within=3 * DAY), opened(node, within=DAY, number=2)
+    withdrawn = opened(node, within=DAY, number=3)
+    taken_back = IssueCommand(issue_id=withdrawn.id, staff_id="li", withdraw=IssueCommand.Withdraw(reason="so"))
+    owner.apply_command(node.tx, node.context, taken_back, "sichuan", NOW)
+    found = list_headers(node.tx, "sichuan", None, 10)
+    assert list(found) == [header_of(soon), header_of(late)]
+    due = soon.request.due_time.seconds * 1_000_000
+    assert list(list_headers(node.tx, "sichuan", (due, soon.id), 10)) == [header_of(late)]
+    assert list(list_headers(node.tx, "henan", None, 10)) == []
+    counts = count_issues(node.tx, "sichuan", NOW + 2 * DAY)
+    assert (counts.open, counts.overdue, counts.escalated, counts.closed) == (2, 1, 0, 0)
