@@ -17,6 +17,7 @@ from coordinator.membership.service import FederationPorts, FederationService, M
 from coordinator.membership.witnesses import REGISTRY, Witnesses, tell_of_registry
 from coordinator.network.service import PathService
 from coordinator.oversight.complaint_service import ComplaintOversightService
+from coordinator.oversight.reconciliation_service import ReconciliationOversightService
 from coordinator.oversight.region_queries import Regions
 from coordinator.oversight.service import OrderOversightService
 from coordinator.planned_outages.service import PlannedOutageRegistryService
@@ -42,6 +43,7 @@ from gateway.api.coordinator.v1 import (
     path_service_pb2,
     planned_outage_registry_service_pb2,
     problem_service_pb2,
+    reconciliation_oversight_service_pb2,
 )
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
     add_AuditOversightServiceServicer_to_server,
@@ -58,6 +60,9 @@ from gateway.api.coordinator.v1.planned_outage_registry_service_pb2_grpc import 
     add_PlannedOutageRegistryServiceServicer_to_server,
 )
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import add_ProblemServiceServicer_to_server
+from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2_grpc import (
+    add_ReconciliationOversightServiceServicer_to_server,
+)
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.federation.v1.federation_pb2_grpc import add_FederationServiceServicer_to_server
 from gateway.api.relay.v1 import relay_pb2
@@ -279,6 +284,11 @@ def _services(parts: _Parts) -> list[Service]:
             admin["AuditOversightService"],
             add_AuditOversightServiceServicer_to_server,
             auditing,
+        ),
+        Service.of(
+            reconciliation_oversight_service_pb2.DESCRIPTOR.services_by_name["ReconciliationOversightService"],
+            add_ReconciliationOversightServiceServicer_to_server,
+            ReconciliationOversightService(regions),
         ),
         *_of_the_network(parts, regions),
     ]

@@ -20,6 +20,7 @@ _PLACES: Final = {
     "call": "region_node.cli.call:call",
     "orders": "region_node.cli.orders.orders:orders",
     "customers": "region_node.cli.customers.customers:customers",
+    "reconciliation": "region_node.cli.reconciliation:reconciliation",
     "retention": "region_node.cli.retention:retention",
     "impact-records": "region_node.cli.impact_records:impact_records",
     "sharing": "region_node.cli.sharing.sharing:sharing",

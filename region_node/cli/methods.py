@@ -40,6 +40,7 @@ _SERVICES = (
     "support_service",
     "support_resource_service",
     "retention_service",
+    "reconciliation_service",
 )
 _COMMANDS = {
     "OrderService.SubmitOrders": "region-node orders submit-file",
