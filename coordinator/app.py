@@ -19,6 +19,7 @@ from coordinator.network.service import PathService
 from coordinator.oversight.bulletin_service import BulletinService
 from coordinator.oversight.complaint_service import ComplaintOversightService
 from coordinator.oversight.issue_service import IssueService
+from coordinator.oversight.reconciliation_service import ReconciliationOversightService
 from coordinator.oversight.region_queries import Regions
 from coordinator.oversight.service import OrderOversightService
 from coordinator.planned_outages.service import PlannedOutageRegistryService
@@ -46,6 +47,7 @@ from gateway.api.coordinator.v1 import (
     path_service_pb2,
     planned_outage_registry_service_pb2,
     problem_service_pb2,
+    reconciliation_oversight_service_pb2,
 )
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
     add_AuditOversightServiceServicer_to_server,
@@ -64,6 +66,9 @@ from gateway.api.coordinator.v1.planned_outage_registry_service_pb2_grpc import 
     add_PlannedOutageRegistryServiceServicer_to_server,
 )
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import add_ProblemServiceServicer_to_server
+from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2_grpc import (
+    add_ReconciliationOversightServiceServicer_to_server,
+)
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.federation.v1.federation_pb2_grpc import add_FederationServiceServicer_to_server
 from gateway.api.relay.v1 import relay_pb2
@@ -285,6 +290,11 @@ def _services(parts: _Parts) -> list[Service]:
             admin["AuditOversightService"],
             add_AuditOversightServiceServicer_to_server,
             auditing,
+        ),
+        Service.of(
+            reconciliation_oversight_service_pb2.DESCRIPTOR.services_by_name["ReconciliationOversightService"],
+            add_ReconciliationOversightServiceServicer_to_server,
+            ReconciliationOversightService(regions),
         ),
         *_of_the_network(parts, regions),
         *_between_regions(regions),

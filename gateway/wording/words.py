@@ -48,6 +48,7 @@ from gateway.api.region.v1.fault_pb2 import (
 from gateway.api.region.v1.issue_pb2 import IssueLinkKind, IssueState
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutageState
+from gateway.api.region.v1.reconciliation_pb2 import DifferenceKind, RepairAct, RepairState
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
 from gateway.api.region.v1.support_request_pb2 import SupportFigure, SupportState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
@@ -133,6 +134,7 @@ def words() -> Iterator[str]:
         "CONSENT_METHOD_": ConsentMethod,
         "DATA_CLASS_": DataClass,
         "DEADLINE_KIND_": DeadlineKind,
+        "DIFFERENCE_KIND_": DifferenceKind,
         "DISCLOSURE_KIND_": DisclosureKind,
         "DOSSIER_CONDITION_KIND_": DossierConditionKind,
         "DOSSIER_FINDING_": DossierFinding,
@@ -161,8 +163,10 @@ def words() -> Iterator[str]:
         "QUOTE_STATE_": QuoteState,
         "REMEDY_": Remedy,
         "REMEDY_STATE_": RemedyState,
+        "REPAIR_ACT_": RepairAct,
         "REPAIR_MILESTONE_": RepairMilestone,
         "REPAIR_MODE_": RepairMode,
+        "REPAIR_STATE_": RepairState,
         "REPORT_KIND_": ReportKind,
         "RETURN_REASON_": ReturnReason,
         "SHARED_FIELD_": SharedField,

@@ -40,6 +40,14 @@ from region_node.business.providers.fulfilment import FulfilmentProvider
 from region_node.business.providers.worker import FulfilmentWorker, WorkerPorts
 from region_node.care.bulletins.application import BulletinApplication
 from region_node.care.bulletins.relayed import BulletinEnvelopes
+from region_node.business.reconciliation.nightly import (
+    DAY_TIMER,
+    NIGHT_TIMER,
+    day_is_due,
+    ensure_reconciliation,
+    night_is_due,
+)
+from region_node.business.reconciliation.relayed import ReconciliationEnvelopes
 from region_node.care.complaints import remedy_orders
 from region_node.care.complaints.application import ComplaintApplication
 from region_node.care.complaints.attachment_contents import AttachmentApplication
@@ -177,7 +185,7 @@ class RegionCore:
     async def start(self) -> None:
         """Takes up the work of an earlier process, then runs by itself. Raises StoppedWhileStarting."""
         await persistently(self._claims.start)
-        for ensure in (ensure_reminders, ensure_purge, ensure_statements, ensure_conformance):
+        for ensure in (ensure_reminders, ensure_purge, ensure_statements, ensure_conformance, ensure_reconciliation):
             await persistently(partial(self._ensure, ensure))
         waits = await persistently(lambda: self._ports.store.read(_what_waits))
         self._ports.context.border.current.on_update(self._note_state)
@@ -272,6 +280,7 @@ def _kinds(
         **IssueEnvelopes(context).kinds(),
         **BulletinEnvelopes(context).kinds(),
         **JoiningEnvelopes(context).kinds(),
+        **ReconciliationEnvelopes(registered.reconciliation(context)).kinds(),
     }
 
 
@@ -289,6 +298,7 @@ def _verification_ports(ports: CorePorts) -> VerificationPorts:
 
 def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, TimerHandler]:
     context = orders.node
+    reconciliation = registered.reconciliation(context)
     return {
         **{kind.ended_timer: partial(_ended, registry, kind) for kind in registry.kinds},
         steps.STEP_TIMER: lambda tx, timer, now: home.step_is_due(tx, orders, timer, now),
@@ -312,6 +322,8 @@ def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, Ti
         PLANNED_TIMER: lambda tx, timer, now: planned_is_told(tx, context, timer, now),
         CONFORMANCE_TIMER: lambda tx, timer, now: conformance_is_due(tx, context, timer, now),
         CORRECTION_TIMER: lambda tx, timer, now: correction_is_due(tx, context, timer, now),
+        NIGHT_TIMER: lambda tx, timer, now: night_is_due(tx, reconciliation, timer, now),
+        DAY_TIMER: lambda tx, timer, now: day_is_due(tx, reconciliation, timer, now),
     }
 
 

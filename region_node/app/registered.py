@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+from gateway.api.region.v1.complaint_pb2 import ComplaintState
+from gateway.api.region.v1.fault_pb2 import FaultState
+from gateway.api.region.v1.support_request_pb2 import SupportState
 from gateway.relay import at_rest
 from region_node.business.billing.kind import ACCOUNTS
 from region_node.business.orders.kind import ORDERS
@@ -9,6 +12,12 @@ from region_node.care.bulletins.kind import BULLETINS
 from region_node.care.complaints.kind import COMPLAINTS
 from region_node.care.complaints.of_problems import complaints_of
 from region_node.care.issues.kind import ISSUES
+from region_node.business.orders.settled import SETTLED_ORDERS, SETTLED_REMEDIES
+from region_node.business.reconciliation.kind import RECONCILIATIONS
+from region_node.business.reconciliation.port import Reconciliation
+from region_node.business.reconciliation.tickets import settled_tickets
+from region_node.care.complaints import rules as complaints
+from region_node.care.complaints.rows import COMPLAINT
 from region_node.customers.documents.kind import DOCUMENTS
 from region_node.customers.kind import CUSTOMERS
 from region_node.customers.notices.kind import NOTICES
@@ -17,12 +26,16 @@ from region_node.customers.verification.kind import VERIFICATIONS
 from region_node.lifecycle.registry import Registry
 from region_node.network.agreements.announced import tell_announced
 from region_node.network.agreements.kind import AGREEMENTS
+from region_node.network.faults import rules as faults
 from region_node.network.faults.kind import FAULTS
 from region_node.network.faults.owner import follow_problem, leave_problem
+from region_node.network.faults.rows import FAULT
 from region_node.network.measurements.kind import MEASUREMENTS
 from region_node.network.problems.kind import LINE_SERVICES
 from region_node.network.problems.port import Evidence, ProblemPorts
+from region_node.network.support import rules as support
 from region_node.network.support.kind import SUPPORT_REQUESTS
+from region_node.network.support.rows import SUPPORT
 from region_node.node.context import RegionContext
 from region_node.records.kinds import ErasurePort, RecordKind
 from region_node.requests.importing.progress import forget_rejections, seal_clear_rejections
@@ -44,6 +57,7 @@ KINDS: Sequence[RecordKind] = (
     VERIFICATIONS,
     LINE_SERVICES,
     MEASUREMENTS,
+    RECONCILIATIONS,
     RecordKind("request", row_migrations={"requests": seal_clear_requests}),
     RecordKind(
         "import",
@@ -53,6 +67,22 @@ KINDS: Sequence[RecordKind] = (
     RecordKind("envelope", row_migrations={"outbox and inbox": at_rest.seal_clear_page}),
 )
 """Every kind, in the order in which its records are checked before an erasure, purged, and migrated at the start."""
+
+SETTLED = (
+    SETTLED_ORDERS,
+    SETTLED_REMEDIES,
+    settled_tickets(
+        "complaint",
+        COMPLAINT,
+        {complaints.CLOSED},
+        {each: complaints.state_name(each) for each in ComplaintState.values()},
+    ),
+    settled_tickets("fault", FAULT, {faults.CLOSED}, {each: faults.state_name(each) for each in FaultState.values()}),
+    settled_tickets(
+        "support", SUPPORT, {support.CLOSED}, {each: support.state_name(each) for each in SupportState.values()}
+    ),
+)
+"""The kinds of records that each pair of regions compares every night."""
 
 PROBLEMS = ProblemPorts(
     evidence={FAULTS.name: Evidence(follow_problem, leave_problem)},
@@ -65,3 +95,8 @@ PROBLEMS = ProblemPorts(
 def registry(context: RegionContext) -> Registry:
     """Every kind of record of a region."""
     return Registry(context, KINDS)
+
+
+def reconciliation(context: RegionContext) -> Reconciliation:
+    """The comparison of a region's records with those of others."""
+    return Reconciliation(context, {each.name: each for each in SETTLED})

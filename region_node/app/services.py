@@ -30,6 +30,7 @@ from gateway.api.region.v1 import (
     order_oversight_service_pb2,
     order_service_pb2,
     planned_outage_service_pb2,
+    reconciliation_service_pb2,
     retention_service_pb2,
     sharing_service_pb2,
     support_resource_service_pb2,
@@ -69,6 +70,7 @@ from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventSer
 from gateway.api.region.v1.order_oversight_service_pb2_grpc import add_OrderOversightServiceServicer_to_server
 from gateway.api.region.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
 from gateway.api.region.v1.planned_outage_service_pb2_grpc import add_PlannedOutageServiceServicer_to_server
+from gateway.api.region.v1.reconciliation_service_pb2_grpc import add_ReconciliationServiceServicer_to_server
 from gateway.api.region.v1.retention_service_pb2_grpc import add_RetentionServiceServicer_to_server
 from gateway.api.region.v1.sharing_service_pb2_grpc import add_SharingServiceServicer_to_server
 from gateway.api.region.v1.support_resource_service_pb2_grpc import (
@@ -83,12 +85,13 @@ from gateway.rpc.server import Service
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.app.core import RegionCore
-from region_node.app.registered import PROBLEMS
+from region_node.app.registered import PROBLEMS, reconciliation
 from region_node.business.billing.service import BillingService
 from region_node.business.catalogue.service import CatalogueService
 from region_node.business.orders.events_service import OrderEventService
 from region_node.business.orders.service import OrderService
 from region_node.care.bulletins.service import BulletinService
+from region_node.business.reconciliation.service import ReconciliationService
 from region_node.care.complaints.attachment_service import AttachmentService
 from region_node.care.complaints.case_service import CaseService
 from region_node.care.complaints.import_service import ComplaintImportService
@@ -278,6 +281,11 @@ def _of_records(ports: ServicePorts) -> list[Service]:
             retention_service_pb2.DESCRIPTOR.services_by_name["RetentionService"],
             add_RetentionServiceServicer_to_server,
             RetentionService(core.registry, store, clock),
+        ),
+        Service.of(
+            reconciliation_service_pb2.DESCRIPTOR.services_by_name["ReconciliationService"],
+            add_ReconciliationServiceServicer_to_server,
+            ReconciliationService(reconciliation(context), store, clock),
         ),
     ]
 

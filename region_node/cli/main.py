@@ -21,6 +21,7 @@ _PLACES: Final = {
     "body": "region_node.cli.body:body",
     "orders": "region_node.cli.orders.orders:orders",
     "customers": "region_node.cli.customers.customers:customers",
+    "reconciliation": "region_node.cli.reconciliation:reconciliation",
     "retention": "region_node.cli.retention:retention",
     "impact-records": "region_node.cli.impact_records:impact_records",
     "sharing": "region_node.cli.sharing.sharing:sharing",

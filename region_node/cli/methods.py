@@ -42,6 +42,7 @@ _SERVICES = (
     "issue_service",
     "bulletin_service",
     "retention_service",
+    "reconciliation_service",
 )
 _COMMANDS = {
     "OrderService.SubmitOrders": "region-node orders submit-file",

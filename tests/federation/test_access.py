@@ -12,6 +12,7 @@ from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as overse
 from gateway.api.coordinator.v1 import issue_service_pb2 as overseen_issues_pb2
 from gateway.api.coordinator.v1 import planned_outage_registry_service_pb2 as held_windows_pb2
 from gateway.api.coordinator.v1 import problem_service_pb2 as found_problems_pb2
+from gateway.api.coordinator.v1 import reconciliation_oversight_service_pb2 as overseen_reconciliation_pb2
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.region.v1 import (
     agreement_service_pb2,
@@ -39,6 +40,7 @@ from gateway.api.region.v1 import (
     order_oversight_service_pb2,
     order_service_pb2,
     planned_outage_service_pb2,
+    reconciliation_service_pb2,
     retention_service_pb2,
     sharing_service_pb2,
     support_resource_service_pb2,
@@ -90,6 +92,8 @@ FILES = (
     followed_problem_service_pb2,
     relay_pb2,
     sharing_service_pb2,
+    overseen_reconciliation_pb2,
+    reconciliation_service_pb2,
     retention_service_pb2,
     support_resource_service_pb2,
     support_service_pb2,
@@ -109,6 +113,7 @@ OF_COORDINATORS = {
     "gateway.api.coordinator.v1.ProblemService",
     "gateway.api.coordinator.v1.PathService",
     "gateway.api.coordinator.v1.PlannedOutageRegistryService",
+    "gateway.api.coordinator.v1.ReconciliationOversightService",
     "gateway.api.federation.v1.FederationService",
     "gateway.api.relay.v1.RelayService",
 }

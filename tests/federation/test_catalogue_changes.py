@@ -110,7 +110,10 @@ async def test_a_payment_that_is_held_too_long_is_cancelled_and_the_money_return
         assert (cancelled.state, cancelled.error.reason) == (CANCELLED, Reason.REASON_ORDER_EXPIRED)
         in_transit = "SELECT COALESCE(SUM(amount), 0) FROM ledger_entries WHERE account = 'payments-in-transit'"
         assert federation.database("guangdong").rows(in_transit) == [(0,)]
-        of_orders = "SELECT * FROM timers WHERE subject <> '' AND kind <> 'purge' AND kind NOT LIKE 'agreement-%'"
+        of_orders = (
+            "SELECT * FROM timers WHERE subject <> '' AND kind <> 'purge' AND kind NOT LIKE 'agreement-%'"
+            " AND kind NOT LIKE 'reconciliation%'"
+        )
         assert federation.database("guangdong").rows(of_orders) == []
 
 

@@ -152,6 +152,15 @@ ASKED_ONCE: Mapping[str, Fields] = {
     "region.PlannedOutageService.AnnouncePlannedOutage": {"sites": ["x"]},
     "region.PlannedOutageService.ChangePlannedOutage": {"planned_outage_id": "x"},
     "region.PlannedOutageService.CancelPlannedOutage": {"planned_outage_id": "x"},
+    "region.ReconciliationService.ProposeRepair": {
+        "region": "sichuan",
+        "record_kind": "order",
+        "serial": "ORDER",
+        "act": "REPAIR_ACT_CORRECT",
+        "acting_region": "sichuan",
+        "note": "other",
+    },
+    "region.ReconciliationService.DecideRepair": {"repair_id": "x", "confirmed": True},
     "region.SupportService.OpenSupportRequest": {
         "inquiry": {
             "number": "NUMBER",
@@ -189,6 +198,7 @@ LATER_STATE: Mapping[str, str] = {
     "region.FollowedProblemService.FollowProblem": "a higher version of a problem is how it stands now",
     "region.FollowedProblemService.BindLines": "a line and a service are bound, or are so already",
     "region.FollowedProblemService.UnbindLines": "a line and a service are bound no more",
+    "region.ReconciliationService.CompareDay": "a day is compared as it stands now",
     "region.RetentionService.HoldCustomer": "the same reference moves the end of a hold",
     "region.RetentionService.ReleaseHold": "a hold is over",
     "region.SupportResourceService.KeepExpert": "how an expert is entered from now on",

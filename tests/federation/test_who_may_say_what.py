@@ -28,6 +28,8 @@ from gateway.api.region.v1.fault_pb2 import Fault
 from gateway.api.region.v1.issue_pb2 import Issue
 from gateway.api.region.v1.order_envelopes_pb2 import OrderErasure, OrderSubmission, OrderUpdate
 from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.region.v1.reconciliation_envelopes_pb2 import ReconciliationQuestion, RepairDecided, RepairProposed
+from gateway.api.region.v1.reconciliation_pb2 import Repair, RepairAct, RepairState
 from gateway.api.region.v1.retention_envelopes_pb2 import HoldUpdate
 from gateway.api.region.v1.sharing_envelopes_pb2 import SharingQuery
 from gateway.api.region.v1.sharing_service_pb2 import WithdrawConsentRequest
@@ -354,6 +356,39 @@ def of_issues(scene: Scene) -> Table:
     }
 
 
+def of_reconciliation() -> Table:
+    """The comparison of records, and repairs."""
+    repair = Repair(
+        id="guangdong/staff/li/r1",
+        deciding_region="sichuan",
+        record_kind="order",
+        serial="guangdong/counter/1",
+        act=RepairAct.REPAIR_ACT_CORRECT,
+        acting_region="sichuan",
+        note="forged",
+        proposer="guangdong/li",
+        state=RepairState.REPAIR_STATE_PROPOSED,
+    )
+    return {
+        EnvelopeKind.ENVELOPE_KIND_RECONCILIATION: Forged(
+            "any region, of what it shares with the asked one",
+            "sichuan",
+            ReconciliationQuestion(day="2030-06-14"),
+            "reconciliation/2030-06-13",
+        ),
+        EnvelopeKind.ENVELOPE_KIND_REPAIR_PROPOSED: Forged(
+            "any region, of its own staff", "sichuan", RepairProposed(repair=repair), f"repair/{repair.id}"
+        ),
+        EnvelopeKind.ENVELOPE_KIND_REPAIR_DECIDED: Forged(
+            "the deciding region, a repair of which it has the proposal",
+            "guangdong",
+            RepairDecided(repair=repair),
+            f"repair/{repair.id}",
+            "REPAIR_NOT_FOUND",
+        ),
+    }
+
+
 async def test_no_kind_of_envelope_is_believed_of_a_region_that_may_not_say_it(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
@@ -367,6 +402,7 @@ async def test_no_kind_of_envelope_is_believed_of_a_region_that_may_not_say_it(
         **of_the_network(scene),
         **of_issues(scene),
         **of_bulletins(scene),
+        **of_reconciliation(),
     }
     kinds = {kind for kind in EnvelopeKind.values() if kind != EnvelopeKind.ENVELOPE_KIND_UNSPECIFIED}
     assert {EnvelopeKind.Name(kind) for kind in kinds ^ set(table)} == set(), "each kind says who may send it"

@@ -16,14 +16,18 @@ from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand
 from gateway.api.region.v1.fault_pb2 import FaultCause, FaultPlace, FaultReport
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.region.v1.order_pb2 import Order, OrderState
+from gateway.api.region.v1.reconciliation_pb2 import RepairAct
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, LocalizedText, Money, Requester
 from gateway.time.clock import to_timestamp
 from region_node.business.billing.operations import read_bill
 from region_node.business.billing.rules import Month
 from region_node.business.orders import books as order_books
 from region_node.business.orders.business import line_to_open
+from region_node.business.orders.rows import OrderRow, insert_order
 from region_node.business.orders.rules import Value
+from region_node.business.orders.settled import SETTLED_REMEDIES
 from region_node.business.orders.steps import carry_out
+from region_node.business.reconciliation.port import Act
 from region_node.customers import operations as customers
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import CHARGES, COMPENSATION, SETTLING, EntryKind, earned, transfer
@@ -133,6 +137,11 @@ def money_of_orders(node: Books, now: datetime) -> None:
         after.state = state
         order_books.book_intake(node.tx, node.orders, before, now)
         order_books.close_books(node.tx, node.orders, before, after, now)
+    remedy = Order(id="sichuan/counter/remedy", origin_region="sichuan", home_region="henan", state=COMPLETED)
+    insert_order(node.tx, OrderRow(remedy, ""), now)
+    SETTLED_REMEDIES.repairs[RepairAct.REPAIR_ACT_CORRECT](
+        node.tx, node.context, Act("henan/staff/li/r1", remedy.id, "henan", 7), now
+    )
 
 
 def money_of_the_network(node: Books, now: datetime) -> None:

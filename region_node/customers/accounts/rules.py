@@ -5,6 +5,7 @@ home. `payable/<region>`: the debt to a region for payments of its customers tak
 them. `receivable/<region>`: the debt of a region for the same. `fees`, and one account for each kind of charge (`rent`,
 `calls` and so on): the revenue. `refunds-due`: the debt to customers who left or were charged too much. `opening`: the
 other side of migrated balances. `compensation`: paid for breached service levels, and for complaints.
+`reconciliation`: the other side of corrections after a comparison with another region.
 """
 
 from collections.abc import Iterable
@@ -70,6 +71,7 @@ class EntryKind(Enum):
         "service-credit-correction", ("服务等级赔付更正", "Correction of a service level credit")
     )
     RENT_WAIVED = _Told("rent-waived", ("障碍期间月租减免", "Rent given back for a fault"))
+    RECONCILED = _Told("reconciled", ("对账更正", "Correction after a reconciliation"))
     REPAIR_PART = _Told("repair-part", ("维修配件费", "Part of a repair"))
 
     @classmethod
@@ -130,10 +132,11 @@ FEES = "fees"
 COMPENSATION = "compensation"
 REFUNDS_DUE = "refunds-due"
 OPENING = "opening"
+RECONCILIATION = "reconciliation"
 _PAYABLE = "payable/"
 _RECEIVABLE = "receivable/"
 _EARNED = frozenset(str(kind) for kind in (EntryKind.REPAIR_PART, EntryKind.LATE_FEE, *CHARGES))
-_BOOKS = frozenset({CASH, IN_TRANSIT, FEES, COMPENSATION, REFUNDS_DUE, OPENING, *_EARNED})
+_BOOKS = frozenset({CASH, IN_TRANSIT, FEES, COMPENSATION, REFUNDS_DUE, OPENING, RECONCILIATION, *_EARNED})
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,68 @@
+"""`coordinator reconciliation`."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import click
+
+from coordinator.cli.asking import Asking, asks
+from coordinator.cli.exit_codes import EPILOG
+from coordinator.cli.output import tell_unanswered
+from gateway.api.coordinator.v1 import reconciliation_oversight_service_pb2 as contract
+from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2 import PairDay, PairStanding
+from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2_grpc import ReconciliationOversightServiceStub
+from gateway.cli.table import Table, TableColumn
+from gateway.wording.languages import translated
+from gateway.wording.terms import region_name
+
+_Days = Mapping[str, PairDay]
+
+
+@click.command(epilog=EPILOG)
+@asks()
+@click.option("--days", type=click.IntRange(1, 31), default=7, show_default=True, help="How many days back.")
+def reconciliation(asking: Asking, days: int) -> None:
+    """Show whether each pair of regions has the same records, by business day; the nodes are asked at each call.
+
+    \b
+    Example:
+      coordinator reconciliation --days 3
+    """
+    first = datetime.now(UTC).date() - timedelta(days=days)
+    request = contract.ReportReconciliationRequest(from_day=f"{first}")
+    response = asking.ask(lambda channel: ReconciliationOversightServiceStub(channel).ReportReconciliation, request)
+    asking.tell(response, _print_pairs)
+    tell_unanswered(response.unanswered)
+
+
+def _print_pairs(response: contract.ReportReconciliationResponse) -> None:
+    pairs: dict[tuple[str, str], dict[str, PairDay]] = {}
+    for each in response.days:
+        pairs.setdefault((each.first_region, each.second_region), {})[each.day] = each
+    if not pairs:
+        click.echo(translated("No day was compared yet."))
+        return
+    _table(sorted({each.day for each in response.days})).show(sorted(pairs.items()))
+
+
+def _table(days: Sequence[str]) -> Table[tuple[tuple[str, str], _Days]]:
+    """A row for each pair, a column for each day."""
+    return Table(
+        TableColumn("region", lambda each: region_name(each[0][0])),
+        TableColumn("other region", lambda each: region_name(each[0][1])),
+        *(TableColumn(day, partial(_cell, day)) for day in days),
+    )
+
+
+def _cell(day: str, row: tuple[tuple[str, str], _Days]) -> str:
+    found = row[1].get(day)
+    if found is None:
+        return ""
+    if found.standing == PairStanding.PAIR_STANDING_DIFFERENT:
+        return translated("{number} differ", number=found.differences)
+    if found.standing == PairStanding.PAIR_STANDING_UNANSWERED:
+        return translated("no answer")
+    if found.standing == PairStanding.PAIR_STANDING_OPEN:
+        return translated("{records} equal, {number} open", records=found.first_records, number=found.open_records)
+    return translated("{records} equal", records=found.first_records)

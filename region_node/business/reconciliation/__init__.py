@@ -1,0 +1,1 @@
+"""The nightly comparison of two regions' records, and the repair of what differs."""

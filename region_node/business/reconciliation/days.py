@@ -1,0 +1,58 @@
+"""The business day of two regions, and the policies of its comparison."""
+
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from region_node.business.reconciliation import rules
+from region_node.business.reconciliation.port import Wanted
+from region_node.node.context import RegionContext
+
+_CUT_OFF, _NIGHTS, _LATE = "reconciliation-cut-off", "reconciliation-nights", "reconciliation-late"
+
+
+def parsed_day(written: str) -> date:
+    """A business day as YYYY-MM-DD. Raises Refused with REQUEST_INVALID."""
+    try:
+        day = date.fromisoformat(written)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != written or not date(2000, 1, 1) <= day < date(3000, 1, 1):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="day", problem="not a day as YYYY-MM-DD")
+    return day
+
+
+def today(context: RegionContext, region: str, now: datetime) -> date:
+    """The business day that has not ended."""
+    return rules.day_of(now, _cut_off(context), _zone(context, region))
+
+
+def wanted(context: RegionContext, region: str, day: date) -> Wanted:
+    """The records of a business day that this region shares with another."""
+    return Wanted(context.region, region, *rules.span_of(day, _cut_off(context), _zone(context, region)))
+
+
+def nights(context: RegionContext) -> int:
+    """How many nights each day is compared at least."""
+    return context.federation.figure(_NIGHTS, ())
+
+
+def late_after(context: RegionContext) -> timedelta:
+    """How long a record may be in flight."""
+    return timedelta(hours=context.federation.figure(_LATE, ()))
+
+
+def next_night(context: RegionContext, now: datetime) -> datetime:
+    """The next end of a business day of this region."""
+    zone, cut_off = _zone(context, context.region), _cut_off(context)
+    return rules.span_of(rules.day_of(now, cut_off, zone), cut_off, zone)[1]
+
+
+def _cut_off(context: RegionContext) -> int:
+    return context.federation.figure(_CUT_OFF, ())
+
+
+def _zone(context: RegionContext, region: str) -> ZoneInfo:
+    """The zone of a pair's business day: that of the region whose id comes first, so that both regions take one."""
+    return ZoneInfo(context.federation.region(min(region, context.region)).time_zone)

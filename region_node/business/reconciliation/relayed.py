@@ -1,0 +1,116 @@
+"""Envelopes about reconciliation, and the effects of their receipts."""
+
+import logging
+from datetime import datetime
+
+from gateway.api.region.v1.reconciliation_envelopes_pb2 import (
+    DayDigests,
+    ReconciledRecords,
+    ReconciliationQuestion,
+    RepairDecided,
+    RepairProposed,
+)
+from gateway.api.region.v1.reconciliation_pb2 import Repair
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.relay.border import Command, Kinds
+from gateway.relay.envelopes import Answer
+from gateway.store.port import Transaction
+from region_node.business.reconciliation import comparing, repairs
+from region_node.business.reconciliation.port import Reconciliation
+from region_node.business.reconciliation.repair_rows import find_repair, keep_repair, require_repair
+from region_node.node.payloads import parse, received
+from region_node.requests.checks import require_length
+
+_log = logging.getLogger(__name__)
+
+
+class ReconciliationEnvelopes:
+    """The kinds of envelope that reconciliation uses."""
+
+    def __init__(self, context: Reconciliation) -> None:
+        self._context = context
+
+    def kinds(self) -> Kinds:
+        """The handlers of each kind and of its receipts."""
+        return {
+            EnvelopeKind.ENVELOPE_KIND_RECONCILIATION: Command(self._asked, self._answered, is_repeatable=True),
+            EnvelopeKind.ENVELOPE_KIND_REPAIR_PROPOSED: Command(self._proposed, self._proposal_answered),
+            EnvelopeKind.ENVELOPE_KIND_REPAIR_DECIDED: Command(self._decided, self._decision_answered),
+        }
+
+    def _asked(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """Another region compares a day: it is told of what it shares with this one, whatever it asks for."""
+        question = received(ReconciliationQuestion, content.payload)
+        if content.subject != f"{comparing.SUBJECTS}{question.day}":
+            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        told = comparing.answer(tx, self._context, content.origin, question)
+        return Answer(Outcome.OUTCOME_ACCEPTED, result=told.SerializeToString())
+
+    def _answered(self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:
+        """The comparison goes on; one that the other region refused is begun again in the next night."""
+        if receipt.outcome != Outcome.OUTCOME_ACCEPTED:
+            return
+        question, region = parse(ReconciliationQuestion, content.payload), content.destination
+        told = DayDigests() if question.HasField("digests") else ReconciledRecords()
+        try:
+            told = parse(type(told), receipt.result)
+        except Refused:
+            _log.error("the answer of %s about %s is unreadable", region, content.subject)
+            return
+        if isinstance(told, DayDigests):
+            comparing.digests_answered(tx, self._context, region, question, told, now)
+        else:
+            comparing.records_answered(tx, self._context, region, question, told, now)
+
+    def _proposed(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """Another region proposes a repair of a record that both have; nothing is decided yet."""
+        repair = received(RepairProposed, content.payload).repair
+        region, there = self._context.node.region, content.origin
+        is_theirs = repairs.proposing_region(repair) == there and repair.proposer.startswith(f"{there}/")
+        if content.subject != f"{repairs.SUBJECTS}{repair.id}" or not is_theirs or repair.deciding_region != region:
+            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        is_new = repair.state == repairs.PROPOSED and not repair.decider
+        if not is_new or repair.record_kind not in self._context.kinds or repair.acting_region not in (region, there):
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no proposal of a repair")
+        require_length("note", repair.note, repairs.NOTE_LIMIT, required=True)
+        if find_repair(tx, self._context.kinds, repair.id) is not None:
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it is known")
+        repairs.take_proposal(tx, self._context, repair)
+        return Answer(Outcome.OUTCOME_ACCEPTED)
+
+    def _decided(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """The deciding region's decision, or the proposing region's report of its act."""
+        told = received(RepairDecided, content.payload).repair
+        if content.subject != f"{repairs.SUBJECTS}{told.id}":
+            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        known = require_repair(tx, self._context.kinds, told.id)
+        if told.state not in _next_states(known, content.origin):
+            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        repairs.take_decision(tx, self._context, known, told, now)
+        return Answer(Outcome.OUTCOME_ACCEPTED)
+
+    def _proposal_answered(
+        self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
+    ) -> None:
+        """A proposal that the other region cannot take has failed."""
+        repair = find_repair(tx, self._context.kinds, content.subject.removeprefix(repairs.SUBJECTS))
+        if receipt.outcome == Outcome.OUTCOME_REFUSED and repair is not None and repair.state == repairs.PROPOSED:
+            repair.state = repairs.FAILED
+            keep_repair(tx, self._context.kinds, repair)
+
+    def _decision_answered(
+        self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
+    ) -> None:
+        """The other region knows."""
+
+
+def _next_states(repair: Repair, sender: str) -> tuple[int, ...]:
+    """The states to which a region may bring a repair by its word."""
+    if repair.deciding_region == sender and repair.state == repairs.PROPOSED:
+        is_theirs = repair.acting_region == sender
+        return (repairs.REJECTED, repairs.DONE if is_theirs else repairs.CONFIRMED)
+    if repairs.proposing_region(repair) == sender == repair.acting_region and repair.state == repairs.CONFIRMED:
+        return (repairs.DONE, repairs.FAILED)
+    return ()
