@@ -163,6 +163,7 @@ LATER_STATE: Mapping[str, str] = {
     "provider.FulfilmentService.Undo": "an order is undone once",
     "region.AlarmService.AcknowledgeAlarms": "an alarm was seen",
     "region.AlarmService.ClearAlarms": "an alarm is over",
+    "region.CustomerService.SetContactPreferences": "which contacts are permitted from now on",
     "region.CustomerService.UpdateCustomer": "what the mask names is changed",
     "region.DocumentService.WithdrawDocument": "a document counts no more",
     "region.ErasureService.RestrictCustomer": "a customer is stored only",

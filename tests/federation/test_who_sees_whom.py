@@ -88,6 +88,7 @@ OPERATOR: Mapping[str, Mapping[str, str]] = {
     "ListGrants": row("NOT_VERIFIED"),
     "ListDisclosures": row("NOT_VERIFIED"),
     "GetCustomer": row(SHOWN, *["CUSTOMER_NOT_FOUND"] * 6),
+    "GetContactPreferences": row(SHOWN, *["CUSTOMER_NOT_FOUND"] * 6),
     "ListCustomers": row(SHOWN, *[NOTHING] * 6),
     "QueryProfile": row("NOT_VERIFIED"),
     "QueryBill": row("NOT_VERIFIED"),
@@ -122,6 +123,7 @@ STAFF: Mapping[str, Mapping[str, str]] = (
     | {
         rpc: OPERATOR[rpc]
         for rpc in (
+            "GetContactPreferences",
             "GetCustomer",
             "GetOrder",
             "ListOrders",
@@ -341,6 +343,12 @@ def calls_about_records(federation: Federation, channel: grpc.aio.Channel, perso
         "GetCustomer": lambda: written(
             customers.GetCustomer(
                 customer_api.GetCustomerRequest(number=person.number, requester=REQUESTER), timeout=CALL_SECONDS
+            )
+        ),
+        "GetContactPreferences": lambda: written(
+            customers.GetContactPreferences(
+                customer_api.GetContactPreferencesRequest(number=person.number, requester=REQUESTER),
+                timeout=CALL_SECONDS,
             )
         ),
         "ListCustomers": lambda: all_customers(customers),

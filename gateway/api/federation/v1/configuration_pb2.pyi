@@ -199,6 +199,8 @@ class _SharedFieldEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SharedFie
     """Balance of the account."""
     SHARED_FIELD_SIM_REPLACE_DATE: _SharedField.ValueType  # 14
     """Date of the last SIM card replacement."""
+    SHARED_FIELD_CONTACT_PREFERENCES: _SharedField.ValueType  # 15
+    """Contact preferences of the customer: consent to marketing, quiet list, refusal of surveys."""
 
 class SharedField(_SharedField, metaclass=_SharedFieldEnumTypeWrapper):
     """Fields of a customer's record that may be disclosed to another region. Fields not listed are never disclosed."""
@@ -233,6 +235,8 @@ SHARED_FIELD_BALANCE: SharedField.ValueType  # 13
 """Balance of the account."""
 SHARED_FIELD_SIM_REPLACE_DATE: SharedField.ValueType  # 14
 """Date of the last SIM card replacement."""
+SHARED_FIELD_CONTACT_PREFERENCES: SharedField.ValueType  # 15
+"""Contact preferences of the customer: consent to marketing, quiet list, refusal of surveys."""
 Global___SharedField: _TypeAlias = SharedField  # noqa: Y015
 
 class _LegalBasis:
