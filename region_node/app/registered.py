@@ -7,6 +7,7 @@ from region_node.business.billing.kind import ACCOUNTS
 from region_node.business.orders.kind import ORDERS
 from region_node.care.complaints.kind import COMPLAINTS
 from region_node.care.complaints.of_problems import complaints_of
+from region_node.care.surveys.kind import SURVEYS
 from region_node.customers.documents.kind import DOCUMENTS
 from region_node.customers.kind import CUSTOMERS
 from region_node.customers.notices.kind import NOTICES
@@ -34,6 +35,7 @@ KINDS: Sequence[RecordKind] = (
     AGREEMENTS,
     FAULTS,
     SUPPORT_REQUESTS,
+    SURVEYS,
     NOTICES,
     SHARING,
     DOCUMENTS,

@@ -30,6 +30,7 @@ from gateway.api.region.v1 import (
     sharing_service_pb2,
     support_resource_service_pb2,
     support_service_pb2,
+    survey_service_pb2,
     verification_service_pb2,
 )
 from gateway.api.region.v1.agreement_service_pb2_grpc import add_AgreementServiceServicer_to_server
@@ -65,6 +66,7 @@ from gateway.api.region.v1.support_resource_service_pb2_grpc import (
     add_SupportResourceServiceServicer_to_server,
 )
 from gateway.api.region.v1.support_service_pb2_grpc import add_SupportServiceServicer_to_server
+from gateway.api.region.v1.survey_service_pb2_grpc import add_SurveyServiceServicer_to_server
 from gateway.api.region.v1.verification_service_pb2_grpc import add_VerificationServiceServicer_to_server
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
@@ -84,6 +86,7 @@ from region_node.care.complaints.import_service import ComplaintImportService
 from region_node.care.complaints.service import ComplaintService
 from region_node.care.dossiers.service import DossierService
 from region_node.care.improvements.service import ImprovementService
+from region_node.care.surveys.service import SurveyService
 from region_node.customers.documents.service import DocumentPorts, DocumentService
 from region_node.customers.notices.service import NoticeService
 from region_node.customers.profiles_asked import ProfileApplication
@@ -183,6 +186,11 @@ def _of_business(ports: ServicePorts) -> list[Service]:
             improvement_service_pb2.DESCRIPTOR.services_by_name["ImprovementService"],
             add_ImprovementServiceServicer_to_server,
             ImprovementService(context, store, clock),
+        ),
+        Service.of(
+            survey_service_pb2.DESCRIPTOR.services_by_name["SurveyService"],
+            add_SurveyServiceServicer_to_server,
+            SurveyService(context, store, clock),
         ),
         Service.of(
             notice_service_pb2.DESCRIPTOR.services_by_name["NoticeService"],

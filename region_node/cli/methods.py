@@ -39,6 +39,7 @@ _SERVICES = (
     "planned_outage_service",
     "support_service",
     "support_resource_service",
+    "survey_service",
     "retention_service",
 )
 _COMMANDS = {

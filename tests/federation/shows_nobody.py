@@ -14,6 +14,7 @@ SHOWS_NOBODY = {
     "FollowedProblemService": "problems of the network, and how many customers they affect",
     "PlannedOutageService.ListPlannedOutages": "when a region works on its network",
     "SupportResourceService": "experts by staff id, and parts in store",
+    "SurveyService.GetSurveyResults": "counts of marks, without small groups",
     "RetentionService.ListPurges": "counts of rows",
     "RetentionService.ListHolds": "the region's own ids of customers",
     "RetentionService.ListImpactRecords": "what was assessed, of no customer",

@@ -81,6 +81,8 @@ class _DataClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataClass.V
     """Cleared alarms of the network."""
     DATA_CLASS_SUPPORT_REQUESTS: _DataClass.ValueType  # 55
     """Closed support requests, with the notes of both regions."""
+    DATA_CLASS_SURVEYS: _DataClass.ValueType  # 60
+    """Surveys of customers, with their answers. Counts of marks stay."""
 
 class DataClass(_DataClass, metaclass=_DataClassEnumTypeWrapper):
     """A class of records that a region keeps for the period of a rule."""
@@ -137,6 +139,8 @@ DATA_CLASS_ALARMS: DataClass.ValueType  # 48
 """Cleared alarms of the network."""
 DATA_CLASS_SUPPORT_REQUESTS: DataClass.ValueType  # 55
 """Closed support requests, with the notes of both regions."""
+DATA_CLASS_SURVEYS: DataClass.ValueType  # 60
+"""Surveys of customers, with their answers. Counts of marks stay."""
 Global___DataClass: _TypeAlias = DataClass  # noqa: Y015
 
 class _RetentionStart:

@@ -99,6 +99,8 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, region at fault to the opening region of a support request: it has a new version."""
     ENVELOPE_KIND_SUPPORT_SEARCH: _EnvelopeKind.ValueType  # 52
     """Query, any region to any other: experts or spares of that region."""
+    ENVELOPE_KIND_SURVEY_REQUESTED: _EnvelopeKind.ValueType  # 83
+    """Command, region that handled an order, complaint or fault to the home region: invite the customer to a survey."""
 
 class EnvelopeKind(_EnvelopeKind, metaclass=_EnvelopeKindEnumTypeWrapper):
     """Kinds of envelopes. The kind decides the permitted senders, and whether the envelope is stored."""
@@ -175,6 +177,8 @@ ENVELOPE_KIND_SUPPORT_UPDATE: EnvelopeKind.ValueType  # 51
 """Command, region at fault to the opening region of a support request: it has a new version."""
 ENVELOPE_KIND_SUPPORT_SEARCH: EnvelopeKind.ValueType  # 52
 """Query, any region to any other: experts or spares of that region."""
+ENVELOPE_KIND_SURVEY_REQUESTED: EnvelopeKind.ValueType  # 83
+"""Command, region that handled an order, complaint or fault to the home region: invite the customer to a survey."""
 Global___EnvelopeKind: _TypeAlias = EnvelopeKind  # noqa: Y015
 
 class _Outcome:
