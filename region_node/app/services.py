@@ -188,11 +188,6 @@ def _of_business(ports: ServicePorts) -> list[Service]:
             ImprovementService(context, store, clock),
         ),
         Service.of(
-            survey_service_pb2.DESCRIPTOR.services_by_name["SurveyService"],
-            add_SurveyServiceServicer_to_server,
-            SurveyService(context, store, clock),
-        ),
-        Service.of(
             notice_service_pb2.DESCRIPTOR.services_by_name["NoticeService"],
             add_NoticeServiceServicer_to_server,
             NoticeService(store, clock),
@@ -243,7 +238,7 @@ def _of_the_network(ports: ServicePorts) -> list[Service]:
 
 
 def _of_records(ports: ServicePorts) -> list[Service]:
-    """The services of customers' records."""
+    """The services of customers' records, and of their satisfaction."""
     core, store, clock, questions = ports.core, ports.store, ports.clock, ports.questions
     context = core.context
     return [
@@ -256,6 +251,11 @@ def _of_records(ports: ServicePorts) -> list[Service]:
             sharing_service_pb2.DESCRIPTOR.services_by_name["SharingService"],
             add_SharingServiceServicer_to_server,
             SharingService(SharingApplication(context, store, questions, clock)),
+        ),
+        Service.of(
+            survey_service_pb2.DESCRIPTOR.services_by_name["SurveyService"],
+            add_SurveyServiceServicer_to_server,
+            SurveyService(context, store, clock),
         ),
         Service.of(
             erasure_service_pb2.DESCRIPTOR.services_by_name["ErasureService"],

@@ -34,6 +34,7 @@ _PLACES: Final = {
     "support": "region_node.cli.support.support:support",
     "experts": "region_node.cli.support.experts:experts",
     "spares": "region_node.cli.support.spares:spares",
+    "surveys": "region_node.cli.surveys.surveys:surveys",
 }
 """The door of each noun."""
 

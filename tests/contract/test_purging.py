@@ -15,9 +15,12 @@ from gateway.api.region.v1.document_service_pb2 import DocumentUpload
 from gateway.api.region.v1.fault_pb2 import Fault, FaultReport, FaultState
 from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportRequest, SupportState
+from gateway.api.region.v1.survey_pb2 import Survey
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.app.registered import KINDS
+from region_node.care.surveys import rows as survey_rows
+from region_node.care.surveys.purging import Surveys
 from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
 from region_node.customers.documents.purging import Documents
 from region_node.customers.operations import keep_customer, keep_line
@@ -269,3 +272,27 @@ def test_support_requests_that_were_closed_long_ago_go_and_their_numbers_are_not
     newest, oldest = list_support_requests(tx, filters, None, 10).items
     assert (newest.id[-1], oldest.id[-1]) == ("4", "2")
     assert next_support_number(tx) == 5
+
+
+def test_answered_surveys_go_in_order_and_those_that_wait_or_are_held_stay(tx: Transaction) -> None:
+    keep_customer(tx, CustomerRow(LINE.customer_id, "王芳", ""))
+    keep_customer(tx, CustomerRow("customer-2", "张三", ""))
+    hold(tx, "customer-2", "court-1", None, AuditedCall("test", "clerk", OLD))
+    for number in range(1, 6):
+        survey = Survey(id=f"guangdong/counter/{number}", region="guangdong", business="SUSPEND", channel="counter")
+        survey.invite_time.CopyFrom(to_timestamp(OLD + number * DAY))
+        survey_rows.insert_survey(tx, survey, "customer-2" if number == 4 else LINE.customer_id)
+        found = survey_rows.find_by_token(tx, survey_rows.token_of(tx, survey.id))
+        assert found is not None
+        if number == 2:
+            survey.follow_up.due_time.CopyFrom(survey.invite_time)
+        survey_rows.update_survey(tx, found[0], survey)
+        survey_rows.count(tx, survey, survey_rows.month_of(OLD), survey_rows.INVITATIONS)
+    assert [each.id[-1] for each in survey_rows.open_follow_ups(tx, (0, ""), 10)] == ["2"]
+    assert survey_rows.last_invited(tx, LINE.customer_id) == to_microseconds(OLD + 5 * DAY)
+    assert purge(tx, Surveys(), limit=2) == Page(3, 1, "")
+    assert tx.all(str, "SELECT survey_id FROM surveys ORDER BY survey_id") == [
+        "guangdong/counter/2",
+        "guangdong/counter/4",
+    ]
+    assert [each.answers for each in survey_rows.counts_between(tx, "2025-11", "2025-11")] == [5]

@@ -26,7 +26,6 @@ from gateway.api.region.v1 import dossier_service_pb2 as dossier_api
 from gateway.api.region.v1 import notice_service_pb2 as notice_api
 from gateway.api.region.v1 import order_service_pb2 as order_api
 from gateway.api.region.v1 import sharing_service_pb2 as sharing_api
-from gateway.api.region.v1 import survey_service_pb2 as survey_api
 from gateway.api.region.v1.attachment_service_pb2_grpc import AttachmentServiceStub
 from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
@@ -36,7 +35,6 @@ from gateway.api.region.v1.dossier_service_pb2_grpc import DossierServiceStub
 from gateway.api.region.v1.notice_service_pb2_grpc import NoticeServiceStub
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
-from gateway.api.region.v1.survey_service_pb2_grpc import SurveyServiceStub
 from gateway.api.types.v1 import access_pb2
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.types_pb2 import Document
@@ -402,11 +400,6 @@ def calls_about_work(channel: grpc.aio.Channel, person: Person, watched: Watched
         "WatchComplaint": lambda: first_change(complaints, person.ticket_id),
         "GetAttachmentContent": lambda: streamed(
             AttachmentServiceStub(channel).GetAttachmentContent(attached, timeout=CALL_SECONDS).read()
-        ),
-        "ListSurveyFollowUps": lambda: written(
-            SurveyServiceStub(channel).ListSurveyFollowUps(
-                survey_api.ListSurveyFollowUpsRequest(), timeout=CALL_SECONDS
-            )
         ),
         "ExportDossier": lambda: written(DossierServiceStub(channel).ExportDossier(exported, timeout=CALL_SECONDS)),
     }

@@ -46,6 +46,7 @@ def test_a_share_lies_in_its_interval(part: int, more: int) -> None:
     assert figure.value - 1e-9 <= figure.high <= 1
 
 
+@pytest.mark.clause("8.2(4)")
 def test_the_recommend_score_counts_nine_and_ten_for_and_up_to_six_against() -> None:
     assert statistics.recommend_score({10: 4, 9: 1, 8: 3, 7: 1, 6: 1}) == pytest.approx(40)
     assert statistics.recommend_score({0: 2}) == -100

@@ -11,13 +11,13 @@ from region_node.care.surveys.rules import find_policy, in_sample
 from region_node.node.context import RegionContext
 
 SURVEY_TIMER = "surveys"
-_EVENTS = 200  # of one kind, in one transaction
+_EVENTS = 2_000  # of one kind, in one transaction
 _EVERY = timedelta(hours=1)
 _BREATH = timedelta(seconds=1)
 
 
 def ensure_surveys(tx: Transaction, now: datetime) -> None:
-    """Sets the timer if it is missing. What finished before the first time is not asked about."""
+    """Sets the timer if it is missing. Work that finished before the first time leads to no request."""
     for occasion in OCCASIONS:
         if rows.place_in(tx, occasion.name) is None:
             rows.note_place(tx, occasion.name, occasion.events.last(tx))

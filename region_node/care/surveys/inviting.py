@@ -58,7 +58,7 @@ def request(tx: Transaction, context: RegionContext, asked: SurveyRequested, now
 
 
 def invite(tx: Transaction, context: RegionContext, asked: SurveyRequested, region: str, now: datetime) -> bool:
-    """Invites a customer of this region, unless the customer refuses, is gone, or was asked lately.
+    """Invites a customer of this region, unless the customer refuses, is gone, or had an invitation lately.
 
     `region` handled the occasion. Returns whether there is a new invitation.
     """

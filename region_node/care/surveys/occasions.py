@@ -25,12 +25,12 @@ REPAIR = "REPAIR"
 
 @dataclass(frozen=True)
 class Occasion:
-    """A kind of record after which customers are asked."""
+    """A kind of record after which a region requests invitations."""
 
     name: str
     events: Events
     finished: Callable[[Transaction, str, str], SurveyRequested | None]
-    """The request of a region about a record by its id; None where nothing is finished, or nobody is to be asked."""
+    """The request of a region about a record by its id; None for an open record, or one without a customer."""
 
 
 def require_occasion(tx: Transaction, region: str, record_id: str) -> SurveyRequested:

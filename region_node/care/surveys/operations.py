@@ -57,7 +57,7 @@ def finish_follow_up(tx: Transaction, survey_id: str, staff_id: str, outcome: st
 
 
 def mark_overdue(survey: Survey, now: datetime) -> Survey:
-    """Tells of a follow-up whether it is late, and returns the survey."""
+    """Sets whether the follow-up of a survey is late, and returns the survey."""
     follow_up = survey.follow_up
     if survey.HasField("follow_up") and not follow_up.HasField("finish_time"):
         follow_up.overdue = from_timestamp(follow_up.due_time) < now

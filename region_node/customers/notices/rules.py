@@ -20,7 +20,7 @@ class Purpose(Enum):
 
 
 _PURPOSES: Mapping[str, Purpose] = {
-    # Telecommunications Regulations art. 33 and 34: charges, arrears and suspension are told.
+    # Telecommunications Regulations art. 33 and 34: abnormal charges, arrears, suspension and its end.
     "bill": Purpose.DEMANDED,
     "abnormal-bill": Purpose.DEMANDED,
     "suspension-ahead": Purpose.DEMANDED,
@@ -28,13 +28,13 @@ _PURPOSES: Mapping[str, Purpose] = {
     "termination-ahead": Purpose.DEMANDED,
     "terminated": Purpose.DEMANDED,
     "resumed": Purpose.DEMANDED,
-    # PIPL art. 57 and Cybersecurity Law art. 42: a change of access to the account is told.
+    # The contract: the security of the account.
     "password-changed": Purpose.DEMANDED,
     "password-reset": Purpose.DEMANDED,
-    # PIPL art. 17 and 23: a consent and its end are confirmed.
+    # PIPL art. 15 and 23: a known consent can be withdrawn.
     "consent-given": Purpose.DEMANDED,
     "consent-withdrawn": Purpose.DEMANDED,
-    # Telecommunications Regulations art. 32 and 35: faults, outages and their ends are told.
+    # Telecom Service Specifications (Order 36) art. 8: line works are announced; faults are repaired by the contract.
     "planned-outage": Purpose.DEMANDED,
     "network-problem": Purpose.DEMANDED,
     "fault": Purpose.DEMANDED,
