@@ -88,7 +88,7 @@ OPERATOR: Mapping[str, Mapping[str, str]] = {
     "ListGrants": row("NOT_VERIFIED"),
     "ListDisclosures": row("NOT_VERIFIED"),
     "GetCustomer": row(SHOWN, *["CUSTOMER_NOT_FOUND"] * 6),
-    "GetContactPreferences": row(SHOWN, *["CUSTOMER_NOT_FOUND"] * 6),
+    "GetContactPreferences": row(NOTHING, *["CUSTOMER_NOT_FOUND"] * 6),
     "ListCustomers": row(SHOWN, *[NOTHING] * 6),
     "QueryProfile": row("NOT_VERIFIED"),
     "QueryBill": row("NOT_VERIFIED"),
