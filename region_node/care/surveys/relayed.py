@@ -7,7 +7,7 @@ from gateway.api.region.v1.survey_pb2 import SurveyOccasion
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.relay.border import Command, Kinds, Moved
+from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.care.surveys import inviting
@@ -15,6 +15,7 @@ from region_node.node.context import RegionContext
 from region_node.node.payloads import received
 from region_node.records.forgetting import forget_later
 from region_node.requests.checks import require_length
+from region_node.tickets import border
 
 _CODE_LIMIT = 64  # characters
 _OCCASIONS = frozenset(
@@ -46,7 +47,7 @@ class SurveyEnvelopes:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         require_length("business", asked.business, _CODE_LIMIT, required=True)
         require_length("channel", asked.channel, _CODE_LIMIT)
-        self._require_home(asked.number)
+        border.require_home(self._context, asked.number)
         inviting.invite(tx, self._context, asked, content.origin, now)
         forget_later(tx, content.subject, now)
         return Answer(Outcome.OUTCOME_ACCEPTED)
@@ -54,11 +55,3 @@ class SurveyEnvelopes:
     def _answered(self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:
         """Forgets the number, whatever the answer."""
         forget_later(tx, content.subject, now)
-
-    def _require_home(self, number: str) -> None:
-        """Raises Moved or Refused unless the number is of this region by the number plan in force."""
-        home = self._context.federation.number_plan.home_of(number)
-        if home is None:
-            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-        if home != self._context.region:
-            raise Moved(home)
