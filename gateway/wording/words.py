@@ -51,6 +51,7 @@ from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutageState
 from gateway.api.region.v1.reconciliation_pb2 import DifferenceKind, RepairAct, RepairState
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
 from gateway.api.region.v1.support_request_pb2 import SupportFigure, SupportState
+from gateway.api.region.v1.survey_pb2 import SurveyMark, SurveyOccasion, SurveyQuestion
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.wording.languages import translated
 
@@ -174,6 +175,9 @@ def words() -> Iterator[str]:
         "STATEMENT_LINE_KIND_": StatementLineKind,
         "SUPPORT_FIGURE_": SupportFigure,
         "SUPPORT_STATE_": SupportState,
+        "SURVEY_MARK_": SurveyMark,
+        "SURVEY_OCCASION_": SurveyOccasion,
+        "SURVEY_QUESTION_": SurveyQuestion,
         "TIME_REASON_": TimeReason,
         "WORK_ITEM_STATE_": WorkItemState,
         "WITHOUT_GRANT_": WithoutGrant,

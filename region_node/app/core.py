@@ -62,6 +62,9 @@ from region_node.care.escalations.rows import waiting_sinks
 from region_node.care.issues.application import IssueApplication
 from region_node.care.issues.owner import ISSUE_TIMER, due_time_has_passed
 from region_node.care.issues.relayed import IssueEnvelopes
+from region_node.care.surveys.following import SURVEY_TIMER, ensure_surveys, surveys_are_due
+from region_node.care.surveys.inviting import CAMPAIGN_TIMER, campaign_is_due
+from region_node.care.surveys.relayed import SurveyEnvelopes
 from region_node.customers.documents.content_stream import ContentApplication
 from region_node.customers.documents.on_file import RegisterApplication
 from region_node.customers.documents.receiving import UPLOAD_TIMER, abandon
@@ -185,7 +188,15 @@ class RegionCore:
     async def start(self) -> None:
         """Takes up the work of an earlier process, then runs by itself. Raises StoppedWhileStarting."""
         await persistently(self._claims.start)
-        for ensure in (ensure_reminders, ensure_purge, ensure_statements, ensure_conformance, ensure_reconciliation):
+        ensures = (
+            ensure_reminders,
+            ensure_purge,
+            ensure_statements,
+            ensure_conformance,
+            ensure_reconciliation,
+            ensure_surveys,
+        )
+        for ensure in ensures:
             await persistently(partial(self._ensure, ensure))
         waits = await persistently(lambda: self._ports.store.read(_what_waits))
         self._ports.context.border.current.on_update(self._note_state)
@@ -281,6 +292,7 @@ def _kinds(
         **BulletinEnvelopes(context).kinds(),
         **JoiningEnvelopes(context).kinds(),
         **ReconciliationEnvelopes(registered.reconciliation(context)).kinds(),
+        **SurveyEnvelopes(context).kinds(),
     }
 
 
@@ -321,6 +333,8 @@ def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, Ti
         STATEMENT_TIMER: lambda tx, timer, now: statements_are_due(tx, context, timer, now),
         PLANNED_TIMER: lambda tx, timer, now: planned_is_told(tx, context, timer, now),
         CONFORMANCE_TIMER: lambda tx, timer, now: conformance_is_due(tx, context, timer, now),
+        SURVEY_TIMER: lambda tx, timer, now: surveys_are_due(tx, context, now),
+        CAMPAIGN_TIMER: lambda tx, timer, now: campaign_is_due(tx, context, timer, now),
         CORRECTION_TIMER: lambda tx, timer, now: correction_is_due(tx, context, timer, now),
         NIGHT_TIMER: lambda tx, timer, now: night_is_due(tx, reconciliation, timer, now),
         DAY_TIMER: lambda tx, timer, now: day_is_due(tx, reconciliation, timer, now),

@@ -18,6 +18,7 @@ from region_node.business.reconciliation.port import Reconciliation
 from region_node.business.reconciliation.tickets import settled_tickets
 from region_node.care.complaints import rules as complaints
 from region_node.care.complaints.rows import COMPLAINT
+from region_node.care.surveys.kind import SURVEYS
 from region_node.customers.documents.kind import DOCUMENTS
 from region_node.customers.kind import CUSTOMERS
 from region_node.customers.notices.kind import NOTICES
@@ -51,6 +52,7 @@ KINDS: Sequence[RecordKind] = (
     SUPPORT_REQUESTS,
     ISSUES,
     BULLETINS,
+    SURVEYS,
     NOTICES,
     SHARING,
     DOCUMENTS,

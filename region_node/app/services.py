@@ -35,6 +35,7 @@ from gateway.api.region.v1 import (
     sharing_service_pb2,
     support_resource_service_pb2,
     support_service_pb2,
+    survey_service_pb2,
     verification_service_pb2,
 )
 from gateway.api.region.v1.agreement_service_pb2_grpc import add_AgreementServiceServicer_to_server
@@ -77,6 +78,7 @@ from gateway.api.region.v1.support_resource_service_pb2_grpc import (
     add_SupportResourceServiceServicer_to_server,
 )
 from gateway.api.region.v1.support_service_pb2_grpc import add_SupportServiceServicer_to_server
+from gateway.api.region.v1.survey_service_pb2_grpc import add_SurveyServiceServicer_to_server
 from gateway.api.region.v1.verification_service_pb2_grpc import add_VerificationServiceServicer_to_server
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
@@ -99,6 +101,7 @@ from region_node.care.complaints.service import ComplaintService
 from region_node.care.dossiers.service import DossierService
 from region_node.care.improvements.service import ImprovementService
 from region_node.care.issues.service import IssueService
+from region_node.care.surveys.service import SurveyService
 from region_node.customers.documents.service import DocumentPorts, DocumentService
 from region_node.customers.notices.service import NoticeService
 from region_node.customers.profiles_asked import ProfileApplication
@@ -258,7 +261,7 @@ def _of_the_network(ports: ServicePorts) -> list[Service]:
 
 
 def _of_records(ports: ServicePorts) -> list[Service]:
-    """The services of customers' records."""
+    """The services of customers' records, and of their satisfaction."""
     core, store, clock, questions = ports.core, ports.store, ports.clock, ports.questions
     context = core.context
     return [
@@ -271,6 +274,11 @@ def _of_records(ports: ServicePorts) -> list[Service]:
             sharing_service_pb2.DESCRIPTOR.services_by_name["SharingService"],
             add_SharingServiceServicer_to_server,
             SharingService(SharingApplication(context, store, questions, clock)),
+        ),
+        Service.of(
+            survey_service_pb2.DESCRIPTOR.services_by_name["SurveyService"],
+            add_SurveyServiceServicer_to_server,
+            SurveyService(context, store, clock),
         ),
         Service.of(
             erasure_service_pb2.DESCRIPTOR.services_by_name["ErasureService"],

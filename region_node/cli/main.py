@@ -38,6 +38,7 @@ _PLACES: Final = {
     "bulletins": "region_node.cli.bulletins:bulletins",
     "experts": "region_node.cli.support.experts:experts",
     "spares": "region_node.cli.support.spares:spares",
+    "surveys": "region_node.cli.surveys.surveys:surveys",
 }
 """The door of each noun."""
 

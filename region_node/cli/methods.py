@@ -41,6 +41,7 @@ _SERVICES = (
     "support_resource_service",
     "issue_service",
     "bulletin_service",
+    "survey_service",
     "retention_service",
     "reconciliation_service",
 )

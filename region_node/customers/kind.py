@@ -7,6 +7,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store import vault
 from gateway.store.port import Transaction
+from region_node.customers.contact_preferences import forget_preferences
 from region_node.customers.rows import CustomerRow, customer_sealing, lines_of_customer, product_sealing
 from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index
@@ -22,6 +23,7 @@ def _require_out_of_service(tx: Transaction, context: RegionContext, customer: C
 
 def _forget(tx: Transaction, customer_id: str) -> None:
     tx.execute("DELETE FROM identities WHERE customer_id = :id", id=customer_id)
+    forget_preferences(tx, customer_id)
     tx.execute("UPDATE products SET taken_over_content = NULL WHERE customer_id = :id", id=customer_id)
 
 

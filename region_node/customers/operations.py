@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.region.v1.customer_service_pb2 import ContactPreferences, ProductStatus
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
@@ -14,6 +14,7 @@ from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import OPENING, EntryKind, Posting, transfer
+from region_node.customers.contact_preferences import keep_preferences, preferences_of
 from region_node.customers.rows import (
     CustomerRow,
     Line,
@@ -103,6 +104,22 @@ def change(tx: Transaction, number: str, changes: dict[str, str], asked: Audited
         fields = ", ".join(sorted(changes))
         asked.record(tx, "UpdateCustomer", changed.customer_id, fields)
     return replace(found, customer=changed)
+
+
+def read_preferences(tx: Transaction, number: str, asked: AuditedCall) -> ContactPreferences:
+    """The contact preferences of a customer; the reading is audited. Raises Refused as `read`."""
+    customer_id = _require(tx, number).customer.customer_id
+    asked.record(tx, "GetContactPreferences", customer_id)
+    return preferences_of(tx, customer_id)
+
+
+def change_preferences(
+    tx: Transaction, number: str, preferences: ContactPreferences, asked: AuditedCall
+) -> ContactPreferences:
+    """Replaces the contact preferences of a customer, and returns them. Raises Refused as `read`."""
+    customer_id = _require(tx, number).customer.customer_id
+    asked.record(tx, "SetContactPreferences", customer_id)
+    return keep_preferences(tx, customer_id, preferences, asked.now)
 
 
 def own_line(tx: Transaction, federation: Federation, region: str, number: str, *, asking: str) -> Line:

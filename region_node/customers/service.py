@@ -113,6 +113,26 @@ class CustomerService(CustomerServiceServicer):
         found = await self._store.write(lambda tx: operations.change(tx, number, changes, asked))
         return api.UpdateCustomerResponse(customer=self._message(found))
 
+    async def GetContactPreferences(
+        self,
+        request: api.GetContactPreferencesRequest,
+        context: grpc.aio.ServicerContext[api.GetContactPreferencesRequest, api.GetContactPreferencesResponse],
+    ) -> api.GetContactPreferencesResponse:
+        """See the contract."""
+        asked, number = audited_call(request.requester, self._clock), normalize(request.number)
+        found = await self._store.write(lambda tx: operations.read_preferences(tx, number, asked))
+        return api.GetContactPreferencesResponse(preferences=found)
+
+    async def SetContactPreferences(
+        self,
+        request: api.SetContactPreferencesRequest,
+        context: grpc.aio.ServicerContext[api.SetContactPreferencesRequest, api.SetContactPreferencesResponse],
+    ) -> api.SetContactPreferencesResponse:
+        """See the contract."""
+        asked, number = audited_call(request.requester, self._clock), normalize(request.number)
+        kept = await self._store.write(lambda tx: operations.change_preferences(tx, number, request.preferences, asked))
+        return api.SetContactPreferencesResponse(preferences=kept)
+
     def _message(self, known: KnownCustomer) -> api.Customer:
         customer, line = known.customer, known.line
         return api.Customer(

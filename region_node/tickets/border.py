@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, lasting, reason_name, text
-from gateway.relay.border import Reads
+from gateway.relay.border import Moved, Reads
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.node.context import RegionContext
@@ -35,6 +35,15 @@ def require_origin(kind: Followed[M, R], name: str, content: EnvelopeContent) ->
     """The id is the envelope's subject, and names the sender. Raises Refused with ENVELOPE_KIND_NOT_ALLOWED."""
     if name != content.subject or not name.startswith(f"{content.origin}/{kind.prefix}"):
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+
+
+def require_home(context: RegionContext, number: str) -> None:
+    """Raises Moved or Refused unless the number is of this region by the number plan in force."""
+    home = context.federation.number_plan.home_of(number)
+    if home is None:
+        raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+    if home != context.region:
+        raise Moved(home)
 
 
 def require_filing(

@@ -17,6 +17,7 @@ from gateway.api.region.v1.fault_pb2 import Fault, FaultReport, FaultState
 from gateway.api.region.v1.issue_pb2 import Issue, IssueRequest
 from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportRequest, SupportState
+from gateway.api.region.v1.survey_pb2 import Survey
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.app.registered import KINDS
@@ -33,6 +34,8 @@ from region_node.care.bulletins.rows import (
 from region_node.care.issues import rules as issue_rules
 from region_node.care.issues.kind import ISSUES
 from region_node.care.issues.rows import IssueFilter, IssueRow, insert_issue, list_issues, next_issue_number
+from region_node.care.surveys import rows as survey_rows
+from region_node.care.surveys.purging import Surveys
 from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
 from region_node.customers.documents.purging import Documents
 from region_node.customers.operations import keep_customer, keep_line
@@ -325,3 +328,25 @@ def test_bulletins_go_long_after_their_validity_with_their_readings(tx: Transact
     assert [each.id[-1] for each in list_bulletins(tx, BulletinFilter(), None, 10).items] == ["2"]
     assert tx.all(str, "SELECT bulletin_id FROM bulletin_reads") == ["sichuan/B20251101-2"]
     assert next_bulletin_number(tx) == 3
+def test_answered_surveys_go_in_order_and_those_that_wait_or_are_held_stay(tx: Transaction) -> None:
+    keep_customer(tx, CustomerRow(LINE.customer_id, "王芳", ""))
+    keep_customer(tx, CustomerRow("customer-2", "张三", ""))
+    hold(tx, "customer-2", "court-1", None, AuditedCall("test", "clerk", OLD))
+    for number in range(1, 6):
+        survey = Survey(id=f"guangdong/counter/{number}", region="guangdong", business="SUSPEND", channel="counter")
+        survey.invite_time.CopyFrom(to_timestamp(OLD + number * DAY))
+        survey_rows.insert_survey(tx, survey, "customer-2" if number == 4 else LINE.customer_id)
+        found = survey_rows.find_by_token(tx, survey_rows.token_of(tx, survey.id))
+        assert found is not None
+        if number == 2:
+            survey.follow_up.due_time.CopyFrom(survey.invite_time)
+        survey_rows.update_survey(tx, found[0], survey)
+        survey_rows.count(tx, survey, survey_rows.month_of(OLD), survey_rows.INVITATIONS)
+    assert [each.id[-1] for each in survey_rows.open_follow_ups(tx, (0, ""), 10)] == ["2"]
+    assert survey_rows.last_invited(tx, LINE.customer_id) == to_microseconds(OLD + 5 * DAY)
+    assert purge(tx, Surveys(), limit=2) == Page(3, 1, "")
+    assert tx.all(str, "SELECT survey_id FROM surveys ORDER BY survey_id") == [
+        "guangdong/counter/2",
+        "guangdong/counter/4",
+    ]
+    assert [each.answers for each in survey_rows.counts_between(tx, "2025-11", "2025-11")] == [5]

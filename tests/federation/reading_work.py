@@ -7,9 +7,11 @@ import grpc
 from gateway.api.region.v1 import complaint_service_pb2 as complaint_api
 from gateway.api.region.v1 import fault_service_pb2 as fault_api
 from gateway.api.region.v1 import support_service_pb2 as support_api
+from gateway.api.region.v1 import survey_service_pb2 as survey_api
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
 from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceStub
 from gateway.api.region.v1.support_service_pb2_grpc import SupportServiceStub
+from gateway.api.region.v1.survey_service_pb2_grpc import SurveyServiceStub
 from gateway.rpc.pages import encode_token
 from tests.federation.counter import REQUESTER
 from tests.federation.running import CALL_SECONDS
@@ -39,7 +41,7 @@ def calls_about_faults(
 def calls_about_support(
     channel: grpc.aio.Channel, support_id: str, number: str
 ) -> Mapping[str, Callable[[], Awaitable[bytes]]]:
-    """Support requests."""
+    """Support requests, and the follow-ups of surveys."""
     support = SupportServiceStub(channel)
     asked = support_api.GetSupportRequestRequest(support_request_id=support_id, requester=REQUESTER)
     listed = support_api.ListSupportRequestsRequest(number=number, requester=REQUESTER)
@@ -50,7 +52,13 @@ def calls_about_support(
     async def read_list() -> bytes:
         return (await support.ListSupportRequests(listed, timeout=CALL_SECONDS)).SerializeToString()
 
-    return {"GetSupportRequest": read, "ListSupportRequests": read_list}
+    async def read_follow_ups() -> bytes:
+        stub = SurveyServiceStub(channel)
+        return (
+            await stub.ListSurveyFollowUps(survey_api.ListSurveyFollowUpsRequest(), timeout=CALL_SECONDS)
+        ).SerializeToString()
+
+    return {"GetSupportRequest": read, "ListSupportRequests": read_list, "ListSurveyFollowUps": read_follow_ups}
 
 
 async def first_change_of_a_fault(stub: FaultServiceStub, fault_id: str) -> bytes:

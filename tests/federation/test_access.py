@@ -45,6 +45,7 @@ from gateway.api.region.v1 import (
     sharing_service_pb2,
     support_resource_service_pb2,
     support_service_pb2,
+    survey_service_pb2,
     verification_service_pb2,
 )
 from gateway.api.relay.v1 import relay_pb2
@@ -90,6 +91,7 @@ FILES = (
     order_service_pb2,
     order_oversight_service_pb2,
     followed_problem_service_pb2,
+    survey_service_pb2,
     relay_pb2,
     sharing_service_pb2,
     overseen_reconciliation_pb2,

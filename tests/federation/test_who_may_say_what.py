@@ -34,6 +34,8 @@ from gateway.api.region.v1.retention_envelopes_pb2 import HoldUpdate
 from gateway.api.region.v1.sharing_envelopes_pb2 import SharingQuery
 from gateway.api.region.v1.sharing_service_pb2 import WithdrawConsentRequest
 from gateway.api.region.v1.support_request_pb2 import SupportRequest
+from gateway.api.region.v1.survey_envelopes_pb2 import SurveyRequested
+from gateway.api.region.v1.survey_pb2 import SurveyOccasion
 from gateway.api.region.v1.verification_envelopes_pb2 import VerificationQuery
 from gateway.api.region.v1.verification_service_pb2 import SendCodeRequest
 from gateway.api.region.v1.witnessing_pb2 import WitnessStatement
@@ -250,6 +252,9 @@ def of_complaints(scene: Scene) -> Table:
     noted = complaints_api.ComplaintNoted(
         ticket_id=ticket_id, number=scene.number, category="OTHER", create_time=known.create_time, withdrawn=True
     )
+    survey = SurveyRequested(
+        id=ticket_id, occasion=SurveyOccasion.SURVEY_OCCASION_COMPLAINT, number=scene.number, business="BILL_WRONG"
+    )
     repeats = complaints_api.ComplaintRepeats(
         ticket_id=ticket_id, category="OTHER", repeated_ticket_id="sichuan/1", repeats=5
     )
@@ -267,6 +272,9 @@ def of_complaints(scene: Scene) -> Table:
             "a region that the complaint concerns", "guangdong", asked, ticket_id, "COMPLAINT_NOT_FOUND"
         ),
         EnvelopeKind.ENVELOPE_KIND_COMPLAINT_NOTED: Forged(first, "sichuan", noted, ticket_id),
+        EnvelopeKind.ENVELOPE_KIND_SURVEY_REQUESTED: Forged(
+            "the region that handled it, its own record", "sichuan", survey, f"survey/{ticket_id}"
+        ),
         EnvelopeKind.ENVELOPE_KIND_COMPLAINT_REPEATS: Forged(
             "the home region, a complaint about its number", "guangdong", repeats, ticket_id
         ),

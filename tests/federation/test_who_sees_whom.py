@@ -88,6 +88,7 @@ OPERATOR: Mapping[str, Mapping[str, str]] = {
     "ListGrants": row("NOT_VERIFIED"),
     "ListDisclosures": row("NOT_VERIFIED"),
     "GetCustomer": row(SHOWN, *["CUSTOMER_NOT_FOUND"] * 6),
+    "GetContactPreferences": row(NOTHING, *["CUSTOMER_NOT_FOUND"] * 6),
     "ListCustomers": row(SHOWN, *[NOTHING] * 6),
     "QueryProfile": row("NOT_VERIFIED"),
     "QueryBill": row("NOT_VERIFIED"),
@@ -112,16 +113,20 @@ OPERATOR: Mapping[str, Mapping[str, str]] = {
     "GetStatement": row("STATEMENT_NOT_FOUND", *["AGREEMENT_NOT_FOUND"] * 6),
     "GetSupportRequest": row(SHOWN, *["SUPPORT_REQUEST_NOT_FOUND"] * 6),
     "ListSupportRequests": row(SHOWN, *[NOTHING] * 6),
+    # Nobody has given a low mark here.
+    "ListSurveyFollowUps": row(DENIED),
     # What goes to the regulator is for staff of the first contact alone.
     "ExportDossier": row(DENIED),
 }
 STAFF: Mapping[str, Mapping[str, str]] = (
     {
         "ExportDossier": row(SHOWN, *["COMPLAINT_NOT_FOUND"] * 6),
+        "ListSurveyFollowUps": row(NOTHING),
     }
     | {
         rpc: OPERATOR[rpc]
         for rpc in (
+            "GetContactPreferences",
             "GetCustomer",
             "GetOrder",
             "ListOrders",
@@ -341,6 +346,12 @@ def calls_about_records(federation: Federation, channel: grpc.aio.Channel, perso
         "GetCustomer": lambda: written(
             customers.GetCustomer(
                 customer_api.GetCustomerRequest(number=person.number, requester=REQUESTER), timeout=CALL_SECONDS
+            )
+        ),
+        "GetContactPreferences": lambda: written(
+            customers.GetContactPreferences(
+                customer_api.GetContactPreferencesRequest(number=person.number, requester=REQUESTER),
+                timeout=CALL_SECONDS,
             )
         ),
         "ListCustomers": lambda: all_customers(customers),

@@ -232,7 +232,7 @@ def test_the_index_of_a_number_is_found_nowhere_once_everything_about_it_is_eras
     asked.create_time.CopyFrom(to_timestamp(NOW))
     insert_support_request(kept.tx, SupportRow(asked, ""), 1, NOW)
     document(kept, "paper", LINE.number)
-    tell(kept.tx, Notice("1", "TOLD", LINE.number, LocalizedText(en="something")), NOW)
+    tell(kept.tx, Notice("1", "bill", LINE.number, LocalizedText(en="something")), NOW)
     insert = (
         "INSERT INTO import_rejections (sha256, number, reason, parameters, subject) VALUES ('', 1, 1, '', :subject)"
     )

@@ -16,10 +16,14 @@ from coordinator.cli.network import matrix_page
 from coordinator.oversight import figures
 from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
 from gateway.api.coordinator.v1.path_service_pb2 import GetPathMatrixResponse
+from gateway.api.region.v1.survey_service_pb2 import GetSurveyResultsResponse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.web.charts import Bar, Caption, Figure, Line, bars, lines
 from gateway.web.html_pages import HtmlPages
 from gateway.web.tables import Cell, Table
+from region_node.care.surveys.results import results
+from region_node.care.surveys.rows import ANSWERS, INVITATIONS, RECOMMENDATION, Count
+from region_node.cli.surveys import results_page
 from tests.unit.test_complaint_report import MONTHS, NOW, Reader, read, report
 from tests.unit.test_report_pages import busy_matrix
 
@@ -110,6 +114,23 @@ def pages(folder: Path) -> Iterator[tuple[str, str, str, set[str]]]:
         matrix_page.page(hostile(matrix()), f"voice{EVIL}", NOW, "en"),
         {"title"},
     )
+    asked = survey_results()
+    yield (
+        "surveys",
+        results_page.page(asked, (MONTHS[0], MONTHS[-1]), NOW, "en"),
+        results_page.page(hostile(asked), (MONTHS[0], MONTHS[-1]), NOW, "en"),
+        set(),
+    )
+
+
+def survey_results() -> GetSurveyResultsResponse:
+    """Results with groups of every kind."""
+    counts = [
+        Count(region, business, "counter", question, 4 if question else 9, 20)
+        for region, business in (("guangdong", "SUSPEND"), ("sichuan", "RENEW"))
+        for question in (INVITATIONS, ANSWERS, RECOMMENDATION, 1, 2)
+    ]
+    return results("sichuan", counts, 5)
 
 
 def structure(page: Reader) -> list[tuple[str, list[str]]]:

@@ -15,10 +15,14 @@ from coordinator.cli.network import matrix_page
 from coordinator.oversight import figures
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import ComplaintDimension, ReportComplaintsResponse
+from gateway.api.region.v1.survey_service_pb2 import GetSurveyResultsResponse
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.federation.files import load
 from gateway.web.charts import Bar, Caption, Chart, Label, Line, bars, lines
 from gateway.wording.languages import current_language, in_each_language
+from region_node.care.surveys.results import results
+from region_node.care.surveys.rows import ANSWERS, INVITATIONS, RECOMMENDATION, Count
+from region_node.cli.surveys import results_page
 from tests.unit.test_complaint_report import MONTHS, TEXTS, report
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -170,11 +174,24 @@ def busy_matrix(language: str) -> contract.GetPathMatrixResponse:
     )
 
 
+def busy_results() -> GetSurveyResultsResponse:
+    """The results of surveys of every business and channel, with the figures of a large country."""
+    names = [*(each.id for each in SHIPPED.regions)], [*(each.code for each in SHIPPED.businesses)]
+    channels = ("counter", "hotline", "app", "web", "letter", "social", "")
+    counts = [
+        Count(region, business, channel, question, mark, 12_345)
+        for region, business, channel in itertools.product(names[0][:6], [*names[1], ""], channels)
+        for question, mark in ((INVITATIONS, 0), (ANSWERS, 0), (1, 1), (1, 5), (2, 3), (3, 4), (RECOMMENDATION, 10))
+    ]
+    return results(names[0][0], counts, 5)
+
+
 def busy_pages() -> Iterator[tuple[str, str]]:
     """Each page that is written as HTML, at its fullest and in each language, and what it is."""
     pages: dict[str, Callable[[], str]] = {}
     for quality_class in ("", "nr-5qi-1"):
         pages[f"matrix {quality_class}"] = partial(_matrix_page, quality_class)
+    pages["surveys"] = lambda: results_page.page(busy_results(), ("2026-01", "2026-12"), NOW, current_language())
     for many in range(len(DIMENSIONS) + 1):
         for by in itertools.combinations(DIMENSIONS, many):
             pages[f"by {[ComplaintDimension.Name(each) for each in by]}"] = partial(_report_page, by)

@@ -7,7 +7,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcom
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process import failpoints
-from gateway.relay.border import Command, Kinds, Moved
+from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.care.complaints import remote_repeats, rules
@@ -41,7 +41,7 @@ class JoiningEnvelopes:
         rules.require_ticket_id(noted.ticket_id)
         require_length("category", noted.category, rules.CODE_LIMIT, required=True)
         border.require_plausible(noted.create_time, now)
-        self._require_home(noted.number)
+        border.require_home(self._context, noted.number)
         if OWN in erased_by(tx, noted.number):
             forget_later(tx, content.subject, now)
             return Answer(Outcome.OUTCOME_ACCEPTED)
@@ -81,14 +81,6 @@ class JoiningEnvelopes:
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
         """The origin region has it."""
-
-    def _require_home(self, number: str) -> None:
-        """Raises Moved or Refused unless the number is of this region by the number plan in force."""
-        home = self._context.federation.number_plan.home_of(number)
-        if home is None:
-            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-        if home != self._context.region:
-            raise Moved(home)
 
 
 def _step(content: EnvelopeContent) -> str:

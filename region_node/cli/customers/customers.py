@@ -9,6 +9,7 @@ from gateway.api.region.v1.customer_service_pb2 import Customer, ImportCustomers
 from gateway.wording.languages import translated
 from region_node.cli.asking import NODE, Asking
 from region_node.cli.connection import patience_option
+from region_node.cli.customers.contact import contact, set_contact
 from region_node.cli.customers.customer_file import CustomerFile
 from region_node.cli.customers.customer_import import customers_to_import
 from region_node.cli.customers.holds import hold, list_holds, release_hold
@@ -25,7 +26,7 @@ def customers() -> None:
     """Take over customers from a file, restrict them and erase them, or keep everything of one for an authority."""
 
 
-for _command in (erase, restrict, release, hold, release_hold, list_holds):
+for _command in (contact, set_contact, erase, restrict, release, hold, release_hold, list_holds):
     customers.add_command(_command)
 
 

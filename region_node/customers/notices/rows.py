@@ -12,6 +12,8 @@ from gateway.store.port import Transaction, Value
 from gateway.store.tables import Table, prints_without
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 from gateway.wording.masking import masked_number, prints_masked
+from region_node.customers.contact_preferences import preferences_of_number
+from region_node.customers.notices.rules import Purpose, is_permitted, purpose_of
 from region_node.node.subjects import indexed_number_subject, number_index
 from region_node.records.readable import readable_page
 
@@ -81,13 +83,20 @@ def told_at(tx: Transaction, notice_ids: Sequence[str]) -> Mapping[str, int]:
     return dict(found)
 
 
-def tell(tx: Transaction, notice: Notice, now: datetime) -> bool:
-    """Adds a notice for immediate delivery; False for one that exists. It is stored, so it may hold no secret."""
+def tell(tx: Transaction, notice: Notice, now: datetime, due: datetime | None = None) -> bool:
+    """Adds a notice for delivery, immediate without `due`; False for one that exists, or that the customer refuses.
+
+    It is stored, so it may hold no secret.
+    """
+    index, purpose = number_index(tx, notice.number), purpose_of(notice.kind)
     if is_told(tx, notice.notice_id):
         return False
-    index, time = number_index(tx, notice.number), to_microseconds(now)
+    if purpose is not Purpose.DEMANDED and not is_permitted(purpose, preferences_of_number(tx, index)):
+        return False
     sealed = _seal_notice(tx, notice.notice_id, index, notice.number, notice.text)
-    tx.insert(_NOTICES, _AtRest(notice.notice_id, notice.kind, index, time, None, 0, time, sealed))
+    time = to_microseconds(now)
+    row = _AtRest(notice.notice_id, notice.kind, index, time, None, 0, to_microseconds(due or now), sealed)
+    tx.insert(_NOTICES, row)
     tx.publish(NoticeAdded(), about=ABOUT)
     return True
 

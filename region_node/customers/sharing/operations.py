@@ -17,6 +17,7 @@ from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from gateway.values.names import name_of
 from region_node.customers.accounts import ledger
+from region_node.customers.contact_preferences import preferences_of, told_preferences
 from region_node.customers.disclosures.rows import DisclosureRow, note_disclosure
 from region_node.customers.rows import Line, find_customer, find_line
 from region_node.customers.sharing import rows
@@ -208,6 +209,8 @@ def _value(tx: Transaction, context: RegionContext, line: Line, which: Field) ->
         case SharedField.SHARED_FIELD_SUBSCRIPTIONS:
             held = subscriptions_of(tx, line.product_id)
             return SharedValue(texts=[each.offering_id for each in held if each.end_time is None])
+        case SharedField.SHARED_FIELD_CONTACT_PREFERENCES:
+            return SharedValue(texts=told_preferences(preferences_of(tx, line.customer_id)))
         case SharedField.SHARED_FIELD_BALANCE:
             balance = ledger.balance(tx, line.account_id)
             return SharedValue(amount=Money(minor_units=balance, currency=context.currency))

@@ -845,3 +845,149 @@ class Profile(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Profile: _TypeAlias = Profile  # noqa: Y015
+
+@_typing.final
+class ContactPreferences(_message.Message):
+    """Permitted contacts of a customer beside the notices that law or contract demands (Consumer Rights Law, art. 29)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MARKETING_FIELD_NUMBER: _builtins.int
+    MARKETING_TIME_FIELD_NUMBER: _builtins.int
+    QUIET_FIELD_NUMBER: _builtins.int
+    NO_SURVEYS_FIELD_NUMBER: _builtins.int
+    marketing: _builtins.bool
+    """True with the customer's consent to marketing."""
+    quiet: _builtins.bool
+    """True for a customer on the quiet list, who receives only notices that law or contract demands."""
+    no_surveys: _builtins.bool
+    """True for a customer who refuses surveys."""
+    @_builtins.property
+    def marketing_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the consent to marketing, assigned by the region; unset without consent."""
+
+    def __init__(
+        self,
+        *,
+        marketing: _builtins.bool = ...,
+        marketing_time: _timestamp_pb2.Timestamp | None = ...,
+        quiet: _builtins.bool = ...,
+        no_surveys: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["marketing_time", b"marketing_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["marketing", b"marketing", "marketing_time", b"marketing_time", "no_surveys", b"no_surveys", "quiet", b"quiet"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContactPreferences: _TypeAlias = ContactPreferences  # noqa: Y015
+
+@_typing.final
+class GetContactPreferencesRequest(_message.Message):
+    """See GetContactPreferences."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    REQUESTER_FIELD_NUMBER: _builtins.int
+    number: _builtins.str
+    """The number of a line."""
+    @_builtins.property
+    def requester(self) -> _types_pb2.Requester:
+        """The requester; recorded. Not required of staff, whose certificate names them."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.str = ...,
+        requester: _types_pb2.Requester | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "requester", b"requester"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetContactPreferencesRequest: _TypeAlias = GetContactPreferencesRequest  # noqa: Y015
+
+@_typing.final
+class GetContactPreferencesResponse(_message.Message):
+    """See GetContactPreferences."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PREFERENCES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def preferences(self) -> Global___ContactPreferences:
+        """The preferences."""
+
+    def __init__(
+        self,
+        *,
+        preferences: Global___ContactPreferences | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preferences", b"preferences"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preferences", b"preferences"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetContactPreferencesResponse: _TypeAlias = GetContactPreferencesResponse  # noqa: Y015
+
+@_typing.final
+class SetContactPreferencesRequest(_message.Message):
+    """See SetContactPreferences."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    PREFERENCES_FIELD_NUMBER: _builtins.int
+    REQUESTER_FIELD_NUMBER: _builtins.int
+    number: _builtins.str
+    """The number of a line."""
+    @_builtins.property
+    def preferences(self) -> Global___ContactPreferences:
+        """The preferences; the region assigns `marketing_time`."""
+
+    @_builtins.property
+    def requester(self) -> _types_pb2.Requester:
+        """The requester; recorded. Not required of staff, whose certificate names them."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.str = ...,
+        preferences: Global___ContactPreferences | None = ...,
+        requester: _types_pb2.Requester | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preferences", b"preferences", "requester", b"requester"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "preferences", b"preferences", "requester", b"requester"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetContactPreferencesRequest: _TypeAlias = SetContactPreferencesRequest  # noqa: Y015
+
+@_typing.final
+class SetContactPreferencesResponse(_message.Message):
+    """See SetContactPreferences."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PREFERENCES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def preferences(self) -> Global___ContactPreferences:
+        """The preferences after the change."""
+
+    def __init__(
+        self,
+        *,
+        preferences: Global___ContactPreferences | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preferences", b"preferences"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preferences", b"preferences"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetContactPreferencesResponse: _TypeAlias = SetContactPreferencesResponse  # noqa: Y015

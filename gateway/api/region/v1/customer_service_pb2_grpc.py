@@ -65,6 +65,16 @@ class CustomerServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.UpdateCustomerRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.UpdateCustomerResponse.FromString,
                 _registered_method=True)
+        self.GetContactPreferences = channel.unary_unary(
+                '/gateway.api.region.v1.CustomerService/GetContactPreferences',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.GetContactPreferencesRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.GetContactPreferencesResponse.FromString,
+                _registered_method=True)
+        self.SetContactPreferences = channel.unary_unary(
+                '/gateway.api.region.v1.CustomerService/SetContactPreferences',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.SetContactPreferencesRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.SetContactPreferencesResponse.FromString,
+                _registered_method=True)
 
 
 class CustomerServiceServicer:
@@ -121,6 +131,20 @@ class CustomerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetContactPreferences(self, request, context):
+        """Returns the contact preferences of a customer, for all lines.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetContactPreferences(self, request, context):
+        """Replaces the contact preferences of a customer, for all lines. Notices respect them from the next one on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CustomerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -153,6 +177,16 @@ def add_CustomerServiceServicer_to_server(servicer, server):
                     servicer.UpdateCustomer,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.UpdateCustomerRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.UpdateCustomerResponse.SerializeToString,
+            ),
+            'GetContactPreferences': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetContactPreferences,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.GetContactPreferencesRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.GetContactPreferencesResponse.SerializeToString,
+            ),
+            'SetContactPreferences': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetContactPreferences,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.SetContactPreferencesRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.SetContactPreferencesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -318,6 +352,60 @@ class CustomerService:
             '/gateway.api.region.v1.CustomerService/UpdateCustomer',
             gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.UpdateCustomerRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.UpdateCustomerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetContactPreferences(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.CustomerService/GetContactPreferences',
+            gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.GetContactPreferencesRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.GetContactPreferencesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetContactPreferences(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.CustomerService/SetContactPreferences',
+            gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.SetContactPreferencesRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.SetContactPreferencesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,10 @@ class CustomerServiceStub:
     """Lists customers by id."""
     UpdateCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.UpdateCustomerRequest, _customer_service_pb2.UpdateCustomerResponse]
     """Changes the fields that the mask names."""
+    GetContactPreferences: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.GetContactPreferencesRequest, _customer_service_pb2.GetContactPreferencesResponse]
+    """Returns the contact preferences of a customer, for all lines."""
+    SetContactPreferences: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.SetContactPreferencesRequest, _customer_service_pb2.SetContactPreferencesResponse]
+    """Replaces the contact preferences of a customer, for all lines. Notices respect them from the next one on."""
 
 class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
     """The region's own customers; customers of other regions are not readable here."""
@@ -101,5 +105,21 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_customer_service_pb2.UpdateCustomerRequest, _customer_service_pb2.UpdateCustomerResponse],
     ) -> _abc.Awaitable[_customer_service_pb2.UpdateCustomerResponse]:
         """Changes the fields that the mask names."""
+
+    @_abc_1.abstractmethod
+    def GetContactPreferences(
+        self,
+        request: _customer_service_pb2.GetContactPreferencesRequest,
+        context: _aio.ServicerContext[_customer_service_pb2.GetContactPreferencesRequest, _customer_service_pb2.GetContactPreferencesResponse],
+    ) -> _abc.Awaitable[_customer_service_pb2.GetContactPreferencesResponse]:
+        """Returns the contact preferences of a customer, for all lines."""
+
+    @_abc_1.abstractmethod
+    def SetContactPreferences(
+        self,
+        request: _customer_service_pb2.SetContactPreferencesRequest,
+        context: _aio.ServicerContext[_customer_service_pb2.SetContactPreferencesRequest, _customer_service_pb2.SetContactPreferencesResponse],
+    ) -> _abc.Awaitable[_customer_service_pb2.SetContactPreferencesResponse]:
+        """Replaces the contact preferences of a customer, for all lines. Notices respect them from the next one on."""
 
 def add_CustomerServiceServicer_to_server(servicer: CustomerServiceServicer, server: _aio.Server) -> None: ...

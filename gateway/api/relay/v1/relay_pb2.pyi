@@ -99,14 +99,8 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, region at fault to the opening region of a support request: it has a new version."""
     ENVELOPE_KIND_SUPPORT_SEARCH: _EnvelopeKind.ValueType  # 52
     """Query, any region to any other: experts or spares of that region."""
-    ENVELOPE_KIND_RECONCILIATION: _EnvelopeKind.ValueType  # 73
-    """Command, any region to any other: digests of the records that both have of a business day. The receipt has the
-    other region's digests, or the records of differing buckets.
-    """
-    ENVELOPE_KIND_REPAIR_PROPOSED: _EnvelopeKind.ValueType  # 74
-    """Command, region that found a difference to the other: a proposed repair."""
-    ENVELOPE_KIND_REPAIR_DECIDED: _EnvelopeKind.ValueType  # 75
-    """Command, deciding region to the proposing one, or acting region to the deciding one: a repair was decided, or done."""
+    ENVELOPE_KIND_SURVEY_REQUESTED: _EnvelopeKind.ValueType  # 83
+    """Command, region that handled an order, complaint or fault to the home region: invite the customer to a survey."""
 
 class EnvelopeKind(_EnvelopeKind, metaclass=_EnvelopeKindEnumTypeWrapper):
     """Kinds of envelopes. The kind decides the permitted senders, and whether the envelope is stored."""
@@ -183,14 +177,8 @@ ENVELOPE_KIND_SUPPORT_UPDATE: EnvelopeKind.ValueType  # 51
 """Command, region at fault to the opening region of a support request: it has a new version."""
 ENVELOPE_KIND_SUPPORT_SEARCH: EnvelopeKind.ValueType  # 52
 """Query, any region to any other: experts or spares of that region."""
-ENVELOPE_KIND_RECONCILIATION: EnvelopeKind.ValueType  # 73
-"""Command, any region to any other: digests of the records that both have of a business day. The receipt has the
-other region's digests, or the records of differing buckets.
-"""
-ENVELOPE_KIND_REPAIR_PROPOSED: EnvelopeKind.ValueType  # 74
-"""Command, region that found a difference to the other: a proposed repair."""
-ENVELOPE_KIND_REPAIR_DECIDED: EnvelopeKind.ValueType  # 75
-"""Command, deciding region to the proposing one, or acting region to the deciding one: a repair was decided, or done."""
+ENVELOPE_KIND_SURVEY_REQUESTED: EnvelopeKind.ValueType  # 83
+"""Command, region that handled an order, complaint or fault to the home region: invite the customer to a survey."""
 Global___EnvelopeKind: _TypeAlias = EnvelopeKind  # noqa: Y015
 
 class _Outcome:

@@ -1,0 +1,101 @@
+"""The occasions of surveys: completed orders, closed complaints and closed faults of this origin region."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gateway.api.region.v1.complaint_pb2 import ComplaintChannel
+from gateway.api.region.v1.survey_envelopes_pb2 import SurveyRequested
+from gateway.api.region.v1.survey_pb2 import SurveyOccasion
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Channel
+from gateway.errors import Refused
+from gateway.store.port import Transaction
+from gateway.wording.words import english
+from region_node.business.orders import rows as orders
+from region_node.care.complaints import rows as complaints
+from region_node.care.complaints import rules as complaint_rules
+from region_node.network.faults import rows as faults
+from region_node.network.faults import rules as fault_rules
+from region_node.records.stored import Events
+from region_node.requests.checks import NODE_OPERATOR
+
+REPAIR = "REPAIR"
+"""In the place of a business."""
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """A kind of record after which a region requests invitations."""
+
+    name: str
+    events: Events
+    finished: Callable[[Transaction, str, str], SurveyRequested | None]
+    """The request of a region about a record by its id; None for an open record, or one without a customer."""
+
+
+def require_occasion(tx: Transaction, region: str, record_id: str) -> SurveyRequested:
+    """The request about a record of this region. Raises Refused with SURVEY_OCCASION_MISSING."""
+    found = (occasion.finished(tx, region, record_id) for occasion in OCCASIONS)
+    asked = next((each for each in found if each is not None), None)
+    if asked is None:
+        raise Refused(Reason.REASON_SURVEY_OCCASION_MISSING, id=record_id)
+    return asked
+
+
+def _order(tx: Transaction, region: str, order_id: str) -> SurveyRequested | None:
+    row = orders.find_order(tx, order_id)
+    if row is None or row.order.state != orders.COMPLETED:
+        return None
+    order = row.order
+    if order.origin_region != region or order.operator == NODE_OPERATOR or order.request.bulk:
+        return None
+    return SurveyRequested(
+        id=order.id,
+        occasion=SurveyOccasion.SURVEY_OCCASION_ORDER,
+        number=order.request.number,
+        business=order.request.business,
+        channel=_channel(order.request.requester.channel),
+    )
+
+
+def _complaint(tx: Transaction, region: str, ticket_id: str) -> SurveyRequested | None:
+    row = complaints.find_complaint(tx, ticket_id)
+    if row is None or row.complaint.state != complaint_rules.CLOSED:
+        return None
+    complaint = row.complaint
+    if complaint.origin_region != region or complaint.case_id or complaint.external_id:
+        return None
+    return SurveyRequested(
+        id=complaint.ticket_id,
+        occasion=SurveyOccasion.SURVEY_OCCASION_COMPLAINT,
+        number=complaint.request.number,
+        business=complaint.request.category,
+        channel=english(ComplaintChannel.Name(complaint.request.channel), "COMPLAINT_CHANNEL_"),
+    )
+
+
+def _repair(tx: Transaction, region: str, fault_id: str) -> SurveyRequested | None:
+    row = faults.find_fault(tx, fault_id)
+    if row is None or row.fault.state != fault_rules.CLOSED:
+        return None
+    fault = row.fault
+    if fault.origin_region != region or not fault.report.number:
+        return None
+    return SurveyRequested(
+        id=fault.id,
+        occasion=SurveyOccasion.SURVEY_OCCASION_REPAIR,
+        number=fault.report.number,
+        business=REPAIR,
+        channel=_channel(fault.report.requester.channel),
+    )
+
+
+def _channel(channel: Channel.ValueType) -> str:
+    return english(Channel.Name(channel), "CHANNEL_")
+
+
+OCCASIONS: Sequence[Occasion] = (
+    Occasion("order", orders.EVENTS, _order),
+    Occasion("complaint", complaints.EVENTS, _complaint),
+    Occasion("fault", faults.EVENTS, _repair),
+)

@@ -1,0 +1,80 @@
+"""Answers to surveys, and the follow-ups of low marks, one transaction each."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from gateway.api.region.v1.survey_pb2 import Survey, SurveyAnswer
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.care.surveys import rows
+from region_node.care.surveys.rules import FOLLOW_UP, OWNER, is_low, policy_of
+from region_node.customers.status import require_readable
+from region_node.node.context import RegionContext
+
+
+def answer(tx: Transaction, context: RegionContext, token: str, given: SurveyAnswer, now: datetime) -> Survey:
+    """Stores the answer to an invitation; a low mark opens a follow-up. The same answer again changes nothing.
+
+    Raises Refused with SURVEY_NOT_FOUND, SURVEY_ANSWERED, SURVEY_EXPIRED, CUSTOMER_RESTRICTED or CUSTOMER_ERASED.
+    """
+    row, survey = _required(rows.find_by_token(tx, token.strip().upper()))
+    require_readable(tx, row.customer_id)
+    if survey.HasField("answer_time"):
+        if survey.answer != given:
+            raise Refused(Reason.REASON_SURVEY_ANSWERED)
+        return survey
+    if now > from_timestamp(survey.expire_time):
+        raise Refused(Reason.REASON_SURVEY_EXPIRED)
+    survey.answer.CopyFrom(given)
+    survey.answer_time.CopyFrom(to_timestamp(now))
+    if is_low(given, policy_of(context.federation, context.region)):
+        due = context.federation.policy_due(FOLLOW_UP, now, (context.region,))
+        survey.follow_up.owner = OWNER
+        survey.follow_up.due_time.CopyFrom(to_timestamp(due))
+    rows.update_survey(tx, row, survey)
+    _count(tx, context, survey)
+    return survey
+
+
+def finish_follow_up(tx: Transaction, survey_id: str, staff_id: str, outcome: str, now: datetime) -> Survey:
+    """Ends the follow-up of a survey with its outcome. The same end again changes nothing.
+
+    Raises Refused with SURVEY_NOT_FOUND, SURVEY_FOLLOW_UP_MISSING, CUSTOMER_RESTRICTED or CUSTOMER_ERASED.
+    """
+    row, survey = _required(rows.find_survey(tx, survey_id))
+    require_readable(tx, row.customer_id)
+    follow_up = survey.follow_up
+    if follow_up.finisher == staff_id and follow_up.outcome == outcome:
+        return survey
+    if not survey.HasField("follow_up") or follow_up.HasField("finish_time"):
+        raise Refused(Reason.REASON_SURVEY_FOLLOW_UP_MISSING)
+    follow_up.outcome, follow_up.finisher = outcome, staff_id
+    follow_up.finish_time.CopyFrom(to_timestamp(now))
+    rows.update_survey(tx, row, survey)
+    return survey
+
+
+def mark_overdue(survey: Survey, now: datetime) -> Survey:
+    """Sets whether the follow-up of a survey is late, and returns the survey."""
+    follow_up = survey.follow_up
+    if survey.HasField("follow_up") and not follow_up.HasField("finish_time"):
+        follow_up.overdue = from_timestamp(follow_up.due_time) < now
+    return survey
+
+
+def _required(found: tuple[rows.SurveyRow, Survey] | None) -> tuple[rows.SurveyRow, Survey]:
+    if found is None:
+        raise Refused(Reason.REASON_SURVEY_NOT_FOUND)
+    return found
+
+
+def _count(tx: Transaction, context: RegionContext, survey: Survey) -> None:
+    """Counts by the month of the invitation, so that a rate never exceeds one."""
+    month = rows.month_of(from_timestamp(survey.invite_time).astimezone(ZoneInfo(context.time_zone)))
+    rows.count(tx, survey, month, rows.ANSWERS)
+    for each in survey.answer.ratings:
+        rows.count(tx, survey, month, each.question, each.mark)
+    if survey.answer.HasField("recommendation"):
+        rows.count(tx, survey, month, rows.RECOMMENDATION, survey.answer.recommendation)

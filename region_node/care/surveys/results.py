@@ -1,0 +1,52 @@
+"""Results of surveys from counts of marks. Pure."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+
+from gateway.api.region.v1 import survey_service_pb2 as api
+from gateway.api.region.v1.survey_pb2 import SurveyMark, SurveyQuestion
+from region_node.care.surveys import statistics
+from region_node.care.surveys.rows import ANSWERS, INVITATIONS, RECOMMENDATION, Count
+
+_LOWEST, _HIGHEST = SurveyMark.SURVEY_MARK_VERY_DISSATISFIED, SurveyMark.SURVEY_MARK_VERY_SATISFIED
+_QUESTIONS = tuple(each for each in SurveyQuestion.values() if each)
+
+
+def results(region: str, counts: Sequence[Count], smallest: int) -> api.GetSurveyResultsResponse:
+    """The results by region, business and channel, without groups of fewer than `smallest` answers."""
+    return api.GetSurveyResultsResponse(
+        region=region,
+        by_region=_groups(counts, lambda each: each.region, smallest),
+        by_business=_groups(counts, lambda each: each.business, smallest),
+        by_channel=_groups(counts, lambda each: each.channel, smallest),
+        smallest_group=smallest,
+    )
+
+
+def _groups(counts: Sequence[Count], name: Callable[[Count], str], smallest: int) -> list[api.SurveyGroup]:
+    marks: defaultdict[str, defaultdict[int, Counter[int]]] = defaultdict(lambda: defaultdict(Counter))
+    for each in counts:
+        marks[name(each)][each.question][each.mark] += each.answers
+    answers = {group: found[ANSWERS].total() for group, found in marks.items()}
+    return [_group(group, marks[group], smallest) for group in statistics.shown(answers, smallest)]
+
+
+def _group(name: str, marks: defaultdict[int, Counter[int]], smallest: int) -> api.SurveyGroup:
+    invitations, answers = marks[INVITATIONS].total(), marks[ANSWERS].total()
+    group = api.SurveyGroup(
+        name=name,
+        invitations=invitations,
+        answers=answers,
+        response_rate=_figure(statistics.share(answers, max(invitations, answers))),
+    )
+    for question in _QUESTIONS:
+        if marks[question].total() >= smallest:
+            figure = _figure(statistics.mean(marks[question], _LOWEST, _HIGHEST))
+            group.scores.add(question=question, figure=figure)
+    if marks[RECOMMENDATION].total() >= smallest:
+        group.recommend_score = statistics.recommend_score(marks[RECOMMENDATION])
+    return group
+
+
+def _figure(found: statistics.Figure) -> api.SurveyFigure:
+    return api.SurveyFigure(value=found.value, low=found.low, high=found.high, answers=found.answers)

@@ -1,0 +1,108 @@
+"""Rules of surveys: sample, quiet hours, the form of an answer, and low marks. Pure."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from gateway.api.region.v1.survey_pb2 import SurveyAnswer, SurveyMark, SurveyQuestion
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.federation.catalogue import Federation
+from region_node.requests.checks import invalid, require_length
+
+OWNER = "SERVICE_QUALITY"
+"""The department that owns follow-ups, by its code in the complaint categories."""
+FOLLOW_UP = "survey-follow-up"
+"""The policy with the limit of a follow-up."""
+HIGHEST_RECOMMENDATION = 10
+_WORDS_LIMIT = 500  # characters
+_TEXT_LIMIT = 1_000
+_SHARES = 10_000  # steps of a sample
+_PERCENT = 100
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The figures of a region's surveys."""
+
+    sample: int
+    """Percent of finished occasions."""
+    rest: timedelta
+    """Between two invitations of a customer."""
+    quiet_from: int
+    """Hour of the region's day."""
+    quiet_until: int
+    """Hour of the region's day."""
+    open_for: timedelta
+    """From the invitation to the last answer."""
+    low_mark: int
+    """The highest mark that opens a follow-up."""
+    smallest_group: int
+    """Answers of a group that is shown."""
+
+
+def find_policy(federation: Federation, region: str) -> Policy | None:
+    """As `policy_of`; None where the federation has no surveys."""
+    try:
+        return policy_of(federation, region)
+    except Refused:
+        return None
+
+
+def policy_of(federation: Federation, region: str) -> Policy:
+    """The figures in force for a region. Raises Refused with CONFIGURATION_INVALID where one is missing."""
+
+    def figure(name: str) -> int:
+        return federation.figure(f"survey-{name}", (region,))
+
+    return Policy(
+        sample=figure("sample"),
+        rest=timedelta(days=figure("rest")),
+        quiet_from=figure("quiet-from"),
+        quiet_until=figure("quiet-until"),
+        open_for=timedelta(days=figure("open-for")),
+        low_mark=figure("low-mark"),
+        smallest_group=figure("smallest-group"),
+    )
+
+
+def in_sample(name: str, percent: int) -> bool:
+    """Whether an occasion or a line belongs to a share; the same name always gets the same answer."""
+    drawn = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) % _SHARES
+    return drawn < percent * _SHARES // _PERCENT
+
+
+def awake(now: datetime, zone: ZoneInfo, policy: Policy) -> datetime:
+    """The first time from now on outside of the quiet hours, which may span midnight or be empty."""
+    local = now.astimezone(zone)
+    start, end = policy.quiet_from, policy.quiet_until
+    is_over_midnight = start > end
+    is_quiet = local.hour >= start or local.hour < end if is_over_midnight else start <= local.hour < end
+    if not is_quiet:
+        return now
+    day = local.date() + timedelta(days=1) if is_over_midnight and local.hour >= start else local.date()
+    return datetime.combine(day, time(end), zone)
+
+
+def require_answer(answer: SurveyAnswer) -> None:
+    """Raises Refused with REQUEST_INVALID unless the answer has one rating or more, each of another question."""
+    if not answer.ratings:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="answer.ratings", problem="there is none")
+    questions = [each.question for each in answer.ratings]
+    if len(set(questions)) < len(questions):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="answer.ratings", problem="a question stands twice")
+    for each in answer.ratings:
+        if each.question not in SurveyQuestion.values() or not each.question:
+            raise invalid("answer.ratings.question", "not a question", "不是有效的问题")
+        if each.mark not in SurveyMark.values() or not each.mark:
+            raise invalid("answer.ratings.mark", "not a mark", "不是有效的评分")
+        require_length("answer.ratings.words", each.words, _WORDS_LIMIT)
+    if answer.recommendation > HIGHEST_RECOMMENDATION:
+        raise invalid("answer.recommendation", f"it is not 0 to {HIGHEST_RECOMMENDATION}", "须为0至10")
+    require_length("answer.text", answer.text, _TEXT_LIMIT)
+
+
+def is_low(answer: SurveyAnswer, policy: Policy) -> bool:
+    """Whether a mark of the answer opens a follow-up."""
+    return any(each.mark <= policy.low_mark for each in answer.ratings)

@@ -1,0 +1,1 @@
+"""Surveys: invitations, answers, follow-ups, and their results as a table or a page."""

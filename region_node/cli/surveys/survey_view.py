@@ -1,0 +1,80 @@
+"""Answers and results of surveys as texts for people."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.api.region.v1.survey_pb2 import SurveyAnswer, SurveyQuestion
+from gateway.api.region.v1.survey_service_pb2 import GetSurveyResultsResponse, SurveyFigure, SurveyGroup
+from gateway.wording.languages import translated
+from gateway.wording.terms import category_name, region_name
+from gateway.wording.words import word
+
+QUESTIONS = tuple(each for each in SurveyQuestion.values() if each)
+_NONE = "–"
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of results, every figure as text."""
+
+    dimension: str
+    name: str
+    invited: str
+    answered: str
+    response_rate: str
+    scores: Sequence[str]
+    """For each question, in their order."""
+    recommend_score: str
+
+
+def question_name(question: SurveyQuestion.ValueType) -> str:
+    """A question in the language of the command."""
+    return word(SurveyQuestion.Name(question), "SURVEY_QUESTION_")
+
+
+def told_ratings(answer: SurveyAnswer) -> str:
+    """The ratings of an answer: question, mark, and the words of the customer."""
+    return "; ".join(
+        f"{question_name(each.question)} {each.mark}{f' ({each.words})' if each.words else ''}"
+        for each in answer.ratings
+    )
+
+
+def groups(results: GetSurveyResultsResponse) -> list[Group]:
+    """The groups by region, then by business, then by channel."""
+    return [
+        *(_group(translated("region"), region_name(each.name), each) for each in results.by_region),
+        *(_group(translated("business"), business_name(each.name), each) for each in results.by_business),
+        *(_group(translated("channel"), channel_name(each.name), each) for each in results.by_channel),
+    ]
+
+
+def business_name(code: str) -> str:
+    """A business or category; a campaign has none."""
+    return category_name(code) if code else translated("campaign")
+
+
+def channel_name(channel: str) -> str:
+    """A channel; a campaign has none."""
+    return word(channel, "") if channel else translated("campaign")
+
+
+def _group(dimension: str, name: str, group: SurveyGroup) -> Group:
+    found = {each.question: each.figure for each in group.scores}
+    return Group(
+        dimension=dimension,
+        name=name,
+        invited=str(group.invitations),
+        answered=str(group.answers),
+        response_rate=_percent(group.response_rate),
+        scores=[_score(found[each]) if each in found else _NONE for each in QUESTIONS],
+        recommend_score=f"{group.recommend_score:+.0f}" if group.HasField("recommend_score") else _NONE,
+    )
+
+
+def _percent(figure: SurveyFigure) -> str:
+    return f"{figure.value:.0%} ({figure.low:.0%}–{figure.high:.0%})"
+
+
+def _score(figure: SurveyFigure) -> str:
+    return f"{figure.value:.2f} ({figure.low:.2f}–{figure.high:.2f})"

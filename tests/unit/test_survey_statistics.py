@@ -1,0 +1,60 @@
+"""Means, shares and intervals of surveys, against published values."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from region_node.care.surveys import statistics
+
+# Two-sided 95 % quantiles of Student's t, from any printed table.
+STUDENT = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 9: 2.262, 10: 2.228, 20: 2.086, 30: 2.042, 120: 1.980}
+# Wilson's interval without correction, from Newcombe, Statistics in Medicine 17 (1998), table I.
+WILSON = {(81, 263): (0.2553, 0.3662), (15, 148): (0.0624, 0.1605), (0, 20): (0.0, 0.1611), (1, 29): (0.0061, 0.1718)}
+marks = st.dictionaries(st.integers(1, 5), st.integers(1, 500), min_size=1)
+
+
+def test_quantiles_of_student_are_those_of_the_tables() -> None:
+    wrong = {n: statistics.student_t(n) for n, t in STUDENT.items() if abs(statistics.student_t(n) / t - 1) > 0.003}
+    assert not wrong
+
+
+def test_wilsons_interval_is_that_of_the_literature() -> None:
+    found = {case: statistics.share(*case) for case in WILSON}
+    assert {case: (round(each.low, 4), round(each.high, 4)) for case, each in found.items()} == WILSON
+
+
+def test_a_mean_has_the_interval_of_student() -> None:
+    # 2, 3, 3, 4, 5: mean 3.4, standard deviation 1.1402, t of 4 degrees 2.776.
+    figure = statistics.mean({2: 1, 3: 2, 4: 1, 5: 1}, 1, 5)
+    assert figure.value == pytest.approx(3.4)
+    assert figure.high - figure.value == pytest.approx(2.776 * 1.1402 / math.sqrt(5), rel=0.003)
+
+
+@given(marks)
+def test_a_mean_lies_in_its_interval_and_the_interval_in_the_scale(given_marks: dict[int, int]) -> None:
+    figure = statistics.mean(given_marks, 1, 5)
+    assert 1 <= figure.low <= figure.value + 1e-9
+    assert figure.value - 1e-9 <= figure.high <= 5
+
+
+@given(st.integers(0, 1000), st.integers(1, 1000))
+def test_a_share_lies_in_its_interval(part: int, more: int) -> None:
+    figure = statistics.share(part, part + more)
+    assert 0 <= figure.low <= figure.value + 1e-9
+    assert figure.value - 1e-9 <= figure.high <= 1
+
+
+@pytest.mark.clause("8.2(4)")
+def test_the_recommend_score_counts_nine_and_ten_for_and_up_to_six_against() -> None:
+    assert statistics.recommend_score({10: 4, 9: 1, 8: 3, 7: 1, 6: 1}) == pytest.approx(40)
+    assert statistics.recommend_score({0: 2}) == -100
+
+
+@given(st.dictionaries(st.text(max_size=3), st.integers(0, 20)), st.integers(1, 8))
+def test_no_small_group_is_shown_nor_follows_from_a_total(answers: dict[str, int], smallest: int) -> None:
+    shown = set(statistics.shown(answers, smallest))
+    assert all(answers[name] >= smallest for name in shown)
+    left_out = sum(count for name, count in answers.items() if name not in shown)
+    assert left_out == 0 or left_out >= smallest or not shown
