@@ -8,6 +8,8 @@ from gateway.api.federation.v1.configuration_pb2 import (
     ComplaintSeverity,
     ConsentMethod,
     DataClass,
+    JointAction,
+    JointMilestoneKind,
     LegalBasis,
     LineKind,
     SharedField,
@@ -44,6 +46,7 @@ from gateway.api.region.v1.fault_pb2 import (
     RepairMilestone,
     RepairMode,
 )
+from gateway.api.region.v1.joint_order_pb2 import JointItemState, JointOrderState
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutageState
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
@@ -139,6 +142,10 @@ def words() -> Iterator[str]:
         "FAULT_SEVERITY_": FaultSeverity,
         "FAULT_STATE_": FaultState,
         "GRANT_STATE_": GrantState,
+        "JOINT_ACTION_": JointAction,
+        "JOINT_ITEM_STATE_": JointItemState,
+        "JOINT_MILESTONE_KIND_": JointMilestoneKind,
+        "JOINT_ORDER_STATE_": JointOrderState,
         "LEGAL_BASIS_": LegalBasis,
         "LINE_KIND_": LineKind,
         "MASK_REASON_": MaskReason,
