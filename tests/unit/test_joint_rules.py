@@ -1,0 +1,332 @@
+"""The saga of joint orders: all is committed or all released, whatever arrives when and however often."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deploy.local.federation import FEDERATION_FILES
+from gateway.api.federation.v1.configuration_pb2 import Business, Configuration
+from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointPlace, JointVerb
+from gateway.api.region.v1.order_pb2 import OrderRequest
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.federation.files import load
+from gateway.federation.rules import problems
+from gateway.time.clock import from_timestamp
+from region_node.business.joint import item_rules, rules, templates
+
+NOW = datetime(2030, 6, 15, 4, 0, tzinfo=UTC)
+CONFIGURATION = load(FEDERATION_FILES)
+JOINT = {each.code: each for each in CONFIGURATION.businesses if each.HasField("joint")}
+REGIONS = ("guangdong", "sichuan", "henan")
+WARN = timedelta(hours=1)
+
+
+def order_of(code: str, places: int = 2) -> JointOrder:
+    business = JOINT[code]
+    named = [JointPlace(region=REGIONS[(index + 1) % 3], address="1 Main Street") for index in range(places)]
+    order = JointOrder(id="guangdong/J1", request=OrderRequest(business=code), places=named, leader_region="guangdong")
+    rules.begin_survey(order, business.joint, NOW)
+    order.items.extend(templates.new_items(business, named, "guangdong", from_timestamp(order.survey_due_time)))
+    return order
+
+
+@dataclass
+class World:
+    """A leading region, the regions of the items, and the messages between them; reports may overtake each other."""
+
+    order: JointOrder
+    now: datetime = NOW
+    held: dict[str, JointItem] = field(default_factory=dict)
+    commands: dict[str, list[JointVerb.ValueType]] = field(default_factory=dict)
+    reports: list[JointItem] = field(default_factory=list)
+    sent: list[JointItem] = field(default_factory=list)
+
+    def lead(self) -> None:
+        decided = {each.id: each.decision for each in self.order.items if each.decision}
+        rules.advance(self.order, self.now)
+        for step in rules.next_steps(self.order):
+            item = rules.item_of(self.order, step.item_id)
+            assert item is not None
+            rules.request(item, step.verb, self.now)
+            self.commands.setdefault(item.id, []).append(step.verb)
+        rules.alert(self.order, WARN, self.now)
+        rules.note_awaiting(self.order)
+        assert decided.items() <= {each.id: each.decision for each in self.order.items}.items(), "decided once"
+
+    def obey(self, item_id: str, *, again: bool) -> None:
+        """The region of an item does the next command, or repeats nothing of it where the inbox knows it."""
+        queue = self.commands.get(item_id, [])
+        if not queue:
+            return
+        verb, known = queue[0], rules.item_of(self.order, item_id)
+        assert known is not None
+        if not again:
+            queue.pop(0)
+        if verb == JointVerb.JOINT_VERB_RESERVE:
+            if item_id not in self.held:
+                item = self.held[item_id] = JointItem()
+                item.CopyFrom(known)
+                item.state, item.version = item_rules.ACKNOWLEDGED, 0
+                item_rules.survey(item, from_timestamp(self.order.hold_until_time), self.now)
+        elif verb == JointVerb.JOINT_VERB_RELEASE:
+            item_rules.release(self.held[item_id], self.now)
+        else:
+            begin = known.begin_time if verb == JointVerb.JOINT_VERB_BEGIN else None
+            item_rules.commit(self.held[item_id], begin, self.now)
+        self.tell(item_id)
+
+    def work(self, item_id: str, *, refuses: bool = False) -> None:
+        """Staff do the next thing on an item."""
+        item = self.held.get(item_id)
+        if item is None:
+            return
+        milestone = item_rules.next_milestone(item)
+        if item.state == item_rules.SURVEYING and refuses:
+            item_rules.refuse(item, "no duct", self.now)
+        elif item.state in (item_rules.SURVEYING, item_rules.HELD):
+            item_rules.reserve(item, self.now)
+        elif item.state == item_rules.IN_PROGRESS and milestone is not None:
+            item_rules.reach(item, milestone.kind, self.now)
+        self.tell(item_id)
+
+    def expire(self) -> None:
+        """The timers of reservations."""
+        for item_id, item in self.held.items():
+            if self.now >= from_timestamp(self.order.hold_until_time) and item_rules.expire(item, self.now):
+                self.tell(item_id)
+
+    def tell(self, item_id: str) -> None:
+        copy = JointItem()
+        copy.CopyFrom(self.held[item_id])
+        self.reports.append(copy)
+        self.sent.append(copy)
+
+    def hear(self, report: JointItem) -> None:
+        rules.take_report(self.order, report)
+        self.lead()
+
+    def check(self) -> None:
+        """What holds at every instant."""
+        decisions = {each.id: each.decision for each in self.order.items}
+        for item_id, item in self.held.items():
+            if item.state in (item_rules.COMMITTED, item_rules.IN_PROGRESS, item_rules.HELD, item_rules.COMPLETED):
+                assert decisions[item_id] == rules.COMMIT, "committed without a decision"
+                assert item.milestones[0].HasField("reach_time"), "committed without a reservation"
+            if item.state == item_rules.RELEASED:
+                assert decisions[item_id] == rules.RELEASE, "released without a decision"
+        committed = [each for each in decisions.values() if each == rules.COMMIT]
+        if committed and not self.order.partial_allowed:
+            assert len(committed) == len(decisions), "half committed"
+        if self.order.state in (rules.FAILED, rules.CANCELLED):
+            over = self.now >= from_timestamp(self.order.hold_until_time)
+            held = [each for each in self.held.values() if each.state in item_rules.RESERVING]
+            assert over or not held, "a reservation outlives its order"
+
+    def settle(self) -> None:
+        """Everything that is under way arrives, everybody does their work, and time passes."""
+        for _ in range(60):
+            for item in self.order.items:
+                while self.commands.get(item.id):
+                    self.obey(item.id, again=False)
+                self.work(item.id)
+            reports, self.reports = self.reports, []
+            for report in reports:
+                self.hear(report)
+            if rules.is_final(self.order):
+                return
+            look = rules.next_look(self.order, WARN)
+            if look is not None and not any(self.commands.values()) and not self.reports:
+                self.now = max(self.now, look)
+            self.expire()
+            self.lead()
+            self.check()
+        raise AssertionError(f"never final: {self.order}")
+
+
+ACTIONS = ("obey", "again", "work", "refuse", "hear", "old", "time", "far", "cancel")
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(sorted(JOINT)),
+    st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 1000)), max_size=60),
+)
+def test_all_is_committed_or_all_released_whatever_comes_in_whatever_order(
+    code: str, actions: list[tuple[str, int]]
+) -> None:
+    world = World(order_of(code, 3 if JOINT[code].joint.most_places > 2 else 2))
+    world.lead()
+    ids = [each.id for each in world.order.items]
+    does: dict[str, Callable[[int], object]] = {
+        "obey": lambda drawn: world.obey(ids[drawn % len(ids)], again=False),
+        "again": lambda drawn: world.obey(ids[drawn % len(ids)], again=True),
+        "work": lambda drawn: world.work(ids[drawn % len(ids)]),
+        "refuse": lambda drawn: world.work(ids[drawn % len(ids)], refuses=True),
+        "hear": lambda drawn: world.reports and world.hear(world.reports.pop(drawn % len(world.reports))),
+        "old": lambda drawn: world.sent and world.hear(world.sent[drawn % len(world.sent)]),
+    }
+    for action, drawn in actions:
+        if action in does:
+            does[action](drawn)
+        elif action == "cancel" and world.order.state == rules.SURVEYING and drawn % 5 == 0:
+            rules.cancel(world.order, "changed plans", world.now)
+        elif action in ("time", "far"):
+            world.now += timedelta(hours=drawn % (12 if action == "time" else 120))
+            world.expire()
+        world.lead()
+        world.check()
+    world.settle()
+    committed = [each for each in world.order.items if each.decision == rules.COMMIT]
+    assert all(world.held[each.id].state == item_rules.COMPLETED for each in committed)
+    assert bool(committed) == (world.order.state in (rules.COMPLETED, rules.PARTIAL))
+    assert not world.order.awaiting
+
+
+def test_an_item_begins_when_those_on_which_it_relies_are_done() -> None:
+    world = World(order_of("LEASED_LINE"))
+    world.lead()
+    _reserve_all(world)
+    begun = {each.id for each in world.order.items if each.requested == rules.BEGIN}
+    assert begun == {"access-1", "access-2", "backbone"}
+    for item_id in ("access-1", "access-2"):
+        _finish(world, item_id)
+    assert world.order.items[-1].requested == JointVerb.JOINT_VERB_COMMIT
+    _finish(world, "backbone")
+    assert (world.order.items[-1].id, world.order.items[-1].requested) == ("service", rules.BEGIN)
+
+
+def test_the_old_line_goes_only_after_the_new_one_was_tested() -> None:
+    world = World(order_of("BB_MOVE"))
+    world.lead()
+    _reserve_all(world)
+    install, remove = world.order.items
+    assert (install.requested, remove.requested) == (rules.BEGIN, JointVerb.JOINT_VERB_COMMIT)
+    _step(world, "install")
+    assert remove.requested == JointVerb.JOINT_VERB_COMMIT, "configured alone"
+    _step(world, "install")
+    assert remove.requested == rules.BEGIN
+    assert install.state == item_rules.IN_PROGRESS, "not yet handed over"
+
+
+def test_single_items_are_done_without_the_others_only_where_the_catalogue_says_so() -> None:
+    states = {}
+    for code in ("GROUP_ONESTOP", "LEASED_CHANGE"):
+        world = World(order_of(code))
+        world.lead()
+        for item in world.order.items:
+            world.obey(item.id, again=False)
+            world.work(item.id, refuses=item is world.order.items[0])
+        world.settle()
+        states[code] = world.order.state
+    assert states == {"GROUP_ONESTOP": rules.PARTIAL, "LEASED_CHANGE": rules.FAILED}
+
+
+def test_a_commitment_behind_the_end_of_the_reservation_holds_the_item_until_there_is_room() -> None:
+    world = World(order_of("BB_MOVE"))
+    world.lead()
+    _reserve_all(world)
+    world.now = from_timestamp(world.order.hold_until_time)
+    world.expire()
+    world.obey("install", again=False)
+    assert world.held["install"].state == item_rules.HELD
+    world.work("install")
+    assert world.held["install"].state == item_rules.IN_PROGRESS
+    world.settle()
+    assert world.order.state == rules.COMPLETED
+
+
+def test_a_leader_that_was_away_too_long_releases_what_all_have_reserved() -> None:
+    world = World(order_of("BB_MOVE"))
+    world.lead()
+    _survey_all(world)
+    world.now = from_timestamp(world.order.hold_until_time) - timedelta(hours=1)
+    for report in list(world.reports):
+        world.hear(report)
+    assert world.order.state == rules.RELEASING
+    world.settle()
+    assert world.order.state == rules.FAILED
+
+
+def test_a_defect_of_the_leading_region_is_refused_by_the_region_of_the_item() -> None:
+    item = order_of("BB_MOVE").items[0]
+    item_rules.survey(item, NOW + timedelta(days=1), NOW)
+    with pytest.raises(Refused) as unreserved:
+        item_rules.commit(item, None, NOW)
+    item_rules.reserve(item, NOW)
+    item_rules.commit(item, None, NOW)
+    with pytest.raises(Refused) as committed:
+        item_rules.release(item, NOW)
+    assert {unreserved.value.reason, committed.value.reason} == {Reason.REASON_ENVELOPE_INVALID}
+
+
+def test_a_warning_comes_once_before_each_limit_and_the_order_says_who_has_it_until_when() -> None:
+    world = World(order_of("TRANSFER"))
+    world.lead()
+    (first, second) = world.order.awaiting
+    assert (first.region, second.region) == (world.order.items[0].region, world.order.items[1].region)
+    assert first.due_time == world.order.survey_due_time
+    look = rules.next_look(world.order, WARN)
+    assert look == from_timestamp(world.order.survey_due_time) - WARN
+    assert not rules.alert(world.order, WARN, look - timedelta(seconds=1))
+    assert rules.alert(world.order, WARN, look)
+    assert not rules.alert(world.order, WARN, look)
+    assert rules.next_look(world.order, WARN) == from_timestamp(world.order.survey_due_time)
+
+
+def test_items_that_wait_for_each_other_or_miss_what_they_need_are_found_in_the_catalogue() -> None:
+    def circle(business: Business) -> None:
+        business.joint.items[0].relations.add(kind=1, item_id="remove")
+
+    def untested(business: Business) -> None:
+        del business.joint.items[0].milestones[1]
+
+    def unknown(business: Business) -> None:
+        business.joint.items[1].relations[0].item_id = "nothing"
+
+    def few(business: Business) -> None:
+        business.joint.least_places = 1
+
+    wanted = {
+        circle: "items: install, remove wait for each other",
+        untested: "relations: install is never tested",
+        unknown: "relations: there is no other item 'nothing'",
+        few: "site: an order may have fewer places",
+    }
+    missing = []
+    for change, problem in wanted.items():
+        changed = Configuration()
+        changed.CopyFrom(CONFIGURATION)
+        change(next(each for each in changed.businesses if each.code == "BB_MOVE"))
+        if not any(each.endswith(problem) for each in problems(changed)):
+            missing.append((problem, list(problems(changed))))
+    assert not missing
+
+
+def _survey_all(world: World) -> None:
+    for item in world.order.items:
+        world.obey(item.id, again=False)
+        world.work(item.id)
+
+
+def _reserve_all(world: World) -> None:
+    _survey_all(world)
+    for report in list(world.reports):
+        world.hear(report)
+    assert world.order.state == rules.IN_PROGRESS
+
+
+def _step(world: World, item_id: str) -> None:
+    while world.commands[item_id]:
+        world.obey(item_id, again=False)
+    world.work(item_id)
+    world.hear(world.reports[-1])
+
+
+def _finish(world: World, item_id: str) -> None:
+    while world.held[item_id].state != item_rules.COMPLETED:
+        _step(world, item_id)
