@@ -17,7 +17,7 @@ from gateway.errors import Refused
 from gateway.federation.files import load
 from gateway.federation.rules import problems
 from gateway.time.clock import from_timestamp
-from region_node.business.joint import item_rules, rules, templates
+from region_node.business.joint import rules, saga, templates
 
 NOW = datetime(2030, 6, 15, 4, 0, tzinfo=UTC)
 CONFIGURATION = load(FEDERATION_FILES)
@@ -30,7 +30,7 @@ def order_of(code: str, places: int = 2) -> JointOrder:
     business = JOINT[code]
     named = [JointPlace(region=REGIONS[(index + 1) % 3], address="1 Main Street") for index in range(places)]
     order = JointOrder(id="guangdong/J1", request=OrderRequest(business=code), places=named, leader_region="guangdong")
-    rules.begin_survey(order, business.joint, NOW)
+    saga.begin_survey(order, business.joint, NOW)
     order.items.extend(templates.new_items(business, named, "guangdong", from_timestamp(order.survey_due_time)))
     return order
 
@@ -48,14 +48,14 @@ class World:
 
     def lead(self) -> None:
         decided = {each.id: each.decision for each in self.order.items if each.decision}
-        rules.advance(self.order, self.now)
-        for step in rules.next_steps(self.order):
-            item = rules.item_of(self.order, step.item_id)
+        saga.advance(self.order, self.now)
+        for step in saga.next_steps(self.order):
+            item = saga.item_of(self.order, step.item_id)
             assert item is not None
-            rules.request(item, step.verb, self.now)
+            saga.request(item, step.verb, self.now)
             self.commands.setdefault(item.id, []).append(step.verb)
-        rules.alert(self.order, WARN, self.now)
-        rules.note_awaiting(self.order)
+        saga.alert(self.order, WARN, self.now)
+        saga.note_awaiting(self.order)
         assert decided.items() <= {each.id: each.decision for each in self.order.items}.items(), "decided once"
 
     def obey(self, item_id: str, *, again: bool) -> None:
@@ -63,7 +63,7 @@ class World:
         queue = self.commands.get(item_id, [])
         if not queue:
             return
-        verb, known = queue[0], rules.item_of(self.order, item_id)
+        verb, known = queue[0], saga.item_of(self.order, item_id)
         assert known is not None
         if not again:
             queue.pop(0)
@@ -71,13 +71,13 @@ class World:
             if item_id not in self.held:
                 item = self.held[item_id] = JointItem()
                 item.CopyFrom(known)
-                item.state, item.version = item_rules.ACKNOWLEDGED, 0
-                item_rules.survey(item, from_timestamp(self.order.hold_until_time), self.now)
+                item.state, item.version = rules.ACKNOWLEDGED, 0
+                rules.survey(item, from_timestamp(self.order.hold_until_time), self.now)
         elif verb == JointVerb.JOINT_VERB_RELEASE:
-            item_rules.release(self.held[item_id], self.now)
+            rules.release(self.held[item_id], self.now)
         else:
             begin = known.begin_time if verb == JointVerb.JOINT_VERB_BEGIN else None
-            item_rules.commit(self.held[item_id], begin, self.now)
+            rules.commit(self.held[item_id], begin, self.now)
         self.tell(item_id)
 
     def work(self, item_id: str, *, refuses: bool = False) -> None:
@@ -85,19 +85,19 @@ class World:
         item = self.held.get(item_id)
         if item is None:
             return
-        milestone = item_rules.next_milestone(item)
-        if item.state == item_rules.SURVEYING and refuses:
-            item_rules.refuse(item, "no duct", self.now)
-        elif item.state in (item_rules.SURVEYING, item_rules.HELD):
-            item_rules.reserve(item, self.now)
-        elif item.state == item_rules.IN_PROGRESS and milestone is not None:
-            item_rules.reach(item, milestone.kind, self.now)
+        milestone = rules.next_milestone(item)
+        if item.state == rules.SURVEYING and refuses:
+            rules.refuse(item, "no duct", self.now)
+        elif item.state in (rules.SURVEYING, rules.HELD):
+            rules.reserve(item, self.now)
+        elif item.state == rules.IN_PROGRESS and milestone is not None:
+            rules.reach(item, milestone.kind, self.now)
         self.tell(item_id)
 
     def expire(self) -> None:
         """The timers of reservations."""
         for item_id, item in self.held.items():
-            if self.now >= from_timestamp(self.order.hold_until_time) and item_rules.expire(item, self.now):
+            if self.now >= from_timestamp(self.order.hold_until_time) and rules.expire(item, self.now):
                 self.tell(item_id)
 
     def tell(self, item_id: str) -> None:
@@ -107,24 +107,24 @@ class World:
         self.sent.append(copy)
 
     def hear(self, report: JointItem) -> None:
-        rules.take_report(self.order, report)
+        saga.take_report(self.order, report)
         self.lead()
 
     def check(self) -> None:
         """What holds at every instant."""
         decisions = {each.id: each.decision for each in self.order.items}
         for item_id, item in self.held.items():
-            if item.state in (item_rules.COMMITTED, item_rules.IN_PROGRESS, item_rules.HELD, item_rules.COMPLETED):
-                assert decisions[item_id] == rules.COMMIT, "committed without a decision"
+            if item.state in (rules.COMMITTED, rules.IN_PROGRESS, rules.HELD, rules.COMPLETED):
+                assert decisions[item_id] == saga.COMMIT, "committed without a decision"
                 assert item.milestones[0].HasField("reach_time"), "committed without a reservation"
-            if item.state == item_rules.RELEASED:
-                assert decisions[item_id] == rules.RELEASE, "released without a decision"
-        committed = [each for each in decisions.values() if each == rules.COMMIT]
+            if item.state == rules.RELEASED:
+                assert decisions[item_id] == saga.RELEASE, "released without a decision"
+        committed = [each for each in decisions.values() if each == saga.COMMIT]
         if committed and not self.order.partial_allowed:
             assert len(committed) == len(decisions), "half committed"
-        if self.order.state in (rules.FAILED, rules.CANCELLED):
+        if self.order.state in (saga.FAILED, saga.CANCELLED):
             over = self.now >= from_timestamp(self.order.hold_until_time)
-            held = [each for each in self.held.values() if each.state in item_rules.RESERVING]
+            held = [each for each in self.held.values() if each.state in rules.RESERVING]
             assert over or not held, "a reservation outlives its order"
 
     def settle(self) -> None:
@@ -137,9 +137,9 @@ class World:
             reports, self.reports = self.reports, []
             for report in reports:
                 self.hear(report)
-            if rules.is_final(self.order):
+            if saga.is_final(self.order):
                 return
-            look = rules.next_look(self.order, WARN)
+            look = saga.next_look(self.order, WARN)
             if look is not None and not any(self.commands.values()) and not self.reports:
                 self.now = max(self.now, look)
             self.expire()
@@ -173,17 +173,17 @@ def test_all_is_committed_or_all_released_whatever_comes_in_whatever_order(
     for action, drawn in actions:
         if action in does:
             does[action](drawn)
-        elif action == "cancel" and world.order.state == rules.SURVEYING and drawn % 5 == 0:
-            rules.cancel(world.order, "changed plans", world.now)
+        elif action == "cancel" and world.order.state == saga.SURVEYING and drawn % 5 == 0:
+            saga.cancel(world.order, "changed plans", world.now)
         elif action in ("time", "far"):
             world.now += timedelta(hours=drawn % (12 if action == "time" else 120))
             world.expire()
         world.lead()
         world.check()
     world.settle()
-    committed = [each for each in world.order.items if each.decision == rules.COMMIT]
-    assert all(world.held[each.id].state == item_rules.COMPLETED for each in committed)
-    assert bool(committed) == (world.order.state in (rules.COMPLETED, rules.PARTIAL))
+    committed = [each for each in world.order.items if each.decision == saga.COMMIT]
+    assert all(world.held[each.id].state == rules.COMPLETED for each in committed)
+    assert bool(committed) == (world.order.state in (saga.COMPLETED, saga.PARTIAL))
     assert not world.order.awaiting
 
 
@@ -191,13 +191,13 @@ def test_an_item_begins_when_those_on_which_it_relies_are_done() -> None:
     world = World(order_of("LEASED_LINE"))
     world.lead()
     _reserve_all(world)
-    begun = {each.id for each in world.order.items if each.requested == rules.BEGIN}
+    begun = {each.id for each in world.order.items if each.requested == saga.BEGIN}
     assert begun == {"access-1", "access-2", "backbone"}
     for item_id in ("access-1", "access-2"):
         _finish(world, item_id)
     assert world.order.items[-1].requested == JointVerb.JOINT_VERB_COMMIT
     _finish(world, "backbone")
-    assert (world.order.items[-1].id, world.order.items[-1].requested) == ("service", rules.BEGIN)
+    assert (world.order.items[-1].id, world.order.items[-1].requested) == ("service", saga.BEGIN)
 
 
 def test_the_old_line_goes_only_after_the_new_one_was_tested() -> None:
@@ -205,12 +205,12 @@ def test_the_old_line_goes_only_after_the_new_one_was_tested() -> None:
     world.lead()
     _reserve_all(world)
     install, remove = world.order.items
-    assert (install.requested, remove.requested) == (rules.BEGIN, JointVerb.JOINT_VERB_COMMIT)
+    assert (install.requested, remove.requested) == (saga.BEGIN, JointVerb.JOINT_VERB_COMMIT)
     _step(world, "install")
     assert remove.requested == JointVerb.JOINT_VERB_COMMIT, "configured alone"
     _step(world, "install")
-    assert remove.requested == rules.BEGIN
-    assert install.state == item_rules.IN_PROGRESS, "not yet handed over"
+    assert remove.requested == saga.BEGIN
+    assert install.state == rules.IN_PROGRESS, "not yet handed over"
 
 
 def test_single_items_are_done_without_the_others_only_where_the_catalogue_says_so() -> None:
@@ -223,7 +223,7 @@ def test_single_items_are_done_without_the_others_only_where_the_catalogue_says_
             world.work(item.id, refuses=item is world.order.items[0])
         world.settle()
         states[code] = world.order.state
-    assert states == {"GROUP_ONESTOP": rules.PARTIAL, "LEASED_CHANGE": rules.FAILED}
+    assert states == {"GROUP_ONESTOP": saga.PARTIAL, "LEASED_CHANGE": saga.FAILED}
 
 
 def test_a_commitment_behind_the_end_of_the_reservation_holds_the_item_until_there_is_room() -> None:
@@ -233,11 +233,11 @@ def test_a_commitment_behind_the_end_of_the_reservation_holds_the_item_until_the
     world.now = from_timestamp(world.order.hold_until_time)
     world.expire()
     world.obey("install", again=False)
-    assert world.held["install"].state == item_rules.HELD
+    assert world.held["install"].state == rules.HELD
     world.work("install")
-    assert world.held["install"].state == item_rules.IN_PROGRESS
+    assert world.held["install"].state == rules.IN_PROGRESS
     world.settle()
-    assert world.order.state == rules.COMPLETED
+    assert world.order.state == saga.COMPLETED
 
 
 def test_a_leader_that_was_away_too_long_releases_what_all_have_reserved() -> None:
@@ -247,20 +247,20 @@ def test_a_leader_that_was_away_too_long_releases_what_all_have_reserved() -> No
     world.now = from_timestamp(world.order.hold_until_time) - timedelta(hours=1)
     for report in list(world.reports):
         world.hear(report)
-    assert world.order.state == rules.RELEASING
+    assert world.order.state == saga.RELEASING
     world.settle()
-    assert world.order.state == rules.FAILED
+    assert world.order.state == saga.FAILED
 
 
 def test_a_defect_of_the_leading_region_is_refused_by_the_region_of_the_item() -> None:
     item = order_of("BB_MOVE").items[0]
-    item_rules.survey(item, NOW + timedelta(days=1), NOW)
+    rules.survey(item, NOW + timedelta(days=1), NOW)
     with pytest.raises(Refused) as unreserved:
-        item_rules.commit(item, None, NOW)
-    item_rules.reserve(item, NOW)
-    item_rules.commit(item, None, NOW)
+        rules.commit(item, None, NOW)
+    rules.reserve(item, NOW)
+    rules.commit(item, None, NOW)
     with pytest.raises(Refused) as committed:
-        item_rules.release(item, NOW)
+        rules.release(item, NOW)
     assert {unreserved.value.reason, committed.value.reason} == {Reason.REASON_ENVELOPE_INVALID}
 
 
@@ -270,12 +270,12 @@ def test_a_warning_comes_once_before_each_limit_and_the_order_says_who_has_it_un
     (first, second) = world.order.awaiting
     assert (first.region, second.region) == (world.order.items[0].region, world.order.items[1].region)
     assert first.due_time == world.order.survey_due_time
-    look = rules.next_look(world.order, WARN)
+    look = saga.next_look(world.order, WARN)
     assert look == from_timestamp(world.order.survey_due_time) - WARN
-    assert not rules.alert(world.order, WARN, look - timedelta(seconds=1))
-    assert rules.alert(world.order, WARN, look)
-    assert not rules.alert(world.order, WARN, look)
-    assert rules.next_look(world.order, WARN) == from_timestamp(world.order.survey_due_time)
+    assert not saga.alert(world.order, WARN, look - timedelta(seconds=1))
+    assert saga.alert(world.order, WARN, look)
+    assert not saga.alert(world.order, WARN, look)
+    assert saga.next_look(world.order, WARN) == from_timestamp(world.order.survey_due_time)
 
 
 def test_items_that_wait_for_each_other_or_miss_what_they_need_are_found_in_the_catalogue() -> None:
@@ -317,7 +317,7 @@ def _reserve_all(world: World) -> None:
     _survey_all(world)
     for report in list(world.reports):
         world.hear(report)
-    assert world.order.state == rules.IN_PROGRESS
+    assert world.order.state == saga.IN_PROGRESS
 
 
 def _step(world: World, item_id: str) -> None:
@@ -328,5 +328,5 @@ def _step(world: World, item_id: str) -> None:
 
 
 def _finish(world: World, item_id: str) -> None:
-    while world.held[item_id].state != item_rules.COMPLETED:
+    while world.held[item_id].state != rules.COMPLETED:
         _step(world, item_id)
