@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from gateway.relay import at_rest
 from region_node.business.billing.kind import ACCOUNTS
+from region_node.business.joint.kind import JOINT_ORDERS
 from region_node.business.orders.kind import ORDERS
 from region_node.care.complaints.kind import COMPLAINTS
 from region_node.care.complaints.of_problems import complaints_of
@@ -29,6 +30,7 @@ from region_node.requests.rows import seal_clear_requests
 KINDS: Sequence[RecordKind] = (
     CUSTOMERS,
     ORDERS,
+    JOINT_ORDERS,
     COMPLAINTS,
     ACCOUNTS,
     AGREEMENTS,

@@ -20,6 +20,7 @@ from gateway.api.region.v1 import (
     fault_service_pb2,
     followed_problem_service_pb2,
     improvement_service_pb2,
+    joint_order_service_pb2,
     measurement_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
@@ -53,6 +54,7 @@ from gateway.api.region.v1.erasure_service_pb2_grpc import add_ErasureServiceSer
 from gateway.api.region.v1.fault_service_pb2_grpc import add_FaultServiceServicer_to_server
 from gateway.api.region.v1.followed_problem_service_pb2_grpc import add_FollowedProblemServiceServicer_to_server
 from gateway.api.region.v1.improvement_service_pb2_grpc import add_ImprovementServiceServicer_to_server
+from gateway.api.region.v1.joint_order_service_pb2_grpc import add_JointOrderServiceServicer_to_server
 from gateway.api.region.v1.measurement_service_pb2_grpc import add_MeasurementServiceServicer_to_server
 from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
 from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
@@ -76,6 +78,7 @@ from region_node.app.core import RegionCore
 from region_node.app.registered import PROBLEMS
 from region_node.business.billing.service import BillingService
 from region_node.business.catalogue.service import CatalogueService
+from region_node.business.joint.service import JointOrderService
 from region_node.business.orders.events_service import OrderEventService
 from region_node.business.orders.service import OrderService
 from region_node.care.complaints.attachment_service import AttachmentService
@@ -138,6 +141,11 @@ def _of_business(ports: ServicePorts) -> list[Service]:
             order_event_service_pb2.DESCRIPTOR.services_by_name["OrderEventService"],
             add_OrderEventServiceServicer_to_server,
             OrderEventService(store, core.changes),
+        ),
+        Service.of(
+            joint_order_service_pb2.DESCRIPTOR.services_by_name["JointOrderService"],
+            add_JointOrderServiceServicer_to_server,
+            JointOrderService(context, core.joint, store, core.changes, clock),
         ),
         Service.of(
             customer_service_pb2.DESCRIPTOR.services_by_name["CustomerService"],

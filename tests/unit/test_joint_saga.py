@@ -23,7 +23,6 @@ NOW = datetime(2030, 6, 15, 4, 0, tzinfo=UTC)
 CONFIGURATION = load(FEDERATION_FILES)
 JOINT = {each.code: each for each in CONFIGURATION.businesses if each.HasField("joint")}
 REGIONS = ("guangdong", "sichuan", "henan")
-WARN = timedelta(hours=1)
 
 
 def order_of(code: str, places: int = 2) -> JointOrder:
@@ -50,11 +49,9 @@ class World:
         decided = {each.id: each.decision for each in self.order.items if each.decision}
         saga.advance(self.order, self.now)
         for step in saga.next_steps(self.order):
-            item = saga.item_of(self.order, step.item_id)
-            assert item is not None
-            saga.request(item, step.verb, self.now)
-            self.commands.setdefault(item.id, []).append(step.verb)
-        saga.alert(self.order, WARN, self.now)
+            saga.request(step.item, step.verb, self.now)
+            self.commands.setdefault(step.item.id, []).append(step.verb)
+        saga.alert(self.order, self.now)
         saga.note_awaiting(self.order)
         assert decided.items() <= {each.id: each.decision for each in self.order.items}.items(), "decided once"
 
@@ -110,6 +107,11 @@ class World:
         saga.take_report(self.order, report)
         self.lead()
 
+    def hear_one(self, reports: list[JointItem], drawn: int, *, again: bool) -> None:
+        if reports:
+            place = drawn % len(reports)
+            self.hear(reports[place] if again else reports.pop(place))
+
     def check(self) -> None:
         """What holds at every instant."""
         decisions = {each.id: each.decision for each in self.order.items}
@@ -139,7 +141,7 @@ class World:
                 self.hear(report)
             if saga.is_final(self.order):
                 return
-            look = saga.next_look(self.order, WARN)
+            look = saga.next_look(self.order)
             if look is not None and not any(self.commands.values()) and not self.reports:
                 self.now = max(self.now, look)
             self.expire()
@@ -167,8 +169,8 @@ def test_all_is_committed_or_all_released_whatever_comes_in_whatever_order(
         "again": lambda drawn: world.obey(ids[drawn % len(ids)], again=True),
         "work": lambda drawn: world.work(ids[drawn % len(ids)]),
         "refuse": lambda drawn: world.work(ids[drawn % len(ids)], refuses=True),
-        "hear": lambda drawn: world.reports and world.hear(world.reports.pop(drawn % len(world.reports))),
-        "old": lambda drawn: world.sent and world.hear(world.sent[drawn % len(world.sent)]),
+        "hear": lambda drawn: world.hear_one(world.reports, drawn, again=False),
+        "old": lambda drawn: world.hear_one(world.sent, drawn, again=True),
     }
     for action, drawn in actions:
         if action in does:
@@ -270,12 +272,12 @@ def test_a_warning_comes_once_before_each_limit_and_the_order_says_who_has_it_un
     (first, second) = world.order.awaiting
     assert (first.region, second.region) == (world.order.items[0].region, world.order.items[1].region)
     assert first.due_time == world.order.survey_due_time
-    look = saga.next_look(world.order, WARN)
-    assert look == from_timestamp(world.order.survey_due_time) - WARN
-    assert not saga.alert(world.order, WARN, look - timedelta(seconds=1))
-    assert saga.alert(world.order, WARN, look)
-    assert not saga.alert(world.order, WARN, look)
-    assert saga.next_look(world.order, WARN) == from_timestamp(world.order.survey_due_time)
+    look = saga.next_look(world.order)
+    assert look == from_timestamp(world.order.survey_due_time) - JOINT["TRANSFER"].joint.warn_before.ToTimedelta()
+    assert not saga.alert(world.order, look - timedelta(seconds=1))
+    assert saga.alert(world.order, look)
+    assert not saga.alert(world.order, look)
+    assert saga.next_look(world.order) == from_timestamp(world.order.survey_due_time)
 
 
 def test_items_that_wait_for_each_other_or_miss_what_they_need_are_found_in_the_catalogue() -> None:

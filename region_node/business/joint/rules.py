@@ -67,6 +67,19 @@ def is_plausible(known: JointItem, told: JointItem) -> bool:
     return told.state in _PLAUSIBLE.get(known.requested, ()) and is_done == (told.state == COMPLETED)
 
 
+def adopt(item: JointItem, told: JointItem) -> None:
+    """Takes over the part of an item that its region decides."""
+    item.state, item.version = told.state, told.version
+    item.change_time.CopyFrom(told.change_time)
+    item.ClearField("error")
+    if told.HasField("error"):
+        item.error.CopyFrom(told.error)
+    reached = {each.kind: each.reach_time for each in told.milestones if each.HasField("reach_time")}
+    for milestone in item.milestones:
+        if milestone.kind in reached:
+            milestone.reach_time.CopyFrom(reached[milestone.kind])
+
+
 def set_limits(item: JointItem, begin: Timestamp) -> None:
     """Begins the work: every milestone behind the survey gets its limit."""
     item.begin_time.CopyFrom(begin)

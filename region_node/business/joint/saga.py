@@ -25,6 +25,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.joint import rules
+from region_node.requests.checks import error_of
 
 SURVEYING = JointOrderState.JOINT_ORDER_STATE_SURVEYING
 RELEASING = JointOrderState.JOINT_ORDER_STATE_RELEASING
@@ -61,7 +62,7 @@ _FROM = "an order does not go from {} to {}"
 class Step:
     """A step that the leading region requests of the region of an item."""
 
-    item_id: str
+    item: JointItem
     verb: JointVerb.ValueType
 
 
@@ -83,6 +84,7 @@ def begin_survey(order: JointOrder, joint: JointBusiness, now: datetime) -> None
     order.survey_due_time.CopyFrom(to_timestamp(survey_due))
     order.hold_until_time.CopyFrom(to_timestamp(survey_due + joint.commit_window.ToTimedelta()))
     order.partial_allowed = joint.partial_allowed
+    order.warn_before.CopyFrom(joint.warn_before)
     order.state = SURVEYING
 
 
@@ -102,16 +104,27 @@ def take_report(order: JointOrder, told: JointItem) -> bool:
         return False
     if item.state in _ENDED or not rules.is_plausible(item, told):
         return False
-    item.state, item.version = told.state, told.version
-    item.change_time.CopyFrom(told.change_time)
-    item.ClearField("error")
-    if told.HasField("error"):
-        item.error.CopyFrom(told.error)
-    reached = {each.kind: each.reach_time for each in told.milestones if each.HasField("reach_time")}
-    for milestone in item.milestones:
-        if milestone.kind in reached:
-            milestone.reach_time.CopyFrom(reached[milestone.kind])
+    rules.adopt(item, told)
     return True
+
+
+def take_refusal(order: JointOrder, item_id: str, refused: Refused, now: datetime) -> bool:
+    """Notes that a region has not even taken an item in; returns whether it is news."""
+    item = item_of(order, item_id)
+    if item is None or item.state != rules.ACKNOWLEDGED or item.version:
+        return False
+    item.state = rules.REFUSED
+    item.error.CopyFrom(error_of(refused))
+    item.change_time.CopyFrom(to_timestamp(now))
+    return True
+
+
+def overlay(order: JointOrder, own: Sequence[JointItem]) -> None:
+    """Shows the items of a region as it has them, where the leading region has not heard of a change yet."""
+    for told in own:
+        item = item_of(order, told.id)
+        if item is not None and told.version > item.version:
+            rules.adopt(item, told)
 
 
 def cancel(order: JointOrder, reason: str, now: datetime) -> None:
@@ -135,8 +148,8 @@ def advance(order: JointOrder, now: datetime) -> bool:
 
 def next_steps(order: JointOrder) -> Sequence[Step]:
     """The steps to request now, at most one of each item. The caller notes each by `request`."""
-    steps = ((item.id, _wanted(order, item)) for item in order.items)
-    return [Step(item_id, verb) for item_id, verb in steps if verb]
+    steps = (Step(item, _wanted(order, item)) for item in order.items)
+    return [each for each in steps if each.verb]
 
 
 def request(item: JointItem, verb: JointVerb.ValueType, now: datetime) -> None:
@@ -146,17 +159,17 @@ def request(item: JointItem, verb: JointVerb.ValueType, now: datetime) -> None:
         rules.set_limits(item, to_timestamp(now))
 
 
-def alert(order: JointOrder, warn_before: timedelta, now: datetime) -> bool:
+def alert(order: JointOrder, now: datetime) -> bool:
     """Warns once of each milestone whose limit is near; returns whether there is a new warning."""
-    near = [each for each in _open(order) if now >= from_timestamp(each.due_time) - warn_before]
+    near = [each for each in _open(order) if now >= from_timestamp(each.due_time) - order.warn_before.ToTimedelta()]
     for milestone in near:
         milestone.alert_time.CopyFrom(to_timestamp(now))
     return bool(near)
 
 
-def next_look(order: JointOrder, warn_before: timedelta) -> datetime | None:
+def next_look(order: JointOrder) -> datetime | None:
     """When the order must be looked at again without a report; None for never."""
-    times = [from_timestamp(each.due_time) - warn_before for each in _open(order)]
+    times = [from_timestamp(each.due_time) - order.warn_before.ToTimedelta() for each in _open(order)]
     if order.state == SURVEYING:
         times.append(from_timestamp(order.survey_due_time))
     elif any(_holds(item) for item in order.items):

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from gateway.api.federation.v1 import configuration_pb2 as _configuration_pb2
 from gateway.api.region.v1 import order_pb2 as _order_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -203,6 +204,8 @@ class JointOrder(_message.Message):
     PARTIAL_ALLOWED_FIELD_NUMBER: _builtins.int
     ITEMS_FIELD_NUMBER: _builtins.int
     AWAITING_FIELD_NUMBER: _builtins.int
+    WARN_BEFORE_FIELD_NUMBER: _builtins.int
+    EXPECTED_COMPLETION_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Joint order id, `<leading region>/J<day>-<number>`."""
     version: _builtins.int
@@ -255,6 +258,14 @@ class JointOrder(_message.Message):
     def awaiting(self) -> _containers.RepeatedCompositeFieldContainer[Global___JointAwaiting]:
         """The regions that must act now."""
 
+    @_builtins.property
+    def warn_before(self) -> _duration_pb2.Duration:
+        """Time before a limit at which a warning is given, as in the catalogue at the acceptance."""
+
+    @_builtins.property
+    def expected_completion_time(self) -> _timestamp_pb2.Timestamp:
+        """Completion time, as promised to the customer."""
+
     def __init__(
         self,
         *,
@@ -275,10 +286,12 @@ class JointOrder(_message.Message):
         partial_allowed: _builtins.bool = ...,
         items: _abc.Iterable[Global___JointItem] | None = ...,
         awaiting: _abc.Iterable[Global___JointAwaiting] | None = ...,
+        warn_before: _duration_pb2.Duration | None = ...,
+        expected_completion_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decide_time", b"decide_time", "end_time", b"end_time", "hold_until_time", b"hold_until_time", "request", b"request", "survey_due_time", b"survey_due_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decide_time", b"decide_time", "end_time", b"end_time", "expected_completion_time", b"expected_completion_time", "hold_until_time", b"hold_until_time", "request", b"request", "survey_due_time", b"survey_due_time", "warn_before", b"warn_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "cancellation_reason", b"cancellation_reason", "create_time", b"create_time", "decide_time", b"decide_time", "end_time", b"end_time", "hold_until_time", b"hold_until_time", "home_region", b"home_region", "id", b"id", "items", b"items", "leader_region", b"leader_region", "operator", b"operator", "partial_allowed", b"partial_allowed", "places", b"places", "request", b"request", "state", b"state", "survey_due_time", b"survey_due_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "cancellation_reason", b"cancellation_reason", "create_time", b"create_time", "decide_time", b"decide_time", "end_time", b"end_time", "expected_completion_time", b"expected_completion_time", "hold_until_time", b"hold_until_time", "home_region", b"home_region", "id", b"id", "items", b"items", "leader_region", b"leader_region", "operator", b"operator", "partial_allowed", b"partial_allowed", "places", b"places", "request", b"request", "state", b"state", "survey_due_time", b"survey_due_time", "version", b"version", "warn_before", b"warn_before"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
