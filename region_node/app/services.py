@@ -124,7 +124,13 @@ class ServicePorts:
 
 def services(ports: ServicePorts) -> list[Service]:
     """All services of a node."""
-    return [*_of_business(ports), *_of_records(ports), *_of_the_network(ports), *_of_the_federation(ports)]
+    return [
+        *_of_business(ports),
+        *_of_care(ports),
+        *_of_records(ports),
+        *_of_the_network(ports),
+        *_of_the_federation(ports),
+    ]
 
 
 def _of_business(ports: ServicePorts) -> list[Service]:
@@ -167,6 +173,14 @@ def _of_business(ports: ServicePorts) -> list[Service]:
             add_VerificationServiceServicer_to_server,
             VerificationService(context, core.verification, questions),
         ),
+    ]
+
+
+def _of_care(ports: ServicePorts) -> list[Service]:
+    """Complaints, dossiers, improvements and notices."""
+    core, store, clock, questions = ports.core, ports.store, ports.clock, ports.questions
+    context = core.context
+    return [
         Service.of(
             complaint_service_pb2.DESCRIPTOR.services_by_name["ComplaintService"],
             add_ComplaintServiceServicer_to_server,

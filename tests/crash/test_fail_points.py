@@ -262,6 +262,7 @@ async def submitted(node: Node, request_id: str, request: OrderRequest, places: 
 async def worked_to_its_end(calm: Calm, region: str, order_id: str, item_id: str) -> None:
     """All milestones behind the survey are reached."""
     order = await calm.line(region).insist(lambda node: node.store.read(partial(ORDER_RECORDS.read, name=order_id)))
+    assert order is not None
     (item,) = (each for each in order.items if each.id == item_id)
     for milestone in item.milestones[1:]:
         await worked(calm, region, order_id, item_id, WorkOnJointOrderRequest(reach=milestone.kind))

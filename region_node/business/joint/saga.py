@@ -6,7 +6,7 @@ ProductOrder with productOrderItem.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -62,7 +62,7 @@ _FROM = "an order does not go from {} to {}"
 class Step:
     """A step that the leading region requests of the region of an item."""
 
-    item: JointItem
+    item: JointItem = field(repr=False)
     verb: JointVerb.ValueType
 
 
