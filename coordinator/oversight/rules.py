@@ -7,7 +7,7 @@ from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 
-_ID_PARTS = 3
+_ID_PARTS = (2, 3)  # of a joint order, and of any other
 
 
 class Versioned(Protocol):
@@ -23,9 +23,12 @@ Item = TypeVar("Item", bound=Versioned)
 
 
 def origin_region(order_id: str) -> str:
-    """The region in `<origin region>/<operator>/<request id>`. Raises Refused with REQUEST_INVALID."""
+    """The region in `<origin region>/<operator>/<request id>`, or in the id of a joint order.
+
+    Raises Refused with REQUEST_INVALID.
+    """
     parts = order_id.split("/")
-    if len(parts) != _ID_PARTS or not all(parts):
+    if len(parts) not in _ID_PARTS or not all(parts):
         raise Refused(Reason.REASON_REQUEST_INVALID, field="order_id", problem="not region/operator/request-id")
     return parts[0]
 

@@ -19,6 +19,7 @@ _PLACES: Final = {
     "audit": "region_node.cli.node.audit:audit",
     "call": "region_node.cli.call:call",
     "orders": "region_node.cli.orders.orders:orders",
+    "joint": "region_node.cli.joint.joint:joint",
     "customers": "region_node.cli.customers.customers:customers",
     "retention": "region_node.cli.retention:retention",
     "impact-records": "region_node.cli.impact_records:impact_records",

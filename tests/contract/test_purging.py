@@ -13,11 +13,24 @@ from gateway.api.region.v1.agreement_pb2 import Agreement, AgreementStatement
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.document_service_pb2 import DocumentUpload
 from gateway.api.region.v1.fault_pb2 import Fault, FaultReport, FaultState
+from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder
+from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportRequest, SupportState
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.app.registered import KINDS
+from region_node.business.joint import saga
+from region_node.business.joint.kind import JOINT_ORDERS
+from region_node.business.joint.rows import (
+    JointItemRow,
+    JointOrderFilter,
+    JointOrderRow,
+    insert_item,
+    insert_joint_order,
+    list_joint_orders,
+    next_joint_number,
+)
 from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
 from region_node.customers.documents.purging import Documents
 from region_node.customers.operations import keep_customer, keep_line
@@ -61,6 +74,7 @@ from tests.unit.situations import LINE
 
 OLD = datetime(2025, 11, 1, 8, tzinfo=UTC)
 PURGES_FAULTS = FAULTS.retention.purgers[DataClass.DATA_CLASS_FAULTS]
+PURGES_JOINT = JOINT_ORDERS.retention.purgers[DataClass.DATA_CLASS_JOINT_ORDERS]
 PURGES_SUPPORT = SUPPORT_REQUESTS.retention.purgers[DataClass.DATA_CLASS_SUPPORT_REQUESTS]
 DAY = timedelta(days=1)
 NOW = OLD + 400 * DAY
@@ -269,3 +283,30 @@ def test_support_requests_that_were_closed_long_ago_go_and_their_numbers_are_not
     newest, oldest = list_support_requests(tx, filters, None, 10).items
     assert (newest.id[-1], oldest.id[-1]) == ("4", "2")
     assert next_support_number(tx) == 5
+
+
+@pytest.mark.parametrize("limit", [1, 10])
+def test_joint_orders_that_ended_long_ago_go_with_their_items_and_their_numbers_are_not_given_again(
+    tx: Transaction, limit: int
+) -> None:
+    failed, surveying = saga.FAILED, saga.SURVEYING
+    for number, state, when in ((1, failed, OLD), (2, surveying, OLD), (3, failed, OLD), (4, failed, NOW)):
+        order = JointOrder(
+            id=f"sichuan/J20251101-{number}",
+            state=state,
+            version=1,
+            request=OrderRequest(number=LINE.number),
+            leader_region="sichuan",
+            operator="counter",
+            create_time=to_timestamp(when),
+            items=[JointItem(id="install", region="sichuan")],
+        )
+        insert_joint_order(tx, JointOrderRow(order, ""), number, when)
+        insert_item(tx, order.id, JointItemRow(order.items[0], ""), when)
+    assert PURGES_JOINT.oldest(tx) == to_microseconds(OLD)
+    assert purge(tx, PURGES_JOINT, limit=limit).removed == 2
+    assert [each.record_id[-1] for each in JOINT_ORDERS.erasure.about(tx, LINE.number)] == ["2", "4"]
+    left = list_joint_orders(tx, JointOrderFilter("counter", (surveying, failed), LINE.number), None, 10).items
+    assert [each.id[-1] for each in left] == ["4", "2"]
+    assert tx.first(int, "SELECT COUNT(*) FROM joint_items") == 2
+    assert next_joint_number(tx) == 5

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.api.federation.v1.configuration_pb2 import Mode
 from gateway.api.federation.v1.federation_pb2 import MemberState
-from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointPlace
+from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointOrderState, JointPlace
 from gateway.api.region.v1.joint_order_service_pb2 import CancelJointOrderRequest
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -18,7 +18,7 @@ from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
 from gateway.time.clock import to_timestamp
-from region_node.business.joint import items, saga, templates
+from region_node.business.joint import items, notices, saga, templates
 from region_node.business.joint.rows import (
     JOINT,
     ORDER_RECORDS,
@@ -37,6 +37,8 @@ from region_node.requests.rows import insert_request
 from region_node.tickets.followed import known_request
 
 ORDER_TIMER = "joint-order"  # the order must be looked at: a limit is near, or the survey is over
+
+_NOTHING = JointOrderState.JOINT_ORDER_STATE_UNSPECIFIED
 
 
 def submit(
@@ -65,7 +67,7 @@ def submit(
     row = JointOrderRow(order, caller.traceparent)
     insert_joint_order(tx, row, number, now)
     note_disclosures(tx, row, now)
-    _proceed(tx, context, row, now)
+    _proceed(tx, context, row, now, before=_NOTHING)
     insert_request(tx, key, order.id, settled=True, now=now)
     note(tx, caller, "SubmitJointOrder", order.id, now)
     failpoints.reach("joint-submitted.before-commit")
@@ -85,8 +87,9 @@ def cancel(
         return known
     if row.order.leader_region != context.region:
         raise Refused(Reason.REASON_JOINT_ORDER_LED_ELSEWHERE, region=row.order.leader_region)
+    before = row.order.state
     saga.cancel(row.order, asked.reason, now)
-    _proceed(tx, context, row, now)
+    _proceed(tx, context, row, now, before=before)
     insert_request(tx, key, row.order.id, settled=True, now=now)
     note(tx, caller, "CancelJointOrder", row.order.id, now)
     return row.order
@@ -95,8 +98,15 @@ def cancel(
 def hear(tx: Transaction, context: RegionContext, joint_order_id: str, told: JointItem, now: datetime) -> None:
     """Takes the report of the region of an item, and goes on. One that is stale or repeated changes nothing."""
     row = ORDER_RECORDS.find(tx, joint_order_id)
-    if row is not None and saga.take_report(row.order, told):
-        _proceed(tx, context, row, now)
+    if row is None:
+        return
+    is_notable = saga.is_notable(row.order, told)
+    if not saga.take_report(row.order, told):
+        return
+    if is_notable:
+        _proceed(tx, context, row, now, before=row.order.state)
+    else:
+        update_joint_order(tx, row.order, now)
 
 
 def hear_refusal(
@@ -105,30 +115,42 @@ def hear_refusal(
     """Takes the word of a region that does not take an item in, and goes on."""
     row = ORDER_RECORDS.find(tx, joint_order_id)
     if row is not None and saga.take_refusal(row.order, item_id, refused, now):
-        _proceed(tx, context, row, now)
+        _proceed(tx, context, row, now, before=row.order.state)
 
 
 def order_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
     """Looks at an order at the end of its survey or of its reservations, and before a limit."""
     row = ORDER_RECORDS.find(tx, timer.subject)
     if row is not None and not saga.is_final(row.order):
-        _proceed(tx, context, row, now)
+        _proceed(tx, context, row, now, before=row.order.state)
 
 
-def _proceed(tx: Transaction, context: RegionContext, row: JointOrderRow, now: datetime) -> None:
-    """Decides where that is due, requests the next steps, and tells the followers of the new version."""
-    order = row.order
+def _proceed(
+    tx: Transaction, context: RegionContext, row: JointOrderRow, now: datetime, *, before: JointOrderState.ValueType
+) -> None:
+    """Decides where that is due, requests the next steps, and tells the followers of the new version.
+
+    `before` is the state that the customer knows.
+    """
+    order, foreign = row.order, dict[str, JointItem]()
     saga.advance(order, now)
     while steps := saga.next_steps(order):
         for step in steps:
             saga.request(step.item, step.verb, now)
-            _send(tx, context, row, step.item, now)
+            if step.item.region == context.region:
+                _obey(tx, row, step.item, now)
+            else:
+                foreign[step.item.id] = step.item
         saga.advance(order, now)
     saga.alert(order, now)
     saga.note_awaiting(order)
     order.version += 1
     update_joint_order(tx, order, now)
-    send_updates(tx, context, row, now)
+    for item in foreign.values():
+        send_command(tx, context, row, item, now)
+    informed = {item.region for item in foreign.values() if item.requested == saga.RESERVE}
+    send_updates(tx, context, row, now, informed=informed)
+    notices.tell_changed(tx, order, before, now)
     look, timer = saga.next_look(order), f"{ORDER_TIMER}/{order.id}"
     if look is None:
         cancel_timer(tx, timer)
@@ -136,10 +158,8 @@ def _proceed(tx: Transaction, context: RegionContext, row: JointOrderRow, now: d
         set_timer(tx, timer, kind=ORDER_TIMER, subject=order.id, due=look)
 
 
-def _send(tx: Transaction, context: RegionContext, row: JointOrderRow, item: JointItem, now: datetime) -> None:
-    if item.region != context.region:
-        send_command(tx, context, row, item, now)
-        return
+def _obey(tx: Transaction, row: JointOrderRow, item: JointItem, now: datetime) -> None:
+    """Does a step on an item of this region, and takes the report of it."""
     begin = item.begin_time if item.requested == saga.BEGIN else None
     own = items.obey(tx, row.order, item, item.requested, begin, now, row.traceparent)
     if own is not None:

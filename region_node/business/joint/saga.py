@@ -55,6 +55,7 @@ _REPLACED_BY = JointRelationKind.JOINT_RELATION_KIND_REPLACED_BY
 _TEST = JointMilestoneKind.JOINT_MILESTONE_KIND_TEST
 _GONE = frozenset({rules.REFUSED, rules.RELEASED, rules.EXPIRED})
 _ENDED = frozenset({rules.REFUSED, rules.RELEASED, rules.COMPLETED})
+_RECEIPTS = frozenset({rules.SURVEYING, rules.COMMITTED, rules.IN_PROGRESS})
 _FROM = "an order does not go from {} to {}"
 
 
@@ -106,6 +107,12 @@ def take_report(order: JointOrder, told: JointItem) -> bool:
         return False
     rules.adopt(item, told)
     return True
+
+
+def is_notable(order: JointOrder, told: JointItem) -> bool:
+    """Whether a report can bring the order on: by a milestone or an end. Others are only the receipt of a step."""
+    item = item_of(order, told.id)
+    return told.state not in _RECEIPTS or (item is not None and _reached(told) > _reached(item))
 
 
 def take_refusal(order: JointOrder, item_id: str, refused: Refused, now: datetime) -> bool:
@@ -317,6 +324,10 @@ def _awaiting(
     milestone: JointMilestoneKind.ValueType = JointMilestoneKind.JOINT_MILESTONE_KIND_UNSPECIFIED,
 ) -> JointAwaiting:
     return JointAwaiting(region=item.region, item_id=item.id, milestone=milestone, since_time=since, due_time=due)
+
+
+def _reached(item: JointItem) -> int:
+    return sum(each.HasField("reach_time") for each in item.milestones)
 
 
 def _since(order: JointOrder, item: JointItem) -> Timestamp:

@@ -1,5 +1,6 @@
 """The sending of messages about joint orders to other regions."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from gateway.api.region.v1.joint_order_envelopes_pb2 import JointCommand, JointReport, JointUpdate
@@ -51,9 +52,11 @@ def send_report(tx: Transaction, context: RegionContext, row: JointOrderRow, ite
     )
 
 
-def send_updates(tx: Transaction, context: RegionContext, row: JointOrderRow, now: datetime) -> None:
-    """Sends the present version of a joint order to its followers."""
-    for region in saga.followers(row.order):
+def send_updates(
+    tx: Transaction, context: RegionContext, row: JointOrderRow, now: datetime, *, informed: Collection[str]
+) -> None:
+    """Sends the present version of a joint order to its followers, but `informed`."""
+    for region in (each for each in saga.followers(row.order) if each not in informed):
         send_about(
             tx,
             context,
