@@ -141,7 +141,7 @@ class World:
                 self.hear(report)
             if saga.is_final(self.order):
                 return
-            look = saga.next_look(self.order)
+            look = saga.next_look(self.order, self.now)
             if look is not None and not any(self.commands.values()) and not self.reports:
                 self.now = max(self.now, look)
             self.expire()
@@ -228,6 +228,23 @@ def test_single_items_are_done_without_the_others_only_where_the_catalogue_says_
     assert states == {"GROUP_ONESTOP": saga.PARTIAL, "LEASED_CHANGE": saga.FAILED}
 
 
+def test_a_region_that_never_answers_is_left_out_and_not_looked_at_again_and_again() -> None:
+    world = World(order_of("GROUP_ONESTOP"))
+    world.lead()
+    world.obey("site-1", again=False)
+    world.work("site-1")
+    world.now = from_timestamp(world.order.survey_due_time)
+    world.hear(world.reports[-1])
+    assert [each.decision for each in world.order.items] == [saga.COMMIT, saga.RELEASE]
+    end = from_timestamp(world.order.hold_until_time) + saga.CLOCK_ERROR
+    world.now = end + timedelta(days=30)
+    world.lead()
+    assert saga.next_look(world.order, world.now) is None
+    assert world.order.state == saga.IN_PROGRESS
+    _finish(world, "site-1")
+    assert world.order.state == saga.PARTIAL
+
+
 def test_a_commitment_behind_the_end_of_the_reservation_holds_the_item_until_there_is_room() -> None:
     world = World(order_of("BB_MOVE"))
     world.lead()
@@ -272,12 +289,12 @@ def test_a_warning_comes_once_before_each_limit_and_the_order_says_who_has_it_un
     (first, second) = world.order.awaiting
     assert (first.region, second.region) == (world.order.items[0].region, world.order.items[1].region)
     assert first.due_time == world.order.survey_due_time
-    look = saga.next_look(world.order)
+    look = saga.next_look(world.order, NOW)
     assert look == from_timestamp(world.order.survey_due_time) - JOINT["TRANSFER"].joint.warn_before.ToTimedelta()
     assert not saga.alert(world.order, look - timedelta(seconds=1))
     assert saga.alert(world.order, look)
     assert not saga.alert(world.order, look)
-    assert saga.next_look(world.order) == from_timestamp(world.order.survey_due_time)
+    assert saga.next_look(world.order, look) == from_timestamp(world.order.survey_due_time)
 
 
 def test_items_that_wait_for_each_other_or_miss_what_they_need_are_found_in_the_catalogue() -> None:

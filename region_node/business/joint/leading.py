@@ -151,7 +151,7 @@ def _proceed(
     informed = {item.region for item in foreign.values() if item.requested == saga.RESERVE}
     send_updates(tx, context, row, now, informed=informed)
     notices.tell_changed(tx, order, before, now)
-    look, timer = saga.next_look(order), f"{ORDER_TIMER}/{order.id}"
+    look, timer = saga.next_look(order, now), f"{ORDER_TIMER}/{order.id}"
     if look is None:
         cancel_timer(tx, timer)
     else:

@@ -174,14 +174,14 @@ def alert(order: JointOrder, now: datetime) -> bool:
     return bool(near)
 
 
-def next_look(order: JointOrder) -> datetime | None:
+def next_look(order: JointOrder, now: datetime) -> datetime | None:
     """When the order must be looked at again without a report; None for never."""
     times = [from_timestamp(each.due_time) - order.warn_before.ToTimedelta() for each in _open(order)]
     if order.state == SURVEYING:
         times.append(from_timestamp(order.survey_due_time))
     elif any(_holds(item) for item in order.items):
         times.append(from_timestamp(order.hold_until_time) + CLOCK_ERROR)
-    return min(times, default=None)
+    return min((each for each in times if each > now), default=None)
 
 
 def note_awaiting(order: JointOrder) -> None:
