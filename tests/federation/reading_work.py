@@ -17,6 +17,17 @@ from tests.federation.counter import REQUESTER
 from tests.federation.running import CALL_SECONDS
 
 
+def calls_about_tickets(
+    channel: grpc.aio.Channel, fault_id: str, support_id: str, joint_order_id: str, number: str
+) -> Mapping[str, Callable[[], Awaitable[bytes]]]:
+    """Faults, support requests and joint orders."""
+    return {
+        **calls_about_faults(channel, fault_id, number),
+        **calls_about_support(channel, support_id, number),
+        **calls_about_joint_orders(channel, joint_order_id, number),
+    }
+
+
 def calls_about_faults(
     channel: grpc.aio.Channel, fault_id: str, number: str
 ) -> Mapping[str, Callable[[], Awaitable[bytes]]]:

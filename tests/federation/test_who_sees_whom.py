@@ -48,12 +48,7 @@ from tests.federation.counter import REQUESTER, Counter
 from tests.federation.fault_reporter import FaultReporter
 from tests.federation.folder import Folder
 from tests.federation.joint_staff import JointStaff
-from tests.federation.reading_work import (
-    calls_about_faults,
-    calls_about_joint_orders,
-    calls_about_support,
-    first_change,
-)
+from tests.federation.reading_work import calls_about_tickets, first_change
 from tests.federation.running import CALL_SECONDS, Federation
 from tests.federation.sharing_counter import CONSENT, HOLDER, SharingCounter
 from tests.federation.shows_nobody import SHOWS_NOBODY
@@ -311,9 +306,7 @@ async def call(federation: Federation, channel: grpc.aio.Channel, rpc: str, pers
         **calls_about_work(channel, person, watched),
         **calls_about_agreements(channel, person.number, person.agreement_id),
         **calls_about_documents(channel, person),
-        **calls_about_faults(channel, person.fault_id, person.number),
-        **calls_about_support(channel, person.support_id, person.number),
-        **calls_about_joint_orders(channel, person.joint_order_id, person.number),
+        **calls_about_tickets(channel, person.fault_id, person.support_id, person.joint_order_id, person.number),
     }
     assert calls.keys() == OPERATOR.keys()
     return await calls[rpc]()
