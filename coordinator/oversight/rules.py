@@ -1,5 +1,6 @@
 """An order in the reports of several regions. Pure."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, TypeVar
 
@@ -7,7 +8,7 @@ from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 
-_ID_PARTS = (2, 3)  # of a joint order, and of any other
+_ORDER = re.compile(r"([^/]+)/(?:[^/]+/[^/]+|J\d+-\d+)")
 
 
 class Versioned(Protocol):
@@ -27,10 +28,10 @@ def origin_region(order_id: str) -> str:
 
     Raises Refused with REQUEST_INVALID.
     """
-    parts = order_id.split("/")
-    if len(parts) not in _ID_PARTS or not all(parts):
+    found = _ORDER.fullmatch(order_id)
+    if found is None:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="order_id", problem="not region/operator/request-id")
-    return parts[0]
+    return found[1]
 
 
 def best_told(

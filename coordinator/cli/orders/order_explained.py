@@ -14,7 +14,7 @@ from gateway.wording.words import word
 
 
 def explained(response: GetOrderTraceResponse) -> str:
-    """One sentence on the newest version that a region has told, with an envelope that has not arrived."""
+    """One sentence on the newest version of any region, with an envelope that has not arrived."""
     newest = max(response.traces, key=_version).trace
     told = _joint(newest.joint) if newest.HasField("joint") else _order(newest.order)
     waiting = unanswered_envelopes(response)
