@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from deploy.local.federation import FEDERATION_FILES
@@ -104,7 +104,9 @@ class World:
         self.sent.append(copy)
 
     def hear(self, report: JointItem) -> None:
+        before = [each.version for each in self.order.items]
         saga.take_report(self.order, report)
+        assert all(each.version >= known for each, known in zip(self.order.items, before, strict=True)), "stale"
         self.lead()
 
     def hear_one(self, reports: list[JointItem], drawn: int, *, again: bool) -> None:
@@ -124,10 +126,9 @@ class World:
         committed = [each for each in decisions.values() if each == saga.COMMIT]
         if committed and not self.order.partial_allowed:
             assert len(committed) == len(decisions), "half committed"
-        if self.order.state in (saga.FAILED, saga.CANCELLED):
-            over = self.now >= from_timestamp(self.order.hold_until_time)
-            held = [each for each in self.held.values() if each.state in rules.RESERVING]
-            assert over or not held, "a reservation outlives its order"
+        held = [each.id for each in self.held.values() if each.state in rules.RESERVING]
+        assert not held or self.now < from_timestamp(self.order.hold_until_time), "a reservation without an end"
+        assert not held or self.order.state not in (saga.FAILED, saga.CANCELLED), "a reservation outlives its order"
 
     def settle(self) -> None:
         """Everything that is under way arrives, everybody does their work, and time passes."""
@@ -153,14 +154,12 @@ class World:
 ACTIONS = ("obey", "again", "work", "refuse", "hear", "old", "time", "far", "cancel")
 
 
-@settings(max_examples=150, deadline=None)
-@given(
-    st.sampled_from(sorted(JOINT)),
-    st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 1000)), max_size=60),
-)
-def test_all_is_committed_or_all_released_whatever_comes_in_whatever_order(
-    code: str, actions: list[tuple[str, int]]
-) -> None:
+CODES = st.sampled_from(sorted(JOINT))
+COURSES = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 1000)), max_size=60)
+
+
+def run(code: str, actions: list[tuple[str, int]]) -> None:
+    """An order of a business to its end, with everything that holds checked at every step."""
     world = World(order_of(code, 3 if JOINT[code].joint.most_places > 2 else 2))
     world.lead()
     ids = [each.id for each in world.order.items]
@@ -187,6 +186,55 @@ def test_all_is_committed_or_all_released_whatever_comes_in_whatever_order(
     assert all(world.held[each.id].state == rules.COMPLETED for each in committed)
     assert bool(committed) == (world.order.state in (saga.COMPLETED, saga.PARTIAL))
     assert not world.order.awaiting
+
+
+@settings(max_examples=150, deadline=None)
+@given(CODES, COURSES)
+def test_all_is_committed_or_all_released_whatever_comes_in_whatever_order(
+    code: str, actions: list[tuple[str, int]]
+) -> None:
+    run(code, actions)
+
+
+def _commits_what_it_has(order: JointOrder, now: datetime) -> list[str] | None:
+    reserved = any(each.state == rules.RESERVED for each in order.items)
+    return [each.id for each in order.items] if reserved and order.state == saga.SURVEYING else None
+
+
+def _gives_up(order: JointOrder, now: datetime, advance: Callable[[JointOrder, datetime], bool] = saga.advance) -> bool:
+    is_new = advance(order, now)
+    if order.state == saga.IN_PROGRESS and any(each.state == rules.IN_PROGRESS for each in order.items):
+        for item in order.items:
+            item.decision = saga.RELEASE
+    return is_new
+
+
+def _believes_old_reports(order: JointOrder, told: JointItem) -> bool:
+    item = saga.item_of(order, told.id)
+    assert item is not None
+    rules.adopt(item, told)
+    return True
+
+
+def test_defects_of_the_saga_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, quickly = (
+        [],
+        settings(max_examples=400, deadline=None, derandomize=True, database=None, phases=[Phase.generate]),
+    )
+    for module, name, defect in (
+        (saga, "_chosen", _commits_what_it_has),
+        (saga, "advance", _gives_up),
+        (saga, "take_report", _believes_old_reports),
+        (saga, "_holds", lambda item: False),
+        (rules, "expire", lambda item, now: False),
+    ):
+        with monkeypatch.context() as patched:
+            patched.setattr(module, name, defect)
+            try:
+                quickly(given(CODES, COURSES)(run))()
+            except AssertionError:
+                found.append(name)
+    assert found == ["_chosen", "advance", "take_report", "_holds", "expire"]
 
 
 def test_an_item_begins_when_those_on_which_it_relies_are_done() -> None:
