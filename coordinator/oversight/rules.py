@@ -1,5 +1,6 @@
 """An order in the reports of several regions. Pure."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, TypeVar
 
@@ -9,7 +10,7 @@ from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 
-_ID_PARTS = 3
+_ORDER = re.compile(r"([^/]+)/(?:[^/]+/[^/]+|J\d+-\d+)")
 
 
 class Versioned(Protocol):
@@ -25,11 +26,14 @@ Item = TypeVar("Item", bound=Versioned)
 
 
 def origin_region(order_id: str) -> str:
-    """The region in `<origin region>/<operator>/<request id>`. Raises Refused with REQUEST_INVALID."""
-    parts = order_id.split("/")
-    if len(parts) != _ID_PARTS or not all(parts):
+    """The region in `<origin region>/<operator>/<request id>`, or in the id of a joint order.
+
+    Raises Refused with REQUEST_INVALID.
+    """
+    found = _ORDER.fullmatch(order_id)
+    if found is None:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="order_id", problem="not region/operator/request-id")
-    return parts[0]
+    return found[1]
 
 
 def best_told(

@@ -62,8 +62,9 @@ class OrderOversightService(OrderOversightServiceServicer):
             raise Refused(Reason.REASON_ORDER_NOT_FOUND, order=request.order_id)
         first = await self._regions.ask([handling], _trace_of(request.order_id))
         if handling in first.by_region:
-            home = first.by_region[handling].order.home_region
-            others = [home] if home and home != handling else []
+            found = first.by_region[handling]
+            regions = (found.order.home_region, *(each.region for each in found.joint.items))
+            others = [each for each in dict.fromkeys(regions) if each not in ("", handling)]
         elif first.refusals[handling].reason == Reason.REASON_ORDER_NOT_FOUND:
             raise Refused(Reason.REASON_ORDER_NOT_FOUND, order=request.order_id)
         else:

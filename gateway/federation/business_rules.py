@@ -18,9 +18,10 @@ from gateway.federation.checks import (
     twice,
 )
 from gateway.federation.documents import parse_alternatives
+from gateway.federation.joint_rules import joint_problems
 from gateway.federation.policy_rules import limit_problems, looser_problems
 
-# The prefix of businesses that read and change nothing; only they have no steps.
+# The prefix of businesses that read and change nothing; beside joint businesses only they have no steps.
 QUERY = "QRY_"
 _CHOICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", re.ASCII)
 
@@ -58,6 +59,7 @@ def _business_problems(business: Business, known: _Known) -> Iterator[str]:
     yield from text_problems(f"{path}.name", business.name)
     yield from _mode_problems(path, business)
     yield from _step_problems(path, business)
+    yield from joint_problems(path, business)
     yield from _document_problems(path, business, known.materials)
     yield from _characteristic_problems(path, business, known)
     yield from _home_problems(path, business)
@@ -102,6 +104,8 @@ def _mode_problems(path: str, business: Business) -> Iterator[str]:
 
 def _step_problems(path: str, business: Business) -> Iterator[str]:
     steps = list(business.steps)
+    if business.mode == contract.MODE_JOINT:
+        return
     if business.code.startswith(QUERY):
         if steps:
             yield f"{path}.steps: a query has none"

@@ -8,6 +8,8 @@ from gateway.api.federation.v1.configuration_pb2 import (
     ComplaintSeverity,
     ConsentMethod,
     DataClass,
+    JointAction,
+    JointMilestoneKind,
     LegalBasis,
     LineKind,
     SharedField,
@@ -46,6 +48,7 @@ from gateway.api.region.v1.fault_pb2 import (
     RepairMode,
 )
 from gateway.api.region.v1.issue_pb2 import IssueLinkKind, IssueState
+from gateway.api.region.v1.joint_order_pb2 import JointItemState, JointOrderState
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutageState
 from gateway.api.region.v1.reconciliation_pb2 import DifferenceKind, RepairAct, RepairState
@@ -148,6 +151,10 @@ def words() -> Iterator[str]:
         "GRANT_STATE_": GrantState,
         "ISSUE_LINK_KIND_": IssueLinkKind,
         "ISSUE_STATE_": IssueState,
+        "JOINT_ACTION_": JointAction,
+        "JOINT_ITEM_STATE_": JointItemState,
+        "JOINT_MILESTONE_KIND_": JointMilestoneKind,
+        "JOINT_ORDER_STATE_": JointOrderState,
         "LEGAL_BASIS_": LegalBasis,
         "LINE_KIND_": LineKind,
         "MASK_REASON_": MaskReason,

@@ -30,6 +30,11 @@ from gateway.time.clock import Clock
 from region_node.app import registered
 from region_node.business.billing.relayed import BillingEnvelopes
 from region_node.business.billing.runs import BillingRuns
+from region_node.business.joint.application import JointApplication
+from region_node.business.joint.items import RESERVATION_TIMER
+from region_node.business.joint.leading import ORDER_TIMER, order_is_due
+from region_node.business.joint.relayed import JointEnvelopes
+from region_node.business.joint.working import reservation_is_due
 from region_node.business.orders import home, intake, promises, steps
 from region_node.business.orders.application import Decisions, OrderApplication, OrderApplicationPorts
 from region_node.business.orders.context import OrderContext
@@ -170,6 +175,7 @@ class RegionCore:
                 ports.orders, ports.store, ports.clock, self.lanes, self.changes, decisions, self.register
             )
         )
+        self.joint = JointApplication(ports.context, ports.store, ports.clock, self.changes)
         self.complaints = ComplaintApplication(ports.context, ports.store, ports.clock, self.changes)
         self.faults = FaultApplication(ports.context, ports.store, ports.clock, self.changes)
         self.support = SupportApplication(ports.context, ports.store, ports.clock, self.changes)
@@ -275,6 +281,7 @@ def _kinds(
     context = orders.node
     return {
         **OrderEnvelopes(orders).kinds(),
+        **JointEnvelopes(context).kinds(),
         **BillingEnvelopes(context).kinds(),
         **ProfileEnvelopes(context).kinds(),
         **VerificationEnvelopes(verification).kinds(),
@@ -317,6 +324,8 @@ def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, Ti
         steps.ANSWER_TIMER: lambda tx, timer, now: home.answer_is_overdue(tx, orders, timer, now),
         intake.HELD_TIMER: lambda tx, timer, now: intake.hold_is_over(tx, orders, timer, now),
         PROMISES.kind: lambda tx, timer, now: promises.promise_is_due(tx, orders, timer, now),
+        ORDER_TIMER: lambda tx, timer, now: order_is_due(tx, context, timer, now),
+        RESERVATION_TIMER: lambda tx, timer, now: reservation_is_due(tx, context, timer, now),
         REMEDY_TIMER: lambda tx, timer, now: remedy_orders.order_is_due(tx, orders, timer, now),
         FOLLOW_TIMER: lambda tx, timer, now: remedy_orders.order_changed(tx, context, timer, now),
         ESCALATION_TIMER: lambda tx, timer, now: escalation_is_due(tx, context, timer, now),

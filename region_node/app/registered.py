@@ -7,6 +7,7 @@ from gateway.api.region.v1.fault_pb2 import FaultState
 from gateway.api.region.v1.support_request_pb2 import SupportState
 from gateway.relay import at_rest
 from region_node.business.billing.kind import ACCOUNTS
+from region_node.business.joint.kind import JOINT_ORDERS
 from region_node.business.orders.kind import ORDERS
 from region_node.care.bulletins.kind import BULLETINS
 from region_node.care.complaints.kind import COMPLAINTS
@@ -45,6 +46,7 @@ from region_node.requests.rows import seal_clear_requests
 KINDS: Sequence[RecordKind] = (
     CUSTOMERS,
     ORDERS,
+    JOINT_ORDERS,
     COMPLAINTS,
     ACCOUNTS,
     AGREEMENTS,

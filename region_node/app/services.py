@@ -24,6 +24,7 @@ from gateway.api.region.v1 import (
     improvement_service_pb2,
     issue_oversight_service_pb2,
     issue_service_pb2,
+    joint_order_service_pb2,
     measurement_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
@@ -65,6 +66,7 @@ from gateway.api.region.v1.followed_problem_service_pb2_grpc import add_Followed
 from gateway.api.region.v1.improvement_service_pb2_grpc import add_ImprovementServiceServicer_to_server
 from gateway.api.region.v1.issue_oversight_service_pb2_grpc import add_IssueOversightServiceServicer_to_server
 from gateway.api.region.v1.issue_service_pb2_grpc import add_IssueServiceServicer_to_server
+from gateway.api.region.v1.joint_order_service_pb2_grpc import add_JointOrderServiceServicer_to_server
 from gateway.api.region.v1.measurement_service_pb2_grpc import add_MeasurementServiceServicer_to_server
 from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
 from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
@@ -90,6 +92,7 @@ from region_node.app.core import RegionCore
 from region_node.app.registered import PROBLEMS, reconciliation
 from region_node.business.billing.service import BillingService
 from region_node.business.catalogue.service import CatalogueService
+from region_node.business.joint.service import JointOrderService
 from region_node.business.orders.events_service import OrderEventService
 from region_node.business.orders.service import OrderService
 from region_node.care.bulletins.service import BulletinService
@@ -143,6 +146,7 @@ def services(ports: ServicePorts) -> list[Service]:
     """All services of a node."""
     return [
         *_of_business(ports),
+        *_of_care(ports),
         *_of_records(ports),
         *_of_the_network(ports),
         *_of_the_federation(ports),
@@ -166,6 +170,11 @@ def _of_business(ports: ServicePorts) -> list[Service]:
             OrderEventService(store, core.changes),
         ),
         Service.of(
+            joint_order_service_pb2.DESCRIPTOR.services_by_name["JointOrderService"],
+            add_JointOrderServiceServicer_to_server,
+            JointOrderService(context, core.joint, store, core.changes, clock),
+        ),
+        Service.of(
             customer_service_pb2.DESCRIPTOR.services_by_name["CustomerService"],
             add_CustomerServiceServicer_to_server,
             CustomerService(context, store, clock, ProfileApplication(context, store, questions, clock)),
@@ -185,6 +194,14 @@ def _of_business(ports: ServicePorts) -> list[Service]:
             add_VerificationServiceServicer_to_server,
             VerificationService(context, core.verification, questions),
         ),
+    ]
+
+
+def _of_care(ports: ServicePorts) -> list[Service]:
+    """Complaints, dossiers, improvements and notices."""
+    core, store, clock, questions = ports.core, ports.store, ports.clock, ports.questions
+    context = core.context
+    return [
         Service.of(
             complaint_service_pb2.DESCRIPTOR.services_by_name["ComplaintService"],
             add_ComplaintServiceServicer_to_server,

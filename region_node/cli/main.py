@@ -20,6 +20,7 @@ _PLACES: Final = {
     "call": "region_node.cli.call:call",
     "body": "region_node.cli.body:body",
     "orders": "region_node.cli.orders.orders:orders",
+    "joint": "region_node.cli.joint.joint:joint",
     "customers": "region_node.cli.customers.customers:customers",
     "reconciliation": "region_node.cli.reconciliation:reconciliation",
     "retention": "region_node.cli.retention:retention",

@@ -4,6 +4,7 @@ import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.region.v1 import order_oversight_service_pb2 as api
+from gateway.api.region.v1.joint_order_pb2 import JointOrder
 from gateway.api.region.v1.order_oversight_service_pb2_grpc import OrderOversightServiceServicer
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Journey
@@ -13,6 +14,7 @@ from gateway.relay.outbox import OutboxRow, rows_about
 from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import from_microseconds, to_timestamp
+from region_node.business.joint.rows import ORDER_RECORDS
 from region_node.business.orders import rules
 from region_node.business.orders.rows import OrderFilter, list_orders, require_order
 
@@ -51,11 +53,15 @@ class OrderOversightService(OrderOversightServiceServicer):
         return await self._store.read(lambda tx: self._trace(tx, request.order_id))
 
     def _trace(self, tx: Transaction, order_id: str) -> api.GetOrderTraceResponse:
+        envelopes = [self._envelope(row) for row in rows_about(tx, order_id)]
+        led = ORDER_RECORDS.find(tx, order_id)
+        if led is not None:
+            return api.GetOrderTraceResponse(joint=joint_summary(led.order), envelopes=envelopes)
         order = require_order(tx, order_id).order
         return api.GetOrderTraceResponse(
             order=summary(order),
             state_changes=order.state_changes,
-            envelopes=[self._envelope(row) for row in rows_about(tx, order_id)],
+            envelopes=envelopes,
         )
 
     def _envelope(self, row: OutboxRow) -> api.EnvelopeTrace:
@@ -85,6 +91,25 @@ def summary(order: Order) -> api.OrderSummary:
         reason=order.error.reason,
         create_time=order.create_time,
         number_prefix=number_prefix(order.request.number) if held else "",
+    )
+
+
+def joint_summary(order: JointOrder) -> api.JointOrderSummary:
+    """A joint order without data about the customer."""
+    return api.JointOrderSummary(
+        id=order.id,
+        business=order.request.business,
+        state=order.state,
+        version=order.version,
+        leader_region=order.leader_region,
+        create_time=order.create_time,
+        hold_until_time=order.hold_until_time,
+        decide_time=order.decide_time if order.HasField("decide_time") else None,
+        items=[
+            api.JointItemSummary(id=each.id, region=each.region, state=each.state, reason=each.error.reason)
+            for each in order.items
+        ],
+        awaiting=order.awaiting,
     )
 
 

@@ -15,6 +15,8 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.document_service_pb2 import DocumentUpload
 from gateway.api.region.v1.fault_pb2 import Fault, FaultReport, FaultState
 from gateway.api.region.v1.issue_pb2 import Issue, IssueRequest
+from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder
+from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportRequest, SupportState
 from gateway.api.region.v1.survey_pb2 import Survey
@@ -36,6 +38,17 @@ from region_node.care.issues.kind import ISSUES
 from region_node.care.issues.rows import IssueFilter, IssueRow, insert_issue, list_issues, next_issue_number
 from region_node.care.surveys import rows as survey_rows
 from region_node.care.surveys.purging import Surveys
+from region_node.business.joint import saga
+from region_node.business.joint.kind import JOINT_ORDERS
+from region_node.business.joint.rows import (
+    JointItemRow,
+    JointOrderFilter,
+    JointOrderRow,
+    insert_item,
+    insert_joint_order,
+    list_joint_orders,
+    next_joint_number,
+)
 from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
 from region_node.customers.documents.purging import Documents
 from region_node.customers.operations import keep_customer, keep_line
@@ -79,6 +92,7 @@ from tests.unit.situations import LINE
 
 OLD = datetime(2025, 11, 1, 8, tzinfo=UTC)
 PURGES_FAULTS = FAULTS.retention.purgers[DataClass.DATA_CLASS_FAULTS]
+PURGES_JOINT = JOINT_ORDERS.retention.purgers[DataClass.DATA_CLASS_JOINT_ORDERS]
 PURGES_SUPPORT = SUPPORT_REQUESTS.retention.purgers[DataClass.DATA_CLASS_SUPPORT_REQUESTS]
 PURGES_ISSUES = ISSUES.retention.purgers[DataClass.DATA_CLASS_ISSUES]
 PURGES_BULLETINS = BULLETINS.retention.purgers[DataClass.DATA_CLASS_BULLETINS]
@@ -328,6 +342,8 @@ def test_bulletins_go_long_after_their_validity_with_their_readings(tx: Transact
     assert [each.id[-1] for each in list_bulletins(tx, BulletinFilter(), None, 10).items] == ["2"]
     assert tx.all(str, "SELECT bulletin_id FROM bulletin_reads") == ["sichuan/B20251101-2"]
     assert next_bulletin_number(tx) == 3
+
+
 def test_answered_surveys_go_in_order_and_those_that_wait_or_are_held_stay(tx: Transaction) -> None:
     keep_customer(tx, CustomerRow(LINE.customer_id, "王芳", ""))
     keep_customer(tx, CustomerRow("customer-2", "张三", ""))
@@ -350,3 +366,30 @@ def test_answered_surveys_go_in_order_and_those_that_wait_or_are_held_stay(tx: T
         "guangdong/counter/4",
     ]
     assert [each.answers for each in survey_rows.counts_between(tx, "2025-11", "2025-11")] == [5]
+
+
+@pytest.mark.parametrize("limit", [1, 10])
+def test_joint_orders_that_ended_long_ago_go_with_their_items_and_their_numbers_are_not_given_again(
+    tx: Transaction, limit: int
+) -> None:
+    failed, surveying = saga.FAILED, saga.SURVEYING
+    for number, state, when in ((1, failed, OLD), (2, surveying, OLD), (3, failed, OLD), (4, failed, NOW)):
+        order = JointOrder(
+            id=f"sichuan/J20251101-{number}",
+            state=state,
+            version=1,
+            request=OrderRequest(number=LINE.number),
+            leader_region="sichuan",
+            operator="counter",
+            create_time=to_timestamp(when),
+            items=[JointItem(id="install", region="sichuan")],
+        )
+        insert_joint_order(tx, JointOrderRow(order, ""), number, when)
+        insert_item(tx, order.id, JointItemRow(order.items[0], ""), when)
+    assert PURGES_JOINT.oldest(tx) == to_microseconds(OLD)
+    assert purge(tx, PURGES_JOINT, limit=limit).removed == 2
+    assert [each.record_id[-1] for each in JOINT_ORDERS.erasure.about(tx, LINE.number)] == ["2", "4"]
+    left = list_joint_orders(tx, JointOrderFilter("counter", (surveying, failed), LINE.number), None, 10).items
+    assert [each.id[-1] for each in left] == ["4", "2"]
+    assert tx.first(int, "SELECT COUNT(*) FROM joint_items") == 2
+    assert next_joint_number(tx) == 5

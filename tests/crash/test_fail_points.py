@@ -29,6 +29,8 @@ from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.region.v1.issue_envelopes_pb2 import IssueCommand
 from gateway.api.region.v1.issue_pb2 import IssueRequest
 from gateway.api.region.v1.issue_service_pb2 import WorkOnIssueRequest
+from gateway.api.region.v1.joint_order_pb2 import JointOrder, JointOrderState, JointPlace
+from gateway.api.region.v1.joint_order_service_pb2 import WorkOnJointOrderRequest
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision, ReviewOrderRequest
@@ -37,6 +39,8 @@ from gateway.api.region.v1.support_service_pb2 import WorkOnSupportRequestReques
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, LocalizedText, Money, Requester
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
+from region_node.business.joint import rules
+from region_node.business.joint.rows import ORDER_RECORDS
 from region_node.business.orders.rows import OrderFilter, list_orders
 from region_node.requests.caller import Caller
 from tests.simulation.kills import Calm, Story, play
@@ -248,7 +252,69 @@ async def bulletins(calm: Calm) -> None:
     await home.insist(lambda node: node.core.bulletins.read(worker(HOME, "read"), published.id))
 
 
-STORIES: Sequence[Story] = (orders, provided, complaints, cases, faults, support, issues, bulletins)
+
+
+async def worked(calm: Calm, region: str, order_id: str, item_id: str, step: WorkOnJointOrderRequest) -> JointOrder:
+    """A member of a region's staff does a step on an item."""
+    request, name = WorkOnJointOrderRequest(), step.WhichOneof("step")
+    request.CopyFrom(step)
+    request.request_id = f"{order_id.rpartition('-')[2]}-{item_id}-{name}-{step.reach}"
+    request.joint_order_id, request.item_id = order_id, item_id
+    caller = worker(region, request.request_id)
+    done: JointOrder = await calm.line(region).insist(lambda node: node.core.joint.work(caller, request))
+    await calm.become_quiet()
+    return done
+
+
+async def joint(calm: Calm) -> None:
+    """A line through three regions: refused by one at first, and done by all at the second try."""
+    line, room = calm.line(HANDLING), WorkOnJointOrderRequest(reserve=WorkOnJointOrderRequest.Reserve())
+    regions = {"access-1": HOME, "access-2": "henan", "service": HANDLING}
+    places = [JointPlace(region=region, address="1 Main Street") for region in (HOME, "henan")]
+    papers = ("CONTRACT", "SEAL_LETTER")
+    states = []
+    for name, last in (("first", WorkOnJointOrderRequest(refuse="no duct")), ("second", room)):
+        leased = ordered(calm, "LEASED_CHANGE", 8, papers, bandwidth="1 Gbit/s")
+        leased.applicant = Applicant.APPLICANT_ENTERPRISE
+        asked = await line.insist(partial(submitted, request_id=name, request=leased, places=places))
+        await calm.become_quiet()
+        for item_id, step in (("access-1", room), ("service", room), ("access-2", last)):
+            await worked(calm, regions[item_id], asked.id, item_id, step)
+        for item_id in regions if last == room else ():
+            await worked_to_its_end(calm, regions[item_id], asked.id, item_id)
+        states.append([await joint_states(calm, region, asked.id) for region in regions.values()])
+    failed, done = JointOrderState.JOINT_ORDER_STATE_FAILED, JointOrderState.JOINT_ORDER_STATE_COMPLETED
+    assert states == [[failed] * 3, [done] * 3]
+    for region in regions.values():
+        held = await calm.line(region).insist(lambda node: node.store.read(reservations))
+        assert held == 0, f"a reservation is left in {region}"
+
+
+async def submitted(node: Node, request_id: str, request: OrderRequest, places: Sequence[JointPlace]) -> JointOrder:
+    return await node.core.joint.submit(counter(request_id), request, places)
+
+
+async def worked_to_its_end(calm: Calm, region: str, order_id: str, item_id: str) -> None:
+    """All milestones behind the survey are reached."""
+    order = await calm.line(region).insist(lambda node: node.store.read(partial(ORDER_RECORDS.read, name=order_id)))
+    assert order is not None
+    (item,) = (each for each in order.items if each.id == item_id)
+    for milestone in item.milestones[1:]:
+        await worked(calm, region, order_id, item_id, WorkOnJointOrderRequest(reach=milestone.kind))
+
+
+async def joint_states(calm: Calm, region: str, order_id: str) -> JointOrderState.ValueType:
+    order = await calm.line(region).insist(lambda node: node.store.read(partial(ORDER_RECORDS.read, name=order_id)))
+    assert order is not None
+    return order.state
+
+
+def reservations(tx: Transaction) -> int:
+    states = ", ".join(str(each) for each in rules.RESERVING)
+    return tx.first(int, f"SELECT COUNT(*) FROM joint_items WHERE state IN ({states})") or 0
+
+
+STORIES: Sequence[Story] = (orders, provided, complaints, cases, faults, support, issues, bulletins, joint)
 
 
 MOST_TIMES = 5  # that one point is killed at in one story

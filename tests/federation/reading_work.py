@@ -1,4 +1,4 @@
-"""The reads of operators and staff about complaints and faults, as bytes."""
+"""The reads of operators and staff about complaints, faults and joint orders, as bytes."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -6,15 +6,28 @@ import grpc
 
 from gateway.api.region.v1 import complaint_service_pb2 as complaint_api
 from gateway.api.region.v1 import fault_service_pb2 as fault_api
+from gateway.api.region.v1 import joint_order_service_pb2 as joint_api
 from gateway.api.region.v1 import support_service_pb2 as support_api
 from gateway.api.region.v1 import survey_service_pb2 as survey_api
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
 from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceStub
+from gateway.api.region.v1.joint_order_service_pb2_grpc import JointOrderServiceStub
 from gateway.api.region.v1.support_service_pb2_grpc import SupportServiceStub
 from gateway.api.region.v1.survey_service_pb2_grpc import SurveyServiceStub
 from gateway.rpc.pages import encode_token
 from tests.federation.counter import REQUESTER
 from tests.federation.running import CALL_SECONDS
+
+
+def calls_about_tickets(
+    channel: grpc.aio.Channel, fault_id: str, support_id: str, joint_order_id: str, number: str
+) -> Mapping[str, Callable[[], Awaitable[bytes]]]:
+    """Faults, support requests and joint orders."""
+    return {
+        **calls_about_faults(channel, fault_id, number),
+        **calls_about_support(channel, support_id, number),
+        **calls_about_joint_orders(channel, joint_order_id, number),
+    }
 
 
 def calls_about_faults(
@@ -59,6 +72,31 @@ def calls_about_support(
         ).SerializeToString()
 
     return {"GetSupportRequest": read, "ListSupportRequests": read_list, "ListSurveyFollowUps": read_follow_ups}
+
+
+def calls_about_joint_orders(
+    channel: grpc.aio.Channel, joint_order_id: str, number: str
+) -> Mapping[str, Callable[[], Awaitable[bytes]]]:
+    """Joint orders."""
+    joint = JointOrderServiceStub(channel)
+    asked = joint_api.GetJointOrderRequest(joint_order_id=joint_order_id, requester=REQUESTER)
+    listed = joint_api.ListJointOrdersRequest(number=number, requester=REQUESTER)
+    watched = joint_api.WatchJointOrderRequest(joint_order_id=joint_order_id, requester=REQUESTER)
+
+    async def read() -> bytes:
+        return (await joint.GetJointOrder(asked, timeout=CALL_SECONDS)).SerializeToString()
+
+    async def read_list() -> bytes:
+        return (await joint.ListJointOrders(listed, timeout=CALL_SECONDS)).SerializeToString()
+
+    async def first() -> bytes:
+        changes = joint.WatchJointOrder(watched, timeout=CALL_SECONDS)
+        async for change in changes:
+            changes.cancel()
+            return change.SerializeToString()
+        return b""
+
+    return {"GetJointOrder": read, "ListJointOrders": read_list, "WatchJointOrder": first}
 
 
 async def first_change_of_a_fault(stub: FaultServiceStub, fault_id: str) -> bytes:

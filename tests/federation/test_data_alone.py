@@ -110,17 +110,17 @@ async def test_a_balance_below_the_fee_is_refused_at_first_and_at_the_fulfilment
 async def test_a_card_that_was_just_replaced_keeps_a_line_from_being_transferred(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
-    async with offered(federation, "TRANSFER", "WORK_ORDER", Step.STEP_FULFIL):
+    async with offered(federation, "LOCAL_TRANSFER", "WORK_ORDER", Step.STEP_FULFIL):
         card = {"id_kind": "resident-id-card", "iccid": "8986012345678901234"}
         number = await sichuan.new_customer()
         papers = ("ID_ORIG", "FACE", "CALLREC3")
         replaced = await guangdong.submit(guangdong.request("SIM_REPLACE", number, papers=papers, **card))
         assert replaced.state == COMPLETED
-        refused = await hand_in(guangdong, "TRANSFER", number)
+        refused = await hand_in(guangdong, "LOCAL_TRANSFER", number)
         assert (refused.state, refused.error.reason) == (REJECTED, Reason.REASON_SIM_TOO_NEW)
         settles = from_timestamp((await sichuan.read(number)).product.sim_replace_time) + SETTLES
         await federation.advance(settles - federation.clock.now())
-        assert (await hand_in(guangdong, "TRANSFER", number)).state == COMPLETED
+        assert (await hand_in(guangdong, "LOCAL_TRANSFER", number)).state == COMPLETED
 
 
 @HOMES

@@ -27,6 +27,7 @@ from gateway.errors import Refused, reason_name, status_code
 from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter
 from tests.federation.fault_reporter import FaultReporter
+from tests.federation.joint_staff import JointStaff
 from tests.federation.refusals import read
 from tests.federation.running import CALL_SECONDS, Federation, until
 from tests.federation.support_staff import SupportStaff
@@ -135,6 +136,9 @@ ASKED_ONCE: Mapping[str, Fields] = {
         "issue": ISSUE,
         "administrator": "admin/root",
     },
+    "region.JointOrderService.SubmitJointOrder": {"order": {"business": "BB_MOVE", "requester": WHO}},
+    "region.JointOrderService.CancelJointOrder": {"joint_order_id": "JOINT", "reason": "other"},
+    "region.JointOrderService.WorkOnJointOrder": {"joint_order_id": "JOINT", "item_id": "remove", "reserve": {}},
     "region.OrderService.SubmitOrder": {
         "order": {
             "business": "PAY",
@@ -430,6 +434,8 @@ async def asked_before(federation: Federation) -> Scene:
     fault = await FaultReporter(federation, region).report(number, site="guangzhou")
     order = await counter.order("PAY", number)
     support = await SupportStaff(federation, region).open(number)
+    staff = JointStaff(federation, region, "operator/counter")
+    moved = await staff.submits(staff.request("BB_MOVE", [region, region], number))
     scene = Scene(
         federation,
         region,
@@ -438,6 +444,7 @@ async def asked_before(federation: Federation) -> Scene:
             "FAULT": fault.id,
             "ORDER": order.id,
             "SUPPORT": support.id,
+            "JOINT": moved.id,
             "NUMBER": number,
             "ERASED": erased,
             "USED": used,

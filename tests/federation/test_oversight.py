@@ -6,7 +6,9 @@ from gateway.api.coordinator.v1.administration_pb2 import GetOrderTraceRequest, 
 from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideRequest, GetBusinessGuideResponse
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.types.v1.reason_pb2 import Reason
+from tests.federation.commands import as_administrator, run_command
 from tests.federation.counter import Counter
+from tests.federation.joint_staff import JointStaff
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation
 
@@ -52,6 +54,21 @@ async def test_a_trace_shows_every_hop_of_one_order(
     times = [(stamp.time.seconds, stamp.time.nanos) for stamp in envelope.journey.stamps]
     assert times == sorted(times)
     assert order.request.number[-6:] not in str(traced)
+
+
+async def test_a_joint_order_is_traced_in_every_region_without_its_customer(federation: Federation) -> None:
+    south, number = JointStaff(federation, "guangdong"), federation.next_number("guangdong")
+    order = await south.submits(south.request("BB_MOVE", ["sichuan", "henan"], number))
+    for region in ("sichuan", "henan"):
+        await JointStaff(federation, region).follows(order.id, lambda each: each.version > 0, "taken in")
+    traced = await federation.oversight.GetOrderTrace(GetOrderTraceRequest(order_id=order.id), timeout=CALL_SECONDS)
+    assert {trace.region for trace in traced.traces} == {"guangdong", "sichuan", "henan"}
+    joint = traced.traces[0].trace.joint
+    assert {(each.region, each.item_id) for each in joint.awaiting} == {("sichuan", "remove"), ("henan", "install")}
+    assert (number[-6:] in str(traced), "人民路" in str(traced)) == (False, False)
+    environment = as_administrator(federation)
+    ended = await run_command("coordinator.cli.main", "orders", "why", order.id, environment=environment)
+    assert "waits for henan (install: survey, since" in ended.out, ended.err
 
 
 async def test_an_order_that_nobody_knows_has_no_trace(federation: Federation) -> None:

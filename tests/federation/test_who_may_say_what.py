@@ -10,6 +10,7 @@ from gateway.api.region.v1 import bulletin_envelopes_pb2 as bulletins_api
 from gateway.api.region.v1 import complaint_envelopes_pb2 as complaints_api
 from gateway.api.region.v1 import fault_envelopes_pb2 as faults_api
 from gateway.api.region.v1 import issue_envelopes_pb2 as issues_api
+from gateway.api.region.v1 import joint_order_envelopes_pb2 as joint_api
 from gateway.api.region.v1 import outage_envelopes_pb2 as outages_api
 from gateway.api.region.v1 import support_envelopes_pb2 as support_api
 from gateway.api.region.v1.agreement_pb2 import PartOutage, ServiceConformance, ServiceOutage
@@ -26,6 +27,7 @@ from gateway.api.region.v1.document_envelopes_pb2 import (
 from gateway.api.region.v1.erasure_service_pb2 import CustomerStatus
 from gateway.api.region.v1.fault_pb2 import Fault
 from gateway.api.region.v1.issue_pb2 import Issue
+from gateway.api.region.v1.joint_order_pb2 import JointItem, JointItemState, JointOrder, JointVerb
 from gateway.api.region.v1.order_envelopes_pb2 import OrderErasure, OrderSubmission, OrderUpdate
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.reconciliation_envelopes_pb2 import ReconciliationQuestion, RepairDecided, RepairProposed
@@ -52,6 +54,7 @@ from tests.federation.fault_reporter import FaultReporter
 from tests.federation.folder import Folder
 from tests.federation.forger import Forger, cancellation, not_delivered
 from tests.federation.issue_staff import IssueStaff
+from tests.federation.joint_staff import JointStaff
 from tests.federation.running import Federation
 from tests.federation.support_staff import LINK, SERVICE, SupportStaff
 from tests.later_version import with_later_choice
@@ -92,6 +95,7 @@ class Scene:
     support: SupportRequest
     issue: Issue
     bulletin: Bulletin
+    joint: JointOrder
 
 
 async def scene_of(federation: Federation, guangdong: Counter, sichuan: Counter) -> Scene:
@@ -109,8 +113,11 @@ async def scene_of(federation: Federation, guangdong: Counter, sichuan: Counter)
     issue = await opener.is_taken((await opener.open("sichuan")).id)
     bulletin = await BulletinStaff(federation, "guangdong").publishes("sichuan")
     await BulletinStaff(federation, "sichuan").has(bulletin.id)
+    staff = JointStaff(federation, "guangdong")
+    joint = await staff.submits(staff.request("BB_MOVE", ["sichuan", "guangdong"], number))
+    joint = await staff.follows(joint.id, lambda each: all(item.version for item in each.items), "taken in")
     complaint = await desk.get(filed.ticket_id)
-    return Scene(federation, number, order, paper, complaint, attachment, fault, support, issue, bulletin)
+    return Scene(federation, number, order, paper, complaint, attachment, fault, support, issue, bulletin, joint)
 
 
 async def kept_of(scene: Scene) -> object:
@@ -129,6 +136,8 @@ async def kept_of(scene: Scene) -> object:
         await IssueStaff(federation, "sichuan").get(scene.issue.id),
         await BulletinStaff(federation, "sichuan").listed(),
         await BulletinStaff(federation, "guangdong").readers(scene.bulletin.id),
+        await JointStaff(federation, "guangdong").get(scene.joint.id),
+        await JointStaff(federation, "sichuan").get(scene.joint.id),
         paper,
         await Archive(guangdong).content(scene.number, scene.paper),
         federation.database("guangdong").rows("SELECT * FROM known_statuses"),
@@ -281,6 +290,24 @@ def of_complaints(scene: Scene) -> Table:
     }
 
 
+def of_joint_orders(scene: Scene) -> Table:
+    """Steps, reports and versions of a joint order of two other regions."""
+    lie, item = JointOrder(), JointItem()
+    lie.CopyFrom(scene.joint)
+    lie.version, lie.leader_region = lie.version + 5, LIAR
+    item.CopyFrom(next(each for each in scene.joint.items if each.region == "sichuan"))
+    item.version, item.state = item.version + 5, JointItemState.JOINT_ITEM_STATE_RELEASED
+    order_id, leader = scene.joint.id, "the region that leads it"
+    step = joint_api.JointCommand(joint_order_id=order_id, item_id=item.id, verb=JointVerb.JOINT_VERB_RELEASE)
+    return {
+        EnvelopeKind.ENVELOPE_KIND_JOINT_COMMAND: Forged(leader, "sichuan", step, order_id),
+        EnvelopeKind.ENVELOPE_KIND_JOINT_REPORT: Forged(
+            "the region of the item", "guangdong", joint_api.JointReport(joint_order_id=order_id, item=item), order_id
+        ),
+        EnvelopeKind.ENVELOPE_KIND_JOINT_UPDATE: Forged(leader, "sichuan", joint_api.JointUpdate(order=lie), order_id),
+    }
+
+
 def of_the_network(scene: Scene) -> Table:
     """Faults, support requests, outages, quality."""
     begins = scene.fault.create_time
@@ -407,6 +434,7 @@ async def test_no_kind_of_envelope_is_believed_of_a_region_that_may_not_say_it(
         **of_customer_status(scene),
         **of_documents(scene),
         **of_complaints(scene),
+        **of_joint_orders(scene),
         **of_the_network(scene),
         **of_issues(scene),
         **of_bulletins(scene),

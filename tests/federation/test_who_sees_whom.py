@@ -47,7 +47,8 @@ from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.fault_reporter import FaultReporter
 from tests.federation.folder import Folder
-from tests.federation.reading_work import calls_about_faults, calls_about_support, first_change
+from tests.federation.joint_staff import JointStaff
+from tests.federation.reading_work import calls_about_tickets, first_change
 from tests.federation.running import CALL_SECONDS, Federation
 from tests.federation.sharing_counter import CONSENT, HOLDER, SharingCounter
 from tests.federation.shows_nobody import SHOWS_NOBODY
@@ -115,6 +116,9 @@ OPERATOR: Mapping[str, Mapping[str, str]] = {
     "ListSupportRequests": row(SHOWN, *[NOTHING] * 6),
     # Nobody has given a low mark here.
     "ListSurveyFollowUps": row(DENIED),
+    "GetJointOrder": row(SHOWN, *["JOINT_ORDER_NOT_FOUND"] * 6),
+    "ListJointOrders": row(SHOWN, *[NOTHING] * 6),
+    "WatchJointOrder": row(SHOWN, *["JOINT_ORDER_NOT_FOUND"] * 6),
     # What goes to the regulator is for staff of the first contact alone.
     "ExportDossier": row(DENIED),
 }
@@ -145,6 +149,9 @@ STAFF: Mapping[str, Mapping[str, str]] = (
             "GetStatement",
             "GetSupportRequest",
             "ListSupportRequests",
+            "GetJointOrder",
+            "ListJointOrders",
+            "WatchJointOrder",
         )
     }
     | {"ReadSharedCustomer": row("LEGAL_DUTY_BY_STAFF_ALONE")}
@@ -196,7 +203,8 @@ def expected(rpc: str, identity: str) -> Mapping[str, str]:
 class Person:
     """A customer, or an unassigned number: the number, and its records at the home region.
 
-    The records are an order, a document, a complaint with a file, a fault and a support request.
+    The records are an order, a document, a complaint with a file, a fault, a support request and a
+    joint order.
     """
 
     number: str
@@ -207,6 +215,7 @@ class Person:
     fault_id: str = "sichuan/F20261210-0"
     agreement_id: str = "sichuan/agreement-none"
     support_id: str = "sichuan/S20261210-0"
+    joint_order_id: str = "sichuan/J20261210-0"
 
     @property
     def name(self) -> str:
@@ -268,7 +277,9 @@ async def make_person(federation: Federation, case: str) -> Person:
     agreement = await Agreements(federation, counter.region).make(number)
     asked = SupportStaff(federation, counter.region, "operator/counter")
     support_id = (await asked.open(number, service=f"broadband-{site}")).id
-    return Person(number, order.id, document_id, ticket_id, attachment_id, fault_id, agreement.id, support_id)
+    desk = JointStaff(federation, counter.region, "operator/counter")
+    moved = await desk.submits(desk.request("BB_MOVE", [counter.region] * 2, number))
+    return Person(number, order.id, document_id, ticket_id, attachment_id, fault_id, agreement.id, support_id, moved.id)
 
 
 async def decide(federation: Federation, home: Mapping[str, Person]) -> None:
@@ -300,8 +311,7 @@ async def call(federation: Federation, channel: grpc.aio.Channel, rpc: str, pers
         **calls_about_work(channel, person, watched),
         **calls_about_agreements(channel, person.number, person.agreement_id),
         **calls_about_documents(channel, person),
-        **calls_about_faults(channel, person.fault_id, person.number),
-        **calls_about_support(channel, person.support_id, person.number),
+        **calls_about_tickets(channel, person.fault_id, person.support_id, person.joint_order_id, person.number),
     }
     assert calls.keys() == OPERATOR.keys()
     return await calls[rpc]()

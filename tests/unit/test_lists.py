@@ -10,10 +10,13 @@ from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1.alarm_pb2 import Alarm
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.api.region.v1.fault_pb2 import Fault, FaultState
+from gateway.api.region.v1.joint_order_pb2 import JointOrder
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.support_request_pb2 import SupportRequest, SupportState
 from gateway.rpc.pages import dated_place
 from gateway.time.clock import to_timestamp
+from region_node.business.joint import saga
+from region_node.business.joint.rows import JointOrderFilter, JointOrderRow, insert_joint_order, list_joint_orders
 from region_node.business.orders.rows import OrderFilter, list_orders
 from region_node.care.complaints.rows import ComplaintFilter, ComplaintRow, insert_complaint, list_complaints
 from region_node.network.faults.rows import FaultFilter, FaultRow, insert_fault, list_faults
@@ -98,6 +101,17 @@ def support(kept: Archive, key: str) -> tuple[list[str], str]:
     return [each.id for each in page.items], page.following
 
 
+def add_joint(kept: Archive, number: int, is_wanted: bool) -> None:
+    order = JointOrder(id=f"sichuan/J{number:04}", state=saga.SURVEYING if is_wanted else saga.FAILED, version=1)
+    order.create_time.CopyFrom(to_timestamp(NOW + timedelta(seconds=number // 2)))
+    insert_joint_order(kept.tx, JointOrderRow(order, ""), number, NOW)
+
+
+def joint(kept: Archive, key: str) -> tuple[list[str], str]:
+    page = list_joint_orders(kept.tx, JointOrderFilter(states=[saga.SURVEYING]), dated_place(key), PAGE)
+    return [each.id for each in page.items], page.following
+
+
 def add_alarm(kept: Archive, number: int, is_wanted: bool) -> None:
     columns = kept.tx.all(lambda *row: str(row[1]), "PRAGMA table_info(alarms)")
     values = dict.fromkeys(columns, "0") | {
@@ -122,6 +136,7 @@ LISTS = {
     "complaints": Listed(add_complaint, complaints),
     "faults": Listed(add_fault, faults),
     "support requests": Listed(add_support, support),
+    "joint orders": Listed(add_joint, joint),
     "alarms": Listed(add_alarm, alarms),
 }
 

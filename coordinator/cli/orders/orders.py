@@ -1,5 +1,6 @@
 """`coordinator orders`."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import click
@@ -7,6 +8,7 @@ import click
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
 from coordinator.cli.exit_codes import EPILOG
+from coordinator.cli.orders.order_explained import explained, joint_line
 from coordinator.cli.orders.order_timeline import Hop, seconds_between, timeline, unanswered_envelopes
 from coordinator.cli.output import tell_unanswered, titled, told_age, told_due, told_reason, told_span
 from gateway.api.coordinator.v1 import administration_pb2 as contract
@@ -80,13 +82,35 @@ def trace(asking: Asking, order_id: str) -> None:
     Example:
       coordinator orders trace guangdong/counter/R1
     """
+    _trace(asking, order_id, lambda response: _print_trace(order_id, response))
+
+
+@orders.command(epilog=EPILOG)
+@asks()
+@click.argument("order_id", metavar="ID")
+def why(asking: Asking, order_id: str) -> None:
+    """Explain in one sentence who has the order ID, or the joint order ID, what it waits for, and until when.
+
+    \b
+    Examples:
+      coordinator orders why guangdong/counter/R1
+      coordinator orders why guangdong/J20261210-17
+    """
+    _trace(asking, order_id, lambda response: click.echo(explained(response)))
+
+
+def _trace(asking: Asking, order_id: str, show: Callable[[contract.GetOrderTraceResponse], None]) -> None:
     show_times_of(order_id)
     request = contract.GetOrderTraceRequest(order_id=order_id)
     response = asking.ask(lambda channel: OrderOversightServiceStub(channel).GetOrderTrace, request)
-    asking.tell(response, lambda _: _print_trace(order_id, response))
+    asking.tell(response, show if response.traces else _nothing)
     tell_unanswered(response.unanswered)
     if not response.traces:
         raise CannotReach(translated("no region that may know {order} could be asked", order=order_id))
+
+
+def _nothing(_: contract.GetOrderTraceResponse) -> None:
+    """Nobody told anything."""
 
 
 def _list(asking: Asking, request: contract.ListOrderSummariesRequest, title: str) -> None:
@@ -125,6 +149,9 @@ def _why(order: OrderSummary) -> str:
 def _print_trace(order_id: str, response: contract.GetOrderTraceResponse) -> None:
     for region in response.traces:
         order = region.trace.order
+        if region.trace.HasField("joint"):
+            click.echo(joint_line(region.region, region.trace.joint))
+            continue
         state = word(OrderState.Name(order.state), _STATE)
         party = word(Party.Name(order.awaiting.party), "PARTY_")
         line = translated(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from gateway.api.federation.v1.configuration_pb2 import Business, Step
+from gateway.api.federation.v1.configuration_pb2 import Business, Mode, Step
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.order_envelopes_pb2 import OrderSubmission
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, Party
@@ -68,6 +68,8 @@ def check(context: OrderContext, request: OrderRequest, now: datetime) -> Checke
     require_materials(federation.material_codes, request.documents)
     require_reusable(federation, request.documents)
     prepared = federation.prepared(request.business)
+    if prepared.business.mode == Mode.MODE_JOINT:
+        raise Refused(Reason.REASON_BUSINESS_IS_JOINT, business=request.business)
     if not prepared.business.steps:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="business", problem="it is a query, not an order")
     owner = owner_of(federation, request)

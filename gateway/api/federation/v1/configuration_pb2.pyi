@@ -81,8 +81,8 @@ class _DataClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataClass.V
     """Cleared alarms of the network."""
     DATA_CLASS_SUPPORT_REQUESTS: _DataClass.ValueType  # 55
     """Closed support requests, with the notes of both regions."""
-    DATA_CLASS_SURVEYS: _DataClass.ValueType  # 60
-    """Surveys of customers, with their answers. Counts of marks stay."""
+    DATA_CLASS_JOINT_ORDERS: _DataClass.ValueType  # 56
+    """Joint orders in a final state, with their items."""
 
 class DataClass(_DataClass, metaclass=_DataClassEnumTypeWrapper):
     """A class of records that a region keeps for the period of a rule."""
@@ -139,8 +139,8 @@ DATA_CLASS_ALARMS: DataClass.ValueType  # 48
 """Cleared alarms of the network."""
 DATA_CLASS_SUPPORT_REQUESTS: DataClass.ValueType  # 55
 """Closed support requests, with the notes of both regions."""
-DATA_CLASS_SURVEYS: DataClass.ValueType  # 60
-"""Surveys of customers, with their answers. Counts of marks stay."""
+DATA_CLASS_JOINT_ORDERS: DataClass.ValueType  # 56
+"""Joint orders in a final state, with their items."""
 Global___DataClass: _TypeAlias = DataClass  # noqa: Y015
 
 class _RetentionStart:
@@ -203,8 +203,6 @@ class _SharedFieldEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SharedFie
     """Balance of the account."""
     SHARED_FIELD_SIM_REPLACE_DATE: _SharedField.ValueType  # 14
     """Date of the last SIM card replacement."""
-    SHARED_FIELD_CONTACT_PREFERENCES: _SharedField.ValueType  # 15
-    """Contact preferences of the customer: consent to marketing, quiet list, refusal of surveys."""
 
 class SharedField(_SharedField, metaclass=_SharedFieldEnumTypeWrapper):
     """Fields of a customer's record that may be disclosed to another region. Fields not listed are never disclosed."""
@@ -239,8 +237,6 @@ SHARED_FIELD_BALANCE: SharedField.ValueType  # 13
 """Balance of the account."""
 SHARED_FIELD_SIM_REPLACE_DATE: SharedField.ValueType  # 14
 """Date of the last SIM card replacement."""
-SHARED_FIELD_CONTACT_PREFERENCES: SharedField.ValueType  # 15
-"""Contact preferences of the customer: consent to marketing, quiet list, refusal of surveys."""
 Global___SharedField: _TypeAlias = SharedField  # noqa: Y015
 
 class _LegalBasis:
@@ -361,6 +357,8 @@ class _ModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Mode.ValueType],
     """Handled online from anywhere (全程网办)."""
     MODE_PROXY: _Mode.ValueType  # 3
     """The origin region checks identity and papers; the home region decides and executes (异地代收代办)."""
+    MODE_JOINT: _Mode.ValueType  # 4
+    """Several regions do their items of one order; the origin region leads (多地联办)."""
 
 class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
     """Ways in which a business crosses a border."""
@@ -373,7 +371,133 @@ MODE_ONLINE: Mode.ValueType  # 2
 """Handled online from anywhere (全程网办)."""
 MODE_PROXY: Mode.ValueType  # 3
 """The origin region checks identity and papers; the home region decides and executes (异地代收代办)."""
+MODE_JOINT: Mode.ValueType  # 4
+"""Several regions do their items of one order; the origin region leads (多地联办)."""
 Global___Mode: _TypeAlias = Mode  # noqa: Y015
+
+class _JointAction:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _JointActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JointAction.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    JOINT_ACTION_UNSPECIFIED: _JointAction.ValueType  # 0
+    """Never valid."""
+    JOINT_ACTION_ADD: _JointAction.ValueType  # 1
+    """Addition."""
+    JOINT_ACTION_MODIFY: _JointAction.ValueType  # 2
+    """Change."""
+    JOINT_ACTION_DELETE: _JointAction.ValueType  # 3
+    """Removal."""
+
+class JointAction(_JointAction, metaclass=_JointActionEnumTypeWrapper):
+    """Actions of an item (TMF622 OrderItemActionType)."""
+
+JOINT_ACTION_UNSPECIFIED: JointAction.ValueType  # 0
+"""Never valid."""
+JOINT_ACTION_ADD: JointAction.ValueType  # 1
+"""Addition."""
+JOINT_ACTION_MODIFY: JointAction.ValueType  # 2
+"""Change."""
+JOINT_ACTION_DELETE: JointAction.ValueType  # 3
+"""Removal."""
+Global___JointAction: _TypeAlias = JointAction  # noqa: Y015
+
+class _JointSite:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _JointSiteEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JointSite.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    JOINT_SITE_UNSPECIFIED: _JointSite.ValueType  # 0
+    """Never valid."""
+    JOINT_SITE_LEADER: _JointSite.ValueType  # 1
+    """The leading region; no place."""
+    JOINT_SITE_EACH_PLACE: _JointSite.ValueType  # 2
+    """One item for each place, in its region."""
+    JOINT_SITE_FIRST_PLACE: _JointSite.ValueType  # 3
+    """The first place."""
+    JOINT_SITE_SECOND_PLACE: _JointSite.ValueType  # 4
+    """The second place."""
+
+class JointSite(_JointSite, metaclass=_JointSiteEnumTypeWrapper):
+    """Choices of the region of an item."""
+
+JOINT_SITE_UNSPECIFIED: JointSite.ValueType  # 0
+"""Never valid."""
+JOINT_SITE_LEADER: JointSite.ValueType  # 1
+"""The leading region; no place."""
+JOINT_SITE_EACH_PLACE: JointSite.ValueType  # 2
+"""One item for each place, in its region."""
+JOINT_SITE_FIRST_PLACE: JointSite.ValueType  # 3
+"""The first place."""
+JOINT_SITE_SECOND_PLACE: JointSite.ValueType  # 4
+"""The second place."""
+Global___JointSite: _TypeAlias = JointSite  # noqa: Y015
+
+class _JointRelationKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _JointRelationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JointRelationKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    JOINT_RELATION_KIND_UNSPECIFIED: _JointRelationKind.ValueType  # 0
+    """Never valid."""
+    JOINT_RELATION_KIND_RELIES_ON: _JointRelationKind.ValueType  # 1
+    """Begins when the other is done."""
+    JOINT_RELATION_KIND_BUNDLES: _JointRelationKind.ValueType  # 2
+    """Is done only together with the other."""
+    JOINT_RELATION_KIND_REPLACED_BY: _JointRelationKind.ValueType  # 3
+    """Begins when the other, which replaces it, was tested."""
+
+class JointRelationKind(_JointRelationKind, metaclass=_JointRelationKindEnumTypeWrapper):
+    """Relations between items of one order (TMF622 OrderItemRelationship)."""
+
+JOINT_RELATION_KIND_UNSPECIFIED: JointRelationKind.ValueType  # 0
+"""Never valid."""
+JOINT_RELATION_KIND_RELIES_ON: JointRelationKind.ValueType  # 1
+"""Begins when the other is done."""
+JOINT_RELATION_KIND_BUNDLES: JointRelationKind.ValueType  # 2
+"""Is done only together with the other."""
+JOINT_RELATION_KIND_REPLACED_BY: JointRelationKind.ValueType  # 3
+"""Begins when the other, which replaces it, was tested."""
+Global___JointRelationKind: _TypeAlias = JointRelationKind  # noqa: Y015
+
+class _JointMilestoneKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _JointMilestoneKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JointMilestoneKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    JOINT_MILESTONE_KIND_UNSPECIFIED: _JointMilestoneKind.ValueType  # 0
+    """Never valid."""
+    JOINT_MILESTONE_KIND_SURVEY: _JointMilestoneKind.ValueType  # 1
+    """Surveyed, and reserved."""
+    JOINT_MILESTONE_KIND_CONTRACT: _JointMilestoneKind.ValueType  # 2
+    """Contract signed."""
+    JOINT_MILESTONE_KIND_CONFIGURE: _JointMilestoneKind.ValueType  # 3
+    """Configured."""
+    JOINT_MILESTONE_KIND_TEST: _JointMilestoneKind.ValueType  # 4
+    """Tested."""
+    JOINT_MILESTONE_KIND_HAND_OVER: _JointMilestoneKind.ValueType  # 5
+    """Handed over to the customer."""
+
+class JointMilestoneKind(_JointMilestoneKind, metaclass=_JointMilestoneKindEnumTypeWrapper):
+    """Milestones of an item, in their order."""
+
+JOINT_MILESTONE_KIND_UNSPECIFIED: JointMilestoneKind.ValueType  # 0
+"""Never valid."""
+JOINT_MILESTONE_KIND_SURVEY: JointMilestoneKind.ValueType  # 1
+"""Surveyed, and reserved."""
+JOINT_MILESTONE_KIND_CONTRACT: JointMilestoneKind.ValueType  # 2
+"""Contract signed."""
+JOINT_MILESTONE_KIND_CONFIGURE: JointMilestoneKind.ValueType  # 3
+"""Configured."""
+JOINT_MILESTONE_KIND_TEST: JointMilestoneKind.ValueType  # 4
+"""Tested."""
+JOINT_MILESTONE_KIND_HAND_OVER: JointMilestoneKind.ValueType  # 5
+"""Handed over to the customer."""
+Global___JointMilestoneKind: _TypeAlias = JointMilestoneKind  # noqa: Y015
 
 class _Reach:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -1261,6 +1385,7 @@ class Business(_message.Message):
     REGIONAL_LIMITS_FIELD_NUMBER: _builtins.int
     POLICIES_FIELD_NUMBER: _builtins.int
     FEE_FIELD_NUMBER: _builtins.int
+    JOINT_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Business code, for example `SUSPEND`."""
     mode: Global___Mode.ValueType
@@ -1333,6 +1458,10 @@ class Business(_message.Message):
     def fee(self) -> _types_pb2.Money:
         """Fee charged to the account at the fulfilment; unset for none."""
 
+    @_builtins.property
+    def joint(self) -> Global___JointBusiness:
+        """Items of several regions; set for MODE_JOINT only."""
+
     def __init__(
         self,
         *,
@@ -1356,14 +1485,171 @@ class Business(_message.Message):
         regional_limits: _abc.Iterable[Global___RegionalLimit] | None = ...,
         policies: _abc.Iterable[_builtins.str] | None = ...,
         fee: _types_pb2.Money | None = ...,
+        joint: Global___JointBusiness | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_within", b"answer_within", "document_freshness", b"document_freshness", "executable_within", b"executable_within", "fee", b"fee", "limit", b"limit", "name", b"name", "reach_note", b"reach_note", "tariff", b"tariff"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_within", b"answer_within", "document_freshness", b"document_freshness", "executable_within", b"executable_within", "fee", b"fee", "joint", b"joint", "limit", b"limit", "name", b"name", "reach_note", b"reach_note", "tariff", b"tariff"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_within", b"answer_within", "characteristics", b"characteristics", "code", b"code", "document_freshness", b"document_freshness", "documents", b"documents", "executable_within", b"executable_within", "fee", b"fee", "guide", b"guide", "home_characteristic", b"home_characteristic", "limit", b"limit", "mode", b"mode", "name", b"name", "policies", b"policies", "preconditions", b"preconditions", "reach", b"reach", "reach_note", b"reach_note", "regional_limits", b"regional_limits", "rule", b"rule", "steps", b"steps", "tariff", b"tariff"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_within", b"answer_within", "characteristics", b"characteristics", "code", b"code", "document_freshness", b"document_freshness", "documents", b"documents", "executable_within", b"executable_within", "fee", b"fee", "guide", b"guide", "home_characteristic", b"home_characteristic", "joint", b"joint", "limit", b"limit", "mode", b"mode", "name", b"name", "policies", b"policies", "preconditions", b"preconditions", "reach", b"reach", "reach_note", b"reach_note", "regional_limits", b"regional_limits", "rule", b"rule", "steps", b"steps", "tariff", b"tariff"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Business: _TypeAlias = Business  # noqa: Y015
+
+@_typing.final
+class JointBusiness(_message.Message):
+    """A business that several regions do together."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    LEAST_PLACES_FIELD_NUMBER: _builtins.int
+    MOST_PLACES_FIELD_NUMBER: _builtins.int
+    SURVEY_WITHIN_FIELD_NUMBER: _builtins.int
+    COMMIT_WINDOW_FIELD_NUMBER: _builtins.int
+    WARN_BEFORE_FIELD_NUMBER: _builtins.int
+    PARTIAL_ALLOWED_FIELD_NUMBER: _builtins.int
+    least_places: _builtins.int
+    """Least number of places."""
+    most_places: _builtins.int
+    """Largest number of places, at most 20."""
+    partial_allowed: _builtins.bool
+    """True if single items may be done without the others."""
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___JointItemTemplate]:
+        """Templates of the items, each with an id of its own."""
+
+    @_builtins.property
+    def survey_within(self) -> _duration_pb2.Duration:
+        """Time from the acceptance to the end of the survey."""
+
+    @_builtins.property
+    def commit_window(self) -> _duration_pb2.Duration:
+        """Time for which reservations last beyond the survey, so that a commitment reaches every region before their end."""
+
+    @_builtins.property
+    def warn_before(self) -> _duration_pb2.Duration:
+        """Time before a limit at which a warning is given."""
+
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___JointItemTemplate] | None = ...,
+        least_places: _builtins.int = ...,
+        most_places: _builtins.int = ...,
+        survey_within: _duration_pb2.Duration | None = ...,
+        commit_window: _duration_pb2.Duration | None = ...,
+        warn_before: _duration_pb2.Duration | None = ...,
+        partial_allowed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["commit_window", b"commit_window", "survey_within", b"survey_within", "warn_before", b"warn_before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commit_window", b"commit_window", "items", b"items", "least_places", b"least_places", "most_places", b"most_places", "partial_allowed", b"partial_allowed", "survey_within", b"survey_within", "warn_before", b"warn_before"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JointBusiness: _TypeAlias = JointBusiness  # noqa: Y015
+
+@_typing.final
+class JointItemTemplate(_message.Message):
+    """A template of items."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    SITE_FIELD_NUMBER: _builtins.int
+    RELATIONS_FIELD_NUMBER: _builtins.int
+    MILESTONES_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Item id: lower-case letters, digits and dashes. An item of one place of several has its position behind a dash."""
+    action: Global___JointAction.ValueType
+    """The action."""
+    site: Global___JointSite.ValueType
+    """Region of the item."""
+    @_builtins.property
+    def name(self) -> _types_pb2.LocalizedText:
+        """Display name."""
+
+    @_builtins.property
+    def relations(self) -> _containers.RepeatedCompositeFieldContainer[Global___JointRelation]:
+        """Relations to items of other templates."""
+
+    @_builtins.property
+    def milestones(self) -> _containers.RepeatedCompositeFieldContainer[Global___JointMilestoneLimit]:
+        """Milestones behind the survey, in their order. The last one ends the item."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        name: _types_pb2.LocalizedText | None = ...,
+        action: Global___JointAction.ValueType = ...,
+        site: Global___JointSite.ValueType = ...,
+        relations: _abc.Iterable[Global___JointRelation] | None = ...,
+        milestones: _abc.Iterable[Global___JointMilestoneLimit] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "id", b"id", "milestones", b"milestones", "name", b"name", "relations", b"relations", "site", b"site"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JointItemTemplate: _TypeAlias = JointItemTemplate  # noqa: Y015
+
+@_typing.final
+class JointRelation(_message.Message):
+    """A relation to another item."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    ITEM_ID_FIELD_NUMBER: _builtins.int
+    kind: Global___JointRelationKind.ValueType
+    """The relation."""
+    item_id: _builtins.str
+    """Id of the other item, or of its template."""
+    def __init__(
+        self,
+        *,
+        kind: Global___JointRelationKind.ValueType = ...,
+        item_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item_id", b"item_id", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JointRelation: _TypeAlias = JointRelation  # noqa: Y015
+
+@_typing.final
+class JointMilestoneLimit(_message.Message):
+    """A milestone with its limit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    WITHIN_FIELD_NUMBER: _builtins.int
+    kind: Global___JointMilestoneKind.ValueType
+    """The milestone."""
+    @_builtins.property
+    def within(self) -> _duration_pb2.Duration:
+        """Time from the begin of the item's work."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___JointMilestoneKind.ValueType = ...,
+        within: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["within", b"within"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "within", b"within"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JointMilestoneLimit: _TypeAlias = JointMilestoneLimit  # noqa: Y015
 
 @_typing.final
 class RegionalLimit(_message.Message):

@@ -4,6 +4,7 @@ isort:skip_file
 The coordinator's access to a region's orders, without the identity of customers."""
 
 from collections import abc as _abc
+from gateway.api.region.v1 import joint_order_pb2 as _joint_order_pb2
 from gateway.api.region.v1 import order_pb2 as _order_pb2
 from gateway.api.relay.v1 import relay_pb2 as _relay_pb2
 from gateway.api.types.v1 import reason_pb2 as _reason_pb2
@@ -162,7 +163,7 @@ class GetOrderTraceRequest(_message.Message):
 
     ORDER_ID_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
-    """The order id."""
+    """The order id, or a joint order id."""
     def __init__(
         self,
         *,
@@ -185,9 +186,10 @@ class GetOrderTraceResponse(_message.Message):
     ORDER_FIELD_NUMBER: _builtins.int
     STATE_CHANGES_FIELD_NUMBER: _builtins.int
     ENVELOPES_FIELD_NUMBER: _builtins.int
+    JOINT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def order(self) -> Global___OrderSummary:
-        """The order without personal data."""
+        """The order without personal data; unset for a joint order."""
 
     @_builtins.property
     def state_changes(self) -> _containers.RepeatedCompositeFieldContainer[_order_pb2.StateChange]:
@@ -197,20 +199,127 @@ class GetOrderTraceResponse(_message.Message):
     def envelopes(self) -> _containers.RepeatedCompositeFieldContainer[Global___EnvelopeTrace]:
         """Envelopes of this region about the order."""
 
+    @_builtins.property
+    def joint(self) -> Global___JointOrderSummary:
+        """The joint order without personal data; unset for any other order."""
+
     def __init__(
         self,
         *,
         order: Global___OrderSummary | None = ...,
         state_changes: _abc.Iterable[_order_pb2.StateChange] | None = ...,
         envelopes: _abc.Iterable[Global___EnvelopeTrace] | None = ...,
+        joint: Global___JointOrderSummary | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["joint", b"joint", "order", b"order"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["envelopes", b"envelopes", "order", b"order", "state_changes", b"state_changes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["envelopes", b"envelopes", "joint", b"joint", "order", b"order", "state_changes", b"state_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetOrderTraceResponse: _TypeAlias = GetOrderTraceResponse  # noqa: Y015
+
+@_typing.final
+class JointOrderSummary(_message.Message):
+    """A joint order without personal data."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    BUSINESS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    LEADER_REGION_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    HOLD_UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    DECIDE_TIME_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    AWAITING_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Joint order id."""
+    business: _builtins.str
+    """The business code."""
+    state: _joint_order_pb2.JointOrderState.ValueType
+    """Present state."""
+    version: _builtins.int
+    """Version known to this region."""
+    leader_region: _builtins.str
+    """The leading region."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the acceptance."""
+
+    @_builtins.property
+    def hold_until_time(self) -> _timestamp_pb2.Timestamp:
+        """End of every reservation, unless committed."""
+
+    @_builtins.property
+    def decide_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the decision."""
+
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___JointItemSummary]:
+        """The items."""
+
+    @_builtins.property
+    def awaiting(self) -> _containers.RepeatedCompositeFieldContainer[_joint_order_pb2.JointAwaiting]:
+        """The regions that must act now."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        business: _builtins.str = ...,
+        state: _joint_order_pb2.JointOrderState.ValueType = ...,
+        version: _builtins.int = ...,
+        leader_region: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        hold_until_time: _timestamp_pb2.Timestamp | None = ...,
+        decide_time: _timestamp_pb2.Timestamp | None = ...,
+        items: _abc.Iterable[Global___JointItemSummary] | None = ...,
+        awaiting: _abc.Iterable[_joint_order_pb2.JointAwaiting] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decide_time", b"decide_time", "hold_until_time", b"hold_until_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "business", b"business", "create_time", b"create_time", "decide_time", b"decide_time", "hold_until_time", b"hold_until_time", "id", b"id", "items", b"items", "leader_region", b"leader_region", "state", b"state", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JointOrderSummary: _TypeAlias = JointOrderSummary  # noqa: Y015
+
+@_typing.final
+class JointItemSummary(_message.Message):
+    """An item of a joint order without personal data."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Item id."""
+    region: _builtins.str
+    """Region of the item."""
+    state: _joint_order_pb2.JointItemState.ValueType
+    """Present state."""
+    reason: _reason_pb2.Reason.ValueType
+    """Reason of a refusal."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        region: _builtins.str = ...,
+        state: _joint_order_pb2.JointItemState.ValueType = ...,
+        reason: _reason_pb2.Reason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "reason", b"reason", "region", b"region", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JointItemSummary: _TypeAlias = JointItemSummary  # noqa: Y015
 
 @_typing.final
 class EnvelopeTrace(_message.Message):

@@ -166,6 +166,8 @@ class _DisclosureKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Disclo
     """Ticket id of an earlier complaint in another region reported to the origin region of a complaint that repeats it."""
     DISCLOSURE_KIND_SUPPORT_SENT: _DisclosureKind.ValueType  # 55
     """Support request about the customer's line sent to the region at fault."""
+    DISCLOSURE_KIND_JOINT_ORDER_SENT: _DisclosureKind.ValueType  # 56
+    """Joint order about the customer's line sent to a region with an item of it."""
 
 class DisclosureKind(_DisclosureKind, metaclass=_DisclosureKindEnumTypeWrapper):
     """Kinds of entries on a customer's records."""
@@ -198,6 +200,8 @@ DISCLOSURE_KIND_REPEAT_TOLD: DisclosureKind.ValueType  # 11
 """Ticket id of an earlier complaint in another region reported to the origin region of a complaint that repeats it."""
 DISCLOSURE_KIND_SUPPORT_SENT: DisclosureKind.ValueType  # 55
 """Support request about the customer's line sent to the region at fault."""
+DISCLOSURE_KIND_JOINT_ORDER_SENT: DisclosureKind.ValueType  # 56
+"""Joint order about the customer's line sent to a region with an item of it."""
 Global___DisclosureKind: _TypeAlias = DisclosureKind  # noqa: Y015
 
 @_typing.final

@@ -99,8 +99,14 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, region at fault to the opening region of a support request: it has a new version."""
     ENVELOPE_KIND_SUPPORT_SEARCH: _EnvelopeKind.ValueType  # 52
     """Query, any region to any other: experts or spares of that region."""
-    ENVELOPE_KIND_SURVEY_REQUESTED: _EnvelopeKind.ValueType  # 83
-    """Command, region that handled an order, complaint or fault to the home region: invite the customer to a survey."""
+    ENVELOPE_KIND_JOINT_COMMAND: _EnvelopeKind.ValueType  # 60
+    """Command, leading region of a joint order to the region of an item: reserve, commit, begin or release it."""
+    ENVELOPE_KIND_JOINT_REPORT: _EnvelopeKind.ValueType  # 61
+    """Command, region of an item to the leading region of its joint order: the item has a new version."""
+    ENVELOPE_KIND_JOINT_UPDATE: _EnvelopeKind.ValueType  # 62
+    """Command, leading region to every region with an item and to the home region of the number: the joint order has a
+    new version.
+    """
 
 class EnvelopeKind(_EnvelopeKind, metaclass=_EnvelopeKindEnumTypeWrapper):
     """Kinds of envelopes. The kind decides the permitted senders, and whether the envelope is stored."""
@@ -177,8 +183,14 @@ ENVELOPE_KIND_SUPPORT_UPDATE: EnvelopeKind.ValueType  # 51
 """Command, region at fault to the opening region of a support request: it has a new version."""
 ENVELOPE_KIND_SUPPORT_SEARCH: EnvelopeKind.ValueType  # 52
 """Query, any region to any other: experts or spares of that region."""
-ENVELOPE_KIND_SURVEY_REQUESTED: EnvelopeKind.ValueType  # 83
-"""Command, region that handled an order, complaint or fault to the home region: invite the customer to a survey."""
+ENVELOPE_KIND_JOINT_COMMAND: EnvelopeKind.ValueType  # 60
+"""Command, leading region of a joint order to the region of an item: reserve, commit, begin or release it."""
+ENVELOPE_KIND_JOINT_REPORT: EnvelopeKind.ValueType  # 61
+"""Command, region of an item to the leading region of its joint order: the item has a new version."""
+ENVELOPE_KIND_JOINT_UPDATE: EnvelopeKind.ValueType  # 62
+"""Command, leading region to every region with an item and to the home region of the number: the joint order has a
+new version.
+"""
 Global___EnvelopeKind: _TypeAlias = EnvelopeKind  # noqa: Y015
 
 class _Outcome:

@@ -441,16 +441,26 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """No action needed: the envelope was acted on once."""
     REASON_ENVELOPE_EXPIRED: _Reason.ValueType  # 270
     """Send a new request if it is still needed."""
-    REASON_SURVEY_NOT_FOUND: _Reason.ValueType  # 470
-    """Check the token of the invitation, or the survey id."""
-    REASON_SURVEY_ANSWERED: _Reason.ValueType  # 471
-    """No action needed: the first answer counts."""
-    REASON_SURVEY_EXPIRED: _Reason.ValueType  # 472
-    """No action possible: the time for an answer has passed."""
-    REASON_SURVEY_OCCASION_MISSING: _Reason.ValueType  # 473
-    """Name an order, complaint or fault that this region took in, after its end."""
-    REASON_SURVEY_FOLLOW_UP_MISSING: _Reason.ValueType  # 474
-    """List the open follow-ups by SurveyService.ListSurveyFollowUps."""
+    REASON_BUSINESS_IS_JOINT: _Reason.ValueType  # 400
+    """Submit it by JointOrderService."""
+    REASON_BUSINESS_NOT_JOINT: _Reason.ValueType  # 401
+    """Submit it by OrderService."""
+    REASON_JOINT_ORDER_NOT_FOUND: _Reason.ValueType  # 402
+    """Check the id, and the region that is called."""
+    REASON_JOINT_ITEM_NOT_FOUND: _Reason.ValueType  # 403
+    """Read the joint order for its items."""
+    REASON_JOINT_ITEM_STATE_FORBIDS: _Reason.ValueType  # 404
+    """Read the joint order for the state of its item, and do the step that it awaits."""
+    REASON_JOINT_ORDER_DECIDED: _Reason.ValueType  # 405
+    """Submit another order that changes it back."""
+    REASON_JOINT_ORDER_LED_ELSEWHERE: _Reason.ValueType  # 406
+    """Call the leading region."""
+    REASON_JOINT_PLACES_INVALID: _Reason.ValueType  # 407
+    """Name as many places as the business has, each in a region that has joined."""
+    REASON_JOINT_SURVEY_REFUSED: _Reason.ValueType  # 408
+    """Submit it again if it is still wanted."""
+    REASON_JOINT_RESERVATION_ENDED: _Reason.ValueType  # 409
+    """Submit it again once the region answers."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -873,16 +883,26 @@ REASON_ENVELOPE_CONTENT_DESTROYED: Reason.ValueType  # 269
 """No action needed: the envelope was acted on once."""
 REASON_ENVELOPE_EXPIRED: Reason.ValueType  # 270
 """Send a new request if it is still needed."""
-REASON_SURVEY_NOT_FOUND: Reason.ValueType  # 470
-"""Check the token of the invitation, or the survey id."""
-REASON_SURVEY_ANSWERED: Reason.ValueType  # 471
-"""No action needed: the first answer counts."""
-REASON_SURVEY_EXPIRED: Reason.ValueType  # 472
-"""No action possible: the time for an answer has passed."""
-REASON_SURVEY_OCCASION_MISSING: Reason.ValueType  # 473
-"""Name an order, complaint or fault that this region took in, after its end."""
-REASON_SURVEY_FOLLOW_UP_MISSING: Reason.ValueType  # 474
-"""List the open follow-ups by SurveyService.ListSurveyFollowUps."""
+REASON_BUSINESS_IS_JOINT: Reason.ValueType  # 400
+"""Submit it by JointOrderService."""
+REASON_BUSINESS_NOT_JOINT: Reason.ValueType  # 401
+"""Submit it by OrderService."""
+REASON_JOINT_ORDER_NOT_FOUND: Reason.ValueType  # 402
+"""Check the id, and the region that is called."""
+REASON_JOINT_ITEM_NOT_FOUND: Reason.ValueType  # 403
+"""Read the joint order for its items."""
+REASON_JOINT_ITEM_STATE_FORBIDS: Reason.ValueType  # 404
+"""Read the joint order for the state of its item, and do the step that it awaits."""
+REASON_JOINT_ORDER_DECIDED: Reason.ValueType  # 405
+"""Submit another order that changes it back."""
+REASON_JOINT_ORDER_LED_ELSEWHERE: Reason.ValueType  # 406
+"""Call the leading region."""
+REASON_JOINT_PLACES_INVALID: Reason.ValueType  # 407
+"""Name as many places as the business has, each in a region that has joined."""
+REASON_JOINT_SURVEY_REFUSED: Reason.ValueType  # 408
+"""Submit it again if it is still wanted."""
+REASON_JOINT_RESERVATION_ENDED: Reason.ValueType  # 409
+"""Submit it again once the region answers."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

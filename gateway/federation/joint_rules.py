@@ -1,0 +1,88 @@
+"""Rules for the items of a business that several regions do together. Pure."""
+
+from collections.abc import Iterator
+
+from gateway.api.federation.v1.configuration_pb2 import (
+    Business,
+    JointAction,
+    JointBusiness,
+    JointItemTemplate,
+    JointMilestoneKind,
+    JointRelationKind,
+    JointSite,
+    Mode,
+)
+from gateway.federation.checks import duration_problems, enum_problems, label_problems, text_problems, twice
+
+MOST_PLACES = 20  # so that an order with all items and addresses fits into an envelope
+_BUNDLES = JointRelationKind.JOINT_RELATION_KIND_BUNDLES
+_REPLACED_BY = JointRelationKind.JOINT_RELATION_KIND_REPLACED_BY
+_TEST = JointMilestoneKind.JOINT_MILESTONE_KIND_TEST
+_PLACES_OF = {
+    JointSite.JOINT_SITE_LEADER: 0,
+    JointSite.JOINT_SITE_EACH_PLACE: 1,
+    JointSite.JOINT_SITE_FIRST_PLACE: 1,
+    JointSite.JOINT_SITE_SECOND_PLACE: 2,
+}
+
+
+def joint_problems(path: str, business: Business) -> Iterator[str]:
+    """Problems of the items of a business, each with its path. Only a joint business has items, and it has no steps."""
+    if business.mode != Mode.MODE_JOINT:
+        if business.HasField("joint"):
+            yield f"{path}.joint: only a business of MODE_JOINT has items"
+        return
+    if business.steps:
+        yield f"{path}.steps: a joint business has items, and no steps"
+    yield from _joint_problems(f"{path}.joint", business.joint)
+
+
+def _joint_problems(path: str, joint: JointBusiness) -> Iterator[str]:
+    for name in ("survey_within", "commit_window", "warn_before"):
+        yield from duration_problems(f"{path}.{name}", getattr(joint, name))
+    if not 1 <= joint.least_places <= joint.most_places <= MOST_PLACES:
+        yield f"{path}.most_places: 1 to {MOST_PLACES} places, and no fewer than least_places"
+    if not joint.items:
+        yield f"{path}.items: there is none"
+    yield from twice(f"{path}.items", (each.id for each in joint.items))
+    for template in joint.items:
+        yield from _template_problems(f"{path}.items[{template.id}]", joint, template)
+    yield from _circle_problems(path, joint)
+
+
+def _template_problems(path: str, joint: JointBusiness, template: JointItemTemplate) -> Iterator[str]:
+    yield from label_problems(f"{path}.id", template.id)
+    yield from text_problems(f"{path}.name", template.name)
+    yield from enum_problems(f"{path}.action", JointAction.DESCRIPTOR, [template.action])
+    yield from enum_problems(f"{path}.site", JointSite.DESCRIPTOR, [template.site])
+    if _PLACES_OF.get(template.site, 0) > joint.least_places:
+        yield f"{path}.site: an order may have fewer places"
+    others = {each.id for each in joint.items} - {template.id}
+    relations = sorted({each.kind for each in template.relations})
+    yield from enum_problems(f"{path}.relations", JointRelationKind.DESCRIPTOR, relations)
+    for relation in template.relations:
+        if relation.item_id not in others:
+            yield f"{path}.relations: there is no other item {relation.item_id!r}"
+    kinds = [each.kind for each in template.milestones]
+    if not kinds or kinds != sorted(set(kinds)) or JointMilestoneKind.JOINT_MILESTONE_KIND_SURVEY in kinds:
+        yield f"{path}.milestones: name those behind the survey, in their order"
+    yield from enum_problems(f"{path}.milestones", JointMilestoneKind.DESCRIPTOR, kinds)
+    for milestone in template.milestones:
+        yield from duration_problems(f"{path}.milestones.within", milestone.within)
+    replacing = {each.item_id for each in template.relations if each.kind == _REPLACED_BY}
+    for other in joint.items:
+        if other.id in replacing and _TEST not in [each.kind for each in other.milestones]:
+            yield f"{path}.relations: {other.id} is never tested"
+
+
+def _circle_problems(path: str, joint: JointBusiness) -> Iterator[str]:
+    """Items of which each waits for the other would never begin."""
+    waits = {
+        each.id: {other.item_id for other in each.relations if other.kind != _BUNDLES} & {one.id for one in joint.items}
+        for each in joint.items
+    }
+    while free := [name for name, others in waits.items() if not others & waits.keys()]:
+        for name in free:
+            del waits[name]
+    if waits:
+        yield f"{path}.items: {', '.join(sorted(waits))} wait for each other"

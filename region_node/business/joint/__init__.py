@@ -1,0 +1,1 @@
+"""Joint orders: one order with items in several regions, which are all committed or all released."""

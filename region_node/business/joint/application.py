@@ -1,0 +1,56 @@
+"""The application service of joint orders: the work of the service, without gRPC."""
+
+from collections.abc import Sequence
+
+from gateway.api.region.v1.joint_order_pb2 import JointOrder, JointPlace
+from gateway.api.region.v1.joint_order_service_pb2 import CancelJointOrderRequest, WorkOnJointOrderRequest
+from gateway.api.region.v1.order_pb2 import OrderRequest
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.process import failpoints
+from gateway.store.port import CommittedElsewhere, Store
+from gateway.time.clock import Clock
+from region_node.business.joint import leading, working
+from region_node.business.joint.rows import JOINT_SUBJECTS, JointOrderChanged
+from region_node.node.context import RegionContext
+from region_node.requests.caller import Caller
+from region_node.requests.changes import Changes
+
+
+class JointApplication:
+    """Accepts joint orders, cancellations and the work of staff."""
+
+    def __init__(self, context: RegionContext, store: Store, clock: Clock, changes: Changes) -> None:
+        self._context = context
+        self._store = store
+        self._clock = clock
+        self._changes = changes
+        store.subscribe(JointOrderChanged, lambda _: changes.wake_watchers())
+        store.subscribe(CommittedElsewhere, self._committed_elsewhere)
+
+    async def submit(self, caller: Caller, request: OrderRequest, places: Sequence[JointPlace]) -> JointOrder:
+        """Accepts a joint order."""
+        self._context.border.current.require_trusted_clock()
+        if not self._store.accepts_new_work():
+            raise Refused(Reason.REASON_STORE_UNAVAILABLE)
+        now = self._clock.now()
+        order = await self._store.write(lambda tx: leading.submit(tx, self._context, caller, request, places, now))
+        failpoints.reach("joint-submitted.after-commit")
+        return order
+
+    async def cancel(self, caller: Caller, asked: CancelJointOrderRequest) -> JointOrder:
+        """Cancels a joint order before its decision."""
+        now = self._clock.now()
+        return await self._store.write(lambda tx: leading.cancel(tx, self._context, caller, asked, now))
+
+    async def work(self, caller: Caller, asked: WorkOnJointOrderRequest) -> JointOrder:
+        """Executes a step of staff on an item of this region."""
+        now = self._clock.now()
+        order = await self._store.write(lambda tx: working.work(tx, self._context, caller, asked, now))
+        failpoints.reach("joint-worked.after-commit")
+        return order
+
+    def _committed_elsewhere(self, committed: CommittedElsewhere) -> None:
+        """Another process may have changed a joint order that somebody watches here."""
+        if any(subject.startswith(JOINT_SUBJECTS) for subject in committed.subjects):
+            self._changes.wake_watchers()

@@ -1,0 +1,134 @@
+"""Envelopes about joint orders, and the effects of their receipts."""
+
+import logging
+from datetime import datetime, timedelta
+
+from gateway.api.region.v1.joint_order_envelopes_pb2 import JointCommand, JointReport, JointUpdate
+from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused, reason_name
+from gateway.process import failpoints
+from gateway.relay.border import Command, Kinds
+from gateway.relay.envelopes import Answer
+from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp
+from region_node.business.joint import items, leading, saga, working
+from region_node.business.joint.rows import JOINT, ORDER_RECORDS, facts
+from region_node.node.context import RegionContext
+from region_node.node.payloads import parse, received, refusal_of
+from region_node.tickets import border
+
+_LONGEST_HOLD = timedelta(days=732)  # the longest survey and window of a catalogue
+_log = logging.getLogger(__name__)
+
+
+class JointEnvelopes:
+    """The kinds of envelope that joint orders use."""
+
+    def __init__(self, context: RegionContext) -> None:
+        self._context = context
+
+    def kinds(self) -> Kinds:
+        """The handlers of each kind and of its receipts."""
+        known = border.reads_of(JOINT)
+        return {
+            EnvelopeKind.ENVELOPE_KIND_JOINT_COMMAND: Command(
+                self._commanded, self._command_answered, reads=known, answered_reads=known
+            ),
+            EnvelopeKind.ENVELOPE_KIND_JOINT_REPORT: Command(self._reported, _nothing, reads=known),
+            EnvelopeKind.ENVELOPE_KIND_JOINT_UPDATE: Command(self._updated, _nothing, reads=known),
+        }
+
+    def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """Handles a step that the leading region requests on an item of this region."""
+        command = received(JointCommand, content.payload)
+        border.require_origin(JOINT, command.joint_order_id, content)
+        if not command.verb or (command.verb == saga.BEGIN) != command.HasField("begin_time"):
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no step")
+        known = ORDER_RECORDS.read(tx, command.joint_order_id)
+        if command.verb == saga.RESERVE:
+            order = self._new(tx, command, content, now)
+        elif known is None:
+            raise Refused(Reason.REASON_JOINT_ORDER_NOT_FOUND, order=command.joint_order_id)
+        else:
+            order = known
+        if order.leader_region != content.origin:
+            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        item = self._own_item(order, command.item_id)
+        begin = command.begin_time if command.verb == saga.BEGIN else None
+        done = items.obey(tx, order, item, command.verb, begin, now, content.traceparent)
+        if command.verb == saga.RESERVE:
+            working.adopt(tx, self._context, order, now, content.traceparent)
+        failpoints.reach("joint-commanded.before-commit")
+        if done is None:
+            return Answer(Outcome.OUTCOME_ACCEPTED)
+        return border.accepted(JointReport(joint_order_id=order.id, item=done))
+
+    def _new(self, tx: Transaction, command: JointCommand, content: EnvelopeContent, now: datetime) -> JointOrder:
+        """The order of a first request, which names the end of its reservations. Raises Refused."""
+        order = command.order
+        if (order.id, order.leader_region) != (content.subject, content.origin):
+            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        border.require_plausible(order.create_time, now)
+        if not order.HasField("hold_until_time") or from_timestamp(order.hold_until_time) > now + _LONGEST_HOLD:
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a reservation without an end")
+        if ORDER_RECORDS.is_known(tx, order.id) and ORDER_RECORDS.read(tx, order.id) is None:
+            raise Refused(Reason.REASON_JOINT_ORDER_NOT_FOUND, order=order.id)
+        return order
+
+    def _own_item(self, order: JointOrder, item_id: str) -> JointItem:
+        """The item of this region. Raises Refused with JOINT_ITEM_NOT_FOUND."""
+        item = saga.item_of(order, item_id)
+        if item is None or item.region != self._context.region or not item.milestones:
+            raise Refused(Reason.REASON_JOINT_ITEM_NOT_FOUND, order=order.id, item=item_id)
+        return item
+
+    def _command_answered(
+        self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
+    ) -> None:
+        failpoints.reach("joint-answered.before-commit")
+        command = parse(JointCommand, content.payload)
+        if receipt.outcome == Outcome.OUTCOME_ACCEPTED:
+            if receipt.result:
+                told = parse(JointReport, receipt.result).item
+                self._hear(tx, content.subject, told, content.destination, now)
+            return
+        refused = refusal_of(receipt)
+        if command.verb == saga.RESERVE:
+            leading.hear_refusal(tx, self._context, content.subject, command.item_id, refused, now)
+        else:
+            reason = reason_name(refused.reason)
+            _log.error("%s has refused a step of the joint order %s: %s", content.destination, content.subject, reason)
+
+    def _reported(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """Handles the report of a region on its item of an order that this region leads."""
+        report = received(JointReport, content.payload)
+        order = ORDER_RECORDS.require(tx, content.subject).order
+        item = saga.item_of(order, report.item.id)
+        is_led_here = (report.joint_order_id, order.leader_region) == (content.subject, self._context.region)
+        if not is_led_here or item is None or item.region != content.origin:
+            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        self._hear(tx, content.subject, report.item, content.origin, now)
+        failpoints.reach("joint-reported.before-commit")
+        return Answer(Outcome.OUTCOME_ACCEPTED)
+
+    def _hear(self, tx: Transaction, joint_order_id: str, told: JointItem, region: str, now: datetime) -> None:
+        if told.region == region:
+            leading.hear(tx, self._context, joint_order_id, told, now)
+
+    def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """Handles the leading region's new version of an order."""
+        told = received(JointUpdate, content.payload).order
+        if border.updated(JOINT, tx, told, content, now, self._require_own_customer):
+            working.adopt(tx, self._context, told, now, content.traceparent)
+        failpoints.reach("joint-updated.before-commit")
+        return Answer(Outcome.OUTCOME_ACCEPTED)
+
+    def _require_own_customer(self, told: JointOrder) -> None:
+        """This region may begin to follow a joint order as the home of its number. Raises Refused."""
+        border.require_own_customer(self._context, facts(told), lambda: told.leader_region)
+
+
+def _nothing(tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:
+    """The receipt has no effect: the other region has the version, or ignores it."""

@@ -1,0 +1,231 @@
+"""Joint orders and the items of this region, as stored.
+
+The leading region is origin and owner of an order. The regions of items, and the home region of the number, follow it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointOrderState
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.store.port import Transaction, Value
+from gateway.time.clock import from_timestamp, to_microseconds
+from gateway.wording.masking import masked_number, prints_masked
+from region_node.business.joint import saga
+from region_node.customers.erased_numbers import look_if_erased
+from region_node.customers.known_statuses import NOT_RESTRICTED
+from region_node.node.subjects import number_index
+from region_node.records.listing import Page
+from region_node.records.numbers import Numbers
+from region_node.records.stored import Records
+from region_node.tickets.followed import Facts, Followed
+
+JOINT_SUBJECTS = "joint/"
+KIND = "joint"
+
+
+def joint_subject(joint_order_id: str) -> str:
+    """The subject whose key seals a joint order and its items."""
+    return JOINT_SUBJECTS + joint_order_id
+
+
+def item_key(joint_order_id: str, item_id: str) -> str:
+    """The id of an item among those of all orders."""
+    return f"{joint_order_id}/{item_id}"
+
+
+def order_of(key: str) -> str:
+    """The joint order of an item, by the key of the item."""
+    return key.rpartition("/")[0]
+
+
+@dataclass(frozen=True)
+class JointOrderRow:
+    """A joint order and the trace of all its envelopes."""
+
+    order: JointOrder = field(repr=False)
+    traceparent: str
+
+
+@dataclass(frozen=True)
+class JointItemRow:
+    """An item of this region and the trace of all its envelopes."""
+
+    item: JointItem = field(repr=False)
+    traceparent: str
+
+
+@dataclass(frozen=True)
+class JointOrderChanged:
+    """Published when a joint order or an item of it was stored."""
+
+    joint_order_id: str
+
+    @property
+    def about(self) -> str:
+        """The subject by which other processes hear of it."""
+        return joint_subject(self.joint_order_id)
+
+
+ORDER_RECORDS = Records(
+    table="joint_orders",
+    key="joint_order_id",
+    dated="create_time",
+    fixed=("joint_order_id", "joint_number", "origin_region", "operator", "number_index", "create_time"),
+    changing=("state", "version", "changed"),
+    message=JointOrder,
+    row=JointOrderRow,
+    subject=joint_subject,
+    not_found=lambda name: Refused(Reason.REASON_JOINT_ORDER_NOT_FOUND, order=name),
+)
+ITEM_RECORDS = Records(
+    table="joint_items",
+    key="joint_item_id",
+    dated="create_time",
+    fixed=("joint_item_id", "joint_order_id", "create_time"),
+    changing=("state", "version"),
+    message=JointItem,
+    row=JointItemRow,
+    subject=lambda key: joint_subject(order_of(key)),
+    not_found=lambda key: Refused(Reason.REASON_JOINT_ITEM_NOT_FOUND, order=order_of(key), item=key.rpartition("/")[2]),
+)
+_NUMBERS = Numbers("joint_orders", "joint_number", purged="purged_joint_orders")
+
+
+@prints_masked(number=masked_number)
+@dataclass(frozen=True)
+class JointOrderFilter:
+    """A filter of joint orders; empty values restrict nothing. `operator` sees its own orders."""
+
+    operator: str = ""
+    states: Sequence[JointOrderState.ValueType] = ()
+    number: str = ""
+
+
+def next_joint_number(tx: Transaction) -> int:
+    """The number of the next joint order that this region leads."""
+    return _NUMBERS.next(tx)
+
+
+def insert_joint_order(tx: Transaction, row: JointOrderRow, joint_number: int, now: datetime) -> None:
+    """Adds a joint order."""
+    order = row.order
+    columns: dict[str, Value] = {
+        **_changing(order, now),
+        "joint_number": joint_number,
+        "origin_region": order.leader_region,
+        "operator": order.operator,
+        "number_index": number_index(tx, order.request.number),
+        "create_time": to_microseconds(from_timestamp(order.create_time)),
+        "traceparent": row.traceparent,
+    }
+    ORDER_RECORDS.insert(tx, order.id, order, columns)
+    _NUMBERS.note(tx, joint_number)
+    _stored(tx, order, now)
+
+
+def update_joint_order(tx: Transaction, order: JointOrder, now: datetime) -> None:
+    """Stores a changed joint order. A final order of an erased customer is checked for erasure."""
+    ORDER_RECORDS.update(tx, order.id, order, _changing(order, now))
+    _stored(tx, order, now)
+
+
+def insert_item(tx: Transaction, joint_order_id: str, row: JointItemRow, now: datetime) -> None:
+    """Adds an item of this region."""
+    item, key = row.item, item_key(joint_order_id, row.item.id)
+    columns: dict[str, Value] = {
+        "joint_order_id": joint_order_id,
+        "state": item.state,
+        "version": item.version,
+        "create_time": to_microseconds(now),
+        "traceparent": row.traceparent,
+    }
+    ITEM_RECORDS.insert(tx, key, item, columns)
+    _publish(tx, joint_order_id)
+
+
+def update_item(tx: Transaction, joint_order_id: str, item: JointItem) -> None:
+    """Stores a changed item of this region."""
+    columns = {"state": item.state, "version": item.version}
+    ITEM_RECORDS.update(tx, item_key(joint_order_id, item.id), item, columns)
+    _publish(tx, joint_order_id)
+
+
+def own_items(tx: Transaction, region: str, order: JointOrder) -> Sequence[JointItem]:
+    """The items of this region, as it has them."""
+    keys = [item_key(order.id, item.id) for item in order.items if item.region == region]
+    return [item for key in keys if (item := ITEM_RECORDS.read(tx, key)) is not None]
+
+
+def forget_items(tx: Transaction, joint_order_id: str) -> None:
+    """Removes the items of a joint order that is destroyed or purged."""
+    tx.execute("DELETE FROM joint_items WHERE joint_order_id = :id", id=joint_order_id)
+
+
+def list_joint_orders(
+    tx: Transaction, wanted: JointOrderFilter, before: tuple[int, str] | None, limit: int
+) -> Page[JointOrder]:
+    """At most `limit` joint orders, newest first, older than `before` (creation date in microseconds, id).
+
+    Those of restricted customers are left out.
+    """
+    listed = ORDER_RECORDS.listed(shown=NOT_RESTRICTED)
+    if wanted.operator:
+        listed.only("operator = :operator AND joint_number > 0", operator=wanted.operator)
+    listed.in_states(wanted.states)
+    listed.of_number(tx, wanted.number)
+    return ORDER_RECORDS.page(tx, listed, before, limit)
+
+
+def _stored(tx: Transaction, order: JointOrder, now: datetime) -> None:
+    _publish(tx, order.id)
+    if saga.is_final(order):
+        look_if_erased(tx, KIND, order.id, order.request.number, now)
+
+
+def _publish(tx: Transaction, joint_order_id: str) -> None:
+    changed = JointOrderChanged(joint_order_id)
+    tx.publish(changed, about=changed.about)
+
+
+def _changing(order: JointOrder, now: datetime) -> Mapping[str, Value]:
+    return {"state": order.state, "version": order.version, "changed": to_microseconds(now)}
+
+
+def facts(order: JointOrder) -> Facts:
+    """The regions with a part in a joint order."""
+    return Facts(
+        name=order.id,
+        origin=order.leader_region,
+        owner=order.leader_region,
+        operator=order.operator,
+        version=order.version,
+        state=order.state,
+        created=order.create_time,
+        number=order.request.number,
+        home=order.home_region,
+    )
+
+
+JOINT = Followed(
+    records=ORDER_RECORDS,
+    facts=facts,
+    prefix="J",
+    first=saga.SURVEYING,
+    final=saga.FINAL,
+    fixed=(
+        "id",
+        "request",
+        "places",
+        "leader_region",
+        "operator",
+        "home_region",
+        "create_time",
+        "survey_due_time",
+        "hold_until_time",
+        "partial_allowed",
+    ),
+    owner_column="origin_region",
+)

@@ -1,0 +1,192 @@
+"""The life of an item of a joint order at its region. Pure.
+
+A reservation ends by itself at the instant that the order names, whether or not the leading region is heard of. After a
+commitment an item is never given up: one that arrives behind the end holds the item until staff have made room.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind
+from gateway.api.region.v1.joint_order_pb2 import JointItem, JointItemState, JointMilestone, JointVerb
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.time.clock import to_timestamp
+from region_node.requests.checks import error_of
+
+ACKNOWLEDGED = JointItemState.JOINT_ITEM_STATE_ACKNOWLEDGED
+SURVEYING = JointItemState.JOINT_ITEM_STATE_SURVEYING
+RESERVED = JointItemState.JOINT_ITEM_STATE_RESERVED
+REFUSED = JointItemState.JOINT_ITEM_STATE_REFUSED
+RELEASED = JointItemState.JOINT_ITEM_STATE_RELEASED
+EXPIRED = JointItemState.JOINT_ITEM_STATE_EXPIRED
+COMMITTED = JointItemState.JOINT_ITEM_STATE_COMMITTED
+IN_PROGRESS = JointItemState.JOINT_ITEM_STATE_IN_PROGRESS
+HELD = JointItemState.JOINT_ITEM_STATE_HELD
+COMPLETED = JointItemState.JOINT_ITEM_STATE_COMPLETED
+
+TRANSITIONS: Mapping[JointItemState.ValueType, frozenset[JointItemState.ValueType]] = {
+    ACKNOWLEDGED: frozenset({SURVEYING, REFUSED}),
+    SURVEYING: frozenset({RESERVED, REFUSED, RELEASED, EXPIRED}),
+    RESERVED: frozenset({RELEASED, EXPIRED, COMMITTED, IN_PROGRESS}),
+    EXPIRED: frozenset({RELEASED, HELD}),
+    HELD: frozenset({COMMITTED, IN_PROGRESS}),
+    COMMITTED: frozenset({IN_PROGRESS}),
+    IN_PROGRESS: frozenset({COMPLETED}),
+}
+RESERVING = frozenset({SURVEYING, RESERVED})
+"""The states that end by themselves."""
+
+REASON_LIMIT = 256  # characters
+_COMMITTED = frozenset({COMMITTED, IN_PROGRESS, HELD, COMPLETED})
+_BEFORE = frozenset({SURVEYING, RESERVED, EXPIRED})
+_PLAUSIBLE: Mapping[JointVerb.ValueType, frozenset[JointItemState.ValueType]] = {
+    JointVerb.JOINT_VERB_RESERVE: _BEFORE | {REFUSED},
+    JointVerb.JOINT_VERB_RELEASE: _BEFORE | {REFUSED, RELEASED},
+    JointVerb.JOINT_VERB_COMMIT: frozenset({RESERVED, EXPIRED, COMMITTED, HELD}),
+    JointVerb.JOINT_VERB_BEGIN: frozenset({RESERVED, EXPIRED}) | _COMMITTED,
+}
+
+
+def state_name(state: JointItemState.ValueType) -> str:
+    """The name as TM Forum writes it, for example `inProgress`."""
+    head, *rest = JointItemState.Name(state).removeprefix("JOINT_ITEM_STATE_").lower().split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+def next_milestone(item: JointItem) -> JointMilestone | None:
+    """The first milestone that is not reached."""
+    return next((each for each in item.milestones if not each.HasField("reach_time")), None)
+
+
+def is_plausible(known: JointItem, told: JointItem) -> bool:
+    """Whether a region can say that of an item of which the last requested step is known."""
+    is_done = next_milestone(told) is None
+    return told.state in _PLAUSIBLE.get(known.requested, ()) and is_done == (told.state == COMPLETED)
+
+
+def adopt(item: JointItem, told: JointItem) -> None:
+    """Takes over the part of an item that its region decides."""
+    item.state, item.version = told.state, told.version
+    item.change_time.CopyFrom(told.change_time)
+    item.ClearField("error")
+    if told.HasField("error"):
+        item.error.CopyFrom(told.error)
+    reached = {each.kind: each.reach_time for each in told.milestones if each.HasField("reach_time")}
+    for milestone in item.milestones:
+        if milestone.kind in reached:
+            milestone.reach_time.CopyFrom(reached[milestone.kind])
+
+
+def set_limits(item: JointItem, begin: Timestamp) -> None:
+    """Begins the work: every milestone behind the survey gets its limit."""
+    item.begin_time.CopyFrom(begin)
+    for milestone in item.milestones:
+        if milestone.within_s:
+            milestone.due_time.CopyFrom(Timestamp(seconds=begin.seconds + milestone.within_s, nanos=begin.nanos))
+
+
+def survey(item: JointItem, hold_until: datetime, now: datetime) -> None:
+    """Begins the survey of a new item, or refuses it behind the end of its reservation."""
+    if now >= hold_until:
+        item.error.CopyFrom(error_of(Refused(Reason.REASON_JOINT_RESERVATION_ENDED)))
+        _enter(item, REFUSED, now)
+    else:
+        _enter(item, SURVEYING, now)
+
+
+def commit(item: JointItem, begin: Timestamp | None, now: datetime) -> bool:
+    """Makes the reservation permanent, and begins the work where `begin` is given; returns whether that is news.
+
+    Raises Refused with ENVELOPE_INVALID for an item that was never reserved, or was released.
+    """
+    is_new_begin = begin is not None and not item.HasField("begin_time")
+    if item.state in _COMMITTED and not is_new_begin:
+        return False
+    if begin is not None and is_new_begin and item.milestones[0].HasField("reach_time"):
+        set_limits(item, begin)
+    match item.state:
+        case JointItemState.JOINT_ITEM_STATE_RESERVED | JointItemState.JOINT_ITEM_STATE_COMMITTED:
+            _enter(item, IN_PROGRESS if item.HasField("begin_time") else COMMITTED, now)
+        case JointItemState.JOINT_ITEM_STATE_EXPIRED if item.milestones[0].HasField("reach_time"):
+            _enter(item, HELD, now)
+        case JointItemState.JOINT_ITEM_STATE_HELD:
+            _note(item, now)
+        case _:
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem=f"a commitment of an item {state_name(item.state)}")
+    return True
+
+
+def release(item: JointItem, now: datetime) -> bool:
+    """Ends the reservation; returns whether there was one.
+
+    Raises Refused with ENVELOPE_INVALID for a committed item.
+    """
+    if item.state in _COMMITTED:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem=f"a release of an item {state_name(item.state)}")
+    if item.state in (REFUSED, RELEASED):
+        return False
+    _enter(item, RELEASED, now)
+    return True
+
+
+def expire(item: JointItem, now: datetime) -> bool:
+    """Ends a survey or a reservation at its time; returns whether there was one."""
+    if item.state not in RESERVING:
+        return False
+    _enter(item, EXPIRED, now)
+    return True
+
+
+def reserve(item: JointItem, now: datetime) -> None:
+    """The survey was good, or room was made for a held item. Raises Refused with JOINT_ITEM_STATE_FORBIDS."""
+    require_state(item, "reserve", SURVEYING, HELD)
+    if item.state == SURVEYING:
+        item.milestones[0].reach_time.CopyFrom(to_timestamp(now))
+        _enter(item, RESERVED, now)
+    else:
+        _enter(item, IN_PROGRESS if item.HasField("begin_time") else COMMITTED, now)
+
+
+def refuse(item: JointItem, problem: str, now: datetime) -> None:
+    """The survey was bad. A reservation is a promise, and cannot be refused any more.
+
+    Raises Refused with JOINT_ITEM_STATE_FORBIDS.
+    """
+    require_state(item, "refuse", SURVEYING)
+    item.error.CopyFrom(error_of(Refused(Reason.REASON_JOINT_SURVEY_REFUSED, problem=problem)))
+    _enter(item, REFUSED, now)
+
+
+def reach(item: JointItem, kind: JointMilestoneKind.ValueType, now: datetime) -> None:
+    """The next milestone was reached; the last one ends the item. Raises Refused with JOINT_ITEM_STATE_FORBIDS."""
+    require_state(item, "reach", IN_PROGRESS)
+    milestone = next_milestone(item)
+    if milestone is None or milestone.kind != kind:
+        raise Refused(Reason.REASON_JOINT_ITEM_STATE_FORBIDS, state=state_name(item.state), action="reach")
+    milestone.reach_time.CopyFrom(to_timestamp(now))
+    if next_milestone(item) is None:
+        _enter(item, COMPLETED, now)
+    else:
+        _note(item, now)
+
+
+def require_state(item: JointItem, action: str, *states: JointItemState.ValueType) -> None:
+    """Raises Refused with JOINT_ITEM_STATE_FORBIDS unless the item is in one of the states."""
+    if item.state not in states:
+        raise Refused(Reason.REASON_JOINT_ITEM_STATE_FORBIDS, state=state_name(item.state), action=action)
+
+
+def _enter(item: JointItem, state: JointItemState.ValueType, now: datetime) -> None:
+    """Raises ValueError for an impossible transition: a defect."""
+    if state not in TRANSITIONS.get(item.state, ()):
+        raise ValueError(f"an item does not go from {state_name(item.state)} to {state_name(state)}")
+    item.state = state
+    _note(item, now)
+
+
+def _note(item: JointItem, now: datetime) -> None:
+    item.version += 1
+    item.change_time.CopyFrom(to_timestamp(now))

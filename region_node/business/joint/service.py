@@ -1,0 +1,159 @@
+"""JointOrderService: gRPC for the joint order application service."""
+
+from collections.abc import AsyncIterator, Sequence
+
+import grpc
+
+from gateway.api.region.v1 import joint_order_service_pb2 as api
+from gateway.api.region.v1.joint_order_pb2 import JointOrder, JointOrderState
+from gateway.api.region.v1.joint_order_service_pb2_grpc import JointOrderServiceServicer
+from gateway.api.region.v1.order_pb2 import OrderRequest
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.federation.numberplan import normalize
+from gateway.process.tracing import current_traceparent
+from gateway.rpc.calls import current_call
+from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
+from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock
+from region_node.business.joint import rules, saga, working
+from region_node.business.joint.application import JointApplication
+from region_node.business.joint.rows import JointOrderFilter, list_joint_orders
+from region_node.node.context import RegionContext
+from region_node.records.listing import Page
+from region_node.requests.auditing import audited_call
+from region_node.requests.caller import Caller
+from region_node.requests.changes import Changes
+from region_node.requests.checks import require_length, require_reader, require_request_id, require_size
+
+_PAGE = "joint-orders"
+
+
+class JointOrderService(JointOrderServiceServicer):
+    """See the contract. Every method checks the form of its request and calls the application service."""
+
+    def __init__(
+        self, context: RegionContext, application: JointApplication, store: Store, changes: Changes, clock: Clock
+    ) -> None:
+        self._context = context
+        self._application = application
+        self._store = store
+        self._changes = changes
+        self._clock = clock
+
+    async def SubmitJointOrder(
+        self,
+        request: api.SubmitJointOrderRequest,
+        context: grpc.aio.ServicerContext[api.SubmitJointOrderRequest, api.SubmitJointOrderResponse],
+    ) -> api.SubmitJointOrderResponse:
+        """See the contract."""
+        caller, order = _caller(request.request_id), OrderRequest()
+        require_size(request.ByteSize())
+        order.CopyFrom(request.order)
+        order.requester.staff_id = require_reader(current_call().identity, order.requester)
+        if order.number:
+            order.number = normalize(order.number)
+        return api.SubmitJointOrderResponse(order=await self._application.submit(caller, order, request.places))
+
+    async def GetJointOrder(
+        self,
+        request: api.GetJointOrderRequest,
+        context: grpc.aio.ServicerContext[api.GetJointOrderRequest, api.GetJointOrderResponse],
+    ) -> api.GetJointOrderResponse:
+        """See the contract."""
+        identity, reading = current_call().identity, audited_call(request.requester, self._clock)
+
+        def read(tx: Transaction) -> JointOrder:
+            found = working.find_for(tx, self._context, request.joint_order_id, identity)
+            reading.record(tx, "GetJointOrder", found.id)
+            return found
+
+        return api.GetJointOrderResponse(order=await self._store.write(read))
+
+    async def ListJointOrders(
+        self,
+        request: api.ListJointOrdersRequest,
+        context: grpc.aio.ServicerContext[api.ListJointOrdersRequest, api.ListJointOrdersResponse],
+    ) -> api.ListJointOrdersResponse:
+        """See the contract."""
+        identity, reading = current_call().identity, audited_call(request.requester, self._clock)
+        size, before = page_size(request.page_size), dated_place(decode_token(_PAGE, request.page_token))
+        wanted = JointOrderFilter(
+            operator=identity.name if identity.role == Role.ROLE_OPERATOR else "",
+            states=_states(request.states),
+            number=normalize(request.number) if request.number else "",
+        )
+
+        def read(tx: Transaction) -> Page[JointOrder]:
+            page = list_joint_orders(tx, wanted, before, size)
+            reading.record(tx, "ListJointOrders", "-", f"{len(page.items)} read")
+            return page
+
+        page = await self._store.write(read)
+        return api.ListJointOrdersResponse(orders=page.items, next_page_token=encode_token(_PAGE, page.following))
+
+    async def WatchJointOrder(
+        self,
+        request: api.WatchJointOrderRequest,
+        context: grpc.aio.ServicerContext[api.WatchJointOrderRequest, api.WatchJointOrderResponse],
+    ) -> AsyncIterator[api.WatchJointOrderResponse]:
+        """See the contract."""
+        identity, reading = current_call().identity, audited_call(request.requester, self._clock)
+
+        def read(tx: Transaction) -> JointOrder:
+            return working.find_for(tx, self._context, request.joint_order_id, identity)
+
+        def start(tx: Transaction) -> JointOrder:
+            found = read(tx)
+            reading.record(tx, "WatchJointOrder", found.id)
+            return found
+
+        with self._changes.watch(identity) as changed:
+            now, told = await self._store.write(start), JointOrder()
+            while not self._changes.closed:
+                if now != told:
+                    yield api.WatchJointOrderResponse(order=now)
+                    told = now
+                if saga.is_final(now):
+                    return
+                await changed.wait()
+                changed.clear()
+                now = await self._store.read(read)
+
+    async def CancelJointOrder(
+        self,
+        request: api.CancelJointOrderRequest,
+        context: grpc.aio.ServicerContext[api.CancelJointOrderRequest, api.CancelJointOrderResponse],
+    ) -> api.CancelJointOrderResponse:
+        """See the contract."""
+        caller, identity = _caller(request.request_id), current_call().identity
+        require_reader(identity, request.requester)
+        require_length("reason", request.reason, rules.REASON_LIMIT, required=True)
+        await self._store.read(lambda tx: working.find_for(tx, self._context, request.joint_order_id, identity))
+        return api.CancelJointOrderResponse(order=await self._application.cancel(caller, request))
+
+    async def WorkOnJointOrder(
+        self,
+        request: api.WorkOnJointOrderRequest,
+        context: grpc.aio.ServicerContext[api.WorkOnJointOrderRequest, api.WorkOnJointOrderResponse],
+    ) -> api.WorkOnJointOrderResponse:
+        """See the contract."""
+        caller, step = _caller(request.request_id), request.WhichOneof("step")
+        if step is None:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="step", problem="none is set")
+        if step == "refuse":
+            require_length("refuse", request.refuse, rules.REASON_LIMIT, required=True)
+        return api.WorkOnJointOrderResponse(order=await self._application.work(caller, request))
+
+
+def _caller(request_id: str) -> Caller:
+    require_request_id(request_id)
+    return Caller(current_call().identity, request_id, current_traceparent())
+
+
+def _states(asked: Sequence[JointOrderState.ValueType]) -> list[JointOrderState.ValueType]:
+    """The states of a filter, each once. Raises Refused for one that the contract does not know."""
+    if not set(asked) <= set(JointOrderState.values()):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="states", problem="names an unknown state")
+    return sorted(set(asked))

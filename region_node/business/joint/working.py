@@ -1,0 +1,112 @@
+"""The work of a region's staff on the items of joint orders, and the copies of orders that a region follows."""
+
+from datetime import datetime
+
+from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder
+from gateway.api.region.v1.joint_order_service_pb2 import WorkOnJointOrderRequest
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.process import failpoints
+from gateway.security.identity import Identity
+from gateway.store.port import Transaction
+from gateway.store.timers import Timer
+from region_node.business.joint import items, leading, rules, saga
+from region_node.business.joint.rows import (
+    ITEM_RECORDS,
+    JOINT,
+    ORDER_RECORDS,
+    JointOrderRow,
+    insert_joint_order,
+    item_key,
+    order_of,
+    own_items,
+    update_joint_order,
+)
+from region_node.business.joint.sending import send_report
+from region_node.customers.known_statuses import require_unrestricted
+from region_node.node.context import RegionContext
+from region_node.requests.caller import Caller, done_before, note
+from region_node.requests.rows import insert_request
+
+
+def work(
+    tx: Transaction, context: RegionContext, caller: Caller, asked: WorkOnJointOrderRequest, now: datetime
+) -> JointOrder:
+    """Executes a step of staff on an item of this region. A repeated request returns the current state.
+
+    Raises Refused with JOINT_ORDER_NOT_FOUND, JOINT_ITEM_NOT_FOUND, JOINT_ITEM_STATE_FORBIDS.
+    """
+    key = caller.key(b"work\0" + asked.SerializeToString(deterministic=True))
+    row = ORDER_RECORDS.require(tx, asked.joint_order_id)
+    if done_before(tx, key) is None:
+        item = ITEM_RECORDS.require(tx, item_key(row.order.id, asked.item_id)).item
+        _do(item, asked, now)
+        _store_and_report(tx, context, row, item, now)
+        insert_request(tx, key, row.order.id, settled=True, now=now)
+        note(tx, caller, "WorkOnJointOrder", row.order.id, now)
+        failpoints.reach("joint-worked.before-commit")
+    return view(tx, context, ORDER_RECORDS.require(tx, asked.joint_order_id).order)
+
+
+def reservation_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
+    """Ends a survey or a reservation at its time, whether or not the leading region is heard of."""
+    row, found = ORDER_RECORDS.find(tx, order_of(timer.subject)), ITEM_RECORDS.find(tx, timer.subject)
+    if row is not None and found is not None and rules.expire(found.item, now):
+        _store_and_report(tx, context, row, found.item, now)
+
+
+def adopt(tx: Transaction, context: RegionContext, told: JointOrder, now: datetime, traceparent: str) -> None:
+    """Stores a newer version of the leading region. The border has checked that the row is readable or absent."""
+    row = ORDER_RECORDS.find(tx, told.id)
+    if row is None:
+        insert_joint_order(tx, JointOrderRow(told, traceparent), 0, now)
+        return
+    order = JOINT.next_version(context.region, row.order, told)
+    if order is not None:
+        update_joint_order(tx, order, now)
+
+
+def view(tx: Transaction, context: RegionContext, order: JointOrder) -> JointOrder:
+    """The order with the items of this region in their latest state."""
+    saga.overlay(order, own_items(tx, context.region, order))
+    return order
+
+
+def find_for(tx: Transaction, context: RegionContext, joint_order_id: str, identity: Identity) -> JointOrder:
+    """The joint order, for a permitted reader: staff of its regions, and its operator system.
+
+    Raises Refused with JOINT_ORDER_NOT_FOUND, also for other readers, and with CUSTOMER_RESTRICTED.
+    """
+    row = ORDER_RECORDS.find(tx, joint_order_id)
+    is_staff = identity.role == Role.ROLE_STAFF
+    if row is None or not (is_staff or _has_submitted(row.order, identity)):
+        raise Refused(Reason.REASON_JOINT_ORDER_NOT_FOUND, order=joint_order_id)
+    require_unrestricted(tx, row.order.request.number)
+    return view(tx, context, row.order)
+
+
+def _has_submitted(order: JointOrder, identity: Identity) -> bool:
+    return (order.leader_region, order.operator) == (identity.region, identity.name)
+
+
+def _do(item: JointItem, asked: WorkOnJointOrderRequest, now: datetime) -> None:
+    match asked.WhichOneof("step"):
+        case "reserve":
+            rules.reserve(item, now)
+        case "refuse":
+            rules.refuse(item, asked.refuse, now)
+        case "reach":
+            rules.reach(item, asked.reach, now)
+        case _:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="step", problem="none is set")
+
+
+def _store_and_report(
+    tx: Transaction, context: RegionContext, row: JointOrderRow, item: JointItem, now: datetime
+) -> None:
+    items.store(tx, row.order, item)
+    if row.order.leader_region == context.region:
+        leading.hear(tx, context, row.order.id, item, now)
+    else:
+        send_report(tx, context, row, item, now)

@@ -1,0 +1,149 @@
+"""Orders that several regions do together: all is reserved and committed, or nothing is left."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import pytest
+
+from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind
+from gateway.api.region.v1 import joint_order_service_pb2 as api
+from gateway.api.region.v1.joint_order_pb2 import JointDecision, JointItemState, JointOrderState
+from gateway.api.region.v1.joint_order_service_pb2 import WorkOnJointOrderRequest
+from gateway.time.clock import from_timestamp
+from tests.federation.counter import REQUESTER, Counter
+from tests.federation.joint_staff import ROOM, JointStaff, item_of
+from tests.federation.refusals import refusal
+from tests.federation.running import CALL_SECONDS, Federation
+
+SURVEYING = JointOrderState.JOINT_ORDER_STATE_SURVEYING
+IN_PROGRESS = JointOrderState.JOINT_ORDER_STATE_IN_PROGRESS
+COMPLETED = JointOrderState.JOINT_ORDER_STATE_COMPLETED
+FAILED = JointOrderState.JOINT_ORDER_STATE_FAILED
+CANCELLED = JointOrderState.JOINT_ORDER_STATE_CANCELLED
+RELEASED = JointItemState.JOINT_ITEM_STATE_RELEASED
+Staff = Mapping[str, JointStaff]
+
+
+@pytest.fixture(name="staff")
+def staff_of_all_regions(federation: Federation) -> Staff:
+    return {region: JointStaff(federation, region) for region in ("guangdong", "sichuan", "henan")}
+
+
+async def test_a_line_through_three_regions_is_refused_by_one_and_built_by_all_at_the_second_try(
+    federation: Federation, staff: Staff
+) -> None:
+    regions = {"access-1": "sichuan", "access-2": "henan", "backbone": "guangdong", "service": "guangdong"}
+    number = federation.next_number("sichuan")
+    first = await staff["guangdong"].submits(staff["guangdong"].request("LEASED_LINE", ["sichuan", "henan"], number))
+    assert (first.id.startswith("guangdong/J"), first.state) == (True, SURVEYING)
+    assert {each.id: each.region for each in first.items} == regions
+    for item_id in ("access-1", "backbone", "service"):
+        await _reserves(staff[regions[item_id]], first.id, item_id)
+    await staff["henan"].follows(first.id, lambda each: each.version > 0, "taken in")
+    await staff["henan"].works(first.id, "access-2", WorkOnJointOrderRequest(refuse="无空闲管道"))
+    for each in staff.values():
+        failed = await each.reaches(first.id, FAILED)
+        assert [item.decision for item in failed.items] == [JointDecision.JOINT_DECISION_RELEASE] * 4
+        assert not failed.awaiting
+        assert "无空闲管道" in item_of(failed, "access-2").error.message.zh_cn
+        assert [item.state for item in failed.items if item.id != "access-2"] == [RELEASED] * 3
+    second = await staff["guangdong"].submits(staff["guangdong"].request("LEASED_LINE", ["sichuan", "henan"], number))
+    for item_id, region in regions.items():
+        await _reserves(staff[region], second.id, item_id)
+    await staff["henan"].reaches(second.id, IN_PROGRESS)
+    for item_id, region in regions.items():
+        await staff[region].finishes(second.id, item_id)
+    ends = [await each.reaches(second.id, COMPLETED) for each in staff.values()]
+    assert ends[0] == ends[1] == ends[2]
+    assert await staff["sichuan"].list(number) == [second.id, first.id]
+
+
+async def test_a_leading_region_that_was_stopped_goes_on_where_it_was_and_nothing_is_done_twice(
+    federation: Federation, staff: Staff
+) -> None:
+    request = staff["guangdong"].request("BB_MOVE", ["sichuan", "henan"])
+    order = await staff["guangdong"].submits(request)
+    assert (await staff["guangdong"].submits(request)).id == order.id, "the same request"
+    for region in ("sichuan", "henan"):
+        await staff[region].follows(order.id, lambda each: each.version > 0, "taken in")
+    await federation.stop_node("guangdong")
+    await _reserves(staff["sichuan"], order.id, "remove")
+    step_id = federation.next_id()
+    reserved = await staff["henan"].works(order.id, "install", ROOM, step_id)
+    assert reserved == await staff["henan"].works(order.id, "install", ROOM, step_id)
+    await federation.start_node("guangdong")
+    again = JointStaff(federation, "guangdong")
+    await again.reaches(order.id, IN_PROGRESS)
+    remove = item_of(await staff["sichuan"].reaches(order.id, IN_PROGRESS), "remove")
+    assert not remove.HasField("begin_time"), "the old line stays until the new one is tested"
+    assert (await refusal(again.cancels(order.id))).reason == "JOINT_ORDER_DECIDED"
+    await staff["henan"].finishes(order.id, "install")
+    await staff["sichuan"].finishes(order.id, "remove")
+    await again.reaches(order.id, COMPLETED)
+
+
+async def test_a_reservation_ends_by_itself_where_the_leading_region_is_silent_and_a_silent_region_holds_nobody_up(
+    federation: Federation, staff: Staff
+) -> None:
+    order = await staff["guangdong"].submits(staff["guangdong"].request("BB_MOVE", ["sichuan", "henan"]))
+    await _reserves(staff["henan"], order.id, "install")
+    await staff["sichuan"].follows(order.id, lambda each: each.version > 0, "taken in")
+    await federation.stop_node("henan")
+    await federation.advance(from_timestamp(order.survey_due_time) - federation.clock.now() + timedelta(seconds=1))
+    await staff["guangdong"].reaches(order.id, JointOrderState.JOINT_ORDER_STATE_RELEASING)
+    (awaited,) = (await staff["guangdong"].get(order.id)).awaiting
+    assert (awaited.region, awaited.due_time) == ("henan", order.hold_until_time)
+    await federation.advance(from_timestamp(order.hold_until_time) - federation.clock.now() + timedelta(minutes=2))
+    await staff["guangdong"].reaches(order.id, FAILED)
+    await federation.start_node("henan")
+    await JointStaff(federation, "henan").reaches(order.id, FAILED)
+    ended = item_of(await JointStaff(federation, "henan").get(order.id), "install")
+    assert ended.state in (JointItemState.JOINT_ITEM_STATE_EXPIRED, RELEASED)
+
+
+async def test_everybody_does_their_own_part_and_an_order_is_cancelled_where_it_was_taken_in(
+    federation: Federation, staff: Staff
+) -> None:
+    south, number = staff["guangdong"], federation.next_number("guangdong")
+    counter = JointStaff(federation, "guangdong", "operator/counter")
+    order = await counter.submits(counter.request("BB_MOVE", ["sichuan", "guangdong"], number))
+    await staff["sichuan"].follows(order.id, lambda each: each.version > 0, "taken in")
+    reach = WorkOnJointOrderRequest(reach=JointMilestoneKind.JOINT_MILESTONE_KIND_TEST)
+    few, plain = counter.request("BB_MOVE", ["sichuan"], number), counter.request("BB_MOVE", ["sichuan"] * 2, number)
+    plain.order.business = "SUSPEND"
+    for step, reason in (
+        (south.works(order.id, "remove", ROOM), "JOINT_ITEM_NOT_FOUND"),
+        (south.works(order.id, "none", ROOM), "JOINT_ITEM_NOT_FOUND"),
+        (south.works(order.id, "install", reach), "JOINT_ITEM_STATE_FORBIDS"),
+        (south.works(order.id, "install", WorkOnJointOrderRequest()), "REQUEST_INVALID"),
+        (staff["sichuan"].cancels(order.id), "JOINT_ORDER_LED_ELSEWHERE"),
+        (staff["henan"].get(order.id), "JOINT_ORDER_NOT_FOUND"),
+        (JointStaff(federation, "guangdong", "operator/other").get(order.id), "JOINT_ORDER_NOT_FOUND"),
+        (counter.submits(few), "JOINT_PLACES_INVALID"),
+        (counter.submits(plain), "BUSINESS_NOT_JOINT"),
+        (Counter(federation, "guangdong").order("BB_MOVE", number), "BUSINESS_IS_JOINT"),
+        (counter.submits(counter.request("BB_MOVE", ["hunan", "sichuan"], number)), "REGION_NOT_JOINED"),
+    ):
+        assert (await refusal(step)).reason == reason
+    assert (await counter.cancels(order.id)).cancellation_reason == "不再需要"
+    for region in ("guangdong", "sichuan"):
+        cancelled = await staff[region].reaches(order.id, CANCELLED)
+        assert [each.state for each in cancelled.items] == [RELEASED, RELEASED]
+
+
+async def test_a_watch_tells_each_change_until_the_order_is_final(federation: Federation, staff: Staff) -> None:
+    order = await staff["guangdong"].submits(staff["guangdong"].request("BB_MOVE", ["sichuan", "henan"]))
+    await staff["sichuan"].follows(order.id, lambda each: each.version > 0, "taken in")
+    request = api.WatchJointOrderRequest(joint_order_id=order.id, requester=REQUESTER)
+    states: list[JointOrderState.ValueType] = []
+    async for each in staff["sichuan"].service.WatchJointOrder(request, timeout=CALL_SECONDS):
+        if not states:
+            await staff["guangdong"].cancels(order.id)
+        states.append(each.order.state)
+    assert (states[0], states[-1]) == (SURVEYING, CANCELLED)
+
+
+async def _reserves(staff: JointStaff, joint_order_id: str, item_id: str) -> None:
+    """Reserves room for an item, once the region has it."""
+    await staff.follows(joint_order_id, lambda each: each.version > 0, "taken in")
+    await staff.works(joint_order_id, item_id, ROOM)
