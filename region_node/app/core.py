@@ -43,8 +43,6 @@ from region_node.business.orders.relayed import OrderEnvelopes
 from region_node.business.orders.rows import FOLLOW_TIMER, PROMISES
 from region_node.business.providers.fulfilment import FulfilmentProvider
 from region_node.business.providers.worker import FulfilmentWorker, WorkerPorts
-from region_node.care.bulletins.application import BulletinApplication
-from region_node.care.bulletins.relayed import BulletinEnvelopes
 from region_node.business.reconciliation.nightly import (
     DAY_TIMER,
     NIGHT_TIMER,
@@ -53,6 +51,8 @@ from region_node.business.reconciliation.nightly import (
     night_is_due,
 )
 from region_node.business.reconciliation.relayed import ReconciliationEnvelopes
+from region_node.care.bulletins.application import BulletinApplication
+from region_node.care.bulletins.relayed import BulletinEnvelopes
 from region_node.care.complaints import remedy_orders
 from region_node.care.complaints.application import ComplaintApplication
 from region_node.care.complaints.attachment_contents import AttachmentApplication

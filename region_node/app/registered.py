@@ -9,16 +9,16 @@ from gateway.relay import at_rest
 from region_node.business.billing.kind import ACCOUNTS
 from region_node.business.joint.kind import JOINT_ORDERS
 from region_node.business.orders.kind import ORDERS
-from region_node.care.bulletins.kind import BULLETINS
-from region_node.care.complaints.kind import COMPLAINTS
-from region_node.care.complaints.of_problems import complaints_of
-from region_node.care.issues.kind import ISSUES
 from region_node.business.orders.settled import SETTLED_ORDERS, SETTLED_REMEDIES
 from region_node.business.reconciliation.kind import RECONCILIATIONS
 from region_node.business.reconciliation.port import Reconciliation
 from region_node.business.reconciliation.tickets import settled_tickets
+from region_node.care.bulletins.kind import BULLETINS
 from region_node.care.complaints import rules as complaints
+from region_node.care.complaints.kind import COMPLAINTS
+from region_node.care.complaints.of_problems import complaints_of
 from region_node.care.complaints.rows import COMPLAINT
+from region_node.care.issues.kind import ISSUES
 from region_node.care.surveys.kind import SURVEYS
 from region_node.customers.documents.kind import DOCUMENTS
 from region_node.customers.kind import CUSTOMERS

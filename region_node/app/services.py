@@ -95,8 +95,8 @@ from region_node.business.catalogue.service import CatalogueService
 from region_node.business.joint.service import JointOrderService
 from region_node.business.orders.events_service import OrderEventService
 from region_node.business.orders.service import OrderService
-from region_node.care.bulletins.service import BulletinService
 from region_node.business.reconciliation.service import ReconciliationService
+from region_node.care.bulletins.service import BulletinService
 from region_node.care.complaints.attachment_service import AttachmentService
 from region_node.care.complaints.case_service import CaseService
 from region_node.care.complaints.import_service import ComplaintImportService

@@ -23,6 +23,17 @@ from gateway.api.region.v1.survey_pb2 import Survey
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.app.registered import KINDS
+from region_node.business.joint import saga
+from region_node.business.joint.kind import JOINT_ORDERS
+from region_node.business.joint.rows import (
+    JointItemRow,
+    JointOrderFilter,
+    JointOrderRow,
+    insert_item,
+    insert_joint_order,
+    list_joint_orders,
+    next_joint_number,
+)
 from region_node.care.bulletins import rules as bulletin_rules
 from region_node.care.bulletins.kind import BULLETINS
 from region_node.care.bulletins.rows import (
@@ -38,17 +49,6 @@ from region_node.care.issues.kind import ISSUES
 from region_node.care.issues.rows import IssueFilter, IssueRow, insert_issue, list_issues, next_issue_number
 from region_node.care.surveys import rows as survey_rows
 from region_node.care.surveys.purging import Surveys
-from region_node.business.joint import saga
-from region_node.business.joint.kind import JOINT_ORDERS
-from region_node.business.joint.rows import (
-    JointItemRow,
-    JointOrderFilter,
-    JointOrderRow,
-    insert_item,
-    insert_joint_order,
-    list_joint_orders,
-    next_joint_number,
-)
 from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
 from region_node.customers.documents.purging import Documents
 from region_node.customers.operations import keep_customer, keep_line

@@ -252,8 +252,6 @@ async def bulletins(calm: Calm) -> None:
     await home.insist(lambda node: node.core.bulletins.read(worker(HOME, "read"), published.id))
 
 
-
-
 async def worked(calm: Calm, region: str, order_id: str, item_id: str, step: WorkOnJointOrderRequest) -> JointOrder:
     """A member of a region's staff does a step on an item."""
     request, name = WorkOnJointOrderRequest(), step.WhichOneof("step")

@@ -81,6 +81,12 @@ class _DataClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataClass.V
     """Cleared alarms of the network."""
     DATA_CLASS_SUPPORT_REQUESTS: _DataClass.ValueType  # 55
     """Closed support requests, with the notes of both regions."""
+    DATA_CLASS_ISSUES: _DataClass.ValueType  # 65
+    """Closed and withdrawn issues between regions."""
+    DATA_CLASS_BULLETINS: _DataClass.ValueType  # 68
+    """Bulletins whose validity is over, with their readings."""
+    DATA_CLASS_SURVEYS: _DataClass.ValueType  # 60
+    """Surveys of customers, with their answers. Counts of marks stay."""
     DATA_CLASS_JOINT_ORDERS: _DataClass.ValueType  # 56
     """Joint orders in a final state, with their items."""
 
@@ -139,6 +145,12 @@ DATA_CLASS_ALARMS: DataClass.ValueType  # 48
 """Cleared alarms of the network."""
 DATA_CLASS_SUPPORT_REQUESTS: DataClass.ValueType  # 55
 """Closed support requests, with the notes of both regions."""
+DATA_CLASS_ISSUES: DataClass.ValueType  # 65
+"""Closed and withdrawn issues between regions."""
+DATA_CLASS_BULLETINS: DataClass.ValueType  # 68
+"""Bulletins whose validity is over, with their readings."""
+DATA_CLASS_SURVEYS: DataClass.ValueType  # 60
+"""Surveys of customers, with their answers. Counts of marks stay."""
 DATA_CLASS_JOINT_ORDERS: DataClass.ValueType  # 56
 """Joint orders in a final state, with their items."""
 Global___DataClass: _TypeAlias = DataClass  # noqa: Y015
@@ -203,6 +215,8 @@ class _SharedFieldEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SharedFie
     """Balance of the account."""
     SHARED_FIELD_SIM_REPLACE_DATE: _SharedField.ValueType  # 14
     """Date of the last SIM card replacement."""
+    SHARED_FIELD_CONTACT_PREFERENCES: _SharedField.ValueType  # 15
+    """Contact preferences of the customer: consent to marketing, quiet list, refusal of surveys."""
 
 class SharedField(_SharedField, metaclass=_SharedFieldEnumTypeWrapper):
     """Fields of a customer's record that may be disclosed to another region. Fields not listed are never disclosed."""
@@ -237,6 +251,8 @@ SHARED_FIELD_BALANCE: SharedField.ValueType  # 13
 """Balance of the account."""
 SHARED_FIELD_SIM_REPLACE_DATE: SharedField.ValueType  # 14
 """Date of the last SIM card replacement."""
+SHARED_FIELD_CONTACT_PREFERENCES: SharedField.ValueType  # 15
+"""Contact preferences of the customer: consent to marketing, quiet list, refusal of surveys."""
 Global___SharedField: _TypeAlias = SharedField  # noqa: Y015
 
 class _LegalBasis:
@@ -946,6 +962,7 @@ class Configuration(_message.Message):
     RESOLUTION_CAUSES_FIELD_NUMBER: _builtins.int
     NETWORK_FIELD_NUMBER: _builtins.int
     AGREEMENT_TEMPLATES_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
     federation: _builtins.str
     """The name of the federation: the trust domain of every certificate."""
     @_builtins.property
@@ -1012,6 +1029,10 @@ class Configuration(_message.Message):
     def agreement_templates(self) -> _containers.RepeatedCompositeFieldContainer[_agreement_pb2.AgreementTemplate]:
         """Terms of agreements on the service of a line."""
 
+    @_builtins.property
+    def body(self) -> Global___CoordinationBody:
+        """The body that coordinates the regions; unset for a federation without one."""
+
     def __init__(
         self,
         *,
@@ -1032,14 +1053,313 @@ class Configuration(_message.Message):
         resolution_causes: _abc.Iterable[Global___ResolutionCause] | None = ...,
         network: _network_pb2.Network | None = ...,
         agreement_templates: _abc.Iterable[_agreement_pb2.AgreementTemplate] | None = ...,
+        body: Global___CoordinationBody | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["complaint_words", b"complaint_words", "network", b"network", "number_plan", b"number_plan"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "complaint_words", b"complaint_words", "network", b"network", "number_plan", b"number_plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_templates", b"agreement_templates", "businesses", b"businesses", "calendars", b"calendars", "complaint_categories", b"complaint_categories", "complaint_words", b"complaint_words", "federation", b"federation", "materials", b"materials", "network", b"network", "number_plan", b"number_plan", "offerings", b"offerings", "plans", b"plans", "policies", b"policies", "purposes", b"purposes", "regions", b"regions", "resolution_causes", b"resolution_causes", "retention_rules", b"retention_rules", "service_points", b"service_points"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_templates", b"agreement_templates", "body", b"body", "businesses", b"businesses", "calendars", b"calendars", "complaint_categories", b"complaint_categories", "complaint_words", b"complaint_words", "federation", b"federation", "materials", b"materials", "network", b"network", "number_plan", b"number_plan", "offerings", b"offerings", "plans", b"plans", "policies", b"policies", "purposes", b"purposes", "regions", b"regions", "resolution_causes", b"resolution_causes", "retention_rules", b"retention_rules", "service_points", b"service_points"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Configuration: _TypeAlias = Configuration  # noqa: Y015
+
+@_typing.final
+class CoordinationBody(_message.Message):
+    """The body that coordinates the regions: its members, duty rosters and responsibilities."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    DEPARTMENTS_FIELD_NUMBER: _builtins.int
+    DUTY_ROSTERS_FIELD_NUMBER: _builtins.int
+    RESPONSIBILITIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___BodyMember]:
+        """One member for each region, who stands in where no roster has anybody on duty."""
+
+    @_builtins.property
+    def departments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Department]:
+        """Departments in addition to those of the complaint categories."""
+
+    @_builtins.property
+    def duty_rosters(self) -> _containers.RepeatedCompositeFieldContainer[Global___DutyRoster]:
+        """Duty rosters; at most one for a department of a region."""
+
+    @_builtins.property
+    def responsibilities(self) -> _containers.RepeatedCompositeFieldContainer[Global___Responsibility]:
+        """The matrix of responsibility."""
+
+    def __init__(
+        self,
+        *,
+        members: _abc.Iterable[Global___BodyMember] | None = ...,
+        departments: _abc.Iterable[Global___Department] | None = ...,
+        duty_rosters: _abc.Iterable[Global___DutyRoster] | None = ...,
+        responsibilities: _abc.Iterable[Global___Responsibility] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["departments", b"departments", "duty_rosters", b"duty_rosters", "members", b"members", "responsibilities", b"responsibilities"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CoordinationBody: _TypeAlias = CoordinationBody  # noqa: Y015
+
+@_typing.final
+class BodyMember(_message.Message):
+    """A region's member of the body."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    CONTACT_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """Region id."""
+    @_builtins.property
+    def contact(self) -> Global___DutyContact:
+        """The person."""
+
+    @_builtins.property
+    def role(self) -> _types_pb2.LocalizedText:
+        """Role in the body, for example its chair."""
+
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        contact: Global___DutyContact | None = ...,
+        role: _types_pb2.LocalizedText | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "role", b"role"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "region", b"region", "role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BodyMember: _TypeAlias = BodyMember  # noqa: Y015
+
+@_typing.final
+class DutyContact(_message.Message):
+    """A person of a region's staff who can be called."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STAFF_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    TELEPHONE_FIELD_NUMBER: _builtins.int
+    staff_id: _builtins.str
+    """Staff id, unique within a roster."""
+    name: _builtins.str
+    """Name."""
+    telephone: _builtins.str
+    """Telephone number of the duty, E.164 with the plus sign."""
+    def __init__(
+        self,
+        *,
+        staff_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        telephone: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "staff_id", b"staff_id", "telephone", b"telephone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DutyContact: _TypeAlias = DutyContact  # noqa: Y015
+
+@_typing.final
+class DutyRoster(_message.Message):
+    """The persons on duty for some departments of a region, by the region's calendar and time zone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    DEPARTMENTS_FIELD_NUMBER: _builtins.int
+    CONTACTS_FIELD_NUMBER: _builtins.int
+    SHIFTS_FIELD_NUMBER: _builtins.int
+    SUBSTITUTIONS_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Roster id, for example `sichuan-service`."""
+    region: _builtins.str
+    """Region id."""
+    @_builtins.property
+    def departments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of the departments that the roster serves."""
+
+    @_builtins.property
+    def contacts(self) -> _containers.RepeatedCompositeFieldContainer[Global___DutyContact]:
+        """The persons."""
+
+    @_builtins.property
+    def shifts(self) -> _containers.RepeatedCompositeFieldContainer[Global___DutyShift]:
+        """Shifts; no two of them have the same hours."""
+
+    @_builtins.property
+    def substitutions(self) -> _containers.RepeatedCompositeFieldContainer[Global___DutySubstitution]:
+        """Absences of persons, with their substitutes."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        region: _builtins.str = ...,
+        departments: _abc.Iterable[_builtins.str] | None = ...,
+        contacts: _abc.Iterable[Global___DutyContact] | None = ...,
+        shifts: _abc.Iterable[Global___DutyShift] | None = ...,
+        substitutions: _abc.Iterable[Global___DutySubstitution] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contacts", b"contacts", "departments", b"departments", "id", b"id", "region", b"region", "shifts", b"shifts", "substitutions", b"substitutions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DutyRoster: _TypeAlias = DutyRoster  # noqa: Y015
+
+@_typing.final
+class DutyShift(_message.Message):
+    """Hours that persons of a roster cover in turns of one week."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOURS_FIELD_NUMBER: _builtins.int
+    STAFF_IDS_FIELD_NUMBER: _builtins.int
+    FIRST_DATE_FIELD_NUMBER: _builtins.int
+    first_date: _builtins.str
+    """First day of a turn of the first person, as YYYY-MM-DD. A turn begins at 00:00."""
+    @_builtins.property
+    def hours(self) -> _containers.RepeatedCompositeFieldContainer[Global___OpeningHours]:
+        """The hours, in the region's time zone; empty means day and night. A night is two entries: up to 24:00, and from
+        00:00 on.
+        """
+
+    @_builtins.property
+    def staff_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Staff ids in the sequence of their turns."""
+
+    def __init__(
+        self,
+        *,
+        hours: _abc.Iterable[Global___OpeningHours] | None = ...,
+        staff_ids: _abc.Iterable[_builtins.str] | None = ...,
+        first_date: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_date", b"first_date", "hours", b"hours", "staff_ids", b"staff_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DutyShift: _TypeAlias = DutyShift  # noqa: Y015
+
+@_typing.final
+class DutySubstitution(_message.Message):
+    """Absence of a person of a roster."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STAFF_ID_FIELD_NUMBER: _builtins.int
+    SUBSTITUTE_FIELD_NUMBER: _builtins.int
+    FIRST_DATE_FIELD_NUMBER: _builtins.int
+    LAST_DATE_FIELD_NUMBER: _builtins.int
+    staff_id: _builtins.str
+    """Staff id of the absent person."""
+    substitute: _builtins.str
+    """Staff id of the person who takes the turns."""
+    first_date: _builtins.str
+    """First day, as YYYY-MM-DD."""
+    last_date: _builtins.str
+    """Last day, as YYYY-MM-DD."""
+    def __init__(
+        self,
+        *,
+        staff_id: _builtins.str = ...,
+        substitute: _builtins.str = ...,
+        first_date: _builtins.str = ...,
+        last_date: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_date", b"first_date", "last_date", b"last_date", "staff_id", b"staff_id", "substitute", b"substitute"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DutySubstitution: _TypeAlias = DutySubstitution  # noqa: Y015
+
+@_typing.final
+class ResponsibleParty(_message.Message):
+    """A party of a matter."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """Region id; empty for the region that has the matter."""
+    department: _builtins.str
+    """Department code; empty for the department that has the matter."""
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        department: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["department", b"department", "region", b"region"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResponsibleParty: _TypeAlias = ResponsibleParty  # noqa: Y015
+
+@_typing.final
+class Responsibility(_message.Message):
+    """Row of the matrix of responsibility."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MATTER_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    LEAD_FIELD_NUMBER: _builtins.int
+    HELPERS_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    matter: _builtins.str
+    """Matter, for example `case-without-owner`."""
+    @_builtins.property
+    def name(self) -> _types_pb2.LocalizedText:
+        """Display name."""
+
+    @_builtins.property
+    def lead(self) -> Global___ResponsibleParty:
+        """The party that leads."""
+
+    @_builtins.property
+    def helpers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ResponsibleParty]:
+        """Parties that help."""
+
+    @_builtins.property
+    def limit(self) -> Global___TimeLimit:
+        """Time in which the lead acts."""
+
+    def __init__(
+        self,
+        *,
+        matter: _builtins.str = ...,
+        name: _types_pb2.LocalizedText | None = ...,
+        lead: Global___ResponsibleParty | None = ...,
+        helpers: _abc.Iterable[Global___ResponsibleParty] | None = ...,
+        limit: Global___TimeLimit | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lead", b"lead", "limit", b"limit", "name", b"name"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["helpers", b"helpers", "lead", b"lead", "limit", b"limit", "matter", b"matter", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Responsibility: _TypeAlias = Responsibility  # noqa: Y015
 
 @_typing.final
 class RetentionRule(_message.Message):

@@ -441,6 +441,40 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """No action needed: the envelope was acted on once."""
     REASON_ENVELOPE_EXPIRED: _Reason.ValueType  # 270
     """Send a new request if it is still needed."""
+    REASON_ISSUE_NOT_FOUND: _Reason.ValueType  # 420
+    """Call the region that opened the issue, owns it or helps with it."""
+    REASON_ISSUE_NOT_RESPONSIBLE: _Reason.ValueType  # 421
+    """Leave this step to staff of that region, on their own node."""
+    REASON_ISSUE_STATE_FORBIDS: _Reason.ValueType  # 422
+    """Check the state of the issue, and choose a step that it allows."""
+    REASON_ISSUE_ACTION_NOT_FOUND: _Reason.ValueType  # 423
+    """Choose an open action of the issue."""
+    REASON_ISSUE_ACTIONS_OPEN: _Reason.ValueType  # 424
+    """Have the regions finish these actions first."""
+    REASON_BULLETIN_NOT_FOUND: _Reason.ValueType  # 430
+    """Call a region to which it is addressed, or the region that published it."""
+    REASON_BULLETIN_NOT_PUBLISHED_HERE: _Reason.ValueType  # 431
+    """Leave this to staff of that region, on their own node."""
+    REASON_DIFFERENCE_NOT_FOUND: _Reason.ValueType  # 440
+    """List the open differences and take a serial from there."""
+    REASON_REPAIR_NOT_FOUND: _Reason.ValueType  # 441
+    """Check the id."""
+    REASON_REPAIR_STATE_FORBIDS: _Reason.ValueType  # 442
+    """Wait for the end of that repair and for the next comparison, or reject it."""
+    REASON_REPAIR_NOT_RESPONSIBLE: _Reason.ValueType  # 443
+    """Have staff of that region decide."""
+    REASON_REPAIR_IMPOSSIBLE: _Reason.ValueType  # 444
+    """Choose another act, or another acting region."""
+    REASON_SURVEY_NOT_FOUND: _Reason.ValueType  # 470
+    """Check the token of the invitation, or the survey id."""
+    REASON_SURVEY_ANSWERED: _Reason.ValueType  # 471
+    """No action needed: the first answer counts."""
+    REASON_SURVEY_EXPIRED: _Reason.ValueType  # 472
+    """No action possible: the time for an answer has passed."""
+    REASON_SURVEY_OCCASION_MISSING: _Reason.ValueType  # 473
+    """Name an order, complaint or fault that this region took in, after its end."""
+    REASON_SURVEY_FOLLOW_UP_MISSING: _Reason.ValueType  # 474
+    """List the open follow-ups by SurveyService.ListSurveyFollowUps."""
     REASON_BUSINESS_IS_JOINT: _Reason.ValueType  # 400
     """Submit it by JointOrderService."""
     REASON_BUSINESS_NOT_JOINT: _Reason.ValueType  # 401
@@ -883,6 +917,40 @@ REASON_ENVELOPE_CONTENT_DESTROYED: Reason.ValueType  # 269
 """No action needed: the envelope was acted on once."""
 REASON_ENVELOPE_EXPIRED: Reason.ValueType  # 270
 """Send a new request if it is still needed."""
+REASON_ISSUE_NOT_FOUND: Reason.ValueType  # 420
+"""Call the region that opened the issue, owns it or helps with it."""
+REASON_ISSUE_NOT_RESPONSIBLE: Reason.ValueType  # 421
+"""Leave this step to staff of that region, on their own node."""
+REASON_ISSUE_STATE_FORBIDS: Reason.ValueType  # 422
+"""Check the state of the issue, and choose a step that it allows."""
+REASON_ISSUE_ACTION_NOT_FOUND: Reason.ValueType  # 423
+"""Choose an open action of the issue."""
+REASON_ISSUE_ACTIONS_OPEN: Reason.ValueType  # 424
+"""Have the regions finish these actions first."""
+REASON_BULLETIN_NOT_FOUND: Reason.ValueType  # 430
+"""Call a region to which it is addressed, or the region that published it."""
+REASON_BULLETIN_NOT_PUBLISHED_HERE: Reason.ValueType  # 431
+"""Leave this to staff of that region, on their own node."""
+REASON_DIFFERENCE_NOT_FOUND: Reason.ValueType  # 440
+"""List the open differences and take a serial from there."""
+REASON_REPAIR_NOT_FOUND: Reason.ValueType  # 441
+"""Check the id."""
+REASON_REPAIR_STATE_FORBIDS: Reason.ValueType  # 442
+"""Wait for the end of that repair and for the next comparison, or reject it."""
+REASON_REPAIR_NOT_RESPONSIBLE: Reason.ValueType  # 443
+"""Have staff of that region decide."""
+REASON_REPAIR_IMPOSSIBLE: Reason.ValueType  # 444
+"""Choose another act, or another acting region."""
+REASON_SURVEY_NOT_FOUND: Reason.ValueType  # 470
+"""Check the token of the invitation, or the survey id."""
+REASON_SURVEY_ANSWERED: Reason.ValueType  # 471
+"""No action needed: the first answer counts."""
+REASON_SURVEY_EXPIRED: Reason.ValueType  # 472
+"""No action possible: the time for an answer has passed."""
+REASON_SURVEY_OCCASION_MISSING: Reason.ValueType  # 473
+"""Name an order, complaint or fault that this region took in, after its end."""
+REASON_SURVEY_FOLLOW_UP_MISSING: Reason.ValueType  # 474
+"""List the open follow-ups by SurveyService.ListSurveyFollowUps."""
 REASON_BUSINESS_IS_JOINT: Reason.ValueType  # 400
 """Submit it by JointOrderService."""
 REASON_BUSINESS_NOT_JOINT: Reason.ValueType  # 401
