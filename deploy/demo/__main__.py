@@ -17,6 +17,7 @@ from deploy.demo import (
     chapters,
     ending,
     everything,
+    leased_line,
     left_running,
     limits,
     opening,
@@ -47,6 +48,7 @@ _BUSINESS: tuple[_Chapter, ...] = (
     limits.what_stays_at_home,
     chapters.by_another_clock,
     outage.killed_and_back,
+    leased_line.three_regions_one_line,
 )
 _ENDING: tuple[_Chapter, ...] = (outage.whole_chain, records.every_chain, ending.all_orders, ending.one_journey)
 
