@@ -22,6 +22,7 @@ from deploy.demo import (
     limits,
     opening,
     outage,
+    reconciled,
     records,
     redundancy,
 )
@@ -49,6 +50,7 @@ _BUSINESS: tuple[_Chapter, ...] = (
     chapters.by_another_clock,
     outage.killed_and_back,
     leased_line.three_regions_one_line,
+    reconciled.two_books_one_truth,
 )
 _ENDING: tuple[_Chapter, ...] = (outage.whole_chain, records.every_chain, ending.all_orders, ending.one_journey)
 
