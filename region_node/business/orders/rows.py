@@ -66,7 +66,16 @@ ORDER_RECORDS = Records(
     key="order_id",
     dated="create_time",
     fixed=("order_id", "origin_region", "operator", "business", "number", "create_time", "is_sealed"),
-    changing=("home_region", "state", "version", "awaiting", "due_time"),
+    changing=(
+        "home_region",
+        "state",
+        "version",
+        "awaiting",
+        "due_time",
+        "completion_time",
+        "is_late",
+        "is_returned",
+    ),
     message=Order,
     row=OrderRow,
     subject=order_subject,
@@ -212,6 +221,19 @@ def _changing(order: Order) -> dict[str, Value]:
         "state": order.state,
         "version": order.version,
         "awaiting": order.awaiting.party,
+        **_completion(order),
+    }
+
+
+def _completion(order: Order) -> dict[str, Value]:
+    """The columns that only a completed order has."""
+    if order.state != COMPLETED or not order.HasField("completion_time"):
+        return dict.fromkeys(("completion_time", "is_late", "is_returned"))
+    completed, promised = from_timestamp(order.completion_time), from_timestamp(order.expected_completion_time)
+    return {
+        "completion_time": to_microseconds(completed),
+        "is_late": int(completed > promised),
+        "is_returned": int(any(change.reason == rules.RETURNED for change in order.state_changes)),
     }
 
 
