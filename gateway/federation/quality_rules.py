@@ -1,16 +1,17 @@
-"""Rules for the figures of quality. Pure."""
+"""Rules for the figures of quality and the criteria of supervision. Pure."""
 
 import math
 from collections.abc import Iterator
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.quality_pb2 import (
+    SampledKind,
     ScorecardDefinition,
     ScorecardDirection,
     ScorecardFigure,
     ScorecardUnit,
 )
-from gateway.federation.checks import enum_name, enum_problems, text_problems, twice
+from gateway.federation.checks import code_problems, enum_name, enum_problems, text_problems, twice
 
 _Figures = ScorecardFigure
 _UNITS = {
@@ -29,13 +30,21 @@ _RANGES = {
 
 
 def quality_problems(configuration: Configuration) -> Iterator[str]:
-    """Problems in the figures of quality, each with its path."""
+    """Problems in the figures of quality and in the criteria of supervision, each with its path."""
     figures = configuration.quality.figures
     numbers = [each.figure for each in figures]
     yield from enum_problems("quality.figures", ScorecardFigure.DESCRIPTOR, sorted(set(numbers)))
     yield from twice("quality.figures", (enum_name(ScorecardFigure.DESCRIPTOR, number) for number in numbers))
     for each in figures:
         yield from _figure_problems(f"quality.figures[{enum_name(ScorecardFigure.DESCRIPTOR, each.figure)}]", each)
+    yield from twice("quality.criteria", (each.code for each in configuration.quality.criteria))
+    for criterion in configuration.quality.criteria:
+        path = f"quality.criteria[{criterion.code}]"
+        yield from code_problems(f"{path}.code", criterion.code)
+        yield from text_problems(f"{path}.name", criterion.name)
+        if not criterion.kinds:
+            yield f"{path}.kinds: there is none"
+        yield from enum_problems(f"{path}.kinds", SampledKind.DESCRIPTOR, criterion.kinds)
 
 
 def _figure_problems(path: str, each: ScorecardDefinition) -> Iterator[str]:

@@ -45,3 +45,28 @@ async def test_a_month_in_other_words_is_refused_before_anybody_is_asked(federat
     asked = ("quality", "show", "--month", "June")
     ended = await run_command("coordinator.cli.main", *asked, environment=as_administrator(federation))
     assert (ended.code, "YYYY-MM" in ended.err) == (2, True), ended.err
+
+
+@pytest.mark.files
+async def test_staff_draw_a_sample_once_and_judge_it(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    order = await guangdong.order("PAY", await sichuan.new_customer(), amount="700")
+    await guangdong.reaches(order.id, OrderState.ORDER_STATE_COMPLETED)
+    month = f"{federation.clock.now().astimezone(CHINA):%Y-%m}"
+    staff = as_caller(federation, "sichuan", "staff/wang")
+
+    async def said(*words: str) -> str:
+        ended = await run_command("region_node.cli.main", "quality", "samples", *words, environment=staff)
+        assert ended.code == 0, ended.err
+        return ended.out
+
+    draw = ("draw", "--month", month, "--kind", "orders", "--size", "500", "--request-id", "R-1", "--json")
+    sample = json.loads(await said(*draw))
+    assert json.loads(await said(*draw)) == sample
+    assert order.id in [each["id"] for each in sample["records"]]
+    assert order.id in await said("judge", sample["id"], order.id, "--failed", "DOCUMENTS_COMPLETE")
+    assert "DOCUMENTS_COMPLETE" in await said("show", sample["id"])
+    assert sample["id"] in await said("list")
+    audited = federation.database("sichuan").rows("SELECT action FROM audit WHERE actor LIKE '%staff/wang'")
+    assert {("DrawSample",), ("JudgeSampledRecord",)} <= set(audited)

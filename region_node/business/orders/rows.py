@@ -6,6 +6,7 @@ The origin region is the origin of an order, the home region of its customer own
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -147,6 +148,32 @@ def update_order(tx: Transaction, order: Order, now: datetime) -> None:
     if order.state == COMPLETED and before["state"] != COMPLETED:
         note_completed(tx, order, now)
     _note_event(tx, order, now)
+
+
+class CompletedOrder(NamedTuple):
+    """The plain columns of a completed order."""
+
+    order_id: str
+    business: str
+    completion_time: int
+
+
+def completed_page(tx: Transaction, home: str, end: int, after: tuple[int, str], limit: int) -> list[CompletedOrder]:
+    """At most `limit` orders of a home region, completed before `end`, in order, without those of erased customers.
+
+    Times in microseconds. `after` is the completion and the id of the previous page's last one.
+    """
+    return tx.all(
+        CompletedOrder,
+        "SELECT order_id, business, completion_time FROM orders WHERE home_region = :home AND erased = 0"
+        " AND completion_time >= :time AND completion_time < :end AND (completion_time, order_id) > (:time, :name)"
+        " ORDER BY completion_time, order_id LIMIT :limit",
+        home=home,
+        time=after[0],
+        name=after[1],
+        end=end,
+        limit=limit,
+    )
 
 
 @prints_masked(number=masked_number)

@@ -47,6 +47,9 @@ class Counted:
     """Answers from which on marks may be published."""
     records_compared: int = 0
     records_different: int = 0
+    records_judged: int = 0
+    """Of the supervision samples."""
+    records_passed: int = 0
 
 
 def measured(figure: Number, counted: Counted) -> MeasuredFigure:
@@ -119,4 +122,5 @@ _MEASURES: Mapping[Number, Callable[[Counted], MeasuredFigure]] = {
     ScorecardFigure.SCORECARD_FIGURE_NETWORK_AVAILABILITY: _availability,
     ScorecardFigure.SCORECARD_FIGURE_SATISFACTION: _satisfaction,
     ScorecardFigure.SCORECARD_FIGURE_RECONCILIATION_DIFFERENCES: _differences,
+    ScorecardFigure.SCORECARD_FIGURE_SAMPLES_PASSED: lambda each: _share(each.records_passed, each.records_judged),
 }

@@ -14,6 +14,7 @@ from region_node.business.reconciliation.rows import compared_in
 from region_node.care.complaints.figure_rows import count_customers, counted_page
 from region_node.care.complaints.figures import Tally
 from region_node.care.quality.figures import Counted, measured
+from region_node.care.quality.sample_rows import judged_in
 from region_node.care.surveys.rows import counts_between
 from region_node.care.surveys.rules import find_policy
 from region_node.network.agreements import rules as agreements
@@ -43,6 +44,7 @@ def _counted(tx: Transaction, context: RegionContext, month: Month, now: datetim
     service_time, downtime = _availability(tx, context, span, now)
     policy = find_policy(context.federation, context.region)
     records, differences = compared_in(tx, month.name)
+    judged, passed = judged_in(tx, month.name)
     return Counted(
         orders=orders.completed,
         orders_in_time=orders.in_time,
@@ -59,6 +61,8 @@ def _counted(tx: Transaction, context: RegionContext, month: Month, now: datetim
         smallest_group=policy.smallest_group if policy is not None else 1,
         records_compared=records,
         records_different=differences,
+        records_judged=judged,
+        records_passed=passed,
     )
 
 

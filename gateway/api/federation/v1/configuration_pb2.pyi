@@ -90,6 +90,8 @@ class _DataClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataClass.V
     """Surveys of customers, with their answers. Counts of marks stay."""
     DATA_CLASS_JOINT_ORDERS: _DataClass.ValueType  # 56
     """Joint orders in a final state, with their items."""
+    DATA_CLASS_QUALITY_SAMPLES: _DataClass.ValueType  # 61
+    """Supervision samples, with their judgements."""
 
 class DataClass(_DataClass, metaclass=_DataClassEnumTypeWrapper):
     """A class of records that a region keeps for the period of a rule."""
@@ -154,6 +156,8 @@ DATA_CLASS_SURVEYS: DataClass.ValueType  # 60
 """Surveys of customers, with their answers. Counts of marks stay."""
 DATA_CLASS_JOINT_ORDERS: DataClass.ValueType  # 56
 """Joint orders in a final state, with their items."""
+DATA_CLASS_QUALITY_SAMPLES: DataClass.ValueType  # 61
+"""Supervision samples, with their judgements."""
 Global___DataClass: _TypeAlias = DataClass  # noqa: Y015
 
 class _RetentionStart:

@@ -25,26 +25,30 @@ _sym_db = _symbol_database.Default()
 from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'gateway/api/federation/v1/quality.proto\x12\x19gateway.api.federation.v1\x1a gateway/api/types/v1/types.proto\"J\n\x07Quality\x12?\n\x07\x66igures\x18\x01 \x03(\x0b\x32..gateway.api.federation.v1.ScorecardDefinition\"\xce\x03\n\x13ScorecardDefinition\x12:\n\x06\x66igure\x18\x01 \x01(\x0e\x32*.gateway.api.federation.v1.ScorecardFigure\x12\x31\n\x04name\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x36\n\tnumerator\x18\x03 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x38\n\x0b\x64\x65nominator\x18\x04 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x36\n\x04unit\x18\x05 \x01(\x0e\x32(.gateway.api.federation.v1.ScorecardUnit\x12@\n\tdirection\x18\x06 \x01(\x0e\x32-.gateway.api.federation.v1.ScorecardDirection\x12:\n\x06target\x18\x07 \x01(\x0b\x32*.gateway.api.federation.v1.ScorecardTarget\x12\x0e\n\x06source\x18\x08 \x01(\t\x12\x10\n\x08verified\x18\t \x01(\x08\"B\n\x0fScorecardTarget\x12\r\n\x05value\x18\x01 \x01(\x01\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x10\n\x08verified\x18\x03 \x01(\x08*\xf1\x03\n\x0fScorecardFigure\x12 \n\x1cSCORECARD_FIGURE_UNSPECIFIED\x10\x00\x12#\n\x1fSCORECARD_FIGURE_ORDERS_IN_TIME\x10\x01\x12%\n!SCORECARD_FIGURE_FIRST_TIME_RIGHT\x10\x02\x12+\n\'SCORECARD_FIGURE_COMPLAINTS_PER_MILLION\x10\x03\x12\'\n#SCORECARD_FIGURE_COMPLAINTS_IN_TIME\x10\x04\x12(\n$SCORECARD_FIGURE_COMPLAINTS_REPEATED\x10\x05\x12\'\n#SCORECARD_FIGURE_REPAIR_TIME_MEDIAN\x10\x06\x12#\n\x1fSCORECARD_FIGURE_REPAIR_TIME_80\x10\x07\x12#\n\x1fSCORECARD_FIGURE_REPAIR_TIME_95\x10\x08\x12)\n%SCORECARD_FIGURE_NETWORK_AVAILABILITY\x10\t\x12!\n\x1dSCORECARD_FIGURE_SATISFACTION\x10\n\x12/\n+SCORECARD_FIGURE_RECONCILIATION_DIFFERENCES\x10\x0b*\x9c\x01\n\rScorecardUnit\x12\x1e\n\x1aSCORECARD_UNIT_UNSPECIFIED\x10\x00\x12\x18\n\x14SCORECARD_UNIT_SHARE\x10\x01\x12\x1e\n\x1aSCORECARD_UNIT_PER_MILLION\x10\x02\x12\x18\n\x14SCORECARD_UNIT_HOURS\x10\x03\x12\x17\n\x13SCORECARD_UNIT_MARK\x10\x04*x\n\x12ScorecardDirection\x12#\n\x1fSCORECARD_DIRECTION_UNSPECIFIED\x10\x00\x12\x1e\n\x1aSCORECARD_DIRECTION_HIGHER\x10\x01\x12\x1d\n\x19SCORECARD_DIRECTION_LOWER\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'gateway/api/federation/v1/quality.proto\x12\x19gateway.api.federation.v1\x1a gateway/api/types/v1/types.proto\"\x8d\x01\n\x07Quality\x12?\n\x07\x66igures\x18\x01 \x03(\x0b\x32..gateway.api.federation.v1.ScorecardDefinition\x12\x41\n\x08\x63riteria\x18\x02 \x03(\x0b\x32/.gateway.api.federation.v1.SupervisionCriterion\"\x8e\x01\n\x14SupervisionCriterion\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x31\n\x04name\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x35\n\x05kinds\x18\x03 \x03(\x0e\x32&.gateway.api.federation.v1.SampledKind\"\xce\x03\n\x13ScorecardDefinition\x12:\n\x06\x66igure\x18\x01 \x01(\x0e\x32*.gateway.api.federation.v1.ScorecardFigure\x12\x31\n\x04name\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x36\n\tnumerator\x18\x03 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x38\n\x0b\x64\x65nominator\x18\x04 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x36\n\x04unit\x18\x05 \x01(\x0e\x32(.gateway.api.federation.v1.ScorecardUnit\x12@\n\tdirection\x18\x06 \x01(\x0e\x32-.gateway.api.federation.v1.ScorecardDirection\x12:\n\x06target\x18\x07 \x01(\x0b\x32*.gateway.api.federation.v1.ScorecardTarget\x12\x0e\n\x06source\x18\x08 \x01(\t\x12\x10\n\x08verified\x18\t \x01(\x08\"B\n\x0fScorecardTarget\x12\r\n\x05value\x18\x01 \x01(\x01\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x10\n\x08verified\x18\x03 \x01(\x08*a\n\x0bSampledKind\x12\x1c\n\x18SAMPLED_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13SAMPLED_KIND_ORDERS\x10\x01\x12\x1b\n\x17SAMPLED_KIND_COMPLAINTS\x10\x02*\x96\x04\n\x0fScorecardFigure\x12 \n\x1cSCORECARD_FIGURE_UNSPECIFIED\x10\x00\x12#\n\x1fSCORECARD_FIGURE_ORDERS_IN_TIME\x10\x01\x12%\n!SCORECARD_FIGURE_FIRST_TIME_RIGHT\x10\x02\x12+\n\'SCORECARD_FIGURE_COMPLAINTS_PER_MILLION\x10\x03\x12\'\n#SCORECARD_FIGURE_COMPLAINTS_IN_TIME\x10\x04\x12(\n$SCORECARD_FIGURE_COMPLAINTS_REPEATED\x10\x05\x12\'\n#SCORECARD_FIGURE_REPAIR_TIME_MEDIAN\x10\x06\x12#\n\x1fSCORECARD_FIGURE_REPAIR_TIME_80\x10\x07\x12#\n\x1fSCORECARD_FIGURE_REPAIR_TIME_95\x10\x08\x12)\n%SCORECARD_FIGURE_NETWORK_AVAILABILITY\x10\t\x12!\n\x1dSCORECARD_FIGURE_SATISFACTION\x10\n\x12/\n+SCORECARD_FIGURE_RECONCILIATION_DIFFERENCES\x10\x0b\x12#\n\x1fSCORECARD_FIGURE_SAMPLES_PASSED\x10\x0c*\x9c\x01\n\rScorecardUnit\x12\x1e\n\x1aSCORECARD_UNIT_UNSPECIFIED\x10\x00\x12\x18\n\x14SCORECARD_UNIT_SHARE\x10\x01\x12\x1e\n\x1aSCORECARD_UNIT_PER_MILLION\x10\x02\x12\x18\n\x14SCORECARD_UNIT_HOURS\x10\x03\x12\x17\n\x13SCORECARD_UNIT_MARK\x10\x04*x\n\x12ScorecardDirection\x12#\n\x1fSCORECARD_DIRECTION_UNSPECIFIED\x10\x00\x12\x1e\n\x1aSCORECARD_DIRECTION_HIGHER\x10\x01\x12\x1d\n\x19SCORECARD_DIRECTION_LOWER\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.federation.v1.quality_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SCORECARDFIGURE']._serialized_start=714
-  _globals['_SCORECARDFIGURE']._serialized_end=1211
-  _globals['_SCORECARDUNIT']._serialized_start=1214
-  _globals['_SCORECARDUNIT']._serialized_end=1370
-  _globals['_SCORECARDDIRECTION']._serialized_start=1372
-  _globals['_SCORECARDDIRECTION']._serialized_end=1492
-  _globals['_QUALITY']._serialized_start=104
-  _globals['_QUALITY']._serialized_end=178
-  _globals['_SCORECARDDEFINITION']._serialized_start=181
-  _globals['_SCORECARDDEFINITION']._serialized_end=643
-  _globals['_SCORECARDTARGET']._serialized_start=645
-  _globals['_SCORECARDTARGET']._serialized_end=711
+  _globals['_SAMPLEDKIND']._serialized_start=926
+  _globals['_SAMPLEDKIND']._serialized_end=1023
+  _globals['_SCORECARDFIGURE']._serialized_start=1026
+  _globals['_SCORECARDFIGURE']._serialized_end=1560
+  _globals['_SCORECARDUNIT']._serialized_start=1563
+  _globals['_SCORECARDUNIT']._serialized_end=1719
+  _globals['_SCORECARDDIRECTION']._serialized_start=1721
+  _globals['_SCORECARDDIRECTION']._serialized_end=1841
+  _globals['_QUALITY']._serialized_start=105
+  _globals['_QUALITY']._serialized_end=246
+  _globals['_SUPERVISIONCRITERION']._serialized_start=249
+  _globals['_SUPERVISIONCRITERION']._serialized_end=391
+  _globals['_SCORECARDDEFINITION']._serialized_start=394
+  _globals['_SCORECARDDEFINITION']._serialized_end=856
+  _globals['_SCORECARDTARGET']._serialized_start=858
+  _globals['_SCORECARDTARGET']._serialized_end=924
 # @@protoc_insertion_point(module_scope)
 
-for _enum in (ScorecardFigure, ScorecardUnit, ScorecardDirection,):
+for _enum in (SampledKind, ScorecardFigure, ScorecardUnit, ScorecardDirection,):
     _enum.__dict__.update(_enum.items())

@@ -20,6 +20,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _SampledKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SampledKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SampledKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SAMPLED_KIND_UNSPECIFIED: _SampledKind.ValueType  # 0
+    """Never valid."""
+    SAMPLED_KIND_ORDERS: _SampledKind.ValueType  # 1
+    """Orders that the home region completed in the month, by business."""
+    SAMPLED_KIND_COMPLAINTS: _SampledKind.ValueType  # 2
+    """Complaints filed in the month that the region owns and has resolved, by category."""
+
+class SampledKind(_SampledKind, metaclass=_SampledKindEnumTypeWrapper):
+    """A kind of record that supervisors sample."""
+
+SAMPLED_KIND_UNSPECIFIED: SampledKind.ValueType  # 0
+"""Never valid."""
+SAMPLED_KIND_ORDERS: SampledKind.ValueType  # 1
+"""Orders that the home region completed in the month, by business."""
+SAMPLED_KIND_COMPLAINTS: SampledKind.ValueType  # 2
+"""Complaints filed in the month that the region owns and has resolved, by category."""
+Global___SampledKind: _TypeAlias = SampledKind  # noqa: Y015
+
 class _ScorecardFigure:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -52,6 +76,8 @@ class _ScorecardFigureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Score
     """Mean mark for the handling of the business, 1 to 5, by customers of the region invited to a survey in the month."""
     SCORECARD_FIGURE_RECONCILIATION_DIFFERENCES: _ScorecardFigure.ValueType  # 11
     """Share of the records compared with other regions that differed."""
+    SCORECARD_FIGURE_SAMPLES_PASSED: _ScorecardFigure.ValueType  # 12
+    """Share of the judged records that meet every criterion, of the supervision samples of the month."""
 
 class ScorecardFigure(_ScorecardFigure, metaclass=_ScorecardFigureEnumTypeWrapper):
     """A figure of the scorecard. The node counts it by its value; a change of the counting takes another value."""
@@ -82,6 +108,8 @@ SCORECARD_FIGURE_SATISFACTION: ScorecardFigure.ValueType  # 10
 """Mean mark for the handling of the business, 1 to 5, by customers of the region invited to a survey in the month."""
 SCORECARD_FIGURE_RECONCILIATION_DIFFERENCES: ScorecardFigure.ValueType  # 11
 """Share of the records compared with other regions that differed."""
+SCORECARD_FIGURE_SAMPLES_PASSED: ScorecardFigure.ValueType  # 12
+"""Share of the judged records that meet every criterion, of the supervision samples of the month."""
 Global___ScorecardFigure: _TypeAlias = ScorecardFigure  # noqa: Y015
 
 class _ScorecardUnit:
@@ -147,22 +175,62 @@ class Quality(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     FIGURES_FIELD_NUMBER: _builtins.int
+    CRITERIA_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def figures(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScorecardDefinition]:
         """Figures of the scorecard, in the order in which it shows them."""
+
+    @_builtins.property
+    def criteria(self) -> _containers.RepeatedCompositeFieldContainer[Global___SupervisionCriterion]:
+        """Criteria by which supervisors judge sampled records."""
 
     def __init__(
         self,
         *,
         figures: _abc.Iterable[Global___ScorecardDefinition] | None = ...,
+        criteria: _abc.Iterable[Global___SupervisionCriterion] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["figures", b"figures"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["criteria", b"criteria", "figures", b"figures"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Quality: _TypeAlias = Quality  # noqa: Y015
+
+@_typing.final
+class SupervisionCriterion(_message.Message):
+    """A criterion of supervision (specification 1.4.2). A code never changes its meaning."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """Code."""
+    @_builtins.property
+    def name(self) -> _types_pb2.LocalizedText:
+        """Name, as a statement that is true for good work."""
+
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___SampledKind.ValueType]:
+        """Kinds of records to which it applies."""
+
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        name: _types_pb2.LocalizedText | None = ...,
+        kinds: _abc.Iterable[Global___SampledKind.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "kinds", b"kinds", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SupervisionCriterion: _TypeAlias = SupervisionCriterion  # noqa: Y015
 
 @_typing.final
 class ScorecardDefinition(_message.Message):

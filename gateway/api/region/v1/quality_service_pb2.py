@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from gateway.api.federation.v1 import quality_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_quality__pb2
 from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gateway/api/region/v1/quality_service.proto\x12\x15gateway.api.region.v1\x1a\'gateway/api/federation/v1/quality.proto\x1a!gateway/api/types/v1/access.proto\"b\n\tScorecard\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\r\n\x05month\x18\x02 \x01(\t\x12\x36\n\x07\x66igures\x18\x03 \x03(\x0b\x32%.gateway.api.region.v1.MeasuredFigure\"\xc8\x01\n\x0eMeasuredFigure\x12:\n\x06\x66igure\x18\x01 \x01(\x0e\x32*.gateway.api.federation.v1.ScorecardFigure\x12\x11\n\tnumerator\x18\x02 \x01(\x04\x12\x13\n\x0b\x64\x65nominator\x18\x03 \x01(\x04\x12\x12\n\x05value\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03low\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x04high\x18\x06 \x01(\x01H\x02\x88\x01\x01\x42\x08\n\x06_valueB\x06\n\x04_lowB\x07\n\x05_high\"$\n\x13GetScorecardRequest\x12\r\n\x05month\x18\x01 \x01(\t\"\x90\x01\n\x14GetScorecardResponse\x12\x33\n\tscorecard\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Scorecard\x12\x43\n\x0b\x64\x65\x66initions\x18\x02 \x03(\x0b\x32..gateway.api.federation.v1.ScorecardDefinition2\x84\x01\n\x0eQualityService\x12r\n\x0cGetScorecard\x12*.gateway.api.region.v1.GetScorecardRequest\x1a+.gateway.api.region.v1.GetScorecardResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x03\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gateway/api/region/v1/quality_service.proto\x12\x15gateway.api.region.v1\x1a\'gateway/api/federation/v1/quality.proto\x1a!gateway/api/types/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf5\x01\n\x06Sample\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05month\x18\x02 \x01(\t\x12\x34\n\x04kind\x18\x03 \x01(\x0e\x32&.gateway.api.federation.v1.SampledKind\x12\x0c\n\x04seed\x18\x04 \x01(\t\x12\x12\n\npopulation\x18\x05 \x01(\x04\x12\x10\n\x08staff_id\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x07records\x18\x08 \x03(\x0b\x32$.gateway.api.region.v1.SampledRecord\"\x84\x01\n\rSampledRecord\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07stratum\x18\x02 \x01(\t\x12\x17\n\x0f\x66\x61iled_criteria\x18\x03 \x03(\t\x12\r\n\x05judge\x18\x04 \x01(\t\x12.\n\njudge_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x88\x01\n\x11\x44rawSampleRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05month\x18\x02 \x01(\t\x12\x34\n\x04kind\x18\x03 \x01(\x0e\x32&.gateway.api.federation.v1.SampledKind\x12\x0c\n\x04size\x18\x04 \x01(\r\x12\x0c\n\x04seed\x18\x05 \x01(\t\"C\n\x12\x44rawSampleResponse\x12-\n\x06sample\x18\x01 \x01(\x0b\x32\x1d.gateway.api.region.v1.Sample\"N\n\x12ListSamplesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x11\n\tsample_id\x18\x03 \x01(\t\"^\n\x13ListSamplesResponse\x12.\n\x07samples\x18\x01 \x03(\x0b\x32\x1d.gateway.api.region.v1.Sample\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"Z\n\x19JudgeSampledRecordRequest\x12\x11\n\tsample_id\x18\x01 \x01(\t\x12\x11\n\trecord_id\x18\x02 \x01(\t\x12\x17\n\x0f\x66\x61iled_criteria\x18\x03 \x03(\t\"K\n\x1aJudgeSampledRecordResponse\x12-\n\x06sample\x18\x01 \x01(\x0b\x32\x1d.gateway.api.region.v1.Sample\"b\n\tScorecard\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\r\n\x05month\x18\x02 \x01(\t\x12\x36\n\x07\x66igures\x18\x03 \x03(\x0b\x32%.gateway.api.region.v1.MeasuredFigure\"\xc8\x01\n\x0eMeasuredFigure\x12:\n\x06\x66igure\x18\x01 \x01(\x0e\x32*.gateway.api.federation.v1.ScorecardFigure\x12\x11\n\tnumerator\x18\x02 \x01(\x04\x12\x13\n\x0b\x64\x65nominator\x18\x03 \x01(\x04\x12\x12\n\x05value\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03low\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x04high\x18\x06 \x01(\x01H\x02\x88\x01\x01\x42\x08\n\x06_valueB\x06\n\x04_lowB\x07\n\x05_high\"$\n\x13GetScorecardRequest\x12\r\n\x05month\x18\x01 \x01(\t\"\x90\x01\n\x14GetScorecardResponse\x12\x33\n\tscorecard\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Scorecard\x12\x43\n\x0b\x64\x65\x66initions\x18\x02 \x03(\x0b\x32..gateway.api.federation.v1.ScorecardDefinition2\xe7\x03\n\x0eQualityService\x12r\n\x0cGetScorecard\x12*.gateway.api.region.v1.GetScorecardRequest\x1a+.gateway.api.region.v1.GetScorecardResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x03\x04\x12k\n\nDrawSample\x12(.gateway.api.region.v1.DrawSampleRequest\x1a).gateway.api.region.v1.DrawSampleResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12n\n\x0bListSamples\x12).gateway.api.region.v1.ListSamplesRequest\x1a*.gateway.api.region.v1.ListSamplesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12\x83\x01\n\x12JudgeSampledRecord\x12\x30.gateway.api.region.v1.JudgeSampledRecordRequest\x1a\x31.gateway.api.region.v1.JudgeSampledRecordResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,14 +36,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_QUALITYSERVICE'].methods_by_name['GetScorecard']._loaded_options = None
   _globals['_QUALITYSERVICE'].methods_by_name['GetScorecard']._serialized_options = b'\220\002\001\252\273\030\002\003\004'
-  _globals['_SCORECARD']._serialized_start=146
-  _globals['_SCORECARD']._serialized_end=244
-  _globals['_MEASUREDFIGURE']._serialized_start=247
-  _globals['_MEASUREDFIGURE']._serialized_end=447
-  _globals['_GETSCORECARDREQUEST']._serialized_start=449
-  _globals['_GETSCORECARDREQUEST']._serialized_end=485
-  _globals['_GETSCORECARDRESPONSE']._serialized_start=488
-  _globals['_GETSCORECARDRESPONSE']._serialized_end=632
-  _globals['_QUALITYSERVICE']._serialized_start=635
-  _globals['_QUALITYSERVICE']._serialized_end=767
+  _globals['_QUALITYSERVICE'].methods_by_name['DrawSample']._loaded_options = None
+  _globals['_QUALITYSERVICE'].methods_by_name['DrawSample']._serialized_options = b'\220\002\002\252\273\030\001\003'
+  _globals['_QUALITYSERVICE'].methods_by_name['ListSamples']._loaded_options = None
+  _globals['_QUALITYSERVICE'].methods_by_name['ListSamples']._serialized_options = b'\220\002\001\252\273\030\001\003'
+  _globals['_QUALITYSERVICE'].methods_by_name['JudgeSampledRecord']._loaded_options = None
+  _globals['_QUALITYSERVICE'].methods_by_name['JudgeSampledRecord']._serialized_options = b'\220\002\002\252\273\030\001\003'
+  _globals['_SAMPLE']._serialized_start=180
+  _globals['_SAMPLE']._serialized_end=425
+  _globals['_SAMPLEDRECORD']._serialized_start=428
+  _globals['_SAMPLEDRECORD']._serialized_end=560
+  _globals['_DRAWSAMPLEREQUEST']._serialized_start=563
+  _globals['_DRAWSAMPLEREQUEST']._serialized_end=699
+  _globals['_DRAWSAMPLERESPONSE']._serialized_start=701
+  _globals['_DRAWSAMPLERESPONSE']._serialized_end=768
+  _globals['_LISTSAMPLESREQUEST']._serialized_start=770
+  _globals['_LISTSAMPLESREQUEST']._serialized_end=848
+  _globals['_LISTSAMPLESRESPONSE']._serialized_start=850
+  _globals['_LISTSAMPLESRESPONSE']._serialized_end=944
+  _globals['_JUDGESAMPLEDRECORDREQUEST']._serialized_start=946
+  _globals['_JUDGESAMPLEDRECORDREQUEST']._serialized_end=1036
+  _globals['_JUDGESAMPLEDRECORDRESPONSE']._serialized_start=1038
+  _globals['_JUDGESAMPLEDRECORDRESPONSE']._serialized_end=1113
+  _globals['_SCORECARD']._serialized_start=1115
+  _globals['_SCORECARD']._serialized_end=1213
+  _globals['_MEASUREDFIGURE']._serialized_start=1216
+  _globals['_MEASUREDFIGURE']._serialized_end=1416
+  _globals['_GETSCORECARDREQUEST']._serialized_start=1418
+  _globals['_GETSCORECARDREQUEST']._serialized_end=1454
+  _globals['_GETSCORECARDRESPONSE']._serialized_start=1457
+  _globals['_GETSCORECARDRESPONSE']._serialized_end=1601
+  _globals['_QUALITYSERVICE']._serialized_start=1604
+  _globals['_QUALITYSERVICE']._serialized_end=2091
 # @@protoc_insertion_point(module_scope)

@@ -40,6 +40,21 @@ class QualityServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.GetScorecardRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.GetScorecardResponse.FromString,
                 _registered_method=True)
+        self.DrawSample = channel.unary_unary(
+                '/gateway.api.region.v1.QualityService/DrawSample',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.DrawSampleRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.DrawSampleResponse.FromString,
+                _registered_method=True)
+        self.ListSamples = channel.unary_unary(
+                '/gateway.api.region.v1.QualityService/ListSamples',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.ListSamplesRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.ListSamplesResponse.FromString,
+                _registered_method=True)
+        self.JudgeSampledRecord = channel.unary_unary(
+                '/gateway.api.region.v1.QualityService/JudgeSampledRecord',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.JudgeSampledRecordRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.JudgeSampledRecordResponse.FromString,
+                _registered_method=True)
 
 
 class QualityServiceServicer:
@@ -53,6 +68,29 @@ class QualityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DrawSample(self, request, context):
+        """Draws a random sample of the records handled in one month, stratified by business or category.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSamples(self, request, context):
+        """Lists samples with their items, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def JudgeSampledRecord(self, request, context):
+        """Judges one record of a sample. Staff who worked on the record are refused.
+
+        The same judgement again changes nothing; another judgement is refused.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_QualityServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +98,21 @@ def add_QualityServiceServicer_to_server(servicer, server):
                     servicer.GetScorecard,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.GetScorecardRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.GetScorecardResponse.SerializeToString,
+            ),
+            'DrawSample': grpc.unary_unary_rpc_method_handler(
+                    servicer.DrawSample,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.DrawSampleRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.DrawSampleResponse.SerializeToString,
+            ),
+            'ListSamples': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSamples,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.ListSamplesRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.ListSamplesResponse.SerializeToString,
+            ),
+            'JudgeSampledRecord': grpc.unary_unary_rpc_method_handler(
+                    servicer.JudgeSampledRecord,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.JudgeSampledRecordRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.JudgeSampledRecordResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +143,87 @@ class QualityService:
             '/gateway.api.region.v1.QualityService/GetScorecard',
             gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.GetScorecardRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.GetScorecardResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DrawSample(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.QualityService/DrawSample',
+            gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.DrawSampleRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.DrawSampleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSamples(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.QualityService/ListSamples',
+            gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.ListSamplesRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.ListSamplesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def JudgeSampledRecord(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.QualityService/JudgeSampledRecord',
+            gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.JudgeSampledRecordRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2.JudgeSampledRecordResponse.FromString,
             options,
             channel_credentials,
             insecure,
