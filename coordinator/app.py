@@ -19,6 +19,7 @@ from coordinator.network.service import PathService
 from coordinator.oversight.bulletin_service import BulletinService
 from coordinator.oversight.complaint_service import ComplaintOversightService
 from coordinator.oversight.issue_service import IssueService
+from coordinator.oversight.quality_service import QualityOversightService
 from coordinator.oversight.reconciliation_service import ReconciliationOversightService
 from coordinator.oversight.region_queries import Regions
 from coordinator.oversight.service import OrderOversightService
@@ -47,6 +48,7 @@ from gateway.api.coordinator.v1 import (
     path_service_pb2,
     planned_outage_registry_service_pb2,
     problem_service_pb2,
+    quality_oversight_service_pb2,
     reconciliation_oversight_service_pb2,
 )
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
@@ -66,6 +68,9 @@ from gateway.api.coordinator.v1.planned_outage_registry_service_pb2_grpc import 
     add_PlannedOutageRegistryServiceServicer_to_server,
 )
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import add_ProblemServiceServicer_to_server
+from gateway.api.coordinator.v1.quality_oversight_service_pb2_grpc import (
+    add_QualityOversightServiceServicer_to_server,
+)
 from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2_grpc import (
     add_ReconciliationOversightServiceServicer_to_server,
 )
@@ -291,19 +296,24 @@ def _services(parts: _Parts) -> list[Service]:
             add_AuditOversightServiceServicer_to_server,
             auditing,
         ),
+        *_of_the_network(parts, regions),
+        *_between_regions(parts, regions),
+    ]
+
+
+def _between_regions(parts: _Parts, regions: Regions) -> list[Service]:
+    """Issues and bulletins between regions, the comparison of their records, and their quality."""
+    return [
         Service.of(
             reconciliation_oversight_service_pb2.DESCRIPTOR.services_by_name["ReconciliationOversightService"],
             add_ReconciliationOversightServiceServicer_to_server,
             ReconciliationOversightService(regions),
         ),
-        *_of_the_network(parts, regions),
-        *_between_regions(regions),
-    ]
-
-
-def _between_regions(regions: Regions) -> list[Service]:
-    """Issues and bulletins between regions."""
-    return [
+        Service.of(
+            quality_oversight_service_pb2.DESCRIPTOR.services_by_name["QualityOversightService"],
+            add_QualityOversightServiceServicer_to_server,
+            QualityOversightService(regions, parts.registry),
+        ),
         Service.of(
             issue_service_pb2.DESCRIPTOR.services_by_name["IssueService"],
             add_IssueServiceServicer_to_server,

@@ -28,6 +28,7 @@ _PLACES: Final = {
     "network": "coordinator.cli.network.network:network",
     "outages": "coordinator.cli.outages:outages",
     "problems": "coordinator.cli.problems:problems",
+    "quality": "coordinator.cli.quality.quality:quality",
     "reconciliation": "coordinator.cli.reconciliation:reconciliation",
     "planned-outages": "coordinator.cli.planned_outages:planned_outages",
 }

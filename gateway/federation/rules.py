@@ -20,6 +20,7 @@ from gateway.federation.network_rules import network_problems
 from gateway.federation.number_rules import number_plan_problems, pools_problems
 from gateway.federation.offer_rules import offerings_problems, plans_problems, service_points_problems
 from gateway.federation.policy_rules import policies_problems
+from gateway.federation.quality_rules import quality_problems
 from gateway.federation.retention_rules import retention_problems
 from gateway.federation.sharing_rules import agreements_problems, purposes_problems
 
@@ -51,6 +52,7 @@ def problems(configuration: Configuration) -> list[str]:
             configuration.agreement_templates, {each.name for each in configuration.network.quality_classes}
         ),
         *body_problems(configuration),
+        *quality_problems(configuration),
     ]
 
 

@@ -17,6 +17,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
 )
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.federation.v1.problem_pb2 import NetworkCondition, NetworkElementKind, PerceivedSeverity, ProblemState
+from gateway.api.federation.v1.quality_pb2 import SampledKind
 from gateway.api.region.v1.agreement_pb2 import StatementLineKind
 from gateway.api.region.v1.alarm_pb2 import AlarmState
 from gateway.api.region.v1.bulletin_pb2 import BulletinSeverity, BulletinState
@@ -177,6 +178,7 @@ def words() -> Iterator[str]:
         "REPAIR_STATE_": RepairState,
         "REPORT_KIND_": ReportKind,
         "RETURN_REASON_": ReturnReason,
+        "SAMPLED_KIND_": SampledKind,
         "SHARED_FIELD_": SharedField,
         "STATEMENT_": Statement,
         "STATEMENT_LINE_KIND_": StatementLineKind,

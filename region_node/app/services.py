@@ -31,6 +31,7 @@ from gateway.api.region.v1 import (
     order_oversight_service_pb2,
     order_service_pb2,
     planned_outage_service_pb2,
+    quality_service_pb2,
     reconciliation_service_pb2,
     retention_service_pb2,
     sharing_service_pb2,
@@ -73,6 +74,7 @@ from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventSer
 from gateway.api.region.v1.order_oversight_service_pb2_grpc import add_OrderOversightServiceServicer_to_server
 from gateway.api.region.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
 from gateway.api.region.v1.planned_outage_service_pb2_grpc import add_PlannedOutageServiceServicer_to_server
+from gateway.api.region.v1.quality_service_pb2_grpc import add_QualityServiceServicer_to_server
 from gateway.api.region.v1.reconciliation_service_pb2_grpc import add_ReconciliationServiceServicer_to_server
 from gateway.api.region.v1.retention_service_pb2_grpc import add_RetentionServiceServicer_to_server
 from gateway.api.region.v1.sharing_service_pb2_grpc import add_SharingServiceServicer_to_server
@@ -104,6 +106,7 @@ from region_node.care.complaints.service import ComplaintService
 from region_node.care.dossiers.service import DossierService
 from region_node.care.improvements.service import ImprovementService
 from region_node.care.issues.service import IssueService
+from region_node.care.quality.service import QualityService
 from region_node.care.surveys.service import SurveyService
 from region_node.customers.documents.service import DocumentPorts, DocumentService
 from region_node.customers.notices.service import NoticeService
@@ -198,7 +201,7 @@ def _of_business(ports: ServicePorts) -> list[Service]:
 
 
 def _of_care(ports: ServicePorts) -> list[Service]:
-    """Complaints, dossiers, improvements and notices."""
+    """Complaints, dossiers, improvements, notices and quality."""
     core, store, clock, questions = ports.core, ports.store, ports.clock, ports.questions
     context = core.context
     return [
@@ -231,6 +234,11 @@ def _of_care(ports: ServicePorts) -> list[Service]:
             notice_service_pb2.DESCRIPTOR.services_by_name["NoticeService"],
             add_NoticeServiceServicer_to_server,
             NoticeService(store, clock),
+        ),
+        Service.of(
+            quality_service_pb2.DESCRIPTOR.services_by_name["QualityService"],
+            add_QualityServiceServicer_to_server,
+            QualityService(context, store, clock),
         ),
     ]
 

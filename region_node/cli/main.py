@@ -22,6 +22,7 @@ _PLACES: Final = {
     "orders": "region_node.cli.orders.orders:orders",
     "joint": "region_node.cli.joint.joint:joint",
     "customers": "region_node.cli.customers.customers:customers",
+    "quality": "region_node.cli.quality:quality",
     "reconciliation": "region_node.cli.reconciliation:reconciliation",
     "retention": "region_node.cli.retention:retention",
     "impact-records": "region_node.cli.impact_records:impact_records",

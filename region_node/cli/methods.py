@@ -44,6 +44,7 @@ _SERVICES = (
     "bulletin_service",
     "survey_service",
     "retention_service",
+    "quality_service",
     "reconciliation_service",
 )
 _COMMANDS = {

@@ -125,6 +125,7 @@ ASKED_ONCE: Mapping[str, Fields] = {
     "region.PlannedOutageService.AnnouncePlannedOutage": {"sites": ["x"]},
     "region.PlannedOutageService.ChangePlannedOutage": {"planned_outage_id": "x"},
     "region.PlannedOutageService.CancelPlannedOutage": {"planned_outage_id": "x"},
+    "region.QualityService.DrawSample": {"month": "2026-01", "kind": "SAMPLED_KIND_ORDERS"},
     "region.ReconciliationService.ProposeRepair": {
         "region": "sichuan",
         "record_kind": "order",
@@ -172,6 +173,7 @@ LATER_STATE: Mapping[str, str] = {
     "region.FollowedProblemService.FollowProblem": "a higher version of a problem is how it stands now",
     "region.FollowedProblemService.BindLines": "a line and a service are bound, or are so already",
     "region.FollowedProblemService.UnbindLines": "a line and a service are bound no more",
+    "region.QualityService.JudgeSampledRecord": "a record is judged once, and another judgement refused",
     "region.ReconciliationService.CompareDay": "a day is compared as it stands now",
     "region.RetentionService.HoldCustomer": "the same reference moves the end of a hold",
     "region.RetentionService.ReleaseHold": "a hold is over",

@@ -16,6 +16,7 @@ SHOWS_NOBODY = {
     "FollowedProblemService": "problems of the network, and how many customers they affect",
     "PlannedOutageService.ListPlannedOutages": "when a region works on its network",
     "SupportResourceService": "experts by staff id, and parts in store",
+    "QualityService": "counts without small groups of marks, ids of records, and which staff judged them",
     "ReconciliationService": "serials, states and amounts of records between regions",
     "SurveyService.GetSurveyResults": "counts of marks, without small groups",
     "RetentionService.ListPurges": "counts of rows",

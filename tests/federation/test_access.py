@@ -12,6 +12,7 @@ from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as overse
 from gateway.api.coordinator.v1 import issue_service_pb2 as overseen_issues_pb2
 from gateway.api.coordinator.v1 import planned_outage_registry_service_pb2 as held_windows_pb2
 from gateway.api.coordinator.v1 import problem_service_pb2 as found_problems_pb2
+from gateway.api.coordinator.v1 import quality_oversight_service_pb2 as overseen_quality_pb2
 from gateway.api.coordinator.v1 import reconciliation_oversight_service_pb2 as overseen_reconciliation_pb2
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.region.v1 import (
@@ -41,6 +42,7 @@ from gateway.api.region.v1 import (
     order_oversight_service_pb2,
     order_service_pb2,
     planned_outage_service_pb2,
+    quality_service_pb2,
     reconciliation_service_pb2,
     retention_service_pb2,
     sharing_service_pb2,
@@ -96,6 +98,8 @@ FILES = (
     survey_service_pb2,
     relay_pb2,
     sharing_service_pb2,
+    overseen_quality_pb2,
+    quality_service_pb2,
     overseen_reconciliation_pb2,
     reconciliation_service_pb2,
     retention_service_pb2,
@@ -117,6 +121,7 @@ OF_COORDINATORS = {
     "gateway.api.coordinator.v1.ProblemService",
     "gateway.api.coordinator.v1.PathService",
     "gateway.api.coordinator.v1.PlannedOutageRegistryService",
+    "gateway.api.coordinator.v1.QualityOversightService",
     "gateway.api.coordinator.v1.ReconciliationOversightService",
     "gateway.api.federation.v1.FederationService",
     "gateway.api.relay.v1.RelayService",

@@ -495,6 +495,14 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Submit it again if it is still wanted."""
     REASON_JOINT_RESERVATION_ENDED: _Reason.ValueType  # 409
     """Submit it again once the region answers."""
+    REASON_SAMPLE_NOT_FOUND: _Reason.ValueType  # 480
+    """List the samples."""
+    REASON_SAMPLED_RECORD_JUDGED: _Reason.ValueType  # 481
+    """Leave the judgement as it is."""
+    REASON_OWN_WORK: _Reason.ValueType  # 482
+    """Leave the record to another supervisor."""
+    REASON_SAMPLE_EMPTY: _Reason.ValueType  # 483
+    """Take another month or kind."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -971,6 +979,14 @@ REASON_JOINT_SURVEY_REFUSED: Reason.ValueType  # 408
 """Submit it again if it is still wanted."""
 REASON_JOINT_RESERVATION_ENDED: Reason.ValueType  # 409
 """Submit it again once the region answers."""
+REASON_SAMPLE_NOT_FOUND: Reason.ValueType  # 480
+"""List the samples."""
+REASON_SAMPLED_RECORD_JUDGED: Reason.ValueType  # 481
+"""Leave the judgement as it is."""
+REASON_OWN_WORK: Reason.ValueType  # 482
+"""Leave the record to another supervisor."""
+REASON_SAMPLE_EMPTY: Reason.ValueType  # 483
+"""Take another month or kind."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
