@@ -80,6 +80,10 @@ def _unbooked(entry: _Entry) -> Record:
     return Record(entry.order_id, standing, rules.state_name(state))
 
 
+def _is_erased(tx: Transaction, order_id: str) -> bool:
+    return tx.first(int, "SELECT 1 FROM orders WHERE order_id = :id AND erased = 1", id=order_id) is not None
+
+
 def _send_again(tx: Transaction, context: RegionContext, act: Act, now: datetime) -> None:
     """The home region sends its version again, in an envelope of its own: the inbox would drop a repeated one."""
     row = _require_shared(tx, context, act)
@@ -128,7 +132,7 @@ def _impossible(context: RegionContext, act: Act) -> Refused:
 
 
 _REPAIRS = {RepairAct.REPAIR_ACT_SEND_AGAIN: _send_again, RepairAct.REPAIR_ACT_CORRECT: _correct}
-SETTLED_ORDERS = SettledKind("order", partial(_records, is_remedy=False), order_subject, _REPAIRS)
+SETTLED_ORDERS = SettledKind("order", partial(_records, is_remedy=False), order_subject, _REPAIRS, _is_erased)
 """Completed orders, but those of money for complaints."""
-SETTLED_REMEDIES = SettledKind("remedy", partial(_records, is_remedy=True), order_subject, _REPAIRS)
+SETTLED_REMEDIES = SettledKind("remedy", partial(_records, is_remedy=True), order_subject, _REPAIRS, _is_erased)
 """Money for complaints, which the owner region of a complaint orders from the home region."""

@@ -123,19 +123,18 @@ def keep_difference(
     seen: datetime,
     now: datetime,
     late: timedelta,
-) -> DifferenceKind.ValueType:
-    """Stores a difference that the comparison started at `seen` has found; returns its kind."""
+) -> None:
+    """Stores a difference that the comparison started at `seen` has found."""
     known = tx.find(_DIFFERENCES, region, kind.name, pair.serial)
     is_open = known is not None and known.closed_time is None
     found = known.found_time if known is not None and is_open else to_microseconds(now)
-    difference = named(pair, from_microseconds(found), now, late)
     copies = Difference(here=told_record(pair.here), there=told_record(pair.there))
     row = _DifferenceRow(
         region=region,
         record_kind=kind.name,
         serial=pair.serial,
         day=day,
-        kind=difference,
+        kind=named(pair, from_microseconds(found), now, late),
         found_time=found,
         seen_time=to_microseconds(seen),
         closed_time=None,
@@ -144,7 +143,6 @@ def keep_difference(
     )
     body = vault.seal(tx, kind.subject(pair.serial), _place(row), copies.SerializeToString())
     tx.keep(_DIFFERENCES, row._replace(body=body))
-    return difference
 
 
 def close_unseen(tx: Transaction, region: str, day: str, record_kind: str, seen: datetime, now: datetime) -> int:
