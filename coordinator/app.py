@@ -32,6 +32,7 @@ from coordinator.registry.age import observe_age
 from coordinator.registry.embedded import EmbeddedRegistry
 from coordinator.registry.etcd.registry import EtcdRegistry
 from coordinator.registry.port import Registry
+from coordinator.risks.service import RiskPorts, RiskService
 from coordinator.routing.channels import ChannelPorts, RegionChannels
 from coordinator.routing.deliveries import Deliveries
 from coordinator.routing.router import Router, RouterPorts
@@ -48,6 +49,7 @@ from gateway.api.coordinator.v1 import (
     planned_outage_registry_service_pb2,
     problem_service_pb2,
     reconciliation_oversight_service_pb2,
+    risk_service_pb2,
 )
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
     add_AuditOversightServiceServicer_to_server,
@@ -69,6 +71,7 @@ from gateway.api.coordinator.v1.problem_service_pb2_grpc import add_ProblemServi
 from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2_grpc import (
     add_ReconciliationOversightServiceServicer_to_server,
 )
+from gateway.api.coordinator.v1.risk_service_pb2_grpc import add_RiskServiceServicer_to_server
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.federation.v1.federation_pb2_grpc import add_FederationServiceServicer_to_server
 from gateway.api.relay.v1 import relay_pb2
@@ -297,13 +300,18 @@ def _services(parts: _Parts) -> list[Service]:
             ReconciliationOversightService(regions),
         ),
         *_of_the_network(parts, regions),
-        *_between_regions(regions),
+        *_between_regions(parts, regions),
     ]
 
 
-def _between_regions(regions: Regions) -> list[Service]:
-    """Issues and bulletins between regions."""
+def _between_regions(parts: _Parts, regions: Regions) -> list[Service]:
+    """Issues and bulletins between regions, and risks of all."""
     return [
+        Service.of(
+            risk_service_pb2.DESCRIPTOR.services_by_name["RiskService"],
+            add_RiskServiceServicer_to_server,
+            RiskService(RiskPorts(parts.registry, parts.clock)),
+        ),
         Service.of(
             issue_service_pb2.DESCRIPTOR.services_by_name["IssueService"],
             add_IssueServiceServicer_to_server,

@@ -28,6 +28,7 @@ _PLACES: Final = {
     "network": "coordinator.cli.network.network:network",
     "outages": "coordinator.cli.outages:outages",
     "problems": "coordinator.cli.problems:problems",
+    "risks": "coordinator.cli.risks.risks:risks",
     "reconciliation": "coordinator.cli.reconciliation:reconciliation",
     "planned-outages": "coordinator.cli.planned_outages:planned_outages",
 }

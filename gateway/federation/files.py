@@ -38,6 +38,7 @@ _FILES = {
     "network.yaml": ("network",),
     "agreements.yaml": ("agreement_templates",),
     "body.yaml": ("body",),
+    "risks.yaml": ("risks",),
 }
 
 

@@ -6,6 +6,7 @@ The federation configuration: regions, number plan, catalogue, policies and cale
 from collections import abc as _abc
 from gateway.api.federation.v1 import agreement_pb2 as _agreement_pb2
 from gateway.api.federation.v1 import network_pb2 as _network_pb2
+from gateway.api.federation.v1 import risk_pb2 as _risk_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -963,6 +964,7 @@ class Configuration(_message.Message):
     NETWORK_FIELD_NUMBER: _builtins.int
     AGREEMENT_TEMPLATES_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
+    RISKS_FIELD_NUMBER: _builtins.int
     federation: _builtins.str
     """The name of the federation: the trust domain of every certificate."""
     @_builtins.property
@@ -1033,6 +1035,10 @@ class Configuration(_message.Message):
     def body(self) -> Global___CoordinationBody:
         """The body that coordinates the regions; unset for a federation without one."""
 
+    @_builtins.property
+    def risks(self) -> _risk_pb2.RiskRules:
+        """Scales and signals of the register of risks; unset for a federation without one."""
+
     def __init__(
         self,
         *,
@@ -1054,10 +1060,11 @@ class Configuration(_message.Message):
         network: _network_pb2.Network | None = ...,
         agreement_templates: _abc.Iterable[_agreement_pb2.AgreementTemplate] | None = ...,
         body: Global___CoordinationBody | None = ...,
+        risks: _risk_pb2.RiskRules | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "complaint_words", b"complaint_words", "network", b"network", "number_plan", b"number_plan"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "complaint_words", b"complaint_words", "network", b"network", "number_plan", b"number_plan", "risks", b"risks"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_templates", b"agreement_templates", "body", b"body", "businesses", b"businesses", "calendars", b"calendars", "complaint_categories", b"complaint_categories", "complaint_words", b"complaint_words", "federation", b"federation", "materials", b"materials", "network", b"network", "number_plan", b"number_plan", "offerings", b"offerings", "plans", b"plans", "policies", b"policies", "purposes", b"purposes", "regions", b"regions", "resolution_causes", b"resolution_causes", "retention_rules", b"retention_rules", "service_points", b"service_points"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_templates", b"agreement_templates", "body", b"body", "businesses", b"businesses", "calendars", b"calendars", "complaint_categories", b"complaint_categories", "complaint_words", b"complaint_words", "federation", b"federation", "materials", b"materials", "network", b"network", "number_plan", b"number_plan", "offerings", b"offerings", "plans", b"plans", "policies", b"policies", "purposes", b"purposes", "regions", b"regions", "resolution_causes", b"resolution_causes", "retention_rules", b"retention_rules", "risks", b"risks", "service_points", b"service_points"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
