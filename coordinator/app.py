@@ -33,6 +33,7 @@ from coordinator.registry.age import observe_age
 from coordinator.registry.embedded import EmbeddedRegistry
 from coordinator.registry.etcd.registry import EtcdRegistry
 from coordinator.registry.port import Registry
+from coordinator.risks.service import RiskPorts, RiskService
 from coordinator.routing.channels import ChannelPorts, RegionChannels
 from coordinator.routing.deliveries import Deliveries
 from coordinator.routing.router import Router, RouterPorts
@@ -50,6 +51,7 @@ from gateway.api.coordinator.v1 import (
     problem_service_pb2,
     quality_oversight_service_pb2,
     reconciliation_oversight_service_pb2,
+    risk_service_pb2,
 )
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
     add_AuditOversightServiceServicer_to_server,
@@ -74,6 +76,7 @@ from gateway.api.coordinator.v1.quality_oversight_service_pb2_grpc import (
 from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2_grpc import (
     add_ReconciliationOversightServiceServicer_to_server,
 )
+from gateway.api.coordinator.v1.risk_service_pb2_grpc import add_RiskServiceServicer_to_server
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.federation.v1.federation_pb2_grpc import add_FederationServiceServicer_to_server
 from gateway.api.relay.v1 import relay_pb2
@@ -313,6 +316,11 @@ def _between_regions(parts: _Parts, regions: Regions) -> list[Service]:
             quality_oversight_service_pb2.DESCRIPTOR.services_by_name["QualityOversightService"],
             add_QualityOversightServiceServicer_to_server,
             QualityOversightService(regions, parts.registry),
+        ),
+        Service.of(
+            risk_service_pb2.DESCRIPTOR.services_by_name["RiskService"],
+            add_RiskServiceServicer_to_server,
+            RiskService(RiskPorts(parts.registry, parts.clock)),
         ),
         Service.of(
             issue_service_pb2.DESCRIPTOR.services_by_name["IssueService"],

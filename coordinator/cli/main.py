@@ -29,6 +29,7 @@ _PLACES: Final = {
     "outages": "coordinator.cli.outages:outages",
     "problems": "coordinator.cli.problems:problems",
     "quality": "coordinator.cli.quality.quality:quality",
+    "risks": "coordinator.cli.risks.risks:risks",
     "reconciliation": "coordinator.cli.reconciliation:reconciliation",
     "planned-outages": "coordinator.cli.planned_outages:planned_outages",
 }

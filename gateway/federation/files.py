@@ -39,6 +39,7 @@ _FILES = {
     "agreements.yaml": ("agreement_templates",),
     "body.yaml": ("body",),
     "quality.yaml": ("quality",),
+    "risks.yaml": ("risks",),
 }
 
 

@@ -22,6 +22,7 @@ from gateway.federation.offer_rules import offerings_problems, plans_problems, s
 from gateway.federation.policy_rules import policies_problems
 from gateway.federation.quality_rules import quality_problems
 from gateway.federation.retention_rules import retention_problems
+from gateway.federation.risk_rules import risks_problems
 from gateway.federation.sharing_rules import agreements_problems, purposes_problems
 
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.ASCII)
@@ -53,6 +54,7 @@ def problems(configuration: Configuration) -> list[str]:
         ),
         *body_problems(configuration),
         *quality_problems(configuration),
+        *risks_problems(configuration),
     ]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from gateway.api.coordinator.v1.problem_service_pb2 import AccidentGrade, NetworkEventKind, ReportKind
+from gateway.api.coordinator.v1.risk_service_pb2 import RiskAct, RiskState
 from gateway.api.federation.v1.configuration_pb2 import (
     ComplaintSeverity,
     ConsentMethod,
@@ -18,6 +19,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.federation.v1.problem_pb2 import NetworkCondition, NetworkElementKind, PerceivedSeverity, ProblemState
 from gateway.api.federation.v1.quality_pb2 import SampledKind
+from gateway.api.federation.v1.risk_pb2 import RiskSource
 from gateway.api.region.v1.agreement_pb2 import StatementLineKind
 from gateway.api.region.v1.alarm_pb2 import AlarmState
 from gateway.api.region.v1.bulletin_pb2 import BulletinSeverity, BulletinState
@@ -179,6 +181,9 @@ def words() -> Iterator[str]:
         "REPORT_KIND_": ReportKind,
         "RETURN_REASON_": ReturnReason,
         "SAMPLED_KIND_": SampledKind,
+        "RISK_ACT_": RiskAct,
+        "RISK_SOURCE_": RiskSource,
+        "RISK_STATE_": RiskState,
         "SHARED_FIELD_": SharedField,
         "STATEMENT_": Statement,
         "STATEMENT_LINE_KIND_": StatementLineKind,
@@ -191,6 +196,5 @@ def words() -> Iterator[str]:
         "WORK_ITEM_STATE_": WorkItemState,
         "WITHOUT_GRANT_": WithoutGrant,
     }
-    for prefix, enum in enums.items():
-        yield from (found for name in enum.keys() if (found := english(name, prefix)))
+    yield from (told for prefix, enum in enums.items() for name in enum.keys() if (told := english(name, prefix)))
     yield from chain(_ACTIONS, _CHANGES, _STATES, _HOPS, _FINDINGS, _NAMED, _SCHEMA_FILES)

@@ -14,6 +14,7 @@ from gateway.api.coordinator.v1 import planned_outage_registry_service_pb2 as he
 from gateway.api.coordinator.v1 import problem_service_pb2 as found_problems_pb2
 from gateway.api.coordinator.v1 import quality_oversight_service_pb2 as overseen_quality_pb2
 from gateway.api.coordinator.v1 import reconciliation_oversight_service_pb2 as overseen_reconciliation_pb2
+from gateway.api.coordinator.v1 import risk_service_pb2 as risks_pb2
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.region.v1 import (
     agreement_service_pb2,
@@ -101,6 +102,7 @@ FILES = (
     overseen_quality_pb2,
     quality_service_pb2,
     overseen_reconciliation_pb2,
+    risks_pb2,
     reconciliation_service_pb2,
     retention_service_pb2,
     support_resource_service_pb2,
@@ -123,6 +125,7 @@ OF_COORDINATORS = {
     "gateway.api.coordinator.v1.PlannedOutageRegistryService",
     "gateway.api.coordinator.v1.QualityOversightService",
     "gateway.api.coordinator.v1.ReconciliationOversightService",
+    "gateway.api.coordinator.v1.RiskService",
     "gateway.api.federation.v1.FederationService",
     "gateway.api.relay.v1.RelayService",
 }

@@ -475,6 +475,14 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Name an order, complaint or fault that this region took in, after its end."""
     REASON_SURVEY_FOLLOW_UP_MISSING: _Reason.ValueType  # 474
     """List the open follow-ups by SurveyService.ListSurveyFollowUps."""
+    REASON_RISK_NOT_FOUND: _Reason.ValueType  # 485
+    """List the risks for their ids."""
+    REASON_RISKS_NOT_DEFINED: _Reason.ValueType  # 486
+    """Apply a configuration with `risks`."""
+    REASON_RISK_CLOSED: _Reason.ValueType  # 487
+    """Add another risk, or wait for the signal that reopens it."""
+    REASON_RISK_SIGNAL_LASTS: _Reason.ValueType  # 488
+    """Wait for the end of the signal, or accept the risk."""
     REASON_BUSINESS_IS_JOINT: _Reason.ValueType  # 400
     """Submit it by JointOrderService."""
     REASON_BUSINESS_NOT_JOINT: _Reason.ValueType  # 401
@@ -959,6 +967,14 @@ REASON_SURVEY_OCCASION_MISSING: Reason.ValueType  # 473
 """Name an order, complaint or fault that this region took in, after its end."""
 REASON_SURVEY_FOLLOW_UP_MISSING: Reason.ValueType  # 474
 """List the open follow-ups by SurveyService.ListSurveyFollowUps."""
+REASON_RISK_NOT_FOUND: Reason.ValueType  # 485
+"""List the risks for their ids."""
+REASON_RISKS_NOT_DEFINED: Reason.ValueType  # 486
+"""Apply a configuration with `risks`."""
+REASON_RISK_CLOSED: Reason.ValueType  # 487
+"""Add another risk, or wait for the signal that reopens it."""
+REASON_RISK_SIGNAL_LASTS: Reason.ValueType  # 488
+"""Wait for the end of the signal, or accept the risk."""
 REASON_BUSINESS_IS_JOINT: Reason.ValueType  # 400
 """Submit it by JointOrderService."""
 REASON_BUSINESS_NOT_JOINT: Reason.ValueType  # 401
