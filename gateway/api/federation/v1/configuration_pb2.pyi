@@ -6,6 +6,7 @@ The federation configuration: regions, number plan, catalogue, policies and cale
 from collections import abc as _abc
 from gateway.api.federation.v1 import agreement_pb2 as _agreement_pb2
 from gateway.api.federation.v1 import network_pb2 as _network_pb2
+from gateway.api.federation.v1 import quality_pb2 as _quality_pb2
 from gateway.api.federation.v1 import risk_pb2 as _risk_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
@@ -90,6 +91,8 @@ class _DataClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataClass.V
     """Surveys of customers, with their answers. Counts of marks stay."""
     DATA_CLASS_JOINT_ORDERS: _DataClass.ValueType  # 56
     """Joint orders in a final state, with their items."""
+    DATA_CLASS_QUALITY_SAMPLES: _DataClass.ValueType  # 61
+    """Supervision samples, with their judgements."""
 
 class DataClass(_DataClass, metaclass=_DataClassEnumTypeWrapper):
     """A class of records that a region keeps for the period of a rule."""
@@ -154,6 +157,8 @@ DATA_CLASS_SURVEYS: DataClass.ValueType  # 60
 """Surveys of customers, with their answers. Counts of marks stay."""
 DATA_CLASS_JOINT_ORDERS: DataClass.ValueType  # 56
 """Joint orders in a final state, with their items."""
+DATA_CLASS_QUALITY_SAMPLES: DataClass.ValueType  # 61
+"""Supervision samples, with their judgements."""
 Global___DataClass: _TypeAlias = DataClass  # noqa: Y015
 
 class _RetentionStart:
@@ -964,6 +969,7 @@ class Configuration(_message.Message):
     NETWORK_FIELD_NUMBER: _builtins.int
     AGREEMENT_TEMPLATES_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
+    QUALITY_FIELD_NUMBER: _builtins.int
     RISKS_FIELD_NUMBER: _builtins.int
     federation: _builtins.str
     """The name of the federation: the trust domain of every certificate."""
@@ -1036,6 +1042,10 @@ class Configuration(_message.Message):
         """The body that coordinates the regions; unset for a federation without one."""
 
     @_builtins.property
+    def quality(self) -> _quality_pb2.Quality:
+        """The figures of quality with their targets; unset for a federation without them."""
+
+    @_builtins.property
     def risks(self) -> _risk_pb2.RiskRules:
         """Scales and signals of the register of risks; unset for a federation without one."""
 
@@ -1060,11 +1070,12 @@ class Configuration(_message.Message):
         network: _network_pb2.Network | None = ...,
         agreement_templates: _abc.Iterable[_agreement_pb2.AgreementTemplate] | None = ...,
         body: Global___CoordinationBody | None = ...,
+        quality: _quality_pb2.Quality | None = ...,
         risks: _risk_pb2.RiskRules | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "complaint_words", b"complaint_words", "network", b"network", "number_plan", b"number_plan", "risks", b"risks"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "complaint_words", b"complaint_words", "network", b"network", "number_plan", b"number_plan", "quality", b"quality", "risks", b"risks"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_templates", b"agreement_templates", "body", b"body", "businesses", b"businesses", "calendars", b"calendars", "complaint_categories", b"complaint_categories", "complaint_words", b"complaint_words", "federation", b"federation", "materials", b"materials", "network", b"network", "number_plan", b"number_plan", "offerings", b"offerings", "plans", b"plans", "policies", b"policies", "purposes", b"purposes", "regions", b"regions", "resolution_causes", b"resolution_causes", "retention_rules", b"retention_rules", "risks", b"risks", "service_points", b"service_points"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_templates", b"agreement_templates", "body", b"body", "businesses", b"businesses", "calendars", b"calendars", "complaint_categories", b"complaint_categories", "complaint_words", b"complaint_words", "federation", b"federation", "materials", b"materials", "network", b"network", "number_plan", b"number_plan", "offerings", b"offerings", "plans", b"plans", "policies", b"policies", "purposes", b"purposes", "quality", b"quality", "regions", b"regions", "resolution_causes", b"resolution_causes", "retention_rules", b"retention_rules", "risks", b"risks", "service_points", b"service_points"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
