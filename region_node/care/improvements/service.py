@@ -89,6 +89,15 @@ class ImprovementService(ImprovementServiceServicer):
         finished = await self._decide(request.request_id, content, "FinishImprovementAction", finish)
         return api.FinishImprovementActionResponse(action=finished)
 
+    async def GetImprovementEffect(
+        self,
+        request: api.GetImprovementEffectRequest,
+        context: grpc.aio.ServicerContext[api.GetImprovementEffectRequest, api.GetImprovementEffectResponse],
+    ) -> api.GetImprovementEffectResponse:
+        """See the contract."""
+        now = self._clock.now()
+        return await self._store.read(lambda tx: operations.effect(tx, self._context, request.action_id, now))
+
     async def _decide(self, request_id: str, content: bytes, action: str, decide: Decide) -> ImprovementAction:
         """Executes a staff member's request once; a repeated request returns the action in its current state."""
         require_request_id(request_id)
