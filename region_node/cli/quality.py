@@ -5,9 +5,16 @@ from typing import NamedTuple
 
 import click
 
-from gateway.api.federation.v1.quality_pb2 import SampledKind
+from gateway.api.federation.v1.quality_pb2 import SampledKind, ScorecardDefinition, ScorecardFigure
 from gateway.api.region.v1 import quality_service_pb2 as api
-from gateway.api.region.v1.quality_service_pb2 import Sample, SampledRecord
+from gateway.api.region.v1.improvement_service_pb2 import (
+    AddImprovementActionRequest,
+    GetImprovementEffectRequest,
+    GetImprovementEffectResponse,
+    ImprovementEffect,
+)
+from gateway.api.region.v1.improvement_service_pb2_grpc import ImprovementServiceStub
+from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure, Sample, SampledRecord
 from gateway.api.region.v1.quality_service_pb2_grpc import QualityServiceStub
 from gateway.cli import scorecard
 from gateway.cli.asking import limit_option
@@ -20,6 +27,15 @@ from gateway.wording.words import word
 from region_node.cli.asking import Asking, reads, repeats, writes
 
 _KINDS = option_words(SampledKind.items())
+_FIGURES = option_words(ScorecardFigure.items())
+
+
+class _OfMonth(NamedTuple):
+    """A figure in one month."""
+
+    month: str
+    definition: ScorecardDefinition
+    figure: MeasuredFigure
 
 
 class _Drawn(NamedTuple):
@@ -29,6 +45,12 @@ class _Drawn(NamedTuple):
     record: SampledRecord
 
 
+_MONTHS = Table[_OfMonth](
+    TableColumn("month", lambda each: each.month),
+    TableColumn("value", lambda each: scorecard.told_value(each.definition, each.figure)),
+    TableColumn("interval of 95 %", lambda each: scorecard.told_interval(each.definition, each.figure)),
+    TableColumn("cases", lambda each: f"{each.figure.denominator:,}"),
+)
 _SAMPLES = Table[Sample](
     TableColumn("sample", lambda each: each.id),
     TableColumn("month", lambda each: each.month),
@@ -52,7 +74,7 @@ _RECORDS = Table[_Drawn](
 
 @click.group()
 def quality() -> None:
-    """See the quality of this region's service, and judge samples of its work."""
+    """See the quality of this region's service, judge samples of its work, and improve it."""
 
 
 @quality.command()
@@ -68,6 +90,62 @@ def show(asking: Asking, month: str) -> None:
     request = api.GetScorecardRequest(month=month)
     found = asking.ask(lambda channel: QualityServiceStub(channel).GetScorecard, request)
     asking.show(found, scorecard.FIGURES, scorecard.rows(found.definitions, [found.scorecard]))
+
+
+@quality.command()
+@writes()
+@click.argument("figure", type=click.Choice(list(_FIGURES)))
+@click.argument("text")
+@click.option("--owner", required=True, help="Who sees to it: a staff id or the code of a department.")
+@click.option("--due", required=True, help="By which day, as YYYY-MM-DD.")
+def improve(asking: Asking, figure: str, text: str, owner: str, due: str) -> None:
+    """Record what is to be done for FIGURE of the scorecard; TEXT names no customer.
+
+    `region-node complaints actions` lists and closes it.
+
+    \b
+    Example:
+      region-node quality improve orders-in-time "a second shift on Mondays" --owner OPERATIONS --due 2026-12-31
+    """
+    request = AddImprovementActionRequest(figure=_FIGURES[figure], text=text, owner=owner, due_date=due)
+    answer = asking.ask(lambda channel: ImprovementServiceStub(channel).AddImprovementAction, request)
+    asking.say(answer.action, lambda: translated("{action} is recorded", action=answer.action.id))
+
+
+@quality.command()
+@reads()
+@click.argument("action_id", metavar="ACTION")
+def effect(asking: Asking, action_id: str) -> None:
+    """Show the figure of ACTION in the last month before it, and in the first month after its end.
+
+    Only intervals that are apart show an effect.
+
+    \b
+    Example:
+      region-node quality effect sichuan/action-3
+    """
+    request = GetImprovementEffectRequest(action_id=action_id)
+    found = asking.ask(lambda channel: ImprovementServiceStub(channel).GetImprovementEffect, request)
+    asking.tell(found, _show_effect)
+
+
+def _show_effect(found: GetImprovementEffectResponse) -> None:
+    months = [(found.month_before, found.before)]
+    if found.month_after:
+        months.append((found.month_after, found.after))
+    _MONTHS.show([_OfMonth(month, found.definition, figure) for month, figure in months])
+    click.echo(_told_effect(found.effect))
+
+
+def _told_effect(effect: ImprovementEffect.ValueType) -> str:
+    told = {
+        ImprovementEffect.IMPROVEMENT_EFFECT_TOO_FEW: translated("too few cases to compare"),
+        ImprovementEffect.IMPROVEMENT_EFFECT_BETTER: translated("better"),
+        ImprovementEffect.IMPROVEMENT_EFFECT_WORSE: translated("worse"),
+        ImprovementEffect.IMPROVEMENT_EFFECT_NOT_SHOWN: translated("no effect is shown: the intervals overlap"),
+        ImprovementEffect.IMPROVEMENT_EFFECT_WITHOUT_INTERVAL: translated("the figure has no interval: compare both"),
+    }
+    return told.get(effect, translated("the month after the end is not over yet"))
 
 
 @quality.group()

@@ -28,3 +28,6 @@ CREATE TABLE supervision_records (
     judge_time INTEGER,
     PRIMARY KEY (sample_id, record_id)
 );
+
+-- The figure of the scorecard that an improvement action is for; 0 for one against a cause.
+ALTER TABLE improvement_actions ADD COLUMN figure INTEGER NOT NULL DEFAULT 0;

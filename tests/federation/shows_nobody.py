@@ -11,6 +11,7 @@ SHOWS_NOBODY = {
     "OrderEventService.StreamOrderEvents": "the ids and states of orders",
     "ErasureService.GetErasure": "the region's own id of a customer, and counts",
     "ImprovementService.ListImprovementActions": "what a region does about causes, of no customer",
+    "ImprovementService.GetImprovementEffect": "counts, without small groups of marks",
     "BulletinService": "what regions tell each other, of no customer, and which staff has read it",
     "IssueService": "what regions settle between them; a link names the record, nothing names a customer",
     "FollowedProblemService": "problems of the network, and how many customers they affect",

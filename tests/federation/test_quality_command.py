@@ -1,6 +1,7 @@
 """`coordinator quality` and `region-node quality` against regions that run."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -70,3 +71,15 @@ async def test_staff_draw_a_sample_once_and_judge_it(
     assert sample["id"] in await said("list")
     audited = federation.database("sichuan").rows("SELECT action FROM audit WHERE actor LIKE '%staff/wang'")
     assert {("DrawSample",), ("JudgeSampledRecord",)} <= set(audited)
+
+
+@pytest.mark.files
+async def test_staff_record_an_action_for_a_figure_and_see_what_came_before(federation: Federation) -> None:
+    staff = as_caller(federation, "sichuan", "staff/wang")
+    due = f"{federation.clock.now() + timedelta(days=30):%Y-%m-%d}"
+    words = ("improve", "repair-time-95", "more spares", "--owner", "OPERATIONS", "--due", due, "--json")
+    added = await run_command("region_node.cli.main", "quality", *words, environment=staff)
+    assert added.code == 0, added.err
+    action = json.loads(added.out)["id"]
+    shown = await run_command("region_node.cli.main", "quality", "effect", action, environment=staff)
+    assert (shown.code, "not over yet" in shown.out) == (0, True), shown.err

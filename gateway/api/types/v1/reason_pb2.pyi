@@ -511,6 +511,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Leave the record to another supervisor."""
     REASON_SAMPLE_EMPTY: _Reason.ValueType  # 483
     """Take another month or kind."""
+    REASON_FIGURE_NOT_DEFINED: _Reason.ValueType  # 484
+    """Name a figure that the configuration in force defines, or an action for such a figure."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1003,6 +1005,8 @@ REASON_OWN_WORK: Reason.ValueType  # 482
 """Leave the record to another supervisor."""
 REASON_SAMPLE_EMPTY: Reason.ValueType  # 483
 """Take another month or kind."""
+REASON_FIGURE_NOT_DEFINED: Reason.ValueType  # 484
+"""Name a figure that the configuration in force defines, or an action for such a figure."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
