@@ -52,11 +52,13 @@ from gateway.api.region.v1.fault_pb2 import (
 )
 from gateway.api.region.v1.issue_pb2 import IssueLinkKind, IssueState
 from gateway.api.region.v1.joint_order_pb2 import JointItemState, JointOrderState
+from gateway.api.region.v1.loan_pb2 import LoanState, ReturnCondition
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutageState
 from gateway.api.region.v1.reconciliation_pb2 import DifferenceKind, RepairAct, RepairState
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
 from gateway.api.region.v1.support_request_pb2 import SupportFigure, SupportState
+from gateway.api.region.v1.support_resource_service_pb2 import ResourceKind
 from gateway.api.region.v1.survey_pb2 import SurveyMark, SurveyOccasion, SurveyQuestion
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.wording.languages import translated
@@ -160,7 +162,10 @@ def words() -> Iterator[str]:
         "JOINT_ORDER_STATE_": JointOrderState,
         "LEGAL_BASIS_": LegalBasis,
         "LINE_KIND_": LineKind,
+        "LOAN_STATE_": LoanState,
         "MASK_REASON_": MaskReason,
+        "RESOURCE_KIND_": ResourceKind,
+        "RETURN_CONDITION_": ReturnCondition,
         "MEMBER_STATE_": MemberState,
         "NETWORK_CONDITION_": NetworkCondition,
         "NETWORK_ELEMENT_KIND_": NetworkElementKind,

@@ -25,6 +25,7 @@ from gateway.api.region.v1 import (
     issue_oversight_service_pb2,
     issue_service_pb2,
     joint_order_service_pb2,
+    loan_service_pb2,
     measurement_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
@@ -68,6 +69,7 @@ from gateway.api.region.v1.improvement_service_pb2_grpc import add_ImprovementSe
 from gateway.api.region.v1.issue_oversight_service_pb2_grpc import add_IssueOversightServiceServicer_to_server
 from gateway.api.region.v1.issue_service_pb2_grpc import add_IssueServiceServicer_to_server
 from gateway.api.region.v1.joint_order_service_pb2_grpc import add_JointOrderServiceServicer_to_server
+from gateway.api.region.v1.loan_service_pb2_grpc import add_LoanServiceServicer_to_server
 from gateway.api.region.v1.measurement_service_pb2_grpc import add_MeasurementServiceServicer_to_server
 from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
 from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
@@ -107,6 +109,7 @@ from region_node.care.dossiers.service import DossierService
 from region_node.care.improvements.service import ImprovementService
 from region_node.care.issues.service import IssueService
 from region_node.care.quality.service import QualityService
+from region_node.care.loans.service import LoanService
 from region_node.care.surveys.service import SurveyService
 from region_node.customers.documents.service import DocumentPorts, DocumentService
 from region_node.customers.notices.service import NoticeService
@@ -361,7 +364,7 @@ def _of_the_federation(ports: ServicePorts) -> list[Service]:
 
 
 def _between_regions(ports: ServicePorts) -> list[Service]:
-    """The services of issues and bulletins between regions."""
+    """The services of issues, loans and bulletins between regions."""
     core, store, clock = ports.core, ports.store, ports.clock
     return [
         Service.of(
@@ -373,6 +376,11 @@ def _between_regions(ports: ServicePorts) -> list[Service]:
             issue_oversight_service_pb2.DESCRIPTOR.services_by_name["IssueOversightService"],
             add_IssueOversightServiceServicer_to_server,
             IssueOversightService(core.context, core.issues, store, clock),
+        ),
+        Service.of(
+            loan_service_pb2.DESCRIPTOR.services_by_name["LoanService"],
+            add_LoanServiceServicer_to_server,
+            LoanService(core.loans, store, clock),
         ),
         Service.of(
             bulletin_service_pb2.DESCRIPTOR.services_by_name["BulletinService"],

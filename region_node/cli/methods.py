@@ -41,6 +41,7 @@ _SERVICES = (
     "support_service",
     "support_resource_service",
     "issue_service",
+    "loan_service",
     "bulletin_service",
     "survey_service",
     "retention_service",

@@ -50,6 +50,9 @@ from region_node.care.issues.kind import ISSUES
 from region_node.care.issues.rows import IssueFilter, IssueRow, insert_issue, list_issues, next_issue_number
 from region_node.care.quality import sample_rows
 from region_node.care.quality.purging import Samples
+from region_node.care.loans import rules as loan_rules
+from region_node.care.loans.kind import LOANS
+from region_node.care.loans.rows import LoanFilter, LoanRow, insert_loan, list_loans, next_loan_number
 from region_node.care.surveys import rows as survey_rows
 from region_node.care.surveys.purging import Surveys
 from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
@@ -90,6 +93,7 @@ from region_node.records.purging.port import Cut, Page, Purger
 from region_node.requests.auditing import AuditedCall
 from tests.contract.programs import REGION_NODE, Installation
 from tests.sealing import Sealing
+from tests.unit.border_kinds import new_loan
 from tests.unit.purging import archive
 from tests.unit.situations import LINE
 
@@ -97,6 +101,7 @@ OLD = datetime(2025, 11, 1, 8, tzinfo=UTC)
 PURGES_FAULTS = FAULTS.retention.purgers[DataClass.DATA_CLASS_FAULTS]
 PURGES_JOINT = JOINT_ORDERS.retention.purgers[DataClass.DATA_CLASS_JOINT_ORDERS]
 PURGES_SUPPORT = SUPPORT_REQUESTS.retention.purgers[DataClass.DATA_CLASS_SUPPORT_REQUESTS]
+PURGES_LOANS = LOANS.retention.purgers[DataClass.DATA_CLASS_LOANS]
 PURGES_ISSUES = ISSUES.retention.purgers[DataClass.DATA_CLASS_ISSUES]
 PURGES_BULLETINS = BULLETINS.retention.purgers[DataClass.DATA_CLASS_BULLETINS]
 DAY = timedelta(days=1)
@@ -326,6 +331,21 @@ def test_issues_that_ended_long_ago_go_and_their_numbers_are_not_given_again(tx:
     assert [each.id[-1] for each in list_issues(tx, IssueFilter(), None, 10).items] == ["4", "2"]
     assert [each.id[-1] for each in list_issues(tx, IssueFilter(due_before=NOW), None, 10).items] == ["2"]
     assert next_issue_number(tx) == 5
+
+
+@pytest.mark.parametrize("limit", [1, 10])
+def test_loans_that_ended_long_ago_go_and_their_numbers_are_not_given_again(tx: Transaction, limit: int) -> None:
+    in_use, closed, refused = loan_rules.IN_USE, loan_rules.CLOSED, loan_rules.REFUSED
+    for number, state, when in ((1, closed, OLD), (2, in_use, OLD), (3, refused, OLD), (4, closed, NOW)):
+        loan = new_loan(f"sichuan/L20251101-{number}", "sichuan", "henan")
+        loan.state = state
+        loan.create_time.CopyFrom(to_timestamp(when))
+        loan.end_time.CopyFrom(loan.create_time)
+        insert_loan(tx, LoanRow(loan, ""), number, when)
+    assert purge(tx, PURGES_LOANS, limit=limit).removed == 2
+    assert [each.id[-1] for each in list_loans(tx, LoanFilter(), None, 10).items] == ["4", "2"]
+    assert [each.id[-1] for each in list_loans(tx, LoanFilter(due_before=NOW), None, 10).items] == ["2"]
+    assert next_loan_number(tx) == 5
 
 
 def test_bulletins_go_long_after_their_validity_with_their_readings(tx: Transaction) -> None:

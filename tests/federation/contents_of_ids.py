@@ -5,6 +5,14 @@ from collections.abc import Mapping, Sequence
 Fields = Mapping[str, object]
 WHO = {"staff_id": "clerk-7", "channel": "CHANNEL_COUNTER"}
 ISSUE: Fields = {"subject": "other", "description": "other", "owner_region": "guangdong", "due_time": "NOW"}
+LOAN: Fields = {
+    "region": "guangdong",
+    "resource_id": "other",
+    "quantity": 1,
+    "start_time": "2026-12-20T08:00:00Z",
+    "end_time": "2099-12-27T08:00:00Z",
+    "purpose": "other",
+}
 BULLETIN: Fields = {
     "severity": "BULLETIN_SEVERITY_URGENT",
     "title": {"zh_cn": "其他", "en": "other"},
@@ -107,6 +115,8 @@ ASKED_ONCE: Mapping[str, Fields] = {
     },
     "region.ImprovementService.FinishImprovementAction": {"action_id": "x", "outcome": "other"},
     "region.IssueService.OpenIssue": {"issue": ISSUE},
+    "region.LoanService.RequestLoan": {"loan": LOAN},
+    "region.LoanService.WorkOnLoan": {"loan_id": "x", "refuse": "other"},
     "region.IssueService.WorkOnIssue": {"issue_id": "x", "note": "other"},
     "region.IssueOversightService.OpenIssueForAdministrator": {
         "issue": ISSUE,
@@ -187,6 +197,8 @@ LATER_STATE: Mapping[str, str] = {
     "region.RetentionService.ReleaseHold": "a hold is over",
     "region.SupportResourceService.KeepExpert": "how an expert is entered from now on",
     "region.SupportResourceService.RemoveExpert": "an expert is no longer entered",
+    "region.SupportResourceService.KeepResource": "how much is lent from now on",
+    "region.SupportResourceService.RemoveResource": "a resource is no longer entered",
     "region.SupportResourceService.KeepSpare": "how many are in store from now on",
     "region.SupportResourceService.RemoveSpare": "a part is no longer entered",
     "region.SurveyService.InviteToSurvey": "a finished order, complaint or repair is asked about once",

@@ -11,6 +11,7 @@ from gateway.api.region.v1 import complaint_envelopes_pb2 as complaints_api
 from gateway.api.region.v1 import fault_envelopes_pb2 as faults_api
 from gateway.api.region.v1 import issue_envelopes_pb2 as issues_api
 from gateway.api.region.v1 import joint_order_envelopes_pb2 as joint_api
+from gateway.api.region.v1 import loan_envelopes_pb2 as loans_api
 from gateway.api.region.v1 import outage_envelopes_pb2 as outages_api
 from gateway.api.region.v1 import support_envelopes_pb2 as support_api
 from gateway.api.region.v1.agreement_pb2 import PartOutage, ServiceConformance, ServiceOutage
@@ -28,6 +29,7 @@ from gateway.api.region.v1.erasure_service_pb2 import CustomerStatus
 from gateway.api.region.v1.fault_pb2 import Fault
 from gateway.api.region.v1.issue_pb2 import Issue
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointItemState, JointOrder, JointVerb
+from gateway.api.region.v1.loan_pb2 import Loan
 from gateway.api.region.v1.order_envelopes_pb2 import OrderErasure, OrderSubmission, OrderUpdate
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.reconciliation_envelopes_pb2 import ReconciliationQuestion, RepairDecided, RepairProposed
@@ -55,6 +57,7 @@ from tests.federation.folder import Folder
 from tests.federation.forger import Forger, cancellation, not_delivered
 from tests.federation.issue_staff import IssueStaff
 from tests.federation.joint_staff import JointStaff
+from tests.federation.loan_staff import LoanStaff
 from tests.federation.running import Federation
 from tests.federation.support_staff import LINK, SERVICE, SupportStaff
 from tests.later_version import with_later_choice
@@ -94,6 +97,7 @@ class Scene:
     fault: Fault
     support: SupportRequest
     issue: Issue
+    loan: Loan
     bulletin: Bulletin
     joint: JointOrder
 
@@ -111,13 +115,14 @@ async def scene_of(federation: Federation, guangdong: Counter, sichuan: Counter)
     support = await south.is_taken((await south.open(number, link=LINK)).id)
     opener = IssueStaff(federation, "guangdong")
     issue = await opener.is_taken((await opener.open("sichuan")).id)
+    loan = await LoanStaff(federation, "guangdong").borrows("sichuan")
     bulletin = await BulletinStaff(federation, "guangdong").publishes("sichuan")
     await BulletinStaff(federation, "sichuan").has(bulletin.id)
     staff = JointStaff(federation, "guangdong")
     joint = await staff.submits(staff.request("BB_MOVE", ["sichuan", "guangdong"], number))
     joint = await staff.follows(joint.id, lambda each: all(item.version for item in each.items), "taken in")
     complaint = await desk.get(filed.ticket_id)
-    return Scene(federation, number, order, paper, complaint, attachment, fault, support, issue, bulletin, joint)
+    return Scene(federation, number, order, paper, complaint, attachment, fault, support, issue, loan, bulletin, joint)
 
 
 async def kept_of(scene: Scene) -> object:
@@ -134,6 +139,8 @@ async def kept_of(scene: Scene) -> object:
         await SupportStaff(federation, "guangdong").get(scene.support.id),
         await IssueStaff(federation, "guangdong").get(scene.issue.id),
         await IssueStaff(federation, "sichuan").get(scene.issue.id),
+        await LoanStaff(federation, "guangdong").get(scene.loan.id),
+        await LoanStaff(federation, "sichuan").get(scene.loan.id),
         await BulletinStaff(federation, "sichuan").listed(),
         await BulletinStaff(federation, "guangdong").readers(scene.bulletin.id),
         await JointStaff(federation, "guangdong").get(scene.joint.id),
@@ -391,6 +398,22 @@ def of_issues(scene: Scene) -> Table:
     }
 
 
+def of_loans(scene: Scene) -> Table:
+    """Loans between regions."""
+    lie = Loan()
+    lie.CopyFrom(scene.loan)
+    lie.version, lie.owner_region = scene.loan.version + 5, LIAR
+    cancel = loans_api.LoanCommand(
+        loan_id=lie.id, staff_id="wang", cancel=loans_api.LoanCommand.Cancel(reason="forged")
+    )
+    return {
+        EnvelopeKind.ENVELOPE_KIND_LOAN_COMMAND: Forged("the borrower", "sichuan", cancel, lie.id),
+        EnvelopeKind.ENVELOPE_KIND_LOAN_UPDATE: Forged(
+            "the lender, to the borrower", "guangdong", loans_api.LoanUpdate(loan=lie), lie.id
+        ),
+    }
+
+
 def of_reconciliation() -> Table:
     """The comparison of records, and repairs."""
     repair = Repair(
@@ -437,6 +460,7 @@ async def test_no_kind_of_envelope_is_believed_of_a_region_that_may_not_say_it(
         **of_joint_orders(scene),
         **of_the_network(scene),
         **of_issues(scene),
+        **of_loans(scene),
         **of_bulletins(scene),
         **of_reconciliation(),
     }

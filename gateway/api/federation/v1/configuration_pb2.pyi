@@ -87,6 +87,8 @@ class _DataClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataClass.V
     """Closed and withdrawn issues between regions."""
     DATA_CLASS_BULLETINS: _DataClass.ValueType  # 68
     """Bulletins whose validity is over, with their readings."""
+    DATA_CLASS_LOANS: _DataClass.ValueType  # 57
+    """Loans between regions."""
     DATA_CLASS_SURVEYS: _DataClass.ValueType  # 60
     """Surveys of customers, with their answers. Counts of marks stay."""
     DATA_CLASS_JOINT_ORDERS: _DataClass.ValueType  # 56
@@ -153,6 +155,8 @@ DATA_CLASS_ISSUES: DataClass.ValueType  # 65
 """Closed and withdrawn issues between regions."""
 DATA_CLASS_BULLETINS: DataClass.ValueType  # 68
 """Bulletins whose validity is over, with their readings."""
+DATA_CLASS_LOANS: DataClass.ValueType  # 57
+"""Loans between regions."""
 DATA_CLASS_SURVEYS: DataClass.ValueType  # 60
 """Surveys of customers, with their answers. Counts of marks stay."""
 DATA_CLASS_JOINT_ORDERS: DataClass.ValueType  # 56

@@ -455,6 +455,16 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Call a region to which it is addressed, or the region that published it."""
     REASON_BULLETIN_NOT_PUBLISHED_HERE: _Reason.ValueType  # 431
     """Leave this to staff of that region, on their own node."""
+    REASON_LOAN_NOT_FOUND: _Reason.ValueType  # 432
+    """Call the borrower or the lender of the loan."""
+    REASON_LOAN_NOT_RESPONSIBLE: _Reason.ValueType  # 433
+    """Leave this step to staff of that region, on their own node."""
+    REASON_LOAN_STATE_FORBIDS: _Reason.ValueType  # 434
+    """Read the loan, and take a step that its state allows."""
+    REASON_RESOURCE_NOT_FREE: _Reason.ValueType  # 435
+    """Request less, or another time."""
+    REASON_RESOURCE_LENT: _Reason.ValueType  # 436
+    """End its loans first."""
     REASON_DIFFERENCE_NOT_FOUND: _Reason.ValueType  # 440
     """List the open differences and take a serial from there."""
     REASON_REPAIR_NOT_FOUND: _Reason.ValueType  # 441
@@ -949,6 +959,16 @@ REASON_BULLETIN_NOT_FOUND: Reason.ValueType  # 430
 """Call a region to which it is addressed, or the region that published it."""
 REASON_BULLETIN_NOT_PUBLISHED_HERE: Reason.ValueType  # 431
 """Leave this to staff of that region, on their own node."""
+REASON_LOAN_NOT_FOUND: Reason.ValueType  # 432
+"""Call the borrower or the lender of the loan."""
+REASON_LOAN_NOT_RESPONSIBLE: Reason.ValueType  # 433
+"""Leave this step to staff of that region, on their own node."""
+REASON_LOAN_STATE_FORBIDS: Reason.ValueType  # 434
+"""Read the loan, and take a step that its state allows."""
+REASON_RESOURCE_NOT_FREE: Reason.ValueType  # 435
+"""Request less, or another time."""
+REASON_RESOURCE_LENT: Reason.ValueType  # 436
+"""End its loans first."""
 REASON_DIFFERENCE_NOT_FOUND: Reason.ValueType  # 440
 """List the open differences and take a serial from there."""
 REASON_REPAIR_NOT_FOUND: Reason.ValueType  # 441
