@@ -23,6 +23,7 @@ _PLACES: Final = {
     "joint": "region_node.cli.joint.joint:joint",
     "customers": "region_node.cli.customers.customers:customers",
     "reconciliation": "region_node.cli.reconciliation:reconciliation",
+    "settlement": "region_node.cli.settlement:settlement",
     "retention": "region_node.cli.retention:retention",
     "impact-records": "region_node.cli.impact_records:impact_records",
     "sharing": "region_node.cli.sharing.sharing:sharing",

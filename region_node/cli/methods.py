@@ -45,6 +45,7 @@ _SERVICES = (
     "survey_service",
     "retention_service",
     "reconciliation_service",
+    "settlement_service",
 )
 _COMMANDS = {
     "OrderService.SubmitOrders": "region-node orders submit-file",

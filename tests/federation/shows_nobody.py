@@ -17,6 +17,7 @@ SHOWS_NOBODY = {
     "PlannedOutageService.ListPlannedOutages": "when a region works on its network",
     "SupportResourceService": "experts by staff id, and parts in store",
     "ReconciliationService": "serials, states and amounts of records between regions",
+    "SettlementService": "sums of months between regions, of no customer",
     "SurveyService.GetSurveyResults": "counts of marks, without small groups",
     "RetentionService.ListPurges": "counts of rows",
     "RetentionService.ListHolds": "the region's own ids of customers",
