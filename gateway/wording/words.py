@@ -56,6 +56,7 @@ from gateway.api.region.v1.loan_pb2 import LoanState, ReturnCondition
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutageState
 from gateway.api.region.v1.reconciliation_pb2 import DifferenceKind, RepairAct, RepairState
+from gateway.api.region.v1.settlement_pb2 import SettlementState
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
 from gateway.api.region.v1.support_request_pb2 import SupportFigure, SupportState
 from gateway.api.region.v1.support_resource_service_pb2 import ResourceKind
@@ -183,6 +184,7 @@ def words() -> Iterator[str]:
         "REPAIR_MILESTONE_": RepairMilestone,
         "REPAIR_MODE_": RepairMode,
         "REPAIR_STATE_": RepairState,
+        "SETTLEMENT_STATE_": SettlementState,
         "REPORT_KIND_": ReportKind,
         "RETURN_REASON_": ReturnReason,
         "SAMPLED_KIND_": SampledKind,

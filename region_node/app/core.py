@@ -51,6 +51,7 @@ from region_node.business.reconciliation.nightly import (
     night_is_due,
 )
 from region_node.business.reconciliation.relayed import ReconciliationEnvelopes
+from region_node.business.settlement.relayed import SettlementEnvelopes
 from region_node.care.bulletins.application import BulletinApplication
 from region_node.care.bulletins.relayed import BulletinEnvelopes
 from region_node.care.complaints import remedy_orders
@@ -304,6 +305,7 @@ def _kinds(
         **BulletinEnvelopes(context).kinds(),
         **JoiningEnvelopes(context).kinds(),
         **ReconciliationEnvelopes(registered.reconciliation(context)).kinds(),
+        **SettlementEnvelopes(registered.settlement(context)).kinds(),
         **SurveyEnvelopes(context).kinds(),
     }
 

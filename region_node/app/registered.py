@@ -8,11 +8,13 @@ from gateway.api.region.v1.support_request_pb2 import SupportState
 from gateway.relay import at_rest
 from region_node.business.billing.kind import ACCOUNTS
 from region_node.business.joint.kind import JOINT_ORDERS
+from region_node.business.orders.charged import CHARGED_HANDLING, CHARGED_PAYMENTS, CHARGED_REMEDIES
 from region_node.business.orders.kind import ORDERS
 from region_node.business.orders.settled import SETTLED_ORDERS, SETTLED_REMEDIES
 from region_node.business.reconciliation.kind import RECONCILIATIONS
 from region_node.business.reconciliation.port import Reconciliation
 from region_node.business.reconciliation.tickets import settled_tickets
+from region_node.business.settlement.port import Settlement
 from region_node.care.bulletins.kind import BULLETINS
 from region_node.care.complaints import rules as complaints
 from region_node.care.complaints.kind import COMPLAINTS
@@ -21,6 +23,7 @@ from region_node.care.complaints.rows import COMPLAINT
 from region_node.care.issues.kind import ISSUES
 from region_node.care.quality.kind import SAMPLES
 from region_node.care.loans.kind import LOANS
+from region_node.care.issues.of_settlements import open_dispute
 from region_node.care.surveys.kind import SURVEYS
 from region_node.customers.documents.kind import DOCUMENTS
 from region_node.customers.kind import CUSTOMERS
@@ -92,6 +95,9 @@ SETTLED = (
 )
 """The kinds of records that each pair of regions compares every night."""
 
+CHARGED = (CHARGED_PAYMENTS, CHARGED_REMEDIES, CHARGED_HANDLING)
+"""The kinds of charges between two regions."""
+
 PROBLEMS = ProblemPorts(
     evidence={FAULTS.name: Evidence(follow_problem, leave_problem)},
     line_bound=tell_announced,
@@ -108,3 +114,8 @@ def registry(context: RegionContext) -> Registry:
 def reconciliation(context: RegionContext) -> Reconciliation:
     """The comparison of a region's records with those of others."""
     return Reconciliation(context, {each.name: each for each in SETTLED})
+
+
+def settlement(context: RegionContext) -> Settlement:
+    """The settlement of a region with others."""
+    return Settlement(context, CHARGED, open_dispute)

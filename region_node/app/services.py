@@ -35,6 +35,7 @@ from gateway.api.region.v1 import (
     quality_service_pb2,
     reconciliation_service_pb2,
     retention_service_pb2,
+    settlement_service_pb2,
     sharing_service_pb2,
     support_resource_service_pb2,
     support_service_pb2,
@@ -79,6 +80,7 @@ from gateway.api.region.v1.planned_outage_service_pb2_grpc import add_PlannedOut
 from gateway.api.region.v1.quality_service_pb2_grpc import add_QualityServiceServicer_to_server
 from gateway.api.region.v1.reconciliation_service_pb2_grpc import add_ReconciliationServiceServicer_to_server
 from gateway.api.region.v1.retention_service_pb2_grpc import add_RetentionServiceServicer_to_server
+from gateway.api.region.v1.settlement_service_pb2_grpc import add_SettlementServiceServicer_to_server
 from gateway.api.region.v1.sharing_service_pb2_grpc import add_SharingServiceServicer_to_server
 from gateway.api.region.v1.support_resource_service_pb2_grpc import (
     add_SupportResourceServiceServicer_to_server,
@@ -93,13 +95,14 @@ from gateway.rpc.server import Service
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.app.core import RegionCore
-from region_node.app.registered import PROBLEMS, reconciliation
+from region_node.app.registered import PROBLEMS, reconciliation, settlement
 from region_node.business.billing.service import BillingService
 from region_node.business.catalogue.service import CatalogueService
 from region_node.business.joint.service import JointOrderService
 from region_node.business.orders.events_service import OrderEventService
 from region_node.business.orders.service import OrderService
 from region_node.business.reconciliation.service import ReconciliationService
+from region_node.business.settlement.service import SettlementService
 from region_node.care.bulletins.service import BulletinService
 from region_node.care.complaints.attachment_service import AttachmentService
 from region_node.care.complaints.case_service import CaseService
@@ -322,6 +325,11 @@ def _of_records(ports: ServicePorts) -> list[Service]:
             reconciliation_service_pb2.DESCRIPTOR.services_by_name["ReconciliationService"],
             add_ReconciliationServiceServicer_to_server,
             ReconciliationService(reconciliation(context), store, clock),
+        ),
+        Service.of(
+            settlement_service_pb2.DESCRIPTOR.services_by_name["SettlementService"],
+            add_SettlementServiceServicer_to_server,
+            SettlementService(settlement(context), store, clock),
         ),
     ]
 

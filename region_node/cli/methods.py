@@ -47,6 +47,7 @@ _SERVICES = (
     "retention_service",
     "quality_service",
     "reconciliation_service",
+    "settlement_service",
 )
 _COMMANDS = {
     "OrderService.SubmitOrders": "region-node orders submit-file",

@@ -152,6 +152,8 @@ ASKED_ONCE: Mapping[str, Fields] = {
         "note": "other",
     },
     "region.ReconciliationService.DecideRepair": {"repair_id": "x", "confirmed": True},
+    "region.SettlementService.SignSettlement": {"region": "sichuan", "month": "2020-01"},
+    "region.SettlementService.DisputeSettlement": {"region": "sichuan", "month": "2020-01", "note": "other"},
     "region.SupportService.OpenSupportRequest": {
         "inquiry": {
             "number": "NUMBER",

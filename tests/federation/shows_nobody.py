@@ -20,6 +20,7 @@ SHOWS_NOBODY = {
     "QualityService": "counts without small groups of marks, ids of records, and which staff judged them",
     "SupportResourceService": "experts by staff id, parts in store, and resources that are lent",
     "ReconciliationService": "serials, states and amounts of records between regions",
+    "SettlementService": "sums of months between regions, of no customer",
     "SurveyService.GetSurveyResults": "counts of marks, without small groups",
     "RetentionService.ListPurges": "counts of rows",
     "RetentionService.ListHolds": "the region's own ids of customers",

@@ -35,6 +35,7 @@ from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.reconciliation_envelopes_pb2 import ReconciliationQuestion, RepairDecided, RepairProposed
 from gateway.api.region.v1.reconciliation_pb2 import Repair, RepairAct, RepairState
 from gateway.api.region.v1.retention_envelopes_pb2 import HoldUpdate
+from gateway.api.region.v1.settlement_pb2 import SettlementSignature, SettlementStatement, SettlementTerms
 from gateway.api.region.v1.sharing_envelopes_pb2 import SharingQuery
 from gateway.api.region.v1.sharing_service_pb2 import WithdrawConsentRequest
 from gateway.api.region.v1.support_request_pb2 import SupportRequest
@@ -447,6 +448,23 @@ def of_reconciliation() -> Table:
     }
 
 
+def of_settlement() -> Table:
+    """Statements of months."""
+    told = SettlementStatement(
+        id="guangdong/settlement/sichuan/2030-05",
+        terms=SettlementTerms(first_region="guangdong", second_region="sichuan", month="2030-05", version=1),
+    )
+    signed = SettlementSignature(statement=told)
+    return {
+        EnvelopeKind.ENVELOPE_KIND_SETTLEMENT_PROPOSED: Forged(
+            "the region of a pair whose id comes first", "sichuan", signed, f"settlement/{told.id}"
+        ),
+        EnvelopeKind.ENVELOPE_KIND_SETTLEMENT_DECIDED: Forged(
+            "the other region of the pair", "guangdong", signed, f"settlement/{told.id}"
+        ),
+    }
+
+
 async def test_no_kind_of_envelope_is_believed_of_a_region_that_may_not_say_it(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
@@ -463,6 +481,7 @@ async def test_no_kind_of_envelope_is_believed_of_a_region_that_may_not_say_it(
         **of_loans(scene),
         **of_bulletins(scene),
         **of_reconciliation(),
+        **of_settlement(),
     }
     kinds = {kind for kind in EnvelopeKind.values() if kind != EnvelopeKind.ENVELOPE_KIND_UNSPECIFIED}
     assert {EnvelopeKind.Name(kind) for kind in kinds ^ set(table)} == set(), "each kind says who may send it"

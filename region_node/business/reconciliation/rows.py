@@ -168,6 +168,12 @@ def require_open(
     return _opened(tx, kinds, [row])[0]
 
 
+def open_serials(tx: Transaction, region: str) -> set[str]:
+    """The serials with an open difference from another region."""
+    sql = "SELECT serial FROM reconciliation_differences WHERE region = :region AND closed_time IS NULL"
+    return set(tx.all(str, sql, region=region))
+
+
 def note_repair(tx: Transaction, region: str, record_kind: str, serial: str, repair_id: str) -> None:
     """Names the latest repair of a difference, if this region has found one."""
     row = tx.find(_DIFFERENCES, region, record_kind, serial)

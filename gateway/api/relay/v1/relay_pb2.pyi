@@ -119,6 +119,10 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, region that found a difference to the other: a proposed repair."""
     ENVELOPE_KIND_REPAIR_DECIDED: _EnvelopeKind.ValueType  # 75
     """Command, deciding region to the proposing one, or acting region to the deciding one: a repair was decided, or done."""
+    ENVELOPE_KIND_SETTLEMENT_PROPOSED: _EnvelopeKind.ValueType  # 76
+    """Command, region whose id comes first to the other: a signed statement of a month's settlement."""
+    ENVELOPE_KIND_SETTLEMENT_DECIDED: _EnvelopeKind.ValueType  # 77
+    """Command, the other region back: its signature under that statement, or its dispute."""
     ENVELOPE_KIND_SURVEY_REQUESTED: _EnvelopeKind.ValueType  # 83
     """Command, region that handled an order, complaint or fault to the home region: invite the customer to a survey."""
     ENVELOPE_KIND_JOINT_COMMAND: _EnvelopeKind.ValueType  # 60
@@ -225,6 +229,10 @@ ENVELOPE_KIND_REPAIR_PROPOSED: EnvelopeKind.ValueType  # 74
 """Command, region that found a difference to the other: a proposed repair."""
 ENVELOPE_KIND_REPAIR_DECIDED: EnvelopeKind.ValueType  # 75
 """Command, deciding region to the proposing one, or acting region to the deciding one: a repair was decided, or done."""
+ENVELOPE_KIND_SETTLEMENT_PROPOSED: EnvelopeKind.ValueType  # 76
+"""Command, region whose id comes first to the other: a signed statement of a month's settlement."""
+ENVELOPE_KIND_SETTLEMENT_DECIDED: EnvelopeKind.ValueType  # 77
+"""Command, the other region back: its signature under that statement, or its dispute."""
 ENVELOPE_KIND_SURVEY_REQUESTED: EnvelopeKind.ValueType  # 83
 """Command, region that handled an order, complaint or fault to the home region: invite the customer to a survey."""
 ENVELOPE_KIND_JOINT_COMMAND: EnvelopeKind.ValueType  # 60

@@ -475,6 +475,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Have staff of that region decide."""
     REASON_REPAIR_IMPOSSIBLE: _Reason.ValueType  # 444
     """Choose another act, or another acting region."""
+    REASON_SETTLEMENT_NOT_FOUND: _Reason.ValueType  # 445
+    """Check the month, and wait for the proposal of the region whose id comes first."""
+    REASON_SETTLEMENT_STATE_FORBIDS: _Reason.ValueType  # 446
+    """Sign the month once it has ended, and no later month before an earlier one."""
+    REASON_SETTLEMENT_DIFFERS: _Reason.ValueType  # 447
+    """Compare both statements, then dispute the line, or reconcile the records."""
     REASON_SURVEY_NOT_FOUND: _Reason.ValueType  # 470
     """Check the token of the invitation, or the survey id."""
     REASON_SURVEY_ANSWERED: _Reason.ValueType  # 471
@@ -979,6 +985,12 @@ REASON_REPAIR_NOT_RESPONSIBLE: Reason.ValueType  # 443
 """Have staff of that region decide."""
 REASON_REPAIR_IMPOSSIBLE: Reason.ValueType  # 444
 """Choose another act, or another acting region."""
+REASON_SETTLEMENT_NOT_FOUND: Reason.ValueType  # 445
+"""Check the month, and wait for the proposal of the region whose id comes first."""
+REASON_SETTLEMENT_STATE_FORBIDS: Reason.ValueType  # 446
+"""Sign the month once it has ended, and no later month before an earlier one."""
+REASON_SETTLEMENT_DIFFERS: Reason.ValueType  # 447
+"""Compare both statements, then dispute the line, or reconcile the records."""
 REASON_SURVEY_NOT_FOUND: Reason.ValueType  # 470
 """Check the token of the invitation, or the survey id."""
 REASON_SURVEY_ANSWERED: Reason.ValueType  # 471
