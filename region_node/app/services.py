@@ -111,8 +111,8 @@ from region_node.care.complaints.service import ComplaintService
 from region_node.care.dossiers.service import DossierService
 from region_node.care.improvements.service import ImprovementService
 from region_node.care.issues.service import IssueService
-from region_node.care.quality.service import QualityService
 from region_node.care.loans.service import LoanService
+from region_node.care.quality.service import QualityService
 from region_node.care.surveys.service import SurveyService
 from region_node.customers.documents.service import DocumentPorts, DocumentService
 from region_node.customers.notices.service import NoticeService

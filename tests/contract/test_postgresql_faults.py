@@ -4,6 +4,7 @@ Every test proves that its fault happened.
 """
 
 import asyncio
+import itertools
 import logging
 import os
 import signal
@@ -96,17 +97,13 @@ def test_a_killed_server_loses_nothing_acknowledged_and_the_store_goes_on_by_its
     acknowledged: list[str] = []
     refused: dict[str, str] = {}
 
-    async def write(store: postgresql.PostgresqlStore, note: str) -> None:
-        try:
-            acknowledged.append(await store.write(writing(note)))
-        except Refused as refusal:
-            refused[note] = reason(refusal)
-
     async def load(store: postgresql.PostgresqlStore, name: str, stop: asyncio.Event) -> None:
-        number = 0
-        while not stop.is_set():
-            await write(store, f"{name} {number:06}")
-            number += 1
+        for number in itertools.takewhile(lambda _: not stop.is_set(), itertools.count()):
+            note = f"{name} {number:06}"
+            try:
+                acknowledged.append(await store.write(writing(note)))
+            except Refused as refusal:
+                refused[note] = reason(refusal)
             await asyncio.sleep(0)  # a refusal at once gives nobody else a turn
 
     async def scenario() -> None:

@@ -48,11 +48,11 @@ from region_node.care.bulletins.rows import (
 from region_node.care.issues import rules as issue_rules
 from region_node.care.issues.kind import ISSUES
 from region_node.care.issues.rows import IssueFilter, IssueRow, insert_issue, list_issues, next_issue_number
-from region_node.care.quality import sample_rows
-from region_node.care.quality.purging import Samples
 from region_node.care.loans import rules as loan_rules
 from region_node.care.loans.kind import LOANS
 from region_node.care.loans.rows import LoanFilter, LoanRow, insert_loan, list_loans, next_loan_number
+from region_node.care.quality import sample_rows
+from region_node.care.quality.purging import Samples
 from region_node.care.surveys import rows as survey_rows
 from region_node.care.surveys.purging import Surveys
 from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
