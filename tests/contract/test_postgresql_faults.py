@@ -99,11 +99,10 @@ def test_a_killed_server_loses_nothing_acknowledged_and_the_store_goes_on_by_its
 
     async def load(store: postgresql.PostgresqlStore, name: str, stop: asyncio.Event) -> None:
         for number in itertools.takewhile(lambda _: not stop.is_set(), itertools.count()):
-            note = f"{name} {number:06}"
             try:
-                acknowledged.append(await store.write(writing(note)))
+                acknowledged.append(await store.write(writing(f"{name} {number:06}")))
             except Refused as refusal:
-                refused[note] = reason(refusal)
+                refused[f"{name} {number:06}"] = reason(refusal)
             await asyncio.sleep(0)  # a refusal at once gives nobody else a turn
 
     async def scenario() -> None:
