@@ -13,7 +13,6 @@ from tests.preloaded import Ended
 
 
 @pytest.mark.files  # no part of it depends on the engine
-@pytest.mark.clause("1.4.5")
 async def test_a_risk_is_added_planned_reviewed_and_closed_and_stands_in_the_matrix(federation: Federation) -> None:
     service = RiskServiceStub(federation.dial_coordinator("admin/root"))
     risk = "administrator/r-1"
