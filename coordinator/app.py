@@ -33,7 +33,10 @@ from coordinator.registry.age import observe_age
 from coordinator.registry.embedded import EmbeddedRegistry
 from coordinator.registry.etcd.registry import EtcdRegistry
 from coordinator.registry.port import Registry
+from coordinator.risks.reports import RegionReports
+from coordinator.risks.reviews import ReviewNotifier
 from coordinator.risks.service import RiskPorts, RiskService
+from coordinator.risks.watch import RiskWatch, WatchPorts
 from coordinator.routing.channels import ChannelPorts, RegionChannels
 from coordinator.routing.deliveries import Deliveries
 from coordinator.routing.router import Router, RouterPorts
@@ -164,7 +167,7 @@ async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Ru
         following = Following(FollowingPorts(registry, parts.members, parts.channels))
         parts.problems.correlator.on_change(following.note_change)
         await server.say(REGISTRY, serves=registry.answers())
-        loops = [parts.problems.correlator.run(), following.run()]
+        loops = [parts.problems.correlator.run(), following.run(), _risks(parts, telemetry).run()]
         if settings.etcd is not None:  # a registry in this process answers always
             loops.append(tell_of_registry(server, registry))
         tasks = [loop.create_task(each) for each in loops]
@@ -237,6 +240,14 @@ def _problems(registry: Registry, clock: Clock, telemetry: Telemetry) -> Problem
     reports.observe(telemetry.meter)
     current = CurrentNetwork(registry)
     return ProblemPorts(registry, current, Correlator(CorrelatorPorts(registry, current, clock, reports)), clock)
+
+
+def _risks(parts: _Parts, telemetry: Telemetry) -> RiskWatch:
+    reviews = ReviewNotifier()
+    reviews.observe(telemetry.meter)
+    name, heads = parts.settings.name, parts.federation.audit_heads
+    reports = RegionReports(Regions(parts.members, parts.channels), parts.registry).observations
+    return RiskWatch(WatchPorts(name, parts.registry, parts.problems.current, parts.clock, heads, reports, reviews))
 
 
 def _services(parts: _Parts) -> list[Service]:

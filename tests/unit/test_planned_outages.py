@@ -73,7 +73,8 @@ def test_a_window_that_is_let_go_or_has_ended_is_in_nobodys_way() -> None:
     assert held == [gone]
     other = window("henan/planned/1", DETOUR)
     assert held_with(held, other, NETWORK, NOW) == [other, gone]
-    assert held_with([first], other, NETWORK, NOW + 5 * HOUR) == [other]
+    assert held_with([first], other, NETWORK, NOW + 5 * HOUR) == [other, first], "an ended one is kept for a week"
+    assert held_with([first], other, NETWORK, NOW + timedelta(days=8)) == [other]
     assert listed([first, other, gone], "", NOW) == [other, first]
     assert listed([first, other], "henan", NOW) == [other]
 
