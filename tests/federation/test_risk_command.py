@@ -13,6 +13,11 @@ from tests.preloaded import Ended
 
 
 @pytest.mark.files  # no part of it depends on the engine
+@pytest.mark.clause("1.4.5")
+@pytest.mark.clause("11.1")
+@pytest.mark.clause("11.2")
+@pytest.mark.clause("11.3")
+@pytest.mark.clause("11.4")
 async def test_a_risk_is_added_planned_reviewed_and_closed_and_stands_in_the_matrix(federation: Federation) -> None:
     service = RiskServiceStub(federation.dial_coordinator("admin/root"))
     risk = "administrator/r-1"
