@@ -17,6 +17,7 @@ from coordinator.oversight import figures
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import ComplaintDimension, ReportComplaintsResponse
 from gateway.api.coordinator.v1.quality_oversight_service_pb2 import ReportQualityResponse
+from gateway.api.federation.v1.quality_pb2 import ScorecardUnit
 from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure, Scorecard
 from gateway.api.region.v1.survey_service_pb2 import GetSurveyResultsResponse
 from gateway.api.types.v1.types_pb2 import LocalizedText
@@ -192,8 +193,9 @@ def busy_results() -> GetSurveyResultsResponse:
 def busy_quality() -> ReportQualityResponse:
     """The scorecards of all regions that are shipped, with large figures."""
     definitions = SHIPPED.quality.figures
+    most = {ScorecardUnit.SCORECARD_UNIT_SHARE: 1.0, ScorecardUnit.SCORECARD_UNIT_MARK: 5.0}
     figures = [
-        MeasuredFigure(figure=each.figure, numerator=45_678, denominator=45_679, value=4_567.8, low=0.1, high=4_999)
+        MeasuredFigure(figure=each.figure, numerator=45_678, denominator=45_679, value=most.get(each.unit, 4_567.8))
         for each in definitions
     ]
     cards = [Scorecard(region=each.id, month="2026-01", figures=figures) for each in SHIPPED.regions]
