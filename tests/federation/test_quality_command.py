@@ -16,6 +16,7 @@ CHINA = ZoneInfo("Asia/Shanghai")
 
 
 @pytest.mark.files  # the counting on both engines is that of tests/contract/test_quality.py
+@pytest.mark.clause("12.2")
 async def test_administrators_and_staff_see_the_same_scorecard_and_a_page_of_it(
     federation: Federation, guangdong: Counter, sichuan: Counter, tmp_path: Path
 ) -> None:

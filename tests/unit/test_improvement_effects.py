@@ -56,6 +56,7 @@ def orders(region: Region, when: datetime, in_time: int, late: int) -> None:
         region.order(when, promised=when + HOUR if number < in_time else when - HOUR)
 
 
+@pytest.mark.clause("12.1")
 def test_an_action_for_a_figure_compares_the_month_before_it_with_the_month_after_its_end(region: Region) -> None:
     orders(region, NOW - 30 * DAY, 10, 30)
     action = planned(region)
