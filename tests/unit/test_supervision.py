@@ -117,6 +117,7 @@ def test_nothing_is_drawn_from_nothing(region: Region) -> None:
 
 
 @pytest.mark.clause("1.4.2")
+@pytest.mark.clause("2.2.3")
 def test_a_record_is_judged_once_and_the_scorecard_has_it(region: Region) -> None:
     for _ in range(3):
         region.order(NOW)
