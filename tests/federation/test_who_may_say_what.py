@@ -17,6 +17,7 @@ from gateway.api.region.v1.agreement_pb2 import PartOutage, ServiceConformance, 
 from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
 from gateway.api.region.v1.bulletin_pb2 import Bulletin
 from gateway.api.region.v1.complaint_pb2 import Complaint
+from gateway.api.region.v1.customer_move_pb2 import CustomerHandOver, CustomerMove
 from gateway.api.region.v1.customer_service_pb2 import QueryProfileRequest
 from gateway.api.region.v1.customer_status_envelopes_pb2 import CustomerStatusNotice
 from gateway.api.region.v1.document_envelopes_pb2 import (
@@ -267,6 +268,7 @@ def of_complaints(scene: Scene) -> Table:
     repeats = complaints_api.ComplaintRepeats(
         ticket_id=ticket_id, category="OTHER", repeated_ticket_id="sichuan/1", repeats=5
     )
+    theft = CustomerMove(id="guangdong/counter/move", from_region="guangdong", to_region="sichuan")
     theirs = test_complaint_envelopes.fresh(scene.federation, "guangdong", scene.number)
     first, owner = "the origin region, its own complaint", "the owner region, a complaint that it has"
     return {
@@ -283,6 +285,9 @@ def of_complaints(scene: Scene) -> Table:
         EnvelopeKind.ENVELOPE_KIND_COMPLAINT_NOTED: Forged(first, "sichuan", noted, ticket_id),
         EnvelopeKind.ENVELOPE_KIND_SURVEY_REQUESTED: Forged(
             "the region that handled it, its own record", "sichuan", survey, f"survey/{ticket_id}"
+        ),
+        EnvelopeKind.ENVELOPE_KIND_CUSTOMER_HAND_OVER: Forged(
+            "the old home, its own customer", "sichuan", CustomerHandOver(move=theft), theft.id
         ),
         EnvelopeKind.ENVELOPE_KIND_COMPLAINT_REPEATS: Forged(
             "the home region, a complaint about its number", "guangdong", repeats, ticket_id

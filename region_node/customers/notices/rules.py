@@ -42,6 +42,7 @@ _PURPOSES: Mapping[str, Purpose] = {
     "service-credit": Purpose.DEMANDED,
     "complaint": Purpose.DEMANDED,
     "support": Purpose.DEMANDED,
+    "move": Purpose.DEMANDED,
     "contract-reminder": Purpose.SERVICE,
     "survey": Purpose.SURVEY,
 }

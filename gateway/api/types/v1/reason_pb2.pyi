@@ -495,6 +495,20 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Submit it again if it is still wanted."""
     REASON_JOINT_RESERVATION_ENDED: _Reason.ValueType  # 409
     """Submit it again once the region answers."""
+    REASON_CUSTOMER_MOVING: _Reason.ValueType  # 460
+    """Repeat the request in a moment: the customer is on the way to the new home."""
+    REASON_CUSTOMER_MOVED: _Reason.ValueType  # 461
+    """Ask the home region by the number plan."""
+    REASON_MOVE_NOT_FOUND: _Reason.ValueType  # 462
+    """Look for it with ListMoves."""
+    REASON_MOVE_DECIDED: _Reason.ValueType  # 463
+    """No action possible: the state says what became of it."""
+    REASON_MOVE_UNDER_WAY: _Reason.ValueType  # 464
+    """Confirm or cancel the open move first."""
+    REASON_MOVE_LINES_INVALID: _Reason.ValueType  # 465
+    """Name a plan of the new home for each line of the customer in service; terminate lines without a SIM card."""
+    REASON_MOVE_REGION_INVALID: _Reason.ValueType  # 466
+    """Name another region that has joined, with the same currency."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -971,6 +985,20 @@ REASON_JOINT_SURVEY_REFUSED: Reason.ValueType  # 408
 """Submit it again if it is still wanted."""
 REASON_JOINT_RESERVATION_ENDED: Reason.ValueType  # 409
 """Submit it again once the region answers."""
+REASON_CUSTOMER_MOVING: Reason.ValueType  # 460
+"""Repeat the request in a moment: the customer is on the way to the new home."""
+REASON_CUSTOMER_MOVED: Reason.ValueType  # 461
+"""Ask the home region by the number plan."""
+REASON_MOVE_NOT_FOUND: Reason.ValueType  # 462
+"""Look for it with ListMoves."""
+REASON_MOVE_DECIDED: Reason.ValueType  # 463
+"""No action possible: the state says what became of it."""
+REASON_MOVE_UNDER_WAY: Reason.ValueType  # 464
+"""Confirm or cancel the open move first."""
+REASON_MOVE_LINES_INVALID: Reason.ValueType  # 465
+"""Name a plan of the new home for each line of the customer in service; terminate lines without a SIM card."""
+REASON_MOVE_REGION_INVALID: Reason.ValueType  # 466
+"""Name another region that has joined, with the same currency."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
