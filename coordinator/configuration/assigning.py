@@ -1,4 +1,4 @@
-"""The assignment of a number to another region. Pure."""
+"""The assignment of a number to another region, and its stay in the number plan. Pure."""
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberException
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -27,3 +27,14 @@ def assigned(configuration: Configuration, wanted: NumberException, giver: str) 
     if NumberPlan(plan).home_of(number) != wanted.region:
         plan.exceptions.add(number=number, region=wanted.region)
     return changed
+
+
+def keep_exceptions(before: Configuration, wanted: Configuration) -> None:
+    """Adds the exceptions in force to a wanted number plan that says nothing of their numbers.
+
+    Moves of customers have made them, and no file knows of those.
+    """
+    said = {each.number for each in wanted.number_plan.exceptions}
+    kept = [each for each in before.number_plan.exceptions if each.number not in said]
+    if kept:
+        wanted.number_plan.exceptions.extend(kept)

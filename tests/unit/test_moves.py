@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from coordinator.configuration.assigning import assigned
+from coordinator.configuration.assigning import assigned, keep_exceptions
 from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberException, PrefixRange
 from gateway.api.region.v1.customer_move_pb2 import CustomerMove, MovedLine, MoveState
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -52,6 +52,16 @@ def test_a_number_moves_twice_and_back_and_leaves_no_exception_then() -> None:
     twice = given(given(plan_of(), HOME, NEW), NEW, THIRD)
     assert NumberPlan(twice.number_plan).home_of(NUMBER) == THIRD
     assert given(twice, THIRD, HOME) == plan_of()
+
+
+def test_an_exception_in_force_outlives_a_configuration_from_files_that_does_not_know_of_it() -> None:
+    moved, silent, other = given(plan_of(), HOME, NEW), plan_of(), plan_of(NumberException(number=NUMBER, region=THIRD))
+    for wanted, home in ((silent, NEW), (other, THIRD)):
+        keep_exceptions(moved, wanted)
+        assert NumberPlan(wanted.number_plan).home_of(NUMBER) == home
+    nothing = Configuration()
+    keep_exceptions(Configuration(), nothing)
+    assert not nothing.HasField("number_plan")
 
 
 def test_a_line_restored_from_an_older_database_does_not_make_its_region_the_home_again() -> None:
