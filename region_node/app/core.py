@@ -91,6 +91,8 @@ from region_node.lifecycle.erasure.of_numbers import NUMBER_TIMER, number_is_due
 from region_node.lifecycle.erasure.relayed import ERASURE_TIMER, ErasureEnvelopes, erasure_is_due
 from region_node.lifecycle.erasure.status_envelopes import CustomerStatusEnvelopes, forget_envelopes, record_has_ended
 from region_node.lifecycle.holds.relayed import HoldEnvelopes
+from region_node.lifecycle.moving.operations import CONFIRMATION_TIMER, confirmation_is_overdue
+from region_node.lifecycle.moving.relayed import MoveEnvelopes
 from region_node.lifecycle.registry import Registry
 from region_node.lifecycle.retention.purge import PURGE_TIMER, ensure_purge, purge
 from region_node.network.agreements.announced import PLANNED_TIMER, planned_is_told
@@ -307,6 +309,7 @@ def _kinds(
         **ReconciliationEnvelopes(registered.reconciliation(context)).kinds(),
         **SettlementEnvelopes(registered.settlement(context)).kinds(),
         **SurveyEnvelopes(context).kinds(),
+        **MoveEnvelopes(context).kinds(),
     }
 
 
@@ -343,6 +346,7 @@ def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, Ti
         NUMBER_TIMER: lambda tx, timer, now: number_is_due(tx, registry, timer, now),
         FORGET_TIMER: lambda tx, timer, now: forget_envelopes(tx, registry, timer, now),
         SUSPENSION_TIMER: suspension_has_ended,
+        CONFIRMATION_TIMER: confirmation_is_overdue,
         UPLOAD_TIMER: abandon,
         PROBLEM_TIMER: lambda tx, timer, now: tell_customers(tx, context, timer, now),
         REMINDER_TIMER: lambda tx, timer, now: remind(tx, context.border, timer, now),

@@ -30,6 +30,7 @@ from region_node.customers.kind import CUSTOMERS
 from region_node.customers.notices.kind import NOTICES
 from region_node.customers.sharing.kind import SHARING
 from region_node.customers.verification.kind import VERIFICATIONS
+from region_node.lifecycle.moving.kind import MOVES
 from region_node.lifecycle.registry import Registry
 from region_node.network.agreements.announced import tell_announced
 from region_node.network.agreements.kind import AGREEMENTS
@@ -69,6 +70,7 @@ KINDS: Sequence[RecordKind] = (
     LINE_SERVICES,
     MEASUREMENTS,
     RECONCILIATIONS,
+    MOVES,
     RecordKind("request", row_migrations={"requests": seal_clear_requests}),
     RecordKind(
         "import",

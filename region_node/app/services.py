@@ -15,6 +15,7 @@ from gateway.api.region.v1 import (
     complaint_import_service_pb2,
     complaint_oversight_service_pb2,
     complaint_service_pb2,
+    customer_move_service_pb2,
     customer_service_pb2,
     document_service_pb2,
     dossier_service_pb2,
@@ -60,6 +61,7 @@ from gateway.api.region.v1.complaint_oversight_service_pb2_grpc import (
     add_ComplaintOversightServiceServicer_to_server,
 )
 from gateway.api.region.v1.complaint_service_pb2_grpc import add_ComplaintServiceServicer_to_server
+from gateway.api.region.v1.customer_move_service_pb2_grpc import add_CustomerMoveServiceServicer_to_server
 from gateway.api.region.v1.customer_service_pb2_grpc import add_CustomerServiceServicer_to_server
 from gateway.api.region.v1.document_service_pb2_grpc import add_DocumentServiceServicer_to_server
 from gateway.api.region.v1.dossier_service_pb2_grpc import add_DossierServiceServicer_to_server
@@ -122,6 +124,7 @@ from region_node.customers.sharing.application import SharingApplication
 from region_node.customers.sharing.service import SharingService
 from region_node.customers.verification.service import VerificationService
 from region_node.lifecycle.erasure.service import ErasureService
+from region_node.lifecycle.moving.service import CustomerMoveService
 from region_node.lifecycle.retention.service import RetentionService
 from region_node.network.agreements.service import AgreementService
 from region_node.network.faults.service import FaultService
@@ -315,6 +318,11 @@ def _of_records(ports: ServicePorts) -> list[Service]:
             erasure_service_pb2.DESCRIPTOR.services_by_name["ErasureService"],
             add_ErasureServiceServicer_to_server,
             ErasureService(core.registry, store, clock),
+        ),
+        Service.of(
+            customer_move_service_pb2.DESCRIPTOR.services_by_name["CustomerMoveService"],
+            add_CustomerMoveServiceServicer_to_server,
+            CustomerMoveService(core.registry, store, clock),
         ),
         Service.of(
             retention_service_pb2.DESCRIPTOR.services_by_name["RetentionService"],

@@ -19,6 +19,7 @@ _SERVICES = (
     "order_service",
     "order_event_service",
     "joint_order_service",
+    "customer_move_service",
     "customer_service",
     "document_service",
     "billing_service",

@@ -5,7 +5,7 @@ every region must be the same. The other tests here kill real processes at the p
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from copy import copy
 from datetime import timedelta
 from functools import partial
@@ -23,6 +23,7 @@ from gateway.api.region.v1.complaint_pb2 import (
     Resolution,
     ReturnReason,
 )
+from gateway.api.region.v1.customer_move_pb2 import CustomerMove
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand
 from gateway.api.region.v1.fault_pb2 import FaultCause, FaultPlace, FaultReport, FaultSeverity
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
@@ -47,6 +48,9 @@ from region_node.business.joint import rules
 from region_node.business.joint.rows import ORDER_RECORDS
 from region_node.business.orders.rows import OrderFilter, list_orders
 from region_node.network.support.resources import keep_resource
+from region_node.customers.rows import find_line
+from region_node.customers.status import ACTIVE, status_of
+from region_node.lifecycle.moving import operations as moving
 from region_node.requests.caller import Caller
 from tests.simulation.kills import Calm, Story, play
 from tests.simulation.mutants import receiving
@@ -338,7 +342,51 @@ def reservations(tx: Transaction) -> int:
     return tx.first(int, f"SELECT COUNT(*) FROM joint_items WHERE state IN ({states})") or 0
 
 
-STORIES: Sequence[Story] = (orders, provided, complaints, cases, faults, support, issues, loans, bulletins, joint)
+
+async def moves(calm: Calm) -> None:
+    """A customer moves to another region, and a payment for it finds its way through the old home."""
+    home, new_home = calm.line(HOME), calm.line(HANDLING)
+    asked = CustomerMove(id=f"{HOME}/crm/move", to_region=HANDLING)
+    asked.lines.add(number=number(0), plan_id="guangdong-79")
+
+    def started(node: Node) -> Awaitable[CustomerMove]:
+        return node.store.write(
+            lambda tx: moving.start(tx, node.core.registry, asked, number(0), calm.wall.now()),
+        )
+
+    def confirmed(node: Node) -> Awaitable[CustomerMove]:
+        return node.store.write(lambda tx: moving.confirm(tx, node.core.registry, asked.id, calm.wall.now(), ""))
+
+    await home.insist(started)
+    await home.insist(confirmed)
+    await calm.become_quiet()
+    homes = [region for region in (HOME, HANDLING) if await calm.line(region).insist(owns)]
+    assert homes == [HANDLING], f"the customer has the homes {homes}"
+    pay, origin = ordered(calm, "PAY", 0, (), amount="1000"), Caller(operator("henan", "crm"), "late-pay", "")
+    await calm.line("henan").insist(lambda node: node.core.application.submit(origin, pay, 0.0))
+    await calm.become_quiet()
+    paid = await new_home.insist(lambda node: node.store.read(payments))
+    assert paid == 1, f"{paid} payments"
+
+
+async def owns(node: Node) -> bool:
+    """Whether a region is the home of the customer who moves."""
+
+    def look(tx: Transaction) -> bool:
+        line = find_line(tx, number(0))
+        return line is not None and status_of(tx, line.customer_id) == ACTIVE
+
+    return await node.store.read(look)
+
+
+def payments(tx: Transaction) -> int:
+    sql = "SELECT COUNT(*) FROM ledger_entries WHERE kind = 'payment' AND account LIKE 'account-moved-%'"
+    return tx.first(int, sql) or 0
+
+
+STORIES: Sequence[Story] = (
+    orders, provided, complaints, cases, faults, support, issues, loans, bulletins, joint, moves
+)
 
 
 MOST_TIMES = 5  # that one point is killed at in one story

@@ -58,6 +58,7 @@ ASKED_ONCE: Mapping[str, Fields] = {
         "department": "SETTLEMENT",
         "administrator": "admin/root",
     },
+    "region.CustomerMoveService.StartMove": {"number": "NUMBER", "to_region": "henan"},
     "region.ComplaintOversightService.RaiseComplaint": {
         "ticket_id": "TICKET_ID",
         "level": 4,
@@ -170,6 +171,7 @@ LATER_STATE: Mapping[str, str] = {
     "coordinator.MembershipService.SuspendRegion": "a region is suspended, or is so already",
     "coordinator.MembershipService.ReinstateRegion": "a region is reinstated, or was never suspended",
     "coordinator.ConfigurationService.ApplyConfiguration": "names the revision that it follows",
+    "coordinator.ConfigurationService.AssignNumber": "a number has another home from now on",
     "coordinator.CaseService.ReportCase": "a higher version of a case is how it stands now",
     "coordinator.PlannedOutageRegistryService.HoldPlannedOutage": "a planned outage as the region"
     " that holds it has it now",
@@ -203,6 +205,8 @@ LATER_STATE: Mapping[str, str] = {
     "region.SupportResourceService.RemoveResource": "a resource is no longer entered",
     "region.SupportResourceService.KeepSpare": "how many are in store from now on",
     "region.SupportResourceService.RemoveSpare": "a part is no longer entered",
+    "region.CustomerMoveService.ConfirmMove": "a move is confirmed once",
+    "region.CustomerMoveService.CancelMove": "a move is cancelled, or is so already",
     "region.SurveyService.InviteToSurvey": "a finished order, complaint or repair is asked about once",
     "region.SurveyService.AnswerSurvey": "a token is answered once, and another answer refused",
     "region.SurveyService.StartSurveyCampaign": "a customer is invited once by the name of a campaign",

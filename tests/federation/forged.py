@@ -18,6 +18,7 @@ from gateway.api.region.v1.agreement_pb2 import PartOutage, ServiceConformance, 
 from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
 from gateway.api.region.v1.bulletin_pb2 import Bulletin
 from gateway.api.region.v1.complaint_pb2 import Complaint
+from gateway.api.region.v1.customer_move_pb2 import CustomerHandOver, CustomerMove
 from gateway.api.region.v1.customer_service_pb2 import QueryProfileRequest
 from gateway.api.region.v1.customer_status_envelopes_pb2 import CustomerStatusNotice
 from gateway.api.region.v1.document_envelopes_pb2 import (
@@ -151,7 +152,11 @@ def of_customer_status(scene: Scene) -> Table:
     head = AuditHead(sequence=10**6, hash=bytes(32), signature=bytes(64))
     hold = HoldUpdate(version=1)
     hold.end_time.CopyFrom(to_timestamp(scene.federation.clock.now()))
+    theft = CustomerMove(id="guangdong/counter/move", from_region="guangdong", to_region="sichuan")
     return {
+        EnvelopeKind.ENVELOPE_KIND_CUSTOMER_HAND_OVER: Forged(
+            "the old home, its own customer", "sichuan", CustomerHandOver(move=theft), theft.id
+        ),
         EnvelopeKind.ENVELOPE_KIND_ERASURE: Forged(
             "the home region, what is kept of its customer",
             "guangdong",

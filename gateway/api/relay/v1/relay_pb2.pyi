@@ -125,6 +125,8 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, the other region back: its signature under that statement, or its dispute."""
     ENVELOPE_KIND_SURVEY_REQUESTED: _EnvelopeKind.ValueType  # 83
     """Command, region that handled an order, complaint or fault to the home region: invite the customer to a survey."""
+    ENVELOPE_KIND_CUSTOMER_HAND_OVER: _EnvelopeKind.ValueType  # 78
+    """Command, old home to new home: take this customer, who moves there for good."""
     ENVELOPE_KIND_JOINT_COMMAND: _EnvelopeKind.ValueType  # 60
     """Command, leading region of a joint order to the region of an item: reserve, commit, begin or release it."""
     ENVELOPE_KIND_JOINT_REPORT: _EnvelopeKind.ValueType  # 61
@@ -235,6 +237,8 @@ ENVELOPE_KIND_SETTLEMENT_DECIDED: EnvelopeKind.ValueType  # 77
 """Command, the other region back: its signature under that statement, or its dispute."""
 ENVELOPE_KIND_SURVEY_REQUESTED: EnvelopeKind.ValueType  # 83
 """Command, region that handled an order, complaint or fault to the home region: invite the customer to a survey."""
+ENVELOPE_KIND_CUSTOMER_HAND_OVER: EnvelopeKind.ValueType  # 78
+"""Command, old home to new home: take this customer, who moves there for good."""
 ENVELOPE_KIND_JOINT_COMMAND: EnvelopeKind.ValueType  # 60
 """Command, leading region of a joint order to the region of an item: reserve, commit, begin or release it."""
 ENVELOPE_KIND_JOINT_REPORT: EnvelopeKind.ValueType  # 61
