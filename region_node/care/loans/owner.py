@@ -13,6 +13,7 @@ from gateway.api.region.v1.loan_service_pb2 import WorkOnLoanRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
+from gateway.federation.body import LOAN_OVERDUE
 from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
@@ -135,6 +136,7 @@ def _tell_body(tx: Transaction, context: RegionContext, loan: Loan, count: int, 
         id=f"{loan.id}/L{level}",
         ticket_id=loan.id,
         level=level,
+        matter=LOAN_OVERDUE if count == 1 else "",
         trigger=trigger,
         due_time=told.due_time,
         time=told.time,

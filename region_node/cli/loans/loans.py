@@ -44,14 +44,14 @@ def loans() -> None:
 
 @loans.command("request")
 @writes()
-@click.argument("region")
+@click.argument("lender", metavar="REGION")
 @click.argument("resource")
 @click.option("--quantity", type=click.IntRange(1, 1_000_000), default=1, show_default=True, help="How much of it.")
 @click.option("--from", "start", required=True, help="From when, with zone.")
 @click.option("--until", "end", required=True, help="Until when, with zone.")
 @click.option("--purpose", required=True, help="What it is for; it names no customer.")
 def request_command(
-    asking: Asking, region: str, resource: str, quantity: int, start: str, end: str, purpose: str
+    asking: Asking, lender: str, resource: str, quantity: int, start: str, end: str, purpose: str
 ) -> None:
     """Request a RESOURCE of another REGION for a time; `resources find` lists them.
 
@@ -61,7 +61,7 @@ def request_command(
         --purpose "a break on the line to Guangzhou"
     """
     wanted = LoanRequest(
-        region=region,
+        region=lender,
         resource_id=resource,
         quantity=quantity,
         start_time=due_time(start),
