@@ -108,15 +108,16 @@ def test_a_killed_server_loses_nothing_acknowledged_and_the_store_goes_on_by_its
     async def scenario() -> None:
         stop = asyncio.Event()
         async with opened(own.conninfo) as store:
-            loads = [asyncio.ensure_future(load(store, f"load {each}", stop)) for each in range(8)]
-            await until(lambda: len(acknowledged) > 50)
-            await asyncio.to_thread(own.server.kill)
-            before = len(acknowledged)
-            await until(lambda: "STORE_UNAVAILABLE" in refused.values())
-            await asyncio.to_thread(own.server.start)
-            await until(lambda: len(acknowledged) > before + 50)
-            stop.set()
-            await asyncio.gather(*loads)
+            async with asyncio.TaskGroup() as loads:  # none outlives a failure: a closed store refuses without a wait
+                for each in range(8):
+                    loads.create_task(load(store, f"load {each}", stop))
+                await until(lambda: len(acknowledged) > 50)
+                await asyncio.to_thread(own.server.kill)
+                before = len(acknowledged)
+                await until(lambda: "STORE_UNAVAILABLE" in refused.values())
+                await asyncio.to_thread(own.server.start)
+                await until(lambda: len(acknowledged) > before + 50)
+                stop.set()
             kept = set(await store.read(notes))
         assert set(acknowledged) <= kept
         certainly_not = {note for note, why in refused.items() if why == "STORE_UNAVAILABLE"}

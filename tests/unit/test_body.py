@@ -5,7 +5,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from deploy.local.federation import FEDERATION_FILES
 from gateway.api.federation.v1.body_pb2 import OnDuty
 from gateway.api.federation.v1.configuration_pb2 import (
     Calendar,
@@ -21,12 +20,12 @@ from gateway.api.federation.v1.configuration_pb2 import (
 from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
 from gateway.errors import Refused, reason_name
 from gateway.federation.body import ISSUE_ESCALATED, LOAN_OVERDUE, Body, Party, asked_instant, level_matter
-from gateway.federation.files import load
 from gateway.time.clock import from_timestamp, to_timestamp
 from gateway.values.choices import known_of
 from region_node.care.escalations.duty import with_duty
+from tests.shipped import shipped_configuration
 
-SHIPPED = load(FEDERATION_FILES)
+SHIPPED = shipped_configuration()
 FIRST_DATE = "2026-01-05"  # a Monday
 DAY = [OpeningHours(working_days=True, opens="08:30", closes="18:00")]
 NIGHT = [

@@ -21,18 +21,18 @@ from gateway.api.federation.v1.quality_pb2 import ScorecardUnit
 from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure, Scorecard
 from gateway.api.region.v1.survey_service_pb2 import GetSurveyResultsResponse
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.federation.files import load
 from gateway.web.charts import Bar, Caption, Chart, Label, Line, bars, lines
 from gateway.wording.languages import current_language, in_each_language
 from region_node.care.surveys.results import results
 from region_node.care.surveys.rows import ANSWERS, INVITATIONS, RECOMMENDATION, Count
 from region_node.cli.surveys import results_page
+from tests.shipped import shipped_configuration
 from tests.unit.test_complaint_report import MONTHS, TEXTS, report
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CAPTION = Caption("key", "title", "description")
 STYLE = (Path(gateway.web.__file__).parent / "templates" / "style.css.j2").read_text("utf-8")
-SHIPPED = load(Path(__file__).parents[2] / "deploy" / "federation")
+SHIPPED = shipped_configuration()
 FONT, BOLD, LINE = 13, 1.12, 1.5  # pixels, times as wide, times as high
 WINDOW, MARGIN = 1200, 24  # pixels
 DIMENSIONS = (figures.REGION, figures.DEPARTMENT, figures.CATEGORY, figures.MONTH)
