@@ -22,6 +22,7 @@ from coordinator.oversight.issue_service import IssueService
 from coordinator.oversight.reconciliation_service import ReconciliationOversightService
 from coordinator.oversight.region_queries import Regions
 from coordinator.oversight.service import OrderOversightService
+from coordinator.oversight.settlement_service import SettlementOversightService
 from coordinator.planned_outages.service import PlannedOutageRegistryService
 from coordinator.problems.correlator import Correlator, CorrelatorPorts
 from coordinator.problems.current import CurrentNetwork
@@ -48,6 +49,7 @@ from gateway.api.coordinator.v1 import (
     planned_outage_registry_service_pb2,
     problem_service_pb2,
     reconciliation_oversight_service_pb2,
+    settlement_oversight_service_pb2,
 )
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
     add_AuditOversightServiceServicer_to_server,
@@ -68,6 +70,9 @@ from gateway.api.coordinator.v1.planned_outage_registry_service_pb2_grpc import 
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import add_ProblemServiceServicer_to_server
 from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2_grpc import (
     add_ReconciliationOversightServiceServicer_to_server,
+)
+from gateway.api.coordinator.v1.settlement_oversight_service_pb2_grpc import (
+    add_SettlementOversightServiceServicer_to_server,
 )
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.federation.v1.federation_pb2_grpc import add_FederationServiceServicer_to_server
@@ -302,8 +307,13 @@ def _services(parts: _Parts) -> list[Service]:
 
 
 def _between_regions(regions: Regions) -> list[Service]:
-    """Issues and bulletins between regions."""
+    """Issues, bulletins and settlements between regions."""
     return [
+        Service.of(
+            settlement_oversight_service_pb2.DESCRIPTOR.services_by_name["SettlementOversightService"],
+            add_SettlementOversightServiceServicer_to_server,
+            SettlementOversightService(regions),
+        ),
         Service.of(
             issue_service_pb2.DESCRIPTOR.services_by_name["IssueService"],
             add_IssueServiceServicer_to_server,

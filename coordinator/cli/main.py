@@ -29,6 +29,7 @@ _PLACES: Final = {
     "outages": "coordinator.cli.outages:outages",
     "problems": "coordinator.cli.problems:problems",
     "reconciliation": "coordinator.cli.reconciliation:reconciliation",
+    "settlement": "coordinator.cli.settlement:settlement",
     "planned-outages": "coordinator.cli.planned_outages:planned_outages",
 }
 """The door of each noun."""
