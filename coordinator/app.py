@@ -19,6 +19,7 @@ from coordinator.network.service import PathService
 from coordinator.oversight.bulletin_service import BulletinService
 from coordinator.oversight.complaint_service import ComplaintOversightService
 from coordinator.oversight.issue_service import IssueService
+from coordinator.oversight.quality_service import QualityOversightService
 from coordinator.oversight.reconciliation_service import ReconciliationOversightService
 from coordinator.oversight.region_queries import Regions
 from coordinator.oversight.service import OrderOversightService
@@ -33,6 +34,7 @@ from coordinator.registry.age import observe_age
 from coordinator.registry.embedded import EmbeddedRegistry
 from coordinator.registry.etcd.registry import EtcdRegistry
 from coordinator.registry.port import Registry
+from coordinator.risks.service import RiskPorts, RiskService
 from coordinator.routing.channels import ChannelPorts, RegionChannels
 from coordinator.routing.deliveries import Deliveries
 from coordinator.routing.router import Router, RouterPorts
@@ -48,7 +50,9 @@ from gateway.api.coordinator.v1 import (
     path_service_pb2,
     planned_outage_registry_service_pb2,
     problem_service_pb2,
+    quality_oversight_service_pb2,
     reconciliation_oversight_service_pb2,
+    risk_service_pb2,
     settlement_oversight_service_pb2,
 )
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
@@ -68,9 +72,13 @@ from gateway.api.coordinator.v1.planned_outage_registry_service_pb2_grpc import 
     add_PlannedOutageRegistryServiceServicer_to_server,
 )
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import add_ProblemServiceServicer_to_server
+from gateway.api.coordinator.v1.quality_oversight_service_pb2_grpc import (
+    add_QualityOversightServiceServicer_to_server,
+)
 from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2_grpc import (
     add_ReconciliationOversightServiceServicer_to_server,
 )
+from gateway.api.coordinator.v1.risk_service_pb2_grpc import add_RiskServiceServicer_to_server
 from gateway.api.coordinator.v1.settlement_oversight_service_pb2_grpc import (
     add_SettlementOversightServiceServicer_to_server,
 )
@@ -296,19 +304,29 @@ def _services(parts: _Parts) -> list[Service]:
             add_AuditOversightServiceServicer_to_server,
             auditing,
         ),
+        *_of_the_network(parts, regions),
+        *_between_regions(parts, regions),
+    ]
+
+
+def _between_regions(parts: _Parts, regions: Regions) -> list[Service]:
+    """Issues and bulletins between regions, the comparison of their records, and their quality."""
+    return [
         Service.of(
             reconciliation_oversight_service_pb2.DESCRIPTOR.services_by_name["ReconciliationOversightService"],
             add_ReconciliationOversightServiceServicer_to_server,
             ReconciliationOversightService(regions),
         ),
-        *_of_the_network(parts, regions),
-        *_between_regions(regions),
-    ]
-
-
-def _between_regions(regions: Regions) -> list[Service]:
-    """Issues, bulletins and settlements between regions."""
-    return [
+        Service.of(
+            quality_oversight_service_pb2.DESCRIPTOR.services_by_name["QualityOversightService"],
+            add_QualityOversightServiceServicer_to_server,
+            QualityOversightService(regions, parts.registry),
+        ),
+        Service.of(
+            risk_service_pb2.DESCRIPTOR.services_by_name["RiskService"],
+            add_RiskServiceServicer_to_server,
+            RiskService(RiskPorts(parts.registry, parts.clock)),
+        ),
         Service.of(
             settlement_oversight_service_pb2.DESCRIPTOR.services_by_name["SettlementOversightService"],
             add_SettlementOversightServiceServicer_to_server,

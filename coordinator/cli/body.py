@@ -27,6 +27,6 @@ def body(asking: Asking, region: str, at: datetime | None) -> None:
       coordinator body --region sichuan --at 2026-12-24T22:00+08:00 --json
     """
     show_times_of(region)
-    request = GetBodyRequest(region=region, time=None if at is None else to_timestamp(at))
+    request = GetBodyRequest(region=region, duty_time=None if at is None else to_timestamp(at))
     response = asking.ask(lambda channel: ConfigurationServiceStub(channel).GetBody, request)
     asking.tell(response, lambda answer: show_body(answer.body))

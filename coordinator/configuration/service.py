@@ -61,7 +61,7 @@ class ConfigurationService(ConfigurationServiceServicer):
         snapshot = self._registry.snapshot()
         if request.region:
             require_configured(members_of(snapshot), request.region)
-        at = asked_instant(request.time if request.HasField("time") else None, self._clock.now())
+        at = asked_instant(request.duty_time if request.HasField("duty_time") else None, self._clock.now())
         body = Body(snapshot.configuration or Configuration())
         return contract.GetBodyResponse(body=body.status(request.region, at))
 

@@ -17,10 +17,12 @@ from deploy.demo import (
     chapters,
     ending,
     everything,
+    leased_line,
     left_running,
     limits,
     opening,
     outage,
+    reconciled,
     records,
     redundancy,
 )
@@ -47,6 +49,8 @@ _BUSINESS: tuple[_Chapter, ...] = (
     limits.what_stays_at_home,
     chapters.by_another_clock,
     outage.killed_and_back,
+    leased_line.three_regions_one_line,
+    reconciled.two_books_one_truth,
 )
 _ENDING: tuple[_Chapter, ...] = (outage.whole_chain, records.every_chain, ending.all_orders, ending.one_journey)
 

@@ -26,7 +26,7 @@ def show_body(body: BodyStatus) -> None:
         click.echo(translated("the federation has no coordination body, or the region no part in it"))
         return
     _MEMBERS.show(body.members, translated("Members"))
-    _DUTIES.show(_by_person(body.on_duty), translated("On duty at {time}", time=told_time(body.time)))
+    _DUTIES.show(_by_person(body.on_duty), translated("On duty at {time}", time=told_time(body.duty_time)))
     _MATTERS.show(body.responsibilities, translated("Responsibilities"))
 
 

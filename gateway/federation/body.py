@@ -121,7 +121,7 @@ class Body:
         """The body at an instant; members and persons on duty of one region, or of all where it is empty."""
         parties = sorted(each for each in self._rosters if region in ("", each.region))
         return BodyStatus(
-            time=to_timestamp(at),
+            duty_time=to_timestamp(at),
             members=[self._members[each] for each in sorted(self._members) if region in ("", each)],
             on_duty=[self.on_duty(*each, at) for each in parties],
             responsibilities=self._matters.values(),

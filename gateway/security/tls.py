@@ -41,6 +41,9 @@ _CONNECTION_GRACE_MS = _MINUTE_MS
 # A connecting client must finish its handshake soon or lose its place.
 _HANDSHAKE_MS = 10 * _SECOND_MS
 _MAX_CONCURRENT_STREAMS = 1024
+# Calls that no handler has taken yet. gRPC drops further ones as CANCELLED, by chance from the first figure on, and
+# names no reason; a server that takes them refuses with one (TOO_BUSY, CALLS_TOO_MANY).
+_MAX_PENDING_CALLS = 16 * _MAX_CONCURRENT_STREAMS
 # The bits of gRPC's compression algorithms by their numbers: of these, none. A few kilobytes would become the largest
 # message before anybody could ask who sends them.
 _UNCOMPRESSED = 1 << 0
@@ -221,6 +224,8 @@ def server_options() -> ChannelOptions:
         # A second process on the port must fail to start, not take half of the calls.
         ("grpc.so_reuseport", 0),
         ("grpc.max_concurrent_streams", _MAX_CONCURRENT_STREAMS),
+        ("grpc.server.max_pending_requests", _MAX_PENDING_CALLS),
+        ("grpc.server.max_pending_requests_hard_limit", _MAX_PENDING_CALLS),
         ("grpc.compression_enabled_algorithms_bitset", _UNCOMPRESSED),
         ("grpc.http2.min_ping_interval_without_data_ms", _LEAST_PING_INTERVAL_MS),
         # Pings that a slow network delivers together are no offence, since their sender is authenticated.

@@ -68,6 +68,9 @@ from region_node.care.escalations.rows import waiting_sinks
 from region_node.care.issues.application import IssueApplication
 from region_node.care.issues.owner import ISSUE_TIMER, due_time_has_passed
 from region_node.care.issues.relayed import IssueEnvelopes
+from region_node.care.loans.application import LoanApplication
+from region_node.care.loans.owner import LOAN_TIMER, time_has_passed
+from region_node.care.loans.relayed import LoanEnvelopes
 from region_node.care.surveys.following import SURVEY_TIMER, ensure_surveys, surveys_are_due
 from region_node.care.surveys.inviting import CAMPAIGN_TIMER, campaign_is_due
 from region_node.care.surveys.relayed import SurveyEnvelopes
@@ -181,6 +184,7 @@ class RegionCore:
         self.faults = FaultApplication(ports.context, ports.store, ports.clock, self.changes)
         self.support = SupportApplication(ports.context, ports.store, ports.clock, self.changes)
         self.issues = IssueApplication(ports.context, ports.store, ports.clock, self.changes)
+        self.loans = LoanApplication(ports.context, ports.store, ports.clock, self.changes)
         self.bulletins = BulletinApplication(ports.context, ports.store, ports.clock)
         self._scheduler = Scheduler(ports.store, ports.clock, _timer_handlers(self.registry, ports.orders), [PROMISES])
         self._billing = BillingRuns(ports.context, ports.store, ports.clock)
@@ -297,6 +301,7 @@ def _kinds(
         **FaultEnvelopes(context).kinds(),
         **SupportEnvelopes(context).kinds(),
         **IssueEnvelopes(context).kinds(),
+        **LoanEnvelopes(context).kinds(),
         **BulletinEnvelopes(context).kinds(),
         **JoiningEnvelopes(context).kinds(),
         **ReconciliationEnvelopes(registered.reconciliation(context)).kinds(),
@@ -333,6 +338,7 @@ def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, Ti
         ESCALATION_TIMER: lambda tx, timer, now: escalation_is_due(tx, context, timer, now),
         REPAIR_TIMER: lambda tx, timer, now: limit_has_passed(tx, context, timer, now),
         ISSUE_TIMER: lambda tx, timer, now: due_time_has_passed(tx, context, timer, now),
+        LOAN_TIMER: lambda tx, timer, now: time_has_passed(tx, context, timer, now),
         ERASURE_TIMER: lambda tx, timer, now: erasure_is_due(tx, registry, timer, now),
         NUMBER_TIMER: lambda tx, timer, now: number_is_due(tx, registry, timer, now),
         FORGET_TIMER: lambda tx, timer, now: forget_envelopes(tx, registry, timer, now),

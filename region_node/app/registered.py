@@ -22,6 +22,8 @@ from region_node.care.complaints.of_problems import complaints_of
 from region_node.care.complaints.rows import COMPLAINT
 from region_node.care.issues.kind import ISSUES
 from region_node.care.issues.of_settlements import open_dispute
+from region_node.care.loans.kind import LOANS
+from region_node.care.quality.kind import SAMPLES
 from region_node.care.surveys.kind import SURVEYS
 from region_node.customers.documents.kind import DOCUMENTS
 from region_node.customers.kind import CUSTOMERS
@@ -56,8 +58,10 @@ KINDS: Sequence[RecordKind] = (
     FAULTS,
     SUPPORT_REQUESTS,
     ISSUES,
+    LOANS,
     BULLETINS,
     SURVEYS,
+    SAMPLES,
     NOTICES,
     SHARING,
     DOCUMENTS,

@@ -25,12 +25,14 @@ from gateway.api.region.v1 import (
     issue_oversight_service_pb2,
     issue_service_pb2,
     joint_order_service_pb2,
+    loan_service_pb2,
     measurement_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
     order_oversight_service_pb2,
     order_service_pb2,
     planned_outage_service_pb2,
+    quality_service_pb2,
     reconciliation_service_pb2,
     retention_service_pb2,
     settlement_service_pb2,
@@ -68,12 +70,14 @@ from gateway.api.region.v1.improvement_service_pb2_grpc import add_ImprovementSe
 from gateway.api.region.v1.issue_oversight_service_pb2_grpc import add_IssueOversightServiceServicer_to_server
 from gateway.api.region.v1.issue_service_pb2_grpc import add_IssueServiceServicer_to_server
 from gateway.api.region.v1.joint_order_service_pb2_grpc import add_JointOrderServiceServicer_to_server
+from gateway.api.region.v1.loan_service_pb2_grpc import add_LoanServiceServicer_to_server
 from gateway.api.region.v1.measurement_service_pb2_grpc import add_MeasurementServiceServicer_to_server
 from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
 from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
 from gateway.api.region.v1.order_oversight_service_pb2_grpc import add_OrderOversightServiceServicer_to_server
 from gateway.api.region.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
 from gateway.api.region.v1.planned_outage_service_pb2_grpc import add_PlannedOutageServiceServicer_to_server
+from gateway.api.region.v1.quality_service_pb2_grpc import add_QualityServiceServicer_to_server
 from gateway.api.region.v1.reconciliation_service_pb2_grpc import add_ReconciliationServiceServicer_to_server
 from gateway.api.region.v1.retention_service_pb2_grpc import add_RetentionServiceServicer_to_server
 from gateway.api.region.v1.settlement_service_pb2_grpc import add_SettlementServiceServicer_to_server
@@ -107,6 +111,8 @@ from region_node.care.complaints.service import ComplaintService
 from region_node.care.dossiers.service import DossierService
 from region_node.care.improvements.service import ImprovementService
 from region_node.care.issues.service import IssueService
+from region_node.care.loans.service import LoanService
+from region_node.care.quality.service import QualityService
 from region_node.care.surveys.service import SurveyService
 from region_node.customers.documents.service import DocumentPorts, DocumentService
 from region_node.customers.notices.service import NoticeService
@@ -201,7 +207,7 @@ def _of_business(ports: ServicePorts) -> list[Service]:
 
 
 def _of_care(ports: ServicePorts) -> list[Service]:
-    """Complaints, dossiers, improvements and notices."""
+    """Complaints, dossiers, improvements, notices and quality."""
     core, store, clock, questions = ports.core, ports.store, ports.clock, ports.questions
     context = core.context
     return [
@@ -234,6 +240,11 @@ def _of_care(ports: ServicePorts) -> list[Service]:
             notice_service_pb2.DESCRIPTOR.services_by_name["NoticeService"],
             add_NoticeServiceServicer_to_server,
             NoticeService(store, clock),
+        ),
+        Service.of(
+            quality_service_pb2.DESCRIPTOR.services_by_name["QualityService"],
+            add_QualityServiceServicer_to_server,
+            QualityService(context, store, clock),
         ),
     ]
 
@@ -361,7 +372,7 @@ def _of_the_federation(ports: ServicePorts) -> list[Service]:
 
 
 def _between_regions(ports: ServicePorts) -> list[Service]:
-    """The services of issues and bulletins between regions."""
+    """The services of issues, loans and bulletins between regions."""
     core, store, clock = ports.core, ports.store, ports.clock
     return [
         Service.of(
@@ -373,6 +384,11 @@ def _between_regions(ports: ServicePorts) -> list[Service]:
             issue_oversight_service_pb2.DESCRIPTOR.services_by_name["IssueOversightService"],
             add_IssueOversightServiceServicer_to_server,
             IssueOversightService(core.context, core.issues, store, clock),
+        ),
+        Service.of(
+            loan_service_pb2.DESCRIPTOR.services_by_name["LoanService"],
+            add_LoanServiceServicer_to_server,
+            LoanService(core.loans, store, clock),
         ),
         Service.of(
             bulletin_service_pb2.DESCRIPTOR.services_by_name["BulletinService"],

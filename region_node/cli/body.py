@@ -29,6 +29,6 @@ def body(asking: Asking, in_region: str, at: datetime | None) -> None:
       region-node body --in-region henan
       region-node body --at 2026-12-24T22:00+08:00 --json
     """
-    request = GetBodyRequest(region=in_region, time=None if at is None else to_timestamp(at))
+    request = GetBodyRequest(region=in_region, duty_time=None if at is None else to_timestamp(at))
     answer = asking.ask(lambda channel: CatalogueServiceStub(channel).GetBody, request)
     asking.tell(answer, lambda found: show_body(found.body))

@@ -41,9 +41,11 @@ _SERVICES = (
     "support_service",
     "support_resource_service",
     "issue_service",
+    "loan_service",
     "bulletin_service",
     "survey_service",
     "retention_service",
+    "quality_service",
     "reconciliation_service",
     "settlement_service",
 )

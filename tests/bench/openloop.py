@@ -116,6 +116,8 @@ class Arrivals:
         try:
             answer = await next(self._services).SubmitOrder(submission(next(self._ids), line), timeout=WAIT + 5)
         except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.UNAVAILABLE:
+                return False  # by gRPC itself: too many streams; whether the order was taken is not known
             refused = from_rpc_error(error)
             if refused is None or refused.reason not in _REFUSED_FOR_LOAD:
                 raise

@@ -29,6 +29,7 @@ from gateway.api.region.v1.order_service_pb2 import (
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Money, Requester
+from gateway.errors import from_rpc_error
 from gateway.security.identity import server_name
 from gateway.security.tls import Credentials, client_credentials, client_options
 from gateway.time.clock import SystemClock, to_timestamp
@@ -115,6 +116,10 @@ class TwoRegions:
         """Submits and waits for the answer. Raises AioRpcError."""
         return self.start_submit(request, wait, at).result()
 
+    def submit_again(self, request: SubmitOrderRequest) -> Order:
+        """Submits until there is an answer: the connection may learn only by the first try that it was cut."""
+        return self.background.start(self._submit_again(request)).result()
+
     def start_submit(self, request: SubmitOrderRequest, wait: float = 0.0, at: int = 0) -> "Future[Order]":
         """Submits to the process of that number; the answer is waited for by whoever wants it."""
         return self.background.start(self._submit(request, wait, at))
@@ -195,6 +200,14 @@ class TwoRegions:
     async def _pack(self, requests: Sequence[SubmitOrderRequest], wait: float) -> list[Order]:
         async with Packing(self._counters[0]) as packing:
             return await asyncio.gather(*(packing.submit(each.request_id, each.order, wait) for each in requests))
+
+    async def _submit_again(self, request: SubmitOrderRequest) -> Order:
+        while True:
+            try:
+                return await self._submit(request, 0.0, 0)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE or from_rpc_error(error) is not None:
+                    raise
 
     async def _submit(self, request: SubmitOrderRequest, wait: float, at: int) -> Order:
         sent = SubmitOrderRequest()

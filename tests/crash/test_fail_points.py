@@ -31,10 +31,14 @@ from gateway.api.region.v1.issue_pb2 import IssueRequest
 from gateway.api.region.v1.issue_service_pb2 import WorkOnIssueRequest
 from gateway.api.region.v1.joint_order_pb2 import JointOrder, JointOrderState, JointPlace
 from gateway.api.region.v1.joint_order_service_pb2 import WorkOnJointOrderRequest
+from gateway.api.region.v1.loan_envelopes_pb2 import LoanCommand
+from gateway.api.region.v1.loan_pb2 import LoanRequest
+from gateway.api.region.v1.loan_service_pb2 import WorkOnLoanRequest
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision, ReviewOrderRequest
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportMeasurement
+from gateway.api.region.v1.support_resource_service_pb2 import ResourceKind, SharedResource
 from gateway.api.region.v1.support_service_pb2 import WorkOnSupportRequestRequest
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, LocalizedText, Money, Requester
 from gateway.store.port import Transaction
@@ -42,6 +46,7 @@ from gateway.time.clock import to_timestamp
 from region_node.business.joint import rules
 from region_node.business.joint.rows import ORDER_RECORDS
 from region_node.business.orders.rows import OrderFilter, list_orders
+from region_node.network.support.resources import keep_resource
 from region_node.requests.caller import Caller
 from tests.simulation.kills import Calm, Story, play
 from tests.simulation.mutants import receiving
@@ -241,6 +246,27 @@ async def issues(calm: Calm) -> None:
     await line.insist(lambda node: node.core.issues.work(worker(HANDLING, "report"), done, 5.0))
 
 
+async def loans(calm: Calm) -> None:
+    """A loan of another region that is not returned in time."""
+    line, home = calm.line(HANDLING), calm.line(HOME)
+    kind = ResourceKind.RESOURCE_KIND_TEST_EQUIPMENT
+    shared = SharedResource(id="otdr-1", kind=kind, title="OTDR", site="chengdu", quantity=1)
+    now = calm.wall.now()
+    await home.insist(lambda node: node.store.write(lambda tx: keep_resource(tx, shared, now)))
+    start, end = (to_timestamp(now + timedelta(hours=each)) for each in (1, 2))
+    request = LoanRequest(
+        region=HOME, resource_id="otdr-1", quantity=1, start_time=start, end_time=end, purpose="a break", staff_id="lin"
+    )
+    loan = await line.insist(lambda node: node.core.loans.request(worker(HANDLING, "loan"), request))
+    await calm.become_quiet()
+    lend = WorkOnLoanRequest(request_id="lend", loan_id=loan.id, lend=WorkOnLoanRequest.Lend())
+    await home.insist(lambda node: node.core.loans.work(worker(HOME, "lend"), lend, 0.0))
+    await calm.become_quiet()
+    receive = WorkOnLoanRequest(request_id="receive", loan_id=loan.id, receive=LoanCommand.Receive())
+    await line.insist(lambda node: node.core.loans.work(worker(HANDLING, "receive"), receive, 5.0))
+    await calm.pass_time(timedelta(hours=3))
+
+
 async def bulletins(calm: Calm) -> None:
     """A bulletin to another region, which its staff reads."""
     line, home = calm.line(HANDLING), calm.line(HOME)
@@ -312,7 +338,7 @@ def reservations(tx: Transaction) -> int:
     return tx.first(int, f"SELECT COUNT(*) FROM joint_items WHERE state IN ({states})") or 0
 
 
-STORIES: Sequence[Story] = (orders, provided, complaints, cases, faults, support, issues, bulletins, joint)
+STORIES: Sequence[Story] = (orders, provided, complaints, cases, faults, support, issues, loans, bulletins, joint)
 
 
 MOST_TIMES = 5  # that one point is killed at in one story

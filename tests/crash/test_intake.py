@@ -147,7 +147,7 @@ def test_s4_a_caller_cut_off_after_the_commit_gets_the_same_order_when_it_asks_a
     scene.counter_to_handling.cut()
     require_unanswered(call)
     scene.counter_to_handling.heal()
-    assert scene.submit(request).state == OrderState.ORDER_STATE_ACKNOWLEDGED
+    assert scene.submit_again(request).state == OrderState.ORDER_STATE_ACKNOWLEDGED
     link.heal()
     require_one_effect(scene, request)
 

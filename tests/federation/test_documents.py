@@ -184,11 +184,11 @@ async def test_an_order_made_before_is_answered_alike_when_the_catalogue_has_los
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
     number, request_id = await sichuan.new_customer(), federation.next_id()
-    request = guangdong.request("SUSPEND", number, papers=["ID_ORIG", "TRANSFER_AGR"])
+    request = guangdong.request("SUSPEND", number, papers=["ID_ORIG", "ID_GUARD"])
     done = await guangdong.submit(request, request_id=request_id)
     before = await federation.configuration()
     without = await federation.configuration()
-    (paper,) = [material for material in without.materials if material.code == "TRANSFER_AGR"]
+    (paper,) = [material for material in without.materials if material.code == "ID_GUARD"]
     without.materials.remove(paper)
     await apply_everywhere(federation, without)
     try:

@@ -29,6 +29,7 @@ def staff_of_all_regions(federation: Federation) -> Staff:
     return {region: JointStaff(federation, region) for region in ("guangdong", "sichuan", "henan")}
 
 
+@pytest.mark.clause("10.1(2)")
 async def test_a_line_through_three_regions_is_refused_by_one_and_built_by_all_at_the_second_try(
     federation: Federation, staff: Staff
 ) -> None:

@@ -157,6 +157,7 @@ async def test_regions_and_purposes_are_completed_as_the_federation_has_them(fed
     asked = ("sharing", "consent", "+8619851000001")
     assert await completed_at_last(counter, "region-node", *asked, "--purpose", "co") == [
         "complaint-handling",
+        "contact-permission",
         "counter-service",
     ]
     assert await completed_at_last(counter, "region-node", *asked, "--reader", "sic") == ["sichuan"]

@@ -21,6 +21,7 @@ from gateway.errors import Refused
 from gateway.store.sqlite import SqliteTransaction
 from gateway.time.clock import to_microseconds, to_timestamp
 from gateway.time.months import month_before, months_between, require_month
+from gateway.values.percentiles import percentile
 from region_node.business.billing.rules import Month
 from region_node.care.complaints import rules
 from region_node.care.complaints.figure_rows import counted_page, keep_figures
@@ -217,7 +218,7 @@ def test_figures_are_what_the_plain_list_of_complaints_says(
 
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=120), st.integers(1, 100))
 def test_a_percentile_is_the_smallest_value_that_so_many_percent_do_not_exceed(values: list[int], percent: int) -> None:
-    assert figures.percentile(sorted(values), percent) == nearest_rank(values, percent)
+    assert percentile(sorted(values), percent) == nearest_rank(values, percent)
 
 
 @pytest.mark.parametrize(
@@ -225,13 +226,13 @@ def test_a_percentile_is_the_smallest_value_that_so_many_percent_do_not_exceed(v
     [([15, 20, 35, 40, 50], 30, 20), ([15, 20, 35, 40, 50], 40, 20), ([15, 20, 35, 40, 50], 50, 35), ([7], 95, 7)],
 )
 def test_percentiles_by_the_nearest_rank(values: list[int], percent: int, expected: int) -> None:
-    assert figures.percentile(values, percent) == expected
+    assert percentile(values, percent) == expected
 
 
 @pytest.mark.parametrize(("values", "percent"), [([], 80), ([1], 0), ([1], 101)])
 def test_nothing_has_no_percentile(values: list[int], percent: int) -> None:
     with pytest.raises(ValueError, match="percentile"):
-        figures.percentile(values, percent)
+        percentile(values, percent)
 
 
 def test_without_a_complaint_there_is_no_row_but_that_of_all() -> None:

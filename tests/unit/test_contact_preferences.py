@@ -72,6 +72,14 @@ def test_a_notice_that_law_or_contract_demands_goes_out_and_any_other_as_the_cus
     assert not wrong
 
 
+def test_a_notice_that_waits_is_not_delivered_once_the_customer_refuses_it(tx: Transaction) -> None:
+    for kind in ("survey", "bill"):
+        assert tell(tx, Notice(f"night/{kind}", kind, LINE.number, TEXT), NOW, NOW + HOUR)
+    keep_preferences(tx, LINE.customer_id, ContactPreferences(no_surveys=True), NOW)
+    assert [each.notice.kind for each in claim(tx, NOW + HOUR, 10, HOUR)] == ["bill"]
+    assert claim(tx, NOW + 3 * HOUR, 10, HOUR) != []
+
+
 def test_the_quiet_list_never_permits_more() -> None:
     for purpose, marketing, no_surveys in itertools.product(Purpose, (False, True), (False, True)):
         calm = ContactPreferences(marketing=marketing, no_surveys=no_surveys, quiet=True)

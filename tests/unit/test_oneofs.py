@@ -31,7 +31,7 @@ from region_node.customers.rows import insert_line
 from region_node.customers.sharing.relayed import answer_query
 from region_node.customers.verification.application import VerificationApplication
 from region_node.customers.verification.relayed import VerificationEnvelopes
-from region_node.network.support import registry
+from region_node.network.support.relayed import answer
 from region_node.requests.checks import Questioner
 from tests.unit.purging import NOW, Archive, archive
 from tests.unit.situations import LINE
@@ -50,6 +50,7 @@ COMMANDS = {  # tests/unit/test_border_checks.py
     "region.v1.ComplaintCommand.command",
     "region.v1.FaultCommand.command",
     "region.v1.IssueCommand.command",
+    "region.v1.LoanCommand.command",
     "region.v1.OrderCommand.command",
     "region.v1.SupportCommand.command",
 }
@@ -75,7 +76,7 @@ def verification(node: Archive) -> object:
 
 
 def support(node: Archive) -> object:
-    return registry.answer(node.tx, node.context, SupportSearch())
+    return answer(node.tx, node.context, SupportSearch(), NOW)
 
 
 ASKED: Mapping[str, Callable[[Archive], object]] = {

@@ -12,9 +12,12 @@ from xml.etree.ElementTree import Element, fromstring
 import gateway.web
 from coordinator.cli.complaints import report_page
 from coordinator.cli.network import matrix_page
+from coordinator.cli.quality import report_page as quality_page
 from coordinator.oversight import figures
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import ComplaintDimension, ReportComplaintsResponse
+from gateway.api.coordinator.v1.quality_oversight_service_pb2 import ReportQualityResponse
+from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure, Scorecard
 from gateway.api.region.v1.survey_service_pb2 import GetSurveyResultsResponse
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.federation.files import load
@@ -186,12 +189,24 @@ def busy_results() -> GetSurveyResultsResponse:
     return results(names[0][0], counts, 5)
 
 
+def busy_quality() -> ReportQualityResponse:
+    """The scorecards of all regions that are shipped, with large figures."""
+    definitions = SHIPPED.quality.figures
+    figures = [
+        MeasuredFigure(figure=each.figure, numerator=45_678, denominator=45_679, value=4_567.8, low=0.1, high=4_999)
+        for each in definitions
+    ]
+    cards = [Scorecard(region=each.id, month="2026-01", figures=figures) for each in SHIPPED.regions]
+    return ReportQualityResponse(definitions=definitions, scorecards=cards)
+
+
 def busy_pages() -> Iterator[tuple[str, str]]:
     """Each page that is written as HTML, at its fullest and in each language, and what it is."""
     pages: dict[str, Callable[[], str]] = {}
     for quality_class in ("", "nr-5qi-1"):
         pages[f"matrix {quality_class}"] = partial(_matrix_page, quality_class)
     pages["surveys"] = lambda: results_page.page(busy_results(), ("2026-01", "2026-12"), NOW, current_language())
+    pages["quality"] = lambda: quality_page.page(busy_quality(), "2026-01", NOW, current_language())
     for many in range(len(DIMENSIONS) + 1):
         for by in itertools.combinations(DIMENSIONS, many):
             pages[f"by {[ComplaintDimension.Name(each) for each in by]}"] = partial(_report_page, by)

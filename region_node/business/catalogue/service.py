@@ -236,7 +236,7 @@ class CatalogueService(CatalogueServiceServicer):
         federation = self._current.federation
         if request.region:
             federation.region(request.region)
-        at = asked_instant(request.time if request.HasField("time") else None, self._clock.now())
+        at = asked_instant(request.duty_time if request.HasField("duty_time") else None, self._clock.now())
         return GetBodyResponse(body=federation.body.status(request.region, at))
 
     async def ListPlans(

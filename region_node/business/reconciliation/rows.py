@@ -96,6 +96,19 @@ def list_days(tx: Transaction, region: str, from_day: str, before: str, limit: i
     )
 
 
+def compared_in(tx: Transaction, month: str) -> tuple[int, int]:
+    """The records of this region compared on the days of a month, `YYYY-MM`, and the differences found on them."""
+    within = "WHERE day >= :first AND day <= :last"
+    found = tx.first(
+        lambda records, differences: (records, differences),
+        f"SELECT (SELECT COALESCE(CAST(SUM(records_here) AS BIGINT), 0) FROM reconciled_days {within}),"  # noqa: S608
+        f" (SELECT COUNT(*) FROM reconciliation_differences {within})",
+        first=f"{month}-01",
+        last=f"{month}-31",
+    )
+    return found or (0, 0)
+
+
 def day_key(day: ReconciledDay) -> str:
     """The place of a day in the list."""
     return f"{day.day} {day.region}"

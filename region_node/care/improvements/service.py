@@ -84,6 +84,15 @@ class ImprovementService(ImprovementServiceServicer):
         )
         return api.FinishImprovementActionResponse(action=self._told(finished))
 
+    async def GetImprovementEffect(
+        self,
+        request: api.GetImprovementEffectRequest,
+        context: grpc.aio.ServicerContext[api.GetImprovementEffectRequest, api.GetImprovementEffectResponse],
+    ) -> api.GetImprovementEffectResponse:
+        """See the contract."""
+        now = self._clock.now()
+        return await self._store.read(lambda tx: operations.effect(tx, self._context, request.action_id, now))
+
     def _told(self, action: ImprovementAction) -> ImprovementAction:
         action.overdue = operations.is_overdue(action, operations.today(self._context, self._clock.now()))
         return action

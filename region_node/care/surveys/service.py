@@ -42,9 +42,9 @@ class SurveyService(SurveyServiceServicer):
         calling, traceparent = audited_call(request.requester, self._clock), current_traceparent()
 
         def invite(tx: Transaction) -> None:
-            asked = require_occasion(tx, self._context.region, request.id)
+            asked = require_occasion(tx, self._context.region, request.record_id)
             inviting.request(tx, self._context, asked, calling.now, traceparent)
-            calling.record(tx, "InviteToSurvey", request.id)
+            calling.record(tx, "InviteToSurvey", request.record_id)
 
         await self._store.write(invite)
         return api.InviteToSurveyResponse()

@@ -57,7 +57,7 @@ def invite(asking: Asking, record_id: str) -> None:
     Examples:
       region-node surveys invite guangdong/counter/R-17
     """
-    request = api.InviteToSurveyRequest(id=record_id)
+    request = api.InviteToSurveyRequest(record_id=record_id)
     asking.ask(lambda channel: SurveyServiceStub(channel).InviteToSurvey, request)
 
 

@@ -88,10 +88,10 @@ def tell(tx: Transaction, notice: Notice, now: datetime, due: datetime | None = 
 
     It is stored, so it may hold no secret.
     """
-    index, purpose = number_index(tx, notice.number), purpose_of(notice.kind)
+    index = number_index(tx, notice.number)
     if is_told(tx, notice.notice_id):
         return False
-    if purpose is not Purpose.DEMANDED and not is_permitted(purpose, preferences_of_number(tx, index)):
+    if _is_refused(tx, notice.kind, index):
         return False
     sealed = _seal_notice(tx, notice.notice_id, index, notice.number, notice.text)
     time = to_microseconds(now)
@@ -99,6 +99,12 @@ def tell(tx: Transaction, notice: Notice, now: datetime, due: datetime | None = 
     tx.insert(_NOTICES, row)
     tx.publish(NoticeAdded(), about=ABOUT)
     return True
+
+
+def _is_refused(tx: Transaction, kind: str, index: str) -> bool:
+    """Whether the customer with a number, by its index, refuses a kind of notice."""
+    purpose = purpose_of(kind)
+    return purpose is not Purpose.DEMANDED and not is_permitted(purpose, preferences_of_number(tx, index))
 
 
 @dataclass(frozen=True)
@@ -132,7 +138,7 @@ def _seal_notice(tx: Transaction, notice_id: str, index: str, number: str, text:
 def claim(tx: Transaction, now: datetime, limit: int, again: timedelta) -> list[Claimed]:
     """Claims at most `limit` due notices, oldest first. No other process claims them until `again` from now.
 
-    Leaves out notices of erased numbers.
+    Leaves out notices of erased numbers, and removes those that the customer has refused since they were added.
     """
     found = tx.all(
         _AtRest,
@@ -144,6 +150,9 @@ def claim(tx: Transaction, now: datetime, limit: int, again: timedelta) -> list[
     for row, content in zip(found, _opened(tx, found), strict=True):
         if content is None:
             note_delivered(tx, row.notice_id, now)
+            continue
+        if _is_refused(tx, row.kind, row.number):
+            tx.execute("DELETE FROM notices WHERE notice_id = :id", id=row.notice_id)
             continue
         postpone(tx, row.notice_id, now + again, row.attempts + 1)
         claimed.append(Claimed(Notice(row.notice_id, row.kind, content.number, content.text), row.attempts))

@@ -40,6 +40,7 @@ _PURPOSES: Mapping[str, Purpose] = {
     "fault": Purpose.DEMANDED,
     # The contract: credits, and the course of what the customer asked for.
     "service-credit": Purpose.DEMANDED,
+    "joint": Purpose.DEMANDED,
     "complaint": Purpose.DEMANDED,
     "support": Purpose.DEMANDED,
     "contract-reminder": Purpose.SERVICE,

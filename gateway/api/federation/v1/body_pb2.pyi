@@ -68,12 +68,12 @@ class BodyStatus(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    TIME_FIELD_NUMBER: _builtins.int
+    DUTY_TIME_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
     ON_DUTY_FIELD_NUMBER: _builtins.int
     RESPONSIBILITIES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def time(self) -> _timestamp_pb2.Timestamp:
+    def duty_time(self) -> _timestamp_pb2.Timestamp:
         """The instant."""
 
     @_builtins.property
@@ -91,14 +91,14 @@ class BodyStatus(_message.Message):
     def __init__(
         self,
         *,
-        time: _timestamp_pb2.Timestamp | None = ...,
+        duty_time: _timestamp_pb2.Timestamp | None = ...,
         members: _abc.Iterable[_configuration_pb2.BodyMember] | None = ...,
         on_duty: _abc.Iterable[Global___OnDuty] | None = ...,
         responsibilities: _abc.Iterable[_configuration_pb2.Responsibility] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duty_time", b"duty_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["members", b"members", "on_duty", b"on_duty", "responsibilities", b"responsibilities", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duty_time", b"duty_time", "members", b"members", "on_duty", b"on_duty", "responsibilities", b"responsibilities"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -799,22 +799,22 @@ class GetBodyRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REGION_FIELD_NUMBER: _builtins.int
-    TIME_FIELD_NUMBER: _builtins.int
+    DUTY_TIME_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """Only members and persons on duty of this region; empty for all."""
     @_builtins.property
-    def time(self) -> _timestamp_pb2.Timestamp:
+    def duty_time(self) -> _timestamp_pb2.Timestamp:
         """The instant; unset for now."""
 
     def __init__(
         self,
         *,
         region: _builtins.str = ...,
-        time: _timestamp_pb2.Timestamp | None = ...,
+        duty_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duty_time", b"duty_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["region", b"region", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duty_time", b"duty_time", "region", b"region"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

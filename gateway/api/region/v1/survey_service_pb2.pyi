@@ -26,9 +26,9 @@ class InviteToSurveyRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ID_FIELD_NUMBER: _builtins.int
+    RECORD_ID_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
+    record_id: _builtins.str
     """Id of the completed order, or the closed complaint or fault."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
@@ -37,12 +37,12 @@ class InviteToSurveyRequest(_message.Message):
     def __init__(
         self,
         *,
-        id: _builtins.str = ...,
+        record_id: _builtins.str = ...,
         requester: _types_pb2.Requester | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "requester", b"requester"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["record_id", b"record_id", "requester", b"requester"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -98,7 +98,7 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     ENVELOPE_KIND_SUPPORT_UPDATE: _EnvelopeKind.ValueType  # 51
     """Command, region at fault to the opening region of a support request: it has a new version."""
     ENVELOPE_KIND_SUPPORT_SEARCH: _EnvelopeKind.ValueType  # 52
-    """Query, any region to any other: experts or spares of that region."""
+    """Query, any region to any other: experts, spares or shared resources of that region."""
     ENVELOPE_KIND_ISSUE_COMMAND: _EnvelopeKind.ValueType  # 65
     """Command, origin region or helper to owner region: take this issue, or a command on it."""
     ENVELOPE_KIND_ISSUE_UPDATE: _EnvelopeKind.ValueType  # 66
@@ -107,6 +107,10 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, publishing region to every addressed one: a bulletin, or its withdrawal."""
     ENVELOPE_KIND_BULLETIN_READ: _EnvelopeKind.ValueType  # 69
     """Command, addressed region to the publishing one: a member of its staff has read a bulletin."""
+    ENVELOPE_KIND_LOAN_COMMAND: _EnvelopeKind.ValueType  # 70
+    """Command, borrower to lender: take this request for a loan, or a command on a loan."""
+    ENVELOPE_KIND_LOAN_UPDATE: _EnvelopeKind.ValueType  # 71
+    """Command, lender to borrower: the loan has a new version."""
     ENVELOPE_KIND_RECONCILIATION: _EnvelopeKind.ValueType  # 73
     """Command, any region to any other: digests of the records that both have of a business day. The receipt has the
     other region's digests, or the records of differing buckets.
@@ -204,7 +208,7 @@ ENVELOPE_KIND_SUPPORT_COMMAND: EnvelopeKind.ValueType  # 50
 ENVELOPE_KIND_SUPPORT_UPDATE: EnvelopeKind.ValueType  # 51
 """Command, region at fault to the opening region of a support request: it has a new version."""
 ENVELOPE_KIND_SUPPORT_SEARCH: EnvelopeKind.ValueType  # 52
-"""Query, any region to any other: experts or spares of that region."""
+"""Query, any region to any other: experts, spares or shared resources of that region."""
 ENVELOPE_KIND_ISSUE_COMMAND: EnvelopeKind.ValueType  # 65
 """Command, origin region or helper to owner region: take this issue, or a command on it."""
 ENVELOPE_KIND_ISSUE_UPDATE: EnvelopeKind.ValueType  # 66
@@ -213,6 +217,10 @@ ENVELOPE_KIND_BULLETIN: EnvelopeKind.ValueType  # 68
 """Command, publishing region to every addressed one: a bulletin, or its withdrawal."""
 ENVELOPE_KIND_BULLETIN_READ: EnvelopeKind.ValueType  # 69
 """Command, addressed region to the publishing one: a member of its staff has read a bulletin."""
+ENVELOPE_KIND_LOAN_COMMAND: EnvelopeKind.ValueType  # 70
+"""Command, borrower to lender: take this request for a loan, or a command on a loan."""
+ENVELOPE_KIND_LOAN_UPDATE: EnvelopeKind.ValueType  # 71
+"""Command, lender to borrower: the loan has a new version."""
 ENVELOPE_KIND_RECONCILIATION: EnvelopeKind.ValueType  # 73
 """Command, any region to any other: digests of the records that both have of a business day. The receipt has the
 other region's digests, or the records of differing buckets.
