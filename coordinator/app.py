@@ -23,6 +23,7 @@ from coordinator.oversight.quality_service import QualityOversightService
 from coordinator.oversight.reconciliation_service import ReconciliationOversightService
 from coordinator.oversight.region_queries import Regions
 from coordinator.oversight.service import OrderOversightService
+from coordinator.oversight.settlement_service import SettlementOversightService
 from coordinator.planned_outages.service import PlannedOutageRegistryService
 from coordinator.problems.correlator import Correlator, CorrelatorPorts
 from coordinator.problems.current import CurrentNetwork
@@ -55,6 +56,7 @@ from gateway.api.coordinator.v1 import (
     quality_oversight_service_pb2,
     reconciliation_oversight_service_pb2,
     risk_service_pb2,
+    settlement_oversight_service_pb2,
 )
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
     add_AuditOversightServiceServicer_to_server,
@@ -80,6 +82,9 @@ from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2_grpc import
     add_ReconciliationOversightServiceServicer_to_server,
 )
 from gateway.api.coordinator.v1.risk_service_pb2_grpc import add_RiskServiceServicer_to_server
+from gateway.api.coordinator.v1.settlement_oversight_service_pb2_grpc import (
+    add_SettlementOversightServiceServicer_to_server,
+)
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.federation.v1.federation_pb2_grpc import add_FederationServiceServicer_to_server
 from gateway.api.relay.v1 import relay_pb2
@@ -332,6 +337,11 @@ def _between_regions(parts: _Parts, regions: Regions) -> list[Service]:
             risk_service_pb2.DESCRIPTOR.services_by_name["RiskService"],
             add_RiskServiceServicer_to_server,
             RiskService(RiskPorts(parts.registry, parts.clock)),
+        ),
+        Service.of(
+            settlement_oversight_service_pb2.DESCRIPTOR.services_by_name["SettlementOversightService"],
+            add_SettlementOversightServiceServicer_to_server,
+            SettlementOversightService(regions),
         ),
         Service.of(
             issue_service_pb2.DESCRIPTOR.services_by_name["IssueService"],

@@ -31,6 +31,7 @@ _PLACES: Final = {
     "quality": "coordinator.cli.quality.quality:quality",
     "risks": "coordinator.cli.risks.risks:risks",
     "reconciliation": "coordinator.cli.reconciliation:reconciliation",
+    "settlement": "coordinator.cli.settlement:settlement",
     "planned-outages": "coordinator.cli.planned_outages:planned_outages",
 }
 """The door of each noun."""

@@ -47,10 +47,10 @@ from gateway.time.clock import to_timestamp
 from region_node.business.joint import rules
 from region_node.business.joint.rows import ORDER_RECORDS
 from region_node.business.orders.rows import OrderFilter, list_orders
-from region_node.network.support.resources import keep_resource
 from region_node.customers.rows import find_line
 from region_node.customers.status import ACTIVE, status_of
 from region_node.lifecycle.moving import operations as moving
+from region_node.network.support.resources import keep_resource
 from region_node.requests.caller import Caller
 from tests.simulation.kills import Calm, Story, play
 from tests.simulation.mutants import receiving
@@ -342,7 +342,6 @@ def reservations(tx: Transaction) -> int:
     return tx.first(int, f"SELECT COUNT(*) FROM joint_items WHERE state IN ({states})") or 0
 
 
-
 async def moves(calm: Calm) -> None:
     """A customer moves to another region, and a payment for it finds its way through the old home."""
     home, new_home = calm.line(HOME), calm.line(HANDLING)
@@ -385,7 +384,17 @@ def payments(tx: Transaction) -> int:
 
 
 STORIES: Sequence[Story] = (
-    orders, provided, complaints, cases, faults, support, issues, loans, bulletins, joint, moves
+    orders,
+    provided,
+    complaints,
+    cases,
+    faults,
+    support,
+    issues,
+    loans,
+    bulletins,
+    joint,
+    moves,
 )
 
 

@@ -15,6 +15,7 @@ from gateway.api.coordinator.v1 import problem_service_pb2 as found_problems_pb2
 from gateway.api.coordinator.v1 import quality_oversight_service_pb2 as overseen_quality_pb2
 from gateway.api.coordinator.v1 import reconciliation_oversight_service_pb2 as overseen_reconciliation_pb2
 from gateway.api.coordinator.v1 import risk_service_pb2 as risks_pb2
+from gateway.api.coordinator.v1 import settlement_oversight_service_pb2 as overseen_settlement_pb2
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.region.v1 import (
     agreement_service_pb2,
@@ -65,6 +66,7 @@ from tests.federation.refusals import Told, read
 from tests.federation.running import CALL_SECONDS, Federation
 
 FILES = (
+    overseen_settlement_pb2,
     administration_pb2,
     overseen_complaints_pb2,
     found_problems_pb2,
@@ -131,6 +133,7 @@ OF_COORDINATORS = {
     "gateway.api.coordinator.v1.PlannedOutageRegistryService",
     "gateway.api.coordinator.v1.QualityOversightService",
     "gateway.api.coordinator.v1.ReconciliationOversightService",
+    "gateway.api.coordinator.v1.SettlementOversightService",
     "gateway.api.coordinator.v1.RiskService",
     "gateway.api.federation.v1.FederationService",
     "gateway.api.relay.v1.RelayService",

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from tests.federation.commands import as_caller, run_command
+from tests.federation.commands import as_administrator, as_caller, run_command
 from tests.federation.running import Federation, until
 
 
@@ -25,4 +25,9 @@ async def test_a_month_is_proposed_by_one_region_and_signed_by_the_other(federat
     await until(lambda: is_there("sichuan", "proposed"), "the other region has the proposal")
     await said(federation, "sichuan", "sign", "guangdong", month)
     await until(lambda: is_there("guangdong", "signed"), "both have both signatures")
+    ended = await run_command(
+        "coordinator.cli.main", "settlement", "--month", month, environment=as_administrator(federation)
+    )
+    assert ended.code == 0, ended.err
+    assert "nothing" in ended.out
     assert "records of this region" in await said(federation, "guangdong", "show", "sichuan", month)
