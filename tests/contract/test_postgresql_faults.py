@@ -92,7 +92,6 @@ def reason(outcome: object) -> str:
 def test_a_killed_server_loses_nothing_acknowledged_and_the_store_goes_on_by_itself(
     own: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Where the server dies at a commit, its outcome is looked up for so long before anything is refused.
     monkeypatch.setattr(postgresql_connection, "OUTCOME_SECONDS", 1.0)
     acknowledged: list[str] = []
     refused: dict[str, str] = {}
@@ -109,8 +108,7 @@ def test_a_killed_server_loses_nothing_acknowledged_and_the_store_goes_on_by_its
         stop = asyncio.Event()
         async with opened(own.conninfo) as store:
             async with asyncio.TaskGroup() as loads:  # none outlives a failure: a closed store refuses without a wait
-                for each in range(8):
-                    loads.create_task(load(store, f"load {each}", stop))
+                [loads.create_task(load(store, f"load {each}", stop)) for each in range(8)]
                 await until(lambda: len(acknowledged) > 50)
                 await asyncio.to_thread(own.server.kill)
                 before = len(acknowledged)

@@ -1,7 +1,7 @@
 """The scorecard of a region's month, of plain columns that its parts keep. It opens no sealed record."""
 
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from gateway.api.federation.v1.agreement_pb2 import AgreementTemplate
@@ -99,7 +99,7 @@ class _Complaints(NamedTuple):
 
 
 def _complaints(tx: Transaction, region: str, span: Span, now: datetime) -> _Complaints:
-    tally, after = Tally(to_microseconds(now)), (span.start, "")
+    tally, after = Tally(to_microseconds(now), UTC), (span.start, "")  # days are not told here
     while True:
         page = counted_page(tx, region, span.start, span.end, after, _PAGE)
         tally.take(page)
