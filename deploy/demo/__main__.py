@@ -20,6 +20,7 @@ from deploy.demo import (
     leased_line,
     left_running,
     limits,
+    moved,
     opening,
     outage,
     reconciled,
@@ -51,6 +52,7 @@ _BUSINESS: tuple[_Chapter, ...] = (
     outage.killed_and_back,
     leased_line.three_regions_one_line,
     reconciled.two_books_one_truth,
+    moved.a_new_home,
 )
 _ENDING: tuple[_Chapter, ...] = (outage.whole_chain, records.every_chain, ending.all_orders, ending.one_journey)
 

@@ -36,6 +36,7 @@ class People:
             if each.product.rating_type == RatingType.RATING_TYPE_PREPAID and each.product.plan_id == "sichuan-29"
         )
         self.regular = next(each for each in free[3:] if _is_generous(each))
+        self.settler = free[-1]
         self.visitor_in_henan = next(each for each in customers["guangdong"] if _is_free(each))
 
 

@@ -1,0 +1,65 @@
+"""A customer moves to another region for good: the number stays, the home changes."""
+
+import re
+from datetime import datetime
+
+from deploy.demo import wording
+from deploy.demo.cast import CLERK
+from deploy.demo.commands import coordinator_command, staff_command
+from deploy.demo.fibre_cut_cast import until
+from deploy.demo.world import World
+from deploy.local.federation import OPERATOR
+from gateway.api.region.v1.customer_service_pb2 import Customer
+from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.errors import Refused
+
+_OLD, _NEW, _PLAN, _REQUEST = "sichuan", "guangdong", "guangdong-79", "settle-1"
+_AMOUNT = 3_000  # minor units
+
+
+async def a_new_home(world: World) -> None:
+    """The old home hands over once; what is sent to it afterwards arrives at the new one."""
+    stage, who = world.stage, world.people.settler
+    number = who.product.number
+    stage.chapter(
+        f"{who.name} moves to Guangdong for good",
+        "Record, line and balance go to the new home in one signed hand-over; the number stays, by an exception of the"
+        " number plan. At any time exactly one region is the home.",
+    )
+    before = (await world.home.customer(number)).billing_account.balance
+    code = await _said(world, "move", number, "--to", _NEW, "--plan", _PLAN, "--request-id", _REQUEST)
+    stage.check("the old home sends the customer a code", "exit 0", f"exit {code}")
+    said = re.findall(r"\d{6}", world.federation.phones(_OLD).texts(number)[-1].en)[0]
+    code = await _said(world, "confirm-move", f"{_OLD}/{OPERATOR}/{_REQUEST}", number, "--code", said)
+    stage.check("confirmed with it", "exit 0", f"exit {code}")
+    [home] = await until(lambda: _found(world, number), lambda found: len(found) == 1, "the customer at the new home")
+    seen = f"{wording.status(home.product.status)}, {home.product.plan_id}"
+    after = wording.amount(home.billing_account.balance)
+    stage.check("the line at the new home", f"active, {_PLAN}", seen, f"{wording.amount(before)} → {after}")
+    paid = await _paid_in_henan(world, number)
+    stage.check("a payment taken in Henan", "completed, guangdong", paid, "the number plan names the new home")
+    month = f"{datetime.now(wording.ZONE):%Y-%m}"
+    page = world.federation.directory / "quality.html"
+    code = await coordinator_command(world, "quality", "report", "--month", month, "--out", str(page))
+    stage.check("the scorecards of all regions, as a page", "exit 0", f"exit {code}")
+
+
+async def _found(world: World, number: str) -> list[Customer]:
+    """The customer as the new home has it; nobody before."""
+    try:
+        return [await world.here.customer(number)]
+    except Refused:
+        return []
+
+
+async def _paid_in_henan(world: World, number: str) -> str:
+    henan = world.counters["henan"]
+    order = await henan.submit(henan.request("pay-moved", "PAY", number, {"amount": str(_AMOUNT)}, papers=()))
+    done = await henan.until(order.id, lambda seen: seen.state == OrderState.ORDER_STATE_COMPLETED)
+    world.orders.append(order.id)
+    return f"{wording.state(done)}, {done.home_region}"
+
+
+async def _said(world: World, *words: str) -> int:
+    told = ("customers", *words, "--staff-id", CLERK)
+    return await staff_command(world.stage, world.federation, _OLD, f"{_OLD}-{OPERATOR}", *told)
