@@ -1,14 +1,12 @@
 """The databases of a federation's members: where they are, and what stands in them beside the running processes."""
 
 import contextlib
-import functools
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -21,6 +19,7 @@ from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from region_node.node.subjects import number_index
 from tests import at_rest
+from tests.empty_database import empty_file
 
 Cell = int | str | bytes | None
 Row = tuple[Cell, ...]
@@ -105,15 +104,6 @@ class Database:
             )
 
 
-@functools.cache
-def _empty_file(package: str) -> bytes:
-    """A SQLite file with the schema of `package`: to copy it takes less than to apply each of its migrations."""
-    with TemporaryDirectory() as name:
-        file = Path(name) / "empty"
-        DatabasePlace(file).migrate(migrations_of("gateway", package), dry_run=False)
-        return file.read_bytes()
-
-
 def _as_sqlite(rows: list[tuple[Cell | Decimal, ...]]) -> list[Row]:
     """Sums are whole numbers there."""
     return [tuple(int(cell) if isinstance(cell, Decimal) else cell for cell in row) for row in rows]
@@ -141,7 +131,7 @@ class Databases:
         if self._server is None:
             if not self._made_by_members:
                 file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                file.write_bytes(_empty_file(package))
+                file.write_bytes(empty_file("gateway", package))
             return None
         free = next((each for each in self._free if self._packages[each.conninfo] == package), None)
         if free is not None:
