@@ -19,9 +19,11 @@ from coordinator.network.service import PathService
 from coordinator.oversight.bulletin_service import BulletinService
 from coordinator.oversight.complaint_service import ComplaintOversightService
 from coordinator.oversight.issue_service import IssueService
+from coordinator.oversight.quality_service import QualityOversightService
 from coordinator.oversight.reconciliation_service import ReconciliationOversightService
 from coordinator.oversight.region_queries import Regions
 from coordinator.oversight.service import OrderOversightService
+from coordinator.oversight.settlement_service import SettlementOversightService
 from coordinator.planned_outages.service import PlannedOutageRegistryService
 from coordinator.problems.correlator import Correlator, CorrelatorPorts
 from coordinator.problems.current import CurrentNetwork
@@ -32,6 +34,10 @@ from coordinator.registry.age import observe_age
 from coordinator.registry.embedded import EmbeddedRegistry
 from coordinator.registry.etcd.registry import EtcdRegistry
 from coordinator.registry.port import Registry
+from coordinator.risks.reports import RegionReports
+from coordinator.risks.reviews import ReviewNotifier
+from coordinator.risks.service import RiskPorts, RiskService
+from coordinator.risks.watch import RiskWatch, WatchPorts
 from coordinator.routing.channels import ChannelPorts, RegionChannels
 from coordinator.routing.deliveries import Deliveries
 from coordinator.routing.router import Router, RouterPorts
@@ -47,7 +53,10 @@ from gateway.api.coordinator.v1 import (
     path_service_pb2,
     planned_outage_registry_service_pb2,
     problem_service_pb2,
+    quality_oversight_service_pb2,
     reconciliation_oversight_service_pb2,
+    risk_service_pb2,
+    settlement_oversight_service_pb2,
 )
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
     add_AuditOversightServiceServicer_to_server,
@@ -66,8 +75,15 @@ from gateway.api.coordinator.v1.planned_outage_registry_service_pb2_grpc import 
     add_PlannedOutageRegistryServiceServicer_to_server,
 )
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import add_ProblemServiceServicer_to_server
+from gateway.api.coordinator.v1.quality_oversight_service_pb2_grpc import (
+    add_QualityOversightServiceServicer_to_server,
+)
 from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2_grpc import (
     add_ReconciliationOversightServiceServicer_to_server,
+)
+from gateway.api.coordinator.v1.risk_service_pb2_grpc import add_RiskServiceServicer_to_server
+from gateway.api.coordinator.v1.settlement_oversight_service_pb2_grpc import (
+    add_SettlementOversightServiceServicer_to_server,
 )
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.federation.v1.federation_pb2_grpc import add_FederationServiceServicer_to_server
@@ -156,7 +172,7 @@ async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Ru
         following = Following(FollowingPorts(registry, parts.members, parts.channels))
         parts.problems.correlator.on_change(following.note_change)
         await server.say(REGISTRY, serves=registry.answers())
-        loops = [parts.problems.correlator.run(), following.run()]
+        loops = [parts.problems.correlator.run(), following.run(), _risks(parts, telemetry).run()]
         if settings.etcd is not None:  # a registry in this process answers always
             loops.append(tell_of_registry(server, registry))
         tasks = [loop.create_task(each) for each in loops]
@@ -231,6 +247,14 @@ def _problems(registry: Registry, clock: Clock, telemetry: Telemetry) -> Problem
     return ProblemPorts(registry, current, Correlator(CorrelatorPorts(registry, current, clock, reports)), clock)
 
 
+def _risks(parts: _Parts, telemetry: Telemetry) -> RiskWatch:
+    reviews = ReviewNotifier()
+    reviews.observe(telemetry.meter)
+    name, heads = parts.settings.name, parts.federation.audit_heads
+    reports = RegionReports(Regions(parts.members, parts.channels), parts.registry).observations
+    return RiskWatch(WatchPorts(name, parts.registry, parts.problems.current, parts.clock, heads, reports, reviews))
+
+
 def _services(parts: _Parts) -> list[Service]:
     router = Router(
         RouterPorts(
@@ -291,19 +315,34 @@ def _services(parts: _Parts) -> list[Service]:
             add_AuditOversightServiceServicer_to_server,
             auditing,
         ),
+        *_of_the_network(parts, regions),
+        *_between_regions(parts, regions),
+    ]
+
+
+def _between_regions(parts: _Parts, regions: Regions) -> list[Service]:
+    """Issues and bulletins between regions, the comparison of their records, and their quality."""
+    return [
         Service.of(
             reconciliation_oversight_service_pb2.DESCRIPTOR.services_by_name["ReconciliationOversightService"],
             add_ReconciliationOversightServiceServicer_to_server,
             ReconciliationOversightService(regions),
         ),
-        *_of_the_network(parts, regions),
-        *_between_regions(regions),
-    ]
-
-
-def _between_regions(regions: Regions) -> list[Service]:
-    """Issues and bulletins between regions."""
-    return [
+        Service.of(
+            quality_oversight_service_pb2.DESCRIPTOR.services_by_name["QualityOversightService"],
+            add_QualityOversightServiceServicer_to_server,
+            QualityOversightService(regions, parts.registry),
+        ),
+        Service.of(
+            risk_service_pb2.DESCRIPTOR.services_by_name["RiskService"],
+            add_RiskServiceServicer_to_server,
+            RiskService(RiskPorts(parts.registry, parts.clock)),
+        ),
+        Service.of(
+            settlement_oversight_service_pb2.DESCRIPTOR.services_by_name["SettlementOversightService"],
+            add_SettlementOversightServiceServicer_to_server,
+            SettlementOversightService(regions),
+        ),
         Service.of(
             issue_service_pb2.DESCRIPTOR.services_by_name["IssueService"],
             add_IssueServiceServicer_to_server,

@@ -28,7 +28,10 @@ _PLACES: Final = {
     "network": "coordinator.cli.network.network:network",
     "outages": "coordinator.cli.outages:outages",
     "problems": "coordinator.cli.problems:problems",
+    "quality": "coordinator.cli.quality.quality:quality",
+    "risks": "coordinator.cli.risks.risks:risks",
     "reconciliation": "coordinator.cli.reconciliation:reconciliation",
+    "settlement": "coordinator.cli.settlement:settlement",
     "planned-outages": "coordinator.cli.planned_outages:planned_outages",
 }
 """The door of each noun."""

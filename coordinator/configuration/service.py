@@ -4,6 +4,7 @@ import asyncio
 
 import grpc
 
+from coordinator.configuration.assigning import assigned
 from coordinator.configuration.readable import unreadable_by
 from coordinator.membership.members import members_of
 from coordinator.membership.rules import require_configured
@@ -84,6 +85,21 @@ class ConfigurationService(ConfigurationServiceServicer):
             actor=current_call().identity.path,
         )
         return contract.ApplyConfigurationResponse(federation_revision=revision)
+
+    async def AssignNumber(
+        self,
+        request: contract.AssignNumberRequest,
+        context: grpc.aio.ServicerContext[contract.AssignNumberRequest, contract.AssignNumberResponse],
+    ) -> contract.AssignNumberResponse:
+        """See the contract."""
+        snapshot, wanted, identity = self._registry.snapshot(), request.assignment, current_call().identity
+        require_configured(members_of(snapshot), wanted.region)
+        before = snapshot.configuration or Configuration()
+        changed = await asyncio.to_thread(assigned, before, wanted, identity.region)
+        if changed is None:
+            return contract.AssignNumberResponse(federation_revision=snapshot.revision)
+        revision = await self._registry.apply(changed, expected_revision=snapshot.revision, actor=identity.path)
+        return contract.AssignNumberResponse(federation_revision=revision)
 
     def _require_valid(self, configuration: Configuration) -> None:
         if (unknown := first_unknown(configuration)) is not None:

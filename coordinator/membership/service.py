@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -74,6 +74,7 @@ class FederationService(FederationServiceServicer):
         self._ports = ports
         self._watching: dict[asyncio.Event, str] = {}
         self._wrong_clocks: dict[str, frozenset[str]] = {}
+        self._heads: dict[str, tuple[datetime, bool]] = {}
         self._heartbeats = Rate(_BURST, _BURST / ports.interval.total_seconds())
         self._newcomers = Rate(_BURST, _BURST / _NEWCOMERS_SECONDS)
         self._key_changes = Rate(KEY_CHANGES, _KEY_CHANGES_PER_HOUR / 3600)
@@ -232,6 +233,10 @@ class FederationService(FederationServiceServicer):
             raise _invalid("audit_head", "not signed by the region")
         return KeptHead(head, told.signature, now)
 
+    def audit_heads(self) -> Mapping[str, tuple[datetime, bool]]:
+        """By region: when this coordinator received the last audit head, and whether it continued the stored one."""
+        return self._heads
+
     async def _keep_head(self, region: str, head: KeptHead) -> None:
         try:
             continues = await self._ports.registry.keep_audit_head(region, head)
@@ -241,6 +246,7 @@ class FederationService(FederationServiceServicer):
             # The region stays joined, and sends the head again with its next heartbeat.
             _log.info("an audit head of %s is not kept: %s", region, refused)
             return
+        self._heads[region] = self._ports.clock.now(), continues
         if not continues:
             await self._ports.denial_log.alarm(
                 f"region/{region}",

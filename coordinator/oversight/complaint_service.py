@@ -141,7 +141,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
     ) -> contract.ReportComplaintsResponse:
         """See the contract."""
         require_groupings(request.groupings)
-        answers = await self._regions.ask(self._regions.joined(), _counted(_months(request)), COUNT_SECONDS)
+        answers = await self._regions.ask(self._regions.joined(), counted(_months(request)), COUNT_SECONDS)
         counts = answers.by_region
         configuration = self._registry.snapshot().configuration or Configuration()
         categories = {
@@ -222,7 +222,7 @@ def _months(request: contract.ReportComplaintsRequest) -> Sequence[str]:
     return months
 
 
-def _counted(months: Sequence[str]) -> Ask[_Months]:
+def counted(months: Sequence[str]) -> Ask[_Months]:
     """Queries a region for one month after the other, so that no message grows with the number of months."""
 
     async def ask(channel: grpc.aio.Channel, seconds: float) -> _Months:

@@ -13,6 +13,7 @@ from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintCount
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
+from gateway.values.percentiles import percentile
 
 REGION = ComplaintDimension.COMPLAINT_DIMENSION_REGION
 DEPARTMENT = ComplaintDimension.COMPLAINT_DIMENSION_DEPARTMENT
@@ -38,16 +39,6 @@ class _Group:
     category: str = ""
     month: str = ""
     counts: list[ComplaintCount] = field(default_factory=list)
-
-
-def percentile(values: Sequence[int], percent: int) -> int:
-    """The nearest-rank percentile of ascending values: the smallest that `percent` percent of them do not exceed.
-
-    Raises ValueError without values, or for a percentage outside of 1 to 100.
-    """
-    if not values or not 1 <= percent <= 100:
-        raise ValueError("a percentile needs values, and 1 to 100 percent")
-    return values[-(-percent * len(values) // 100) - 1]
 
 
 def require_groupings(groupings: Sequence[ComplaintGrouping]) -> None:

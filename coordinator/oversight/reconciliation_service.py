@@ -33,13 +33,13 @@ class ReconciliationOversightService(ReconciliationOversightServiceServicer):
             raise Refused(Reason.REASON_REQUEST_INVALID, field="from_day", problem="not set")
 
         async def ask(channel: grpc.aio.Channel, seconds: float) -> Sequence[ReconciledDay]:
-            return await _days(channel, request.from_day, seconds)
+            return await reconciled_days(channel, request.from_day, seconds)
 
         answers = await self._regions.ask(self._regions.joined(), ask)
         return contract.ReportReconciliationResponse(days=pair_days(answers.by_region), unanswered=answers.unanswered())
 
 
-async def _days(channel: grpc.aio.Channel, from_day: str, seconds: float) -> Sequence[ReconciledDay]:
+async def reconciled_days(channel: grpc.aio.Channel, from_day: str, seconds: float) -> Sequence[ReconciledDay]:
     """All compared days of a region from a day on."""
     found: list[ReconciledDay] = []
     question = region_contract.ListReconciledDaysRequest(from_day=from_day, page_size=LARGEST_PAGE_SIZE)

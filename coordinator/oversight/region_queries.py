@@ -66,7 +66,10 @@ class Regions:
 
     async def ask(self, regions: Iterable[str], ask: Ask[Answer], at_most: float = ANSWER_SECONDS) -> Answers[Answer]:
         """Queries regions at the same time, each within the time left of the call, and at most `at_most` seconds."""
-        seconds = current_call().seconds_left(at_most)
+        return await self.ask_within(regions, ask, current_call().seconds_left(at_most))
+
+    async def ask_within(self, regions: Iterable[str], ask: Ask[Answer], seconds: float) -> Answers[Answer]:
+        """Queries regions at the same time, also outside of a call."""
         asked = list(regions)
         answers: Answers[Answer] = Answers({}, {})
         found = await asyncio.gather(*(self._ask_one(region, ask, seconds) for region in asked))

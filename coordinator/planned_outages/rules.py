@@ -13,6 +13,7 @@ from gateway.time.clock import from_timestamp
 
 LONGEST = timedelta(days=31)
 AHEAD = timedelta(days=366)
+_KEPT_AFTER_END = timedelta(days=7)  # so that an overrun is seen
 _MOST_PARTS = 64
 _TOLD = 3  # of the cut services, in the text of a refusal
 _ID = re.compile(r"(?P<region>[a-z][a-z0-9-]*)/planned/[A-Za-z0-9._/-]{1,130}", re.ASCII)
@@ -54,7 +55,7 @@ def require_planned_outage(window: PlannedOutageHeader, region: str, network: Ne
 def held_with(
     held: Sequence[PlannedOutageHeader], window: PlannedOutageHeader, network: NetworkRegistry, now: datetime
 ) -> list[PlannedOutageHeader] | None:
-    """The held windows after a window is added or released; None for no change. Ended windows are left out.
+    """The held windows after a window is added or released; None for no change. Old ones are left out.
 
     Raises Refused with PLANNED_OUTAGE_CONFLICT, and with PLANNED_OUTAGE_OVER for an earlier version than the held one.
     """
@@ -63,9 +64,9 @@ def held_with(
         return None
     if before is not None and before.version > window.version:
         raise Refused(Reason.REASON_PLANNED_OUTAGE_OVER, outage=window.id)
-    others = [each for each in held if each.id != window.id and from_timestamp(each.end_time) > now]
+    others = [each for each in held if each.id != window.id and from_timestamp(each.end_time) > now - _KEPT_AFTER_END]
     if not window.withdrawn:
-        _require_ways(others, window, network)
+        _require_ways([each for each in others if from_timestamp(each.end_time) > now], window, network)
     return sorted([*others, window], key=lambda each: each.id)
 
 

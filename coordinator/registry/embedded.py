@@ -16,6 +16,7 @@ from coordinator.registry import case_rows, operations, planned_outage_rows
 from coordinator.registry.operations import HeadKept, Revision, SuspensionChanged, Wanted
 from coordinator.registry.port import Replica, Snapshot
 from coordinator.registry.problem_rows import EmbeddedProblems
+from coordinator.registry.risk_rows import EmbeddedRisks
 from coordinator.registry.rules import Heartbeat, Lease, RegionFacts, expired, next_expiry
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.federation.v1.configuration_pb2 import Configuration
@@ -36,6 +37,7 @@ class EmbeddedRegistry:
     def __init__(self, store: Store, clock: Clock, lease: timedelta, snapshot: Snapshot) -> None:
         self._store = store
         self.problems: Final = EmbeddedProblems(store, clock)
+        self.risks: Final = EmbeddedRisks(store, clock)
         self._clock = clock
         self._lease_seconds = lease.total_seconds()
         self._snapshot = snapshot

@@ -1,10 +1,10 @@
 """The registry: the shared state of a federation's coordinators.
 
 An adapter keeps the configuration with all its revisions, the joined regions with their live processes, and
-suspensions. It keeps the furthest audit head of each region, the cases of complaints, planned outages and network
-problems. Last, it keeps the live coordinators. All are durable, except for the lease of a process, which ends by itself
-when heartbeats stop. While the registry does not respond, the snapshot stays unchanged, and every change is refused
-with REGISTRY_UNAVAILABLE.
+suspensions. It keeps the furthest audit head of each region, the cases of complaints, planned outages, network
+problems and risks. Last, it keeps the live coordinators. All are durable, except for the lease of a process, which ends
+by itself when heartbeats stop. While the registry does not respond, the snapshot stays unchanged, and every change is
+refused with REGISTRY_UNAVAILABLE.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Protocol
 
 from coordinator.registry.problem_port import ProblemRegistry
+from coordinator.registry.risk_port import RiskRegistry
 from coordinator.registry.rules import Heartbeat, RegionFacts
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.federation.v1.configuration_pb2 import Configuration
@@ -161,6 +162,11 @@ class Registry(Protocol):
     @property
     def problems(self) -> ProblemRegistry:
         """Problems of the network, and the alarms and faults behind them."""
+        ...
+
+    @property
+    def risks(self) -> RiskRegistry:
+        """The register of risks."""
         ...
 
     async def planned_outages(self) -> Sequence[PlannedOutageHeader]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from deploy.demo import complaint_notices, wording
+from deploy.demo import complaint_notices, complaint_survey, wording
 from deploy.demo.commands import administrator_command, staff_command
 from deploy.demo.complaint_cast import STAFF, Elsewhen
 from deploy.demo.world import World
@@ -50,6 +50,7 @@ async def across_three_regions(world: World, there: Elsewhen) -> None:
     await complaint_notices.billed(stage, there, case, _CHARGED)
     code = await administrator_command(stage, there.federation, "complaints", "show", case.ticket_id)
     stage.check("the coordinator tells why it was late", "exit 0", f"exit {code}", "and has no word of it")
+    await complaint_survey.how_it_was(stage, there, case)
 
 
 async def _filed(world: World, there: Elsewhen) -> Complaint:

@@ -13,6 +13,7 @@ from region_node.business.joint import saga as joint_saga
 from region_node.business.orders import rules as order_rules
 from region_node.care.complaints import rules as complaint_rules
 from region_node.care.issues import rules as issue_rules
+from region_node.care.loans import rules as loan_rules
 from region_node.network.faults import rules as fault_rules
 from region_node.network.support import rules as support_rules
 
@@ -31,6 +32,7 @@ def diagrams() -> Mapping[str, str]:
         "joint-order": _diagram(joint_saga.TRANSITIONS, joint_saga.state_name),
         "joint-item": _diagram(joint_item_rules.TRANSITIONS, joint_item_rules.state_name),
         "support": _diagram(support_rules.TRANSITIONS, support_rules.state_name),
+        "loan": _diagram(loan_rules.TRANSITIONS, loan_rules.state_name),
         "issue": _diagram(issue_rules.TRANSITIONS, issue_rules.state_name),
     }
 

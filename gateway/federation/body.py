@@ -27,6 +27,10 @@ from gateway.time.working_time import WorkingHours
 
 CASE_WITHOUT_OWNER = "case-without-owner"
 """The matter of a case that awaits the coordinator."""
+ISSUE_ESCALATED = "issue-escalated"
+"""The matter of an issue between regions at its first escalation."""
+LOAN_OVERDUE = "loan-overdue"
+"""The matter of a loan between regions at its first escalation."""
 _TURN = timedelta(days=7)
 _LOOKED_AHEAD = timedelta(days=35)  # a duty without an end in this time has none
 _FARTHEST = timedelta(days=3660)  # from now: no calendar reaches farther

@@ -38,6 +38,8 @@ _FILES = {
     "network.yaml": ("network",),
     "agreements.yaml": ("agreement_templates",),
     "body.yaml": ("body",),
+    "quality.yaml": ("quality",),
+    "risks.yaml": ("risks",),
 }
 
 

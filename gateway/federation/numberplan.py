@@ -114,6 +114,10 @@ class NumberPlan:
                 by_length.setdefault(len(prefix), {})[prefix] = region
         self._by_length = tuple(sorted(by_length.items(), reverse=True))
 
+    def exception_of(self, number: str) -> str | None:
+        """The id of the region that an exception names for an E.164 number; None without an exception."""
+        return self._exceptions.get(number)
+
     def home_of(self, number: str) -> str | None:
         """The id of the region that owns an E.164 number with the plus sign; None where no rule covers it."""
         region = self._exceptions.get(number)

@@ -20,7 +20,9 @@ from gateway.federation.network_rules import network_problems
 from gateway.federation.number_rules import number_plan_problems, pools_problems
 from gateway.federation.offer_rules import offerings_problems, plans_problems, service_points_problems
 from gateway.federation.policy_rules import policies_problems
+from gateway.federation.quality_rules import quality_problems
 from gateway.federation.retention_rules import retention_problems
+from gateway.federation.risk_rules import risks_problems
 from gateway.federation.sharing_rules import agreements_problems, purposes_problems
 
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.ASCII)
@@ -51,6 +53,8 @@ def problems(configuration: Configuration) -> list[str]:
             configuration.agreement_templates, {each.name for each in configuration.network.quality_classes}
         ),
         *body_problems(configuration),
+        *quality_problems(configuration),
+        *risks_problems(configuration),
     ]
 
 

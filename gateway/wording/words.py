@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from gateway.api.coordinator.v1.problem_service_pb2 import AccidentGrade, NetworkEventKind, ReportKind
+from gateway.api.coordinator.v1.risk_service_pb2 import RiskAct, RiskState
 from gateway.api.federation.v1.configuration_pb2 import (
     ComplaintSeverity,
     ConsentMethod,
@@ -17,6 +18,8 @@ from gateway.api.federation.v1.configuration_pb2 import (
 )
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.federation.v1.problem_pb2 import NetworkCondition, NetworkElementKind, PerceivedSeverity, ProblemState
+from gateway.api.federation.v1.quality_pb2 import SampledKind
+from gateway.api.federation.v1.risk_pb2 import RiskSource
 from gateway.api.region.v1.agreement_pb2 import StatementLineKind
 from gateway.api.region.v1.alarm_pb2 import AlarmState
 from gateway.api.region.v1.bulletin_pb2 import BulletinSeverity, BulletinState
@@ -49,11 +52,14 @@ from gateway.api.region.v1.fault_pb2 import (
 )
 from gateway.api.region.v1.issue_pb2 import IssueLinkKind, IssueState
 from gateway.api.region.v1.joint_order_pb2 import JointItemState, JointOrderState
+from gateway.api.region.v1.loan_pb2 import LoanState, ReturnCondition
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutageState
 from gateway.api.region.v1.reconciliation_pb2 import DifferenceKind, RepairAct, RepairState
+from gateway.api.region.v1.settlement_pb2 import SettlementState
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
 from gateway.api.region.v1.support_request_pb2 import SupportFigure, SupportState
+from gateway.api.region.v1.support_resource_service_pb2 import ResourceKind
 from gateway.api.region.v1.survey_pb2 import SurveyMark, SurveyOccasion, SurveyQuestion
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.wording.languages import translated
@@ -113,6 +119,79 @@ _HOPS = (
 )
 
 
+_ENUMS = {
+    "ACCIDENT_GRADE_": AccidentGrade,
+    "ALARM_STATE_": AlarmState,
+    "BULLETIN_SEVERITY_": BulletinSeverity,
+    "BULLETIN_STATE_": BulletinState,
+    "CLASSIFIED_BY_": ClassifiedBy,
+    "COMPLAINT_CHANNEL_": ComplaintChannel,
+    "COMPLAINT_SEVERITY_": ComplaintSeverity,
+    "COMPLAINT_STATE_": ComplaintState,
+    "CONSENT_METHOD_": ConsentMethod,
+    "DATA_CLASS_": DataClass,
+    "DEADLINE_KIND_": DeadlineKind,
+    "DIFFERENCE_KIND_": DifferenceKind,
+    "DISCLOSURE_KIND_": DisclosureKind,
+    "DOSSIER_CONDITION_KIND_": DossierConditionKind,
+    "DOSSIER_FINDING_": DossierFinding,
+    "DOSSIER_VERDICT_": DossierVerdict,
+    "ENVELOPE_KIND_": EnvelopeKind,
+    "ESCALATION_TRIGGER_": EscalationTrigger,
+    "FAULT_CAUSE_": FaultCause,
+    "FAULT_SEVERITY_": FaultSeverity,
+    "FAULT_STATE_": FaultState,
+    "GRANT_STATE_": GrantState,
+    "ISSUE_LINK_KIND_": IssueLinkKind,
+    "ISSUE_STATE_": IssueState,
+    "JOINT_ACTION_": JointAction,
+    "JOINT_ITEM_STATE_": JointItemState,
+    "JOINT_MILESTONE_KIND_": JointMilestoneKind,
+    "JOINT_ORDER_STATE_": JointOrderState,
+    "LEGAL_BASIS_": LegalBasis,
+    "LINE_KIND_": LineKind,
+    "LOAN_STATE_": LoanState,
+    "MASK_REASON_": MaskReason,
+    "RESOURCE_KIND_": ResourceKind,
+    "RETURN_CONDITION_": ReturnCondition,
+    "MEMBER_STATE_": MemberState,
+    "NETWORK_CONDITION_": NetworkCondition,
+    "NETWORK_ELEMENT_KIND_": NetworkElementKind,
+    "NETWORK_EVENT_KIND_": NetworkEventKind,
+    "ORDER_STATE_": OrderState,
+    "PARTY_": Party,
+    "PERCEIVED_SEVERITY_": PerceivedSeverity,
+    "PROBLEM_STATE_": ProblemState,
+    "PLANNED_OUTAGE_STATE_": PlannedOutageState,
+    "PRODUCT_STATUS_": ProductStatus,
+    "QUOTE_STATE_": QuoteState,
+    "REMEDY_": Remedy,
+    "REMEDY_STATE_": RemedyState,
+    "REPAIR_ACT_": RepairAct,
+    "REPAIR_MILESTONE_": RepairMilestone,
+    "REPAIR_MODE_": RepairMode,
+    "REPAIR_STATE_": RepairState,
+    "SETTLEMENT_STATE_": SettlementState,
+    "REPORT_KIND_": ReportKind,
+    "RETURN_REASON_": ReturnReason,
+    "SAMPLED_KIND_": SampledKind,
+    "RISK_ACT_": RiskAct,
+    "RISK_SOURCE_": RiskSource,
+    "RISK_STATE_": RiskState,
+    "SHARED_FIELD_": SharedField,
+    "STATEMENT_": Statement,
+    "STATEMENT_LINE_KIND_": StatementLineKind,
+    "SUPPORT_FIGURE_": SupportFigure,
+    "SUPPORT_STATE_": SupportState,
+    "SURVEY_MARK_": SurveyMark,
+    "SURVEY_OCCASION_": SurveyOccasion,
+    "SURVEY_QUESTION_": SurveyQuestion,
+    "TIME_REASON_": TimeReason,
+    "WORK_ITEM_STATE_": WorkItemState,
+    "WITHOUT_GRANT_": WithoutGrant,
+}
+
+
 def english(name: str, prefix: str) -> str:
     """An enum value in words: `ORDER_STATE_IN_PROGRESS` is `in progress`; empty for an unspecified one."""
     short = name.removeprefix(prefix)
@@ -126,69 +205,5 @@ def word(name: str, prefix: str) -> str:
 
 def words() -> Iterator[str]:
     """All words that have a translation, in English."""
-    enums = {
-        "ACCIDENT_GRADE_": AccidentGrade,
-        "ALARM_STATE_": AlarmState,
-        "BULLETIN_SEVERITY_": BulletinSeverity,
-        "BULLETIN_STATE_": BulletinState,
-        "CLASSIFIED_BY_": ClassifiedBy,
-        "COMPLAINT_CHANNEL_": ComplaintChannel,
-        "COMPLAINT_SEVERITY_": ComplaintSeverity,
-        "COMPLAINT_STATE_": ComplaintState,
-        "CONSENT_METHOD_": ConsentMethod,
-        "DATA_CLASS_": DataClass,
-        "DEADLINE_KIND_": DeadlineKind,
-        "DIFFERENCE_KIND_": DifferenceKind,
-        "DISCLOSURE_KIND_": DisclosureKind,
-        "DOSSIER_CONDITION_KIND_": DossierConditionKind,
-        "DOSSIER_FINDING_": DossierFinding,
-        "DOSSIER_VERDICT_": DossierVerdict,
-        "ENVELOPE_KIND_": EnvelopeKind,
-        "ESCALATION_TRIGGER_": EscalationTrigger,
-        "FAULT_CAUSE_": FaultCause,
-        "FAULT_SEVERITY_": FaultSeverity,
-        "FAULT_STATE_": FaultState,
-        "GRANT_STATE_": GrantState,
-        "ISSUE_LINK_KIND_": IssueLinkKind,
-        "ISSUE_STATE_": IssueState,
-        "JOINT_ACTION_": JointAction,
-        "JOINT_ITEM_STATE_": JointItemState,
-        "JOINT_MILESTONE_KIND_": JointMilestoneKind,
-        "JOINT_ORDER_STATE_": JointOrderState,
-        "LEGAL_BASIS_": LegalBasis,
-        "LINE_KIND_": LineKind,
-        "MASK_REASON_": MaskReason,
-        "MEMBER_STATE_": MemberState,
-        "NETWORK_CONDITION_": NetworkCondition,
-        "NETWORK_ELEMENT_KIND_": NetworkElementKind,
-        "NETWORK_EVENT_KIND_": NetworkEventKind,
-        "ORDER_STATE_": OrderState,
-        "PARTY_": Party,
-        "PERCEIVED_SEVERITY_": PerceivedSeverity,
-        "PROBLEM_STATE_": ProblemState,
-        "PLANNED_OUTAGE_STATE_": PlannedOutageState,
-        "PRODUCT_STATUS_": ProductStatus,
-        "QUOTE_STATE_": QuoteState,
-        "REMEDY_": Remedy,
-        "REMEDY_STATE_": RemedyState,
-        "REPAIR_ACT_": RepairAct,
-        "REPAIR_MILESTONE_": RepairMilestone,
-        "REPAIR_MODE_": RepairMode,
-        "REPAIR_STATE_": RepairState,
-        "REPORT_KIND_": ReportKind,
-        "RETURN_REASON_": ReturnReason,
-        "SHARED_FIELD_": SharedField,
-        "STATEMENT_": Statement,
-        "STATEMENT_LINE_KIND_": StatementLineKind,
-        "SUPPORT_FIGURE_": SupportFigure,
-        "SUPPORT_STATE_": SupportState,
-        "SURVEY_MARK_": SurveyMark,
-        "SURVEY_OCCASION_": SurveyOccasion,
-        "SURVEY_QUESTION_": SurveyQuestion,
-        "TIME_REASON_": TimeReason,
-        "WORK_ITEM_STATE_": WorkItemState,
-        "WITHOUT_GRANT_": WithoutGrant,
-    }
-    for prefix, enum in enums.items():
-        yield from (found for name in enum.keys() if (found := english(name, prefix)))
+    yield from (told for prefix, enum in _ENUMS.items() for name in enum.keys() if (told := english(name, prefix)))
     yield from chain(_ACTIONS, _CHANGES, _STATES, _HOPS, _FINDINGS, _NAMED, _SCHEMA_FILES)

@@ -51,6 +51,7 @@ from region_node.business.reconciliation.nightly import (
     night_is_due,
 )
 from region_node.business.reconciliation.relayed import ReconciliationEnvelopes
+from region_node.business.settlement.relayed import SettlementEnvelopes
 from region_node.care.bulletins.application import BulletinApplication
 from region_node.care.bulletins.relayed import BulletinEnvelopes
 from region_node.care.complaints import remedy_orders
@@ -67,6 +68,9 @@ from region_node.care.escalations.rows import waiting_sinks
 from region_node.care.issues.application import IssueApplication
 from region_node.care.issues.owner import ISSUE_TIMER, due_time_has_passed
 from region_node.care.issues.relayed import IssueEnvelopes
+from region_node.care.loans.application import LoanApplication
+from region_node.care.loans.owner import LOAN_TIMER, time_has_passed
+from region_node.care.loans.relayed import LoanEnvelopes
 from region_node.care.surveys.following import SURVEY_TIMER, ensure_surveys, surveys_are_due
 from region_node.care.surveys.inviting import CAMPAIGN_TIMER, campaign_is_due
 from region_node.care.surveys.relayed import SurveyEnvelopes
@@ -87,6 +91,8 @@ from region_node.lifecycle.erasure.of_numbers import NUMBER_TIMER, number_is_due
 from region_node.lifecycle.erasure.relayed import ERASURE_TIMER, ErasureEnvelopes, erasure_is_due
 from region_node.lifecycle.erasure.status_envelopes import CustomerStatusEnvelopes, forget_envelopes, record_has_ended
 from region_node.lifecycle.holds.relayed import HoldEnvelopes
+from region_node.lifecycle.moving.operations import CONFIRMATION_TIMER, confirmation_is_overdue
+from region_node.lifecycle.moving.relayed import MoveEnvelopes
 from region_node.lifecycle.registry import Registry
 from region_node.lifecycle.retention.purge import PURGE_TIMER, ensure_purge, purge
 from region_node.network.agreements.announced import PLANNED_TIMER, planned_is_told
@@ -180,6 +186,7 @@ class RegionCore:
         self.faults = FaultApplication(ports.context, ports.store, ports.clock, self.changes)
         self.support = SupportApplication(ports.context, ports.store, ports.clock, self.changes)
         self.issues = IssueApplication(ports.context, ports.store, ports.clock, self.changes)
+        self.loans = LoanApplication(ports.context, ports.store, ports.clock, self.changes)
         self.bulletins = BulletinApplication(ports.context, ports.store, ports.clock)
         self._scheduler = Scheduler(ports.store, ports.clock, _timer_handlers(self.registry, ports.orders), [PROMISES])
         self._billing = BillingRuns(ports.context, ports.store, ports.clock)
@@ -296,10 +303,13 @@ def _kinds(
         **FaultEnvelopes(context).kinds(),
         **SupportEnvelopes(context).kinds(),
         **IssueEnvelopes(context).kinds(),
+        **LoanEnvelopes(context).kinds(),
         **BulletinEnvelopes(context).kinds(),
         **JoiningEnvelopes(context).kinds(),
         **ReconciliationEnvelopes(registered.reconciliation(context)).kinds(),
+        **SettlementEnvelopes(registered.settlement(context)).kinds(),
         **SurveyEnvelopes(context).kinds(),
+        **MoveEnvelopes(context).kinds(),
     }
 
 
@@ -331,10 +341,12 @@ def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, Ti
         ESCALATION_TIMER: lambda tx, timer, now: escalation_is_due(tx, context, timer, now),
         REPAIR_TIMER: lambda tx, timer, now: limit_has_passed(tx, context, timer, now),
         ISSUE_TIMER: lambda tx, timer, now: due_time_has_passed(tx, context, timer, now),
+        LOAN_TIMER: lambda tx, timer, now: time_has_passed(tx, context, timer, now),
         ERASURE_TIMER: lambda tx, timer, now: erasure_is_due(tx, registry, timer, now),
         NUMBER_TIMER: lambda tx, timer, now: number_is_due(tx, registry, timer, now),
         FORGET_TIMER: lambda tx, timer, now: forget_envelopes(tx, registry, timer, now),
         SUSPENSION_TIMER: suspension_has_ended,
+        CONFIRMATION_TIMER: confirmation_is_overdue,
         UPLOAD_TIMER: abandon,
         PROBLEM_TIMER: lambda tx, timer, now: tell_customers(tx, context, timer, now),
         REMINDER_TIMER: lambda tx, timer, now: remind(tx, context.border, timer, now),

@@ -8,23 +8,29 @@ from gateway.api.region.v1.support_request_pb2 import SupportState
 from gateway.relay import at_rest
 from region_node.business.billing.kind import ACCOUNTS
 from region_node.business.joint.kind import JOINT_ORDERS
+from region_node.business.orders.charged import CHARGED_HANDLING, CHARGED_PAYMENTS, CHARGED_REMEDIES
 from region_node.business.orders.kind import ORDERS
 from region_node.business.orders.settled import SETTLED_ORDERS, SETTLED_REMEDIES
 from region_node.business.reconciliation.kind import RECONCILIATIONS
 from region_node.business.reconciliation.port import Reconciliation
 from region_node.business.reconciliation.tickets import settled_tickets
+from region_node.business.settlement.port import Settlement
 from region_node.care.bulletins.kind import BULLETINS
 from region_node.care.complaints import rules as complaints
 from region_node.care.complaints.kind import COMPLAINTS
 from region_node.care.complaints.of_problems import complaints_of
 from region_node.care.complaints.rows import COMPLAINT
 from region_node.care.issues.kind import ISSUES
+from region_node.care.issues.of_settlements import open_dispute
+from region_node.care.loans.kind import LOANS
+from region_node.care.quality.kind import SAMPLES
 from region_node.care.surveys.kind import SURVEYS
 from region_node.customers.documents.kind import DOCUMENTS
 from region_node.customers.kind import CUSTOMERS
 from region_node.customers.notices.kind import NOTICES
 from region_node.customers.sharing.kind import SHARING
 from region_node.customers.verification.kind import VERIFICATIONS
+from region_node.lifecycle.moving.kind import MOVES
 from region_node.lifecycle.registry import Registry
 from region_node.network.agreements.announced import tell_announced
 from region_node.network.agreements.kind import AGREEMENTS
@@ -53,8 +59,10 @@ KINDS: Sequence[RecordKind] = (
     FAULTS,
     SUPPORT_REQUESTS,
     ISSUES,
+    LOANS,
     BULLETINS,
     SURVEYS,
+    SAMPLES,
     NOTICES,
     SHARING,
     DOCUMENTS,
@@ -62,6 +70,7 @@ KINDS: Sequence[RecordKind] = (
     LINE_SERVICES,
     MEASUREMENTS,
     RECONCILIATIONS,
+    MOVES,
     RecordKind("request", row_migrations={"requests": seal_clear_requests}),
     RecordKind(
         "import",
@@ -88,6 +97,9 @@ SETTLED = (
 )
 """The kinds of records that each pair of regions compares every night."""
 
+CHARGED = (CHARGED_PAYMENTS, CHARGED_REMEDIES, CHARGED_HANDLING)
+"""The kinds of charges between two regions."""
+
 PROBLEMS = ProblemPorts(
     evidence={FAULTS.name: Evidence(follow_problem, leave_problem)},
     line_bound=tell_announced,
@@ -104,3 +116,8 @@ def registry(context: RegionContext) -> Registry:
 def reconciliation(context: RegionContext) -> Reconciliation:
     """The comparison of a region's records with those of others."""
     return Reconciliation(context, {each.name: each for each in SETTLED})
+
+
+def settlement(context: RegionContext) -> Settlement:
+    """The settlement of a region with others."""
+    return Settlement(context, CHARGED, open_dispute)

@@ -15,6 +15,7 @@ from gateway.api.region.v1 import (
     complaint_import_service_pb2,
     complaint_oversight_service_pb2,
     complaint_service_pb2,
+    customer_move_service_pb2,
     customer_service_pb2,
     document_service_pb2,
     dossier_service_pb2,
@@ -25,14 +26,17 @@ from gateway.api.region.v1 import (
     issue_oversight_service_pb2,
     issue_service_pb2,
     joint_order_service_pb2,
+    loan_service_pb2,
     measurement_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
     order_oversight_service_pb2,
     order_service_pb2,
     planned_outage_service_pb2,
+    quality_service_pb2,
     reconciliation_service_pb2,
     retention_service_pb2,
+    settlement_service_pb2,
     sharing_service_pb2,
     support_resource_service_pb2,
     support_service_pb2,
@@ -57,6 +61,7 @@ from gateway.api.region.v1.complaint_oversight_service_pb2_grpc import (
     add_ComplaintOversightServiceServicer_to_server,
 )
 from gateway.api.region.v1.complaint_service_pb2_grpc import add_ComplaintServiceServicer_to_server
+from gateway.api.region.v1.customer_move_service_pb2_grpc import add_CustomerMoveServiceServicer_to_server
 from gateway.api.region.v1.customer_service_pb2_grpc import add_CustomerServiceServicer_to_server
 from gateway.api.region.v1.document_service_pb2_grpc import add_DocumentServiceServicer_to_server
 from gateway.api.region.v1.dossier_service_pb2_grpc import add_DossierServiceServicer_to_server
@@ -67,14 +72,17 @@ from gateway.api.region.v1.improvement_service_pb2_grpc import add_ImprovementSe
 from gateway.api.region.v1.issue_oversight_service_pb2_grpc import add_IssueOversightServiceServicer_to_server
 from gateway.api.region.v1.issue_service_pb2_grpc import add_IssueServiceServicer_to_server
 from gateway.api.region.v1.joint_order_service_pb2_grpc import add_JointOrderServiceServicer_to_server
+from gateway.api.region.v1.loan_service_pb2_grpc import add_LoanServiceServicer_to_server
 from gateway.api.region.v1.measurement_service_pb2_grpc import add_MeasurementServiceServicer_to_server
 from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
 from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
 from gateway.api.region.v1.order_oversight_service_pb2_grpc import add_OrderOversightServiceServicer_to_server
 from gateway.api.region.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
 from gateway.api.region.v1.planned_outage_service_pb2_grpc import add_PlannedOutageServiceServicer_to_server
+from gateway.api.region.v1.quality_service_pb2_grpc import add_QualityServiceServicer_to_server
 from gateway.api.region.v1.reconciliation_service_pb2_grpc import add_ReconciliationServiceServicer_to_server
 from gateway.api.region.v1.retention_service_pb2_grpc import add_RetentionServiceServicer_to_server
+from gateway.api.region.v1.settlement_service_pb2_grpc import add_SettlementServiceServicer_to_server
 from gateway.api.region.v1.sharing_service_pb2_grpc import add_SharingServiceServicer_to_server
 from gateway.api.region.v1.support_resource_service_pb2_grpc import (
     add_SupportResourceServiceServicer_to_server,
@@ -89,13 +97,14 @@ from gateway.rpc.server import Service
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.app.core import RegionCore
-from region_node.app.registered import PROBLEMS, reconciliation
+from region_node.app.registered import PROBLEMS, reconciliation, settlement
 from region_node.business.billing.service import BillingService
 from region_node.business.catalogue.service import CatalogueService
 from region_node.business.joint.service import JointOrderService
 from region_node.business.orders.events_service import OrderEventService
 from region_node.business.orders.service import OrderService
 from region_node.business.reconciliation.service import ReconciliationService
+from region_node.business.settlement.service import SettlementService
 from region_node.care.bulletins.service import BulletinService
 from region_node.care.complaints.attachment_service import AttachmentService
 from region_node.care.complaints.case_service import CaseService
@@ -104,6 +113,8 @@ from region_node.care.complaints.service import ComplaintService
 from region_node.care.dossiers.service import DossierService
 from region_node.care.improvements.service import ImprovementService
 from region_node.care.issues.service import IssueService
+from region_node.care.loans.service import LoanService
+from region_node.care.quality.service import QualityService
 from region_node.care.surveys.service import SurveyService
 from region_node.customers.documents.service import DocumentPorts, DocumentService
 from region_node.customers.notices.service import NoticeService
@@ -113,6 +124,7 @@ from region_node.customers.sharing.application import SharingApplication
 from region_node.customers.sharing.service import SharingService
 from region_node.customers.verification.service import VerificationService
 from region_node.lifecycle.erasure.service import ErasureService
+from region_node.lifecycle.moving.service import CustomerMoveService
 from region_node.lifecycle.retention.service import RetentionService
 from region_node.network.agreements.service import AgreementService
 from region_node.network.faults.service import FaultService
@@ -198,7 +210,7 @@ def _of_business(ports: ServicePorts) -> list[Service]:
 
 
 def _of_care(ports: ServicePorts) -> list[Service]:
-    """Complaints, dossiers, improvements and notices."""
+    """Complaints, dossiers, improvements, notices and quality."""
     core, store, clock, questions = ports.core, ports.store, ports.clock, ports.questions
     context = core.context
     return [
@@ -231,6 +243,11 @@ def _of_care(ports: ServicePorts) -> list[Service]:
             notice_service_pb2.DESCRIPTOR.services_by_name["NoticeService"],
             add_NoticeServiceServicer_to_server,
             NoticeService(store, clock),
+        ),
+        Service.of(
+            quality_service_pb2.DESCRIPTOR.services_by_name["QualityService"],
+            add_QualityServiceServicer_to_server,
+            QualityService(context, store, clock),
         ),
     ]
 
@@ -303,6 +320,11 @@ def _of_records(ports: ServicePorts) -> list[Service]:
             ErasureService(core.registry, store, clock),
         ),
         Service.of(
+            customer_move_service_pb2.DESCRIPTOR.services_by_name["CustomerMoveService"],
+            add_CustomerMoveServiceServicer_to_server,
+            CustomerMoveService(core.registry, store, clock),
+        ),
+        Service.of(
             retention_service_pb2.DESCRIPTOR.services_by_name["RetentionService"],
             add_RetentionServiceServicer_to_server,
             RetentionService(core.registry, store, clock),
@@ -311,6 +333,11 @@ def _of_records(ports: ServicePorts) -> list[Service]:
             reconciliation_service_pb2.DESCRIPTOR.services_by_name["ReconciliationService"],
             add_ReconciliationServiceServicer_to_server,
             ReconciliationService(reconciliation(context), store, clock),
+        ),
+        Service.of(
+            settlement_service_pb2.DESCRIPTOR.services_by_name["SettlementService"],
+            add_SettlementServiceServicer_to_server,
+            SettlementService(settlement(context), store, clock),
         ),
     ]
 
@@ -353,7 +380,7 @@ def _of_the_federation(ports: ServicePorts) -> list[Service]:
 
 
 def _between_regions(ports: ServicePorts) -> list[Service]:
-    """The services of issues and bulletins between regions."""
+    """The services of issues, loans and bulletins between regions."""
     core, store, clock = ports.core, ports.store, ports.clock
     return [
         Service.of(
@@ -365,6 +392,11 @@ def _between_regions(ports: ServicePorts) -> list[Service]:
             issue_oversight_service_pb2.DESCRIPTOR.services_by_name["IssueOversightService"],
             add_IssueOversightServiceServicer_to_server,
             IssueOversightService(core.context, core.issues, store, clock),
+        ),
+        Service.of(
+            loan_service_pb2.DESCRIPTOR.services_by_name["LoanService"],
+            add_LoanServiceServicer_to_server,
+            LoanService(core.loans, store, clock),
         ),
         Service.of(
             bulletin_service_pb2.DESCRIPTOR.services_by_name["BulletinService"],

@@ -22,7 +22,9 @@ _PLACES: Final = {
     "orders": "region_node.cli.orders.orders:orders",
     "joint": "region_node.cli.joint.joint:joint",
     "customers": "region_node.cli.customers.customers:customers",
+    "quality": "region_node.cli.quality:quality",
     "reconciliation": "region_node.cli.reconciliation:reconciliation",
+    "settlement": "region_node.cli.settlement:settlement",
     "retention": "region_node.cli.retention:retention",
     "impact-records": "region_node.cli.impact_records:impact_records",
     "sharing": "region_node.cli.sharing.sharing:sharing",
@@ -36,9 +38,11 @@ _PLACES: Final = {
     "planned-outages": "region_node.cli.planned_outages:planned_outages",
     "support": "region_node.cli.support.support:support",
     "issues": "region_node.cli.issues.issues:issues",
+    "loans": "region_node.cli.loans.loans:loans",
     "bulletins": "region_node.cli.bulletins:bulletins",
     "experts": "region_node.cli.support.experts:experts",
     "spares": "region_node.cli.support.spares:spares",
+    "resources": "region_node.cli.support.resources:resources",
     "surveys": "region_node.cli.surveys.surveys:surveys",
 }
 """The door of each noun."""

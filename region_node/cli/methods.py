@@ -19,6 +19,7 @@ _SERVICES = (
     "order_service",
     "order_event_service",
     "joint_order_service",
+    "customer_move_service",
     "customer_service",
     "document_service",
     "billing_service",
@@ -41,10 +42,13 @@ _SERVICES = (
     "support_service",
     "support_resource_service",
     "issue_service",
+    "loan_service",
     "bulletin_service",
     "survey_service",
     "retention_service",
+    "quality_service",
     "reconciliation_service",
+    "settlement_service",
 )
 _COMMANDS = {
     "OrderService.SubmitOrders": "region-node orders submit-file",

@@ -1,4 +1,4 @@
-"""Lines as the contract shows them."""
+"""Customers and lines as the contract shows them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,9 +6,23 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.region.v1 import customer_service_pb2 as api
+from gateway.api.types.v1.types_pb2 import Money
 from gateway.time.clock import to_timestamp
-from region_node.customers.rows import Line
+from region_node.customers.rows import CustomerRow, Line
 from region_node.customers.subscriptions import Subscription
+
+
+def customer_message(
+    customer: CustomerRow, line: Line, subscriptions: Sequence[Subscription], balance: Money
+) -> api.Customer:
+    """A customer with one line, for the own region, and for the region that becomes the home."""
+    return api.Customer(
+        id=customer.customer_id,
+        name=customer.name,
+        email=customer.email,
+        product=product_message(line, subscriptions),
+        billing_account=api.BillingAccount(id=line.account_id, balance=balance),
+    )
 
 
 def product_message(line: Line, subscriptions: Sequence[Subscription] = ()) -> api.Product:

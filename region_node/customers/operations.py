@@ -15,6 +15,7 @@ from gateway.store.timers import Timer, cancel_timer, set_timer
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import OPENING, EntryKind, Posting, transfer
 from region_node.customers.contact_preferences import keep_preferences, preferences_of
+from region_node.customers.moved_numbers import home_elsewhere, home_since_move
 from region_node.customers.rows import (
     CustomerRow,
     Line,
@@ -130,11 +131,11 @@ def own_line(tx: Transaction, federation: Federation, region: str, number: str, 
     get the same, and the home region CUSTOMER_ERASED.
     """
     line = find_line(tx, number)
+    owner = home_elsewhere(tx, federation, region, number, has_line=line is not None)
+    if owner is not None:
+        raise Moved(owner)
     if line is not None:
         return line
-    owner = federation.number_plan.home_of(number)
-    if owner is not None and owner != region:
-        raise Moved(owner)
     if asking == region:
         _require_not_erased(tx, number)
     raise Refused(Reason.REASON_SUBSCRIPTION_NOT_FOUND)
@@ -192,6 +193,8 @@ def _require(tx: Transaction, number: str) -> KnownCustomer:
     line = find_line(tx, number)
     if line is None:
         _require_not_erased(tx, number)
+        if home_since_move(tx, number) is not None:
+            raise Refused(Reason.REASON_CUSTOMER_MOVED)
         raise Refused(Reason.REASON_CUSTOMER_NOT_FOUND)
     require_readable(tx, line.customer_id)
     return _with_customer(tx, line)

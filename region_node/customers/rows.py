@@ -218,6 +218,17 @@ def update_line(tx: Transaction, line: Line) -> None:
     tx.update(_LINES, changed)
 
 
+def give_up_number(tx: Transaction, line: Line) -> None:
+    """Takes its number from a line whose customer has moved: another line may have it, also one of this region."""
+    (sealed,) = vault.seal_many(tx, [line_sealing(replace(line, number=""))])
+    tx.execute(
+        "UPDATE products SET number = :number, sealed = :sealed WHERE product_id = :id",
+        number=f"moved/{line.product_id}",
+        sealed=sealed,
+        id=line.product_id,
+    )
+
+
 def find_customer(tx: Transaction, customer_id: str) -> CustomerRow | None:
     """The customer with an id."""
     return customers_of(tx, [customer_id]).get(customer_id)

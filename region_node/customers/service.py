@@ -14,7 +14,7 @@ from gateway.rpc.pages import decode_token, first_page, page_size
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.customers import imports, operations
-from region_node.customers.messages import product_message
+from region_node.customers.messages import customer_message
 from region_node.customers.operations import KnownCustomer
 from region_node.customers.profiles_asked import ProfileApplication
 from region_node.customers.taking_over import NAME_LIMIT, new_customer
@@ -134,16 +134,8 @@ class CustomerService(CustomerServiceServicer):
         return api.SetContactPreferencesResponse(preferences=kept)
 
     def _message(self, known: KnownCustomer) -> api.Customer:
-        customer, line = known.customer, known.line
-        return api.Customer(
-            id=customer.customer_id,
-            name=customer.name,
-            email=customer.email,
-            product=product_message(line, known.subscriptions),
-            billing_account=api.BillingAccount(
-                id=line.account_id, balance=Money(minor_units=known.balance, currency=self._context.currency)
-            ),
-        )
+        balance = Money(minor_units=known.balance, currency=self._context.currency)
+        return customer_message(known.customer, known.line, known.subscriptions, balance)
 
 
 def _place(known: KnownCustomer) -> str:

@@ -12,6 +12,14 @@ from gateway.store.tables import Table
 ACTIVE = CustomerStatus.CUSTOMER_STATUS_ACTIVE
 RESTRICTED = CustomerStatus.CUSTOMER_STATUS_RESTRICTED
 ERASED = CustomerStatus.CUSTOMER_STATUS_ERASED
+MOVING = CustomerStatus.CUSTOMER_STATUS_MOVING
+MOVED = CustomerStatus.CUSTOMER_STATUS_MOVED
+_REASONS = {
+    RESTRICTED: Reason.REASON_CUSTOMER_RESTRICTED,
+    ERASED: Reason.REASON_CUSTOMER_ERASED,
+    MOVING: Reason.REASON_CUSTOMER_MOVING,
+    MOVED: Reason.REASON_CUSTOMER_MOVED,
+}
 
 
 class _Status(NamedTuple):
@@ -39,9 +47,17 @@ def keep_status(tx: Transaction, customer_id: str, status: CustomerStatus.ValueT
 
 
 def require_readable(tx: Transaction, customer_id: str) -> None:
-    """Raises Refused with CUSTOMER_RESTRICTED or CUSTOMER_ERASED unless a customer's data may be read and used."""
+    """Raises Refused unless a customer's data may be read and used.
+
+    CUSTOMER_RESTRICTED, CUSTOMER_ERASED, CUSTOMER_MOVING or CUSTOMER_MOVED.
+    """
     status = status_of(tx, customer_id)
-    if status == RESTRICTED:
-        raise Refused(Reason.REASON_CUSTOMER_RESTRICTED)
-    if status == ERASED:
-        raise Refused(Reason.REASON_CUSTOMER_ERASED)
+    if status in _REASONS:
+        raise Refused(_REASONS[status])
+
+
+def require_at_home(tx: Transaction, customer_id: str) -> None:
+    """Raises Refused with CUSTOMER_MOVING or CUSTOMER_MOVED for a customer who leaves the region, or has left it."""
+    status = status_of(tx, customer_id)
+    if status in (MOVING, MOVED):
+        raise Refused(_REASONS[status])

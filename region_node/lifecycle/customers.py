@@ -6,11 +6,14 @@ from region_node.records.kinds import Customer
 
 
 def customer_of(tx: Transaction, customer_id: str) -> Customer:
-    """A customer with the numbers, ids and accounts of all lines, also of lines that have ended."""
+    """A customer with the numbers, ids and accounts of all lines, also of lines that have ended.
+
+    A line of a customer who has moved to another region has no number any more.
+    """
     lines = lines_of_customer(tx, customer_id)
     return Customer(
         customer_id,
-        [line.number for line in lines],
+        [line.number for line in lines if line.number],
         [line.product_id for line in lines],
         sorted({line.account_id for line in lines}),
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from zoneinfo import ZoneInfo
 
 import grpc
 
@@ -108,7 +109,8 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         require_month("month", request.month)
         month = Month.of(request.month, self._context.time_zone)
         start, end = to_microseconds(month.start), to_microseconds(month.end)
-        tally, after = Tally(to_microseconds(self._clock.now())), (start, "")
+        zone = ZoneInfo(month.time_zone)
+        tally, after = Tally(to_microseconds(self._clock.now()), zone), (start, "")
         while True:
             found = await self._store.read(
                 lambda tx, after=after: counted_page(tx, self._context.region, start, end, after, _PAGE)  # type: ignore[misc]

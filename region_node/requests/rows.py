@@ -105,6 +105,12 @@ def insert_request(tx: Transaction, key: RequestKey, subject: str, *, settled: b
     )
 
 
+def has_requested(tx: Transaction, caller: str, subject: str) -> bool:
+    """Whether a caller has made a request with this subject that is still stored."""
+    sql = "SELECT 1 FROM requests WHERE caller = :caller AND order_id = :subject LIMIT 1"
+    return tx.first(int, sql, caller=caller, subject=subject) is not None
+
+
 def settle_request(tx: Transaction, caller: str, request_id: str, refused: Refused | None) -> None:
     """Remembers the home region's answer to a request."""
     row = tx.find(_REQUESTS, caller, request_id)

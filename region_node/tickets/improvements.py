@@ -1,8 +1,9 @@
-"""Improvement actions against the causes of complaints and faults, as stored; their texts are sealed by the action."""
+"""Improvement actions against causes and for figures, as stored; their texts are sealed by the action."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from gateway.api.federation.v1.quality_pb2 import ScorecardFigure
 from gateway.api.region.v1.improvement_service_pb2 import ImprovementAction, ListImprovementActionsRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -14,7 +15,7 @@ from region_node.node.subjects import improvement_subject
 _PLACE = "improvement_actions"
 _COLUMNS = (
     "action_id, action_number, ticket_id, category, cause_code, owner, due_date, staff_id, create_time, finisher,"
-    " finish_time, repeats, last_repeat_ticket_id, ineffective, body"
+    " finish_time, repeats, last_repeat_ticket_id, ineffective, figure, body"
 )
 
 
@@ -34,6 +35,7 @@ class _Stored:
     repeats: int
     last_repeat: str
     ineffective: int
+    figure: int
     body: bytes = field(repr=False)
 
 
@@ -47,7 +49,7 @@ def insert_action(tx: Transaction, action: ImprovementAction, number: int) -> No
     tx.execute(
         f"INSERT INTO improvement_actions ({_COLUMNS})"  # noqa: S608 - column names only
         " VALUES (:action_id, :action_number, :ticket_id, :category, :cause_code, :owner, :due_date, :author,"
-        " :create_time, '', NULL, 0, '', 0, :body)",
+        " :create_time, '', NULL, 0, '', 0, :figure, :body)",
         action_id=action.id,
         action_number=number,
         ticket_id=action.ticket_id,
@@ -57,6 +59,7 @@ def insert_action(tx: Transaction, action: ImprovementAction, number: int) -> No
         due_date=action.due_date,
         author=action.staff_id,
         create_time=to_microseconds(from_timestamp(action.create_time)),
+        figure=action.figure,
         body=_sealed(tx, action),
     )
 
@@ -115,7 +118,7 @@ def count_repeat(tx: Transaction, ticket_id: str, category: str, cause_code: str
 
     An action that was finished before the ticket was filed has not kept the cause away.
     """
-    where = "category = :category AND cause_code = :cause AND create_time <= :filed"
+    where = "figure = 0 AND category = :category AND cause_code = :cause AND create_time <= :filed"
     told: dict[str, Value] = {"category": category, "cause": cause_code, "filed": to_microseconds(filed)}
     useless = tx.all(
         str,
@@ -143,6 +146,7 @@ def _opened(tx: Transaction, stored: _Stored) -> ImprovementAction:
     )
     action.id, action.ticket_id = stored.action_id, stored.ticket_id
     action.category, action.cause_code = stored.category, stored.cause_code
+    action.figure = ScorecardFigure.ValueType(stored.figure)
     action.owner, action.due_date, action.staff_id = stored.owner, stored.due_date, stored.author
     action.create_time.CopyFrom(to_timestamp(from_microseconds(stored.create_time)))
     if stored.finish_time is not None:

@@ -71,6 +71,9 @@ class TicketKind(Generic[M, R]):
     forget: Callable[[Transaction, str], None] = lambda tx, ticket_id: None
     """Removes data beside a ticket that is destroyed or purged."""
 
+    kept_in: Callable[[Transaction, str], Sequence[str]] = lambda tx, ticket_id: ()
+    """The regions with a copy besides the origin and the owner, which receive legal holds, too."""
+
     def registered(self, data_class: DataClass.ValueType) -> RecordKind:
         """Returns the kind for the registry of the application."""
         table, held = self._table, f" AND {self.home_column} = held.origin" if self.home_column else ""
@@ -152,7 +155,7 @@ class TicketKind(Generic[M, R]):
             Kept(
                 each.ticket_id,
                 self._subjects(each.ticket_id) if each.state in self.ended else (),
-                (each.origin_region, each.owner_region),
+                (each.origin_region, each.owner_region, *self.kept_in(tx, each.ticket_id)),
                 is_told=False,
             )
             for number in customer.numbers

@@ -15,16 +15,16 @@ import coordinator.cli.main
 import region_node.cli.main
 from coordinator.app import start as start_coordinator
 from coordinator.settings import CoordinatorSettings
-from deploy.local.federation import FEDERATION, FEDERATION_FILES, LocalFederation
+from deploy.local.federation import FEDERATION, LocalFederation
 from gateway.api.coordinator.v1.administration_pb2 import ApplyConfigurationRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.federation.files import load
 from gateway.rpc.channels import Dialer
 from gateway.security.authority import Authority, CertificateSet
 from gateway.security.identity import Identity, server_name
 from gateway.security.tls import Credentials
 from gateway.time.clock import SystemClock
+from tests.shipped import shipped_configuration
 
 REGION = "sichuan"
 DAY = timedelta(days=1)
@@ -86,7 +86,7 @@ async def apply(doctor: Doctor, endpoint: str) -> None:
     files = doctor.federation.directory / "certificates" / "admin"
     dialer = Dialer(Credentials(files / "authority.crt", files / "tls.crt", files / "tls.key"), SystemClock())
     async with dialer.dial(endpoint, server_name(Role.ROLE_COORDINATOR, "", FEDERATION)) as channel:
-        request = ApplyConfigurationRequest(configuration=load(FEDERATION_FILES))
+        request = ApplyConfigurationRequest(configuration=shipped_configuration())
         await ConfigurationServiceStub(channel).ApplyConfiguration(request, timeout=PATIENCE_S)
 
 

@@ -25,7 +25,6 @@ from gateway.api.federation.v1.federation_pb2_grpc import (
     add_FederationServiceServicer_to_server,
 )
 from gateway.errors import Refused
-from gateway.federation import files
 from gateway.process.metrics import CallMetrics, UnrecordedCalls
 from gateway.process.tracing import Tracing
 from gateway.rpc.access import AccessRules
@@ -35,8 +34,9 @@ from gateway.security.authority import Authority, CertificateSet
 from gateway.security.identity import Identity, parse
 from gateway.security.tls import Credentials, server_credentials, server_options
 from gateway.time.clock import SystemClock, to_timestamp
+from tests.shipped import shipped_configuration
 
-CONFIGURATION = files.load(Path(__file__).parents[2] / "deploy" / "federation")
+CONFIGURATION = shipped_configuration()
 FEDERATION = CONFIGURATION.federation
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)

@@ -11,11 +11,10 @@ from coordinator.registry import operations
 from coordinator.registry.operations import Wanted
 from coordinator.registry.rules import RegionFacts
 from coordinator.schema import PACKAGES
-from deploy.local.federation import FEDERATION_FILES, LocalFederation
+from deploy.local.federation import LocalFederation
 from gateway.api.federation.v1.configuration_pb2 import Configuration, DataClass
 from gateway.api.federation.v1.federation_pb2 import WatchResponse
 from gateway.federation.capabilities import own_capabilities
-from gateway.federation.files import load
 from gateway.settings import load as load_settings
 from gateway.store.opening import DatabasePlace
 from gateway.store.schema import migrations_of
@@ -24,6 +23,7 @@ from region_node.node.membership.last_good import LastGood
 from region_node.node.settings import RegionSettings
 from tests.contract.doctors import REGION, Doctor, Shifted, checks, coordinator_with
 from tests.later_version import LATER_VALUE
+from tests.shipped import shipped_configuration
 
 NO_LAG = Shifted(timedelta(0))
 
@@ -34,7 +34,7 @@ def a_federation_whose_node_keeps_a_revision(tmp_path_factory: pytest.TempPathFa
     federation.prepare()
     settings = load_settings(RegionSettings, federation.settings_file(REGION))
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    LastGood(settings.data).save(WatchResponse(federation_revision=1, configuration=load(FEDERATION_FILES)))
+    LastGood(settings.data).save(WatchResponse(federation_revision=1, configuration=shipped_configuration()))
     return Doctor(federation)
 
 
@@ -59,7 +59,7 @@ def keep(data: Path, *configurations: Configuration, joined: RegionFacts | None 
 
 def of_a_later_version() -> Configuration:
     """The shipped configuration with a class of data that this version does not have."""
-    configuration = load(FEDERATION_FILES)
+    configuration = shipped_configuration()
     configuration.retention_rules[0].data_class = DataClass.ValueType(LATER_VALUE)
     return configuration
 
@@ -67,7 +67,7 @@ def of_a_later_version() -> Configuration:
 def test_a_node_that_cannot_read_the_configuration_is_told_by_what_it_works_meanwhile(
     doctor: Doctor, tmp_path: Path
 ) -> None:
-    keep(tmp_path / "data", load(FEDERATION_FILES), of_a_later_version())
+    keep(tmp_path / "data", shipped_configuration(), of_a_later_version())
     with coordinator_with(doctor, NO_LAG, tmp_path / "data", configured=False) as endpoint:
         name, told = f"configuration at {endpoint}", doctor.region("--json", coordinators=endpoint)
         strict = doctor.region("--json", "--strict", coordinators=endpoint)
@@ -86,11 +86,11 @@ def test_a_node_that_cannot_read_the_configuration_is_told_by_what_it_works_mean
 
 
 def test_a_node_that_keeps_an_older_revision_than_it_can_read_is_told(doctor: Doctor, tmp_path: Path) -> None:
-    keep(tmp_path / "data", *[load(FEDERATION_FILES)] * 2)
+    keep(tmp_path / "data", *[shipped_configuration()] * 2)
     with coordinator_with(doctor, NO_LAG, tmp_path / "data", configured=False) as endpoint:
         found = checks(doctor.region("--json", coordinators=endpoint))
     assert found[f"configuration at {endpoint}"] == ("good", "this version can read revision 2", "")
-    in_force = WatchResponse(federation_revision=2, configuration=load(FEDERATION_FILES))
+    in_force = WatchResponse(federation_revision=2, configuration=shipped_configuration())
     running = check_configuration(endpoint, in_force, 1, serves=True)
     assert (running.state, running.found) == ("warning", "the node keeps revision 1; 2 is in force")
     assert "restart the node" in running.todo
@@ -101,7 +101,7 @@ def test_a_coordinator_names_the_members_that_cannot_read_the_configuration(doct
     (told,) = (each for each in older.capabilities if each.name == DataClass.DESCRIPTOR.full_name)
     told.numbers[:] = []
     sichuan = RegionFacts(REGION, ever_joined=True, capabilities=older)
-    keep(tmp_path / "data", load(FEDERATION_FILES), joined=sichuan)
+    keep(tmp_path / "data", shipped_configuration(), joined=sichuan)
     state, found, todo = checks(doctor.coordinator("--json", data=str(tmp_path / "data")))["configuration in force"]
     assert state == "warning"
     assert found.startswith("revision 1: sichuan cannot read retention_rules[0].data_class = ")

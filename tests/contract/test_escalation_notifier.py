@@ -10,13 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.federation import FEDERATION_FILES
 from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
 from gateway.api.region.v1.complaint_pb2 import Escalation
 from gateway.errors import Unreachable
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
-from gateway.federation.files import load
 from gateway.relay.border import Border
 from gateway.store.port import Store, Transaction
 from gateway.store.schema import migrations_of
@@ -29,6 +27,7 @@ from region_node.node.context import RegionContext
 from region_node.schema import PACKAGES
 from tests.contract.relay_pair import NOW, FixedClock
 from tests.keys import region_keys
+from tests.shipped import shipped_configuration
 from tests.simulation.world import keys
 from tests.unit.complaint_scene import complaint
 
@@ -96,7 +95,7 @@ async def notifier(
     """A process that tells a sink meanwhile."""
     current = CurrentFederation()
     if has_body:
-        current.update(Federation(1, load(FEDERATION_FILES)), [])
+        current.update(Federation(1, shipped_configuration()), [])
     found = EscalationNotifier(store, clock, name, sink, random.Random(1), current)
     task = asyncio.get_running_loop().create_task(found.run())
     try:
@@ -171,7 +170,7 @@ def test_a_notice_names_the_person_on_duty_at_its_delivery_and_no_log_does(
                 clock.instant += timedelta(days=7)
                 above.is_away = False
                 await all_told(store, clock, passing=timedelta(seconds=1))
-        body = Federation(1, load(FEDERATION_FILES)).body
+        body = Federation(1, shipped_configuration()).body
         office = body.on_duty("beijing", "COORDINATION", clock.now()).contact
         assert above.called == [office.telephone]
         assert office.staff_id != body.on_duty("beijing", "COORDINATION", NOW).contact.staff_id

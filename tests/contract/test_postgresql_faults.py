@@ -4,6 +4,7 @@ Every test proves that its fault happened.
 """
 
 import asyncio
+import itertools
 import logging
 import os
 import signal
@@ -88,34 +89,33 @@ def reason(outcome: object) -> str:
     return Reason.Name(outcome.reason).removeprefix("REASON_")
 
 
-def test_a_killed_server_loses_nothing_acknowledged_and_the_store_goes_on_by_itself(own: Database) -> None:
+def test_a_killed_server_loses_nothing_acknowledged_and_the_store_goes_on_by_itself(
+    own: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql_connection, "OUTCOME_SECONDS", 1.0)
     acknowledged: list[str] = []
     refused: dict[str, str] = {}
 
-    async def write(store: postgresql.PostgresqlStore, note: str) -> None:
-        try:
-            acknowledged.append(await store.write(writing(note)))
-        except Refused as refusal:
-            refused[note] = reason(refusal)
-
     async def load(store: postgresql.PostgresqlStore, name: str, stop: asyncio.Event) -> None:
-        number = 0
-        while not stop.is_set():
-            await write(store, f"{name} {number:06}")
-            number += 1
+        for number in itertools.takewhile(lambda _: not stop.is_set(), itertools.count()):
+            try:
+                acknowledged.append(await store.write(writing(f"{name} {number:06}")))
+            except Refused as refusal:
+                refused[f"{name} {number:06}"] = reason(refusal)
+            await asyncio.sleep(0)  # a refusal at once gives nobody else a turn
 
     async def scenario() -> None:
         stop = asyncio.Event()
         async with opened(own.conninfo) as store:
-            loads = [asyncio.ensure_future(load(store, f"load {each}", stop)) for each in range(8)]
-            await until(lambda: len(acknowledged) > 50)
-            await asyncio.to_thread(own.server.kill)
-            before = len(acknowledged)
-            await until(lambda: len(refused) > 0)
-            await asyncio.to_thread(own.server.start)
-            await until(lambda: len(acknowledged) > before + 50)
-            stop.set()
-            await asyncio.gather(*loads)
+            async with asyncio.TaskGroup() as loads:  # none outlives a failure: a closed store refuses without a wait
+                [loads.create_task(load(store, f"load {each}", stop)) for each in range(8)]
+                await until(lambda: len(acknowledged) > 50)
+                await asyncio.to_thread(own.server.kill)
+                before = len(acknowledged)
+                await until(lambda: "STORE_UNAVAILABLE" in refused.values())
+                await asyncio.to_thread(own.server.start)
+                await until(lambda: len(acknowledged) > before + 50)
+                stop.set()
             kept = set(await store.read(notes))
         assert set(acknowledged) <= kept
         certainly_not = {note for note, why in refused.items() if why == "STORE_UNAVAILABLE"}

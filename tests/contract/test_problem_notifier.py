@@ -17,7 +17,6 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
-from gateway.federation.files import load
 from gateway.relay.border import Border
 from gateway.store.port import Store, Transaction
 from gateway.store.schema import migrations_of
@@ -30,12 +29,13 @@ from region_node.network.problems.notifier import Coordinators, ProblemNotifier,
 from region_node.node.context import RegionContext
 from region_node.schema import PACKAGES
 from tests.contract.stores import ADAPTERS, Adapter, adapter_for, run
+from tests.shipped import shipped_configuration
 from tests.simulation.world import keys
 from tests.unit.network_events import NOON, event
 
 LINK = ("chengdu-guangzhou-1",)
 CONTEXT = RegionContext(Border("sichuan", keys().signers["sichuan"], keys().trusted, CurrentFederation()))
-CONTEXT.border.current.update(Federation(1, load(Path(__file__).parents[2] / "deploy" / "federation")), [])
+CONTEXT.border.current.update(Federation(1, shipped_configuration()), [])
 FIRST, SECOND = (event("sichuan/alarm/1", links=LINK, version=each) for each in (1, 2))
 
 

@@ -19,6 +19,7 @@ from gateway.api.region.v1.fault_pb2 import Fault, FaultReport, FaultState
 from gateway.api.region.v1.issue_pb2 import Issue, IssueRequest
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder
 from gateway.api.region.v1.order_pb2 import OrderRequest
+from gateway.api.region.v1.quality_service_pb2 import Sample
 from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportRequest, SupportState
 from gateway.api.region.v1.survey_pb2 import Survey
@@ -53,6 +54,11 @@ from region_node.care.bulletins.rows import (
 from region_node.care.issues import rules as issue_rules
 from region_node.care.issues.kind import ISSUES
 from region_node.care.issues.rows import IssueFilter, IssueRow, insert_issue, list_issues, next_issue_number
+from region_node.care.loans import rules as loan_rules
+from region_node.care.loans.kind import LOANS
+from region_node.care.loans.rows import LoanFilter, LoanRow, insert_loan, list_loans, next_loan_number
+from region_node.care.quality import sample_rows
+from region_node.care.quality.purging import Samples
 from region_node.care.surveys import rows as survey_rows
 from region_node.care.surveys.purging import Surveys
 from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
@@ -94,6 +100,7 @@ from region_node.requests.auditing import AuditedCall
 from region_node.schema import PACKAGES
 from tests.empty_database import empty_database
 from tests.keys import region_keys
+from tests.unit.border_kinds import new_loan
 from tests.unit.purging import archive
 from tests.unit.situations import LINE
 
@@ -101,6 +108,7 @@ OLD = datetime(2025, 11, 1, 8, tzinfo=UTC)
 PURGES_FAULTS = FAULTS.retention.purgers[DataClass.DATA_CLASS_FAULTS]
 PURGES_JOINT = JOINT_ORDERS.retention.purgers[DataClass.DATA_CLASS_JOINT_ORDERS]
 PURGES_SUPPORT = SUPPORT_REQUESTS.retention.purgers[DataClass.DATA_CLASS_SUPPORT_REQUESTS]
+PURGES_LOANS = LOANS.retention.purgers[DataClass.DATA_CLASS_LOANS]
 PURGES_ISSUES = ISSUES.retention.purgers[DataClass.DATA_CLASS_ISSUES]
 PURGES_BULLETINS = BULLETINS.retention.purgers[DataClass.DATA_CLASS_BULLETINS]
 DAY = timedelta(days=1)
@@ -341,6 +349,21 @@ def test_issues_that_ended_long_ago_go_and_their_numbers_are_not_given_again(tx:
     assert next_issue_number(tx) == 5
 
 
+@pytest.mark.parametrize("limit", [1, 10])
+def test_loans_that_ended_long_ago_go_and_their_numbers_are_not_given_again(tx: Transaction, limit: int) -> None:
+    in_use, closed, refused = loan_rules.IN_USE, loan_rules.CLOSED, loan_rules.REFUSED
+    for number, state, when in ((1, closed, OLD), (2, in_use, OLD), (3, refused, OLD), (4, closed, NOW)):
+        loan = new_loan(f"sichuan/L20251101-{number}", "sichuan", "henan")
+        loan.state = state
+        loan.create_time.CopyFrom(to_timestamp(when))
+        loan.end_time.CopyFrom(loan.create_time)
+        insert_loan(tx, LoanRow(loan, ""), number, when)
+    assert purge(tx, PURGES_LOANS, limit=limit).removed == 2
+    assert [each.id[-1] for each in list_loans(tx, LoanFilter(), None, 10).items] == ["4", "2"]
+    assert [each.id[-1] for each in list_loans(tx, LoanFilter(due_before=NOW), None, 10).items] == ["2"]
+    assert next_loan_number(tx) == 5
+
+
 def test_bulletins_go_long_after_their_validity_with_their_readings(tx: Transaction) -> None:
     for number, end in ((1, OLD + DAY), (2, NOW + DAY)):
         bulletin = Bulletin(
@@ -358,6 +381,22 @@ def test_bulletins_go_long_after_their_validity_with_their_readings(tx: Transact
     assert [each.id[-1] for each in list_bulletins(tx, BulletinFilter(), None, 10).items] == ["2"]
     assert tx.all(str, "SELECT bulletin_id FROM bulletin_reads") == ["sichuan/B20251101-2"]
     assert next_bulletin_number(tx) == 3
+
+
+def test_old_samples_go_with_their_judgements(tx: Transaction) -> None:
+    for number, when in ((1, OLD), (2, OLD + DAY), (3, NOW)):
+        sample = Sample(id=f"sichuan/staff/wang/{number}", month="2025-11", create_time=to_timestamp(when))
+        sample.records.add(id="sichuan/counter/1", stratum="SUSPEND")
+        sample_rows.insert_sample(tx, sample)
+        sample.records[0].judge_time.CopyFrom(to_timestamp(when))
+        sample_rows.judge(tx, sample, sample.records[0])
+    assert sample_rows.judged_in(tx, "2025-11") == (3, 3)
+    page, token = sample_rows.list_samples(tx, None, 1), (to_microseconds(NOW), "sichuan/staff/wang/3")
+    assert [each.id[-1] for each in [*page, *sample_rows.list_samples(tx, token, 10)]] == ["3", "2", "1"]
+    assert Samples().oldest(tx) == to_microseconds(OLD)
+    assert purge(tx, Samples(), limit=1) == Page(2, 0, "")
+    assert [each.id[-1] for each in sample_rows.list_samples(tx, None, 10)] == ["3"]
+    assert tx.first(int, "SELECT COUNT(*) FROM supervision_records") == 1
 
 
 def test_answered_surveys_go_in_order_and_those_that_wait_or_are_held_stay(tx: Transaction) -> None:

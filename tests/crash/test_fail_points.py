@@ -5,7 +5,7 @@ every region must be the same. The other tests here kill real processes at the p
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from copy import copy
 from datetime import timedelta
 from functools import partial
@@ -23,6 +23,7 @@ from gateway.api.region.v1.complaint_pb2 import (
     Resolution,
     ReturnReason,
 )
+from gateway.api.region.v1.customer_move_pb2 import CustomerMove
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand
 from gateway.api.region.v1.fault_pb2 import FaultCause, FaultPlace, FaultReport, FaultSeverity
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
@@ -31,10 +32,14 @@ from gateway.api.region.v1.issue_pb2 import IssueRequest
 from gateway.api.region.v1.issue_service_pb2 import WorkOnIssueRequest
 from gateway.api.region.v1.joint_order_pb2 import JointOrder, JointOrderState, JointPlace
 from gateway.api.region.v1.joint_order_service_pb2 import WorkOnJointOrderRequest
+from gateway.api.region.v1.loan_envelopes_pb2 import LoanCommand
+from gateway.api.region.v1.loan_pb2 import LoanRequest
+from gateway.api.region.v1.loan_service_pb2 import WorkOnLoanRequest
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision, ReviewOrderRequest
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportMeasurement
+from gateway.api.region.v1.support_resource_service_pb2 import ResourceKind, SharedResource
 from gateway.api.region.v1.support_service_pb2 import WorkOnSupportRequestRequest
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, LocalizedText, Money, Requester
 from gateway.store.port import Transaction
@@ -42,6 +47,10 @@ from gateway.time.clock import to_timestamp
 from region_node.business.joint import rules
 from region_node.business.joint.rows import ORDER_RECORDS
 from region_node.business.orders.rows import OrderFilter, list_orders
+from region_node.customers.rows import find_line
+from region_node.customers.status import ACTIVE, status_of
+from region_node.lifecycle.moving import operations as moving
+from region_node.network.support.resources import keep_resource
 from region_node.requests.caller import Caller
 from tests.simulation.kills import Calm, Story, play
 from tests.simulation.mutants import receiving
@@ -241,6 +250,27 @@ async def issues(calm: Calm) -> None:
     await line.insist(lambda node: node.core.issues.work(worker(HANDLING, "report"), done, 5.0))
 
 
+async def loans(calm: Calm) -> None:
+    """A loan of another region that is not returned in time."""
+    line, home = calm.line(HANDLING), calm.line(HOME)
+    kind = ResourceKind.RESOURCE_KIND_TEST_EQUIPMENT
+    shared = SharedResource(id="otdr-1", kind=kind, title="OTDR", site="chengdu", quantity=1)
+    now = calm.wall.now()
+    await home.insist(lambda node: node.store.write(lambda tx: keep_resource(tx, shared, now)))
+    start, end = (to_timestamp(now + timedelta(hours=each)) for each in (1, 2))
+    request = LoanRequest(
+        region=HOME, resource_id="otdr-1", quantity=1, start_time=start, end_time=end, purpose="a break", staff_id="lin"
+    )
+    loan = await line.insist(lambda node: node.core.loans.request(worker(HANDLING, "loan"), request))
+    await calm.become_quiet()
+    lend = WorkOnLoanRequest(request_id="lend", loan_id=loan.id, lend=WorkOnLoanRequest.Lend())
+    await home.insist(lambda node: node.core.loans.work(worker(HOME, "lend"), lend, 0.0))
+    await calm.become_quiet()
+    receive = WorkOnLoanRequest(request_id="receive", loan_id=loan.id, receive=LoanCommand.Receive())
+    await line.insist(lambda node: node.core.loans.work(worker(HANDLING, "receive"), receive, 5.0))
+    await calm.pass_time(timedelta(hours=3))
+
+
 async def bulletins(calm: Calm) -> None:
     """A bulletin to another region, which its staff reads."""
     line, home = calm.line(HANDLING), calm.line(HOME)
@@ -312,7 +342,60 @@ def reservations(tx: Transaction) -> int:
     return tx.first(int, f"SELECT COUNT(*) FROM joint_items WHERE state IN ({states})") or 0
 
 
-STORIES: Sequence[Story] = (orders, provided, complaints, cases, faults, support, issues, bulletins, joint)
+async def moves(calm: Calm) -> None:
+    """A customer moves to another region, and a payment for it finds its way through the old home."""
+    home, new_home = calm.line(HOME), calm.line(HANDLING)
+    asked = CustomerMove(id=f"{HOME}/crm/move", to_region=HANDLING)
+    asked.lines.add(number=number(0), plan_id="guangdong-79")
+
+    def started(node: Node) -> Awaitable[CustomerMove]:
+        return node.store.write(
+            lambda tx: moving.start(tx, node.core.registry, asked, number(0), calm.wall.now()),
+        )
+
+    def confirmed(node: Node) -> Awaitable[CustomerMove]:
+        return node.store.write(lambda tx: moving.confirm(tx, node.core.registry, asked.id, calm.wall.now(), ""))
+
+    await home.insist(started)
+    await home.insist(confirmed)
+    await calm.become_quiet()
+    homes = [region for region in (HOME, HANDLING) if await calm.line(region).insist(owns)]
+    assert homes == [HANDLING], f"the customer has the homes {homes}"
+    pay, origin = ordered(calm, "PAY", 0, (), amount="1000"), Caller(operator("henan", "crm"), "late-pay", "")
+    await calm.line("henan").insist(lambda node: node.core.application.submit(origin, pay, 0.0))
+    await calm.become_quiet()
+    paid = await new_home.insist(lambda node: node.store.read(payments))
+    assert paid == 1, f"{paid} payments"
+
+
+async def owns(node: Node) -> bool:
+    """Whether a region is the home of the customer who moves."""
+
+    def look(tx: Transaction) -> bool:
+        line = find_line(tx, number(0))
+        return line is not None and status_of(tx, line.customer_id) == ACTIVE
+
+    return await node.store.read(look)
+
+
+def payments(tx: Transaction) -> int:
+    sql = "SELECT COUNT(*) FROM ledger_entries WHERE kind = 'payment' AND account LIKE 'account-moved-%'"
+    return tx.first(int, sql) or 0
+
+
+STORIES: Sequence[Story] = (
+    orders,
+    provided,
+    complaints,
+    cases,
+    faults,
+    support,
+    issues,
+    loans,
+    bulletins,
+    joint,
+    moves,
+)
 
 
 MOST_TIMES = 5  # that one point is killed at in one story

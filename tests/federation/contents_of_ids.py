@@ -5,6 +5,14 @@ from collections.abc import Mapping, Sequence
 Fields = Mapping[str, object]
 WHO = {"staff_id": "clerk-7", "channel": "CHANNEL_COUNTER"}
 ISSUE: Fields = {"subject": "other", "description": "other", "owner_region": "guangdong", "due_time": "NOW"}
+LOAN: Fields = {
+    "region": "guangdong",
+    "resource_id": "other",
+    "quantity": 1,
+    "start_time": "2026-12-20T08:00:00Z",
+    "end_time": "2099-12-27T08:00:00Z",
+    "purpose": "other",
+}
 BULLETIN: Fields = {
     "severity": "BULLETIN_SEVERITY_URGENT",
     "title": {"zh_cn": "其他", "en": "other"},
@@ -32,6 +40,13 @@ ASKED_ONCE: Mapping[str, Fields] = {
     },
     "coordinator.BulletinService.PublishBulletin": {"region": "guangdong", "content": BULLETIN},
     "coordinator.IssueService.OpenIssue": {"issue": ISSUE},
+    "coordinator.RiskService.AddRisk": {
+        "title": "other",
+        "likelihood": 1,
+        "impact": 1,
+        "owner_region": "henan",
+        "owner_department": "SETTLEMENT",
+    },
     "region.AgreementService.CreateAgreement": {"number": "NUMBER", "service": "x", "template": "leased-line"},
     "region.AgreementService.EndAgreement": {"agreement_id": "x"},
     "region.AgreementService.NoteOutage": {"service": "x"},
@@ -43,6 +58,7 @@ ASKED_ONCE: Mapping[str, Fields] = {
         "department": "SETTLEMENT",
         "administrator": "admin/root",
     },
+    "region.CustomerMoveService.StartMove": {"number": "NUMBER", "to_region": "henan"},
     "region.ComplaintOversightService.RaiseComplaint": {
         "ticket_id": "TICKET_ID",
         "level": 4,
@@ -100,6 +116,8 @@ ASKED_ONCE: Mapping[str, Fields] = {
     },
     "region.ImprovementService.FinishImprovementAction": {"action_id": "x", "outcome": "other"},
     "region.IssueService.OpenIssue": {"issue": ISSUE},
+    "region.LoanService.RequestLoan": {"loan": LOAN},
+    "region.LoanService.WorkOnLoan": {"loan_id": "x", "refuse": "other"},
     "region.IssueService.WorkOnIssue": {"issue_id": "x", "note": "other"},
     "region.IssueOversightService.OpenIssueForAdministrator": {
         "issue": ISSUE,
@@ -125,6 +143,7 @@ ASKED_ONCE: Mapping[str, Fields] = {
     "region.PlannedOutageService.AnnouncePlannedOutage": {"sites": ["x"]},
     "region.PlannedOutageService.ChangePlannedOutage": {"planned_outage_id": "x"},
     "region.PlannedOutageService.CancelPlannedOutage": {"planned_outage_id": "x"},
+    "region.QualityService.DrawSample": {"month": "2026-01", "kind": "SAMPLED_KIND_ORDERS"},
     "region.ReconciliationService.ProposeRepair": {
         "region": "sichuan",
         "record_kind": "order",
@@ -134,6 +153,8 @@ ASKED_ONCE: Mapping[str, Fields] = {
         "note": "other",
     },
     "region.ReconciliationService.DecideRepair": {"repair_id": "x", "confirmed": True},
+    "region.SettlementService.SignSettlement": {"region": "sichuan", "month": "2020-01"},
+    "region.SettlementService.DisputeSettlement": {"region": "sichuan", "month": "2020-01", "note": "other"},
     "region.SupportService.OpenSupportRequest": {
         "inquiry": {
             "number": "NUMBER",
@@ -150,12 +171,14 @@ LATER_STATE: Mapping[str, str] = {
     "coordinator.MembershipService.SuspendRegion": "a region is suspended, or is so already",
     "coordinator.MembershipService.ReinstateRegion": "a region is reinstated, or was never suspended",
     "coordinator.ConfigurationService.ApplyConfiguration": "names the revision that it follows",
+    "coordinator.ConfigurationService.AssignNumber": "a number has another home from now on",
     "coordinator.CaseService.ReportCase": "a higher version of a case is how it stands now",
     "coordinator.PlannedOutageRegistryService.HoldPlannedOutage": "a planned outage as the region"
     " that holds it has it now",
     "coordinator.ProblemService.ReportEvent": "a higher version of an alarm or a fault is how it stands now",
     "coordinator.ProblemService.ReportAffected": "the last count counts",
     "coordinator.ProblemService.RecordReport": "a report of a kind is made once",
+    "coordinator.RiskService.ChangeRisk": "a decision about a risk is made, or is so already",
     "federation.FederationService.Join": "a heartbeat tells how the region stands",
     "provider.FulfilmentService.Provision": "an order is provisioned once; the system is the region's own",
     "provider.FulfilmentService.Test": "tests what was provisioned",
@@ -172,13 +195,18 @@ LATER_STATE: Mapping[str, str] = {
     "region.FollowedProblemService.FollowProblem": "a higher version of a problem is how it stands now",
     "region.FollowedProblemService.BindLines": "a line and a service are bound, or are so already",
     "region.FollowedProblemService.UnbindLines": "a line and a service are bound no more",
+    "region.QualityService.JudgeSampledRecord": "a record is judged once, and another judgement refused",
     "region.ReconciliationService.CompareDay": "a day is compared as it stands now",
     "region.RetentionService.HoldCustomer": "the same reference moves the end of a hold",
     "region.RetentionService.ReleaseHold": "a hold is over",
     "region.SupportResourceService.KeepExpert": "how an expert is entered from now on",
     "region.SupportResourceService.RemoveExpert": "an expert is no longer entered",
+    "region.SupportResourceService.KeepResource": "how much is lent from now on",
+    "region.SupportResourceService.RemoveResource": "a resource is no longer entered",
     "region.SupportResourceService.KeepSpare": "how many are in store from now on",
     "region.SupportResourceService.RemoveSpare": "a part is no longer entered",
+    "region.CustomerMoveService.ConfirmMove": "a move is confirmed once",
+    "region.CustomerMoveService.CancelMove": "a move is cancelled, or is so already",
     "region.SurveyService.InviteToSurvey": "a finished order, complaint or repair is asked about once",
     "region.SurveyService.AnswerSurvey": "a token is answered once, and another answer refused",
     "region.SurveyService.StartSurveyCampaign": "a customer is invited once by the name of a campaign",

@@ -17,7 +17,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from coordinator.app import start as start_coordinator
 from coordinator.settings import CoordinatorSettings
-from deploy.local.federation import FEDERATION_FILES
 from deploy.provider.notification import Phones, Text
 from deploy.provider.server import Provider, ProviderOptions
 from gateway.api.coordinator.v1 import administration_pb2 as admin_api
@@ -35,7 +34,6 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
 from gateway.errors import from_rpc_error
-from gateway.federation.files import load
 from gateway.process.running import Running
 from gateway.rpc.channels import Dialer
 from gateway.security.identity import server_name
@@ -46,6 +44,7 @@ from region_node.node.settings import NotificationSettings, ProviderSettings, Re
 from tests.federation.certificates import FEDERATION, Certificates
 from tests.federation.databases import Database, Databases
 from tests.sealing import Sealing
+from tests.shipped import shipped_configuration
 
 REGIONS = ("guangdong", "sichuan", "henan")
 NOT_JOINED = "hunan"  # configured, and nobody starts it
@@ -55,16 +54,6 @@ MESSAGING = "messaging"  # the name of the system by which a region sends texts
 CALL_SECONDS = 40.0
 PATIENCE = 40.0  # seconds that a condition may take to come true
 _LOOK, _LONGEST_LOOK = 0.005, 0.04  # seconds between looks, most of which ask a member
-
-
-@functools.cache
-def _shipped() -> bytes:
-    return load(FEDERATION_FILES).SerializeToString()
-
-
-def shipped_configuration() -> Configuration:
-    """The configuration of the shipped files, which are read once."""
-    return Configuration.FromString(_shipped())
 
 
 class MovableClock:

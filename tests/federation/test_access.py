@@ -12,7 +12,10 @@ from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as overse
 from gateway.api.coordinator.v1 import issue_service_pb2 as overseen_issues_pb2
 from gateway.api.coordinator.v1 import planned_outage_registry_service_pb2 as held_windows_pb2
 from gateway.api.coordinator.v1 import problem_service_pb2 as found_problems_pb2
+from gateway.api.coordinator.v1 import quality_oversight_service_pb2 as overseen_quality_pb2
 from gateway.api.coordinator.v1 import reconciliation_oversight_service_pb2 as overseen_reconciliation_pb2
+from gateway.api.coordinator.v1 import risk_service_pb2 as risks_pb2
+from gateway.api.coordinator.v1 import settlement_oversight_service_pb2 as overseen_settlement_pb2
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.region.v1 import (
     agreement_service_pb2,
@@ -25,6 +28,7 @@ from gateway.api.region.v1 import (
     complaint_import_service_pb2,
     complaint_oversight_service_pb2,
     complaint_service_pb2,
+    customer_move_service_pb2,
     customer_service_pb2,
     document_service_pb2,
     dossier_service_pb2,
@@ -35,14 +39,17 @@ from gateway.api.region.v1 import (
     issue_oversight_service_pb2,
     issue_service_pb2,
     joint_order_service_pb2,
+    loan_service_pb2,
     measurement_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
     order_oversight_service_pb2,
     order_service_pb2,
     planned_outage_service_pb2,
+    quality_service_pb2,
     reconciliation_service_pb2,
     retention_service_pb2,
+    settlement_service_pb2,
     sharing_service_pb2,
     support_resource_service_pb2,
     support_service_pb2,
@@ -59,6 +66,7 @@ from tests.federation.refusals import Told, read
 from tests.federation.running import CALL_SECONDS, Federation
 
 FILES = (
+    overseen_settlement_pb2,
     administration_pb2,
     overseen_complaints_pb2,
     found_problems_pb2,
@@ -76,6 +84,7 @@ FILES = (
     complaint_import_service_pb2,
     complaint_oversight_service_pb2,
     complaint_service_pb2,
+    customer_move_service_pb2,
     customer_service_pb2,
     erasure_service_pb2,
     fault_service_pb2,
@@ -84,6 +93,7 @@ FILES = (
     issue_service_pb2,
     overseen_issues_pb2,
     joint_order_service_pb2,
+    loan_service_pb2,
     measurement_service_pb2,
     document_service_pb2,
     dossier_service_pb2,
@@ -96,8 +106,12 @@ FILES = (
     survey_service_pb2,
     relay_pb2,
     sharing_service_pb2,
+    overseen_quality_pb2,
+    quality_service_pb2,
     overseen_reconciliation_pb2,
+    risks_pb2,
     reconciliation_service_pb2,
+    settlement_service_pb2,
     retention_service_pb2,
     support_resource_service_pb2,
     support_service_pb2,
@@ -117,7 +131,10 @@ OF_COORDINATORS = {
     "gateway.api.coordinator.v1.ProblemService",
     "gateway.api.coordinator.v1.PathService",
     "gateway.api.coordinator.v1.PlannedOutageRegistryService",
+    "gateway.api.coordinator.v1.QualityOversightService",
     "gateway.api.coordinator.v1.ReconciliationOversightService",
+    "gateway.api.coordinator.v1.SettlementOversightService",
+    "gateway.api.coordinator.v1.RiskService",
     "gateway.api.federation.v1.FederationService",
     "gateway.api.relay.v1.RelayService",
 }

@@ -11,14 +11,12 @@ from datetime import datetime, timedelta
 import grpc
 import pytest
 
-from deploy.local.federation import FEDERATION_FILES
 from gateway.api.federation.v1.configuration_pb2 import Business, Precondition, Reach, Step, TimeLimit
 from gateway.api.region.v1.customer_service_pb2 import CardKind, ProductStatus
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.federation.documents import is_ordered_by_nodes, parse_alternatives
-from gateway.federation.files import load
 from gateway.time.calendars import WorkingDays, due_time
 from gateway.time.clock import from_timestamp
 from tests.federation.business_cases import BALANCE, CASES
@@ -26,8 +24,9 @@ from tests.federation.counter import Counter
 from tests.federation.counterparts import HOLDER, Handling, requirement_of, usual_codes
 from tests.federation.refusals import read
 from tests.federation.running import Federation
+from tests.shipped import shipped_configuration
 
-CONFIGURATION = load(FEDERATION_FILES)
+CONFIGURATION = shipped_configuration()
 # What nodes order by themselves is the matter of `test_complaint_remedies.py`.
 ORDERED = {each.code: each for each in CONFIGURATION.businesses if each.steps and not is_ordered_by_nodes(each)}
 ELSEWHERE = {code: each for code, each in ORDERED.items() if each.reach == Reach.REACH_FEDERATION}

@@ -151,6 +151,8 @@ async def asked_before(federation: Federation) -> Scene:
     )
     note = METHODS["region.ComplaintService.AddPrivateNote"]
     assert not await scene.told(note, [{"request_id": "USED", "ticket_id": "TICKET_ID", "text": "first"}], {})
+    risk = {"request_id": "USED", **ASKED_ONCE["coordinator.RiskService.AddRisk"], "title": "first"}
+    assert not await scene.told(METHODS["coordinator.RiskService.AddRisk"], [risk], {})
     raised = METHODS["coordinator.ComplaintOversightService.RaiseComplaint"]
 
     async def is_raised() -> bool:

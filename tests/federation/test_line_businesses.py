@@ -5,21 +5,20 @@ from datetime import timedelta
 
 import pytest
 
-from deploy.local.federation import FEDERATION_FILES
 from gateway.api.federation.v1.configuration_pb2 import Business, LineKind
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
-from gateway.federation.files import load
 from gateway.time.clock import from_timestamp
 from tests.federation.business_cases import CASES
 from tests.federation.counter import Counter, Reviewer
 from tests.federation.counterparts import Handling
 from tests.federation.refusals import refusal
 from tests.federation.running import Federation
+from tests.shipped import shipped_configuration
 
-BUSINESSES: dict[str, Business] = {each.code: each for each in load(FEDERATION_FILES).businesses}
+BUSINESSES: dict[str, Business] = {each.code: each for each in shipped_configuration().businesses}
 ACTIVE, SUSPENDED = ProductStatus.PRODUCT_STATUS_ACTIVE, ProductStatus.PRODUCT_STATUS_SUSPENDED
 LOST = SuspensionKind.SUSPENSION_KIND_LOST
 COMPLETED, REJECTED = OrderState.ORDER_STATE_COMPLETED, OrderState.ORDER_STATE_REJECTED

@@ -20,6 +20,7 @@ from gateway.api.region import v1 as contract
 from gateway.api.region.v1 import attachment_service_pb2 as attachment_api
 from gateway.api.region.v1 import billing_service_pb2 as billing_api
 from gateway.api.region.v1 import complaint_service_pb2 as complaint_api
+from gateway.api.region.v1 import customer_move_service_pb2 as move_api
 from gateway.api.region.v1 import customer_service_pb2 as customer_api
 from gateway.api.region.v1 import document_service_pb2 as document_api
 from gateway.api.region.v1 import dossier_service_pb2 as dossier_api
@@ -29,6 +30,7 @@ from gateway.api.region.v1 import sharing_service_pb2 as sharing_api
 from gateway.api.region.v1.attachment_service_pb2_grpc import AttachmentServiceStub
 from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
+from gateway.api.region.v1.customer_move_service_pb2_grpc import CustomerMoveServiceStub
 from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceStub
 from gateway.api.region.v1.document_service_pb2_grpc import DocumentServiceStub
 from gateway.api.region.v1.dossier_service_pb2_grpc import DossierServiceStub
@@ -306,6 +308,11 @@ def calls_about_work(channel: grpc.aio.Channel, person: Person, watched: Watched
     )
     exported = dossier_api.ExportDossierRequest(ticket_id=person.ticket_id, customer_asks=True)
     return {
+        "ListMoves": lambda: written(
+            CustomerMoveServiceStub(channel).ListMoves(
+                move_api.ListMovesRequest(requester=REQUESTER), timeout=CALL_SECONDS
+            )
+        ),
         "GetOrder": lambda: written(
             orders.GetOrder(
                 order_api.GetOrderRequest(order_id=person.order_id, requester=REQUESTER), timeout=CALL_SECONDS

@@ -40,6 +40,7 @@ OPERATOR: Mapping[str, Mapping[str, str]] = {
     "QueryProfile": row("NOT_VERIFIED"),
     "QueryBill": row("NOT_VERIFIED"),
     "QueryBills": row("NOT_VERIFIED"),
+    "ListMoves": row(NOTHING),
     "ListNotices": row(SHOWN, *[NOTHING] * 6),
     "GetOrder": row(SHOWN, *["ORDER_NOT_FOUND"] * 6),
     "ListOrders": row(SHOWN, *[NOTHING] * 6),

@@ -12,6 +12,7 @@ from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from tests import at_rest
 from tests.simulation.history import History
+from tests.simulation.joint_orders import JointErrand
 from tests.simulation.network_plans import NetworkErrands
 from tests.simulation.plans import Errand
 from tests.simulation.provider import Provider
@@ -56,6 +57,7 @@ class Evidence:
     """The numbers that came back to a region which had them before."""
     provider: Provider
     network: NetworkErrands
+    joint: Sequence[JointErrand]
     registry: SimulatedRegistry
     now: datetime
     """The true time at the end."""
@@ -125,8 +127,9 @@ class Evidence:
 
     @cached_property
     def traces(self) -> Mapping[str, str]:
-        """The trace of each fault, by id."""
-        return {each.fault_id: each.trace for each in self.network.faults if each.fault_id}
+        """The trace of each fault and of each joint order, by id."""
+        faults = {each.fault_id: each.trace for each in self.network.faults if each.fault_id}
+        return faults | {each.order_id: each.trace for each in self.joint if each.order_id}
 
     def resolves(self, number: str) -> bool:
         """Whether every region knows the home of a number by now."""

@@ -23,6 +23,7 @@ from tests.simulation.evidence import Evidence
 from tests.simulation.fault_status import FaultObserver
 from tests.simulation.faults import LATE, Faults, Parts
 from tests.simulation.history import DefectLog, Event, History, Violation, order_of
+from tests.simulation.joint_orders import JointCustomer, JointStaff, draw_joint_errands
 from tests.simulation.network import Network
 from tests.simulation.network_plans import draw_network_errands
 from tests.simulation.people import Line, Manners, OperatorSystem, Staff
@@ -95,6 +96,7 @@ class Simulation:
             self._regions.append(self._new_region(name))
         self._errands = draw_errands(self._fork(), ERRANDS, FAULTY_SECONDS * 0.9)
         self._network_errands = draw_network_errands(self._fork(), FAULTY_SECONDS * 0.9)
+        self._joint_errands = draw_joint_errands(self._fork(), seed, FAULTY_SECONDS * 0.9)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def run(self) -> None:
@@ -125,6 +127,7 @@ class Simulation:
             back,
             self._provider,
             self._network_errands,
+            self._joint_errands,
             self._coordinator.registry,
             self._wall.now(),
             LATE if self._faults.joins_late else "",
@@ -163,22 +166,21 @@ class Simulation:
         regions = {region.name: region for region in self._regions}
         observers: dict[tuple[str, str], Observer] = {}
         for errand in self._errands:
-            line = Line(regions[errand.region], self.history, self._fork(), self._manners)
-            home = Line(regions[errand.home], self.history, self._fork(), self._manners)
+            line, home = self._line(regions[errand.region]), self._line(regions[errand.home])
             customer = Customer(errand, home, self._phones)
             key = (errand.region, errand.operator)
             observer = observers.setdefault(key, Observer("/".join(key), self.history))
             self._tasks.append(self._loop.create_task(OperatorSystem(errand, line, observer, customer.prove).run()))
         for region in self._regions:
-            line = Line(region, self.history, self._fork(), self._manners)
             observer = Observer(f"{region.name}/staff", self.history)
-            self._tasks.append(self._loop.create_task(Staff(line, observer).run()))
+            self._tasks.append(self._loop.create_task(Staff(self._line(region), observer).run()))
         self._begin_network_work(regions)
+        self._begin_joint_work(regions)
 
     def _begin_network_work(self, regions: Mapping[str, Region]) -> None:
         """Faults, engineers, agreements, outages and works on the network."""
         errands, observers = self._network_errands, {name: FaultObserver(name, self.history) for name in regions}
-        lines = {name: Line(each, self.history, self._fork(), self._manners) for name, each in regions.items()}
+        lines = {name: self._line(each) for name, each in regions.items()}
         work: list[Coroutine[object, object, None]] = [
             Reporter(each, lines[each.region], observers[each.region]).run() for each in errands.faults
         ]
@@ -192,6 +194,17 @@ class Simulation:
             Planner(lines[each.region], f"planning-{number}").plan(each) for number, each in enumerate(errands.works)
         ]
         self._tasks.extend(self._loop.create_task(each) for each in work)
+
+    def _begin_joint_work(self, regions: Mapping[str, Region]) -> None:
+        """Orders that several regions do together, where the seed has any."""
+        if not self._joint_errands:
+            return
+        work = [JointCustomer(each, self._line(regions[each.region])).run() for each in self._joint_errands]
+        work += [JointStaff(self._line(each)).run() for each in regions.values()]
+        self._tasks.extend(self._loop.create_task(each) for each in work)
+
+    def _line(self, region: Region) -> Line:
+        return Line(region, self.history, self._fork(), self._manners)
 
     async def _require_healing(self) -> None:
         """Every call that waited at the end of the faults has a response soon after."""

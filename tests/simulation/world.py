@@ -4,12 +4,10 @@ import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from pathlib import Path
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.federation.files import load
 from gateway.security.authority import Authority
 from gateway.security.identity import Identity
 from gateway.security.region_keys import KeySet, RegionKeys
@@ -30,6 +28,7 @@ from region_node.customers.verification.rules import SALT_BYTES, hash_password
 from region_node.network.problems.rows import bind
 from region_node.requests.auditing import AuditedCall
 from tests.empty_database import empty_image
+from tests.shipped import shipped_configuration
 from tests.simulation.batch import run_batch
 
 START = datetime(2026, 3, 28, 3, 0, tzinfo=UTC)  # three days before a billing cycle in Asia/Shanghai
@@ -127,7 +126,7 @@ _KINDS = (
 @cache
 def configuration() -> Configuration:
     """The shipped federation configuration; not to be changed."""
-    return load(Path(__file__).parents[2] / "deploy" / "federation")
+    return shipped_configuration()
 
 
 @cache

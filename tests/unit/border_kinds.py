@@ -10,11 +10,13 @@ from google.protobuf.message import Message
 from gateway.api.region.v1 import complaint_envelopes_pb2 as complaints
 from gateway.api.region.v1 import fault_envelopes_pb2 as faults
 from gateway.api.region.v1 import issue_envelopes_pb2 as issues
+from gateway.api.region.v1 import loan_envelopes_pb2 as loans
 from gateway.api.region.v1 import order_envelopes_pb2 as orders
 from gateway.api.region.v1 import support_envelopes_pb2 as support
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest, ComplaintState
 from gateway.api.region.v1.fault_pb2 import Fault, FaultPlace, FaultReport, FaultState
 from gateway.api.region.v1.issue_pb2 import Issue, IssueRequest, IssueState
+from gateway.api.region.v1.loan_pb2 import Loan, LoanRequest, LoanState
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportMeasurement, SupportRequest, SupportState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
@@ -34,6 +36,8 @@ from region_node.care.complaints.relayed import ComplaintEnvelopes
 from region_node.care.complaints.rows import COMPLAINT, ComplaintRow
 from region_node.care.issues.relayed import IssueEnvelopes
 from region_node.care.issues.rows import ISSUE, IssueRow, insert_issue
+from region_node.care.loans.relayed import LoanEnvelopes
+from region_node.care.loans.rows import LOAN, LoanRow, insert_loan
 from region_node.network.faults import rows as fault_rows
 from region_node.network.faults.relayed import FaultEnvelopes
 from region_node.network.faults.rows import FAULT, FaultRow, insert_fault
@@ -116,6 +120,30 @@ def new_issue(name: str, origin: str, owner: str) -> Issue:
     return found
 
 
+def new_loan(name: str, origin: str, owner: str) -> Loan:
+    start, end = to_timestamp(NOW + timedelta(days=1)), to_timestamp(NOW + timedelta(days=3))
+    found = Loan(
+        id=name,
+        request=LoanRequest(
+            region=owner,
+            resource_id="otdr-1",
+            quantity=1,
+            start_time=start,
+            end_time=end,
+            purpose="a break",
+            staff_id=STAFF.staff_id,
+        ),
+        origin_region=origin,
+        owner_region=owner,
+        operator="counter",
+        create_time=to_timestamp(NOW),
+        end_time=end,
+        state=LoanState.LOAN_STATE_ACKNOWLEDGED,
+    )
+    found.state_changes.add(state=found.state, time=found.create_time, author=f"{origin}/{STAFF.staff_id}")
+    return found
+
+
 def new_fault(name: str, origin: str, owner: str) -> Fault:
     place = FaultPlace(site="chengdu", region=HERE)
     found = Fault(
@@ -163,6 +191,10 @@ def store_support(tx: Transaction, message: Message) -> None:
 
 def store_issue(tx: Transaction, message: Message) -> None:
     insert_issue(tx, IssueRow(cast(Issue, message), ""), 0, NOW)
+
+
+def store_loan(tx: Transaction, message: Message) -> None:
+    insert_loan(tx, LoanRow(cast(Loan, message), ""), 0, NOW)
 
 
 def store_fault(tx: Transaction, message: Message) -> None:
@@ -244,6 +276,33 @@ def _of_issues() -> Kind:
         lambda name: note(name, STAFF.staff_id, "so"),
         (EnvelopeKind.ENVELOPE_KIND_ISSUE_UPDATE, lambda each: issues.IssueUpdate(issue=cast(Issue, each))),
         ISSUE.prefix,
+    )
+
+
+def _of_loans() -> Kind:
+    def cancel(name: str, author: str, text: str) -> loans.LoanCommand:
+        return loans.LoanCommand(loan_id=name, staff_id=author, cancel=loans.LoanCommand.Cancel(reason=text))
+
+    return Kind(
+        "loan",
+        new_loan,
+        "origin_region",
+        "owner_region",
+        "create_time",
+        LOAN.fixed,
+        LoanState.LOAN_STATE_CLOSED,
+        lambda context: LoanEnvelopes(context).kinds(),
+        store_loan,
+        LOAN.records.read,
+        LOAN.records.subject,
+        (
+            EnvelopeKind.ENVELOPE_KIND_LOAN_COMMAND,
+            lambda each: loans.LoanCommand(loan_id=cast(Loan, each).id, staff_id=STAFF.staff_id, open=cast(Loan, each)),
+        ),
+        (EnvelopeKind.ENVELOPE_KIND_LOAN_COMMAND, cancel),
+        lambda name: cancel(name, STAFF.staff_id, "so"),
+        (EnvelopeKind.ENVELOPE_KIND_LOAN_UPDATE, lambda each: loans.LoanUpdate(loan=cast(Loan, each))),
+        LOAN.prefix,
     )
 
 
@@ -347,4 +406,4 @@ def _of_orders() -> Kind:
 
 def all_kinds() -> Sequence[Kind]:
     """Every kind of record about which regions tell each other."""
-    return (_of_support(), _of_issues(), _of_faults(), _of_complaints(), _of_orders())
+    return (_of_support(), _of_issues(), _of_loans(), _of_faults(), _of_complaints(), _of_orders())

@@ -78,7 +78,8 @@ class Node:
 
 def documents(path: Path) -> list[Node]:
     """The documents of a YAML file."""
-    return [Node(value, path.name) for value in yaml.safe_load_all(path.read_text("utf-8"))]
+    loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+    return [Node(value, path.name) for value in yaml.load_all(path.read_text("utf-8"), loader)]
 
 
 @dataclass(frozen=True)

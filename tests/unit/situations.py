@@ -3,12 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.federation import files
 from gateway.federation.catalogue import Federation
 from gateway.time.clock import to_timestamp
 from region_node.business.billing.cycle import LineMonth, charges_of, postings, total_of
@@ -20,8 +18,9 @@ from region_node.customers.accounts.rules import EntryKind, Posting
 from region_node.customers.rows import CustomerRow, Line
 from region_node.customers.states import LineState
 from region_node.customers.subscriptions import Subscription
+from tests.shipped import shipped_configuration
 
-FEDERATION = Federation(1, files.load(Path(__file__).parents[2] / "deploy" / "federation"))
+FEDERATION = Federation(1, shipped_configuration())
 NOW = datetime(2030, 6, 15, 4, 0, tzinfo=UTC)  # noon in China
 LINE = Line(
     product_id="product-1",

@@ -1,7 +1,6 @@
 """Grades of accidents by users and duration, and the timers of their reports."""
 
 from datetime import datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -24,11 +23,11 @@ from coordinator.problems.reports import ReportNotifier
 from gateway.api.coordinator.v1.problem_service_pb2 import AccidentGrade, AccidentReport, AffectedCount, Problem
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.federation.catalogue import Federation
-from gateway.federation.files import load
 from gateway.time.clock import from_timestamp, to_timestamp
+from tests.shipped import shipped_configuration
 from tests.unit.network_events import NOON
 
-THRESHOLDS = thresholds_of(Federation(1, load(Path(__file__).parents[2] / "deploy" / "federation")))
+THRESHOLDS = thresholds_of(Federation(1, shipped_configuration()))
 ZONE = ZoneInfo("Asia/Shanghai")
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 

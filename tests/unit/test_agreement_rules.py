@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,12 +13,12 @@ from gateway.api.federation.v1.agreement_pb2 import AgreementTemplate
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.agreement_pb2 import OutageCause, StatementLineKind
 from gateway.federation.agreement_rules import template_problems
-from gateway.federation.files import load
 from gateway.time.clock import to_microseconds
 from region_node.business.billing.rules import Month
 from region_node.network.agreements import rules
 from region_node.network.agreements.rules import Line, Measured, Outage, Result, Situation
 from region_node.network.agreements.spans import Span, length, union, without
+from tests.shipped import shipped_configuration
 from tests.unit.situations import FEDERATION
 
 SECOND = 1_000_000
@@ -226,7 +225,7 @@ def test_a_union_holds_each_moment_once(spans: list[Span], taken: Span) -> None:
 
 
 def shipped() -> Configuration:
-    return load(Path(__file__).parents[2] / "deploy" / "federation")
+    return shipped_configuration()
 
 
 def test_the_shipped_terms_are_valid_and_say_that_nobody_has_read_their_sources() -> None:

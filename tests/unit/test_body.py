@@ -5,7 +5,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from deploy.local.federation import FEDERATION_FILES
 from gateway.api.federation.v1.body_pb2 import OnDuty
 from gateway.api.federation.v1.configuration_pb2 import (
     Calendar,
@@ -20,13 +19,13 @@ from gateway.api.federation.v1.configuration_pb2 import (
 )
 from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
 from gateway.errors import Refused, reason_name
-from gateway.federation.body import Body, Party, asked_instant, level_matter
-from gateway.federation.files import load
+from gateway.federation.body import ISSUE_ESCALATED, LOAN_OVERDUE, Body, Party, asked_instant, level_matter
 from gateway.time.clock import from_timestamp, to_timestamp
 from gateway.values.choices import known_of
 from region_node.care.escalations.duty import with_duty
+from tests.shipped import shipped_configuration
 
-SHIPPED = load(FEDERATION_FILES)
+SHIPPED = shipped_configuration()
 FIRST_DATE = "2026-01-05"  # a Monday
 DAY = [OpeningHours(working_days=True, opens="08:30", closes="18:00")]
 NIGHT = [
@@ -186,6 +185,26 @@ def test_a_notice_about_a_level_names_the_person_on_duty_for_its_lead_at_the_del
     assert told == {1: ("sichuan", "BILLING"), 2: quality, 3: office, 4: executive, 5: executive}
     assert not raised.HasField("on_duty")
     assert not with_duty(raised, Body(Configuration()), wall("2026-12-24 22:00")).HasField("on_duty")
+
+
+def test_an_escalated_issue_and_an_overdue_loan_call_the_person_on_duty_of_the_region_that_decides() -> None:
+    called = {}
+    for matter in (ISSUE_ESCALATED, LOAN_OVERDUE):
+        raised = RaisedComplaint(level=3, matter=matter, owner_region="sichuan")
+        notice = with_duty(raised, Body(SHIPPED), wall("2026-12-24 22:00"))
+        called[matter] = (notice.on_duty.region, notice.on_duty.department)
+        assert notice.on_duty.contact.telephone
+    assert called == {
+        ISSUE_ESCALATED: ("sichuan", "SERVICE_QUALITY"),
+        LOAN_OVERDUE: ("sichuan", "NETWORK_OPERATIONS"),
+    }
+    earlier = Configuration()
+    earlier.CopyFrom(SHIPPED)
+    rows = [each for each in SHIPPED.body.responsibilities if each.matter not in called]
+    del earlier.body.responsibilities[:]
+    earlier.body.responsibilities.extend(rows)
+    raised = RaisedComplaint(level=3, matter=LOAN_OVERDUE, owner_region="sichuan")
+    assert with_duty(raised, Body(earlier), wall("2026-12-24 22:00")).on_duty.region == "beijing"
 
 
 def test_a_body_makes_no_choice_that_a_member_of_an_earlier_release_lacks() -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from deploy.local.federation import FEDERATION_FILES
 from gateway.api.federation.v1.configuration_pb2 import (
     Configuration,
     CoordinationBody,
@@ -12,10 +11,11 @@ from gateway.api.federation.v1.configuration_pb2 import (
     ResponsibleParty,
 )
 from gateway.federation.body_rules import REQUIRED_MATTERS, body_problems, body_warnings
-from gateway.federation.files import dump, load
+from gateway.federation.files import dump
 from gateway.federation.rules import difference
+from tests.shipped import shipped_configuration
 
-SHIPPED = load(FEDERATION_FILES)
+SHIPPED = shipped_configuration()
 Change = Callable[[CoordinationBody], object]
 
 

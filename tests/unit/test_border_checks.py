@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.region.v1.issue_pb2 import Issue
+from gateway.api.region.v1.loan_pb2 import Loan
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, is_temporary, reason_name
@@ -436,6 +437,7 @@ def test_an_answer_tells_of_nothing_but_what_was_sent_there(borders: Sequence[Bo
         spoil = {
             "fault": having("outages", None),
             "complaint": having("level", 9),
+            "loan": lambda each: cast(Loan, each).notices.add().due_time.MergeFrom(Timestamp(seconds=2**60)),
             "issue": lambda each: cast(Issue, each).actions.add().due_time.MergeFrom(Timestamp(seconds=2**60)),
         }.get(border.kind.name)
         return b"" if spoil is None else border.version(2, spoil).SerializeToString()

@@ -1,7 +1,6 @@
 """Working days and due times."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
-from pathlib import Path
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
@@ -9,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.federation.v1.configuration_pb2 import Calendar, TimeLimit
-from gateway.federation.files import load
 from gateway.time.calendars import WorkingDays, due_time
+from tests.shipped import shipped_configuration
 
-SHIPPED = Path(__file__).parents[2] / "deploy" / "federation"
 WEEKDAYS_ONLY = WorkingDays([])
 DAYS = st.dates(date(2024, 12, 1), date(2027, 2, 28))
 COUNTS = st.integers(0, 60)
@@ -20,7 +18,7 @@ COUNTS = st.integers(0, 60)
 
 @pytest.fixture(scope="module", name="china")
 def chinese_working_days() -> WorkingDays:
-    return WorkingDays(load(SHIPPED).calendars)
+    return WorkingDays(shipped_configuration().calendars)
 
 
 @pytest.mark.parametrize(

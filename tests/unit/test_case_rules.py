@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 
 from coordinator.cases import rules as held
-from deploy.local.federation import FEDERATION_FILES
 from gateway.api.federation.v1.configuration_pb2 import Configuration, Department
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.region.v1.complaint_pb2 import (
@@ -20,9 +19,9 @@ from gateway.api.region.v1.complaint_pb2 import (
 )
 from gateway.errors import Refused, reason_name
 from gateway.federation.body import Body
-from gateway.federation.files import load
 from gateway.time.clock import to_timestamp
 from region_node.care.complaints import cases, rules
+from tests.shipped import shipped_configuration
 from tests.unit.complaint_scene import DAY, at, complaint
 
 LEADS = "guangdong"
@@ -198,7 +197,7 @@ def test_a_department_is_one_that_a_category_names() -> None:
 
 @pytest.mark.clause("10.3(2)")
 def test_a_case_names_the_person_to_call_of_the_party_that_has_it() -> None:
-    body = Body(load(FEDERATION_FILES))
+    body = Body(shipped_configuration())
 
     def called(region: str, reason: TimeReason.ValueType, *items: WorkItem, ended: bool = False) -> tuple[str, str]:
         case = CaseHeader(ticket_id="guangdong/1", items=items, end_time=to_timestamp(NOW) if ended else None)

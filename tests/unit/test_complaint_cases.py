@@ -19,14 +19,13 @@ from gateway.api.region.v1.complaint_pb2 import (
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
-from gateway.federation.files import load
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.care.complaints import ledger, rules
 from region_node.care.complaints.deadlines import meet, starting
 from region_node.care.complaints.rules import concerned, owner_of
 from region_node.tickets.border import require_plausible
+from tests.shipped import shipped_configuration
 from tests.unit.complaint_scene import DAY, HOUR, MOMENTS, at, complaint, duration, hours
-from tests.unit.test_federation_rules import SHIPPED
 
 
 @given(st.sampled_from(ComplaintState.values()[1:]), st.sampled_from(ComplaintState.values()[1:]))
@@ -122,7 +121,7 @@ def test_the_category_says_whose_department_answers_and_the_first_receiver_leads
     category: str, home: str | None, location: str, owner: str
 ) -> None:
     request = ComplaintRequest(location_region=location)
-    found = Federation(1, load(SHIPPED)).complaint_category(category)
+    found = Federation(1, shipped_configuration()).complaint_category(category)
     assert owner_of(found, request, handling="guangdong", home=home) == owner
 
 
@@ -146,7 +145,7 @@ def test_every_department_of_every_region_concerned_has_its_part_once_and_nobody
 ) -> None:
     request = ComplaintRequest(location_region=location)
     found = concerned(
-        Federation(1, load(SHIPPED)).complaint_category(category), request, handling="guangdong", home=home
+        Federation(1, shipped_configuration()).complaint_category(category), request, handling="guangdong", home=home
     )
     assert [f"{each.region} {each.department.code}" for each in found] == expected
 

@@ -15,9 +15,9 @@ from gateway.api.federation.v1.configuration_pb2 import (
 from gateway.federation.catalogue import Federation
 from gateway.federation.complaint_classifier import Candidate, Classifier
 from gateway.federation.complaint_text import normal
-from gateway.federation.files import load
+from tests.shipped import shipped_configuration
 
-SHIPPED = load(Path(__file__).parents[2] / "deploy" / "federation")
+SHIPPED = shipped_configuration()
 FEDERATION = Federation(1, SHIPPED)
 CLASSIFIER, AGAIN = Classifier(SHIPPED.complaint_words), Classifier(SHIPPED.complaint_words)
 # A model so small that every figure can be reckoned by hand; doubt 1.0, spread 1.0.

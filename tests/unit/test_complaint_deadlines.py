@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from gateway.api.federation.v1.configuration_pb2 import ComplaintCategory, ComplaintSeverity, TimeLimit
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest
 from gateway.federation.catalogue import Federation
-from gateway.federation.files import load
 from gateway.time.clock import from_timestamp
 from region_node.care.complaints import rules
 from region_node.care.complaints.deadlines import (
@@ -27,15 +26,15 @@ from region_node.care.complaints.deadlines import (
     starting,
 )
 from region_node.care.complaints.limits import set_deadlines
+from tests.shipped import shipped_configuration
 from tests.unit.complaint_scene import HOUR, LIMITS, MOMENTS, at, complaint, due, duration, hours, working
-from tests.unit.test_federation_rules import SHIPPED
 
 S1, S2, S3, S4 = (number for number in ComplaintSeverity.values() if number)
 
 
 @functools.cache
 def shipped() -> Federation:
-    return Federation(1, load(SHIPPED))
+    return Federation(1, shipped_configuration())
 
 
 @pytest.mark.parametrize(
@@ -89,7 +88,7 @@ def test_fact_1_a_complaint_of_the_tenth_of_february_2026_is_answered_in_time(li
 )
 @pytest.mark.clause("F2.2")
 def test_fact_2_of_the_two_regions_limits_by_law_the_strictest_holds(handling: str, home: str, last: str) -> None:
-    federation = Federation(1, load(SHIPPED))
+    federation = Federation(1, shipped_configuration())
     found = Complaint(origin_region=handling, home_region=home, owner_region=home, severity=S4)
     set_deadlines(federation, found, federation.complaint_category("SUGGESTION"), at("2026-02-10 15:00"))
     assert due(found, rules.LEGAL) == at(last)
@@ -98,7 +97,7 @@ def test_fact_2_of_the_two_regions_limits_by_law_the_strictest_holds(handling: s
 
 
 def test_the_categorys_limit_goes_before_that_of_its_severity() -> None:
-    federation, start = Federation(1, load(SHIPPED)), at("2026-03-02 10:00")
+    federation, start = Federation(1, shipped_configuration()), at("2026-03-02 10:00")
     found = Complaint(
         origin_region="guangdong",
         home_region="sichuan",
@@ -123,7 +122,7 @@ def test_the_categorys_limit_goes_before_that_of_its_severity() -> None:
 def test_in_the_countryside_the_limits_for_it_hold(
     category: str, severity: ComplaintSeverity.ValueType, hours_there: int, hours_in_the_countryside: int
 ) -> None:
-    federation, start = Federation(1, load(SHIPPED)), at("2026-03-02 10:00")
+    federation, start = Federation(1, shipped_configuration()), at("2026-03-02 10:00")
     for is_rural, expected in ((False, hours_there), (True, hours_in_the_countryside)):
         found = Complaint(
             request=ComplaintRequest(rural_area=is_rural),
@@ -137,7 +136,7 @@ def test_in_the_countryside_the_limits_for_it_hold(
 
 
 def test_what_a_category_promises_to_tell_in_the_meantime_is_a_first_response_where_it_is_stricter() -> None:
-    federation, start = Federation(1, load(SHIPPED)), at("2026-03-02 10:00")
+    federation, start = Federation(1, shipped_configuration()), at("2026-03-02 10:00")
     for limit, expected in ((TimeLimit(days=3), 24 * HOUR), (working(2), 2 * HOUR)):
         category = ComplaintCategory(interim_limit=limit)
         found = Complaint(origin_region="guangdong", home_region="guangdong", owner_region="guangdong", severity=S3)

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -21,9 +22,10 @@ from gateway.errors import Refused
 from gateway.store.sqlite import SqliteTransaction
 from gateway.time.clock import to_microseconds, to_timestamp
 from gateway.time.months import month_before, months_between, require_month
+from gateway.values.percentiles import percentile
 from region_node.business.billing.rules import Month
 from region_node.care.complaints import rules
-from region_node.care.complaints.figure_rows import counted_page, keep_figures
+from region_node.care.complaints.figure_rows import Figures, counted_page, keep_figures
 from region_node.care.complaints.figures import Tally
 from region_node.schema import PACKAGES
 from tests.empty_database import empty_database
@@ -131,7 +133,7 @@ def counted(tx: SqliteTransaction, region: str, name: str, size: int) -> CountCo
     """A region's counts of a month, in pages."""
     month = Month.of(name, ZONE)
     start, end = to_microseconds(month.start), to_microseconds(month.end)
-    tally, after = Tally(to_microseconds(moment(NOW))), (start, "")
+    tally, after = Tally(to_microseconds(moment(NOW)), ZoneInfo(ZONE)), (start, "")
     while page := counted_page(tx, region, start, end, after, size):
         assert len(page) <= size
         tally.take(page)
@@ -217,7 +219,7 @@ def test_figures_are_what_the_plain_list_of_complaints_says(
 
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=120), st.integers(1, 100))
 def test_a_percentile_is_the_smallest_value_that_so_many_percent_do_not_exceed(values: list[int], percent: int) -> None:
-    assert figures.percentile(sorted(values), percent) == nearest_rank(values, percent)
+    assert percentile(sorted(values), percent) == nearest_rank(values, percent)
 
 
 @pytest.mark.parametrize(
@@ -225,13 +227,13 @@ def test_a_percentile_is_the_smallest_value_that_so_many_percent_do_not_exceed(v
     [([15, 20, 35, 40, 50], 30, 20), ([15, 20, 35, 40, 50], 40, 20), ([15, 20, 35, 40, 50], 50, 35), ([7], 95, 7)],
 )
 def test_percentiles_by_the_nearest_rank(values: list[int], percent: int, expected: int) -> None:
-    assert figures.percentile(values, percent) == expected
+    assert percentile(values, percent) == expected
 
 
 @pytest.mark.parametrize(("values", "percent"), [([], 80), ([1], 0), ([1], 101)])
 def test_nothing_has_no_percentile(values: list[int], percent: int) -> None:
     with pytest.raises(ValueError, match="percentile"):
-        figures.percentile(values, percent)
+        percentile(values, percent)
 
 
 def test_without_a_complaint_there_is_no_row_but_that_of_all() -> None:
@@ -282,3 +284,13 @@ def test_an_estimated_end_is_counted_and_is_neither_a_duration_nor_in_time_or_la
     (count,) = counted(tx, "guangdong", "2026-09", 10).counts
     assert (count.complaints, count.ratings) == (2, 2)
     assert (count.timed, count.in_time, count.first_contact, list(count.minutes)) == (1, 0, 1, [20])
+
+
+def test_the_complaints_of_each_day_are_counted_by_the_time_zone_of_the_region() -> None:
+    tally = Tally(to_microseconds(START), ZoneInfo(ZONE))
+    before_midnight = datetime(2026, 9, 2, 15, 59, tzinfo=UTC)
+    for instant in (before_midnight, before_midnight + timedelta(minutes=1), before_midnight + timedelta(minutes=2)):
+        zeros = dict.fromkeys(("is_item", "state", "level", "repeats", "refusals", "contacts", "rating"), 0)
+        texts = dict.fromkeys(("ticket_id", "owner_region", "category", "department_zh", "department_en"), "")
+        tally.take([Figures(create_time=to_microseconds(instant), due_time=None, resolved=None, **zeros, **texts)])  # type: ignore[arg-type]
+    assert [list(each.days) for each in tally.counts()] == [[0, 1, 2]]

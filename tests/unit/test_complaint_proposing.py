@@ -11,7 +11,6 @@ from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.complaint_rules import CONFIDENCE
 from gateway.federation.current import CurrentFederation
-from gateway.federation.files import load
 from gateway.relay.border import Border
 from gateway.time.clock import to_timestamp
 from region_node.care.complaints import cases, escalation, rules
@@ -19,9 +18,9 @@ from region_node.care.complaints.deadlines import Pause, find, is_met, meet, res
 from region_node.care.complaints.limits import change_deadlines, haste, set_deadlines
 from region_node.care.complaints.proposing import category_set, classification
 from region_node.node.context import RegionContext
+from tests.shipped import shipped_configuration
 from tests.simulation.world import keys
 from tests.unit.complaint_scene import HOUR, at, complaint, due, duration, fired, hours
-from tests.unit.test_federation_rules import SHIPPED
 
 NOW = at("2026-03-02 10:00")
 CLEAR, UNCLEAR = "我被多收了钱", "网速慢，还乱收费"
@@ -29,7 +28,7 @@ CLEAR, UNCLEAR = "我被多收了钱", "网速慢，还乱收费"
 
 def region(strict: str = "") -> RegionContext:
     """Guangdong's node; one region may ask for a confidence that nothing reaches."""
-    configuration = load(SHIPPED)
+    configuration = shipped_configuration()
     if strict:
         (policy,) = (each for each in configuration.policies if each.name == CONFIDENCE)
         policy.regional.append(RegionalPolicy(region=strict, figure=Figure(value=100, unit=UNIT_PERCENT)))
@@ -98,7 +97,7 @@ def test_what_has_no_category_is_raised_as_the_work_of_the_desk_and_its_decision
 
 
 def test_another_category_keeps_what_has_happened_what_was_promised_and_the_pauses() -> None:
-    federation = Federation(1, load(SHIPPED))
+    federation = Federation(1, shipped_configuration())
     found = Complaint(
         origin_region="guangdong", home_region="guangdong", owner_region="guangdong", create_time=to_timestamp(NOW)
     )

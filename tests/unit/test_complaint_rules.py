@@ -13,10 +13,10 @@ from gateway.api.region.v1.fault_pb2 import FaultCause
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
-from gateway.federation.files import load
 from gateway.federation.rules import Change, difference, problems
+from tests.shipped import shipped_configuration
 
-SHIPPED = load(Path(__file__).parents[2] / "deploy" / "federation")
+SHIPPED = shipped_configuration()
 FEDERATION = Federation(1, SHIPPED)
 Break = Callable[[Configuration], object]
 

@@ -1,18 +1,17 @@
 """The invented customers of the demo and the tests."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from deploy.customers import generate
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.customer_service_pb2 import Customer, ProductStatus
-from gateway.federation.files import load
 from gateway.federation.numberplan import NumberPlan, normalize
 from gateway.time.clock import from_timestamp
+from tests.shipped import shipped_configuration
 
-CONFIGURATION = load(Path(__file__).parents[2] / "deploy" / "federation")
+CONFIGURATION = shipped_configuration()
 AS_OF = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
 SEED = 7
 

@@ -7,18 +7,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.registry.etcd import values
-from coordinator.registry.etcd.packing import MAX_CONFIGURATION_BYTES, PART_BYTES, TooLarge, pack
+from coordinator.registry.etcd.packing import MAX_CONFIGURATION_BYTES, PART_BYTES, Packed, TooLarge, pack
 from coordinator.registry.etcd.values import Applied, Unreadable
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from tests.contract.large_number_plan import with_segments
 from tests.contract.small_federation import CONFIGURATION
 
-LARGE = with_segments()
-PACKED = pack(LARGE)
+
+@pytest.fixture(scope="module")
+def large() -> Configuration:
+    return with_segments()
 
 
-def test_half_a_million_prefixes_go_apart_in_parts_that_etcd_takes_and_come_back_the_same() -> None:
-    packed = PACKED
+@pytest.fixture(scope="module")
+def packed(large: Configuration) -> Packed:
+    return pack(large)
+
+
+def test_half_a_million_prefixes_go_apart_in_parts_that_etcd_takes_and_come_back_the_same(
+    large: Configuration, packed: Packed
+) -> None:
     assert packed.plan is not None
     assert len(packed.parts) == packed.plan.parts > 1
     assert max(map(len, packed.parts)) <= PART_BYTES
@@ -28,7 +36,7 @@ def test_half_a_million_prefixes_go_apart_in_parts_that_etcd_takes_and_come_back
     whole = values.whole(value, packed.parts)
     assert values.missing_plan(whole) is None
     assert values.revision_of(value) == values.revision_of(whole) == 7
-    assert values.decode_applied(whole) == Applied(7, LARGE, "admin/root", 5)
+    assert values.decode_applied(whole) == Applied(7, large, "admin/root", 5)
 
 
 def test_a_small_configuration_is_written_as_every_version_reads_it() -> None:
@@ -39,15 +47,15 @@ def test_a_small_configuration_is_written_as_every_version_reads_it() -> None:
     assert values.missing_plan(value) is None
 
 
-def test_a_version_that_does_not_know_of_plans_apart_does_not_take_one_for_none() -> None:
-    assert b'"version": 2' in values.encode_packed(7, PACKED, "", 5).partition(b"\n")[0]
+def test_a_version_that_does_not_know_of_plans_apart_does_not_take_one_for_none(packed: Packed) -> None:
+    assert b'"version": 2' in values.encode_packed(7, packed, "", 5).partition(b"\n")[0]
 
 
-def test_the_same_plan_has_the_same_name_whatever_else_changes() -> None:
+def test_the_same_plan_has_the_same_name_whatever_else_changes(large: Configuration, packed: Packed) -> None:
     other = Configuration()
-    other.CopyFrom(LARGE)
+    other.CopyFrom(large)
     other.regions[0].name.en = "Another name"
-    assert pack(other).plan == PACKED.plan
+    assert pack(other).plan == packed.plan
 
 
 def test_what_is_too_large_without_its_number_plan_is_refused() -> None:
@@ -57,9 +65,8 @@ def test_what_is_too_large_without_its_number_plan_is_refused() -> None:
 
 
 @settings(max_examples=30)
-@given(st.data())
-def test_a_number_plan_that_is_not_whole_is_not_taken_for_one(data: st.DataObject) -> None:
-    packed = PACKED
+@given(data=st.data())
+def test_a_number_plan_that_is_not_whole_is_not_taken_for_one(packed: Packed, data: st.DataObject) -> None:
     value = values.encode_packed(7, packed, "admin/root", 5)
     parts = list(packed.parts)
     index = data.draw(st.integers(0, len(parts) - 1))
@@ -75,8 +82,7 @@ def test_a_number_plan_that_is_not_whole_is_not_taken_for_one(data: st.DataObjec
 
 
 @pytest.mark.parametrize("parts", [b"", b"no zlib"])
-def test_a_name_that_fits_parts_that_are_no_plan_is_unreadable(parts: bytes) -> None:
-    packed = PACKED
+def test_a_name_that_fits_parts_that_are_no_plan_is_unreadable(packed: Packed, parts: bytes) -> None:
     assert packed.plan is not None
     value = values.encode_packed(7, packed, "admin/root", 5).replace(
         packed.plan.digest.encode(), hashlib.sha256(parts).hexdigest().encode()

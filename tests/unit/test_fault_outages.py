@@ -7,15 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.local.federation import FEDERATION_FILES
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport
 from gateway.errors import Refused, reason_name
 from gateway.federation.catalogue import Federation
-from gateway.federation.files import load
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.network.faults import outages, rules
+from tests.shipped import shipped_configuration
 
-SHIPPED = Federation(1, load(FEDERATION_FILES))
+SHIPPED = Federation(1, shipped_configuration())
 START = datetime(2026, 12, 10, 4, 0, tzinfo=UTC)
 HOUR, TICK = timedelta(hours=1), timedelta(microseconds=1)
 ZONE = "Asia/Shanghai"
@@ -166,7 +165,7 @@ def test_what_was_given_back_before_is_taken_out_hour_by_hour(
 
 @pytest.mark.parametrize("concerned", ["origin_region", "home_region", "owner_region"])
 def test_the_strictest_limit_of_the_regions_concerned_holds_and_that_of_another_does_not(concerned: str) -> None:
-    configuration = load(FEDERATION_FILES)
+    configuration = shipped_configuration()
     policy = next(each for each in configuration.policies if each.name == "fault-repair-urban")
     policy.regional.add(region="hunan").limit.duration.FromSeconds(24 * 3600)
     stricter = Federation(1, configuration)

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,10 +15,8 @@ from gateway.api.types.v1.types_pb2 import Applicant, LocalizedText, Money
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.documents import documents_missing, parse_alternatives, required_lines
-from gateway.federation.files import load
 from gateway.federation.rules import Change, difference, problems
-
-SHIPPED = Path(__file__).parents[2] / "deploy" / "federation"
+from tests.shipped import shipped_configuration
 
 # The provinces of the Chinese mainland in GB/T 2260, with the area code of the capital.
 PROVINCES = {
@@ -58,8 +55,8 @@ PROVINCES = {
 
 
 @pytest.fixture(scope="module", name="shipped")
-def shipped_configuration() -> Configuration:
-    return load(SHIPPED)
+def the_shipped_configuration() -> Configuration:
+    return shipped_configuration()
 
 
 @pytest.fixture(name="changed")

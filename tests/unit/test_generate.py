@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -33,15 +34,22 @@ def generate(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a contract of one service, its code generated."""
-    contract = tmp_path / "protos/gateway/api/probe/v1/probe.proto"
+    made = tmp_path_factory.mktemp("generated")
+    contract = made / "protos/gateway/api/probe/v1/probe.proto"
     contract.parent.mkdir(parents=True)
     contract.write_text(CONTRACT)
-    done = generate(tmp_path)
+    done = generate(made)
     assert done.returncode == 0, done.stderr
-    return tmp_path
+    return made
+
+
+@pytest.fixture
+def root(generated: Path, tmp_path: Path) -> Path:
+    """A copy of that folder, for a test to change."""
+    return shutil.copytree(generated, tmp_path, dirs_exist_ok=True)
 
 
 def test_a_proto_file_gives_messages_stubs_and_their_types(root: Path) -> None:

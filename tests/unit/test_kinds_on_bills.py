@@ -30,10 +30,11 @@ from region_node.business.orders.steps import carry_out
 from region_node.business.reconciliation.port import Act
 from region_node.customers import operations as customers
 from region_node.customers.accounts import ledger
-from region_node.customers.accounts.rules import CHARGES, COMPENSATION, SETTLING, EntryKind, earned, transfer
+from region_node.customers.accounts.rules import CHARGES, COMPENSATION, SETTLING, EntryKind, earned, payable, transfer
 from region_node.customers.rows import CustomerRow
 from region_node.customers.subscriptions import Subscription
 from region_node.customers.taking_over import NewCustomer
+from region_node.lifecycle.moving.books import book_moved
 from region_node.network.agreements import operations as agreements
 from region_node.network.agreements.outages import note_outage
 from region_node.network.agreements.statements import settle
@@ -206,6 +207,7 @@ def test_every_kind_is_booked_by_its_path_and_told_on_a_bill_in_both_languages(n
     month_of_use(node)
     money_of_orders(node, at(8, 2))
     money_of_the_network(node, at(8, 10))
+    book_moved(node.tx, "sichuan/counter/move", LINE.account_id, -100, payable("henan"), "CNY", at(8, 11))
     booked = {str(kind) for (kind,) in node.rows("SELECT DISTINCT kind FROM ledger_entries")}
     assert booked == {str(kind) for kind in EntryKind}
     lines = [line for bill in bills(node, at(8, 28)) for line in bill.lines]

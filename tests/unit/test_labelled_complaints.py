@@ -12,10 +12,10 @@ import pytest
 
 from coordinator.cli.complaints.classification_rules import DESK, Fit, Measured, measured
 from gateway.federation.catalogue import Federation
-from gateway.federation.files import load
+from tests.shipped import shipped_configuration
 
 ROOT = Path(__file__).parents[2]
-FEDERATION = Federation(1, load(ROOT / "deploy" / "federation"))
+FEDERATION = Federation(1, shipped_configuration())
 PARTS = ("held-out", "calibration", "words", "words", "words")
 LEAST_ACCURACY, LEAST_COVERAGE = 0.95, 0.85
 LATER = "written-later"

@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.federation.catalogue import Federation
-from gateway.federation.files import load
 from region_node.network.measurements.thresholds import (
     AVAILABILITY,
     CLEAR_AFTER,
@@ -25,8 +23,9 @@ from region_node.network.measurements.thresholds import (
     stands,
     strictest,
 )
+from tests.shipped import shipped_configuration
 
-NETWORK = Federation(1, load(Path(__file__).parents[2] / "deploy" / "federation")).network
+NETWORK = Federation(1, shipped_configuration()).network
 BOUND = Bound(100, 90, "y1541-0")
 CALM = ThresholdState()
 

@@ -1,22 +1,21 @@
 """The coordinators' view of a region's alarms and faults."""
 
 from datetime import timedelta
-from pathlib import Path
 
 from gateway.api.federation.v1 import problem_pb2
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmType, NetworkObject
 from gateway.api.region.v1.fault_pb2 import Fault, FaultOutage, FaultPlace, FaultReport, FaultSeverity, FaultState
 from gateway.federation.catalogue import Federation
-from gateway.federation.files import load
 from gateway.time.clock import to_timestamp
 from region_node.network.faults import evidence as faults
 from region_node.network.faults.places import settle
 from region_node.network.measurements import evidence as alarms
 from region_node.network.problems.port import record_of
+from tests.shipped import shipped_configuration
 from tests.unit.network_events import NOON
 
-NETWORK = Federation(1, load(Path(__file__).parents[2] / "deploy" / "federation")).network
+NETWORK = Federation(1, shipped_configuration()).network
 HOUR = timedelta(hours=1)
 
 
@@ -71,7 +70,7 @@ def test_of_a_terminal_or_of_an_address_alone_nothing_is_told_but_that_it_is_non
 
 
 def test_a_fault_of_one_line_says_so_and_names_no_service_of_the_site_that_nobody_has_named() -> None:
-    federation = Federation(1, load(Path(__file__).parents[2] / "deploy" / "federation"))
+    federation = Federation(1, shipped_configuration())
     number = "+8619844000001"
     for report, of_one_line, names_services in (
         (FaultReport(number=number, place=FaultPlace(site="chengdu")), True, False),

@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path as File
 
 import pytest
 from hypothesis import given
@@ -22,11 +21,11 @@ from coordinator.network.paths import (
     upgraded,
 )
 from gateway.api.federation.v1.network_pb2 import Link, Network, QualityClass, Site
-from gateway.federation.files import load
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.network_ways import Parts, cut_together
+from tests.shipped import shipped_configuration
 
-SHIPPED = load(File(__file__).parents[2] / "deploy" / "federation").network
+SHIPPED = shipped_configuration().network
 CLASSES = {each.name: each for each in SHIPPED.quality_classes}
 MS = 1_000  # microseconds
 

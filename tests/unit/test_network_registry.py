@@ -1,7 +1,6 @@
 """The registry of the network: what it must keep to, what ships, and look-ups."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -10,10 +9,10 @@ from gateway.api.federation.v1.network_pb2 import Link, NetworkService, QualityC
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
-from gateway.federation.files import load
 from gateway.federation.rules import problems
+from tests.shipped import shipped_configuration
 
-SHIPPED = load(Path(__file__).parents[2] / "deploy" / "federation")
+SHIPPED = shipped_configuration()
 NETWORK = Federation(1, SHIPPED).network
 
 

@@ -5,7 +5,6 @@ Beside a oneof that is left open, a plain field of a later version would be take
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -21,7 +20,6 @@ from gateway.api.region.v1.verification_envelopes_pb2 import VerificationQuery
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.federation.files import load
 from gateway.federation.rules import problems
 from gateway.relay.border import SlowQuery
 from gateway.relay.envelopes import Answer
@@ -31,13 +29,13 @@ from region_node.customers.rows import insert_line
 from region_node.customers.sharing.relayed import answer_query
 from region_node.customers.verification.application import VerificationApplication
 from region_node.customers.verification.relayed import VerificationEnvelopes
-from region_node.network.support import registry
+from region_node.network.support.relayed import answer
 from region_node.requests.checks import Questioner
+from tests.shipped import shipped_configuration
 from tests.unit.purging import NOW, Archive, archive
 from tests.unit.situations import LINE
 from tests.unit.test_contract_numbers import contract
 
-SHIPPED = Path(__file__).parents[2] / "deploy" / "federation"
 PREFIX = "gateway.api."
 CONFIGURED = {
     "federation.v1.Policy.national",
@@ -50,6 +48,7 @@ COMMANDS = {  # tests/unit/test_border_checks.py
     "region.v1.ComplaintCommand.command",
     "region.v1.FaultCommand.command",
     "region.v1.IssueCommand.command",
+    "region.v1.LoanCommand.command",
     "region.v1.OrderCommand.command",
     "region.v1.SupportCommand.command",
 }
@@ -75,7 +74,7 @@ def verification(node: Archive) -> object:
 
 
 def support(node: Archive) -> object:
-    return registry.answer(node.tx, node.context, SupportSearch())
+    return answer(node.tx, node.context, SupportSearch(), NOW)
 
 
 ASKED: Mapping[str, Callable[[Archive], object]] = {
@@ -121,7 +120,7 @@ def test_each_oneof_that_is_read_from_a_peer_has_its_proof_here() -> None:
 
 
 def test_no_configuration_that_leaves_a_oneof_open_is_valid() -> None:
-    configuration = load(SHIPPED)
+    configuration = shipped_configuration()
     assert problems(configuration) == []
     first = {path: (message, oneof) for path, message, oneof in open_places(configuration)}
     found = {message.DESCRIPTOR.oneofs_by_name[oneof].full_name for message, oneof in first.values()}

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from coordinator.problems.outages import outages_now
 from coordinator.problems.rules import DEGRADED, DOWN, IN_PROGRESS, RESOLVED
@@ -15,12 +14,12 @@ from gateway.api.federation.v1.problem_pb2 import (
     NetworkElement,
     ProblemHeader,
 )
-from gateway.federation.files import load
 from gateway.federation.network import NetworkRegistry
 from gateway.time.clock import to_timestamp
+from tests.shipped import shipped_configuration
 from tests.unit.network_events import NOON
 
-NETWORK = NetworkRegistry(load(Path(__file__).parents[2] / "deploy" / "federation").network)
+NETWORK = NetworkRegistry(shipped_configuration().network)
 LINK, SERVICE = "chengdu-guangzhou-1", "lines-chengdu-guangzhou"
 HOUR = timedelta(hours=1)
 

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -12,13 +11,13 @@ from gateway.api.region.v1.outage_envelopes_pb2 import OutageTold
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.federation import files
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Command
 from gateway.time.clock import to_timestamp
 from region_node.network.agreements.of_faults import note_outages_of
 from region_node.network.agreements.relayed import OutageEnvelopes
+from tests.shipped import shipped_configuration
 from tests.unit.test_agreement_statements import HOUR, JUNE, Desk, desk
 
 DIRECT = "chengdu-zhengzhou-1"
@@ -47,7 +46,7 @@ def noted(node: Desk, table: str) -> list[tuple[str, int]]:
 
 def retired(*links: str) -> CurrentFederation:
     """The federation once there are links no more."""
-    configuration = files.load(Path(__file__).parents[2] / "deploy" / "federation")
+    configuration = shipped_configuration()
     network = configuration.network
     left = [each for each in network.links if each.id not in links]
     del network.links[:]

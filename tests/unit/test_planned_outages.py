@@ -1,7 +1,6 @@
 """Planned outages at the same time: no combination cuts a connection that each alone leaves."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,11 +11,11 @@ from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import Plann
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
-from gateway.federation.files import load
 from gateway.federation.network_ways import Parts, cut_together, services_down
 from gateway.time.clock import to_timestamp
+from tests.shipped import shipped_configuration
 
-NETWORK = Federation(1, load(Path(__file__).parents[2] / "deploy" / "federation")).network
+NETWORK = Federation(1, shipped_configuration()).network
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 DIRECT, DETOUR = "chengdu-zhengzhou-1", "zhengzhou-xian-1"  # the two ways of the lines from Chengdu to Zhengzhou
@@ -73,7 +72,8 @@ def test_a_window_that_is_let_go_or_has_ended_is_in_nobodys_way() -> None:
     assert held == [gone]
     other = window("henan/planned/1", DETOUR)
     assert held_with(held, other, NETWORK, NOW) == [other, gone]
-    assert held_with([first], other, NETWORK, NOW + 5 * HOUR) == [other]
+    assert held_with([first], other, NETWORK, NOW + 5 * HOUR) == [other, first], "an ended one is kept for a week"
+    assert held_with([first], other, NETWORK, NOW + timedelta(days=8)) == [other]
     assert listed([first, other, gone], "", NOW) == [other, first]
     assert listed([first, other], "henan", NOW) == [other]
 

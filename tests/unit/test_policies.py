@@ -1,7 +1,6 @@
 """The policy between regions: the strictest of the national one and of theirs (facts 1 and 2)."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,11 +10,11 @@ from gateway.api.federation.v1.configuration_pb2 import Figure, Policy, Regional
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
-from gateway.federation.files import load
 from gateway.federation.policies import Promise, promises, strictest_figure
 from gateway.time.calendars import WorkingDays, due_time
+from tests.shipped import shipped_configuration
 
-FEDERATION = Federation(1, load(Path(__file__).parents[2] / "deploy" / "federation"))
+FEDERATION = Federation(1, shipped_configuration())
 CHINA = "Asia/Shanghai"
 RECEIVED = datetime(2026, 2, 10, 3, 0, tzinfo=UTC)
 START = datetime(2026, 1, 20, 3, 0, tzinfo=UTC)

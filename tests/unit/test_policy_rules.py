@@ -22,11 +22,11 @@ from gateway.api.federation.v1.configuration_pb2 import (
     TimeLimit,
 )
 from gateway.api.types.v1.types_pb2 import Channel, LocalizedText, Money
-from gateway.federation.files import load
 from gateway.federation.rules import Change, difference, problems
+from tests.shipped import shipped_configuration
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = load(ROOT / "deploy" / "federation")
+SHIPPED = shipped_configuration()
 TEXT = LocalizedText(zh_cn="文", en="text")
 YUAN = Money(minor_units=100, currency="CNY")
 Break = Callable[[Configuration], object]

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,13 +21,13 @@ from gateway.api.federation.v1.problem_pb2 import (
     ProblemHeader,
 )
 from gateway.federation.catalogue import Federation
-from gateway.federation.files import load
 from gateway.federation.problems import is_cause_known
 from gateway.time.clock import from_microseconds, to_timestamp
 from tests.bench.storms import Weather, storm
+from tests.shipped import shipped_configuration
 from tests.unit.network_events import CRITICAL, MINOR, NOON, cut, event
 
-NETWORK = Federation(1, load(Path(__file__).parents[2] / "deploy" / "federation")).network
+NETWORK = Federation(1, shipped_configuration()).network
 TOPOLOGY = Topology(NETWORK)
 LINK = "chengdu-guangzhou-1"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -130,6 +130,13 @@ def test_an_order_in_flight_is_late_after_two_nights_and_closes_by_itself(two: T
     assert [each.open_records for each in two.origin.days] == [0]
 
 
+def test_a_record_whose_customer_one_region_has_erased_already_is_no_difference_there(two: Two) -> None:
+    serial = f"{ORIGIN}/counter/pay-7"
+    two.home.execute(f"UPDATE orders SET erased = 1, body = x'00' WHERE order_id = '{serial}'")
+    two.compare()
+    assert (two.origin.named, two.home.named) == ({"pay-7": "missing_there"}, {})
+
+
 def test_a_region_tells_another_only_of_what_both_have(two: Two) -> None:
     question = ReconciliationQuestion(day=f"{DAY}", digests=DayDigests(kinds=[KindDigest(record_kind="order")]))
     told = comparing.answer(two.home.tx, two.home.context, "henan", question)

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.api.region.v1.order_envelopes_pb2 import OrderUpdate
+from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.reconciliation_envelopes_pb2 import RepairDecided, RepairProposed
 from gateway.api.region.v1.reconciliation_pb2 import Repair, RepairAct
 from gateway.api.region.v1.reconciliation_service_pb2 import ProposeRepairRequest
@@ -15,7 +16,7 @@ from gateway.errors import Refused
 from region_node.business.reconciliation import repairs
 from region_node.business.reconciliation.kind import RECONCILIATIONS
 from region_node.business.reconciliation.repair_rows import list_repairs, require_repair
-from tests.unit.reconciling import DAY, HOME, IN_PROGRESS, NIGHT, ORIGIN, TAKEN_IN, Region, Two, two_regions
+from tests.unit.reconciling import COMPLETED, DAY, HOME, IN_PROGRESS, NIGHT, ORIGIN, TAKEN_IN, Region, Two, two_regions
 
 SERIAL = f"{ORIGIN}/counter/pay-7"
 REPAIR = f"{ORIGIN}/staff/li/r1"
@@ -184,6 +185,28 @@ def test_only_the_kinds_own_acts_on_open_differences_are_proposed(two: Two) -> N
             continue
         wrong.append(case)
     assert wrong == []
+
+
+def test_no_correction_is_proposed_of_money_on_the_way_or_of_a_record_that_a_region_lost() -> None:
+    lost = f"DELETE FROM orders WHERE order_id = '{SERIAL}'"
+    cases: dict[str, tuple[OrderState.ValueType, str]] = {
+        "on the way": (IN_PROGRESS, "in_flight"),
+        "lost here": (COMPLETED, "missing_here"),
+        "lost there": (COMPLETED, "missing_there"),
+    }
+    wrong = {}
+    for case, (at_origin, kind) in cases.items():
+        with two_regions() as two:
+            two.order("pay-7", at_origin=at_origin)
+            if case != "on the way":
+                (two.origin if case == "lost here" else two.home).execute(lost)
+            two.compare()
+            found = two.origin.named
+            with pytest.raises(Refused) as caught:
+                proposed(two, HOME)
+            if found != {"pay-7": kind} or caught.value.reason != Reason.REASON_REPAIR_IMPOSSIBLE:
+                wrong[case] = (found, caught.value)
+    assert wrong == {}
 
 
 def test_a_forged_word_on_a_repair_is_not_believed(two: Two) -> None:

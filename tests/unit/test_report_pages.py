@@ -12,23 +12,27 @@ from xml.etree.ElementTree import Element, fromstring
 import gateway.web
 from coordinator.cli.complaints import report_page
 from coordinator.cli.network import matrix_page
+from coordinator.cli.quality import report_page as quality_page
 from coordinator.oversight import figures
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import ComplaintDimension, ReportComplaintsResponse
+from gateway.api.coordinator.v1.quality_oversight_service_pb2 import ReportQualityResponse
+from gateway.api.federation.v1.quality_pb2 import ScorecardUnit
+from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure, Scorecard
 from gateway.api.region.v1.survey_service_pb2 import GetSurveyResultsResponse
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.federation.files import load
 from gateway.web.charts import Bar, Caption, Chart, Label, Line, bars, lines
 from gateway.wording.languages import current_language, in_each_language
 from region_node.care.surveys.results import results
 from region_node.care.surveys.rows import ANSWERS, INVITATIONS, RECOMMENDATION, Count
 from region_node.cli.surveys import results_page
+from tests.shipped import shipped_configuration
 from tests.unit.test_complaint_report import MONTHS, TEXTS, report
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CAPTION = Caption("key", "title", "description")
 STYLE = (Path(gateway.web.__file__).parent / "templates" / "style.css.j2").read_text("utf-8")
-SHIPPED = load(Path(__file__).parents[2] / "deploy" / "federation")
+SHIPPED = shipped_configuration()
 FONT, BOLD, LINE = 13, 1.12, 1.5  # pixels, times as wide, times as high
 WINDOW, MARGIN = 1200, 24  # pixels
 DIMENSIONS = (figures.REGION, figures.DEPARTMENT, figures.CATEGORY, figures.MONTH)
@@ -186,12 +190,25 @@ def busy_results() -> GetSurveyResultsResponse:
     return results(names[0][0], counts, 5)
 
 
+def busy_quality() -> ReportQualityResponse:
+    """The scorecards of all regions that are shipped, with large figures."""
+    definitions = SHIPPED.quality.figures
+    most = {ScorecardUnit.SCORECARD_UNIT_SHARE: 1.0, ScorecardUnit.SCORECARD_UNIT_MARK: 5.0}
+    figures = [
+        MeasuredFigure(figure=each.figure, numerator=45_678, denominator=45_679, value=most.get(each.unit, 4_567.8))
+        for each in definitions
+    ]
+    cards = [Scorecard(region=each.id, month="2026-01", figures=figures) for each in SHIPPED.regions]
+    return ReportQualityResponse(definitions=definitions, scorecards=cards)
+
+
 def busy_pages() -> Iterator[tuple[str, str]]:
     """Each page that is written as HTML, at its fullest and in each language, and what it is."""
     pages: dict[str, Callable[[], str]] = {}
     for quality_class in ("", "nr-5qi-1"):
         pages[f"matrix {quality_class}"] = partial(_matrix_page, quality_class)
     pages["surveys"] = lambda: results_page.page(busy_results(), ("2026-01", "2026-12"), NOW, current_language())
+    pages["quality"] = lambda: quality_page.page(busy_quality(), "2026-01", NOW, current_language())
     for many in range(len(DIMENSIONS) + 1):
         for by in itertools.combinations(DIMENSIONS, many):
             pages[f"by {[ComplaintDimension.Name(each) for each in by]}"] = partial(_report_page, by)

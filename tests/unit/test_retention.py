@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,7 +12,6 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration, DataClass
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.auditing import audit
 from gateway.federation.catalogue import Federation
-from gateway.federation.files import load
 from gateway.federation.rules import problems
 from gateway.federation.witnesses import witnesses_of
 from gateway.time.clock import to_microseconds
@@ -24,10 +22,11 @@ from region_node.lifecycle.holds import operations as holds
 from region_node.lifecycle.retention.classes import purgers
 from region_node.records.purging.rules import cutoff, next_purge
 from region_node.requests.auditing import AuditedCall
+from tests.shipped import shipped_configuration
 from tests.unit.purging import LONG_AGO, NOW, Archive, archive
 from tests.unit.situations import LINE
 
-SHIPPED = load(Path(__file__).parents[2] / "deploy" / "federation")
+SHIPPED = shipped_configuration()
 CHINA = ZoneInfo("Asia/Shanghai")
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 IN_PROGRESS = OrderState.ORDER_STATE_IN_PROGRESS

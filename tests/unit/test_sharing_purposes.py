@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -11,11 +10,11 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration, LegalBasi
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused, reason_name
 from gateway.federation.catalogue import Federation
-from gateway.federation.files import load
 from gateway.federation.rules import Change, difference, problems
 from gateway.federation.sharing_rules import CONSENT_PAPER
+from tests.shipped import shipped_configuration
 
-SHIPPED = load(Path(__file__).parents[2] / "deploy" / "federation")
+SHIPPED = shipped_configuration()
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
 Break = Callable[[Configuration], object]
 

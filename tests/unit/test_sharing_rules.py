@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -20,7 +19,6 @@ from gateway.api.region.v1.sharing_service_pb2 import GrantState, MaskReason, Sh
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText, Money
 from gateway.errors import Refused, reason_name
-from gateway.federation.files import load
 from gateway.time.clock import to_timestamp
 from region_node.customers.sharing.rules import (
     CLEAR,
@@ -38,8 +36,9 @@ from region_node.customers.sharing.rules import (
     text_version,
     told_values,
 )
+from tests.shipped import shipped_configuration
 
-PURPOSES = tuple(load(Path(__file__).parents[2] / "deploy" / "federation").purposes)
+PURPOSES = tuple(shipped_configuration().purposes)
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
 DAY = timedelta(days=1)
 NUMBER = "+8619851000001"

@@ -14,11 +14,11 @@ from gateway.api.federation.v1.configuration_pb2 import Calendar, Configuration,
 from gateway.federation.calendar_rules import calendar_warnings
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
-from gateway.federation.files import dump, load, load_file
+from gateway.federation.files import dump, load_file
 from gateway.federation.rules import problems
 from gateway.time.calendars import WorkingDays
+from tests.shipped import shipped_configuration
 
-SHIPPED = Path(__file__).parents[2] / "deploy" / "federation"
 SHIPPED_YEARS = (2024, 2025, 2026)
 DAY = timedelta(days=1)
 
@@ -33,7 +33,7 @@ def days_of(year: int) -> list[date]:
 
 
 def test_the_shipped_calendars_are_those_of_the_library() -> None:
-    shipped = load(SHIPPED).calendars
+    shipped = shipped_configuration().calendars
     assert [calendar.year for calendar in shipped] == list(SHIPPED_YEARS)
     assert list(shipped) == [calendar_of(year) for year in SHIPPED_YEARS]
 
@@ -44,7 +44,7 @@ def test_every_day_of_an_imported_year_is_worked_or_free_as_the_library_says(yea
     working_days = WorkingDays([calendar])
     for day in days_of(year):
         assert working_days.is_working_day(day) == (day in workdays or (day.weekday() < 5 and day not in holidays))
-    usable = load(SHIPPED)
+    usable = shipped_configuration()
     usable.ClearField("calendars")
     usable.calendars.append(calendar)
     assert problems(usable) == []
@@ -96,7 +96,7 @@ def test_a_file_that_cannot_be_read_is_left_as_it_is(tmp_path: Path) -> None:
 
 
 def promising(working_days: int, *years: int) -> Configuration:
-    configuration = load(SHIPPED)
+    configuration = shipped_configuration()
     configuration.ClearField("calendars")
     configuration.calendars.extend(Calendar(year=year) for year in years)
     del configuration.businesses[1:]
@@ -141,7 +141,7 @@ def test_fact_16_a_year_without_holidays_counts_weekends_with_one_warning_and_ne
 ) -> None:
     current = CurrentFederation()
     for revision in (1, 2):
-        current.update(Federation(revision, load(SHIPPED), current.note_year_without_calendar), [])
+        current.update(Federation(revision, shipped_configuration(), current.note_year_without_calendar), [])
         federation = current.federation
         business = federation.business("TERMINATE")
         # Monday 30 September 2030: three working days later it is Thursday, though National Day lies between.
@@ -157,7 +157,7 @@ def test_fact_16_a_year_without_holidays_counts_weekends_with_one_warning_and_ne
 
 def test_fact_16_a_limit_that_runs_out_of_the_known_years_names_the_unknown_one() -> None:
     told: list[int] = []
-    federation = Federation(1, load(SHIPPED), told.append)
+    federation = Federation(1, shipped_configuration(), told.append)
     business = federation.business("TERMINATE")
     known = federation.promised(business, datetime(2026, 11, 30, 3, 0, tzinfo=UTC), ("guangdong", "sichuan"))
     assert known == datetime(2026, 12, 3, 16, 0, tzinfo=UTC)

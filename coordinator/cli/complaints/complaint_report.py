@@ -16,9 +16,10 @@ from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as contra
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub
 from gateway.cli.exits import CannotReach, NotDone
 from gateway.cli.terminal import print_table
+from gateway.cli.times import MonthType
 from gateway.process.files import replace_file
 from gateway.rpc.channels import invoke
-from gateway.time.months import is_month, month_before, months_between
+from gateway.time.months import month_before, months_between
 from gateway.wording.languages import current_language, translated
 
 _PREFIX = "COMPLAINT_DIMENSION_"
@@ -27,18 +28,6 @@ _SECONDS = 40.0  # regions are given thirty of them to count
 _MONTHS = 12  # the default
 
 _By = Sequence[contract.ComplaintDimension.ValueType]
-
-
-class _Month(click.ParamType[str]):
-    """`YYYY-MM`."""
-
-    name = "month"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """See click."""
-        if not is_month(str(value)):
-            self.fail(translated("write it as YYYY-MM"), param, ctx)
-        return str(value)
 
 
 class _Dimensions(click.ParamType[_By]):
@@ -59,10 +48,10 @@ class _Dimensions(click.ParamType[_By]):
 
 @click.command(epilog=EPILOG)
 @click.option(
-    "--from", "first", metavar="YYYY-MM", type=_Month(), help="The first month; eleven before the last unless given."
+    "--from", "first", metavar="YYYY-MM", type=MonthType(), help="The first month; eleven before the last unless given."
 )
 @click.option(
-    "--to", "last", metavar="YYYY-MM", type=_Month(), help="The last month; the one that it is now unless given."
+    "--to", "last", metavar="YYYY-MM", type=MonthType(), help="The last month; the one that it is now unless given."
 )
 @click.option(
     "--by",

@@ -14,6 +14,7 @@ from coordinator.cli.federation.calendars import import_calendar
 from coordinator.cli.federation.in_force import in_force, put_in_force
 from coordinator.cli.federation.number_plan import import_number_plan
 from coordinator.cli.federation.number_plan_file import owners_of
+from coordinator.configuration.assigning import keep_exceptions
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.cli.exits import NotDone
@@ -145,6 +146,7 @@ def apply(asking: Asking, directory: Path, dry_run: bool, replace_number_plan: b
     wanted = _wanted(directory, before.configuration)
     if not replace_number_plan:
         _require_most_prefixes(before.configuration, wanted)
+        keep_exceptions(before.configuration, wanted)
     response = put_in_force(
         asking.link,
         wanted,

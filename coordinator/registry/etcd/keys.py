@@ -150,6 +150,15 @@ class Keys:
         problem, _, region = key.decode().removeprefix(f"{self._prefix}problem-followers/").partition("/")
         return problem, region
 
+    def risk(self, risk_id: str) -> bytes:
+        """A risk of the federation."""
+        return self._key(f"risks/{risk_id}")
+
+    @property
+    def risks(self) -> KeyRange:
+        """All risks."""
+        return _below(f"{self._prefix}risks/")
+
     @property
     def planned_outages(self) -> bytes:
         """The planned outages of all regions."""

@@ -25,6 +25,7 @@ from coordinator.registry.etcd.packing import Packed, TooLarge, pack
 from coordinator.registry.etcd.planned_outages import Decide, change_planned_outages, read_planned_outages
 from coordinator.registry.etcd.plans import Plans
 from coordinator.registry.etcd.problems import EtcdProblems, ProblemPorts
+from coordinator.registry.etcd.risks import EtcdRisks
 from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.registry.etcd.values import Applied
 from coordinator.registry.etcd.watch import Follower, FollowerPorts
@@ -103,6 +104,7 @@ class EtcdRegistry:
         )
         asking = ProblemPorts(self._changes, parts.keys, parts.clock, self._read_all, patience, onward, end)
         self.problems: Final = EtcdProblems(asking)
+        self.risks: Final = EtcdRisks(asking)
         self._loop = asyncio.get_running_loop()
         self._listeners: list[Callable[[], None]] = []
         self._unsaved = asyncio.Event()

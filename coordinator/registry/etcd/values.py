@@ -18,6 +18,7 @@ from coordinator.registry.etcd.packing import NotWhole, Packed, PlanName, unpack
 from coordinator.registry.port import Replica
 from coordinator.registry.rules import Heartbeat, RegionFacts, Suspension
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
+from gateway.api.coordinator.v1.risk_service_pb2 import Risk
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import Capabilities, NodeReport, SealingKey
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
@@ -246,6 +247,19 @@ def decode_case(value: bytes) -> CaseHeader:
         return CaseHeader.FromString(_Fields(value).content)
     except DecodeError as error:
         raise Unreadable("holds no case of this version") from error
+
+
+def encode_risk(risk: Risk) -> bytes:
+    """The value of a risk."""
+    return _encode({"id": risk.id}, risk.SerializeToString(deterministic=True))
+
+
+def decode_risk(value: bytes) -> Risk:
+    """The risk of a value. Raises Unreadable."""
+    try:
+        return Risk.FromString(_Fields(value).content)
+    except DecodeError as error:
+        raise Unreadable("holds no risk of this version") from error
 
 
 def encode_network_event(event: NetworkEvent) -> bytes:

@@ -3,6 +3,7 @@
 A step for an item of the leading region itself is done here in the same transaction, without the border.
 """
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -38,6 +39,7 @@ from region_node.tickets.followed import known_request
 
 ORDER_TIMER = "joint-order"  # the order must be looked at: a limit is near, or the survey is over
 
+_log = logging.getLogger(__name__)
 _NOTHING = JointOrderState.JOINT_ORDER_STATE_UNSPECIFIED
 
 
@@ -100,11 +102,14 @@ def hear(tx: Transaction, context: RegionContext, joint_order_id: str, told: Joi
     row = ORDER_RECORDS.find(tx, joint_order_id)
     if row is None:
         return
-    is_notable = saga.is_notable(row.order, told)
+    before, is_recalled = row.order.state, saga.recall(row.order, told, now)
+    if is_recalled:
+        _log.warning("%s has committed %s, which is unknown here: it is decided again", told.region, joint_order_id)
+    is_notable = is_recalled or saga.is_notable(row.order, told)
     if not saga.take_report(row.order, told):
         return
     if is_notable:
-        _proceed(tx, context, row, now, before=row.order.state)
+        _proceed(tx, context, row, now, before=before)
     else:
         update_joint_order(tx, row.order, now)
 

@@ -7,14 +7,14 @@ from gateway.api.region.v1.joint_order_envelopes_pb2 import JointCommand, JointR
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, reason_name
+from gateway.errors import Refused, lasting, reason_name
 from gateway.process import failpoints
 from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp
 from region_node.business.joint import items, leading, saga, working
-from region_node.business.joint.rows import JOINT, ORDER_RECORDS, facts
+from region_node.business.joint.rows import ITEM_RECORDS, JOINT, ORDER_RECORDS, facts, item_key
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received, refusal_of
 from region_node.tickets import border
@@ -57,7 +57,10 @@ class JointEnvelopes:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         item = self._own_item(order, command.item_id)
         begin = command.begin_time if command.verb == saga.BEGIN else None
-        done = items.obey(tx, order, item, command.verb, begin, now, content.traceparent)
+        try:
+            done = items.obey(tx, order, item, command.verb, begin, now, content.traceparent)
+        except Refused as refused:
+            return _refused(tx, command, refused)
         if command.verb == saga.RESERVE:
             working.adopt(tx, self._context, order, now, content.traceparent)
         failpoints.reach("joint-commanded.before-commit")
@@ -73,9 +76,12 @@ class JointEnvelopes:
         border.require_plausible(order.create_time, now)
         if not order.HasField("hold_until_time") or from_timestamp(order.hold_until_time) > now + _LONGEST_HOLD:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a reservation without an end")
-        if ORDER_RECORDS.is_known(tx, order.id) and ORDER_RECORDS.read(tx, order.id) is None:
-            raise Refused(Reason.REASON_JOINT_ORDER_NOT_FOUND, order=order.id)
-        return order
+        if not ORDER_RECORDS.is_known(tx, order.id):
+            return order
+        known = ORDER_RECORDS.require(tx, order.id).order
+        if known.create_time != order.create_time:
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it was taken in at another time")
+        return JOINT.merged(known, order)
 
     def _own_item(self, order: JointOrder, item_id: str) -> JointItem:
         """The item of this region. Raises Refused with JOINT_ITEM_NOT_FOUND."""
@@ -89,10 +95,10 @@ class JointEnvelopes:
     ) -> None:
         failpoints.reach("joint-answered.before-commit")
         command = parse(JointCommand, content.payload)
+        if receipt.result:
+            told = parse(JointReport, receipt.result).item
+            self._hear(tx, content.subject, told, content.destination, now)
         if receipt.outcome == Outcome.OUTCOME_ACCEPTED:
-            if receipt.result:
-                told = parse(JointReport, receipt.result).item
-                self._hear(tx, content.subject, told, content.destination, now)
             return
         refused = refusal_of(receipt)
         if command.verb == saga.RESERVE:
@@ -128,6 +134,16 @@ class JointEnvelopes:
     def _require_own_customer(self, told: JointOrder) -> None:
         """This region may begin to follow a joint order as the home of its number. Raises Refused."""
         border.require_own_customer(self._context, facts(told), lambda: told.leader_region)
+
+
+def _refused(tx: Transaction, command: JointCommand, refused: Refused) -> Answer:
+    """The refusal of a step with the unchanged item, which tells a restored leading region of its lost decision."""
+    known = ITEM_RECORDS.read(tx, item_key(command.joint_order_id, command.item_id))
+    if known is None:
+        raise refused
+    last = lasting(refused)
+    result = JointReport(joint_order_id=command.joint_order_id, item=known).SerializeToString()
+    return Answer(Outcome.OUTCOME_REFUSED, result=result, reason=last.reason, parameters=last.parameters)
 
 
 def _nothing(tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:

@@ -31,6 +31,7 @@ TRANSITIONS: Mapping[JointItemState.ValueType, frozenset[JointItemState.ValueTyp
     ACKNOWLEDGED: frozenset({SURVEYING, REFUSED}),
     SURVEYING: frozenset({RESERVED, REFUSED, RELEASED, EXPIRED}),
     RESERVED: frozenset({RELEASED, EXPIRED, COMMITTED, IN_PROGRESS}),
+    RELEASED: frozenset({HELD}),
     EXPIRED: frozenset({RELEASED, HELD}),
     HELD: frozenset({COMMITTED, IN_PROGRESS}),
     COMMITTED: frozenset({IN_PROGRESS}),
@@ -41,12 +42,13 @@ RESERVING = frozenset({SURVEYING, RESERVED})
 
 REASON_LIMIT = 256  # characters
 _COMMITTED = frozenset({COMMITTED, IN_PROGRESS, HELD, COMPLETED})
+_ENDED_EARLY = frozenset({RELEASED, EXPIRED})
 _BEFORE = frozenset({SURVEYING, RESERVED, EXPIRED})
 _PLAUSIBLE: Mapping[JointVerb.ValueType, frozenset[JointItemState.ValueType]] = {
     JointVerb.JOINT_VERB_RESERVE: _BEFORE | {REFUSED},
     JointVerb.JOINT_VERB_RELEASE: _BEFORE | {REFUSED, RELEASED},
-    JointVerb.JOINT_VERB_COMMIT: frozenset({RESERVED, EXPIRED, COMMITTED, HELD}),
-    JointVerb.JOINT_VERB_BEGIN: frozenset({RESERVED, EXPIRED}) | _COMMITTED,
+    JointVerb.JOINT_VERB_COMMIT: _ENDED_EARLY | {RESERVED, COMMITTED, HELD},
+    JointVerb.JOINT_VERB_BEGIN: _ENDED_EARLY | {RESERVED} | _COMMITTED,
 }
 
 
@@ -59,6 +61,11 @@ def state_name(state: JointItemState.ValueType) -> str:
 def next_milestone(item: JointItem) -> JointMilestone | None:
     """The first milestone that is not reached."""
     return next((each for each in item.milestones if not each.HasField("reach_time")), None)
+
+
+def is_committed(item: JointItem) -> bool:
+    """Whether the region of an item has made its reservation permanent."""
+    return item.state in _COMMITTED and any(each.HasField("reach_time") for each in item.milestones[:1])
 
 
 def is_plausible(known: JointItem, told: JointItem) -> bool:
@@ -100,7 +107,7 @@ def survey(item: JointItem, hold_until: datetime, now: datetime) -> None:
 def commit(item: JointItem, begin: Timestamp | None, now: datetime) -> bool:
     """Makes the reservation permanent, and begins the work where `begin` is given; returns whether that is news.
 
-    Raises Refused with ENVELOPE_INVALID for an item that was never reserved, or was released.
+    An item whose reservation has ended is held. Raises Refused with ENVELOPE_INVALID for one that was never reserved.
     """
     is_new_begin = begin is not None and not item.HasField("begin_time")
     if item.state in _COMMITTED and not is_new_begin:
@@ -110,7 +117,7 @@ def commit(item: JointItem, begin: Timestamp | None, now: datetime) -> bool:
     match item.state:
         case JointItemState.JOINT_ITEM_STATE_RESERVED | JointItemState.JOINT_ITEM_STATE_COMMITTED:
             _enter(item, IN_PROGRESS if item.HasField("begin_time") else COMMITTED, now)
-        case JointItemState.JOINT_ITEM_STATE_EXPIRED if item.milestones[0].HasField("reach_time"):
+        case state if state in _ENDED_EARLY and item.milestones[0].HasField("reach_time"):
             _enter(item, HELD, now)
         case JointItemState.JOINT_ITEM_STATE_HELD:
             _note(item, now)

@@ -43,7 +43,7 @@ BEGIN = JointVerb.JOINT_VERB_BEGIN
 
 TRANSITIONS: Mapping[JointOrderState.ValueType, frozenset[JointOrderState.ValueType]] = {
     SURVEYING: frozenset({RELEASING, IN_PROGRESS}),
-    RELEASING: frozenset({FAILED, CANCELLED}),
+    RELEASING: frozenset({FAILED, CANCELLED, IN_PROGRESS}),
     IN_PROGRESS: frozenset({COMPLETED, PARTIAL}),
 }
 FINAL = frozenset({COMPLETED, PARTIAL, FAILED, CANCELLED})
@@ -54,7 +54,7 @@ _RELIES_ON = JointRelationKind.JOINT_RELATION_KIND_RELIES_ON
 _REPLACED_BY = JointRelationKind.JOINT_RELATION_KIND_REPLACED_BY
 _TEST = JointMilestoneKind.JOINT_MILESTONE_KIND_TEST
 _GONE = frozenset({rules.REFUSED, rules.RELEASED, rules.EXPIRED})
-_ENDED = frozenset({rules.REFUSED, rules.RELEASED, rules.COMPLETED})
+_LOST_VERSIONS = 1000  # more than an order has, so that no version is told twice with different content
 _RECEIPTS = frozenset({rules.SURVEYING, rules.COMMITTED, rules.IN_PROGRESS})
 _FROM = "an order does not go from {} to {}"
 
@@ -103,16 +103,40 @@ def take_report(order: JointOrder, told: JointItem) -> bool:
     item = item_of(order, told.id)
     if item is None or told.region != item.region or told.version <= item.version:
         return False
-    if item.state in _ENDED or not rules.is_plausible(item, told):
+    if _has_ended(item) or not rules.is_plausible(item, told):
         return False
     rules.adopt(item, told)
+    return True
+
+
+def recall(order: JointOrder, told: JointItem, now: datetime) -> bool:
+    """Decides as before a loss of data; returns whether there was one.
+
+    A region commits an item only where this region has decided so. Its report of a commitment that is unknown here, of
+    an order that has not ended, proves that this region was restored from a backup of before that decision.
+    """
+    item = item_of(order, told.id)
+    if item is None or told.region != item.region or told.version <= item.version or is_final(order):
+        return False
+    if item.decision == COMMIT or not rules.is_committed(told):
+        return False
+    reserved = {told.id, *(each.id for each in order.items if each.state == rules.RESERVED)}
+    chosen = {told.id, *_closed(order, reserved)} if order.partial_allowed else {each.id for each in order.items}
+    chosen |= {each.id for each in order.items if each.decision == COMMIT}
+    for each in order.items:
+        if each.id in chosen and each.decision != COMMIT:
+            each.requested = JointVerb.JOINT_VERB_COMMIT if each.id == told.id else RESERVE
+    order.version += _LOST_VERSIONS
+    _decide(order, chosen, now)
     return True
 
 
 def is_notable(order: JointOrder, told: JointItem) -> bool:
     """Whether a report can bring the order on: by a milestone or an end. Others are only the receipt of a step."""
     item = item_of(order, told.id)
-    return told.state not in _RECEIPTS or (item is not None and _reached(told) > _reached(item))
+    if item is None or told.state not in _RECEIPTS or item.state == rules.HELD:
+        return True
+    return _reached(told) > _reached(item)
 
 
 def take_refusal(order: JointOrder, item_id: str, refused: Refused, now: datetime) -> bool:
@@ -238,7 +262,9 @@ def _decide(order: JointOrder, chosen: Collection[str], now: datetime) -> None:
     for item in order.items:
         item.decision = COMMIT if item.id in chosen else RELEASE
     order.decide_time.CopyFrom(to_timestamp(now))
-    _enter(order, IN_PROGRESS if chosen else RELEASING)
+    state = IN_PROGRESS if chosen else RELEASING
+    if order.state != state:
+        _enter(order, state)
 
 
 def _end(order: JointOrder, now: datetime) -> None:
@@ -263,6 +289,12 @@ def _is_done(order: JointOrder, now: datetime) -> bool:
     return all(
         item.state == rules.COMPLETED if item.decision == COMMIT else over or not _holds(item) for item in order.items
     )
+
+
+def _has_ended(item: JointItem) -> bool:
+    """Whether nothing more can happen to an item. A commitment holds one again whose reservation has ended."""
+    gone = (rules.REFUSED, rules.RELEASED)
+    return item.state == rules.COMPLETED or (item.decision != COMMIT and item.state in gone)
 
 
 def _holds(item: JointItem) -> bool:
@@ -305,13 +337,17 @@ def _is_awaited(order: JointOrder, item: JointItem) -> bool:
     """Whether the region of an item has to reach its next milestone now."""
     if order.state == SURVEYING:
         return item.state in (rules.ACKNOWLEDGED, rules.SURVEYING)
-    return item.decision == COMMIT and item.requested == BEGIN and item.state != rules.COMPLETED
+    is_at_work = item.requested == BEGIN and item.state != rules.COMPLETED
+    return item.decision == COMMIT and (is_at_work or item.state == rules.HELD)
 
 
 def _awaited(order: JointOrder, item: JointItem) -> JointAwaiting | None:
     if _is_awaited(order, item):
         milestone = rules.next_milestone(item)
-        return None if milestone is None else _awaiting(item, _since(order, item), milestone.due_time, milestone.kind)
+        if milestone is None:
+            return None
+        due = milestone.due_time if milestone.HasField("due_time") else None
+        return _awaiting(item, _since(order, item), due, milestone.kind)
     if _holds(item):
         return _awaiting(item, order.decide_time, order.hold_until_time)
     return None
@@ -320,7 +356,7 @@ def _awaited(order: JointOrder, item: JointItem) -> JointAwaiting | None:
 def _awaiting(
     item: JointItem,
     since: Timestamp,
-    due: Timestamp,
+    due: Timestamp | None,
     milestone: JointMilestoneKind.ValueType = JointMilestoneKind.JOINT_MILESTONE_KIND_UNSPECIFIED,
 ) -> JointAwaiting:
     return JointAwaiting(region=item.region, item_id=item.id, milestone=milestone, since_time=since, due_time=due)

@@ -210,7 +210,7 @@ def review(
         business = context.node.federation.business(order.request.business)
         due = now + business.answer_within.ToTimedelta()
         order.documents_requested[:] = documents
-        rules.enter(order, rules.PENDING, now=now, region=context.node.region, reason="review returned")
+        rules.enter(order, rules.PENDING, now=now, region=context.node.region, reason=rules.RETURNED)
         rules.wait_for(order, Party.PARTY_ORIGIN_REGION, "supplement", now=now, due=due)
         set_timer(tx, f"{ANSWER_TIMER}/{order.id}", kind=ANSWER_TIMER, subject=order.id, due=due)
     else:

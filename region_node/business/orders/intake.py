@@ -112,9 +112,7 @@ def submit(
     checked = check(context, request, now)
     order = _new_order(context, caller, request, checked, now)
     failpoints.reach("S3.before-commit")
-    if checked.owner == context.node.region:
-        _decide_here(tx, context, order, caller.traceparent, now)
-    else:
+    if checked.owner != context.node.region or not _decide_here(tx, context, order, caller.traceparent, now):
         book_intake(tx, context, order, now)
         _send_or_hold(tx, context, order, caller.traceparent, now)
         insert_order(tx, OrderRow(order, caller.traceparent), now, promised=promised_date(order))
@@ -210,13 +208,17 @@ def _begins(context: OrderContext, business: Business, checked: Checked, now: da
     return now
 
 
-def _decide_here(tx: Transaction, context: OrderContext, order: Order, traceparent: str, now: datetime) -> None:
-    """The customer is this region's own."""
+def _decide_here(tx: Transaction, context: OrderContext, order: Order, traceparent: str, now: datetime) -> bool:
+    """Decides an order of this region's own customer; False, with the home, for one who has just moved away."""
     try:
         home.decide(tx, context, order, now)
+    except Moved as moved:
+        order.home_region = moved.region
+        return False
     except Refused as refused:
         home.refuse(context, order, lasting(refused), now)
     insert_order(tx, OrderRow(order, traceparent), now, promised=promised_date(order))
+    return True
 
 
 def _decide_taken_in(tx: Transaction, context: OrderContext, row: OrderRow, now: datetime) -> None:

@@ -6,6 +6,7 @@ The origin region is the origin of an order, the home region of its customer own
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -66,7 +67,16 @@ ORDER_RECORDS = Records(
     key="order_id",
     dated="create_time",
     fixed=("order_id", "origin_region", "operator", "business", "number", "create_time", "is_sealed"),
-    changing=("home_region", "state", "version", "awaiting", "due_time"),
+    changing=(
+        "home_region",
+        "state",
+        "version",
+        "awaiting",
+        "due_time",
+        "completion_time",
+        "is_late",
+        "is_returned",
+    ),
     message=Order,
     row=OrderRow,
     subject=order_subject,
@@ -138,6 +148,32 @@ def update_order(tx: Transaction, order: Order, now: datetime) -> None:
     if order.state == COMPLETED and before["state"] != COMPLETED:
         note_completed(tx, order, now)
     _note_event(tx, order, now)
+
+
+class CompletedOrder(NamedTuple):
+    """The plain columns of a completed order."""
+
+    order_id: str
+    business: str
+    completion_time: int
+
+
+def completed_page(tx: Transaction, home: str, end: int, after: tuple[int, str], limit: int) -> list[CompletedOrder]:
+    """At most `limit` orders of a home region, completed before `end`, in order, without those of erased customers.
+
+    Times in microseconds. `after` is the completion and the id of the previous page's last one.
+    """
+    return tx.all(
+        CompletedOrder,
+        "SELECT order_id, business, completion_time FROM orders WHERE home_region = :home AND erased = 0"
+        " AND completion_time >= :time AND completion_time < :end AND (completion_time, order_id) > (:time, :name)"
+        " ORDER BY completion_time, order_id LIMIT :limit",
+        home=home,
+        time=after[0],
+        name=after[1],
+        end=end,
+        limit=limit,
+    )
 
 
 @prints_masked(number=masked_number)
@@ -212,6 +248,19 @@ def _changing(order: Order) -> dict[str, Value]:
         "state": order.state,
         "version": order.version,
         "awaiting": order.awaiting.party,
+        **_completion(order),
+    }
+
+
+def _completion(order: Order) -> dict[str, Value]:
+    """The columns that only a completed order has."""
+    if order.state != COMPLETED or not order.HasField("completion_time"):
+        return dict.fromkeys(("completion_time", "is_late", "is_returned"))
+    completed, promised = from_timestamp(order.completion_time), from_timestamp(order.expected_completion_time)
+    return {
+        "completion_time": to_microseconds(completed),
+        "is_late": int(completed > promised),
+        "is_returned": int(any(change.reason == rules.RETURNED for change in order.state_changes)),
     }
 
 

@@ -36,6 +36,8 @@ PENDING = OrderState.ORDER_STATE_PENDING
 HELD = OrderState.ORDER_STATE_HELD
 IN_PROGRESS = OrderState.ORDER_STATE_IN_PROGRESS
 CANCELLED = OrderState.ORDER_STATE_CANCELLED
+RETURNED = "review returned"
+"""The reason of a state change by which a review returns an order."""
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 FAILED = OrderState.ORDER_STATE_FAILED
 PARTIAL = OrderState.ORDER_STATE_PARTIAL

@@ -36,7 +36,7 @@ _ENTRIES = """
     SELECT o.order_id, o.state, CASE WHEN e.account = :payable THEN e.amount ELSE -e.amount END, e.currency
     FROM orders AS o LEFT JOIN ledger_entries AS e ON e.posting_id >= o.order_id || '#'
         AND e.posting_id < o.order_id || '$' AND e.account || '' IN (:payable, :receivable)
-    WHERE o.create_time >= :start AND o.create_time < :end AND o.erased = 0
+    WHERE o.create_time >= :start AND o.create_time < :end AND o.erased <= :with_erased
         AND ((o.origin_region = :here AND o.home_region = :there)
             OR (o.origin_region = :there AND o.home_region = :here))
         AND (CASE WHEN o.business = :remedy THEN 1 ELSE 0 END) = :is_remedy"""
@@ -51,7 +51,10 @@ class _Entry(NamedTuple):
     currency: str | None
 
 
-def _records(tx: Transaction, wanted: Wanted, *, is_remedy: bool) -> Sequence[Record]:
+def records_of_orders(
+    tx: Transaction, wanted: Wanted, *, is_remedy: bool, with_erased: bool = False
+) -> Sequence[Record]:
+    """The orders of two regions, or those of money for complaints, with what the origin owes the home region."""
     entries = tx.all(
         _Entry,
         _ENTRIES,
@@ -63,6 +66,7 @@ def _records(tx: Transaction, wanted: Wanted, *, is_remedy: bool) -> Sequence[Re
         receivable=receivable(wanted.there),
         remedy=_REMEDY,
         is_remedy=int(is_remedy),
+        with_erased=int(with_erased),
     )
     found: dict[str, Record] = {}
     for each in entries:
@@ -78,6 +82,10 @@ def _unbooked(entry: _Entry) -> Record:
     state = OrderState.ValueType(entry.state)
     standing = SETTLED if state == rules.COMPLETED else ENDED if state in rules.FINAL else OPEN
     return Record(entry.order_id, standing, rules.state_name(state))
+
+
+def _is_erased(tx: Transaction, order_id: str) -> bool:
+    return tx.first(int, "SELECT 1 FROM orders WHERE order_id = :id AND erased = 1", id=order_id) is not None
 
 
 def _send_again(tx: Transaction, context: RegionContext, act: Act, now: datetime) -> None:
@@ -128,7 +136,8 @@ def _impossible(context: RegionContext, act: Act) -> Refused:
 
 
 _REPAIRS = {RepairAct.REPAIR_ACT_SEND_AGAIN: _send_again, RepairAct.REPAIR_ACT_CORRECT: _correct}
-SETTLED_ORDERS = SettledKind("order", partial(_records, is_remedy=False), order_subject, _REPAIRS)
+_orders, _remedies = (partial(records_of_orders, is_remedy=each) for each in (False, True))
+SETTLED_ORDERS = SettledKind("order", _orders, order_subject, _REPAIRS, _is_erased)
 """Completed orders, but those of money for complaints."""
-SETTLED_REMEDIES = SettledKind("remedy", partial(_records, is_remedy=True), order_subject, _REPAIRS)
+SETTLED_REMEDIES = SettledKind("remedy", _remedies, order_subject, _REPAIRS, _is_erased)
 """Money for complaints, which the owner region of a complaint orders from the home region."""

@@ -123,6 +123,8 @@ def records_answered(
     # A record outside of its bucket would be a difference that no later comparison finds again, and closes.
     placed = [each for each in theirs if rules.bucket_of(each.serial, len(buckets)) in told.buckets]
     for pair in rules.differences(ours, placed):
+        if pair.here is None and kind.is_erased(tx, pair.serial):
+            continue  # the erasure is on its way to the other region
         keep_difference(tx, kind, region, question.day, pair, started, now, late)
     if asked.first_bucket < told.next_bucket < len(buckets):
         following = ReconciliationQuestion()

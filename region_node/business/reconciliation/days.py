@@ -33,6 +33,13 @@ def wanted(context: RegionContext, region: str, day: date) -> Wanted:
     return Wanted(context.region, region, *rules.span_of(day, _cut_off(context), _zone(context, region)))
 
 
+def wanted_month(context: RegionContext, region: str, month: str) -> Wanted:
+    """The records of the business days of a month, `YYYY-MM`, that this region shares with another."""
+    first = date.fromisoformat(f"{month}-01")
+    last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    return wanted(context, region, first)._replace(end=wanted(context, region, last).end)
+
+
 def nights(context: RegionContext) -> int:
     """How many nights each day is compared at least."""
     return context.federation.figure(_NIGHTS, ())

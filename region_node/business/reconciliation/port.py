@@ -43,6 +43,8 @@ class SettledKind:
     subject: Callable[[str], str]
     """The subject whose key seals a record with a serial, and what is stored of a difference about it."""
     repairs: Repairs = field(default_factory=dict)
+    is_erased: Callable[[Transaction, str], bool] = lambda tx, serial: False
+    """Whether this region has erased the customer of a serial: nothing is stored of it any more."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ So no person repairs alone. The act is a normal one of its kind, in the transact
 from datetime import datetime, timedelta
 
 from gateway.api.region.v1.reconciliation_envelopes_pb2 import RepairDecided, RepairProposed
-from gateway.api.region.v1.reconciliation_pb2 import Difference, ReconciledRecord, Repair, RepairAct, RepairState
+from gateway.api.region.v1.reconciliation_pb2 import Difference, Repair, RepairAct, RepairState
 from gateway.api.region.v1.reconciliation_service_pb2 import ProposeRepairRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -47,13 +47,13 @@ def propose(
 ) -> Repair:
     """Proposes the repair of an open difference to the other region.
 
-    Raises Refused with DIFFERENCE_NOT_FOUND, REPAIR_IMPOSSIBLE for an act that the kind does not have, and
-    REPAIR_STATE_FORBIDS beside another repair.
+    Raises Refused with DIFFERENCE_NOT_FOUND, REPAIR_STATE_FORBIDS beside another repair, and REPAIR_IMPOSSIBLE: for an
+    act that the kind does not have, a record that one region lacks, and a correction while its money is on the way.
     """
     region = context.node.region
     difference = require_open(tx, context.kinds, asked.region, asked.record_kind, asked.serial)
-    is_known = asked.act in context.kinds[asked.record_kind].repairs
-    if not is_known or asked.acting_region not in (region, asked.region):
+    is_known = asked.act in context.kinds[asked.record_kind].repairs and asked.acting_region in (region, asked.region)
+    if not is_known or not _is_repairable(difference, asked.act):
         raise Refused(Reason.REASON_REPAIR_IMPOSSIBLE, region=asked.acting_region, serial=asked.serial)
     _require_alone(tx, context, asked.record_kind, asked.serial, from_timestamp(difference.seen_time))
     repair = Repair(
@@ -154,22 +154,19 @@ def _act(tx: Transaction, context: Reconciliation, repair: Repair, there: str, n
     audit.append(tx, now=now, actor=actor, action="Repair", subject=repair.serial, detail=detail)
 
 
+def _is_repairable(difference: Difference, act: RepairAct.ValueType) -> bool:
+    """Whether both regions have the record; a correction of an open one would be one too many once it settles."""
+    has_both = difference.HasField("here") and difference.HasField("there")
+    is_open = rules.OPEN in (difference.here.standing, difference.there.standing)
+    return has_both and not (act == RepairAct.REPAIR_ACT_CORRECT and is_open)
+
+
 def _amount(difference: Difference, asked: ProposeRepairRequest, *, acting_here: bool) -> Money | None:
     if asked.act != RepairAct.REPAIR_ACT_CORRECT:
         return None
-    here, there = (
-        record_of(each) if is_set else None
-        for each, is_set in (
-            (difference.here, difference.HasField("here")),
-            (difference.there, difference.HasField("there")),
-        )
-    )
-    currency = _currency(difference.here) or _currency(difference.there)
+    here, there = record_of(difference.here), record_of(difference.there)
+    currency = here.currency or there.currency
     return Money(minor_units=rules.correction(here, there, acting_here=acting_here), currency=currency)
-
-
-def _currency(record: ReconciledRecord) -> str:
-    return record.amount.currency
 
 
 def _tell_state(tx: Transaction, context: Reconciliation, repair: Repair, region: str, now: datetime) -> None:

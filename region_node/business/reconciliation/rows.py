@@ -96,6 +96,19 @@ def list_days(tx: Transaction, region: str, from_day: str, before: str, limit: i
     )
 
 
+def compared_in(tx: Transaction, month: str) -> tuple[int, int]:
+    """The records of this region compared on the days of a month, `YYYY-MM`, and the differences found on them."""
+    within = "WHERE day >= :first AND day <= :last"
+    found = tx.first(
+        lambda records, differences: (records, differences),
+        f"SELECT (SELECT COALESCE(CAST(SUM(records_here) AS BIGINT), 0) FROM reconciled_days {within}),"  # noqa: S608
+        f" (SELECT COUNT(*) FROM reconciliation_differences {within})",
+        first=f"{month}-01",
+        last=f"{month}-31",
+    )
+    return found or (0, 0)
+
+
 def day_key(day: ReconciledDay) -> str:
     """The place of a day in the list."""
     return f"{day.day} {day.region}"
@@ -110,19 +123,18 @@ def keep_difference(
     seen: datetime,
     now: datetime,
     late: timedelta,
-) -> DifferenceKind.ValueType:
-    """Stores a difference that the comparison started at `seen` has found; returns its kind."""
+) -> None:
+    """Stores a difference that the comparison started at `seen` has found."""
     known = tx.find(_DIFFERENCES, region, kind.name, pair.serial)
     is_open = known is not None and known.closed_time is None
     found = known.found_time if known is not None and is_open else to_microseconds(now)
-    difference = named(pair, from_microseconds(found), now, late)
     copies = Difference(here=told_record(pair.here), there=told_record(pair.there))
     row = _DifferenceRow(
         region=region,
         record_kind=kind.name,
         serial=pair.serial,
         day=day,
-        kind=difference,
+        kind=named(pair, from_microseconds(found), now, late),
         found_time=found,
         seen_time=to_microseconds(seen),
         closed_time=None,
@@ -131,7 +143,6 @@ def keep_difference(
     )
     body = vault.seal(tx, kind.subject(pair.serial), _place(row), copies.SerializeToString())
     tx.keep(_DIFFERENCES, row._replace(body=body))
-    return difference
 
 
 def close_unseen(tx: Transaction, region: str, day: str, record_kind: str, seen: datetime, now: datetime) -> int:
@@ -155,6 +166,12 @@ def require_open(
     if row is None or row.closed_time is not None or record_kind not in kinds:
         raise Refused(Reason.REASON_DIFFERENCE_NOT_FOUND, serial=serial)
     return _opened(tx, kinds, [row])[0]
+
+
+def open_serials(tx: Transaction, region: str) -> set[str]:
+    """The serials with an open difference from another region."""
+    sql = "SELECT serial FROM reconciliation_differences WHERE region = :region AND closed_time IS NULL"
+    return set(tx.all(str, sql, region=region))
 
 
 def note_repair(tx: Transaction, region: str, record_kind: str, serial: str, repair_id: str) -> None:

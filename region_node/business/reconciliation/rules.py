@@ -144,10 +144,9 @@ def days_to_compare(today: date, nights: int, unsettled: Collection[date]) -> li
     return sorted(recent | {each for each in unsettled if each < today})
 
 
-def correction(here: Record | None, there: Record | None, *, acting_here: bool) -> int:
+def correction(here: Record, there: Record, *, acting_here: bool) -> int:
     """The amount by which the acting region's copy falls short of the other's, in minor units."""
-    ours, theirs = (each.amount if each is not None else 0 for each in (here, there))
-    return theirs - ours if acting_here else ours - theirs
+    return there.amount - here.amount if acting_here else here.amount - there.amount
 
 
 def counted(records: Iterable[Record]) -> Mapping[RecordStanding.ValueType, int]:

@@ -1,7 +1,5 @@
 """ReconciliationService: gRPC for compared days, differences and repairs."""
 
-import hashlib
-from collections.abc import Callable
 from datetime import datetime
 
 import grpc
@@ -12,8 +10,6 @@ from gateway.api.region.v1.reconciliation_service_pb2_grpc import Reconciliation
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import Refused
-from gateway.process.tracing import current_traceparent
-from gateway.rpc.calls import current_call
 from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_timestamp
@@ -23,13 +19,11 @@ from region_node.business.reconciliation.port import Reconciliation
 from region_node.business.reconciliation.repair_rows import list_repairs, require_repair
 from region_node.business.reconciliation.rows import day_key, difference_key, list_days, list_differences
 from region_node.requests.auditing import audited_call
-from region_node.requests.caller import Caller, done_before, note
-from region_node.requests.checks import require_length, require_request_id
-from region_node.requests.rows import insert_request
+from region_node.requests.caller import Caller
+from region_node.requests.checks import require_length
+from region_node.requests.deciding import StaffDecisions
 
 _DAYS, _DIFFERENCES, _REPAIRS = "reconciled days", "differences", "repairs"
-Decide = Callable[[Transaction, Caller, datetime], Repair]
-"""A transaction's decision about a repair, by a member of staff, at a time."""
 
 
 class ReconciliationService(ReconciliationServiceServicer):
@@ -39,6 +33,7 @@ class ReconciliationService(ReconciliationServiceServicer):
         self._context = context
         self._store = store
         self._clock = clock
+        self._decisions = StaffDecisions(store, clock)
 
     async def ListReconciledDays(
         self,
@@ -99,8 +94,7 @@ class ReconciliationService(ReconciliationServiceServicer):
             repair_id, staff_id = caller.subject(self._context.node.region), caller.identity.name
             return repairs.propose(tx, self._context, repair_id, staff_id, request, now)
 
-        content = request.SerializeToString(deterministic=True)
-        repair = await self._decide(request.request_id, content, "ProposeRepair", propose)
+        repair = await self._decisions.once(request.request_id, request, "ProposeRepair", propose, self._known)
         return api.ProposeRepairResponse(repair=repair)
 
     async def DecideRepair(
@@ -114,8 +108,7 @@ class ReconciliationService(ReconciliationServiceServicer):
             staff_id = caller.identity.name
             return repairs.decide(tx, self._context, request.repair_id, staff_id, now, confirmed=request.confirmed)
 
-        content = request.SerializeToString(deterministic=True)
-        repair = await self._decide(request.request_id, content, "DecideRepair", decide)
+        repair = await self._decisions.once(request.request_id, request, "DecideRepair", decide, self._known)
         return api.DecideRepairResponse(repair=repair)
 
     async def ListRepairs(
@@ -133,27 +126,11 @@ class ReconciliationService(ReconciliationServiceServicer):
             return found
 
         found = await self._store.write(read)
-        page, token = first_page(
-            _REPAIRS, found, size, lambda each: dated_key(from_timestamp(each.create_time), each.id)
-        )
+        page, token = first_page(_REPAIRS, found, size, _key)
         return api.ListRepairsResponse(repairs=page, next_page_token=token)
 
-    async def _decide(self, request_id: str, content: bytes, action: str, decide: Decide) -> Repair:
-        """Executes a staff member's request once; a repeated request returns the repair in its current state."""
-        require_request_id(request_id)
-        caller = Caller(current_call().identity, request_id, current_traceparent())
-        key, now = caller.key(hashlib.sha256(action.encode()).digest() + content), self._clock.now()
-
-        def once(tx: Transaction) -> Repair:
-            known = done_before(tx, key)
-            if known is not None:
-                return require_repair(tx, self._context.kinds, known)
-            done = decide(tx, caller, now)
-            insert_request(tx, key, done.id, settled=True, now=now)
-            note(tx, caller, action, done.id, now)
-            return done
-
-        return await self._store.write(once)
+    def _known(self, tx: Transaction, repair_id: str) -> Repair:
+        return require_repair(tx, self._context.kinds, repair_id)
 
 
 def _key(repair: Repair) -> str:

@@ -5,11 +5,14 @@ runs from filing to the valid resolution. The time includes weekends and waiting
 experienced them. Its own deadline, which may have moved, decides whether that was in time.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import tzinfo
 
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintCount
 from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.time.clock import from_microseconds
 from region_node.care.complaints import rules
 from region_node.care.complaints.figure_rows import Figures
 
@@ -31,10 +34,12 @@ class _Group:
     ratings: int = 0
     rating_sum: int = 0
     minutes: list[int] = field(default_factory=list)
+    days: Counter[int] = field(default_factory=Counter)
 
-    def take(self, each: Figures, now: int) -> None:
+    def take(self, each: Figures, now: int, zone: tzinfo) -> None:
         """Counts a complaint; `now` in microseconds."""
         self.complaints += 1
+        self.days[from_microseconds(each.create_time).astimezone(zone).day] += 1
         self.repeats += each.repeats > 0
         self.reopened += each.refusals > 0
         for level in range(min(each.level, LEVELS - 1) + 1):
@@ -53,16 +58,17 @@ class _Group:
 class Tally:
     """Counts complaints page by page."""
 
-    def __init__(self, now: int) -> None:
-        """`now` in microseconds: open complaints past their time then are late."""
+    def __init__(self, now: int, zone: tzinfo) -> None:
+        """`now` in microseconds: open complaints past their time then are late. Days are those of `zone`."""
         self._now = now
+        self._zone = zone
         self._groups: dict[tuple[str, str, str], _Group] = {}
 
     def take(self, page: Iterable[Figures]) -> None:
         """Some complaints more."""
         for each in page:
             key = (each.category, each.department_en, each.department_zh)
-            self._groups.setdefault(key, _Group()).take(each, self._now)
+            self._groups.setdefault(key, _Group()).take(each, self._now, self._zone)
 
     def counts(self) -> Sequence[ComplaintCount]:
         """The counts, by category and department."""
@@ -80,6 +86,7 @@ class Tally:
                 ratings=group.ratings,
                 rating_sum=group.rating_sum,
                 minutes=sorted(group.minutes),
+                days=[group.days[day] for day in range(1, max(group.days) + 1)],
             )
             for (category, english, chinese), group in sorted(self._groups.items())
         ]

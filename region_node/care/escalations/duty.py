@@ -12,7 +12,11 @@ def with_duty(raised: RaisedComplaint, body: Body, now: datetime) -> RaisedCompl
     told.CopyFrom(raised)
     told.department.CopyFrom(body.department_named(raised.department.name))
     region = raised.owner_region or raised.region
-    duty = body.lead_on_duty(level_matter(raised.level), region, told.department.code, now)
+    department = told.department.code
+    # A configuration of an earlier release has no row for the matters of issues and loans.
+    duty = body.lead_on_duty(raised.matter, region, department, now) or body.lead_on_duty(
+        level_matter(raised.level), region, department, now
+    )
     if duty is not None and duty.HasField("contact"):
         told.on_duty.CopyFrom(duty)
     return told

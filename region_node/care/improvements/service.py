@@ -1,7 +1,5 @@
 """ImprovementService: gRPC for the improvement actions."""
 
-import hashlib
-from collections.abc import Callable
 from datetime import datetime
 
 import grpc
@@ -10,8 +8,6 @@ from gateway.api.region.v1 import improvement_service_pb2 as api
 from gateway.api.region.v1.improvement_service_pb2 import ImprovementAction
 from gateway.api.region.v1.improvement_service_pb2_grpc import ImprovementServiceServicer
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.process.tracing import current_traceparent
-from gateway.rpc.calls import current_call
 from gateway.rpc.pages import decode_token, first_page, key_number, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
@@ -19,14 +15,12 @@ from region_node.care.complaints import rules
 from region_node.care.improvements import operations
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
-from region_node.requests.caller import Caller, done_before, note
-from region_node.requests.checks import require_length, require_request_id
-from region_node.requests.rows import insert_request
+from region_node.requests.caller import Caller
+from region_node.requests.checks import require_length
+from region_node.requests.deciding import StaffDecisions
 from region_node.tickets.improvements import list_actions, require_action
 
 _PAGE = "improvement actions"
-Decide = Callable[[Transaction, str, datetime], ImprovementAction]
-"""A transaction's decision about an action, by a member of staff, at a time."""
 
 
 class ImprovementService(ImprovementServiceServicer):
@@ -36,6 +30,7 @@ class ImprovementService(ImprovementServiceServicer):
         self._context = context
         self._store = store
         self._clock = clock
+        self._decisions = StaffDecisions(store, clock)
 
     async def AddImprovementAction(
         self,
@@ -45,12 +40,11 @@ class ImprovementService(ImprovementServiceServicer):
         """See the contract."""
         operations.require_form(request)
 
-        def add(tx: Transaction, staff_id: str, now: datetime) -> ImprovementAction:
-            return operations.add(tx, self._context, staff_id, request, now)
+        def add(tx: Transaction, caller: Caller, now: datetime) -> ImprovementAction:
+            return operations.add(tx, self._context, caller.identity.name, request, now)
 
-        content = request.SerializeToString(deterministic=True)
-        added = await self._decide(request.request_id, content, "AddImprovementAction", add)
-        return api.AddImprovementActionResponse(action=added)
+        added = await self._decisions.once(request.request_id, request, "AddImprovementAction", add, require_action)
+        return api.AddImprovementActionResponse(action=self._told(added))
 
     async def ListImprovementActions(
         self,
@@ -82,29 +76,22 @@ class ImprovementService(ImprovementServiceServicer):
         """See the contract."""
         require_length("outcome", request.outcome, rules.NOTE_LIMIT, required=True)
 
-        def finish(tx: Transaction, staff_id: str, now: datetime) -> ImprovementAction:
-            return operations.finish(tx, request.action_id, staff_id, request.outcome, now)
+        def finish(tx: Transaction, caller: Caller, now: datetime) -> ImprovementAction:
+            return operations.finish(tx, request.action_id, caller.identity.name, request.outcome, now)
 
-        content = request.SerializeToString(deterministic=True)
-        finished = await self._decide(request.request_id, content, "FinishImprovementAction", finish)
-        return api.FinishImprovementActionResponse(action=finished)
+        finished = await self._decisions.once(
+            request.request_id, request, "FinishImprovementAction", finish, require_action
+        )
+        return api.FinishImprovementActionResponse(action=self._told(finished))
 
-    async def _decide(self, request_id: str, content: bytes, action: str, decide: Decide) -> ImprovementAction:
-        """Executes a staff member's request once; a repeated request returns the action in its current state."""
-        require_request_id(request_id)
-        caller = Caller(current_call().identity, request_id, current_traceparent())
-        key, now = caller.key(hashlib.sha256(action.encode()).digest() + content), self._clock.now()
-
-        def once(tx: Transaction) -> ImprovementAction:
-            known = done_before(tx, key)
-            if known is not None:
-                return require_action(tx, known)
-            done = decide(tx, caller.identity.name, now)
-            insert_request(tx, key, done.id, settled=True, now=now)
-            note(tx, caller, action, done.id, now)
-            return done
-
-        return self._told(await self._store.write(once))
+    async def GetImprovementEffect(
+        self,
+        request: api.GetImprovementEffectRequest,
+        context: grpc.aio.ServicerContext[api.GetImprovementEffectRequest, api.GetImprovementEffectResponse],
+    ) -> api.GetImprovementEffectResponse:
+        """See the contract."""
+        now = self._clock.now()
+        return await self._store.read(lambda tx: operations.effect(tx, self._context, request.action_id, now))
 
     def _told(self, action: ImprovementAction) -> ImprovementAction:
         action.overdue = operations.is_overdue(action, operations.today(self._context, self._clock.now()))

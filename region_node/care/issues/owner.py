@@ -14,6 +14,7 @@ from gateway.api.region.v1.issue_service_pb2 import WorkOnIssueRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
+from gateway.federation.body import ISSUE_ESCALATED
 from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
@@ -139,6 +140,7 @@ def _tell_body(tx: Transaction, context: RegionContext, issue: Issue, known: int
                 id=f"{issue.id}/L{_LEVELS[index]}",
                 ticket_id=issue.id,
                 level=_LEVELS[index],
+                matter="" if index else ISSUE_ESCALATED,
                 trigger=each.trigger,
                 due_time=each.due_time if each.HasField("due_time") else None,
                 time=each.time,

@@ -101,10 +101,14 @@ class IssueEnvelopes:
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
     def _require_helper(self, told: Issue) -> None:
-        """This region may begin to follow an issue: as a helper, and never of its own. Raises Refused."""
-        region = self._context.region
-        if region not in told.helper_regions or told.origin_region == region:
+        """This region may begin to follow an issue: as a helper, and never of its own.
+
+        Its owner is the region that the request names, or the origin where that refused it. Raises Refused.
+        """
+        region, owners = self._context.region, (told.request.owner_region, told.origin_region)
+        if region not in told.helper_regions or told.origin_region == region or told.owner_region not in owners:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        rules.require_request(told.request, self._context.federation.region)
 
 
 def _nothing(tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:

@@ -2,10 +2,12 @@
 
 import click
 
+from gateway.api.federation.v1.quality_pb2 import ScorecardFigure
 from gateway.api.region.v1 import improvement_service_pb2 as api
 from gateway.api.region.v1.improvement_service_pb2 import ImprovementAction
 from gateway.api.region.v1.improvement_service_pb2_grpc import ImprovementServiceStub
 from gateway.cli.asking import limit_option
+from gateway.cli.option_words import option_words
 from gateway.cli.table import Table, TableColumn
 from gateway.wording.languages import translated
 from gateway.wording.terms import category_name, cause_name
@@ -73,6 +75,9 @@ def finish(asking: Asking, action_id: str, outcome: str) -> None:
     asking.tell(answer.action, _ACTIONS.show_one)
 
 
+_FIGURES = {figure: name for name, figure in option_words(ScorecardFigure.items()).items()}
+
+
 def _state(action: ImprovementAction) -> str:
     if action.ineffective:
         return translated("ineffective: {ticket_id}", ticket_id=action.last_repeat_ticket_id)
@@ -85,6 +90,7 @@ _ACTIONS = Table[ImprovementAction](
     TableColumn("action", lambda each: each.id),
     TableColumn("category", lambda each: category_name(each.category)),
     TableColumn("cause", lambda each: cause_name(each.cause_code)),
+    TableColumn("figure", lambda each: _FIGURES.get(each.figure, ""), only_wide=True),
     TableColumn("owner", lambda each: each.owner),
     TableColumn("due", lambda each: each.due_date),
     TableColumn("state", _state),

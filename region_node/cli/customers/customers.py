@@ -13,6 +13,7 @@ from region_node.cli.customers.contact import contact, set_contact
 from region_node.cli.customers.customer_file import CustomerFile
 from region_node.cli.customers.customer_import import customers_to_import
 from region_node.cli.customers.holds import hold, list_holds, release_hold
+from region_node.cli.customers.moves import cancel_move, confirm_move, list_moves, move
 from region_node.cli.customers.status import erase, release, restrict
 from region_node.cli.imports.column_map import ColumnMap
 from region_node.cli.imports.import_command import dry_run_option, map_option, opening, rejects_option, run_import
@@ -26,7 +27,9 @@ def customers() -> None:
     """Take over customers from a file, restrict them and erase them, or keep everything of one for an authority."""
 
 
-for _command in (contact, set_contact, erase, restrict, release, hold, release_hold, list_holds):
+_HOLDS = (hold, release_hold, list_holds)
+_MOVES = (move, confirm_move, cancel_move, list_moves)
+for _command in (contact, set_contact, erase, restrict, release, *_HOLDS, *_MOVES):
     customers.add_command(_command)
 
 

@@ -18,7 +18,7 @@ from gateway.cli.table import Table, TableColumn, show_timeline
 from gateway.time.clock import from_timestamp
 from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import region_name
-from gateway.wording.times import told_time
+from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word
 
 
@@ -55,7 +55,7 @@ _AWAITING = Table[JointAwaiting](
     TableColumn("item", lambda each: each.item_id),
     TableColumn("waits for", _awaited),
     TableColumn("since", lambda each: told_time(each.since_time)),
-    TableColumn("until", lambda each: told_time(each.due_time)),
+    TableColumn("until", lambda each: told_if_set(each.due_time)),
 )
 
 

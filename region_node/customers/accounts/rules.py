@@ -72,6 +72,7 @@ class EntryKind(Enum):
     )
     RENT_WAIVED = _Told("rent-waived", ("障碍期间月租减免", "Rent given back for a fault"))
     RECONCILED = _Told("reconciled", ("对账更正", "Correction after a reconciliation"))
+    MOVED_BALANCE = _Told("moved-balance", ("迁移余额", "Balance moved between regions"))
     REPAIR_PART = _Told("repair-part", ("维修配件费", "Part of a repair"))
 
     @classmethod

@@ -43,6 +43,7 @@ _PURPOSES: Mapping[str, Purpose] = {
     "joint": Purpose.DEMANDED,
     "complaint": Purpose.DEMANDED,
     "support": Purpose.DEMANDED,
+    "move": Purpose.DEMANDED,
     "contract-reminder": Purpose.SERVICE,
     "survey": Purpose.SURVEY,
 }

@@ -19,6 +19,7 @@ from gateway.values.names import name_of
 from region_node.customers.accounts import ledger
 from region_node.customers.contact_preferences import preferences_of, told_preferences
 from region_node.customers.disclosures.rows import DisclosureRow, note_disclosure
+from region_node.customers.moved_numbers import home_elsewhere
 from region_node.customers.rows import Line, find_customer, find_line
 from region_node.customers.sharing import rows
 from region_node.customers.sharing.forms import require_claimant, require_form
@@ -68,11 +69,9 @@ def find_own_line(tx: Transaction, context: RegionContext, number: str) -> Line 
     Raises Moved where the number plan names another region.
     """
     line = find_line(tx, number)
-    if line is None:
-        owner = context.federation.number_plan.home_of(number)
-        if owner is not None and owner != context.region:
-            raise Moved(owner)
-        return None
+    owner = home_elsewhere(tx, context.federation, context.region, number, has_line=line is not None)
+    if owner is not None:
+        raise Moved(owner)
     return line
 
 

@@ -13,7 +13,7 @@ from gateway.store import vault
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds
 from region_node.customers.rows import customer_numbered, lines_of_customer
-from region_node.customers.status import ACTIVE, ERASED, RESTRICTED, keep_status, status_of
+from region_node.customers.status import ACTIVE, ERASED, RESTRICTED, keep_status, require_at_home, status_of
 from region_node.lifecycle.customers import customer_of
 from region_node.lifecycle.erasure.destroying import destroy, mark_erased
 from region_node.lifecycle.erasure.relayed import tell_region
@@ -224,6 +224,7 @@ def _require_there(tx: Transaction, customer: Named) -> str:
         raise Refused(Reason.REASON_CUSTOMER_NOT_FOUND)
     if status == ERASED:
         raise Refused(Reason.REASON_CUSTOMER_ERASED)
+    require_at_home(tx, customer_id)
     return customer_id
 
 

@@ -159,6 +159,31 @@ def list_faults(tx: Transaction, wanted: FaultFilter, before: tuple[int, str] | 
     return FAULT_RECORDS.page(tx, listed, before, limit)
 
 
+def repair_times(tx: Transaction, region: str, start: int, end: int) -> list[int]:
+    """From report to the repair that stands, of repaired faults of an owner region reported in [start, end).
+
+    All in microseconds; ascending.
+    """
+    unrepaired, repaired = (
+        ", ".join(str(int(state)) for state in sorted(states)) for states in (rules.UNREPAIRED, rules.REPAIRED)
+    )
+    return sorted(
+        tx.all(
+            int,
+            "SELECT MIN(e.time) - f.create_time FROM faults AS f"  # noqa: S608 - numbers of states only
+            " JOIN fault_events AS e ON e.fault_id = f.fault_id"
+            f" WHERE f.owner_region = :region AND f.state IN ({repaired})"
+            " AND f.create_time >= :start AND f.create_time < :end"
+            " AND e.sequence > COALESCE((SELECT MAX(u.sequence) FROM fault_events AS u"
+            f" WHERE u.fault_id = f.fault_id AND u.state IN ({unrepaired})), 0)"
+            " GROUP BY f.fault_id, f.create_time",
+            region=region,
+            start=start,
+            end=end,
+        )
+    )
+
+
 def forget_waivers(tx: Transaction, fault_id: str) -> None:
     """Removes the rows of a fault's rent waivers; the postings stay."""
     tx.execute("DELETE FROM fault_waivers WHERE fault_id = :id", id=fault_id)

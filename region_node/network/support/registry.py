@@ -62,12 +62,17 @@ def require_skill(field: str, skill: str) -> None:
         raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="1 to 64 characters of a-z 0-9 -")
 
 
+def require_model(field: str, value: str) -> None:
+    """Raises Refused unless a name of a thing has 1 to 100 characters in which nobody is named."""
+    if not _MODEL.fullmatch(value):
+        problem = "1 to 100 characters of A-Z a-z 0-9 . / ( ) + _ - and spaces"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem)
+
+
 def require_spare(context: RegionContext, spare: Spare) -> None:
     """Raises Refused unless a spare may be entered so, also with SITE_UNKNOWN."""
     require_name("spare.part_number", spare.part_number)
-    if not _MODEL.fullmatch(spare.model):
-        problem = "1 to 100 characters of A-Z a-z 0-9 . / ( ) + _ - and spaces"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="spare.model", problem=problem)
+    require_model("spare.model", spare.model)
     if spare.count > HIGHEST_COUNT:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="spare.count", problem=f"more than {HIGHEST_COUNT}")
     if context.federation.network.site(spare.site).region != context.region:
@@ -197,17 +202,6 @@ def expert_key(expert: Expert) -> str:
 def spare_key(spare: Spare) -> str:
     """Where a spare stands in lists."""
     return f"{spare.region} {spare.part_number} {spare.site}"
-
-
-def answer(tx: Transaction, context: RegionContext, asked: SupportSearch) -> ListExpertsResponse | ListSparesResponse:
-    """The answer to another region's staff. Raises Refused."""
-    match asked.WhichOneof("search"):
-        case "experts":
-            return experts_page(tx, context, asked)
-        case "spares":
-            return spares_page(tx, context, asked)
-        case _:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="search", problem="none is set")
 
 
 def _forget_expert(tx: Transaction, staff_id: str) -> int:

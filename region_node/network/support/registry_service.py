@@ -1,4 +1,4 @@
-"""SupportResourceService: gRPC for the experts and spares of all regions."""
+"""SupportResourceService: gRPC for what all regions share: experts, spares, resources that are lent."""
 
 import asyncio
 import itertools
@@ -20,14 +20,14 @@ from gateway.rpc.merged_pages import MergedList, Part, Place
 from gateway.rpc.pages import page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
-from region_node.network.support import registry
+from region_node.network.support import registry, resources
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
 from region_node.requests.questions import Questions, is_large
 
-Item = TypeVar("Item", api.Expert, api.Spare)
-Response = TypeVar("Response", api.ListExpertsResponse, api.ListSparesResponse)
-_Request = api.ListExpertsRequest | api.ListSparesRequest
+Item = TypeVar("Item", api.Expert, api.Spare, api.SharedResource)
+Response = TypeVar("Response", api.ListExpertsResponse, api.ListSparesResponse, api.ListResourcesResponse)
+_Request = api.ListExpertsRequest | api.ListSparesRequest | api.ListResourcesRequest
 _KIND = EnvelopeKind.ENVELOPE_KIND_SUPPORT_SEARCH
 
 
@@ -124,6 +124,48 @@ class SupportResourceService(SupportResourceServiceServicer):
         found, unanswered, token = await self._listed(_SPARES, request, search)
         return api.ListSparesResponse(spares=found, unanswered=unanswered, next_page_token=token)
 
+    async def KeepResource(  # noqa: N802 - named by the contract
+        self,
+        request: api.KeepResourceRequest,
+        context: grpc.aio.ServicerContext[api.KeepResourceRequest, api.KeepResourceResponse],
+    ) -> api.KeepResourceResponse:
+        """See the contract."""
+        calling, resource = audited_call(Requester(), self._clock), request.resource
+        resources.require_resource(self._context, resource)
+
+        def keep(tx: Transaction) -> None:
+            resources.keep_resource(tx, resource, calling.now)
+            calling.record(tx, "KeepResource", resource.id, f"{resource.quantity} at {resource.site}")
+
+        await self._store.write(keep)
+        resource.region = self._context.region
+        return api.KeepResourceResponse(resource=resource)
+
+    async def RemoveResource(  # noqa: N802 - named by the contract
+        self,
+        request: api.RemoveResourceRequest,
+        context: grpc.aio.ServicerContext[api.RemoveResourceRequest, api.RemoveResourceResponse],
+    ) -> api.RemoveResourceResponse:
+        """See the contract."""
+        calling = audited_call(Requester(), self._clock)
+
+        def remove(tx: Transaction) -> None:
+            resources.remove_resource(tx, request.resource_id, calling.now)
+            calling.record(tx, "RemoveResource", request.resource_id)
+
+        await self._store.write(remove)
+        return api.RemoveResourceResponse()
+
+    async def ListResources(  # noqa: N802 - named by the contract
+        self,
+        request: api.ListResourcesRequest,
+        context: grpc.aio.ServicerContext[api.ListResourcesRequest, api.ListResourcesResponse],
+    ) -> api.ListResourcesResponse:
+        """See the contract. Responses of other regions are not stored."""
+        search = SupportSearch(resources=request.search, page_size=request.page_size)
+        found, unanswered, token = await self._listed(_RESOURCES, request, search)
+        return api.ListResourcesResponse(resources=found, unanswered=unanswered, next_page_token=token)
+
     async def _listed(
         self, listing: "_Listing[Item, Response]", request: _Request, search: SupportSearch
     ) -> tuple[Sequence[Item], Sequence[SupportUnanswered], str]:
@@ -214,4 +256,11 @@ _SPARES = _Listing(
     registry.spares_page,
     api.ListSparesResponse.FromString,
     lambda page: page.spares,
+)
+_RESOURCES = _Listing(
+    "ListResources",
+    MergedList("resources", resources.resource_key, _all),
+    resources.resources_page,
+    api.ListResourcesResponse.FromString,
+    lambda page: page.resources,
 )

@@ -4,6 +4,11 @@ from datetime import datetime
 
 from gateway.api.region.v1.support_envelopes_pb2 import LinksMeasured, SupportCommand, SupportSearch, SupportUpdate
 from gateway.api.region.v1.support_request_pb2 import SupportRequest
+from gateway.api.region.v1.support_resource_service_pb2 import (
+    ListExpertsResponse,
+    ListResourcesResponse,
+    ListSparesResponse,
+)
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -13,6 +18,7 @@ from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.network.support import handling, owner, registry, rules
 from region_node.network.support.measured import measured_here
+from region_node.network.support.resources import resources_page
 from region_node.network.support.rows import SUPPORT, SupportRow, facts, insert_support_request
 from region_node.network.support.sending import send_updates
 from region_node.node.context import RegionContext
@@ -107,12 +113,26 @@ class SupportEnvelopes:
         border.require_own_customer(context, facts(snapshot), responsible)
 
     def _searched(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """Handles another region's search for experts, spares, or measurements of links."""
+        """Handles another region's search in the registry, or for measurements of links."""
         asked = received(SupportSearch, content.payload)
-        if asked.HasField("links"):
-            found = measured_here(tx, self._context, asked.links.links, now)
-            return Answer(Outcome.OUTCOME_ACCEPTED, result=LinksMeasured(measurements=found).SerializeToString())
-        return Answer(Outcome.OUTCOME_ACCEPTED, result=registry.answer(tx, self._context, asked).SerializeToString())
+        return Answer(Outcome.OUTCOME_ACCEPTED, result=answer(tx, self._context, asked, now).SerializeToString())
+
+
+def answer(
+    tx: Transaction, context: RegionContext, asked: SupportSearch, now: datetime
+) -> ListExpertsResponse | ListSparesResponse | ListResourcesResponse | LinksMeasured:
+    """The answer to another region's staff. Raises Refused."""
+    match asked.WhichOneof("search"):
+        case "experts":
+            return registry.experts_page(tx, context, asked)
+        case "spares":
+            return registry.spares_page(tx, context, asked)
+        case "resources":
+            return resources_page(tx, context, asked)
+        case "links":
+            return LinksMeasured(measurements=measured_here(tx, context, asked.links.links, now))
+        case _:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="search", problem="none is set")
 
 
 def _nothing(tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:

@@ -4,12 +4,15 @@ import asyncio
 import contextlib
 from pathlib import Path
 
+from gateway.api.coordinator.v1.administration_pb2 import AssignNumberRequest
+from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.coordinator.v1.case_service_pb2 import ReportCaseRequest
 from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceStub
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import HoldPlannedOutageRequest, PlannedOutageHeader
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2_grpc import PlannedOutageRegistryServiceStub
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, ReportAffectedRequest, ReportEventRequest
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
+from gateway.api.federation.v1.configuration_pb2 import NumberException
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.process.memory import SettledMemory
@@ -108,6 +111,14 @@ class FederationClient:
             lambda each, seconds: invoke(
                 PlannedOutageRegistryServiceStub(each.channel).HoldPlannedOutage, request, seconds
             ),
+            TELL_SECONDS,
+        )
+
+    async def assign_number(self, number: str, region: str) -> None:
+        """Returns once the number plan names a region for a number of this one, in E.164. Raises as `tell_case`."""
+        request = AssignNumberRequest(assignment=NumberException(number=number, region=region))
+        await self._coordinators.call(
+            lambda each, seconds: invoke(ConfigurationServiceStub(each.channel).AssignNumber, request, seconds),
             TELL_SECONDS,
         )
 

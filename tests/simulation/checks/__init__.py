@@ -7,6 +7,7 @@ from tests.simulation.checks import (
     carried_out,
     effects,
     faults,
+    joint,
     lines,
     money,
     orders,
@@ -29,6 +30,7 @@ CHECKS = (
     faults.check,
     problems.check,
     agreements.check,
+    joint.check,
 )
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.simulation.mutants import providing, receiving, sending, signing, storing, supporting
+from tests.simulation.joint_orders import FIRST_SEED
+from tests.simulation.mutants import joining, providing, receiving, sending, signing, storing, supporting
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -68,5 +69,8 @@ MUTANTS = (
     Mutant(supporting.whole_credit_at_each_correction, "credited once", first=9),
     Mutant(supporting.planned_outages_counted, "credited once", first=12),
     Mutant(supporting.waived_time_credited_again, "credited once", first=1),
+    Mutant(joining.commitment_without_a_reservation, "committed everywhere", first=FIRST_SEED),
+    Mutant(joining.release_after_a_commitment, "no release after a commitment", first=FIRST_SEED),
+    Mutant(joining.reservation_without_an_end, "nothing stays reserved", first=FIRST_SEED),
     Mutant(storing.timer_removed_in_another_transaction, "fires once", first=36),
 )

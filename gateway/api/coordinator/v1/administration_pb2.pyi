@@ -28,6 +28,52 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class AssignNumberRequest(_message.Message):
+    """See AssignNumber."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSIGNMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def assignment(self) -> _configuration_pb2.NumberException:
+        """The number, and the region that becomes its home."""
+
+    def __init__(
+        self,
+        *,
+        assignment: _configuration_pb2.NumberException | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssignNumberRequest: _TypeAlias = AssignNumberRequest  # noqa: Y015
+
+@_typing.final
+class AssignNumberResponse(_message.Message):
+    """See AssignNumber."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FEDERATION_REVISION_FIELD_NUMBER: _builtins.int
+    federation_revision: _builtins.int
+    """The revision that names the region."""
+    def __init__(
+        self,
+        *,
+        federation_revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["federation_revision", b"federation_revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssignNumberResponse: _TypeAlias = AssignNumberResponse  # noqa: Y015
+
+@_typing.final
 class ListRegionsRequest(_message.Message):
     """Request for all regions."""
 

@@ -222,6 +222,11 @@ class ConfigurationServiceStub:
                 request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ApplyConfigurationRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ApplyConfigurationResponse.FromString,
                 _registered_method=True)
+        self.AssignNumber = channel.unary_unary(
+                '/gateway.api.coordinator.v1.ConfigurationService/AssignNumber',
+                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.AssignNumberRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.AssignNumberResponse.FromString,
+                _registered_method=True)
 
 
 class ConfigurationServiceServicer:
@@ -256,6 +261,16 @@ class ConfigurationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AssignNumber(self, request, context):
+        """Assigns a number of the calling region to another region, as an exception of the number plan. A repeat changes
+        nothing.
+
+        Only the region that the plan in force names can give a number away.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ConfigurationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -278,6 +293,11 @@ def add_ConfigurationServiceServicer_to_server(servicer, server):
                     servicer.ApplyConfiguration,
                     request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ApplyConfigurationRequest.FromString,
                     response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ApplyConfigurationResponse.SerializeToString,
+            ),
+            'AssignNumber': grpc.unary_unary_rpc_method_handler(
+                    servicer.AssignNumber,
+                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.AssignNumberRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.AssignNumberResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -389,6 +409,33 @@ class ConfigurationService:
             '/gateway.api.coordinator.v1.ConfigurationService/ApplyConfiguration',
             gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ApplyConfigurationRequest.SerializeToString,
             gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ApplyConfigurationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AssignNumber(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.coordinator.v1.ConfigurationService/AssignNumber',
+            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.AssignNumberRequest.SerializeToString,
+            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.AssignNumberResponse.FromString,
             options,
             channel_credentials,
             insecure,

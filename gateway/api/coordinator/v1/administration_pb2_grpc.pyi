@@ -72,6 +72,12 @@ class ConfigurationServiceStub:
     """Returns the coordination body: members, persons on duty, matrix of responsibility."""
     ApplyConfiguration: _aio.UnaryUnaryMultiCallable[_administration_pb2.ApplyConfigurationRequest, _administration_pb2.ApplyConfigurationResponse]
     """Puts a whole configuration in force, if it is valid and still based on the current revision."""
+    AssignNumber: _aio.UnaryUnaryMultiCallable[_administration_pb2.AssignNumberRequest, _administration_pb2.AssignNumberResponse]
+    """Assigns a number of the calling region to another region, as an exception of the number plan. A repeat changes
+    nothing.
+
+    Only the region that the plan in force names can give a number away.
+    """
 
 class ConfigurationServiceServicer(metaclass=_abc_1.ABCMeta):
     """The federation configuration."""
@@ -107,6 +113,18 @@ class ConfigurationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_administration_pb2.ApplyConfigurationRequest, _administration_pb2.ApplyConfigurationResponse],
     ) -> _abc.Awaitable[_administration_pb2.ApplyConfigurationResponse]:
         """Puts a whole configuration in force, if it is valid and still based on the current revision."""
+
+    @_abc_1.abstractmethod
+    def AssignNumber(
+        self,
+        request: _administration_pb2.AssignNumberRequest,
+        context: _aio.ServicerContext[_administration_pb2.AssignNumberRequest, _administration_pb2.AssignNumberResponse],
+    ) -> _abc.Awaitable[_administration_pb2.AssignNumberResponse]:
+        """Assigns a number of the calling region to another region, as an exception of the number plan. A repeat changes
+        nothing.
+
+        Only the region that the plan in force names can give a number away.
+        """
 
 def add_ConfigurationServiceServicer_to_server(servicer: ConfigurationServiceServicer, server: _aio.Server) -> None: ...
 

@@ -6,6 +6,8 @@ The federation configuration: regions, number plan, catalogue, policies and cale
 from collections import abc as _abc
 from gateway.api.federation.v1 import agreement_pb2 as _agreement_pb2
 from gateway.api.federation.v1 import network_pb2 as _network_pb2
+from gateway.api.federation.v1 import quality_pb2 as _quality_pb2
+from gateway.api.federation.v1 import risk_pb2 as _risk_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -85,10 +87,14 @@ class _DataClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataClass.V
     """Closed and withdrawn issues between regions."""
     DATA_CLASS_BULLETINS: _DataClass.ValueType  # 68
     """Bulletins whose validity is over, with their readings."""
+    DATA_CLASS_LOANS: _DataClass.ValueType  # 57
+    """Loans between regions."""
     DATA_CLASS_SURVEYS: _DataClass.ValueType  # 60
     """Surveys of customers, with their answers. Counts of marks stay."""
     DATA_CLASS_JOINT_ORDERS: _DataClass.ValueType  # 56
     """Joint orders in a final state, with their items."""
+    DATA_CLASS_QUALITY_SAMPLES: _DataClass.ValueType  # 61
+    """Supervision samples, with their judgements."""
 
 class DataClass(_DataClass, metaclass=_DataClassEnumTypeWrapper):
     """A class of records that a region keeps for the period of a rule."""
@@ -149,10 +155,14 @@ DATA_CLASS_ISSUES: DataClass.ValueType  # 65
 """Closed and withdrawn issues between regions."""
 DATA_CLASS_BULLETINS: DataClass.ValueType  # 68
 """Bulletins whose validity is over, with their readings."""
+DATA_CLASS_LOANS: DataClass.ValueType  # 57
+"""Loans between regions."""
 DATA_CLASS_SURVEYS: DataClass.ValueType  # 60
 """Surveys of customers, with their answers. Counts of marks stay."""
 DATA_CLASS_JOINT_ORDERS: DataClass.ValueType  # 56
 """Joint orders in a final state, with their items."""
+DATA_CLASS_QUALITY_SAMPLES: DataClass.ValueType  # 61
+"""Supervision samples, with their judgements."""
 Global___DataClass: _TypeAlias = DataClass  # noqa: Y015
 
 class _RetentionStart:
@@ -963,6 +973,8 @@ class Configuration(_message.Message):
     NETWORK_FIELD_NUMBER: _builtins.int
     AGREEMENT_TEMPLATES_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
+    QUALITY_FIELD_NUMBER: _builtins.int
+    RISKS_FIELD_NUMBER: _builtins.int
     federation: _builtins.str
     """The name of the federation: the trust domain of every certificate."""
     @_builtins.property
@@ -1033,6 +1045,14 @@ class Configuration(_message.Message):
     def body(self) -> Global___CoordinationBody:
         """The body that coordinates the regions; unset for a federation without one."""
 
+    @_builtins.property
+    def quality(self) -> _quality_pb2.Quality:
+        """The figures of quality with their targets; unset for a federation without them."""
+
+    @_builtins.property
+    def risks(self) -> _risk_pb2.RiskRules:
+        """Scales and signals of the register of risks; unset for a federation without one."""
+
     def __init__(
         self,
         *,
@@ -1054,10 +1074,12 @@ class Configuration(_message.Message):
         network: _network_pb2.Network | None = ...,
         agreement_templates: _abc.Iterable[_agreement_pb2.AgreementTemplate] | None = ...,
         body: Global___CoordinationBody | None = ...,
+        quality: _quality_pb2.Quality | None = ...,
+        risks: _risk_pb2.RiskRules | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "complaint_words", b"complaint_words", "network", b"network", "number_plan", b"number_plan"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "complaint_words", b"complaint_words", "network", b"network", "number_plan", b"number_plan", "quality", b"quality", "risks", b"risks"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_templates", b"agreement_templates", "body", b"body", "businesses", b"businesses", "calendars", b"calendars", "complaint_categories", b"complaint_categories", "complaint_words", b"complaint_words", "federation", b"federation", "materials", b"materials", "network", b"network", "number_plan", b"number_plan", "offerings", b"offerings", "plans", b"plans", "policies", b"policies", "purposes", b"purposes", "regions", b"regions", "resolution_causes", b"resolution_causes", "retention_rules", b"retention_rules", "service_points", b"service_points"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_templates", b"agreement_templates", "body", b"body", "businesses", b"businesses", "calendars", b"calendars", "complaint_categories", b"complaint_categories", "complaint_words", b"complaint_words", "federation", b"federation", "materials", b"materials", "network", b"network", "number_plan", b"number_plan", "offerings", b"offerings", "plans", b"plans", "policies", b"policies", "purposes", b"purposes", "quality", b"quality", "regions", b"regions", "resolution_causes", b"resolution_causes", "retention_rules", b"retention_rules", "risks", b"risks", "service_points", b"service_points"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,8 +25,8 @@ class RaisedComplaint(_message.Message):
     """A level that a complaint reached, with its state at that time. Written as JSON with these names. It may arrive more
     than once, each time with the same id.
 
-    An issue between regions has no category, severity, state, home region and custody. Its first escalation has level 3,
-    the second level 4.
+    An issue or a loan between regions has no category, severity, state, home region and custody. Its first escalation has
+    level 3 and a matter of its own, the second level 4.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -48,10 +48,11 @@ class RaisedComplaint(_message.Message):
     EXPECTED_RESOLUTION_TIME_FIELD_NUMBER: _builtins.int
     DEPARTMENT_FIELD_NUMBER: _builtins.int
     ON_DUTY_FIELD_NUMBER: _builtins.int
+    MATTER_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Key of idempotency, `<ticket_id>/L<level>`; a webhook also has it in the header `Idempotency-Key`."""
     ticket_id: _builtins.str
-    """The ticket id, or the id of an issue."""
+    """The ticket id, or the id of an issue or a loan."""
     level: _builtins.int
     """Level reached, 1 to 5."""
     trigger: _complaint_pb2.EscalationTrigger.ValueType
@@ -70,6 +71,8 @@ class RaisedComplaint(_message.Message):
     """The owner region."""
     home_region: _builtins.str
     """The region that owns the number; empty if unknown."""
+    matter: _builtins.str
+    """Matter of the matrix of responsibility whose lead is called; empty for that of the level."""
     @_builtins.property
     def due_time(self) -> _timestamp_pb2.Timestamp:
         """Due time of the level."""
@@ -116,10 +119,11 @@ class RaisedComplaint(_message.Message):
         expected_resolution_time: _timestamp_pb2.Timestamp | None = ...,
         department: _configuration_pb2.Department | None = ...,
         on_duty: _body_pb2.OnDuty | None = ...,
+        matter: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["custody", b"custody", "department", b"department", "due_time", b"due_time", "expected_resolution_time", b"expected_resolution_time", "on_duty", b"on_duty", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "custody", b"custody", "department", b"department", "due_time", b"due_time", "expected_resolution_time", b"expected_resolution_time", "home_region", b"home_region", "id", b"id", "level", b"level", "on_duty", b"on_duty", "origin_region", b"origin_region", "owner_region", b"owner_region", "region", b"region", "severity", b"severity", "state", b"state", "ticket_id", b"ticket_id", "time", b"time", "trigger", b"trigger"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "custody", b"custody", "department", b"department", "due_time", b"due_time", "expected_resolution_time", b"expected_resolution_time", "home_region", b"home_region", "id", b"id", "level", b"level", "matter", b"matter", "on_duty", b"on_duty", "origin_region", b"origin_region", "owner_region", b"owner_region", "region", b"region", "severity", b"severity", "state", b"state", "ticket_id", b"ticket_id", "time", b"time", "trigger", b"trigger"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -547,6 +547,7 @@ class ComplaintCount(_message.Message):
     RATINGS_FIELD_NUMBER: _builtins.int
     RATING_SUM_FIELD_NUMBER: _builtins.int
     MINUTES_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
     category: _builtins.str
     """Category code; empty for complaints without a category."""
     complaints: _builtins.int
@@ -579,6 +580,12 @@ class ComplaintCount(_message.Message):
     def minutes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Time of each resolved complaint from filing to its final resolution, in whole minutes begun, ascending."""
 
+    @_builtins.property
+    def days(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Number of complaints filed on each day of the month, from the first day on, in the time zone of the region. Later
+        days without complaints may be left out. Empty from regions that do not count days.
+        """
+
     def __init__(
         self,
         *,
@@ -594,10 +601,11 @@ class ComplaintCount(_message.Message):
         ratings: _builtins.int = ...,
         rating_sum: _builtins.int = ...,
         minutes: _abc.Iterable[_builtins.int] | None = ...,
+        days: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["department", b"department"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "complaints", b"complaints", "department", b"department", "first_contact", b"first_contact", "in_time", b"in_time", "minutes", b"minutes", "rating_sum", b"rating_sum", "ratings", b"ratings", "reached", b"reached", "reopened", b"reopened", "repeats", b"repeats", "timed", b"timed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "complaints", b"complaints", "days", b"days", "department", b"department", "first_contact", b"first_contact", "in_time", b"in_time", "minutes", b"minutes", "rating_sum", b"rating_sum", "ratings", b"ratings", "reached", b"reached", "reopened", b"reopened", "repeats", b"repeats", "timed", b"timed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

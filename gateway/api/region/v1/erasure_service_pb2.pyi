@@ -61,6 +61,10 @@ class _CustomerStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Custom
     """Storage only."""
     CUSTOMER_STATUS_ERASED: _CustomerStatus.ValueType  # 3
     """None: the data can no longer be read, by anybody."""
+    CUSTOMER_STATUS_MOVING: _CustomerStatus.ValueType  # 4
+    """Storage only, until the new home has answered. Only the old home itself uses it."""
+    CUSTOMER_STATUS_MOVED: _CustomerStatus.ValueType  # 5
+    """Storage only: another region is the home. Only the old home itself uses it."""
 
 class CustomerStatus(_CustomerStatus, metaclass=_CustomerStatusEnumTypeWrapper):
     """Permitted uses of a customer's data."""
@@ -73,6 +77,10 @@ CUSTOMER_STATUS_RESTRICTED: CustomerStatus.ValueType  # 2
 """Storage only."""
 CUSTOMER_STATUS_ERASED: CustomerStatus.ValueType  # 3
 """None: the data can no longer be read, by anybody."""
+CUSTOMER_STATUS_MOVING: CustomerStatus.ValueType  # 4
+"""Storage only, until the new home has answered. Only the old home itself uses it."""
+CUSTOMER_STATUS_MOVED: CustomerStatus.ValueType  # 5
+"""Storage only: another region is the home. Only the old home itself uses it."""
 Global___CustomerStatus: _TypeAlias = CustomerStatus  # noqa: Y015
 
 @_typing.final

@@ -22,12 +22,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gateway.api.federation.v1 import quality_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_quality__pb2
+from gateway.api.region.v1 import quality_service_pb2 as gateway_dot_api_dot_region_dot_v1_dot_quality__service__pb2
 from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
 from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1_dot_privacy__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/gateway/api/region/v1/improvement_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x03\n\x11ImprovementAction\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x12\n\ncause_code\x18\x04 \x01(\t\x12\x12\n\x04text\x18\x05 \x01(\tB\x04\xb8\xbb\x18\x03\x12\r\n\x05owner\x18\x06 \x01(\t\x12\x10\n\x08\x64ue_date\x18\x07 \x01(\t\x12\x10\n\x08staff_id\x18\x08 \x01(\t\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\x07outcome\x18\n \x01(\tB\x04\xb8\xbb\x18\x03\x12\x10\n\x08\x66inisher\x18\x0b \x01(\t\x12/\n\x0b\x66inish_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07repeats\x18\r \x01(\r\x12\x1d\n\x15last_repeat_ticket_id\x18\x0e \x01(\t\x12\x13\n\x0bineffective\x18\x0f \x01(\x08\x12\x0f\n\x07overdue\x18\x10 \x01(\x08\"y\n\x1b\x41\x64\x64ImprovementActionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x12\n\x04text\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\x12\r\n\x05owner\x18\x04 \x01(\t\x12\x10\n\x08\x64ue_date\x18\x05 \x01(\t\"X\n\x1c\x41\x64\x64ImprovementActionResponse\x12\x38\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32(.gateway.api.region.v1.ImprovementAction\"\x8f\x01\n\x1dListImprovementActionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0c\n\x04open\x18\x03 \x01(\x08\x12\x13\n\x0bineffective\x18\x04 \x01(\x08\x12\x10\n\x08\x63\x61tegory\x18\x05 \x01(\t\x12\x12\n\ncause_code\x18\x06 \x01(\t\"t\n\x1eListImprovementActionsResponse\x12\x39\n\x07\x61\x63tions\x18\x01 \x03(\x0b\x32(.gateway.api.region.v1.ImprovementAction\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"^\n\x1e\x46inishImprovementActionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\taction_id\x18\x02 \x01(\t\x12\x15\n\x07outcome\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\"[\n\x1f\x46inishImprovementActionResponse\x12\x38\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32(.gateway.api.region.v1.ImprovementAction2\xc7\x03\n\x12ImprovementService\x12\x89\x01\n\x14\x41\x64\x64ImprovementAction\x12\x32.gateway.api.region.v1.AddImprovementActionRequest\x1a\x33.gateway.api.region.v1.AddImprovementActionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x8f\x01\n\x16ListImprovementActions\x12\x34.gateway.api.region.v1.ListImprovementActionsRequest\x1a\x35.gateway.api.region.v1.ListImprovementActionsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12\x92\x01\n\x17\x46inishImprovementAction\x12\x35.gateway.api.region.v1.FinishImprovementActionRequest\x1a\x36.gateway.api.region.v1.FinishImprovementActionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/gateway/api/region/v1/improvement_service.proto\x12\x15gateway.api.region.v1\x1a\'gateway/api/federation/v1/quality.proto\x1a+gateway/api/region/v1/quality_service.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbc\x03\n\x11ImprovementAction\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x12\n\ncause_code\x18\x04 \x01(\t\x12\x12\n\x04text\x18\x05 \x01(\tB\x04\xb8\xbb\x18\x03\x12\r\n\x05owner\x18\x06 \x01(\t\x12\x10\n\x08\x64ue_date\x18\x07 \x01(\t\x12\x10\n\x08staff_id\x18\x08 \x01(\t\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\x07outcome\x18\n \x01(\tB\x04\xb8\xbb\x18\x03\x12\x10\n\x08\x66inisher\x18\x0b \x01(\t\x12/\n\x0b\x66inish_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07repeats\x18\r \x01(\r\x12\x1d\n\x15last_repeat_ticket_id\x18\x0e \x01(\t\x12\x13\n\x0bineffective\x18\x0f \x01(\x08\x12\x0f\n\x07overdue\x18\x10 \x01(\x08\x12:\n\x06\x66igure\x18\x11 \x01(\x0e\x32*.gateway.api.federation.v1.ScorecardFigure\"\xb5\x01\n\x1b\x41\x64\x64ImprovementActionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x12\n\x04text\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\x12\r\n\x05owner\x18\x04 \x01(\t\x12\x10\n\x08\x64ue_date\x18\x05 \x01(\t\x12:\n\x06\x66igure\x18\x06 \x01(\x0e\x32*.gateway.api.federation.v1.ScorecardFigure\"X\n\x1c\x41\x64\x64ImprovementActionResponse\x12\x38\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32(.gateway.api.region.v1.ImprovementAction\"\x8f\x01\n\x1dListImprovementActionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0c\n\x04open\x18\x03 \x01(\x08\x12\x13\n\x0bineffective\x18\x04 \x01(\x08\x12\x10\n\x08\x63\x61tegory\x18\x05 \x01(\t\x12\x12\n\ncause_code\x18\x06 \x01(\t\"t\n\x1eListImprovementActionsResponse\x12\x39\n\x07\x61\x63tions\x18\x01 \x03(\x0b\x32(.gateway.api.region.v1.ImprovementAction\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"^\n\x1e\x46inishImprovementActionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\taction_id\x18\x02 \x01(\t\x12\x15\n\x07outcome\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\"[\n\x1f\x46inishImprovementActionResponse\x12\x38\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32(.gateway.api.region.v1.ImprovementAction\"0\n\x1bGetImprovementEffectRequest\x12\x11\n\taction_id\x18\x01 \x01(\t\"\xb4\x02\n\x1cGetImprovementEffectResponse\x12\x42\n\ndefinition\x18\x01 \x01(\x0b\x32..gateway.api.federation.v1.ScorecardDefinition\x12\x14\n\x0cmonth_before\x18\x02 \x01(\t\x12\x35\n\x06\x62\x65\x66ore\x18\x03 \x01(\x0b\x32%.gateway.api.region.v1.MeasuredFigure\x12\x13\n\x0bmonth_after\x18\x04 \x01(\t\x12\x34\n\x05\x61\x66ter\x18\x05 \x01(\x0b\x32%.gateway.api.region.v1.MeasuredFigure\x12\x38\n\x06\x65\x66\x66\x65\x63t\x18\x06 \x01(\x0e\x32(.gateway.api.region.v1.ImprovementEffect*\xdf\x01\n\x11ImprovementEffect\x12\"\n\x1eIMPROVEMENT_EFFECT_UNSPECIFIED\x10\x00\x12\x1e\n\x1aIMPROVEMENT_EFFECT_TOO_FEW\x10\x01\x12\x1d\n\x19IMPROVEMENT_EFFECT_BETTER\x10\x02\x12\x1c\n\x18IMPROVEMENT_EFFECT_WORSE\x10\x03\x12 \n\x1cIMPROVEMENT_EFFECT_NOT_SHOWN\x10\x04\x12\'\n#IMPROVEMENT_EFFECT_WITHOUT_INTERVAL\x10\x05\x32\xd3\x04\n\x12ImprovementService\x12\x89\x01\n\x14\x41\x64\x64ImprovementAction\x12\x32.gateway.api.region.v1.AddImprovementActionRequest\x1a\x33.gateway.api.region.v1.AddImprovementActionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x8f\x01\n\x16ListImprovementActions\x12\x34.gateway.api.region.v1.ListImprovementActionsRequest\x1a\x35.gateway.api.region.v1.ListImprovementActionsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12\x92\x01\n\x17\x46inishImprovementAction\x12\x35.gateway.api.region.v1.FinishImprovementActionRequest\x1a\x36.gateway.api.region.v1.FinishImprovementActionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x89\x01\n\x14GetImprovementEffect\x12\x32.gateway.api.region.v1.GetImprovementEffectRequest\x1a\x33.gateway.api.region.v1.GetImprovementEffectResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,20 +50,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IMPROVEMENTSERVICE'].methods_by_name['ListImprovementActions']._serialized_options = b'\220\002\001\252\273\030\001\003'
   _globals['_IMPROVEMENTSERVICE'].methods_by_name['FinishImprovementAction']._loaded_options = None
   _globals['_IMPROVEMENTSERVICE'].methods_by_name['FinishImprovementAction']._serialized_options = b'\220\002\002\252\273\030\001\003'
-  _globals['_IMPROVEMENTACTION']._serialized_start=179
-  _globals['_IMPROVEMENTACTION']._serialized_end=563
-  _globals['_ADDIMPROVEMENTACTIONREQUEST']._serialized_start=565
-  _globals['_ADDIMPROVEMENTACTIONREQUEST']._serialized_end=686
-  _globals['_ADDIMPROVEMENTACTIONRESPONSE']._serialized_start=688
-  _globals['_ADDIMPROVEMENTACTIONRESPONSE']._serialized_end=776
-  _globals['_LISTIMPROVEMENTACTIONSREQUEST']._serialized_start=779
-  _globals['_LISTIMPROVEMENTACTIONSREQUEST']._serialized_end=922
-  _globals['_LISTIMPROVEMENTACTIONSRESPONSE']._serialized_start=924
-  _globals['_LISTIMPROVEMENTACTIONSRESPONSE']._serialized_end=1040
-  _globals['_FINISHIMPROVEMENTACTIONREQUEST']._serialized_start=1042
-  _globals['_FINISHIMPROVEMENTACTIONREQUEST']._serialized_end=1136
-  _globals['_FINISHIMPROVEMENTACTIONRESPONSE']._serialized_start=1138
-  _globals['_FINISHIMPROVEMENTACTIONRESPONSE']._serialized_end=1229
-  _globals['_IMPROVEMENTSERVICE']._serialized_start=1232
-  _globals['_IMPROVEMENTSERVICE']._serialized_end=1687
+  _globals['_IMPROVEMENTSERVICE'].methods_by_name['GetImprovementEffect']._loaded_options = None
+  _globals['_IMPROVEMENTSERVICE'].methods_by_name['GetImprovementEffect']._serialized_options = b'\220\002\001\252\273\030\001\003'
+  _globals['_IMPROVEMENTEFFECT']._serialized_start=1800
+  _globals['_IMPROVEMENTEFFECT']._serialized_end=2023
+  _globals['_IMPROVEMENTACTION']._serialized_start=265
+  _globals['_IMPROVEMENTACTION']._serialized_end=709
+  _globals['_ADDIMPROVEMENTACTIONREQUEST']._serialized_start=712
+  _globals['_ADDIMPROVEMENTACTIONREQUEST']._serialized_end=893
+  _globals['_ADDIMPROVEMENTACTIONRESPONSE']._serialized_start=895
+  _globals['_ADDIMPROVEMENTACTIONRESPONSE']._serialized_end=983
+  _globals['_LISTIMPROVEMENTACTIONSREQUEST']._serialized_start=986
+  _globals['_LISTIMPROVEMENTACTIONSREQUEST']._serialized_end=1129
+  _globals['_LISTIMPROVEMENTACTIONSRESPONSE']._serialized_start=1131
+  _globals['_LISTIMPROVEMENTACTIONSRESPONSE']._serialized_end=1247
+  _globals['_FINISHIMPROVEMENTACTIONREQUEST']._serialized_start=1249
+  _globals['_FINISHIMPROVEMENTACTIONREQUEST']._serialized_end=1343
+  _globals['_FINISHIMPROVEMENTACTIONRESPONSE']._serialized_start=1345
+  _globals['_FINISHIMPROVEMENTACTIONRESPONSE']._serialized_end=1436
+  _globals['_GETIMPROVEMENTEFFECTREQUEST']._serialized_start=1438
+  _globals['_GETIMPROVEMENTEFFECTREQUEST']._serialized_end=1486
+  _globals['_GETIMPROVEMENTEFFECTRESPONSE']._serialized_start=1489
+  _globals['_GETIMPROVEMENTEFFECTRESPONSE']._serialized_end=1797
+  _globals['_IMPROVEMENTSERVICE']._serialized_start=2026
+  _globals['_IMPROVEMENTSERVICE']._serialized_end=2621
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (ImprovementEffect,):
+    _enum.__dict__.update(_enum.items())

@@ -51,6 +51,11 @@ class ImprovementServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_improvement__service__pb2.FinishImprovementActionRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_improvement__service__pb2.FinishImprovementActionResponse.FromString,
                 _registered_method=True)
+        self.GetImprovementEffect = channel.unary_unary(
+                '/gateway.api.region.v1.ImprovementService/GetImprovementEffect',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_improvement__service__pb2.GetImprovementEffectRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_improvement__service__pb2.GetImprovementEffectResponse.FromString,
+                _registered_method=True)
 
 
 class ImprovementServiceServicer:
@@ -59,7 +64,7 @@ class ImprovementServiceServicer:
     """
 
     def AddImprovementAction(self, request, context):
-        """Records an action against the cause of a closed complaint that this region owned.
+        """Records an action against the cause of a closed complaint that this region owned, or for a figure of the scorecard.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -74,6 +79,13 @@ class ImprovementServiceServicer:
 
     def FinishImprovementAction(self, request, context):
         """Closes an action with its outcome.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetImprovementEffect(self, request, context):
+        """Compares the figure of an action in the last whole month before its recording with the first one after its end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,6 +108,11 @@ def add_ImprovementServiceServicer_to_server(servicer, server):
                     servicer.FinishImprovementAction,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_improvement__service__pb2.FinishImprovementActionRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_improvement__service__pb2.FinishImprovementActionResponse.SerializeToString,
+            ),
+            'GetImprovementEffect': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetImprovementEffect,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_improvement__service__pb2.GetImprovementEffectRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_improvement__service__pb2.GetImprovementEffectResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -181,6 +198,33 @@ class ImprovementService:
             '/gateway.api.region.v1.ImprovementService/FinishImprovementAction',
             gateway_dot_api_dot_region_dot_v1_dot_improvement__service__pb2.FinishImprovementActionRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_improvement__service__pb2.FinishImprovementActionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetImprovementEffect(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.ImprovementService/GetImprovementEffect',
+            gateway_dot_api_dot_region_dot_v1_dot_improvement__service__pb2.GetImprovementEffectRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_improvement__service__pb2.GetImprovementEffectResponse.FromString,
             options,
             channel_credentials,
             insecure,

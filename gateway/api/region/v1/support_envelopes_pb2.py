@@ -27,7 +27,7 @@ from gateway.api.region.v1 import support_resource_service_pb2 as gateway_dot_ap
 from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1_dot_privacy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-gateway/api/region/v1/support_envelopes.proto\x12\x15gateway.api.region.v1\x1a+gateway/api/region/v1/support_request.proto\x1a\x34gateway/api/region/v1/support_resource_service.proto\x1a\"gateway/api/types/v1/privacy.proto\"\xff\x02\n\x0eSupportCommand\x12\x1a\n\x12support_request_id\x18\x01 \x01(\t\x12\x10\n\x08staff_id\x18\x02 \x01(\t\x12\x35\n\x04open\x18\x03 \x01(\x0b\x32%.gateway.api.region.v1.SupportRequestH\x00\x12:\n\x04note\x18\x04 \x01(\x0b\x32*.gateway.api.region.v1.SupportCommand.NoteH\x00\x12<\n\x05\x63lose\x18\x05 \x01(\x0b\x32+.gateway.api.region.v1.SupportCommand.CloseH\x00\x12>\n\x06reopen\x18\x06 \x01(\x0b\x32,.gateway.api.region.v1.SupportCommand.ReopenH\x00\x1a\x1a\n\x04Note\x12\x12\n\x04text\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x03\x1a\x07\n\x05\x43lose\x1a\x1e\n\x06Reopen\x12\x14\n\x06reason\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x03\x42\t\n\x07\x63ommand\"G\n\rSupportUpdate\x12\x36\n\x07request\x18\x01 \x01(\x0b\x32%.gateway.api.region.v1.SupportRequest\"\x8d\x02\n\rSupportSearch\x12\x36\n\x07\x65xperts\x18\x01 \x01(\x0b\x32#.gateway.api.region.v1.ExpertSearchH\x00\x12\x34\n\x06spares\x18\x02 \x01(\x0b\x32\".gateway.api.region.v1.SpareSearchH\x00\x12@\n\x05links\x18\x03 \x01(\x0b\x32/.gateway.api.region.v1.SupportSearch.LinkSearchH\x00\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x1a\x1b\n\nLinkSearch\x12\r\n\x05links\x18\x01 \x03(\tB\x08\n\x06search\"P\n\rLinksMeasured\x12?\n\x0cmeasurements\x18\x01 \x03(\x0b\x32).gateway.api.region.v1.SupportMeasurementb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-gateway/api/region/v1/support_envelopes.proto\x12\x15gateway.api.region.v1\x1a+gateway/api/region/v1/support_request.proto\x1a\x34gateway/api/region/v1/support_resource_service.proto\x1a\"gateway/api/types/v1/privacy.proto\"\xff\x02\n\x0eSupportCommand\x12\x1a\n\x12support_request_id\x18\x01 \x01(\t\x12\x10\n\x08staff_id\x18\x02 \x01(\t\x12\x35\n\x04open\x18\x03 \x01(\x0b\x32%.gateway.api.region.v1.SupportRequestH\x00\x12:\n\x04note\x18\x04 \x01(\x0b\x32*.gateway.api.region.v1.SupportCommand.NoteH\x00\x12<\n\x05\x63lose\x18\x05 \x01(\x0b\x32+.gateway.api.region.v1.SupportCommand.CloseH\x00\x12>\n\x06reopen\x18\x06 \x01(\x0b\x32,.gateway.api.region.v1.SupportCommand.ReopenH\x00\x1a\x1a\n\x04Note\x12\x12\n\x04text\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x03\x1a\x07\n\x05\x43lose\x1a\x1e\n\x06Reopen\x12\x14\n\x06reason\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x03\x42\t\n\x07\x63ommand\"G\n\rSupportUpdate\x12\x36\n\x07request\x18\x01 \x01(\x0b\x32%.gateway.api.region.v1.SupportRequest\"\xc9\x02\n\rSupportSearch\x12\x36\n\x07\x65xperts\x18\x01 \x01(\x0b\x32#.gateway.api.region.v1.ExpertSearchH\x00\x12\x34\n\x06spares\x18\x02 \x01(\x0b\x32\".gateway.api.region.v1.SpareSearchH\x00\x12@\n\x05links\x18\x03 \x01(\x0b\x32/.gateway.api.region.v1.SupportSearch.LinkSearchH\x00\x12:\n\tresources\x18\x06 \x01(\x0b\x32%.gateway.api.region.v1.ResourceSearchH\x00\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x1a\x1b\n\nLinkSearch\x12\r\n\x05links\x18\x01 \x03(\tB\x08\n\x06search\"P\n\rLinksMeasured\x12?\n\x0cmeasurements\x18\x01 \x03(\x0b\x32).gateway.api.region.v1.SupportMeasurementb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,9 +49,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUPPORTUPDATE']._serialized_start=593
   _globals['_SUPPORTUPDATE']._serialized_end=664
   _globals['_SUPPORTSEARCH']._serialized_start=667
-  _globals['_SUPPORTSEARCH']._serialized_end=936
-  _globals['_SUPPORTSEARCH_LINKSEARCH']._serialized_start=899
-  _globals['_SUPPORTSEARCH_LINKSEARCH']._serialized_end=926
-  _globals['_LINKSMEASURED']._serialized_start=938
-  _globals['_LINKSMEASURED']._serialized_end=1018
+  _globals['_SUPPORTSEARCH']._serialized_end=996
+  _globals['_SUPPORTSEARCH_LINKSEARCH']._serialized_start=959
+  _globals['_SUPPORTSEARCH_LINKSEARCH']._serialized_end=986
+  _globals['_LINKSMEASURED']._serialized_start=998
+  _globals['_LINKSMEASURED']._serialized_end=1078
 # @@protoc_insertion_point(module_scope)

@@ -25,9 +25,10 @@ _sym_db = _symbol_database.Default()
 from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
 from gateway.api.types.v1 import reason_pb2 as gateway_dot_api_dot_types_dot_v1_dot_reason__pb2
 from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_dot_types__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4gateway/api/region/v1/support_resource_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/types/v1/access.proto\x1a!gateway/api/types/v1/reason.proto\x1a gateway/api/types/v1/types.proto\"I\n\x06\x45xpert\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x10\n\x08staff_id\x18\x02 \x01(\t\x12\x0e\n\x06skills\x18\x03 \x03(\t\x12\r\n\x05sites\x18\x04 \x03(\t\"X\n\x05Spare\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x13\n\x0bpart_number\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x0c\n\x04site\x18\x04 \x01(\t\x12\r\n\x05\x63ount\x18\x05 \x01(\r\"+\n\x0c\x45xpertSearch\x12\r\n\x05skill\x18\x01 \x01(\t\x12\x0c\n\x04site\x18\x02 \x01(\t\"?\n\x0bSpareSearch\x12\x13\n\x0bpart_number\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0c\n\x04site\x18\x03 \x01(\t\"Q\n\x11SupportUnanswered\x12\x0e\n\x06region\x18\x01 \x01(\t\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\"B\n\x11KeepExpertRequest\x12-\n\x06\x65xpert\x18\x01 \x01(\x0b\x32\x1d.gateway.api.region.v1.Expert\"C\n\x12KeepExpertResponse\x12-\n\x06\x65xpert\x18\x01 \x01(\x0b\x32\x1d.gateway.api.region.v1.Expert\"\'\n\x13RemoveExpertRequest\x12\x10\n\x08staff_id\x18\x01 \x01(\t\"\x16\n\x14RemoveExpertResponse\"\xb8\x01\n\x12ListExpertsRequest\x12\x33\n\x06search\x18\x01 \x01(\x0b\x32#.gateway.api.region.v1.ExpertSearch\x12\x12\n\neverywhere\x18\x02 \x01(\x08\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"\x9c\x01\n\x13ListExpertsResponse\x12.\n\x07\x65xperts\x18\x01 \x03(\x0b\x32\x1d.gateway.api.region.v1.Expert\x12<\n\nunanswered\x18\x02 \x03(\x0b\x32(.gateway.api.region.v1.SupportUnanswered\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"?\n\x10KeepSpareRequest\x12+\n\x05spare\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Spare\"@\n\x11KeepSpareResponse\x12+\n\x05spare\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Spare\"7\n\x12RemoveSpareRequest\x12\x13\n\x0bpart_number\x18\x01 \x01(\t\x12\x0c\n\x04site\x18\x02 \x01(\t\"\x15\n\x13RemoveSpareResponse\"\xb6\x01\n\x11ListSparesRequest\x12\x32\n\x06search\x18\x01 \x01(\x0b\x32\".gateway.api.region.v1.SpareSearch\x12\x12\n\neverywhere\x18\x02 \x01(\x08\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"\x99\x01\n\x12ListSparesResponse\x12,\n\x06spares\x18\x01 \x03(\x0b\x32\x1c.gateway.api.region.v1.Spare\x12<\n\nunanswered\x18\x02 \x03(\x0b\x32(.gateway.api.region.v1.SupportUnanswered\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t2\xaf\x05\n\x16SupportResourceService\x12k\n\nKeepExpert\x12(.gateway.api.region.v1.KeepExpertRequest\x1a).gateway.api.region.v1.KeepExpertResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12q\n\x0cRemoveExpert\x12*.gateway.api.region.v1.RemoveExpertRequest\x1a+.gateway.api.region.v1.RemoveExpertResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12n\n\x0bListExperts\x12).gateway.api.region.v1.ListExpertsRequest\x1a*.gateway.api.region.v1.ListExpertsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12h\n\tKeepSpare\x12\'.gateway.api.region.v1.KeepSpareRequest\x1a(.gateway.api.region.v1.KeepSpareResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12n\n\x0bRemoveSpare\x12).gateway.api.region.v1.RemoveSpareRequest\x1a*.gateway.api.region.v1.RemoveSpareResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12k\n\nListSpares\x12(.gateway.api.region.v1.ListSparesRequest\x1a).gateway.api.region.v1.ListSparesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4gateway/api/region/v1/support_resource_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/types/v1/access.proto\x1a!gateway/api/types/v1/reason.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x02\n\x0eSharedResource\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x31\n\x04kind\x18\x03 \x01(\x0e\x32#.gateway.api.region.v1.ResourceKind\x12\r\n\x05title\x18\x04 \x01(\t\x12\x0c\n\x04site\x18\x05 \x01(\t\x12\x10\n\x08quantity\x18\x06 \x01(\r\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nconditions\x18\t \x01(\t\"`\n\x0eResourceSearch\x12\x31\n\x04kind\x18\x01 \x01(\x0e\x32#.gateway.api.region.v1.ResourceKind\x12\x0c\n\x04site\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\"I\n\x06\x45xpert\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x10\n\x08staff_id\x18\x02 \x01(\t\x12\x0e\n\x06skills\x18\x03 \x03(\t\x12\r\n\x05sites\x18\x04 \x03(\t\"X\n\x05Spare\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x13\n\x0bpart_number\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x0c\n\x04site\x18\x04 \x01(\t\x12\r\n\x05\x63ount\x18\x05 \x01(\r\"+\n\x0c\x45xpertSearch\x12\r\n\x05skill\x18\x01 \x01(\t\x12\x0c\n\x04site\x18\x02 \x01(\t\"?\n\x0bSpareSearch\x12\x13\n\x0bpart_number\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0c\n\x04site\x18\x03 \x01(\t\"Q\n\x11SupportUnanswered\x12\x0e\n\x06region\x18\x01 \x01(\t\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\"B\n\x11KeepExpertRequest\x12-\n\x06\x65xpert\x18\x01 \x01(\x0b\x32\x1d.gateway.api.region.v1.Expert\"C\n\x12KeepExpertResponse\x12-\n\x06\x65xpert\x18\x01 \x01(\x0b\x32\x1d.gateway.api.region.v1.Expert\"\'\n\x13RemoveExpertRequest\x12\x10\n\x08staff_id\x18\x01 \x01(\t\"\x16\n\x14RemoveExpertResponse\"\xb8\x01\n\x12ListExpertsRequest\x12\x33\n\x06search\x18\x01 \x01(\x0b\x32#.gateway.api.region.v1.ExpertSearch\x12\x12\n\neverywhere\x18\x02 \x01(\x08\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"\x9c\x01\n\x13ListExpertsResponse\x12.\n\x07\x65xperts\x18\x01 \x03(\x0b\x32\x1d.gateway.api.region.v1.Expert\x12<\n\nunanswered\x18\x02 \x03(\x0b\x32(.gateway.api.region.v1.SupportUnanswered\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"?\n\x10KeepSpareRequest\x12+\n\x05spare\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Spare\"@\n\x11KeepSpareResponse\x12+\n\x05spare\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Spare\"7\n\x12RemoveSpareRequest\x12\x13\n\x0bpart_number\x18\x01 \x01(\t\x12\x0c\n\x04site\x18\x02 \x01(\t\"\x15\n\x13RemoveSpareResponse\"\xb6\x01\n\x11ListSparesRequest\x12\x32\n\x06search\x18\x01 \x01(\x0b\x32\".gateway.api.region.v1.SpareSearch\x12\x12\n\neverywhere\x18\x02 \x01(\x08\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"\x99\x01\n\x12ListSparesResponse\x12,\n\x06spares\x18\x01 \x03(\x0b\x32\x1c.gateway.api.region.v1.Spare\x12<\n\nunanswered\x18\x02 \x03(\x0b\x32(.gateway.api.region.v1.SupportUnanswered\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"N\n\x13KeepResourceRequest\x12\x37\n\x08resource\x18\x01 \x01(\x0b\x32%.gateway.api.region.v1.SharedResource\"O\n\x14KeepResourceResponse\x12\x37\n\x08resource\x18\x01 \x01(\x0b\x32%.gateway.api.region.v1.SharedResource\",\n\x15RemoveResourceRequest\x12\x13\n\x0bresource_id\x18\x01 \x01(\t\"\x18\n\x16RemoveResourceResponse\"\xbc\x01\n\x14ListResourcesRequest\x12\x35\n\x06search\x18\x01 \x01(\x0b\x32%.gateway.api.region.v1.ResourceSearch\x12\x12\n\neverywhere\x18\x02 \x01(\x08\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"\xa8\x01\n\x15ListResourcesResponse\x12\x38\n\tresources\x18\x01 \x03(\x0b\x32%.gateway.api.region.v1.SharedResource\x12<\n\nunanswered\x18\x02 \x03(\x0b\x32(.gateway.api.region.v1.SupportUnanswered\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t*\x83\x01\n\x0cResourceKind\x12\x1d\n\x19RESOURCE_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12RESOURCE_KIND_SITE\x10\x01\x12\x1a\n\x16RESOURCE_KIND_CAPACITY\x10\x02\x12 \n\x1cRESOURCE_KIND_TEST_EQUIPMENT\x10\x03\x32\x91\x08\n\x16SupportResourceService\x12k\n\nKeepExpert\x12(.gateway.api.region.v1.KeepExpertRequest\x1a).gateway.api.region.v1.KeepExpertResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12q\n\x0cRemoveExpert\x12*.gateway.api.region.v1.RemoveExpertRequest\x1a+.gateway.api.region.v1.RemoveExpertResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12n\n\x0bListExperts\x12).gateway.api.region.v1.ListExpertsRequest\x1a*.gateway.api.region.v1.ListExpertsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12h\n\tKeepSpare\x12\'.gateway.api.region.v1.KeepSpareRequest\x1a(.gateway.api.region.v1.KeepSpareResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12n\n\x0bRemoveSpare\x12).gateway.api.region.v1.RemoveSpareRequest\x1a*.gateway.api.region.v1.RemoveSpareResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12k\n\nListSpares\x12(.gateway.api.region.v1.ListSparesRequest\x1a).gateway.api.region.v1.ListSparesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12q\n\x0cKeepResource\x12*.gateway.api.region.v1.KeepResourceRequest\x1a+.gateway.api.region.v1.KeepResourceResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12w\n\x0eRemoveResource\x12,.gateway.api.region.v1.RemoveResourceRequest\x1a-.gateway.api.region.v1.RemoveResourceResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12t\n\rListResources\x12+.gateway.api.region.v1.ListResourcesRequest\x1a,.gateway.api.region.v1.ListResourcesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,40 +47,67 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUPPORTRESOURCESERVICE'].methods_by_name['RemoveSpare']._serialized_options = b'\220\002\002\252\273\030\001\003'
   _globals['_SUPPORTRESOURCESERVICE'].methods_by_name['ListSpares']._loaded_options = None
   _globals['_SUPPORTRESOURCESERVICE'].methods_by_name['ListSpares']._serialized_options = b'\220\002\001\252\273\030\001\003'
-  _globals['_EXPERT']._serialized_start=183
-  _globals['_EXPERT']._serialized_end=256
-  _globals['_SPARE']._serialized_start=258
-  _globals['_SPARE']._serialized_end=346
-  _globals['_EXPERTSEARCH']._serialized_start=348
-  _globals['_EXPERTSEARCH']._serialized_end=391
-  _globals['_SPARESEARCH']._serialized_start=393
-  _globals['_SPARESEARCH']._serialized_end=456
-  _globals['_SUPPORTUNANSWERED']._serialized_start=458
-  _globals['_SUPPORTUNANSWERED']._serialized_end=539
-  _globals['_KEEPEXPERTREQUEST']._serialized_start=541
-  _globals['_KEEPEXPERTREQUEST']._serialized_end=607
-  _globals['_KEEPEXPERTRESPONSE']._serialized_start=609
-  _globals['_KEEPEXPERTRESPONSE']._serialized_end=676
-  _globals['_REMOVEEXPERTREQUEST']._serialized_start=678
-  _globals['_REMOVEEXPERTREQUEST']._serialized_end=717
-  _globals['_REMOVEEXPERTRESPONSE']._serialized_start=719
-  _globals['_REMOVEEXPERTRESPONSE']._serialized_end=741
-  _globals['_LISTEXPERTSREQUEST']._serialized_start=744
-  _globals['_LISTEXPERTSREQUEST']._serialized_end=928
-  _globals['_LISTEXPERTSRESPONSE']._serialized_start=931
-  _globals['_LISTEXPERTSRESPONSE']._serialized_end=1087
-  _globals['_KEEPSPAREREQUEST']._serialized_start=1089
-  _globals['_KEEPSPAREREQUEST']._serialized_end=1152
-  _globals['_KEEPSPARERESPONSE']._serialized_start=1154
-  _globals['_KEEPSPARERESPONSE']._serialized_end=1218
-  _globals['_REMOVESPAREREQUEST']._serialized_start=1220
-  _globals['_REMOVESPAREREQUEST']._serialized_end=1275
-  _globals['_REMOVESPARERESPONSE']._serialized_start=1277
-  _globals['_REMOVESPARERESPONSE']._serialized_end=1298
-  _globals['_LISTSPARESREQUEST']._serialized_start=1301
-  _globals['_LISTSPARESREQUEST']._serialized_end=1483
-  _globals['_LISTSPARESRESPONSE']._serialized_start=1486
-  _globals['_LISTSPARESRESPONSE']._serialized_end=1639
-  _globals['_SUPPORTRESOURCESERVICE']._serialized_start=1642
-  _globals['_SUPPORTRESOURCESERVICE']._serialized_end=2329
+  _globals['_SUPPORTRESOURCESERVICE'].methods_by_name['KeepResource']._loaded_options = None
+  _globals['_SUPPORTRESOURCESERVICE'].methods_by_name['KeepResource']._serialized_options = b'\220\002\002\252\273\030\001\003'
+  _globals['_SUPPORTRESOURCESERVICE'].methods_by_name['RemoveResource']._loaded_options = None
+  _globals['_SUPPORTRESOURCESERVICE'].methods_by_name['RemoveResource']._serialized_options = b'\220\002\002\252\273\030\001\003'
+  _globals['_SUPPORTRESOURCESERVICE'].methods_by_name['ListResources']._loaded_options = None
+  _globals['_SUPPORTRESOURCESERVICE'].methods_by_name['ListResources']._serialized_options = b'\220\002\001\252\273\030\001\003'
+  _globals['_RESOURCEKIND']._serialized_start=2627
+  _globals['_RESOURCEKIND']._serialized_end=2758
+  _globals['_SHAREDRESOURCE']._serialized_start=217
+  _globals['_SHAREDRESOURCE']._serialized_end=473
+  _globals['_RESOURCESEARCH']._serialized_start=475
+  _globals['_RESOURCESEARCH']._serialized_end=571
+  _globals['_EXPERT']._serialized_start=573
+  _globals['_EXPERT']._serialized_end=646
+  _globals['_SPARE']._serialized_start=648
+  _globals['_SPARE']._serialized_end=736
+  _globals['_EXPERTSEARCH']._serialized_start=738
+  _globals['_EXPERTSEARCH']._serialized_end=781
+  _globals['_SPARESEARCH']._serialized_start=783
+  _globals['_SPARESEARCH']._serialized_end=846
+  _globals['_SUPPORTUNANSWERED']._serialized_start=848
+  _globals['_SUPPORTUNANSWERED']._serialized_end=929
+  _globals['_KEEPEXPERTREQUEST']._serialized_start=931
+  _globals['_KEEPEXPERTREQUEST']._serialized_end=997
+  _globals['_KEEPEXPERTRESPONSE']._serialized_start=999
+  _globals['_KEEPEXPERTRESPONSE']._serialized_end=1066
+  _globals['_REMOVEEXPERTREQUEST']._serialized_start=1068
+  _globals['_REMOVEEXPERTREQUEST']._serialized_end=1107
+  _globals['_REMOVEEXPERTRESPONSE']._serialized_start=1109
+  _globals['_REMOVEEXPERTRESPONSE']._serialized_end=1131
+  _globals['_LISTEXPERTSREQUEST']._serialized_start=1134
+  _globals['_LISTEXPERTSREQUEST']._serialized_end=1318
+  _globals['_LISTEXPERTSRESPONSE']._serialized_start=1321
+  _globals['_LISTEXPERTSRESPONSE']._serialized_end=1477
+  _globals['_KEEPSPAREREQUEST']._serialized_start=1479
+  _globals['_KEEPSPAREREQUEST']._serialized_end=1542
+  _globals['_KEEPSPARERESPONSE']._serialized_start=1544
+  _globals['_KEEPSPARERESPONSE']._serialized_end=1608
+  _globals['_REMOVESPAREREQUEST']._serialized_start=1610
+  _globals['_REMOVESPAREREQUEST']._serialized_end=1665
+  _globals['_REMOVESPARERESPONSE']._serialized_start=1667
+  _globals['_REMOVESPARERESPONSE']._serialized_end=1688
+  _globals['_LISTSPARESREQUEST']._serialized_start=1691
+  _globals['_LISTSPARESREQUEST']._serialized_end=1873
+  _globals['_LISTSPARESRESPONSE']._serialized_start=1876
+  _globals['_LISTSPARESRESPONSE']._serialized_end=2029
+  _globals['_KEEPRESOURCEREQUEST']._serialized_start=2031
+  _globals['_KEEPRESOURCEREQUEST']._serialized_end=2109
+  _globals['_KEEPRESOURCERESPONSE']._serialized_start=2111
+  _globals['_KEEPRESOURCERESPONSE']._serialized_end=2190
+  _globals['_REMOVERESOURCEREQUEST']._serialized_start=2192
+  _globals['_REMOVERESOURCEREQUEST']._serialized_end=2236
+  _globals['_REMOVERESOURCERESPONSE']._serialized_start=2238
+  _globals['_REMOVERESOURCERESPONSE']._serialized_end=2262
+  _globals['_LISTRESOURCESREQUEST']._serialized_start=2265
+  _globals['_LISTRESOURCESREQUEST']._serialized_end=2453
+  _globals['_LISTRESOURCESRESPONSE']._serialized_start=2456
+  _globals['_LISTRESOURCESRESPONSE']._serialized_end=2624
+  _globals['_SUPPORTRESOURCESERVICE']._serialized_start=2761
+  _globals['_SUPPORTRESOURCESERVICE']._serialized_end=3802
 # @@protoc_insertion_point(module_scope)
+
+for _enum in (ResourceKind,):
+    _enum.__dict__.update(_enum.items())

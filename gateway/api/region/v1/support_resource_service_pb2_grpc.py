@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SupportResourceServiceStub:
-    """Experts and spares. The staff of each region maintain its entries; a search can cover all regions.
+    """Experts, spares and resources that are lent. The staff of each region maintain its entries; a search can cover all regions.
     """
 
     def __init__(self, channel):
@@ -65,10 +65,25 @@ class SupportResourceServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_support__resource__service__pb2.ListSparesRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_support__resource__service__pb2.ListSparesResponse.FromString,
                 _registered_method=True)
+        self.KeepResource = channel.unary_unary(
+                '/gateway.api.region.v1.SupportResourceService/KeepResource',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_support__resource__service__pb2.KeepResourceRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_support__resource__service__pb2.KeepResourceResponse.FromString,
+                _registered_method=True)
+        self.RemoveResource = channel.unary_unary(
+                '/gateway.api.region.v1.SupportResourceService/RemoveResource',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_support__resource__service__pb2.RemoveResourceRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_support__resource__service__pb2.RemoveResourceResponse.FromString,
+                _registered_method=True)
+        self.ListResources = channel.unary_unary(
+                '/gateway.api.region.v1.SupportResourceService/ListResources',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_support__resource__service__pb2.ListResourcesRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_support__resource__service__pb2.ListResourcesResponse.FromString,
+                _registered_method=True)
 
 
 class SupportResourceServiceServicer:
-    """Experts and spares. The staff of each region maintain its entries; a search can cover all regions.
+    """Experts, spares and resources that are lent. The staff of each region maintain its entries; a search can cover all regions.
     """
 
     def KeepExpert(self, request, context):
@@ -113,6 +128,27 @@ class SupportResourceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def KeepResource(self, request, context):
+        """Enters or changes a resource that this region lends. The quantity is never less than the loans of a time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveResource(self, request, context):
+        """Removes a resource without loans.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListResources(self, request, context):
+        """Lists resources of this region, or of all answering regions, by region and id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SupportResourceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -146,6 +182,21 @@ def add_SupportResourceServiceServicer_to_server(servicer, server):
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_support__resource__service__pb2.ListSparesRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_support__resource__service__pb2.ListSparesResponse.SerializeToString,
             ),
+            'KeepResource': grpc.unary_unary_rpc_method_handler(
+                    servicer.KeepResource,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_support__resource__service__pb2.KeepResourceRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_support__resource__service__pb2.KeepResourceResponse.SerializeToString,
+            ),
+            'RemoveResource': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveResource,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_support__resource__service__pb2.RemoveResourceRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_support__resource__service__pb2.RemoveResourceResponse.SerializeToString,
+            ),
+            'ListResources': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListResources,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_support__resource__service__pb2.ListResourcesRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_support__resource__service__pb2.ListResourcesResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'gateway.api.region.v1.SupportResourceService', rpc_method_handlers)
@@ -155,7 +206,7 @@ def add_SupportResourceServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SupportResourceService:
-    """Experts and spares. The staff of each region maintain its entries; a search can cover all regions.
+    """Experts, spares and resources that are lent. The staff of each region maintain its entries; a search can cover all regions.
     """
 
     @staticmethod
@@ -310,6 +361,87 @@ class SupportResourceService:
             '/gateway.api.region.v1.SupportResourceService/ListSpares',
             gateway_dot_api_dot_region_dot_v1_dot_support__resource__service__pb2.ListSparesRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_support__resource__service__pb2.ListSparesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def KeepResource(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.SupportResourceService/KeepResource',
+            gateway_dot_api_dot_region_dot_v1_dot_support__resource__service__pb2.KeepResourceRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_support__resource__service__pb2.KeepResourceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveResource(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.SupportResourceService/RemoveResource',
+            gateway_dot_api_dot_region_dot_v1_dot_support__resource__service__pb2.RemoveResourceRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_support__resource__service__pb2.RemoveResourceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListResources(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.SupportResourceService/ListResources',
+            gateway_dot_api_dot_region_dot_v1_dot_support__resource__service__pb2.ListResourcesRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_support__resource__service__pb2.ListResourcesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -98,7 +98,7 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     ENVELOPE_KIND_SUPPORT_UPDATE: _EnvelopeKind.ValueType  # 51
     """Command, region at fault to the opening region of a support request: it has a new version."""
     ENVELOPE_KIND_SUPPORT_SEARCH: _EnvelopeKind.ValueType  # 52
-    """Query, any region to any other: experts or spares of that region."""
+    """Query, any region to any other: experts, spares or shared resources of that region."""
     ENVELOPE_KIND_ISSUE_COMMAND: _EnvelopeKind.ValueType  # 65
     """Command, origin region or helper to owner region: take this issue, or a command on it."""
     ENVELOPE_KIND_ISSUE_UPDATE: _EnvelopeKind.ValueType  # 66
@@ -107,6 +107,10 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, publishing region to every addressed one: a bulletin, or its withdrawal."""
     ENVELOPE_KIND_BULLETIN_READ: _EnvelopeKind.ValueType  # 69
     """Command, addressed region to the publishing one: a member of its staff has read a bulletin."""
+    ENVELOPE_KIND_LOAN_COMMAND: _EnvelopeKind.ValueType  # 70
+    """Command, borrower to lender: take this request for a loan, or a command on a loan."""
+    ENVELOPE_KIND_LOAN_UPDATE: _EnvelopeKind.ValueType  # 71
+    """Command, lender to borrower: the loan has a new version."""
     ENVELOPE_KIND_RECONCILIATION: _EnvelopeKind.ValueType  # 73
     """Command, any region to any other: digests of the records that both have of a business day. The receipt has the
     other region's digests, or the records of differing buckets.
@@ -115,8 +119,14 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, region that found a difference to the other: a proposed repair."""
     ENVELOPE_KIND_REPAIR_DECIDED: _EnvelopeKind.ValueType  # 75
     """Command, deciding region to the proposing one, or acting region to the deciding one: a repair was decided, or done."""
+    ENVELOPE_KIND_SETTLEMENT_PROPOSED: _EnvelopeKind.ValueType  # 76
+    """Command, region whose id comes first to the other: a signed statement of a month's settlement."""
+    ENVELOPE_KIND_SETTLEMENT_DECIDED: _EnvelopeKind.ValueType  # 77
+    """Command, the other region back: its signature under that statement, or its dispute."""
     ENVELOPE_KIND_SURVEY_REQUESTED: _EnvelopeKind.ValueType  # 83
     """Command, region that handled an order, complaint or fault to the home region: invite the customer to a survey."""
+    ENVELOPE_KIND_CUSTOMER_HAND_OVER: _EnvelopeKind.ValueType  # 78
+    """Command, old home to new home: take this customer, who moves there for good."""
     ENVELOPE_KIND_JOINT_COMMAND: _EnvelopeKind.ValueType  # 60
     """Command, leading region of a joint order to the region of an item: reserve, commit, begin or release it."""
     ENVELOPE_KIND_JOINT_REPORT: _EnvelopeKind.ValueType  # 61
@@ -200,7 +210,7 @@ ENVELOPE_KIND_SUPPORT_COMMAND: EnvelopeKind.ValueType  # 50
 ENVELOPE_KIND_SUPPORT_UPDATE: EnvelopeKind.ValueType  # 51
 """Command, region at fault to the opening region of a support request: it has a new version."""
 ENVELOPE_KIND_SUPPORT_SEARCH: EnvelopeKind.ValueType  # 52
-"""Query, any region to any other: experts or spares of that region."""
+"""Query, any region to any other: experts, spares or shared resources of that region."""
 ENVELOPE_KIND_ISSUE_COMMAND: EnvelopeKind.ValueType  # 65
 """Command, origin region or helper to owner region: take this issue, or a command on it."""
 ENVELOPE_KIND_ISSUE_UPDATE: EnvelopeKind.ValueType  # 66
@@ -209,6 +219,10 @@ ENVELOPE_KIND_BULLETIN: EnvelopeKind.ValueType  # 68
 """Command, publishing region to every addressed one: a bulletin, or its withdrawal."""
 ENVELOPE_KIND_BULLETIN_READ: EnvelopeKind.ValueType  # 69
 """Command, addressed region to the publishing one: a member of its staff has read a bulletin."""
+ENVELOPE_KIND_LOAN_COMMAND: EnvelopeKind.ValueType  # 70
+"""Command, borrower to lender: take this request for a loan, or a command on a loan."""
+ENVELOPE_KIND_LOAN_UPDATE: EnvelopeKind.ValueType  # 71
+"""Command, lender to borrower: the loan has a new version."""
 ENVELOPE_KIND_RECONCILIATION: EnvelopeKind.ValueType  # 73
 """Command, any region to any other: digests of the records that both have of a business day. The receipt has the
 other region's digests, or the records of differing buckets.
@@ -217,8 +231,14 @@ ENVELOPE_KIND_REPAIR_PROPOSED: EnvelopeKind.ValueType  # 74
 """Command, region that found a difference to the other: a proposed repair."""
 ENVELOPE_KIND_REPAIR_DECIDED: EnvelopeKind.ValueType  # 75
 """Command, deciding region to the proposing one, or acting region to the deciding one: a repair was decided, or done."""
+ENVELOPE_KIND_SETTLEMENT_PROPOSED: EnvelopeKind.ValueType  # 76
+"""Command, region whose id comes first to the other: a signed statement of a month's settlement."""
+ENVELOPE_KIND_SETTLEMENT_DECIDED: EnvelopeKind.ValueType  # 77
+"""Command, the other region back: its signature under that statement, or its dispute."""
 ENVELOPE_KIND_SURVEY_REQUESTED: EnvelopeKind.ValueType  # 83
 """Command, region that handled an order, complaint or fault to the home region: invite the customer to a survey."""
+ENVELOPE_KIND_CUSTOMER_HAND_OVER: EnvelopeKind.ValueType  # 78
+"""Command, old home to new home: take this customer, who moves there for good."""
 ENVELOPE_KIND_JOINT_COMMAND: EnvelopeKind.ValueType  # 60
 """Command, leading region of a joint order to the region of an item: reserve, commit, begin or release it."""
 ENVELOPE_KIND_JOINT_REPORT: EnvelopeKind.ValueType  # 61

@@ -455,6 +455,16 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Call a region to which it is addressed, or the region that published it."""
     REASON_BULLETIN_NOT_PUBLISHED_HERE: _Reason.ValueType  # 431
     """Leave this to staff of that region, on their own node."""
+    REASON_LOAN_NOT_FOUND: _Reason.ValueType  # 432
+    """Call the borrower or the lender of the loan."""
+    REASON_LOAN_NOT_RESPONSIBLE: _Reason.ValueType  # 433
+    """Leave this step to staff of that region, on their own node."""
+    REASON_LOAN_STATE_FORBIDS: _Reason.ValueType  # 434
+    """Read the loan, and take a step that its state allows."""
+    REASON_RESOURCE_NOT_FREE: _Reason.ValueType  # 435
+    """Request less, or another time."""
+    REASON_RESOURCE_LENT: _Reason.ValueType  # 436
+    """End its loans first."""
     REASON_DIFFERENCE_NOT_FOUND: _Reason.ValueType  # 440
     """List the open differences and take a serial from there."""
     REASON_REPAIR_NOT_FOUND: _Reason.ValueType  # 441
@@ -465,6 +475,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Have staff of that region decide."""
     REASON_REPAIR_IMPOSSIBLE: _Reason.ValueType  # 444
     """Choose another act, or another acting region."""
+    REASON_SETTLEMENT_NOT_FOUND: _Reason.ValueType  # 445
+    """Check the month, and wait for the proposal of the region whose id comes first."""
+    REASON_SETTLEMENT_STATE_FORBIDS: _Reason.ValueType  # 446
+    """Sign the month once it has ended, and no later month before an earlier one."""
+    REASON_SETTLEMENT_DIFFERS: _Reason.ValueType  # 447
+    """Compare both statements, then dispute the line, or reconcile the records."""
     REASON_SURVEY_NOT_FOUND: _Reason.ValueType  # 470
     """Check the token of the invitation, or the survey id."""
     REASON_SURVEY_ANSWERED: _Reason.ValueType  # 471
@@ -475,6 +491,14 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Name an order, complaint or fault that this region took in, after its end."""
     REASON_SURVEY_FOLLOW_UP_MISSING: _Reason.ValueType  # 474
     """List the open follow-ups by SurveyService.ListSurveyFollowUps."""
+    REASON_RISK_NOT_FOUND: _Reason.ValueType  # 485
+    """List the risks for their ids."""
+    REASON_RISKS_NOT_DEFINED: _Reason.ValueType  # 486
+    """Apply a configuration with `risks`."""
+    REASON_RISK_CLOSED: _Reason.ValueType  # 487
+    """Add another risk, or wait for the signal that reopens it."""
+    REASON_RISK_SIGNAL_LASTS: _Reason.ValueType  # 488
+    """Wait for the end of the signal, or accept the risk."""
     REASON_BUSINESS_IS_JOINT: _Reason.ValueType  # 400
     """Submit it by JointOrderService."""
     REASON_BUSINESS_NOT_JOINT: _Reason.ValueType  # 401
@@ -495,6 +519,30 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Submit it again if it is still wanted."""
     REASON_JOINT_RESERVATION_ENDED: _Reason.ValueType  # 409
     """Submit it again once the region answers."""
+    REASON_SAMPLE_NOT_FOUND: _Reason.ValueType  # 480
+    """List the samples."""
+    REASON_SAMPLED_RECORD_JUDGED: _Reason.ValueType  # 481
+    """Leave the judgement as it is."""
+    REASON_OWN_WORK: _Reason.ValueType  # 482
+    """Leave the record to another supervisor."""
+    REASON_SAMPLE_EMPTY: _Reason.ValueType  # 483
+    """Take another month or kind."""
+    REASON_FIGURE_NOT_DEFINED: _Reason.ValueType  # 484
+    """Name a figure that the configuration in force defines, or an action for such a figure."""
+    REASON_CUSTOMER_MOVING: _Reason.ValueType  # 460
+    """Repeat the request in a moment: the customer is on the way to the new home."""
+    REASON_CUSTOMER_MOVED: _Reason.ValueType  # 461
+    """Ask the home region by the number plan."""
+    REASON_MOVE_NOT_FOUND: _Reason.ValueType  # 462
+    """Look for it with ListMoves."""
+    REASON_MOVE_DECIDED: _Reason.ValueType  # 463
+    """No action possible: the state says what became of it."""
+    REASON_MOVE_UNDER_WAY: _Reason.ValueType  # 464
+    """Confirm or cancel the open move first."""
+    REASON_MOVE_LINES_INVALID: _Reason.ValueType  # 465
+    """Name a plan of the new home for each line of the customer in service; terminate lines without a SIM card."""
+    REASON_MOVE_REGION_INVALID: _Reason.ValueType  # 466
+    """Name another region that has joined, with the same currency."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -931,6 +979,16 @@ REASON_BULLETIN_NOT_FOUND: Reason.ValueType  # 430
 """Call a region to which it is addressed, or the region that published it."""
 REASON_BULLETIN_NOT_PUBLISHED_HERE: Reason.ValueType  # 431
 """Leave this to staff of that region, on their own node."""
+REASON_LOAN_NOT_FOUND: Reason.ValueType  # 432
+"""Call the borrower or the lender of the loan."""
+REASON_LOAN_NOT_RESPONSIBLE: Reason.ValueType  # 433
+"""Leave this step to staff of that region, on their own node."""
+REASON_LOAN_STATE_FORBIDS: Reason.ValueType  # 434
+"""Read the loan, and take a step that its state allows."""
+REASON_RESOURCE_NOT_FREE: Reason.ValueType  # 435
+"""Request less, or another time."""
+REASON_RESOURCE_LENT: Reason.ValueType  # 436
+"""End its loans first."""
 REASON_DIFFERENCE_NOT_FOUND: Reason.ValueType  # 440
 """List the open differences and take a serial from there."""
 REASON_REPAIR_NOT_FOUND: Reason.ValueType  # 441
@@ -941,6 +999,12 @@ REASON_REPAIR_NOT_RESPONSIBLE: Reason.ValueType  # 443
 """Have staff of that region decide."""
 REASON_REPAIR_IMPOSSIBLE: Reason.ValueType  # 444
 """Choose another act, or another acting region."""
+REASON_SETTLEMENT_NOT_FOUND: Reason.ValueType  # 445
+"""Check the month, and wait for the proposal of the region whose id comes first."""
+REASON_SETTLEMENT_STATE_FORBIDS: Reason.ValueType  # 446
+"""Sign the month once it has ended, and no later month before an earlier one."""
+REASON_SETTLEMENT_DIFFERS: Reason.ValueType  # 447
+"""Compare both statements, then dispute the line, or reconcile the records."""
 REASON_SURVEY_NOT_FOUND: Reason.ValueType  # 470
 """Check the token of the invitation, or the survey id."""
 REASON_SURVEY_ANSWERED: Reason.ValueType  # 471
@@ -951,6 +1015,14 @@ REASON_SURVEY_OCCASION_MISSING: Reason.ValueType  # 473
 """Name an order, complaint or fault that this region took in, after its end."""
 REASON_SURVEY_FOLLOW_UP_MISSING: Reason.ValueType  # 474
 """List the open follow-ups by SurveyService.ListSurveyFollowUps."""
+REASON_RISK_NOT_FOUND: Reason.ValueType  # 485
+"""List the risks for their ids."""
+REASON_RISKS_NOT_DEFINED: Reason.ValueType  # 486
+"""Apply a configuration with `risks`."""
+REASON_RISK_CLOSED: Reason.ValueType  # 487
+"""Add another risk, or wait for the signal that reopens it."""
+REASON_RISK_SIGNAL_LASTS: Reason.ValueType  # 488
+"""Wait for the end of the signal, or accept the risk."""
 REASON_BUSINESS_IS_JOINT: Reason.ValueType  # 400
 """Submit it by JointOrderService."""
 REASON_BUSINESS_NOT_JOINT: Reason.ValueType  # 401
@@ -971,6 +1043,30 @@ REASON_JOINT_SURVEY_REFUSED: Reason.ValueType  # 408
 """Submit it again if it is still wanted."""
 REASON_JOINT_RESERVATION_ENDED: Reason.ValueType  # 409
 """Submit it again once the region answers."""
+REASON_SAMPLE_NOT_FOUND: Reason.ValueType  # 480
+"""List the samples."""
+REASON_SAMPLED_RECORD_JUDGED: Reason.ValueType  # 481
+"""Leave the judgement as it is."""
+REASON_OWN_WORK: Reason.ValueType  # 482
+"""Leave the record to another supervisor."""
+REASON_SAMPLE_EMPTY: Reason.ValueType  # 483
+"""Take another month or kind."""
+REASON_FIGURE_NOT_DEFINED: Reason.ValueType  # 484
+"""Name a figure that the configuration in force defines, or an action for such a figure."""
+REASON_CUSTOMER_MOVING: Reason.ValueType  # 460
+"""Repeat the request in a moment: the customer is on the way to the new home."""
+REASON_CUSTOMER_MOVED: Reason.ValueType  # 461
+"""Ask the home region by the number plan."""
+REASON_MOVE_NOT_FOUND: Reason.ValueType  # 462
+"""Look for it with ListMoves."""
+REASON_MOVE_DECIDED: Reason.ValueType  # 463
+"""No action possible: the state says what became of it."""
+REASON_MOVE_UNDER_WAY: Reason.ValueType  # 464
+"""Confirm or cancel the open move first."""
+REASON_MOVE_LINES_INVALID: Reason.ValueType  # 465
+"""Name a plan of the new home for each line of the customer in service; terminate lines without a SIM card."""
+REASON_MOVE_REGION_INVALID: Reason.ValueType  # 466
+"""Name another region that has joined, with the same currency."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

@@ -1,0 +1,41 @@
+"""The scorecards of all regions, for administrators: queried from the nodes at each call, never stored."""
+
+import grpc
+
+from coordinator.oversight.region_queries import Regions
+from coordinator.registry.port import Registry
+from gateway.api.coordinator.v1 import quality_oversight_service_pb2 as contract
+from gateway.api.coordinator.v1.quality_oversight_service_pb2_grpc import QualityOversightServiceServicer
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.region.v1 import quality_service_pb2 as region_contract
+from gateway.api.region.v1.quality_service_pb2_grpc import QualityServiceStub
+from gateway.rpc.channels import invoke
+from gateway.time.months import require_month
+
+
+class QualityOversightService(QualityOversightServiceServicer):
+    """Queries the nodes."""
+
+    def __init__(self, regions: Regions, registry: Registry) -> None:
+        self._regions = regions
+        self._registry = registry
+
+    async def ReportQuality(  # noqa: N802 - named by the contract
+        self,
+        request: contract.ReportQualityRequest,
+        context: grpc.aio.ServicerContext[contract.ReportQualityRequest, contract.ReportQualityResponse],
+    ) -> contract.ReportQualityResponse:
+        """See the contract."""
+        require_month("month", request.month)
+        question = region_contract.GetScorecardRequest(month=request.month)
+
+        async def ask(channel: grpc.aio.Channel, seconds: float) -> region_contract.GetScorecardResponse:
+            return await invoke(QualityServiceStub(channel).GetScorecard, question, seconds)
+
+        answers = await self._regions.ask(self._regions.joined(), ask)
+        configuration = self._registry.snapshot().configuration or Configuration()
+        return contract.ReportQualityResponse(
+            definitions=configuration.quality.figures,
+            scorecards=[answers.by_region[region].scorecard for region in sorted(answers.by_region)],
+            unanswered=answers.unanswered(),
+        )

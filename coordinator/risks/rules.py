@@ -1,0 +1,305 @@
+"""A risk through signals and decisions of people: its states, its assessment, its reviews. Pure.
+
+The scales follow the consequence/likelihood matrix of IEC 31010; their definitions are data of the federation.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from gateway.api.coordinator.v1 import risk_service_pb2 as contract
+from gateway.api.coordinator.v1.risk_service_pb2 import Risk, RiskAct, RiskEntry, RiskState
+from gateway.api.federation.v1.risk_pb2 import RiskBand, RiskRules, RiskSignal, RiskSource
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.federation.risk_rules import GRADES
+from gateway.time.clock import from_timestamp, to_timestamp
+
+OPEN, TREATED, ACCEPTED, CLOSED = (
+    RiskState.RISK_STATE_OPEN,
+    RiskState.RISK_STATE_TREATED,
+    RiskState.RISK_STATE_ACCEPTED,
+    RiskState.RISK_STATE_CLOSED,
+)
+MOST_ENTRIES = 100
+_TITLE_LIMIT = 200  # characters
+_TEXT_LIMIT = 1000  # characters
+_LONGEST = timedelta(days=1830)  # until a review or the end of a plan
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_OF_ADMINISTRATORS = "administrator/"
+
+
+class Signal(NamedTuple):
+    """A signal that lasts."""
+
+    source: RiskSource.ValueType
+    subject: str
+    """One id for the source, for example `sichuan` or `guangdong/NET_SPEED`."""
+    region: str
+    """The region that owns the risk; empty for none."""
+    detail: str
+    """Figures, without a text about a customer."""
+    impact: int = 0
+    """Impact, 1 to 5; 0 for that of the configuration."""
+
+    @property
+    def risk_id(self) -> str:
+        """The id of the risk that it raises."""
+        return f"{source_name(self.source)}/{self.subject}"
+
+
+def source_name(source: RiskSource.ValueType) -> str:
+    """The source in ids: `region-lost`."""
+    return RiskSource.Name(source).removeprefix("RISK_SOURCE_").lower().replace("_", "-")
+
+
+def score(risk: Risk) -> int:
+    """Likelihood times impact, 1 to 25."""
+    return risk.likelihood * risk.impact
+
+
+def band_of(rules: RiskRules, points: int) -> RiskBand:
+    """The band of a product of likelihood and impact."""
+    return max((each for each in rules.bands if each.least_score <= points), key=lambda each: each.least_score)
+
+
+def rule_of(rules: RiskRules, source: RiskSource.ValueType) -> RiskSignal | None:
+    """The configured signal of a source; None if it raises no risk."""
+    return next((each for each in rules.signals if each.source == source), None)
+
+
+def raised(before: Risk | None, signal: Signal, rules: RiskRules, now: datetime) -> Risk | None:
+    """The risk with a signal that lasts; None where the risk has it already, or the source raises none.
+
+    A signal that has grown graver than at its begin counts once more.
+    """
+    rule = rule_of(rules, signal.source)
+    impact = signal.impact or (rule.impact if rule is not None else 0)
+    if rule is None or (before is not None and before.signal_lasts and impact <= before.signal_impact):
+        return None
+    after = _copy(before) if before is not None else _new(signal.risk_id, signal.source, rule.department, now)
+    after.subject, after.signal_detail, after.signal_impact = signal.subject, signal.detail, impact
+    after.owner_region = after.owner_region or signal.region
+    after.signals += not after.signal_lasts
+    after.signal_lasts = True
+    after.likelihood, after.impact = max(after.likelihood, rule.likelihood), max(after.impact, impact)
+    if after.state == CLOSED:
+        after.state = OPEN
+    _advance_review(after, rules, now)
+    return _noted(after, RiskEntry(act=RiskAct.RISK_ACT_SIGNAL_BEGAN, note=signal.detail), now)
+
+
+def calmed(before: Risk | None, rules: RiskRules, now: datetime) -> Risk | None:
+    """The risk after the end of its signal; None where none lasts."""
+    if before is None or not before.signal_lasts:
+        return None
+    after, rule = _copy(before), rule_of(rules, before.source)
+    after.signal_lasts, after.signal_impact = False, 0
+    if rule is not None:
+        after.likelihood = min(after.likelihood, rule.likelihood_after)
+    return _noted(after, RiskEntry(act=RiskAct.RISK_ACT_SIGNAL_ENDED), now)
+
+
+def added(
+    before: Risk | None, request: contract.AddRiskRequest, administrator: str, rules: RiskRules, now: datetime
+) -> Risk | None:
+    """The risk that a person adds; None for a repeated request.
+
+    Raises Refused with REQUEST_ID_REUSED for another content under the same request id.
+    """
+    asked = RiskEntry(
+        administrator=administrator,
+        act=RiskAct.RISK_ACT_ADDED,
+        note=f"{request.owner_region} {request.owner_department}",
+        state=OPEN,
+        likelihood=request.likelihood,
+        impact=request.impact,
+    )
+    if before is not None:
+        if before.title == request.title and _without_time(before.history[0]) == asked:
+            return None
+        raise Refused(Reason.REASON_REQUEST_ID_REUSED)
+    after = _new(added_id(request), RiskSource.RISK_SOURCE_ADMINISTRATOR, request.owner_department, now)
+    after.title, after.owner_region = request.title, request.owner_region
+    after.likelihood, after.impact = request.likelihood, request.impact
+    _advance_review(after, rules, now)
+    return _noted(after, asked, now)
+
+
+def added_id(request: contract.AddRiskRequest) -> str:
+    """The id of a risk that a person adds."""
+    return f"{_OF_ADMINISTRATORS}{request.request_id}"
+
+
+def require_added(request: contract.AddRiskRequest) -> None:
+    """Raises Refused with REQUEST_INVALID for an impossible request."""
+    if not _REQUEST_ID.fullmatch(request.request_id):
+        raise _invalid("request_id", "not 1 to 64 characters of [A-Za-z0-9._-]")
+    _require_text("title", request.title, _TITLE_LIMIT, is_required=True)
+    _require_grades(request)
+
+
+def require_change(request: contract.ChangeRiskRequest, now: datetime) -> None:
+    """Raises Refused with REQUEST_INVALID for an impossible change."""
+    match request.WhichOneof("change"):
+        case "assess":
+            _require_grades(request.assess)
+        case "plan":
+            _require_text("plan.plan", request.plan.plan, _TEXT_LIMIT)
+            if bool(request.plan.plan) != request.plan.HasField("due_time"):
+                raise _invalid("plan.due_time", "a plan has one, and no accepted risk")
+            if request.plan.plan:
+                _require_time("plan.due_time", from_timestamp(request.plan.due_time), now)
+        case "review":
+            if request.review.HasField("next_due_time"):
+                _require_time("review.next_due_time", from_timestamp(request.review.next_due_time), now)
+        case None:
+            raise _invalid("change", "is missing")
+    is_required = not (request.HasField("plan") and request.plan.plan)
+    _require_text("note", request.note, _TEXT_LIMIT, is_required=is_required)
+
+
+def changed(
+    before: Risk, request: contract.ChangeRiskRequest, administrator: str, rules: RiskRules, now: datetime
+) -> Risk | None:
+    """The risk after a decision; None for the decision that it has already.
+
+    Raises Refused with RISK_CLOSED or RISK_SIGNAL_LASTS.
+    """
+    after = _copy(before)
+    act = _decide(after, request, rules, now)
+    entry = RiskEntry(administrator=administrator, act=act, note=request.note)
+    done = _noted(_copy(after), entry, now)
+    if _settled(before) == _settled(done) and _without_time(before.history[-1]) == _without_time(done.history[-1]):
+        return None
+    if before.state == CLOSED:
+        raise Refused(Reason.REASON_RISK_CLOSED, risk=before.id)
+    if act == RiskAct.RISK_ACT_CLOSED and before.signal_lasts:
+        raise Refused(Reason.REASON_RISK_SIGNAL_LASTS, risk=before.id, detail=before.signal_detail)
+    return done
+
+
+def is_overdue(risk: Risk, now: datetime) -> bool:
+    """Whether a review was missed, or a plan is past its due time."""
+    if risk.state == CLOSED:
+        return False
+    is_late = risk.state == TREATED and from_timestamp(risk.plan_due_time) < now
+    return is_late or from_timestamp(risk.review_due_time) < now
+
+
+def listed(risks: Iterable[Risk], asked: contract.ListRisksRequest, now: datetime) -> list[Risk]:
+    """The risks of a filter, the highest product of likelihood and impact first, without their histories."""
+    found = (
+        each
+        for each in risks
+        if (asked.include_closed or each.state != CLOSED)
+        and asked.region in ("", each.owner_region)
+        and (not asked.overdue or is_overdue(each, now))
+    )
+    return [_short(each) for each in sorted(found, key=place)]
+
+
+def place(risk: Risk) -> str:
+    """The key of a risk's place in lists."""
+    return f"{GRADES * GRADES - score(risk):02} {risk.id}"
+
+
+def _new(risk_id: str, source: RiskSource.ValueType, department: str, now: datetime) -> Risk:
+    return Risk(id=risk_id, source=source, state=OPEN, owner_department=department, create_time=to_timestamp(now))
+
+
+def _decide(after: Risk, request: contract.ChangeRiskRequest, rules: RiskRules, now: datetime) -> RiskAct.ValueType:
+    """Applies a decision to a risk, and returns its kind."""
+    match request.WhichOneof("change"):
+        case "assess":
+            after.likelihood, after.impact = request.assess.likelihood, request.assess.impact
+            _advance_review(after, rules, now)
+            return RiskAct.RISK_ACT_ASSESSED
+        case "plan":
+            plan = request.plan
+            after.owner_region = plan.owner_region or after.owner_region
+            after.owner_department = plan.owner_department or after.owner_department
+            after.plan, after.state = plan.plan, TREATED if plan.plan else ACCEPTED
+            after.ClearField("plan_due_time")
+            if plan.HasField("due_time"):
+                after.plan_due_time.CopyFrom(plan.due_time)
+            return RiskAct.RISK_ACT_PLANNED
+        case "review":
+            after.review_due_time.CopyFrom(to_timestamp(_next_review(after, rules, now)))
+            if request.review.HasField("next_due_time"):
+                after.review_due_time.CopyFrom(request.review.next_due_time)
+            return RiskAct.RISK_ACT_REVIEWED
+    after.state = CLOSED
+    after.ClearField("review_due_time")
+    return RiskAct.RISK_ACT_CLOSED
+
+
+def _next_review(risk: Risk, rules: RiskRules, now: datetime) -> datetime:
+    return now + band_of(rules, score(risk)).review_interval.ToTimedelta()
+
+
+def _advance_review(risk: Risk, rules: RiskRules, now: datetime) -> None:
+    """A risk that has grown is reviewed earlier; no assessment postpones a review."""
+    following = _next_review(risk, rules, now)
+    if not risk.HasField("review_due_time") or from_timestamp(risk.review_due_time) > following:
+        risk.review_due_time.CopyFrom(to_timestamp(following))
+
+
+def _noted(risk: Risk, entry: RiskEntry, now: datetime) -> Risk:
+    """The risk with an entry; of too many the first one stays, which tells how the risk began."""
+    own = RiskEntry()
+    own.CopyFrom(entry)
+    own.create_time.CopyFrom(to_timestamp(now))
+    own.state, own.likelihood, own.impact = risk.state, risk.likelihood, risk.impact
+    risk.history.append(own)
+    if len(risk.history) > MOST_ENTRIES:
+        del risk.history[1]
+    risk.version += 1
+    return risk
+
+
+def _settled(risk: Risk) -> tuple[object, ...]:
+    """The decided fields of a risk."""
+    due = risk.plan_due_time.ToNanoseconds()
+    owner = (risk.owner_region, risk.owner_department)
+    return risk.state, risk.likelihood, risk.impact, owner, risk.plan, due
+
+
+def _without_time(entry: RiskEntry) -> RiskEntry:
+    own = RiskEntry()
+    own.CopyFrom(entry)
+    own.ClearField("create_time")
+    return own
+
+
+def _short(risk: Risk) -> Risk:
+    short = _copy(risk)
+    del short.history[:]
+    return short
+
+
+def _copy(risk: Risk) -> Risk:
+    own = Risk()
+    own.CopyFrom(risk)
+    return own
+
+
+def _require_grades(asked: contract.AddRiskRequest | contract.RiskAssessment) -> None:
+    for field, grade in (("likelihood", asked.likelihood), ("impact", asked.impact)):
+        if not 1 <= grade <= GRADES:
+            raise _invalid(field, f"not 1 to {GRADES}")
+
+
+def _require_time(field: str, asked: datetime, now: datetime) -> None:
+    if not now < asked <= now + _LONGEST:
+        raise _invalid(field, f"not within {_LONGEST.days} days from now")
+
+
+def _require_text(field: str, text: str, limit: int, *, is_required: bool = False) -> None:
+    if len(text) > limit or (is_required and not text.strip()):
+        raise _invalid(field, f"not {int(is_required)} to {limit} characters")
+
+
+def _invalid(field: str, problem: str) -> Refused:
+    return Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem)

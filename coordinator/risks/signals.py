@@ -1,0 +1,148 @@
+"""The signals of the registry: lost and late regions, ending certificates, accidents, overruns, audit chains. Pure.
+
+A detail has ids, times in UTC and figures alone, so that it reads alike in each language.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+
+from coordinator.membership.rules import membership_of
+from coordinator.planned_outages.rules import region_of as region_of_outage
+from coordinator.problems import rules as problem_rules
+from coordinator.problems.elements import element_of, region_of
+from coordinator.problems.grades import grade_of
+from coordinator.registry.port import Snapshot
+from coordinator.registry.risk_port import DecideRisk
+from coordinator.registry.rules import RegionFacts
+from coordinator.risks import rules
+from coordinator.risks.rules import Signal
+from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
+from gateway.api.coordinator.v1.problem_service_pb2 import AccidentGrade, NetworkEvent, Problem
+from gateway.api.coordinator.v1.risk_service_pb2 import Risk
+from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.federation.v1.risk_pb2 import RiskRules, RiskSignal, RiskSource
+from gateway.federation.network import NetworkRegistry
+from gateway.time.clock import from_timestamp, time_in
+
+LOST = RiskSource.RISK_SOURCE_REGION_LOST
+LATE = RiskSource.RISK_SOURCE_DELIVERY_LATE
+ACCIDENT = RiskSource.RISK_SOURCE_ACCIDENT
+AUDIT = RiskSource.RISK_SOURCE_AUDIT
+CERTIFICATE = RiskSource.RISK_SOURCE_CERTIFICATE
+PLANNED_OUTAGE = RiskSource.RISK_SOURCE_PLANNED_OUTAGE
+_HEARD_OF = timedelta(minutes=2)  # several heartbeats: an older one may have a successor at another coordinator
+
+
+@dataclass(frozen=True)
+class Observation:
+    """All signals of a source that last now."""
+
+    source: RiskSource.ValueType
+    signals: tuple[Signal, ...]
+    silent: frozenset[str] = frozenset()
+    """Regions of which nothing is known now: their risks stay as they are."""
+
+    def wanted(self, risks: Mapping[str, Risk], scales: RiskRules, now: datetime) -> dict[str, DecideRisk]:
+        """The changes of risks by this observation, by risk id; empty where the risks, by id, have it already."""
+        found: dict[str, DecideRisk] = {}
+        for signal in self.signals:
+            if rules.raised(risks.get(signal.risk_id), signal, scales, now) is not None:
+                found[signal.risk_id] = lambda before, signal=signal: rules.raised(before, signal, scales, now)  # type: ignore[misc]
+        lasting = {signal.risk_id for signal in self.signals}
+        for name, risk in risks.items():
+            is_known = risk.source == self.source and self.silent.isdisjoint(risk.subject.split("/"))
+            if is_known and risk.signal_lasts and name not in lasting:
+                found[name] = lambda before: rules.calmed(before, scales, now)
+        return found
+
+
+def of_regions(snapshot: Snapshot, scales: RiskRules, now: datetime) -> Iterator[Observation]:
+    """Regions that are lost, whose envelopes wait, or whose certificate ends."""
+    configured = snapshot.configuration.regions if snapshot.configuration is not None else ()
+    facts = [snapshot.facts(region.id) for region in configured]
+    silent = frozenset(each.region for each in facts if not each.live)
+    tests = (
+        (LOST, _lost, frozenset[str]()),
+        (LATE, _late, silent),
+        (CERTIFICATE, _certificate, frozenset[str]()),
+    )
+    for source, test, unknown in tests:
+        rule = rules.rule_of(scales, source)
+        if rule is not None:
+            signals = ((each.region, test(each, _tolerance(rule), now)) for each in facts)
+            lasting = (Signal(source, region, region, detail) for region, detail in signals if detail)
+            yield Observation(source, tuple(lasting), unknown)
+
+
+def of_audit_heads(heads: Mapping[str, tuple[datetime, bool]], snapshot: Snapshot, now: datetime) -> Observation:
+    """Audit chains that contradict the stored head.
+
+    `heads` has the time of a region's last head, and whether it continued the stored one.
+    """
+    heard = {region: continues for region, (time, continues) in heads.items() if now - time <= _HEARD_OF}
+    configured = snapshot.configuration.regions if snapshot.configuration is not None else ()
+    lasting = (Signal(AUDIT, region, region, region) for region, continues in heard.items() if not continues)
+    return Observation(AUDIT, tuple(lasting), frozenset(each.id for each in configured) - heard.keys())
+
+
+def of_accidents(problems: Iterable[Problem], network: NetworkRegistry) -> Observation:
+    """Network problems with a grade, by the region of the root cause; the gravest of a region counts."""
+    gravest: dict[str, Signal] = {}
+    for problem in problems:
+        header, grade = problem.header, grade_of(problem)
+        region = region_of(network, element_of(header.root_cause))
+        if problem_rules.has_ended(header) or not grade or not region:
+            continue
+        name = AccidentGrade.Name(grade).removeprefix("ACCIDENT_GRADE_").lower()
+        signal = Signal(ACCIDENT, region, region, f"{header.id} {name}", impact=grade + 1)
+        gravest[region] = max(gravest.get(region, signal), signal, key=lambda each: each.impact)
+    return Observation(ACCIDENT, tuple(gravest.values()))
+
+
+def of_planned_outages(
+    planned: Iterable[PlannedOutageHeader], events: Iterable[NetworkEvent], rule: RiskSignal, now: datetime
+) -> Observation:
+    """Planned outages past their end with an element that still has an open alarm or fault."""
+    impaired = {name for each in events if not each.HasField("clear_time") for name in (*each.sites, *each.links)}
+    overrun: dict[str, Signal] = {}
+    for each in planned:
+        end, region = from_timestamp(each.end_time), region_of_outage(each.id)
+        parts = sorted(impaired.intersection((*each.sites, *each.links)))
+        if parts and not each.withdrawn and end + _tolerance(rule) < now:
+            overrun[region] = Signal(PLANNED_OUTAGE, region, region, f"{each.id} {_told(end)} {parts[0]}")
+    return Observation(PLANNED_OUTAGE, tuple(overrun.values()))
+
+
+def _lost(facts: RegionFacts, tolerance: timedelta, now: datetime) -> str:
+    found = membership_of(facts)
+    is_lost = found.state == MemberState.MEMBER_STATE_LOST and found.since is not None
+    return _told(found.since) if is_lost and found.since is not None and found.since + tolerance < now else ""
+
+
+def _late(facts: RegionFacts, tolerance: timedelta, now: datetime) -> str:
+    """The destination that keeps an envelope waiting for the longest time."""
+    waiting = sorted(
+        (from_timestamp(each.create_time), each.destination, each.count) for each in facts.report().waiting
+    )
+    if not waiting or waiting[0][0] + tolerance >= now:
+        return ""
+    since, destination, count = waiting[0]
+    return f"{destination} {count} {_told(since)}"
+
+
+def _certificate(facts: RegionFacts, tolerance: timedelta, now: datetime) -> str:
+    if not facts.signing_certificate:
+        return ""
+    end = x509.load_pem_x509_certificate(facts.signing_certificate).not_valid_after_utc
+    return _told(end) if end - tolerance < now else ""
+
+
+def _tolerance(rule: RiskSignal) -> timedelta:
+    return rule.tolerance.ToTimedelta()
+
+
+def _told(instant: datetime) -> str:
+    return time_in(UTC, instant)

@@ -1,0 +1,92 @@
+"""Turns signals into risks: a loop of each coordinator, of which the first live one does most of the work.
+
+Two coordinators that look at the same time do no harm: each signal raises its risk once.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from coordinator.problems.current import CurrentNetwork
+from coordinator.registry.port import Registry
+from coordinator.risks import rules, signals
+from coordinator.risks.reviews import ReviewNotifier
+from coordinator.risks.signals import Observation
+from gateway.api.coordinator.v1.risk_service_pb2 import Risk
+from gateway.api.federation.v1.risk_pb2 import RiskRules
+from gateway.errors import Refused
+from gateway.time.clock import Clock
+
+LOOK = 30.0  # seconds between two looks
+_ASK_EVERY = timedelta(hours=1)  # regions count months of complaints for an answer
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class WatchPorts:
+    """The ports of the watch."""
+
+    name: str
+    """This coordinator, for example `coordinator/0`."""
+    registry: Registry
+    current: CurrentNetwork
+    clock: Clock
+    audit_heads: Callable[[], Mapping[str, tuple[datetime, bool]]]
+    """The time of each region's last audit head at this coordinator, and whether it continued the stored one."""
+    reports: Callable[[RiskRules, Mapping[str, Risk], datetime], Awaitable[Sequence[Observation]]]
+    """The signals in reports of regions; the present risks are by id."""
+    reviews: ReviewNotifier
+
+
+class RiskWatch:
+    """See the module."""
+
+    def __init__(self, ports: WatchPorts) -> None:
+        self._ports = ports
+        self._asked: datetime | None = None
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        while True:
+            try:
+                await self.look()
+            except Refused as refused:
+                _log.info("risks are looked at again soon: %s", refused)
+            await asyncio.sleep(LOOK)
+
+    async def look(self) -> None:
+        """Raises, reopens and lowers risks by the signals that last now. Raises Refused without a registry."""
+        ports, now = self._ports, self._ports.clock.now()
+        snapshot = ports.registry.snapshot()
+        if snapshot.configuration is None or not snapshot.configuration.HasField("risks"):
+            return
+        if not ports.registry.is_current():
+            return
+        scales = snapshot.configuration.risks
+        risks = {each.id: each for each in await ports.registry.risks.all()}
+        for observation in await self._observations(scales, risks, now):
+            for name, decide in observation.wanted(risks, scales, now).items():
+                stored = await ports.registry.risks.change(name, decide)
+                if stored is not None:
+                    risks[name] = stored
+        ports.reviews.take(risks.values(), now)
+
+    async def _observations(self, scales: RiskRules, risks: Mapping[str, Risk], now: datetime) -> list[Observation]:
+        """The observations of this coordinator. Each hears audit heads of its own regions; the first sees the rest."""
+        ports, snapshot = self._ports, self._ports.registry.snapshot()
+        heads = signals.of_audit_heads(ports.audit_heads(), snapshot, now)
+        if min(snapshot.replicas, default=ports.name) != ports.name:
+            return [heads]
+        book = await ports.registry.problems.book()
+        found = [heads, *signals.of_regions(snapshot, scales, now)]
+        found.append(signals.of_accidents(book.problems.values(), ports.current.federation.network))
+        rule = rules.rule_of(scales, signals.PLANNED_OUTAGE)
+        if rule is not None:
+            planned = await ports.registry.planned_outages()
+            found.append(signals.of_planned_outages(planned, book.events.values(), rule, now))
+        if self._asked is None or now - self._asked >= _ASK_EVERY:
+            self._asked = now
+            found += await ports.reports(scales, risks, now)
+        return found

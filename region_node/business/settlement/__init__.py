@@ -1,0 +1,1 @@
+"""The monthly settlement between two regions: charges, a statement, and two signatures."""

@@ -1,0 +1,102 @@
+"""SettlementService: gRPC for the statements of months with other regions."""
+
+from datetime import datetime
+
+import grpc
+
+from gateway.api.region.v1 import settlement_service_pb2 as api
+from gateway.api.region.v1.settlement_pb2 import SettlementStatement
+from gateway.api.region.v1.settlement_service_pb2_grpc import SettlementServiceServicer
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.rpc.pages import decode_token, first_page, page_size
+from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock
+from gateway.time.months import require_month
+from region_node.business.settlement import signing
+from region_node.business.settlement.port import Settlement
+from region_node.business.settlement.rows import find_statement, list_statements
+from region_node.requests.caller import Caller
+from region_node.requests.checks import require_length
+from region_node.requests.deciding import StaffDecisions
+
+_PAGE = "settlement statements"
+
+
+class SettlementService(SettlementServiceServicer):
+    """See the contract."""
+
+    def __init__(self, settlement: Settlement, store: Store, clock: Clock) -> None:
+        self._settlement = settlement
+        self._store = store
+        self._decisions = StaffDecisions(store, clock)
+
+    async def ListSettlementStatements(
+        self,
+        request: api.ListSettlementStatementsRequest,
+        context: grpc.aio.ServicerContext[api.ListSettlementStatementsRequest, api.ListSettlementStatementsResponse],
+    ) -> api.ListSettlementStatementsResponse:
+        """See the contract."""
+        size, before = page_size(request.page_size), decode_token(_PAGE, request.page_token)
+        found = await self._store.read(lambda tx: list_statements(tx, request.month, before, size + 1))
+        page, token = first_page(_PAGE, found, size, lambda each: each[0])
+        return api.ListSettlementStatementsResponse(statements=[each for _, each in page], next_page_token=token)
+
+    async def ComputeSettlement(
+        self,
+        request: api.ComputeSettlementRequest,
+        context: grpc.aio.ServicerContext[api.ComputeSettlementRequest, api.ComputeSettlementResponse],
+    ) -> api.ComputeSettlementResponse:
+        """See the contract."""
+        self._require_pair(request.region, request.month)
+
+        def compute(tx: Transaction) -> api.ComputeSettlementResponse:
+            terms = signing.computed(tx, self._settlement, request.region, request.month)
+            statement = find_statement(tx, request.region, request.month)
+            return api.ComputeSettlementResponse(terms=terms, statement=statement)
+
+        return await self._store.read(compute)
+
+    async def SignSettlement(
+        self,
+        request: api.SignSettlementRequest,
+        context: grpc.aio.ServicerContext[api.SignSettlementRequest, api.SignSettlementResponse],
+    ) -> api.SignSettlementResponse:
+        """See the contract."""
+        self._require_pair(request.region, request.month)
+
+        def sign(tx: Transaction, caller: Caller, now: datetime) -> SettlementStatement:
+            return signing.sign(tx, self._settlement, caller, request.region, request.month, now)
+
+        statement = await self._decisions.once(request.request_id, request, "SignSettlement", sign, self._known)
+        return api.SignSettlementResponse(statement=statement)
+
+    async def DisputeSettlement(
+        self,
+        request: api.DisputeSettlementRequest,
+        context: grpc.aio.ServicerContext[api.DisputeSettlementRequest, api.DisputeSettlementResponse],
+    ) -> api.DisputeSettlementResponse:
+        """See the contract."""
+        self._require_pair(request.region, request.month)
+        require_length("note", request.note, signing.NOTE_LIMIT, required=True)
+
+        def dispute(tx: Transaction, caller: Caller, now: datetime) -> SettlementStatement:
+            return signing.dispute(tx, self._settlement, caller, request, now)
+
+        statement = await self._decisions.once(request.request_id, request, "DisputeSettlement", dispute, self._known)
+        return api.DisputeSettlementResponse(statement=statement)
+
+    def _require_pair(self, region: str, month: str) -> None:
+        """Raises Refused with REQUEST_INVALID, or REGION_UNKNOWN."""
+        require_month("month", month)
+        if region == self._settlement.node.region:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="region", problem="it is this region")
+        self._settlement.node.federation.region(region)
+
+    def _known(self, tx: Transaction, statement_id: str) -> SettlementStatement:
+        first, _, second, month = statement_id.split("/")
+        region = second if first == self._settlement.node.region else first
+        found = find_statement(tx, region, month)
+        if found is None:
+            raise Refused(Reason.REASON_SETTLEMENT_NOT_FOUND, region=region, month=month)
+        return found

@@ -1,0 +1,193 @@
+"""The statement of a month with another region: computed by each, signed by the first one, then by the second.
+
+A signed statement never changes. The statement of a later month has what came, or was corrected, since.
+"""
+
+from datetime import datetime, timedelta
+
+from gateway.api.region.v1.settlement_pb2 import (
+    SettlementSignature,
+    SettlementState,
+    SettlementStatement,
+    SettlementTerms,
+)
+from gateway.api.region.v1.settlement_service_pb2 import DisputeSettlementRequest
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.relay.envelopes import OutgoingEnvelope
+from gateway.relay.outbox import send
+from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
+from gateway.time.months import month_before, months_between
+from region_node.business.reconciliation import days
+from region_node.business.reconciliation.rows import open_serials
+from region_node.business.settlement import rules
+from region_node.business.settlement.port import Dispute, Settlement
+from region_node.business.settlement.rows import find_statement, is_any_proposed, keep_statement, statements_with
+from region_node.requests.caller import Caller
+from region_node.requests.checks import invalid
+
+SUBJECTS = "settlement/"
+NOTE_LIMIT = 1000  # characters
+PROPOSED = SettlementState.SETTLEMENT_STATE_PROPOSED
+SIGNED = SettlementState.SETTLEMENT_STATE_SIGNED
+DISPUTED = SettlementState.SETTLEMENT_STATE_DISPUTED
+_CORRECTED_MONTHS = 3  # before that of a statement; shorter than any rule of retention keeps a completed order
+_LIFETIME = timedelta(days=3650)  # the message waits however long the other region was away
+
+
+def statement_id(terms: SettlementTerms) -> str:
+    """The id of a statement, and the subject of its envelopes behind `SUBJECTS`."""
+    return f"{terms.first_region}/settlement/{terms.second_region}/{terms.month}"
+
+
+def other_region(settlement: Settlement, terms: SettlementTerms) -> str:
+    """The region with which this one settles."""
+    return terms.second_region if terms.first_region == settlement.node.region else terms.first_region
+
+
+def computed(tx: Transaction, settlement: Settlement, region: str, month: str) -> SettlementTerms:
+    """The terms by the records of this region. Records with an open difference are left to a later month.
+
+    Raises Refused with CONFIGURATION_INVALID without the tariff of a fee.
+    """
+    node = settlement.node
+    first, second = sorted((node.region, region))
+    oldest, without = month_before(month, _CORRECTED_MONTHS), open_serials(tx, region)
+    currency = node.federation.region(first).currency
+    now: dict[rules.Key, rules.Tally] = {}
+    for of_month in months_between(oldest, month):
+        wanted = days.wanted_month(node, region, of_month)
+        for kind in settlement.kinds:
+            line = rules.Key(kind.name, of_month, currency)
+            now |= rules.tallied(kind.charges(tx, wanted), line, first, without)
+    signed = (
+        each_line
+        for each in statements_with(tx, region, oldest)
+        if each.state == SIGNED and each.terms.month < month
+        for each_line in each.terms.lines
+        if each_line.of_month >= oldest
+    )
+    rates = {each.name: node.federation.figure(each.rate, ()) if each.rate else None for each in settlement.kinds}
+    lines = rules.lines(now, signed, rates)
+    return SettlementTerms(first_region=first, second_region=second, month=month, lines=lines, net=rules.net(lines))
+
+
+def sign(
+    tx: Transaction, settlement: Settlement, caller: Caller, region: str, month: str, now: datetime
+) -> SettlementStatement:
+    """Signs a month that has ended: the first region as a proposal, the second one under it.
+
+    Raises Refused with SETTLEMENT_STATE_FORBIDS for a month that has not ended, one signed before, and one before or
+    beside another one; in the second region with SETTLEMENT_NOT_FOUND and SETTLEMENT_DIFFERS.
+    """
+    if f"{days.today(settlement.node, region, now)}"[:7] <= month:
+        raise _forbidden(month, "the month has not ended")
+    terms = computed(tx, settlement, region, month)
+    if terms.first_region == settlement.node.region:
+        return _propose(tx, settlement, caller, terms, now)
+    statement = _require_proposed(tx, region, month)
+    differing = rules.differing_line(terms, statement.terms)
+    if differing is not None:
+        raise Refused(Reason.REASON_SETTLEMENT_DIFFERS, line=_line_name(differing), month=month)
+    return _decide(tx, settlement, caller, statement, SIGNED, now)
+
+
+def dispute(
+    tx: Transaction, settlement: Settlement, caller: Caller, asked: DisputeSettlementRequest, now: datetime
+) -> SettlementStatement:
+    """Disputes a line of the first region's proposal, and opens an issue that the first region owns.
+
+    Raises Refused with SETTLEMENT_NOT_FOUND, REQUEST_INVALID for a line of neither region, and as the issue.
+    """
+    statement = _require_proposed(tx, asked.region, asked.month)
+    ours = computed(tx, settlement, asked.region, asked.month)
+    known = {(each.charge_kind, each.of_month) for terms in (ours, statement.terms) for each in terms.lines}
+    if (asked.charge_kind, asked.of_month) not in known:
+        raise invalid("charge_kind", "no such line in either statement", "双方结算单均无此行")
+    line = f"{asked.charge_kind} {asked.of_month}"
+    disputed = Dispute(statement.id, asked.region, line, asked.note)
+    statement.issue_id = settlement.open_issue(tx, settlement.node, caller, disputed, now)
+    return _decide(tx, settlement, caller, statement, DISPUTED, now)
+
+
+def _propose(
+    tx: Transaction, settlement: Settlement, caller: Caller, terms: SettlementTerms, now: datetime
+) -> SettlementStatement:
+    region, month = terms.second_region, terms.month
+    known = find_statement(tx, region, month)
+    if known is not None and known.state != DISPUTED:
+        raise _forbidden(month, "it was signed before")
+    later = statements_with(tx, region, month)
+    is_later_signed = any(each.terms.month > month and each.state == SIGNED for each in later)
+    if is_later_signed or is_any_proposed(tx, region):
+        raise _forbidden(month, "another month is signed")
+    terms.version = known.terms.version + 1 if known is not None else 1
+    statement = SettlementStatement(
+        id=statement_id(terms),
+        terms=terms,
+        state=PROPOSED,
+        proposer=f"{terms.first_region}/{caller.identity.name}",
+        propose_time=to_timestamp(now),
+    )
+    keep_statement(tx, region, statement)
+    _tell(tx, settlement, statement, EnvelopeKind.ENVELOPE_KIND_SETTLEMENT_PROPOSED, now)
+    return statement
+
+
+def _decide(
+    tx: Transaction,
+    settlement: Settlement,
+    caller: Caller,
+    statement: SettlementStatement,
+    state: SettlementState.ValueType,
+    now: datetime,
+) -> SettlementStatement:
+    statement.state = state
+    statement.decider = f"{settlement.node.region}/{caller.identity.name}"
+    statement.decide_time.CopyFrom(to_timestamp(now))
+    keep_statement(tx, statement.terms.first_region, statement)
+    _tell(tx, settlement, statement, EnvelopeKind.ENVELOPE_KIND_SETTLEMENT_DECIDED, now)
+    return statement
+
+
+def _require_proposed(tx: Transaction, region: str, month: str) -> SettlementStatement:
+    found = find_statement(tx, region, month)
+    if found is None or found.state != PROPOSED:
+        raise Refused(Reason.REASON_SETTLEMENT_NOT_FOUND, region=region, month=month)
+    return found
+
+
+def _line_name(key: rules.Key) -> str:
+    return f"{key.charge_kind} {key.of_month}"
+
+
+def _forbidden(month: str, state: str) -> Refused:
+    return Refused(Reason.REASON_SETTLEMENT_STATE_FORBIDS, month=month, state=state)
+
+
+def _tell(
+    tx: Transaction,
+    settlement: Settlement,
+    statement: SettlementStatement,
+    kind: EnvelopeKind.ValueType,
+    now: datetime,
+) -> None:
+    """Sends a signature. The envelope is the evidence: a third party checks it as any other one.
+
+    Its id has the time of the proposal: a region restored from a backup may propose a version once more.
+    """
+    region = other_region(settlement, statement.terms)
+    state = SettlementState.Name(statement.state).removeprefix("SETTLEMENT_STATE_").lower()
+    proposed = to_microseconds(from_timestamp(statement.propose_time))
+    outgoing = OutgoingEnvelope(
+        envelope_id=f"{statement.id}@{statement.terms.version}/{proposed}#{state}>{region}",
+        destination=region,
+        kind=kind,
+        payload=SettlementSignature(statement=statement).SerializeToString(),
+        subject=f"{SUBJECTS}{statement.id}",
+        operator="",
+        lifetime=_LIFETIME,
+    )
+    send(tx, settlement.node.border, outgoing, now=now, traceparent="")

@@ -1,0 +1,1 @@
+"""Loans of shared resources between regions: requested, lent, received, returned."""

@@ -1,0 +1,147 @@
+"""The lender's decisions on a loan. One transaction each, with the booking of the resource.
+
+Every Refused comes before the first write.
+"""
+
+from datetime import datetime
+
+from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
+from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
+from gateway.api.region.v1.loan_envelopes_pb2 import LoanCommand
+from gateway.api.region.v1.loan_pb2 import Loan
+from gateway.api.region.v1.loan_service_pb2 import WorkOnLoanRequest
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import audit
+from gateway.errors import Refused
+from gateway.federation.body import LOAN_OVERDUE
+from gateway.process import failpoints
+from gateway.store.port import Transaction
+from gateway.store.timers import Timer, cancel_timer, set_timer
+from gateway.time.clock import from_timestamp
+from region_node.care.escalations.rows import add_notices
+from region_node.care.loans import rules
+from region_node.care.loans.rows import LoanRow, find_loan, insert_loan, require_loan, update_loan
+from region_node.care.loans.sending import send_update
+from region_node.network.support.bookings import book, release
+from region_node.network.support.resources import require_known
+from region_node.node.context import RegionContext
+from region_node.requests.checks import require_length
+
+LOAN_TIMER = "loan-due"  # the next instant at which the lender reminds, escalates, or ends a loan
+_LEVELS = (3, 4)  # of the first and of the second escalation: the coordinator, the executive
+
+
+def take(tx: Transaction, context: RegionContext, row: LoanRow, now: datetime) -> None:
+    """Accepts a request for a resource of this region, undecided yet.
+
+    Raises Refused with SUPPORT_ENTRY_NOT_FOUND.
+    """
+    loan = row.loan
+    loan.resource.CopyFrom(require_known(tx, context, loan.request.resource_id))
+    loan.version = 1
+    insert_loan(tx, row, 0, now)
+    _watch(tx, loan)
+
+
+def apply_command(tx: Transaction, context: RegionContext, asked: LoanCommand, now: datetime) -> Loan:
+    """Executes a command of the borrower. Raises Refused."""
+    row = require_loan(tx, asked.loan_id)
+    loan, author = row.loan, f"{row.loan.origin_region}/{asked.staff_id}"
+    match asked.WhichOneof("command"):
+        case "receive":
+            rules.enter(loan, rules.IN_USE, now=now, author=author)
+            # An overdue loan before this one may still hold the resource.
+            _book(tx, context, loan, now)
+        case "prolong":
+            rules.prolong(loan, asked.prolong.end_time, now)
+            _book(tx, context, loan, now)
+        case "give_back":
+            rules.enter(loan, rules.RETURNED, now=now, author=author, reason=asked.give_back.note)
+        case "cancel":
+            rules.enter(loan, rules.CANCELLED, now=now, author=author, reason=asked.cancel.reason)
+        case _:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="none is set")
+    _store(tx, loan, now)
+    return loan
+
+
+def work(tx: Transaction, context: RegionContext, asked: WorkOnLoanRequest, staff_id: str, now: datetime) -> Loan:
+    """Executes a step of this region's staff. Raises Refused."""
+    row = require_loan(tx, asked.loan_id)
+    loan, author = row.loan, f"{context.region}/{staff_id}"
+    match asked.WhichOneof("step"):
+        case "lend":
+            rules.lend(loan, author, asked.lend.quantity, now)
+            _book(tx, context, loan, now)
+        case "refuse":
+            require_length("refuse", asked.refuse, rules.TEXT_LIMIT, required=True)
+            rules.enter(loan, rules.REFUSED, now=now, author=author, reason=asked.refuse)
+        case "confirm_return":
+            told = asked.confirm_return
+            rules.confirm_return(loan, author, told.condition, told.note, now)
+        case _:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="step", problem="none is set")
+    _store(tx, loan, now)
+    send_update(tx, context, row, now)
+    return loan
+
+
+def time_has_passed(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
+    """Reminds of the end of a loan of this region, escalates it, or ends it where nobody received it."""
+    row = find_loan(tx, timer.subject)
+    if row is None or row.loan.owner_region != context.region or not rules.time_has_passed(row.loan, now):
+        return
+    failpoints.reach("loan-due.before-commit")
+    loan = row.loan
+    escalations = [each for each in loan.notices if each.escalation]
+    if loan.state not in rules.FINAL and loan.notices[-1].escalation:
+        _tell_body(tx, context, loan, len(escalations), now)
+    _store(tx, loan, now)
+    send_update(tx, context, row, now)
+
+
+def _book(tx: Transaction, context: RegionContext, loan: Loan, now: datetime) -> None:
+    resource = require_known(tx, context, loan.request.resource_id)
+    span = from_timestamp(loan.request.start_time), from_timestamp(loan.end_time)
+    book(tx, loan.id, resource, loan.quantity, span, now)
+
+
+def _store(tx: Transaction, loan: Loan, now: datetime) -> None:
+    """Stores a decision; an ended loan holds nothing."""
+    loan.version += 1
+    update_loan(tx, loan, now)
+    _watch(tx, loan)
+    if loan.state in rules.FINAL:
+        release(tx, loan.id)
+
+
+def _watch(tx: Transaction, loan: Loan) -> None:
+    """Sets the timer of the next due time, or removes one without effect."""
+    timer_id, due = f"{LOAN_TIMER}/{loan.id}", rules.next_due(loan)
+    if due is None:
+        cancel_timer(tx, timer_id)
+    else:
+        set_timer(tx, timer_id, kind=LOAN_TIMER, subject=loan.id, due=due)
+
+
+def _tell_body(tx: Transaction, context: RegionContext, loan: Loan, count: int, now: datetime) -> None:
+    """Escalates the last notice to the lender's person on duty, with an audit row; `count` of them by now."""
+    told, trigger = loan.notices[-1], EscalationTrigger.ESCALATION_TRIGGER_LIMIT_PASSED
+    actor, detail = f"region/{context.region}", EscalationTrigger.Name(trigger)
+    audit.append(tx, now=now, actor=actor, action="EscalateLoan", subject=loan.id, detail=detail)
+    if count > len(_LEVELS):
+        return
+    level = _LEVELS[count - 1]
+    raised = RaisedComplaint(
+        id=f"{loan.id}/L{level}",
+        ticket_id=loan.id,
+        level=level,
+        matter=LOAN_OVERDUE if count == 1 else "",
+        trigger=trigger,
+        due_time=told.due_time,
+        time=told.time,
+        region=context.region,
+        origin_region=loan.origin_region,
+        owner_region=loan.owner_region,
+    )
+    add_notices(tx, context, [raised], now, due=now)

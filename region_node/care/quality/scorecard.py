@@ -1,0 +1,141 @@
+"""The scorecard of a region's month, of plain columns that its parts keep. It opens no sealed record."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from gateway.api.federation.v1.agreement_pb2 import AgreementTemplate
+from gateway.api.region.v1.quality_service_pb2 import Scorecard
+from gateway.api.region.v1.survey_pb2 import SurveyQuestion
+from gateway.store.port import Transaction
+from gateway.time.clock import to_microseconds
+from region_node.business.billing.rules import Month
+from region_node.business.reconciliation.rows import compared_in
+from region_node.care.complaints.figure_rows import count_customers, counted_page
+from region_node.care.complaints.figures import Tally
+from region_node.care.quality.figures import Counted, measured
+from region_node.care.quality.sample_rows import judged_in
+from region_node.care.surveys.rows import counts_between
+from region_node.care.surveys.rules import find_policy
+from region_node.network.agreements import rules as agreements
+from region_node.network.agreements.outages import outages_of
+from region_node.network.agreements.part_outages import together_outages_of
+from region_node.network.agreements.spans import Span
+from region_node.network.agreements.statements import NOTICE_POLICY
+from region_node.network.faults.rows import repair_times
+from region_node.node.context import RegionContext
+
+_COMPLAINED_WITHIN = timedelta(days=30)
+"""After its completion, a complaint about the number counts against an order."""
+_PAGE = 500
+
+
+def scorecard(tx: Transaction, context: RegionContext, name: str, now: datetime) -> Scorecard:
+    """The figures that the configuration defines, of the month `name`, `YYYY-MM`; of a running one until now."""
+    counted = _counted(tx, context, Month.of(name, context.time_zone), now)
+    defined = context.federation.configuration.quality.figures
+    return Scorecard(region=context.region, month=name, figures=[measured(each.figure, counted) for each in defined])
+
+
+def _counted(tx: Transaction, context: RegionContext, month: Month, now: datetime) -> Counted:
+    span = Span(to_microseconds(month.start), to_microseconds(month.end))
+    orders = _orders(tx, context.region, span)
+    complaints = _complaints(tx, context.region, span, now)
+    service_time, downtime = _availability(tx, context, span, now)
+    policy = find_policy(context.federation, context.region)
+    records, differences = compared_in(tx, month.name)
+    judged, passed = judged_in(tx, month.name)
+    return Counted(
+        orders=orders.completed,
+        orders_in_time=orders.in_time,
+        orders_right=orders.right,
+        customers=count_customers(tx),
+        complaints=complaints.filed,
+        complaints_timed=complaints.timed,
+        complaints_in_time=complaints.in_time,
+        complaints_repeated=complaints.repeated,
+        repair_times=repair_times(tx, context.region, span.start, span.end),
+        service_time=service_time,
+        downtime=downtime,
+        marks=_marks(tx, month.name),
+        smallest_group=policy.smallest_group if policy is not None else 1,
+        records_compared=records,
+        records_different=differences,
+        records_judged=judged,
+        records_passed=passed,
+    )
+
+
+class _Orders(NamedTuple):
+    completed: int
+    in_time: int
+    right: int
+
+
+def _orders(tx: Transaction, region: str, span: Span) -> _Orders:
+    """The orders that this home region completed in a month."""
+    complained = (
+        "EXISTS (SELECT 1 FROM complaints AS c WHERE c.number_index = o.number AND c.number_index <> ''"
+        " AND c.create_time > o.completion_time AND c.create_time <= o.completion_time + :within)"
+    )
+    found = tx.first(
+        _Orders,
+        "SELECT COUNT(*), CAST(COALESCE(SUM(1 - is_late), 0) AS BIGINT),"  # noqa: S608 - no values
+        f" CAST(COALESCE(SUM(CASE WHEN is_returned = 1 OR {complained} THEN 0 ELSE 1 END), 0) AS BIGINT)"
+        " FROM orders AS o WHERE completion_time >= :start AND completion_time < :end AND home_region = :region",
+        region=region,
+        start=span.start,
+        end=span.end,
+        within=_COMPLAINED_WITHIN // timedelta(microseconds=1),
+    )
+    return found or _Orders(0, 0, 0)
+
+
+class _Complaints(NamedTuple):
+    filed: int
+    timed: int
+    in_time: int
+    repeated: int
+
+
+def _complaints(tx: Transaction, region: str, span: Span, now: datetime) -> _Complaints:
+    tally, after = Tally(to_microseconds(now), UTC), (span.start, "")  # days are not told here
+    while True:
+        page = counted_page(tx, region, span.start, span.end, after, _PAGE)
+        tally.take(page)
+        if len(page) < _PAGE:
+            break
+        after = (page[-1].create_time, page[-1].ticket_id)
+    counts = tally.counts()
+    return _Complaints(
+        filed=sum(each.complaints for each in counts),
+        timed=sum(each.timed for each in counts),
+        in_time=sum(each.in_time for each in counts),
+        repeated=sum(each.repeats for each in counts),
+    )
+
+
+def _availability(tx: Transaction, context: RegionContext, month: Span, now: datetime) -> tuple[int, int]:
+    """The time and the downtime of all services that the region runs, as its agreements count them, in microseconds."""
+    federation = context.federation
+    span = month.within(Span(month.start, to_microseconds(now)))
+    services = [each.id for each in federation.network.services.values() if each.region == context.region]
+    if not services or not span.length:
+        return 0, 0
+    notice = timedelta(hours=federation.figure(NOTICE_POLICY, (context.region,)))
+    down = 0
+    for service in services:
+        outages = [
+            *outages_of(tx, service, "", span),
+            *together_outages_of(tx, federation.network, service, span),
+        ]
+        down += agreements.compute(agreements.Situation(AgreementTemplate(), month, span, 0, notice, outages)).downtime
+    return span.length * len(services), down
+
+
+def _marks(tx: Transaction, month: str) -> Counter[int]:
+    marks: Counter[int] = Counter()
+    for each in counts_between(tx, month, month):
+        if each.question == SurveyQuestion.SURVEY_QUESTION_HANDLING:
+            marks[each.mark] += each.answers
+    return marks

@@ -1,0 +1,119 @@
+"""`region-node settlement`: the statements of months with other regions, and their signatures."""
+
+import click
+
+from gateway.api.region.v1 import settlement_service_pb2 as api
+from gateway.api.region.v1.settlement_pb2 import SettlementLine, SettlementState, SettlementStatement
+from gateway.api.region.v1.settlement_service_pb2_grpc import SettlementServiceStub
+from gateway.cli.asking import limit_option
+from gateway.cli.table import Table, TableColumn
+from gateway.values.money import in_major_units
+from gateway.wording.languages import translated
+from gateway.wording.terms import region_name
+from gateway.wording.times import told_if_set
+from gateway.wording.words import word
+from region_node.cli.asking import Asking, reads, writes
+
+
+def _net(statement: SettlementStatement) -> str:
+    return ", ".join(in_major_units(each.minor_units, each.currency) for each in statement.terms.net)
+
+
+_STATEMENTS = Table[SettlementStatement](
+    TableColumn("month", lambda each: each.terms.month),
+    TableColumn("first region", lambda each: region_name(each.terms.first_region)),
+    TableColumn("second region", lambda each: region_name(each.terms.second_region)),
+    TableColumn("first owes second", _net),
+    TableColumn("state", lambda each: word(SettlementState.Name(each.state), "SETTLEMENT_STATE_")),
+    TableColumn("issue", lambda each: each.issue_id),
+    TableColumn("signed by first", lambda each: each.proposer, only_wide=True),
+    TableColumn("decided by second", lambda each: each.decider, only_wide=True),
+    TableColumn("decided", lambda each: told_if_set(each.decide_time), only_wide=True),
+)
+_LINES = Table[SettlementLine](
+    TableColumn("charge", lambda each: each.charge_kind),
+    TableColumn("of month", lambda each: each.of_month),
+    TableColumn("quantity", lambda each: str(each.quantity)),
+    TableColumn("first owes second", lambda each: in_major_units(each.amount.minor_units, each.amount.currency)),
+)
+
+
+@click.group()
+def settlement() -> None:
+    """Settle months with other regions: what each owes the other, signed by both."""
+
+
+@settlement.command()
+@reads(limit_option())
+@click.option("--month", default="", help="Only this month, as YYYY-MM.")
+def months(asking: Asking, month: str) -> None:
+    """List signed, proposed and disputed statements, the newest month first.
+
+    \b
+    Example:
+      region-node settlement months --month 2026-11
+    """
+    request = api.ListSettlementStatementsRequest(month=month)
+    found = asking.ask(lambda channel: SettlementServiceStub(channel).ListSettlementStatements, request)
+    asking.show(found, _STATEMENTS, found.statements)
+
+
+@settlement.command()
+@reads()
+@click.argument("with_region", metavar="REGION")
+@click.argument("month")
+def show(asking: Asking, with_region: str, month: str) -> None:
+    """Show the lines of MONTH with REGION, as signed and by today's records of this region.
+
+    \b
+    Example:
+      region-node settlement show sichuan 2026-11
+    """
+    request = api.ComputeSettlementRequest(region=with_region, month=month)
+    found = asking.ask(lambda channel: SettlementServiceStub(channel).ComputeSettlement, request)
+    asking.tell(found, _print_both)
+
+
+@settlement.command()
+@writes(done="signed")
+@click.argument("with_region", metavar="REGION")
+@click.argument("month")
+def sign(asking: Asking, with_region: str, month: str) -> None:
+    """Sign the statement of MONTH with REGION: as the proposal, or under the proposal of the other region.
+
+    \b
+    Example:
+      region-node settlement sign sichuan 2026-11
+    """
+    request = api.SignSettlementRequest(region=with_region, month=month)
+    answer = asking.ask(lambda channel: SettlementServiceStub(channel).SignSettlement, request)
+    asking.tell(answer.statement, _STATEMENTS.show_one)
+
+
+@settlement.command()
+@writes(done="disputed")
+@click.argument("with_region", metavar="REGION")
+@click.argument("month")
+@click.argument("charge")
+@click.option("--of", "of_month", default="", help="The month of the line, if it is an earlier one.")
+@click.option("--note", required=True, help="The reason, for the other region; names no customer.")
+def dispute(asking: Asking, with_region: str, month: str, charge: str, of_month: str, note: str) -> None:
+    """Dispute the line CHARGE (as `payment`) in the proposal of REGION for MONTH, and open an issue about it.
+
+    \b
+    Example:
+      region-node settlement dispute guangdong 2026-11 payment --note "3 payments are missing"
+    """
+    request = api.DisputeSettlementRequest(
+        region=with_region, month=month, charge_kind=charge, of_month=of_month or month, note=note
+    )
+    answer = asking.ask(lambda channel: SettlementServiceStub(channel).DisputeSettlement, request)
+    asking.tell(answer.statement, _STATEMENTS.show_one)
+
+
+def _print_both(found: api.ComputeSettlementResponse) -> None:
+    if found.HasField("statement"):
+        _STATEMENTS.show([found.statement])
+        _LINES.show(found.statement.terms.lines)
+    click.echo(translated("By today's records of this region:"))
+    _LINES.show(found.terms.lines)

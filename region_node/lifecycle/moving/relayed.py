@@ -1,0 +1,96 @@
+"""The hand-over of a customer: the new home takes it, and the old home gives it up at the receipt."""
+
+from datetime import datetime
+
+from gateway.api.region.v1.customer_move_pb2 import CustomerHandOver, CustomerMove
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.process import failpoints
+from gateway.relay.border import Command, Kinds
+from gateway.relay.envelopes import Answer
+from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.business.billing.charging import final_charges
+from region_node.customers import status
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import payable
+from region_node.customers.moved_numbers import note_homes
+from region_node.customers.operations import keep_line
+from region_node.customers.rows import Line, give_up_number, line_of
+from region_node.lifecycle.moving import rules
+from region_node.lifecycle.moving.books import book_moved
+from region_node.lifecycle.moving.port import MoveEnded
+from region_node.lifecycle.moving.rows import customer_here, find_move, keep_move
+from region_node.lifecycle.moving.taking_over import require_handed_over, take_over
+from region_node.node.context import RegionContext
+from region_node.node.payloads import parse, received
+
+
+class MoveEnvelopes:
+    """The kind of envelope that makes another region the home of a customer."""
+
+    def __init__(self, context: RegionContext) -> None:
+        self._context = context
+
+    def kinds(self) -> Kinds:
+        """The handler here, and that of its receipt."""
+        kind = EnvelopeKind.ENVELOPE_KIND_CUSTOMER_HAND_OVER
+        # Repeatable: a refusal for an inbox that has forgotten it would make the old home the home a second time.
+        return {kind: Command(self._handed_over, self._answered, is_repeatable=True)}
+
+    def _handed_over(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        told = received(CustomerHandOver, content.payload)
+        self._context.border.require_known_revision(content)
+        move, parties = told.move, (content.origin, self._context.region)
+        if move.id != content.subject or not move.id.startswith(f"{content.origin}/"):
+            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        if (move.from_region, move.to_region) != parties or move.state != rules.MOVING:
+            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        if customer_here(tx, move.id) is None:
+            take_over(tx, self._context, told, require_handed_over(tx, self._context, told, content.origin), now)
+            tx.publish(MoveEnded())
+        failpoints.reach("customer-taken-over.before-commit")
+        return Answer(Outcome.OUTCOME_ACCEPTED)
+
+    def _answered(self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:
+        """The old home gives the customer up, or has it back where the new home has refused it for good."""
+        move = find_move(tx, content.subject)
+        if move is None or move.state != rules.MOVING:
+            return
+        move.change_time.CopyFrom(to_timestamp(now))
+        if receipt.outcome == Outcome.OUTCOME_ACCEPTED:
+            rules.enter(move, rules.MOVED)
+            self._give_up(tx, parse(CustomerHandOver, content.payload), now)
+            tx.publish(MoveEnded())
+        else:
+            rules.enter(move, rules.REFUSED)
+            move.reason = receipt.reason
+            status.keep_status(tx, move.customer_id, status.ACTIVE)
+        keep_move(tx, move, move.customer_id)
+        failpoints.reach("customer-handed-over.before-commit")
+
+    def _give_up(self, tx: Transaction, told: CustomerHandOver, now: datetime) -> None:
+        """Charges what was due at the confirmation, hands the balances over, and forwards from now on."""
+        move, closed = told.move, set[str]()
+        for each in told.customers:
+            line, amount = line_of(tx, each.product.id), each.billing_account.balance.minor_units
+            if line is None:
+                raise ValueError(f"move {move.id} has lost a line")
+            if line.account_id not in closed:
+                closed.add(line.account_id)
+                self._close_account(tx, move, line, amount, now)
+        for each in told.customers:
+            line = line_of(tx, each.product.id)
+            if line is not None:
+                keep_line(tx, line.terminated(), now)
+                give_up_number(tx, line.terminated())
+        status.keep_status(tx, move.customer_id, status.MOVED)
+        note_homes(tx, [each.number for each in move.lines], move.to_region)
+
+    def _close_account(self, tx: Transaction, move: CustomerMove, line: Line, amount: int, now: datetime) -> None:
+        context, account = self._context, line.account_id
+        at = from_timestamp(move.change_time)
+        for charge in final_charges(tx, context.federation, context.time_zone, line, at):
+            ledger.post(tx, charge, context.currency, now)
+        book_moved(tx, move.id, account, -amount, payable(move.to_region), context.currency, now)

@@ -1,0 +1,94 @@
+"""Moves as stored: sealed under the key of the customer, by whose id here they are found."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gateway.api.region.v1.customer_move_pb2 import CustomerMove, MoveState
+from gateway.store import vault
+from gateway.store.port import Transaction
+from gateway.store.tables import Table, prints_without
+from gateway.time.clock import from_timestamp, to_microseconds
+from region_node.lifecycle.moving.rules import MOVED, OPEN, TAKEN_OVER
+from region_node.node.subjects import customer_subject
+from region_node.records.readable import readable_page
+
+
+@prints_without("body")
+class _AtRest(NamedTuple):
+    move_id: str
+    customer_id: str
+    state: MoveState.ValueType
+    create_time: int
+    is_planned: int
+    body: bytes
+
+
+_MOVES = Table("customer_moves", _AtRest, key=("move_id",))
+_SELECT = f"SELECT {', '.join(_MOVES.columns)} FROM customer_moves"  # noqa: S608 - column names only
+_LAST = 2**62
+
+
+def find_move(tx: Transaction, move_id: str) -> CustomerMove | None:
+    """The move with an id; None also for one of an erased customer."""
+    row = tx.find(_MOVES, move_id)
+    return None if row is None else _opened(tx, [row])[0]
+
+
+def customer_here(tx: Transaction, move_id: str) -> str | None:
+    """The id that the customer of a move has in this region, also after an erasure."""
+    row = tx.find(_MOVES, move_id)
+    return None if row is None else row.customer_id
+
+
+def keep_move(tx: Transaction, move: CustomerMove, customer_id: str) -> None:
+    """Stores a new or changed move of a customer, whose id here is given."""
+    body = vault.seal(tx, customer_subject(customer_id), _place(move.id), move.SerializeToString())
+    created = to_microseconds(from_timestamp(move.create_time))
+    waits = move.state in (MOVED, TAKEN_OVER) and not move.is_planned
+    tx.keep(_MOVES, _AtRest(move.id, customer_id, move.state, created, int(not waits), body))
+
+
+def open_move(tx: Transaction, customer_id: str) -> str | None:
+    """The id of a customer's open move."""
+    states = ", ".join(str(each) for each in sorted(OPEN))
+    sql = f"SELECT move_id FROM customer_moves WHERE customer_id = :id AND state IN ({states})"  # noqa: S608 - numbers
+    return tx.first(str, sql, id=customer_id)
+
+
+def unplanned_moves(tx: Transaction, after: str, limit: int) -> list[CustomerMove]:
+    """At most `limit` ended moves behind an id that the number plan did not name when this region last looked."""
+    rows = tx.all(
+        _AtRest, f"{_SELECT} WHERE is_planned = 0 AND move_id > :id ORDER BY move_id LIMIT :n", id=after, n=limit
+    )
+    return [each for each in _opened(tx, rows) if each is not None]
+
+
+def list_moves(tx: Transaction, before: tuple[int, str] | None, limit: int) -> list[CustomerMove]:
+    """At most `limit` moves older than a time in microseconds and an id, the newest first."""
+
+    def rows_after(last: _AtRest | None) -> list[_AtRest]:
+        time, name = (last.create_time, last.move_id) if last is not None else before or (_LAST, "")
+        return tx.all(
+            _AtRest,
+            f"{_SELECT} WHERE create_time <= :time AND (create_time < :time OR move_id < :name)"
+            " ORDER BY create_time DESC, move_id DESC LIMIT :n",
+            time=time,
+            name=name,
+            n=limit,
+        )
+
+    return readable_page(rows_after, lambda rows: _opened(tx, rows), limit)
+
+
+def forget_moves(tx: Transaction, customer_id: str) -> None:
+    """Removes the moves of an erased customer."""
+    tx.execute("DELETE FROM customer_moves WHERE customer_id = :id", id=customer_id)
+
+
+def _opened(tx: Transaction, rows: Sequence[_AtRest]) -> list[CustomerMove | None]:
+    places = [vault.Sealing(customer_subject(row.customer_id), _place(row.move_id), row.body) for row in rows]
+    return [None if each is None else CustomerMove.FromString(each) for each in vault.open_many(tx, places)]
+
+
+def _place(move_id: str) -> str:
+    return f"customer_moves/{move_id}"

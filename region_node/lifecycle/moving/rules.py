@@ -1,0 +1,68 @@
+"""States of a move, and the lines that can move. Pure."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from gateway.api.federation.v1.configuration_pb2 import LineKind
+from gateway.api.region.v1.customer_move_pb2 import CustomerMove, MovedLine, MoveState
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.federation.catalogue import Federation
+
+REQUESTED = MoveState.MOVE_STATE_REQUESTED
+MOVING = MoveState.MOVE_STATE_MOVING
+MOVED = MoveState.MOVE_STATE_MOVED
+TAKEN_OVER = MoveState.MOVE_STATE_TAKEN_OVER
+CANCELLED = MoveState.MOVE_STATE_CANCELLED
+REFUSED = MoveState.MOVE_STATE_REFUSED
+OPEN = frozenset({REQUESTED, MOVING})
+TRANSITIONS: Mapping[MoveState.ValueType, frozenset[MoveState.ValueType]] = {
+    REQUESTED: frozenset({MOVING, CANCELLED}),
+    MOVING: frozenset({MOVED, REFUSED}),
+}
+"""At the old home; the new home knows a move only as taken over."""
+
+
+def enter(move: CustomerMove, state: MoveState.ValueType) -> None:
+    """Puts a move into a state. Raises Refused with MOVE_DECIDED where it cannot get there."""
+    if state not in TRANSITIONS.get(move.state, ()):
+        raise Refused(Reason.REASON_MOVE_DECIDED, state=state_name(move.state))
+    move.state = state
+
+
+def state_name(state: MoveState.ValueType) -> str:
+    """The state as refusals and lists name it."""
+    return MoveState.Name(state).removeprefix("MOVE_STATE_").lower()
+
+
+def require_lines(
+    lines: Mapping[str, bool], moved: Sequence[MovedLine], federation: Federation, to_region: str
+) -> None:
+    """Raises Refused unless each line has a SIM card and gets a plan of the new home.
+
+    `lines` are numbers in E.164, each with whether its line has a SIM card.
+
+    MOVE_LINES_INVALID for the lines, PLAN_UNKNOWN for a plan of no region.
+    """
+    if sorted(lines) != sorted(each.number for each in moved) or not lines:
+        raise _invalid_lines("each line in service needs one plan of the new home", "在用线路须逐条指定新归属地的套餐")
+    if not all(lines.values()):
+        raise _invalid_lines("a line without a SIM card cannot move", "无SIM卡的线路不能迁移")
+    for each in moved:
+        require_plan(federation, each.plan_id, to_region)
+
+
+def require_plan(federation: Federation, plan_id: str, region: str) -> None:
+    """Raises Refused with PLAN_UNKNOWN unless a region offers a plan for lines with a SIM card."""
+    plan = federation.plan(plan_id)
+    if plan.region != region or plan.line_kind == LineKind.LINE_KIND_BROADBAND:
+        raise Refused(Reason.REASON_PLAN_UNKNOWN, plan=plan_id)
+
+
+def ids_at_new_home(move_id: str) -> str:
+    """The beginning of all ids that a moved customer has at the new home: no other move makes the same."""
+    return f"moved-{hashlib.sha256(move_id.encode()).hexdigest()[:20]}"
+
+
+def _invalid_lines(problem: str, chinese: str) -> Refused:
+    return Refused(Reason.REASON_MOVE_LINES_INVALID, problem=problem, problem_zh_cn=chinese)

@@ -1,0 +1,113 @@
+"""The new home takes a customer over, in the transaction of the hand-over's receipt."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from gateway.api.region.v1.customer_move_pb2 import CustomerHandOver
+from gateway.api.region.v1.customer_service_pb2 import Customer
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.errors import Refused
+from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.customers.accounts.rules import receivable
+from region_node.customers.contact_preferences import keep_preferences
+from region_node.customers.moved_numbers import note_homes
+from region_node.customers.notices.rows import Notice, tell
+from region_node.customers.operations import keep_line
+from region_node.customers.rows import Line, insert_customer, is_number_in_use
+from region_node.customers.sharing.rows import insert_grant
+from region_node.customers.sharing.rules import Decided
+from region_node.customers.subscriptions import insert_subscriptions
+from region_node.customers.taking_over import NewCustomer, new_customer
+from region_node.lifecycle.moving import rules
+from region_node.lifecycle.moving.books import book_moved
+from region_node.lifecycle.moving.rows import keep_move
+from region_node.node.context import RegionContext
+
+_TOLD = LocalizedText(
+    zh_cn="您的号码已迁入本地区，余额一并转入。",
+    en="Your number has moved to this region, with its balance.",
+)
+
+
+def require_handed_over(
+    tx: Transaction, context: RegionContext, told: CustomerHandOver, origin: str
+) -> list[NewCustomer]:
+    """The lines of a hand-over with their new ids. Raises Refused where the origin cannot give them, or they clash.
+
+    The origin is the home by the number plan in force: no other region can give a number away.
+    """
+    federation = context.federation
+    plans = {each.number: each.plan_id for each in told.move.lines}
+    numbers = [each.product.number for each in told.customers]
+    if not numbers or sorted(numbers) != sorted(plans):
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="not the lines of the move")
+    for number, plan in plans.items():
+        if federation.number_plan.home_of(number) != origin:
+            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        rules.require_plan(federation, plan, context.region)
+        if is_number_in_use(tx, number):
+            raise Refused(Reason.REASON_CUSTOMER_EXISTS, number=number)
+    renamed = _renamed(told)
+    found = [new_customer(each, context.currency) for each in renamed]
+    return [replace(each, line=replace(each.line, plan_id=plans[each.line.number])) for each in found]
+
+
+def take_over(
+    tx: Transaction, context: RegionContext, told: CustomerHandOver, new: list[NewCustomer], now: datetime
+) -> None:
+    """Stores a customer as this region's own: from this commit on, this region is the home."""
+    move, customer_id = told.move, new[0].customer.customer_id
+    insert_customer(tx, new[0].customer)
+    for each in new:
+        keep_line(tx, each.line, now)
+        insert_subscriptions(tx, each.subscriptions)
+        owed, account = receivable(move.from_region), each.line.account_id
+        book_moved(tx, move.id, account, each.balance, owed, context.currency, now)
+    if told.HasField("preferences"):
+        said = told.preferences
+        since = from_timestamp(said.marketing_time) if said.HasField("marketing_time") else now
+        keep_preferences(tx, customer_id, said, since)
+    _keep_consents(tx, context, told, {each.line.number: each.line for each in new})
+    note_homes(tx, [each.line.number for each in new], context.region)
+    move.state = rules.TAKEN_OVER
+    move.change_time.CopyFrom(to_timestamp(now))
+    keep_move(tx, move, customer_id)
+    for each in new:
+        tell(tx, Notice(f"{move.id}/{each.line.product_id}", "move", each.line.number, _TOLD), now)
+
+
+def _renamed(told: CustomerHandOver) -> list[Customer]:
+    """The customers with ids of this region: those of another one may be in use here."""
+    begin, accounts, renamed = rules.ids_at_new_home(told.move.id), dict[str, str](), []
+    for index, each in enumerate(told.customers):
+        customer = Customer()
+        customer.CopyFrom(each)
+        customer.id = begin
+        customer.product.id = f"{begin}-{index}"
+        account = accounts.setdefault(each.billing_account.id, f"account-{begin}-{len(accounts)}")
+        customer.billing_account.id = account
+        for place, subscription in enumerate(customer.product.subscriptions):
+            subscription.id = f"{customer.product.id}/{place}"
+        renamed.append(customer)
+    return renamed
+
+
+def _keep_consents(tx: Transaction, context: RegionContext, told: CustomerHandOver, lines: dict[str, Line]) -> None:
+    """Stores the decisions about readers. This region reads as the home now, and needs none."""
+    for each in told.consents:
+        grant, line = each.grant, lines.get(each.number)
+        if line is None or grant.reader == context.region:
+            continue
+        decided = Decided(
+            f"{grant.id}>{context.region}",
+            grant.reader,
+            grant.purpose,
+            frozenset(grant.fields),
+            each.granted,
+            from_timestamp(grant.start_time),
+            from_timestamp(grant.end_time) if grant.HasField("end_time") else None,
+            text_version=grant.text_version,
+        )
+        insert_grant(tx, line, decided, grant.evidence, from_timestamp(grant.record_time))

@@ -1,0 +1,197 @@
+"""`python -m tests.bench.joint`: many joint orders of five regions at once, beside plain orders of two of them."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import click
+import grpc
+import uvloop
+
+from deploy.local.federation import OPERATOR, LocalFederation
+from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointOrderState, JointPlace
+from gateway.api.region.v1.joint_order_service_pb2 import (
+    GetJointOrderRequest,
+    SubmitJointOrderRequest,
+    WorkOnJointOrderRequest,
+)
+from gateway.api.region.v1.joint_order_service_pb2_grpc import JointOrderServiceStub
+from gateway.api.region.v1.order_pb2 import OrderRequest
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Applicant, Document
+from gateway.errors import from_rpc_error
+from gateway.time.clock import to_timestamp
+from tests.bench.load import CALL_TIMEOUT, OrderWork, run_calls
+from tests.bench.orders import CUSTOMERS, HANDLING, requester
+from tests.bench.processor_time import processor_seconds
+from tests.bench.report import Spread
+from tests.bench.requirements import BUILD, Needs, ready, working_directory
+from tests.bench.rest import at_rest
+from tests.bench.running import fill
+
+REGIONS = 5
+STAFF = "li"
+_CALLS = 64  # under way at one region's node
+_PATIENCE = 600.0  # seconds for one step, which waits for the steps of other regions
+_FIRST_LOOK, _LONGEST_LOOK = 0.1, 2.0  # seconds between two tries of a step
+_NOT_YET = (Reason.REASON_JOINT_ORDER_NOT_FOUND, Reason.REASON_JOINT_ITEM_STATE_FORBIDS)
+_ROOM = WorkOnJointOrderRequest(reserve=WorkOnJointOrderRequest.Reserve())
+
+
+class JointOrderNotCompleted(Exception):
+    """A joint order has another end: the run measures nothing."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """So many orders from the first call to the last answer."""
+
+    orders: int
+    seconds: float
+    processor_seconds: float
+    """Of all servers together."""
+
+    @property
+    def rate(self) -> float:
+        """Orders a second."""
+        return self.orders / self.seconds
+
+    @property
+    def cost(self) -> float:
+        """Processor seconds of all servers for one order."""
+        return self.processor_seconds / self.orders
+
+
+class JointWork:
+    """Joint orders, each with an item in every region, and the staff of the regions, who do all steps as they can."""
+
+    def __init__(self, counters: Mapping[str, grpc.aio.Channel], staff: Mapping[str, grpc.aio.Channel]) -> None:
+        self._regions = list(counters)
+        self._counters = {region: JointOrderServiceStub(channel) for region, channel in counters.items()}
+        self._staff = {region: JointOrderServiceStub(channel) for region, channel in staff.items()}
+        self._rooms = {region: asyncio.Semaphore(_CALLS) for region in counters}
+        self._run = secrets.token_hex(4)
+        self._number = 0
+
+    async def run(self, count: int) -> None:
+        """Submits so many orders, the regions lead in turns, then has all of them done.
+
+        Raises JointOrderNotCompleted, and TimeoutError.
+        """
+        leaders = [self._regions[each % len(self._regions)] for each in range(count)]
+        orders = await asyncio.gather(*(self._submit(leader) for leader in leaders))
+        await asyncio.gather(*(self._complete(order) for order in orders))
+
+    async def _submit(self, leader: str) -> JointOrder:
+        self._number += 1
+        codes, verified = ("CONTRACT", "SEAL_LETTER"), to_timestamp(datetime.now(UTC))
+        papers = [Document(code=each, verifier="4711", verify_time=verified, keyed_hash=bytes(32)) for each in codes]
+        request = OrderRequest(
+            business="LEASED_CHANGE",
+            applicant=Applicant.APPLICANT_ENTERPRISE,
+            documents=papers,
+            characteristics={"bandwidth": "1 Gbit/s"},
+            requester=requester(),
+        )
+        places = [JointPlace(region=each, address="1 Main Street") for each in self._regions if each != leader]
+        asked = SubmitJointOrderRequest(request_id=f"{self._run}-{self._number}", order=request, places=places)
+        async with self._rooms[leader]:
+            return (await self._counters[leader].SubmitJointOrder(asked, timeout=CALL_TIMEOUT)).order
+
+    async def _complete(self, order: JointOrder) -> None:
+        await asyncio.gather(*(self._do(order, item, _ROOM) for item in order.items))
+        await asyncio.gather(*(self._finish(order, item) for item in order.items))
+        asked = GetJointOrderRequest(joint_order_id=order.id, requester=requester())
+        look = asyncio.get_running_loop().time() + _PATIENCE
+        while True:
+            async with self._rooms[order.leader_region]:
+                answer = await self._counters[order.leader_region].GetJointOrder(asked, timeout=CALL_TIMEOUT)
+            if answer.order.state == JointOrderState.JOINT_ORDER_STATE_COMPLETED:
+                return
+            if asyncio.get_running_loop().time() > look or answer.order.HasField("end_time"):
+                raise JointOrderNotCompleted(f"{order.id} is {JointOrderState.Name(answer.order.state)}")
+            await asyncio.sleep(_FIRST_LOOK)
+
+    async def _finish(self, order: JointOrder, item: JointItem) -> None:
+        for milestone in item.milestones[1:]:
+            await self._do(order, item, WorkOnJointOrderRequest(reach=milestone.kind))
+
+    async def _do(self, order: JointOrder, item: JointItem, step: WorkOnJointOrderRequest) -> None:
+        """Does a step, again and again until the steps of others permit it."""
+        asked = WorkOnJointOrderRequest(joint_order_id=order.id, item_id=item.id)
+        asked.MergeFrom(step)
+        name = f"{order.id.replace('/', '-')}-{item.id}-{step.WhichOneof('step')}-{step.reach}"
+        asked.request_id, wait = name, _FIRST_LOOK
+        async with asyncio.timeout(_PATIENCE):
+            while not await self._is_done(item.region, asked):
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, _LONGEST_LOOK)
+
+    async def _is_done(self, region: str, asked: WorkOnJointOrderRequest) -> bool:
+        async with self._rooms[region]:
+            try:
+                await self._staff[region].WorkOnJointOrder(asked, timeout=CALL_TIMEOUT)
+            except grpc.aio.AioRpcError as error:
+                refused = from_rpc_error(error)
+                if refused is None or refused.reason not in _NOT_YET:
+                    raise
+                return False
+        return True
+
+
+async def measure(federation: LocalFederation, orders: int, rounds: int) -> list[tuple[Done, Done]]:
+    """Plain orders and joint orders in turns, so many of each in a round."""
+    pids = [each.pid for each in federation.processes.values()]
+    async with AsyncExitStack() as stack:
+        counters, staff = dict[str, grpc.aio.Channel](), dict[str, grpc.aio.Channel]()
+        for region in federation.regions:
+            federation.issue_staff(region, STAFF)
+            counters[region] = await stack.enter_async_context(federation.dial_region(region, f"{region}-{OPERATOR}"))
+            staff[region] = await stack.enter_async_context(federation.dial_region(region, f"{region}-{STAFF}"))
+        joint, callers = JointWork(counters, staff), OrderWork(counters[HANDLING]).callers(_CALLS)
+        found: list[tuple[Done, Done]] = []
+        for _ in range(rounds):
+            used, started = processor_seconds(pids), time.perf_counter()
+            await run_calls(callers, orders)
+            between, middle = processor_seconds(pids), time.perf_counter()
+            await joint.run(orders)
+            after, ended = processor_seconds(pids), time.perf_counter()
+            found.append(
+                (Done(orders, middle - started, between - used), Done(orders, ended - middle, after - between))
+            )
+        return found
+
+
+def lines(found: Sequence[tuple[Done, Done]]) -> list[str]:
+    """The ratios of joint orders to plain ones, each taken within one round."""
+    rate = Spread.of([joint.rate / plain.rate for plain, joint in found])
+    cost = Spread.of([joint.cost / plain.cost for plain, joint in found])
+    own = Spread.of([joint.rate for _, joint in found])
+    return [
+        f"{found[0][1].orders} joint orders of {REGIONS} regions at once, each with an item in each: all complete",
+        f"rate: {own.median:.1f} 1/s, {rate.median:.3f} of that of plain orders ({rate.low:.3f} to {rate.high:.3f})",
+        f"CPU of servers: {cost.median:.1f} plain orders ({cost.low:.1f} to {cost.high:.1f})",
+    ]
+
+
+@click.command()
+@click.option("--orders", default=1000, show_default=True, help="at once, and as many plain ones")
+@click.option("--rounds", default=3, show_default=True)
+def main(orders: int, rounds: int) -> None:
+    """Measures joint orders, with all steps of all staff, beside plain orders of two regions."""
+    ready(Needs(BUILD, synced=False))
+    with ExitStack() as stack:
+        federation = at_rest(stack.enter_context(working_directory(BUILD, "joint")), REGIONS)
+        stack.callback(federation.kill)
+        federation.start()
+        asyncio.run(fill(federation, CUSTOMERS))
+        for line in lines(uvloop.run(measure(federation, orders, rounds))):
+            click.echo(line)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""The watch of risks on a registry: a lost region becomes a risk once, ends, returns, and misses its review."""
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from coordinator.problems.current import CurrentNetwork
+from coordinator.registry.port import Registry
+from coordinator.risks.reviews import ReviewNotifier
+from coordinator.risks.signals import Observation
+from coordinator.risks.watch import RiskWatch, WatchPorts
+from gateway.api.coordinator.v1.risk_service_pb2 import Risk, RiskState
+from gateway.api.federation.v1.risk_pb2 import RiskRules
+from tests.contract.registries import EmbeddedRegistries, heartbeat, run, state
+from tests.contract.relay_pair import FixedClock
+from tests.contract.small_federation import CONFIGURATION
+
+LOST = "region-lost/sichuan"
+ADMIN = "admin/root"
+
+
+async def no_reports(scales: RiskRules, risks: Mapping[str, Risk], now: datetime) -> list[Observation]:
+    return []
+
+
+class Watched:
+    """A watch on a registry with the shipped federation, in which Sichuan is silent or sends heartbeats."""
+
+    def __init__(self, registry: Registry, name: str = "coordinator/0") -> None:
+        self.registry, self.clock = registry, FixedClock()
+        self.heads: dict[str, tuple[datetime, bool]] = {}
+        current = CurrentNetwork(registry)
+        self.watch = RiskWatch(
+            WatchPorts(name, registry, current, self.clock, lambda: self.heads, no_reports, ReviewNotifier())
+        )
+
+    async def risk(self, name: str = LOST) -> Risk | None:
+        """The risk after a look."""
+        await self.watch.look()
+        return next((each for each in await self.registry.risks.all() if each.id == name), None)
+
+
+async def sichuan_is_silent(registry: Registry) -> None:
+    await registry.apply(CONFIGURATION, expected_revision=0, actor=ADMIN)
+    await registry.beat("sichuan", heartbeat(certificate=b""))
+    await registry.leave("sichuan", heartbeat(certificate=b"").endpoint)
+    assert state(registry, "sichuan") == "LOST"
+
+
+def test_a_lost_region_is_one_risk_that_ends_and_returns(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with EmbeddedRegistries(tmp_path)() as registry:
+            watched = Watched(registry)
+            assert await watched.risk() is None, "nothing is configured"
+            await sichuan_is_silent(registry)
+            since = registry.snapshot().facts("sichuan").presence_since
+            assert since is not None
+            watched.clock.instant = since + timedelta(minutes=11)
+            for _ in range(3):
+                risk = await watched.risk()
+                assert risk is not None
+                assert (risk.signals, risk.version, risk.likelihood) == (1, 1, 5)
+            await registry.beat("sichuan", heartbeat(certificate=b""))
+            risk = await watched.risk()
+            assert risk is not None
+            assert (risk.signal_lasts, risk.likelihood, risk.state) == (False, 3, RiskState.RISK_STATE_OPEN)
+            await registry.leave("sichuan", heartbeat(certificate=b"").endpoint)
+            again = registry.snapshot().facts("sichuan").presence_since
+            assert again is not None
+            watched.clock.instant = again + timedelta(minutes=11)
+            risk = await watched.risk()
+            assert risk is not None
+            assert (risk.signal_lasts, risk.signals) == (True, 2)
+
+    run(scenario())
+
+
+def test_a_missed_review_is_a_warning_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        async with EmbeddedRegistries(tmp_path)() as registry:
+            await sichuan_is_silent(registry)
+            watched = Watched(registry)
+            since = registry.snapshot().facts("sichuan").presence_since
+            assert since is not None
+            for later in (timedelta(minutes=11), timedelta(days=8), timedelta(days=9)):
+                watched.clock.instant = since + later
+                await watched.watch.look()
+
+    with caplog.at_level(logging.WARNING, "coordinator.risks.reviews"):
+        run(scenario())
+    assert [each.getMessage() for each in caplog.records if LOST in each.getMessage()] == [
+        f"the risk {LOST} has an overdue review or plan: score 20"
+    ]
+
+
+def test_a_coordinator_that_is_not_the_first_one_leaves_all_but_its_own_audit_heads(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with EmbeddedRegistries(tmp_path)() as registry:
+            await sichuan_is_silent(registry)
+            await registry.enter("coordinator/0", "127.0.0.1:2")
+            second = Watched(registry, "coordinator/1")
+            since = registry.snapshot().facts("sichuan").presence_since
+            assert since is not None
+            second.clock.instant = since + timedelta(minutes=11)
+            second.heads["sichuan"] = second.clock.instant, False
+            assert await second.risk() is None
+            assert await second.risk("audit/sichuan") is not None
+
+    run(scenario())

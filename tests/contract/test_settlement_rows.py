@@ -1,0 +1,34 @@
+"""Statements of settlement on SQLite and on PostgreSQL."""
+
+from gateway.api.region.v1.settlement_pb2 import SettlementState, SettlementStatement, SettlementTerms
+from gateway.store.port import Transaction
+from region_node.business.settlement.rows import (
+    find_statement,
+    is_any_proposed,
+    keep_statement,
+    list_statements,
+    statements_with,
+)
+from tests.contract.test_purging import a_transaction as a_transaction
+
+PROPOSED, SIGNED = SettlementState.SETTLEMENT_STATE_PROPOSED, SettlementState.SETTLEMENT_STATE_SIGNED
+
+
+def test_statements_are_found_by_pair_and_listed_page_by_page_the_newest_month_first(tx: Transaction) -> None:
+    wanted = [(month, region) for month in ("2030-06", "2030-05") for region in ("henan", "sichuan")]
+    for month, region in reversed(wanted):
+        terms = SettlementTerms(first_region="guangdong", second_region=region, month=month)
+        state = PROPOSED if (month, region) == wanted[0] else SIGNED
+        keep_statement(tx, region, SettlementStatement(terms=terms, state=state))
+    listed, place = [], ""
+    while page := list_statements(tx, "", place, 1):
+        listed += [(each.terms.month, each.terms.second_region) for _, each in page]
+        place = page[-1][0]
+    assert listed == wanted
+    assert [key for key, _ in list_statements(tx, "2030-05", "", 10)] == ["2030-05 henan", "2030-05 sichuan"]
+    assert [each.terms.month for each in statements_with(tx, "henan", "2030-06")] == ["2030-06"]
+    assert (is_any_proposed(tx, "henan"), is_any_proposed(tx, "sichuan")) == (True, False)
+    found = find_statement(tx, "sichuan", "2030-05")
+    assert found is not None
+    assert found.state == SIGNED
+    assert find_statement(tx, "sichuan", "2030-04") is None

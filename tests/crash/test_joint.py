@@ -1,0 +1,121 @@
+"""A joint order is done once and everywhere, whoever is killed at its five worst steps."""
+
+from collections.abc import Coroutine
+from typing import Any
+
+import grpc
+import pytest
+
+from deploy.local.federation import OPERATOR
+from deploy.local.process import wait_until
+from gateway.api.region.v1.joint_order_pb2 import JointItem, JointItemState, JointOrder, JointOrderState, JointPlace
+from gateway.api.region.v1.joint_order_service_pb2 import SubmitJointOrderRequest, WorkOnJointOrderRequest
+from gateway.api.region.v1.joint_order_service_pb2_grpc import JointOrderServiceStub
+from gateway.api.region.v1.order_pb2 import OrderRequest
+from gateway.api.types.v1.types_pb2 import Applicant
+from region_node.business.joint.rows import ORDER_RECORDS
+from tests.crash.records import Records
+from tests.crash.regions import CALL_SECONDS, CLERK, HANDLING, HOME
+from tests.crash.scene import Scene
+from tests.simulation.plans import documents
+
+pytestmark = pytest.mark.slow
+
+STAFF = "li"
+SURVEYING = JointItemState.JOINT_ITEM_STATE_SURVEYING
+COMPLETED = JointOrderState.JOINT_ORDER_STATE_COMPLETED
+ROOM = WorkOnJointOrderRequest(reserve=WorkOnJointOrderRequest.Reserve())
+COUNTED = ("SELECT COUNT(*) FROM joint_orders", "SELECT COUNT(*) FROM joint_items")
+
+
+def wanted(scene: Scene) -> SubmitJointOrderRequest:
+    """Broadband that moves to the home region from the one that leads the order."""
+    request = OrderRequest(
+        business="BB_MOVE",
+        applicant=Applicant.APPLICANT_ENTERPRISE,
+        documents=documents(("BIZ_LIC", "ADDR"), scene.now(), ""),
+        requester=CLERK,
+    )
+    places = [JointPlace(region=region, address="1 Main Street") for region in (HANDLING, HOME)]
+    return SubmitJointOrderRequest(request_id=f"joint-{scene.engine.value}", order=request, places=places)
+
+
+async def submitted(scene: Scene, request: SubmitJointOrderRequest) -> JointOrder:
+    async with scene.federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
+        node = JointOrderServiceStub(channel)
+        return (await node.SubmitJointOrder(request, timeout=CALL_SECONDS, wait_for_ready=True)).order
+
+
+async def worked(scene: Scene, region: str, order_id: str, item_id: str, step: WorkOnJointOrderRequest) -> JointOrder:
+    request = WorkOnJointOrderRequest(joint_order_id=order_id, item_id=item_id)
+    request.MergeFrom(step)
+    request.request_id = f"{item_id}-{step.WhichOneof('step')}-{step.reach}-{scene.engine.value}"
+    async with scene.federation.dial_region(region, f"{region}-{STAFF}") as channel:
+        node = JointOrderServiceStub(channel)
+        return (await node.WorkOnJointOrder(request, timeout=CALL_SECONDS, wait_for_ready=True)).order
+
+
+def item_at(records: Records, order_id: str, item_id: str) -> JointItem:
+    """An item as the order of a region has it; an empty one before the region has the order."""
+    with records.database.look() as tx:
+        order = ORDER_RECORDS.read(tx, order_id)
+    return JointItem() if order is None else next(each for each in order.items if each.id == item_id)
+
+
+def test_a_joint_order_whose_nodes_die_at_the_worst_steps_is_done_once_and_everywhere(scene: Scene) -> None:
+    for region in (HANDLING, HOME):
+        scene.federation.issue_staff(region, STAFF)
+    request = wanted(scene)
+    before = [records.count(sql) for records in (scene.handling, scene.home) for sql in COUNTED]
+
+    scene.arm(HANDLING, "joint-submitted.before-commit")
+    _is_cut(scene, HANDLING, submitted(scene, request))
+    scene.arm(HOME, "joint-commanded.before-commit")  # as the reservation is taken in
+    scene.restart(HANDLING)
+    order = scene.run(submitted(scene, request))
+    scene.require_killed(HOME)
+    scene.restart(HOME)
+    assert scene.run(submitted(scene, request)).id == order.id
+    wait_until(
+        lambda: item_at(scene.handling, order.id, "install").state == SURVEYING, CALL_SECONDS, "the region has it"
+    )
+    scene.run(worked(scene, HANDLING, order.id, "remove", ROOM))
+
+    scene.arm(HANDLING, "joint-reported.before-commit")  # in the very transaction of the decision
+    scene.arm(HOME, "joint-worked.after-commit")
+    _is_cut(scene, HOME, worked(scene, HOME, order.id, "install", ROOM))
+    assert item_at(scene.handling, order.id, "install").state == SURVEYING
+    scene.restart(HOME)
+    scene.require_killed(HANDLING)
+    scene.arm(HANDLING, "joint-answered.before-commit")  # as the region has begun what was decided
+    scene.require_killed(HANDLING)
+    scene.restart(HANDLING)
+    scene.run(worked(scene, HOME, order.id, "install", ROOM))
+
+    for region, item_id in ((HOME, "install"), (HANDLING, "remove")):
+        records = {HANDLING: scene.handling, HOME: scene.home}[region]
+        wait_until(
+            lambda at=records, item=item_id: item_at(at, order.id, item).HasField("begin_time"),  # type: ignore[misc]
+            CALL_SECONDS,
+            f"{item_id} begins",
+        )
+        for milestone in item_at(records, order.id, item_id).milestones[1:]:
+            scene.run(worked(scene, region, order.id, item_id, WorkOnJointOrderRequest(reach=milestone.kind)))
+    for records in (scene.handling, scene.home):
+        wait_until(lambda at=records: _state(at, order.id) == COMPLETED, CALL_SECONDS, "it is complete")  # type: ignore[misc]
+        records.verify_chain()
+    after = [records.count(sql) for records in (scene.handling, scene.home) for sql in COUNTED]
+    assert after == [count + 1 for count in before]
+
+
+def _is_cut(scene: Scene, region: str, call: Coroutine[Any, Any, object]) -> None:
+    """A call ends without an answer, as its node dies."""
+    waiting = scene.background.start(call)
+    scene.require_killed(region)
+    with pytest.raises(grpc.aio.AioRpcError):
+        waiting.result()
+
+
+def _state(records: Records, order_id: str) -> JointOrderState.ValueType:
+    with records.database.look() as tx:
+        return ORDER_RECORDS.require(tx, order_id).order.state

@@ -1,0 +1,139 @@
+"""The scorecard of a region: what is counted into each figure, and what stays out."""
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.federation.v1.quality_pb2 import ScorecardDefinition, ScorecardFigure, ScorecardUnit
+from gateway.api.region.v1.agreement_pb2 import OutageCause, ServiceOutage
+from gateway.api.region.v1.fault_pb2 import FaultState
+from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure
+from gateway.federation.quality_rules import quality_problems
+from gateway.security.region_keys import KeySet, RegionKeys
+from gateway.store.sqlite import SqliteTransaction
+from gateway.time.clock import to_timestamp
+from region_node.business.reconciliation.rows import DayRow, keep_day
+from region_node.care.quality.figures import Counted, measured
+from region_node.care.quality.scorecard import scorecard
+from region_node.network.agreements.outages import keep_outage
+from tests.empty_database import empty_database
+from tests.unit.quality_scene import DAY, HOUR, MONTH, REGION, Region, context
+from tests.unit.situations import FEDERATION, NOW
+
+Figure = ScorecardFigure
+
+
+@pytest.fixture(name="region")
+def region_on_a_database() -> Iterator[Region]:
+    with contextlib.closing(empty_database("gateway", "region_node")) as connection:
+        yield Region(context(), SqliteTransaction(connection, RegionKeys(KeySet.new())))
+
+
+def counts(figure: MeasuredFigure) -> tuple[int, int]:
+    return figure.numerator, figure.denominator
+
+
+def test_a_month_without_anything_has_every_figure_and_no_value_but_the_availability(region: Region) -> None:
+    card = scorecard(region.tx, region.context, MONTH, NOW + 60 * DAY)
+    assert [each.figure for each in card.figures] == Figure.values()[1:]
+    valued = [each.figure for each in card.figures if each.HasField("value")]
+    assert valued == [Figure.SCORECARD_FIGURE_NETWORK_AVAILABILITY]
+
+
+def test_orders_count_in_the_month_of_their_completion_at_their_home_region(region: Region) -> None:
+    region.order(NOW)
+    region.order(NOW, promised=NOW - HOUR)
+    region.order(NOW - 40 * DAY)
+    region.order(NOW, home="guangdong")
+    assert counts(region.figure(Figure.SCORECARD_FIGURE_ORDERS_IN_TIME)) == (1, 2)
+
+
+def test_an_order_is_right_unless_a_review_returned_it_or_a_complaint_about_the_number_followed(region: Region) -> None:
+    region.order(NOW)
+    region.order(NOW, number="+861085200002", returned=True)
+    region.order(NOW, number="+861085200003")
+    region.order(NOW, number="+861085200004")
+    region.complaint(NOW + 29 * DAY, "+861085200003")
+    region.complaint(NOW + 31 * DAY, "+861085200004")
+    region.complaint(NOW - HOUR)
+    assert counts(region.figure(Figure.SCORECARD_FIGURE_FIRST_TIME_RIGHT)) == (2, 4)
+
+
+def test_complaints_are_those_of_the_figures_of_complaints(region: Region) -> None:
+    region.complaint(NOW)
+    region.complaint(NOW - 40 * DAY)
+    assert counts(region.figure(Figure.SCORECARD_FIGURE_COMPLAINTS_PER_MILLION)) == (1, 0)
+    assert counts(region.figure(Figure.SCORECARD_FIGURE_COMPLAINTS_REPEATED)) == (0, 1)
+
+
+def test_a_repair_time_ends_with_the_repair_that_stands(region: Region) -> None:
+    resolved, closed = FaultState.FAULT_STATE_RESOLVED, FaultState.FAULT_STATE_CLOSED
+    at_work = FaultState.FAULT_STATE_IN_PROGRESS
+    region.fault(NOW, (2 * HOUR, resolved), (9 * HOUR, closed))
+    region.fault(NOW, (HOUR, resolved), (3 * HOUR, at_work), (6 * HOUR, resolved), (7 * HOUR, closed))
+    region.fault(NOW, (HOUR, resolved), (30 * HOUR, at_work))
+    region.fault(NOW - 40 * DAY, (HOUR, resolved))
+    found = region.figure(Figure.SCORECARD_FIGURE_REPAIR_TIME_MEDIAN)
+    assert (found.denominator, round(found.value, 6)) == (2, 2)
+    assert region.figure(Figure.SCORECARD_FIGURE_REPAIR_TIME_95).value == pytest.approx(6)
+
+
+def test_the_network_was_up_but_for_its_own_outages_each_moment_once(region: Region) -> None:
+    services = [each.id for each in FEDERATION.network.services.values() if each.region == REGION]
+    for source, cause, first, last in (
+        ("1", OutageCause.OUTAGE_CAUSE_OPERATOR, 0, 10),
+        ("2", OutageCause.OUTAGE_CAUSE_OPERATOR, 5, 12),
+    ):
+        outage = ServiceOutage(
+            service=services[0], source=f"{REGION}/fault/{source}", region=REGION, cause=cause, version=1
+        )
+        outage.start_time.CopyFrom(to_timestamp(NOW + first * HOUR))
+        outage.end_time.CopyFrom(to_timestamp(NOW + last * HOUR))
+        keep_outage(region.tx, region.context, outage, NOW)
+    found = region.figure(Figure.SCORECARD_FIGURE_NETWORK_AVAILABILITY)
+    whole = 30 * 24 * 3600 * len(services)
+    assert counts(found) == (whole - 12 * 3600, whole)
+
+
+def test_few_marks_are_counted_and_not_told(region: Region) -> None:
+    region.mark(5, 4)
+    found = region.figure(Figure.SCORECARD_FIGURE_SATISFACTION)
+    assert (found.denominator, found.HasField("value"), found.numerator) == (4, False, 0)
+    region.mark(2, 4)
+    found = region.figure(Figure.SCORECARD_FIGURE_SATISFACTION)
+    assert found.value == pytest.approx(3.5)
+    assert found.low < 3.5 < found.high
+
+
+def test_differences_are_a_share_of_the_records_of_the_month(region: Region) -> None:
+    keep_day(region.tx, DayRow("guangdong", f"{MONTH}-30", records_here=7))
+    keep_day(region.tx, DayRow("guangdong", "2030-07-01", records_here=9))
+    assert counts(region.figure(Figure.SCORECARD_FIGURE_RECONCILIATION_DIFFERENCES)) == (0, 7)
+
+
+def test_a_figure_that_this_version_does_not_know_has_no_value() -> None:
+    assert not measured(Figure.SCORECARD_FIGURE_UNSPECIFIED, Counted(orders=1)).HasField("value")
+
+
+def test_each_problem_of_a_definition_is_named_with_its_path() -> None:
+    shipped = Configuration(quality=FEDERATION.configuration.quality)
+    assert list(quality_problems(shipped)) == []
+    found = {}
+    for path, (field, value) in {
+        "unit": ("unit", ScorecardUnit.SCORECARD_UNIT_MARK),
+        "direction": ("direction", 0),
+        "source": ("source", " "),
+    }.items():
+        changed = Configuration.FromString(shipped.SerializeToString())
+        setattr(changed.quality.figures[0], field, value)
+        found[path] = [each.partition(":")[0] for each in quality_problems(changed)]
+    first = "quality.figures[SCORECARD_FIGURE_ORDERS_IN_TIME]"
+    assert found == {path: [f"{first}.{path}"] for path in found}
+    changed = Configuration.FromString(shipped.SerializeToString())
+    changed.quality.figures[0].target.value = 95
+    changed.quality.figures.append(ScorecardDefinition.FromString(shipped.quality.figures[1].SerializeToString()))
+    told = "\n".join(quality_problems(changed))
+    for each in (f"{first}.target.value", f"{first}.target.source", "SCORECARD_FIGURE_FIRST_TIME_RIGHT"):
+        assert each in told, each

@@ -1,0 +1,240 @@
+"""Two regions settle a month: one proposes, the other signs or disputes; a late correction lands in a later month."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.api.region.v1.issue_envelopes_pb2 import IssueCommand
+from gateway.api.region.v1.settlement_pb2 import SettlementSignature, SettlementStatement
+from gateway.api.region.v1.settlement_service_pb2 import DisputeSettlementRequest
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.relay.border import Command
+from gateway.security.identity import Identity
+from region_node.app.registered import settlement
+from region_node.business.settlement import signing
+from region_node.business.settlement.relayed import SettlementEnvelopes
+from region_node.business.settlement.rows import find_statement, list_statements
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import CASH, EntryKind, payable, transfer
+from region_node.requests.caller import Caller
+from tests.unit.reconciling import COMPLETED, HOME, IN_PROGRESS, ORIGIN, TAKEN_IN, Region, Two, two_regions
+
+JUNE, JULY = "2030-06", "2030-07"
+AFTER_JUNE, AFTER_JULY = datetime(2030, 7, 2, 4, tzinfo=UTC), datetime(2030, 8, 2, 4, tzinfo=UTC)
+FEE = 100  # of the test federation, for each order handled
+SETTLEMENTS = (EnvelopeKind.ENVELOPE_KIND_SETTLEMENT_PROPOSED, EnvelopeKind.ENVELOPE_KIND_SETTLEMENT_DECIDED)
+
+
+@pytest.fixture(name="two")
+def regions_with_payments_and_money_for_a_complaint() -> Iterator[Two]:
+    """The origin took 100 and 250, and owes 40 that the home region credited for it."""
+    with two_regions() as two:
+        two.order("pay-1", 100)
+        two.order("pay-2", 250)
+        two.order("money-1", 40, business="COMPLAINT_REMEDY")
+        two.order("slow", 70, at_origin=IN_PROGRESS)
+        yield two
+
+
+def settle(two: Two, now: datetime) -> list[EnvelopeContent]:
+    """Has every envelope about a settlement taken and answered; returns the others."""
+    others = []
+    while waiting := [(each, content) for each in two.by_name.values() for content in each.waiting()]:
+        for sender, content in waiting:
+            if content.kind not in SETTLEMENTS:
+                others.append(content)
+                continue
+            try:
+                outcome = handler(two.by_name[content.destination], content).act(
+                    two.by_name[content.destination].tx, content, now
+                )
+                receipt = ReceiptContent(envelope_id=content.id, outcome=outcome.outcome)
+            except Refused:
+                receipt = ReceiptContent(envelope_id=content.id, outcome=Outcome.OUTCOME_REFUSED)
+            handler(sender, content).answered(sender.tx, content, receipt, now)
+    return others
+
+
+def handler(region: Region, content: EnvelopeContent) -> Command:
+    found = SettlementEnvelopes(settlement(region.context.node)).kinds()[content.kind]
+    assert isinstance(found, Command)
+    return found
+
+
+def caller(region: Region, request_id: str = "r1") -> Caller:
+    return Caller(Identity("china", Role.ROLE_STAFF, region.name, "li"), request_id, "")
+
+
+def sign(two: Two, region: Region, month: str, now: datetime) -> SettlementStatement:
+    """A signature of a region's staff, which reaches the other region."""
+    other = HOME if region.name == ORIGIN else ORIGIN
+    signed = signing.sign(region.tx, settlement(region.context.node), caller(region), other, month, now)
+    settle(two, now)
+    return signed
+
+
+def signed_by_both(two: Two, month: str, now: datetime) -> SettlementStatement:
+    sign(two, two.origin, month, now)
+    return sign(two, two.home, month, now)
+
+
+def kept(region: Region, month: str = JUNE) -> SettlementStatement:
+    found = find_statement(region.tx, HOME if region.name == ORIGIN else ORIGIN, month)
+    assert found is not None
+    return found
+
+
+def told(statement: SettlementStatement) -> dict[str, tuple[int, int]]:
+    """Quantity and amount by charge and month."""
+    return {
+        f"{each.charge_kind} {each.of_month}": (each.quantity, each.amount.minor_units)
+        for each in statement.terms.lines
+    }
+
+
+def reason_of(act: Callable[[], object]) -> str:
+    with pytest.raises(Refused) as caught:
+        act()
+    return Reason.Name(caught.value.reason).removeprefix("REASON_")
+
+
+def test_both_sign_the_same_statement_and_each_stores_the_other_signature(two: Two) -> None:
+    two.home.execute(f"DELETE FROM orders WHERE order_id = '{ORIGIN}/counter/slow'")
+    two.origin.execute(f"DELETE FROM orders WHERE order_id = '{ORIGIN}/counter/slow'")
+    proposed = sign(two, two.origin, JUNE, AFTER_JUNE)
+    lines = {"payment 2030-06": (2, 350), "remedy 2030-06": (1, 40), "handling 2030-06": (-2, -2 * FEE)}
+    assert told(proposed) == lines
+    assert [each.minor_units for each in proposed.terms.net] == [390 - 2 * FEE]
+    assert kept(two.home).state == signing.PROPOSED
+    sign(two, two.home, JUNE, AFTER_JUNE)
+    assert kept(two.home) == kept(two.origin)
+    assert (kept(two.origin).state, kept(two.origin).proposer, kept(two.origin).decider) == (
+        signing.SIGNED,
+        f"{ORIGIN}/li",
+        f"{HOME}/li",
+    )
+
+
+def test_a_record_on_the_way_is_left_to_a_later_month_and_changes_no_signed_one(two: Two) -> None:
+    two.compare()
+    signed_by_both(two, JUNE, AFTER_JUNE)
+    before = kept(two.origin)
+    assert told(before)["payment 2030-06"] == (2, 350), "the comparison has found the slow one in flight"
+    serial = f"{ORIGIN}/counter/slow"
+    two.origin.execute(f"UPDATE orders SET state = {COMPLETED} WHERE order_id = '{serial}'")
+    owed = transfer(f"{serial}#owed", EntryKind.PAYMENT, 70, debit=CASH, credit=payable(HOME))
+    ledger.post(two.origin.tx, owed, "CNY", AFTER_JUNE)
+    two.compare(now=AFTER_JUNE)
+    late = signed_by_both(two, JULY, AFTER_JULY)
+    assert told(late) == {"payment 2030-06": (1, 70), "handling 2030-06": (-1, -FEE)}
+    assert kept(two.origin) == before
+
+
+def test_the_second_region_signs_nothing_that_differs_by_a_cent_and_disputes_it_in_an_issue(two: Two) -> None:
+    two.compare()
+    two.home.execute(
+        f"UPDATE ledger_entries SET amount = amount - 1 WHERE posting_id = '{ORIGIN}/counter/pay-2#credit'"
+        " AND account LIKE 'receivable%'"
+    )
+    sign(two, two.origin, JUNE, AFTER_JUNE)
+    assert reason_of(lambda: sign(two, two.home, JUNE, AFTER_JUNE)) == "SETTLEMENT_DIFFERS"
+    asked = DisputeSettlementRequest(
+        region=ORIGIN, month=JUNE, charge_kind="payment", of_month=JUNE, note="one payment is another"
+    )
+    own = settlement(two.home.context.node)
+    disputed = signing.dispute(two.home.tx, own, caller(two.home), asked, AFTER_JUNE)
+    [issue] = settle(two, AFTER_JUNE)
+    opened = IssueCommand.FromString(issue.payload).open
+    assert (opened.id, opened.owner_region) == (disputed.issue_id, ORIGIN)
+    assert "payment 2030-06" in opened.request.subject
+    assert kept(two.origin).state == kept(two.home).state == signing.DISPUTED
+    two.home.execute(
+        f"UPDATE ledger_entries SET amount = amount + 1 WHERE posting_id = '{ORIGIN}/counter/pay-2#credit'"
+        " AND account LIKE 'receivable%'"
+    )
+    assert signed_by_both(two, JUNE, AFTER_JUNE).terms.version == 2
+    assert kept(two.origin).state == signing.SIGNED
+
+
+def test_nothing_is_signed_too_early_twice_or_out_of_order(two: Two) -> None:
+    two.compare()
+    found = {
+        "before its end": reason_of(lambda: sign(two, two.origin, JUNE, TAKEN_IN)),
+        "without a proposal": reason_of(lambda: sign(two, two.home, JUNE, AFTER_JUNE)),
+    }
+    sign(two, two.origin, JUNE, AFTER_JUNE)
+    found["proposed twice"] = reason_of(lambda: sign(two, two.origin, JUNE, AFTER_JUNE))
+    found["beside another"] = reason_of(lambda: sign(two, two.origin, JULY, AFTER_JULY))
+    sign(two, two.home, JUNE, AFTER_JUNE)
+    found["signed twice"] = reason_of(lambda: sign(two, two.home, JUNE, AFTER_JUNE))
+    signed_by_both(two, JULY, AFTER_JULY)
+    found["before a later one"] = reason_of(lambda: sign(two, two.origin, "2030-05", AFTER_JULY))
+    forbids, unknown = "SETTLEMENT_STATE_FORBIDS", "SETTLEMENT_NOT_FOUND"
+    assert found == {
+        "before its end": forbids,
+        "without a proposal": unknown,
+        "proposed twice": forbids,
+        "beside another": forbids,
+        "signed twice": unknown,
+        "before a later one": forbids,
+    }
+    page = list_statements(two.home.tx, "", "", 1)
+    rest = list_statements(two.home.tx, "", page[-1][0], 5)
+    assert [each.terms.month for _, each in page + rest] == [JULY, JUNE]
+
+
+def test_a_forged_signature_is_not_believed(two: Two) -> None:
+    two.compare()
+    sign(two, two.origin, JUNE, AFTER_JUNE)
+    proposal = kept(two.home)
+    signed = SettlementStatement()
+    signed.CopyFrom(proposal)
+    signed.state, signed.decider = signing.SIGNED, f"{HOME}/li"
+    dearer = SettlementStatement()
+    dearer.CopyFrom(signed)
+    dearer.terms.lines[0].amount.minor_units += 1
+    unsound = SettlementStatement()
+    unsound.CopyFrom(proposal)
+    unsound.terms.net[0].minor_units += 1
+    propose, decide = SETTLEMENTS
+    forged: dict[str, tuple[Region, str, EnvelopeKind.ValueType, SettlementStatement]] = {
+        "a proposal once more": (two.home, ORIGIN, propose, proposal),
+        "sums that do not add up": (two.home, ORIGIN, propose, unsound),
+        "a third region proposes": (two.home, "henan", propose, proposal),
+        "a third region signs": (two.origin, "henan", decide, signed),
+        "the proposer signs for the other": (two.home, ORIGIN, decide, signed),
+        "other terms are signed": (two.origin, HOME, decide, dearer),
+        "nothing is decided": (two.origin, HOME, decide, proposal),
+    }
+    wrong = []
+    for case, (region, origin, kind, statement) in forged.items():
+        payload = SettlementSignature(statement=statement).SerializeToString()
+        subject = f"settlement/{statement.id}"
+        content = EnvelopeContent(kind=kind, subject=subject, origin=origin, payload=payload)
+        try:
+            handler(region, content).act(region.tx, content, AFTER_JUNE)
+        except Refused:
+            continue
+        wrong.append(case)
+    assert wrong == []
+    assert kept(two.origin).state == kept(two.home).state == signing.PROPOSED
+
+
+def test_a_region_restored_from_a_backup_learns_that_the_other_one_has_signed_before(two: Two) -> None:
+    two.compare()
+    signed_by_both(two, JUNE, AFTER_JUNE)
+    two.origin.execute("DELETE FROM settlement_statements")
+    sign(two, two.origin, JUNE, AFTER_JULY)
+    assert kept(two.origin).state == signing.DISPUTED
+    assert kept(two.home).state == signing.SIGNED
+
+
+def test_money_of_an_erased_customer_stays_owed(two: Two) -> None:
+    two.compare()
+    for each in two.by_name.values():
+        each.execute(f"UPDATE orders SET erased = 1, body = x'00' WHERE order_id = '{ORIGIN}/counter/pay-1'")
+    assert told(signed_by_both(two, JUNE, AFTER_JUNE))["payment 2030-06"] == (2, 350)
