@@ -1,9 +1,12 @@
-"""Empty databases in memory. A schema is applied once for each process that runs tests; each database is a copy."""
+"""Empty databases, in memory and as files. A schema is applied once for each process; each database is a copy."""
 
 import functools
 import sqlite3
 from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from gateway.store.opening import DatabasePlace
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite_schema import apply
 
@@ -21,3 +24,12 @@ def empty_image(*packages: str) -> bytes:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         apply(connection, migrations_of(*packages))
         return connection.serialize()
+
+
+@functools.cache
+def empty_file(*packages: str) -> bytes:
+    """The file of a member that has applied the schema of packages, as SQLite leaves it on disk."""
+    with TemporaryDirectory() as name:
+        file = Path(name) / "empty"
+        DatabasePlace(file).migrate(migrations_of(*packages), dry_run=False)
+        return file.read_bytes()

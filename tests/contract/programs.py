@@ -81,9 +81,14 @@ class Installation:
         return Path(self.settings["data"]) / _FILES[self.name]
 
     @property
+    def packages(self) -> tuple[str, ...]:
+        """The packages of whose schema the database is."""
+        return _PACKAGES[self.name]
+
+    @property
     def migrations(self) -> list[Migration]:
         """The schema files of the program."""
-        return migrations_of(*_PACKAGES[self.name])
+        return migrations_of(*self.packages)
 
     def flags(self) -> list[str]:
         """The settings."""

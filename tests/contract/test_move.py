@@ -19,6 +19,7 @@ from gateway.store.opening import DatabasePlace, moved_file
 from gateway.store.sqlite import SqliteTransaction
 from tests.contract.programs import COORDINATOR, REGION_NODE, Installation, ended, tables_of
 from tests.contract.small_federation import CLOCK
+from tests.empty_database import empty_file
 
 ROWS = 2500  # more than one chunk
 NOT_DATA = ("schema_migrations", "store_writers")
@@ -52,7 +53,7 @@ def embedded(installed: Installation) -> DatabasePlace:
 def fill(installed: Installation) -> None:
     """Makes the SQLite file, with rows that engines could take for something else."""
     embedded(installed).make_directory()
-    embedded(installed).migrate(installed.migrations, dry_run=False)
+    installed.file.write_bytes(empty_file(*installed.packages))
     with closing(sqlite3.connect(installed.file)) as file, file:
         tx = SqliteTransaction(file)
         for number in range(5):

@@ -1,6 +1,8 @@
 """The purge on SQLite and on PostgreSQL: it removes and keeps the same rows."""
 
+import functools
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +23,11 @@ from gateway.api.region.v1.quality_service_pb2 import Sample
 from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportRequest, SupportState
 from gateway.api.region.v1.survey_pb2 import Survey
+from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.store.port import Transaction
+from gateway.store.postgresql_connection import PostgresqlTransaction, connect
+from gateway.store.schema import migrations_of
+from gateway.store.sqlite import SqliteTransaction
 from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.app.registered import KINDS
 from region_node.business.joint import saga
@@ -91,8 +97,9 @@ from region_node.network.support.rows import (
 )
 from region_node.records.purging.port import Cut, Page, Purger
 from region_node.requests.auditing import AuditedCall
-from tests.contract.programs import REGION_NODE, Installation
-from tests.sealing import Sealing
+from region_node.schema import PACKAGES
+from tests.empty_database import empty_database
+from tests.keys import region_keys
 from tests.unit.border_kinds import new_loan
 from tests.unit.purging import archive
 from tests.unit.situations import LINE
@@ -109,17 +116,26 @@ NOW = OLD + 400 * DAY
 
 
 @pytest.fixture(params=["sqlite", "postgresql"], name="tx")
-def a_transaction(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Transaction]:
+def a_transaction(request: pytest.FixtureRequest) -> Iterator[Transaction]:
+    """A transaction of a region's node on an empty database, taken back at the end."""
     if request.param == "sqlite":
-        installed = Installation.make(REGION_NODE, tmp_path)
-    else:
-        server: LocalPostgresql = request.getfixturevalue("postgresql_server")
-        conninfo = server.conninfo(request.getfixturevalue("postgresql_database"))
-        installed = Installation.make(REGION_NODE, tmp_path, conninfo)
-    installed.place.make_directory()
-    installed.place.migrate(installed.migrations, dry_run=False)
-    with Sealing(installed.place, Path(installed.settings["keys"])).transaction() as tx:
-        yield tx
+        with closing(empty_database(*PACKAGES)) as file:
+            file.execute("BEGIN")
+            yield SqliteTransaction(file, region_keys())
+        return
+    with connect(_empty_conninfo(request.getfixturevalue("postgresql_server")), "crossregion-test") as connection:
+        connection.execute("BEGIN")
+        yield PostgresqlTransaction(connection, region_keys())
+        connection.execute("ROLLBACK")
+
+
+@functools.cache
+def _empty_conninfo(server: LocalPostgresql) -> str:
+    """Leads to a database of the server with the schema alone, into which nothing is ever committed."""
+    server.create_database("rolled_back")
+    place = PostgresqlSettings(server.conninfo("rolled_back"))
+    DatabasePlace(Path("unused"), place).migrate(migrations_of(*PACKAGES), dry_run=False)
+    return place.conninfo
 
 
 @pytest.fixture

@@ -1,12 +1,7 @@
 """The purge of measurements and alarms, on SQLite and on PostgreSQL."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import pytest
-
-from deploy.local.postgresql import LocalPostgresql
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmState, NetworkObject, QualityFigure
 from gateway.api.region.v1.measurement_service_pb2 import Measurement, QualityPeriod
 from gateway.store.port import Transaction
@@ -19,28 +14,13 @@ from region_node.network.measurements.quality import summaries
 from region_node.network.measurements.streams import Piece, position, take_once
 from region_node.network.measurements.totals import Totals
 from region_node.records.purging.port import Cut, Purger
-from tests.contract.programs import REGION_NODE, Installation
+from tests.contract.test_purging import a_transaction as a_transaction
 from tests.measurements_kept import measurements_of
-from tests.sealing import Sealing
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 FIRST = to_microseconds(START)
 LINK = "link/chengdu-guangzhou-1"
 DELAY = QualityFigure.QUALITY_FIGURE_DELAY
-
-
-@pytest.fixture(params=["sqlite", "postgresql"], name="tx")
-def a_transaction(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Transaction]:
-    if request.param == "sqlite":
-        installed = Installation.make(REGION_NODE, tmp_path)
-    else:
-        server: LocalPostgresql = request.getfixturevalue("postgresql_server")
-        conninfo = server.conninfo(request.getfixturevalue("postgresql_database"))
-        installed = Installation.make(REGION_NODE, tmp_path, conninfo)
-    installed.place.make_directory()
-    installed.place.migrate(installed.migrations, dry_run=False)
-    with Sealing(installed.place, Path(installed.settings["keys"])).transaction() as tx:
-        yield tx
 
 
 def purge(tx: Transaction, purger: Purger, before: int) -> int:

@@ -1,25 +1,25 @@
 """The databases of a federation's members: where they are, and what stands in them beside the running processes."""
 
 import contextlib
-import functools
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.sql import SQL, Identifier
 
-from deploy.local.postgresql import LocalPostgresql
+from deploy.local.postgresql import ADMINISTRATOR, LocalPostgresql
 from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from region_node.node.subjects import number_index
 from tests import at_rest
+from tests.empty_database import empty_file
 
 Cell = int | str | bytes | None
 Row = tuple[Cell, ...]
@@ -104,15 +104,6 @@ class Database:
             )
 
 
-@functools.cache
-def _empty_file(package: str) -> bytes:
-    """A SQLite file with the schema of `package`: to copy it takes less than to apply each of its migrations."""
-    with TemporaryDirectory() as name:
-        file = Path(name) / "empty"
-        DatabasePlace(file).migrate(migrations_of("gateway", package), dry_run=False)
-        return file.read_bytes()
-
-
 def _as_sqlite(rows: list[tuple[Cell | Decimal, ...]]) -> list[Row]:
     """Sums are whole numbers there."""
     return [tuple(int(cell) if isinstance(cell, Decimal) else cell for cell in row) for row in rows]
@@ -121,43 +112,58 @@ def _as_sqlite(rows: list[tuple[Cell | Decimal, ...]]) -> list[Row]:
 class Databases:
     """Gives each member of federations a database of its own: files, or databases of a server where there is one.
 
-    Files have their schema already, unless members are to make them.
+    Files have their schema already, unless members are to make them. Databases of a server are used again, emptied.
     """
 
     def __init__(self, server: LocalPostgresql | None, *, made_by_members: bool = False) -> None:
         self._server = server
         self._made_by_members = made_by_members
         self._free: list[PostgresqlSettings] = []
+        self._packages: dict[str, str] = {}
+        """The package of whose schema a database of the server is, by its connection string."""
 
     def copy(self, postgresql: PostgresqlSettings) -> PostgresqlSettings:
         """A copy of a database of the server that nobody is connected to."""
-        assert self._server is not None
-        name = f"federation_{uuid.uuid4().hex}"
-        self._server.create_database(name, template=str(conninfo_to_dict(postgresql.conninfo)["dbname"]))
-        return PostgresqlSettings(self._server.conninfo(name), readers=2)
+        return self._create(self._packages[postgresql.conninfo], template=_name_of(postgresql))
 
     def make(self, package: str, file: Path) -> PostgresqlSettings | None:
         """An empty database with the schema of `package`: on the server, or in `file`."""
         if self._server is None:
             if not self._made_by_members:
                 file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                file.write_bytes(_empty_file(package))
+                file.write_bytes(empty_file("gateway", package))
             return None
-        place = self._free.pop() if self._free else self._create()
-        DatabasePlace(Path("unused"), place).migrate(migrations_of("gateway", package), dry_run=False)
-        return place
+        free = next((each for each in self._free if self._packages[each.conninfo] == package), None)
+        if free is not None:
+            self._free.remove(free)
+            self._empty(free)
+            return free
+        made = self._create(package)
+        DatabasePlace(Path("unused"), made).migrate(migrations_of("gateway", package), dry_run=False)
+        return made
 
     def take_back(self, places: Iterable[PostgresqlSettings | None]) -> None:
-        """Empties databases of members that have stopped, for others: to make one takes a thousand files."""
-        for place in places:
-            if place is not None:
-                with psycopg.connect(place.conninfo) as emptying:
-                    emptying.execute(b"DROP SCHEMA public CASCADE")
-                    emptying.execute(b"CREATE SCHEMA public")
-                self._free.append(place)
+        """Databases of members that have stopped go to others, and keep their rows until then."""
+        self._free += (place for place in places if place is not None)
 
-    def _create(self) -> PostgresqlSettings:
+    def _empty(self, place: PostgresqlSettings) -> None:
+        """Deletes all rows but those about the schema, which takes a tenth of the time in which one is made."""
+        assert self._server is not None
+        conninfo = self._server.conninfo(_name_of(place), ADMINISTRATOR)
+        tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_migrations'"
+        with psycopg.connect(conninfo) as emptying:
+            emptying.execute("SET session_replication_role = replica")  # without triggers, which keep ledger and audit
+            for (table,) in emptying.execute(tables).fetchall():
+                emptying.execute(SQL("DELETE FROM {}").format(Identifier(table)))
+
+    def _create(self, package: str, template: str = "template0") -> PostgresqlSettings:
         assert self._server is not None
         name = f"federation_{uuid.uuid4().hex}"
-        self._server.create_database(name)
-        return PostgresqlSettings(self._server.conninfo(name), readers=2)
+        self._server.create_database(name, template=template)
+        made = PostgresqlSettings(self._server.conninfo(name), readers=2)
+        self._packages[made.conninfo] = package
+        return made
+
+
+def _name_of(place: PostgresqlSettings) -> str:
+    return str(conninfo_to_dict(place.conninfo)["dbname"])

@@ -374,14 +374,21 @@ class Federation:
 
 
 @asynccontextmanager
-async def running(directory: Path, databases: Databases, regions: Sequence[str] = REGIONS) -> AsyncIterator[Federation]:
-    """A federation of one's own, for a test that changes it."""
+async def running(
+    directory: Path, databases: Databases, regions: Sequence[str] = REGIONS, *, keeps_databases: bool = False
+) -> AsyncIterator[Federation]:
+    """A federation of one's own, for a test that changes it.
+
+    `keeps_databases`: another federation of the test goes on with them.
+    """
     federation = Federation(directory, databases)
     try:
         await federation.start(regions)
         yield federation
     finally:
         await federation.stop()
+    if not keeps_databases:
+        federation.give_back_databases()
 
 
 async def until(holds: Callable[[], Awaitable[bool]], what: str, patience: float = PATIENCE) -> None:

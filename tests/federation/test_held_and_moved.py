@@ -50,7 +50,7 @@ def effects(federation: Federation, order: Order) -> dict[str, int]:
 
 
 async def test_a_held_order_goes_on_when_its_region_joins(databases: Databases, tmp_path: Path) -> None:
-    async with running(tmp_path / "before", databases, [NOT_JOINED]) as before:
+    async with running(tmp_path / "before", databases, [NOT_JOINED], keeps_databases=True) as before:
         hunan = Counter(before, NOT_JOINED)
         number = await hunan.new_customer(balance=0)
     async with running(tmp_path / "after", databases, ["guangdong"]) as federation:

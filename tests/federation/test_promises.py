@@ -95,5 +95,5 @@ async def test_a_caller_with_less_time_than_its_wait_is_answered_within_its_time
         request = SubmitOrderRequest(
             request_id=federation.next_id(), order=guangdong.request("SUSPEND", number), wait=seconds(30)
         )
-        answer = await guangdong.orders.SubmitOrder(request, timeout=5.0)
+        answer = await guangdong.orders.SubmitOrder(request, timeout=3.0)
         assert answer.order.state == OrderState.ORDER_STATE_ACKNOWLEDGED
