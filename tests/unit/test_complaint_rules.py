@@ -224,6 +224,7 @@ def test_a_federation_needs_no_categories() -> None:
     del configuration.complaint_categories[:]
     configuration.ClearField("complaint_words")
     configuration.ClearField("body")
+    configuration.ClearField("risks")
     assert problems(configuration) == []
 
 

@@ -105,6 +105,7 @@ def promising(working_days: int, *years: int) -> Configuration:
     configuration.ClearField("complaint_categories")
     configuration.ClearField("complaint_words")
     configuration.ClearField("body")
+    configuration.ClearField("risks")
     configuration.businesses[0].ClearField("policies")
     configuration.businesses[0].ClearField("regional_limits")
     configuration.businesses[0].limit.CopyFrom(TimeLimit(working_days=working_days, source="x"))
