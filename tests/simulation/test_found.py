@@ -28,6 +28,7 @@ from region_node.business.orders.relayed import OrderEnvelopes
 from region_node.business.orders.rows import require_order
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import CASH, IN_TRANSIT
+from region_node.customers.moved_numbers import note_homes
 from region_node.customers.rows import find_line
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller
@@ -159,6 +160,7 @@ def test_a_cancellation_finds_an_order_that_was_decided_where_it_was_taken_in(co
     counter.plan(OWN, "sichuan")
     order = counter.pay(OWN)
     counter.cancel(order)
+    counter.run(lambda tx: note_homes(tx, [OWN], "guangdong"))  # the number has moved here, and the plan lags behind
     counter.answer(order, SUBMIT, _moved("guangdong"))
     counter.answer(order, COMMAND, _moved("guangdong"))
     assert counter.order(order).state == OrderState.ORDER_STATE_COMPLETED
