@@ -15,6 +15,7 @@ from region_node.care.issues import rules
 
 NOW = datetime(2030, 6, 15, 4, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
+LAST = to_timestamp(datetime.max.replace(tzinfo=UTC))
 
 
 def request(**fields: object) -> IssueRequest:
@@ -150,6 +151,7 @@ def test_what_no_issue_can_be_is_refused() -> None:
         "the owner as helper": request(helper_regions=["sichuan"]),
         "a link without a kind": request(links=[IssueLink(id="x")]),
         "no due time": IssueRequest(subject="x", description="x", owner_region="sichuan"),
+        "due in no zone": IssueRequest(subject="x", description="x", owner_region="sichuan", due_time=LAST),
     }
     rules.require_request(request(helper_regions=["henan"]), require_region)
     told = {name: answer(lambda: rules.require_request(each, require_region)) for name, each in broken.items()}  # noqa: B023

@@ -97,6 +97,30 @@ def test_a_helper_hears_of_an_issue_from_the_region_that_the_request_names_or_fr
     assert answers == {"chongqing": "ENVELOPE_KIND_NOT_ALLOWED", "henan": "ACCEPTED", "guangdong": "ACCEPTED"}
 
 
+def test_a_region_opens_no_issue_in_the_name_of_an_administrator_or_of_another_region(node: Archive) -> None:
+    kind = EnvelopeKind.ENVELOPE_KIND_ISSUE_COMMAND
+    command = IssueEnvelopes(node.context).kinds()[kind]
+    assert isinstance(command, Command)
+    answers = {}
+    for author in ("admin/root", "henan/li", "guangdong/li"):
+        issue = new_issue("guangdong/I20251101-1", "guangdong", "sichuan")
+        issue.request.staff_id, issue.state_changes[0].author = "li", author
+        content = EnvelopeContent(
+            id=f"{issue.id}#open>sichuan",
+            origin="guangdong",
+            destination="sichuan",
+            subject=issue.id,
+            kind=kind,
+            payload=IssueCommand(issue_id=issue.id, staff_id="li", open=issue).SerializeToString(),
+        )
+        try:
+            answers[author] = Outcome.Name(command.act(node.tx, content, NOW).outcome)
+        except Refused as refused:
+            answers[author] = reason_name(refused.reason)
+    invalid = "ENVELOPE_INVALID"
+    assert answers == {"admin/root": invalid, "henan/li": invalid, "guangdong/li": "OUTCOME_ACCEPTED"}
+
+
 def test_the_first_escalation_reaches_the_coordinator_the_second_the_executive_and_no_later_one_anybody(
     node: Archive,
 ) -> None:

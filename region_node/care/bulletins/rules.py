@@ -14,7 +14,7 @@ from gateway.api.region.v1.bulletin_pb2 import (
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
-from gateway.time.clock import from_timestamp
+from gateway.time.clock import dated, from_timestamp
 from region_node.requests.checks import invalid, require_length, require_name, require_size
 
 PUBLISHED = BulletinState.BULLETIN_STATE_PUBLISHED
@@ -85,6 +85,6 @@ def _require_text(field: str, text: LocalizedText, limit: int) -> None:
 def _is_period(content: BulletinContent) -> bool:
     """Whether both times are of the calendar, and the end is behind the start."""
     try:
-        return from_timestamp(content.start_time) < from_timestamp(content.end_time)
+        return dated(content.start_time) < dated(content.end_time)
     except (OverflowError, ValueError):
         return False

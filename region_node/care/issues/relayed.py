@@ -56,9 +56,7 @@ class IssueEnvelopes:
     def _opened(self, tx: Transaction, command: IssueCommand, content: EnvelopeContent, now: datetime) -> Answer:
         """Accepts a new issue, which may carry no decisions: those are this region's own."""
         issue = command.open
-        is_untouched = len(issue.state_changes) == 1 and not (
-            issue.notes or issue.decision or issue.actions or issue.escalations
-        )
+        is_untouched = rules.is_untouched(issue, content.origin)
         border.require_origin(ISSUE, command.issue_id, content)
         border.require_filing(ISSUE, issue, content, now, is_untouched=is_untouched)
         border.require_author(command.staff_id, is_required=True)

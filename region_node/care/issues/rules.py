@@ -15,7 +15,7 @@ from gateway.api.region.v1.issue_pb2 import (
 from gateway.api.region.v1.issue_service_pb2 import WorkOnIssueRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.time.clock import dated, from_timestamp, to_timestamp
 from region_node.requests.checks import invalid, require_length, require_name
 
 ACKNOWLEDGED = IssueState.ISSUE_STATE_ACKNOWLEDGED
@@ -63,6 +63,14 @@ def enter(issue: Issue, state: IssueState.ValueType, *, now: datetime, author: s
         raise ValueError(f"an issue does not go from {state_name(issue.state)} to {state_name(state)}")
     issue.state = state
     issue.state_changes.add(state=state, time=to_timestamp(now), author=author, reason=reason)
+
+
+def is_untouched(issue: Issue, region: str) -> bool:
+    """Whether a new issue has one state, entered by the author of its request, and no decision."""
+    author = f"{region}/{issue.request.staff_id}"
+    return [(each.author, each.reason) for each in issue.state_changes] == [(author, "")] and not (
+        issue.notes or issue.decision or issue.actions or issue.escalations
+    )
 
 
 def require_state(issue: Issue, action: str, *states: IssueState.ValueType) -> None:
@@ -254,7 +262,7 @@ def require_future(field: str, due: _Due, now: datetime) -> None:
 def _is_instant(due: _Due) -> bool:
     """Whether a due time is one of the calendar."""
     try:
-        from_timestamp(due.due_time)
+        dated(due.due_time)
     except (OverflowError, ValueError):
         return False
     return True
