@@ -1,7 +1,7 @@
 """The checks of a bulletin, and its readers by region. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gateway.api.region.v1.bulletin_pb2 import (
     Bulletin,
@@ -24,6 +24,7 @@ TITLE_LIMIT = 200  # characters in each language
 TEXT_LIMIT = 4000  # characters in each language
 MOST_ADDRESSEES = 100
 MOST_STAFF = 50  # of one region
+_LONGEST = timedelta(days=732)  # from the publication to the end of the validity
 
 
 def require_content(content: BulletinContent, require_region: Callable[[str], object]) -> None:
@@ -49,9 +50,13 @@ def require_content(content: BulletinContent, require_region: Callable[[str], ob
 
 
 def require_valid_at(content: BulletinContent, now: datetime) -> None:
-    """Raises Refused with REQUEST_INVALID for content whose validity is over."""
-    if from_timestamp(content.end_time) <= now:
+    """Raises Refused with REQUEST_INVALID for content whose validity is over, or has practically no end."""
+    end = from_timestamp(content.end_time)
+    if end <= now:
         raise invalid("content.end_time", "is not in the future", "不是将来的时间")
+    # The term after which the readings are purged begins with the end.
+    if end > now + _LONGEST:
+        raise invalid("content.end_time", f"is more than {_LONGEST.days} days away", f"超过{_LONGEST.days}天")
 
 
 def require_plausible(bulletin: Bulletin, now: datetime) -> None:

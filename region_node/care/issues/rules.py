@@ -1,7 +1,9 @@
 """The life cycle of an issue: its checks, its due times, its escalations. Pure."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
 from gateway.api.region.v1.issue_pb2 import (
@@ -39,6 +41,7 @@ DESCRIPTION_LIMIT = 4000  # characters
 TEXT_LIMIT = 1000  # characters of any later text
 ID_LIMIT = 128  # characters of a linked id
 _Due = IssueRequest | IssueAction | IssueEscalation | WorkOnIssueRequest.NewAction
+_CLOSED_WITHIN = timedelta(days=7)  # of a decision or an action that was late
 MOST_HELPERS = MOST_LINKS = MOST_ACTIONS = 20
 ISSUE_LIMIT = 32 * 1024  # bytes of an issue: half of an envelope's limit
 DECISION_LIMIT = 28 * 1024  # bytes with a decision: a short report on each action must always find room
@@ -221,13 +224,25 @@ def _limits(issue: Issue) -> Iterator[datetime]:
         yield from_timestamp(issue.request.due_time)
     yield from (from_timestamp(each.due_time) for each in open_actions(issue))
     if issue.state == DECIDED and not open_actions(issue):
-        yield max(map(from_timestamp, (issue.request.due_time, *(each.due_time for each in issue.actions))))
+        yield _closing_due(issue)
+
+
+def _closing_due(issue: Issue) -> datetime:
+    """The latest due time; after a late decision or action a time of its own, which was not escalated yet."""
+    due = max(map(from_timestamp, (issue.request.due_time, *(each.due_time for each in issue.actions))))
+    done = max(map(from_timestamp, _done_times(issue)), default=due)
+    return due if done <= due else done + _CLOSED_WITHIN
+
+
+def _done_times(issue: Issue) -> Iterator[Timestamp]:
+    yield from (each.time for each in issue.state_changes)
+    yield from (each.finish_time for each in issue.actions if each.HasField("finish_time"))
 
 
 def require_plausible(issue: Issue, now: datetime) -> None:
-    """Raises Refused with ENVELOPE_INVALID for a due time outside of the calendar, whose order nobody could tell."""
-    dated: Sequence[_Due] = [issue.request, *issue.actions, *issue.escalations]
-    if not all(map(_is_instant, dated)):
+    """Raises Refused with ENVELOPE_INVALID for an instant outside of the calendar, whose order nobody could tell."""
+    due: Sequence[_Due] = [issue.request, *issue.actions, *issue.escalations]
+    if not all(map(_is_instant, (*(each.due_time for each in due), *_done_times(issue)))):
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no due time")
 
 
@@ -249,20 +264,20 @@ def require_request(request: IssueRequest, require_region: Callable[[str], objec
         if not link.kind or link.kind not in IssueLinkKind.values():
             raise invalid("issue.links.kind", "not set", "未填写")
         require_length("issue.links.id", link.id, ID_LIMIT, required=True)
-    if not request.HasField("due_time") or not _is_instant(request):
+    if not request.HasField("due_time") or not _is_instant(request.due_time):
         raise invalid("issue.due_time", "not set", "未填写")
 
 
 def require_future(field: str, due: _Due, now: datetime) -> None:
     """Raises Refused with REQUEST_INVALID for a due time that is missing or has passed."""
-    if not due.HasField("due_time") or not _is_instant(due) or from_timestamp(due.due_time) <= now:
+    if not due.HasField("due_time") or not _is_instant(due.due_time) or from_timestamp(due.due_time) <= now:
         raise invalid(field, "is not in the future", "不是将来的时间")
 
 
-def _is_instant(due: _Due) -> bool:
-    """Whether a due time is one of the calendar."""
+def _is_instant(told: Timestamp) -> bool:
+    """Whether an instant is one of the calendar."""
     try:
-        dated(due.due_time)
+        dated(told)
     except (OverflowError, ValueError):
         return False
     return True
