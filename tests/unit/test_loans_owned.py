@@ -153,6 +153,17 @@ def test_what_is_not_returned_is_not_lent_again_and_not_received_twice(node: Arc
     assert refused(lambda: worked(node, requested(node, 3, 20, 30), LEND, 5)) == "RESOURCE_NOT_FREE"
 
 
+def test_the_time_in_which_a_thing_is_shared_covers_what_is_promised(node: Archive) -> None:
+    loan_id, shorter = requested(node, 1, 1, 4), resource(2)
+    worked(node, loan_id, LEND)
+    shorter.end_time.CopyFrom(to_timestamp(NOW + 3 * DAY))
+    assert refused(lambda: keep_resource(node.tx, shorter, NOW)) == "RESOURCE_LENT"
+    assert commanded(node, loan_id, RECEIVE, 1).state == rules.IN_USE
+    commanded(node, loan_id, GIVE_BACK, 2)
+    worked(node, loan_id, WorkOnLoanRequest(confirm_return=COMPLETE), 2)
+    keep_resource(node.tx, shorter, NOW + 2 * DAY)
+
+
 def test_what_is_received_before_its_start_is_booked_from_the_receipt(node: Archive) -> None:
     now, later = requested(node, 1, 1, 4, 2), requested(node, 2, 5, 8)
     for loan_id in (now, later):

@@ -12,7 +12,7 @@ from gateway.errors import Refused
 from gateway.rpc.pages import page_after
 from gateway.store.port import Transaction
 from gateway.time.clock import dated, from_microseconds, to_microseconds, to_timestamp
-from region_node.network.support.bookings import require_unlent
+from region_node.network.support.bookings import require_lent_within, require_unlent
 from region_node.network.support.registry import HIGHEST_COUNT, MODEL_LIMIT, require_model
 from region_node.node.context import RegionContext
 from region_node.requests.checks import require_length, require_name
@@ -44,8 +44,9 @@ def require_kind(field: str, kind: ResourceKind.ValueType, *, required: bool = F
 
 
 def keep_resource(tx: Transaction, resource: SharedResource, now: datetime) -> None:
-    """Enters a resource, or enters it anew. Raises Refused with RESOURCE_LENT where more of it is booked."""
+    """Enters a resource, or enters it anew. Raises Refused with RESOURCE_LENT where more or longer is booked."""
     require_unlent(tx, resource.id, resource.quantity, now)
+    require_lent_within(tx, resource)
     tx.execute(
         f"INSERT INTO shared_resources ({_COLUMNS})"  # noqa: S608 - column names only
         " VALUES (:id, :kind, :title, :site, :quantity, :start, :end, :conditions) ON CONFLICT (resource_id)"
