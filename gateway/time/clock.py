@@ -10,6 +10,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = 86_400  # seconds
+_MARGIN = timedelta(days=366)  # wider than the offset of any zone, and than a term of weeks
+_FIRST = datetime.min.replace(tzinfo=UTC) + _MARGIN
+_LAST = datetime.max.replace(tzinfo=UTC) - _MARGIN
 
 
 class Clock(Protocol):
@@ -49,6 +52,17 @@ def to_timestamp(instant: datetime) -> Timestamp:
 def from_timestamp(timestamp: Timestamp) -> datetime:
     """The instant of a message, cut to microseconds."""
     return _EPOCH + timedelta(0, timestamp.seconds, timestamp.nanos // 1_000)
+
+
+def dated(timestamp: Timestamp) -> datetime:
+    """The instant of a message that people date and terms are counted from.
+
+    Raises OverflowError within a year of an end of the calendar, where a zone or a term leads out of it.
+    """
+    instant = from_timestamp(timestamp)
+    if not _FIRST <= instant <= _LAST:
+        raise OverflowError(timestamp.seconds)
+    return instant
 
 
 def time_in(zone: tzinfo, told: datetime | Timestamp, *, timespec: str = "minutes") -> str:

@@ -336,7 +336,7 @@ def of_issues(scene: Scene) -> Table:
             "the region that opened it, or a helper", "sichuan", note, lie.id
         ),
         EnvelopeKind.ENVELOPE_KIND_ISSUE_UPDATE: Forged(
-            "the owner region, to the origin region and to helpers",
+            "the owner region, and the origin region once to a new helper",
             "guangdong",
             issues_api.IssueUpdate(issue=lie),
             lie.id,

@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.region.v1.issue_pb2 import Issue
 from gateway.api.region.v1.loan_pb2 import Loan
+from gateway.api.region.v1.support_request_pb2 import SupportRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, is_temporary, reason_name
@@ -246,6 +247,24 @@ def test_a_forged_filing_is_refused_alike_of_every_kind(borders: Sequence[Border
         ("no message", lambda each: each.arrives(each.kind.filing[0], b"\xff", each.name(ORIGIN), ORIGIN), INVALID),
     )
     assert wrong(borders, table) == []
+
+
+def test_a_filing_has_no_word_of_anybody_but_its_author(borders: Sequence[Border]) -> None:
+    def spoken_for(message: Message) -> None:
+        if isinstance(message, Issue | Loan | SupportRequest):
+            message.state_changes[0].author = "henan/li"
+
+    def with_a_reason(message: Message) -> None:
+        if isinstance(message, Issue | Loan | SupportRequest):
+            message.state_changes[0].reason = "x" * 1000
+
+    kept = [each for each in borders if each.kind.name in ("issue", "loan", "support")]
+    table: Sequence[Row] = (
+        ("of another person", lambda each: each.filed(spoken_for), INVALID),
+        ("with a reason", lambda each: each.filed(with_a_reason), INVALID),
+    )
+    assert len(kept) == 3
+    assert wrong(kept, table) == []
 
 
 def test_a_forged_command_is_refused_alike_of_every_kind(borders: Sequence[Border]) -> None:

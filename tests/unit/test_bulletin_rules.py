@@ -61,6 +61,8 @@ def test_a_bulletin_speaks_both_languages_is_valid_for_a_time_and_names_each_reg
         "a long text": spoiled(lambda each: each.text.MergeFrom(LocalizedText(en="x" * 4001))),
         "without an end": spoiled(lambda each: each.ClearField("end_time")),
         "over": spoiled(lambda each: each.end_time.CopyFrom(past)),
+        "valid for decades": spoiled(lambda each: each.end_time.CopyFrom(to_timestamp(NOW + timedelta(days=8000)))),
+        "over in no zone": spoiled(lambda each: each.end_time.CopyFrom(to_timestamp(datetime.max.replace(tzinfo=UTC)))),
         "begins after its end": spoiled(lambda each: each.start_time.CopyFrom(later)),
         "a region twice": spoiled(lambda each: each.addressees.add(region="henan")),
         "no name of staff": spoiled(lambda each: each.addressees[0].staff_ids.append("no name")),

@@ -7,7 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.time.clock import SystemClock, from_microseconds, from_timestamp, to_microseconds, to_timestamp
+from gateway.time.clock import SystemClock, dated, from_microseconds, from_timestamp, to_microseconds, to_timestamp
 
 # What a Timestamp can hold: the years 1 to 9999.
 INSTANTS = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=8)), timezone(timedelta(hours=-11))]))
@@ -37,6 +37,14 @@ def test_a_message_is_valid_also_before_1970(instant: datetime) -> None:
 
 def test_a_message_finer_than_microseconds_is_cut_never_rounded_up() -> None:
     assert from_timestamp(Timestamp(seconds=1, nanos=999_999_999)) == datetime(1970, 1, 1, 0, 0, 1, 999_999, tzinfo=UTC)
+
+
+def test_a_date_of_people_is_far_enough_from_both_ends_of_the_calendar_for_zones_and_terms() -> None:
+    for day in (datetime(3, 1, 1, tzinfo=UTC), datetime(9998, 1, 1, tzinfo=UTC)):
+        assert dated(to_timestamp(day)) == day
+    for day in (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, tzinfo=UTC)):
+        with pytest.raises(OverflowError):
+            dated(to_timestamp(day))
 
 
 def test_what_comes_out_is_in_utc() -> None:

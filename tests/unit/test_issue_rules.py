@@ -15,6 +15,7 @@ from region_node.care.issues import rules
 
 NOW = datetime(2030, 6, 15, 4, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
+LAST = to_timestamp(datetime.max.replace(tzinfo=UTC))
 
 
 def request(**fields: object) -> IssueRequest:
@@ -112,14 +113,32 @@ def test_an_issue_is_escalated_once_for_each_due_time_until_it_is_closed() -> No
     rules.report(found, "henan", "henan/li", 1, "done", NOW + 2 * DAY, finished=True)
     assert rules.escalate_overdue(found, NOW + 5 * DAY)
     rules.report(found, "henan", "henan/li", 2, "late", NOW + 5 * DAY, finished=True)
-    assert (rules.next_due(found), rules.next_limit(found)) == (NOW + 4 * DAY, None), "the closing is due"
-    rules.close(found, "sichuan/wang", NOW + 5 * DAY)
+    assert (rules.next_due(found), rules.next_limit(found)) == (NOW + 12 * DAY, NOW + 12 * DAY), "the closing is due"
+    assert rules.escalate_overdue(found, NOW + 12 * DAY)
+    assert rules.next_limit(found) is None
+    rules.close(found, "sichuan/wang", NOW + 13 * DAY)
     assert rules.next_due(found) is None
     passed = EscalationTrigger.ESCALATION_TRIGGER_LIMIT_PASSED
     assert [(each.trigger, each.due_time) for each in found.escalations] == [
         (passed, to_timestamp(NOW + DAY)),
         (passed, to_timestamp(NOW + 4 * DAY)),
+        (passed, to_timestamp(NOW + 12 * DAY)),
     ]
+
+
+def test_a_decision_that_was_late_and_has_no_actions_is_closed_within_a_week_or_escalated() -> None:
+    found = issue()
+    assert rules.escalate_overdue(found, NOW + DAY)
+    rules.decide(found, "sichuan/wang", WorkOnIssueRequest.Decide(text="so"), NOW + 2 * DAY)
+    assert rules.next_limit(found) == NOW + 9 * DAY
+
+
+def test_no_instant_of_the_owner_leaves_the_calendar() -> None:
+    changed, finished = issue(), decided(action())
+    changed.state_changes.add(time=LAST)
+    finished.actions[0].finish_time.CopyFrom(LAST)
+    told = [answer(lambda: rules.require_plausible(each, NOW)) for each in (issue(), changed, finished)]  # noqa: B023
+    assert told == ["", "ENVELOPE_INVALID", "ENVELOPE_INVALID"]
 
 
 def test_a_helper_is_added_once_and_may_be_given_actions() -> None:
@@ -150,6 +169,7 @@ def test_what_no_issue_can_be_is_refused() -> None:
         "the owner as helper": request(helper_regions=["sichuan"]),
         "a link without a kind": request(links=[IssueLink(id="x")]),
         "no due time": IssueRequest(subject="x", description="x", owner_region="sichuan"),
+        "due in no zone": IssueRequest(subject="x", description="x", owner_region="sichuan", due_time=LAST),
     }
     rules.require_request(request(helper_regions=["henan"]), require_region)
     told = {name: answer(lambda: rules.require_request(each, require_region)) for name, each in broken.items()}  # noqa: B023

@@ -19,7 +19,7 @@ from gateway.time.clock import to_timestamp
 from region_node.care.issues import handling, owner
 from region_node.care.issues.owner import ISSUE_TIMER
 from region_node.care.issues.relayed import IssueEnvelopes
-from region_node.care.issues.rows import count_issues, header_of, list_headers, require_issue
+from region_node.care.issues.rows import IssueRow, count_issues, header_of, insert_issue, list_headers, require_issue
 from region_node.requests.caller import Administrator
 from tests.unit.border_kinds import new_issue
 from tests.unit.purging import NOW, Archive, archive
@@ -47,15 +47,15 @@ def opened(node: Archive, *, within: timedelta = DAY, number: int = 1) -> Issue:
     return handling.open_issue(node.tx, node.context, Administrator("admin/root", f"R{number}", ""), request, NOW)
 
 
-def first_word_of(node: Archive, owner_region: str) -> str:
-    """The answer to a version of Henan's issue, as a region sends it to this one, which is to help."""
-    told = new_issue(f"guangdong/I20251101-{owner_region}", "guangdong", "henan")
+def word_of(node: Archive, region: str, number: str, owner_region: str, decision: str = "") -> str:
+    """The answer to a version of an issue for Henan, as a region sends it to this one, which is to help."""
+    told = new_issue(f"guangdong/I20251101-{number}", "guangdong", "henan")
     told.helper_regions.append("sichuan")
-    told.owner_region, told.version = owner_region, 1
+    told.owner_region, told.version, told.decision = owner_region, 1, decision
     kind = EnvelopeKind.ENVELOPE_KIND_ISSUE_UPDATE
     content = EnvelopeContent(
         id=f"{told.id}@1>sichuan",
-        origin=owner_region,
+        origin=region,
         destination="sichuan",
         subject=told.id,
         kind=kind,
@@ -90,11 +90,64 @@ def pass_time(node: Archive, by: timedelta) -> None:
             fire(node.tx, timer, handlers, NOW + by)
 
 
-def test_a_helper_hears_of_an_issue_from_the_region_that_the_request_names_or_from_the_origin_alone(
+def test_a_helper_hears_of_an_issue_from_its_origin_first_and_of_decisions_from_its_owner_alone(
     node: Archive,
 ) -> None:
-    answers = {each: first_word_of(node, each) for each in ("chongqing", "henan", "guangdong")}
-    assert answers == {"chongqing": "ENVELOPE_KIND_NOT_ALLOWED", "henan": "ACCEPTED", "guangdong": "ACCEPTED"}
+    words = [
+        ("chongqing", "1", "chongqing", "ENVELOPE_KIND_NOT_ALLOWED"),
+        ("chongqing", "1", "henan", "ENVELOPE_KIND_NOT_ALLOWED"),
+        ("guangdong", "1", "chongqing", "ENVELOPE_KIND_NOT_ALLOWED"),
+        ("henan", "1", "henan", "ISSUE_NOT_INTRODUCED"),
+        ("guangdong", "1", "henan", "ACCEPTED"),
+        ("henan", "1", "henan", "ACCEPTED"),
+        ("guangdong", "2", "guangdong", "ACCEPTED"),
+    ]
+    for region, number, owner_region, answer in words:
+        assert word_of(node, region, number, owner_region) == answer, (region, owner_region)
+    word_of(node, "guangdong", "3", "henan", "made up")
+    introduced = require_issue(node.tx, "guangdong/I20251101-3").issue
+    assert (introduced.version, introduced.decision, introduced.owner_region) == (0, "", "henan")
+    word_of(node, "henan", "3", "henan", "decided")
+    assert require_issue(node.tx, introduced.id).issue.decision == "decided"
+    assert list_headers(node.tx, "sichuan", None, 10) == []
+
+
+def test_the_origin_introduces_an_issue_to_each_helper_once(node: Archive) -> None:
+    issue = new_issue("sichuan/I20251101-1", "sichuan", "henan")
+    insert_issue(node.tx, IssueRow(issue, ""), 1, NOW)
+    sent = []
+    for version, helpers in enumerate((["guangdong"], ["guangdong"], ["guangdong", "chongqing"]), 1):
+        told = new_issue(issue.id, "sichuan", "henan")
+        told.version = version
+        told.helper_regions.extend(helpers)
+        handling.adopt(node.tx, node.context, told, NOW)
+        sent.append(node.tx.all(str, "SELECT envelope_id FROM outbox ORDER BY envelope_id"))
+    first, last = f"{issue.id}#introduced@1>guangdong", f"{issue.id}#introduced@3>chongqing"
+    assert sent == [[first], [first], [first, last]]
+
+
+def test_a_region_opens_no_issue_in_the_name_of_an_administrator_or_of_another_region(node: Archive) -> None:
+    kind = EnvelopeKind.ENVELOPE_KIND_ISSUE_COMMAND
+    command = IssueEnvelopes(node.context).kinds()[kind]
+    assert isinstance(command, Command)
+    answers = {}
+    for author in ("admin/root", "henan/li", "guangdong/li"):
+        issue = new_issue("guangdong/I20251101-1", "guangdong", "sichuan")
+        issue.request.staff_id, issue.state_changes[0].author = "li", author
+        content = EnvelopeContent(
+            id=f"{issue.id}#open>sichuan",
+            origin="guangdong",
+            destination="sichuan",
+            subject=issue.id,
+            kind=kind,
+            payload=IssueCommand(issue_id=issue.id, staff_id="li", open=issue).SerializeToString(),
+        )
+        try:
+            answers[author] = Outcome.Name(command.act(node.tx, content, NOW).outcome)
+        except Refused as refused:
+            answers[author] = reason_name(refused.reason)
+    invalid = "ENVELOPE_INVALID"
+    assert answers == {"admin/root": invalid, "henan/li": invalid, "guangdong/li": "OUTCOME_ACCEPTED"}
 
 
 def test_the_first_escalation_reaches_the_coordinator_the_second_the_executive_and_no_later_one_anybody(

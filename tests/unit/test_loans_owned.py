@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -151,6 +151,59 @@ def test_what_is_not_returned_is_not_lent_again_and_not_received_twice(node: Arc
     worked(node, promised, LEND)
     assert refused(lambda: commanded(node, promised, RECEIVE, 5)) == "RESOURCE_NOT_FREE"
     assert refused(lambda: worked(node, requested(node, 3, 20, 30), LEND, 5)) == "RESOURCE_NOT_FREE"
+
+
+def test_the_time_in_which_a_thing_is_shared_covers_what_is_promised(node: Archive) -> None:
+    loan_id, shorter = requested(node, 1, 1, 4), resource(2)
+    worked(node, loan_id, LEND)
+    shorter.end_time.CopyFrom(to_timestamp(NOW + 3 * DAY))
+    assert refused(lambda: keep_resource(node.tx, shorter, NOW)) == "RESOURCE_LENT"
+    assert commanded(node, loan_id, RECEIVE, 1).state == rules.IN_USE
+    commanded(node, loan_id, GIVE_BACK, 2)
+    worked(node, loan_id, WorkOnLoanRequest(confirm_return=COMPLETE), 2)
+    keep_resource(node.tx, shorter, NOW + 2 * DAY)
+
+
+def test_what_is_received_before_its_start_is_booked_from_the_receipt(node: Archive) -> None:
+    now, later = requested(node, 1, 1, 4, 2), requested(node, 2, 5, 8)
+    for loan_id in (now, later):
+        worked(node, loan_id, LEND)
+    commanded(node, now, RECEIVE, 1)
+    assert refused(lambda: commanded(node, later, RECEIVE, 2)) == "RESOURCE_NOT_FREE"
+    commanded(node, now, GIVE_BACK, 2)
+    worked(node, now, WorkOnLoanRequest(confirm_return=COMPLETE), 2)
+    commanded(node, later, RECEIVE, 2)
+    assert refused(lambda: worked(node, requested(node, 3, 3, 4, 2), LEND, 2)) == "RESOURCE_NOT_FREE"
+
+
+def test_an_end_from_which_no_term_can_be_counted_is_refused_and_nothing_fails_behind_it(node: Archive) -> None:
+    last = to_timestamp(datetime(9999, 12, 31, 23, tzinfo=UTC))
+    asked = new_loan("guangdong/L20251101-9", "guangdong", "sichuan").request
+    asked.end_time.CopyFrom(last)
+    assert refused(lambda: rules.require_request(asked, lambda region: None)) == "REQUEST_INVALID"
+    loan_id = requested(node, 1, 1, 4)
+    worked(node, loan_id, LEND)
+    commanded(node, loan_id, RECEIVE, 1)
+    endless = LoanCommand(prolong=LoanCommand.Prolong(end_time=last))
+    assert refused(lambda: commanded(node, loan_id, endless, 1)) == "REQUEST_INVALID"
+
+
+def test_a_new_loan_has_no_word_of_anybody_but_the_author_of_its_request() -> None:
+    forged: dict[str, Callable[[Loan], object]] = {
+        "another region": lambda loan: setattr(loan.state_changes[0], "author", "henan/li"),
+        "another person": lambda loan: setattr(loan.state_changes[0], "author", "guangdong/other"),
+        "a reason": lambda loan: setattr(loan.state_changes[0], "reason", "x" * 40_000),
+        "no state": lambda loan: loan.ClearField("state_changes"),
+        "a quantity": lambda loan: setattr(loan, "quantity", 1),
+    }
+    taken = []
+    for name, forge in forged.items():
+        loan = new_loan("guangdong/L20251101-1", "guangdong", "sichuan")
+        assert rules.is_untouched(loan, "guangdong")
+        forge(loan)
+        if rules.is_untouched(loan, "guangdong"):
+            taken.append(name)
+    assert taken == []
 
 
 def test_a_return_that_nobody_confirms_is_escalated(node: Archive) -> None:

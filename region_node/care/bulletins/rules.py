@@ -1,7 +1,7 @@
 """The checks of a bulletin, and its readers by region. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gateway.api.region.v1.bulletin_pb2 import (
     Bulletin,
@@ -14,7 +14,7 @@ from gateway.api.region.v1.bulletin_pb2 import (
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
-from gateway.time.clock import from_timestamp
+from gateway.time.clock import dated, from_timestamp
 from region_node.requests.checks import invalid, require_length, require_name, require_size
 
 PUBLISHED = BulletinState.BULLETIN_STATE_PUBLISHED
@@ -24,6 +24,7 @@ TITLE_LIMIT = 200  # characters in each language
 TEXT_LIMIT = 4000  # characters in each language
 MOST_ADDRESSEES = 100
 MOST_STAFF = 50  # of one region
+_LONGEST = timedelta(days=732)  # from the publication to the end of the validity
 
 
 def require_content(content: BulletinContent, require_region: Callable[[str], object]) -> None:
@@ -49,9 +50,13 @@ def require_content(content: BulletinContent, require_region: Callable[[str], ob
 
 
 def require_valid_at(content: BulletinContent, now: datetime) -> None:
-    """Raises Refused with REQUEST_INVALID for content whose validity is over."""
-    if from_timestamp(content.end_time) <= now:
+    """Raises Refused with REQUEST_INVALID for content whose validity is over, or has practically no end."""
+    end = from_timestamp(content.end_time)
+    if end <= now:
         raise invalid("content.end_time", "is not in the future", "不是将来的时间")
+    # The term after which the readings are purged begins with the end.
+    if end > now + _LONGEST:
+        raise invalid("content.end_time", f"is more than {_LONGEST.days} days away", f"超过{_LONGEST.days}天")
 
 
 def require_plausible(bulletin: Bulletin, now: datetime) -> None:
@@ -85,6 +90,6 @@ def _require_text(field: str, text: LocalizedText, limit: int) -> None:
 def _is_period(content: BulletinContent) -> bool:
     """Whether both times are of the calendar, and the end is behind the start."""
     try:
-        return from_timestamp(content.start_time) < from_timestamp(content.end_time)
+        return dated(content.start_time) < dated(content.end_time)
     except (OverflowError, ValueError):
         return False

@@ -15,17 +15,19 @@ from region_node.care.issues import owner, rules
 from region_node.care.issues.rows import (
     ISSUE,
     IssueRow,
+    facts,
     find_issue,
     insert_issue,
     next_issue_number,
     require_issue,
     update_issue,
 )
-from region_node.care.issues.sending import send_command, send_updates
+from region_node.care.issues.sending import send_command, send_introductions, send_updates
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, Opener, note
 from region_node.requests.rows import insert_request
 from region_node.tickets.followed import known_request
+from region_node.tickets.sending import followers
 
 
 def open_issue(tx: Transaction, context: RegionContext, opener: Opener, request: IssueRequest, now: datetime) -> Issue:
@@ -93,7 +95,7 @@ def work(tx: Transaction, context: RegionContext, caller: Caller, asked: WorkOnI
 
 
 def adopt(tx: Transaction, context: RegionContext, told: Issue, now: datetime, traceparent: str = "") -> None:
-    """Stores a newer version of the owner region; a helper learns of an issue by it.
+    """Stores a newer version of the owner region; the origin introduces the issue to its new helpers.
 
     The border has checked that the row is readable or absent.
     """
@@ -102,8 +104,13 @@ def adopt(tx: Transaction, context: RegionContext, told: Issue, now: datetime, t
         insert_issue(tx, IssueRow(told, traceparent), 0, now)
         return
     issue = ISSUE.next_version(context.region, row.issue, told)
-    if issue is not None:
-        update_issue(tx, issue, now)
+    if issue is None:
+        return
+    update_issue(tx, issue, now)
+    if issue.origin_region == context.region:
+        known = row.issue.helper_regions if row.issue.version else ()
+        added = [each for each in followers(facts(issue)) if each not in (*known, context.region)]
+        send_introductions(tx, context, IssueRow(issue, row.traceparent), added, now)
 
 
 def keep(tx: Transaction, context: RegionContext, row: IssueRow, why: str, now: datetime) -> None:

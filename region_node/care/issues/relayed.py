@@ -56,9 +56,7 @@ class IssueEnvelopes:
     def _opened(self, tx: Transaction, command: IssueCommand, content: EnvelopeContent, now: datetime) -> Answer:
         """Accepts a new issue, which may carry no decisions: those are this region's own."""
         issue = command.open
-        is_untouched = len(issue.state_changes) == 1 and not (
-            issue.notes or issue.decision or issue.actions or issue.escalations
-        )
+        is_untouched = rules.is_untouched(issue, content.origin)
         border.require_origin(ISSUE, command.issue_id, content)
         border.require_filing(ISSUE, issue, content, now, is_untouched=is_untouched)
         border.require_author(command.staff_id, is_required=True)
@@ -93,12 +91,41 @@ class IssueEnvelopes:
             border.settle_command(ISSUE, tx, content, receipt, now, adopt)
 
     def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """Handles the owner region's new version of an issue that this region opened or helps with."""
+        """Handles the owner region's new version of an issue that this region opened or helps with.
+
+        A helper learns of an issue by the word of its origin alone, so that no owner makes up what others opened.
+        """
         told = received(IssueUpdate, content.payload).issue
-        if border.updated(ISSUE, tx, told, content, now, self._require_helper):
+        if content.origin == told.origin_region != told.owner_region:
+            self._introduced(tx, told, content, now)
+        elif border.updated(ISSUE, tx, told, content, now, self._require_introduced):
             handling.adopt(tx, self._context, told, now, content.traceparent)
         failpoints.reach("issue-updated.before-commit")
         return Answer(Outcome.OUTCOME_ACCEPTED)
+
+    def _introduced(self, tx: Transaction, told: Issue, content: EnvelopeContent, now: datetime) -> None:
+        """Stores an issue of its origin without decisions, which are the owner region's to send. Raises Refused."""
+        border.require_origin(ISSUE, told.id, content)
+        self._require_helper(told)
+        border.require_plausible(told.create_time, now)
+        border.require_unknown(ISSUE, tx, told)
+        issue = Issue(
+            id=told.id,
+            state=rules.ACKNOWLEDGED,
+            request=told.request,
+            origin_region=told.origin_region,
+            operator=told.operator,
+            owner_region=told.owner_region,
+            helper_regions=told.helper_regions,
+            create_time=told.create_time,
+        )
+        handling.adopt(tx, self._context, issue, now, content.traceparent)
+
+    def _require_introduced(self, told: Issue) -> None:
+        """The first word on an issue is that of its origin. Raises Refused, for now to an owner that is earlier."""
+        self._require_helper(told)
+        if told.owner_region != told.origin_region:
+            raise Refused(Reason.REASON_ISSUE_NOT_INTRODUCED, region=told.origin_region)
 
     def _require_helper(self, told: Issue) -> None:
         """This region may begin to follow an issue: as a helper, and never of its own.

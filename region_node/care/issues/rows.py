@@ -114,7 +114,8 @@ def list_headers(tx: Transaction, region: str, after: tuple[int, str] | None, li
     return tx.all(
         _header,
         "SELECT issue_id, version, state, origin_region, owner_region, create_time, due_time, open_actions, escalations"  # noqa: S608 - no values
-        f" FROM issues WHERE (owner_region = :region OR version = 0) AND state IN ({states}){behind}"
+        " FROM issues WHERE (owner_region = :region OR (version = 0 AND origin_region = :region))"
+        f" AND state IN ({states}){behind}"
         " ORDER BY due_time, issue_id LIMIT :limit",
         region=region,
         limit=limit,

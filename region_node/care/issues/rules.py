@@ -1,7 +1,9 @@
 """The life cycle of an issue: its checks, its due times, its escalations. Pure."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
 from gateway.api.region.v1.issue_pb2 import (
@@ -15,7 +17,7 @@ from gateway.api.region.v1.issue_pb2 import (
 from gateway.api.region.v1.issue_service_pb2 import WorkOnIssueRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.time.clock import dated, from_timestamp, to_timestamp
 from region_node.requests.checks import invalid, require_length, require_name
 
 ACKNOWLEDGED = IssueState.ISSUE_STATE_ACKNOWLEDGED
@@ -39,6 +41,7 @@ DESCRIPTION_LIMIT = 4000  # characters
 TEXT_LIMIT = 1000  # characters of any later text
 ID_LIMIT = 128  # characters of a linked id
 _Due = IssueRequest | IssueAction | IssueEscalation | WorkOnIssueRequest.NewAction
+_CLOSED_WITHIN = timedelta(days=7)  # of a decision or an action that was late
 MOST_HELPERS = MOST_LINKS = MOST_ACTIONS = 20
 ISSUE_LIMIT = 32 * 1024  # bytes of an issue: half of an envelope's limit
 DECISION_LIMIT = 28 * 1024  # bytes with a decision: a short report on each action must always find room
@@ -63,6 +66,14 @@ def enter(issue: Issue, state: IssueState.ValueType, *, now: datetime, author: s
         raise ValueError(f"an issue does not go from {state_name(issue.state)} to {state_name(state)}")
     issue.state = state
     issue.state_changes.add(state=state, time=to_timestamp(now), author=author, reason=reason)
+
+
+def is_untouched(issue: Issue, region: str) -> bool:
+    """Whether a new issue has one state, entered by the author of its request, and no decision."""
+    author = f"{region}/{issue.request.staff_id}"
+    return [(each.author, each.reason) for each in issue.state_changes] == [(author, "")] and not (
+        issue.notes or issue.decision or issue.actions or issue.escalations
+    )
 
 
 def require_state(issue: Issue, action: str, *states: IssueState.ValueType) -> None:
@@ -213,13 +224,25 @@ def _limits(issue: Issue) -> Iterator[datetime]:
         yield from_timestamp(issue.request.due_time)
     yield from (from_timestamp(each.due_time) for each in open_actions(issue))
     if issue.state == DECIDED and not open_actions(issue):
-        yield max(map(from_timestamp, (issue.request.due_time, *(each.due_time for each in issue.actions))))
+        yield _closing_due(issue)
+
+
+def _closing_due(issue: Issue) -> datetime:
+    """The latest due time; after a late decision or action a time of its own, which was not escalated yet."""
+    due = max(map(from_timestamp, (issue.request.due_time, *(each.due_time for each in issue.actions))))
+    done = max(map(from_timestamp, _done_times(issue)), default=due)
+    return due if done <= due else done + _CLOSED_WITHIN
+
+
+def _done_times(issue: Issue) -> Iterator[Timestamp]:
+    yield from (each.time for each in issue.state_changes)
+    yield from (each.finish_time for each in issue.actions if each.HasField("finish_time"))
 
 
 def require_plausible(issue: Issue, now: datetime) -> None:
-    """Raises Refused with ENVELOPE_INVALID for a due time outside of the calendar, whose order nobody could tell."""
-    dated: Sequence[_Due] = [issue.request, *issue.actions, *issue.escalations]
-    if not all(map(_is_instant, dated)):
+    """Raises Refused with ENVELOPE_INVALID for an instant outside of the calendar, whose order nobody could tell."""
+    due: Sequence[_Due] = [issue.request, *issue.actions, *issue.escalations]
+    if not all(map(_is_instant, (*(each.due_time for each in due), *_done_times(issue)))):
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no due time")
 
 
@@ -241,20 +264,20 @@ def require_request(request: IssueRequest, require_region: Callable[[str], objec
         if not link.kind or link.kind not in IssueLinkKind.values():
             raise invalid("issue.links.kind", "not set", "未填写")
         require_length("issue.links.id", link.id, ID_LIMIT, required=True)
-    if not request.HasField("due_time") or not _is_instant(request):
+    if not request.HasField("due_time") or not _is_instant(request.due_time):
         raise invalid("issue.due_time", "not set", "未填写")
 
 
 def require_future(field: str, due: _Due, now: datetime) -> None:
     """Raises Refused with REQUEST_INVALID for a due time that is missing or has passed."""
-    if not due.HasField("due_time") or not _is_instant(due) or from_timestamp(due.due_time) <= now:
+    if not due.HasField("due_time") or not _is_instant(due.due_time) or from_timestamp(due.due_time) <= now:
         raise invalid(field, "is not in the future", "不是将来的时间")
 
 
-def _is_instant(due: _Due) -> bool:
-    """Whether a due time is one of the calendar."""
+def _is_instant(told: Timestamp) -> bool:
+    """Whether an instant is one of the calendar."""
     try:
-        from_timestamp(due.due_time)
+        dated(told)
     except (OverflowError, ValueError):
         return False
     return True

@@ -28,6 +28,14 @@ def send_command(
     )
 
 
+def send_introductions(
+    tx: Transaction, context: RegionContext, row: IssueRow, regions: Sequence[str], now: datetime
+) -> None:
+    """Sends the origin's word on an issue to new helpers, which follow the owner region by it."""
+    for region in regions:
+        _send_version(tx, context, row, f"{row.issue.id}#introduced@{row.issue.version}", region, now)
+
+
 def send_updates(
     tx: Transaction, context: RegionContext, row: IssueRow, now: datetime, *, informed: Sequence[str] = ()
 ) -> None:
@@ -35,14 +43,20 @@ def send_updates(
     issue = row.issue
     for region in followers(facts(issue)):
         if region not in informed:
-            send_about(
-                tx,
-                context,
-                facts(issue),
-                EnvelopeKind.ENVELOPE_KIND_ISSUE_UPDATE,
-                IssueUpdate(issue=issue),
-                now,
-                envelope_id=f"{issue.id}@{issue.version}",
-                region=region,
-                traceparent=row.traceparent,
-            )
+            _send_version(tx, context, row, f"{issue.id}@{issue.version}", region, now)
+
+
+def _send_version(
+    tx: Transaction, context: RegionContext, row: IssueRow, envelope_id: str, region: str, now: datetime
+) -> None:
+    send_about(
+        tx,
+        context,
+        facts(row.issue),
+        EnvelopeKind.ENVELOPE_KIND_ISSUE_UPDATE,
+        IssueUpdate(issue=row.issue),
+        now,
+        envelope_id=envelope_id,
+        region=region,
+        traceparent=row.traceparent,
+    )

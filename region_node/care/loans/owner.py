@@ -101,8 +101,10 @@ def time_has_passed(tx: Transaction, context: RegionContext, timer: Timer, now: 
 
 
 def _book(tx: Transaction, context: RegionContext, loan: Loan, now: datetime) -> None:
+    """Books the time of a loan, also that before its start where the borrower has the resource early."""
     resource = require_known(tx, context, loan.request.resource_id)
-    span = from_timestamp(loan.request.start_time), from_timestamp(loan.end_time)
+    start = from_timestamp(loan.request.start_time)
+    span = min(start, now) if rules.is_out(loan) else start, from_timestamp(loan.end_time)
     book(tx, loan.id, resource, loan.quantity, span, now)
 
 

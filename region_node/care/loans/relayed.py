@@ -52,9 +52,7 @@ class LoanEnvelopes:
     def _opened(self, tx: Transaction, command: LoanCommand, content: EnvelopeContent, now: datetime) -> Answer:
         """Accepts a request, which may carry no decisions: those are this region's own."""
         loan, request = command.open, command.open.request
-        is_untouched = len(loan.state_changes) == 1 and not (
-            loan.notices or loan.quantity or loan.condition or loan.HasField("resource")
-        )
+        is_untouched = rules.is_untouched(loan, content.origin)
         border.require_origin(LOAN, command.loan_id, content)
         border.require_filing(LOAN, loan, content, now, is_untouched=is_untouched)
         border.require_author(command.staff_id, is_required=True)

@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.api.region.v1.loan_pb2 import Loan, LoanRequest, LoanState, ReturnCondition
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.time.clock import dated, from_timestamp, to_timestamp
 from region_node.requests.checks import invalid, require_length, require_name
 
 ACKNOWLEDGED = LoanState.LOAN_STATE_ACKNOWLEDGED
@@ -50,6 +50,14 @@ def enter(loan: Loan, state: LoanState.ValueType, *, now: datetime, author: str,
     loan.state = state
     loan.state_changes.add(state=state, time=to_timestamp(now), author=author, reason=reason)
     require_room(loan, LOAN_LIMIT)
+
+
+def is_untouched(loan: Loan, region: str) -> bool:
+    """Whether a new loan has one state, entered by the author of its request, and no decision."""
+    author = f"{region}/{loan.request.staff_id}"
+    return [(each.author, each.reason) for each in loan.state_changes] == [(author, "")] and not (
+        loan.notices or loan.quantity or loan.condition or loan.HasField("resource")
+    )
 
 
 def require_room(loan: Loan, limit: int) -> None:
@@ -133,7 +141,7 @@ def require_request(request: LoanRequest, require_region: Callable[[str], object
 def instant(field: str, told: Timestamp) -> datetime:
     """An instant. Raises Refused with REQUEST_INVALID for none, or for one outside of the calendar."""
     try:
-        found = from_timestamp(told) if told.ByteSize() else None
+        found = dated(told) if told.ByteSize() else None
     except (OverflowError, ValueError):
         found = None
     if found is None:
@@ -146,6 +154,6 @@ def require_plausible(loan: Loan, now: datetime) -> None:
     told = [loan.end_time, *(each.due_time for each in loan.notices), *(each.time for each in loan.state_changes)]
     try:
         for each in told:
-            from_timestamp(each)
+            dated(each)
     except (OverflowError, ValueError):
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no instant") from None

@@ -8,7 +8,7 @@ from gateway.api.region.v1.support_resource_service_pb2 import SharedResource
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import Transaction
-from gateway.time.clock import from_timestamp, to_microseconds
+from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds
 
 _FOREVER = 2**62  # microseconds
 
@@ -74,6 +74,16 @@ def require_unlent(tx: Transaction, resource_id: str, quantity: int, now: dateti
     used = highest_use(_booked(tx, resource_id, ""), 0, _FOREVER, to_microseconds(now))
     if used > quantity:
         raise Refused(Reason.REASON_RESOURCE_LENT, resource=resource_id, quantity=str(used))
+
+
+def require_lent_within(tx: Transaction, resource: SharedResource) -> None:
+    """Raises Refused with RESOURCE_LENT where a part is booked for a time in which it is not shared any more."""
+    outside = 0
+    for each in _booked(tx, resource.id, ""):
+        if not _is_within(resource, (from_microseconds(each.start), from_microseconds(each.end))):
+            outside += each.quantity
+    if outside:
+        raise Refused(Reason.REASON_RESOURCE_LENT, resource=resource.id, quantity=str(outside))
 
 
 def _is_within(resource: SharedResource, span: tuple[datetime, datetime]) -> bool:

@@ -60,7 +60,9 @@ class SupportEnvelopes:
     def _opened(self, tx: Transaction, command: SupportCommand, content: EnvelopeContent, now: datetime) -> Answer:
         """Accepts a new support request, which may carry no decisions: those are this region's own."""
         request = command.open
-        is_untouched = len(request.state_changes) == 1 and not request.notes and not request.resolution
+        first = [(each.author, each.reason) for each in request.state_changes]
+        is_by_author = first == [(f"{content.origin}/{request.inquiry.staff_id}", "")]
+        is_untouched = is_by_author and not request.notes and not request.resolution
         border.require_origin(SUPPORT, command.support_request_id, content)
         border.require_filing(SUPPORT, request, content, now, is_untouched=is_untouched)
         border.require_author(command.staff_id, is_required=True)

@@ -11,8 +11,8 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.pages import page_after
 from gateway.store.port import Transaction
-from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
-from region_node.network.support.bookings import require_unlent
+from gateway.time.clock import dated, from_microseconds, to_microseconds, to_timestamp
+from region_node.network.support.bookings import require_lent_within, require_unlent
 from region_node.network.support.registry import HIGHEST_COUNT, MODEL_LIMIT, require_model
 from region_node.node.context import RegionContext
 from region_node.requests.checks import require_length, require_name
@@ -44,8 +44,9 @@ def require_kind(field: str, kind: ResourceKind.ValueType, *, required: bool = F
 
 
 def keep_resource(tx: Transaction, resource: SharedResource, now: datetime) -> None:
-    """Enters a resource, or enters it anew. Raises Refused with RESOURCE_LENT where more of it is booked."""
+    """Enters a resource, or enters it anew. Raises Refused with RESOURCE_LENT where more or longer is booked."""
     require_unlent(tx, resource.id, resource.quantity, now)
+    require_lent_within(tx, resource)
     tx.execute(
         f"INSERT INTO shared_resources ({_COLUMNS})"  # noqa: S608 - column names only
         " VALUES (:id, :kind, :title, :site, :quantity, :start, :end, :conditions) ON CONFLICT (resource_id)"
@@ -135,6 +136,6 @@ def _read(region: str) -> Callable[..., SharedResource]:
 def _instant(told: Timestamp) -> int:
     """An instant in microseconds; 0 for none. Raises Refused for one outside of the calendar."""
     try:
-        return to_microseconds(from_timestamp(told)) if told.ByteSize() else 0
+        return to_microseconds(dated(told)) if told.ByteSize() else 0
     except (OverflowError, ValueError):
         raise Refused(Reason.REASON_REQUEST_INVALID, field="resource", problem="no instant") from None

@@ -157,7 +157,7 @@ class BulletinContent(_message.Message):
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """End of the validity."""
+        """End of the validity, at most 732 days after the publication."""
 
     @_builtins.property
     def addressees(self) -> _containers.RepeatedCompositeFieldContainer[Global___BulletinAddressee]:

@@ -172,7 +172,7 @@ class IssueUpdate(_message.Message):
     ISSUE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def issue(self) -> _issue_pb2.Issue:
-        """The issue as the owner region has it."""
+        """The issue as the owner region has it. A new helper takes only the request of it from the origin region."""
 
     def __init__(
         self,

@@ -451,6 +451,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Choose an open action of the issue."""
     REASON_ISSUE_ACTIONS_OPEN: _Reason.ValueType  # 424
     """Have the regions finish these actions first."""
+    REASON_ISSUE_NOT_INTRODUCED: _Reason.ValueType  # 425
+    """Send it again until the origin region has named the helper."""
     REASON_BULLETIN_NOT_FOUND: _Reason.ValueType  # 430
     """Call a region to which it is addressed, or the region that published it."""
     REASON_BULLETIN_NOT_PUBLISHED_HERE: _Reason.ValueType  # 431
@@ -975,6 +977,8 @@ REASON_ISSUE_ACTION_NOT_FOUND: Reason.ValueType  # 423
 """Choose an open action of the issue."""
 REASON_ISSUE_ACTIONS_OPEN: Reason.ValueType  # 424
 """Have the regions finish these actions first."""
+REASON_ISSUE_NOT_INTRODUCED: Reason.ValueType  # 425
+"""Send it again until the origin region has named the helper."""
 REASON_BULLETIN_NOT_FOUND: Reason.ValueType  # 430
 """Call a region to which it is addressed, or the region that published it."""
 REASON_BULLETIN_NOT_PUBLISHED_HERE: Reason.ValueType  # 431
