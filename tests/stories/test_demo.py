@@ -29,7 +29,7 @@ TOLD = (
     r"✓ PAY: credited at home +100\.00 CNY",
     r"✓ PLAN_CHANGE: confirmed +inProgress, home region: next-cycle",
     r"✓ zhao\.min returns it for +CONTRACT, ",
-    r"✓ businesses of the catalogue +(\d+)  in this story",
+    r"✓ businesses of one home region +(\d+)  in this story",
     r"✓ BILL_CORRECTION: the balance again",
     r"✓ BB_INSTALL +completed",
     r"✓ TERMINATE: line and account at home +terminated, 0\.00 CNY",
