@@ -218,3 +218,16 @@ def test_an_unreadable_answer_ends_the_comparison_and_a_record_outside_of_its_bu
     receipt.result = told.SerializeToString()
     handler.answered(two.origin.tx, content, receipt, NIGHT)
     assert "x" not in two.origin.named
+
+
+def test_a_region_that_has_lost_a_day_is_told_of_it_in_many_answers() -> None:
+    with two_regions() as two:
+        for number in range(600):
+            two.order(f"pay-{number}", amount=0)
+        two.origin.tx.execute("DELETE FROM orders")
+        two.compare()
+        assert len(two.origin.differences) == 600
+        asked = [
+            each for each in two.origin.sent if ReconciliationQuestion.FromString(each.payload).HasField("buckets")
+        ]
+        assert len(asked) > 1, "an answer has about 250 records"

@@ -10,7 +10,7 @@ from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.reconciliation_envelopes_pb2 import RepairDecided, RepairProposed
 from gateway.api.region.v1.reconciliation_pb2 import Repair, RepairAct
 from gateway.api.region.v1.reconciliation_service_pb2 import ProposeRepairRequest
-from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from region_node.business.reconciliation import repairs
@@ -250,3 +250,43 @@ def test_days_closed_differences_and_ended_repairs_are_forgotten_after_three_yea
             for table in ("reconciled_days", "reconciliation_differences", "reconciliation_repairs")
         ]
     assert counts == {2: [2, 2, 1], 4: [1, 1, 0]}, "what is open stays"
+
+
+@pytest.mark.parametrize("acting", [HOME, ORIGIN])
+@pytest.mark.parametrize("booked", [-5, 2])
+def test_a_correction_is_not_confirmed_once_the_difference_has_closed_or_changed(
+    two: Two, acting: str, booked: int
+) -> None:
+    proposed(two, acting)
+    two.home.execute(
+        f"UPDATE ledger_entries SET amount = amount + {booked} WHERE posting_id = '{SERIAL}#credit'"
+        " AND account LIKE 'receivable%'"
+    )
+    two.compare(now=LATER)
+    assert reason_of(two.home) == Reason.REASON_REPAIR_IMPOSSIBLE
+    decided(two, confirmed=False)
+    assert states(two) == ["rejected", "rejected"]
+
+
+def test_a_confirmation_fails_of_a_repair_that_the_proposing_region_has_lost(two: Two) -> None:
+    proposed(two, ORIGIN)
+    two.origin.execute(f"DELETE FROM reconciliation_repairs WHERE repair_id = '{REPAIR}'")
+    repairs.decide(two.home.tx, two.home.context, REPAIR, "wang", NIGHT, confirmed=True)
+    [told] = two.home.waiting()
+    with pytest.raises(Refused):
+        two.handler(two.origin, DECIDED).act(two.origin.tx, told, NIGHT)
+    refused = ReceiptContent(envelope_id=told.id, outcome=Outcome.OUTCOME_REFUSED)
+    two.handler(two.home, DECIDED).answered(two.home.tx, told, refused, NIGHT)
+    assert require_repair(two.home.tx, two.home.context.kinds, REPAIR).state == repairs.FAILED
+    asked = ProposeRepairRequest(
+        region=ORIGIN, record_kind="order", serial=SERIAL, act=CORRECT, acting_region=HOME, note="once more"
+    )
+    again = repairs.propose(two.home.tx, two.home.context, f"{HOME}/staff/wang/r1", "wang", asked, LATER)
+    assert again.state == repairs.PROPOSED
+
+
+def test_the_proposing_region_makes_no_correction_of_a_difference_that_has_closed(two: Two) -> None:
+    proposed(two, ORIGIN)
+    two.origin.execute(f"UPDATE reconciliation_differences SET closed_time = 1 WHERE serial = '{SERIAL}'")
+    decided(two)
+    assert states(two) == ["failed", "failed"]

@@ -11,7 +11,7 @@ from gateway.api.region.v1.settlement_service_pb2 import DisputeSettlementReques
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, text
 from gateway.relay.border import Command
 from gateway.security.identity import Identity
 from region_node.app.registered import settlement
@@ -182,6 +182,9 @@ def test_nothing_is_signed_too_early_twice_or_out_of_order(two: Two) -> None:
         "signed twice": unknown,
         "before a later one": forbids,
     }
+    with pytest.raises(Refused) as early:
+        sign(two, two.origin, "2030-08", AFTER_JULY)
+    assert text(early.value.reason, early.value.parameters).zh_cn.endswith("：该月尚未结束。")
     page = list_statements(two.home.tx, "", "", 1)
     rest = list_statements(two.home.tx, "", page[-1][0], 5)
     assert [each.terms.month for _, each in page + rest] == [JULY, JUNE]
@@ -238,3 +241,13 @@ def test_money_of_an_erased_customer_stays_owed(two: Two) -> None:
     for each in two.by_name.values():
         each.execute(f"UPDATE orders SET erased = 1, body = x'00' WHERE order_id = '{ORIGIN}/counter/pay-1'")
     assert told(signed_by_both(two, JUNE, AFTER_JUNE))["payment 2030-06"] == (2, 350)
+
+
+def test_a_region_restored_from_a_backup_proposes_a_month_again_that_nobody_has_decided(two: Two) -> None:
+    two.compare()
+    sign(two, two.origin, JUNE, AFTER_JUNE)
+    two.origin.execute("DELETE FROM settlement_statements")
+    sign(two, two.origin, JUNE, AFTER_JULY)
+    signed_by_both(two, JUNE, AFTER_JULY)
+    assert kept(two.origin) == kept(two.home)
+    assert (kept(two.origin).state, kept(two.origin).terms.version) == (signing.SIGNED, 2)

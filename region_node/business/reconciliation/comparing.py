@@ -101,7 +101,10 @@ def digests_answered(
         if each.digest == theirs[each.record_kind].digest:
             close_unseen(tx, region, question.day, each.record_kind, started, now)
         else:
-            _ask_for_records(tx, context, region, question, each.record_kind, found[each.record_kind], now)
+            records = found[each.record_kind]
+            # The region with more records decides: a bucket of all its records would be too large for a receipt.
+            buckets = rules.bucket_count(max(len(records), theirs[each.record_kind].records))
+            _ask_for_records(tx, context, region, question, each.record_kind, rules.in_buckets(records, buckets), now)
 
 
 def records_answered(
@@ -155,10 +158,9 @@ def _ask_for_records(
     region: str,
     question: ReconciliationQuestion,
     record_kind: str,
-    records: Sequence[Record],
+    buckets: Sequence[Sequence[Record]],
     now: datetime,
 ) -> None:
-    buckets = rules.in_buckets(records, rules.bucket_count(len(records)))
     asked = BucketDigests(record_kind=record_kind, digests=rules.bucket_digests(buckets))
     _ask(
         tx,

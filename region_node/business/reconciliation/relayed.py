@@ -103,7 +103,14 @@ class ReconciliationEnvelopes:
     def _decision_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
-        """The other region knows."""
+        """A confirmation that the proposing region refuses has failed: that region has lost the repair."""
+        told = parse(RepairDecided, content.payload).repair
+        if receipt.outcome != Outcome.OUTCOME_REFUSED or told.state != repairs.CONFIRMED:
+            return
+        repair = find_repair(tx, self._context.kinds, told.id)
+        if repair is not None and repair.state == repairs.CONFIRMED:
+            repair.state = repairs.FAILED
+            keep_repair(tx, self._context.kinds, repair)
 
 
 def _next_states(repair: Repair, sender: str) -> tuple[int, ...]:

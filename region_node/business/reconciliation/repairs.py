@@ -20,7 +20,7 @@ from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.reconciliation import rules
 from region_node.business.reconciliation.port import Act, Reconciliation
 from region_node.business.reconciliation.repair_rows import keep_repair, repairs_about, require_repair
-from region_node.business.reconciliation.rows import note_repair, record_of, require_open
+from region_node.business.reconciliation.rows import find_difference, note_repair, record_of, require_open
 
 SUBJECTS = "repair/"
 NOTE_LIMIT = 1000  # characters
@@ -63,7 +63,7 @@ def propose(
         serial=asked.serial,
         act=asked.act,
         acting_region=asked.acting_region,
-        amount=_amount(difference, asked, acting_here=asked.acting_region == region),
+        amount=_amount(difference, asked.act, acting_here=asked.acting_region == region),
         note=asked.note,
         proposer=f"{region}/{staff_id}",
         state=PROPOSED,
@@ -81,8 +81,8 @@ def decide(
 ) -> Repair:
     """Confirms or rejects a repair that the other region has proposed; a confirmed act of this region is done at once.
 
-    Raises Refused with REPAIR_NOT_FOUND, REPAIR_NOT_RESPONSIBLE in the proposing region, REPAIR_STATE_FORBIDS, and as
-    the act.
+    Raises Refused with REPAIR_NOT_FOUND, REPAIR_NOT_RESPONSIBLE in the proposing region, REPAIR_STATE_FORBIDS,
+    REPAIR_IMPOSSIBLE for a correction that this region's difference does not need any more, and as the act.
     """
     repair = require_repair(tx, context.kinds, repair_id)
     region = context.node.region
@@ -93,6 +93,7 @@ def decide(
     if confirmed:
         proposed = from_timestamp(repair.create_time)
         _require_alone(tx, context, repair.record_kind, repair.serial, proposed, but=repair.id)
+        _require_needed(tx, context, repair, proposing_region(repair))
     is_ours = confirmed and repair.acting_region == region
     if is_ours:
         _act(tx, context, repair, proposing_region(repair), now)
@@ -121,6 +122,7 @@ def take_decision(tx: Transaction, context: Reconciliation, known: Repair, told:
     known.decide_time.CopyFrom(told.decide_time)
     if told.state == CONFIRMED and known.acting_region == region:
         try:
+            _require_needed(tx, context, known, known.deciding_region)
             _act(tx, context, known, known.deciding_region, now)
             known.state = DONE
         except Refused as refused:  # before the first write of the act; a temporary reason has the envelope sent again
@@ -143,6 +145,21 @@ def _require_alone(
             raise Refused(Reason.REASON_REPAIR_STATE_FORBIDS, state=state_name(each.state))
 
 
+def _require_needed(tx: Transaction, context: Reconciliation, repair: Repair, there: str) -> None:
+    """Requires a correction to be that of the difference as this region has found it last.
+
+    A difference may have closed, or changed, since the proposal. Raises Refused with REPAIR_IMPOSSIBLE.
+    """
+    region = context.node.region
+    known = find_difference(tx, context.kinds, there, repair.record_kind, repair.serial)
+    if repair.act != RepairAct.REPAIR_ACT_CORRECT or known is None:
+        return
+    needed = _amount(known, repair.act, acting_here=repair.acting_region == region)
+    is_repairable = not known.HasField("closed_time") and _is_repairable(known, repair.act)
+    if not is_repairable or needed != repair.amount:
+        raise Refused(Reason.REASON_REPAIR_IMPOSSIBLE, region=repair.acting_region, serial=repair.serial)
+
+
 def _act(tx: Transaction, context: Reconciliation, repair: Repair, there: str, now: datetime) -> None:
     """Does the act of a confirmed repair here. Raises Refused with REPAIR_IMPOSSIBLE before its first write."""
     act = context.kinds[repair.record_kind].repairs.get(repair.act)
@@ -161,8 +178,8 @@ def _is_repairable(difference: Difference, act: RepairAct.ValueType) -> bool:
     return has_both and not (act == RepairAct.REPAIR_ACT_CORRECT and is_open)
 
 
-def _amount(difference: Difference, asked: ProposeRepairRequest, *, acting_here: bool) -> Money | None:
-    if asked.act != RepairAct.REPAIR_ACT_CORRECT:
+def _amount(difference: Difference, act: RepairAct.ValueType, *, acting_here: bool) -> Money | None:
+    if act != RepairAct.REPAIR_ACT_CORRECT:
         return None
     here, there = record_of(difference.here), record_of(difference.there)
     currency = here.currency or there.currency

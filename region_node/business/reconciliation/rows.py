@@ -162,10 +162,18 @@ def require_open(
     tx: Transaction, kinds: Mapping[str, SettledKind], region: str, record_kind: str, serial: str
 ) -> Difference:
     """An open difference. Raises Refused with DIFFERENCE_NOT_FOUND."""
-    row = tx.find(_DIFFERENCES, region, record_kind, serial)
-    if row is None or row.closed_time is not None or record_kind not in kinds:
+    found = find_difference(tx, kinds, region, record_kind, serial)
+    if found is None or found.HasField("closed_time"):
         raise Refused(Reason.REASON_DIFFERENCE_NOT_FOUND, serial=serial)
-    return _opened(tx, kinds, [row])[0]
+    return found
+
+
+def find_difference(
+    tx: Transaction, kinds: Mapping[str, SettledKind], region: str, record_kind: str, serial: str
+) -> Difference | None:
+    """The latest difference of a record, also a closed one; None if this region never found one."""
+    row = tx.find(_DIFFERENCES, region, record_kind, serial)
+    return None if row is None else next(iter(_opened(tx, kinds, [row])), None)
 
 
 def open_serials(tx: Transaction, region: str) -> set[str]:

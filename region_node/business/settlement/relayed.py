@@ -38,7 +38,8 @@ class SettlementEnvelopes:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         if told.state != signing.PROPOSED or told.decider or told.issue_id or not rules.is_sound(terms):
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no proposal of a statement")
-        is_next = known is None or (known.state == signing.DISPUTED and terms.version > known.terms.version)
+        # A proposer that was restored from a backup may replace what it has lost, as long as nothing is signed.
+        is_next = known is None or (known.state != signing.SIGNED and terms.version > known.terms.version)
         if not is_next:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it is known")
         keep_statement(tx, content.origin, told)

@@ -83,7 +83,7 @@ def sign(
     beside another one; in the second region with SETTLEMENT_NOT_FOUND and SETTLEMENT_DIFFERS.
     """
     if f"{days.today(settlement.node, region, now)}"[:7] <= month:
-        raise _forbidden(month, "the month has not ended")
+        raise _forbidden(month, "the month has not ended", "该月尚未结束")
     terms = computed(tx, settlement, region, month)
     if terms.first_region == settlement.node.region:
         return _propose(tx, settlement, caller, terms, now)
@@ -118,11 +118,15 @@ def _propose(
     region, month = terms.second_region, terms.month
     known = find_statement(tx, region, month)
     if known is not None and known.state != DISPUTED:
-        raise _forbidden(month, "it was signed before")
+        raise _forbidden(month, "it was signed before", "此前已签署")
     later = statements_with(tx, region, month)
     is_later_signed = any(each.terms.month > month and each.state == SIGNED for each in later)
     if is_later_signed or is_any_proposed(tx, region):
-        raise _forbidden(month, "another month is signed")
+        raise _forbidden(
+            month,
+            "a later month is signed, or another month waits for its second signature",
+            "后续月份已签署，或另一月份尚待对方签署",
+        )
     terms.version = known.terms.version + 1 if known is not None else 1
     statement = SettlementStatement(
         id=statement_id(terms),
@@ -163,8 +167,8 @@ def _line_name(key: rules.Key) -> str:
     return f"{key.charge_kind} {key.of_month}"
 
 
-def _forbidden(month: str, state: str) -> Refused:
-    return Refused(Reason.REASON_SETTLEMENT_STATE_FORBIDS, month=month, state=state)
+def _forbidden(month: str, state: str, state_zh_cn: str) -> Refused:
+    return Refused(Reason.REASON_SETTLEMENT_STATE_FORBIDS, month=month, state=state, state_zh_cn=state_zh_cn)
 
 
 def _tell(
