@@ -56,6 +56,7 @@ from region_node.customers.notices.provider import ProviderNotifier
 from region_node.lifecycle.erasure.operations import apply_erased
 from region_node.lifecycle.erasure.repeated_erasure import ErasedKeysKeeper
 from region_node.lifecycle.moving.planning import MovePlanning
+from region_node.lifecycle.moving.restored import RestoredCustomers
 from region_node.lifecycle.registry import Registry
 from region_node.network.problems.notifier import Coordinators, ProblemNotifier
 from region_node.node.context import RegionContext
@@ -113,6 +114,8 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
         client = _membership(ports)
         stack.push_async_callback(client.close)
         client.load()
+        restored = RestoredCustomers(core_ports.context, ports.store)
+        await persistently(restored.check)
         core = RegionCore(core_ports)
         await core.start()
         stack.push_async_callback(core.stop)
@@ -149,7 +152,7 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
             notifier.run(),
             cases.run(),
             problems.run(),
-            MovePlanning(core_ports.context, ports.store, client.assign_number).run(),
+            MovePlanning(core_ports.context, ports.store, client.assign_number, restored).run(),
         )
         tasks = [loop.create_task(each) for each in loops]
         stack.push_async_callback(client.leave, endpoint)

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -14,10 +15,22 @@ from gateway.federation.catalogue import Federation
 from gateway.federation.numberplan import NumberPlan
 from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.store.sqlite import SqliteTransaction
+from region_node.business.billing.charging import lines_billed
+from region_node.business.billing.rules import Month
+from region_node.customers import status
 from region_node.customers.moved_numbers import forget_homes, home_elsewhere, note_homes
+from region_node.customers.rows import (
+    CustomerRow,
+    give_up_number,
+    insert_customer,
+    insert_line,
+    lines_after,
+    update_line,
+)
 from region_node.lifecycle.moving import rules
+from region_node.lifecycle.moving.restored import mark_moved, marked_at_home, unmark
 from tests.empty_database import empty_database
-from tests.unit.situations import FEDERATION, LINE
+from tests.unit.situations import FEDERATION, LINE, NOW
 
 HOME, NEW, THIRD = "sichuan", "guangdong", "henan"
 NUMBER = LINE.number
@@ -70,6 +83,49 @@ def test_a_line_restored_from_an_older_database_does_not_make_its_region_the_hom
         tx = SqliteTransaction(connection, RegionKeys(KeySet.new()))
         before = home_elsewhere(tx, FEDERATION, HOME, NUMBER, has_line=True)
         assert (before, home_elsewhere(tx, moved, HOME, NUMBER, has_line=True)) == (None, NEW)
+
+
+def test_a_customer_of_a_restored_database_is_marked_as_moved_until_the_plan_names_this_region_again() -> None:
+    customer, second = LINE.customer_id, replace(LINE, product_id="product-2", number="+8619851000002")
+    with contextlib.closing(empty_database("gateway", "region_node")) as connection:
+        tx = SqliteTransaction(connection, RegionKeys(KeySet.new()))
+        insert_customer(tx, CustomerRow(customer, "陈静", "chen@example.com"))
+        insert_line(tx, LINE)
+        insert_line(tx, second)
+        assert mark_moved(tx, ["+8619851000003"]) == 0, "an exception for a number of nobody here"
+        assert mark_moved(tx, [NUMBER, second.number]) == 1
+        assert status.status_of(tx, customer) == status.MOVED
+        with pytest.raises(Refused) as refused:
+            status.require_readable(tx, customer)
+        assert refused.value.reason == Reason.REASON_CUSTOMER_MOVED
+        assert lines_after(tx, "", "", 10) == [], "no list, reminder or survey has it"
+        assert lines_billed(tx, LINE.account_id, Month.at(NOW, "Asia/Shanghai")) == [], "the new home bills it"
+        assert mark_moved(tx, [NUMBER]) == 0, "a repeat changes nothing"
+        unmark(tx, Federation(2, with_exception(NEW)).number_plan, HOME)
+        assert status.status_of(tx, customer) == status.MOVED
+        unmark(tx, FEDERATION.number_plan, HOME)
+        assert len(lines_billed(tx, LINE.account_id, Month.at(NOW, "Asia/Shanghai"))) == 2
+        assert status.status_of(tx, customer) == status.ACTIVE, "the exception was an error, and is corrected"
+
+
+def test_only_an_active_customer_with_a_line_in_service_is_marked_and_one_who_has_left_stays_moved() -> None:
+    cases = {
+        "on the way": (LINE, status.MOVING),
+        "restricted": (LINE, status.RESTRICTED),
+        "erased": (LINE, status.ERASED),
+        "terminated": (LINE.terminated(), status.ACTIVE),
+    }
+    for name, (line, before) in cases.items():
+        with contextlib.closing(empty_database("gateway", "region_node")) as connection:
+            tx = SqliteTransaction(connection, RegionKeys(KeySet.new()))
+            insert_customer(tx, CustomerRow(line.customer_id, "陈静", "chen@example.com"))
+            insert_line(tx, line)
+            status.keep_status(tx, line.customer_id, before)
+            assert mark_moved(tx, [NUMBER]) == 0, name
+            status.keep_status(tx, line.customer_id, status.MOVED)
+            update_line(tx, line.terminated())
+            give_up_number(tx, line.terminated())
+            assert marked_at_home(tx, FEDERATION.number_plan, HOME) == [], name
 
 
 def test_both_homes_forward_or_serve_at_once_before_the_plan_names_the_new_one() -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.api.federation.v1.configuration_pb2 import Plan
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.store.port import Transaction
@@ -16,6 +17,7 @@ from region_node.business.billing.rules import Month
 from region_node.customers.accounts.rules import EntryKind, Posting
 from region_node.customers.rows import Line, line_of
 from region_node.customers.states import states_of
+from region_node.customers.status import MOVED
 from region_node.customers.subscriptions import subscriptions_of
 
 CYCLE = "cycle"  # the run that bills a month
@@ -43,12 +45,19 @@ def lines_of_account(tx: Transaction, account_id: str) -> list[Line]:
 
 
 def lines_billed(tx: Transaction, account_id: str, month: Month) -> list[Line]:
-    """The lines whose month is billed here, without those that another system billed to its end."""
+    """The lines whose month is billed here, without those that another system billed to its end.
+
+    A line in service of a customer who has moved came back with an older database: the new home bills it.
+    """
     ids = tx.all(
         str,
-        "SELECT product_id FROM products WHERE account_id = :account AND taken_over < :end ORDER BY product_id",
+        "SELECT product_id FROM products WHERE account_id = :account AND taken_over < :end"
+        " AND (status = :terminated OR NOT EXISTS (SELECT 1 FROM customers"
+        " WHERE customers.customer_id = products.customer_id AND customers.status = :moved)) ORDER BY product_id",
         account=account_id,
         end=to_microseconds(month.end),
+        terminated=ProductStatus.PRODUCT_STATUS_TERMINATED,
+        moved=MOVED,
     )
     return [line for each in ids if (line := line_of(tx, each)) is not None]
 

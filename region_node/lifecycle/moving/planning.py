@@ -9,6 +9,7 @@ from gateway.errors import Refused, Unreachable
 from gateway.store.port import Store, Transaction
 from region_node.customers.moved_numbers import forget_homes
 from region_node.lifecycle.moving.port import Assign, MoveEnded
+from region_node.lifecycle.moving.restored import RestoredCustomers
 from region_node.lifecycle.moving.rows import customer_here, find_move, keep_move, unplanned_moves
 from region_node.node.context import RegionContext
 
@@ -21,10 +22,11 @@ _log = logging.getLogger(__name__)
 class MovePlanning:
     """A loop of each process of a region. Two may tell the same: a coordinator assigns a number once."""
 
-    def __init__(self, context: RegionContext, store: Store, assign: Assign) -> None:
+    def __init__(self, context: RegionContext, store: Store, assign: Assign, restored: RestoredCustomers) -> None:
         self._context = context
         self._store = store
         self._assign = assign
+        self._restored = restored
         self._changed = asyncio.Event()
         store.subscribe(MoveEnded, lambda _: self._changed.set())
         context.border.current.on_update(lambda _: self._changed.set())
@@ -34,6 +36,7 @@ class MovePlanning:
         while True:
             self._changed.clear()
             try:
+                await self._restored.check()
                 is_done = await self.tell_all()
             except (Refused, Unreachable) as failure:
                 _log.info("moved numbers are told again soon: %s", failure)

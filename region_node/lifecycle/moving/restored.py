@@ -1,0 +1,93 @@
+"""Customers of an older, restored database whose numbers other regions own by the number plan: moved, not served."""
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.federation.numberplan import NumberPlan
+from gateway.store.port import Store, Transaction
+from region_node.customers import status
+from region_node.customers.moved_numbers import home_since_move
+from region_node.customers.rows import line_at_rest, lines_numbered, lines_of_customer
+from region_node.node.context import RegionContext
+
+_PAGE = 500  # numbers in one transaction
+_TERMINATED = ProductStatus.PRODUCT_STATUS_TERMINATED
+# A line that a receipt has closed has no number any more, and is no trace of a restored database.
+_MARKED = (
+    "SELECT DISTINCT customer_id FROM products WHERE status <> :terminated AND number NOT LIKE 'moved/%'"
+    " AND customer_id IN (SELECT customer_id FROM customers WHERE status = :moved)"
+)
+_log = logging.getLogger(__name__)
+
+
+class RestoredCustomers:
+    """Compares the customers of a region with each revision of the number plan, also before the node serves."""
+
+    def __init__(self, context: RegionContext, store: Store) -> None:
+        self._context = context
+        self._store = store
+        self._checked = 0
+
+    async def check(self) -> None:
+        """Marks customers as moved, or takes the mark away, unless this was done for the revision in force.
+
+        Raises Refused where the store does not respond.
+        """
+        revision = self._context.border.current.revision
+        if revision == self._checked:
+            return
+        federation, region = self._context.federation, self._context.region
+        exceptions = federation.configuration.number_plan.exceptions
+        numbers = [each.number for each in exceptions if each.region != region]
+        marked = 0
+        for begin in range(0, len(numbers), _PAGE):
+            page = numbers[begin : begin + _PAGE]
+            if await self._store.read(partial(moved_away, numbers=page)):
+                marked += await self._store.write(partial(mark_moved, numbers=page))
+        if marked:
+            _log.warning("%d customers are marked as moved: the number plan names other homes", marked)
+        at_home = partial(marked_at_home, plan=federation.number_plan, region=region)
+        if await self._store.read(at_home):
+            await self._store.write(partial(unmark, plan=federation.number_plan, region=region))
+        self._checked = revision
+
+
+def moved_away(tx: Transaction, numbers: Sequence[str]) -> set[str]:
+    """The ids of active customers with one of the numbers, in E.164, on a line in service.
+
+    A customer on the way is left out: the receipt of the hand-over closes its accounts.
+    """
+    found = set()
+    for each in lines_numbered(tx, numbers):
+        line = line_at_rest(tx, each.product_id)
+        is_in_service = line is not None and line.status != _TERMINATED
+        if is_in_service and status.status_of(tx, each.customer_id) == status.ACTIVE:
+            found.add(each.customer_id)
+    return found
+
+
+def mark_moved(tx: Transaction, numbers: Sequence[str]) -> int:
+    """Marks the customers of numbers that have another home; returns their count."""
+    found = moved_away(tx, numbers)
+    for each in found:
+        status.keep_status(tx, each, status.MOVED)
+    return len(found)
+
+
+def marked_at_home(tx: Transaction, plan: NumberPlan, region: str) -> list[str]:
+    """The ids of marked customers whose numbers all have their home here, as after a corrected exception."""
+
+    def is_here(number: str) -> bool:
+        return plan.home_of(number) == region and home_since_move(tx, number) is None
+
+    marked = tx.all(str, _MARKED, terminated=_TERMINATED, moved=status.MOVED)
+    lines = {each: [line for line in lines_of_customer(tx, each) if line.status != _TERMINATED] for each in marked}
+    return [each for each, found in lines.items() if found and all(is_here(line.number) for line in found)]
+
+
+def unmark(tx: Transaction, plan: NumberPlan, region: str) -> None:
+    """Serves customers again whose numbers have their home here."""
+    for each in marked_at_home(tx, plan, region):
+        status.keep_status(tx, each, status.ACTIVE)
