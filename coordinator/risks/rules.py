@@ -26,6 +26,7 @@ MOST_ENTRIES = 100
 _TITLE_LIMIT = 200  # characters
 _TEXT_LIMIT = 1000  # characters
 _LONGEST = timedelta(days=1830)  # until a review or the end of a plan
+_REPEATED = timedelta(hours=1)  # a request comes again within it
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _OF_ADMINISTRATORS = "administrator/"
 
@@ -101,6 +102,11 @@ def calmed(before: Risk | None, rules: RiskRules, now: datetime) -> Risk | None:
     return _noted(after, RiskEntry(act=RiskAct.RISK_ACT_SIGNAL_ENDED), now)
 
 
+def unruled(risks: Iterable[Risk], rules: RiskRules) -> list[str]:
+    """The ids of risks with a signal that the configuration does not have any more: nothing else would end it."""
+    return [each.id for each in risks if each.signal_lasts and rule_of(rules, each.source) is None]
+
+
 def added(
     before: Risk | None, request: contract.AddRiskRequest, administrator: str, rules: RiskRules, now: datetime
 ) -> Risk | None:
@@ -146,7 +152,7 @@ def require_change(request: contract.ChangeRiskRequest, now: datetime) -> None:
         case "assess":
             _require_grades(request.assess)
         case "plan":
-            _require_text("plan.plan", request.plan.plan, _TEXT_LIMIT)
+            _require_text("plan.plan", request.plan.plan, _TEXT_LIMIT, is_required=bool(request.plan.plan))
             if bool(request.plan.plan) != request.plan.HasField("due_time"):
                 raise _invalid("plan.due_time", "a plan has one, and no accepted risk")
             if request.plan.plan:
@@ -171,7 +177,8 @@ def changed(
     act = _decide(after, request, rules, now)
     entry = RiskEntry(administrator=administrator, act=act, note=request.note)
     done = _noted(_copy(after), entry, now)
-    if _settled(before) == _settled(done) and _without_time(before.history[-1]) == _without_time(done.history[-1]):
+    is_repeat = _without_time(before.history[-1]) == _without_time(done.history[-1])
+    if is_repeat and _settled(before) == _settled(done) and _reviewed(before, done):
         return None
     if before.state == CLOSED:
         raise Refused(Reason.REASON_RISK_CLOSED, risk=before.id)
@@ -264,6 +271,12 @@ def _settled(risk: Risk) -> tuple[object, ...]:
     due = risk.plan_due_time.ToNanoseconds()
     owner = (risk.owner_region, risk.owner_department)
     return risk.state, risk.likelihood, risk.impact, owner, risk.plan, due
+
+
+def _reviewed(before: Risk, done: Risk) -> bool:
+    """Whether a risk has the next review of a decision already, but for the time that a repeated request takes."""
+    before_time, done_time = from_timestamp(before.review_due_time), from_timestamp(done.review_due_time)
+    return abs(done_time - before_time) < _REPEATED
 
 
 def _without_time(entry: RiskEntry) -> RiskEntry:

@@ -71,6 +71,8 @@ class RiskWatch:
                 stored = await ports.registry.risks.change(name, decide)
                 if stored is not None:
                     risks[name] = stored
+        for name in rules.unruled(risks.values(), scales):
+            await ports.registry.risks.change(name, lambda before: rules.calmed(before, scales, now))
         ports.reviews.take(risks.values(), now)
 
     async def _observations(self, scales: RiskRules, risks: Mapping[str, Risk], now: datetime) -> list[Observation]:
@@ -87,6 +89,6 @@ class RiskWatch:
             planned = await ports.registry.planned_outages()
             found.append(signals.of_planned_outages(planned, book.events.values(), rule, now))
         if self._asked is None or now - self._asked >= _ASK_EVERY:
-            self._asked = now
             found += await ports.reports(scales, risks, now)
+            self._asked = now
         return found

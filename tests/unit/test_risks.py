@@ -123,6 +123,20 @@ def test_each_decision_that_is_repeated_changes_nothing() -> None:
     assert twice == []
 
 
+def test_a_later_review_with_the_same_note_is_a_review_of_its_own() -> None:
+    reviewed = ready(changed(lost(), review=contract.RiskReview()))
+    again = ready(changed(reviewed, LATER + timedelta(days=7), review=contract.RiskReview()))
+    assert len(again.history) == len(reviewed.history) + 1
+    next_due = to_timestamp(LATER + timedelta(days=60))
+    assert ready(changed(again, review=contract.RiskReview(next_due_time=next_due))).review_due_time == next_due
+
+
+def test_a_signal_that_the_configuration_has_lost_is_found() -> None:
+    none = RiskRules()
+    assert (rules.unruled([lost()], none), rules.unruled([lost()], SCALES)) == ([lost().id], [])
+    assert rules.unruled([ready(rules.calmed(lost(), none, LATER))], none) == []
+
+
 def test_a_plan_treats_a_risk_and_none_accepts_it() -> None:
     due = to_timestamp(LATER + timedelta(days=30))
     plan = contract.RiskPlan(owner_region="henan", plan="a second site", due_time=due)

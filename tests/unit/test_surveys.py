@@ -210,6 +210,7 @@ def test_quiet_hours_span_midnight_or_a_part_of_a_day_or_nothing() -> None:
         (local(9), quiet(21, 9), local(9)),
         (local(12), quiet(11, 13), local(13, 15, 0)),
         (local(12), quiet(9, 9), local(12)),
+        (local(22), quiet(21, 24), local(0, 16, 0)),
     ]
     wrong = [(now, found) for now, each, due in cases if (found := awake(now, CHINA, each)) != due]
     assert not wrong

@@ -82,7 +82,7 @@ def awake(now: datetime, zone: ZoneInfo, policy: Policy) -> datetime:
     if not is_quiet:
         return now
     day = local.date() + timedelta(days=1) if is_over_midnight and local.hour >= start else local.date()
-    return datetime.combine(day, time(end), zone)
+    return datetime.combine(day, time(0), zone) + timedelta(hours=end)  # 24 is a midnight, too
 
 
 def require_answer(answer: SurveyAnswer) -> None:

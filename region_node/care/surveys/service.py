@@ -76,6 +76,8 @@ class SurveyService(SurveyServiceServicer):
         if not 1 <= request.percent <= _MOST_PERCENT:
             raise invalid("percent", f"it is not 1 to {_MOST_PERCENT}", f"须为1至{_MOST_PERCENT}")
 
+        rules.policy_of(self._context.federation, self._context.region)  # without policies nobody is ever invited
+
         def start(tx: Transaction) -> None:
             inviting.start_campaign(tx, request.name, request.percent, calling.now)
             calling.record(tx, "StartSurveyCampaign", request.name, f"{request.percent} %")
