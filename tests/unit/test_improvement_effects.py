@@ -72,6 +72,12 @@ def test_an_action_for_a_figure_compares_the_month_before_it_with_the_month_afte
     assert found.effect == Effect.IMPROVEMENT_EFFECT_BETTER
 
 
+def test_what_is_right_at_first_is_compared_once_no_complaint_can_change_it(region: Region) -> None:
+    action = planned(region, figure=ScorecardFigure.SCORECARD_FIGURE_FIRST_TIME_RIGHT)
+    operations.finish(region.tx, action.id, "wang", "done", NOW)
+    assert [effect(region, action, at).month_after for at in (LATER, LATER + 30 * DAY)] == ["", "2030-07"]
+
+
 def test_an_action_is_listed_with_its_figure_and_no_complaint_counts_as_its_repeat(region: Region) -> None:
     action = planned(region)
     ((_, listed),) = list_actions(region.tx, ListImprovementActionsRequest(), None, 10)

@@ -1,6 +1,6 @@
 """The region's actions against the cause of a complaint, and for a figure (specification 2.3.3, 12.1)."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.api.federation.v1.quality_pb2 import ScorecardDefinition, ScorecardFigure
@@ -15,10 +15,12 @@ from region_node.business.billing.rules import Month
 from region_node.care.complaints import rules
 from region_node.care.complaints.rows import require_complaint
 from region_node.care.improvements.effects import effect_of, months_of
-from region_node.care.quality.scorecard import scorecard
+from region_node.care.quality.scorecard import COMPLAINED_WITHIN, scorecard
 from region_node.node.context import RegionContext
 from region_node.requests.checks import require_length, require_name
 from region_node.tickets.improvements import finish_action, insert_action, next_action_number, require_action
+
+_FIRST_TIME_RIGHT = ScorecardFigure.SCORECARD_FIGURE_FIRST_TIME_RIGHT
 
 
 def today(context: RegionContext, now: datetime) -> date:
@@ -100,7 +102,9 @@ def effect(tx: Transaction, context: RegionContext, action_id: str, now: datetim
     found = api.GetImprovementEffectResponse(
         definition=definition, month_before=before.name, before=_measured(tx, context, before, action, now)
     )
-    if after is not None and after.end <= now:
+    # Complaints still change what was right at first.
+    open_for = COMPLAINED_WITHIN if action.figure == _FIRST_TIME_RIGHT else timedelta(0)
+    if after is not None and after.end + open_for <= now:
         found.month_after = after.name
         found.after.CopyFrom(_measured(tx, context, after, action, now))
         found.effect = effect_of(definition, found.before, found.after)

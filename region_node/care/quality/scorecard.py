@@ -25,7 +25,7 @@ from region_node.network.agreements.statements import NOTICE_POLICY
 from region_node.network.faults.rows import repair_times
 from region_node.node.context import RegionContext
 
-_COMPLAINED_WITHIN = timedelta(days=30)
+COMPLAINED_WITHIN = timedelta(days=30)
 """After its completion, a complaint about the number counts against an order."""
 _PAGE = 500
 
@@ -86,7 +86,7 @@ def _orders(tx: Transaction, region: str, span: Span) -> _Orders:
         region=region,
         start=span.start,
         end=span.end,
-        within=_COMPLAINED_WITHIN // timedelta(microseconds=1),
+        within=COMPLAINED_WITHIN // timedelta(microseconds=1),
     )
     return found or _Orders(0, 0, 0)
 
