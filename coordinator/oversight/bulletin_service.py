@@ -4,7 +4,7 @@ import grpc
 
 from coordinator.oversight.listings import NEWEST_BULLETINS
 from coordinator.oversight.region_pages import page_of_regions
-from coordinator.oversight.region_queries import Answer, Ask, Regions
+from coordinator.oversight.region_queries import Regions
 from gateway.api.coordinator.v1 import bulletin_service_pb2 as contract
 from gateway.api.coordinator.v1.bulletin_service_pb2_grpc import BulletinServiceServicer
 from gateway.api.region.v1 import bulletin_oversight_service_pb2 as region_contract
@@ -34,7 +34,7 @@ class BulletinService(BulletinServiceServicer):
         asked = region_contract.PublishForAdministratorRequest(
             request_id=request.request_id, content=request.content, administrator=current_call().identity.path
         )
-        answer = await self._answer(
+        answer = await self._regions.require(
             request.region,
             lambda channel, seconds: invoke(
                 BulletinOversightServiceStub(channel).PublishForAdministrator, asked, seconds
@@ -70,17 +70,10 @@ class BulletinService(BulletinServiceServicer):
         if not self._regions.is_configured(region):
             raise Refused(Reason.REASON_BULLETIN_NOT_FOUND, bulletin=request.bulletin_id)
         question = region_contract.ListReadersOfBulletinRequest(bulletin_id=request.bulletin_id)
-        answer = await self._answer(
+        answer = await self._regions.require(
             region,
             lambda channel, seconds: invoke(
                 BulletinOversightServiceStub(channel).ListReadersOfBulletin, question, seconds
             ),
         )
         return contract.ListBulletinReadersResponse(readers=answer.readers)
-
-    async def _answer(self, region: str, ask: Ask[Answer]) -> Answer:
-        """The answer of one region. Raises Refused where it gives none."""
-        answers = await self._regions.ask([region], ask)
-        if region not in answers.by_region:
-            raise answers.refusals[region]
-        return answers.by_region[region]

@@ -126,13 +126,11 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
             reason=request.reason,
             administrator=current_call().identity.path,
         )
-        answers = await self._regions.ask(
-            [contact],
+        answer = await self._regions.require(
+            contact,
             lambda channel, seconds: invoke(ComplaintOversightServiceStub(channel).ReclassifyComplaint, asked, seconds),
         )
-        if contact not in answers.by_region:
-            raise answers.refusals[contact]
-        return contract.ReclassifyComplaintResponse(complaint=answers.by_region[contact].complaint)
+        return contract.ReclassifyComplaintResponse(complaint=answer.complaint)
 
     async def ReportComplaints(  # noqa: N802 - named by the contract
         self,

@@ -33,15 +33,13 @@ class IssueService(IssueServiceServicer):
         asked = region_contract.OpenIssueForAdministratorRequest(
             request_id=request.request_id, issue=request.issue, administrator=current_call().identity.path
         )
-        answers = await self._regions.ask(
-            [owner],
+        answer = await self._regions.require(
+            owner,
             lambda channel, seconds: invoke(
                 IssueOversightServiceStub(channel).OpenIssueForAdministrator, asked, seconds
             ),
         )
-        if owner not in answers.by_region:
-            raise answers.refusals[owner]
-        return contract.OpenIssueResponse(issue=answers.by_region[owner].issue)
+        return contract.OpenIssueResponse(issue=answer.issue)
 
     async def ListIssueHeaders(  # noqa: N802 - named by the contract
         self,

@@ -68,6 +68,13 @@ class Regions:
         """Queries regions at the same time, each within the time left of the call, and at most `at_most` seconds."""
         return await self.ask_within(regions, ask, current_call().seconds_left(at_most))
 
+    async def require(self, region: str, ask: Ask[Answer]) -> Answer:
+        """The response of one region. Raises Refused where it gives none."""
+        answers = await self.ask([region], ask)
+        if region not in answers.by_region:
+            raise answers.refusals[region]
+        return answers.by_region[region]
+
     async def ask_within(self, regions: Iterable[str], ask: Ask[Answer], seconds: float) -> Answers[Answer]:
         """Queries regions at the same time, also outside of a call."""
         asked = list(regions)

@@ -16,7 +16,9 @@ def is_month(text: str) -> bool:
 def require_month(field: str, text: str) -> None:
     """Raises Refused with REQUEST_INVALID for a text that is no month."""
     if not is_month(text):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="not YYYY-MM")
+        raise Refused(
+            Reason.REASON_REQUEST_INVALID, field=field, problem="not YYYY-MM", problem_zh_cn="须为YYYY-MM格式的月份"
+        )
 
 
 def month_before(month: str, months: int) -> str:

@@ -1,7 +1,5 @@
 """SurveyService: gRPC for surveys."""
 
-import re
-
 import grpc
 
 from gateway.api.region.v1 import survey_service_pb2 as api
@@ -12,6 +10,7 @@ from gateway.process.tracing import current_traceparent
 from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_timestamp
+from gateway.time.months import require_month
 from region_node.care.surveys import inviting, operations, rows, rules
 from region_node.care.surveys.occasions import require_occasion
 from region_node.care.surveys.results import results
@@ -22,7 +21,6 @@ from region_node.requests.checks import invalid, require_length, require_name
 _PAGE = "survey follow-ups"
 _OUTCOME_LIMIT = 1_000  # characters
 _MOST_PERCENT = 100
-_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 
 class SurveyService(SurveyServiceServicer):
@@ -127,8 +125,7 @@ class SurveyService(SurveyServiceServicer):
         """See the contract."""
         first, last = request.first_month, request.last_month
         for field, month in (("first_month", first), ("last_month", last)):
-            if not _MONTH.fullmatch(month):
-                raise invalid(field, "not a month as YYYY-MM", "须为YYYY-MM格式的月份")
+            require_month(field, month)
         smallest = rules.policy_of(self._context.federation, self._context.region).smallest_group
         counts = await self._store.read(lambda tx: rows.counts_between(tx, first, last))
         return results(self._context.region, counts, smallest)
