@@ -1,0 +1,51 @@
+"""SECURITY.md names a test for each control, and each of them exists."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+_TESTS = re.compile(r"\[[^\]]+\]\((tests/[\w/]+\.py)\): ((?:`\w+`(?:, )?)+)")
+_HEADING = "## Threats, controls and their tests"
+
+
+def controls(page: str) -> list[list[str]]:
+    """The rows of the table of controls: threat, control, tests."""
+    section = page.partition(_HEADING)[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")]
+    return rows[1:]
+
+
+def lost_tests(page: str, root: Path) -> Iterator[str]:
+    """What is named in the table and is no test, and the controls that name none."""
+    for threat, _, named in controls(page):
+        found = _TESTS.findall(named)
+        if not found:
+            yield f"{threat}: no test"
+        for file, names in found:
+            known = functions_of(root / file)
+            yield from (f"{file}: {name}" for name in re.findall(r"`(\w+)`", names) if name not in known)
+
+
+def functions_of(file: Path) -> set[str]:
+    """The names of the test functions of a file; none of a file that is not there."""
+    if not file.exists():
+        return set()
+    tree = ast.parse(file.read_text("utf-8"))
+    functions = (each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef))
+    return {each.name for each in functions if each.name.startswith("test_")}
+
+
+def test_every_control_names_tests_that_exist() -> None:
+    page = (ROOT / "SECURITY.md").read_text("utf-8")
+    assert len(controls(page)) > 1
+    assert list(lost_tests(page, ROOT)) == []
+
+
+def test_a_control_without_its_test_is_found(tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_made_up.py").write_text("def test_one() -> None: ...\n", "utf-8")
+    rows = "| a | b | [x](tests/test_made_up.py): `test_one`, `test_two` |\n| c | d | nothing |\n"
+    page = f"{_HEADING}\n\n| threat | control | test |\n|---|---|---|\n{rows}"
+    assert list(lost_tests(page, tmp_path)) == ["tests/test_made_up.py: test_two", "c: no test"]
