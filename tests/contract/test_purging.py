@@ -53,10 +53,10 @@ from region_node.care.bulletins.rows import (
 )
 from region_node.care.issues import rules as issue_rules
 from region_node.care.issues.kind import ISSUES
-from region_node.care.issues.rows import IssueFilter, IssueRow, insert_issue, list_issues, next_issue_number
+from region_node.care.issues.rows import ISSUE_ROWS, IssueRow
 from region_node.care.loans import rules as loan_rules
 from region_node.care.loans.kind import LOANS
-from region_node.care.loans.rows import LoanFilter, LoanRow, insert_loan, list_loans, next_loan_number
+from region_node.care.loans.rows import LOAN_ROWS, LoanRow
 from region_node.care.quality import sample_rows
 from region_node.care.quality.purging import Samples
 from region_node.care.surveys import rows as survey_rows
@@ -88,16 +88,11 @@ from region_node.network.faults.rows import (
 from region_node.network.faults.rules import CANCELLED, CLOSED, IN_PROGRESS
 from region_node.network.support import rules as support_rules
 from region_node.network.support.kind import SUPPORT_REQUESTS
-from region_node.network.support.rows import (
-    SupportFilter,
-    SupportRow,
-    insert_support_request,
-    list_support_requests,
-    next_support_number,
-)
+from region_node.network.support.rows import SUPPORT_ROWS, SupportRow
 from region_node.records.purging.port import Cut, Page, Purger
 from region_node.requests.auditing import AuditedCall
 from region_node.schema import PACKAGES
+from region_node.tickets.rows import TicketFilter
 from tests.empty_database import empty_database
 from tests.keys import region_keys
 from tests.unit.border_kinds import new_loan
@@ -319,14 +314,14 @@ def test_support_requests_that_were_closed_long_ago_go_and_their_numbers_are_not
 ) -> None:
     closed, resolved = support_rules.CLOSED, support_rules.RESOLVED
     for number, state, when in ((1, closed, OLD), (2, resolved, OLD), (3, closed, OLD), (4, closed, NOW)):
-        insert_support_request(tx, SupportRow(asked(number, state, when), ""), number, when)
+        SUPPORT_ROWS.insert(tx, SupportRow(asked(number, state, when), ""), number, when)
     assert PURGES_SUPPORT.oldest(tx) == to_microseconds(OLD)
     assert purge(tx, PURGES_SUPPORT, limit=limit).removed == 2
     assert [each.record_id[-1] for each in SUPPORT_REQUESTS.erasure.about(tx, LINE.number)] == ["2", "4"]
-    filters = SupportFilter("counter", (resolved, closed), LINE.number)
-    newest, oldest = list_support_requests(tx, filters, None, 10).items
+    filters = TicketFilter("counter", (resolved, closed), LINE.number)
+    newest, oldest = SUPPORT_ROWS.page(tx, filters, None, 10).items
     assert (newest.id[-1], oldest.id[-1]) == ("4", "2")
-    assert next_support_number(tx) == 5
+    assert SUPPORT_ROWS.next_number(tx) == 5
 
 
 @pytest.mark.parametrize("limit", [1, 10])
@@ -342,11 +337,11 @@ def test_issues_that_ended_long_ago_go_and_their_numbers_are_not_given_again(tx:
             owner_region="sichuan",
             create_time=to_timestamp(when),
         )
-        insert_issue(tx, IssueRow(issue, ""), number, when)
+        ISSUE_ROWS.insert(tx, IssueRow(issue, ""), number, when)
     assert purge(tx, PURGES_ISSUES, limit=limit).removed == 2
-    assert [each.id[-1] for each in list_issues(tx, IssueFilter(), None, 10).items] == ["4", "2"]
-    assert [each.id[-1] for each in list_issues(tx, IssueFilter(due_before=NOW), None, 10).items] == ["2"]
-    assert next_issue_number(tx) == 5
+    assert [each.id[-1] for each in ISSUE_ROWS.page(tx, TicketFilter(), None, 10).items] == ["4", "2"]
+    assert [each.id[-1] for each in ISSUE_ROWS.page(tx, TicketFilter(due_before=NOW), None, 10).items] == ["2"]
+    assert ISSUE_ROWS.next_number(tx) == 5
 
 
 @pytest.mark.parametrize("limit", [1, 10])
@@ -357,11 +352,11 @@ def test_loans_that_ended_long_ago_go_and_their_numbers_are_not_given_again(tx: 
         loan.state = state
         loan.create_time.CopyFrom(to_timestamp(when))
         loan.end_time.CopyFrom(loan.create_time)
-        insert_loan(tx, LoanRow(loan, ""), number, when)
+        LOAN_ROWS.insert(tx, LoanRow(loan, ""), number, when)
     assert purge(tx, PURGES_LOANS, limit=limit).removed == 2
-    assert [each.id[-1] for each in list_loans(tx, LoanFilter(), None, 10).items] == ["4", "2"]
-    assert [each.id[-1] for each in list_loans(tx, LoanFilter(due_before=NOW), None, 10).items] == ["2"]
-    assert next_loan_number(tx) == 5
+    assert [each.id[-1] for each in LOAN_ROWS.page(tx, TicketFilter(), None, 10).items] == ["4", "2"]
+    assert [each.id[-1] for each in LOAN_ROWS.page(tx, TicketFilter(due_before=NOW), None, 10).items] == ["2"]
+    assert LOAN_ROWS.next_number(tx) == 5
 
 
 def test_bulletins_go_long_after_their_validity_with_their_readings(tx: Transaction) -> None:

@@ -11,7 +11,7 @@ from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportMea
 from gateway.api.region.v1.support_service_pb2 import OpenSupportRequestRequest, WorkOnSupportRequestRequest
 from gateway.api.region.v1.support_service_pb2_grpc import SupportServiceStub
 from gateway.time.clock import to_timestamp
-from region_node.network.support.rows import require_support_request
+from region_node.network.support.rows import SUPPORT_ROWS
 from tests.crash.records import Records
 from tests.crash.regions import CALL_SECONDS, CLERK, HANDLING, number_of
 from tests.crash.scene import Scene
@@ -62,7 +62,7 @@ async def noted(scene: Scene, support_id: str) -> SupportRequest:
 
 def stored(records: Records, support_id: str) -> SupportRequest:
     with records.database.look() as tx:
-        return require_support_request(tx, support_id).request
+        return SUPPORT_ROWS.require(tx, support_id).ticket
 
 
 @pytest.mark.parametrize("point", ["support-opened.before-commit", "support-opened.after-commit"])

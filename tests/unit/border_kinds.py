@@ -35,14 +35,14 @@ from region_node.care.complaints.keeping import add_complaint
 from region_node.care.complaints.relayed import ComplaintEnvelopes
 from region_node.care.complaints.rows import COMPLAINT, ComplaintRow
 from region_node.care.issues.relayed import IssueEnvelopes
-from region_node.care.issues.rows import ISSUE, IssueRow, insert_issue
+from region_node.care.issues.rows import ISSUE, ISSUE_ROWS, IssueRow
 from region_node.care.loans.relayed import LoanEnvelopes
-from region_node.care.loans.rows import LOAN, LoanRow, insert_loan
+from region_node.care.loans.rows import LOAN, LOAN_ROWS, LoanRow
 from region_node.network.faults import rows as fault_rows
 from region_node.network.faults.relayed import FaultEnvelopes
 from region_node.network.faults.rows import FAULT, FaultRow, insert_fault
 from region_node.network.support.relayed import SupportEnvelopes
-from region_node.network.support.rows import SUPPORT, SupportRow, insert_support_request
+from region_node.network.support.rows import SUPPORT, SUPPORT_ROWS, SupportRow
 from region_node.node.context import RegionContext
 from region_node.records.stored import Events
 from tests.unit.purging import NOW
@@ -186,15 +186,15 @@ def new_order(name: str, origin: str, owner: str) -> Order:
 
 
 def store_support(tx: Transaction, message: Message) -> None:
-    insert_support_request(tx, SupportRow(cast(SupportRequest, message), ""), 0, NOW)
+    SUPPORT_ROWS.insert(tx, SupportRow(cast(SupportRequest, message), ""), 0, NOW)
 
 
 def store_issue(tx: Transaction, message: Message) -> None:
-    insert_issue(tx, IssueRow(cast(Issue, message), ""), 0, NOW)
+    ISSUE_ROWS.insert(tx, IssueRow(cast(Issue, message), ""), 0, NOW)
 
 
 def store_loan(tx: Transaction, message: Message) -> None:
-    insert_loan(tx, LoanRow(cast(Loan, message), ""), 0, NOW)
+    LOAN_ROWS.insert(tx, LoanRow(cast(Loan, message), ""), 0, NOW)
 
 
 def store_fault(tx: Transaction, message: Message) -> None:

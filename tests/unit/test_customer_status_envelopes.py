@@ -37,7 +37,7 @@ from region_node.lifecycle.erasure.relayed import ERASURE_TIMER, ErasureEnvelope
 from region_node.lifecycle.erasure.status_envelopes import CustomerStatusEnvelopes, record_has_ended
 from region_node.lifecycle.holds.relayed import HoldEnvelopes
 from region_node.network.faults.rows import FaultRow, insert_fault
-from region_node.network.support.rows import SupportRow, insert_support_request
+from region_node.network.support.rows import SUPPORT_ROWS, SupportRow
 from region_node.node.subjects import number_index, number_subject, order_subject
 from region_node.records.forgetting import FORGET_TIMER
 from tests.unit.purging import NOW, Archive, archive
@@ -230,7 +230,7 @@ def test_the_index_of_a_number_is_found_nowhere_once_everything_about_it_is_eras
     insert_fault(kept.tx, FaultRow(fault, ""), 1, NOW)
     asked = SupportRequest(id="sichuan/S1", version=1, inquiry=SupportInquiry(number=LINE.number))
     asked.create_time.CopyFrom(to_timestamp(NOW))
-    insert_support_request(kept.tx, SupportRow(asked, ""), 1, NOW)
+    SUPPORT_ROWS.insert(kept.tx, SupportRow(asked, ""), 1, NOW)
     document(kept, "paper", LINE.number)
     tell(kept.tx, Notice("1", "bill", LINE.number, LocalizedText(en="something")), NOW)
     insert = (

@@ -19,7 +19,7 @@ from gateway.time.clock import to_timestamp
 from region_node.care.issues import handling, owner
 from region_node.care.issues.owner import ISSUE_TIMER
 from region_node.care.issues.relayed import IssueEnvelopes
-from region_node.care.issues.rows import IssueRow, count_issues, header_of, insert_issue, list_headers, require_issue
+from region_node.care.issues.rows import ISSUE_ROWS, IssueRow, count_issues, header_of, list_headers
 from region_node.requests.caller import Administrator
 from tests.unit.border_kinds import new_issue
 from tests.unit.purging import NOW, Archive, archive
@@ -105,16 +105,16 @@ def test_a_helper_hears_of_an_issue_from_its_origin_first_and_of_decisions_from_
     for region, number, owner_region, answer in words:
         assert word_of(node, region, number, owner_region) == answer, (region, owner_region)
     word_of(node, "guangdong", "3", "henan", "made up")
-    introduced = require_issue(node.tx, "guangdong/I20251101-3").issue
+    introduced = ISSUE_ROWS.require(node.tx, "guangdong/I20251101-3").ticket
     assert (introduced.version, introduced.decision, introduced.owner_region) == (0, "", "henan")
     word_of(node, "henan", "3", "henan", "decided")
-    assert require_issue(node.tx, introduced.id).issue.decision == "decided"
+    assert ISSUE_ROWS.require(node.tx, introduced.id).ticket.decision == "decided"
     assert list_headers(node.tx, "sichuan", None, 10) == []
 
 
 def test_the_origin_introduces_an_issue_to_each_helper_once(node: Archive) -> None:
     issue = new_issue("sichuan/I20251101-1", "sichuan", "henan")
-    insert_issue(node.tx, IssueRow(issue, ""), 1, NOW)
+    ISSUE_ROWS.insert(node.tx, IssueRow(issue, ""), 1, NOW)
     sent = []
     for version, helpers in enumerate((["guangdong"], ["guangdong"], ["guangdong", "chongqing"]), 1):
         told = new_issue(issue.id, "sichuan", "henan")
@@ -165,7 +165,7 @@ def test_the_first_escalation_reaches_the_coordinator_the_second_the_executive_a
         (f"{issue.id}/L4", 4, asked),
     ]
     assert [each.owner_region for each in notices] == ["sichuan", "sichuan"]
-    assert len(require_issue(node.tx, issue.id).issue.escalations) == 3
+    assert len(ISSUE_ROWS.require(node.tx, issue.id).ticket.escalations) == 3
 
 
 def test_the_timer_of_an_issue_waits_for_what_is_due_next_and_ends_with_it(node: Archive) -> None:
@@ -177,10 +177,10 @@ def test_the_timer_of_an_issue_waits_for_what_is_due_next_and_ends_with_it(node:
     decided.decide.CopyFrom(WorkOnIssueRequest.Decide(text="so", actions=[action]))
     owner.work(node.tx, node.context, decided, "wang", NOW)
     pass_time(node, DAY)
-    assert not require_issue(node.tx, issue.id).issue.escalations, "it was decided in time"
+    assert not ISSUE_ROWS.require(node.tx, issue.id).ticket.escalations, "it was decided in time"
     pass_time(node, 3 * DAY)
     pass_time(node, 4 * DAY)
-    assert len(require_issue(node.tx, issue.id).issue.escalations) == 1
+    assert len(ISSUE_ROWS.require(node.tx, issue.id).ticket.escalations) == 1
     report = IssueCommand(issue_id=issue.id, staff_id="li", report=IssueCommand.Report(action=1, finished=True))
     owner.apply_command(node.tx, node.context, report, "guangdong", NOW)
     owner.work(

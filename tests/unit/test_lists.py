@@ -22,8 +22,9 @@ from region_node.care.complaints.rows import ComplaintFilter, ComplaintRow, inse
 from region_node.network.faults.rows import FaultFilter, FaultRow, insert_fault, list_faults
 from region_node.network.measurements import alarm_rows
 from region_node.network.measurements.alarm_rows import AlarmFilter, list_alarms
-from region_node.network.support.rows import SupportFilter, SupportRow, insert_support_request, list_support_requests
+from region_node.network.support.rows import SUPPORT_ROWS, SupportRow
 from region_node.records import listing
+from region_node.tickets.rows import TicketFilter
 from tests.unit.purging import NOW, Archive, archive
 
 BUDGET = 20
@@ -92,12 +93,12 @@ def add_support(kept: Archive, number: int, is_wanted: bool) -> None:
     state = SupportState.SUPPORT_STATE_RESOLVED if is_wanted else SupportState.SUPPORT_STATE_CLOSED
     asked = SupportRequest(id=f"sichuan/S{number:04}", state=state, version=1)
     asked.create_time.CopyFrom(to_timestamp(NOW + timedelta(seconds=number // 2)))
-    insert_support_request(kept.tx, SupportRow(asked, ""), number, NOW)
+    SUPPORT_ROWS.insert(kept.tx, SupportRow(asked, ""), number, NOW)
 
 
 def support(kept: Archive, key: str) -> tuple[list[str], str]:
-    wanted = SupportFilter(states=[SupportState.SUPPORT_STATE_RESOLVED])
-    page = list_support_requests(kept.tx, wanted, dated_place(key), PAGE)
+    wanted = TicketFilter(states=[SupportState.SUPPORT_STATE_RESOLVED])
+    page = SUPPORT_ROWS.page(kept.tx, wanted, dated_place(key), PAGE)
     return [each.id for each in page.items], page.following
 
 

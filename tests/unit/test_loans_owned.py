@@ -18,9 +18,10 @@ from gateway.time.clock import to_timestamp
 from region_node.care.loans import handling, owner, rules
 from region_node.care.loans.kind import LOANS
 from region_node.care.loans.owner import LOAN_TIMER
-from region_node.care.loans.rows import LoanFilter, LoanRow, insert_loan, list_loans, require_loan
+from region_node.care.loans.rows import LOAN_ROWS, LoanRow
 from region_node.network.support.bookings import Booking, highest_use
 from region_node.network.support.resources import keep_resource, remove_resource
+from region_node.tickets.rows import TicketFilter
 from tests.unit.border_kinds import new_loan
 from tests.unit.purging import NOW, Archive, archive
 
@@ -126,12 +127,13 @@ def test_a_loan_is_reminded_of_before_its_end_and_escalated_after_it_until_the_r
     worked(node, loan_id, LEND)
     commanded(node, loan_id, RECEIVE, 1)
     pass_time(node, 3)
-    assert [each.escalation for each in require_loan(node.tx, loan_id).loan.notices] == [False]
+    assert [each.escalation for each in LOAN_ROWS.require(node.tx, loan_id).ticket.notices] == [False]
     assert told(node) == []
     pass_time(node, 4)
     pass_time(node, 11)
     assert told(node) == [f"{loan_id}/L3", f"{loan_id}/L4"]
-    assert [each.id for each in list_loans(node.tx, LoanFilter(due_before=NOW + 5 * DAY), None, 10).items] == [loan_id]
+    overdue = TicketFilter(due_before=NOW + 5 * DAY)
+    assert [each.id for each in LOAN_ROWS.page(node.tx, overdue, None, 10).items] == [loan_id]
     commanded(node, loan_id, GIVE_BACK, 12)
     damaged = WorkOnLoanRequest.ConfirmReturn(condition=rules.DAMAGED)
     wrong = WorkOnLoanRequest(confirm_return=damaged)
@@ -140,7 +142,7 @@ def test_a_loan_is_reminded_of_before_its_end_and_escalated_after_it_until_the_r
     closed = worked(node, loan_id, WorkOnLoanRequest(confirm_return=damaged), 12)
     assert (closed.state, closed.condition) == (rules.CLOSED, rules.DAMAGED)
     pass_time(node, 100)
-    assert len(require_loan(node.tx, loan_id).loan.notices) == len(closed.notices)
+    assert len(LOAN_ROWS.require(node.tx, loan_id).ticket.notices) == len(closed.notices)
     remove_resource(node.tx, "otdr-1", NOW + 12 * DAY)
 
 
@@ -222,7 +224,7 @@ def test_what_nobody_decides_or_receives_in_its_time_ends_and_frees_the_resource
     undecided, unreceived = requested(node, 1, 1, 4), requested(node, 2, 1, 4, 2)
     worked(node, unreceived, LEND)
     pass_time(node, 4)
-    assert [require_loan(node.tx, each).loan.state for each in (undecided, unreceived)] == [rules.CANCELLED] * 2
+    assert [LOAN_ROWS.require(node.tx, each).ticket.state for each in (undecided, unreceived)] == [rules.CANCELLED] * 2
     remove_resource(node.tx, "otdr-1", NOW)
 
 
@@ -236,7 +238,7 @@ def test_each_step_is_refused_in_each_state_that_does_not_lead_to_it(node: Archi
         rules.CLOSED: lambda: worked(node, loan_id, WorkOnLoanRequest(confirm_return=COMPLETE)),
     }
     for state, step in steps.items():
-        before = require_loan(node.tx, loan_id).loan.state
+        before = LOAN_ROWS.require(node.tx, loan_id).ticket.state
         for other, forbidden in steps.items():
             if other not in rules.TRANSITIONS[before] and refused(forbidden) != "LOAN_STATE_FORBIDS":
                 wrong.append(f"{rules.state_name(before)}: {rules.state_name(other)}")
@@ -246,9 +248,9 @@ def test_each_step_is_refused_in_each_state_that_does_not_lead_to_it(node: Archi
 
 def test_a_request_that_the_lender_cannot_accept_ends_at_the_borrower_with_the_reason(node: Archive) -> None:
     loan = new_loan("sichuan/L20251101-1", "sichuan", "henan")
-    insert_loan(node.tx, LoanRow(loan, ""), 1, NOW)
+    LOAN_ROWS.insert(node.tx, LoanRow(loan, ""), 1, NOW)
     handling.keep(node.tx, node.context, loan, "no such entry", NOW)
-    kept = require_loan(node.tx, loan.id).loan
+    kept = LOAN_ROWS.require(node.tx, loan.id).ticket
     assert (kept.state, kept.state_changes[-1].reason) == (rules.REFUSED, "no such entry")
 
 

@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 
 import gateway
 import region_node
+from gateway.api.types.v1.types_pb2 import Requester
 
 PLANTED = "PLANTED-VALUE"
 # Fields whose text is personal wherever they stand; all else that is personal is a message or the bytes of one.
@@ -81,8 +82,12 @@ def is_federation_data(kind: type[Message]) -> bool:
 
 def planted(owner: type, field: str, hint: object) -> object:
     """A value for a field: the planted one where what stands there is personal; None where it is not."""
+    if isinstance(hint, typing.TypeVar) and hint.__bound__ is Message:
+        return planted_message(Requester)  # a field for any message may hold one about a person
     for each in (hint, *get_args(hint)):
-        if isinstance(each, type) and issubclass(each, Message) and not is_federation_data(each):
+        if not isinstance(each, type) or each is Message:
+            continue
+        if issubclass(each, Message) and not is_federation_data(each):
             message = planted_message(each)
             return [message] if get_origin(hint) not in (None, types.UnionType, typing.Union) else message
     if hint is str and (field in TEXTS or (field == "name" and owner.__name__ in NAMED)):

@@ -1,6 +1,6 @@
 """JointOrderService: gRPC for the joint order application service."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import grpc
 
@@ -12,7 +12,6 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
-from gateway.process.tracing import current_traceparent
 from gateway.rpc.calls import current_call
 from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
@@ -23,9 +22,9 @@ from region_node.business.joint.rows import JointOrderFilter, list_joint_orders
 from region_node.node.context import RegionContext
 from region_node.records.listing import Page
 from region_node.requests.auditing import audited_call
-from region_node.requests.caller import Caller
+from region_node.requests.calling import calling, known_states
 from region_node.requests.changes import Changes
-from region_node.requests.checks import require_length, require_reader, require_request_id, require_size
+from region_node.requests.checks import require_length, require_reader, require_size
 
 _PAGE = "joint-orders"
 
@@ -48,7 +47,7 @@ class JointOrderService(JointOrderServiceServicer):
         context: grpc.aio.ServicerContext[api.SubmitJointOrderRequest, api.SubmitJointOrderResponse],
     ) -> api.SubmitJointOrderResponse:
         """See the contract."""
-        caller, order = _caller(request.request_id), OrderRequest()
+        caller, order = calling(request.request_id), OrderRequest()
         require_size(request.ByteSize())
         order.CopyFrom(request.order)
         order.requester.staff_id = require_reader(current_call().identity, order.requester)
@@ -81,7 +80,7 @@ class JointOrderService(JointOrderServiceServicer):
         size, before = page_size(request.page_size), dated_place(decode_token(_PAGE, request.page_token))
         wanted = JointOrderFilter(
             operator=identity.name if identity.role == Role.ROLE_OPERATOR else "",
-            states=_states(request.states),
+            states=known_states(request.states, JointOrderState.values()),
             number=normalize(request.number) if request.number else "",
         )
 
@@ -127,7 +126,7 @@ class JointOrderService(JointOrderServiceServicer):
         context: grpc.aio.ServicerContext[api.CancelJointOrderRequest, api.CancelJointOrderResponse],
     ) -> api.CancelJointOrderResponse:
         """See the contract."""
-        caller, identity = _caller(request.request_id), current_call().identity
+        caller, identity = calling(request.request_id), current_call().identity
         require_reader(identity, request.requester)
         require_length("reason", request.reason, rules.REASON_LIMIT, required=True)
         await self._store.read(lambda tx: working.find_for(tx, self._context, request.joint_order_id, identity))
@@ -139,21 +138,9 @@ class JointOrderService(JointOrderServiceServicer):
         context: grpc.aio.ServicerContext[api.WorkOnJointOrderRequest, api.WorkOnJointOrderResponse],
     ) -> api.WorkOnJointOrderResponse:
         """See the contract."""
-        caller, step = _caller(request.request_id), request.WhichOneof("step")
+        caller, step = calling(request.request_id), request.WhichOneof("step")
         if step is None:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="step", problem="none is set")
         if step == "refuse":
             require_length("refuse", request.refuse, rules.REASON_LIMIT, required=True)
         return api.WorkOnJointOrderResponse(order=await self._application.work(caller, request))
-
-
-def _caller(request_id: str) -> Caller:
-    require_request_id(request_id)
-    return Caller(current_call().identity, request_id, current_traceparent())
-
-
-def _states(asked: Sequence[JointOrderState.ValueType]) -> list[JointOrderState.ValueType]:
-    """The states of a filter, each once. Raises Refused for one that the contract does not know."""
-    if not set(asked) <= set(JointOrderState.values()):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="states", problem="names an unknown state")
-    return sorted(set(asked))

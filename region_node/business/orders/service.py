@@ -33,13 +33,13 @@ from region_node.records.listing import Page
 from region_node.records.watches import Change, Feed, Follower, changes_after
 from region_node.requests.auditing import audited_call
 from region_node.requests.caller import Caller
+from region_node.requests.calling import calling, known_states, patience
 from region_node.requests.changes import Changes
 from region_node.requests.checks import (
     require_length,
     require_request_id,
     require_requester,
     require_size,
-    wait_seconds,
 )
 
 _PAGE, _WATCH = "orders", "order-events"
@@ -62,13 +62,13 @@ class OrderService(OrderServiceServicer):
         context: grpc.aio.ServicerContext[api.SubmitOrderRequest, api.SubmitOrderResponse],
     ) -> api.SubmitOrderResponse:
         """See the contract."""
-        order, wait = _normalised(request.order), _wait(request.wait)
+        order, wait = _normalised(request.order), patience(request.wait)
         if request.validate_only:
             await self._application.check(
                 Caller(current_call().identity, request.request_id, current_traceparent()), order
             )
             return api.SubmitOrderResponse()
-        return api.SubmitOrderResponse(order=await self._application.submit(_caller(request.request_id), order, wait))
+        return api.SubmitOrderResponse(order=await self._application.submit(calling(request.request_id), order, wait))
 
     async def SubmitOrders(
         self,
@@ -78,7 +78,7 @@ class OrderService(OrderServiceServicer):
         """See the contract."""
 
         def take_in(request_id: str, order: OrderRequest, wait: Duration) -> Awaitable[Order]:
-            return self._application.submit(_caller(request_id), _normalised(order), _wait(wait))
+            return self._application.submit(calling(request_id), _normalised(order), patience(wait))
 
         in_progress = self._callers.in_progress(current_call().identity)
         async with aclosing(answer_orders(take_in, request_iterator, in_progress)) as responses:
@@ -111,7 +111,7 @@ class OrderService(OrderServiceServicer):
         wanted = OrderFilter(
             operator=identity.name if identity.role == Role.ROLE_OPERATOR else "",
             region=identity.region,
-            states=_states(request.states),
+            states=known_states(request.states, OrderState.values()),
             business=request.business,
             number=normalize(request.number) if request.number else "",
             awaiting=request.awaiting,
@@ -135,7 +135,7 @@ class OrderService(OrderServiceServicer):
         require_length("reason", request.reason, rules.TEXT_LIMIT, required=True)
         asked = _command(request.order_id, request.requester)
         asked.cancel.reason = request.reason
-        order = await self._application.command(_caller(request.request_id), asked, _wait(request.wait))
+        order = await self._application.command(calling(request.request_id), asked, patience(request.wait))
         return api.CancelOrderResponse(order=order)
 
     async def SupplementOrder(
@@ -149,7 +149,7 @@ class OrderService(OrderServiceServicer):
         asked.supplement.documents.extend(request.documents)
         asked.supplement.note = request.note
         require_size(asked.ByteSize())
-        order = await self._application.command(_caller(request.request_id), asked, _wait(request.wait))
+        order = await self._application.command(calling(request.request_id), asked, patience(request.wait))
         return api.SupplementOrderResponse(order=order)
 
     async def ConfirmOrder(
@@ -162,7 +162,7 @@ class OrderService(OrderServiceServicer):
         asked = _command(request.order_id, request.requester)
         asked.confirm.agreed = request.agreed
         asked.confirm.note = request.note
-        order = await self._application.command(_caller(request.request_id), asked, _wait(request.wait))
+        order = await self._application.command(calling(request.request_id), asked, patience(request.wait))
         return api.ConfirmOrderResponse(order=order)
 
     async def ExpediteOrder(
@@ -173,7 +173,7 @@ class OrderService(OrderServiceServicer):
         """See the contract."""
         asked = _command(request.order_id, request.requester)
         asked.expedite.SetInParent()
-        order = await self._application.command(_caller(request.request_id), asked, _wait(request.wait))
+        order = await self._application.command(calling(request.request_id), asked, patience(request.wait))
         return api.ExpediteOrderResponse(order=order)
 
     async def ReviewOrder(
@@ -215,11 +215,6 @@ class OrderService(OrderServiceServicer):
                     yield api.WatchOrdersResponse(token=token, order=change.now)
 
 
-def _caller(request_id: str) -> Caller:
-    require_request_id(request_id)
-    return Caller(current_call().identity, request_id, current_traceparent())
-
-
 def _command(order_id: str, requester: Requester) -> OrderCommand:
     require_requester(requester)
     return OrderCommand(order_id=order_id, requester=requester)
@@ -235,18 +230,6 @@ def _normalised(request: OrderRequest) -> OrderRequest:
     if request.number:  # a line that does not exist yet has none
         request.number = normalize(request.number)
     return request
-
-
-def _states(asked: Sequence[OrderState.ValueType]) -> list[OrderState.ValueType]:
-    """The states of a filter, each once. Raises Refused for one that the contract does not know."""
-    if not set(asked) <= set(OrderState.values()):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="states", problem="names an unknown state")
-    return sorted(set(asked))
-
-
-def _wait(wait: Duration) -> float:
-    """The seconds to wait for the home region: as requested, within the deadline of the call."""
-    return current_call().patience(wait_seconds(wait.seconds + wait.nanos / 1e9))
 
 
 def _changes_after(tx: Transaction, sequence: int, name: str) -> Sequence[Change[Order]]:

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 import grpc
-from google.protobuf.duration_pb2 import Duration
 
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.api.region.v1 import complaint_service_pb2 as api
@@ -22,7 +21,6 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
-from gateway.process.tracing import current_traceparent
 from gateway.rpc.calls import current_call
 from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
@@ -40,9 +38,9 @@ from region_node.customers.known_statuses import is_restricted
 from region_node.records.listing import Page
 from region_node.records.watches import Change, Feed, Follower, changes_after
 from region_node.requests.auditing import audited_call
-from region_node.requests.caller import Caller
+from region_node.requests.calling import calling, known_states, patience
 from region_node.requests.changes import Changes
-from region_node.requests.checks import instant_within, require_length, require_reader, require_request_id, wait_seconds
+from region_node.requests.checks import instant_within, require_length, require_reader
 
 _PAGE, _WATCH = "complaints", "complaint-events"
 
@@ -64,7 +62,7 @@ class ComplaintService(ComplaintServiceServicer):
     ) -> api.FileComplaintResponse:
         """See the contract."""
         filed = _normalised(request.complaint)
-        complaint = await self._application.file(_caller(request.request_id), filed, _wait(request.wait))
+        complaint = await self._application.file(calling(request.request_id), filed, patience(request.wait))
         return api.FileComplaintResponse(complaint=complaint)
 
     async def GetComplaint(
@@ -100,7 +98,7 @@ class ComplaintService(ComplaintServiceServicer):
         wanted = ComplaintFilter(
             region=identity.region,
             operator=identity.name if identity.role == Role.ROLE_OPERATOR else "",
-            states=_states(request.states),
+            states=known_states(request.states, ComplaintState.values()),
             category=request.category,
             number=normalize(request.number) if request.number else "",
             unclassified=request.unclassified,
@@ -128,7 +126,7 @@ class ComplaintService(ComplaintServiceServicer):
         """See the contract."""
         require_length("category", request.category, rules.CODE_LIMIT, required=True)
         require_length("reason", request.reason, rules.NOTE_LIMIT, required=False)
-        caller = _caller(request.request_id)
+        caller = calling(request.request_id)
         complaint = await self._application.classify(caller, request.ticket_id, request.category, request.reason)
         return api.ClassifyComplaintResponse(complaint=complaint)
 
@@ -138,7 +136,7 @@ class ComplaintService(ComplaintServiceServicer):
         context: grpc.aio.ServicerContext[api.RespondToComplaintRequest, api.RespondToComplaintResponse],
     ) -> api.RespondToComplaintResponse:
         """See the contract."""
-        caller = _caller(request.request_id)
+        caller = calling(request.request_id)
         asked = _command(request.ticket_id, request.requester)
         require_length("text", request.text, rules.NOTE_LIMIT, required=True)
         if request.ask_customer and request.ask_region:
@@ -153,7 +151,7 @@ class ComplaintService(ComplaintServiceServicer):
             raise Refused(Reason.REASON_COMPLAINT_NOT_RESPONSIBLE, region=owner)
         asked.respond.text, asked.respond.asks_region = request.text, request.ask_region
         return api.RespondToComplaintResponse(
-            complaint=await self._application.command(caller, asked, _wait(request.wait))
+            complaint=await self._application.command(caller, asked, patience(request.wait))
         )
 
     async def AddPrivateNote(
@@ -163,7 +161,7 @@ class ComplaintService(ComplaintServiceServicer):
     ) -> api.AddPrivateNoteResponse:
         """See the contract."""
         require_length("text", request.text, rules.NOTE_LIMIT, required=True)
-        noted = self._application.note_privately(_caller(request.request_id), request.ticket_id, request.text)
+        noted = self._application.note_privately(calling(request.request_id), request.ticket_id, request.text)
         return api.AddPrivateNoteResponse(private_notes=await noted)
 
     async def ProposeResolution(
@@ -175,7 +173,7 @@ class ComplaintService(ComplaintServiceServicer):
         resolution = Resolution(text=request.text, cause_code=request.cause_code, remedy=request.remedy)
         if request.HasField("amount"):
             resolution.amount.CopyFrom(request.amount)
-        proposing = self._application.propose(_caller(request.request_id), request.ticket_id, resolution)
+        proposing = self._application.propose(calling(request.request_id), request.ticket_id, resolution)
         return api.ProposeResolutionResponse(complaint=await proposing)
 
     async def ReturnComplaint(
@@ -187,7 +185,7 @@ class ComplaintService(ComplaintServiceServicer):
         require_length("text", request.text, rules.NOTE_LIMIT, required=True)
         rules.require_return(request.reason)
         returning = self._application.give_back(
-            _caller(request.request_id), request.ticket_id, request.reason, request.text
+            calling(request.request_id), request.ticket_id, request.reason, request.text
         )
         return api.ReturnComplaintResponse(complaint=await returning)
 
@@ -200,7 +198,7 @@ class ComplaintService(ComplaintServiceServicer):
         rules.require_rating(request.rating)
         asked = _command(request.ticket_id, request.requester)
         asked.accept.rating = request.rating
-        complaint = await self._application.command(_caller(request.request_id), asked, _wait(request.wait))
+        complaint = await self._application.command(calling(request.request_id), asked, patience(request.wait))
         return api.AcceptResolutionResponse(complaint=complaint)
 
     async def RefuseResolution(
@@ -212,7 +210,7 @@ class ComplaintService(ComplaintServiceServicer):
         require_length("reason", request.reason, rules.NOTE_LIMIT, required=True)
         asked = _command(request.ticket_id, request.requester)
         asked.refuse.reason, asked.refuse.to_regulator = request.reason, request.to_regulator
-        complaint = await self._application.command(_caller(request.request_id), asked, _wait(request.wait))
+        complaint = await self._application.command(calling(request.request_id), asked, patience(request.wait))
         return api.RefuseResolutionResponse(complaint=complaint)
 
     async def WithdrawComplaint(
@@ -224,7 +222,7 @@ class ComplaintService(ComplaintServiceServicer):
         require_length("reason", request.reason, rules.NOTE_LIMIT, required=True)
         asked = _command(request.ticket_id, request.requester)
         asked.withdraw.reason = request.reason
-        complaint = await self._application.command(_caller(request.request_id), asked, _wait(request.wait))
+        complaint = await self._application.command(calling(request.request_id), asked, patience(request.wait))
         return api.WithdrawComplaintResponse(complaint=complaint)
 
     async def ExpediteComplaint(
@@ -235,7 +233,7 @@ class ComplaintService(ComplaintServiceServicer):
         """See the contract."""
         asked = _command(request.ticket_id, request.requester)
         asked.expedite.SetInParent()
-        complaint = await self._application.command(_caller(request.request_id), asked, _wait(request.wait))
+        complaint = await self._application.command(calling(request.request_id), asked, patience(request.wait))
         return api.ExpediteComplaintResponse(complaint=complaint)
 
     async def SettleRemedy(
@@ -246,7 +244,7 @@ class ComplaintService(ComplaintServiceServicer):
         """See the contract."""
         if not request.HasField("again"):
             require_length("otherwise", request.otherwise, rules.NOTE_LIMIT, required=True)
-        complaint = await self._application.settle_remedy(_caller(request.request_id), request)
+        complaint = await self._application.settle_remedy(calling(request.request_id), request)
         return api.SettleRemedyResponse(complaint=complaint)
 
     async def WatchComplaint(
@@ -274,11 +272,6 @@ class ComplaintService(ComplaintServiceServicer):
                     yield api.WatchComplaintResponse(token=token, complaint=change.now)
 
 
-def _caller(request_id: str) -> Caller:
-    require_request_id(request_id)
-    return Caller(current_call().identity, request_id, current_traceparent())
-
-
 def _requester(told: Requester) -> Requester:
     """The caller: for staff the name in their certificate. Raises Refused where an operator system names nobody."""
     return Requester(staff_id=require_reader(current_call().identity, told), channel=told.channel)
@@ -300,24 +293,12 @@ def _normalised(request: ComplaintRequest) -> ComplaintRequest:
     return filed
 
 
-def _states(asked: Sequence[ComplaintState.ValueType]) -> list[ComplaintState.ValueType]:
-    """The states of a filter, each once. Raises Refused for one that the contract does not know."""
-    if not set(asked) <= set(ComplaintState.values()):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="states", problem="names an unknown state")
-    return sorted(set(asked))
-
-
 def _as_of(request: api.ListComplaintsRequest) -> datetime | None:
     """The instant of a query. Raises Refused for an invalid one."""
     try:
         return from_timestamp(request.as_of_time) if request.HasField("as_of_time") else None
     except OverflowError:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="as_of_time", problem="out of range") from None
-
-
-def _wait(wait: Duration) -> float:
-    """The seconds to wait for the owner region, within the deadline of the call."""
-    return current_call().patience(wait_seconds(wait.seconds + wait.nanos / 1e9))
 
 
 def _changes_after(tx: Transaction, sequence: int, name: str) -> Sequence[Change[Complaint]]:

@@ -16,7 +16,8 @@ from region_node.care.dossiers.operations import Exporter, export
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
 from region_node.requests.caller import Caller
-from region_node.requests.checks import require_reader, require_request_id, wait_seconds
+from region_node.requests.calling import patience
+from region_node.requests.checks import require_reader, require_request_id
 
 
 class DossierService(DossierServiceServicer):
@@ -40,7 +41,7 @@ class DossierService(DossierServiceServicer):
         told = Requester(staff_id=require_reader(call.identity, request.requester), channel=request.requester.channel)
         asked = ComplaintCommand(ticket_id=request.ticket_id, requester=told)
         asked.ask_for_regulator.SetInParent()
-        wait = call.patience(wait_seconds(request.wait.seconds + request.wait.nanos / 1e9))
+        wait = patience(request.wait)
         return api.AskForRegulatorResponse(complaint=await self._application.command(caller, asked, wait))
 
     async def ExportDossier(

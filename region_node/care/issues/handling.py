@@ -12,17 +12,8 @@ from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.care.issues import owner, rules
-from region_node.care.issues.rows import (
-    ISSUE,
-    IssueRow,
-    facts,
-    find_issue,
-    insert_issue,
-    next_issue_number,
-    require_issue,
-    update_issue,
-)
-from region_node.care.issues.sending import send_command, send_introductions, send_updates
+from region_node.care.issues.rows import ISSUE, ISSUE_ROWS, IssueRow, facts
+from region_node.care.issues.sending import ISSUE_MESSAGES, send_introductions
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, Opener, note
 from region_node.requests.rows import insert_request
@@ -39,7 +30,7 @@ def open_issue(tx: Transaction, context: RegionContext, opener: Opener, request:
     if (known := known_request(ISSUE, tx, key)) is not None:
         return known
     rules.require_future("issue.due_time", request, now)
-    number, day = next_issue_number(tx), now.astimezone(ZoneInfo(context.time_zone))
+    number, day = ISSUE_ROWS.next_number(tx), now.astimezone(ZoneInfo(context.time_zone))
     issue = Issue(
         id=f"{context.region}/{ISSUE.prefix}{day:%Y%m%d}-{number}",
         request=request,
@@ -57,9 +48,9 @@ def open_issue(tx: Transaction, context: RegionContext, opener: Opener, request:
         owner.take(context, issue)
         owner.insert_taken(tx, context, row, number, now)
     else:
-        insert_issue(tx, row, number, now)
+        ISSUE_ROWS.insert(tx, row, number, now)
         asked = IssueCommand(issue_id=issue.id, staff_id=request.staff_id, open=issue)
-        send_command(tx, context, row, f"{issue.id}#open", asked, now)
+        ISSUE_MESSAGES.send_command(tx, context, row, f"{issue.id}#open", asked, now)
     insert_request(tx, key, issue.id, settled=True, now=now)
     note(tx, opener, "OpenIssue", issue.id, now)
     return issue
@@ -76,8 +67,8 @@ def work(tx: Transaction, context: RegionContext, caller: Caller, asked: WorkOnI
     key = caller.key(b"work-issue\0" + content.SerializeToString(deterministic=True))
     if (known := known_request(ISSUE, tx, key)) is not None:
         return known
-    row, staff_id = require_issue(tx, asked.issue_id), caller.identity.name
-    issue, command = row.issue, _command_of(asked, staff_id)
+    row, staff_id = ISSUE_ROWS.require(tx, asked.issue_id), caller.identity.name
+    issue, command = row.ticket, _command_of(asked, staff_id)
     is_own = issue.owner_region == context.region
     if is_own and command is None:
         issue = owner.work(tx, context, asked, staff_id, now)
@@ -86,8 +77,8 @@ def work(tx: Transaction, context: RegionContext, caller: Caller, asked: WorkOnI
     elif is_own:
         issue = owner.apply_command(tx, context, command, context.region, now)
     else:
-        sent = IssueRow(issue, caller.traceparent)
-        send_command(tx, context, sent, f"{issue.id}#{caller.operator}/{caller.request_id}", command, now)
+        sent, envelope_id = IssueRow(issue, caller.traceparent), f"{issue.id}#{caller.operator}/{caller.request_id}"
+        ISSUE_MESSAGES.send_command(tx, context, sent, envelope_id, command, now)
     failpoints.reach("issue-worked.before-commit")
     insert_request(tx, key, issue.id, settled=is_own, now=now)
     note(tx, caller, "WorkOnIssue", issue.id, now)
@@ -99,28 +90,28 @@ def adopt(tx: Transaction, context: RegionContext, told: Issue, now: datetime, t
 
     The border has checked that the row is readable or absent.
     """
-    row = find_issue(tx, told.id)
+    row = ISSUE_ROWS.find(tx, told.id)
     if row is None:
-        insert_issue(tx, IssueRow(told, traceparent), 0, now)
+        ISSUE_ROWS.insert(tx, IssueRow(told, traceparent), 0, now)
         return
-    issue = ISSUE.next_version(context.region, row.issue, told)
+    issue = ISSUE.next_version(context.region, row.ticket, told)
     if issue is None:
         return
-    update_issue(tx, issue, now)
+    ISSUE_ROWS.update(tx, issue, now)
     if issue.origin_region == context.region:
-        known = row.issue.helper_regions if row.issue.version else ()
+        known = row.ticket.helper_regions if row.ticket.version else ()
         added = [each for each in followers(facts(issue)) if each not in (*known, context.region)]
         send_introductions(tx, context, IssueRow(issue, row.traceparent), added, now)
 
 
 def keep(tx: Transaction, context: RegionContext, row: IssueRow, why: str, now: datetime) -> None:
     """Keeps an issue here that the other region has refused. See `border.settle_filing`."""
-    issue, other = row.issue, row.issue.owner_region
+    issue, other = row.ticket, row.ticket.owner_region
     owner.take(context, issue)
     rules.note(issue, other, why[: rules.TEXT_LIMIT], now)
-    update_issue(tx, issue, now)
+    ISSUE_ROWS.update(tx, issue, now)
     owner.watch(tx, issue)
-    send_updates(tx, context, row, now)
+    ISSUE_MESSAGES.send_updates(tx, context, row, now)
 
 
 def _command_of(asked: WorkOnIssueRequest, staff_id: str) -> IssueCommand | None:

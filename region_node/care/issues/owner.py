@@ -20,8 +20,8 @@ from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
 from region_node.care.escalations.rows import add_notices
 from region_node.care.issues import rules
-from region_node.care.issues.rows import ISSUE_RECORDS, IssueRow, find_issue, insert_issue, require_issue, update_issue
-from region_node.care.issues.sending import send_updates
+from region_node.care.issues.rows import ISSUE_RECORDS, ISSUE_ROWS, IssueRow
+from region_node.care.issues.sending import ISSUE_MESSAGES
 from region_node.node.context import RegionContext
 
 ISSUE_TIMER = "issue-due"  # the next due time of an issue
@@ -44,15 +44,15 @@ def insert_taken(
     informed: Sequence[str] = (),
 ) -> None:
     """Stores a new issue of this region, watches its due time, and updates the followers but `informed`."""
-    insert_issue(tx, row, number, now)
-    watch(tx, row.issue)
-    send_updates(tx, context, row, now, informed=informed)
+    ISSUE_ROWS.insert(tx, row, number, now)
+    watch(tx, row.ticket)
+    ISSUE_MESSAGES.send_updates(tx, context, row, now, informed=informed)
 
 
 def apply_command(tx: Transaction, context: RegionContext, asked: IssueCommand, region: str, now: datetime) -> Issue:
     """Executes a command of the origin region, or of a helper. Raises Refused before the first write."""
-    row = require_issue(tx, asked.issue_id)
-    issue, author = row.issue, rules.author_of(region, asked.staff_id)
+    row = ISSUE_ROWS.require(tx, asked.issue_id)
+    issue, author = row.ticket, rules.author_of(region, asked.staff_id)
     match asked.WhichOneof("command"):
         case "note":
             rules.note(issue, author, asked.note.text, now)
@@ -74,8 +74,8 @@ def apply_command(tx: Transaction, context: RegionContext, asked: IssueCommand, 
 
 def work(tx: Transaction, context: RegionContext, asked: WorkOnIssueRequest, staff_id: str, now: datetime) -> Issue:
     """Executes a step that only this region's staff may take. Raises Refused before the first write."""
-    row = require_issue(tx, asked.issue_id)
-    issue, author = row.issue, rules.author_of(context.region, staff_id)
+    row = ISSUE_ROWS.require(tx, asked.issue_id)
+    issue, author = row.ticket, rules.author_of(context.region, staff_id)
     match asked.WhichOneof("step"):
         case "take_up":
             rules.require_state(issue, "take_up", rules.ACKNOWLEDGED)
@@ -97,8 +97,8 @@ def work(tx: Transaction, context: RegionContext, asked: WorkOnIssueRequest, sta
 
 def due_time_has_passed(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
     """Escalates an issue of this region whose decision, action or closing is overdue."""
-    row = find_issue(tx, timer.subject)
-    if row is None or row.issue.owner_region != context.region or not rules.escalate_overdue(row.issue, now):
+    row = ISSUE_ROWS.find(tx, timer.subject)
+    if row is None or row.ticket.owner_region != context.region or not rules.escalate_overdue(row.ticket, now):
         return
     failpoints.reach("issue-late.before-commit")
     keep(tx, context, row, now)
@@ -108,13 +108,13 @@ def keep(
     tx: Transaction, context: RegionContext, row: IssueRow, now: datetime, *, informed: Sequence[str] = ()
 ) -> None:
     """Stores a decision with its consequences, and updates the followers but `informed`."""
-    issue = row.issue
+    issue = row.ticket
     known = ISSUE_RECORDS.column(tx, issue.id, "escalations")
     issue.version += 1
-    update_issue(tx, issue, now)
+    ISSUE_ROWS.update(tx, issue, now)
     watch(tx, issue)
     _tell_body(tx, context, issue, known if isinstance(known, int) else 0, now)
-    send_updates(tx, context, row, now, informed=informed)
+    ISSUE_MESSAGES.send_updates(tx, context, row, now, informed=informed)
 
 
 def watch(tx: Transaction, issue: Issue) -> None:

@@ -4,62 +4,42 @@ from datetime import datetime
 
 from gateway.api.region.v1.issue_envelopes_pb2 import IssueCommand, IssueUpdate
 from gateway.api.region.v1.issue_pb2 import Issue
-from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.process import failpoints
-from gateway.relay.border import Command, Kinds
-from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.care.issues import handling, owner, rules
 from region_node.care.issues.rows import ISSUE, IssueRow
-from region_node.node.context import RegionContext
-from region_node.node.payloads import parse, received
+from region_node.care.issues.sending import ISSUE_MESSAGES
+from region_node.node.payloads import received
 from region_node.tickets import border
+from region_node.tickets.relayed import Commanded, TicketEnvelopes
 
 
-class IssueEnvelopes:
+class IssueEnvelopes(TicketEnvelopes[Issue, IssueCommand]):
     """The kinds of envelope that issues use."""
 
-    def __init__(self, context: RegionContext) -> None:
-        self._context = context
+    messages = ISSUE_MESSAGES
+    command = IssueCommand
+    text_limit = rules.TEXT_LIMIT
+    is_answered = "issue-answered.before-commit"
+    is_updated = "issue-updated.before-commit"
 
-    def kinds(self) -> Kinds:
-        """The handlers of each kind and of its receipts."""
-        known = border.reads_of(ISSUE)
-        return {
-            EnvelopeKind.ENVELOPE_KIND_ISSUE_COMMAND: Command(
-                self._commanded, self._command_answered, reads=known, answered_reads=known
-            ),
-            EnvelopeKind.ENVELOPE_KIND_ISSUE_UPDATE: Command(self._updated, _nothing, reads=known),
-        }
-
-    def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """Handles a new issue of the origin region, or a command of it or of a helper."""
-        command = received(IssueCommand, content.payload)
-        if command.HasField("open"):
-            return self._opened(tx, command, content, now)
-        known = border.commanded(ISSUE, tx, self._context.region, command.issue_id, content)
-        border.require_author(command.staff_id, is_required=True)
-        return border.decided(known, lambda: self._decide(tx, command, content.origin, now))
-
-    def _decide(self, tx: Transaction, command: IssueCommand, region: str, now: datetime) -> Issue:
+    def _said(self, command: IssueCommand) -> Commanded:
         texts = {
             "note": command.note.text,
             "report": command.report.text,
             "escalate": command.escalate.reason,
             "withdraw": command.withdraw.reason,
         }
-        border.require_text(command.WhichOneof("command"), texts, rules.TEXT_LIMIT, is_required=True)
+        return Commanded(command.issue_id, command.staff_id, command.WhichOneof("command"), texts)
+
+    def _decide(self, tx: Transaction, command: IssueCommand, region: str, now: datetime) -> Issue:
         return owner.apply_command(tx, self._context, command, region, now)
 
-    def _opened(self, tx: Transaction, command: IssueCommand, content: EnvelopeContent, now: datetime) -> Answer:
-        """Accepts a new issue, which may carry no decisions: those are this region's own."""
+    def _opened(self, tx: Transaction, command: IssueCommand, content: EnvelopeContent, now: datetime) -> Issue:
         issue = command.open
-        is_untouched = rules.is_untouched(issue, content.origin)
-        border.require_origin(ISSUE, command.issue_id, content)
-        border.require_filing(ISSUE, issue, content, now, is_untouched=is_untouched)
-        border.require_author(command.staff_id, is_required=True)
+        border.require_filing(ISSUE, issue, content, now, is_untouched=rules.is_untouched(issue, content.origin))
         if issue.request.staff_id != command.staff_id:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it names another author")
         rules.require_request(issue.request, self._context.federation.region)
@@ -72,36 +52,26 @@ class IssueEnvelopes:
         owner.take(self._context, issue)
         row = IssueRow(issue, content.traceparent)
         owner.insert_taken(tx, self._context, row, 0, now, informed=(issue.origin_region,))
-        return border.accepted(issue)
+        return issue
 
-    def _command_answered(
-        self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
-    ) -> None:
-        failpoints.reach("issue-answered.before-commit")
+    def _told(self, payload: bytes) -> Issue:
+        return received(IssueUpdate, payload).issue
 
-        def adopt(told: Issue) -> None:
-            handling.adopt(tx, self._context, told, now)
+    def _adopt(self, tx: Transaction, told: Issue, now: datetime, traceparent: str) -> None:
+        handling.adopt(tx, self._context, told, now, traceparent)
 
-        def keep(issue: Issue, why: str) -> None:
-            handling.keep(tx, self._context, IssueRow(issue, content.traceparent), why, now)
+    def _keep(self, tx: Transaction, row: IssueRow, why: str, now: datetime) -> None:
+        handling.keep(tx, self._context, row, why, now)
 
-        if parse(IssueCommand, content.payload).HasField("open"):
-            border.settle_filing(ISSUE, tx, content, receipt, now, adopt, keep)
-        else:
-            border.settle_command(ISSUE, tx, content, receipt, now, adopt)
-
-    def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """Handles the owner region's new version of an issue that this region opened or helps with.
+    def _heard(self, tx: Transaction, told: Issue, content: EnvelopeContent, now: datetime) -> None:
+        """Handles a version of the owner, or the origin's word on an issue that this region helps with.
 
         A helper learns of an issue by the word of its origin alone, so that no owner makes up what others opened.
         """
-        told = received(IssueUpdate, content.payload).issue
         if content.origin == told.origin_region != told.owner_region:
             self._introduced(tx, told, content, now)
-        elif border.updated(ISSUE, tx, told, content, now, self._require_introduced):
-            handling.adopt(tx, self._context, told, now, content.traceparent)
-        failpoints.reach("issue-updated.before-commit")
-        return Answer(Outcome.OUTCOME_ACCEPTED)
+        else:
+            super()._heard(tx, told, content, now)
 
     def _introduced(self, tx: Transaction, told: Issue, content: EnvelopeContent, now: datetime) -> None:
         """Stores an issue of its origin without decisions, which are the owner region's to send. Raises Refused."""
@@ -119,9 +89,9 @@ class IssueEnvelopes:
             helper_regions=told.helper_regions,
             create_time=told.create_time,
         )
-        handling.adopt(tx, self._context, issue, now, content.traceparent)
+        self._adopt(tx, issue, now, content.traceparent)
 
-    def _require_introduced(self, told: Issue) -> None:
+    def _require_followed(self, told: Issue) -> None:
         """The first word on an issue is that of its origin. Raises Refused, for now to an owner that is earlier."""
         self._require_helper(told)
         if told.owner_region != told.origin_region:
@@ -136,7 +106,3 @@ class IssueEnvelopes:
         if region not in told.helper_regions or told.origin_region == region or told.owner_region not in owners:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         rules.require_request(told.request, self._context.federation.region)
-
-
-def _nothing(tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:
-    """The receipt has no effect: the follower has the version, or ignores it."""

@@ -1,7 +1,6 @@
 """Issues, as stored: the region that opens one is its origin, the region that decides owns it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.api.region.v1.issue_oversight_service_pb2 import IssueCounts, IssueHeader
@@ -9,17 +8,15 @@ from gateway.api.region.v1.issue_pb2 import Issue, IssueState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import Transaction, Value
-from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
+from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 from region_node.care.issues import rules
-from region_node.records.listing import Page
-from region_node.records.numbers import Numbers
 from region_node.records.stored import Records
 from region_node.tickets.followed import Facts, Followed
+from region_node.tickets.rows import TicketRow, TicketRows
 
 ISSUE_SUBJECTS = "issue/"
 KIND = "issue"
 _NEVER = 2**62  # microseconds: the due time of an ended issue
-_EVERY = "1 = 1"
 
 
 def issue_subject(issue_id: str) -> str:
@@ -27,14 +24,7 @@ def issue_subject(issue_id: str) -> str:
     return ISSUE_SUBJECTS + issue_id
 
 
-@dataclass(frozen=True)
-class IssueRow:
-    """An issue and the trace of all its envelopes."""
-
-    issue: Issue = field(repr=False)
-    traceparent: str
-
-
+IssueRow = TicketRow[Issue]
 ISSUE_RECORDS = Records(
     table="issues",
     key="issue_id",
@@ -46,59 +36,6 @@ ISSUE_RECORDS = Records(
     subject=issue_subject,
     not_found=lambda issue_id: Refused(Reason.REASON_ISSUE_NOT_FOUND, issue=issue_id),
 )
-_NUMBERS = Numbers("issues", "issue_number", purged="purged_issues")
-
-
-@dataclass(frozen=True)
-class IssueFilter:
-    """A filter of issues; empty values restrict nothing."""
-
-    states: Sequence[IssueState.ValueType] = ()
-    due_before: datetime | None = None
-
-
-def next_issue_number(tx: Transaction) -> int:
-    """The number of the next issue that is opened here."""
-    return _NUMBERS.next(tx)
-
-
-def find_issue(tx: Transaction, issue_id: str) -> IssueRow | None:
-    """This region's version of an issue; None also for an unreadable one."""
-    return ISSUE_RECORDS.find(tx, issue_id)
-
-
-def require_issue(tx: Transaction, issue_id: str) -> IssueRow:
-    """The issue as this region has it. Raises Refused with ISSUE_NOT_FOUND."""
-    return ISSUE_RECORDS.require(tx, issue_id)
-
-
-def insert_issue(tx: Transaction, row: IssueRow, issue_number: int, now: datetime) -> None:
-    """Adds an issue."""
-    issue = row.issue
-    columns: dict[str, Value] = {
-        **_changing(issue, now),
-        "issue_number": issue_number,
-        "origin_region": issue.origin_region,
-        "operator": issue.operator,
-        "number_index": "",
-        "create_time": to_microseconds(from_timestamp(issue.create_time)),
-        "traceparent": row.traceparent,
-    }
-    ISSUE_RECORDS.insert(tx, issue.id, issue, columns)
-    _NUMBERS.note(tx, issue_number)
-
-
-def update_issue(tx: Transaction, issue: Issue, now: datetime) -> None:
-    """Stores a changed issue."""
-    ISSUE_RECORDS.update(tx, issue.id, issue, _changing(issue, now))
-
-
-def list_issues(tx: Transaction, wanted: IssueFilter, before: tuple[int, str] | None, limit: int) -> Page[Issue]:
-    """At most `limit` issues, newest first, older than `before` (time of creation in microseconds, id)."""
-    listed = ISSUE_RECORDS.listed(shown=_EVERY)
-    listed.in_states(wanted.states)
-    listed.due_before(wanted.due_before)
-    return ISSUE_RECORDS.page(tx, listed, before, limit)
 
 
 def list_headers(tx: Transaction, region: str, after: tuple[int, str] | None, limit: int) -> Sequence[IssueHeader]:
@@ -182,16 +119,12 @@ def _header(
     )
 
 
-def _changing(issue: Issue, now: datetime) -> Mapping[str, Value]:
+def _changing(issue: Issue) -> Mapping[str, Value]:
     due = rules.next_due(issue)
     return {
-        "owner_region": issue.owner_region,
-        "state": issue.state,
-        "version": issue.version,
         "due_time": _NEVER if due is None else to_microseconds(due),
         "open_actions": len(rules.open_actions(issue)),
         "escalations": len(issue.escalations),
-        "changed": to_microseconds(now),
     }
 
 
@@ -220,3 +153,4 @@ ISSUE = Followed(
     fixed=("id", "request", "create_time", "origin_region", "operator", "owner_region"),
     require_plausible=rules.require_plausible,
 )
+ISSUE_ROWS = TicketRows(ISSUE, counter="issue_number", purged="purged_issues", changing=_changing)

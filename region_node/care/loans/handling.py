@@ -12,16 +12,8 @@ from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.care.loans import owner, rules
-from region_node.care.loans.rows import (
-    LOAN,
-    LoanRow,
-    find_loan,
-    insert_loan,
-    next_loan_number,
-    require_loan,
-    update_loan,
-)
-from region_node.care.loans.sending import send_command
+from region_node.care.loans.rows import LOAN, LOAN_ROWS, LoanRow
+from region_node.care.loans.sending import LOAN_MESSAGES
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, note
 from region_node.requests.checks import invalid
@@ -43,7 +35,7 @@ def request_loan(tx: Transaction, context: RegionContext, caller: Caller, reques
         raise invalid("loan.region", "is this region", "不能是本地区")
     if rules.instant("loan.end_time", request.end_time) <= now:
         raise invalid("loan.end_time", "is not in the future", "不是将来的时间")
-    number, day = next_loan_number(tx), now.astimezone(ZoneInfo(context.time_zone))
+    number, day = LOAN_ROWS.next_number(tx), now.astimezone(ZoneInfo(context.time_zone))
     loan = Loan(
         id=f"{context.region}/{LOAN.prefix}{day:%Y%m%d}-{number}",
         request=request,
@@ -56,9 +48,9 @@ def request_loan(tx: Transaction, context: RegionContext, caller: Caller, reques
     rules.enter(loan, rules.ACKNOWLEDGED, now=now, author=f"{context.region}/{request.staff_id}")
     failpoints.reach("loan-requested.before-commit")
     row = LoanRow(loan, caller.traceparent)
-    insert_loan(tx, row, number, now)
+    LOAN_ROWS.insert(tx, row, number, now)
     asked = LoanCommand(loan_id=loan.id, staff_id=request.staff_id, open=loan)
-    send_command(tx, context, row, f"{loan.id}#open", asked, now)
+    LOAN_MESSAGES.send_command(tx, context, row, f"{loan.id}#open", asked, now)
     insert_request(tx, key, loan.id, settled=True, now=now)
     note(tx, caller, "RequestLoan", loan.id, now)
     return loan
@@ -75,8 +67,8 @@ def work(tx: Transaction, context: RegionContext, caller: Caller, asked: WorkOnL
     key = caller.key(b"work-loan\0" + content.SerializeToString(deterministic=True))
     if (known := known_request(LOAN, tx, key)) is not None:
         return known
-    row, staff_id = require_loan(tx, asked.loan_id), caller.identity.name
-    loan, is_own = row.loan, row.loan.owner_region == context.region
+    row, staff_id = LOAN_ROWS.require(tx, asked.loan_id), caller.identity.name
+    loan, is_own = row.ticket, row.ticket.owner_region == context.region
     if is_own != (asked.WhichOneof("step") in _STEPS_OF_LENDER):
         responsible = loan.origin_region if is_own else loan.owner_region
         raise Refused(Reason.REASON_LOAN_NOT_RESPONSIBLE, region=responsible)
@@ -84,7 +76,7 @@ def work(tx: Transaction, context: RegionContext, caller: Caller, asked: WorkOnL
         loan = owner.work(tx, context, asked, staff_id, now)
     else:
         command, sent = _command_of(asked, staff_id), LoanRow(loan, caller.traceparent)
-        send_command(tx, context, sent, f"{loan.id}#{caller.operator}/{caller.request_id}", command, now)
+        LOAN_MESSAGES.send_command(tx, context, sent, f"{loan.id}#{caller.operator}/{caller.request_id}", command, now)
     failpoints.reach("loan-worked.before-commit")
     insert_request(tx, key, loan.id, settled=is_own, now=now)
     note(tx, caller, "WorkOnLoan", loan.id, now)
@@ -93,17 +85,17 @@ def work(tx: Transaction, context: RegionContext, caller: Caller, asked: WorkOnL
 
 def adopt(tx: Transaction, context: RegionContext, told: Loan, now: datetime) -> None:
     """Stores a newer version of the lender. The border has checked that the row is readable."""
-    row = find_loan(tx, told.id)
-    loan = None if row is None else LOAN.next_version(context.region, row.loan, told)
+    row = LOAN_ROWS.find(tx, told.id)
+    loan = None if row is None else LOAN.next_version(context.region, row.ticket, told)
     if loan is not None:
-        update_loan(tx, loan, now)
+        LOAN_ROWS.update(tx, loan, now)
 
 
 def keep(tx: Transaction, context: RegionContext, loan: Loan, why: str, now: datetime) -> None:
     """Ends a loan here whose request the other region could not accept. See `border.settle_filing`."""
     rules.enter(loan, rules.REFUSED, now=now, author=loan.owner_region, reason=why[: rules.TEXT_LIMIT])
     loan.owner_region, loan.version = context.region, 1
-    update_loan(tx, loan, now)
+    LOAN_ROWS.update(tx, loan, now)
 
 
 def _command_of(asked: WorkOnLoanRequest, staff_id: str) -> LoanCommand:

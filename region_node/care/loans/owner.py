@@ -20,8 +20,8 @@ from gateway.store.timers import Timer, cancel_timer, set_timer
 from gateway.time.clock import from_timestamp
 from region_node.care.escalations.rows import add_notices
 from region_node.care.loans import rules
-from region_node.care.loans.rows import LoanRow, find_loan, insert_loan, require_loan, update_loan
-from region_node.care.loans.sending import send_update
+from region_node.care.loans.rows import LOAN_ROWS, LoanRow
+from region_node.care.loans.sending import LOAN_MESSAGES
 from region_node.network.support.bookings import book, release
 from region_node.network.support.resources import require_known
 from region_node.node.context import RegionContext
@@ -36,17 +36,17 @@ def take(tx: Transaction, context: RegionContext, row: LoanRow, now: datetime) -
 
     Raises Refused with SUPPORT_ENTRY_NOT_FOUND.
     """
-    loan = row.loan
+    loan = row.ticket
     loan.resource.CopyFrom(require_known(tx, context, loan.request.resource_id))
     loan.version = 1
-    insert_loan(tx, row, 0, now)
+    LOAN_ROWS.insert(tx, row, 0, now)
     _watch(tx, loan)
 
 
 def apply_command(tx: Transaction, context: RegionContext, asked: LoanCommand, now: datetime) -> Loan:
     """Executes a command of the borrower. Raises Refused."""
-    row = require_loan(tx, asked.loan_id)
-    loan, author = row.loan, f"{row.loan.origin_region}/{asked.staff_id}"
+    row = LOAN_ROWS.require(tx, asked.loan_id)
+    loan, author = row.ticket, f"{row.ticket.origin_region}/{asked.staff_id}"
     match asked.WhichOneof("command"):
         case "receive":
             rules.enter(loan, rules.IN_USE, now=now, author=author)
@@ -67,8 +67,8 @@ def apply_command(tx: Transaction, context: RegionContext, asked: LoanCommand, n
 
 def work(tx: Transaction, context: RegionContext, asked: WorkOnLoanRequest, staff_id: str, now: datetime) -> Loan:
     """Executes a step of this region's staff. Raises Refused."""
-    row = require_loan(tx, asked.loan_id)
-    loan, author = row.loan, f"{context.region}/{staff_id}"
+    row = LOAN_ROWS.require(tx, asked.loan_id)
+    loan, author = row.ticket, f"{context.region}/{staff_id}"
     match asked.WhichOneof("step"):
         case "lend":
             rules.lend(loan, author, asked.lend.quantity, now)
@@ -82,22 +82,22 @@ def work(tx: Transaction, context: RegionContext, asked: WorkOnLoanRequest, staf
         case _:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="step", problem="none is set")
     _store(tx, loan, now)
-    send_update(tx, context, row, now)
+    LOAN_MESSAGES.send_updates(tx, context, row, now)
     return loan
 
 
 def time_has_passed(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
     """Reminds of the end of a loan of this region, escalates it, or ends it where nobody received it."""
-    row = find_loan(tx, timer.subject)
-    if row is None or row.loan.owner_region != context.region or not rules.time_has_passed(row.loan, now):
+    row = LOAN_ROWS.find(tx, timer.subject)
+    if row is None or row.ticket.owner_region != context.region or not rules.time_has_passed(row.ticket, now):
         return
     failpoints.reach("loan-due.before-commit")
-    loan = row.loan
+    loan = row.ticket
     escalations = [each for each in loan.notices if each.escalation]
     if loan.state not in rules.FINAL and loan.notices[-1].escalation:
         _tell_body(tx, context, loan, len(escalations), now)
     _store(tx, loan, now)
-    send_update(tx, context, row, now)
+    LOAN_MESSAGES.send_updates(tx, context, row, now)
 
 
 def _book(tx: Transaction, context: RegionContext, loan: Loan, now: datetime) -> None:
@@ -111,7 +111,7 @@ def _book(tx: Transaction, context: RegionContext, loan: Loan, now: datetime) ->
 def _store(tx: Transaction, loan: Loan, now: datetime) -> None:
     """Stores a decision; an ended loan holds nothing."""
     loan.version += 1
-    update_loan(tx, loan, now)
+    LOAN_ROWS.update(tx, loan, now)
     _watch(tx, loan)
     if loan.state in rules.FINAL:
         release(tx, loan.id)

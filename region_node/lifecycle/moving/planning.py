@@ -1,21 +1,20 @@
 """Has the number plan name the new homes of customers who have moved, until it does."""
 
-import asyncio
 import logging
+from collections.abc import Sequence
 
 from gateway.api.region.v1.customer_move_pb2 import CustomerMove
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, Unreachable
+from gateway.errors import Refused
 from gateway.store.port import Store, Transaction
 from region_node.customers.moved_numbers import forget_homes
 from region_node.lifecycle.moving.port import Assign, MoveEnded
 from region_node.lifecycle.moving.restored import RestoredCustomers
 from region_node.lifecycle.moving.rows import customer_here, find_move, keep_move, unplanned_moves
 from region_node.node.context import RegionContext
+from region_node.node.telling import Telling, tell_each
 
 _AT_ONCE = 100
-_AGAIN = 1.0  # seconds until the next attempt
-_LOOK = 60.0  # seconds in which another process may have died before it told
 _log = logging.getLogger(__name__)
 
 
@@ -27,37 +26,25 @@ class MovePlanning:
         self._store = store
         self._assign = assign
         self._restored = restored
-        self._changed = asyncio.Event()
-        store.subscribe(MoveEnded, lambda _: self._changed.set())
-        context.border.current.on_update(lambda _: self._changed.set())
+        self._telling = Telling("moved numbers", self.tell_all)
+        store.subscribe(MoveEnded, self._telling.wake)
+        context.border.current.on_update(self._telling.wake)
 
     async def run(self) -> None:
         """Runs until cancelled."""
-        while True:
-            self._changed.clear()
-            try:
-                await self._restored.check()
-                is_done = await self.tell_all()
-            except (Refused, Unreachable) as failure:
-                _log.info("moved numbers are told again soon: %s", failure)
-                is_done = False
-            try:
-                async with asyncio.timeout(_LOOK if is_done else _AGAIN):
-                    await self._changed.wait()
-            except TimeoutError:
-                continue
+        await self._telling.run()
 
     async def tell_all(self) -> bool:
         """Assigns the numbers that this region gave away; returns whether the plan in force names all new homes.
 
         Raises Refused where the store does not respond, and Unreachable where no coordinator does.
         """
-        after, is_done = "", True
-        while page := await self._store.read(lambda tx, after=after: unplanned_moves(tx, after, _AT_ONCE)):  # type: ignore[misc]
-            for each in page:
-                is_done &= await self._tell(each)
-            after = page[-1].id
-        return is_done
+
+        def read(tx: Transaction, after: str) -> Sequence[CustomerMove]:
+            return unplanned_moves(tx, after, _AT_ONCE)
+
+        await self._restored.check()
+        return await tell_each(self._store, read, lambda each: each.id, self._tell)
 
     async def _tell(self, move: CustomerMove) -> bool:
         waiting = [each.number for each in move.lines if self._home_of(each.number) == move.from_region]

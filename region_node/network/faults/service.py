@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Sequence
 
 import grpc
-from google.protobuf.duration_pb2 import Duration
 
 from gateway.api.region.v1 import fault_service_pb2 as api
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand
@@ -14,7 +13,6 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
-from gateway.process.tracing import current_traceparent
 from gateway.rpc.calls import current_call
 from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
@@ -32,9 +30,9 @@ from region_node.node.context import RegionContext
 from region_node.records.listing import Page
 from region_node.records.watches import Change, Feed, Follower, changes_after
 from region_node.requests.auditing import audited_call
-from region_node.requests.caller import Caller
+from region_node.requests.calling import calling, known_states, patience
 from region_node.requests.changes import Changes
-from region_node.requests.checks import instant_within, require_length, require_reader, require_request_id, wait_seconds
+from region_node.requests.checks import instant_within, require_length, require_reader
 
 _PAGE, _WATCH = "faults", "fault-events"
 
@@ -59,7 +57,7 @@ class FaultService(FaultServiceServicer):
     ) -> api.ReportFaultResponse:
         """See the contract."""
         reported = _normalised(request.report)
-        return api.ReportFaultResponse(fault=await self._application.report(_caller(request.request_id), reported))
+        return api.ReportFaultResponse(fault=await self._application.report(calling(request.request_id), reported))
 
     async def GetFault(
         self,
@@ -88,7 +86,7 @@ class FaultService(FaultServiceServicer):
         wanted = FaultFilter(
             region=identity.region,
             operator=identity.name if identity.role == Role.ROLE_OPERATOR else "",
-            states=_states(request.states),
+            states=known_states(request.states, FaultState.values()),
             number=normalize(request.number) if request.number else "",
             due_before=instant_within("due_within", request.due_within, now) if is_limited else None,
         )
@@ -142,7 +140,7 @@ class FaultService(FaultServiceServicer):
         """See the contract."""
         asked = FaultCommand(fault_id=request.fault_id, requester=_requester(request.requester))
         asked.cancel.reason = _text("reason", request.reason)
-        fault = await self._application.command(_caller(request.request_id), asked, _wait(request.wait))
+        fault = await self._application.command(calling(request.request_id), asked, patience(request.wait))
         return api.CancelFaultResponse(fault=fault)
 
     async def RespondToFault(
@@ -166,7 +164,7 @@ class FaultService(FaultServiceServicer):
                 asked.evaluate.CopyFrom(request.evaluation)
             case _:
                 raise Refused(Reason.REASON_REQUEST_INVALID, field="said", problem="none is set")
-        fault = await self._application.command(_caller(request.request_id), asked, _wait(request.wait))
+        fault = await self._application.command(calling(request.request_id), asked, patience(request.wait))
         return api.RespondToFaultResponse(fault=fault)
 
     async def WorkOnFault(
@@ -175,12 +173,7 @@ class FaultService(FaultServiceServicer):
         context: grpc.aio.ServicerContext[api.WorkOnFaultRequest, api.WorkOnFaultResponse],
     ) -> api.WorkOnFaultResponse:
         """See the contract."""
-        return api.WorkOnFaultResponse(fault=await self._application.work(_caller(request.request_id), request))
-
-
-def _caller(request_id: str) -> Caller:
-    require_request_id(request_id)
-    return Caller(current_call().identity, request_id, current_traceparent())
+        return api.WorkOnFaultResponse(fault=await self._application.work(calling(request.request_id), request))
 
 
 def _requester(told: Requester) -> Requester:
@@ -208,18 +201,6 @@ def _normalised(report: FaultReport) -> FaultReport:
 def _text(field: str, text: str) -> str:
     require_length(field, text, rules.TEXT_LIMIT, required=True)
     return text
-
-
-def _states(asked: Sequence[FaultState.ValueType]) -> list[FaultState.ValueType]:
-    """The states of a filter, each once. Raises Refused for one that the contract does not know."""
-    if not set(asked) <= set(FaultState.values()):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="states", problem="names an unknown state")
-    return sorted(set(asked))
-
-
-def _wait(wait: Duration) -> float:
-    """The seconds to wait for the other region, within the deadline of the call."""
-    return current_call().patience(wait_seconds(wait.seconds + wait.nanos / 1e9))
 
 
 def _changes_after(tx: Transaction, sequence: int, name: str) -> Sequence[Change[Fault]]:

@@ -16,8 +16,6 @@ from gateway.api.region.v1.planned_outage_service_pb2_grpc import PlannedOutageS
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable, lasting
 from gateway.process import failpoints
-from gateway.process.tracing import current_traceparent
-from gateway.rpc.calls import current_call
 from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_timestamp
@@ -25,7 +23,7 @@ from region_node.network.planned_outages import operations
 from region_node.network.planned_outages.rows import CANCELLED, list_planned, require_planned
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, done_before, note
-from region_node.requests.checks import require_request_id
+from region_node.requests.calling import calling
 from region_node.requests.rows import RequestKey, insert_request, settle_request
 
 _PAGE = "planned outages"
@@ -161,8 +159,7 @@ class PlannedOutageService(PlannedOutageServiceServicer):
 
 
 def _caller(request_id: str, action: str, content: bytes) -> tuple[Caller, RequestKey]:
-    require_request_id(request_id)
-    caller = Caller(current_call().identity, request_id, current_traceparent())
+    caller = calling(request_id)
     return caller, caller.key(hashlib.sha256(action.encode()).digest() + content)
 
 

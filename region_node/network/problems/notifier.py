@@ -8,7 +8,7 @@ from datetime import datetime
 
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, ReportAffectedRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, Unreachable
+from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
 from gateway.process import failpoints
 from gateway.store.port import CommittedElsewhere, Store, Transaction
@@ -17,10 +17,9 @@ from region_node.network.problems import rows
 from region_node.network.problems.port import CountComplaints
 from region_node.network.problems.rows import Followed, MessageQueued
 from region_node.node.context import RegionContext
+from region_node.node.telling import Telling, tell_pages
 
 _AT_ONCE = 50
-_AGAIN = 1.0  # seconds until the next attempt
-_LOOK = 60.0  # seconds in which another process may have died with unsent events; also for refused ones
 _PASSING = frozenset(
     {
         Reason.REASON_REGISTRY_UNAVAILABLE,
@@ -90,31 +89,21 @@ class ProblemNotifier:
         self._store = store
         self._coordinators = coordinators
         self._count_complaints = count_complaints
-        self._news = asyncio.Event()
-        store.subscribe(MessageQueued, lambda _: self._news.set())
+        self._telling = Telling("alarms and faults", self.tell_all)
+        store.subscribe(MessageQueued, self._telling.wake)
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
 
     async def run(self) -> None:
         """Runs until cancelled."""
-        while True:
-            self._news.clear()
-            try:
-                is_all_told = await self.tell_all()
-            except (Refused, Unreachable) as failure:
-                _log.info("alarms and faults are told again soon: %s", failure)
-                is_all_told = False
-            try:
-                async with asyncio.timeout(_LOOK if is_all_told else _AGAIN):
-                    await self._news.wait()
-            except TimeoutError:
-                continue
+        await self._telling.run()
 
     async def tell_all(self) -> bool:
         """Sends the queue; returns whether the rest can wait. Raises Refused and Unreachable where nobody responds."""
-        after, is_all_told = "", True
-        while page := await self._store.read(lambda tx, after=after: rows.queued_events(tx, after, _AT_ONCE)):  # type: ignore[misc]
-            is_all_told &= await self._tell_events(page)
-            after = page[-1].id
+
+        def read(tx: Transaction, after: str) -> Sequence[NetworkEvent]:
+            return rows.queued_events(tx, after, _AT_ONCE)
+
+        is_all_told = await tell_pages(self._store, read, lambda each: each.id, self._tell_events)
         for each in await self._store.read(lambda tx: rows.problems_to_count(tx, _AT_ONCE)):
             is_all_told &= await self._tell_affected(each)
         return is_all_told
@@ -160,4 +149,4 @@ class ProblemNotifier:
 
     def _committed_elsewhere(self, committed: CommittedElsewhere) -> None:
         if not committed.subjects or rows.ABOUT in committed.subjects:
-            self._news.set()
+            self._telling.wake()

@@ -15,15 +15,8 @@ from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.customers.known_statuses import require_takes_complaints, require_unrestricted
 from region_node.network.support import notices, owner, rules
-from region_node.network.support.rows import (
-    SUPPORT,
-    SupportRow,
-    find_support_request,
-    insert_support_request,
-    next_support_number,
-    update_support_request,
-)
-from region_node.network.support.sending import send_command, send_updates
+from region_node.network.support.rows import SUPPORT, SUPPORT_ROWS, SupportRow
+from region_node.network.support.sending import SUPPORT_MESSAGES, send_command
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, note
 from region_node.requests.rows import insert_request
@@ -52,7 +45,7 @@ def open_request(
     finding = rules.at_fault(context.federation.network, inquiry)
     home = context.federation.number_plan.home_of(inquiry.number)
     require_takes_complaints(home, statuses)
-    number, day = next_support_number(tx), now.astimezone(ZoneInfo(context.time_zone))
+    number, day = SUPPORT_ROWS.next_number(tx), now.astimezone(ZoneInfo(context.time_zone))
     request = SupportRequest(
         id=f"{context.region}/S{day:%Y%m%d}-{number}",
         inquiry=inquiry,
@@ -71,9 +64,9 @@ def open_request(
     if is_own:
         owner.take(context, request)
     row = SupportRow(request, caller.traceparent)
-    insert_support_request(tx, row, number, now)
+    SUPPORT_ROWS.insert(tx, row, number, now)
     if is_own:
-        send_updates(tx, context, row, now)
+        SUPPORT_MESSAGES.send_updates(tx, context, row, now)
     else:
         asked = SupportCommand(support_request_id=request.id, staff_id=inquiry.staff_id, open=request)
         send_command(tx, context, row, f"{request.id}#open", asked, now)
@@ -124,25 +117,25 @@ def adopt(
 
     The home region learns of a support request by it. The border has checked that the row is readable or absent.
     """
-    row = find_support_request(tx, snapshot.id)
+    row = SUPPORT_ROWS.find(tx, snapshot.id)
     if row is None:
-        insert_support_request(tx, SupportRow(snapshot, traceparent), 0, now)
+        SUPPORT_ROWS.insert(tx, SupportRow(snapshot, traceparent), 0, now)
         return
-    request = SUPPORT.next_version(context.region, row.request, snapshot)
+    request = SUPPORT.next_version(context.region, row.ticket, snapshot)
     if request is None:
         return
     if request.origin_region == context.region:
-        notices.tell_changed(tx, row.request, request, now)
-    update_support_request(tx, request, now)
+        notices.tell_changed(tx, row.ticket, request, now)
+    SUPPORT_ROWS.update(tx, request, now)
 
 
 def keep(tx: Transaction, context: RegionContext, row: SupportRow, why: str, now: datetime) -> None:
     """Keeps a support request here that the other region has refused. See `border.settle_filing`."""
-    request, other = row.request, row.request.owner_region
+    request, other = row.ticket, row.ticket.owner_region
     owner.take(context, request)
     rules.note(request, other, why[: rules.TEXT_LIMIT], now)
-    update_support_request(tx, request, now)
-    send_updates(tx, context, row, now)
+    SUPPORT_ROWS.update(tx, request, now)
+    SUPPORT_MESSAGES.send_updates(tx, context, row, now)
 
 
 def find_for(tx: Transaction, support_id: str, identity: Identity) -> SupportRequest:
@@ -150,12 +143,12 @@ def find_for(tx: Transaction, support_id: str, identity: Identity) -> SupportReq
 
     Raises Refused with SUPPORT_REQUEST_NOT_FOUND, also for other readers, and with CUSTOMER_RESTRICTED.
     """
-    row = find_support_request(tx, support_id)
+    row = SUPPORT_ROWS.find(tx, support_id)
     is_staff = identity.role == Role.ROLE_STAFF
-    if row is None or not (is_staff or _has_opened(row.request, identity)):
+    if row is None or not (is_staff or _has_opened(row.ticket, identity)):
         raise Refused(Reason.REASON_SUPPORT_REQUEST_NOT_FOUND, request=support_id)
-    require_unrestricted(tx, row.request.inquiry.number)
-    return row.request
+    require_unrestricted(tx, row.ticket.inquiry.number)
+    return row.ticket
 
 
 def _has_opened(request: SupportRequest, identity: Identity) -> bool:

@@ -12,8 +12,8 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from region_node.network.support import notices, rules
-from region_node.network.support.rows import SupportRow, require_support_request, update_support_request
-from region_node.network.support.sending import send_updates
+from region_node.network.support.rows import SUPPORT_ROWS, SupportRow
+from region_node.network.support.sending import SUPPORT_MESSAGES
 from region_node.node.context import RegionContext
 
 
@@ -25,8 +25,8 @@ def take(context: RegionContext, request: SupportRequest) -> None:
 
 def apply_command(tx: Transaction, context: RegionContext, asked: SupportCommand, now: datetime) -> SupportRequest:
     """Executes a command of the opening region's staff. Raises Refused before the first write."""
-    row = require_support_request(tx, asked.support_request_id)
-    request = row.request
+    row = SUPPORT_ROWS.require(tx, asked.support_request_id)
+    request = row.ticket
     author = f"{request.origin_region}/{asked.staff_id}"
     match asked.WhichOneof("command"):
         case "note":
@@ -43,7 +43,7 @@ def apply_command(tx: Transaction, context: RegionContext, asked: SupportCommand
             raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="none is set")
     _keep(tx, request, now)
     # The opening region gets it by the answer to its command.
-    send_updates(tx, context, row, now, informed=(request.origin_region,))
+    SUPPORT_MESSAGES.send_updates(tx, context, row, now, informed=(request.origin_region,))
     return request
 
 
@@ -52,7 +52,7 @@ def work(
 ) -> SupportRequest:
     """Executes an action of this region's staff, and updates the followers. Raises Refused before the first write."""
     row = require_owned(tx, context, asked.support_request_id)
-    request, author, before = row.request, f"{context.region}/{staff_id}", SupportRequest()
+    request, author, before = row.ticket, f"{context.region}/{staff_id}", SupportRequest()
     before.CopyFrom(request)
     match asked.WhichOneof("step"):
         case "note":
@@ -70,7 +70,7 @@ def work(
     _keep(tx, request, now)
     if request.origin_region == context.region:
         notices.tell_changed(tx, before, request, now)
-    send_updates(tx, context, row, now)
+    SUPPORT_MESSAGES.send_updates(tx, context, row, now)
     return request
 
 
@@ -79,12 +79,12 @@ def require_owned(tx: Transaction, context: RegionContext, support_id: str) -> S
 
     Raises Refused with SUPPORT_REQUEST_NOT_FOUND, SUPPORT_NOT_RESPONSIBLE.
     """
-    row = require_support_request(tx, support_id)
-    if row.request.owner_region != context.region or not row.request.version:
-        raise Refused(Reason.REASON_SUPPORT_NOT_RESPONSIBLE, region=row.request.owner_region)
+    row = SUPPORT_ROWS.require(tx, support_id)
+    if row.ticket.owner_region != context.region or not row.ticket.version:
+        raise Refused(Reason.REASON_SUPPORT_NOT_RESPONSIBLE, region=row.ticket.owner_region)
     return row
 
 
 def _keep(tx: Transaction, request: SupportRequest, now: datetime) -> None:
     request.version += 1
-    update_support_request(tx, request, now)
+    SUPPORT_ROWS.update(tx, request, now)

@@ -12,23 +12,19 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
-from gateway.process.tracing import current_traceparent
 from gateway.rpc.calls import current_call
-from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from region_node.network.support import handling, rules
 from region_node.network.support.application import SupportApplication
 from region_node.network.support.measured import with_measurements
-from region_node.network.support.rows import SupportFilter, list_support_requests
+from region_node.network.support.rows import SUPPORT_ROWS
 from region_node.node.context import RegionContext
-from region_node.records.listing import Page
-from region_node.requests.auditing import audited_call
-from region_node.requests.caller import Caller
-from region_node.requests.checks import require_length, require_reader, require_request_id, wait_seconds
+from region_node.requests.calling import calling, known_states, patience
+from region_node.requests.checks import require_length, require_reader
 from region_node.requests.questions import Questions
-
-_PAGE = "support-requests"
+from region_node.tickets.reads import TicketReads
+from region_node.tickets.rows import TicketFilter
 
 
 class SupportService(SupportServiceServicer):
@@ -42,6 +38,7 @@ class SupportService(SupportServiceServicer):
         self._questions = questions
         self._store = store
         self._clock = clock
+        self._reads = TicketReads(SUPPORT_ROWS, store, clock, "support-requests")
 
     async def OpenSupportRequest(
         self,
@@ -49,7 +46,7 @@ class SupportService(SupportServiceServicer):
         context: grpc.aio.ServicerContext[api.OpenSupportRequestRequest, api.OpenSupportRequestResponse],
     ) -> api.OpenSupportRequestResponse:
         """See the contract."""
-        caller, inquiry = _caller(request.request_id), SupportInquiry()
+        caller, inquiry = calling(request.request_id), SupportInquiry()
         rules.require_inquiry(request.inquiry)
         inquiry.CopyFrom(request.inquiry)
         inquiry.number = normalize(inquiry.number)
@@ -67,14 +64,13 @@ class SupportService(SupportServiceServicer):
         context: grpc.aio.ServicerContext[api.GetSupportRequestRequest, api.GetSupportRequestResponse],
     ) -> api.GetSupportRequestResponse:
         """See the contract."""
-        identity, reading = current_call().identity, audited_call(request.requester, self._clock)
+        identity, name = current_call().identity, request.support_request_id
 
-        def read(tx: Transaction) -> SupportRequest:
-            found = handling.find_for(tx, request.support_request_id, identity)
-            reading.record(tx, "GetSupportRequest", found.id)
-            return found
+        def find(tx: Transaction) -> SupportRequest:
+            return handling.find_for(tx, name, identity)
 
-        return api.GetSupportRequestResponse(request=await self._store.write(read))
+        found = await self._reads.get("GetSupportRequest", name, request.requester, find)
+        return api.GetSupportRequestResponse(request=found)
 
     async def ListSupportRequests(
         self,
@@ -82,22 +78,15 @@ class SupportService(SupportServiceServicer):
         context: grpc.aio.ServicerContext[api.ListSupportRequestsRequest, api.ListSupportRequestsResponse],
     ) -> api.ListSupportRequestsResponse:
         """See the contract."""
-        identity, reading = current_call().identity, audited_call(request.requester, self._clock)
-        size, before = page_size(request.page_size), dated_place(decode_token(_PAGE, request.page_token))
-        wanted = SupportFilter(
+        identity = current_call().identity
+        wanted = TicketFilter(
             operator=identity.name if identity.role == Role.ROLE_OPERATOR else "",
-            states=_states(request.states),
+            states=known_states(request.states, SupportState.values()),
             number=normalize(request.number) if request.number else "",
         )
-
-        def read(tx: Transaction) -> Page[SupportRequest]:
-            page = list_support_requests(tx, wanted, before, size)
-            reading.record(tx, "ListSupportRequests", "-", f"{len(page.items)} read")
-            return page
-
-        page = await self._store.write(read)
-        token = encode_token(_PAGE, page.following)
-        return api.ListSupportRequestsResponse(requests=page.items, next_page_token=token)
+        size, token, requester = request.page_size, request.page_token, request.requester
+        found, following = await self._reads.list("ListSupportRequests", wanted, size, token, requester)
+        return api.ListSupportRequestsResponse(requests=found, next_page_token=following)
 
     async def WorkOnSupportRequest(
         self,
@@ -105,23 +94,11 @@ class SupportService(SupportServiceServicer):
         context: grpc.aio.ServicerContext[api.WorkOnSupportRequestRequest, api.WorkOnSupportRequestResponse],
     ) -> api.WorkOnSupportRequestResponse:
         """See the contract."""
-        caller, step = _caller(request.request_id), request.WhichOneof("step")
+        caller, step = calling(request.request_id), request.WhichOneof("step")
         if step is None:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="step", problem="none is set")
         if step in ("note", "resolve", "reopen"):
             text = {"note": request.note, "resolve": request.resolve, "reopen": request.reopen}[step]
             require_length(step, text, rules.TEXT_LIMIT, required=True)
-        wait = current_call().patience(wait_seconds(request.wait.seconds + request.wait.nanos / 1e9))
-        return api.WorkOnSupportRequestResponse(request=await self._application.work(caller, request, wait))
-
-
-def _caller(request_id: str) -> Caller:
-    require_request_id(request_id)
-    return Caller(current_call().identity, request_id, current_traceparent())
-
-
-def _states(asked: Sequence[SupportState.ValueType]) -> list[SupportState.ValueType]:
-    """The states of a filter, each once. Raises Refused for one that the contract does not know."""
-    if not set(asked) <= set(SupportState.values()):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="states", problem="names an unknown state")
-    return sorted(set(asked))
+        worked = await self._application.work(caller, request, patience(request.wait))
+        return api.WorkOnSupportRequestResponse(request=worked)

@@ -1,0 +1,142 @@
+"""The two kinds of envelope of a ticket with commands, and the effects of their receipts."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from google.protobuf.message import Message
+
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, Outcome, ReceiptContent
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.process import failpoints
+from gateway.relay.border import Command, Kinds
+from gateway.relay.envelopes import Answer
+from gateway.store.port import Transaction
+from region_node.node.context import RegionContext
+from region_node.node.payloads import parse, received
+from region_node.tickets import border
+from region_node.tickets.followed import M
+from region_node.tickets.rows import TicketRow
+from region_node.tickets.sending import TicketMessages
+
+C = TypeVar("C", bound=Message)
+
+
+@dataclass(frozen=True)
+class Commanded:
+    """The fields that the commands of all kinds have."""
+
+    name: str
+    staff_id: str
+    said: str | None
+    """The arm of the command; `open` for a new ticket."""
+    texts: Mapping[str, str]
+    """The texts of the arms that need one."""
+
+
+class TicketEnvelopes(ABC, Generic[M, C]):
+    """Commands of the origin, or of helpers, to the owner, and the owner's versions to its followers.
+
+    A kind names its messages and fail points, and says what it opens, decides, adopts and keeps.
+    """
+
+    messages: TicketMessages[M]
+    command: type[C]
+    text_limit: int
+    """The most characters of a text."""
+    is_answered: str
+    """The fail point of an answer to a command, before its commit."""
+    is_updated: str
+    """The fail point of an update, before its commit."""
+
+    def __init__(self, context: RegionContext) -> None:
+        self._context = context
+
+    def kinds(self) -> Kinds:
+        """The handlers of each kind and of its receipts."""
+        known = border.reads_of(self.messages.kind)
+        command = Command(self._commanded, self._command_answered, reads=known, answered_reads=known)
+        updated = Command(self._updated, _nothing, reads=known)
+        return {self.messages.command: command, self.messages.update: updated}
+
+    @abstractmethod
+    def _said(self, command: C) -> Commanded:
+        """The common fields of a command."""
+
+    @abstractmethod
+    def _opened(self, tx: Transaction, command: C, content: EnvelopeContent, now: datetime) -> M:
+        """Accepts a new ticket, which may carry no decisions: those are this region's own. Raises Refused.
+
+        The border has checked that the command is about a ticket of the sender, and has an author.
+        """
+
+    @abstractmethod
+    def _decide(self, tx: Transaction, command: C, region: str, now: datetime) -> M:
+        """Executes a command of a region on a ticket of this one. Raises Refused."""
+
+    @abstractmethod
+    def _told(self, payload: bytes) -> M:
+        """The ticket in an update."""
+
+    @abstractmethod
+    def _adopt(self, tx: Transaction, told: M, now: datetime, traceparent: str) -> None:
+        """Stores a newer version of the owner."""
+
+    @abstractmethod
+    def _keep(self, tx: Transaction, row: TicketRow[M], why: str, now: datetime) -> None:
+        """Keeps a ticket that the other region refuses. See `border.settle_filing`."""
+
+    def _require_followed(self, told: M) -> None:
+        """This region may begin to follow an unknown ticket. Raises Refused."""
+        raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+
+    def _heard(self, tx: Transaction, told: M, content: EnvelopeContent, now: datetime) -> None:
+        """Handles a version that another region sends."""
+        if border.updated(self.messages.kind, tx, told, content, now, self._require_followed):
+            self._adopt(tx, told, now, content.traceparent)
+
+    def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """Handles a new ticket of the origin, or a command of it or of a helper."""
+        command = received(self.command, content.payload)
+        said, kind = self._said(command), self.messages.kind
+        if said.said == "open":
+            border.require_origin(kind, said.name, content)
+            border.require_author(said.staff_id, is_required=True)
+            return border.accepted(self._opened(tx, command, content, now))
+        known = border.commanded(kind, tx, self._context.region, said.name, content)
+        border.require_author(said.staff_id, is_required=True)
+
+        def decide() -> M:
+            border.require_text(said.said, said.texts, self.text_limit, is_required=True)
+            return self._decide(tx, command, content.origin, now)
+
+        return border.decided(known, decide)
+
+    def _command_answered(
+        self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
+    ) -> None:
+        failpoints.reach(self.is_answered)
+
+        def adopt(told: M) -> None:
+            self._adopt(tx, told, now, "")
+
+        def keep(ticket: M, why: str) -> None:
+            self._keep(tx, TicketRow(ticket, content.traceparent), why, now)
+
+        if self._said(parse(self.command, content.payload)).said == "open":
+            border.settle_filing(self.messages.kind, tx, content, receipt, now, adopt, keep)
+        else:
+            border.settle_command(self.messages.kind, tx, content, receipt, now, adopt)
+
+    def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """Handles the owner's new version of a ticket that this region follows."""
+        self._heard(tx, self._told(content.payload), content, now)
+        failpoints.reach(self.is_updated)
+        return Answer(Outcome.OUTCOME_ACCEPTED)
+
+
+def _nothing(tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:
+    """The receipt has no effect: the follower has the version, or ignores it."""
