@@ -1,6 +1,6 @@
 """The region of an item does what the leading region may request of it, once, and refuses everything else."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -76,10 +76,11 @@ class Node:
         sender: str = LEADER,
         item_id: str = "remove",
         spoil: Callable[[JointOrder], object] = lambda each: None,
+        carries: Collection[JointVerb.ValueType] = (RESERVE, RELEASE),
     ) -> str:
         """The answer to a step."""
         command = JointCommand(joint_order_id=NAME, item_id=item_id, verb=verb)
-        if verb == RESERVE:
+        if verb in carries:
             command.order.CopyFrom(new_order())
             spoil(command.order)
         if verb == BEGIN:
@@ -146,6 +147,38 @@ def test_a_release_comes_before_or_after_anything_but_a_commitment(node: Node) -
     assert [node.requested(RELEASE), node.requested(RELEASE)] == ["ACCEPTED", "ACCEPTED"]
     assert (node.item().state, node.item().version) == (rules.RELEASED, 3)
     assert not [each for each in due_timers(node.kept.tx, NOW + timedelta(days=9)) if each.kind == RESERVATION_TIMER]
+
+
+def test_a_release_that_overtakes_its_reservation_leaves_nothing_to_reserve(node: Node) -> None:
+    assert node.requested(RELEASE, sender="henan") == NOT_ALLOWED
+    assert node.requested(RELEASE, spoil=lambda each: each.ClearField("hold_until_time")) == INVALID
+    assert node.kept.count("joint_orders") == node.kept.count("joint_items") == 0
+    assert node.requested(RELEASE, spoil=lambda each: setattr(each, "version", 2)) == "ACCEPTED"
+    assert [node.requested(RESERVE), node.requested(RELEASE), node.requested(COMMIT)] == ["ACCEPTED"] * 2 + [INVALID]
+    assert (node.item().state, node.item().version) == (rules.RELEASED, 1)
+    assert ORDER_RECORDS.require(node.kept.tx, NAME).order.version == 2
+    assert not [each for each in due_timers(node.kept.tx, NOW + timedelta(days=9)) if each.kind == RESERVATION_TIMER]
+
+
+def test_a_release_without_its_order_as_earlier_nodes_send_it_is_obeyed_where_the_order_is_known(node: Node) -> None:
+    assert node.requested(RELEASE, carries=()) == "JOINT_ORDER_NOT_FOUND"
+    assert node.requested(RESERVE) == "ACCEPTED"
+    assert node.requested(RELEASE, carries=()) == "ACCEPTED"
+    assert node.item().state == rules.RELEASED
+
+
+def test_a_version_that_overtakes_the_reservation_is_kept_by_a_region_with_an_item(node: Node) -> None:
+    later = new_order()
+    later.version = 5
+    endless = JointOrder()
+    endless.CopyFrom(later)
+    endless.hold_until_time.CopyFrom(to_timestamp(NOW + timedelta(days=800)))
+    assert node.arrives(UPDATE, JointUpdate(order=endless)) == INVALID
+    assert node.arrives(UPDATE, JointUpdate(order=later)) == "ACCEPTED"
+    assert node.kept.count("joint_items") == 0
+    assert node.requested(RESERVE) == "ACCEPTED"
+    assert ORDER_RECORDS.require(node.kept.tx, NAME).order.version == 5
+    assert node.item().state == rules.SURVEYING
 
 
 def test_what_was_released_without_a_reservation_is_never_committed_and_a_released_reservation_is_held(

@@ -29,16 +29,14 @@ def obey(
     now: datetime,
     traceparent: str,
 ) -> JointItem | None:
-    """Does a step on an item of this region; returns the item, or None for a release of one that was never taken in.
+    """Does a step on an item of this region; returns the item, or None for one of an erased customer.
 
-    A step that was done before changes nothing. Raises Refused before the first write.
+    A step that was done before changes nothing. A release of an unknown item takes it in as released, so that its late
+    reservation keeps no room. Raises Refused before the first write.
     """
-    key = item_key(order.id, requested.id)
-    if verb == saga.RESERVE:
-        return _take_in(tx, order, requested, now, traceparent)
-    is_release = verb == JointVerb.JOINT_VERB_RELEASE
-    if is_release and not ITEM_RECORDS.is_known(tx, key):
-        return None
+    key, is_release = item_key(order.id, requested.id), verb == saga.GIVE_UP
+    if verb == saga.RESERVE or (is_release and not ITEM_RECORDS.is_known(tx, key)):
+        return _take_in(tx, order, requested, verb, now, traceparent)
     item = ITEM_RECORDS.require(tx, key).item
     if rules.release(item, now) if is_release else rules.commit(item, begin, now):
         store(tx, order, item)
@@ -53,7 +51,12 @@ def store(tx: Transaction, order: JointOrder, item: JointItem) -> None:
 
 
 def _take_in(
-    tx: Transaction, order: JointOrder, requested: JointItem, now: datetime, traceparent: str
+    tx: Transaction,
+    order: JointOrder,
+    requested: JointItem,
+    verb: JointVerb.ValueType,
+    now: datetime,
+    traceparent: str,
 ) -> JointItem | None:
     key = item_key(order.id, requested.id)
     if ITEM_RECORDS.is_known(tx, key):
@@ -61,7 +64,10 @@ def _take_in(
     item, hold_until = JointItem(), from_timestamp(order.hold_until_time)
     item.CopyFrom(requested)
     item.state, item.version = rules.ACKNOWLEDGED, 0
-    rules.survey(item, hold_until, now)
+    if verb == saga.RESERVE:
+        rules.survey(item, hold_until, now)
+    else:
+        rules.release(item, now)
     insert_item(tx, order.id, JointItemRow(item, traceparent), now)
     if item.state in rules.RESERVING:
         set_timer(tx, _timer(order, item), kind=RESERVATION_TIMER, subject=key, due=hold_until)

@@ -1,7 +1,7 @@
 """Envelopes about joint orders, and the effects of their receipts."""
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from gateway.api.region.v1.joint_order_envelopes_pb2 import JointCommand, JointReport, JointUpdate
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder
@@ -12,14 +12,12 @@ from gateway.process import failpoints
 from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
-from gateway.time.clock import from_timestamp
 from region_node.business.joint import items, leading, saga, working
 from region_node.business.joint.rows import ITEM_RECORDS, JOINT, ORDER_RECORDS, facts, item_key
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received, refusal_of
 from region_node.tickets import border
 
-_LONGEST_HOLD = timedelta(days=732)  # the longest survey and window of a catalogue
 _log = logging.getLogger(__name__)
 
 
@@ -46,13 +44,11 @@ class JointEnvelopes:
         border.require_origin(JOINT, command.joint_order_id, content)
         if not command.verb or (command.verb == saga.BEGIN) != command.HasField("begin_time"):
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no step")
-        known = ORDER_RECORDS.read(tx, command.joint_order_id)
-        if command.verb == saga.RESERVE:
+        carries_order = command.verb == saga.RESERVE or (command.verb == saga.GIVE_UP and command.HasField("order"))
+        if carries_order:
             order = self._new(tx, command, content, now)
-        elif known is None:
-            raise Refused(Reason.REASON_JOINT_ORDER_NOT_FOUND, order=command.joint_order_id)
         else:
-            order = known
+            order = ORDER_RECORDS.require(tx, command.joint_order_id).order
         if order.leader_region != content.origin:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         item = self._own_item(order, command.item_id)
@@ -61,7 +57,7 @@ class JointEnvelopes:
             done = items.obey(tx, order, item, command.verb, begin, now, content.traceparent)
         except Refused as refused:
             return _refused(tx, command, refused)
-        if command.verb == saga.RESERVE:
+        if carries_order:
             working.adopt(tx, self._context, order, now, content.traceparent)
         failpoints.reach("joint-commanded.before-commit")
         if done is None:
@@ -69,13 +65,12 @@ class JointEnvelopes:
         return border.accepted(JointReport(joint_order_id=order.id, item=done))
 
     def _new(self, tx: Transaction, command: JointCommand, content: EnvelopeContent, now: datetime) -> JointOrder:
-        """The order of a first request, which names the end of its reservations. Raises Refused."""
+        """The order of what may be the first word on it, which names the end of its reservations. Raises Refused."""
         order = command.order
         if (order.id, order.leader_region) != (content.subject, content.origin):
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         border.require_plausible(order.create_time, now)
-        if not order.HasField("hold_until_time") or from_timestamp(order.hold_until_time) > now + _LONGEST_HOLD:
-            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a reservation without an end")
+        JOINT.require_plausible(order, now)
         if not ORDER_RECORDS.is_known(tx, order.id):
             return order
         known = ORDER_RECORDS.require(tx, order.id).order
@@ -126,14 +121,18 @@ class JointEnvelopes:
     def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """Handles the leading region's new version of an order."""
         told = received(JointUpdate, content.payload).order
-        if border.updated(JOINT, tx, told, content, now, self._require_own_customer):
+        if border.updated(JOINT, tx, told, content, now, self._require_part):
             working.adopt(tx, self._context, told, now, content.traceparent)
         failpoints.reach("joint-updated.before-commit")
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
-    def _require_own_customer(self, told: JointOrder) -> None:
-        """This region may begin to follow a joint order as the home of its number. Raises Refused."""
-        border.require_own_customer(self._context, facts(told), lambda: told.leader_region)
+    def _require_part(self, told: JointOrder) -> None:
+        """This region may begin to follow a joint order with an item here, or as the home of its number.
+
+        Raises Refused with ENVELOPE_KIND_NOT_ALLOWED.
+        """
+        if all(item.region != self._context.region for item in told.items):
+            border.require_own_customer(self._context, facts(told), lambda: told.leader_region)
 
 
 def _refused(tx: Transaction, command: JointCommand, refused: Refused) -> Answer:

@@ -5,7 +5,7 @@ The leading region is origin and owner of an order. The regions of items, and th
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointOrderState
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -24,6 +24,7 @@ from region_node.tickets.followed import Facts, Followed
 
 JOINT_SUBJECTS = "joint/"
 KIND = "joint"
+_LONGEST_HOLD = timedelta(days=732)  # the longest survey and window of a catalogue
 
 
 def joint_subject(joint_order_id: str) -> str:
@@ -209,6 +210,12 @@ def facts(order: JointOrder) -> Facts:
     )
 
 
+def _require_end(order: JointOrder, now: datetime) -> None:
+    """Raises Refused with ENVELOPE_INVALID for an order whose reservations never end."""
+    if not order.HasField("hold_until_time") or from_timestamp(order.hold_until_time) > now + _LONGEST_HOLD:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a reservation without an end")
+
+
 JOINT = Followed(
     records=ORDER_RECORDS,
     facts=facts,
@@ -227,5 +234,6 @@ JOINT = Followed(
         "hold_until_time",
         "partial_allowed",
     ),
+    require_plausible=_require_end,
     owner_column="origin_region",
 )

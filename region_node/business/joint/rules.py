@@ -28,7 +28,7 @@ HELD = JointItemState.JOINT_ITEM_STATE_HELD
 COMPLETED = JointItemState.JOINT_ITEM_STATE_COMPLETED
 
 TRANSITIONS: Mapping[JointItemState.ValueType, frozenset[JointItemState.ValueType]] = {
-    ACKNOWLEDGED: frozenset({SURVEYING, REFUSED}),
+    ACKNOWLEDGED: frozenset({SURVEYING, REFUSED, RELEASED}),
     SURVEYING: frozenset({RESERVED, REFUSED, RELEASED, EXPIRED}),
     RESERVED: frozenset({RELEASED, EXPIRED, COMMITTED, IN_PROGRESS}),
     RELEASED: frozenset({HELD}),

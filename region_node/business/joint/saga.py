@@ -40,6 +40,7 @@ RELEASE = JointDecision.JOINT_DECISION_RELEASE
 
 RESERVE = JointVerb.JOINT_VERB_RESERVE
 BEGIN = JointVerb.JOINT_VERB_BEGIN
+GIVE_UP = JointVerb.JOINT_VERB_RELEASE
 
 TRANSITIONS: Mapping[JointOrderState.ValueType, frozenset[JointOrderState.ValueType]] = {
     SURVEYING: frozenset({RELEASING, IN_PROGRESS}),
@@ -307,8 +308,8 @@ def _wanted(order: JointOrder, item: JointItem) -> JointVerb.ValueType:
     if item.decision == COMMIT:
         wanted = BEGIN if _may_begin(order, item) else JointVerb.JOINT_VERB_COMMIT
     else:
-        wanted = JointVerb.JOINT_VERB_RELEASE if item.decision == RELEASE else RESERVE
-    is_new = wanted > item.requested and not (wanted == JointVerb.JOINT_VERB_RELEASE and item.state in _GONE)
+        wanted = GIVE_UP if item.decision == RELEASE else RESERVE
+    is_new = wanted > item.requested and not (wanted == GIVE_UP and item.state in _GONE)
     return wanted if is_new else JointVerb.JOINT_VERB_UNSPECIFIED
 
 

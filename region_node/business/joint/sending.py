@@ -19,7 +19,7 @@ def send_command(tx: Transaction, context: RegionContext, row: JointOrderRow, it
     """Sends the step that was requested last to the region of an item: one envelope for each item and step."""
     order, verb = row.order, item.requested
     command = JointCommand(joint_order_id=order.id, item_id=item.id, verb=verb)
-    if verb == saga.RESERVE:
+    if verb in (saga.RESERVE, saga.GIVE_UP):  # either may be the first that its region hears of the order
         command.order.CopyFrom(order)
     if verb == saga.BEGIN:
         command.begin_time.CopyFrom(item.begin_time)

@@ -37,7 +37,9 @@ class JointCommand(_message.Message):
     """The step."""
     @_builtins.property
     def order(self) -> _joint_order_pb2.JointOrder:
-        """Joint order as the leading region has it; set for JOINT_VERB_RESERVE only."""
+        """Joint order as the leading region has it; set for JOINT_VERB_RESERVE and JOINT_VERB_RELEASE, either of which may
+        arrive first.
+        """
 
     @_builtins.property
     def begin_time(self) -> _timestamp_pb2.Timestamp:
