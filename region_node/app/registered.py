@@ -8,6 +8,7 @@ from gateway.api.region.v1.support_request_pb2 import SupportState
 from gateway.relay import at_rest
 from region_node.business.billing.kind import ACCOUNTS
 from region_node.business.joint.kind import JOINT_ORDERS
+from region_node.business.joint.settled import SETTLED_ITEMS, SETTLED_JOINT
 from region_node.business.orders.charged import CHARGED_HANDLING, CHARGED_PAYMENTS, CHARGED_REMEDIES
 from region_node.business.orders.kind import ORDERS
 from region_node.business.orders.settled import SETTLED_ORDERS, SETTLED_REMEDIES
@@ -38,6 +39,7 @@ from region_node.network.faults import rules as faults
 from region_node.network.faults.kind import FAULTS
 from region_node.network.faults.owner import follow_problem, leave_problem
 from region_node.network.faults.rows import FAULT
+from region_node.network.faults.settled import SETTLED_CREDITS, SETTLED_PARTS
 from region_node.network.measurements.kind import MEASUREMENTS
 from region_node.network.problems.kind import LINE_SERVICES
 from region_node.network.problems.port import Evidence, ProblemPorts
@@ -84,6 +86,10 @@ KINDS: Sequence[RecordKind] = (
 SETTLED = (
     SETTLED_ORDERS,
     SETTLED_REMEDIES,
+    SETTLED_JOINT,
+    SETTLED_ITEMS,
+    SETTLED_PARTS,
+    SETTLED_CREDITS,
     settled_tickets(
         "complaint",
         COMPLAINT,

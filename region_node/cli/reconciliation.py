@@ -54,6 +54,7 @@ _REPAIRS = Table[Repair](
     TableColumn("state", lambda each: word(RepairState.Name(each.state), "REPAIR_STATE_")),
     TableColumn("proposed by", lambda each: each.proposer),
     TableColumn("decided by", lambda each: each.decider),
+    TableColumn("acted", lambda each: told_if_set(each.act_time), only_wide=True),
     TableColumn("reason", lambda each: each.note),
 )
 

@@ -119,6 +119,22 @@ class Records(Generic[M, R]):
         """At most `limit` records of a selection, newest first, older than `before` (date in microseconds, id)."""
         return listed.page(tx, lambda rows: self._messages(tx, [(row.name, row.body) for row in rows]), before, limit)
 
+    def within(self, tx: Transaction, start: int, end: int, where: str, **parameters: Value) -> list[M]:
+        """The readable records dated from `start` up to and without `end`, by an SQL condition; in microseconds."""
+        rows = tx.all(
+            lambda name, body: (name, body),
+            f"SELECT {self.key}, body FROM {self.table} WHERE {self.dated} >= :start AND {self.dated} < :end"  # noqa: S608
+            f" AND ({where})",
+            start=start,
+            end=end,
+            **parameters,
+        )
+        return [each for each in self._messages(tx, rows) if each is not None]
+
+    def is_unreadable(self, tx: Transaction, name: str) -> bool:
+        """Whether the key of the record with an id was destroyed, as for an erased customer."""
+        return self.is_known(tx, name) and self.read(tx, name) is None
+
     def sealing(self, name: str, content: bytes) -> vault.Sealing:
         """The body of the record with an id, sealed or to be sealed."""
         return vault.Sealing(self.subject(name), self.table, content)

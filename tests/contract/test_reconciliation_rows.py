@@ -66,8 +66,8 @@ def test_the_orders_of_a_pair_and_a_day_come_with_the_sums_of_their_own_postings
         Record(f"{HERE}/counter/10", ENDED, "cancelled"),
         Record(f"{HERE}/counter/11", OPEN, "held"),
     ]
-    others = [each for each in KINDS if each != "order"]
-    assert [list(KINDS[each].records(tx, Wanted(HERE, THERE, NOW, NOW + HOUR))) for each in others] == [[]] * 4
+    others = [kind for name, kind in KINDS.items() if name != "order"]
+    assert [record for kind in others for record in kind.records(tx, Wanted(HERE, THERE, NOW, NOW + HOUR))] == []
 
 
 def test_days_are_listed_page_by_page_and_compared_until_they_are_settled(tx: Transaction) -> None:

@@ -121,7 +121,9 @@ def test_an_order_in_flight_is_late_after_two_nights_and_closes_by_itself(two: T
     two.compare()
     assert two.origin.named == {"slow": "in_flight"}
     assert [each.open_records for each in two.origin.days] == [1]
-    two.compare(now=NIGHT + timedelta(hours=48))
+    two.compare(now=NIGHT + timedelta(hours=47))
+    assert two.origin.named == {"slow": "in_flight"}
+    two.compare(now=NIGHT + timedelta(hours=48, seconds=-5))  # the second night begins a little earlier than the first
     assert two.origin.named == two.home.named == {"slow": "late"}
     two.home.execute(f"DELETE FROM orders WHERE order_id = '{ORIGIN}/counter/slow'")
     two.origin.execute(f"DELETE FROM orders WHERE order_id = '{ORIGIN}/counter/slow'")

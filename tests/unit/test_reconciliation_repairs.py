@@ -7,13 +7,18 @@ import pytest
 
 from gateway.api.region.v1.order_envelopes_pb2 import OrderUpdate
 from gateway.api.region.v1.order_pb2 import OrderState
-from gateway.api.region.v1.reconciliation_envelopes_pb2 import RepairDecided, RepairProposed
+from gateway.api.region.v1.reconciliation_envelopes_pb2 import (
+    ReconciliationQuestion,
+    RepairDecided,
+    RepairProposed,
+)
 from gateway.api.region.v1.reconciliation_pb2 import Repair, RepairAct
 from gateway.api.region.v1.reconciliation_service_pb2 import ProposeRepairRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from region_node.business.reconciliation import repairs
+from gateway.time.clock import from_timestamp
+from region_node.business.reconciliation import comparing, repairs
 from region_node.business.reconciliation.kind import RECONCILIATIONS
 from region_node.business.reconciliation.repair_rows import list_repairs, require_repair
 from tests.unit.reconciling import COMPLETED, DAY, HOME, IN_PROGRESS, NIGHT, ORIGIN, TAKEN_IN, Region, Two, two_regions
@@ -290,3 +295,85 @@ def test_the_proposing_region_makes_no_correction_of_a_difference_that_has_close
     two.origin.execute(f"UPDATE reconciliation_differences SET closed_time = 1 WHERE serial = '{SERIAL}'")
     decided(two)
     assert states(two) == ["failed", "failed"]
+
+
+@pytest.mark.parametrize("acting", [HOME, ORIGIN])
+def test_a_comparison_that_began_before_an_act_raises_the_repaired_difference_no_more(two: Two, acting: str) -> None:
+    proposed(two, acting)
+    comparing.compare(two.origin.tx, two.origin.context, HOME, DAY, LATER)
+    comparing.compare(two.home.tx, two.home.context, ORIGIN, DAY, LATER)
+    begun = [(each, content) for each in (two.origin, two.home) for content in each.waiting()]
+    copies = {
+        id(content): comparing.answer(
+            two.by_name[content.destination].tx,
+            two.by_name[content.destination].context,
+            content.origin or sender.name,
+            ReconciliationQuestion.FromString(content.payload),
+        )
+        for sender, content in begun
+    }
+    acted = LATER + timedelta(minutes=5)
+    repairs.decide(two.home.tx, two.home.context, REPAIR, "wang", acted, confirmed=True)
+    two.settle(acted)
+    for sender, content in begun:
+        receipt = ReceiptContent(outcome=Outcome.OUTCOME_ACCEPTED, result=copies[id(content)].SerializeToString())
+        handler = two.handler(sender, EnvelopeKind.ENVELOPE_KIND_RECONCILIATION)
+        handler.answered(sender.tx, content, receipt, acted + timedelta(minutes=1))
+    two.settle(acted + timedelta(minutes=2))
+    assert all(each.repair_id == REPAIR for region in (two.origin, two.home) for each in region.differences)
+    with pytest.raises(Refused) as caught:
+        repairs.propose(two.home.tx, two.home.context, f"{HOME}/staff/wang/r1", "wang", asked_back(), acted)
+    assert caught.value.reason in (Reason.REASON_REPAIR_STATE_FORBIDS, Reason.REASON_DIFFERENCE_NOT_FOUND)
+    two.compare(now=acted + timedelta(days=1))
+    assert (two.origin.named, two.home.named) == ({}, {})
+
+
+def test_a_difference_found_between_a_confirmation_and_its_act_is_not_corrected_twice(two: Two) -> None:
+    proposed(two, ORIGIN)
+    repairs.decide(two.home.tx, two.home.context, REPAIR, "wang", NIGHT, confirmed=True)
+    [decision] = two.home.waiting()
+    comparing.compare(two.home.tx, two.home.context, ORIGIN, DAY, LATER)
+    two.settle(LATER)
+    [found] = two.home.differences
+    assert from_timestamp(found.seen_time) == LATER, "the origin has not acted"
+    acted = LATER + timedelta(minutes=5)
+    two.handler(two.origin, DECIDED).act(two.origin.tx, decision, acted)
+    two.settle(acted + timedelta(minutes=1))
+    times = [
+        from_timestamp(require_repair(each.tx, each.context.kinds, REPAIR).act_time) for each in two.by_name.values()
+    ]
+    assert times == [acted, acted + timedelta(minutes=1)], "each region has the time by its own clock"
+    with pytest.raises(Refused) as caught:
+        repairs.propose(two.home.tx, two.home.context, f"{HOME}/staff/wang/r1", "wang", asked_back(), acted)
+    assert caught.value.reason == Reason.REASON_REPAIR_STATE_FORBIDS
+    two.compare(now=LATER + timedelta(days=1))
+    assert (two.origin.named, two.home.named) == ({}, {})
+
+
+def asked_back() -> ProposeRepairRequest:
+    """The home region's staff proposes a correction of the same record."""
+    return ProposeRepairRequest(
+        region=ORIGIN, record_kind="order", serial=SERIAL, act=CORRECT, acting_region=HOME, note="once more"
+    )
+
+
+def test_a_region_corrects_nothing_on_the_word_of_the_other_one(two: Two) -> None:
+    proposed(two, HOME)
+    two.home.execute(f"DELETE FROM reconciliation_differences WHERE serial = '{SERIAL}'")
+    assert reason_of(two.home) == Reason.REASON_REPAIR_IMPOSSIBLE
+    two.compare(now=LATER)
+    decided(two)
+    assert states(two) == ["done", "done"]
+
+
+def test_a_decision_by_nobody_of_the_deciding_region_is_refused(two: Two) -> None:
+    repair = proposed(two, HOME)
+    for decider in ("", "henan/li", f"{HOME}/{'x' * 300}"):
+        told = Repair()
+        told.CopyFrom(repair)
+        told.state, told.decider = repairs.REJECTED, decider
+        payload = RepairDecided(repair=told).SerializeToString()
+        content = EnvelopeContent(subject=f"repair/{REPAIR}", origin=HOME, payload=payload)
+        with pytest.raises(Refused) as caught:
+            two.handler(two.origin, DECIDED).act(two.origin.tx, content, NIGHT)
+        assert caught.value.reason == Reason.REASON_ENVELOPE_INVALID

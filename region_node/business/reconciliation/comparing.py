@@ -5,6 +5,7 @@ digests of buckets, and the receipt has the records of differing buckets. Each r
 """
 
 import hashlib
+import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
@@ -24,12 +25,15 @@ from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 from region_node.business.reconciliation import days, rules
 from region_node.business.reconciliation.port import Reconciliation, SettledKind
+from region_node.business.reconciliation.repair_rows import last_act
 from region_node.business.reconciliation.rows import (
     DayRow,
     close_unseen,
+    count_open,
     expect_answer,
     keep_day,
     keep_difference,
+    keep_open,
     record_of,
     told_record,
 )
@@ -37,7 +41,9 @@ from region_node.business.reconciliation.rules import Record
 
 SUBJECTS = "reconciliation/"
 _LIFETIME = timedelta(hours=20)  # the next night asks again
+MOST_DIFFERENCES = 50_000  # of a day: one of the regions has lost its records, or lies, and people have to look
 _MOST_KINDS = 50  # in a question, of which each costs this region a query
+_log = logging.getLogger(__name__)
 
 
 def compare(tx: Transaction, context: Reconciliation, region: str, day: date, now: datetime) -> None:
@@ -94,7 +100,7 @@ def digests_answered(
         digest_there=_together(theirs[each.record_kind] for each in shared),
         open_records=open_records,
         compare_time=to_microseconds(now),
-        is_settled=int(open_records == 0),
+        is_settled=int(open_records == 0 and all(each.digest == theirs[each.record_kind].digest for each in shared)),
     )
     keep_day(tx, row)
     for each in shared:
@@ -117,17 +123,25 @@ def records_answered(
 ) -> None:
     """Stores the differences of the buckets in an answer, requests the next ones, and at the end closes all others."""
     day, started, asked = date.fromisoformat(question.day), from_timestamp(question.start_time), question.buckets
-    kind = context.kinds[asked.record_kind]
+    kind = context.kinds.get(asked.record_kind)
+    if kind is None or count_open(tx, region, question.day) >= MOST_DIFFERENCES:
+        _log.error("the comparison of %s with %s ends: too many differences, or no known kind", question.day, region)
+        return
     records = kind.records(tx, days.wanted(context.node, region, day))
     buckets = rules.in_buckets(records, len(asked.digests) // rules.BUCKET_BYTES)
-    ours = [each for number in told.buckets if number < len(buckets) for each in buckets[number]]
+    named = {number for number in told.buckets if number < len(buckets)}
+    ours = [each for number in named for each in buckets[number]]
     late = days.late_after(context.node)
     theirs = (record_of(each) for each in told.records)
     # A record outside of its bucket would be a difference that no later comparison finds again, and closes.
-    placed = [each for each in theirs if rules.bucket_of(each.serial, len(buckets)) in told.buckets]
+    placed = [each for each in theirs if rules.bucket_of(each.serial, len(buckets)) in named]
     for pair in rules.differences(ours, placed):
         if pair.here is None and kind.is_erased(tx, pair.serial):
             continue  # the erasure is on its way to the other region
+        acted = last_act(tx, context.kinds, kind.name, pair.serial)
+        if acted is not None and started <= acted <= now:
+            keep_open(tx, region, kind.name, pair.serial, started)  # the other copy may be that from before the act
+            continue
         keep_difference(tx, kind, region, question.day, pair, started, now, late)
     if asked.first_bucket < told.next_bucket < len(buckets):
         following = ReconciliationQuestion()

@@ -11,6 +11,8 @@ from region_node.node.context import RegionContext
 
 _CUT_OFF, _NIGHTS, _LATE = "reconciliation-cut-off", "reconciliation-nights", "reconciliation-late"
 
+_UNPUNCTUAL = timedelta(minutes=30)
+
 
 def parsed_day(written: str) -> date:
     """A business day as YYYY-MM-DD. Raises Refused with REQUEST_INVALID."""
@@ -46,8 +48,8 @@ def nights(context: RegionContext) -> int:
 
 
 def late_after(context: RegionContext) -> timedelta:
-    """How long a record may be in flight."""
-    return timedelta(hours=context.federation.figure(_LATE, ()))
+    """How long a record may be in flight, from one comparison to another: nights do not begin to the second."""
+    return timedelta(hours=context.federation.figure(_LATE, ())) - _UNPUNCTUAL
 
 
 def next_night(context: RegionContext, now: datetime) -> datetime:

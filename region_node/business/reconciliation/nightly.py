@@ -34,11 +34,12 @@ def night_is_due(tx: Transaction, context: Reconciliation, timer: Timer, now: da
     The subject of the timer is `wait`, or the last region and day; empty at the beginning of a night.
     """
     try:
+        context.node.border.current.require_trusted_clock()
         tonight = days.next_night(context.node, now)
         todo = [] if timer.subject == _WAIT else _after(tx, context.node, timer.subject, now)
         if todo:
             _begin(tx, context, *todo[0], now)
-    except Refused:  # no configuration yet, or none with these policies
+    except Refused:  # a wrong clock, no configuration yet, or none with these policies
         _come_back(tx, timer.subject, now + _RETRY)
         return
     if todo:

@@ -17,7 +17,7 @@ from gateway.errors import Refused
 from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
-from region_node.business.reconciliation import comparing, repairs
+from region_node.business.reconciliation import answers, comparing, repairs
 from region_node.business.reconciliation.port import Reconciliation
 from region_node.business.reconciliation.repair_rows import find_repair, keep_repair, require_repair
 from region_node.node.payloads import parse, received
@@ -53,22 +53,31 @@ class ReconciliationEnvelopes:
         if receipt.outcome != Outcome.OUTCOME_ACCEPTED:
             return
         question, region = parse(ReconciliationQuestion, content.payload), content.destination
-        told = DayDigests() if question.HasField("digests") else ReconciledRecords()
         try:
-            told = parse(type(told), receipt.result)
-        except Refused:
-            _log.error("the answer of %s about %s is unreadable", region, content.subject)
+            told = self._told(question, region, receipt.result)
+        except Refused as refused:
+            _log.error("the answer of %s about %s is not taken: %s", region, content.subject, refused)
             return
         if isinstance(told, DayDigests):
             comparing.digests_answered(tx, self._context, region, question, told, now)
         else:
             comparing.records_answered(tx, self._context, region, question, told, now)
 
+    def _told(self, question: ReconciliationQuestion, region: str, result: bytes) -> DayDigests | ReconciledRecords:
+        """A region's answer to a question. Raises Refused where it has not the form of one."""
+        if question.HasField("digests"):
+            digests = received(DayDigests, result)
+            answers.require_digests(digests)
+            return digests
+        records = received(ReconciledRecords, result)
+        answers.require_records(records, (self._context.node.region, region))
+        return records
+
     def _proposed(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """Another region proposes a repair of a record that both have; nothing is decided yet."""
         repair = received(RepairProposed, content.payload).repair
         region, there = self._context.node.region, content.origin
-        is_theirs = repairs.proposing_region(repair) == there and repair.proposer.startswith(f"{there}/")
+        is_theirs = repairs.proposing_region(repair) == there and _is_staff(repair.proposer, there)
         if content.subject != f"{repairs.SUBJECTS}{repair.id}" or not is_theirs or repair.deciding_region != region:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         is_new = repair.state == repairs.PROPOSED and not repair.decider
@@ -88,6 +97,8 @@ class ReconciliationEnvelopes:
         known = require_repair(tx, self._context.kinds, told.id)
         if told.state not in _next_states(known, content.origin):
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        if known.state == repairs.PROPOSED and not _is_staff(told.decider, content.origin):
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="decided by nobody of the deciding region")
         repairs.take_decision(tx, self._context, known, told, now)
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
@@ -111,6 +122,11 @@ class ReconciliationEnvelopes:
         if repair is not None and repair.state == repairs.CONFIRMED:
             repair.state = repairs.FAILED
             keep_repair(tx, self._context.kinds, repair)
+
+
+def _is_staff(name: str, region: str) -> bool:
+    """Whether a name is that of a member of a region's staff."""
+    return name.startswith(f"{region}/") and len(name) <= repairs.STAFF_LIMIT
 
 
 def _next_states(repair: Repair, sender: str) -> tuple[int, ...]:

@@ -70,6 +70,18 @@ def repairs_about(tx: Transaction, kinds: Mapping[str, SettledKind], record_kind
     return [each for each in (_opened(tx, kinds, row) for row in rows) if each is not None]
 
 
+def last_act(tx: Transaction, kinds: Mapping[str, SettledKind], record_kind: str, serial: str) -> datetime | None:
+    """The time at which this region did, or heard of, the last act on a record; None for none."""
+    return max(filter(None, (act_time(each) for each in repairs_about(tx, kinds, record_kind, serial))), default=None)
+
+
+def act_time(repair: Repair) -> datetime | None:
+    """The time of an act by this region's clock; None before it. One of an older version has that of its decision."""
+    if repair.state != RepairState.REPAIR_STATE_DONE:
+        return None
+    return from_timestamp(repair.act_time if repair.HasField("act_time") else repair.decide_time)
+
+
 def list_repairs(
     tx: Transaction, kinds: Mapping[str, SettledKind], before: tuple[int, str] | None, limit: int, *, undecided: bool
 ) -> list[Repair]:

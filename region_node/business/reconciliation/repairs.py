@@ -19,11 +19,11 @@ from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.reconciliation import rules
 from region_node.business.reconciliation.port import Act, Reconciliation
-from region_node.business.reconciliation.repair_rows import keep_repair, repairs_about, require_repair
+from region_node.business.reconciliation.repair_rows import act_time, keep_repair, repairs_about, require_repair
 from region_node.business.reconciliation.rows import find_difference, note_repair, record_of, require_open
 
 SUBJECTS = "repair/"
-NOTE_LIMIT = 1000  # characters
+NOTE_LIMIT, STAFF_LIMIT = 1000, 256  # characters
 PROPOSED = RepairState.REPAIR_STATE_PROPOSED
 CONFIRMED = RepairState.REPAIR_STATE_CONFIRMED
 DONE = RepairState.REPAIR_STATE_DONE
@@ -97,6 +97,7 @@ def decide(
     is_ours = confirmed and repair.acting_region == region
     if is_ours:
         _act(tx, context, repair, proposing_region(repair), now)
+        repair.act_time.CopyFrom(to_timestamp(now))
     repair.state = DONE if is_ours else CONFIRMED if confirmed else REJECTED
     repair.decider = f"{region}/{staff_id}"
     repair.decide_time.CopyFrom(to_timestamp(now))
@@ -115,6 +116,8 @@ def take_decision(tx: Transaction, context: Reconciliation, known: Repair, told:
     """Follows the other region's decision: the proposing region acts if it is to, and reports the end of the act."""
     region = context.node.region
     known.state = told.state
+    if told.state == DONE:
+        known.act_time.CopyFrom(to_timestamp(now))
     if proposing_region(known) != region:
         keep_repair(tx, context.kinds, known)  # the report of the act
         return
@@ -125,6 +128,7 @@ def take_decision(tx: Transaction, context: Reconciliation, known: Repair, told:
             _require_needed(tx, context, known, known.deciding_region)
             _act(tx, context, known, known.deciding_region, now)
             known.state = DONE
+            known.act_time.CopyFrom(to_timestamp(now))
         except Refused as refused:  # before the first write of the act; a temporary reason has the envelope sent again
             lasting(refused)
             known.state = FAILED
@@ -140,7 +144,8 @@ def _require_alone(
     So of proposals of both regions at once one has to be rejected first. Raises Refused with REPAIR_STATE_FORBIDS.
     """
     for each in repairs_about(tx, context.kinds, record_kind, serial):
-        is_recent = each.state == DONE and from_timestamp(each.decide_time) >= since
+        acted = act_time(each)
+        is_recent = acted is not None and acted >= since
         if each.id != but and (is_recent or each.state in (PROPOSED, CONFIRMED)):
             raise Refused(Reason.REASON_REPAIR_STATE_FORBIDS, state=state_name(each.state))
 
@@ -148,15 +153,15 @@ def _require_alone(
 def _require_needed(tx: Transaction, context: Reconciliation, repair: Repair, there: str) -> None:
     """Requires a correction to be that of the difference as this region has found it last.
 
-    A difference may have closed, or changed, since the proposal. Raises Refused with REPAIR_IMPOSSIBLE.
+    A difference may have closed, or changed, since the proposal. A region that has not found it compares the day first:
+    it corrects nothing on the word of the other one. Raises Refused with REPAIR_IMPOSSIBLE.
     """
-    region = context.node.region
-    known = find_difference(tx, context.kinds, there, repair.record_kind, repair.serial)
-    if repair.act != RepairAct.REPAIR_ACT_CORRECT or known is None:
+    if repair.act != RepairAct.REPAIR_ACT_CORRECT:
         return
-    needed = _amount(known, repair.act, acting_here=repair.acting_region == region)
-    is_repairable = not known.HasField("closed_time") and _is_repairable(known, repair.act)
-    if not is_repairable or needed != repair.amount:
+    known = find_difference(tx, context.kinds, there, repair.record_kind, repair.serial)
+    is_open = known is not None and not known.HasField("closed_time") and _is_repairable(known, repair.act)
+    acting_here = repair.acting_region == context.node.region
+    if known is None or not is_open or _amount(known, repair.act, acting_here=acting_here) != repair.amount:
         raise Refused(Reason.REASON_REPAIR_IMPOSSIBLE, region=repair.acting_region, serial=repair.serial)
 
 

@@ -124,8 +124,15 @@ def keep_difference(
     now: datetime,
     late: timedelta,
 ) -> None:
-    """Stores a difference that the comparison started at `seen` has found."""
+    """Stores a difference that the comparison started at `seen` has found, unless a later one has looked at the record.
+
+    Times ahead of `now` are those of a clock that was wrong, and count for nothing.
+    """
     known = tx.find(_DIFFERENCES, region, kind.name, pair.serial)
+    if known is not None and to_microseconds(seen) < max(known.seen_time, known.closed_time or 0) <= to_microseconds(
+        now
+    ):
+        return
     is_open = known is not None and known.closed_time is None
     found = known.found_time if known is not None and is_open else to_microseconds(now)
     copies = Difference(here=told_record(pair.here), there=told_record(pair.there))
@@ -145,11 +152,23 @@ def keep_difference(
     tx.keep(_DIFFERENCES, row._replace(body=body))
 
 
+def keep_open(tx: Transaction, region: str, record_kind: str, serial: str, seen: datetime) -> None:
+    """Leaves a difference as it is, open or closed, because the comparison started at `seen` cannot tell."""
+    tx.execute(
+        "UPDATE reconciliation_differences SET seen_time = :seen WHERE region = :region AND record_kind = :kind"
+        " AND serial = :serial AND closed_time IS NULL AND seen_time < :seen",
+        seen=to_microseconds(seen),
+        region=region,
+        kind=record_kind,
+        serial=serial,
+    )
+
+
 def close_unseen(tx: Transaction, region: str, day: str, record_kind: str, seen: datetime, now: datetime) -> int:
     """Closes the differences that the comparison started at `seen` has not found; returns how many."""
     return tx.execute(
         "UPDATE reconciliation_differences SET closed_time = :now WHERE region = :region AND day = :day"
-        " AND record_kind = :kind AND closed_time IS NULL AND seen_time < :seen",
+        " AND record_kind = :kind AND closed_time IS NULL AND (seen_time < :seen OR seen_time > :now)",
         now=to_microseconds(now),
         region=region,
         day=day,
@@ -180,6 +199,14 @@ def open_serials(tx: Transaction, region: str) -> set[str]:
     """The serials with an open difference from another region."""
     sql = "SELECT serial FROM reconciliation_differences WHERE region = :region AND closed_time IS NULL"
     return set(tx.all(str, sql, region=region))
+
+
+def count_open(tx: Transaction, region: str, day: str) -> int:
+    """The number of open differences of a day from another region."""
+    sql = (
+        "SELECT COUNT(*) FROM reconciliation_differences WHERE region = :region AND day = :day AND closed_time IS NULL"
+    )
+    return tx.first(int, sql, region=region, day=day) or 0
 
 
 def note_repair(tx: Transaction, region: str, record_kind: str, serial: str, repair_id: str) -> None:

@@ -338,6 +338,7 @@ class Repair(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     DECIDE_TIME_FIELD_NUMBER: _builtins.int
+    ACT_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Repair id, `<proposing region>/staff/<staff id>/<request id>`."""
     deciding_region: _builtins.str
@@ -370,6 +371,12 @@ class Repair(_message.Message):
     def decide_time(self) -> _timestamp_pb2.Timestamp:
         """Time of the decision."""
 
+    @_builtins.property
+    def act_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the act, by the clock of the acting region; in the other region the time at which it heard of the act, by its
+        own clock. Unset before the act.
+        """
+
     def __init__(
         self,
         *,
@@ -386,10 +393,11 @@ class Repair(_message.Message):
         state: Global___RepairState.ValueType = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         decide_time: _timestamp_pb2.Timestamp | None = ...,
+        act_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "create_time", b"create_time", "decide_time", b"decide_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["act_time", b"act_time", "amount", b"amount", "create_time", b"create_time", "decide_time", b"decide_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "acting_region", b"acting_region", "amount", b"amount", "create_time", b"create_time", "decide_time", b"decide_time", "decider", b"decider", "deciding_region", b"deciding_region", "id", b"id", "note", b"note", "proposer", b"proposer", "record_kind", b"record_kind", "serial", b"serial", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "act_time", b"act_time", "acting_region", b"acting_region", "amount", b"amount", "create_time", b"create_time", "decide_time", b"decide_time", "decider", b"decider", "deciding_region", b"deciding_region", "id", b"id", "note", b"note", "proposer", b"proposer", "record_kind", b"record_kind", "serial", b"serial", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

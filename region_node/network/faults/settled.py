@@ -1,0 +1,67 @@
+"""Parts and rent given back of faults for reconciliation, between the owner region and each region that follows it.
+
+The owner names the parts of a repair, and their prices. The home region gives the rent back, and tells nobody the
+amount: of a credit both regions have that it was given.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from gateway.api.region.v1.fault_pb2 import Fault, QuoteState
+from gateway.store.port import Transaction
+from gateway.time.clock import to_microseconds
+from region_node.business.reconciliation.port import SettledKind, Wanted
+from region_node.business.reconciliation.rules import ENDED, OPEN, SETTLED, Record
+from region_node.network.faults import outages, rules
+from region_node.network.faults.rows import FAULT_RECORDS, fault_subject
+
+_PAIR = (
+    "(owner_region = :here AND :there IN (origin_region, home_region))"
+    " OR (owner_region = :there AND :here IN (origin_region, home_region))"
+)
+
+
+def _records(tx: Transaction, wanted: Wanted, of: Callable[[Fault], Iterator[Record]]) -> Sequence[Record]:
+    start, end = to_microseconds(wanted.start), to_microseconds(wanted.end)
+    found = FAULT_RECORDS.within(tx, start, end, _PAIR, here=wanted.here, there=wanted.there)
+    return [record for fault in found for record in of(fault)]
+
+
+def _parts(fault: Fault) -> Iterator[Record]:
+    """The parts of a repair with their prices; settled are those that were put in, once the fault has ended."""
+    has_ended = fault.state in rules.ENDED
+    for part in fault.repair.parts:
+        standing = OPEN if not has_ended else SETTLED if part.HasField("install_time") else ENDED
+        state = "charged" if part.charged else QuoteState.Name(part.quote).removeprefix("QUOTE_STATE_").lower()
+        amount, currency = part.price.minor_units, part.price.currency
+        record = Record(f"{fault.id}#part{part.number}", standing, state)
+        yield record._replace(amount=amount, currency=currency, postings=1) if amount else record
+
+
+def _credits(fault: Fault) -> Iterator[Record]:
+    """The outages for which rent is given back."""
+    due = outages.to_waive(fault) if fault.home_region else ()
+    for number, outage in enumerate(fault.outages):
+        if outage.HasField("waiver"):
+            yield Record(f"{fault.id}#waived{number}", SETTLED, "given")
+        elif number in due:
+            yield Record(f"{fault.id}#waived{number}", OPEN, "due")
+
+
+def _fault_of(serial: str) -> str:
+    return serial.partition("#")[0]
+
+
+def _settled(name: str, of: Callable[[Fault], Iterator[Record]]) -> SettledKind:
+    return SettledKind(
+        name,
+        partial(_records, of=of),
+        lambda serial: fault_subject(_fault_of(serial)),
+        is_erased=lambda tx, serial: FAULT_RECORDS.is_unreadable(tx, _fault_of(serial)),
+    )
+
+
+SETTLED_PARTS = _settled("part", _parts)
+"""Parts that were put in."""
+SETTLED_CREDITS = _settled("credit", _credits)
+"""Rent that the home region has given back for an outage."""
