@@ -21,11 +21,10 @@ from region_node.business.settlement.rows import find_statement, list_statements
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import CASH, EntryKind, payable, transfer
 from region_node.requests.caller import Caller
-from tests.unit.reconciling import COMPLETED, HOME, IN_PROGRESS, ORIGIN, TAKEN_IN, Region, Two, two_regions
+from tests.unit.reconciling import COMPLETED, FAILED, FEE, HOME, IN_PROGRESS, ORIGIN, TAKEN_IN, Region, Two, two_regions
 
 JUNE, JULY = "2030-06", "2030-07"
 AFTER_JUNE, AFTER_JULY = datetime(2030, 7, 2, 4, tzinfo=UTC), datetime(2030, 8, 2, 4, tzinfo=UTC)
-FEE = 100  # of the test federation, for each order handled
 SETTLEMENTS = (EnvelopeKind.ENVELOPE_KIND_SETTLEMENT_PROPOSED, EnvelopeKind.ENVELOPE_KIND_SETTLEMENT_DECIDED)
 
 
@@ -125,7 +124,7 @@ def test_a_record_on_the_way_is_left_to_a_later_month_and_changes_no_signed_one(
     before = kept(two.origin)
     assert told(before)["payment 2030-06"] == (2, 350), "the comparison has found the slow one in flight"
     serial = f"{ORIGIN}/counter/slow"
-    two.origin.execute(f"UPDATE orders SET state = {COMPLETED} WHERE order_id = '{serial}'")
+    two.origin.execute(f"UPDATE orders SET state = {COMPLETED}, handling_fee = {FEE} WHERE order_id = '{serial}'")
     owed = transfer(f"{serial}#owed", EntryKind.PAYMENT, 70, debit=CASH, credit=payable(HOME))
     ledger.post(two.origin.tx, owed, "CNY", AFTER_JUNE)
     two.compare(now=AFTER_JUNE)
@@ -251,3 +250,14 @@ def test_a_region_restored_from_a_backup_proposes_a_month_again_that_nobody_has_
     signed_by_both(two, JUNE, AFTER_JULY)
     assert kept(two.origin) == kept(two.home)
     assert (kept(two.origin).state, kept(two.origin).terms.version) == (signing.SIGNED, 2)
+
+
+def test_a_reversal_after_another_tariff_gives_back_exactly_the_fee_that_was_charged(two: Two) -> None:
+    two.order("dear", 0, business="SUSPEND", fee=700)
+    two.compare()
+    assert told(signed_by_both(two, JUNE, AFTER_JUNE))["handling 2030-06"] == (-3, -2 * FEE - 700)
+    for each in two.by_name.values():
+        each.execute(f"UPDATE orders SET state = {FAILED} WHERE order_id = '{ORIGIN}/counter/dear'")
+    two.order("later", 0, business="SUSPEND", taken_in=datetime(2030, 7, 3, 4, tzinfo=UTC), fee=250)
+    late = told(signed_by_both(two, JULY, AFTER_JULY))
+    assert late == {"handling 2030-06": (1, 700), "handling 2030-07": (-1, -250)}

@@ -48,10 +48,7 @@ def other_region(settlement: Settlement, terms: SettlementTerms) -> str:
 
 
 def computed(tx: Transaction, settlement: Settlement, region: str, month: str) -> SettlementTerms:
-    """The terms by the records of this region. Records with an open difference are left to a later month.
-
-    Raises Refused with CONFIGURATION_INVALID without the tariff of a fee.
-    """
+    """The terms by the records of this region. Records with an open difference are left to a later month."""
     node = settlement.node
     first, second = sorted((node.region, region))
     oldest, without = month_before(month, _CORRECTED_MONTHS), open_serials(tx, region)
@@ -69,8 +66,7 @@ def computed(tx: Transaction, settlement: Settlement, region: str, month: str) -
         for each_line in each.terms.lines
         if each_line.of_month >= oldest
     )
-    rates = {each.name: node.federation.figure(each.rate, ()) if each.rate else None for each in settlement.kinds}
-    lines = rules.lines(now, signed, rates)
+    lines = rules.lines(now, signed, {each.name for each in settlement.kinds})
     return SettlementTerms(first_region=first, second_region=second, month=month, lines=lines, net=rules.net(lines))
 
 
