@@ -9,8 +9,8 @@ from functools import partial
 from typing import NamedTuple
 
 from gateway.api.region.v1.order_pb2 import Order
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, lasting
+from gateway.federation.catalogue import Federation
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds
 from region_node.business.orders import rules
@@ -31,20 +31,9 @@ def fix_handling_fee(context: RegionContext, order: Order) -> None:
     """
     if order.origin_region == context.region or order.request.business == REMEDY:
         return
-    try:
-        business = context.federation.business(order.request.business)
-        is_own = business.HasField("handling_fee")
-    except Refused as refused:
-        lasting(refused)  # it has left the catalogue since
-        is_own = False
-    if is_own:
-        order.handling_fee = business.handling_fee
-        return
-    try:
-        order.handling_fee = context.federation.figure(_TARIFF, ())
-    except Refused as refused:
-        if refused.reason != Reason.REASON_CONFIGURATION_INVALID:
-            raise
+    fee = _fee_of(context.federation, order.request.business)
+    if fee is not None:
+        order.handling_fee = fee
 
 
 def keep_handling_fee(known: Order, order: Order) -> None:
@@ -54,6 +43,21 @@ def keep_handling_fee(known: Order, order: Order) -> None:
     order.ClearField("handling_fee")
     if known.HasField("handling_fee"):
         order.handling_fee = known.handling_fee
+
+
+def _fee_of(federation: Federation, code: str) -> int | None:
+    """The fee of a business in minor units; None without a tariff. Raises Refused only for now."""
+    try:
+        business = federation.business(code)
+        if business.HasField("handling_fee"):
+            return business.handling_fee
+    except Refused as refused:
+        lasting(refused)  # it has left the catalogue since
+    try:
+        return federation.figure(_TARIFF, ())
+    except Refused as refused:
+        lasting(refused)
+        return None
 
 
 def _owed(tx: Transaction, wanted: Wanted, *, is_remedy: bool) -> Iterator[Charge]:
