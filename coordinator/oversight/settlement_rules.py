@@ -1,37 +1,70 @@
 """The settlement of pairs of regions, of what both regions report about it. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from gateway.api.coordinator.v1.settlement_oversight_service_pb2 import PairSettlement
+from gateway.api.coordinator.v1.settlement_oversight_service_pb2 import PairSettlement, SettlementPosition
 from gateway.api.region.v1.settlement_pb2 import SettlementState, SettlementStatement
+from gateway.api.types.v1.types_pb2 import Money
 
 SIGNED = SettlementState.SETTLEMENT_STATE_SIGNED
 DISPUTED = SettlementState.SETTLEMENT_STATE_DISPUTED
+CONTESTED = SettlementState.SETTLEMENT_STATE_CONTESTED
 PROPOSED = SettlementState.SETTLEMENT_STATE_PROPOSED
 
 
 def pair_settlements(reports: Mapping[str, Sequence[SettlementStatement]]) -> list[PairSettlement]:
     """Each pair once, in order. `reports` of one month are by region; one of a pair may be missing."""
-    found: dict[tuple[str, str], list[SettlementStatement]] = {}
-    for statements in reports.values():
+    found: dict[tuple[str, str], dict[str, SettlementStatement]] = {}
+    for region, statements in reports.items():
         for each in statements:
-            found.setdefault((each.terms.first_region, each.terms.second_region), []).append(each)
+            pair = each.terms.first_region, each.terms.second_region
+            if region in pair:
+                found.setdefault(pair, {})[region] = each
     return [_pair(first, second, told) for (first, second), told in sorted(found.items())]
 
 
-def positions(pairs: Sequence[PairSettlement]) -> dict[tuple[str, str], int]:
-    """The net claims of each region against all others, by region and currency; they sum up to zero."""
-    sums: dict[tuple[str, str], int] = {}
+def positions(pairs: Sequence[PairSettlement]) -> list[SettlementPosition]:
+    """The net claims of each region against all others, by region and currency, apart by how far they are agreed."""
+    found: dict[tuple[str, str], SettlementPosition] = {}
     for pair in pairs:
-        for each in pair.net:
+        for each in pair.first_net if pair.differs and pair.first_net else pair.net or pair.second_net:
             for region, amount in ((pair.first_region, -each.minor_units), (pair.second_region, each.minor_units)):
-                sums[region, each.currency] = sums.get((region, each.currency), 0) + amount
-    return dict(sorted(sums.items()))
+                position = found.setdefault((region, each.currency), _nothing(region, each.currency))
+                _part(position, pair).minor_units += amount
+    return [position for _, position in sorted(found.items())]
 
 
-def _pair(first: str, second: str, told: Sequence[SettlementStatement]) -> PairSettlement:
-    states = {each.state for each in told}
-    state = next((each for each in (DISPUTED, PROPOSED) if each in states), SIGNED)
-    is_same = all(list(each.terms.net) == list(told[0].terms.net) for each in told)
-    net = told[0].terms.net if is_same else ()
-    return PairSettlement(first_region=first, second_region=second, state=state, net=net, differs=not is_same)
+def sums(found: Iterable[SettlementPosition]) -> list[Money]:
+    """The sums of all positions, by currency in order: zero, unless a claim has no debtor."""
+    total: dict[str, int] = {}
+    for each in found:
+        for money in (each.signed, each.unsigned, each.disputed):
+            total[money.currency] = total.get(money.currency, 0) + money.minor_units
+    return [Money(minor_units=amount, currency=currency) for currency, amount in sorted(total.items())]
+
+
+def _nothing(region: str, currency: str) -> SettlementPosition:
+    nothing = Money(currency=currency)
+    return SettlementPosition(region=region, signed=nothing, unsigned=nothing, disputed=nothing)
+
+
+def _part(position: SettlementPosition, pair: PairSettlement) -> Money:
+    if pair.differs or pair.state in (DISPUTED, CONTESTED):
+        return position.disputed
+    return position.signed if pair.state == SIGNED else position.unsigned
+
+
+def _pair(first: str, second: str, told: Mapping[str, SettlementStatement]) -> PairSettlement:
+    states = {each.state for each in told.values()}
+    state = next((each for each in (CONTESTED, DISPUTED, PROPOSED) if each in states), SIGNED)
+    if state == SIGNED and len(told) < 2:
+        state = PROPOSED
+    nets = [list(each.terms.net) for each in told.values()]
+    pair = PairSettlement(first_region=first, second_region=second, state=state)
+    if all(each == nets[0] for each in nets):
+        pair.net.extend(nets[0])
+        return pair
+    pair.differs = True
+    pair.first_net.extend(told[first].terms.net)
+    pair.second_net.extend(told[second].terms.net)
+    return pair

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import grpc
 
 from coordinator.oversight.region_queries import Regions
-from coordinator.oversight.settlement_rules import pair_settlements
+from coordinator.oversight.settlement_rules import pair_settlements, positions, sums
 from gateway.api.coordinator.v1 import settlement_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.settlement_oversight_service_pb2_grpc import SettlementOversightServiceServicer
 from gateway.api.region.v1 import settlement_service_pb2 as region_contract
@@ -38,4 +38,7 @@ class SettlementOversightService(SettlementOversightServiceServicer):
 
         answers = await self._regions.ask(self._regions.joined(), ask)
         pairs = pair_settlements(answers.by_region)
-        return contract.ReportSettlementResponse(pairs=pairs, unanswered=answers.unanswered())
+        found = positions(pairs)
+        return contract.ReportSettlementResponse(
+            pairs=pairs, unanswered=answers.unanswered(), positions=found, sums=sums(found)
+        )

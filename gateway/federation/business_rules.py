@@ -23,6 +23,7 @@ from gateway.federation.policy_rules import limit_problems, looser_problems
 
 # The prefix of businesses that read and change nothing; beside joint businesses only they have no steps.
 QUERY = "QRY_"
+_HIGHEST_HANDLING_FEE = 1_000_000  # minor units
 _CHOICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", re.ASCII)
 
 
@@ -70,6 +71,8 @@ def _business_problems(business: Business, known: _Known) -> Iterator[str]:
     yield from text_problems(f"{path}.tariff", business.tariff)
     if business.HasField("fee"):
         yield from _fee_problems(f"{path}.fee", business.fee, known.currencies)
+    if not 0 <= business.handling_fee <= _HIGHEST_HANDLING_FEE:
+        yield f"{path}.handling_fee: not 0 to {_HIGHEST_HANDLING_FEE}"
     if not business.guide:
         yield f"{path}.guide: there is no step for the customer"
     for index, told in enumerate(business.guide):

@@ -78,14 +78,20 @@ def show(asking: Asking, with_region: str, month: str) -> None:
 @writes(done="signed")
 @click.argument("with_region", metavar="REGION")
 @click.argument("month")
-def sign(asking: Asking, with_region: str, month: str) -> None:
+@click.option(
+    "--accept-difference", is_flag=True, help="Sign the other region's terms; the difference comes in a later month."
+)
+def sign(asking: Asking, with_region: str, month: str, *, accept_difference: bool) -> None:
     """Sign the statement of MONTH with REGION: as the proposal, or under the proposal of the other region.
 
+    A signed month is sent once more, for a region that was restored from a backup.
+
     \b
-    Example:
+    Examples:
       region-node settlement sign sichuan 2026-11
+      region-node settlement sign guangdong 2026-11 --accept-difference
     """
-    request = api.SignSettlementRequest(region=with_region, month=month)
+    request = api.SignSettlementRequest(region=with_region, month=month, accepts_difference=accept_difference)
     answer = asking.ask(lambda channel: SettlementServiceStub(channel).SignSettlement, request)
     asking.tell(answer.statement, _STATEMENTS.show_one)
 
@@ -98,7 +104,7 @@ def sign(asking: Asking, with_region: str, month: str) -> None:
 @click.option("--of", "of_month", default="", help="The month of the line, if it is an earlier one.")
 @click.option("--note", required=True, help="The reason, for the other region; names no customer.")
 def dispute(asking: Asking, with_region: str, month: str, charge: str, of_month: str, note: str) -> None:
-    """Dispute the line CHARGE (as `payment`) in the proposal of REGION for MONTH, and open an issue about it.
+    """Dispute the line CHARGE (as `payment`) in the terms of REGION for MONTH, and open an issue about it.
 
     \b
     Example:

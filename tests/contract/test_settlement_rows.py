@@ -4,7 +4,7 @@ from gateway.api.region.v1.settlement_pb2 import SettlementState, SettlementStat
 from gateway.store.port import Transaction
 from region_node.business.settlement.rows import (
     find_statement,
-    is_any_proposed,
+    is_any_pending,
     keep_statement,
     list_statements,
     statements_with,
@@ -27,7 +27,7 @@ def test_statements_are_found_by_pair_and_listed_page_by_page_the_newest_month_f
     assert listed == wanted
     assert [key for key, _ in list_statements(tx, "2030-05", "", 10)] == ["2030-05 henan", "2030-05 sichuan"]
     assert [each.terms.month for each in statements_with(tx, "henan", "2030-06")] == ["2030-06"]
-    assert (is_any_proposed(tx, "henan"), is_any_proposed(tx, "sichuan")) == (True, False)
+    assert (is_any_pending(tx, "henan"), is_any_pending(tx, "sichuan")) == (True, False)
     found = find_statement(tx, "sichuan", "2030-05")
     assert found is not None
     assert found.state == SIGNED

@@ -48,6 +48,8 @@ async def test_a_foreign_payment_is_owed_by_the_origin_region_and_credited_at_ho
     assert changes(before[0], books(federation, "guangdong")) == {"cash": -5000, "payable/sichuan": 5000}
     assert changes(before[1], books(federation, "sichuan")) == {"receivable/guangdong": -5000}
     assert await sichuan.balance(number) == 3800
+    fee = f"SELECT handling_fee FROM orders WHERE order_id = '{order.id}'"
+    assert [federation.database(each).rows(fee) for each in ("guangdong", "sichuan")] == [[(50,)], [(50,)]]
 
 
 async def test_what_one_region_owes_is_what_the_other_is_owed(guangdong: Counter, sichuan: Counter) -> None:

@@ -31,7 +31,9 @@ from tests.unit.situations import FEDERATION, LINE
 ORIGIN, HOME = "guangdong", "sichuan"
 TAKEN_IN = datetime(2030, 6, 14, 4, tzinfo=UTC)
 DAY, NIGHT = date(2030, 6, 14), datetime(2030, 6, 14, 17, tzinfo=UTC)
+FEE = 100  # for each order handled
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
+FAILED = OrderState.ORDER_STATE_FAILED
 IN_PROGRESS = OrderState.ORDER_STATE_IN_PROGRESS
 
 
@@ -99,6 +101,7 @@ class Two:
         business: str = "PAY",
         at_origin: OrderState.ValueType = COMPLETED,
         taken_in: datetime = TAKEN_IN,
+        fee: int = FEE,
     ) -> None:
         """An order that both have, with its postings; completed at home."""
         for region, state in ((self.origin, at_origin), (self.home, COMPLETED)):
@@ -106,6 +109,10 @@ class Two:
             order.request.business, order.request.number = business, LINE.number
             order.state, order.version = state, 2 if state == COMPLETED else 1
             order.create_time.CopyFrom(to_timestamp(taken_in))
+            if state == COMPLETED:
+                order.completion_time.CopyFrom(to_timestamp(taken_in))
+                if business != "COMPLAINT_REMEDY":
+                    order.handling_fee = fee
             insert_order(region.tx, OrderRow(order, ""), taken_in)
             if amount and state == COMPLETED:
                 kind = EntryKind.PAYMENT if business == "PAY" else EntryKind.REMEDY

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 
 from gateway.api.region.v1.issue_envelopes_pb2 import IssueCommand
-from gateway.api.region.v1.settlement_pb2 import SettlementSignature, SettlementStatement
-from gateway.api.region.v1.settlement_service_pb2 import DisputeSettlementRequest
+from gateway.api.region.v1.issue_pb2 import IssueState
+from gateway.api.region.v1.issue_service_pb2 import WorkOnIssueRequest
+from gateway.api.region.v1.settlement_pb2 import SettlementProposed, SettlementSignature, SettlementStatement
+from gateway.api.region.v1.settlement_service_pb2 import DisputeSettlementRequest, SignSettlementRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -18,14 +21,16 @@ from region_node.app.registered import settlement
 from region_node.business.settlement import signing
 from region_node.business.settlement.relayed import SettlementEnvelopes
 from region_node.business.settlement.rows import find_statement, list_statements
+from region_node.care.issues import handling as issues
+from region_node.care.issues.relayed import IssueEnvelopes
+from region_node.care.issues.rows import require_issue
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import CASH, EntryKind, payable, transfer
 from region_node.requests.caller import Caller
-from tests.unit.reconciling import COMPLETED, HOME, IN_PROGRESS, ORIGIN, TAKEN_IN, Region, Two, two_regions
+from tests.unit.reconciling import COMPLETED, FAILED, FEE, HOME, IN_PROGRESS, ORIGIN, TAKEN_IN, Region, Two, two_regions
 
 JUNE, JULY = "2030-06", "2030-07"
 AFTER_JUNE, AFTER_JULY = datetime(2030, 7, 2, 4, tzinfo=UTC), datetime(2030, 8, 2, 4, tzinfo=UTC)
-FEE = 100  # of the test federation, for each order handled
 SETTLEMENTS = (EnvelopeKind.ENVELOPE_KIND_SETTLEMENT_PROPOSED, EnvelopeKind.ENVELOPE_KIND_SETTLEMENT_DECIDED)
 
 
@@ -41,18 +46,17 @@ def regions_with_payments_and_money_for_a_complaint() -> Iterator[Two]:
 
 
 def settle(two: Two, now: datetime) -> list[EnvelopeContent]:
-    """Has every envelope about a settlement taken and answered; returns the others."""
+    """Has every envelope taken and answered; returns those about issues."""
     others = []
     while waiting := [(each, content) for each in two.by_name.values() for content in each.waiting()]:
         for sender, content in waiting:
             if content.kind not in SETTLEMENTS:
                 others.append(content)
-                continue
             try:
                 outcome = handler(two.by_name[content.destination], content).act(
                     two.by_name[content.destination].tx, content, now
                 )
-                receipt = ReceiptContent(envelope_id=content.id, outcome=outcome.outcome)
+                receipt = ReceiptContent(envelope_id=content.id, outcome=outcome.outcome, result=outcome.result)
             except Refused:
                 receipt = ReceiptContent(envelope_id=content.id, outcome=Outcome.OUTCOME_REFUSED)
             handler(sender, content).answered(sender.tx, content, receipt, now)
@@ -60,19 +64,22 @@ def settle(two: Two, now: datetime) -> list[EnvelopeContent]:
 
 
 def handler(region: Region, content: EnvelopeContent) -> Command:
-    found = SettlementEnvelopes(settlement(region.context.node)).kinds()[content.kind]
+    node = region.context.node
+    found = {**SettlementEnvelopes(settlement(node)).kinds(), **IssueEnvelopes(node).kinds()}[content.kind]
     assert isinstance(found, Command)
     return found
 
 
-def caller(region: Region, request_id: str = "r1") -> Caller:
-    return Caller(Identity("china", Role.ROLE_STAFF, region.name, "li"), request_id, "")
+def caller(region: Region) -> Caller:
+    return Caller(Identity("china", Role.ROLE_STAFF, region.name, "li"), uuid4().hex, "")
 
 
-def sign(two: Two, region: Region, month: str, now: datetime) -> SettlementStatement:
+def sign(two: Two, region: Region, month: str, now: datetime, *, accepts: bool = False) -> SettlementStatement:
     """A signature of a region's staff, which reaches the other region."""
-    other = HOME if region.name == ORIGIN else ORIGIN
-    signed = signing.sign(region.tx, settlement(region.context.node), caller(region), other, month, now)
+    asked = SignSettlementRequest(
+        region=HOME if region.name == ORIGIN else ORIGIN, month=month, accepts_difference=accepts
+    )
+    signed = signing.sign(region.tx, settlement(region.context.node), caller(region), asked, now)
     settle(two, now)
     return signed
 
@@ -86,6 +93,11 @@ def kept(region: Region, month: str = JUNE) -> SettlementStatement:
     found = find_statement(region.tx, HOME if region.name == ORIGIN else ORIGIN, month)
     assert found is not None
     return found
+
+
+def lose_statements(region: Region) -> None:
+    """The database is one from before every statement."""
+    region.tx.execute("DELETE FROM settlement_statements")
 
 
 def told(statement: SettlementStatement) -> dict[str, tuple[int, int]]:
@@ -125,7 +137,7 @@ def test_a_record_on_the_way_is_left_to_a_later_month_and_changes_no_signed_one(
     before = kept(two.origin)
     assert told(before)["payment 2030-06"] == (2, 350), "the comparison has found the slow one in flight"
     serial = f"{ORIGIN}/counter/slow"
-    two.origin.execute(f"UPDATE orders SET state = {COMPLETED} WHERE order_id = '{serial}'")
+    two.origin.execute(f"UPDATE orders SET state = {COMPLETED}, handling_fee = {FEE} WHERE order_id = '{serial}'")
     owed = transfer(f"{serial}#owed", EntryKind.PAYMENT, 70, debit=CASH, credit=payable(HOME))
     ledger.post(two.origin.tx, owed, "CNY", AFTER_JUNE)
     two.compare(now=AFTER_JUNE)
@@ -147,7 +159,7 @@ def test_the_second_region_signs_nothing_that_differs_by_a_cent_and_disputes_it_
     )
     own = settlement(two.home.context.node)
     disputed = signing.dispute(two.home.tx, own, caller(two.home), asked, AFTER_JUNE)
-    [issue] = settle(two, AFTER_JUNE)
+    issue = settle(two, AFTER_JUNE)[0]
     opened = IssueCommand.FromString(issue.payload).open
     assert (opened.id, opened.owner_region) == (disputed.issue_id, ORIGIN)
     assert "payment 2030-06" in opened.request.subject
@@ -167,7 +179,6 @@ def test_nothing_is_signed_too_early_twice_or_out_of_order(two: Two) -> None:
         "without a proposal": reason_of(lambda: sign(two, two.home, JUNE, AFTER_JUNE)),
     }
     sign(two, two.origin, JUNE, AFTER_JUNE)
-    found["proposed twice"] = reason_of(lambda: sign(two, two.origin, JUNE, AFTER_JUNE))
     found["beside another"] = reason_of(lambda: sign(two, two.origin, JULY, AFTER_JULY))
     sign(two, two.home, JUNE, AFTER_JUNE)
     found["signed twice"] = reason_of(lambda: sign(two, two.home, JUNE, AFTER_JUNE))
@@ -177,7 +188,6 @@ def test_nothing_is_signed_too_early_twice_or_out_of_order(two: Two) -> None:
     assert found == {
         "before its end": forbids,
         "without a proposal": unknown,
-        "proposed twice": forbids,
         "beside another": forbids,
         "signed twice": unknown,
         "before a later one": forbids,
@@ -200,12 +210,15 @@ def test_a_forged_signature_is_not_believed(two: Two) -> None:
     dearer = SettlementStatement()
     dearer.CopyFrom(signed)
     dearer.terms.lines[0].amount.minor_units += 1
+    changed = SettlementStatement()
+    changed.CopyFrom(proposal)
+    changed.terms.lines[0].quantity += 1
     unsound = SettlementStatement()
     unsound.CopyFrom(proposal)
     unsound.terms.net[0].minor_units += 1
     propose, decide = SETTLEMENTS
     forged: dict[str, tuple[Region, str, EnvelopeKind.ValueType, SettlementStatement]] = {
-        "a proposal once more": (two.home, ORIGIN, propose, proposal),
+        "other terms of the same version": (two.home, ORIGIN, propose, changed),
         "sums that do not add up": (two.home, ORIGIN, propose, unsound),
         "a third region proposes": (two.home, "henan", propose, proposal),
         "a third region signs": (two.origin, "henan", decide, signed),
@@ -227,13 +240,106 @@ def test_a_forged_signature_is_not_believed(two: Two) -> None:
     assert kept(two.origin).state == kept(two.home).state == signing.PROPOSED
 
 
-def test_a_region_restored_from_a_backup_learns_that_the_other_one_has_signed_before(two: Two) -> None:
+def test_a_first_region_restored_from_a_backup_signs_again_what_its_own_records_agree_with(two: Two) -> None:
     two.compare()
     signed_by_both(two, JUNE, AFTER_JUNE)
-    two.origin.execute("DELETE FROM settlement_statements")
+    two.order("late", 30, taken_in=datetime(2030, 7, 3, 4, tzinfo=UTC))
+    signed_by_both(two, JULY, AFTER_JULY)
+    before = kept(two.origin), kept(two.origin, JULY)
+    lose_statements(two.origin)
+    sign(two, two.origin, JULY, AFTER_JULY)
+    assert (kept(two.origin), kept(two.origin, JULY)) == before, "one signature brings back both, in their order"
+    assert (kept(two.home), kept(two.home, JULY)) == before
+    august = signed_by_both(two, "2030-08", datetime(2030, 9, 2, 4, tzinfo=UTC))
+    assert told(august) == {}, "nothing is charged twice"
+
+
+def test_a_first_region_restored_without_a_record_accepts_the_signed_statement_or_disputes_it(two: Two) -> None:
+    two.compare()
+    signed_by_both(two, JUNE, AFTER_JUNE)
+    lose_statements(two.origin)
+    two.origin.execute(f"DELETE FROM orders WHERE order_id = '{ORIGIN}/counter/pay-1'")
     sign(two, two.origin, JUNE, AFTER_JULY)
-    assert kept(two.origin).state == signing.DISPUTED
-    assert kept(two.home).state == signing.SIGNED
+    contested = kept(two.origin)
+    assert (contested.state, contested.terms) == (signing.CONTESTED, kept(two.home).terms)
+    assert reason_of(lambda: sign(two, two.origin, JUNE, AFTER_JULY)) == "SETTLEMENT_DIFFERS"
+    assert reason_of(lambda: sign(two, two.origin, JULY, AFTER_JULY)) == "SETTLEMENT_STATE_FORBIDS"
+    asked = DisputeSettlementRequest(region=HOME, month=JUNE, charge_kind="payment", of_month=JUNE, note="not here")
+    disputed = signing.dispute(
+        two.origin.tx, settlement(two.origin.context.node), caller(two.origin), asked, AFTER_JULY
+    )
+    issue = settle(two, AFTER_JULY)[0]
+    assert IssueCommand.FromString(issue.payload).open.owner_region == HOME
+    assert kept(two.origin).issue_id == disputed.issue_id
+    sign(two, two.origin, JUNE, AFTER_JULY, accepts=True)
+    assert (kept(two.origin).state, kept(two.origin).terms) == (signing.SIGNED, kept(two.home).terms)
+
+
+def test_another_region_cannot_bring_in_a_statement_that_is_no_signed_one_of_the_pair(two: Two) -> None:
+    two.compare()
+    sign(two, two.origin, JUNE, AFTER_JUNE)
+    good = SettlementStatement()
+    good.CopyFrom(kept(two.origin))
+    good.state, good.decider = signing.SIGNED, f"{HOME}/li"
+    good.terms.month = "2030-05"
+    good.id = signing.statement_id(good.terms)
+    forged = []
+    for change in (
+        {"state": signing.PROPOSED},
+        {"decider": "henan/li"},
+        {"proposer": f"{HOME}/li"},
+        {"id": "elsewhere"},
+        {"month": "never"},
+        {"month": "2199-01"},
+        {"second_region": "henan"},
+        {"quantity": 7},
+    ):
+        each = SettlementStatement()
+        each.CopyFrom(good)
+        for name, value in change.items():
+            owner = {"month": each.terms, "second_region": each.terms, "quantity": each.terms.lines[0]}.get(name, each)
+            setattr(owner, name, value)
+        if "month" in change or "second_region" in change:
+            each.id = signing.statement_id(each.terms)
+        if "quantity" in change:
+            each.terms.net[0].minor_units += 1
+        forged.append(each)
+    proposal = next(each for each in two.origin.sent if each.kind == SETTLEMENTS[0])
+    receipt = ReceiptContent(
+        envelope_id=proposal.id,
+        outcome=Outcome.OUTCOME_ACCEPTED,
+        result=SettlementProposed(signed=forged).SerializeToString(),
+    )
+    handler(two.origin, proposal).answered(two.origin.tx, proposal, receipt, AFTER_JULY)
+    assert [each.terms.month for _, each in list_statements(two.origin.tx, "", "", 50)] == [JUNE]
+
+
+def test_a_second_region_restored_from_a_backup_gets_the_statement_once_more_and_signs_it_again(two: Two) -> None:
+    two.compare()
+    signed_by_both(two, JUNE, AFTER_JUNE)
+    before = kept(two.origin)
+    lose_statements(two.home)
+    assert reason_of(lambda: sign(two, two.home, JUNE, AFTER_JULY)) == "SETTLEMENT_NOT_FOUND"
+    sign(two, two.origin, JUNE, AFTER_JULY)
+    assert kept(two.home).state == signing.PROPOSED
+    two.home.execute(f"DELETE FROM orders WHERE order_id = '{ORIGIN}/counter/pay-1'")
+    asked = DisputeSettlementRequest(region=ORIGIN, month=JUNE, charge_kind="payment", of_month=JUNE, note="one less")
+    signing.dispute(two.home.tx, settlement(two.home.context.node), caller(two.home), asked, AFTER_JULY)
+    settle(two, AFTER_JULY)
+    assert (kept(two.home).state, kept(two.origin)) == (signing.PROPOSED, before), "what both have signed stays signed"
+    sign(two, two.home, JUNE, AFTER_JULY, accepts=True)
+    assert (kept(two.home).state, kept(two.home).terms, kept(two.origin)) == (signing.SIGNED, before.terms, before)
+
+
+def test_a_signature_that_is_sent_once_more_changes_nothing(two: Two) -> None:
+    two.compare()
+    sign(two, two.origin, JUNE, AFTER_JUNE)
+    sign(two, two.origin, JUNE, AFTER_JULY)
+    assert kept(two.origin).state == kept(two.home).state == signing.PROPOSED
+    sign(two, two.home, JUNE, AFTER_JULY)
+    before = kept(two.origin)
+    sign(two, two.origin, JUNE, datetime(2030, 8, 3, 4, tzinfo=UTC))
+    assert (kept(two.origin), kept(two.home)) == (before, before)
 
 
 def test_money_of_an_erased_customer_stays_owed(two: Two) -> None:
@@ -251,3 +357,44 @@ def test_a_region_restored_from_a_backup_proposes_a_month_again_that_nobody_has_
     signed_by_both(two, JUNE, AFTER_JULY)
     assert kept(two.origin) == kept(two.home)
     assert (kept(two.origin).state, kept(two.origin).terms.version) == (signing.SIGNED, 2)
+
+
+def test_a_reversal_after_another_tariff_gives_back_exactly_the_fee_that_was_charged(two: Two) -> None:
+    two.order("dear", 0, business="SUSPEND", fee=700)
+    two.compare()
+    assert told(signed_by_both(two, JUNE, AFTER_JUNE))["handling 2030-06"] == (-3, -2 * FEE - 700)
+    for each in two.by_name.values():
+        each.execute(f"UPDATE orders SET state = {FAILED} WHERE order_id = '{ORIGIN}/counter/dear'")
+    two.order("later", 0, business="SUSPEND", taken_in=datetime(2030, 7, 3, 4, tzinfo=UTC), fee=250)
+    late = told(signed_by_both(two, JULY, AFTER_JULY))
+    assert late == {"handling 2030-06": (1, 700), "handling 2030-07": (-1, -250)}
+
+
+def test_a_dispute_ends_with_its_issue_and_the_correction_comes_in_the_next_month(two: Two) -> None:
+    """The night's comparison leaves the disputed record out of the month, which is signed without it."""
+    wrong = (
+        "UPDATE ledger_entries SET amount = amount {} 1 WHERE account LIKE 'receivable%'"
+        f" AND posting_id = '{ORIGIN}/counter/pay-2#credit'"
+    )
+    two.home.execute(wrong.format("-"))
+    sign(two, two.origin, JUNE, AFTER_JUNE)
+    asked = DisputeSettlementRequest(region=ORIGIN, month=JUNE, charge_kind="payment", of_month=JUNE, note="a cent")
+    own = settlement(two.home.context.node)
+    issue_id = signing.dispute(two.home.tx, own, caller(two.home), asked, AFTER_JUNE).issue_id
+    settle(two, AFTER_JUNE)
+    two.compare(now=AFTER_JUNE)
+    assert two.home.named["pay-2"] == "different_amount"
+    for step in (
+        WorkOnIssueRequest(take_up=WorkOnIssueRequest.TakeUp()),
+        WorkOnIssueRequest(decide=WorkOnIssueRequest.Decide(text="corrected, and left to July")),
+        WorkOnIssueRequest(close=WorkOnIssueRequest.Close()),
+    ):
+        step.issue_id = issue_id
+        issues.work(two.origin.tx, two.origin.context.node, caller(two.origin), step, AFTER_JUNE)
+        settle(two, AFTER_JUNE)
+    ended = [require_issue(each.tx, issue_id).issue.state for each in two.by_name.values()]
+    assert ended == [IssueState.ISSUE_STATE_CLOSED] * 2
+    assert told(signed_by_both(two, JUNE, AFTER_JUNE))["payment 2030-06"] == (1, 100)
+    two.home.execute(wrong.format("+"))
+    two.compare(now=AFTER_JULY)
+    assert told(signed_by_both(two, JULY, AFTER_JULY))["payment 2030-06"] == (1, 250)

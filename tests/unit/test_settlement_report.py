@@ -1,6 +1,17 @@
 """The settlement of all pairs, of what the regions report."""
 
-from coordinator.oversight.settlement_rules import DISPUTED, PROPOSED, SIGNED, pair_settlements, positions
+from collections.abc import Sequence
+
+from coordinator.oversight.settlement_rules import (
+    CONTESTED,
+    DISPUTED,
+    PROPOSED,
+    SIGNED,
+    pair_settlements,
+    positions,
+    sums,
+)
+from gateway.api.coordinator.v1.settlement_oversight_service_pb2 import SettlementPosition
 from gateway.api.region.v1.settlement_pb2 import SettlementState, SettlementStatement, SettlementTerms
 from gateway.api.types.v1.types_pb2 import Money
 
@@ -10,26 +21,54 @@ def statement(first: str, second: str, amount: int, state: SettlementState.Value
     return SettlementStatement(terms=SettlementTerms(first_region=first, second_region=second, net=net), state=state)
 
 
-def test_the_positions_of_all_regions_sum_up_to_zero() -> None:
-    both = [statement("guangdong", "sichuan", 390), statement("guangdong", "henan", -50)]
-    reports = {"guangdong": both, "sichuan": [both[0], statement("henan", "sichuan", 7)]}
+def amounts(found: Sequence[SettlementPosition]) -> dict[str, tuple[int, int, int]]:
+    """Signed, unsigned and disputed amounts by region."""
+    return {
+        each.region: (each.signed.minor_units, each.unsigned.minor_units, each.disputed.minor_units) for each in found
+    }
+
+
+def test_positions_keep_signed_unsigned_and_disputed_amounts_apart_and_sum_up_to_zero() -> None:
+    signed, proposed = statement("guangdong", "sichuan", 390), statement("guangdong", "henan", -50, PROPOSED)
+    disputed = statement("henan", "sichuan", 7, DISPUTED)
+    here, there = statement("guangdong", "hubei", 1000), statement("guangdong", "hubei", 999)
+    reports = {
+        "guangdong": [signed, proposed, here],
+        "henan": [proposed, disputed],
+        "hubei": [there],
+        "sichuan": [signed, disputed],
+    }
     found = positions(pair_settlements(reports))
-    assert found == {("guangdong", "CNY"): -340, ("henan", "CNY"): -57, ("sichuan", "CNY"): 397}
-    assert sum(found.values()) == 0
+    assert amounts(found) == {
+        "guangdong": (-390, 50, -1000),
+        "henan": (0, -50, -7),
+        "hubei": (0, 0, 1000),
+        "sichuan": (390, 0, 7),
+    }
+    assert [each.minor_units for each in sums(found)] == [0]
 
 
-def test_a_pair_is_signed_only_where_both_say_so_and_has_no_amount_where_they_differ() -> None:
+def test_a_pair_is_signed_only_where_both_say_so_and_has_two_amounts_where_they_differ() -> None:
     told = {
         "one is behind": (statement("a", "b", 5, PROPOSED), statement("a", "b", 5)),
         "disputed": (statement("a", "b", 5, PROPOSED), statement("a", "b", 5, DISPUTED)),
+        "contested": (statement("a", "b", 5, CONTESTED), statement("a", "b", 5)),
         "different": (statement("a", "b", 5), statement("a", "b", 6)),
     }
     found = {}
     for case, (first, second) in told.items():
         [pair] = pair_settlements({"a": [first], "b": [second]})
-        found[case] = (pair.state, [each.minor_units for each in pair.net], pair.differs)
+        nets = [[each.minor_units for each in net] for net in (pair.net, pair.first_net, pair.second_net)]
+        found[case] = (pair.state, nets, pair.differs)
     assert found == {
-        "one is behind": (PROPOSED, [5], False),
-        "disputed": (DISPUTED, [5], False),
-        "different": (SIGNED, [], True),
+        "one is behind": (PROPOSED, [[5], [], []], False),
+        "disputed": (DISPUTED, [[5], [], []], False),
+        "contested": (CONTESTED, [[5], [], []], False),
+        "different": (SIGNED, [[], [5], [6]], True),
     }
+    [alone] = pair_settlements({"b": [statement("a", "b", 5)]})
+    assert alone.state == PROPOSED, "the other region does not say so"
+
+
+def test_no_region_reports_on_others() -> None:
+    assert pair_settlements({"henan": [statement("a", "b", 5)]}) == []

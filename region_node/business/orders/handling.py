@@ -17,6 +17,7 @@ from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp
 from region_node.business.orders import home, rules
 from region_node.business.orders.books import close_books
+from region_node.business.orders.charged import keep_handling_fee
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.intake import submission_id, unhold
 from region_node.business.orders.rows import (
@@ -91,6 +92,7 @@ def adopt(
     order = ORDER.next_version(context.node.region, known, snapshot, again=again)
     if order is None:
         return False
+    keep_handling_fee(known, order)
     own_alerts = [alert for alert in known.jeopardy_alerts if alert.region == context.node.region]
     order.jeopardy_alerts.extend(alert for alert in own_alerts if alert not in order.jeopardy_alerts)
     if order == known:

@@ -76,6 +76,7 @@ ORDER_RECORDS = Records(
         "completion_time",
         "is_late",
         "is_returned",
+        "handling_fee",
     ),
     message=Order,
     row=OrderRow,
@@ -255,12 +256,13 @@ def _changing(order: Order) -> dict[str, Value]:
 def _completion(order: Order) -> dict[str, Value]:
     """The columns that only a completed order has."""
     if order.state != COMPLETED or not order.HasField("completion_time"):
-        return dict.fromkeys(("completion_time", "is_late", "is_returned"))
+        return dict.fromkeys(("completion_time", "is_late", "is_returned", "handling_fee"))
     completed, promised = from_timestamp(order.completion_time), from_timestamp(order.expected_completion_time)
     return {
         "completion_time": to_microseconds(completed),
         "is_late": int(completed > promised),
         "is_returned": int(any(change.reason == rules.RETURNED for change in order.state_changes)),
+        "handling_fee": order.handling_fee if order.HasField("handling_fee") else None,
     }
 
 

@@ -29,7 +29,7 @@ from region_node.node.context import RegionContext
 from region_node.node.subjects import order_subject
 from region_node.tickets.sending import send_about
 
-_REMEDY = "COMPLAINT_REMEDY"
+REMEDY = "COMPLAINT_REMEDY"
 # '$' is the character behind '#': the postings of an order, and no other. They are found by their ids, and not by the
 # account, which has the entries of years.
 _ENTRIES = """
@@ -64,7 +64,7 @@ def records_of_orders(
         end=to_microseconds(wanted.end),
         payable=payable(wanted.there),
         receivable=receivable(wanted.there),
-        remedy=_REMEDY,
+        remedy=REMEDY,
         is_remedy=int(is_remedy),
         with_erased=int(with_erased),
     )

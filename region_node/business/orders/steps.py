@@ -15,6 +15,7 @@ from gateway.values.money import in_major_units
 from region_node.business.billing.rules import next_cycle
 from region_node.business.orders import provisioning, rules
 from region_node.business.orders.business import Effects, Situation, chosen_region, line_to_open
+from region_node.business.orders.charged import fix_handling_fee
 from region_node.business.orders.context import OrderContext, require_amounts
 from region_node.customers.accounts.rules import FEES, EntryKind, transfer
 from region_node.customers.operations import own_line
@@ -104,6 +105,7 @@ def accept(tx: Transaction, context: OrderContext, order: Order, now: datetime) 
     order.steps_done += 1
     rules.enter(order, rules.IN_PROGRESS, now=now, region=context.node.region, reason="accepted")
     rules.enter(order, rules.COMPLETED, now=now, region=context.node.region, reason="accepted")
+    fix_handling_fee(context.node, order)
     stop_timers(tx, order)
 
 
@@ -179,6 +181,7 @@ def carry_out(tx: Transaction, context: OrderContext, situation: Situation, effe
     order.steps_done += 1
     if not rules.steps_after(order):
         rules.enter(order, rules.COMPLETED, now=situation.now, region=context.node.region, reason="fulfilled")
+        fix_handling_fee(context.node, order)
 
 
 def _with_fee(situation: Situation, effects: Effects) -> Effects:

@@ -19,8 +19,6 @@ class ChargedKind:
     name: str
     charges: Callable[[Transaction, Wanted], Iterable[Charge]]
     """The charges of settled records that the origin took in within a span, also of erased customers."""
-    rate: str = ""
-    """The policy with the fee for each record, in minor units; empty for charges with amounts."""
 
 
 class Dispute(NamedTuple):

@@ -2,7 +2,13 @@
 
 from datetime import datetime
 
-from gateway.api.region.v1.settlement_pb2 import SettlementSignature, SettlementStatement
+from gateway.api.region.v1.settlement_pb2 import (
+    SettlementProposed,
+    SettlementSignature,
+    SettlementState,
+    SettlementStatement,
+    SettlementTerms,
+)
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -14,6 +20,8 @@ from region_node.business.settlement import rules, signing
 from region_node.business.settlement.port import Settlement
 from region_node.business.settlement.rows import find_statement, keep_statement
 from region_node.node.payloads import parse, received
+
+_LOST_MONTHS = 24  # in one receipt; the next proposal learns of the rest
 
 
 class SettlementEnvelopes:
@@ -31,26 +39,34 @@ class SettlementEnvelopes:
 
     def _proposed(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """The first region's signature: it is kept for the staff of this one, who compare it with their own records."""
-        told, known = self._told(tx, content)
-        terms = told.terms
+        signature, known = self._told(tx, content)
+        told, terms = signature.statement, signature.statement.terms
         is_theirs = terms.first_region == content.origin and told.proposer.startswith(f"{content.origin}/")
         if not is_theirs:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         if told.state != signing.PROPOSED or told.decider or told.issue_id or not rules.is_sound(terms):
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no proposal of a statement")
         # A proposer that was restored from a backup may replace what it has lost, as long as nothing is signed.
-        is_next = known is None or (known.state != signing.SIGNED and terms.version > known.terms.version)
-        if not is_next:
-            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it is known")
-        keep_statement(tx, content.origin, told)
-        return Answer(Outcome.OUTCOME_ACCEPTED)
+        signed = signing.signed_since(tx, content.origin, signing.oldest_month(terms.month))
+        lost = [each for each in signed if each.terms.month not in signature.signed_months][:_LOST_MONTHS]
+        is_known = known is not None and (known.terms, known.propose_time) == (terms, told.propose_time)
+        if not lost and not is_known:
+            if known is not None and (known.state == signing.SIGNED or terms.version <= known.terms.version):
+                raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it is known")
+            keep_statement(tx, content.origin, told)
+        result = SettlementProposed(signed=lost).SerializeToString()
+        return Answer(Outcome.OUTCOME_ACCEPTED, result=result)
 
     def _decided(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """The second region's signature, or its dispute, of exactly what this region has proposed."""
-        told, known = self._told(tx, content)
+        signature, known = self._told(tx, content)
+        told = signature.statement
         is_theirs = told.terms.second_region == content.origin and told.decider.startswith(f"{content.origin}/")
         if not is_theirs or told.state not in (signing.SIGNED, signing.DISPUTED):
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        is_again = known is not None and (known.state, known.terms) == (signing.SIGNED, told.terms)
+        if is_again and told.state == signing.SIGNED:  # by a region that was restored from a backup
+            return Answer(Outcome.OUTCOME_ACCEPTED)
         if known is None or known.state != signing.PROPOSED or known.terms != told.terms:
             raise Refused(Reason.REASON_SETTLEMENT_NOT_FOUND, region=content.origin, month=told.terms.month)
         known.state, known.decider, known.issue_id = told.state, told.decider, told.issue_id
@@ -60,31 +76,65 @@ class SettlementEnvelopes:
 
     def _told(
         self, tx: Transaction, content: EnvelopeContent
-    ) -> tuple[SettlementStatement, SettlementStatement | None]:
-        """A statement of this region and the sender, and how this region has it."""
-        told = received(SettlementSignature, content.payload).statement
-        terms = told.terms
+    ) -> tuple[SettlementSignature, SettlementStatement | None]:
+        """The signature under a statement of this region and the sender, and the statement as this region has it."""
+        signature = received(SettlementSignature, content.payload)
+        told, terms = signature.statement, signature.statement.terms
         is_ours = [terms.first_region, terms.second_region] == sorted((content.origin, self._settlement.node.region))
         is_named = told.id == signing.statement_id(terms) and content.subject == f"{signing.SUBJECTS}{told.id}"
         if not is_ours or not is_named:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         if not is_month(terms.month):
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no month")
-        return told, find_statement(tx, content.origin, terms.month)
+        return signature, find_statement(tx, content.origin, terms.month)
 
     def _proposal_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
-        """A proposal that the other region cannot take counts as disputed: the month can be signed again."""
-        terms = parse(SettlementSignature, content.payload).statement.terms
-        known = find_statement(tx, content.destination, terms.month)
-        if receipt.outcome != Outcome.OUTCOME_REFUSED or known is None or known.state != signing.PROPOSED:
-            return
-        if known.terms.version == terms.version:
-            known.state = signing.DISPUTED
-            keep_statement(tx, content.destination, known)
+        """A proposal that the other region does not take counts as disputed: the month can be signed again.
+
+        It may name statements that both have signed, and this region has lost since.
+        """
+        terms, region = parse(SettlementSignature, content.payload).statement.terms, content.destination
+        is_taken = receipt.outcome == Outcome.OUTCOME_ACCEPTED
+        lost = parse(SettlementProposed, receipt.result).signed if is_taken else ()
+        if not is_taken or lost:
+            self._reopen(tx, region, terms, signing.PROPOSED, signing.DISPUTED)
+        sound = [each for each in lost if _is_signed(each, terms)]
+        signing.learn(tx, self._settlement, region, sound, now)
 
     def _decision_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
-        """The other region knows."""
+        """A dispute that the other region does not take, as of a statement that it has signed, is one no more."""
+        told = parse(SettlementSignature, content.payload).statement
+        if receipt.outcome == Outcome.OUTCOME_REFUSED and told.state == signing.DISPUTED:
+            self._reopen(tx, content.destination, told.terms, signing.DISPUTED, signing.PROPOSED)
+
+    def _reopen(
+        self,
+        tx: Transaction,
+        region: str,
+        terms: SettlementTerms,
+        before: SettlementState.ValueType,
+        after: SettlementState.ValueType,
+    ) -> None:
+        """Puts the statement of just these terms from a state into another one."""
+        known = find_statement(tx, region, terms.month)
+        if known is not None and (known.state, known.terms) == (before, terms):
+            known.state = after
+            keep_statement(tx, region, known)
+
+
+def _is_signed(statement: SettlementStatement, terms: SettlementTerms) -> bool:
+    """Whether the other region's statement is one of the pair of some terms, with two signatures and right sums."""
+    told = statement.terms
+    return (
+        [told.first_region, told.second_region] == [terms.first_region, terms.second_region]
+        and statement.state == signing.SIGNED
+        and is_month(told.month)
+        and statement.id == signing.statement_id(told)
+        and statement.proposer.startswith(f"{told.first_region}/")
+        and statement.decider.startswith(f"{told.second_region}/")
+        and rules.is_sound(told)
+    )

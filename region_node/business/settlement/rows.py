@@ -42,13 +42,14 @@ def statements_with(tx: Transaction, region: str, from_month: str) -> list[Settl
     )
 
 
-def is_any_proposed(tx: Transaction, region: str) -> bool:
-    """Whether a statement with another region has one signature."""
+def is_any_pending(tx: Transaction, region: str) -> bool:
+    """Whether a statement with another region has one signature, or is contested."""
     found = tx.first(
         int,
-        "SELECT 1 FROM settlement_statements WHERE region = :region AND state = :proposed LIMIT 1",
+        "SELECT 1 FROM settlement_statements WHERE region = :region AND state IN (:proposed, :contested) LIMIT 1",
         region=region,
         proposed=SettlementState.SETTLEMENT_STATE_PROPOSED,
+        contested=SettlementState.SETTLEMENT_STATE_CONTESTED,
     )
     return found is not None
 

@@ -12,10 +12,7 @@ from gateway.api.types.v1.types_pb2 import Money
 
 
 class Charge(NamedTuple):
-    """A record by which one region of a pair owes the other.
-
-    The amount is 0, and the currency empty, where a fee for each record counts.
-    """
+    """A record by which one region of a pair owes the other. An empty currency is that of the first region."""
 
     serial: str
     debtor: str
@@ -52,25 +49,18 @@ def tallied(charges: Iterable[Charge], line: Key, first: str, without: Collectio
     return found
 
 
-def lines(
-    now: Mapping[Key, Tally], signed: Iterable[SettlementLine], rates: Mapping[str, int | None]
-) -> list[SettlementLine]:
-    """The lines by which the charges of today exceed those signed before, in order.
-
-    `rates` has each known kind with its fee for one record, and None for a kind with amounts. A fee is multiplied by
-    the number that was not signed yet: another tariff changes no line signed before.
-    """
+def lines(now: Mapping[Key, Tally], signed: Iterable[SettlementLine], kinds: Collection[str]) -> list[SettlementLine]:
+    """The lines by which the charges of today exceed those signed before, in order; only of known kinds."""
     before: dict[Key, Tally] = {}
     for each in signed:
         known = before.get(key_of(each), Tally())
         before[key_of(each)] = Tally(known.quantity + each.quantity, known.amount + each.amount.minor_units)
     found = []
     for key in sorted(now.keys() | before.keys()):
-        if key.charge_kind not in rates:
+        if key.charge_kind not in kinds:
             continue
-        today, earlier, rate = now.get(key, Tally()), before.get(key, Tally()), rates[key.charge_kind]
-        quantity = today.quantity - earlier.quantity
-        amount = today.amount - earlier.amount if rate is None else quantity * rate
+        today, earlier = now.get(key, Tally()), before.get(key, Tally())
+        quantity, amount = today.quantity - earlier.quantity, today.amount - earlier.amount
         if quantity or amount:
             found.append(
                 SettlementLine(

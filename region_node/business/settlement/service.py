@@ -66,7 +66,7 @@ class SettlementService(SettlementServiceServicer):
         self._require_pair(request.region, request.month)
 
         def sign(tx: Transaction, caller: Caller, now: datetime) -> SettlementStatement:
-            return signing.sign(tx, self._settlement, caller, request.region, request.month, now)
+            return signing.sign(tx, self._settlement, caller, request, now)
 
         statement = await self._decisions.once(request.request_id, request, "SignSettlement", sign, self._known)
         return api.SignSettlementResponse(statement=statement)

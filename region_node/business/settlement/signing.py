@@ -3,6 +3,7 @@
 A signed statement never changes. The statement of a later month has what came, or was corrected, since.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from gateway.api.region.v1.settlement_pb2 import (
@@ -11,20 +12,20 @@ from gateway.api.region.v1.settlement_pb2 import (
     SettlementStatement,
     SettlementTerms,
 )
-from gateway.api.region.v1.settlement_service_pb2 import DisputeSettlementRequest
+from gateway.api.region.v1.settlement_service_pb2 import DisputeSettlementRequest, SignSettlementRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
-from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
+from gateway.time.clock import to_microseconds, to_timestamp
 from gateway.time.months import month_before, months_between
 from region_node.business.reconciliation import days
 from region_node.business.reconciliation.rows import open_serials
 from region_node.business.settlement import rules
 from region_node.business.settlement.port import Dispute, Settlement
-from region_node.business.settlement.rows import find_statement, is_any_proposed, keep_statement, statements_with
+from region_node.business.settlement.rows import find_statement, is_any_pending, keep_statement, statements_with
 from region_node.requests.caller import Caller
 from region_node.requests.checks import invalid
 
@@ -33,6 +34,7 @@ NOTE_LIMIT = 1000  # characters
 PROPOSED = SettlementState.SETTLEMENT_STATE_PROPOSED
 SIGNED = SettlementState.SETTLEMENT_STATE_SIGNED
 DISPUTED = SettlementState.SETTLEMENT_STATE_DISPUTED
+CONTESTED = SettlementState.SETTLEMENT_STATE_CONTESTED
 _CORRECTED_MONTHS = 3  # before that of a statement; shorter than any rule of retention keeps a completed order
 _LIFETIME = timedelta(days=3650)  # the message waits however long the other region was away
 
@@ -47,14 +49,21 @@ def other_region(settlement: Settlement, terms: SettlementTerms) -> str:
     return terms.second_region if terms.first_region == settlement.node.region else terms.first_region
 
 
-def computed(tx: Transaction, settlement: Settlement, region: str, month: str) -> SettlementTerms:
-    """The terms by the records of this region. Records with an open difference are left to a later month.
+def oldest_month(month: str) -> str:
+    """The oldest month of records that the statement of a month corrects."""
+    return month_before(month, _CORRECTED_MONTHS)
 
-    Raises Refused with CONFIGURATION_INVALID without the tariff of a fee.
-    """
+
+def signed_since(tx: Transaction, region: str, month: str) -> list[SettlementStatement]:
+    """The statements of a month and later ones that both have signed, in order."""
+    return [each for each in statements_with(tx, region, month) if each.state == SIGNED]
+
+
+def computed(tx: Transaction, settlement: Settlement, region: str, month: str) -> SettlementTerms:
+    """The terms by the records of this region. Records with an open difference are left to a later month."""
     node = settlement.node
     first, second = sorted((node.region, region))
-    oldest, without = month_before(month, _CORRECTED_MONTHS), open_serials(tx, region)
+    oldest, without = oldest_month(month), open_serials(tx, region)
     currency = node.federation.region(first).currency
     now: dict[rules.Key, rules.Tally] = {}
     for of_month in months_between(oldest, month):
@@ -64,44 +73,58 @@ def computed(tx: Transaction, settlement: Settlement, region: str, month: str) -
             now |= rules.tallied(kind.charges(tx, wanted), line, first, without)
     signed = (
         each_line
-        for each in statements_with(tx, region, oldest)
-        if each.state == SIGNED and each.terms.month < month
+        for each in signed_since(tx, region, oldest)
+        if each.terms.month < month
         for each_line in each.terms.lines
         if each_line.of_month >= oldest
     )
-    rates = {each.name: node.federation.figure(each.rate, ()) if each.rate else None for each in settlement.kinds}
-    lines = rules.lines(now, signed, rates)
+    lines = rules.lines(now, signed, {each.name for each in settlement.kinds})
     return SettlementTerms(first_region=first, second_region=second, month=month, lines=lines, net=rules.net(lines))
 
 
 def sign(
-    tx: Transaction, settlement: Settlement, caller: Caller, region: str, month: str, now: datetime
+    tx: Transaction, settlement: Settlement, caller: Caller, asked: SignSettlementRequest, now: datetime
 ) -> SettlementStatement:
     """Signs a month that has ended: the first region as a proposal, the second one under it.
 
-    Raises Refused with SETTLEMENT_STATE_FORBIDS for a month that has not ended, one signed before, and one before or
-    beside another one; in the second region with SETTLEMENT_NOT_FOUND and SETTLEMENT_DIFFERS.
+    Raises Refused with SETTLEMENT_STATE_FORBIDS for a month that has not ended, and one before or beside another one;
+    with SETTLEMENT_DIFFERS for the other region's terms unless the difference is accepted; in the second region with
+    SETTLEMENT_NOT_FOUND.
     """
-    if f"{days.today(settlement.node, region, now)}"[:7] <= month:
+    region, month = asked.region, asked.month
+    if not has_ended(settlement, region, month, now):
         raise _forbidden(month, "the month has not ended", "该月尚未结束")
     terms = computed(tx, settlement, region, month)
-    if terms.first_region == settlement.node.region:
-        return _propose(tx, settlement, caller, terms, now)
-    statement = _require_proposed(tx, region, month)
-    differing = rules.differing_line(terms, statement.terms)
-    if differing is not None:
+    is_first = terms.first_region == settlement.node.region
+    known = find_statement(tx, region, month) if is_first else _require_proposed(tx, region, month)
+    if is_first and (known is None or known.state != CONTESTED):
+        return _propose(tx, settlement, caller, known, terms, now)
+    assert known is not None
+    differing = rules.differing_line(terms, known.terms)
+    if differing is not None and not asked.accepts_difference:
         raise Refused(Reason.REASON_SETTLEMENT_DIFFERS, line=_line_name(differing), month=month)
-    return _decide(tx, settlement, caller, statement, SIGNED, now)
+    if not is_first:
+        return _decide(tx, settlement, caller, known, SIGNED, now)
+    known.state = SIGNED
+    keep_statement(tx, region, known)
+    return known
+
+
+def has_ended(settlement: Settlement, region: str, month: str, now: datetime) -> bool:
+    """Whether all business days of a month with another region have ended."""
+    return f"{days.today(settlement.node, region, now)}"[:7] > month
 
 
 def dispute(
     tx: Transaction, settlement: Settlement, caller: Caller, asked: DisputeSettlementRequest, now: datetime
 ) -> SettlementStatement:
-    """Disputes a line of the first region's proposal, and opens an issue that the first region owns.
+    """Disputes a line of the other region's terms, and opens an issue that the other region owns.
 
     Raises Refused with SETTLEMENT_NOT_FOUND, REQUEST_INVALID for a line of neither region, and as the issue.
     """
-    statement = _require_proposed(tx, asked.region, asked.month)
+    statement = find_statement(tx, asked.region, asked.month)
+    if statement is None or statement.state != CONTESTED:
+        statement = _require_proposed(tx, asked.region, asked.month)
     ours = computed(tx, settlement, asked.region, asked.month)
     known = {(each.charge_kind, each.of_month) for terms in (ours, statement.terms) for each in terms.lines}
     if (asked.charge_kind, asked.of_month) not in known:
@@ -109,23 +132,53 @@ def dispute(
     line = f"{asked.charge_kind} {asked.of_month}"
     disputed = Dispute(statement.id, asked.region, line, asked.note)
     statement.issue_id = settlement.open_issue(tx, settlement.node, caller, disputed, now)
+    if statement.state == CONTESTED:
+        keep_statement(tx, asked.region, statement)
+        return statement
     return _decide(tx, settlement, caller, statement, DISPUTED, now)
 
 
+def learn(
+    tx: Transaction, settlement: Settlement, region: str, told: Iterable[SettlementStatement], now: datetime
+) -> None:
+    """The first region, restored from a backup, learns of statements that both have signed, in the order of months.
+
+    A statement by which its own records agree to the cent is signed again. Another one is contested, until staff accept
+    or dispute it: later ones count on it.
+    """
+    for each in sorted(told, key=lambda statement: statement.terms.month):
+        month = each.terms.month
+        known = find_statement(tx, region, month)
+        is_new = known is None or known.state != SIGNED
+        if not is_new or not has_ended(settlement, region, month, now):
+            continue
+        is_own = known is not None and known.terms == each.terms
+        is_same = is_own or rules.differing_line(computed(tx, settlement, region, month), each.terms) is None
+        each.state = SIGNED if is_same else CONTESTED
+        keep_statement(tx, region, each)
+        if not is_same:
+            return
+
+
 def _propose(
-    tx: Transaction, settlement: Settlement, caller: Caller, terms: SettlementTerms, now: datetime
+    tx: Transaction,
+    settlement: Settlement,
+    caller: Caller,
+    known: SettlementStatement | None,
+    terms: SettlementTerms,
+    now: datetime,
 ) -> SettlementStatement:
     region, month = terms.second_region, terms.month
-    known = find_statement(tx, region, month)
     if known is not None and known.state != DISPUTED:
-        raise _forbidden(month, "it was signed before", "此前已签署")
+        _tell(tx, settlement, caller, _as_proposed(known), EnvelopeKind.ENVELOPE_KIND_SETTLEMENT_PROPOSED, now)
+        return known
     later = statements_with(tx, region, month)
     is_later_signed = any(each.terms.month > month and each.state == SIGNED for each in later)
-    if is_later_signed or is_any_proposed(tx, region):
+    if is_later_signed or is_any_pending(tx, region):
         raise _forbidden(
             month,
-            "a later month is signed, or another month waits for its second signature",
-            "后续月份已签署，或另一月份尚待对方签署",
+            "a later month is signed, or another month waits for a signature",
+            "后续月份已签署，或另一月份尚待签署",
         )
     terms.version = known.terms.version + 1 if known is not None else 1
     statement = SettlementStatement(
@@ -136,8 +189,19 @@ def _propose(
         propose_time=to_timestamp(now),
     )
     keep_statement(tx, region, statement)
-    _tell(tx, settlement, statement, EnvelopeKind.ENVELOPE_KIND_SETTLEMENT_PROPOSED, now)
+    _tell(tx, settlement, caller, statement, EnvelopeKind.ENVELOPE_KIND_SETTLEMENT_PROPOSED, now)
     return statement
+
+
+def _as_proposed(statement: SettlementStatement) -> SettlementStatement:
+    """The statement as the first region proposed it."""
+    return SettlementStatement(
+        id=statement.id,
+        terms=statement.terms,
+        state=PROPOSED,
+        proposer=statement.proposer,
+        propose_time=statement.propose_time,
+    )
 
 
 def _decide(
@@ -152,7 +216,7 @@ def _decide(
     statement.decider = f"{settlement.node.region}/{caller.identity.name}"
     statement.decide_time.CopyFrom(to_timestamp(now))
     keep_statement(tx, statement.terms.first_region, statement)
-    _tell(tx, settlement, statement, EnvelopeKind.ENVELOPE_KIND_SETTLEMENT_DECIDED, now)
+    _tell(tx, settlement, caller, statement, EnvelopeKind.ENVELOPE_KIND_SETTLEMENT_DECIDED, now)
     return statement
 
 
@@ -174,22 +238,24 @@ def _forbidden(month: str, state: str, state_zh_cn: str) -> Refused:
 def _tell(
     tx: Transaction,
     settlement: Settlement,
+    caller: Caller,
     statement: SettlementStatement,
     kind: EnvelopeKind.ValueType,
     now: datetime,
 ) -> None:
     """Sends a signature. The envelope is the evidence: a third party checks it as any other one.
 
-    Its id has the time of the proposal: a region restored from a backup may propose a version once more.
+    Its id has the request and the time: a region restored from a backup may sign a version once more.
     """
     region = other_region(settlement, statement.terms)
     state = SettlementState.Name(statement.state).removeprefix("SETTLEMENT_STATE_").lower()
-    proposed = to_microseconds(from_timestamp(statement.propose_time))
+    months = [each.terms.month for each in signed_since(tx, region, oldest_month(statement.terms.month))]
+    signature = SettlementSignature(statement=statement, signed_months=months if state == "proposed" else ())
     outgoing = OutgoingEnvelope(
-        envelope_id=f"{statement.id}@{statement.terms.version}/{proposed}#{state}>{region}",
+        envelope_id=f"{statement.id}@{statement.terms.version}/{to_microseconds(now)}.{caller.request_id}#{state}>{region}",
         destination=region,
         kind=kind,
-        payload=SettlementSignature(statement=statement).SerializeToString(),
+        payload=signature.SerializeToString(),
         subject=f"{SUBJECTS}{statement.id}",
         operator="",
         lifetime=_LIFETIME,

@@ -32,6 +32,8 @@ class PairSettlement(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     NET_FIELD_NUMBER: _builtins.int
     DIFFERS_FIELD_NUMBER: _builtins.int
+    FIRST_NET_FIELD_NUMBER: _builtins.int
+    SECOND_NET_FIELD_NUMBER: _builtins.int
     first_region: _builtins.str
     """The region whose id comes first."""
     second_region: _builtins.str
@@ -44,6 +46,14 @@ class PairSettlement(_message.Message):
     def net(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Money]:
         """Amounts that the first region owes the second, by currency; unset where the regions differ."""
 
+    @_builtins.property
+    def first_net(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Money]:
+        """Where they differ, the amounts that the first region reports."""
+
+    @_builtins.property
+    def second_net(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Money]:
+        """Where they differ, the amounts that the second region reports."""
+
     def __init__(
         self,
         *,
@@ -52,14 +62,58 @@ class PairSettlement(_message.Message):
         state: _settlement_pb2.SettlementState.ValueType = ...,
         net: _abc.Iterable[_types_pb2.Money] | None = ...,
         differs: _builtins.bool = ...,
+        first_net: _abc.Iterable[_types_pb2.Money] | None = ...,
+        second_net: _abc.Iterable[_types_pb2.Money] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["differs", b"differs", "first_region", b"first_region", "net", b"net", "second_region", b"second_region", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["differs", b"differs", "first_net", b"first_net", "first_region", b"first_region", "net", b"net", "second_net", b"second_net", "second_region", b"second_region", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PairSettlement: _TypeAlias = PairSettlement  # noqa: Y015
+
+@_typing.final
+class SettlementPosition(_message.Message):
+    """Net position of a region in one currency: amounts that all other regions owe it, less what it owes them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    SIGNED_FIELD_NUMBER: _builtins.int
+    UNSIGNED_FIELD_NUMBER: _builtins.int
+    DISPUTED_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """The region."""
+    @_builtins.property
+    def signed(self) -> _types_pb2.Money:
+        """Amount of statements that both regions have signed."""
+
+    @_builtins.property
+    def unsigned(self) -> _types_pb2.Money:
+        """Amount of statements with one signature."""
+
+    @_builtins.property
+    def disputed(self) -> _types_pb2.Money:
+        """Amount of disputed and contested statements, and of those that the regions report differently. The report of the
+        first region of a pair counts.
+        """
+
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        signed: _types_pb2.Money | None = ...,
+        unsigned: _types_pb2.Money | None = ...,
+        disputed: _types_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["disputed", b"disputed", "signed", b"signed", "unsigned", b"unsigned"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disputed", b"disputed", "region", b"region", "signed", b"signed", "unsigned", b"unsigned"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SettlementPosition: _TypeAlias = SettlementPosition  # noqa: Y015
 
 @_typing.final
 class ReportSettlementRequest(_message.Message):
@@ -91,6 +145,8 @@ class ReportSettlementResponse(_message.Message):
 
     PAIRS_FIELD_NUMBER: _builtins.int
     UNANSWERED_FIELD_NUMBER: _builtins.int
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    SUMS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def pairs(self) -> _containers.RepeatedCompositeFieldContainer[Global___PairSettlement]:
         """The pairs with a statement, by their ids."""
@@ -99,15 +155,25 @@ class ReportSettlementResponse(_message.Message):
     def unanswered(self) -> _containers.RepeatedCompositeFieldContainer[_administration_pb2.UnansweredRegion]:
         """Regions that could not be queried."""
 
+    @_builtins.property
+    def positions(self) -> _containers.RepeatedCompositeFieldContainer[Global___SettlementPosition]:
+        """Net positions of regions with a statement, by region and currency."""
+
+    @_builtins.property
+    def sums(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Money]:
+        """Sums of all positions by currency: zero, since each amount is a claim of one region and a debt of another."""
+
     def __init__(
         self,
         *,
         pairs: _abc.Iterable[Global___PairSettlement] | None = ...,
         unanswered: _abc.Iterable[_administration_pb2.UnansweredRegion] | None = ...,
+        positions: _abc.Iterable[Global___SettlementPosition] | None = ...,
+        sums: _abc.Iterable[_types_pb2.Money] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["pairs", b"pairs", "unanswered", b"unanswered"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pairs", b"pairs", "positions", b"positions", "sums", b"sums", "unanswered", b"unanswered"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -35,6 +35,10 @@ class _SettlementStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Settl
     """Signed by both regions; final."""
     SETTLEMENT_STATE_DISPUTED: _SettlementState.ValueType  # 3
     """Disputed by the second region; the first one signs again after a correction."""
+    SETTLEMENT_STATE_CONTESTED: _SettlementState.ValueType  # 4
+    """Signed by both, as the second region shows; unknown to the first one, whose records differ. Only the first region has
+    this state, after its database was restored: it accepts the terms, or disputes them.
+    """
 
 class SettlementState(_SettlementState, metaclass=_SettlementStateEnumTypeWrapper):
     """States of a statement."""
@@ -47,6 +51,10 @@ SETTLEMENT_STATE_SIGNED: SettlementState.ValueType  # 2
 """Signed by both regions; final."""
 SETTLEMENT_STATE_DISPUTED: SettlementState.ValueType  # 3
 """Disputed by the second region; the first one signs again after a correction."""
+SETTLEMENT_STATE_CONTESTED: SettlementState.ValueType  # 4
+"""Signed by both, as the second region shows; unknown to the first one, whose records differ. Only the first region has
+this state, after its database was restored: it accepts the terms, or disputes them.
+"""
 Global___SettlementState: _TypeAlias = SettlementState  # noqa: Y015
 
 @_typing.final
@@ -194,19 +202,51 @@ class SettlementSignature(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     STATEMENT_FIELD_NUMBER: _builtins.int
+    SIGNED_MONTHS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def statement(self) -> Global___SettlementStatement:
         """The statement."""
+
+    @_builtins.property
+    def signed_months(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """In a proposal, the months with a statement that both have signed, of those on which the terms count."""
 
     def __init__(
         self,
         *,
         statement: Global___SettlementStatement | None = ...,
+        signed_months: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["statement", b"statement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["statement", b"statement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["signed_months", b"signed_months", "statement", b"statement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SettlementSignature: _TypeAlias = SettlementSignature  # noqa: Y015
+
+@_typing.final
+class SettlementProposed(_message.Message):
+    """Result of the receipt of a proposal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def signed(self) -> _containers.RepeatedCompositeFieldContainer[Global___SettlementStatement]:
+        """Statements that both have signed and the proposal does not know, by month. With any of them the proposal is not
+        taken: its terms do not count on them.
+        """
+
+    def __init__(
+        self,
+        *,
+        signed: _abc.Iterable[Global___SettlementStatement] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SettlementProposed: _TypeAlias = SettlementProposed  # noqa: Y015

@@ -27,7 +27,7 @@ from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_
 from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1_dot_privacy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.gateway/api/region/v1/settlement_service.proto\x12\x15gateway.api.region.v1\x1a&gateway/api/region/v1/settlement.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\"W\n\x1fListSettlementStatementsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05month\x18\x03 \x01(\t\"{\n ListSettlementStatementsResponse\x12>\n\nstatements\x18\x01 \x03(\x0b\x32*.gateway.api.region.v1.SettlementStatement\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"9\n\x18\x43omputeSettlementRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\r\n\x05month\x18\x02 \x01(\t\"\x91\x01\n\x19\x43omputeSettlementResponse\x12\x35\n\x05terms\x18\x01 \x01(\x0b\x32&.gateway.api.region.v1.SettlementTerms\x12=\n\tstatement\x18\x02 \x01(\x0b\x32*.gateway.api.region.v1.SettlementStatement\"J\n\x15SignSettlementRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\r\n\x05month\x18\x03 \x01(\t\"W\n\x16SignSettlementResponse\x12=\n\tstatement\x18\x01 \x01(\x0b\x32*.gateway.api.region.v1.SettlementStatement\"\x88\x01\n\x18\x44isputeSettlementRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\r\n\x05month\x18\x03 \x01(\t\x12\x13\n\x0b\x63harge_kind\x18\x04 \x01(\t\x12\x10\n\x08of_month\x18\x05 \x01(\t\x12\x12\n\x04note\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x03\"Z\n\x19\x44isputeSettlementResponse\x12=\n\tstatement\x18\x01 \x01(\x0b\x32*.gateway.api.region.v1.SettlementStatement2\xab\x04\n\x11SettlementService\x12\x96\x01\n\x18ListSettlementStatements\x12\x36.gateway.api.region.v1.ListSettlementStatementsRequest\x1a\x37.gateway.api.region.v1.ListSettlementStatementsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x03\x04\x12\x80\x01\n\x11\x43omputeSettlement\x12/.gateway.api.region.v1.ComputeSettlementRequest\x1a\x30.gateway.api.region.v1.ComputeSettlementResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12w\n\x0eSignSettlement\x12,.gateway.api.region.v1.SignSettlementRequest\x1a-.gateway.api.region.v1.SignSettlementResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x80\x01\n\x11\x44isputeSettlement\x12/.gateway.api.region.v1.DisputeSettlementRequest\x1a\x30.gateway.api.region.v1.DisputeSettlementResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.gateway/api/region/v1/settlement_service.proto\x12\x15gateway.api.region.v1\x1a&gateway/api/region/v1/settlement.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\"W\n\x1fListSettlementStatementsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05month\x18\x03 \x01(\t\"{\n ListSettlementStatementsResponse\x12>\n\nstatements\x18\x01 \x03(\x0b\x32*.gateway.api.region.v1.SettlementStatement\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"9\n\x18\x43omputeSettlementRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\r\n\x05month\x18\x02 \x01(\t\"\x91\x01\n\x19\x43omputeSettlementResponse\x12\x35\n\x05terms\x18\x01 \x01(\x0b\x32&.gateway.api.region.v1.SettlementTerms\x12=\n\tstatement\x18\x02 \x01(\x0b\x32*.gateway.api.region.v1.SettlementStatement\"f\n\x15SignSettlementRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\r\n\x05month\x18\x03 \x01(\t\x12\x1a\n\x12\x61\x63\x63\x65pts_difference\x18\x04 \x01(\x08\"W\n\x16SignSettlementResponse\x12=\n\tstatement\x18\x01 \x01(\x0b\x32*.gateway.api.region.v1.SettlementStatement\"\x88\x01\n\x18\x44isputeSettlementRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\r\n\x05month\x18\x03 \x01(\t\x12\x13\n\x0b\x63harge_kind\x18\x04 \x01(\t\x12\x10\n\x08of_month\x18\x05 \x01(\t\x12\x12\n\x04note\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x03\"Z\n\x19\x44isputeSettlementResponse\x12=\n\tstatement\x18\x01 \x01(\x0b\x32*.gateway.api.region.v1.SettlementStatement2\xab\x04\n\x11SettlementService\x12\x96\x01\n\x18ListSettlementStatements\x12\x36.gateway.api.region.v1.ListSettlementStatementsRequest\x1a\x37.gateway.api.region.v1.ListSettlementStatementsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x03\x04\x12\x80\x01\n\x11\x43omputeSettlement\x12/.gateway.api.region.v1.ComputeSettlementRequest\x1a\x30.gateway.api.region.v1.ComputeSettlementResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12w\n\x0eSignSettlement\x12,.gateway.api.region.v1.SignSettlementRequest\x1a-.gateway.api.region.v1.SignSettlementResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x80\x01\n\x11\x44isputeSettlement\x12/.gateway.api.region.v1.DisputeSettlementRequest\x1a\x30.gateway.api.region.v1.DisputeSettlementResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,13 +53,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPUTESETTLEMENTRESPONSE']._serialized_start=458
   _globals['_COMPUTESETTLEMENTRESPONSE']._serialized_end=603
   _globals['_SIGNSETTLEMENTREQUEST']._serialized_start=605
-  _globals['_SIGNSETTLEMENTREQUEST']._serialized_end=679
-  _globals['_SIGNSETTLEMENTRESPONSE']._serialized_start=681
-  _globals['_SIGNSETTLEMENTRESPONSE']._serialized_end=768
-  _globals['_DISPUTESETTLEMENTREQUEST']._serialized_start=771
-  _globals['_DISPUTESETTLEMENTREQUEST']._serialized_end=907
-  _globals['_DISPUTESETTLEMENTRESPONSE']._serialized_start=909
-  _globals['_DISPUTESETTLEMENTRESPONSE']._serialized_end=999
-  _globals['_SETTLEMENTSERVICE']._serialized_start=1002
-  _globals['_SETTLEMENTSERVICE']._serialized_end=1557
+  _globals['_SIGNSETTLEMENTREQUEST']._serialized_end=707
+  _globals['_SIGNSETTLEMENTRESPONSE']._serialized_start=709
+  _globals['_SIGNSETTLEMENTRESPONSE']._serialized_end=796
+  _globals['_DISPUTESETTLEMENTREQUEST']._serialized_start=799
+  _globals['_DISPUTESETTLEMENTREQUEST']._serialized_end=935
+  _globals['_DISPUTESETTLEMENTRESPONSE']._serialized_start=937
+  _globals['_DISPUTESETTLEMENTRESPONSE']._serialized_end=1027
+  _globals['_SETTLEMENTSERVICE']._serialized_start=1030
+  _globals['_SETTLEMENTSERVICE']._serialized_end=1585
 # @@protoc_insertion_point(module_scope)

@@ -142,22 +142,26 @@ class SignSettlementRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     MONTH_FIELD_NUMBER: _builtins.int
+    ACCEPTS_DIFFERENCE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id chosen and stored by the caller before the first attempt, 1 to 64 characters of [A-Za-z0-9._-]."""
     region: _builtins.str
     """The other region."""
     month: _builtins.str
     """Month, `YYYY-MM`; it has ended."""
+    accepts_difference: _builtins.bool
+    """True to sign the other region's terms though own records differ. The difference is left to a later month."""
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         region: _builtins.str = ...,
         month: _builtins.str = ...,
+        accepts_difference: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["month", b"month", "region", b"region", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepts_difference", b"accepts_difference", "month", b"month", "region", b"region", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -76,14 +76,15 @@ class SettlementServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SignSettlement(self, request, context):
-        """Signs the statement of a month: as its proposal, or under the proposal of the other region.
+        """Signs the statement of a month: as its proposal, or under the proposal of the other region. The first region sends a
+        statement that it has signed before once more, unchanged, for a second region that lost it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DisputeSettlement(self, request, context):
-        """Disputes the other region's proposal, and opens an issue about it.
+        """Disputes the other region's proposal, or a contested statement, and opens an issue about it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

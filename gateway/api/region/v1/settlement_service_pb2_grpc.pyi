@@ -21,9 +21,11 @@ class SettlementServiceStub:
     ComputeSettlement: _aio.UnaryUnaryMultiCallable[_settlement_service_pb2.ComputeSettlementRequest, _settlement_service_pb2.ComputeSettlementResponse]
     """Computes the statement of a month afresh, beside the one that was signed."""
     SignSettlement: _aio.UnaryUnaryMultiCallable[_settlement_service_pb2.SignSettlementRequest, _settlement_service_pb2.SignSettlementResponse]
-    """Signs the statement of a month: as its proposal, or under the proposal of the other region."""
+    """Signs the statement of a month: as its proposal, or under the proposal of the other region. The first region sends a
+    statement that it has signed before once more, unchanged, for a second region that lost it.
+    """
     DisputeSettlement: _aio.UnaryUnaryMultiCallable[_settlement_service_pb2.DisputeSettlementRequest, _settlement_service_pb2.DisputeSettlementResponse]
-    """Disputes the other region's proposal, and opens an issue about it."""
+    """Disputes the other region's proposal, or a contested statement, and opens an issue about it."""
 
 class SettlementServiceServicer(metaclass=_abc_1.ABCMeta):
     """The monthly settlement with other regions, for the staff of a region."""
@@ -50,7 +52,9 @@ class SettlementServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _settlement_service_pb2.SignSettlementRequest,
         context: _aio.ServicerContext[_settlement_service_pb2.SignSettlementRequest, _settlement_service_pb2.SignSettlementResponse],
     ) -> _abc.Awaitable[_settlement_service_pb2.SignSettlementResponse]:
-        """Signs the statement of a month: as its proposal, or under the proposal of the other region."""
+        """Signs the statement of a month: as its proposal, or under the proposal of the other region. The first region sends a
+        statement that it has signed before once more, unchanged, for a second region that lost it.
+        """
 
     @_abc_1.abstractmethod
     def DisputeSettlement(
@@ -58,6 +62,6 @@ class SettlementServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _settlement_service_pb2.DisputeSettlementRequest,
         context: _aio.ServicerContext[_settlement_service_pb2.DisputeSettlementRequest, _settlement_service_pb2.DisputeSettlementResponse],
     ) -> _abc.Awaitable[_settlement_service_pb2.DisputeSettlementResponse]:
-        """Disputes the other region's proposal, and opens an issue about it."""
+        """Disputes the other region's proposal, or a contested statement, and opens an issue about it."""
 
 def add_SettlementServiceServicer_to_server(servicer: SettlementServiceServicer, server: _aio.Server) -> None: ...

@@ -482,7 +482,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_SETTLEMENT_STATE_FORBIDS: _Reason.ValueType  # 446
     """Sign the month once it has ended, and no later month before an earlier one."""
     REASON_SETTLEMENT_DIFFERS: _Reason.ValueType  # 447
-    """Compare both statements, then dispute the line, or reconcile the records."""
+    """Compare both statements, then dispute the line, reconcile the records, or accept the difference."""
     REASON_SURVEY_NOT_FOUND: _Reason.ValueType  # 470
     """Check the token of the invitation, or the survey id."""
     REASON_SURVEY_ANSWERED: _Reason.ValueType  # 471
@@ -1008,7 +1008,7 @@ REASON_SETTLEMENT_NOT_FOUND: Reason.ValueType  # 445
 REASON_SETTLEMENT_STATE_FORBIDS: Reason.ValueType  # 446
 """Sign the month once it has ended, and no later month before an earlier one."""
 REASON_SETTLEMENT_DIFFERS: Reason.ValueType  # 447
-"""Compare both statements, then dispute the line, or reconcile the records."""
+"""Compare both statements, then dispute the line, reconcile the records, or accept the difference."""
 REASON_SURVEY_NOT_FOUND: Reason.ValueType  # 470
 """Check the token of the invitation, or the survey id."""
 REASON_SURVEY_ANSWERED: Reason.ValueType  # 471
