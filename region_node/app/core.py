@@ -223,7 +223,7 @@ class RegionCore:
         elif waits.is_to_be_provisioned:
             _log.error("orders wait for a system of the region's own, and the settings name none: providers.fulfilment")
         if self._ports.notifier is not None:
-            delivery = NoticeDelivery(self._ports.store, self._ports.clock, self._ports.notifier)
+            delivery = NoticeDelivery(self._ports.context, self._ports.store, self._ports.clock, self._ports.notifier)
             self.loops.append(loop.create_task(delivery.run()))
         for name in waits.sinks:
             if name not in self._ports.sinks:

@@ -401,8 +401,8 @@ def test_answered_surveys_go_in_order_and_those_that_wait_or_are_held_stay(tx: T
     for number in range(1, 6):
         survey = Survey(id=f"guangdong/counter/{number}", region="guangdong", business="SUSPEND", channel="counter")
         survey.invite_time.CopyFrom(to_timestamp(OLD + number * DAY))
-        survey_rows.insert_survey(tx, survey, "customer-2" if number == 4 else LINE.customer_id)
-        found = survey_rows.find_by_token(tx, survey_rows.token_of(tx, survey.id))
+        token = survey_rows.insert_survey(tx, survey, "customer-2" if number == 4 else LINE.customer_id)
+        found = survey_rows.find_by_token(tx, token)
         assert found is not None
         if number == 2:
             survey.follow_up.due_time.CopyFrom(survey.invite_time)

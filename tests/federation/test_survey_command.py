@@ -1,6 +1,7 @@
 """`region-node surveys` and the permitted contacts against regions that run."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,8 @@ async def test_a_customer_of_another_region_is_asked_answers_and_is_called_back_
     (token,) = await tokens(sichuan, number)
     marks = ("--attitude", "dissatisfied", "--handling", "satisfied", "--recommend", "3", "--words", "attitude", "冷淡")
     staff = ("--staff-id", "4711")
+    twice = (*marks, "--words", "attitude", "太慢", *staff)
+    assert "attitude" in await said(federation, "sichuan", "surveys", "answer", token, *twice, who=system, code=2)
     await said(federation, "sichuan", "surveys", "answer", token, *marks, *staff, who=system)
     refused = await said(
         federation, "sichuan", "surveys", "answer", token, "--handling", "neutral", *staff, who=system, code=1
@@ -53,8 +56,13 @@ async def test_a_customer_of_another_region_is_asked_answers_and_is_called_back_
     assert "open" in listed
     assert "finished" in await said(federation, "sichuan", "surveys", "finish", order.id, "已回访")
     assert order.id not in await said(federation, "sichuan", "surveys", "follow-ups")
-    page, months = tmp_path / "page.html", ("--from", "2026-01", "--to", "2099-12")
+    page, months = (
+        tmp_path / "page.html",
+        ("--from", "2026-01", "--to", f"{federation.clock.now() - timedelta(days=60):%Y-%m}"),
+    )
     await said(federation, "sichuan", "surveys", "publish", *months, "--out", str(page))
+    late = ("--from", "2026-01", "--to", "2099-12")
+    assert "still come in" in await said(federation, "sichuan", "surveys", "results", *late, code=1)
     assert "fewer than 5 answers" in page.read_text(encoding="utf-8")
     assert "SUSPEND" not in await said(federation, "sichuan", "surveys", "results", *months), "a group of one"
 

@@ -4,7 +4,7 @@ import ast
 import contextlib
 import itertools
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,8 +22,8 @@ from gateway.store.sqlite import SqliteTransaction
 from gateway.time.clock import from_timestamp
 from region_node.business.orders.rows import orders_under_way
 from region_node.customers.contact_preferences import forget_preferences, keep_preferences, preferences_of
-from region_node.customers.notices.rows import Notice, claim, next_due, tell
-from region_node.customers.notices.rules import Purpose, is_permitted, purpose_of
+from region_node.customers.notices.rows import Notice, claim, next_due, postpone, tell
+from region_node.customers.notices.rules import PURPOSES, Purpose, is_permitted, purpose_of, quiet_hours_of
 from region_node.customers.operations import keep_customer
 from region_node.customers.rows import CustomerRow, insert_line
 from region_node.customers.sharing.operations import read_shared
@@ -34,7 +34,9 @@ from tests.simulation.world import keys
 from tests.unit.situations import FEDERATION, LINE, NOW
 
 ROOT = Path(__file__).parents[2]
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+NIGHT, MORNING = datetime(2030, 6, 15, 15, 30, tzinfo=UTC), datetime(2030, 6, 16, 1, tzinfo=UTC)  # 23:30 and 9:00 there
+QUIET = quiet_hours_of(FEDERATION, "sichuan")
 TEXT = LocalizedText(zh_cn="您好", en="Hello")
 
 
@@ -74,10 +76,10 @@ def test_a_notice_that_law_or_contract_demands_goes_out_and_any_other_as_the_cus
 
 def test_a_notice_that_waits_is_not_delivered_once_the_customer_refuses_it(tx: Transaction) -> None:
     for kind in ("survey", "bill"):
-        assert tell(tx, Notice(f"night/{kind}", kind, LINE.number, TEXT), NOW, NOW + HOUR)
+        assert tell(tx, Notice(f"night/{kind}", kind, LINE.number, TEXT), NIGHT)
     keep_preferences(tx, LINE.customer_id, ContactPreferences(no_surveys=True), NOW)
-    assert [each.notice.kind for each in claim(tx, NOW + HOUR, 10, HOUR)] == ["bill"]
-    assert claim(tx, NOW + 3 * HOUR, 10, HOUR) != []
+    assert [each.notice.kind for each in claim(tx, MORNING, 10, HOUR, QUIET)] == ["bill"]
+    assert claim(tx, MORNING + 3 * HOUR, 10, HOUR, QUIET) != []
 
 
 def test_the_quiet_list_never_permits_more() -> None:
@@ -95,23 +97,60 @@ def test_every_kind_of_notice_in_the_code_has_a_purpose_and_an_unlisted_kind_nee
 
 
 def kinds_in_the_code() -> Iterator[str]:
-    """The kinds of all notices, or their beginnings, as written at their constructors."""
+    """The kinds of all notices and messages, or their beginnings, as written at their constructors."""
     for path in (ROOT / "region_node").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            is_notice = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Notice"
-            if not is_notice or not isinstance(node, ast.Call) or len(node.args) < 2:
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or len(node.args) < 2:
                 continue
             kind = node.args[1]
             first = kind.values[0] if isinstance(kind, ast.JoinedStr) else kind
-            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+            is_notice = node.func.id in ("Notice", "Message")
+            if is_notice and isinstance(first, ast.Constant) and isinstance(first.value, str):
                 yield first.value
 
 
-def test_a_notice_that_may_wait_is_delivered_when_it_is_due(tx: Transaction) -> None:
-    tell(tx, Notice("survey/1", "survey", LINE.number, TEXT), NOW, NOW + HOUR)
-    assert claim(tx, NOW, 10, HOUR) == []
-    assert next_due(tx) == NOW + HOUR
-    assert [each.notice.notice_id for each in claim(tx, NOW + HOUR, 10, HOUR)] == ["survey/1"]
+@pytest.mark.clause("8.2(2)")
+def test_every_kind_of_notice_goes_out_as_told_here_by_day_at_night_and_on_the_quiet_list(tx: Transaction) -> None:
+    at_any_hour = {
+        *("abnormal-bill", "suspended", "terminated", "resumed", "one-time-code", "password-changed", "password-reset"),
+        *("consent-given", "consent-withdrawn", "planned-outage", "network-problem", "fault"),
+        *("joint", "complaint", "support", "move"),
+    }
+    in_the_morning = {"bill", "suspension-ahead", "termination-ahead", "service-credit"}
+    refusable = {"contract-reminder", "survey"}
+    assert PURPOSES.keys() == at_any_hour | in_the_morning | refusable
+    found = {kind for kind in PURPOSES if any(each.rstrip("-").startswith(kind) for each in kinds_in_the_code())}
+    assert found == PURPOSES.keys() - {"support"}, "a kind that nobody tells; of support requests it is computed"
+    for name, preferences in (("loud", ContactPreferences()), ("calm", ContactPreferences(quiet=True))):
+        keep_preferences(tx, LINE.customer_id, preferences, NOW)
+        for kind in (*PURPOSES, "offer"):
+            tell(tx, Notice(f"{name}/{kind}", kind, LINE.number, TEXT), NIGHT)
+    keep_preferences(tx, LINE.customer_id, ContactPreferences(), NOW)
+
+    def delivered(now: datetime) -> dict[str, set[str]]:
+        told = [each.notice for each in claim(tx, now, 1_000, 10 * DAY, QUIET)]
+        return {name: {each.kind for each in told if each.notice_id.startswith(name)} for name in ("loud", "calm")}
+
+    assert delivered(NIGHT) == {"loud": at_any_hour, "calm": at_any_hour}
+    assert delivered(MORNING) == {"loud": in_the_morning | refusable, "calm": in_the_morning}
+
+
+def test_a_notice_that_is_tried_again_or_late_does_not_go_out_in_the_quiet_hours(tx: Transaction) -> None:
+    evening = NIGHT - 3 * HOUR
+    for kind in ("survey", "fault-repaired"):
+        tell(tx, Notice(f"1/{kind}", kind, LINE.number, TEXT), evening)
+        postpone(tx, f"1/{kind}", NIGHT, 8)  # as after the messaging system was away
+    assert [each.notice.kind for each in claim(tx, NIGHT, 10, HOUR, QUIET)] == ["fault-repaired"]
+    assert claim(tx, MORNING - timedelta(seconds=1), 1, HOUR, QUIET)[0].notice.kind == "fault-repaired"
+    (survey,) = claim(tx, MORNING, 10, HOUR, QUIET)
+    assert (survey.notice.kind, survey.attempts) == ("survey", 8)
+
+
+def test_a_notice_that_may_wait_is_due_at_the_end_of_the_quiet_hours(tx: Transaction) -> None:
+    tell(tx, Notice("survey/1", "survey", LINE.number, TEXT), NIGHT)
+    assert claim(tx, NIGHT, 10, HOUR, QUIET) == []
+    assert next_due(tx) == MORNING
+    assert [each.notice.notice_id for each in claim(tx, MORNING, 10, HOUR, QUIET)] == ["survey/1"]
 
 
 def test_a_consent_that_stands_keeps_its_time_until_it_is_withdrawn(tx: Transaction) -> None:

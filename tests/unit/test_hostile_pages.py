@@ -151,7 +151,7 @@ def scorecards() -> ReportQualityResponse:
 def survey_results() -> GetSurveyResultsResponse:
     """Results with groups of every kind."""
     counts = [
-        Count(region, business, "counter", question, 4 if question else 9, 20)
+        Count("2030-06", region, business, "counter", question, 4 if question else 9, 20)
         for region, business in (("guangdong", "SUSPEND"), ("sichuan", "RENEW"))
         for question in (INVITATIONS, ANSWERS, RECOMMENDATION, 1, 2)
     ]

@@ -183,7 +183,7 @@ def busy_results() -> GetSurveyResultsResponse:
     names = [*(each.id for each in SHIPPED.regions)], [*(each.code for each in SHIPPED.businesses)]
     channels = ("counter", "hotline", "app", "web", "letter", "social", "")
     counts = [
-        Count(region, business, channel, question, mark, 12_345)
+        Count("2030-06", region, business, channel, question, mark, 12_345)
         for region, business, channel in itertools.product(names[0][:6], [*names[1], ""], channels)
         for question, mark in ((INVITATIONS, 0), (ANSWERS, 0), (1, 1), (1, 5), (2, 3), (3, 4), (RECOMMENDATION, 10))
     ]

@@ -1,5 +1,6 @@
 """Means, shares and intervals of surveys, against published values."""
 
+import itertools
 import math
 
 import pytest
@@ -7,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from region_node.care.surveys import statistics
+from region_node.care.surveys.results import results
+from region_node.care.surveys.rows import ANSWERS, Count
 
 # Two-sided 95 % quantiles of Student's t, from any printed table.
 STUDENT = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 9: 2.262, 10: 2.228, 20: 2.086, 30: 2.042, 120: 1.980}
@@ -58,3 +61,23 @@ def test_no_small_group_is_shown_nor_follows_from_a_total(answers: dict[str, int
     assert all(answers[name] >= smallest for name in shown)
     left_out = sum(count for name, count in answers.items() if name not in shown)
     assert left_out == 0 or left_out >= smallest or not shown
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 9)] * 3), min_size=2, max_size=4), st.integers(2, 6))
+def test_a_range_of_months_tells_nothing_that_its_months_do_not_tell(table: list[tuple[int, ...]], least: int) -> None:
+    counts = [
+        Count(f"2030-0{month}", group, "SUSPEND", "app", ANSWERS, 0, answers)
+        for month, row in enumerate(table, 1)
+        for group, answers in zip("abc", row, strict=True)
+    ]
+
+    def told(months: range) -> dict[str, int]:
+        names = {f"2030-0{month}" for month in months}
+        found = results("sichuan", [each for each in counts if each.month in names], least).by_region
+        return {group.name: group.answers for group in found}
+
+    months = range(1, len(table) + 1)
+    by_month = {month: told(range(month, month + 1)) for month in months}
+    for first, last in itertools.combinations_with_replacement(months, 2):
+        for group, answers in told(range(first, last + 1)).items():
+            assert answers == sum(by_month[month].get(group, 0) for month in range(first, last + 1))

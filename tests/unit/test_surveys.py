@@ -1,7 +1,7 @@
 """Surveys at two regions on databases: who is asked, what an answer does, and what is published."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
-from gateway.api.region.v1.customer_service_pb2 import ContactPreferences
+from gateway.api.region.v1.customer_service_pb2 import ContactPreferences, ProductStatus
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.survey_pb2 import Survey, SurveyAnswer, SurveyMark, SurveyQuestion, SurveyRating
+from gateway.api.region.v1.survey_service_pb2 import GetSurveyResultsResponse
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel
@@ -29,9 +30,10 @@ from region_node.care.surveys.kind import SURVEYS
 from region_node.care.surveys.occasions import require_occasion
 from region_node.care.surveys.relayed import SurveyEnvelopes
 from region_node.care.surveys.results import results
-from region_node.care.surveys.rules import Policy, awake, in_sample, policy_of, require_answer
+from region_node.care.surveys.rules import closing_of, in_sample, policy_of, require_answer, require_closed
 from region_node.customers.contact_preferences import keep_preferences
 from region_node.customers.notices.rows import claim
+from region_node.customers.notices.rules import QuietHours, quiet_hours_of
 from region_node.customers.operations import keep_customer
 from region_node.customers.rows import CustomerRow, insert_line
 from region_node.customers.status import ACTIVE, RESTRICTED, keep_status
@@ -44,7 +46,7 @@ from tests.unit.situations import FEDERATION, LINE, NOW
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
-ATTITUDE = SurveyQuestion.SURVEY_QUESTION_ATTITUDE
+ATTITUDE, HANDLING = SurveyQuestion.SURVEY_QUESTION_ATTITUDE, SurveyQuestion.SURVEY_QUESTION_HANDLING
 KIND = EnvelopeKind.ENVELOPE_KIND_SURVEY_REQUESTED
 CHINA = ZoneInfo("Asia/Shanghai")
 
@@ -68,7 +70,9 @@ class Region:
 
     def notices(self, now: datetime) -> list[str]:
         """The ids of the notices that are due."""
-        return [each.notice.notice_id for each in claim(self.tx, now, 1_000, HOUR)]
+        return [
+            each.notice.notice_id for each in claim(self.tx, now, 1_000, HOUR, quiet_hours_of(FEDERATION, "sichuan"))
+        ]
 
 
 @pytest.fixture(name="regions")
@@ -108,7 +112,13 @@ def invited(home: Region, name: str, now: datetime = NOW) -> str:
     """The token of an invitation."""
     survey = asked_at_home(home, name, now)
     assert survey is not None
-    return rows.token_of(home.tx, survey.id)
+    return token_of(home, survey.id)
+
+
+def token_of(home: Region, survey_id: str) -> str:
+    found = rows.find_survey(home.tx, survey_id)
+    assert found is not None
+    return found[0].token
 
 
 def said(mark: SurveyMark.ValueType, recommendation: int = 9, text: str = "") -> SurveyAnswer:
@@ -195,13 +205,11 @@ def test_an_invitation_within_the_quiet_hours_waits_for_the_morning(home: Region
 
 
 def test_quiet_hours_span_midnight_or_a_part_of_a_day_or_nothing() -> None:
-    policy = policy_of(FEDERATION, "sichuan")
-
     def local(hour: int, day: int = 15, minute: int = 20) -> datetime:
         return datetime(2030, 6, day, hour, minute, tzinfo=CHINA)
 
-    def quiet(start: int, end: int) -> Policy:
-        return replace(policy, quiet_from=start, quiet_until=end)
+    def quiet(start: int, end: int) -> QuietHours:
+        return QuietHours(start, end, CHINA)
 
     cases = [
         (local(20), quiet(21, 9), local(20)),
@@ -212,7 +220,7 @@ def test_quiet_hours_span_midnight_or_a_part_of_a_day_or_nothing() -> None:
         (local(12), quiet(9, 9), local(12)),
         (local(22), quiet(21, 24), local(0, 16, 0)),
     ]
-    wrong = [(now, found) for now, each, due in cases if (found := awake(now, CHINA, each)) != due]
+    wrong = [(now, found) for now, each, due in cases if (found := each.over(now)) != due]
     assert not wrong
 
 
@@ -295,6 +303,14 @@ def test_a_share_of_what_was_finished_since_is_asked_about_once(regions: dict[st
     assert 0 < len(sent) < 60
 
 
+def run_campaign(home: Region, name: str, percent: int, now: datetime) -> None:
+    inviting.start_campaign(home.tx, name, percent, now)
+    while due := [each for each in due_timers(home.tx, now) if each.kind == inviting.CAMPAIGN_TIMER]:
+        home.tx.execute("DELETE FROM timers WHERE timer_id = :id", id=due[0].timer_id)
+        inviting.campaign_is_due(home.tx, home.context, due[0], now)
+        now += timedelta(seconds=1)
+
+
 @pytest.mark.clause("2.4.1")
 def test_a_campaign_invites_a_share_of_the_customers_and_each_once(home: Region) -> None:
     for number in range(2, 302):
@@ -302,32 +318,57 @@ def test_a_campaign_invites_a_share_of_the_customers_and_each_once(home: Region)
         line = replace(LINE, product_id=f"product-{number}", customer_id=f"customer-{number}")
         insert_line(home.tx, replace(line, number=f"+8619851{number:06}"))
     for _ in range(2):  # the second time changes nothing
-        inviting.start_campaign(home.tx, "spring", 40, NOW)
-        now = NOW
-        while due := [each for each in due_timers(home.tx, now) if each.kind == inviting.CAMPAIGN_TIMER]:
-            home.tx.execute("DELETE FROM timers WHERE timer_id = :id", id=due[0].timer_id)
-            inviting.campaign_is_due(home.tx, home.context, due[0], now)
-            now += timedelta(seconds=1)
-    lines = [f"product-{number}" for number in range(1, 302)]
-    expected = {f"survey/spring/{each}" for each in lines if in_sample(f"spring/{each}", 40)}
+        run_campaign(home, "spring", 40, NOW)
+    names = [f"sichuan/campaign/spring/{each}" for each in home.tx.all(str, "SELECT customer_id FROM customers")]
+    expected = {f"survey/{each}" for each in names if in_sample(each, 40)}
     assert set(home.notices(NOW + HOUR)) == expected
     assert 80 < len(expected) < 160
 
 
+def test_a_campaign_that_is_repeated_after_the_rest_asks_nobody_by_another_line(home: Region) -> None:
+    other = replace(LINE, product_id="second", number="+8619851000002")
+    ended = ProductStatus.PRODUCT_STATUS_TERMINATED
+    insert_line(home.tx, replace(LINE, product_id="ended", number="+8619851000003", status=ended))
+    insert_line(home.tx, other)
+    run_campaign(home, "spring", 100, NOW)
+    assert len(home.notices(NOW + HOUR)) == 1
+    run_campaign(home, "spring", 100, NOW + 40 * DAY)
+    assert home.tx.first(int, "SELECT COUNT(*) FROM surveys") == 1
+    run_campaign(home, "autumn", 100, NOW + 40 * DAY)
+    assert home.tx.first(int, "SELECT COUNT(*) FROM surveys") == 2
+
+
+def test_two_invitations_that_draw_the_same_token_get_different_ones(home: Region) -> None:
+    later, asked = NOW + 40 * DAY, require_occasion(home.tx, "sichuan", home.order("1"))
+    assert inviting.invite(home.tx, home.context, asked, "sichuan", NOW)
+    token = token_of(home, asked.id)
+    home.tx.execute("UPDATE surveys SET survey_id = 'another'")
+    assert inviting.invite(home.tx, home.context, asked, "sichuan", later)
+    drawn = token_of(home, asked.id)
+    assert (drawn != token, len(drawn)) == (True, len(token))
+    assert operations.answer(home.tx, home.context, drawn, said(SurveyMark.SURVEY_MARK_SATISFIED), later).id == asked.id
+
+
+def counted(home: Region, month: str, survey: Survey, invitations: int, marks: Sequence[int]) -> None:
+    for _ in range(invitations):
+        rows.count(home.tx, survey, month, rows.INVITATIONS)
+    for mark in marks:
+        rows.count(home.tx, survey, month, rows.ANSWERS)
+        rows.count(home.tx, survey, month, ATTITUDE, mark)
+        rows.count(home.tx, survey, month, rows.RECOMMENDATION, 2 * mark)
+
+
+def published(home: Region, first: str, last: str, smallest: int) -> GetSurveyResultsResponse:
+    return results("sichuan", rows.counts_between(home.tx, first, last), smallest)
+
+
 @pytest.mark.clause("2.4.3")
 def test_results_are_shown_by_region_business_and_channel_without_small_groups(home: Region) -> None:
-    survey = Survey(region="guangdong", business="SUSPEND", channel="counter")
-    few = Survey(region="henan", business="RENEW", channel="app")
-    for each, invitations, marks in ((survey, 10, (1, 3, 4, 4, 5, 5)), (few, 9, (1, 1, 1))):
-        for _ in range(invitations):
-            rows.count(home.tx, each, "2030-06", rows.INVITATIONS)
-        for mark in marks:
-            rows.count(home.tx, each, "2030-06", rows.ANSWERS)
-            rows.count(home.tx, each, "2030-06", ATTITUDE, mark)
-            rows.count(home.tx, each, "2030-06", rows.RECOMMENDATION, 2 * mark)
-    found = results("sichuan", rows.counts_between(home.tx, "2030-06", "2030-06"), 3)
+    counted(home, "2030-06", Survey(region="guangdong", business="SUSPEND", channel="counter"), 10, (1, 3, 4, 4, 5, 5))
+    counted(home, "2030-06", Survey(region="henan", business="RENEW", channel="app"), 9, (1, 1, 1))
+    found = published(home, "2030-06", "2030-06", 3)
     assert [each.name for each in found.by_region] == ["guangdong", "henan"]
-    hidden = results("sichuan", rows.counts_between(home.tx, "2030-06", "2030-06"), 4)
+    hidden = published(home, "2030-06", "2030-06", 4)
     shown = [*hidden.by_region, *hidden.by_business, *hidden.by_channel]
     assert shown == [], "the rest would give the small group away"
     (group, _) = found.by_business[::-1]
@@ -335,7 +376,45 @@ def test_results_are_shown_by_region_business_and_channel_without_small_groups(h
     assert group.response_rate.value == pytest.approx(0.6)
     assert group.scores[0].figure.value == pytest.approx(22 / 6)
     assert group.recommend_score == pytest.approx(100 * (2 - 2) / 6)
-    assert not results("sichuan", rows.counts_between(home.tx, "2030-07", "2030-09"), 1).by_region
+    assert not published(home, "2030-07", "2030-09", 1).by_region
+
+
+def test_no_two_ranges_of_months_tell_what_a_month_does_not_show(home: Region) -> None:
+    survey = Survey(region="guangdong", business="SUSPEND", channel="counter")
+    for month, marks in (("2030-05", [4] * 6), ("2030-06", [1]), ("2030-08", [5] * 5)):
+        counted(home, month, survey, 20, marks)
+    assert [each.answers for each in published(home, "2030-05", "2030-05", 5).by_region] == [6]
+    for first in ("2030-05", "2030-06"):
+        assert not published(home, first, "2030-06", 5).by_region, "less the first month it is one answer"
+    assert [each.answers for each in published(home, "2030-07", "2030-08", 5).by_region] == [5]
+
+
+def test_a_question_that_few_answered_does_not_follow_from_the_other_groups(home: Region) -> None:
+    many, few = (Survey(region="guangdong", business=each, channel="app") for each in ("SUSPEND", "RENEW"))
+    for survey in (many, few):
+        counted(home, "2030-06", survey, 9, [4] * 9)
+    for survey, answers in ((many, 8), (few, 1)):
+        for _ in range(answers):
+            rows.count(home.tx, survey, "2030-06", HANDLING, 2)
+    found = published(home, "2030-06", "2030-06", 5)
+    assert [len(each.scores) for each in found.by_region] == [2]
+    assert [[score.question for score in each.scores] for each in found.by_business] == [[ATTITUDE], [ATTITUDE]]
+
+
+def test_a_month_is_published_once_no_answer_can_come_any_more(home: Region) -> None:
+    policy, token = policy_of(FEDERATION, "sichuan"), invited(home, "1")
+    month = f"{NOW.astimezone(CHINA):%Y-%m}"
+    closing = closing_of(month, "Asia/Shanghai", policy)
+    with pytest.raises(Refused) as refused:
+        require_closed(month, "Asia/Shanghai", policy, closing - timedelta(seconds=1))
+    assert (refused.value.reason, refused.value.parameters["month"]) == (Reason.REASON_SURVEY_MONTH_OPEN, month)
+    require_closed(month, "Asia/Shanghai", policy, closing)
+    row, survey = found if (found := rows.find_by_token(home.tx, token)) is not None else pytest.fail("no survey")
+    survey.expire_time.CopyFrom(to_timestamp(NOW + 400 * DAY))  # as of a policy that has changed since
+    rows.update_survey(home.tx, row, survey)
+    with pytest.raises(Refused) as late:
+        operations.answer(home.tx, home.context, token, said(SurveyMark.SURVEY_MARK_SATISFIED), closing)
+    assert late.value.reason == Reason.REASON_SURVEY_EXPIRED
 
 
 def test_an_erased_customer_leaves_counts_and_nothing_else(home: Region) -> None:

@@ -16,7 +16,7 @@ from region_node.care.complaints.figures import Tally
 from region_node.care.quality.figures import Counted, measured
 from region_node.care.quality.sample_rows import judged_in
 from region_node.care.surveys.rows import counts_between
-from region_node.care.surveys.rules import find_policy
+from region_node.care.surveys.rules import closing_of, find_policy
 from region_node.network.agreements import rules as agreements
 from region_node.network.agreements.outages import outages_of
 from region_node.network.agreements.part_outages import together_outages_of
@@ -57,7 +57,7 @@ def _counted(tx: Transaction, context: RegionContext, month: Month, now: datetim
         repair_times=repair_times(tx, context.region, span.start, span.end),
         service_time=service_time,
         downtime=downtime,
-        marks=_marks(tx, month.name),
+        marks={} if policy is None or now < closing_of(month.name, month.time_zone, policy) else _marks(tx, month.name),
         smallest_group=policy.smallest_group if policy is not None else 1,
         records_compared=records,
         records_different=differences,

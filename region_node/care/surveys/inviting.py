@@ -15,7 +15,7 @@ from gateway.store.port import Transaction
 from gateway.store.timers import Timer, set_timer
 from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.care.surveys import rows
-from region_node.care.surveys.rules import Policy, awake, find_policy, in_sample
+from region_node.care.surveys.rules import Policy, find_policy, in_sample
 from region_node.customers.contact_preferences import preferences_of
 from region_node.customers.notices.rows import Notice, tell
 from region_node.customers.notices.rules import Purpose, is_permitted
@@ -66,7 +66,6 @@ def invite(tx: Transaction, context: RegionContext, asked: SurveyRequested, regi
     if line is None or policy is None or rows.is_known(tx, asked.id) or not _may_be_asked(tx, line, policy, now):
         return False
     zone = ZoneInfo(context.time_zone)
-    due = awake(now, zone, policy)
     survey = Survey(
         id=asked.id,
         occasion=asked.occasion,
@@ -75,11 +74,11 @@ def invite(tx: Transaction, context: RegionContext, asked: SurveyRequested, regi
         channel=asked.channel,
         number=line.number,
         invite_time=to_timestamp(now),
-        expire_time=to_timestamp(due + policy.open_for),
+        expire_time=to_timestamp(policy.quiet.over(now) + policy.open_for),
     )
-    rows.insert_survey(tx, survey, line.customer_id)
+    token = rows.insert_survey(tx, survey, line.customer_id)
     rows.count(tx, survey, rows.month_of(now.astimezone(zone)), rows.INVITATIONS)
-    tell(tx, Notice(f"survey/{asked.id}", "survey", line.number, _text(rows.token_of(tx, asked.id))), now, due)
+    tell(tx, Notice(f"survey/{asked.id}", "survey", line.number, _text(token)), now)
     return True
 
 
@@ -91,13 +90,14 @@ def start_campaign(tx: Transaction, name: str, percent: int, now: datetime) -> N
 def campaign_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
     """Invites the customers of one page of lines, and returns for the next.
 
-    The subject of the timer is the campaign, its percent, and the last line of the page before.
+    The share is one of customers: a second line makes no second invitation. The subject of the timer is the campaign,
+    its percent, and the last line of the page before.
     """
     name, percent, place = timer.subject.split(" ", 2)
     customer_id, _, product_id = place.partition(_BETWEEN)
     lines = lines_after(tx, customer_id, product_id, _PAGE)
     for line in lines:
-        survey_id = f"{name}/{line.product_id}"
+        survey_id = f"{context.region}/campaign/{name}/{line.customer_id}"
         if in_sample(survey_id, int(percent)):
             asked = SurveyRequested(id=survey_id, occasion=SurveyOccasion.SURVEY_OCCASION_CAMPAIGN, number=line.number)
             invite(tx, context, asked, context.region, now)

@@ -9,7 +9,7 @@ from gateway.errors import Refused
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.care.surveys import rows
-from region_node.care.surveys.rules import FOLLOW_UP, OWNER, is_low, policy_of
+from region_node.care.surveys.rules import FOLLOW_UP, OWNER, closing_of, is_low, policy_of
 from region_node.customers.status import require_readable
 from region_node.node.context import RegionContext
 
@@ -25,16 +25,17 @@ def answer(tx: Transaction, context: RegionContext, token: str, given: SurveyAns
         if survey.answer != given:
             raise Refused(Reason.REASON_SURVEY_ANSWERED)
         return survey
-    if now > from_timestamp(survey.expire_time):
+    policy, month = policy_of(context.federation, context.region), _month_of(context, survey)
+    if now > from_timestamp(survey.expire_time) or now >= closing_of(month, context.time_zone, policy):
         raise Refused(Reason.REASON_SURVEY_EXPIRED)
     survey.answer.CopyFrom(given)
     survey.answer_time.CopyFrom(to_timestamp(now))
-    if is_low(given, policy_of(context.federation, context.region)):
+    if is_low(given, policy):
         due = context.federation.policy_due(FOLLOW_UP, now, (context.region,))
         survey.follow_up.owner = OWNER
         survey.follow_up.due_time.CopyFrom(to_timestamp(due))
     rows.update_survey(tx, row, survey)
-    _count(tx, context, survey)
+    _count(tx, survey, month)
     return survey
 
 
@@ -70,9 +71,12 @@ def _required(found: tuple[rows.SurveyRow, Survey] | None) -> tuple[rows.SurveyR
     return found
 
 
-def _count(tx: Transaction, context: RegionContext, survey: Survey) -> None:
-    """Counts by the month of the invitation, so that a rate never exceeds one."""
-    month = rows.month_of(from_timestamp(survey.invite_time).astimezone(ZoneInfo(context.time_zone)))
+def _month_of(context: RegionContext, survey: Survey) -> str:
+    """The month of the invitation, by which the answer is counted, so that a rate never exceeds one."""
+    return rows.month_of(from_timestamp(survey.invite_time).astimezone(ZoneInfo(context.time_zone)))
+
+
+def _count(tx: Transaction, survey: Survey, month: str) -> None:
     rows.count(tx, survey, month, rows.ANSWERS)
     for each in survey.answer.ratings:
         rows.count(tx, survey, month, each.question, each.mark)

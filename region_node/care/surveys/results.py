@@ -1,7 +1,7 @@
 """Results of surveys from counts of marks. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from gateway.api.region.v1 import survey_service_pb2 as api
 from gateway.api.region.v1.survey_pb2 import SurveyMark, SurveyQuestion
@@ -13,7 +13,10 @@ _QUESTIONS = tuple(each for each in SurveyQuestion.values() if each)
 
 
 def results(region: str, counts: Sequence[Count], smallest: int) -> api.GetSurveyResultsResponse:
-    """The results by region, business and channel, without groups of fewer than `smallest` answers."""
+    """The results by region, business and channel, without groups of fewer than `smallest` answers.
+
+    A group is shown where each month shows it, so that no two ranges of months tell more than their months do.
+    """
     return api.GetSurveyResultsResponse(
         region=region,
         by_region=_groups(counts, lambda each: each.region, smallest),
@@ -25,13 +28,28 @@ def results(region: str, counts: Sequence[Count], smallest: int) -> api.GetSurve
 
 def _groups(counts: Sequence[Count], name: Callable[[Count], str], smallest: int) -> list[api.SurveyGroup]:
     marks: defaultdict[str, defaultdict[int, Counter[int]]] = defaultdict(lambda: defaultdict(Counter))
+    months: defaultdict[int, defaultdict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     for each in counts:
         marks[name(each)][each.question][each.mark] += each.answers
-    answers = {group: found[ANSWERS].total() for group, found in marks.items()}
-    return [_group(group, marks[group], smallest) for group in statistics.shown(answers, smallest)]
+        months[each.question][each.month][name(each)] += each.answers
+    shown = {question: _shown(found.values(), smallest) for question, found in months.items()}
+    return [
+        _group(group, marks[group], {question for question, groups in shown.items() if group in groups})
+        for group in sorted(shown.get(ANSWERS, ()))
+    ]
 
 
-def _group(name: str, marks: defaultdict[int, Counter[int]], smallest: int) -> api.SurveyGroup:
+def _shown(months: Iterable[Mapping[str, int]], smallest: int) -> set[str]:
+    """The groups that each of some months shows, by the answers of its groups. One without answers hides nothing."""
+    answered, hidden = set[str](), set[str]()
+    for answers in months:
+        found = {group for group, number in answers.items() if number}
+        answered |= found
+        hidden |= found.difference(statistics.shown(answers, smallest))
+    return answered - hidden
+
+
+def _group(name: str, marks: Mapping[int, Counter[int]], shown: Collection[int]) -> api.SurveyGroup:
     invitations, answers = marks[INVITATIONS].total(), marks[ANSWERS].total()
     group = api.SurveyGroup(
         name=name,
@@ -40,10 +58,10 @@ def _group(name: str, marks: defaultdict[int, Counter[int]], smallest: int) -> a
         response_rate=_figure(statistics.share(answers, max(invitations, answers))),
     )
     for question in _QUESTIONS:
-        if marks[question].total() >= smallest:
+        if question in shown:
             figure = _figure(statistics.mean(marks[question], _LOWEST, _HIGHEST))
             group.scores.add(question=question, figure=figure)
-    if marks[RECOMMENDATION].total() >= smallest:
+    if RECOMMENDATION in shown:
         group.recommend_score = statistics.recommend_score(marks[RECOMMENDATION])
     return group
 

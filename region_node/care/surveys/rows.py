@@ -1,5 +1,6 @@
 """Surveys as stored: sealed under the key of the customer; counts of marks, which name nobody."""
 
+import itertools
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -39,16 +40,22 @@ INVITATIONS, ANSWERS, RECOMMENDATION = -2, -1, 0
 """In the place of a question: counts of invitations, of answers, and of recommendations by their number."""
 
 
-def token_of(tx: Transaction, survey_id: str) -> str:
-    """The token of an invitation: nobody without the region's keys can guess it."""
-    return vault.index_of(tx, "survey", survey_id)[:_TOKEN_DIGITS].upper()
+def insert_survey(tx: Transaction, survey: Survey, customer_id: str) -> str:
+    """Adds a survey of a customer, and returns the token of its invitation."""
+    invited, token = to_microseconds(from_timestamp(survey.invite_time)), _free_token(tx, survey.id)
+    tx.insert(_SURVEYS, SurveyRow(survey.id, customer_id, token, invited, None, _sealed(tx, survey, customer_id)))
+    return token
 
 
-def insert_survey(tx: Transaction, survey: Survey, customer_id: str) -> None:
-    """Adds a survey of a customer."""
-    invited = to_microseconds(from_timestamp(survey.invite_time))
-    token, sealed = token_of(tx, survey.id), _sealed(tx, survey, customer_id)
-    tx.insert(_SURVEYS, SurveyRow(survey.id, customer_id, token, invited, None, sealed))
+def _free_token(tx: Transaction, survey_id: str) -> str:
+    """A token that no other survey has. Nobody without the region's keys can guess it.
+
+    It is short enough for a text message, so two surveys may draw the same one.
+    """
+    names = itertools.chain([survey_id], (f"{survey_id}#{draw}" for draw in itertools.count(2)))
+    drawn = (vault.index_of(tx, "survey", name)[:_TOKEN_DIGITS].upper() for name in names)
+    taken = "SELECT survey_id FROM surveys WHERE token = :token"
+    return next(token for token in drawn if tx.first(str, taken, token=token) is None)
 
 
 def update_survey(tx: Transaction, row: SurveyRow, survey: Survey) -> None:
@@ -118,6 +125,7 @@ def note_place(tx: Transaction, kind: str, sequence: int) -> None:
 class Count(NamedTuple):
     """Counted answers of one month."""
 
+    month: str
     region: str
     business: str
     channel: str
@@ -135,8 +143,8 @@ def counts_between(tx: Transaction, first_month: str, last_month: str) -> Sequen
     """The counts of some months, `YYYY-MM`, both included."""
     return tx.all(
         Count,
-        "SELECT region, business, channel, question, mark, CAST(SUM(answers) AS BIGINT) FROM survey_counts"
-        " WHERE month BETWEEN :first AND :last GROUP BY region, business, channel, question, mark",
+        f"SELECT {', '.join(Count._fields)} FROM survey_counts"  # noqa: S608 - column names only
+        " WHERE month BETWEEN :first AND :last",
         first=first_month,
         last=last_month,
     )

@@ -1,14 +1,16 @@
-"""Rules of surveys: sample, quiet hours, the form of an answer, and low marks. Pure."""
+"""Rules of surveys: sample, the form of an answer, and low marks. Pure."""
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.api.region.v1.survey_pb2 import SurveyAnswer, SurveyMark, SurveyQuestion
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
+from region_node.business.billing.rules import Month
+from region_node.customers.notices.rules import QuietHours, quiet_hours_of
 from region_node.requests.checks import invalid, require_length
 
 OWNER = "SERVICE_QUALITY"
@@ -20,6 +22,7 @@ _WORDS_LIMIT = 500  # characters
 _TEXT_LIMIT = 1_000
 _SHARES = 10_000  # steps of a sample
 _PERCENT = 100
+_WAITS = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -30,10 +33,7 @@ class Policy:
     """Percent of finished occasions."""
     rest: timedelta
     """Between two invitations of a customer."""
-    quiet_from: int
-    """Hour of the region's day."""
-    quiet_until: int
-    """Hour of the region's day."""
+    quiet: QuietHours
     open_for: timedelta
     """From the invitation to the last answer."""
     low_mark: int
@@ -59,30 +59,33 @@ def policy_of(federation: Federation, region: str) -> Policy:
     return Policy(
         sample=figure("sample"),
         rest=timedelta(days=figure("rest")),
-        quiet_from=figure("quiet-from"),
-        quiet_until=figure("quiet-until"),
+        quiet=quiet_hours_of(federation, region),
         open_for=timedelta(days=figure("open-for")),
         low_mark=figure("low-mark"),
         smallest_group=figure("smallest-group"),
     )
 
 
+def closing_of(month: str, time_zone: str, policy: Policy) -> datetime:
+    """When the last answer to an invitation of a month may have come. From then on its results never change.
+
+    `month` is `YYYY-MM` of the region. An invitation waits for the end of the quiet hours, less than a day.
+    """
+    return Month.of(month, time_zone).end + policy.open_for + _WAITS
+
+
+def require_closed(month: str, time_zone: str, policy: Policy, now: datetime) -> None:
+    """Raises Refused with SURVEY_MONTH_OPEN while answers come in: two looks would tell what one customer said."""
+    closing = closing_of(month, time_zone, policy)
+    if now < closing:
+        day = closing.astimezone(ZoneInfo(time_zone)).date() + timedelta(days=1)
+        raise Refused(Reason.REASON_SURVEY_MONTH_OPEN, month=month, date=day.isoformat())
+
+
 def in_sample(name: str, percent: int) -> bool:
     """Whether an occasion or a line belongs to a share; the same name always gets the same answer."""
     drawn = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) % _SHARES
     return drawn < percent * _SHARES // _PERCENT
-
-
-def awake(now: datetime, zone: ZoneInfo, policy: Policy) -> datetime:
-    """The first time from now on outside of the quiet hours, which may span midnight or be empty."""
-    local = now.astimezone(zone)
-    start, end = policy.quiet_from, policy.quiet_until
-    is_over_midnight = start > end
-    is_quiet = local.hour >= start or local.hour < end if is_over_midnight else start <= local.hour < end
-    if not is_quiet:
-        return now
-    day = local.date() + timedelta(days=1) if is_over_midnight and local.hour >= start else local.date()
-    return datetime.combine(day, time(0), zone) + timedelta(hours=end)  # 24 is a midnight, too
 
 
 def require_answer(answer: SurveyAnswer) -> None:

@@ -126,9 +126,12 @@ class SurveyService(SurveyServiceServicer):
         first, last = request.first_month, request.last_month
         for field, month in (("first_month", first), ("last_month", last)):
             require_month(field, month)
-        smallest = rules.policy_of(self._context.federation, self._context.region).smallest_group
+        if last < first:
+            raise invalid("last_month", "it lies before the first", "早于起始月份")
+        policy = rules.policy_of(self._context.federation, self._context.region)
+        rules.require_closed(last, self._context.time_zone, policy, self._clock.now())
         counts = await self._store.read(lambda tx: rows.counts_between(tx, first, last))
-        return results(self._context.region, counts, smallest)
+        return results(self._context.region, counts, policy.smallest_group)
 
 
 def _place(survey: Survey) -> str:

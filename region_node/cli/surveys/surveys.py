@@ -93,6 +93,9 @@ def answer(
     """
     given = SurveyAnswer(recommendation=recommend, text=text)
     said = dict(words)
+    if len(said) < len(words):
+        twice = sorted({name for number, (name, _) in enumerate(words) if name in dict(words[:number])})
+        raise click.UsageError(translated("words twice: {questions}", questions=", ".join(twice)))
     marks = {"attitude": attitude, "handling": handling, "complaints": complaints}
     for name, mark in marks.items():
         if mark is not None:

@@ -3,11 +3,13 @@
 import logging
 from datetime import timedelta
 
-from gateway.errors import Unreachable
+from gateway.errors import Refused, Unreachable
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.customers.notices.port import Message, Notifier
 from region_node.customers.notices.rows import ABOUT, Claimed, NoticeAdded, claim, next_due, note_delivered, postpone
+from region_node.customers.notices.rules import QuietHours, quiet_hours_of
+from region_node.node.context import RegionContext
 from region_node.node.outgoing import Outgoing, Queue
 
 NOTIFY_SECONDS = 5.0  # for one text
@@ -31,15 +33,23 @@ class NoticeDelivery:
     Its id prevents a second delivery where two processes have sent it.
     """
 
-    def __init__(self, store: Store, clock: Clock, notifier: Notifier) -> None:
+    def __init__(self, context: RegionContext, store: Store, clock: Clock, notifier: Notifier) -> None:
+        self._context = context
         self._clock = clock
         self._notifier = notifier
-        queue = Queue(ABOUT, NoticeAdded, next_due, lambda tx, now: claim(tx, now, _BATCH, _CLAIM))
+        queue = Queue(ABOUT, NoticeAdded, next_due, lambda tx, now: claim(tx, now, _BATCH, _CLAIM, self._quiet_hours()))
         self._outgoing = Outgoing(store, clock, queue, self._deliver)
 
     async def run(self) -> None:
         """Runs until cancelled."""
         await self._outgoing.run()
+
+    def _quiet_hours(self) -> QuietHours | None:
+        """Those of the policies in force; None where the federation has none."""
+        try:
+            return quiet_hours_of(self._context.federation, self._context.region)
+        except Refused:
+            return None
 
     async def _deliver(self, claimed: Claimed) -> bool:
         notice = claimed.notice

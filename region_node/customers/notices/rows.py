@@ -13,7 +13,7 @@ from gateway.store.tables import Table, prints_without
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 from gateway.wording.masking import masked_number, prints_masked
 from region_node.customers.contact_preferences import preferences_of_number
-from region_node.customers.notices.rules import Purpose, is_permitted, purpose_of
+from region_node.customers.notices.rules import TO_EVERYBODY, QuietHours, due_from, is_permitted, purpose_of
 from region_node.node.subjects import indexed_number_subject, number_index
 from region_node.records.readable import readable_page
 
@@ -83,10 +83,10 @@ def told_at(tx: Transaction, notice_ids: Sequence[str]) -> Mapping[str, int]:
     return dict(found)
 
 
-def tell(tx: Transaction, notice: Notice, now: datetime, due: datetime | None = None) -> bool:
-    """Adds a notice for delivery, immediate without `due`; False for one that exists, or that the customer refuses.
+def tell(tx: Transaction, notice: Notice, now: datetime) -> bool:
+    """Adds a notice for delivery; False for one that exists, or that the customer refuses.
 
-    It is stored, so it may hold no secret.
+    It is stored, so it may hold no secret. Where it may wait, `claim` keeps it back in the quiet hours.
     """
     index = number_index(tx, notice.number)
     if is_told(tx, notice.notice_id):
@@ -95,7 +95,7 @@ def tell(tx: Transaction, notice: Notice, now: datetime, due: datetime | None = 
         return False
     sealed = _seal_notice(tx, notice.notice_id, index, notice.number, notice.text)
     time = to_microseconds(now)
-    row = _AtRest(notice.notice_id, notice.kind, index, time, None, 0, to_microseconds(due or now), sealed)
+    row = _AtRest(notice.notice_id, notice.kind, index, time, None, 0, time, sealed)
     tx.insert(_NOTICES, row)
     tx.publish(NoticeAdded(), about=ABOUT)
     return True
@@ -104,7 +104,7 @@ def tell(tx: Transaction, notice: Notice, now: datetime, due: datetime | None = 
 def _is_refused(tx: Transaction, kind: str, index: str) -> bool:
     """Whether the customer with a number, by its index, refuses a kind of notice."""
     purpose = purpose_of(kind)
-    return purpose is not Purpose.DEMANDED and not is_permitted(purpose, preferences_of_number(tx, index))
+    return purpose not in TO_EVERYBODY and not is_permitted(purpose, preferences_of_number(tx, index))
 
 
 @dataclass(frozen=True)
@@ -135,10 +135,11 @@ def _seal_notice(tx: Transaction, notice_id: str, index: str, number: str, text:
     return vault.seal(tx, indexed_number_subject(index), _place(notice_id), content)
 
 
-def claim(tx: Transaction, now: datetime, limit: int, again: timedelta) -> list[Claimed]:
+def claim(tx: Transaction, now: datetime, limit: int, again: timedelta, quiet: QuietHours | None) -> list[Claimed]:
     """Claims at most `limit` due notices, oldest first. No other process claims them until `again` from now.
 
-    Leaves out notices of erased numbers, and removes those that the customer has refused since they were added.
+    Leaves out notices of erased numbers, and removes those that the customer has refused since they were added. In the
+    quiet hours a notice that may wait is due at their end, however late it was added or how often it was tried.
     """
     found = tx.all(
         _AtRest,
@@ -153,6 +154,9 @@ def claim(tx: Transaction, now: datetime, limit: int, again: timedelta) -> list[
             continue
         if _is_refused(tx, row.kind, row.number):
             tx.execute("DELETE FROM notices WHERE notice_id = :id", id=row.notice_id)
+            continue
+        if (due := due_from(row.kind, now, quiet)) > now:
+            postpone(tx, row.notice_id, due, row.attempts)
             continue
         postpone(tx, row.notice_id, now + again, row.attempts + 1)
         claimed.append(Claimed(Notice(row.notice_id, row.kind, content.number, content.text), row.attempts))

@@ -244,7 +244,7 @@ class Survey(_message.Message):
     ANSWER_FIELD_NUMBER: _builtins.int
     FOLLOW_UP_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Survey id: the id of the order, complaint or fault; of a campaign `<campaign>/<line id>`."""
+    """Survey id: the id of the order, complaint or fault; of a campaign `<region>/campaign/<campaign>/<customer id>`."""
     occasion: Global___SurveyOccasion.ValueType
     """The occasion."""
     region: _builtins.str

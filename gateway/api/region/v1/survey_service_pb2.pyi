@@ -274,7 +274,7 @@ class GetSurveyResultsRequest(_message.Message):
     first_month: _builtins.str
     """First month of invitations, `YYYY-MM` in the region."""
     last_month: _builtins.str
-    """Last month."""
+    """Last month, not before the first."""
     def __init__(
         self,
         *,

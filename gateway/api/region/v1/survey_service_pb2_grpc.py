@@ -109,7 +109,9 @@ class SurveyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetSurveyResults(self, request, context):
-        """Returns the results of some months, without small groups.
+        """Returns the results of some months, without small groups. A group is shown where each of the months shows it.
+
+        The last answer to an invitation of the last month may have come: else SURVEY_MONTH_OPEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

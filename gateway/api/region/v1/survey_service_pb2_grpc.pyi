@@ -30,7 +30,10 @@ class SurveyServiceStub:
     FinishSurveyFollowUp: _aio.UnaryUnaryMultiCallable[_survey_service_pb2.FinishSurveyFollowUpRequest, _survey_service_pb2.FinishSurveyFollowUpResponse]
     """Finishes the follow-up of a survey."""
     GetSurveyResults: _aio.UnaryUnaryMultiCallable[_survey_service_pb2.GetSurveyResultsRequest, _survey_service_pb2.GetSurveyResultsResponse]
-    """Returns the results of some months, without small groups."""
+    """Returns the results of some months, without small groups. A group is shown where each of the months shows it.
+
+    The last answer to an invitation of the last month may have come: else SURVEY_MONTH_OPEN.
+    """
 
 class SurveyServiceServicer(metaclass=_abc_1.ABCMeta):
     """The surveys of the region's own customers, whichever region handled the occasion."""
@@ -84,6 +87,9 @@ class SurveyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _survey_service_pb2.GetSurveyResultsRequest,
         context: _aio.ServicerContext[_survey_service_pb2.GetSurveyResultsRequest, _survey_service_pb2.GetSurveyResultsResponse],
     ) -> _abc.Awaitable[_survey_service_pb2.GetSurveyResultsResponse]:
-        """Returns the results of some months, without small groups."""
+        """Returns the results of some months, without small groups. A group is shown where each of the months shows it.
+
+        The last answer to an invitation of the last month may have come: else SURVEY_MONTH_OPEN.
+        """
 
 def add_SurveyServiceServicer_to_server(servicer: SurveyServiceServicer, server: _aio.Server) -> None: ...
