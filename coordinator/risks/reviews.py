@@ -18,21 +18,22 @@ class ReviewNotifier:
     """The open risks as last seen. Their due times are in the registry."""
 
     def __init__(self) -> None:
-        self._told: dict[str, int] = {}
+        self._told: dict[tuple[str, str], datetime] = {}
         self._counts: Counter[tuple[str, bool]] = Counter()
 
     def take(self, risks: Iterable[Risk], now: datetime) -> None:
         """Counts the open risks, and logs a warning once for each due time that has passed."""
         counts: Counter[tuple[str, bool]] = Counter()
+        missed: dict[tuple[str, str], datetime] = {}
         for risk in risks:
-            is_overdue = rules.is_overdue(risk, now)
+            overdue = rules.overdue(risk, now)
             if risk.state != rules.CLOSED:
-                counts[RiskState.Name(risk.state).removeprefix("RISK_STATE_").lower(), is_overdue] += 1
-            due = risk.review_due_time.seconds
-            if is_overdue and self._told.get(risk.id) != due:
-                self._told[risk.id] = due
-                _log.warning("the risk %s has an overdue review or plan: score %d", risk.id, rules.score(risk))
-        self._counts = counts
+                counts[RiskState.Name(risk.state).removeprefix("RISK_STATE_").lower(), bool(overdue)] += 1
+            for name, due in overdue.items():
+                missed[risk.id, name] = due
+                if self._told.get((risk.id, name)) != due:
+                    _log.warning("the risk %s has an overdue %s: score %d", risk.id, name, rules.score(risk))
+        self._told, self._counts = missed, counts
 
     def observe(self, meter: Meter) -> None:
         """Gauges how many risks are not closed, by state, and how many of them are overdue."""

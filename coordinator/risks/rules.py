@@ -187,12 +187,12 @@ def changed(
     return done
 
 
-def is_overdue(risk: Risk, now: datetime) -> bool:
-    """Whether a review was missed, or a plan is past its due time."""
-    if risk.state == CLOSED:
-        return False
-    is_late = risk.state == TREATED and from_timestamp(risk.plan_due_time) < now
-    return is_late or from_timestamp(risk.review_due_time) < now
+def overdue(risk: Risk, now: datetime) -> dict[str, datetime]:
+    """The missed due times of a risk, by `review` and `plan`; empty for a closed one."""
+    due = {"review": from_timestamp(risk.review_due_time)} if risk.state != CLOSED else {}
+    if risk.state == TREATED:
+        due["plan"] = from_timestamp(risk.plan_due_time)
+    return {name: time for name, time in due.items() if time < now}
 
 
 def listed(risks: Iterable[Risk], asked: contract.ListRisksRequest, now: datetime) -> list[Risk]:
@@ -202,7 +202,7 @@ def listed(risks: Iterable[Risk], asked: contract.ListRisksRequest, now: datetim
         for each in risks
         if (asked.include_closed or each.state != CLOSED)
         and asked.region in ("", each.owner_region)
-        and (not asked.overdue or is_overdue(each, now))
+        and (not asked.overdue or overdue(each, now))
     )
     return [_short(each) for each in sorted(found, key=place)]
 

@@ -16,6 +16,7 @@ from gateway.federation.checks import code_problems, enum_name, enum_problems, t
 _Figures = ScorecardFigure
 _UNITS = {
     _Figures.SCORECARD_FIGURE_COMPLAINTS_PER_MILLION: ScorecardUnit.SCORECARD_UNIT_PER_MILLION,
+    _Figures.SCORECARD_FIGURE_APPEALS_PER_MILLION: ScorecardUnit.SCORECARD_UNIT_PER_MILLION,
     _Figures.SCORECARD_FIGURE_REPAIR_TIME_MEDIAN: ScorecardUnit.SCORECARD_UNIT_HOURS,
     _Figures.SCORECARD_FIGURE_REPAIR_TIME_80: ScorecardUnit.SCORECARD_UNIT_HOURS,
     _Figures.SCORECARD_FIGURE_REPAIR_TIME_95: ScorecardUnit.SCORECARD_UNIT_HOURS,

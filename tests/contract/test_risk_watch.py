@@ -92,7 +92,7 @@ def test_a_missed_review_is_a_warning_once(tmp_path: Path, caplog: pytest.LogCap
     with caplog.at_level(logging.WARNING, "coordinator.risks.reviews"):
         run(scenario())
     assert [each.getMessage() for each in caplog.records if LOST in each.getMessage()] == [
-        f"the risk {LOST} has an overdue review or plan: score 20"
+        f"the risk {LOST} has an overdue review: score 20"
     ]
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.federation.v1.quality_pb2 import ScorecardFigure
 from gateway.api.region.v1.complaint_pb2 import Complaint
-from gateway.api.region.v1.fault_pb2 import Fault, FaultState
+from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultState
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure
 from gateway.api.region.v1.survey_pb2 import Survey, SurveyQuestion
@@ -67,16 +67,22 @@ class Region:
             order.state_changes.add(state=orders.PENDING, reason=orders.RETURNED)
         insert_order(self.tx, OrderRow(order, ""), completed)
 
-    def complaint(self, filed: datetime, number: str = NUMBER) -> None:
+    def complaint(self, filed: datetime, number: str = NUMBER, level: int = 0) -> None:
         """A complaint that this region owns."""
         self.made += 1
         complaint = Complaint(ticket_id=f"{REGION}/{self.made}", version=1, origin_region=REGION, owner_region=REGION)
         complaint.request.number, complaint.request.category = number, "BILL_WRONG"
+        complaint.level = level
         complaint.create_time.CopyFrom(to_timestamp(filed))
         insert_complaint(self.tx, ComplaintRow(complaint, ""), self.made, filed)
         keep_figures(self.tx, complaint)
 
-    def fault(self, reported: datetime, *steps: tuple[timedelta, FaultState.ValueType]) -> None:
+    def fault(
+        self,
+        reported: datetime,
+        *steps: tuple[timedelta, FaultState.ValueType],
+        cause: FaultCause.ValueType = FaultCause.FAULT_CAUSE_UNSPECIFIED,
+    ) -> None:
         """A fault with its states, by the time after the report."""
         self.made += 1
         fault = Fault(id=f"{REGION}/fault-{self.made}", origin_region=REGION, owner_region=REGION)
@@ -85,7 +91,7 @@ class Region:
         fault.outages.add().start_time.CopyFrom(fault.create_time)
         insert_fault(self.tx, FaultRow(fault, ""), self.made, reported)
         for after, state in steps:
-            fault.state = state
+            fault.state, fault.cause = state, cause
             update_fault(self.tx, fault, reported + after)
 
     def mark(self, mark: int, answers: int) -> None:

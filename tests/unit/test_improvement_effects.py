@@ -102,7 +102,8 @@ def test_only_intervals_that_are_apart_show_an_effect(region: Region) -> None:
     def figure(value: float | None, least: float | None = None, most: float | None = None) -> MeasuredFigure:
         return MeasuredFigure(value=value, low=least, high=most)
 
-    higher, lower = (operations.definition_of(region.context, each) for each in (IN_TIME, REPAIR))
+    measured = ScorecardFigure.SCORECARD_FIGURE_NETWORK_AVAILABILITY
+    higher, lower, whole = (operations.definition_of(region.context, each) for each in (IN_TIME, REPAIR, measured))
     few, high, low = figure(None), figure(0.9, 0.8, 0.95), figure(0.5, 0.4, 0.6)
     for definition, before, after, expected in (
         (higher, low, high, Effect.IMPROVEMENT_EFFECT_BETTER),
@@ -113,6 +114,7 @@ def test_only_intervals_that_are_apart_show_an_effect(region: Region) -> None:
         (higher, high, high, Effect.IMPROVEMENT_EFFECT_NOT_SHOWN),
         (higher, few, high, Effect.IMPROVEMENT_EFFECT_TOO_FEW),
         (higher, high, few, Effect.IMPROVEMENT_EFFECT_TOO_FEW),
-        (lower, figure(4), figure(3), Effect.IMPROVEMENT_EFFECT_WITHOUT_INTERVAL),
+        (lower, figure(4), figure(3, 2, 5), Effect.IMPROVEMENT_EFFECT_TOO_FEW),
+        (whole, figure(0.9), figure(0.99), Effect.IMPROVEMENT_EFFECT_WITHOUT_INTERVAL),
     ):
         assert effect_of(definition, before, after) == expected, (definition.figure, before, after)

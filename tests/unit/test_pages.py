@@ -4,12 +4,21 @@ import base64
 from datetime import datetime
 
 import pytest
+from google.protobuf.wrappers_pb2 import StringValue
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.rpc.pages import dated_key, decode_token, encode_token, page_after, page_size
+from gateway.rpc.pages import (
+    PAGE_BYTES,
+    dated_key,
+    decode_token,
+    encode_token,
+    page_after,
+    page_of_bytes,
+    page_size,
+)
 from gateway.time.clock import from_microseconds
 
 KINDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
@@ -72,6 +81,27 @@ def test_pages_of_a_list_at_hand_give_each_item_once(places: set[tuple[int, str]
         if not token:
             break
     assert found == items
+
+
+def test_a_page_ends_before_it_grows_too_large_and_each_message_comes_once() -> None:
+    items = [StringValue(value=f"{number}" + "x" * (PAGE_BYTES // 3 * (number % 3))) for number in range(7)]
+    items.append(StringValue(value="z" * 2 * PAGE_BYTES))
+    pages, start = list[int](), 0
+    while start < len(items):
+        page, token = page_of_bytes("texts", iter(items[start:]), 4, lambda each: each.value[:1])
+        assert bool(token) == (start + len(page) < len(items))
+        assert page == items[start : start + len(page)]
+        assert len(page) == 1 or sum(each.ByteSize() for each in page) <= PAGE_BYTES
+        pages.append(len(page))
+        start += len(page)
+    assert pages == [2, 2, 1, 2, 1]
+
+
+def test_a_page_of_small_messages_has_the_asked_size_and_reads_one_behind_it() -> None:
+    items = iter([StringValue(value=f"{number}") for number in range(9)])
+    page, token = page_of_bytes("texts", items, 4, lambda each: each.value)
+    assert ([each.value for each in page], decode_token("texts", token)) == (["0", "1", "2", "3"], "3")
+    assert len(list(items)) == 4
 
 
 def test_a_page_at_hand_is_refused_as_any_other() -> None:

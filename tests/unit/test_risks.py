@@ -1,10 +1,12 @@
 """A risk through signals and decisions: raised once, reopened, lowered, assessed, planned, reviewed and closed."""
 
+import logging
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from coordinator.risks import rules
+from coordinator.risks.reviews import ReviewNotifier
 from coordinator.risks.rules import Signal
 from deploy.local.federation import FEDERATION_FILES
 from gateway.api.coordinator.v1 import risk_service_pb2 as contract
@@ -142,7 +144,7 @@ def test_a_plan_treats_a_risk_and_none_accepts_it() -> None:
     plan = contract.RiskPlan(owner_region="henan", plan="a second site", due_time=due)
     treated = ready(changed(lost(), plan=plan))
     assert (treated.state, treated.owner_region, treated.plan) == (RiskState.RISK_STATE_TREATED, "henan", plan.plan)
-    assert not rules.is_overdue(treated, LATER)
+    assert not rules.overdue(treated, LATER)
     accepted = ready(changed(treated, plan=contract.RiskPlan()))
     assert (accepted.state, accepted.plan, accepted.HasField("plan_due_time")) == (
         RiskState.RISK_STATE_ACCEPTED,
@@ -153,15 +155,29 @@ def test_a_plan_treats_a_risk_and_none_accepts_it() -> None:
 
 def test_a_missed_review_and_a_late_plan_are_overdue_until_a_review_or_the_end() -> None:
     risk, after = lost(), NOW + timedelta(days=8)
-    assert (rules.is_overdue(risk, LATER), rules.is_overdue(risk, after)) == (False, True)
+    assert (list(rules.overdue(risk, LATER)), list(rules.overdue(risk, after))) == ([], ["review"])
     reviewed = ready(changed(risk, after, review=contract.RiskReview()))
-    assert not rules.is_overdue(reviewed, after)
-    assert rules.is_overdue(reviewed, after + timedelta(days=8))
+    assert not rules.overdue(reviewed, after)
+    assert rules.overdue(reviewed, after + timedelta(days=8))
     calm = ready(rules.calmed(reviewed, SCALES, after))
-    assert not rules.is_overdue(ready(changed(calm, after, close=closing())), after + timedelta(days=99))
+    assert not rules.overdue(ready(changed(calm, after, close=closing())), after + timedelta(days=99))
     due = to_timestamp(LATER + timedelta(days=1))
     planned = ready(changed(risk, plan=contract.RiskPlan(plan="a second site", due_time=due)))
-    assert rules.is_overdue(planned, LATER + timedelta(days=2))
+    assert list(rules.overdue(planned, LATER + timedelta(days=2))) == ["plan"]
+    assert list(rules.overdue(planned, LATER + timedelta(days=30))) == ["review", "plan"]
+
+
+def test_an_overdue_plan_is_a_warning_also_where_the_review_is_overdue_already(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    plan = contract.RiskPlan(plan="a second site", due_time=to_timestamp(NOW + timedelta(days=20)))
+    risk, notifier = ready(changed(lost(), plan=plan)), ReviewNotifier()
+    with caplog.at_level(logging.WARNING, "coordinator.risks.reviews"):
+        for days in (6, 8, 9, 21, 22):
+            notifier.take([risk], NOW + timedelta(days=days))
+        notifier.take([ready(changed(risk, NOW + timedelta(days=22), review=contract.RiskReview()))], NOW)
+    told = [each.getMessage() for each in caplog.records]
+    assert told == [f"the risk {risk.id} has an overdue {name}: score 20" for name in ("review", "plan")]
 
 
 def test_an_assessment_brings_a_review_forward_and_never_postpones_it() -> None:

@@ -8,7 +8,7 @@ import pytest
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.quality_pb2 import ScorecardDefinition, ScorecardFigure, ScorecardUnit
 from gateway.api.region.v1.agreement_pb2 import OutageCause, ServiceOutage
-from gateway.api.region.v1.fault_pb2 import FaultState
+from gateway.api.region.v1.fault_pb2 import FaultCause, FaultState
 from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure
 from gateway.federation.quality_rules import quality_problems
 from gateway.security.region_keys import KeySet, RegionKeys
@@ -37,7 +37,7 @@ def counts(figure: MeasuredFigure) -> tuple[int, int]:
 
 def test_a_month_without_anything_has_every_figure_and_no_value_but_the_availability(region: Region) -> None:
     card = scorecard(region.tx, region.context, MONTH, NOW + 60 * DAY)
-    assert [each.figure for each in card.figures] == Figure.values()[1:]
+    assert sorted(each.figure for each in card.figures) == Figure.values()[1:]
     valued = [each.figure for each in card.figures if each.HasField("value")]
     assert valued == [Figure.SCORECARD_FIGURE_NETWORK_AVAILABILITY]
 
@@ -66,6 +66,42 @@ def test_complaints_are_those_of_the_figures_of_complaints(region: Region) -> No
     region.complaint(NOW - 40 * DAY)
     assert counts(region.figure(Figure.SCORECARD_FIGURE_COMPLAINTS_PER_MILLION)) == (1, 0)
     assert counts(region.figure(Figure.SCORECARD_FIGURE_COMPLAINTS_REPEATED)) == (0, 1)
+
+
+def test_complaints_that_reached_the_regulator_are_appeals(region: Region) -> None:
+    for level in (0, 4, 5):
+        region.complaint(NOW, level=level)
+    assert counts(region.figure(Figure.SCORECARD_FIGURE_APPEALS_PER_MILLION)) == (1, 0)
+
+
+def test_a_rate_of_few_customers_and_of_no_events_has_an_interval() -> None:
+    appeals = Figure.SCORECARD_FIGURE_APPEALS_PER_MILLION
+    none, one = (measured(appeals, Counted(complaints_appealed=each, customers=2_000_000)) for each in (0, 1))
+    assert (none.value, none.low, one.value) == (0, 0, 0.5)
+    assert 1.8 < none.high < 1.9
+    assert one.low < 0.5 < one.high
+    more = measured(Figure.SCORECARD_FIGURE_COMPLAINTS_PER_MILLION, Counted(complaints=9, customers=3))
+    assert more.low < more.value == 3_000_000 < more.high, "a customer may have several"
+
+
+def test_a_repair_time_has_an_interval_once_there_are_cases_enough_for_it() -> None:
+    def hours(cases: int, figure: ScorecardFigure.ValueType) -> MeasuredFigure:
+        return measured(figure, Counted(repair_times=[number * 3_600_000_000 for number in range(1, cases + 1)]))
+
+    median, nearly_all = Figure.SCORECARD_FIGURE_REPAIR_TIME_MEDIAN, Figure.SCORECARD_FIGURE_REPAIR_TIME_95
+    few, enough = hours(5, median), hours(6, median)
+    assert (few.value, few.HasField("low"), enough.low, enough.high) == (3, False, 1, 6)
+    assert not hours(71, nearly_all).HasField("low")
+    assert (hours(72, nearly_all).value, hours(72, nearly_all).high) == (69, 72)
+
+
+def test_a_fault_beyond_the_network_has_no_repair_time(region: Region) -> None:
+    resolved = FaultState.FAULT_STATE_RESOLVED
+    region.fault(NOW, (2 * HOUR, resolved))
+    for cause in (FaultCause.FAULT_CAUSE_TERMINAL, FaultCause.FAULT_CAUSE_CUSTOMER):
+        region.fault(NOW, (9 * HOUR, resolved), cause=cause)
+    found = region.figure(Figure.SCORECARD_FIGURE_REPAIR_TIME_95)
+    assert (found.denominator, found.value) == (1, 2)
 
 
 def test_a_repair_time_ends_with_the_repair_that_stands(region: Region) -> None:

@@ -107,7 +107,7 @@ def test_a_sample_is_of_the_orders_that_the_region_completed_in_the_month(region
     region.order(NOW, home="guangdong")
     sample = sampled(region)
     assert ([each.id for each in sample.records], sample.population) == ([f"{REGION}/counter/1"], 1)
-    assert sample_rows.list_samples(region.tx, None, 10) == [sample]
+    assert list(sample_rows.list_samples(region.tx, None, 10)) == [sample]
 
 
 def test_nothing_is_drawn_from_nothing(region: Region) -> None:

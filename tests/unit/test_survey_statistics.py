@@ -28,6 +28,15 @@ def test_wilsons_interval_is_that_of_the_literature() -> None:
     assert {case: (round(each.low, 4), round(each.high, 4)) for case, each in found.items()} == WILSON
 
 
+def test_a_rate_has_nearly_the_exact_interval_of_a_poisson_count() -> None:
+    # Exact bounds from Garwood, Biometrika 28 (1936), table I.
+    exact = {0: (0.0, 3.689), 1: (0.0253, 5.572), 5: (1.623, 11.668), 10: (4.795, 18.390), 30: (20.241, 42.827)}
+    for events, (low, high) in exact.items():
+        found = statistics.rate(events, 1)
+        assert found.low == pytest.approx(low, abs=0.03), events
+        assert found.high == pytest.approx(high, rel=0.01), events
+
+
 def test_a_mean_has_the_interval_of_student() -> None:
     # 2, 3, 3, 4, 5: mean 3.4, standard deviation 1.1402, t of 4 degrees 2.776.
     figure = statistics.mean({2: 1, 3: 2, 4: 1, 5: 1}, 1, 5)

@@ -5,6 +5,7 @@ from gateway.api.region.v1.improvement_service_pb2 import ImprovementAction, Imp
 from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure
 from gateway.time.clock import from_timestamp
 from region_node.business.billing.rules import Month
+from region_node.care.quality.figures import WITHOUT_INTERVAL
 
 _HIGHER = ScorecardDirection.SCORECARD_DIRECTION_HIGHER
 
@@ -22,8 +23,10 @@ def effect_of(
     """Whether a figure improved. Only intervals that are apart show it, which is stricter than a test of 5 %."""
     if not (before.HasField("value") and after.HasField("value")):
         return ImprovementEffect.IMPROVEMENT_EFFECT_TOO_FEW
-    if not (before.HasField("low") and after.HasField("low")):
+    if definition.figure in WITHOUT_INTERVAL:
         return ImprovementEffect.IMPROVEMENT_EFFECT_WITHOUT_INTERVAL
+    if not (before.HasField("low") and after.HasField("low")):
+        return ImprovementEffect.IMPROVEMENT_EFFECT_TOO_FEW
     if before.low <= after.high and after.low <= before.high:
         return ImprovementEffect.IMPROVEMENT_EFFECT_NOT_SHOWN
     is_better = (after.value > before.value) == (definition.direction == _HIGHER)

@@ -1,6 +1,7 @@
 """The figures of a scorecard, of what a month was counted. Pure.
 
-Shares have Wilson's interval, marks that of Student. Times are the percentiles of ETSI EG 202 057-1 by nearest rank.
+Shares have Wilson's interval, rates Byar's, marks that of Student. Times are the percentiles of ETSI EG 202 057-1 by
+nearest rank, with an interval by ranks.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,10 +11,12 @@ from typing import TypeAlias
 from gateway.api.federation.v1.quality_pb2 import ScorecardFigure
 from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure
 from gateway.api.region.v1.survey_pb2 import SurveyMark
-from gateway.values.percentiles import percentile
+from gateway.values.percentiles import percentile, percentile_interval
 from region_node.care.surveys import statistics
 
 Number: TypeAlias = ScorecardFigure.ValueType
+WITHOUT_INTERVAL = frozenset({ScorecardFigure.SCORECARD_FIGURE_NETWORK_AVAILABILITY})
+"""The figures that are measured as a whole, and are no sample."""
 _HOUR, _SECOND = 3_600_000_000, 1_000_000  # microseconds
 _MILLION = 1_000_000
 _LOWEST, _HIGHEST = SurveyMark.SURVEY_MARK_VERY_DISSATISFIED, SurveyMark.SURVEY_MARK_VERY_SATISFIED
@@ -35,6 +38,8 @@ class Counted:
     """With a known timeliness."""
     complaints_in_time: int = 0
     complaints_repeated: int = 0
+    complaints_appealed: int = 0
+    """Those that reached the level of the regulator."""
     repair_times: Sequence[int] = ()
     """In microseconds, ascending."""
     service_time: int = 0
@@ -67,23 +72,26 @@ def _share(part: int, whole: int) -> MeasuredFigure:
     return found
 
 
-def _per_million(counted: Counted) -> MeasuredFigure:
-    found = MeasuredFigure(numerator=counted.complaints, denominator=counted.customers)
-    if counted.customers:
-        found.value = counted.complaints * _MILLION / counted.customers
+def _per_million(events: int, customers: int) -> MeasuredFigure:
+    found = MeasuredFigure(numerator=events, denominator=customers)
+    if customers:
+        figure = statistics.rate(events, customers)
+        found.value, found.low, found.high = (each * _MILLION for each in (figure.value, figure.low, figure.high))
     return found
 
 
 def _hours(counted: Counted, percent: int) -> MeasuredFigure:
+    """Few cases have a value and no interval: it would need a longer time than any of them."""
     cases = len(counted.repair_times)
     found = MeasuredFigure(numerator=cases, denominator=cases)
     if cases:
         found.value = percentile(counted.repair_times, percent) / _HOUR
+    if (interval := percentile_interval(counted.repair_times, percent)) is not None:
+        found.low, found.high = interval[0] / _HOUR, interval[1] / _HOUR
     return found
 
 
 def _availability(counted: Counted) -> MeasuredFigure:
-    """Without an interval: it is measured, and no sample."""
     up, whole = (counted.service_time - counted.downtime), counted.service_time
     found = MeasuredFigure(numerator=up // _SECOND, denominator=whole // _SECOND)
     if whole:
@@ -109,7 +117,10 @@ def _differences(counted: Counted) -> MeasuredFigure:
 _MEASURES: Mapping[Number, Callable[[Counted], MeasuredFigure]] = {
     ScorecardFigure.SCORECARD_FIGURE_ORDERS_IN_TIME: lambda each: _share(each.orders_in_time, each.orders),
     ScorecardFigure.SCORECARD_FIGURE_FIRST_TIME_RIGHT: lambda each: _share(each.orders_right, each.orders),
-    ScorecardFigure.SCORECARD_FIGURE_COMPLAINTS_PER_MILLION: _per_million,
+    ScorecardFigure.SCORECARD_FIGURE_COMPLAINTS_PER_MILLION: lambda each: _per_million(each.complaints, each.customers),
+    ScorecardFigure.SCORECARD_FIGURE_APPEALS_PER_MILLION: lambda each: _per_million(
+        each.complaints_appealed, each.customers
+    ),
     ScorecardFigure.SCORECARD_FIGURE_COMPLAINTS_IN_TIME: lambda each: _share(
         each.complaints_in_time, each.complaints_timed
     ),

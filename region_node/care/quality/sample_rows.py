@@ -1,6 +1,6 @@
 """Supervision samples and their records, as stored. They name records by id and nobody else."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from gateway.api.federation.v1.quality_pb2 import SampledKind
@@ -55,8 +55,11 @@ def judge(tx: Transaction, sample: Sample, record: SampledRecord) -> None:
     tx.update(_RECORDS, _RecordRow(sample.id, record.id, record.stratum, failed, record.judge, judged))
 
 
-def list_samples(tx: Transaction, before: tuple[int, str] | None, limit: int) -> list[Sample]:
-    """At most `limit` samples, newest first, older than `before` (time in microseconds, id)."""
+def list_samples(tx: Transaction, before: tuple[int, str] | None, limit: int) -> Iterator[Sample]:
+    """At most `limit` samples, newest first, older than `before` (time in microseconds, id).
+
+    The records of a sample are read when its turn comes.
+    """
     time, name = before or (2**63 - 1, "")
     found = tx.all(
         _SampleRow,
@@ -66,7 +69,7 @@ def list_samples(tx: Transaction, before: tuple[int, str] | None, limit: int) ->
         name=name,
         limit=limit,
     )
-    return [_sample(tx, row) for row in found]
+    return (_sample(tx, row) for row in found)
 
 
 def judged_in(tx: Transaction, month: str) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds
 from region_node.business.billing.rules import Month
 from region_node.business.reconciliation.rows import compared_in
+from region_node.care.complaints.escalation import REGULATOR
 from region_node.care.complaints.figure_rows import count_customers, counted_page
 from region_node.care.complaints.figures import Tally
 from region_node.care.quality.figures import Counted, measured
@@ -54,6 +55,7 @@ def _counted(tx: Transaction, context: RegionContext, month: Month, now: datetim
         complaints_timed=complaints.timed,
         complaints_in_time=complaints.in_time,
         complaints_repeated=complaints.repeated,
+        complaints_appealed=complaints.appealed,
         repair_times=repair_times(tx, context.region, span.start, span.end),
         service_time=service_time,
         downtime=downtime,
@@ -96,6 +98,7 @@ class _Complaints(NamedTuple):
     timed: int
     in_time: int
     repeated: int
+    appealed: int
 
 
 def _complaints(tx: Transaction, region: str, span: Span, now: datetime) -> _Complaints:
@@ -112,6 +115,7 @@ def _complaints(tx: Transaction, region: str, span: Span, now: datetime) -> _Com
         timed=sum(each.timed for each in counts),
         in_time=sum(each.in_time for each in counts),
         repeated=sum(each.repeats for each in counts),
+        appealed=sum(each.reached[REGULATOR] for each in counts),
     )
 
 

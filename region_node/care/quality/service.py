@@ -7,7 +7,7 @@ from gateway.api.region.v1.quality_service_pb2 import Sample
 from gateway.api.region.v1.quality_service_pb2_grpc import QualityServiceServicer
 from gateway.process.tracing import current_traceparent
 from gateway.rpc.calls import current_call
-from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
+from gateway.rpc.pages import dated_key, dated_place, decode_token, page_of_bytes, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_timestamp
 from gateway.time.months import require_month
@@ -92,8 +92,9 @@ class QualityService(QualityServiceServicer):
             found = await self._store.read(lambda tx: sample_rows.find_sample(tx, request.sample_id))
             return api.ListSamplesResponse(samples=[] if found is None else [found])
         size, before = page_size(request.page_size), dated_place(decode_token(_PAGE, request.page_token))
-        listed = await self._store.read(lambda tx: sample_rows.list_samples(tx, before, size + 1))
-        page, token = first_page(_PAGE, listed, size, _place)
+        page, token = await self._store.read(
+            lambda tx: page_of_bytes(_PAGE, sample_rows.list_samples(tx, before, size + 1), size, _place)
+        )
         return api.ListSamplesResponse(samples=page, next_page_token=token)
 
     async def JudgeSampledRecord(

@@ -1,4 +1,4 @@
-"""Means, shares and their 95 % confidence intervals. Pure."""
+"""Means, shares, rates and their 95 % confidence intervals. Pure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ _PROMOTER, _DETRACTOR = 9, 6
 
 @dataclass(frozen=True)
 class Figure:
-    """An estimate with its interval, and the number of answers behind it."""
+    """An estimate with its interval, and the number of cases behind it."""
 
     value: float
     low: float
@@ -24,6 +24,18 @@ def share(part: int, whole: int) -> Figure:
     spread = _Z * math.sqrt(value * (1 - value) / whole + _Z**2 / (4 * whole**2))
     scale, middle = 1 + _Z**2 / whole, value + _Z**2 / (2 * whole)
     return Figure(value, max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale), whole)
+
+
+def rate(events: int, whole: int) -> Figure:
+    """Events for each of `whole`, with Byar's interval of a Poisson count (Breslow and Day, 1987, page 69).
+
+    `whole` is at least 1; a case may have several events.
+    """
+    return Figure(events / whole, _byar(events, -_Z) / whole, _byar(events + 1, _Z) / whole, whole)
+
+
+def _byar(count: int, deviation: float) -> float:
+    return max(0.0, count * (1 - 1 / (9 * count) + deviation / (3 * math.sqrt(count))) ** 3) if count else 0.0
 
 
 def mean(marks: Mapping[int, int], lowest: int, highest: int) -> Figure:

@@ -56,7 +56,7 @@ FAULT_RECORDS = Records(
     key="fault_id",
     dated="create_time",
     fixed=("fault_id", "fault_number", "origin_region", "home_region", "operator", "number_index", "create_time"),
-    changing=("owner_region", "severity", "state", "version", "due_time", "problem_id"),
+    changing=("owner_region", "severity", "state", "version", "due_time", "problem_id", "is_beyond_network"),
     message=Fault,
     row=FaultRow,
     subject=fault_subject,
@@ -162,7 +162,7 @@ def list_faults(tx: Transaction, wanted: FaultFilter, before: tuple[int, str] | 
 def repair_times(tx: Transaction, region: str, start: int, end: int) -> list[int]:
     """From report to the repair that stands, of repaired faults of an owner region reported in [start, end).
 
-    All in microseconds; ascending.
+    All in microseconds; ascending. A fault with its cause beyond the network is left out (ETSI EG 202 057-1, 5.5).
     """
     unrepaired, repaired = (
         ", ".join(str(int(state)) for state in sorted(states)) for states in (rules.UNREPAIRED, rules.REPAIRED)
@@ -173,6 +173,7 @@ def repair_times(tx: Transaction, region: str, start: int, end: int) -> list[int
             "SELECT MIN(e.time) - f.create_time FROM faults AS f"  # noqa: S608 - numbers of states only
             " JOIN fault_events AS e ON e.fault_id = f.fault_id"
             f" WHERE f.owner_region = :region AND f.state IN ({repaired})"
+            " AND f.is_beyond_network = 0"
             " AND f.create_time >= :start AND f.create_time < :end"
             " AND e.sequence > COALESCE((SELECT MAX(u.sequence) FROM fault_events AS u"
             f" WHERE u.fault_id = f.fault_id AND u.state IN ({unrepaired})), 0)"
@@ -206,6 +207,7 @@ def _changing(fault: Fault) -> Mapping[str, Value]:
         "version": fault.version,
         "due_time": None if due is None else to_microseconds(due),
         "problem_id": fault.problem_id,
+        "is_beyond_network": int(fault.cause in rules.NOT_OF_THE_NETWORK),
     }
 
 

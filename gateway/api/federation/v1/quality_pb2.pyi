@@ -78,6 +78,10 @@ class _ScorecardFigureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Score
     """Share of the records compared with other regions that differed."""
     SCORECARD_FIGURE_SAMPLES_PASSED: _ScorecardFigure.ValueType  # 12
     """Share of the judged records that meet every criterion, of the supervision samples of the month."""
+    SCORECARD_FIGURE_APPEALS_PER_MILLION: _ScorecardFigure.ValueType  # 13
+    """Complaints filed in the month that reached the level of the regulator, for each million of the region's present
+    customers.
+    """
 
 class ScorecardFigure(_ScorecardFigure, metaclass=_ScorecardFigureEnumTypeWrapper):
     """A figure of the scorecard. The node counts it by its value; a change of the counting takes another value."""
@@ -110,6 +114,10 @@ SCORECARD_FIGURE_RECONCILIATION_DIFFERENCES: ScorecardFigure.ValueType  # 11
 """Share of the records compared with other regions that differed."""
 SCORECARD_FIGURE_SAMPLES_PASSED: ScorecardFigure.ValueType  # 12
 """Share of the judged records that meet every criterion, of the supervision samples of the month."""
+SCORECARD_FIGURE_APPEALS_PER_MILLION: ScorecardFigure.ValueType  # 13
+"""Complaints filed in the month that reached the level of the regulator, for each million of the region's present
+customers.
+"""
 Global___ScorecardFigure: _TypeAlias = ScorecardFigure  # noqa: Y015
 
 class _ScorecardUnit:
