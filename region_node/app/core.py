@@ -75,6 +75,7 @@ from region_node.care.surveys.following import SURVEY_TIMER, ensure_surveys, sur
 from region_node.care.surveys.inviting import CAMPAIGN_TIMER, campaign_is_due
 from region_node.care.surveys.relayed import SurveyEnvelopes
 from region_node.customers.documents.content_stream import ContentApplication
+from region_node.customers.documents.moved import SEALING_TIMER, sealing_is_due
 from region_node.customers.documents.on_file import RegisterApplication
 from region_node.customers.documents.receiving import UPLOAD_TIMER, abandon
 from region_node.customers.documents.relayed import DocumentEnvelopes
@@ -348,6 +349,7 @@ def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, Ti
         SUSPENSION_TIMER: suspension_has_ended,
         CONFIRMATION_TIMER: confirmation_is_overdue,
         UPLOAD_TIMER: abandon,
+        SEALING_TIMER: sealing_is_due,
         PROBLEM_TIMER: lambda tx, timer, now: tell_customers(tx, context, timer, now),
         REMINDER_TIMER: lambda tx, timer, now: remind(tx, context.border, timer, now),
         PURGE_TIMER: lambda tx, timer, now: purge(tx, registry, timer, now),

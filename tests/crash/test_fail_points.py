@@ -5,7 +5,7 @@ every region must be the same. The other tests here kill real processes at the p
 """
 
 import re
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from copy import copy
 from datetime import timedelta
 from functools import partial
@@ -23,7 +23,6 @@ from gateway.api.region.v1.complaint_pb2 import (
     Resolution,
     ReturnReason,
 )
-from gateway.api.region.v1.customer_move_pb2 import CustomerMove
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand
 from gateway.api.region.v1.fault_pb2 import FaultCause, FaultPlace, FaultReport, FaultSeverity
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
@@ -41,52 +40,21 @@ from gateway.api.region.v1.order_service_pb2 import ReviewDecision, ReviewOrderR
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportMeasurement
 from gateway.api.region.v1.support_resource_service_pb2 import ResourceKind, SharedResource
 from gateway.api.region.v1.support_service_pb2 import WorkOnSupportRequestRequest
-from gateway.api.types.v1.types_pb2 import Applicant, Channel, LocalizedText, Money, Requester
+from gateway.api.types.v1.types_pb2 import Applicant, LocalizedText, Money
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.business.joint import rules
 from region_node.business.joint.rows import ORDER_RECORDS
 from region_node.business.orders.rows import OrderFilter, list_orders
-from region_node.customers.rows import find_line
-from region_node.customers.status import ACTIVE, status_of
-from region_node.lifecycle.moving import operations as moving
 from region_node.network.support.resources import keep_resource
-from region_node.requests.caller import Caller
+from tests.crash.callers import CLERK, HANDLING, HOME, counter, number, ordered, worker
+from tests.crash.moving import moves
 from tests.simulation.kills import Calm, Story, play
 from tests.simulation.mutants import receiving
-from tests.simulation.plans import documents
 from tests.simulation.region import Node
-from tests.simulation.world import PREFIXES, operator, staff
+from tests.simulation.world import staff
 
-HANDLING, HOME = "guangdong", "sichuan"
-CLERK = Requester(staff_id="c-17", channel=Channel.CHANNEL_COUNTER)
 ROOT = Path(__file__).parents[2]
-
-
-def number(index: int) -> str:
-    """The number of a customer of the home region."""
-    return f"{PREFIXES[HOME]}{index:06}"
-
-
-def counter(request_id: str) -> Caller:
-    """The operator system at the origin region's counter."""
-    return Caller(operator(HANDLING, "crm"), request_id, "")
-
-
-def worker(region: str, request_id: str) -> Caller:
-    """A member of a region's staff."""
-    return Caller(staff(region, "li"), request_id, "")
-
-
-def ordered(calm: Calm, business: str, index: int, papers: Sequence[str], **values: str) -> OrderRequest:
-    return OrderRequest(
-        business=business,
-        number=number(index),
-        applicant=Applicant.APPLICANT_HOLDER,
-        documents=documents(papers, calm.wall.now(), ""),
-        characteristics=values,
-        requester=CLERK,
-    )
 
 
 async def review_all(calm: Calm) -> None:
@@ -342,47 +310,6 @@ def reservations(tx: Transaction) -> int:
     return tx.first(int, f"SELECT COUNT(*) FROM joint_items WHERE state IN ({states})") or 0
 
 
-async def moves(calm: Calm) -> None:
-    """A customer moves to another region, and a payment for it finds its way through the old home."""
-    home, new_home = calm.line(HOME), calm.line(HANDLING)
-    asked = CustomerMove(id=f"{HOME}/crm/move", to_region=HANDLING)
-    asked.lines.add(number=number(0), plan_id="guangdong-79")
-
-    def started(node: Node) -> Awaitable[CustomerMove]:
-        return node.store.write(
-            lambda tx: moving.start(tx, node.core.registry, asked, number(0), calm.wall.now()),
-        )
-
-    def confirmed(node: Node) -> Awaitable[CustomerMove]:
-        return node.store.write(lambda tx: moving.confirm(tx, node.core.registry, asked.id, calm.wall.now(), ""))
-
-    await home.insist(started)
-    await home.insist(confirmed)
-    await calm.become_quiet()
-    homes = [region for region in (HOME, HANDLING) if await calm.line(region).insist(owns)]
-    assert homes == [HANDLING], f"the customer has the homes {homes}"
-    pay, origin = ordered(calm, "PAY", 0, (), amount="1000"), Caller(operator("henan", "crm"), "late-pay", "")
-    await calm.line("henan").insist(lambda node: node.core.application.submit(origin, pay, 0.0))
-    await calm.become_quiet()
-    paid = await new_home.insist(lambda node: node.store.read(payments))
-    assert paid == 1, f"{paid} payments"
-
-
-async def owns(node: Node) -> bool:
-    """Whether a region is the home of the customer who moves."""
-
-    def look(tx: Transaction) -> bool:
-        line = find_line(tx, number(0))
-        return line is not None and status_of(tx, line.customer_id) == ACTIVE
-
-    return await node.store.read(look)
-
-
-def payments(tx: Transaction) -> int:
-    sql = "SELECT COUNT(*) FROM ledger_entries WHERE kind = 'payment' AND account LIKE 'account-moved-%'"
-    return tx.first(int, sql) or 0
-
-
 STORIES: Sequence[Story] = (
     orders,
     provided,
@@ -401,7 +328,7 @@ STORIES: Sequence[Story] = (
 MOST_TIMES = 5  # that one point is killed at in one story
 # Reached by real processes alone, and the network's by the runs of `tests/simulation` too.
 ELSEWHERE = """
-    D0.after-commit D1.after-commit D1.before-commit D2.before-commit D3.before-commit
+    D0.after-commit D1.after-commit
     complaint-assigned.after-commit complaint-assigned.before-commit complaint-attachment-shared.before-commit
     complaint-attachment-taken.before-commit complaint-told.before-commit complaints-imported.before-commit
     complaint-redone.before-commit keys.after-page keys.before-commit alarms.before-commit measurements.before-commit

@@ -23,6 +23,7 @@ from gateway.api.region.v1.customer_service_pb2 import QueryProfileRequest
 from gateway.api.region.v1.customer_status_envelopes_pb2 import CustomerStatusNotice
 from gateway.api.region.v1.document_envelopes_pb2 import (
     DocumentContentQuestion,
+    DocumentHome,
     DocumentListQuestion,
     DocumentNotification,
 )
@@ -183,6 +184,12 @@ def of_documents(scene: Scene) -> Table:
     return {
         EnvelopeKind.ENVELOPE_KIND_DOCUMENT: Forged(
             "the region that verified it, a document of the asked one's customer", "sichuan", withdrawn, scene.paper
+        ),
+        EnvelopeKind.ENVELOPE_KIND_DOCUMENT_HOME: Forged(
+            "the home of its customer, a document that the asked one verified",
+            "guangdong",
+            DocumentHome(document_id=scene.paper, number=scene.number, move_id=f"{LIAR}/counter/m", to_region=LIAR),
+            f"document/{scene.paper}",
         ),
         EnvelopeKind.ENVELOPE_KIND_DOCUMENT_LIST: Forged(
             "any region, a customer of the asked one",

@@ -1,12 +1,23 @@
 """A customer moves to another home region for good, while other regions go on with its number."""
 
+from collections.abc import Mapping
+from functools import partial
+
+import grpc
 import pytest
 
+from gateway.api.region.v1.agreement_pb2 import Agreement
+from gateway.api.region.v1.agreement_service_pb2 import EndAgreementRequest, ListAgreementsRequest
 from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
+from gateway.time.clock import from_timestamp, to_microseconds
+from tests.federation.agreements import Agreements
+from tests.federation.archive import Archive, scan
 from tests.federation.commands import as_caller, run_command
-from tests.federation.counter import Counter, code_in
-from tests.federation.running import Federation, until
+from tests.federation.counter import REQUESTER, Counter, code_in
+from tests.federation.running import CALL_SECONDS, Federation, until
 
+MOVED = DisclosureKind.DISCLOSURE_KIND_MOVED
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 STAFF = ("--staff-id", "4711")
 
@@ -19,6 +30,47 @@ async def said(federation: Federation, *words: str, code: int = 0) -> str:
     return ended.out + ended.err
 
 
+async def can_read(archive: Archive, number: str, document_id: str, content: bytes) -> bool:
+    try:
+        return await archive.content(number, document_id) == content
+    except grpc.aio.AioRpcError:
+        return False
+
+
+async def require_belongings(
+    federation: Federation, number: str, kept: Mapping[Counter, str], promised: Agreement
+) -> None:
+    """The new home has the documents of the old home and of a third region, and the agreement."""
+    archive = Archive(Counter(federation, "guangdong"))
+
+    async def has_registered() -> bool:
+        sql = "SELECT COUNT(*) FROM documents WHERE keyed_by = 'sichuan'"
+        moved = federation.database("guangdong").rows(sql) == [(len(kept),)]
+        return moved and {each.document_id for each in await archive.list(number)} == set(kept.values())
+
+    await until(has_registered, "the new home has the documents")
+    for verified, document_id in kept.items():
+        # The verifying region may have yet to hear of the new home.
+        await until(partial(can_read, archive, number, document_id, scan(mark=verified.region)), "content is readable")
+    assert federation.database("sichuan").rows("SELECT document_id FROM documents") == []
+    there, here = Agreements(federation, "guangdong"), Agreements(federation, "sichuan")
+    listed = await there.node.ListAgreements(
+        ListAgreementsRequest(number=number, requester=REQUESTER), timeout=CALL_SECONDS
+    )
+    (running,) = listed.agreements
+    assert (running.former_id, running.terms) == (promised.id, promised.terms)
+    assert running.monthly_charge == promised.monthly_charge
+    ((end,),) = federation.database("sichuan").rows("SELECT end_time FROM agreements")
+    assert end == to_microseconds(from_timestamp(running.start_time)), (
+        "each home has its part, and no moment is in both"
+    )
+    request = EndAgreementRequest(request_id=federation.next_id(), agreement_id=promised.id)
+    with pytest.raises(grpc.aio.AioRpcError, match="moved"):
+        await here.node.EndAgreement(request, timeout=CALL_SECONDS)
+    sql = "SELECT region FROM disclosures WHERE kind = ?"
+    assert federation.database("guangdong").rows(sql, MOVED) == [("sichuan",)], "the customer's own list says it"
+
+
 @pytest.mark.files  # the commands are the same on either engine
 @pytest.mark.long("eight commands, one after another, and a federation of three regions")
 async def test_a_customer_moves_and_what_is_sent_to_the_old_home_arrives_once_at_the_new_one(
@@ -29,6 +81,8 @@ async def test_a_customer_moves_and_what_is_sent_to_the_old_home_arrives_once_at
     old_account = (await sichuan.read(number)).billing_account.id
     plan = ("--plan", "guangdong-79")
     await said(federation, "set-contact", number, "--quiet")
+    kept = {each: await Archive(each).put(number, scan(mark=each.region)) for each in (sichuan, henan)}
+    promised = await Agreements(federation, "sichuan").make(number)
     stays = await sichuan.new_customer()
     asked = await said(federation, "move", stays, "--to", "guangdong", *plan, "--request-id", "m0")
     assert "sichuan/counter/m0" in asked
@@ -43,6 +97,7 @@ async def test_a_customer_moves_and_what_is_sent_to_the_old_home_arrives_once_at
         return "moved" in await said(federation, "moves")
 
     await until(is_moved, "the old home has given the customer up")
+    await require_belongings(federation, number, kept, promised)
     order = await henan.order("PAY", number)
     done = await henan.reaches(order.id, COMPLETED)
     assert done.home_region == "guangdong"

@@ -30,6 +30,7 @@ from region_node.customers.documents import rules
 from region_node.customers.documents.files import COMPLETE, REGISTERED, StoredFile, find_file
 from region_node.customers.documents.pieces import not_on_file, piece_of
 from region_node.customers.documents.rows import DocumentRow, find_document
+from region_node.customers.moved_numbers import home_elsewhere
 from region_node.customers.rows import Line, find_line
 from region_node.customers.status import RESTRICTED, status_of
 from region_node.node.context import RegionContext
@@ -64,7 +65,10 @@ def piece_for(
     missing content. Raises Moved where this region is neither the customer's home nor has verified the document.
     """
     line = find_line(tx, asked.number)
-    home = context.region if line is not None else context.federation.number_plan.home_of(asked.number)
+    federation = context.federation
+    home = home_elsewhere(tx, federation, context.region, asked.number, has_line=line is not None)
+    if home is None:
+        home = context.region if line is not None else federation.number_plan.home_of(asked.number)
     answer: DocumentPiece | Elsewhere | Refused
     if home == context.region and questioner.region == context.region:
         answer = _to_own_operator(tx, context, asked, line)

@@ -121,6 +121,31 @@ def read_from(tx: Transaction, file: StoredFile, offset: int, pieces: int) -> by
     return b"".join(file.opened(tx, each.content) for each in found)[offset - found[0].start :] if found else b""
 
 
+def seal_anew(tx: Transaction, file: StoredFile, subject: str) -> None:
+    """Seals description and content under the key of another subject. Raises KeyDestroyed before the first write."""
+    named = file.opened_name(tx)
+    pieces = tx.all(
+        _Chunk, "SELECT start, content FROM document_chunks WHERE document_id = :id ORDER BY start", id=file.document_id
+    )
+    tx.execute_many(
+        "UPDATE document_chunks SET content = :content WHERE document_id = :id AND start = :start",
+        [
+            {
+                "id": file.document_id,
+                "start": each.start,
+                "content": vault.seal(tx, subject, _CHUNKS, file.opened(tx, each.content)),
+            }
+            for each in pieces
+        ],
+    )
+    tx.execute(
+        "UPDATE document_files SET subject = :subject, named = :named WHERE document_id = :id",
+        subject=subject,
+        named=vault.seal(tx, subject, _FILES, named),
+        id=file.document_id,
+    )
+
+
 def set_state(
     tx: Transaction, document_id: str, state: UploadState.ValueType, *, home: str, refused: Refused | None = None
 ) -> None:

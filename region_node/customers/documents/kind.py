@@ -10,7 +10,7 @@ from gateway.relay.at_rest import envelope_subject
 from gateway.store.port import Transaction
 from region_node.customers.documents.files import StoredFile, find_file, remove_file
 from region_node.customers.documents.purging import Documents, Uploads
-from region_node.customers.documents.rows import DOCUMENT_SUBJECTS, document_subject, kept_of
+from region_node.customers.documents.rows import DOCUMENT_SUBJECTS, document_subject, forget_documents, kept_of
 from region_node.node.context import RegionContext
 from region_node.node.subjects import indexed_number_subject
 from region_node.records.kinds import Customer, ErasurePort, HoldPort, Kept, RecordKind, RetentionPort, ToErase
@@ -19,10 +19,6 @@ from region_node.records.kinds import Customer, ErasurePort, HoldPort, Kept, Rec
 def _kept_of(tx: Transaction, customer: Customer) -> Sequence[Kept]:
     found = ((document_subject(each.document_id), each.region) for each in kept_of(tx, customer.customer_id))
     return [Kept(subject, [envelope_subject(subject)], [region]) for subject, region in found]
-
-
-def _forget_customer(tx: Transaction, customer_id: str) -> None:
-    tx.execute("DELETE FROM documents WHERE customer_id = :id", id=customer_id)
 
 
 def _forget_number(tx: Transaction, index: str) -> None:
@@ -65,7 +61,7 @@ DOCUMENTS = RecordKind(
     "document",
     ErasurePort(
         kept_of=_kept_of,
-        forget={"customer": _forget_customer, "number": _forget_number},
+        forget={"customer": forget_documents, "number": _forget_number},
         told=_told,
         is_of_another=_is_of_another,
     ),

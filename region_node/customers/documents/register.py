@@ -20,6 +20,7 @@ from region_node.customers.documents.rows import (
     DocumentRow,
     documents_of,
     find_document,
+    identify_document,
     insert_document,
     is_same_person,
     withdraw_document,
@@ -167,5 +168,7 @@ def _register(
     known = find_document(tx, told.document_id)
     if known is None:
         insert_document(tx, row)
-    elif (known.customer_id, known.content_hash) != (row.customer_id, row.content_hash):
+    elif known.customer_id != row.customer_id or (not known.keyed_by and known.content_hash != row.content_hash):
         raise Refused(Reason.REASON_REQUEST_ID_REUSED)
+    elif known.keyed_by:
+        identify_document(tx, told.document_id, row.identity_hash)

@@ -2,10 +2,12 @@
 
 from datetime import datetime
 
-from gateway.api.region.v1.document_envelopes_pb2 import DocumentListQuestion, DocumentNotification
+from gateway.api.region.v1.document_envelopes_pb2 import DocumentHome, DocumentListQuestion, DocumentNotification
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
+from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.relay.border import Command, Kinds, Query, SlowQuery
 from gateway.relay.envelopes import Answer
@@ -14,7 +16,9 @@ from region_node.customers.disclosures.recording import noted_answer
 from region_node.customers.disclosures.rows import DisclosureRow
 from region_node.customers.documents import register, uploads
 from region_node.customers.documents.content_stream import KIND, ContentApplication
+from region_node.customers.documents.moved import register_anew
 from region_node.customers.documents.on_file import LIST_KIND
+from region_node.customers.documents.rows import document_subject
 from region_node.node.context import RegionContext
 from region_node.node.payloads import received
 from region_node.requests.auditing import AuditedCall
@@ -32,6 +36,7 @@ class DocumentEnvelopes:
         """The handlers of each kind and of its receipts."""
         return {
             EnvelopeKind.ENVELOPE_KIND_DOCUMENT: Command(self._told, self._answered),
+            EnvelopeKind.ENVELOPE_KIND_DOCUMENT_HOME: Command(self._moved, lambda tx, content, receipt, now: None),
             LIST_KIND: Query(self._listed),
             KIND: SlowQuery(self._contents.answer),
         }
@@ -44,6 +49,14 @@ class DocumentEnvelopes:
         action = "RegisterDocument" if told.HasField("registration") else "WithdrawDocument"
         staff_id = told.registration.verifier or "-"
         AuditedCall(f"region/{content.origin}", staff_id, now).record(tx, action, customer_id, told.document_id)
+        return Answer(Outcome.OUTCOME_ACCEPTED)
+
+    def _moved(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """Handles the report of an old home: a document that was verified here has another home."""
+        told = received(DocumentHome, content.payload)
+        if content.subject != document_subject(told.document_id):
+            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        register_anew(tx, self._context, told, content.origin, now)
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
     def _answered(self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:

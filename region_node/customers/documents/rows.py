@@ -13,7 +13,7 @@ MOST_COUNTED = 200
 """Documents of one customer that may count for an order: far more than anybody has."""
 _COLUMNS = (
     "document_id, customer_id, code, region, verifier, verify_time, expire_time, withdraw_time, media_type, size,"
-    " content_hash, identity_hash, register_time"
+    " content_hash, identity_hash, register_time, keyed_by"
 )
 
 
@@ -27,7 +27,10 @@ def document_subject(document_id: str) -> str:
 
 @dataclass(frozen=True)
 class DocumentRow:
-    """A document on file. Times in microseconds; the hashes are this region's, in hexadecimal."""
+    """A document on file. Times in microseconds; the hashes are this region's, in hexadecimal.
+
+    The content's hash of a customer who moved here is by the key of the former home, `keyed_by`.
+    """
 
     document_id: str
     customer_id: str
@@ -42,6 +45,7 @@ class DocumentRow:
     content_hash: str
     identity_hash: str
     register_time: int
+    keyed_by: str = ""
 
     def message(self) -> RegisteredDocument:
         """The document as a message of the contract."""
@@ -77,7 +81,7 @@ def insert_document(tx: Transaction, row: DocumentRow) -> None:
     tx.execute(
         f"INSERT INTO documents ({_COLUMNS}) VALUES"  # noqa: S608 - column names only
         " (:document_id, :customer_id, :code, :region, :verifier, :verify_time, :expire_time, :withdraw_time,"
-        " :media_type, :size, :content_hash, :identity_hash, :register_time)",
+        " :media_type, :size, :content_hash, :identity_hash, :register_time, :keyed_by)",
         **vars(row),
     )
 
@@ -89,6 +93,20 @@ def withdraw_document(tx: Transaction, document_id: str, withdraw_time: datetime
         time=to_microseconds(withdraw_time),
         id=document_id,
     )
+
+
+def identify_document(tx: Transaction, document_id: str, identity_hash: str) -> None:
+    """Stores the keyed hash of the identity number of a document that a hand-over brought without it."""
+    tx.execute(
+        "UPDATE documents SET identity_hash = :identity_hash WHERE document_id = :id",
+        identity_hash=identity_hash,
+        id=document_id,
+    )
+
+
+def forget_documents(tx: Transaction, customer_id: str) -> None:
+    """Removes the register of a customer."""
+    tx.execute("DELETE FROM documents WHERE customer_id = :id", id=customer_id)
 
 
 @dataclass(frozen=True)

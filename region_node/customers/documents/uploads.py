@@ -73,14 +73,14 @@ class Upload(Incoming):
 
     def pass_on(self, tx: Transaction, file: StoredFile) -> tuple[UploadState.ValueType, str]:
         """Registers the document: of an own customer in this transaction, of a foreign one by an envelope."""
-        told, now, home = _registration(self), self.asked.now, file.home
+        told, now, home = registration_of(self.document_id, self.named), self.asked.now, file.home
         try:
             if home == self.context.region:
                 register.take_note(tx, self.context, told, self.context.region, now)
                 return REGISTERED, home
         except Moved as moved:
             home = moved.region
-        _send(tx, self.context, told, home, "register", self.operator, self.traceparent, now)
+        send_notification(tx, self.context, told, home, "register", self.operator, self.traceparent, now)
         return COMPLETE, home
 
     def what(self, file: StoredFile) -> str:
@@ -106,7 +106,7 @@ def withdraw(
     if file.home == context.region:
         register.take_note(tx, context, told, context.region, asked.now)
     else:
-        _send(tx, context, told, file.home, "withdraw", operator, traceparent, asked.now)
+        send_notification(tx, context, told, file.home, "withdraw", operator, traceparent, asked.now)
     note_withdrawal(tx, document_id, asked.now)
     asked.record(tx, "WithdrawDocument", document_id)
     return asked.now
@@ -127,13 +127,15 @@ def answered(
         if receipt.moved_to == context.region:
             _settle_here(tx, context, told, now)
         else:
-            _send(tx, context, told, receipt.moved_to, step, content.operator, content.traceparent, now)
+            send_notification(tx, context, told, receipt.moved_to, step, content.operator, content.traceparent, now)
         return
     if told.HasField("registration"):
         refused = None
         if receipt.outcome == Outcome.OUTCOME_REFUSED:
             refused = Refused(receipt.reason, **dict(receipt.reason_parameters))
-        settle(tx, told.document_id, content.destination, refused)
+        # A home that refuses what another one has registered does not remove it: the region goes on with the content.
+        if file.state == COMPLETE or refused is None:
+            settle(tx, told.document_id, content.destination, refused)
 
 
 def _settle_here(tx: Transaction, context: RegionContext, told: DocumentNotification, now: datetime) -> None:
@@ -156,9 +158,9 @@ def _subject(tx: Transaction, upload: Upload) -> str:
     return customer_subject(line.customer_id)
 
 
-def _registration(upload: Upload) -> DocumentNotification:
-    named = upload.named
-    told = DocumentNotification(document_id=upload.document_id, number=named.number)
+def registration_of(document_id: str, named: DocumentUpload) -> DocumentNotification:
+    """The registration of a document with the home region, by its description."""
+    told = DocumentNotification(document_id=document_id, number=named.number)
     told.registration.code = named.code
     told.registration.media_type = named.media_type
     told.registration.size = named.size
@@ -171,7 +173,7 @@ def _registration(upload: Upload) -> DocumentNotification:
     return told
 
 
-def _send(
+def send_notification(
     tx: Transaction,
     context: RegionContext,
     told: DocumentNotification,
@@ -181,6 +183,7 @@ def _send(
     traceparent: str,
     now: datetime,
 ) -> None:
+    """Sends a report about a document to the customer's home; `step` is unique for the document and the home."""
     outgoing = OutgoingEnvelope(
         envelope_id=f"{told.document_id}#{step}>{home}",
         destination=home,

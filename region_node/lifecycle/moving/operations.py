@@ -11,7 +11,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
 from gateway.process import failpoints
-from gateway.relay.envelopes import OutgoingEnvelope
+from gateway.relay.envelopes import CONTENT_LIMIT, OutgoingEnvelope
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
@@ -21,6 +21,7 @@ from region_node.customers import status
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import balance_of
 from region_node.customers.contact_preferences import preferences_of
+from region_node.customers.documents import moved as documents
 from region_node.customers.messages import customer_message
 from region_node.customers.moved_numbers import home_since_move
 from region_node.customers.operations import own_line
@@ -32,6 +33,7 @@ from region_node.lifecycle.holds.operations import holds_of
 from region_node.lifecycle.moving import rules
 from region_node.lifecycle.moving.rows import find_move, keep_move, open_move
 from region_node.lifecycle.registry import Registry
+from region_node.network.agreements import moved as agreements
 from region_node.node.context import RegionContext
 
 _TERMINATED = ProductStatus.PRODUCT_STATUS_TERMINATED
@@ -39,6 +41,7 @@ CONFIRMATION_TIMER = "move-confirmation"
 _CONFIRMED_WITHIN = timedelta(days=7)
 _LIFETIME = timedelta(days=3650)  # a customer on the way does not expire
 _MOST_GRANTS = 1_000  # far more than one line has readers and purposes
+_LARGEST = CONTENT_LIMIT - 4096  # bytes of a hand-over, beside what the envelope has of its own
 _ALLOWED = frozenset({"customer", "account", "move"})  # lines in service and balances move; an erasure needs their end
 
 
@@ -63,7 +66,7 @@ def start(tx: Transaction, registry: Registry, asked: CustomerMove, number: str,
         change_time=to_timestamp(now),
     )
     _require_region(registry, asked.to_region)
-    _require_movable(tx, registry, move, now)
+    _content(tx, registry, move, _require_movable(tx, registry, move, now))  # too much for one hand-over: said at once
     if (other := open_move(tx, line.customer_id)) is not None:
         raise Refused(Reason.REASON_MOVE_UNDER_WAY, move=other)
     keep_move(tx, move, line.customer_id)
@@ -187,6 +190,10 @@ def _content(tx: Transaction, registry: Registry, move: CustomerMove, lines: lis
         balance = Money(minor_units=owed, currency=registry.context.currency)
         told.customers.append(customer_message(customer, line, subscriptions_of(tx, line.product_id), balance))
         told.consents.extend(_consents(tx, line))
+        told.agreements.extend(agreements.to_hand_over(tx, line.product_id, at))
+    told.documents.extend(documents.to_hand_over(tx, move.customer_id))
+    if (size := told.ByteSize()) > _LARGEST:
+        raise Refused(Reason.REASON_MOVE_TOO_LARGE, size=str(size), limit=str(_LARGEST))
     return told
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from gateway.api.region.v1.customer_move_pb2 import CustomerHandOver, CustomerMove
+from gateway.api.region.v1.document_envelopes_pb2 import DocumentHome
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -15,6 +16,7 @@ from region_node.business.billing.charging import final_charges
 from region_node.customers import status
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import payable
+from region_node.customers.documents import moved as documents
 from region_node.customers.moved_numbers import note_homes
 from region_node.customers.operations import keep_line
 from region_node.customers.rows import Line, give_up_number, line_of
@@ -23,6 +25,7 @@ from region_node.lifecycle.moving.books import book_moved
 from region_node.lifecycle.moving.port import MoveEnded
 from region_node.lifecycle.moving.rows import customer_here, find_move, keep_move
 from region_node.lifecycle.moving.taking_over import require_handed_over, take_over
+from region_node.network.agreements import moved as agreements
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received
 
@@ -80,7 +83,10 @@ class MoveEnvelopes:
             if line.account_id not in closed:
                 closed.add(line.account_id)
                 self._close_account(tx, move, line, amount, now)
+        named = DocumentHome(move_id=move.id, to_region=move.to_region, number=told.customers[0].product.number)
+        documents.give_up(tx, self._context, move.customer_id, named, now)
         for each in told.customers:
+            agreements.give_up(tx, each.product.id, from_timestamp(move.change_time))
             line = line_of(tx, each.product.id)
             if line is not None:
                 keep_line(tx, line.terminated(), now)

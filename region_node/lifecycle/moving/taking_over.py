@@ -3,8 +3,9 @@
 from dataclasses import replace
 from datetime import datetime
 
-from gateway.api.region.v1.customer_move_pb2 import CustomerHandOver
+from gateway.api.region.v1.customer_move_pb2 import CustomerHandOver, CustomerMove
 from gateway.api.region.v1.customer_service_pb2 import Customer
+from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
@@ -12,6 +13,8 @@ from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.customers.accounts.rules import receivable
 from region_node.customers.contact_preferences import keep_preferences
+from region_node.customers.disclosures.rows import DisclosureRow, note_disclosure
+from region_node.customers.documents import moved as documents
 from region_node.customers.moved_numbers import note_homes
 from region_node.customers.notices.rows import Notice, tell
 from region_node.customers.operations import keep_line
@@ -23,6 +26,7 @@ from region_node.customers.taking_over import NewCustomer, new_customer
 from region_node.lifecycle.moving import rules
 from region_node.lifecycle.moving.books import book_moved
 from region_node.lifecycle.moving.rows import keep_move
+from region_node.network.agreements import moved as agreements
 from region_node.node.context import RegionContext
 
 _TOLD = LocalizedText(
@@ -49,9 +53,12 @@ def require_handed_over(
         rules.require_plan(federation, plan, context.region)
         if is_number_in_use(tx, number):
             raise Refused(Reason.REASON_CUSTOMER_EXISTS, number=number)
+    documents.require_handed_over(context, told.documents)
     renamed = _renamed(told)
     found = [new_customer(each, context.currency) for each in renamed]
-    return [replace(each, line=replace(each.line, plan_id=plans[each.line.number])) for each in found]
+    new = [replace(each, line=replace(each.line, plan_id=plans[each.line.number])) for each in found]
+    agreements.require_handed_over(context, told.agreements, _by_former_id(told, new))
+    return new
 
 
 def take_over(
@@ -70,12 +77,33 @@ def take_over(
         since = from_timestamp(said.marketing_time) if said.HasField("marketing_time") else now
         keep_preferences(tx, customer_id, said, since)
     _keep_consents(tx, context, told, {each.line.number: each.line for each in new})
+    documents.take_over(tx, customer_id, told.documents, move.from_region, now)
+    agreements.take_over(tx, context, told.agreements, _by_former_id(told, new), from_timestamp(move.change_time))
     note_homes(tx, [each.line.number for each in new], context.region)
     move.state = rules.TAKEN_OVER
     move.change_time.CopyFrom(to_timestamp(now))
     keep_move(tx, move, customer_id)
     for each in new:
+        _note_disclosure(tx, move, each.line, now)
         tell(tx, Notice(f"{move.id}/{each.line.product_id}", "move", each.line.number, _TOLD), now)
+
+
+def _note_disclosure(tx: Transaction, move: CustomerMove, line: Line, now: datetime) -> None:
+    """The customer's own list says that the former home has handed everything over."""
+    row = DisclosureRow(
+        kind=DisclosureKind.DISCLOSURE_KIND_MOVED,
+        time=now,
+        region=move.from_region,
+        operator="",
+        purpose="",
+        particulars=DisclosureParticulars(record_id=move.id),
+    )
+    note_disclosure(tx, line, row)
+
+
+def _by_former_id(told: CustomerHandOver, new: list[NewCustomer]) -> dict[str, Line]:
+    """The lines here by their ids at the former home."""
+    return {each.product.id: here.line for each, here in zip(told.customers, new, strict=True)}
 
 
 def _renamed(told: CustomerHandOver) -> list[Customer]:

@@ -14,7 +14,7 @@ from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.billing.rules import Month
 from region_node.customers.operations import own_line
 from region_node.customers.rows import Line
-from region_node.customers.status import require_readable
+from region_node.customers.status import require_at_home, require_readable
 from region_node.network.agreements.announced import tell_announced
 from region_node.network.agreements.outages import note_outage
 from region_node.network.agreements.rows import (
@@ -74,8 +74,12 @@ def create(
 
 
 def end(tx: Transaction, context: RegionContext, asked: api.EndAgreementRequest, now: datetime) -> Agreement:
-    """Ends an agreement at a time that has not passed. Raises Refused with AGREEMENT_NOT_FOUND or AGREEMENT_ENDED."""
+    """Ends an agreement at a time that has not passed.
+
+    Raises Refused with AGREEMENT_NOT_FOUND or AGREEMENT_ENDED, and for a customer who leaves as `require_at_home`.
+    """
     agreement = require_agreement(tx, asked.agreement_id)
+    require_at_home(tx, agreement.customer_id)
     if agreement.HasField("end_time"):
         raise Refused(Reason.REASON_AGREEMENT_ENDED, agreement=agreement.id)
     end_time = from_timestamp(asked.end_time) if asked.HasField("end_time") else now

@@ -89,6 +89,21 @@ def in_force(tx: Transaction, product_id: str, service: str, start: datetime) ->
     )
 
 
+def running_of(tx: Transaction, product_id: str, moment: datetime) -> list[Agreement]:
+    """The agreements of a line that have not ended at a moment, by id."""
+    found = _opened(
+        tx,
+        tx.all(
+            _AtRest,
+            f"SELECT {_COLUMNS} FROM agreements WHERE product_id = :product"  # noqa: S608 - column names only
+            " AND (end_time IS NULL OR end_time > :moment) ORDER BY agreement_id",
+            product=product_id,
+            moment=to_microseconds(moment),
+        ),
+    )
+    return [each.agreement for each in found if each.agreement is not None]
+
+
 def running_after(tx: Transaction, start: datetime, end: datetime, after: str, limit: int) -> list[Numbered]:
     """At most `limit` agreements that run at some time from `start` up to `end`, by id, after one."""
     return _opened(

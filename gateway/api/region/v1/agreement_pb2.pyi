@@ -150,6 +150,7 @@ class Agreement(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     STAFF_ID_FIELD_NUMBER: _builtins.int
     PRODUCT_ID_FIELD_NUMBER: _builtins.int
+    FORMER_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`<home region>/agreement-<number>`."""
     number: _builtins.str
@@ -162,6 +163,8 @@ class Agreement(_message.Message):
     """Staff id of the author."""
     product_id: _builtins.str
     """The home region's id of the line."""
+    former_id: _builtins.str
+    """The id at the former home of a customer who moved; empty for an agreement of this region alone."""
     @_builtins.property
     def terms(self) -> _agreement_pb2.AgreementTemplate:
         """Terms as of the making of the agreement; later changes of the template do not affect them."""
@@ -191,10 +194,11 @@ class Agreement(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         staff_id: _builtins.str = ...,
         product_id: _builtins.str = ...,
+        former_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "monthly_charge", b"monthly_charge", "start_time", b"start_time", "terms", b"terms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "end_time", b"end_time", "id", b"id", "monthly_charge", b"monthly_charge", "number", b"number", "product_id", b"product_id", "service", b"service", "staff_id", b"staff_id", "start_time", b"start_time", "terms", b"terms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "end_time", b"end_time", "former_id", b"former_id", "id", b"id", "monthly_charge", b"monthly_charge", "number", b"number", "product_id", b"product_id", "service", b"service", "staff_id", b"staff_id", "start_time", b"start_time", "terms", b"terms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -132,6 +132,43 @@ class DocumentNotification(_message.Message):
 Global___DocumentNotification: _TypeAlias = DocumentNotification  # noqa: Y015
 
 @_typing.final
+class DocumentHome(_message.Message):
+    """Payload of ENVELOPE_KIND_DOCUMENT_HOME, from the old home of a customer who moved to the region that verified a document.
+
+    The verifying region registers the document with the new home. The result of the receipt is empty.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_ID_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    MOVE_ID_FIELD_NUMBER: _builtins.int
+    TO_REGION_FIELD_NUMBER: _builtins.int
+    document_id: _builtins.str
+    """Document id."""
+    number: _builtins.str
+    """A number of the customer at the new home, in E.164 with the plus sign."""
+    move_id: _builtins.str
+    """The move."""
+    to_region: _builtins.str
+    """The new home."""
+    def __init__(
+        self,
+        *,
+        document_id: _builtins.str = ...,
+        number: _builtins.str = ...,
+        move_id: _builtins.str = ...,
+        to_region: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_id", b"document_id", "move_id", b"move_id", "number", b"number", "to_region", b"to_region"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocumentHome: _TypeAlias = DocumentHome  # noqa: Y015
+
+@_typing.final
 class DocumentListQuestion(_message.Message):
     """Payload of ENVELOPE_KIND_DOCUMENT_LIST. The result of the receipt is a ListDocumentsResponse."""
 

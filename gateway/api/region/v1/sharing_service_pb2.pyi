@@ -168,6 +168,8 @@ class _DisclosureKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Disclo
     """Support request about the customer's line sent to the region at fault."""
     DISCLOSURE_KIND_JOINT_ORDER_SENT: _DisclosureKind.ValueType  # 56
     """Joint order about the customer's line sent to a region with an item of it."""
+    DISCLOSURE_KIND_MOVED: _DisclosureKind.ValueType  # 57
+    """Everything of the customer received from the former home, from which the customer has moved."""
 
 class DisclosureKind(_DisclosureKind, metaclass=_DisclosureKindEnumTypeWrapper):
     """Kinds of entries on a customer's records."""
@@ -202,6 +204,8 @@ DISCLOSURE_KIND_SUPPORT_SENT: DisclosureKind.ValueType  # 55
 """Support request about the customer's line sent to the region at fault."""
 DISCLOSURE_KIND_JOINT_ORDER_SENT: DisclosureKind.ValueType  # 56
 """Joint order about the customer's line sent to a region with an item of it."""
+DISCLOSURE_KIND_MOVED: DisclosureKind.ValueType  # 57
+"""Everything of the customer received from the former home, from which the customer has moved."""
 Global___DisclosureKind: _TypeAlias = DisclosureKind  # noqa: Y015
 
 @_typing.final

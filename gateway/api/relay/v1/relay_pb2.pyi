@@ -127,6 +127,8 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, region that handled an order, complaint or fault to the home region: invite the customer to a survey."""
     ENVELOPE_KIND_CUSTOMER_HAND_OVER: _EnvelopeKind.ValueType  # 78
     """Command, old home to new home: take this customer, who moves there for good."""
+    ENVELOPE_KIND_DOCUMENT_HOME: _EnvelopeKind.ValueType  # 79
+    """Command, old home to verifying region: the customer of this document has moved; register it with the new home."""
     ENVELOPE_KIND_JOINT_COMMAND: _EnvelopeKind.ValueType  # 60
     """Command, leading region of a joint order to the region of an item: reserve, commit, begin or release it."""
     ENVELOPE_KIND_JOINT_REPORT: _EnvelopeKind.ValueType  # 61
@@ -239,6 +241,8 @@ ENVELOPE_KIND_SURVEY_REQUESTED: EnvelopeKind.ValueType  # 83
 """Command, region that handled an order, complaint or fault to the home region: invite the customer to a survey."""
 ENVELOPE_KIND_CUSTOMER_HAND_OVER: EnvelopeKind.ValueType  # 78
 """Command, old home to new home: take this customer, who moves there for good."""
+ENVELOPE_KIND_DOCUMENT_HOME: EnvelopeKind.ValueType  # 79
+"""Command, old home to verifying region: the customer of this document has moved; register it with the new home."""
 ENVELOPE_KIND_JOINT_COMMAND: EnvelopeKind.ValueType  # 60
 """Command, leading region of a joint order to the region of an item: reserve, commit, begin or release it."""
 ENVELOPE_KIND_JOINT_REPORT: EnvelopeKind.ValueType  # 61

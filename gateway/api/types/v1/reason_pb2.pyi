@@ -523,6 +523,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Submit it again if it is still wanted."""
     REASON_JOINT_RESERVATION_ENDED: _Reason.ValueType  # 409
     """Submit it again once the region answers."""
+    REASON_MOVE_TOO_LARGE: _Reason.ValueType  # 415
+    """End agreements that are no longer needed, or move some lines to another customer first."""
     REASON_SAMPLE_NOT_FOUND: _Reason.ValueType  # 480
     """List the samples."""
     REASON_SAMPLED_RECORD_JUDGED: _Reason.ValueType  # 481
@@ -1051,6 +1053,8 @@ REASON_JOINT_SURVEY_REFUSED: Reason.ValueType  # 408
 """Submit it again if it is still wanted."""
 REASON_JOINT_RESERVATION_ENDED: Reason.ValueType  # 409
 """Submit it again once the region answers."""
+REASON_MOVE_TOO_LARGE: Reason.ValueType  # 415
+"""End agreements that are no longer needed, or move some lines to another customer first."""
 REASON_SAMPLE_NOT_FOUND: Reason.ValueType  # 480
 """List the samples."""
 REASON_SAMPLED_RECORD_JUDGED: Reason.ValueType  # 481

@@ -1,0 +1,139 @@
+"""The story of a customer who moves to another region, to be played with kills at each fail point."""
+
+import hashlib
+from collections.abc import Awaitable
+from datetime import datetime
+from functools import partial
+
+from gateway.api.region.v1.agreement_pb2 import Agreement
+from gateway.api.region.v1.agreement_service_pb2 import CreateAgreementRequest
+from gateway.api.region.v1.customer_move_pb2 import CustomerMove
+from gateway.api.region.v1.document_service_pb2 import DocumentChunk, DocumentUpload
+from gateway.store.port import Transaction
+from gateway.time.clock import to_timestamp
+from region_node.customers.documents import receiving as receiving_files
+from region_node.customers.documents.rows import documents_of
+from region_node.customers.documents.uploads import Upload
+from region_node.customers.rows import find_line
+from region_node.customers.status import ACTIVE, status_of
+from region_node.lifecycle.moving import operations as moving
+from region_node.network.agreements import operations as agreements
+from region_node.network.agreements.rows import list_agreements, running_of
+from region_node.requests.auditing import AuditedCall
+from region_node.requests.caller import Caller
+from tests.crash.callers import CLERK, HANDLING, HOME, number, ordered
+from tests.simulation.kills import Calm
+from tests.simulation.region import Node
+from tests.simulation.world import operator
+
+PAPERS = (HOME, HANDLING, "henan")  # the regions that verify documents of the customer who moves
+SERVICE = "lines-chengdu-zhengzhou"
+
+
+async def filed(calm: Calm, region: str) -> None:
+    """A region verifies a document of the customer who moves, and keeps it."""
+    line, content = calm.line(region), b"\x89PNG\r\n\x1a\n" + region.encode()
+    named = DocumentUpload(
+        request_id="paper",
+        number=number(0),
+        code="ID_ORIG",
+        media_type="image/png",
+        size=len(content),
+        sha256=hashlib.sha256(content).digest(),
+        verify_time=to_timestamp(calm.wall.now()),
+        identity_number="510101199001011234",
+        requester=CLERK,
+    )
+
+    def upload(node: Node) -> Awaitable[object]:
+        call = AuditedCall(f"region/{region}/operator/crm", CLERK.staff_id, calm.wall.now())
+        incoming = Upload(f"{region}/crm/paper", call, node.core.context, named, HOME, "crm", "")
+
+        def act(tx: Transaction) -> object:
+            receiving_files.begin(tx, incoming)
+            receiving_files.take(tx, incoming, DocumentChunk(data=content))
+            return receiving_files.complete(tx, incoming, content, named.sha256)
+
+        return node.store.write(act)
+
+    await line.insist(upload)
+
+
+async def moves(calm: Calm) -> None:
+    """A customer moves to another region, and a payment for it finds its way through the old home.
+
+    Documents go along whose content is at the old home, at the new one, and at a third region; and an agreement.
+    """
+    home, new_home = calm.line(HOME), calm.line(HANDLING)
+    for region in PAPERS:
+        await filed(calm, region)
+    promise = CreateAgreementRequest(request_id="sla", number=number(0), service=SERVICE, template="leased-line")
+
+    def promised(node: Node) -> Awaitable[Agreement]:
+        def act(tx: Transaction) -> Agreement:
+            known = list_agreements(tx, None, SERVICE, None, 1)
+            if known and known[0].agreement is not None:
+                return known[0].agreement
+            return agreements.create(tx, node.core.context, "li", promise, calm.wall.now())
+
+        return node.store.write(act)
+
+    await home.insist(promised)
+    await calm.become_quiet()
+    asked = CustomerMove(id=f"{HOME}/crm/move", to_region=HANDLING)
+    asked.lines.add(number=number(0), plan_id="guangdong-79")
+
+    def started(node: Node) -> Awaitable[CustomerMove]:
+        return node.store.write(
+            lambda tx: moving.start(tx, node.core.registry, asked, number(0), calm.wall.now()),
+        )
+
+    def confirmed(node: Node) -> Awaitable[CustomerMove]:
+        return node.store.write(lambda tx: moving.confirm(tx, node.core.registry, asked.id, calm.wall.now(), ""))
+
+    await home.insist(started)
+    await home.insist(confirmed)
+    await calm.become_quiet()
+    homes = [region for region in (HOME, HANDLING) if await calm.line(region).insist(owns)]
+    assert homes == [HANDLING], f"the customer has the homes {homes}"
+    pay, origin = ordered(calm, "PAY", 0, (), amount="1000"), Caller(operator("henan", "crm"), "late-pay", "")
+    await calm.line("henan").insist(lambda node: node.core.application.submit(origin, pay, 0.0))
+    await calm.become_quiet()
+    paid = await new_home.insist(lambda node: node.store.read(payments))
+    assert paid == 1, f"{paid} payments"
+    await new_home.insist(lambda node: node.store.read(partial(require_belongings, now=calm.wall.now())))
+    await home.insist(lambda node: node.store.read(require_nothing_left))
+
+
+def require_belongings(tx: Transaction, now: datetime) -> None:
+    """Documents of all regions count at the new home as those of one person, and the agreement runs."""
+    line = find_line(tx, number(0))
+    assert line is not None
+    kept = documents_of(tx, line.customer_id)
+    assert {each.region for each in kept} == set(PAPERS), kept
+    (person,) = tx.all(str, "SELECT DISTINCT identity_hash FROM documents")
+    assert person
+    assert len(running_of(tx, line.product_id, now)) == 1
+
+
+def require_nothing_left(tx: Transaction) -> None:
+    """The old home has no register, and its content is no longer sealed under the key of its former customer."""
+    assert tx.all(str, "SELECT document_id FROM documents") == []
+    assert tx.all(str, "SELECT agreement_id FROM agreements WHERE end_time IS NULL") == []
+    (subject,) = tx.all(str, "SELECT subject FROM document_files")
+    assert subject.startswith("number/")
+
+
+async def owns(node: Node) -> bool:
+    """Whether a region is the home of the customer who moves."""
+
+    def look(tx: Transaction) -> bool:
+        line = find_line(tx, number(0))
+        return line is not None and status_of(tx, line.customer_id) == ACTIVE
+
+    return await node.store.read(look)
+
+
+def payments(tx: Transaction) -> int:
+    sql = "SELECT COUNT(*) FROM ledger_entries WHERE kind = 'payment' AND account LIKE 'account-moved-%'"
+    return tx.first(int, sql) or 0

@@ -1,0 +1,170 @@
+"""Documents and agreements of a customer who moves: what the new home believes, and what becomes of each."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from gateway.api.region.v1.agreement_pb2 import Agreement
+from gateway.api.region.v1.customer_move_pb2 import CustomerMove
+from gateway.api.region.v1.document_envelopes_pb2 import DocumentHome, DocumentNotification
+from gateway.api.region.v1.document_service_pb2 import DocumentUpload, RegisteredDocument
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Money
+from gateway.errors import Refused
+from gateway.store.timers import Timer, due_timers
+from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.customers.documents import moved as documents
+from region_node.customers.documents.files import REGISTERED, StoredFile, find_file, insert_file
+from region_node.customers.documents.register import take_note
+from region_node.customers.documents.rows import find_document
+from region_node.customers.documents.rules import attested
+from region_node.customers.rows import insert_line
+from region_node.lifecycle.moving import operations
+from region_node.network.agreements import moved as agreements
+from region_node.network.agreements.rows import insert_agreement, running_of
+from region_node.node.subjects import number_index, number_subject
+from tests.unit.purging import NOW, Archive, archive
+from tests.unit.situations import LINE
+
+DAY = timedelta(days=1)
+INVALID = Reason.REASON_ENVELOPE_INVALID
+
+
+@pytest.fixture(name="home")
+def a_home_with_the_customer() -> Iterator[Archive]:
+    with archive() as found:
+        found.customer()
+        insert_line(found.tx, LINE)
+        yield found
+
+
+def registered(document_id: str = "henan/counter/paper", code: str = "ID_ORIG") -> RegisteredDocument:
+    """A document as the former home has it in its register."""
+    return RegisteredDocument(
+        document_id=document_id,
+        code=code,
+        region=document_id.partition("/")[0],
+        verifier="clerk-7",
+        verify_time=to_timestamp(NOW - DAY),
+        media_type="image/png",
+        size=9,
+        keyed_hash=b"k" * 32,
+        register_time=to_timestamp(NOW - DAY),
+    )
+
+
+def promised(product_id: str = LINE.product_id, service: str = "lines-chengdu-zhengzhou") -> Agreement:
+    """An agreement that runs since yesterday."""
+    return Agreement(
+        id="henan/agreement-4",
+        customer_id="theirs",
+        product_id=product_id,
+        service=service,
+        monthly_charge=Money(minor_units=100, currency="CNY"),
+        start_time=to_timestamp(NOW - DAY),
+    )
+
+
+def test_a_moved_document_keeps_the_hash_that_orders_name_and_tells_of_the_person_once_registered_anew(
+    home: Archive,
+) -> None:
+    named = attested(registered())
+    documents.take_over(home.tx, LINE.customer_id, [registered()], "guangdong", NOW)
+    told = DocumentNotification(document_id="henan/counter/paper", number=LINE.number)
+    told.registration.code, told.registration.sha256 = "ID_ORIG", b"s" * 32
+    told.registration.verify_time.CopyFrom(to_timestamp(NOW - DAY))
+    told.registration.identity_number = "510101199001011234"
+    for _ in range(2):
+        take_note(home.tx, home.context, told, "henan", NOW)
+        row = find_document(home.tx, told.document_id)
+        assert row is not None
+        assert attested(row.message()) == named
+        assert row.identity_hash
+
+
+def test_documents_that_no_register_has_refuse_the_whole_hand_over(home: Archive) -> None:
+    documents.require_handed_over(home.context, [registered(), registered("guangdong/counter/paper")])
+    stolen, short, unknown, undated = registered(), registered(), registered(code="X"), registered()
+    stolen.region = "guangdong"
+    short.keyed_hash = b"k"
+    undated.ClearField("verify_time")
+    many = [registered(f"henan/counter/{index}") for index in range(documents.MOST_HANDED_OVER + 1)]
+    for wrong in ([stolen], [short], [unknown], [undated], [registered()] * 2, many):
+        with pytest.raises(Refused) as refused:
+            documents.require_handed_over(home.context, wrong)
+        assert refused.value.reason == INVALID
+
+
+def test_only_the_home_has_a_document_registered_elsewhere_and_its_content_outlives_the_customer_there(
+    home: Archive,
+) -> None:
+    named = DocumentUpload(number=LINE.number, code="ID_ORIG", size=9, verify_time=to_timestamp(NOW))
+    file = StoredFile(
+        "sichuan/counter/p", "customer/gone", number_index(home.tx, LINE.number), "h", 9, 9, REGISTERED, "henan"
+    )
+    insert_file(home.tx, file, named.SerializeToString(), NOW)
+    told = DocumentHome(document_id=file.document_id, number=LINE.number, move_id="henan/a/m", to_region="guangdong")
+    with pytest.raises(Refused) as refused:
+        documents.register_anew(home.tx, home.context, told, "guangdong-2", NOW)
+    assert refused.value.reason == Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED
+    documents.register_anew(home.tx, home.context, told, "henan", NOW)
+    sent = home.tx.all(str, "SELECT envelope_id FROM outbox")
+    assert sent == ["sichuan/counter/p#register/henan/a/m>guangdong"]
+    for timer in [each for each in _due(home) if each.kind == documents.SEALING_TIMER]:
+        documents.sealing_is_due(home.tx, timer, NOW)
+    after = find_file(home.tx, file.document_id)
+    assert after is not None
+    assert (after.home, after.subject) == ("guangdong", number_subject(home.tx, LINE.number))
+    assert DocumentUpload.FromString(after.opened_name(home.tx)) == named
+
+
+def test_an_agreement_goes_on_from_the_move_by_its_terms_and_one_of_another_line_is_refused(home: Archive) -> None:
+    products = {"theirs-1": LINE}
+    later = promised("theirs-1", "other")
+    later.start_time.CopyFrom(to_timestamp(NOW + DAY))
+    agreements.take_over(home.tx, home.context, [promised("theirs-1"), later], products, NOW)
+    first, second = running_of(home.tx, LINE.product_id, NOW)
+    assert [from_timestamp(each.start_time) for each in (first, second)] == [NOW, NOW + DAY]
+    assert (first.id, first.former_id, first.number) == ("sichuan/agreement-1", "henan/agreement-4", LINE.number)
+    foreign, dollars = promised("product-7"), promised("theirs-1")
+    dollars.monthly_charge.currency = "USD"
+    for wrong in ([foreign], [dollars], [promised("theirs-1")] * 2):
+        with pytest.raises(Refused) as refused:
+            agreements.require_handed_over(home.context, wrong, products)
+        assert refused.value.reason == INVALID
+
+
+def test_the_old_home_ends_an_agreement_at_the_moment_of_the_move_and_never_begins_a_later_one(home: Archive) -> None:
+    later = promised(service="other")
+    later.id = "henan/agreement-5"
+    later.start_time.CopyFrom(to_timestamp(NOW + DAY))
+    insert_agreement(home.tx, promised(), 4)
+    insert_agreement(home.tx, later, 5)
+    agreements.give_up(home.tx, LINE.product_id, NOW)
+    assert running_of(home.tx, LINE.product_id, NOW + DAY) == []
+
+
+def test_a_customer_with_too_much_for_one_hand_over_hears_of_it_before_anything_is_frozen(
+    home: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = CustomerMove(id="sichuan/counter/m", to_region="guangdong")
+    asked.lines.add(number=LINE.number, plan_id="guangdong-79")
+    monkeypatch.setattr(operations, "_require_region", lambda registry, region: None)
+    for index in range(150):
+        insert_agreement(home.tx, _numbered(index), index)
+    with pytest.raises(Refused) as refused:
+        operations.start(home.tx, home.registry, asked, LINE.number, NOW)
+    assert refused.value.reason == Reason.REASON_MOVE_TOO_LARGE
+    assert home.tx.all(str, "SELECT move_id FROM customer_moves") == []
+
+
+def _numbered(index: int) -> Agreement:
+    agreement = promised(service=f"line-{index}" + "x" * 400)
+    agreement.id = f"sichuan/agreement-{index}"
+    agreement.customer_id = LINE.customer_id
+    return agreement
+
+
+def _due(home: Archive) -> list[Timer]:
+    return due_timers(home.tx, NOW)
