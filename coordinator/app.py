@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import logging
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from coordinator.auditing.service import AuditOversightService, AuditPorts
+from coordinator.auditing.watch import ChainWatch
 from coordinator.cases.service import CasePorts, CaseService
 from coordinator.configuration.service import ConfigurationService
 from coordinator.membership.members import CurrentMembers
@@ -33,6 +35,7 @@ from coordinator.problems.service import ProblemPorts, ProblemService
 from coordinator.registry.age import observe_age
 from coordinator.registry.embedded import EmbeddedRegistry
 from coordinator.registry.etcd.registry import EtcdRegistry
+from coordinator.registry.own_chains import OwnChains
 from coordinator.registry.port import Registry
 from coordinator.risks.reports import RegionReports
 from coordinator.risks.reviews import ReviewNotifier
@@ -121,9 +124,10 @@ class _Parts:
     deliveries: Deliveries
     presence: Presence
     denial_log: DenialLog
-    keys: TrustedKeys
     federation: FederationService
     problems: ProblemPorts
+    auditing: AuditOversightService
+    chain_watch: ChainWatch
 
 
 async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Running:
@@ -172,7 +176,12 @@ async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Ru
         following = Following(FollowingPorts(registry, parts.members, parts.channels))
         parts.problems.correlator.on_change(following.note_change)
         await server.say(REGISTRY, serves=registry.answers())
-        loops = [parts.problems.correlator.run(), following.run(), _risks(parts, telemetry).run()]
+        loops = [
+            parts.problems.correlator.run(),
+            following.run(),
+            parts.chain_watch.run(),
+            _risks(parts, telemetry).run(),
+        ]
         if settings.etcd is not None:  # a registry in this process answers always
             loops.append(tell_of_registry(server, registry))
         tasks = [loop.create_task(each) for each in loops]
@@ -223,6 +232,7 @@ def _parts(
     channels.update(members.all())  # channels to the members of the stored registry, which may stay unchanged for long
     denial_log = DenialLog(store, clock)
     keys = TrustedKeys(settings.credentials.authority.read_bytes(), settings.federation)
+    own_chains = OwnChains(settings.name, store, registry if settings.etcd is not None else None)
     federation = FederationService(
         FederationPorts(
             registry,
@@ -231,12 +241,24 @@ def _parts(
             denial_log,
             clock,
             timedelta(seconds=settings.heartbeat_interval),
+            own_chains,
         )
     )
     presence = Presence(registry, members, deliveries.over)
-    problems = _problems(registry, clock, telemetry)
+    auditing = AuditOversightService(AuditPorts(members, registry, channels, keys, clock, own_chains))
     return _Parts(
-        settings, clock, registry, members, channels, deliveries, presence, denial_log, keys, federation, problems
+        settings=settings,
+        clock=clock,
+        registry=registry,
+        members=members,
+        channels=channels,
+        deliveries=deliveries,
+        presence=presence,
+        denial_log=denial_log,
+        federation=federation,
+        problems=_problems(registry, clock, telemetry),
+        auditing=auditing,
+        chain_watch=ChainWatch(settings.name, registry, auditing.verdicts, denial_log, clock),
     )
 
 
@@ -250,7 +272,11 @@ def _problems(registry: Registry, clock: Clock, telemetry: Telemetry) -> Problem
 def _risks(parts: _Parts, telemetry: Telemetry) -> RiskWatch:
     reviews = ReviewNotifier()
     reviews.observe(telemetry.meter)
-    name, heads = parts.settings.name, parts.federation.audit_heads
+    name = parts.settings.name
+
+    def heads() -> Mapping[str, tuple[datetime, bool]]:
+        return {**parts.federation.audit_heads(), **parts.chain_watch.broken_regions()}
+
     reports = RegionReports(Regions(parts.members, parts.channels), parts.registry).observations
     return RiskWatch(WatchPorts(name, parts.registry, parts.problems.current, parts.clock, heads, reports, reviews))
 
@@ -272,7 +298,6 @@ def _services(parts: _Parts) -> list[Service]:
     regions = Regions(parts.members, parts.channels)
     oversight = OrderOversightService(regions)
     complaints = ComplaintOversightService(regions, parts.registry)
-    auditing = AuditOversightService(AuditPorts(parts.members, parts.registry, parts.channels, parts.keys, parts.clock))
     admin = administration_pb2.DESCRIPTOR.services_by_name
     return [
         Service.of(
@@ -313,7 +338,7 @@ def _services(parts: _Parts) -> list[Service]:
         Service.of(
             admin["AuditOversightService"],
             add_AuditOversightServiceServicer_to_server,
-            auditing,
+            parts.auditing,
         ),
         *_of_the_network(parts, regions),
         *_between_regions(parts, regions),

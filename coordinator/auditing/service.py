@@ -1,4 +1,4 @@
-"""AuditOversightService: verifies the federation's audit chains, for administrators."""
+"""AuditOversightService: verifies the audit chains of regions and coordinators, for administrators."""
 
 import asyncio
 import logging
@@ -12,6 +12,7 @@ from coordinator.auditing.rules import MOST_SEQUENCES, compare, take_part
 from coordinator.membership.members import CurrentMembers
 from coordinator.membership.registered import trust_registered
 from coordinator.membership.rules import require_configured, require_reachable
+from coordinator.registry.own_chains import OwnChains
 from coordinator.registry.port import Registry
 from coordinator.routing.channels import RegionChannels
 from gateway.api.coordinator.v1.administration_pb2 import (
@@ -32,6 +33,7 @@ from gateway.api.region.v1.audit_service_pb2 import (
 from gateway.api.region.v1.audit_service_pb2_grpc import AuditServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing.audit import Head
+from gateway.auditing.walking import verified_part
 from gateway.errors import Refused, Unreachable
 from gateway.federation.witnesses import may_witness, witnesses_of
 from gateway.rpc.channels import invoke
@@ -42,6 +44,8 @@ ANSWER_SECONDS = 10.0  # for one part of one chain
 _AT_ONCE = 4  # chains that are read at the same time, beside all other work of their regions
 _COORDINATOR = "coordinator"
 Answer = TypeVar("Answer")
+AskPart = Callable[[VerifyChainRequest], Awaitable[VerifyChainResponse | Refused]]
+"""Has the owner of a chain verify a part of it."""
 _log = logging.getLogger(__name__)
 
 
@@ -54,6 +58,7 @@ class AuditPorts:
     channels: RegionChannels
     keys: TrustedKeys
     clock: Clock
+    own: OwnChains
 
 
 class AuditOversightService(AuditOversightServiceServicer):
@@ -71,24 +76,33 @@ class AuditOversightService(AuditOversightServiceServicer):
         members = self._ports.members.all()
         if request.region:
             require_configured(members, request.region)
-        joined = [region for region, each in members.items() if each.state != MemberState.MEMBER_STATE_ABSENT]
+        async for verdict in self.verdicts(request.region, is_coordinator_only=request.is_coordinator_only):
+            yield VerifyChainsResponse(verdict=verdict)
+
+    async def verdicts(self, region: str = "", *, is_coordinator_only: bool = False) -> AsyncIterator[ChainVerdict]:
+        """The verdict on each chain as it becomes available: of one region, or of all and this coordinator."""
+        members = self._ports.members.all()
+        joined = [each for each, member in members.items() if member.state != MemberState.MEMBER_STATE_ABSENT]
         seen = await self._seen(joined)
         limit = asyncio.Semaphore(_AT_ONCE)
+        asked = [] if is_coordinator_only else [region] if region else joined
+        own = [] if region else self._ports.own.names()
         walks = [
-            asyncio.ensure_future(self._verdict(region, seen.get(region, []), limit))
-            for region in ([request.region] if request.region else joined)
+            *(asyncio.ensure_future(self._verdict(each, seen.get(each, []), limit)) for each in asked),
+            *(asyncio.ensure_future(self._own_verdict(each, seen.get(_chain_key(each), []))) for each in own),
         ]
         try:
             for walk in asyncio.as_completed(walks):
-                yield VerifyChainsResponse(verdict=await walk)
+                yield await walk
         finally:
             for each in walks:
                 each.cancel()
 
     async def _seen(self, regions: Iterable[str]) -> dict[str, list[Sighting]]:
-        """The heads that coordinators and regions keep, by the region of the chain."""
+        """The heads that coordinators and regions keep, by the region of the chain, or the key of another chain."""
         asked = list(regions)
         seen: dict[str, list[Sighting]] = {region: [] for region in asked}
+        seen.update({_chain_key(each): [] for each in self._ports.own.names()})
         for region in asked:
             trust_registered(self._ports.registry, self._ports.keys, region, self._ports.clock.now())
             kept = await self._ports.registry.audit_head(region)
@@ -99,7 +113,13 @@ class AuditOversightService(AuditOversightServiceServicer):
         for witness, answer in zip(asked, answers, strict=True):
             if not isinstance(answer, Refused):
                 for each in answer.heads:
-                    self._add(seen, each.region, Sighting(witness=f"region/{witness}", head=each.head, time=each.time))
+                    sighting = Sighting(
+                        witness=f"region/{witness}", head=each.head, time=each.time, endpoint=each.endpoint
+                    )
+                    if each.chain:
+                        seen.get(_chain_key(each.chain), []).append(sighting)
+                    else:
+                        self._add(seen, each.region, sighting)
         return seen
 
     def _add(self, seen: dict[str, list[Sighting]], region: str, sighting: Sighting) -> None:
@@ -115,29 +135,20 @@ class AuditOversightService(AuditOversightServiceServicer):
     async def _verdict(self, region: str, seen: list[Sighting], limit: asyncio.Semaphore) -> ChainVerdict:
         members = may_witness(self._ports.members.all())
         verdict = ChainVerdict(region=region, witnesses=witnesses_of(region, members))
-        told: dict[int, RequestedRow] = {}
         async with limit:
-            refused = await self._walk(verdict, {each.head.sequence for each in seen}, told)
-        if refused is not None:
-            verdict.reason = refused.reason
-            verdict.sightings.extend(seen)
-        else:
-            compare(verdict, seen, told)
-        return verdict
+            return await _judged(verdict, seen, lambda request: self._call(region, _verify_part(request)))
 
-    async def _walk(self, verdict: ChainVerdict, sequences: set[int], told: dict[int, RequestedRow]) -> Refused | None:
-        """Reads the region's chain part by part. Returns the refusal that ended the reading early, if any."""
-        while True:
-            wanted = sorted(each for each in sequences if each > verdict.head.sequence)[:MOST_SEQUENCES]
-            request = VerifyChainRequest(after=verdict.head if verdict.HasField("head") else None, sequences=wanted)
-            part = await self._call(verdict.region, _verify_part(request))
-            if isinstance(part, Refused):
-                return part
-            take_part(verdict, part, told)
-            if part.is_end or part.HasField("problem"):
-                return None
-            if part.head.sequence <= request.after.sequence:
-                return Refused(Reason.REASON_ENVELOPE_INVALID, problem="the chain is told without going on")
+    async def _own_verdict(self, chain: str, seen: list[Sighting]) -> ChainVerdict:
+        """The verdict on a chain of the coordinators. Its heads are not signed: each names who told it to whom."""
+        own = self._ports.own
+
+        async def part(request: VerifyChainRequest) -> VerifyChainResponse | Refused:
+            try:
+                return await verified_part(lambda after: own.page(chain, after), request)
+            except Refused as refused:
+                return refused
+
+        return await _judged(ChainVerdict(chain=chain), seen, part)
 
     async def _call(self, region: str, ask: Callable[[AuditServiceStub, float], Awaitable[Answer]]) -> Answer | Refused:
         try:
@@ -149,6 +160,40 @@ class AuditOversightService(AuditOversightServiceServicer):
             return refused
         except Unreachable:
             return Refused(Reason.REASON_REGION_UNREACHABLE, region=region)
+
+
+async def _judged(verdict: ChainVerdict, seen: list[Sighting], ask: AskPart) -> ChainVerdict:
+    """Completes a verdict by the chain, read part by part, and by the heads that others keep of it."""
+    told: dict[int, RequestedRow] = {}
+    refused = await _walk(verdict, {each.head.sequence for each in seen}, told, ask)
+    if refused is not None:
+        verdict.reason = refused.reason
+        verdict.sightings.extend(seen)
+    else:
+        compare(verdict, seen, told)
+    return verdict
+
+
+async def _walk(
+    verdict: ChainVerdict, sequences: set[int], told: dict[int, RequestedRow], ask: AskPart
+) -> Refused | None:
+    """Reads a chain part by part. Returns the refusal that ended the reading early, if any."""
+    while True:
+        wanted = sorted(each for each in sequences if each > verdict.head.sequence)[:MOST_SEQUENCES]
+        request = VerifyChainRequest(after=verdict.head if verdict.HasField("head") else None, sequences=wanted)
+        part = await ask(request)
+        if isinstance(part, Refused):
+            return part
+        take_part(verdict, part, told)
+        if part.is_end or part.HasField("problem"):
+            return None
+        if part.head.sequence <= request.after.sequence:
+            return Refused(Reason.REASON_ENVELOPE_INVALID, problem="the chain is told without going on")
+
+
+def _chain_key(chain: str) -> str:
+    """The key of a chain of the coordinators beside the ids of regions, which have no slash at their begin."""
+    return f"/{chain}"
 
 
 def _list_heads(stub: AuditServiceStub, seconds: float) -> Awaitable[ListWitnessedHeadsResponse]:

@@ -15,6 +15,7 @@ from coordinator.membership.members import CurrentMembers, member_of, members_of
 from coordinator.membership.presence import Presence
 from coordinator.membership.registered import trust_registered
 from coordinator.membership.rules import require_configured, require_not_suspended
+from coordinator.registry.own_chains import OwnChains
 from coordinator.registry.port import Registry, Replica
 from coordinator.registry.rules import Heartbeat
 from gateway.api.coordinator.v1 import administration_pb2
@@ -26,6 +27,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing.audit import GENESIS, Head
 from gateway.auditing.audit_heads import KeptHead
 from gateway.auditing.denial_log import DenialLog
+from gateway.auditing.walking import LARGEST_SEQUENCE
 from gateway.errors import Refused
 from gateway.federation.current import MAX_CLOCK_ERROR
 from gateway.rpc.calls import current_call
@@ -46,7 +48,7 @@ _NEWCOMERS_SECONDS = 60.0
 # them.
 KEY_CHANGES = 16  # as a burst
 _KEY_CHANGES_PER_HOUR = 6
-_LARGEST_SEQUENCE = 2**63 - 1
+KNOWN_CHAINS = 8  # of one request
 _CERTIFICATE_BYTES = 16 * 1024  # each change sends it to every node
 _TOLD_BYTES = 16 * 1024  # of capabilities, and of a report
 _NOTE_LENGTH = 256
@@ -65,6 +67,7 @@ class FederationPorts:
     denial_log: DenialLog
     clock: Clock
     interval: timedelta
+    chains: OwnChains
 
 
 class FederationService(FederationServiceServicer):
@@ -166,6 +169,18 @@ class FederationService(FederationServiceServicer):
             hand_in_time=to_timestamp(kept.time),
         )
 
+    async def GetChainHeads(
+        self,
+        request: federation_pb2.GetChainHeadsRequest,
+        context: grpc.aio.ServicerContext[federation_pb2.GetChainHeadsRequest, federation_pb2.GetChainHeadsResponse],
+    ) -> federation_pb2.GetChainHeadsResponse:
+        """See the contract."""
+        if len(request.known) > KNOWN_CHAINS:
+            raise _invalid("known", f"more than {KNOWN_CHAINS}")
+        if any(each.sequence > LARGEST_SEQUENCE for each in request.known):
+            raise _invalid("known", "not a sequence number")
+        return await self._ports.chains.told(request)
+
     def close(self) -> None:
         """Ends all streams, so that a drain need not wait for them."""
         self._closed = True
@@ -226,7 +241,7 @@ class FederationService(FederationServiceServicer):
         if not request.HasField("audit_head"):
             return None
         told = request.audit_head
-        if len(told.hash) != len(GENESIS) or told.sequence > _LARGEST_SEQUENCE:
+        if len(told.hash) != len(GENESIS) or told.sequence > LARGEST_SEQUENCE:
             raise _invalid("audit_head", "not a sequence number with a SHA-256 hash")
         head = Head(told.sequence, told.hash)
         if not self._ports.keys.verify(region, AUDIT_HEAD, head.signed_bytes(), told.signature):

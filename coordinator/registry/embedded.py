@@ -178,6 +178,10 @@ class EmbeddedRegistry:
         """See the port."""
         return self._clock.now()
 
+    async def chain_head(self) -> Head:
+        """See the port."""
+        return await self._store.read(audit.head)
+
     async def audit_page(self, after: int) -> list[AuditRow]:
         """See the port."""
         return await self._store.read(lambda tx: audit.page(tx, after))

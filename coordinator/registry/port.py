@@ -19,7 +19,7 @@ from coordinator.registry.rules import Heartbeat, RegionFacts
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
-from gateway.auditing.audit import AuditRow
+from gateway.auditing.audit import AuditRow, Head
 from gateway.auditing.audit_heads import KeptHead
 
 
@@ -181,6 +181,10 @@ class Registry(Protocol):
         Of two simultaneous decisions, the second starts from the result of the first: `decide` may be called again.
         Raises its exceptions.
         """
+        ...
+
+    async def chain_head(self) -> Head:
+        """The last row of the audit chain of the registry's changes."""
         ...
 
     async def audit_page(self, after: int) -> list[AuditRow]:

@@ -65,6 +65,7 @@ from region_node.node.membership.client import FederationClient
 from region_node.node.membership.node import MembershipPorts, Node
 from region_node.node.provider_client import ProviderClient, ProviderPorts, provider_name
 from region_node.node.settings import RegionSettings
+from region_node.node.witnessing.coordinators import CoordinatorWitness
 from region_node.node.witnessing.notifier import WitnessNotifier, WitnessNotifierPorts
 from region_node.requests.questions import Questions
 from region_node.schema import PACKAGES
@@ -150,6 +151,7 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
             expire_sessions(ports.transport, ports.key_file.keys),
             keeper.run(),
             notifier.run(),
+            CoordinatorWitness(ports.store, clock, ports.source, client.chain_heads).run(),
             cases.run(),
             problems.run(),
             MovePlanning(core_ports.context, ports.store, client.assign_number, restored).run(),

@@ -14,6 +14,8 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import (
     GetAuditHeadRequest,
     GetAuditHeadResponse,
+    GetChainHeadsRequest,
+    GetChainHeadsResponse,
     JoinRequest,
     JoinResponse,
     Member,
@@ -88,6 +90,13 @@ class Coordinator(FederationServiceServicer):
         response = JoinResponse(coordinator_time=to_timestamp(CLOCK.now() + self.clock_ahead))
         response.interval.FromMilliseconds(100)
         return response
+
+    async def GetChainHeads(  # noqa: N802 - named by gRPC
+        self,
+        request: GetChainHeadsRequest,
+        context: grpc.aio.ServicerContext[GetChainHeadsRequest, GetChainHeadsResponse],
+    ) -> GetChainHeadsResponse:
+        return GetChainHeadsResponse()
 
     async def Watch(  # noqa: N802 - named by gRPC
         self, request: WatchRequest, context: grpc.aio.ServicerContext[WatchRequest, WatchResponse]

@@ -18,6 +18,7 @@ from coordinator.membership.service import FederationPorts, FederationService
 from coordinator.registry.age import observe_age
 from coordinator.registry.embedded import EmbeddedRegistry
 from coordinator.registry.operations import SuspensionChanged
+from coordinator.registry.own_chains import OwnChains
 from coordinator.registry.rules import Suspension
 from coordinator.routing.deliveries import Deliveries
 from gateway.api.federation.v1.federation_pb2 import MemberState, WatchRequest, WatchResponse
@@ -233,7 +234,8 @@ async def watched(registry: RegistryUnderTest, store: SqliteStore) -> AsyncItera
     authority = Authority.create(FEDERATION, clock.now() - LONG, clock.now() + LONG)
     keys = TrustedKeys(authority.certificate_pem, FEDERATION)
     members, denial_log = CurrentMembers(registry), DenialLog(store, clock)
-    service = FederationService(FederationPorts(registry, members, keys, denial_log, clock, timedelta(seconds=2)))
+    chains, interval = OwnChains("coordinator/0", store, None), timedelta(seconds=2)
+    service = FederationService(FederationPorts(registry, members, keys, denial_log, clock, interval, chains))
     await registry.apply(configuration("sichuan"), expected_revision=0, actor=ADMIN)
     enter(Call(Identity(FEDERATION, Role.ROLE_REGION, "henan", ""), "Watch", None))
     return service.Watch(WatchRequest(), cast("_Watch", None))

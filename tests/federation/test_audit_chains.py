@@ -29,6 +29,7 @@ from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, REGIONS, Federation, running, until
 
+COORDINATOR = "coordinator/0"
 SCRIPT = Path(__file__).parents[2] / "deploy" / "audit" / "check_export.py"
 
 
@@ -36,7 +37,15 @@ async def verdicts(federation: Federation, region: str = "") -> dict[str, ChainV
     """The verdicts on the chains for an administrator."""
     stub = AuditOversightServiceStub(federation.dial_coordinator("admin/root"))
     stream = stub.VerifyChains(VerifyChainsRequest(region=region), timeout=CALL_SECONDS)
-    return {response.verdict.region: response.verdict async for response in stream}
+    told = [response.verdict async for response in stream]
+    return {verdict.region or verdict.chain: verdict for verdict in told}
+
+
+def verify_command(federation: Federation) -> list[str]:
+    """The command of an administrator."""
+    directory = federation.certificates.credentials("admin/root").certificate.parent
+    asked = ["--coordinator", federation.coordinator_endpoint, "--credentials", str(directory)]
+    return ["audit", "verify", *asked, "--federation", FEDERATION]
 
 
 async def learnt(federation: Federation, region: str) -> audit_witnesses.Testimony:
@@ -62,7 +71,8 @@ async def test_every_region_has_two_witnesses_that_keep_its_head(federation: Fed
     for region in REGIONS:
         await until_witnessed(federation, region)
     found = await verdicts(federation)
-    assert found.keys() == set(REGIONS)
+    assert found.keys() == {*REGIONS, COORDINATOR}
+    assert not found.pop(COORDINATOR).problems
     for region, verdict in found.items():
         assert not verdict.problems
         assert list(verdict.witnesses) == witnesses_of(region, REGIONS)
@@ -100,6 +110,30 @@ async def test_what_is_done_to_a_chain_is_found_by_coordinator_and_region_with_i
         await sichuan.new_customer()
     await until_witnessed(federation, "sichuan")
     assert not (await verdicts(federation, "sichuan"))["sichuan"].problems
+
+
+@pytest.mark.clause("11.1")
+async def test_every_region_is_a_witness_of_the_coordinators_chain_and_a_cut_one_is_found(
+    tmp_path: Path, databases: Databases
+) -> None:
+    async with running(tmp_path, databases) as federation:
+
+        async def is_witnessed() -> bool:
+            found = await verdicts(federation)
+            seen = found[COORDINATOR].sightings
+            return {each.witness for each in seen if each.head.sequence} == {f"region/{each}" for each in REGIONS}
+
+        await until(is_witnessed, "every region keeps a head of the coordinator's chain")
+        assert all(each.agrees and each.endpoint for each in (await verdicts(federation))[COORDINATOR].sightings)
+        rows = read_chain(federation.coordinator_database)
+        write_chain(federation.coordinator_database, [])
+        verdict = (await verdicts(federation))[COORDINATOR]
+        assert {each.kind for each in verdict.problems} == {ChainProblemKind.CHAIN_PROBLEM_KIND_CUT}
+        assert {each.witness for each in verdict.problems} == {f"region/{each}" for each in REGIONS}
+        ended = await run_command("coordinator.cli.main", *verify_command(federation), environment={})
+        assert ended.code == 1
+        assert "coordinator/0: the tail was cut: row 1" in ended.err
+        write_chain(federation.coordinator_database, rows)
 
 
 @pytest.mark.clause("7.3(3)", "11.1")
@@ -247,9 +281,7 @@ async def test_an_administrator_verifies_the_federation_by_one_command(
     for _ in range(3):
         await sichuan.new_customer()
     await until_witnessed(federation, "sichuan")
-    directory = federation.certificates.credentials("admin/root").certificate.parent
-    command = ["audit", "verify", "--coordinator", federation.coordinator_endpoint]
-    command += ["--credentials", str(directory), "--federation", FEDERATION, *(["--json"] if as_json else [])]
+    command = [*verify_command(federation), *(["--json"] if as_json else [])]
 
     async def verified() -> tuple[int | None, str, str]:
         ended = await run_command("coordinator.cli.main", *command, environment={})
@@ -265,4 +297,4 @@ async def test_an_administrator_verifies_the_federation_by_one_command(
     assert f"sichuan: row {middle} is missing" in err
     assert "is missing" not in out, "what is wrong is told once, below the table"
     if as_json:
-        assert {each["region"] for each in json.loads(out)["chains"]} == set(REGIONS)
+        assert {each["region"] or each["chain"] for each in json.loads(out)["chains"]} == {*REGIONS, COORDINATOR}

@@ -73,14 +73,15 @@ def verify_chain(
     """Verify the audit chains of all regions, or a coordinator's own.
 
     With coordinators and an administrator's credentials, from options or the environment, every region walks its chain,
-    and it is compared with what the coordinators and its witnesses, two other regions, have seen of it. Alteration,
-    removal, insertion, reordering, a cut tail and a chain that was written anew are found and told with the row, its
-    time and who has seen it otherwise.
+    and it is compared with what the coordinators and its witnesses, two other regions, have seen of it. Each named
+    coordinator does the same with its own chain and that of the registry, of which every region is a witness.
+    Alteration, removal, insertion, reordering, a cut tail and a chain that was written anew are found and told with the
+    row, its time and who has seen it otherwise.
 
     With --settings, --set, --seen or --registry-seen, and where no coordinators are named, the chain of the coordinator
     with these settings is verified, running or not. With [etcd] the changes of the registry are a chain of their own,
-    which is verified too. Nobody else keeps the heads of these chains: note those that are printed, and give them with
-    --seen and --registry-seen later.
+    which is verified too. Without the regions' heads a cut tail shows only by a head that you noted before: give it
+    with --seen or --registry-seen.
 
     \b
     Examples:

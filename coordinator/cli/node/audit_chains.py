@@ -1,7 +1,8 @@
-"""The output of `coordinator audit verify` about the regions' chains."""
+"""The output of `coordinator audit verify` about the chains of regions and coordinators."""
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 
 import click
 import grpc
@@ -25,9 +26,9 @@ _HASH_SHOWN = 16  # digits of a hash in a table
 
 
 def verify_federation(connection: Connection, region: str, *, as_json: bool) -> None:
-    """Requests a verdict on every region's chain, and prints all. Raises NotDone for a broken chain, or CannotReach."""
+    """Requests a verdict on every chain, and prints all. Raises NotDone for a broken chain, or CannotReach."""
     show_times_of(region)
-    verdicts = sorted(connection.ask(lambda channel: _verdicts(channel, region)), key=lambda each: each.region)
+    verdicts, unasked = _all_verdicts(connection, region)
     if as_json:
         told = [
             MessageToDict(each, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
@@ -36,14 +37,34 @@ def verify_federation(connection: Connection, region: str, *, as_json: bool) -> 
         click.echo(json.dumps({"chains": told}, ensure_ascii=False))
     else:
         _CHAINS.show(verdicts, titled(translated("Audit chains")))
-    broken = [f"{each.region}: {problem}" for each in verdicts for problem in told_problems(each.problems)]
-    unasked = [
-        f"{each.region}: {refusal(Refused(each.reason, region=each.region))}" for each in verdicts if each.reason
+    broken = [f"{_name(each)}: {problem}" for each in verdicts for problem in told_problems(each.problems)]
+    unasked += [
+        f"{_name(each)}: {refusal(Refused(each.reason, region=each.region))}" for each in verdicts if each.reason
     ]
     if broken:
         raise NotDone([*broken, *unasked])
     if unasked:
         raise CannotReach("\n".join(unasked))
+
+
+def _all_verdicts(connection: Connection, region: str) -> tuple[list[ChainVerdict], list[str]]:
+    """The verdicts of a coordinator on all chains, and of every other one on its own; and who could not be asked."""
+    request = VerifyChainsRequest(region=region)
+    found = {_name(each): each for each in connection.ask(lambda channel: _verdicts(channel, request))}
+    silent: list[str] = []
+    own = VerifyChainsRequest(is_coordinator_only=True)
+    others = connection.endpoints if len(connection.endpoints) > 1 and not region else ()
+    for endpoint in others:
+        try:
+            for each in replace(connection, endpoints=(endpoint,)).ask(lambda channel: _verdicts(channel, own)):
+                found.setdefault(_name(each), each)
+        except CannotReach as failure:
+            silent.append(str(failure))
+    return [found[name] for name in sorted(found, key=lambda name: (bool(found[name].chain), name))], silent
+
+
+def _name(verdict: ChainVerdict) -> str:
+    return verdict.region or verdict.chain
 
 
 def told_problems(problems: Iterable[ChainProblem]) -> list[str]:
@@ -58,9 +79,9 @@ def told_problems(problems: Iterable[ChainProblem]) -> list[str]:
     return [problem_text(*problem, ", ".join(sorted(seen_by))) for problem, seen_by in witnesses.items()]
 
 
-async def _verdicts(channel: grpc.aio.Channel, region: str) -> list[ChainVerdict]:
+async def _verdicts(channel: grpc.aio.Channel, request: VerifyChainsRequest) -> list[ChainVerdict]:
     try:
-        stream = AuditOversightServiceStub(channel).VerifyChains(VerifyChainsRequest(region=region), timeout=_PATIENCE)
+        stream = AuditOversightServiceStub(channel).VerifyChains(request, timeout=_PATIENCE)
         return [response.verdict async for response in stream]
     except grpc.aio.AioRpcError as error:
         refused = from_rpc_error(error)
@@ -79,7 +100,7 @@ def _seen(sighting: Sighting) -> str:
         witness=sighting.witness,
         row=sighting.head.sequence,
         time=told_if_set(sighting.time),
-    )
+    ) + (f" ({sighting.endpoint})" if sighting.endpoint else "")
 
 
 def _silent(verdict: ChainVerdict) -> list[str]:
@@ -98,7 +119,7 @@ def _verdict(verdict: ChainVerdict) -> str:
 
 
 _CHAINS = Table[ChainVerdict](
-    TableColumn("region", lambda each: each.region),
+    TableColumn("chain", _name),
     TableColumn("rows", lambda each: _known(each, str(each.head.sequence))),
     TableColumn("head", lambda each: _known(each, each.head.hash.hex()[:_HASH_SHOWN])),
     TableColumn("witnesses", lambda each: "\n".join([*map(_seen, each.sightings), *_silent(each)])),

@@ -35,7 +35,7 @@ from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import Plann
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.auditing.audit import AuditRow
+from gateway.auditing.audit import GENESIS, AuditRow, Head
 from gateway.auditing.audit_heads import Continuation, KeptHead, continuation
 from gateway.errors import Refused
 from gateway.federation.rules import difference
@@ -269,6 +269,11 @@ class EtcdRegistry:
         self._require_onward()
         ended = [each for each in await self.cases() if has_ended(each, before)]
         await self._to_the_end(self._cases.forget(ended, before, self._clock.now(), self._contact.patience()))
+
+    async def chain_head(self) -> Head:
+        """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""
+        value = await self._value(self._keys.audit_head)
+        return values.decode_head(value) if value is not None else Head(0, GENESIS)
 
     async def audit_page(self, after: int) -> list[AuditRow]:
         """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 from gateway.api.coordinator.v1.administration_pb2 import AssignNumberRequest
@@ -13,8 +14,11 @@ from gateway.api.coordinator.v1.planned_outage_registry_service_pb2_grpc import 
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, ReportAffectedRequest, ReportEventRequest
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.federation.v1.configuration_pb2 import NumberException
+from gateway.api.federation.v1.federation_pb2 import ChainHead, GetChainHeadsRequest, GetChainHeadsResponse
+from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.errors import Refused, Unreachable
 from gateway.process.memory import SettledMemory
 from gateway.rpc.channels import Replicas, invoke
 from gateway.security.identity import server_name
@@ -121,6 +125,19 @@ class FederationClient:
             lambda each, seconds: invoke(ConfigurationServiceStub(each.channel).AssignNumber, request, seconds),
             TELL_SECONDS,
         )
+
+    async def chain_heads(
+        self, known: Callable[[str], Awaitable[Sequence[ChainHead]]]
+    ) -> AsyncIterator[tuple[str, GetChainHeadsRequest, GetChainHeadsResponse]]:
+        """The heads of the coordinators' audit chains, by endpoint; silent and older coordinators are left out."""
+        for coordinator in self._coordinators.in_turn():
+            request = GetChainHeadsRequest(known=await known(coordinator.endpoint))
+            heads = FederationServiceStub(coordinator.channel).GetChainHeads
+            try:
+                response = await invoke(heads, request, TELL_SECONDS)
+            except (Refused, Unreachable):
+                continue
+            yield coordinator.endpoint, request, response
 
     async def close(self) -> None:
         """Closes the channels."""

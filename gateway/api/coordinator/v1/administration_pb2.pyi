@@ -542,16 +542,20 @@ class VerifyChainsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REGION_FIELD_NUMBER: _builtins.int
+    IS_COORDINATOR_ONLY_FIELD_NUMBER: _builtins.int
     region: _builtins.str
-    """Only this region; empty means every region that ever joined."""
+    """Only this region; empty means every region that ever joined, and the coordinator itself."""
+    is_coordinator_only: _builtins.bool
+    """Only the chains of this coordinator and of the registry."""
     def __init__(
         self,
         *,
         region: _builtins.str = ...,
+        is_coordinator_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["region", b"region"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_coordinator_only", b"is_coordinator_only", "region", b"region"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -559,7 +563,7 @@ Global___VerifyChainsRequest: _TypeAlias = VerifyChainsRequest  # noqa: Y015
 
 @_typing.final
 class VerifyChainsResponse(_message.Message):
-    """The findings for one region."""
+    """The findings for one chain."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -583,7 +587,7 @@ Global___VerifyChainsResponse: _TypeAlias = VerifyChainsResponse  # noqa: Y015
 
 @_typing.final
 class ChainVerdict(_message.Message):
-    """The audit chain of a region: its own report, and the heads that others keep."""
+    """An audit chain: the report of its owner, and the heads that others keep."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -593,13 +597,16 @@ class ChainVerdict(_message.Message):
     PROBLEMS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     WITNESSES_FIELD_NUMBER: _builtins.int
+    CHAIN_FIELD_NUMBER: _builtins.int
     region: _builtins.str
-    """The region."""
+    """The region; empty for a chain of the coordinators."""
     reason: _reason_pb2.Reason.ValueType
     """Reason for a missing or incomplete verification; unset if it is complete."""
+    chain: _builtins.str
+    """Name of a chain of the coordinators: `coordinator/0`, or `registry`; empty for the chain of a region."""
     @_builtins.property
     def head(self) -> _federation_pb2.AuditHead:
-        """Last row of the chain; unset if the region could not be queried."""
+        """Last row of the chain; unset if its owner could not be queried."""
 
     @_builtins.property
     def sightings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Sighting]:
@@ -622,10 +629,11 @@ class ChainVerdict(_message.Message):
         problems: _abc.Iterable[_audit_service_pb2.ChainProblem] | None = ...,
         reason: _reason_pb2.Reason.ValueType = ...,
         witnesses: _abc.Iterable[_builtins.str] | None = ...,
+        chain: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "problems", b"problems", "reason", b"reason", "region", b"region", "sightings", b"sightings", "witnesses", b"witnesses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "head", b"head", "problems", b"problems", "reason", b"reason", "region", b"region", "sightings", b"sightings", "witnesses", b"witnesses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -641,13 +649,16 @@ class Sighting(_message.Message):
     HEAD_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     AGREES_FIELD_NUMBER: _builtins.int
+    ENDPOINT_FIELD_NUMBER: _builtins.int
     witness: _builtins.str
     """`coordinator`, or `region/<id>`."""
     agrees: _builtins.bool
-    """True if the region's chain has the same row."""
+    """True if the chain has the same row."""
+    endpoint: _builtins.str
+    """Address of the coordinator behind a head of the coordinators, `host:port`; empty for a region's chain."""
     @_builtins.property
     def head(self) -> _federation_pb2.AuditHead:
-        """The head, signed by the region that owns the chain."""
+        """The head, signed by the region that owns the chain. A head of the coordinators has no signature."""
 
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
@@ -660,10 +671,11 @@ class Sighting(_message.Message):
         head: _federation_pb2.AuditHead | None = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
         agrees: _builtins.bool = ...,
+        endpoint: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agrees", b"agrees", "head", b"head", "time", b"time", "witness", b"witness"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agrees", b"agrees", "endpoint", b"endpoint", "head", b"head", "time", b"time", "witness", b"witness"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -589,9 +589,10 @@ class AuditOversightServiceServicer:
     """
 
     def VerifyChains(self, request, context):
-        """Makes every region verify its chain, and compares it with the heads that coordinators and other regions keep.
+        """Makes every region verify its chain, and compares it with the heads that coordinators and other regions keep. Does
+        the same with the chains of this coordinator and of the registry.
 
-        Streams the verdict on each region as it becomes available.
+        Streams the verdict on each chain as it becomes available.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

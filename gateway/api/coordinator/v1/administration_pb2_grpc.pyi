@@ -163,9 +163,10 @@ class AuditOversightServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     VerifyChains: _aio.UnaryStreamMultiCallable[_administration_pb2.VerifyChainsRequest, _administration_pb2.VerifyChainsResponse]
-    """Makes every region verify its chain, and compares it with the heads that coordinators and other regions keep.
+    """Makes every region verify its chain, and compares it with the heads that coordinators and other regions keep. Does
+    the same with the chains of this coordinator and of the registry.
 
-    Streams the verdict on each region as it becomes available.
+    Streams the verdict on each chain as it becomes available.
     """
 
 class AuditOversightServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -177,9 +178,10 @@ class AuditOversightServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _administration_pb2.VerifyChainsRequest,
         context: _aio.ServicerContext[_administration_pb2.VerifyChainsRequest, _administration_pb2.VerifyChainsResponse],
     ) -> _abc.AsyncIterator[_administration_pb2.VerifyChainsResponse]:
-        """Makes every region verify its chain, and compares it with the heads that coordinators and other regions keep.
+        """Makes every region verify its chain, and compares it with the heads that coordinators and other regions keep. Does
+        the same with the chains of this coordinator and of the registry.
 
-        Streams the verdict on each region as it becomes available.
+        Streams the verdict on each chain as it becomes available.
         """
 
 def add_AuditOversightServiceServicer_to_server(servicer: AuditOversightServiceServicer, server: _aio.Server) -> None: ...

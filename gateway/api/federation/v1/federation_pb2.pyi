@@ -88,6 +88,90 @@ MEMBER_STATE_SUSPENDED: MemberState.ValueType  # 4
 Global___MemberState: _TypeAlias = MemberState  # noqa: Y015
 
 @_typing.final
+class ChainHead(_message.Message):
+    """A row of an audit chain of the coordinators, without its content."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAIN_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    HASH_FIELD_NUMBER: _builtins.int
+    chain: _builtins.str
+    """Name of the chain: `coordinator/0`, or `registry` for the changes of the registry that several coordinators share."""
+    sequence: _builtins.int
+    """Sequence number of the row; zero for an empty chain."""
+    hash: _builtins.bytes
+    """Hash (SHA-256, 32 bytes) of the row."""
+    def __init__(
+        self,
+        *,
+        chain: _builtins.str = ...,
+        sequence: _builtins.int = ...,
+        hash: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "hash", b"hash", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChainHead: _TypeAlias = ChainHead  # noqa: Y015
+
+@_typing.final
+class GetChainHeadsRequest(_message.Message):
+    """Request for the heads."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KNOWN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def known(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChainHead]:
+        """Rows that the caller keeps of these chains; at most 8."""
+
+    def __init__(
+        self,
+        *,
+        known: _abc.Iterable[Global___ChainHead] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["known", b"known"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetChainHeadsRequest: _TypeAlias = GetChainHeadsRequest  # noqa: Y015
+
+@_typing.final
+class GetChainHeadsResponse(_message.Message):
+    """The heads."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEADS_FIELD_NUMBER: _builtins.int
+    KNOWN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def heads(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChainHead]:
+        """Last row of each chain."""
+
+    @_builtins.property
+    def known(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChainHead]:
+        """The known rows as the chains have them now. A row that a chain does not have is left out."""
+
+    def __init__(
+        self,
+        *,
+        heads: _abc.Iterable[Global___ChainHead] | None = ...,
+        known: _abc.Iterable[Global___ChainHead] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heads", b"heads", "known", b"known"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetChainHeadsResponse: _TypeAlias = GetChainHeadsResponse  # noqa: Y015
+
+@_typing.final
 class AuditHead(_message.Message):
     """The last row of an audit chain at one moment."""
 

@@ -50,6 +50,11 @@ class FederationServiceStub:
                 request_serializer=gateway_dot_api_dot_federation_dot_v1_dot_federation__pb2.GetAuditHeadRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_federation_dot_v1_dot_federation__pb2.GetAuditHeadResponse.FromString,
                 _registered_method=True)
+        self.GetChainHeads = channel.unary_unary(
+                '/gateway.api.federation.v1.FederationService/GetChainHeads',
+                request_serializer=gateway_dot_api_dot_federation_dot_v1_dot_federation__pb2.GetChainHeadsRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_federation_dot_v1_dot_federation__pb2.GetChainHeadsResponse.FromString,
+                _registered_method=True)
 
 
 class FederationServiceServicer:
@@ -80,6 +85,13 @@ class FederationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetChainHeads(self, request, context):
+        """Returns the heads of the audit chains of this coordinator and of the registry. Every region keeps them as a witness.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FederationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -97,6 +109,11 @@ def add_FederationServiceServicer_to_server(servicer, server):
                     servicer.GetAuditHead,
                     request_deserializer=gateway_dot_api_dot_federation_dot_v1_dot_federation__pb2.GetAuditHeadRequest.FromString,
                     response_serializer=gateway_dot_api_dot_federation_dot_v1_dot_federation__pb2.GetAuditHeadResponse.SerializeToString,
+            ),
+            'GetChainHeads': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetChainHeads,
+                    request_deserializer=gateway_dot_api_dot_federation_dot_v1_dot_federation__pb2.GetChainHeadsRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_federation_dot_v1_dot_federation__pb2.GetChainHeadsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -181,6 +198,33 @@ class FederationService:
             '/gateway.api.federation.v1.FederationService/GetAuditHead',
             gateway_dot_api_dot_federation_dot_v1_dot_federation__pb2.GetAuditHeadRequest.SerializeToString,
             gateway_dot_api_dot_federation_dot_v1_dot_federation__pb2.GetAuditHeadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetChainHeads(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.federation.v1.FederationService/GetChainHeads',
+            gateway_dot_api_dot_federation_dot_v1_dot_federation__pb2.GetChainHeadsRequest.SerializeToString,
+            gateway_dot_api_dot_federation_dot_v1_dot_federation__pb2.GetChainHeadsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -28,6 +28,8 @@ class FederationServiceStub:
     """Returns the last audit head that the caller's region reported. A node compares it with its chain to detect a cut
     tail.
     """
+    GetChainHeads: _aio.UnaryUnaryMultiCallable[_federation_pb2.GetChainHeadsRequest, _federation_pb2.GetChainHeadsResponse]
+    """Returns the heads of the audit chains of this coordinator and of the registry. Every region keeps them as a witness."""
 
 class FederationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Membership of region nodes; served by coordinators. A suspended region is refused every RPC with REGION_SUSPENDED."""
@@ -61,5 +63,13 @@ class FederationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns the last audit head that the caller's region reported. A node compares it with its chain to detect a cut
         tail.
         """
+
+    @_abc_1.abstractmethod
+    def GetChainHeads(
+        self,
+        request: _federation_pb2.GetChainHeadsRequest,
+        context: _aio.ServicerContext[_federation_pb2.GetChainHeadsRequest, _federation_pb2.GetChainHeadsResponse],
+    ) -> _abc.Awaitable[_federation_pb2.GetChainHeadsResponse]:
+        """Returns the heads of the audit chains of this coordinator and of the registry. Every region keeps them as a witness."""
 
 def add_FederationServiceServicer_to_server(servicer: FederationServiceServicer, server: _aio.Server) -> None: ...

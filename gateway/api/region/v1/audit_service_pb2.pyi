@@ -81,7 +81,7 @@ class ListWitnessedHeadsResponse(_message.Message):
     HEADS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def heads(self) -> _containers.RepeatedCompositeFieldContainer[Global___WitnessedHead]:
-        """One head for each region that reported one, by id."""
+        """One head for each region that reported one, by id, then one for each chain at each coordinator."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ Global___ListWitnessedHeadsResponse: _TypeAlias = ListWitnessedHeadsResponse  # 
 
 @_typing.final
 class WitnessedHead(_message.Message):
-    """The latest head of a region's chain that a witness received."""
+    """The latest head of a chain that a witness received."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -106,13 +106,19 @@ class WitnessedHead(_message.Message):
     HEAD_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     CONTRADICTED_FIELD_NUMBER: _builtins.int
+    CHAIN_FIELD_NUMBER: _builtins.int
+    ENDPOINT_FIELD_NUMBER: _builtins.int
     region: _builtins.str
-    """The region of the chain."""
+    """The region of the chain; empty for a chain of the coordinators."""
     contradicted: _builtins.bool
-    """True if the region later reported a head that contradicts this one."""
+    """True if the chain later contradicted this head."""
+    chain: _builtins.str
+    """Name of a chain of the coordinators, for example `coordinator/0`; empty for the chain of a region."""
+    endpoint: _builtins.str
+    """Address of the coordinator behind the head, `host:port`; empty for the chain of a region."""
     @_builtins.property
     def head(self) -> _federation_pb2.AuditHead:
-        """Head of the chain, signed by that region."""
+        """Head of the chain, signed by that region. A head of the coordinators has no signature."""
 
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
@@ -125,10 +131,12 @@ class WitnessedHead(_message.Message):
         head: _federation_pb2.AuditHead | None = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
         contradicted: _builtins.bool = ...,
+        chain: _builtins.str = ...,
+        endpoint: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contradicted", b"contradicted", "head", b"head", "region", b"region", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "contradicted", b"contradicted", "endpoint", b"endpoint", "head", b"head", "region", b"region", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -52,7 +52,7 @@ class AuditServiceServicer:
     """
 
     def ListWitnessedHeads(self, request, context):
-        """Lists the heads of other regions' audit chains that this region keeps as their witness.
+        """Lists the heads of audit chains that this region keeps as a witness: those of other regions, and of coordinators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

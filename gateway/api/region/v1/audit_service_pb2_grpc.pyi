@@ -19,7 +19,7 @@ class AuditServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListWitnessedHeads: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.ListWitnessedHeadsRequest, _audit_service_pb2.ListWitnessedHeadsResponse]
-    """Lists the heads of other regions' audit chains that this region keeps as their witness."""
+    """Lists the heads of audit chains that this region keeps as a witness: those of other regions, and of coordinators."""
     VerifyChain: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.VerifyChainRequest, _audit_service_pb2.VerifyChainResponse]
     """Verifies a part of this region's audit chain, page by page beside all other work. Reports how far it is unbroken."""
 
@@ -32,7 +32,7 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_service_pb2.ListWitnessedHeadsRequest,
         context: _aio.ServicerContext[_audit_service_pb2.ListWitnessedHeadsRequest, _audit_service_pb2.ListWitnessedHeadsResponse],
     ) -> _abc.Awaitable[_audit_service_pb2.ListWitnessedHeadsResponse]:
-        """Lists the heads of other regions' audit chains that this region keeps as their witness."""
+        """Lists the heads of audit chains that this region keeps as a witness: those of other regions, and of coordinators."""
 
     @_abc_1.abstractmethod
     def VerifyChain(

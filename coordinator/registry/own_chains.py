@@ -1,0 +1,55 @@
+"""The audit chains of this coordinator and of the registry that several coordinators share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from coordinator.registry.port import Registry
+from gateway.api.federation.v1.federation_pb2 import ChainHead, GetChainHeadsRequest, GetChainHeadsResponse
+from gateway.auditing import audit
+from gateway.auditing.audit import AuditRow, Head
+from gateway.store.port import Store
+
+REGISTRY = "registry"  # the name of the chain of the registry's changes
+
+
+@dataclass(frozen=True)
+class OwnChains:
+    """The chains, by name. The embedded registry has no chain of its own: its rows are in the coordinator's."""
+
+    name: str
+    """This coordinator, for example `coordinator/0`."""
+    store: Store
+    shared: Registry | None
+    """The registry with a chain of its own; None for the embedded one."""
+
+    def names(self) -> Sequence[str]:
+        """The names of the chains."""
+        return (self.name,) if self.shared is None else (self.name, REGISTRY)
+
+    async def page(self, chain: str, after: int) -> Sequence[AuditRow]:
+        """The page of a chain after a row, oldest first. Raises Refused without the registry."""
+        if self.shared is not None and chain == REGISTRY:
+            return await self.shared.audit_page(after)
+        return await self.store.read(lambda tx: audit.page(tx, after))
+
+    async def told(self, request: GetChainHeadsRequest) -> GetChainHeadsResponse:
+        """The heads of the chains, and the known rows as the chains have them. Raises Refused without the registry."""
+        response = GetChainHeadsResponse()
+        for known in request.known:
+            if known.chain in self.names() and known.sequence:
+                # A longer chain has the known row as the first one behind its predecessor.
+                found = next(iter(await self.page(known.chain, known.sequence - 1)), None)
+                if found is not None and found.sequence == known.sequence:
+                    response.known.append(_message(known.chain, found.head))
+        for name in self.names():
+            response.heads.append(_message(name, await self._head(name)))
+        return response
+
+    async def _head(self, chain: str) -> Head:
+        if self.shared is not None and chain == REGISTRY:
+            return await self.shared.chain_head()
+        return await self.store.read(audit.head)
+
+
+def _message(chain: str, head: Head) -> ChainHead:
+    return ChainHead(chain=chain, sequence=head.sequence, hash=head.hash)

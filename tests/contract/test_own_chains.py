@@ -1,0 +1,170 @@
+"""A coordinator tells regions the heads of its own chain and of the registry's, and verifies both by itself."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from coordinator.auditing.watch import ChainWatch
+from coordinator.registry.own_chains import REGISTRY, OwnChains
+from coordinator.registry.port import Registry
+from deploy.local.etcd import LocalEtcd
+from gateway.api.coordinator.v1.administration_pb2 import ChainVerdict
+from gateway.api.federation.v1.federation_pb2 import ChainHead, GetChainHeadsRequest
+from gateway.api.region.v1.audit_service_pb2 import ChainProblem, ChainProblemKind
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import audit
+from gateway.auditing.audit import GENESIS, Head
+from gateway.auditing.denial_log import DenialLog
+from gateway.store.schema import migrations_of
+from gateway.store.sqlite import SqliteStore
+from gateway.time.clock import SystemClock
+from tests.contract.registries import (
+    ADMIN,
+    NOW,
+    EmbeddedRegistries,
+    EtcdRegistries,
+    Registries,
+    audit_rows,
+    configuration,
+)
+
+NAME = "coordinator/0"
+CUT = ChainProblem(kind=ChainProblemKind.CHAIN_PROBLEM_KIND_CUT, sequence=7, witness="region/henan")
+
+
+@asynccontextmanager
+async def opened_store(directory: Path) -> AsyncIterator[SqliteStore]:
+    store = SqliteStore(directory / "coordinator.db", migrations_of("gateway", "coordinator"))
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def add_row(store: SqliteStore) -> None:
+    await store.write(lambda tx: audit.append(tx, now=NOW, actor=ADMIN, action="DENIED", subject="-", detail=""))
+
+
+async def told(chains: OwnChains, *known: ChainHead) -> tuple[dict[str, int], Sequence[ChainHead]]:
+    """The last row of each chain, and the known rows."""
+    answer = await chains.told(GetChainHeadsRequest(known=known))
+    return {each.chain: each.sequence for each in answer.heads}, answer.known
+
+
+def test_a_coordinator_tells_the_end_of_its_chain_and_the_rows_that_others_keep(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with opened_store(tmp_path) as store:
+            chains = OwnChains(NAME, store, None)
+            for _ in range(3):
+                await add_row(store)
+            first, second, _ = await store.read(lambda tx: list(audit.rows(tx)))
+            kept = ChainHead(chain=NAME, sequence=2, hash=b"another")
+            assert await told(chains, kept, ChainHead(chain=NAME, sequence=9), ChainHead(chain="x", sequence=1)) == (
+                {NAME: 3},
+                [ChainHead(chain=NAME, sequence=2, hash=second.hash)],
+            )
+            assert first.hash != second.hash
+
+    asyncio.run(scenario())
+
+
+def test_the_chain_of_a_shared_registry_is_told_beside_the_coordinators_own(
+    tmp_path: Path, etcd_cluster: LocalEtcd
+) -> None:
+    async def scenario() -> None:
+        async with opened_store(tmp_path) as store, EtcdRegistries.of(etcd_cluster, tmp_path)() as registry:
+            chains = OwnChains(NAME, store, registry)
+            await registry.apply(configuration("sichuan"), expected_revision=0, actor=ADMIN)
+            await registry.suspend("sichuan", note="a test", actor=ADMIN)
+            head = await registry.chain_head()
+            known = ChainHead(chain=REGISTRY, sequence=head.sequence, hash=head.hash)
+            assert await told(chains, known) == ({NAME: 0, REGISTRY: head.sequence}, [known])
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("adapter", ["embedded", "etcd"])
+def test_the_head_of_the_registrys_chain_is_the_row_of_its_last_change(
+    request: pytest.FixtureRequest, tmp_path: Path, adapter: str
+) -> None:
+    embedded = adapter == "embedded"
+    opened: Registries = EmbeddedRegistries(tmp_path) if embedded else etcd_registries(request, tmp_path)
+
+    async def scenario() -> None:
+        async with opened() as registry:
+            assert await registry.chain_head() == Head(0, GENESIS)
+            await registry.apply(configuration("sichuan"), expected_revision=0, actor=ADMIN)
+            await registry.suspend("sichuan", note="a test", actor=ADMIN)
+            assert await registry.chain_head() == (await audit_rows(registry))[-1].head
+
+    asyncio.run(scenario())
+
+
+def etcd_registries(request: pytest.FixtureRequest, directory: Path) -> EtcdRegistries:
+    """Registries in a cluster that is started where a test needs it."""
+    return EtcdRegistries.of(request.getfixturevalue("etcd_cluster"), directory)
+
+
+class Verifier:
+    """Verdicts as a test sets them, and who was asked for."""
+
+    def __init__(self) -> None:
+        self.verdicts: list[ChainVerdict] = []
+        self.asked: list[bool] = []
+
+    async def __call__(self, region: str = "", *, is_coordinator_only: bool = False) -> AsyncIterator[ChainVerdict]:
+        self.asked.append(is_coordinator_only)
+        for each in self.verdicts:
+            yield each
+
+
+@asynccontextmanager
+async def watch_of(directory: Path, verifier: Verifier) -> AsyncIterator[tuple[ChainWatch, SqliteStore, Registry]]:
+    async with EmbeddedRegistries(directory)() as registry, opened_store(directory) as store:
+        yield ChainWatch(NAME, registry, verifier, DenialLog(store, SystemClock()), SystemClock()), store, registry
+
+
+async def alarms(store: SqliteStore) -> list[tuple[str, str, str]]:
+    rows = await store.read(lambda tx: list(audit.rows(tx)))
+    return [(each.actor, each.subject, each.detail) for each in rows if each.action == "AUDIT_CHAIN_BROKEN"]
+
+
+def test_a_broken_chain_is_one_alarm_until_it_is_whole_again(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        verifier = Verifier()
+        verifier.verdicts = [
+            ChainVerdict(region="sichuan", problems=[CUT]),
+            ChainVerdict(chain=NAME, problems=[CUT]),
+            ChainVerdict(region="henan"),
+        ]
+        async with watch_of(tmp_path, verifier) as (watch, store, _):
+            for _ in range(2):
+                await watch.look()
+            said = "row 7 cut, seen by region/henan"
+            assert await alarms(store) == [(NAME, "region/sichuan", said), (NAME, f"chain/{NAME}", said)]
+            assert {region: whole for region, (_, whole) in watch.broken_regions().items()} == {"sichuan": False}
+            verifier.verdicts = [ChainVerdict(region="sichuan", reason=Reason.REASON_REGION_UNREACHABLE)]
+            await watch.look()
+            assert watch.broken_regions().keys() == {"sichuan"}, "a silent region proves nothing"
+            verifier.verdicts = [ChainVerdict(region="sichuan")]
+            await watch.look()
+            assert watch.broken_regions() == {}
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("first", "is_own_alone"), [(NAME, False), ("coordinator/-", True)])
+def test_the_first_live_coordinator_verifies_all_chains_and_every_other_one_its_own(
+    tmp_path: Path, first: str, is_own_alone: bool
+) -> None:
+    async def scenario() -> None:
+        verifier = Verifier()
+        async with watch_of(tmp_path, verifier) as (watch, _, registry):
+            await registry.enter(first, "127.0.0.1:1")
+            await watch.look()
+            assert verifier.asked == [is_own_alone]
+
+    asyncio.run(scenario())
