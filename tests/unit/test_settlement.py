@@ -23,7 +23,7 @@ from region_node.business.settlement.relayed import SettlementEnvelopes
 from region_node.business.settlement.rows import find_statement, list_statements
 from region_node.care.issues import handling as issues
 from region_node.care.issues.relayed import IssueEnvelopes
-from region_node.care.issues.rows import require_issue
+from region_node.care.issues.rows import ISSUE_ROWS
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import CASH, EntryKind, payable, transfer
 from region_node.requests.caller import Caller
@@ -392,7 +392,7 @@ def test_a_dispute_ends_with_its_issue_and_the_correction_comes_in_the_next_mont
         step.issue_id = issue_id
         issues.work(two.origin.tx, two.origin.context.node, caller(two.origin), step, AFTER_JUNE)
         settle(two, AFTER_JUNE)
-    ended = [require_issue(each.tx, issue_id).issue.state for each in two.by_name.values()]
+    ended = [ISSUE_ROWS.require(each.tx, issue_id).ticket.state for each in two.by_name.values()]
     assert ended == [IssueState.ISSUE_STATE_CLOSED] * 2
     assert told(signed_by_both(two, JUNE, AFTER_JUNE))["payment 2030-06"] == (1, 100)
     two.home.execute(wrong.format("+"))
