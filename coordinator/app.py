@@ -371,7 +371,7 @@ def _between_regions(parts: _Parts, regions: Regions) -> list[Service]:
         Service.of(
             issue_service_pb2.DESCRIPTOR.services_by_name["IssueService"],
             add_IssueServiceServicer_to_server,
-            IssueService(regions),
+            IssueService(regions, parts.registry, parts.clock),
         ),
         Service.of(
             bulletin_service_pb2.DESCRIPTOR.services_by_name["BulletinService"],

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import click
 
 from coordinator.cli.asking import Asking, asks
+from coordinator.cli.completing import complete_regions
 from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import tell_unanswered, titled, told_due
 from gateway.api.coordinator.v1 import issue_service_pb2 as contract
@@ -13,8 +14,10 @@ from gateway.api.coordinator.v1.issue_service_pb2_grpc import IssueServiceStub
 from gateway.api.region.v1.issue_oversight_service_pb2 import IssueHeader
 from gateway.api.region.v1.issue_pb2 import IssueState
 from gateway.cli.asking import limit_option, request_option
+from gateway.cli.body import told_duty
 from gateway.cli.issue_options import issue_options, issue_request
 from gateway.cli.table import Table, TableColumn
+from gateway.federation.body import escalation_level
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.words import word
@@ -75,6 +78,28 @@ def list_issues(asking: Asking) -> None:
 
 @issues.command(epilog=EPILOG)
 @asks()
+@click.argument("issue", metavar="ID")
+@click.argument("region", shell_complete=complete_regions)
+@click.option("--reason", required=True, metavar="TEXT", help="For all regions of the issue, and its new owner.")
+def appoint(asking: Asking, issue: str, region: str, reason: str) -> None:
+    """Make REGION the owner of an issue whose owner takes no part in the federation any more.
+
+    REGION has opened the issue or helps with it. Repeat the command until every region of the issue has heard of it.
+
+    \b
+    Examples:
+      coordinator issues appoint guangdong/I20261210-17 henan --reason "Sichuan is suspended"
+    """
+    request = contract.AppointIssueOwnerRequest(issue_id=issue, owner_region=region, reason=reason)
+    response = asking.ask(lambda channel: IssueServiceStub(channel).AppointIssueOwner, request)
+    asking.show(response, _headers(datetime.now(UTC)), [response.issue], titled(translated("Issues")))
+    if response.HasField("on_duty") and not asking.as_json:
+        click.echo(translated("To call: {person}", person=told_duty(response.on_duty)))
+    tell_unanswered(response.unanswered)
+
+
+@issues.command(epilog=EPILOG)
+@asks()
 def count(asking: Asking) -> None:
     """Count the issues of each region: open, overdue, escalated, closed.
 
@@ -91,8 +116,14 @@ def _headers(now: datetime) -> Table[IssueHeader]:
     return Table(
         TableColumn("issue", lambda each: each.id),
         TableColumn("state", lambda each: word(IssueState.Name(each.state), "ISSUE_STATE_")),
-        TableColumn("owner region", lambda each: region_name(each.owner_region)),
+        TableColumn("owner region", _owner),
         TableColumn("due", lambda each: told_due(each.due_time, now)),
         TableColumn("open actions", lambda each: str(each.open_actions)),
         TableColumn("escalations", lambda each: str(each.escalations)),
+        TableColumn("level", lambda each: f"L{escalation_level(each.escalations)}" if each.escalations else ""),
     )
+
+
+def _owner(issue: IssueHeader) -> str:
+    region = region_name(issue.owner_region)
+    return translated("{region}, which has left", region=region) if issue.owner_has_left else region

@@ -4,23 +4,30 @@ import grpc
 
 from coordinator.oversight.listings import DUE_ISSUES
 from coordinator.oversight.region_pages import page_of_regions
-from coordinator.oversight.region_queries import Regions
+from coordinator.oversight.region_queries import Ask, Regions
+from coordinator.registry.port import Registry
 from gateway.api.coordinator.v1 import issue_service_pb2 as contract
 from gateway.api.coordinator.v1.issue_service_pb2_grpc import IssueServiceServicer
+from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1 import issue_oversight_service_pb2 as region_contract
 from gateway.api.region.v1.issue_oversight_service_pb2 import IssueHeader
 from gateway.api.region.v1.issue_oversight_service_pb2_grpc import IssueOversightServiceStub
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.federation.body import ISSUE_ESCALATED, Body
 from gateway.rpc.calls import current_call
 from gateway.rpc.channels import invoke
 from gateway.rpc.merged_pages import Part
 from gateway.rpc.pages import page_size
+from gateway.time.clock import Clock
 
 
 class IssueService(IssueServiceServicer):
     """Queries the nodes."""
 
-    def __init__(self, regions: Regions) -> None:
+    def __init__(self, regions: Regions, registry: Registry, clock: Clock) -> None:
         self._regions = regions
+        self._registry = registry
+        self._clock = clock
 
     async def OpenIssue(  # noqa: N802 - named by the contract
         self,
@@ -59,6 +66,33 @@ class IssueService(IssueServiceServicer):
             issues=page.items, unanswered=page.unanswered, next_page_token=page.following
         )
 
+    async def AppointIssueOwner(  # noqa: N802 - named by the contract
+        self,
+        request: contract.AppointIssueOwnerRequest,
+        context: grpc.aio.ServicerContext[contract.AppointIssueOwnerRequest, contract.AppointIssueOwnerResponse],
+    ) -> contract.AppointIssueOwnerResponse:
+        """See the contract. Every region follows the new owner by the word of a coordinator alone."""
+        owner = request.owner_region
+        self._regions.require_configured(owner)
+        asked = region_contract.AppointIssueOwnerRequest(
+            issue_id=request.issue_id,
+            owner_region=owner,
+            reason=request.reason,
+            administrator=current_call().identity.path,
+        )
+        appointed = await self._regions.require(owner, _appointing(asked))
+        asked.version = appointed.issue.version
+        others = [each for each in appointed.regions if self._regions.is_configured(each)]
+        told = await self._regions.ask(others, _appointing(asked))
+        body = Body(self._registry.snapshot().configuration or Configuration())
+        duty = body.lead_on_duty(ISSUE_ESCALATED, owner, "", self._clock.now())
+        return contract.AppointIssueOwnerResponse(
+            issue=appointed.issue,
+            on_duty=duty if duty is not None and duty.HasField("contact") else None,
+            # A helper without the issue hears of it from the new owner or from its origin.
+            unanswered=told.unanswered(Reason.REASON_ISSUE_NOT_FOUND),
+        )
+
     async def CountIssues(  # noqa: N802 - named by the contract
         self,
         request: contract.CountIssuesRequest,
@@ -75,3 +109,7 @@ class IssueService(IssueServiceServicer):
             for region, answer in sorted(answers.by_region.items())
         ]
         return contract.CountIssuesResponse(regions=found, unanswered=answers.unanswered())
+
+
+def _appointing(asked: region_contract.AppointIssueOwnerRequest) -> Ask[region_contract.AppointIssueOwnerResponse]:
+    return lambda channel, seconds: invoke(IssueOversightServiceStub(channel).AppointIssueOwner, asked, seconds)

@@ -31,6 +31,7 @@ ISSUE_ESCALATED = "issue-escalated"
 """The matter of an issue between regions at its first escalation."""
 LOAN_OVERDUE = "loan-overdue"
 """The matter of a loan between regions at its first escalation."""
+_FIRST_LEVEL, HIGHEST_LEVEL = 3, 5
 _TURN = timedelta(days=7)
 _LOOKED_AHEAD = timedelta(days=35)  # a duty without an end in this time has none
 _FARTHEST = timedelta(days=3660)  # from now: no calendar reaches farther
@@ -39,6 +40,14 @@ _FARTHEST = timedelta(days=3660)  # from now: no calendar reaches farther
 def level_matter(level: int) -> str:
     """The matter of a complaint that has reached a level, 1 to 5."""
     return f"complaint-level-{level}"
+
+
+def escalation_level(number: int) -> int:
+    """The level that the escalation with a number, from 1, of an issue or a loan between regions reaches: 3 to 5.
+
+    Each one reaches the next level: the coordinator, the executive, then the highest of the matrix, again each time.
+    """
+    return min(_FIRST_LEVEL + number - 1, HIGHEST_LEVEL)
 
 
 def asked_instant(asked: Timestamp | None, now: datetime) -> datetime:

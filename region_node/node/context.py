@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.federation.catalogue import Federation
 from gateway.relay.border import Border
@@ -44,6 +45,11 @@ class RegionContext:
     def federation(self) -> Federation:
         """The configuration in force. Raises Refused with CONFIGURATION_MISSING before the first."""
         return self.border.current.federation
+
+    def takes_part(self, region: str) -> bool:
+        """Whether a region is a member that has joined and is not suspended, as this region knows it."""
+        state = self.border.current.state().member_state(region)
+        return state not in (MemberState.MEMBER_STATE_ABSENT, MemberState.MEMBER_STATE_SUSPENDED)
 
     @property
     def currency(self) -> str:

@@ -1,5 +1,7 @@
 """IssueOversightService: coordinators' view of this region's issues, and the issues that administrators open."""
 
+from collections.abc import Sequence
+
 import grpc
 
 from gateway.api.region.v1 import issue_oversight_service_pb2 as api
@@ -8,14 +10,16 @@ from gateway.api.region.v1.issue_oversight_service_pb2_grpc import IssueOversigh
 from gateway.api.region.v1.issue_pb2 import IssueRequest
 from gateway.process.tracing import current_traceparent
 from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
-from gateway.store.port import Store
+from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_timestamp
+from region_node.care.issues import rules
 from region_node.care.issues.application import IssueApplication
-from region_node.care.issues.rows import count_issues, header_of, list_headers
+from region_node.care.issues.owner import Appointment
+from region_node.care.issues.rows import count_issues, header_of, list_headers, open_owners
 from region_node.node.context import RegionContext
 from region_node.oversight.complaint_service import require_administrator
 from region_node.requests.caller import Administrator
-from region_node.requests.checks import require_request_id
+from region_node.requests.checks import require_length, require_request_id
 
 _PAGE = "issue headers"
 
@@ -51,9 +55,32 @@ class IssueOversightService(IssueOversightServiceServicer):
     ) -> api.ListIssueHeadersResponse:
         """See the contract."""
         size, after = page_size(request.page_size), dated_place(decode_token(_PAGE, request.page_token))
-        found = await self._store.read(lambda tx: list_headers(tx, self._context.region, after, size + 1))
+
+        def read(tx: Transaction) -> Sequence[IssueHeader]:
+            left = [each for each in open_owners(tx) if not self._context.takes_part(each)]
+            return list_headers(tx, self._context.region, after, size + 1, left)
+
+        found = await self._store.read(read)
         issues, token = first_page(_PAGE, found, size, _place)
         return api.ListIssueHeadersResponse(issues=issues, next_page_token=token)
+
+    async def AppointIssueOwner(  # noqa: N802 - named by the contract
+        self,
+        request: api.AppointIssueOwnerRequest,
+        context: grpc.aio.ServicerContext[api.AppointIssueOwnerRequest, api.AppointIssueOwnerResponse],
+    ) -> api.AppointIssueOwnerResponse:
+        """See the contract."""
+        require_administrator(request.administrator)
+        require_length("reason", request.reason, rules.TEXT_LIMIT, required=True)
+        self._context.federation.region(request.owner_region)
+        asked = Appointment(
+            request.issue_id, request.owner_region, request.administrator, request.reason, request.version
+        )
+        issue = await self._application.appoint(asked)
+        former = [each.former_owner_region for each in issue.appointments]
+        others = dict.fromkeys((*rules.parties(issue), *former))
+        regions = [each for each in others if each != self._context.region]
+        return api.AppointIssueOwnerResponse(issue=header_of(issue), regions=regions)
 
     async def CountIssues(  # noqa: N802 - named by the contract
         self,

@@ -173,6 +173,7 @@ LATER_STATE: Mapping[str, str] = {
     "coordinator.ConfigurationService.ApplyConfiguration": "names the revision that it follows",
     "coordinator.ConfigurationService.AssignNumber": "a number has another home from now on",
     "coordinator.CaseService.ReportCase": "a higher version of a case is how it stands now",
+    "coordinator.IssueService.AppointIssueOwner": "an issue has another owner from now on",
     "coordinator.PlannedOutageRegistryService.HoldPlannedOutage": "a planned outage as the region"
     " that holds it has it now",
     "coordinator.ProblemService.ReportEvent": "a higher version of an alarm or a fault is how it stands now",
@@ -180,6 +181,7 @@ LATER_STATE: Mapping[str, str] = {
     "coordinator.ProblemService.RecordReport": "a report of a kind is made once",
     "coordinator.RiskService.ChangeRisk": "a decision about a risk is made, or is so already",
     "federation.FederationService.Join": "a heartbeat tells how the region stands",
+    "region.IssueOversightService.AppointIssueOwner": "an issue has another owner from now on",
     "provider.FulfilmentService.Provision": "an order is provisioned once; the system is the region's own",
     "provider.FulfilmentService.Test": "tests what was provisioned",
     "provider.FulfilmentService.Undo": "an order is undone once",

@@ -19,7 +19,7 @@ from tests.federation.issue_staff import (
     IssueStaff,
 )
 from tests.federation.refusals import refusal
-from tests.federation.running import CALL_SECONDS, Federation
+from tests.federation.running import CALL_SECONDS, Federation, until
 
 PASSED = EscalationTrigger.ESCALATION_TRIGGER_LIMIT_PASSED
 
@@ -128,6 +128,47 @@ async def test_administrators_open_issues_and_see_those_of_all_regions_the_overd
     after = await counts(federation, "henan")
     grown = [getattr(after, each) - getattr(before, each) for each in ("open", "overdue", "escalated", "closed")]
     assert grown == [2, 1, 1, 0]
+
+
+@pytest.mark.clause("10.3(4)")
+async def test_the_body_appoints_another_owner_of_an_issue_whose_owner_has_left(
+    federation: Federation, south: IssueStaff, west: IssueStaff, north: IssueStaff
+) -> None:
+    service = IssueServiceStub(federation.dial_coordinator("admin/root"))
+    opened = await south.is_taken((await south.open("sichuan", "henan")).id)
+    await north.is_taken(opened.id)
+
+    async def appoint(region: str) -> overseen.AppointIssueOwnerResponse:
+        request = overseen.AppointIssueOwnerRequest(issue_id=opened.id, owner_region=region, reason="负责地区已退出")
+        return await service.AppointIssueOwner(request, timeout=CALL_SECONDS)
+
+    async def has_left() -> bool:
+        listed = await service.ListIssueHeaders(overseen.ListIssueHeadersRequest(page_size=500), timeout=CALL_SECONDS)
+        return any(each.id == opened.id and each.owner_has_left for each in listed.issues)
+
+    assert (await refusal(appoint("henan"))).reason == "ISSUE_OWNER_PRESENT"
+    assert (await refusal(appoint("nowhere"))).reason == "REGION_UNKNOWN"
+    await federation.suspend("sichuan")
+    try:
+        await until(has_left, "the regions of the issue know that its owner has left")
+        told = await appoint("henan")
+        assert (told.issue.owner_region, told.on_duty.region) == ("henan", "henan")
+        assert [each.region for each in told.unanswered] == ["sichuan"]
+        await south.follows(opened.id, lambda each: bool(each.appointments), "appointed")
+        await south.notes(opened.id, "请新的负责地区继续")
+        decided = await north.decides(opened.id, north.action("guangdong"))
+        await south.reports(opened.id, 1)
+        assert (await north.closes(opened.id)).state == CLOSED
+        assert [each.text for each in decided.notes] == ["请新的负责地区继续"]
+        await south.reaches(opened.id, CLOSED)
+    finally:
+        await federation.reinstate("sichuan")
+
+    async def is_known_everywhere() -> bool:
+        return not (await appoint("henan")).unanswered
+
+    await until(is_known_everywhere, "the former owner has heard of it")
+    assert (await west.get(opened.id)).owner_region == "henan"
 
 
 async def counts(federation: Federation, region: str) -> IssueCounts:

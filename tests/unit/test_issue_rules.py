@@ -186,3 +186,38 @@ def test_actions_are_limited_and_due_in_the_future() -> None:
         "none": [],
     }.items():
         assert refused(lambda: rules.add_actions(found, actions, NOW)) == Reason.REASON_REQUEST_INVALID, what  # noqa: B023
+
+
+def test_reports_on_twenty_actions_never_take_the_room_in_which_each_one_ends() -> None:
+    found, region, staff = issue(), "r" * 32, "s" * 64
+    found.helper_regions.append(region)
+    actions = [action(region) for _ in range(rules.MOST_ACTIONS)]
+    for each in actions:
+        each.text = "核" * 300
+    room = rules.DECISION_LIMIT - found.ByteSize() - sum(each.ByteSize() + 8 for each in actions)
+    found.request.description = "x" * room
+    rules.decide(found, "sichuan/wang", WorkOnIssueRequest.Decide(text="so", actions=actions), NOW)
+    longest, ended = "报" * rules.TEXT_LIMIT, "已核对完毕，情况属实"
+
+    def report(number: int, text: str, *, finished: bool) -> None:
+        rules.report(found, region, f"{region}/{staff}", number, text, NOW, finished=finished)
+
+    numbers = range(1, rules.MOST_ACTIONS + 1)
+    refusals = {answer(lambda each=each: report(each, longest, finished=False)) for each in numbers}  # type: ignore[misc]
+    assert refusals == {"", "ISSUE_REPORT_TOO_LONG"}
+    for number in numbers:
+        for _ in range(2):
+            report(number, ended, finished=False)
+        report(number, ended, finished=True)
+    rules.close(found, "sichuan/wang", NOW)
+    assert found.ByteSize() <= rules.ISSUE_LIMIT
+
+
+def test_a_report_is_refused_with_the_bytes_for_which_there_is_room() -> None:
+    found = decided(action())
+    found.request.description = "x" * (rules.ISSUE_LIMIT - 600 - found.ByteSize())
+    with pytest.raises(Refused) as raised:
+        rules.report(found, "henan", "henan/li", 1, "x" * 900, NOW, finished=True)
+    room = int(raised.value.parameters["bytes"])
+    rules.report(found, "henan", "henan/li", 1, "x" * (room - 4), NOW, finished=True)
+    assert rules.ISSUE_LIMIT - 8 <= found.ByteSize() <= rules.ISSUE_LIMIT

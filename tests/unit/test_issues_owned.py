@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
 from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
 from gateway.api.region.v1.issue_envelopes_pb2 import IssueCommand, IssueUpdate
@@ -16,8 +17,9 @@ from gateway.errors import Refused, reason_name
 from gateway.relay.border import Command
 from gateway.store.timers import due_timers, fire
 from gateway.time.clock import to_timestamp
-from region_node.care.issues import handling, owner
-from region_node.care.issues.owner import ISSUE_TIMER
+from region_node.care.escalations.rows import claim, note_delivered, postpone
+from region_node.care.issues import handling, owner, rules
+from region_node.care.issues.owner import ISSUE_TIMER, Appointment
 from region_node.care.issues.relayed import IssueEnvelopes
 from region_node.care.issues.rows import ISSUE_ROWS, IssueRow, count_issues, header_of, list_headers
 from region_node.requests.caller import Administrator
@@ -25,6 +27,7 @@ from tests.unit.border_kinds import new_issue
 from tests.unit.purging import NOW, Archive, archive
 
 DAY = timedelta(days=1)
+JOINED, SUSPENDED = MemberState.MEMBER_STATE_JOINED, MemberState.MEMBER_STATE_SUSPENDED
 
 
 @pytest.fixture(name="node")
@@ -52,9 +55,14 @@ def word_of(node: Archive, region: str, number: str, owner_region: str, decision
     told = new_issue(f"guangdong/I20251101-{number}", "guangdong", "henan")
     told.helper_regions.append("sichuan")
     told.owner_region, told.version, told.decision = owner_region, 1, decision
+    return answer_to(node, told, region)
+
+
+def answer_to(node: Archive, told: Issue, region: str) -> str:
+    """The answer to a version of an issue that a region sends."""
     kind = EnvelopeKind.ENVELOPE_KIND_ISSUE_UPDATE
     content = EnvelopeContent(
-        id=f"{told.id}@1>sichuan",
+        id=f"{told.id}@{told.version}>sichuan",
         origin=region,
         destination="sichuan",
         subject=told.id,
@@ -150,12 +158,10 @@ def test_a_region_opens_no_issue_in_the_name_of_an_administrator_or_of_another_r
     assert answers == {"admin/root": invalid, "henan/li": invalid, "guangdong/li": "OUTCOME_ACCEPTED"}
 
 
-def test_the_first_escalation_reaches_the_coordinator_the_second_the_executive_and_no_later_one_anybody(
-    node: Archive,
-) -> None:
+def test_each_further_escalation_reaches_the_next_level_and_each_later_one_the_highest_again(node: Archive) -> None:
     issue = opened(node)
     pass_time(node, DAY)
-    for region in ("guangdong", "sichuan"):
+    for region in ("guangdong", "sichuan", "guangdong", "guangdong"):
         escalated_by(node, issue.id, region)
     passed = EscalationTrigger.ESCALATION_TRIGGER_LIMIT_PASSED
     asked = EscalationTrigger.ESCALATION_TRIGGER_REGION_ASKED
@@ -163,9 +169,16 @@ def test_the_first_escalation_reaches_the_coordinator_the_second_the_executive_a
     assert [(each.id, each.level, each.trigger) for each in notices] == [
         (f"{issue.id}/L3", 3, passed),
         (f"{issue.id}/L4", 4, asked),
+        (f"{issue.id}/L5", 5, asked),
+        (f"{issue.id}/L5-2", 5, asked),
+        (f"{issue.id}/L5-3", 5, asked),
     ]
-    assert [each.owner_region for each in notices] == ["sichuan", "sichuan"]
-    assert len(ISSUE_ROWS.require(node.tx, issue.id).ticket.escalations) == 3
+    assert {each.owner_region for each in notices} == {"sichuan"}
+    claimed = {each.raised.id: each for each in claim(node.tx, "file", NOW + 2 * DAY, 10, DAY)}
+    note_delivered(node.tx, claimed[f"{issue.id}/L5-2"], NOW)
+    postpone(node.tx, claimed[f"{issue.id}/L5-3"], NOW)
+    again = claim(node.tx, "file", NOW + DAY, 10, DAY)
+    assert [each.raised.id for each in again] == [f"{issue.id}/L5-3"], "each notice is delivered and kept by itself"
 
 
 def test_the_timer_of_an_issue_waits_for_what_is_due_next_and_ends_with_it(node: Archive) -> None:
@@ -201,3 +214,107 @@ def test_headers_come_by_due_time_page_by_page_and_are_those_of_the_issues(node:
     assert list(list_headers(node.tx, "henan", None, 10)) == []
     counts = count_issues(node.tx, "sichuan", NOW + 2 * DAY)
     assert (counts.open, counts.overdue, counts.escalated, counts.closed) == (2, 1, 0, 0)
+
+
+def followed(node: Archive, owner_region: str, number: int = 7, version: int = 5) -> Issue:
+    """An issue of Guangdong with which this region helps, and another helper."""
+    issue = new_issue(f"guangdong/I20251101-{number}", "guangdong", owner_region)
+    issue.version = version
+    issue.helper_regions.extend(["sichuan", "chongqing"])
+    ISSUE_ROWS.insert(node.tx, IssueRow(issue, ""), 0, NOW)
+    return issue
+
+
+def appointed(node: Archive, issue: Issue, region: str, version: int = 0) -> Issue:
+    """The issue after the word of the coordination body."""
+    asked = Appointment(issue.id, region, "admin/root", "it has left", version)
+    return owner.appoint(node.tx, node.context, asked, NOW)
+
+
+def suspend(node: Archive, *regions: str) -> None:
+    """All regions take part but these."""
+    current = node.context.border.current
+    members = [
+        Member(region=each, state=SUSPENDED if each in regions else JOINED)
+        for each in ("guangdong", "sichuan", "henan", "chongqing")
+    ]
+    current.update(current.federation, members)
+
+
+@pytest.mark.clause("10.3(4)")
+def test_a_helper_becomes_the_owner_of_an_issue_whose_owner_has_left_and_goes_on(node: Archive) -> None:
+    issue = followed(node, "henan")
+    suspend(node)
+    with pytest.raises(Refused) as caught:
+        appointed(node, issue, "sichuan")
+    assert reason_name(caught.value.reason) == "ISSUE_OWNER_PRESENT"
+    suspend(node, "henan")
+    (header,) = list_headers(node.tx, "sichuan", None, 10, ["henan"])
+    assert (header.id, header.owner_has_left) == (issue.id, True)
+    taken = appointed(node, issue, "sichuan")
+    assert appointed(node, issue, "sichuan") == taken, "the same word again"
+    assert (taken.owner_region, list(taken.helper_regions)) == ("sichuan", ["chongqing"])
+    assert taken.version == issue.version + rules.APPOINTED_VERSIONS
+    assert sorted(node.tx.all(str, "SELECT destination FROM outbox")) == ["chongqing", "guangdong"]
+    assert [each.subject for each in due_timers(node.tx, NOW + 9 * DAY) if each.kind == ISSUE_TIMER] == [issue.id]
+    assert node.tx.all(str, "SELECT actor FROM audit WHERE action = 'AppointIssueOwner'") == ["admin/root"]
+    escalated_by(node, issue.id, "chongqing")
+    assert [each.level for each in told(node)] == [3]
+
+
+@pytest.mark.clause("10.3(4)")
+def test_a_new_owner_ends_the_actions_of_a_region_that_has_left_and_closes_the_issue(node: Archive) -> None:
+    issue = followed(node, "henan")
+    issue.state = rules.DECIDED
+    issue.actions.add(number=1, region="henan", staff_id="li", text="x", due_time=to_timestamp(NOW + DAY))
+    issue.actions.add(number=2, region="chongqing", staff_id="li", text="x", due_time=to_timestamp(NOW + DAY))
+    ISSUE_ROWS.update(node.tx, issue, NOW)
+    suspend(node, "henan")
+    appointed(node, issue, "sichuan")
+
+    def finished_by(region: str, action: int) -> str:
+        asked = IssueCommand(issue_id=issue.id, staff_id="wang")
+        asked.report.CopyFrom(IssueCommand.Report(action=action, text="done", finished=True))
+        try:
+            owner.apply_command(node.tx, node.context, asked, region, NOW)
+        except Refused as refused:
+            return reason_name(refused.reason)
+        return "finished"
+
+    not_theirs = "ISSUE_NOT_RESPONSIBLE"
+    assert finished_by("sichuan", 2) == not_theirs, "Chongqing takes part"
+    assert finished_by("chongqing", 1) == not_theirs
+    assert [finished_by("chongqing", 2), finished_by("sichuan", 1)] == ["finished", "finished"]
+    closing = WorkOnIssueRequest(issue_id=issue.id, close=WorkOnIssueRequest.Close())
+    assert owner.work(node.tx, node.context, closing, "wang", NOW).state == rules.CLOSED
+
+
+def test_a_region_follows_a_new_owner_by_the_word_of_the_body_alone_and_never_an_outdated_word(node: Archive) -> None:
+    issue = followed(node, "henan")
+    suspend(node, "henan")
+
+    def version_of(region: str, version: int) -> str:
+        told = Issue()
+        told.CopyFrom(issue)
+        told.owner_region, told.version = region, version
+        told.appointments.add(former_owner_region="henan", owner_region=region, administrator="admin/root")
+        return answer_to(node, told, region)
+
+    assert version_of("chongqing", 1005) == "ISSUE_OWNER_NOT_APPOINTED", "it is sent again"
+    assert version_of("hunan", 1005) == "ENVELOPE_KIND_NOT_ALLOWED", "it has no part in the issue"
+    appointed(node, issue, "chongqing", version=1005)
+    assert version_of("chongqing", 1005) == "ACCEPTED"
+    assert version_of("henan", 1006) == "ENVELOPE_KIND_NOT_ALLOWED"
+    appointed(node, issue, "guangdong", version=1004)
+    kept = ISSUE_ROWS.require(node.tx, issue.id).ticket
+    assert (kept.owner_region, kept.version, len(kept.appointments)) == ("chongqing", 1005, 1)
+    appointed(node, issue, "guangdong", version=2005)
+    assert version_of("guangdong", 2005) == "ACCEPTED"
+
+
+def test_a_former_owner_that_is_back_follows_and_watches_no_due_time(node: Archive) -> None:
+    issue = opened(node)
+    appointed(node, issue, "guangdong", version=issue.version + rules.APPOINTED_VERSIONS)
+    pass_time(node, 2 * DAY)
+    kept = ISSUE_ROWS.require(node.tx, issue.id).ticket
+    assert (kept.owner_region, len(kept.escalations)) == ("guangdong", 0)

@@ -21,6 +21,8 @@ class EscalationNotice:
     raised: RaisedComplaint = field(repr=False)
     sink: str
     attempts: int
+    place: int
+    """The level, or a higher number for a further notice at the highest level."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,22 @@ def notify_recipients(
 
 
 def add_notices(
-    tx: Transaction, context: RegionContext, reached: Sequence[RaisedComplaint], now: datetime, *, due: datetime
+    tx: Transaction,
+    context: RegionContext,
+    reached: Sequence[RaisedComplaint],
+    now: datetime,
+    *,
+    due: datetime,
+    again: int = 0,
 ) -> None:
-    """Adds notices to every sink that receives their level. A ticket has one notice of each level."""
+    """Adds notices to every sink that receives their level.
+
+    A ticket has one notice of each level, and `again` counts further ones at the highest level.
+    """
     rows: list[dict[str, Value]] = [
         {
             "ticket_id": each.ticket_id,
-            "level": each.level,
+            "level": each.level + again,
             "sink": sink,
             "content": each.SerializeToString(),
             "now": to_microseconds(now),
@@ -122,12 +133,13 @@ def claim(tx: Transaction, sink: str, now: datetime, limit: int, again: timedelt
     No other process claims them until `again` from now.
     """
 
-    def notice(content: bytes, attempts: int) -> EscalationNotice:
-        return EscalationNotice(RaisedComplaint.FromString(content), sink, attempts)
+    def notice(content: bytes, attempts: int, place: int) -> EscalationNotice:
+        return EscalationNotice(RaisedComplaint.FromString(content), sink, attempts, place)
 
     found = tx.all(
         notice,
-        "SELECT content, attempts FROM escalation_notices WHERE sink = :sink AND told_time IS NULL AND due_time <= :now"
+        "SELECT content, attempts, level FROM escalation_notices"
+        " WHERE sink = :sink AND told_time IS NULL AND due_time <= :now"
         " ORDER BY due_time, ticket_id, level LIMIT :limit",
         sink=sink,
         now=to_microseconds(now),
@@ -146,7 +158,7 @@ def postpone(tx: Transaction, notice: EscalationNotice, due: datetime) -> None:
         due=to_microseconds(due),
         attempts=notice.attempts + 1,
         ticket_id=notice.raised.ticket_id,
-        level=notice.raised.level,
+        level=notice.place,
         sink=notice.sink,
     )
 
@@ -157,7 +169,7 @@ def note_delivered(tx: Transaction, notice: EscalationNotice, now: datetime) -> 
         "UPDATE escalation_notices SET told_time = :now"
         " WHERE ticket_id = :ticket_id AND level = :level AND sink = :sink AND told_time IS NULL",
         ticket_id=notice.raised.ticket_id,
-        level=notice.raised.level,
+        level=notice.place,
         sink=notice.sink,
         now=to_microseconds(now),
     )

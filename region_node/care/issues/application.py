@@ -2,7 +2,7 @@
 
 from gateway.api.region.v1.issue_pb2 import Issue, IssueRequest
 from gateway.api.region.v1.issue_service_pb2 import WorkOnIssueRequest
-from region_node.care.issues import handling, rules
+from region_node.care.issues import handling, owner, rules
 from region_node.care.issues.rows import ISSUE
 from region_node.requests.caller import Caller, Opener
 from region_node.tickets.application import TicketApplication
@@ -19,6 +19,11 @@ class IssueApplication(TicketApplication[Issue]):
         """Accepts an issue."""
         rules.require_request(request, self._context.federation.region)
         return await self._open(lambda tx, now: handling.open_issue(tx, self._context, opener, request, now))
+
+    async def appoint(self, asked: owner.Appointment) -> Issue:
+        """Makes another region the owner by the word of the coordination body. Raises Refused."""
+        now = self._clock.now()
+        return await self._store.write(lambda tx: owner.appoint(tx, self._context, asked, now))
 
     async def work(self, caller: Caller, asked: WorkOnIssueRequest, wait: float) -> Issue:
         """Executes a staff member's step; raises Refused where the owner region has refused it."""

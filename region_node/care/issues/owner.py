@@ -4,10 +4,9 @@ Every Refused comes before the first write.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
-from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
 from gateway.api.region.v1.issue_envelopes_pb2 import IssueCommand
 from gateway.api.region.v1.issue_pb2 import Issue
 from gateway.api.region.v1.issue_service_pb2 import WorkOnIssueRequest
@@ -18,14 +17,26 @@ from gateway.federation.body import ISSUE_ESCALATED
 from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
-from region_node.care.escalations.rows import add_notices
+from region_node.care.escalations.body import Escalated, tell_body
 from region_node.care.issues import rules
-from region_node.care.issues.rows import ISSUE_RECORDS, ISSUE_ROWS, IssueRow
+from region_node.care.issues.rows import ISSUE_RECORDS, ISSUE_ROWS, IssueRow, facts
 from region_node.care.issues.sending import ISSUE_MESSAGES
 from region_node.node.context import RegionContext
 
 ISSUE_TIMER = "issue-due"  # the next due time of an issue
-_LEVELS = (3, 4)  # of the first and of the second escalation: the coordinator, the executive
+
+
+@dataclass(frozen=True)
+class Appointment:
+    """The word of the coordination body on the owner of an issue."""
+
+    issue_id: str
+    owner_region: str
+    administrator: str
+    """For example `admin/root`."""
+    reason: str = field(repr=False)
+    version: int
+    """That of the appointment at the new owner; 0 for the new owner itself."""
 
 
 def take(context: RegionContext, issue: Issue) -> None:
@@ -58,7 +69,8 @@ def apply_command(tx: Transaction, context: RegionContext, asked: IssueCommand, 
             rules.note(issue, author, asked.note.text, now)
         case "report":
             told = asked.report
-            rules.report(issue, region, author, told.action, told.text, now, finished=told.finished)
+            left = [each.region for each in issue.actions if not context.takes_part(each.region)]
+            rules.report(issue, region, author, told.action, told.text, now, finished=told.finished, left=left)
         case "escalate":
             rules.escalate(issue, author, asked.escalate.reason, now)
         case "withdraw":
@@ -95,6 +107,33 @@ def work(tx: Transaction, context: RegionContext, asked: WorkOnIssueRequest, sta
     return issue
 
 
+def appoint(tx: Transaction, context: RegionContext, asked: Appointment, now: datetime) -> Issue:
+    """Makes another region the owner of an issue whose owner has left, by the word of the coordination body.
+
+    Here at the new owner, or at a region that follows it from the version of the appointment on. A repeated or
+    outdated word changes nothing. Raises Refused, also with ISSUE_OWNER_PRESENT.
+    """
+    row = ISSUE_ROWS.require(tx, asked.issue_id)
+    issue, is_owner = row.ticket, asked.owner_region == context.region
+    if issue.owner_region == asked.owner_region or (not is_owner and issue.version >= asked.version):
+        return issue
+    if is_owner:
+        if context.takes_part(issue.owner_region):
+            raise Refused(Reason.REASON_ISSUE_OWNER_PRESENT, region=issue.owner_region)
+        rules.appoint(issue, context.region, asked.administrator, asked.reason, now)
+    else:
+        issue.owner_region = asked.owner_region
+    ISSUE_ROWS.update(tx, issue, now)
+    if is_owner:
+        watch(tx, issue)
+        ISSUE_MESSAGES.send_updates(tx, context, row, now)
+    else:
+        cancel_timer(tx, f"{ISSUE_TIMER}/{issue.id}")
+    detail = f"owner {asked.owner_region}"
+    audit.append(tx, now=now, actor=asked.administrator, action="AppointIssueOwner", subject=issue.id, detail=detail)
+    return issue
+
+
 def due_time_has_passed(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
     """Escalates an issue of this region whose decision, action or closing is overdue."""
     row = ISSUE_ROWS.find(tx, timer.subject)
@@ -127,25 +166,8 @@ def watch(tx: Transaction, issue: Issue) -> None:
 
 
 def _tell_body(tx: Transaction, context: RegionContext, issue: Issue, known: int, now: datetime) -> None:
-    """Notifies the escalation recipients of the first and the second escalation.
-
-    Each escalation behind the `known` ones has an audit row.
-    """
-    for index, each in enumerate(issue.escalations[known:], known):
-        trigger = EscalationTrigger.Name(each.trigger)
-        actor = f"region/{context.region}"
-        audit.append(tx, now=now, actor=actor, action="EscalateIssue", subject=issue.id, detail=trigger)
-        if index < len(_LEVELS):
-            told = RaisedComplaint(
-                id=f"{issue.id}/L{_LEVELS[index]}",
-                ticket_id=issue.id,
-                level=_LEVELS[index],
-                matter="" if index else ISSUE_ESCALATED,
-                trigger=each.trigger,
-                due_time=each.due_time if each.HasField("due_time") else None,
-                time=each.time,
-                region=context.region,
-                origin_region=issue.origin_region,
-                owner_region=issue.owner_region,
-            )
-            add_notices(tx, context, [told], now, due=now)
+    """Notifies the escalation recipients of each escalation behind the `known` ones."""
+    for number, each in enumerate(issue.escalations[known:], known + 1):
+        due = each.due_time if each.HasField("due_time") else None
+        escalated = Escalated(number, each.trigger, each.time, due)
+        tell_body(tx, context, facts(issue), escalated, "EscalateIssue", ISSUE_ESCALATED, now)

@@ -9,7 +9,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from region_node.care.issues import handling, owner, rules
-from region_node.care.issues.rows import ISSUE, IssueRow
+from region_node.care.issues.rows import ISSUE, ISSUE_ROWS, IssueRow
 from region_node.care.issues.sending import ISSUE_MESSAGES
 from region_node.node.payloads import received
 from region_node.tickets import border
@@ -68,6 +68,10 @@ class IssueEnvelopes(TicketEnvelopes[Issue, IssueCommand]):
 
         A helper learns of an issue by the word of its origin alone, so that no owner makes up what others opened.
         """
+        known = ISSUE_ROWS.find(tx, told.id) if told.appointments else None
+        if known is not None and content.origin in rules.parties(known.ticket)[1:]:
+            # A coordinator names the new owner to each region of an issue: its first version may be earlier.
+            raise Refused(Reason.REASON_ISSUE_OWNER_NOT_APPOINTED, region=content.origin)
         if content.origin == told.origin_region != told.owner_region:
             self._introduced(tx, told, content, now)
         else:

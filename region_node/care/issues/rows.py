@@ -38,26 +38,41 @@ ISSUE_RECORDS = Records(
 )
 
 
-def list_headers(tx: Transaction, region: str, after: tuple[int, str] | None, limit: int) -> Sequence[IssueHeader]:
+def open_owners(tx: Transaction) -> Sequence[str]:
+    """The owners of the open issues of this region."""
+    states = ", ".join(str(state) for state in rules.OPEN)
+    return tx.all(str, f"SELECT DISTINCT owner_region FROM issues WHERE state IN ({states})")  # noqa: S608 - no values
+
+
+def list_headers(
+    tx: Transaction, region: str, after: tuple[int, str] | None, limit: int, left: Sequence[str] = ()
+) -> Sequence[IssueHeader]:
     """At most `limit` open issues that `region` owns, or that nobody has accepted yet: the first due first.
 
-    Those behind the place `after` (due time in microseconds, id).
+    Those behind the place `after` (due time in microseconds, id); also those whose owner has `left`.
     """
+    owners = {f"left{index}": each for index, each in enumerate(left)}
+    whose = "owner_region = :region OR (version = 0 AND origin_region = :region)"
+    if owners:
+        whose += f" OR owner_region IN ({', '.join(':' + each for each in owners)})"
     states = ", ".join(str(state) for state in rules.OPEN)
     behind, place = "", dict[str, Value]()
     if after is not None:
         behind = " AND due_time >= :due AND (due_time > :due OR issue_id > :id)"
         place = {"due": after[0], "id": after[1]}
-    return tx.all(
+    found = tx.all(
         _header,
         "SELECT issue_id, version, state, origin_region, owner_region, create_time, due_time, open_actions, escalations"  # noqa: S608 - no values
-        " FROM issues WHERE (owner_region = :region OR (version = 0 AND origin_region = :region))"
-        f" AND state IN ({states}){behind}"
+        f" FROM issues WHERE ({whose}) AND state IN ({states}){behind}"
         " ORDER BY due_time, issue_id LIMIT :limit",
         region=region,
         limit=limit,
         **place,
+        **owners,
     )
+    for each in found:
+        each.owner_has_left = each.owner_region in left
+    return found
 
 
 def count_issues(tx: Transaction, region: str, now: datetime) -> IssueCounts:

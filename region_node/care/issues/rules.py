@@ -41,10 +41,12 @@ DESCRIPTION_LIMIT = 4000  # characters
 TEXT_LIMIT = 1000  # characters of any later text
 ID_LIMIT = 128  # characters of a linked id
 _Due = IssueRequest | IssueAction | IssueEscalation | WorkOnIssueRequest.NewAction
+APPOINTED_VERSIONS = 1_000  # between the last version of a former owner and the first of its successor
 _CLOSED_WITHIN = timedelta(days=7)  # of a decision or an action that was late
 MOST_HELPERS = MOST_LINKS = MOST_ACTIONS = 20
-ISSUE_LIMIT = 32 * 1024  # bytes of an issue: half of an envelope's limit
+ISSUE_LIMIT = 36 * 1024  # bytes of an issue: little more than half of an envelope's limit
 DECISION_LIMIT = 28 * 1024  # bytes with a decision: a short report on each action must always find room
+REPORT_ROOM = 200  # bytes that each open action keeps for the report that finishes it, with its author and time
 TALK_LIMIT = 24 * 1024  # bytes with notes: a decision must always find room
 OPENING_LIMIT = 18 * 1024  # bytes of a new issue, so that all regions have room for notes
 
@@ -147,21 +149,57 @@ def _add(issue: Issue, asked: Sequence[WorkOnIssueRequest.NewAction]) -> None:
         )
 
 
-def report(issue: Issue, region: str, author: str, number: int, text: str, now: datetime, *, finished: bool) -> None:
-    """Stores a region's report on its action.
+def report(
+    issue: Issue,
+    region: str,
+    author: str,
+    number: int,
+    text: str,
+    now: datetime,
+    *,
+    finished: bool,
+    left: Collection[str] = (),
+) -> None:
+    """Stores a region's report on its action. The owner region also reports for the regions that have `left`.
 
-    Raises Refused, also with ISSUE_ACTION_NOT_FOUND and ISSUE_NOT_RESPONSIBLE.
+    Raises Refused, also with ISSUE_ACTION_NOT_FOUND, ISSUE_NOT_RESPONSIBLE and ISSUE_REPORT_TOO_LONG.
     """
     require_state(issue, "report", DECIDED)
     action = next((each for each in open_actions(issue) if each.number == number), None)
     if action is None:
         raise Refused(Reason.REASON_ISSUE_ACTION_NOT_FOUND, action=str(number))
-    if action.region != region:
+    if action.region != region and not (region == issue.owner_region and action.region in left):
         raise Refused(Reason.REASON_ISSUE_NOT_RESPONSIBLE, region=action.region)
-    require_room(issue, len(text.encode()), ISSUE_LIMIT)
-    action.report, action.reporter = text, author
+    reported = IssueAction()
+    reported.CopyFrom(action)
+    reported.report, reported.reporter = text, author
     if finished:
-        action.finish_time.CopyFrom(to_timestamp(now))
+        reported.finish_time.CopyFrom(to_timestamp(now))
+    kept = REPORT_ROOM * (len(open_actions(issue)) - finished)
+    excess = issue.ByteSize() - action.ByteSize() + reported.ByteSize() + kept - ISSUE_LIMIT
+    if excess > 0:
+        raise Refused(Reason.REASON_ISSUE_REPORT_TOO_LONG, bytes=str(max(0, len(text.encode()) - excess)))
+    action.CopyFrom(reported)
+
+
+def appoint(issue: Issue, region: str, administrator: str, reason: str, now: datetime) -> None:
+    """Makes a region with a part in an issue its owner. Raises Refused with ISSUE_STATE_FORBIDS for an ended one.
+
+    The version leaves those of the former owner behind, also those that this region never received.
+    """
+    require_state(issue, "appoint", *OPEN)
+    issue.appointments.add(
+        former_owner_region=issue.owner_region,
+        owner_region=region,
+        administrator=administrator,
+        time=to_timestamp(now),
+        reason=reason,
+    )
+    helpers = [each for each in issue.helper_regions if each != region]
+    del issue.helper_regions[:]
+    issue.helper_regions.extend(helpers)
+    issue.owner_region = region
+    issue.version += APPOINTED_VERSIONS
 
 
 def add_helper(issue: Issue, region: str) -> None:

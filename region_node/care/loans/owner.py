@@ -5,22 +5,20 @@ Every Refused comes before the first write.
 
 from datetime import datetime
 
-from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
 from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
 from gateway.api.region.v1.loan_envelopes_pb2 import LoanCommand
 from gateway.api.region.v1.loan_pb2 import Loan
 from gateway.api.region.v1.loan_service_pb2 import WorkOnLoanRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.federation.body import LOAN_OVERDUE
 from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
 from gateway.time.clock import from_timestamp
-from region_node.care.escalations.rows import add_notices
+from region_node.care.escalations.body import Escalated, tell_body
 from region_node.care.loans import rules
-from region_node.care.loans.rows import LOAN_ROWS, LoanRow
+from region_node.care.loans.rows import LOAN_ROWS, LoanRow, facts
 from region_node.care.loans.sending import LOAN_MESSAGES
 from region_node.network.support.bookings import book, release
 from region_node.network.support.resources import require_known
@@ -28,7 +26,6 @@ from region_node.node.context import RegionContext
 from region_node.requests.checks import require_length
 
 LOAN_TIMER = "loan-due"  # the next instant at which the lender reminds, escalates, or ends a loan
-_LEVELS = (3, 4)  # of the first and of the second escalation: the coordinator, the executive
 
 
 def take(tx: Transaction, context: RegionContext, row: LoanRow, now: datetime) -> None:
@@ -95,7 +92,9 @@ def time_has_passed(tx: Transaction, context: RegionContext, timer: Timer, now: 
     loan = row.ticket
     escalations = [each for each in loan.notices if each.escalation]
     if loan.state not in rules.FINAL and loan.notices[-1].escalation:
-        _tell_body(tx, context, loan, len(escalations), now)
+        told, passed = escalations[-1], EscalationTrigger.ESCALATION_TRIGGER_LIMIT_PASSED
+        escalated = Escalated(len(escalations), passed, told.time, told.due_time)
+        tell_body(tx, context, facts(loan), escalated, "EscalateLoan", LOAN_OVERDUE, now)
     _store(tx, loan, now)
     LOAN_MESSAGES.send_updates(tx, context, row, now)
 
@@ -124,26 +123,3 @@ def _watch(tx: Transaction, loan: Loan) -> None:
         cancel_timer(tx, timer_id)
     else:
         set_timer(tx, timer_id, kind=LOAN_TIMER, subject=loan.id, due=due)
-
-
-def _tell_body(tx: Transaction, context: RegionContext, loan: Loan, count: int, now: datetime) -> None:
-    """Escalates the last notice to the lender's person on duty, with an audit row; `count` of them by now."""
-    told, trigger = loan.notices[-1], EscalationTrigger.ESCALATION_TRIGGER_LIMIT_PASSED
-    actor, detail = f"region/{context.region}", EscalationTrigger.Name(trigger)
-    audit.append(tx, now=now, actor=actor, action="EscalateLoan", subject=loan.id, detail=detail)
-    if count > len(_LEVELS):
-        return
-    level = _LEVELS[count - 1]
-    raised = RaisedComplaint(
-        id=f"{loan.id}/L{level}",
-        ticket_id=loan.id,
-        level=level,
-        matter=LOAN_OVERDUE if count == 1 else "",
-        trigger=trigger,
-        due_time=told.due_time,
-        time=told.time,
-        region=context.region,
-        origin_region=loan.origin_region,
-        owner_region=loan.owner_region,
-    )
-    add_notices(tx, context, [raised], now, due=now)

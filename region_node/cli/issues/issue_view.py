@@ -8,6 +8,7 @@ import click
 from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
 from gateway.api.region.v1.issue_pb2 import Issue, IssueAction, IssueLinkKind, IssueState
 from gateway.cli.table import Table, TableColumn, show_timeline
+from gateway.federation.body import escalation_level
 from gateway.time.clock import from_timestamp
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
@@ -22,6 +23,9 @@ ISSUES = Table[Issue](
     TableColumn("opened", lambda each: told_time(each.create_time), only_wide=True),
     TableColumn("to be decided by", lambda each: told_if_set(each.request.due_time)),
     TableColumn("open actions", lambda each: str(len(open_actions(each)))),
+    TableColumn(
+        "level", lambda each: f"L{escalation_level(len(each.escalations))}" if each.escalations else "", only_wide=True
+    ),
     TableColumn("subject", lambda each: each.request.subject),
 )
 """The table of issues."""
@@ -71,10 +75,18 @@ def _happened(issue: Issue) -> Iterator[tuple[datetime, str, str]]:
         yield from_timestamp(change.time), change.author, f"{_state(change.state)} {change.reason}".strip()
     for note in issue.notes:
         yield from_timestamp(note.time), note.author, note.text
-    for each in issue.escalations:
+    for number, each in enumerate(issue.escalations, 1):
         trigger = word(EscalationTrigger.Name(each.trigger), "ESCALATION_TRIGGER_")
-        told = translated("escalated to the coordination body: {trigger}", trigger=trigger)
+        level = str(escalation_level(number))
+        told = translated("escalated to the coordination body, level {level}: {trigger}", level=level, trigger=trigger)
         yield from_timestamp(each.time), each.author, f"{told} {each.reason}".strip()
+    for appointed in issue.appointments:
+        told = translated(
+            "the owner region is {region} instead of {former}",
+            region=region_name(appointed.owner_region),
+            former=region_name(appointed.former_owner_region),
+        )
+        yield from_timestamp(appointed.time), appointed.administrator, f"{told}: {appointed.reason}"
 
 
 def _state(state: IssueState.ValueType) -> str:

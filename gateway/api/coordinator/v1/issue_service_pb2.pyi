@@ -5,6 +5,7 @@ Issues of all regions, for administrators."""
 
 from collections import abc as _abc
 from gateway.api.coordinator.v1 import administration_pb2 as _administration_pb2
+from gateway.api.federation.v1 import body_pb2 as _body_pb2
 from gateway.api.region.v1 import issue_oversight_service_pb2 as _issue_oversight_service_pb2
 from gateway.api.region.v1 import issue_pb2 as _issue_pb2
 from google.protobuf import descriptor as _descriptor
@@ -72,6 +73,72 @@ class OpenIssueResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OpenIssueResponse: _TypeAlias = OpenIssueResponse  # noqa: Y015
+
+@_typing.final
+class AppointIssueOwnerRequest(_message.Message):
+    """See AppointIssueOwner."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ISSUE_ID_FIELD_NUMBER: _builtins.int
+    OWNER_REGION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    issue_id: _builtins.str
+    """Issue id."""
+    owner_region: _builtins.str
+    """The new owner: the origin of the issue, or one of its helpers."""
+    reason: _builtins.str
+    """Reason, 1 to 1,000 characters."""
+    def __init__(
+        self,
+        *,
+        issue_id: _builtins.str = ...,
+        owner_region: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["issue_id", b"issue_id", "owner_region", b"owner_region", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AppointIssueOwnerRequest: _TypeAlias = AppointIssueOwnerRequest  # noqa: Y015
+
+@_typing.final
+class AppointIssueOwnerResponse(_message.Message):
+    """See AppointIssueOwner."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ISSUE_FIELD_NUMBER: _builtins.int
+    ON_DUTY_FIELD_NUMBER: _builtins.int
+    UNANSWERED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def issue(self) -> _issue_oversight_service_pb2.IssueHeader:
+        """The issue at its new owner."""
+
+    @_builtins.property
+    def on_duty(self) -> _body_pb2.OnDuty:
+        """The person to call at the new owner, by the matrix of responsibility; unset without a coordination body."""
+
+    @_builtins.property
+    def unanswered(self) -> _containers.RepeatedCompositeFieldContainer[_administration_pb2.UnansweredRegion]:
+        """Other regions of the issue that have not heard of it yet, by id."""
+
+    def __init__(
+        self,
+        *,
+        issue: _issue_oversight_service_pb2.IssueHeader | None = ...,
+        on_duty: _body_pb2.OnDuty | None = ...,
+        unanswered: _abc.Iterable[_administration_pb2.UnansweredRegion] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["issue", b"issue", "on_duty", b"on_duty"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["issue", b"issue", "on_duty", b"on_duty", "unanswered", b"unanswered"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AppointIssueOwnerResponse: _TypeAlias = AppointIssueOwnerResponse  # noqa: Y015
 
 @_typing.final
 class ListIssueHeadersRequest(_message.Message):

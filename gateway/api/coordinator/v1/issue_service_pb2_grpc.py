@@ -45,6 +45,11 @@ class IssueServiceStub:
                 request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_issue__service__pb2.ListIssueHeadersRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_issue__service__pb2.ListIssueHeadersResponse.FromString,
                 _registered_method=True)
+        self.AppointIssueOwner = channel.unary_unary(
+                '/gateway.api.coordinator.v1.IssueService/AppointIssueOwner',
+                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_issue__service__pb2.AppointIssueOwnerRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_issue__service__pb2.AppointIssueOwnerResponse.FromString,
+                _registered_method=True)
         self.CountIssues = channel.unary_unary(
                 '/gateway.api.coordinator.v1.IssueService/CountIssues',
                 request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_issue__service__pb2.CountIssuesRequest.SerializeToString,
@@ -72,6 +77,15 @@ class IssueServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AppointIssueOwner(self, request, context):
+        """Appoints another owner of an issue whose owner takes no part in the federation any more.
+
+        The new owner stores it, or the call fails. The call is repeated until no region of the issue is unanswered.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CountIssues(self, request, context):
         """Counts the issues of each region.
         """
@@ -91,6 +105,11 @@ def add_IssueServiceServicer_to_server(servicer, server):
                     servicer.ListIssueHeaders,
                     request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_issue__service__pb2.ListIssueHeadersRequest.FromString,
                     response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_issue__service__pb2.ListIssueHeadersResponse.SerializeToString,
+            ),
+            'AppointIssueOwner': grpc.unary_unary_rpc_method_handler(
+                    servicer.AppointIssueOwner,
+                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_issue__service__pb2.AppointIssueOwnerRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_issue__service__pb2.AppointIssueOwnerResponse.SerializeToString,
             ),
             'CountIssues': grpc.unary_unary_rpc_method_handler(
                     servicer.CountIssues,
@@ -153,6 +172,33 @@ class IssueService:
             '/gateway.api.coordinator.v1.IssueService/ListIssueHeaders',
             gateway_dot_api_dot_coordinator_dot_v1_dot_issue__service__pb2.ListIssueHeadersRequest.SerializeToString,
             gateway_dot_api_dot_coordinator_dot_v1_dot_issue__service__pb2.ListIssueHeadersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AppointIssueOwner(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.coordinator.v1.IssueService/AppointIssueOwner',
+            gateway_dot_api_dot_coordinator_dot_v1_dot_issue__service__pb2.AppointIssueOwnerRequest.SerializeToString,
+            gateway_dot_api_dot_coordinator_dot_v1_dot_issue__service__pb2.AppointIssueOwnerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -23,6 +23,11 @@ class IssueServiceStub:
     """
     ListIssueHeaders: _aio.UnaryUnaryMultiCallable[_issue_service_pb2.ListIssueHeadersRequest, _issue_service_pb2.ListIssueHeadersResponse]
     """Lists open issues of all regions by due time, so that overdue ones come first."""
+    AppointIssueOwner: _aio.UnaryUnaryMultiCallable[_issue_service_pb2.AppointIssueOwnerRequest, _issue_service_pb2.AppointIssueOwnerResponse]
+    """Appoints another owner of an issue whose owner takes no part in the federation any more.
+
+    The new owner stores it, or the call fails. The call is repeated until no region of the issue is unanswered.
+    """
     CountIssues: _aio.UnaryUnaryMultiCallable[_issue_service_pb2.CountIssuesRequest, _issue_service_pb2.CountIssuesResponse]
     """Counts the issues of each region."""
 
@@ -47,6 +52,17 @@ class IssueServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_issue_service_pb2.ListIssueHeadersRequest, _issue_service_pb2.ListIssueHeadersResponse],
     ) -> _abc.Awaitable[_issue_service_pb2.ListIssueHeadersResponse]:
         """Lists open issues of all regions by due time, so that overdue ones come first."""
+
+    @_abc_1.abstractmethod
+    def AppointIssueOwner(
+        self,
+        request: _issue_service_pb2.AppointIssueOwnerRequest,
+        context: _aio.ServicerContext[_issue_service_pb2.AppointIssueOwnerRequest, _issue_service_pb2.AppointIssueOwnerResponse],
+    ) -> _abc.Awaitable[_issue_service_pb2.AppointIssueOwnerResponse]:
+        """Appoints another owner of an issue whose owner takes no part in the federation any more.
+
+        The new owner stores it, or the call fails. The call is repeated until no region of the issue is unanswered.
+        """
 
     @_abc_1.abstractmethod
     def CountIssues(

@@ -26,7 +26,7 @@ class RaisedComplaint(_message.Message):
     than once, each time with the same id.
 
     An issue or a loan between regions has no category, severity, state, home region and custody. Its first escalation has
-    level 3 and a matter of its own, the second level 4.
+    level 3 and a matter of its own, the second level 4, each later one level 5.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -50,7 +50,9 @@ class RaisedComplaint(_message.Message):
     ON_DUTY_FIELD_NUMBER: _builtins.int
     MATTER_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Key of idempotency, `<ticket_id>/L<level>`; a webhook also has it in the header `Idempotency-Key`."""
+    """Key of idempotency, `<ticket_id>/L<level>`, with `-<count>` from the second notice of a level on; a webhook also has
+    it in the header `Idempotency-Key`.
+    """
     ticket_id: _builtins.str
     """The ticket id, or the id of an issue or a loan."""
     level: _builtins.int

@@ -35,6 +35,7 @@ class IssueHeader(_message.Message):
     DUE_TIME_FIELD_NUMBER: _builtins.int
     OPEN_ACTIONS_FIELD_NUMBER: _builtins.int
     ESCALATIONS_FIELD_NUMBER: _builtins.int
+    OWNER_HAS_LEFT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Issue id."""
     version: _builtins.int
@@ -49,6 +50,8 @@ class IssueHeader(_message.Message):
     """Number of open actions."""
     escalations: _builtins.int
     """Number of escalations to the coordination body."""
+    owner_has_left: _builtins.bool
+    """True where the owner region takes no part in the federation any more: it never joined, is suspended or removed."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Opening time."""
@@ -69,10 +72,11 @@ class IssueHeader(_message.Message):
         due_time: _timestamp_pb2.Timestamp | None = ...,
         open_actions: _builtins.int = ...,
         escalations: _builtins.int = ...,
+        owner_has_left: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "due_time", b"due_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "due_time", b"due_time", "escalations", b"escalations", "id", b"id", "open_actions", b"open_actions", "origin_region", b"origin_region", "owner_region", b"owner_region", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "due_time", b"due_time", "escalations", b"escalations", "id", b"id", "open_actions", b"open_actions", "origin_region", b"origin_region", "owner_has_left", b"owner_has_left", "owner_region", b"owner_region", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -167,6 +171,74 @@ class OpenIssueForAdministratorResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OpenIssueForAdministratorResponse: _TypeAlias = OpenIssueForAdministratorResponse  # noqa: Y015
+
+@_typing.final
+class AppointIssueOwnerRequest(_message.Message):
+    """See AppointIssueOwner."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ISSUE_ID_FIELD_NUMBER: _builtins.int
+    OWNER_REGION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ADMINISTRATOR_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    issue_id: _builtins.str
+    """Issue id."""
+    owner_region: _builtins.str
+    """The new owner."""
+    reason: _builtins.str
+    """Reason, 1 to 1,000 characters."""
+    administrator: _builtins.str
+    """The administrator: `admin/<name>`."""
+    version: _builtins.int
+    """The version of the appointment, by the answer of the new owner; zero for the new owner itself."""
+    def __init__(
+        self,
+        *,
+        issue_id: _builtins.str = ...,
+        owner_region: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        administrator: _builtins.str = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "issue_id", b"issue_id", "owner_region", b"owner_region", "reason", b"reason", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AppointIssueOwnerRequest: _TypeAlias = AppointIssueOwnerRequest  # noqa: Y015
+
+@_typing.final
+class AppointIssueOwnerResponse(_message.Message):
+    """See AppointIssueOwner."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ISSUE_FIELD_NUMBER: _builtins.int
+    REGIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def issue(self) -> Global___IssueHeader:
+        """The issue as it stands here."""
+
+    @_builtins.property
+    def regions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The other regions of the issue: its origin, its helpers, its former owners."""
+
+    def __init__(
+        self,
+        *,
+        issue: Global___IssueHeader | None = ...,
+        regions: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["issue", b"issue"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["issue", b"issue", "regions", b"regions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AppointIssueOwnerResponse: _TypeAlias = AppointIssueOwnerResponse  # noqa: Y015
 
 @_typing.final
 class ListIssueHeadersRequest(_message.Message):

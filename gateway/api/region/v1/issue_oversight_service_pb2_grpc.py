@@ -45,6 +45,11 @@ class IssueOversightServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_issue__oversight__service__pb2.ListIssueHeadersRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_issue__oversight__service__pb2.ListIssueHeadersResponse.FromString,
                 _registered_method=True)
+        self.AppointIssueOwner = channel.unary_unary(
+                '/gateway.api.region.v1.IssueOversightService/AppointIssueOwner',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_issue__oversight__service__pb2.AppointIssueOwnerRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_issue__oversight__service__pb2.AppointIssueOwnerResponse.FromString,
+                _registered_method=True)
         self.CountIssues = channel.unary_unary(
                 '/gateway.api.region.v1.IssueOversightService/CountIssues',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_issue__oversight__service__pb2.CountIssuesRequest.SerializeToString,
@@ -66,7 +71,18 @@ class IssueOversightServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListIssueHeaders(self, request, context):
-        """Lists open issues that this region owns, or opened and nobody has accepted yet: the first due first.
+        """Lists open issues that this region owns, or opened and nobody has accepted yet, or follows though their owner takes
+        no part in the federation any more: the first due first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AppointIssueOwner(self, request, context):
+        """Appoints the owner of an issue whose owner takes no part in the federation any more.
+
+        The new owner is called first: it has the issue as its origin or as a helper, and answers the version of the
+        appointment. Every other region of the issue follows it from that version on. A repeated call changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -91,6 +107,11 @@ def add_IssueOversightServiceServicer_to_server(servicer, server):
                     servicer.ListIssueHeaders,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_issue__oversight__service__pb2.ListIssueHeadersRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_issue__oversight__service__pb2.ListIssueHeadersResponse.SerializeToString,
+            ),
+            'AppointIssueOwner': grpc.unary_unary_rpc_method_handler(
+                    servicer.AppointIssueOwner,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_issue__oversight__service__pb2.AppointIssueOwnerRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_issue__oversight__service__pb2.AppointIssueOwnerResponse.SerializeToString,
             ),
             'CountIssues': grpc.unary_unary_rpc_method_handler(
                     servicer.CountIssues,
@@ -153,6 +174,33 @@ class IssueOversightService:
             '/gateway.api.region.v1.IssueOversightService/ListIssueHeaders',
             gateway_dot_api_dot_region_dot_v1_dot_issue__oversight__service__pb2.ListIssueHeadersRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_issue__oversight__service__pb2.ListIssueHeadersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AppointIssueOwner(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.IssueOversightService/AppointIssueOwner',
+            gateway_dot_api_dot_region_dot_v1_dot_issue__oversight__service__pb2.AppointIssueOwnerRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_issue__oversight__service__pb2.AppointIssueOwnerResponse.FromString,
             options,
             channel_credentials,
             insecure,

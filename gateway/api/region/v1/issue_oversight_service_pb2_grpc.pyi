@@ -22,7 +22,15 @@ class IssueOversightServiceStub:
     The same request id of an administrator does so once.
     """
     ListIssueHeaders: _aio.UnaryUnaryMultiCallable[_issue_oversight_service_pb2.ListIssueHeadersRequest, _issue_oversight_service_pb2.ListIssueHeadersResponse]
-    """Lists open issues that this region owns, or opened and nobody has accepted yet: the first due first."""
+    """Lists open issues that this region owns, or opened and nobody has accepted yet, or follows though their owner takes
+    no part in the federation any more: the first due first.
+    """
+    AppointIssueOwner: _aio.UnaryUnaryMultiCallable[_issue_oversight_service_pb2.AppointIssueOwnerRequest, _issue_oversight_service_pb2.AppointIssueOwnerResponse]
+    """Appoints the owner of an issue whose owner takes no part in the federation any more.
+
+    The new owner is called first: it has the issue as its origin or as a helper, and answers the version of the
+    appointment. Every other region of the issue follows it from that version on. A repeated call changes nothing.
+    """
     CountIssues: _aio.UnaryUnaryMultiCallable[_issue_oversight_service_pb2.CountIssuesRequest, _issue_oversight_service_pb2.CountIssuesResponse]
     """Counts the issues that this region owns."""
 
@@ -46,7 +54,21 @@ class IssueOversightServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _issue_oversight_service_pb2.ListIssueHeadersRequest,
         context: _aio.ServicerContext[_issue_oversight_service_pb2.ListIssueHeadersRequest, _issue_oversight_service_pb2.ListIssueHeadersResponse],
     ) -> _abc.Awaitable[_issue_oversight_service_pb2.ListIssueHeadersResponse]:
-        """Lists open issues that this region owns, or opened and nobody has accepted yet: the first due first."""
+        """Lists open issues that this region owns, or opened and nobody has accepted yet, or follows though their owner takes
+        no part in the federation any more: the first due first.
+        """
+
+    @_abc_1.abstractmethod
+    def AppointIssueOwner(
+        self,
+        request: _issue_oversight_service_pb2.AppointIssueOwnerRequest,
+        context: _aio.ServicerContext[_issue_oversight_service_pb2.AppointIssueOwnerRequest, _issue_oversight_service_pb2.AppointIssueOwnerResponse],
+    ) -> _abc.Awaitable[_issue_oversight_service_pb2.AppointIssueOwnerResponse]:
+        """Appoints the owner of an issue whose owner takes no part in the federation any more.
+
+        The new owner is called first: it has the issue as its origin or as a helper, and answers the version of the
+        appointment. Every other region of the issue follows it from that version on. A repeated call changes nothing.
+        """
 
     @_abc_1.abstractmethod
     def CountIssues(

@@ -111,10 +111,11 @@ class Issue(_message.Message):
     DECISION_FIELD_NUMBER: _builtins.int
     ACTIONS_FIELD_NUMBER: _builtins.int
     ESCALATIONS_FIELD_NUMBER: _builtins.int
+    APPOINTMENTS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Issue id, `<origin region>/I<day>-<number>`."""
     version: _builtins.int
-    """Number of decisions of the owner region; zero before its acceptance."""
+    """Number of decisions of the owner region; zero before its acceptance. An appointment of another owner adds 1,000."""
     state: Global___IssueState.ValueType
     """Present state."""
     origin_region: _builtins.str
@@ -122,7 +123,7 @@ class Issue(_message.Message):
     operator: _builtins.str
     """The opener: `staff/<name>`, or the name of an administrator: `admin/<name>`."""
     owner_region: _builtins.str
-    """The region that decides."""
+    """The region that decides: that of the request, or the one that the coordination body appointed last."""
     decision: _builtins.str
     """The decision; empty before it."""
     @_builtins.property
@@ -151,7 +152,13 @@ class Issue(_message.Message):
 
     @_builtins.property
     def escalations(self) -> _containers.RepeatedCompositeFieldContainer[Global___IssueEscalation]:
-        """Escalations to the coordination body, oldest first."""
+        """Escalations to the coordination body, oldest first. The first reaches level 3, the second level 4, each later one
+        level 5.
+        """
+
+    @_builtins.property
+    def appointments(self) -> _containers.RepeatedCompositeFieldContainer[Global___IssueAppointment]:
+        """Appointments of another owner by the coordination body, oldest first."""
 
     def __init__(
         self,
@@ -170,10 +177,11 @@ class Issue(_message.Message):
         decision: _builtins.str = ...,
         actions: _abc.Iterable[Global___IssueAction] | None = ...,
         escalations: _abc.Iterable[Global___IssueEscalation] | None = ...,
+        appointments: _abc.Iterable[Global___IssueAppointment] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "create_time", b"create_time", "decision", b"decision", "escalations", b"escalations", "helper_regions", b"helper_regions", "id", b"id", "notes", b"notes", "operator", b"operator", "origin_region", b"origin_region", "owner_region", b"owner_region", "request", b"request", "state", b"state", "state_changes", b"state_changes", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "appointments", b"appointments", "create_time", b"create_time", "decision", b"decision", "escalations", b"escalations", "helper_regions", b"helper_regions", "id", b"id", "notes", b"notes", "operator", b"operator", "origin_region", b"origin_region", "owner_region", b"owner_region", "request", b"request", "state", b"state", "state_changes", b"state_changes", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -420,3 +428,43 @@ class IssueEscalation(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___IssueEscalation: _TypeAlias = IssueEscalation  # noqa: Y015
+
+@_typing.final
+class IssueAppointment(_message.Message):
+    """An appointment of another owner, because the former one took no part in the federation any more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORMER_OWNER_REGION_FIELD_NUMBER: _builtins.int
+    OWNER_REGION_FIELD_NUMBER: _builtins.int
+    ADMINISTRATOR_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    former_owner_region: _builtins.str
+    """The owner before."""
+    owner_region: _builtins.str
+    """The owner from then on."""
+    administrator: _builtins.str
+    """The administrator: `admin/<name>`."""
+    reason: _builtins.str
+    """Reason, 1 to 1,000 characters."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the appointment."""
+
+    def __init__(
+        self,
+        *,
+        former_owner_region: _builtins.str = ...,
+        owner_region: _builtins.str = ...,
+        administrator: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "former_owner_region", b"former_owner_region", "owner_region", b"owner_region", "reason", b"reason", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IssueAppointment: _TypeAlias = IssueAppointment  # noqa: Y015

@@ -453,6 +453,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Have the regions finish these actions first."""
     REASON_ISSUE_NOT_INTRODUCED: _Reason.ValueType  # 425
     """Send it again until the origin region has named the helper."""
+    REASON_ISSUE_OWNER_PRESENT: _Reason.ValueType  # 428
+    """Leave the issue to its owner, or suspend that region first."""
+    REASON_ISSUE_OWNER_NOT_APPOINTED: _Reason.ValueType  # 429
+    """Send it again until a coordinator has named the new owner to this region."""
+    REASON_ISSUE_REPORT_TOO_LONG: _Reason.ValueType  # 450
+    """Shorten the report, or report again once other actions are finished."""
     REASON_BULLETIN_NOT_FOUND: _Reason.ValueType  # 430
     """Call a region to which it is addressed, or the region that published it."""
     REASON_BULLETIN_NOT_PUBLISHED_HERE: _Reason.ValueType  # 431
@@ -983,6 +989,12 @@ REASON_ISSUE_ACTIONS_OPEN: Reason.ValueType  # 424
 """Have the regions finish these actions first."""
 REASON_ISSUE_NOT_INTRODUCED: Reason.ValueType  # 425
 """Send it again until the origin region has named the helper."""
+REASON_ISSUE_OWNER_PRESENT: Reason.ValueType  # 428
+"""Leave the issue to its owner, or suspend that region first."""
+REASON_ISSUE_OWNER_NOT_APPOINTED: Reason.ValueType  # 429
+"""Send it again until a coordinator has named the new owner to this region."""
+REASON_ISSUE_REPORT_TOO_LONG: Reason.ValueType  # 450
+"""Shorten the report, or report again once other actions are finished."""
 REASON_BULLETIN_NOT_FOUND: Reason.ValueType  # 430
 """Call a region to which it is addressed, or the region that published it."""
 REASON_BULLETIN_NOT_PUBLISHED_HERE: Reason.ValueType  # 431

@@ -1,0 +1,52 @@
+"""The escalations of a ticket between regions to the coordination body."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
+from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
+from gateway.auditing import audit
+from gateway.federation.body import HIGHEST_LEVEL, escalation_level
+from gateway.store.port import Transaction
+from region_node.care.escalations.rows import add_notices
+from region_node.node.context import RegionContext
+from region_node.tickets.followed import Facts
+
+
+@dataclass(frozen=True)
+class Escalated:
+    """An escalation: its number among those of the ticket, from 1, and why it came."""
+
+    number: int
+    trigger: EscalationTrigger.ValueType
+    time: Timestamp
+    due_time: Timestamp | None
+    """The due time that has passed; None for a request."""
+
+
+def tell_body(
+    tx: Transaction, context: RegionContext, about: Facts, escalated: Escalated, action: str, matter: str, now: datetime
+) -> None:
+    """Notifies the recipients of the level that an escalation reaches, with an audit row of the `action`.
+
+    The first one calls the lead of a matter, each further one that of its level.
+    """
+    number, level = escalated.number, escalation_level(escalated.number)
+    trigger, actor = EscalationTrigger.Name(escalated.trigger), f"region/{context.region}"
+    audit.append(tx, now=now, actor=actor, action=action, subject=about.name, detail=trigger)
+    again = number - HIGHEST_LEVEL + escalation_level(1)  # from 1 at the first that reaches the highest level
+    raised = RaisedComplaint(
+        id=f"{about.name}/L{level}" if again <= 1 else f"{about.name}/L{level}-{again}",
+        ticket_id=about.name,
+        level=level,
+        matter=matter if number == 1 else "",
+        trigger=escalated.trigger,
+        due_time=escalated.due_time,
+        time=escalated.time,
+        region=context.region,
+        origin_region=about.origin,
+        owner_region=about.owner,
+    )
+    add_notices(tx, context, [raised], now, due=now, again=max(again - 1, 0))
