@@ -15,6 +15,7 @@ from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.time.clock import from_microseconds
 from region_node.network.problems.rows import find_followed
 from tests.simulation import checks
+from tests.simulation.accountants import Accountant, reconciles, until_evening
 from tests.simulation.businesses import PROVIDER_REGION
 from tests.simulation.coordinator import Coordinator, ToCoordinator
 from tests.simulation.disk import Disk
@@ -26,6 +27,7 @@ from tests.simulation.history import DefectLog, Event, History, Violation, order
 from tests.simulation.joint_orders import JointCustomer, JointStaff, draw_joint_errands
 from tests.simulation.network import Network
 from tests.simulation.network_plans import draw_network_errands
+from tests.simulation.nights import Nights
 from tests.simulation.people import Line, Manners, OperatorSystem, Staff
 from tests.simulation.planners import Planner
 from tests.simulation.plans import draw_errands
@@ -81,7 +83,7 @@ class Simulation:
         self._loop = loop
         self._source = source
         self._seed = seed
-        self._wall = WallTime(loop, START)
+        self._wall = WallTime(loop, START + until_evening(START) if reconciles(seed) else START)
         self._network = Network(self.history, self._fork())
         self._coordinator = Coordinator(self.history, self._network, NodeClock(self._wall), self._fork())
         self._phones = Phones(self._fork())
@@ -96,8 +98,10 @@ class Simulation:
             self._regions.append(self._new_region(name))
         self._errands = draw_errands(self._fork(), ERRANDS, FAULTY_SECONDS * 0.9)
         self._network_errands = draw_network_errands(self._fork(), FAULTY_SECONDS * 0.9)
+        self._accountants: dict[str, Accountant] = {}
         self._joint_errands = draw_joint_errands(self._fork(), seed, FAULTY_SECONDS * 0.9)
         self._tasks: list[asyncio.Task[None]] = []
+        self._comparing: list[asyncio.Task[None]] = []
 
     async def run(self) -> None:
         """Runs everything and checks."""
@@ -115,7 +119,12 @@ class Simulation:
         self._faults.begin()
         await asyncio.sleep(FAULTY_SECONDS)
         await self._faults.heal()
+        for comparing in self._comparing:
+            comparing.cancel()
         await self._require_healing()
+        if self._accountants:
+            nights = self._wall, self._regions, self._accountants, self._fork(), self._become_quiet
+            await Nights(self.history, *nights).live()
         await self._live_on()
         back = frozenset(number for number, homes in self._faults.moved.items() if len(set(homes)) < len(homes))
         evidence = Evidence(
@@ -176,6 +185,7 @@ class Simulation:
             self._tasks.append(self._loop.create_task(Staff(self._line(region), observer).run()))
         self._begin_network_work(regions)
         self._begin_joint_work(regions)
+        self._begin_comparing()
 
     def _begin_network_work(self, regions: Mapping[str, Region]) -> None:
         """Faults, engineers, agreements, outages and works on the network."""
@@ -202,6 +212,14 @@ class Simulation:
         work = [JointCustomer(each, self._line(regions[each.region])).run() for each in self._joint_errands]
         work += [JointStaff(self._line(each)).run() for each in regions.values()]
         self._tasks.extend(self._loop.create_task(each) for each in work)
+
+    def _begin_comparing(self) -> None:
+        """Accountants, where the seed has any: they compare days while the faults last."""
+        if reconciles(self._seed):
+            self._accountants = {each.name: Accountant(self._line(each)) for each in self._regions}
+            work = (each.compare_for_ever() for each in self._accountants.values())
+            self._comparing = [self._loop.create_task(each) for each in work]
+            self._tasks.extend(self._comparing)
 
     def _line(self, region: Region) -> Line:
         return Line(region, self.history, self._fork(), self._manners)

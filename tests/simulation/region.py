@@ -28,11 +28,12 @@ from gateway.relay.transport import Carrier
 from gateway.security.identity import Identity
 from gateway.security.region_keys import RegionKeys
 from region_node.app.core import CorePorts, RegionCore
-from region_node.app.registered import PROBLEMS
+from region_node.app.registered import PROBLEMS, reconciliation
 from region_node.business.orders.business import load_rules
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import orders_under_way
 from region_node.business.providers.fulfilment import FulfilmentProvider
+from region_node.business.reconciliation.service import ReconciliationService
 from region_node.care.complaints.of_problems import count_complaints
 from region_node.customers.notices.port import Notifier
 from region_node.network.agreements.service import AgreementService
@@ -103,6 +104,7 @@ class Node:
     problems: FollowedProblemService
     agreements: AgreementService
     planned_outages: PlannedOutageService
+    reconciliation: ReconciliationService
 
 
 class Coordinators(Protocol):
@@ -203,6 +205,7 @@ class Region:
             FollowedProblemService(core.context, store, clock, PROBLEMS),
             AgreementService(core.context, store, clock),
             PlannedOutageService(core.context, store, clock, coordinators.hold_planned_outage),
+            ReconciliationService(reconciliation(core.context), store, clock),
         )
 
     def _shown(self, act: Act) -> Act:

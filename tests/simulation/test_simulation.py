@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.federation.documents import is_ordered_by_nodes
+from tests.simulation.accountants import FIRST_RECONCILED
 from tests.simulation.businesses import WANTS
 from tests.simulation.campaign import run_seeds
 from tests.simulation.federation import simulate
@@ -34,6 +35,24 @@ def test_what_several_regions_do_together_is_committed_everywhere_or_nowhere() -
     assert not summary.failed, "\n".join("\n".join(report.story()) for report in summary.failed)
     missing = [each for each in ("completed", "failed", "cancelled") if not summary.counts[f"joint orders {each}"]]
     assert not missing, "nothing is proven about what never happened"
+
+
+@pytest.mark.guarantee("G2", "G4")
+@pytest.mark.timeout(300)
+def test_regions_agree_on_each_day_and_what_is_planted_in_their_books_is_repaired_once() -> None:
+    summary = run_seeds(range(FIRST_RECONCILED, FIRST_RECONCILED + 1), 1, lambda _: None)
+    assert not summary.failed, "\n".join("\n".join(report.story()) for report in summary.failed)
+    assert summary.counts["nights passed"] == 3
+    assert summary.counts["defects planted"] == 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # two minutes on a quiet machine
+def test_regions_agree_on_each_day_under_every_kind_of_fault() -> None:
+    summary = run_seeds(range(FIRST_RECONCILED, FIRST_RECONCILED + PART), 1, lambda _: None)
+    assert not summary.failed, "\n".join("\n".join(report.story()) for report in summary.failed)
+    wanted = ("defects planted", "kills during a repair", "differences in flight")
+    assert [each for each in wanted if not summary.counts[each]] == [], "nothing is proven about what never happened"
 
 
 @pytest.mark.slow

@@ -233,3 +233,9 @@ def test_a_region_that_has_lost_a_day_is_told_of_it_in_many_answers() -> None:
             each for each in two.origin.sent if ReconciliationQuestion.FromString(each.payload).HasField("buckets")
         ]
         assert len(asked) > 1, "an answer has about 250 records"
+
+
+def test_a_night_and_staff_that_begin_at_one_instant_make_one_comparison(two: Two) -> None:
+    for _ in range(2):
+        comparing.compare(two.origin.tx, two.origin.context, HOME, DAY, NIGHT)
+    assert len(two.origin.waiting()) == 1

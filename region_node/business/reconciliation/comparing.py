@@ -20,7 +20,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay.envelopes import OutgoingEnvelope
-from gateway.relay.outbox import send
+from gateway.relay.outbox import send, was_sent
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 from region_node.business.reconciliation import days, rules
@@ -188,11 +188,17 @@ def _ask_for_records(
 def _ask(
     tx: Transaction, context: Reconciliation, region: str, question: ReconciliationQuestion, now: datetime
 ) -> None:
-    """Sends a question. Its id names the comparison, the kind and the first bucket."""
+    """Sends a question. Its id names the comparison, the kind and the first bucket.
+
+    A night and staff may begin at one instant, since the timers of a moment fire with one time: that is one comparison.
+    """
     started = to_microseconds(from_timestamp(question.start_time))
     part = f"{question.buckets.record_kind}/{question.buckets.first_bucket}" if question.HasField("buckets") else "day"
+    envelope_id = f"{context.node.region}/{SUBJECTS}{question.day}/{started}/{part}>{region}"
+    if was_sent(tx, envelope_id):
+        return
     outgoing = OutgoingEnvelope(
-        envelope_id=f"{context.node.region}/{SUBJECTS}{question.day}/{started}/{part}>{region}",
+        envelope_id=envelope_id,
         destination=region,
         kind=EnvelopeKind.ENVELOPE_KIND_RECONCILIATION,
         payload=question.SerializeToString(),

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.simulation.accountants import AGREE, FIRST_RECONCILED, NAMED, REPAIRED
 from tests.simulation.joint_orders import FIRST_SEED
-from tests.simulation.mutants import joining, providing, receiving, sending, signing, storing, supporting
+from tests.simulation.mutants import joining, providing, receiving, reconciling, sending, signing, storing, supporting
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -72,5 +73,9 @@ MUTANTS = (
     Mutant(joining.commitment_without_a_reservation, "committed everywhere", first=FIRST_SEED),
     Mutant(joining.release_after_a_commitment, "no release after a commitment", first=FIRST_SEED),
     Mutant(joining.reservation_without_an_end, "nothing stays reserved", first=FIRST_SEED),
+    Mutant(reconciling.last_record_of_an_answer_left_out, NAMED, first=FIRST_RECONCILED, within=20),
+    Mutant(reconciling.repair_posted_in_both_regions, REPAIRED, first=FIRST_RECONCILED, within=20),
+    Mutant(reconciling.in_flight_called_missing, NAMED, first=FIRST_RECONCILED, within=50),
+    Mutant(reconciling.differences_never_closed, AGREE, first=FIRST_RECONCILED, within=20),
     Mutant(storing.timer_removed_in_another_transaction, "fires once", first=36),
 )
