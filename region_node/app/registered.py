@@ -37,6 +37,7 @@ from region_node.network.agreements.kind import AGREEMENTS
 from region_node.network.faults import rules as faults
 from region_node.network.faults.kind import FAULTS
 from region_node.network.faults.owner import follow_problem, leave_problem
+from region_node.network.faults.regional import CHARGED_PARTS, CHARGED_RENT, SETTLED_PARTS, SETTLED_RENT
 from region_node.network.faults.rows import FAULT
 from region_node.network.measurements.kind import MEASUREMENTS
 from region_node.network.problems.kind import LINE_SERVICES
@@ -94,10 +95,12 @@ SETTLED = (
     settled_tickets(
         "support", SUPPORT, {support.CLOSED}, {each: support.state_name(each) for each in SupportState.values()}
     ),
+    SETTLED_RENT,
+    SETTLED_PARTS,
 )
 """The kinds of records that each pair of regions compares every night."""
 
-CHARGED = (CHARGED_PAYMENTS, CHARGED_REMEDIES, CHARGED_HANDLING)
+CHARGED = (CHARGED_PAYMENTS, CHARGED_REMEDIES, CHARGED_HANDLING, CHARGED_RENT, CHARGED_PARTS)
 """The kinds of charges between two regions."""
 
 PROBLEMS = ProblemPorts(

@@ -48,11 +48,11 @@ class PairSettlement(_message.Message):
 
     @_builtins.property
     def first_net(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Money]:
-        """Where they differ, the amounts that the first region reports."""
+        """Amounts that the first region reports; set only if the regions differ."""
 
     @_builtins.property
     def second_net(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Money]:
-        """Where they differ, the amounts that the second region reports."""
+        """Amounts that the second region reports; set only if the regions differ."""
 
     def __init__(
         self,
