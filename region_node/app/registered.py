@@ -15,6 +15,7 @@ from region_node.business.reconciliation.kind import RECONCILIATIONS
 from region_node.business.reconciliation.port import Reconciliation
 from region_node.business.reconciliation.tickets import settled_tickets
 from region_node.business.settlement.port import Settlement
+from region_node.business.settlement.proofs import SETTLEMENTS
 from region_node.care.bulletins.kind import BULLETINS
 from region_node.care.complaints import rules as complaints
 from region_node.care.complaints.kind import COMPLAINTS
@@ -71,6 +72,7 @@ KINDS: Sequence[RecordKind] = (
     LINE_SERVICES,
     MEASUREMENTS,
     RECONCILIATIONS,
+    SETTLEMENTS,
     MOVES,
     RecordKind("request", row_migrations={"requests": seal_clear_requests}),
     RecordKind(

@@ -18,6 +18,7 @@ from gateway.store.port import Transaction
 from gateway.time.months import is_month
 from region_node.business.settlement import rules, signing
 from region_node.business.settlement.port import Settlement
+from region_node.business.settlement.proofs import SUBJECTS, note_signature
 from region_node.business.settlement.rows import find_statement, keep_statement
 from region_node.node.payloads import parse, received
 
@@ -54,6 +55,8 @@ class SettlementEnvelopes:
             if known is not None and (known.state == signing.SIGNED or terms.version <= known.terms.version):
                 raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it is known")
             keep_statement(tx, content.origin, told)
+        if not lost:
+            self._note(tx, content, terms)
         result = SettlementProposed(signed=lost).SerializeToString()
         return Answer(Outcome.OUTCOME_ACCEPTED, result=result)
 
@@ -66,13 +69,19 @@ class SettlementEnvelopes:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         is_again = known is not None and (known.state, known.terms) == (signing.SIGNED, told.terms)
         if is_again and told.state == signing.SIGNED:  # by a region that was restored from a backup
+            self._note(tx, content, told.terms)
             return Answer(Outcome.OUTCOME_ACCEPTED)
         if known is None or known.state != signing.PROPOSED or known.terms != told.terms:
             raise Refused(Reason.REASON_SETTLEMENT_NOT_FOUND, region=content.origin, month=told.terms.month)
         known.state, known.decider, known.issue_id = told.state, told.decider, told.issue_id
         known.decide_time.CopyFrom(told.decide_time)
         keep_statement(tx, content.origin, known)
+        self._note(tx, content, told.terms)
         return Answer(Outcome.OUTCOME_ACCEPTED)
+
+    def _note(self, tx: Transaction, content: EnvelopeContent, terms: SettlementTerms) -> None:
+        """The envelope is the evidence of the sender's signature."""
+        note_signature(tx, self._settlement.node, content.origin, terms.month, content.origin, content.id)
 
     def _told(
         self, tx: Transaction, content: EnvelopeContent
@@ -81,7 +90,7 @@ class SettlementEnvelopes:
         signature = received(SettlementSignature, content.payload)
         told, terms = signature.statement, signature.statement.terms
         is_ours = [terms.first_region, terms.second_region] == sorted((content.origin, self._settlement.node.region))
-        is_named = told.id == signing.statement_id(terms) and content.subject == f"{signing.SUBJECTS}{told.id}"
+        is_named = told.id == signing.statement_id(terms) and content.subject == f"{SUBJECTS}{told.id}"
         if not is_ours or not is_named:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         if not is_month(terms.month):
