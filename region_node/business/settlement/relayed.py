@@ -1,6 +1,6 @@
 """Envelopes about settlement."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gateway.api.region.v1.settlement_pb2 import (
     SettlementProposed,
@@ -22,6 +22,7 @@ from region_node.business.settlement.proofs import SUBJECTS, note_signature
 from region_node.business.settlement.rows import find_statement, keep_statement
 from region_node.node.payloads import parse, received
 
+_CLOCKS = timedelta(hours=1)  # by which the clocks of two regions may differ
 _LOST_MONTHS = 24  # in one receipt; the next proposal learns of the rest
 
 
@@ -47,6 +48,8 @@ class SettlementEnvelopes:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         if told.state != signing.PROPOSED or told.decider or told.issue_id or not rules.is_sound(terms):
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no proposal of a statement")
+        if not signing.has_ended(self._settlement, content.origin, terms.month, now + _CLOCKS):
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="the month has not ended")
         # A proposer that was restored from a backup may replace what it has lost, as long as nothing is signed.
         signed = signing.signed_since(tx, content.origin, signing.oldest_month(terms.month))
         lost = [each for each in signed if each.terms.month not in signature.signed_months][:_LOST_MONTHS]
