@@ -12,6 +12,7 @@ from gateway.api.region.v1.settlement_service_pb2_grpc import SettlementServiceS
 from gateway.cli.asking import limit_option
 from gateway.cli.exits import USAGE, leave
 from gateway.cli.table import Table, TableColumn
+from gateway.process.files import replace_file
 from gateway.values.money import in_major_units
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
@@ -120,7 +121,7 @@ def proof(asking: Asking, with_region: str, month: str, directory: Path) -> None
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for each in found.proofs:
-            (directory / f"{month}-{each.region}.json").write_text(_shown(each), encoding="utf-8")
+            replace_file(directory / f"{month}-{each.region}.json", _shown(each).encode())
     except OSError as error:
         leave(str(error), USAGE)
     asking.tell(found, _print_signers)
