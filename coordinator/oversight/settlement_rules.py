@@ -13,14 +13,20 @@ PROPOSED = SettlementState.SETTLEMENT_STATE_PROPOSED
 
 
 def pair_settlements(reports: Mapping[str, Sequence[SettlementStatement]]) -> list[PairSettlement]:
-    """Each pair once, in order. `reports` of one month are by region; one of a pair may be missing."""
+    """Each pair once, in order. `reports` of one month are by region.
+
+    One region of a pair may not have answered, or may have left: then the report of the other one counts.
+    """
     found: dict[tuple[str, str], dict[str, SettlementStatement]] = {}
     for region, statements in reports.items():
         for each in statements:
             pair = each.terms.first_region, each.terms.second_region
             if region in pair:
                 found.setdefault(pair, {})[region] = each
-    return [_pair(first, second, told) for (first, second), told in sorted(found.items())]
+    return [
+        _pair(first, second, told, is_confirmed=not {first, second} - told.keys() & reports.keys())
+        for (first, second), told in sorted(found.items())
+    ]
 
 
 def positions(pairs: Sequence[PairSettlement]) -> list[SettlementPosition]:
@@ -54,10 +60,10 @@ def _part(position: SettlementPosition, pair: PairSettlement) -> Money:
     return position.signed if pair.state == SIGNED else position.unsigned
 
 
-def _pair(first: str, second: str, told: Mapping[str, SettlementStatement]) -> PairSettlement:
+def _pair(first: str, second: str, told: Mapping[str, SettlementStatement], *, is_confirmed: bool) -> PairSettlement:
     states = {each.state for each in told.values()}
     state = next((each for each in (CONTESTED, DISPUTED, PROPOSED) if each in states), SIGNED)
-    if state == SIGNED and len(told) < 2:
+    if state == SIGNED and not is_confirmed:
         state = PROPOSED
     nets = [list(each.terms.net) for each in told.values()]
     pair = PairSettlement(first_region=first, second_region=second, state=state)

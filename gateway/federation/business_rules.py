@@ -71,8 +71,10 @@ def _business_problems(business: Business, known: _Known) -> Iterator[str]:
     yield from text_problems(f"{path}.tariff", business.tariff)
     if business.HasField("fee"):
         yield from _fee_problems(f"{path}.fee", business.fee, known.currencies)
-    if not 0 <= business.handling_fee <= _HIGHEST_HANDLING_FEE:
-        yield f"{path}.handling_fee: not 0 to {_HIGHEST_HANDLING_FEE}"
+    if business.HasField("handling_fee"):
+        if not 0 <= business.handling_fee.minor_units <= _HIGHEST_HANDLING_FEE:
+            yield f"{path}.handling_fee.minor_units: not 0 to {_HIGHEST_HANDLING_FEE}"
+        yield from _currency_problems(f"{path}.handling_fee", business.handling_fee, known.currencies)
     if not business.guide:
         yield f"{path}.guide: there is no step for the customer"
     for index, told in enumerate(business.guide):
@@ -84,6 +86,10 @@ def _business_problems(business: Business, known: _Known) -> Iterator[str]:
 def _fee_problems(path: str, fee: Money, currencies: Mapping[str, str]) -> Iterator[str]:
     if fee.minor_units <= 0:
         yield f"{path}.minor_units: must be positive"
+    yield from _currency_problems(path, fee, currencies)
+
+
+def _currency_problems(path: str, fee: Money, currencies: Mapping[str, str]) -> Iterator[str]:
     # Any region's account may pay the fee: with several currencies in the federation, no fee currency fits all.
     others = sorted({*currencies.values()} - {fee.currency})
     if others:

@@ -31,6 +31,7 @@ class InboxRow:
     """A command that was acted on."""
 
     content: bytes = field(repr=False)
+    signature: bytes
     receipt_content: bytes = field(repr=False)
     receipt_signature: bytes
 
@@ -128,7 +129,7 @@ def find(tx: Transaction, origin: str, envelope_id: str) -> InboxRow | None:
     receipt = open_signed(tx, row.subject, INBOX_RECEIPT, key, row.receipt_content)
     if content is None or receipt is None:
         raise Refused(Reason.REASON_ENVELOPE_CONTENT_DESTROYED)
-    return InboxRow(content, receipt_of(receipt, content), row.receipt_signature)
+    return InboxRow(content, row.signature, receipt_of(receipt, content), row.receipt_signature)
 
 
 def forget(tx: Transaction, rows: Sequence[tuple[str, str]], before: int) -> None:

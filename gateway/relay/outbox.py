@@ -197,6 +197,13 @@ def was_sent(tx: Transaction, envelope_id: str) -> bool:
     return tx.find(_OUTBOX, envelope_id) is not None
 
 
+def sent(tx: Transaction, envelope_id: str) -> Envelope | None:
+    """A queued envelope as signed; None where it is not kept, or after the destruction of its key."""
+    row = tx.find(_OUTBOX, envelope_id)
+    content = None if row is None else open_signed(tx, row.subject, OUTBOX, envelope_id, row.content)
+    return None if row is None or content is None else Envelope(content=content, signature=row.signature)
+
+
 def is_answered(tx: Transaction, envelope_id: str) -> bool:
     """Whether a receipt was kept for an envelope."""
     row = tx.find(_OUTBOX, envelope_id)

@@ -16,6 +16,7 @@ from region_node.business.reconciliation.kind import RECONCILIATIONS
 from region_node.business.reconciliation.port import Reconciliation
 from region_node.business.reconciliation.tickets import settled_tickets
 from region_node.business.settlement.port import Settlement
+from region_node.business.settlement.proofs import SETTLEMENTS
 from region_node.care.bulletins.kind import BULLETINS
 from region_node.care.complaints import rules as complaints
 from region_node.care.complaints.kind import COMPLAINTS
@@ -38,6 +39,7 @@ from region_node.network.agreements.kind import AGREEMENTS
 from region_node.network.faults import rules as faults
 from region_node.network.faults.kind import FAULTS
 from region_node.network.faults.owner import follow_problem, leave_problem
+from region_node.network.faults.regional import CHARGED_PARTS, CHARGED_RENT, SETTLED_PARTS, SETTLED_RENT
 from region_node.network.faults.rows import FAULT
 from region_node.network.faults.settled import SETTLED_CREDITS, SETTLED_PARTS
 from region_node.network.measurements.kind import MEASUREMENTS
@@ -72,6 +74,7 @@ KINDS: Sequence[RecordKind] = (
     LINE_SERVICES,
     MEASUREMENTS,
     RECONCILIATIONS,
+    SETTLEMENTS,
     MOVES,
     RecordKind("request", row_migrations={"requests": seal_clear_requests}),
     RecordKind(
@@ -100,10 +103,12 @@ SETTLED = (
     settled_tickets(
         "support", SUPPORT, {support.CLOSED}, {each: support.state_name(each) for each in SupportState.values()}
     ),
+    SETTLED_RENT,
+    SETTLED_PARTS,
 )
 """The kinds of records that each pair of regions compares every night."""
 
-CHARGED = (CHARGED_PAYMENTS, CHARGED_REMEDIES, CHARGED_HANDLING)
+CHARGED = (CHARGED_PAYMENTS, CHARGED_REMEDIES, CHARGED_HANDLING, CHARGED_RENT, CHARGED_PARTS)
 """The kinds of charges between two regions."""
 
 PROBLEMS = ProblemPorts(

@@ -1,12 +1,18 @@
 """`region-node settlement`: the statements of months with other regions, and their signatures."""
 
+import json
+from base64 import b64encode
+from pathlib import Path
+
 import click
 
 from gateway.api.region.v1 import settlement_service_pb2 as api
 from gateway.api.region.v1.settlement_pb2 import SettlementLine, SettlementState, SettlementStatement
 from gateway.api.region.v1.settlement_service_pb2_grpc import SettlementServiceStub
 from gateway.cli.asking import limit_option
+from gateway.cli.exits import USAGE, leave
 from gateway.cli.table import Table, TableColumn
+from gateway.process.files import replace_file
 from gateway.values.money import in_major_units
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
@@ -94,6 +100,48 @@ def sign(asking: Asking, with_region: str, month: str, *, accept_difference: boo
     request = api.SignSettlementRequest(region=with_region, month=month, accepts_difference=accept_difference)
     answer = asking.ask(lambda channel: SettlementServiceStub(channel).SignSettlement, request)
     asking.tell(answer.statement, _STATEMENTS.show_one)
+
+
+@settlement.command()
+@reads()
+@click.argument("with_region", metavar="REGION")
+@click.argument("month")
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+def proof(asking: Asking, with_region: str, month: str, directory: Path) -> None:
+    """Write both signatures under the statement of MONTH with REGION into DIRECTORY.
+
+    Anybody checks the two files with deploy/audit/check_proof.py and the certificate of the federation's authority.
+
+    \b
+    Example:
+      region-node settlement proof sichuan 2026-11 proofs
+    """
+    request = api.GetSettlementProofRequest(region=with_region, month=month)
+    found = asking.ask(lambda channel: SettlementServiceStub(channel).GetSettlementProof, request)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for each in found.proofs:
+            replace_file(directory / f"{month}-{each.region}.json", _shown(each).encode())
+    except OSError as error:
+        leave(str(error), USAGE)
+    asking.tell(found, _print_signers)
+
+
+def _shown(found: api.SettlementProof) -> str:
+    """A signature in the form that deploy/audit/check_proof.py reads."""
+    fields = {
+        "kind": "envelope",
+        "region": found.region,
+        "content": b64encode(found.content).decode(),
+        "signature": b64encode(found.signature).decode(),
+        "certificate": found.certificate.decode(),
+    }
+    return json.dumps(fields, indent=1) + "\n"
+
+
+def _print_signers(found: api.GetSettlementProofResponse) -> None:
+    for each in found.proofs:
+        click.echo(translated("Signed by {region}.", region=region_name(each.region)))
 
 
 @settlement.command()

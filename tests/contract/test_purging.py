@@ -265,6 +265,20 @@ def test_the_ids_of_requests_about_sharing_go_with_the_others(tx: Transaction) -
     assert tx.all(str, "SELECT subject FROM sharing_requests") == ["new"]
 
 
+def test_envelopes_with_the_signatures_of_a_settlement_stay_as_its_evidence(tx: Transaction) -> None:
+    for subject in ("order-1", "settlement/guangdong/settlement/sichuan/2020-06"):
+        tx.execute(
+            "INSERT INTO outbox (envelope_id, destination, kind, subject, content, signature, traceparent, created,"
+            " closed, claimed_by, handed_over, is_sealed) VALUES (:id, 'henan', 1, :id, :none, :none, '', 1, :closed,"
+            " 0, 0, 1)",
+            id=subject,
+            none=b"",
+            closed=to_microseconds(OLD),
+        )
+    assert purge(tx, Envelopes(KINDS)).removed == 1
+    assert tx.all(str, "SELECT subject FROM outbox") == ["settlement/guangdong/settlement/sichuan/2020-06"]
+
+
 def fault_of(number: int, state: FaultState.ValueType, when: datetime) -> Fault:
     """A fault that was reported here then, and that nobody has touched since."""
     fault = Fault(

@@ -70,6 +70,36 @@ def test_the_orders_of_a_pair_and_a_day_come_with_the_sums_of_their_own_postings
     assert [record for kind in others for record in kind.records(tx, Wanted(HERE, THERE, NOW, NOW + HOUR))] == []
 
 
+def test_the_debts_of_a_pair_and_a_day_come_with_the_sums_of_their_own_postings(tx: Transaction) -> None:
+    rows = (
+        ("waived-rent", "f1#waived0", THERE, HERE, NOW),
+        ("waived-rent", "f1#waived1", THERE, THERE, NOW + HOUR),
+        ("waived-rent", "f2#waived0", "henan", HERE, NOW),
+        ("part", "f1#part1", THERE, THERE, NOW),
+        ("part", "f1#part10", THERE, THERE, NOW),
+    )
+    for kind, serial, region, debtor, time in rows:
+        tx.execute(
+            "INSERT INTO regional_debts (kind, serial, region, debtor, create_time) VALUES (:k, :s, :r, :d, :t)",
+            k=kind,
+            s=serial,
+            r=region,
+            d=debtor,
+            t=to_microseconds(time),
+        )
+    owed(tx, "f1#waived0#owed", 12)
+    owed(tx, "f1#waived0#again", 12)
+    owed(tx, "f1#part10#owed", 7)
+    wanted = Wanted(HERE, THERE, NOW, NOW + HOUR)
+    assert list(KINDS["waived-rent"].records(tx, wanted)) == [
+        Record("f1#waived0", HAS_SETTLED, "owed", 24, "CNY", 2),
+    ]
+    assert sorted(KINDS["part"].records(tx, wanted)) == [
+        Record("f1#part1", HAS_SETTLED, "owed"),
+        Record("f1#part10", HAS_SETTLED, "owed", 7, "CNY", 1),
+    ]
+
+
 def test_days_are_listed_page_by_page_and_compared_until_they_are_settled(tx: Transaction) -> None:
     days = [(region, f"2030-06-{day}") for day in (14, 13) for region in ("henan", "sichuan")]
     for region, day in days:

@@ -9,6 +9,7 @@ from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.reconciliation_pb2 import Difference, DifferenceKind, ReconciledDay
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.types.v1.types_pb2 import Money
 from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Border, Command
 from gateway.relay.outbox import Enqueued
@@ -112,7 +113,7 @@ class Two:
             if state == COMPLETED:
                 order.completion_time.CopyFrom(to_timestamp(taken_in))
                 if business != "COMPLAINT_REMEDY":
-                    order.handling_fee = fee
+                    order.handling_fee.CopyFrom(Money(minor_units=fee, currency="CNY"))
             insert_order(region.tx, OrderRow(order, ""), taken_in)
             if amount and state == COMPLETED:
                 kind = EntryKind.PAYMENT if business == "PAY" else EntryKind.REMEDY

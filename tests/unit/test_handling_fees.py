@@ -23,7 +23,7 @@ def test_the_fee_is_that_of_the_business_and_else_that_of_the_policy() -> None:
         }
         for case, order in cases.items():
             fix_handling_fee(two.home.context.node, order)
-            found[case] = order.handling_fee if order.HasField("handling_fee") else None
+            found[case] = order.handling_fee.minor_units if order.HasField("handling_fee") else None
     assert found == {
         "own fee": 300,
         "policy": 100,
@@ -35,13 +35,13 @@ def test_the_fee_is_that_of_the_business_and_else_that_of_the_policy() -> None:
 
 def test_no_later_version_of_a_completed_order_has_another_fee() -> None:
     known, told = completed("SUSPEND"), completed("SUSPEND")
-    known.handling_fee, told.handling_fee = 100, 1
+    known.handling_fee.minor_units, told.handling_fee.minor_units = 100, 1
     keep_handling_fee(known, told)
-    assert told.handling_fee == 100
+    assert told.handling_fee.minor_units == 100
     keep_handling_fee(completed("SUSPEND"), told)
     assert not told.HasField("handling_fee"), "an order of a home region without fees stays without one"
     open_order = completed("SUSPEND")
     open_order.state = IN_PROGRESS
-    told.handling_fee = 100
+    told.handling_fee.minor_units = 100
     keep_handling_fee(open_order, told)
-    assert told.handling_fee == 100
+    assert told.handling_fee.minor_units == 100

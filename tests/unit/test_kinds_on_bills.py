@@ -13,7 +13,7 @@ from gateway.api.region.v1.agreement_service_pb2 import CreateAgreementRequest
 from gateway.api.region.v1.billing_service_pb2 import Bill, QueryBillRequest
 from gateway.api.region.v1.customer_service_pb2 import RatingType
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand
-from gateway.api.region.v1.fault_pb2 import FaultCause, FaultPlace, FaultReport
+from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.reconciliation_pb2 import RepairAct
@@ -38,7 +38,7 @@ from region_node.lifecycle.moving.books import book_moved
 from region_node.network.agreements import operations as agreements
 from region_node.network.agreements.outages import note_outage
 from region_node.network.agreements.statements import settle
-from region_node.network.faults import handling, owner, repair
+from region_node.network.faults import handling, owner, parts, regional, repair
 from region_node.requests.auditing import AuditedCall
 from region_node.requests.caller import OwnNode
 from region_node.requests.checks import Questioner
@@ -183,6 +183,11 @@ def money_of_the_network(node: Books, now: datetime) -> None:
         )
         note_outage(tx, context, outage, now)
         settle(tx, context, agreement, Month.of("2030-07", "Asia/Shanghai"), now + version * HOUR)
+    elsewhere = Fault(id="henan/F1", origin_region="henan", owner_region="henan", home_region="sichuan")
+    price = Money(minor_units=9900, currency="CNY")
+    elsewhere.repair.parts.add(number=1, price=price, quote=parts.FREE, install_time=to_timestamp(now))
+    regional.claim_rent(tx, context, elsewhere, 0, 1200, now)
+    regional.settle_parts(tx, context, elsewhere, now)
 
 
 def bills(node: Books, now: datetime) -> Sequence[Bill]:

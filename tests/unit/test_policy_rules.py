@@ -235,7 +235,11 @@ def both(*breaks: Break) -> Break:
             characteristic(value_type=contract.VALUE_TYPE_CHOICE, choices=["a b"]),
             "characteristics[thing].choices[a b]: use letters",
         ),
-        (resume(handling_fee=-1), "businesses[RESUME].handling_fee: not 0 to 1000000"),
+        (
+            resume(handling_fee=Money(minor_units=-1, currency="CNY")),
+            "businesses[RESUME].handling_fee.minor_units: not 0 to 1000000",
+        ),
+        (resume(handling_fee=Money(currency="USD")), "[RESUME].handling_fee.currency: there are accounts in CNY"),
         (resume(fee=Money(minor_units=0, currency="CNY")), "businesses[RESUME].fee.minor_units: must be positive"),
         (
             resume(fee=Money(minor_units=1, currency="USD")),

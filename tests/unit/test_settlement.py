@@ -19,13 +19,14 @@ from gateway.relay.border import Command
 from gateway.security.identity import Identity
 from region_node.app.registered import settlement
 from region_node.business.settlement import signing
+from region_node.business.settlement.proofs import proofs_of
 from region_node.business.settlement.relayed import SettlementEnvelopes
 from region_node.business.settlement.rows import find_statement, list_statements
 from region_node.care.issues import handling as issues
 from region_node.care.issues.relayed import IssueEnvelopes
 from region_node.care.issues.rows import ISSUE_ROWS
 from region_node.customers.accounts import ledger
-from region_node.customers.accounts.rules import CASH, EntryKind, payable, transfer
+from region_node.customers.accounts.rules import CASH, RECONCILIATION, EntryKind, payable, receivable, transfer
 from region_node.requests.caller import Caller
 from tests.unit.reconciling import COMPLETED, FAILED, FEE, HOME, IN_PROGRESS, ORIGIN, TAKEN_IN, Region, Two, two_regions
 
@@ -213,12 +214,17 @@ def test_a_forged_signature_is_not_believed(two: Two) -> None:
     changed = SettlementStatement()
     changed.CopyFrom(proposal)
     changed.terms.lines[0].quantity += 1
+    to_come = SettlementStatement()
+    to_come.CopyFrom(proposal)
+    to_come.terms.month = "2030-07"
+    to_come.id = signing.statement_id(to_come.terms)
     unsound = SettlementStatement()
     unsound.CopyFrom(proposal)
     unsound.terms.net[0].minor_units += 1
     propose, decide = SETTLEMENTS
     forged: dict[str, tuple[Region, str, EnvelopeKind.ValueType, SettlementStatement]] = {
         "other terms of the same version": (two.home, ORIGIN, propose, changed),
+        "a month to come": (two.home, ORIGIN, propose, to_come),
         "sums that do not add up": (two.home, ORIGIN, propose, unsound),
         "a third region proposes": (two.home, "henan", propose, proposal),
         "a third region signs": (two.origin, "henan", decide, signed),
@@ -344,9 +350,50 @@ def test_a_signature_that_is_sent_once_more_changes_nothing(two: Two) -> None:
 
 def test_money_of_an_erased_customer_stays_owed(two: Two) -> None:
     two.compare()
+    signed = told(signed_by_both(two, JUNE, AFTER_JUNE))
+    for name in ("pay-1", "money-1"):
+        for each in two.by_name.values():
+            each.execute(f"UPDATE orders SET erased = 1, body = x'00' WHERE order_id = '{ORIGIN}/counter/{name}'")
+    assert (signed["payment 2030-06"], signed["handling 2030-06"]) == ((2, 350), (-2, -2 * FEE))
+    assert told(signed_by_both(two, JULY, AFTER_JULY)) == {}, "an erasure in a settled month corrects nothing"
+
+
+def test_a_payment_given_back_in_the_next_month_is_corrected_there_by_its_amount_alone(two: Two) -> None:
+    two.compare()
+    signed_by_both(two, JUNE, AFTER_JUNE)
+    serial = f"{ORIGIN}/counter/pay-1"
+    for region, account in ((two.origin, payable(HOME)), (two.home, receivable(ORIGIN))):
+        debit, credit = (account, RECONCILIATION) if region is two.origin else (RECONCILIATION, account)
+        back = transfer(f"{serial}#r1", EntryKind.RECONCILED, 100, debit=debit, credit=credit)
+        ledger.post(region.tx, back, "CNY", AFTER_JUNE)
+    assert told(signed_by_both(two, JULY, AFTER_JULY)) == {"payment 2030-06": (0, -100)}
+
+
+def test_ten_thousand_orders_of_a_month_make_a_statement_of_a_few_lines(two: Two) -> None:
+    two.compare()
+    columns = "origin_region, home_region, operator, business, number, create_time, state, version, awaiting"
     for each in two.by_name.values():
-        each.execute(f"UPDATE orders SET erased = 1, body = x'00' WHERE order_id = '{ORIGIN}/counter/pay-1'")
-    assert told(signed_by_both(two, JUNE, AFTER_JUNE))["payment 2030-06"] == (2, 350)
+        each.tx.execute(
+            f"INSERT INTO orders ({columns}, traceparent, body, is_sealed, handling_fee, order_id)"
+            " WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)"
+            f" SELECT {columns}, traceparent, body, is_sealed, 3, order_id || '-' || i FROM orders, n"
+            f" WHERE order_id = '{ORIGIN}/counter/pay-1'"
+        )
+    signed = signed_by_both(two, JUNE, AFTER_JUNE)
+    assert told(signed)["handling 2030-06"] == (-10_002, -30_000 - 2 * FEE)
+    assert signed.ByteSize() < 1000
+
+
+def test_both_signatures_are_shown_only_of_a_signed_statement_and_where_they_are(two: Two) -> None:
+    two.compare()
+    node = two.origin.context.node
+    found = [reason_of(lambda: proofs_of(two.origin.tx, node, HOME, JUNE))]
+    sign(two, two.origin, JUNE, AFTER_JUNE)
+    found.append(reason_of(lambda: proofs_of(two.origin.tx, node, HOME, JUNE)))
+    sign(two, two.home, JUNE, AFTER_JUNE)
+    two.origin.tx.execute("DELETE FROM settlement_signatures")  # a database from before them
+    found.append(reason_of(lambda: proofs_of(two.origin.tx, node, HOME, JUNE)))
+    assert found == ["SETTLEMENT_NOT_FOUND", "SETTLEMENT_NOT_FOUND", "SETTLEMENT_NOT_PROVEN"]
 
 
 def test_a_region_restored_from_a_backup_proposes_a_month_again_that_nobody_has_decided(two: Two) -> None:

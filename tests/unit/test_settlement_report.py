@@ -66,8 +66,9 @@ def test_a_pair_is_signed_only_where_both_say_so_and_has_two_amounts_where_they_
         "contested": (CONTESTED, [[5], [], []], False),
         "different": (SIGNED, [[], [5], [6]], True),
     }
-    [alone] = pair_settlements({"b": [statement("a", "b", 5)]})
-    assert alone.state == PROPOSED, "the other region does not say so"
+    [lost] = pair_settlements({"a": [], "b": [statement("a", "b", 5)]})
+    [left] = pair_settlements({"b": [statement("a", "b", 5)]})
+    assert (lost.state, left.state) == (PROPOSED, SIGNED), "one that answers has to say so; one that left cannot"
 
 
 def test_no_region_reports_on_others() -> None:

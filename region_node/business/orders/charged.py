@@ -9,6 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused, lasting
 from gateway.federation.catalogue import Federation
 from gateway.store.port import Transaction
@@ -31,9 +32,9 @@ def fix_handling_fee(context: RegionContext, order: Order) -> None:
     """
     if order.origin_region == context.region or order.request.business == REMEDY:
         return
-    fee = _fee_of(context.federation, order.request.business)
+    fee = _fee_of(context.federation, order)
     if fee is not None:
-        order.handling_fee = fee
+        order.handling_fee.CopyFrom(fee)
 
 
 def keep_handling_fee(known: Order, order: Order) -> None:
@@ -42,22 +43,24 @@ def keep_handling_fee(known: Order, order: Order) -> None:
         return
     order.ClearField("handling_fee")
     if known.HasField("handling_fee"):
-        order.handling_fee = known.handling_fee
+        order.handling_fee.CopyFrom(known.handling_fee)
 
 
-def _fee_of(federation: Federation, code: str) -> int | None:
-    """The fee of a business in minor units; None without a tariff. Raises Refused only for now."""
+def _fee_of(federation: Federation, order: Order) -> Money | None:
+    """The fee of an order's business; None without a tariff. Raises Refused only for now."""
     try:
-        business = federation.business(code)
+        business = federation.business(order.request.business)
         if business.HasField("handling_fee"):
             return business.handling_fee
     except Refused as refused:
         lasting(refused)  # it has left the catalogue since
     try:
-        return federation.figure(_TARIFF, ())
+        fee = federation.figure(_TARIFF, ())
     except Refused as refused:
         lasting(refused)
         return None
+    first = min(order.origin_region, order.home_region)
+    return Money(minor_units=fee, currency=federation.region(first).currency)
 
 
 def _owed(tx: Transaction, wanted: Wanted, *, is_remedy: bool) -> Iterator[Charge]:

@@ -262,7 +262,7 @@ def _completion(order: Order) -> dict[str, Value]:
         "completion_time": to_microseconds(completed),
         "is_late": int(completed > promised),
         "is_returned": int(any(change.reason == rules.RETURNED for change in order.state_changes)),
-        "handling_fee": order.handling_fee if order.HasField("handling_fee") else None,
+        "handling_fee": order.handling_fee.minor_units if order.HasField("handling_fee") else None,
     }
 
 

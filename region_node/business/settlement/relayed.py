@@ -1,6 +1,6 @@
 """Envelopes about settlement."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gateway.api.region.v1.settlement_pb2 import (
     SettlementProposed,
@@ -18,9 +18,11 @@ from gateway.store.port import Transaction
 from gateway.time.months import is_month
 from region_node.business.settlement import rules, signing
 from region_node.business.settlement.port import Settlement
+from region_node.business.settlement.proofs import SUBJECTS, note_signature
 from region_node.business.settlement.rows import find_statement, keep_statement
 from region_node.node.payloads import parse, received
 
+_CLOCKS = timedelta(hours=1)  # by which the clocks of two regions may differ
 _LOST_MONTHS = 24  # in one receipt; the next proposal learns of the rest
 
 
@@ -46,6 +48,8 @@ class SettlementEnvelopes:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         if told.state != signing.PROPOSED or told.decider or told.issue_id or not rules.is_sound(terms):
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no proposal of a statement")
+        if not signing.has_ended(self._settlement, content.origin, terms.month, now + _CLOCKS):
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="the month has not ended")
         # A proposer that was restored from a backup may replace what it has lost, as long as nothing is signed.
         signed = signing.signed_since(tx, content.origin, signing.oldest_month(terms.month))
         lost = [each for each in signed if each.terms.month not in signature.signed_months][:_LOST_MONTHS]
@@ -54,6 +58,8 @@ class SettlementEnvelopes:
             if known is not None and (known.state == signing.SIGNED or terms.version <= known.terms.version):
                 raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it is known")
             keep_statement(tx, content.origin, told)
+        if not lost:
+            self._note(tx, content, terms)
         result = SettlementProposed(signed=lost).SerializeToString()
         return Answer(Outcome.OUTCOME_ACCEPTED, result=result)
 
@@ -66,13 +72,19 @@ class SettlementEnvelopes:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         is_again = known is not None and (known.state, known.terms) == (signing.SIGNED, told.terms)
         if is_again and told.state == signing.SIGNED:  # by a region that was restored from a backup
+            self._note(tx, content, told.terms)
             return Answer(Outcome.OUTCOME_ACCEPTED)
         if known is None or known.state != signing.PROPOSED or known.terms != told.terms:
             raise Refused(Reason.REASON_SETTLEMENT_NOT_FOUND, region=content.origin, month=told.terms.month)
         known.state, known.decider, known.issue_id = told.state, told.decider, told.issue_id
         known.decide_time.CopyFrom(told.decide_time)
         keep_statement(tx, content.origin, known)
+        self._note(tx, content, told.terms)
         return Answer(Outcome.OUTCOME_ACCEPTED)
+
+    def _note(self, tx: Transaction, content: EnvelopeContent, terms: SettlementTerms) -> None:
+        """The envelope is the evidence of the sender's signature."""
+        note_signature(tx, self._settlement.node, content.origin, terms.month, content.origin, content.id)
 
     def _told(
         self, tx: Transaction, content: EnvelopeContent
@@ -81,7 +93,7 @@ class SettlementEnvelopes:
         signature = received(SettlementSignature, content.payload)
         told, terms = signature.statement, signature.statement.terms
         is_ours = [terms.first_region, terms.second_region] == sorted((content.origin, self._settlement.node.region))
-        is_named = told.id == signing.statement_id(terms) and content.subject == f"{signing.SUBJECTS}{told.id}"
+        is_named = told.id == signing.statement_id(terms) and content.subject == f"{SUBJECTS}{told.id}"
         if not is_ours or not is_named:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         if not is_month(terms.month):

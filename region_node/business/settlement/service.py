@@ -15,6 +15,7 @@ from gateway.time.clock import Clock
 from gateway.time.months import require_month
 from region_node.business.settlement import signing
 from region_node.business.settlement.port import Settlement
+from region_node.business.settlement.proofs import proofs_of
 from region_node.business.settlement.rows import find_statement, list_statements
 from region_node.requests.caller import Caller
 from region_node.requests.checks import require_length
@@ -56,6 +57,17 @@ class SettlementService(SettlementServiceServicer):
             return api.ComputeSettlementResponse(terms=terms, statement=statement)
 
         return await self._store.read(compute)
+
+    async def GetSettlementProof(
+        self,
+        request: api.GetSettlementProofRequest,
+        context: grpc.aio.ServicerContext[api.GetSettlementProofRequest, api.GetSettlementProofResponse],
+    ) -> api.GetSettlementProofResponse:
+        """See the contract."""
+        self._require_pair(request.region, request.month)
+        node = self._settlement.node
+        found = await self._store.read(lambda tx: proofs_of(tx, node, request.region, request.month))
+        return api.GetSettlementProofResponse(proofs=found)
 
     async def SignSettlement(
         self,

@@ -25,11 +25,11 @@ from region_node.business.reconciliation import days
 from region_node.business.reconciliation.rows import open_serials
 from region_node.business.settlement import rules
 from region_node.business.settlement.port import Dispute, Settlement
+from region_node.business.settlement.proofs import SUBJECTS, note_signature
 from region_node.business.settlement.rows import find_statement, is_any_pending, keep_statement, statements_with
 from region_node.requests.caller import Caller
 from region_node.requests.checks import invalid
 
-SUBJECTS = "settlement/"
 NOTE_LIMIT = 1000  # characters
 PROPOSED = SettlementState.SETTLEMENT_STATE_PROPOSED
 SIGNED = SettlementState.SETTLEMENT_STATE_SIGNED
@@ -261,3 +261,4 @@ def _tell(
         lifetime=_LIFETIME,
     )
     send(tx, settlement.node.border, outgoing, now=now, traceparent="")
+    note_signature(tx, settlement.node, region, statement.terms.month, settlement.node.region, outgoing.envelope_id)

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from gateway.api.region.v1.fault_pb2 import Fault
 from gateway.store.port import Transaction
-from region_node.network.faults import notices, outages, rules, waiver
+from region_node.network.faults import notices, outages, regional, rules, waiver
 from region_node.node.context import RegionContext
 
 
@@ -15,6 +15,7 @@ def followed(tx: Transaction, context: RegionContext, before: Fault, fault: Faul
     """
     if fault.origin_region == context.region:
         notices.tell_changed(tx, context, before, fault, now)
+    regional.settle_parts(tx, context, fault, now)
     if fault.home_region != context.region:
         return
     for number, each in enumerate(fault.outages):

@@ -17,7 +17,7 @@ from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
 from gateway.time.clock import to_timestamp
 from region_node.network.agreements.of_faults import note_outages_of
-from region_node.network.faults import notices, outages, parts, rules, waiver
+from region_node.network.faults import notices, outages, parts, regional, rules, waiver
 from region_node.network.faults.evidence import tell_fault
 from region_node.network.faults.following import followed
 from region_node.network.faults.rows import FaultRow, facts, find_fault, require_fault, update_fault
@@ -133,8 +133,16 @@ def note_waived(tx: Transaction, context: RegionContext, fault_id: str, waived: 
     if row is None or row.fault.owner_region != context.region:
         return
     before = _copy(row.fault)
+    _owe(tx, context, row.fault, waived, now)
     if waiver.take_over(row.fault, waived):
         keep_and_tell(tx, context, row, before, now)
+
+
+def _owe(tx: Transaction, context: RegionContext, fault: Fault, waived: FaultWaived, now: datetime) -> None:
+    """Books the rent that the home region claims; what is implausible stays a difference of the reconciliation."""
+    for each in waived.waived:
+        if each.HasField("owed") and not regional.owe_rent(tx, context, fault, each, now):
+            _log.error("the region %s claims implausible rent for the fault %s", fault.home_region, fault.id)
 
 
 def tell_other_home(tx: Transaction, context: RegionContext, row: FaultRow, now: datetime) -> None:

@@ -98,7 +98,7 @@ class FaultEnvelopes:
             return Answer(Outcome.OUTCOME_ACCEPTED, result=FaultWaived().SerializeToString())
         fault = handling.adopt(tx, self._context, snapshot, content.traceparent, now)
         failpoints.reach("fault-updated.before-commit")
-        told = waiver.said(fault) if fault.home_region == self._context.region else FaultWaived()
+        told = waiver.said(tx, fault) if fault.home_region == self._context.region else FaultWaived()
         return Answer(Outcome.OUTCOME_ACCEPTED, result=told.SerializeToString())
 
     def _update_answered(

@@ -1,9 +1,8 @@
 """Rent that this region gives back to its own customers for faults, wherever these were: once for each outage.
 
 The rule is that of `outages.py`: from the report to the repair, each month's share of the plan's rent. Excluded are
-time before the line began, and time with rent given back for another fault. The region loses that rent, whichever
-region caused the fault: regions settle nothing for it. A row of `fault_waivers` and the id of the posting prevent a
-repeat.
+time before the line began, and time with rent given back for another fault. The region of the fault owes that rent to
+this one (`regional.py`). A row of `fault_waivers` and the id of the posting prevent a repeat.
 """
 
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from region_node.customers.accounts.rules import REFUNDS_DUE, EntryKind, earned,
 from region_node.customers.rows import Line, find_line
 from region_node.network.agreements import spans as microseconds
 from region_node.network.agreements.outages import note_waiver
-from region_node.network.faults import notices, outages
+from region_node.network.faults import notices, outages, regional
 from region_node.network.faults.outages import Span
 from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index
@@ -54,12 +53,15 @@ def settle(tx: Transaction, context: RegionContext, fault: Fault, now: datetime)
             waiver.time.CopyFrom(to_timestamp(from_microseconds(each.time)))
 
 
-def said(fault: Fault) -> FaultWaived:
-    """The waiver in messages to the owner region: its time, without the amount."""
+def said(tx: Transaction, fault: Fault) -> FaultWaived:
+    """The waiver in messages to the owner region: its time, and the amount only where that region owes it."""
     waived = FaultWaived()
     for number, each in enumerate(fault.outages):
         if each.HasField("waiver"):
-            waived.waived.add(outage=number).waiver.time.CopyFrom(each.waiver.time)
+            told = waived.waived.add(outage=number)
+            told.waiver.time.CopyFrom(each.waiver.time)
+            if regional.is_claimed(tx, fault.id, number):
+                told.owed.CopyFrom(each.waiver.amount)
     return waived
 
 
@@ -108,6 +110,7 @@ def _give_back(tx: Transaction, context: RegionContext, fault: Fault, number: in
         rent, posting_id = earned(EntryKind.RENT), f"{fault.id}#waived{number}"
         posting = transfer(posting_id, EntryKind.RENT_WAIVED, amount, debit=rent, credit=account)
         ledger.post(tx, posting, context.currency, now)
+        regional.claim_rent(tx, context, fault, number, amount, now)
         notices.tell_waived(tx, fault, number, amount, context.currency, now)
     failpoints.reach("fault-waived.before-commit")
 

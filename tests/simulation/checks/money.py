@@ -20,6 +20,7 @@ _DEAREST = {"rent": DEAREST_RENT, "value-added": 1_100, "roaming": 3_000, "disco
 _CHARGES = ", ".join(f"'{kind}'" for kind in _DEAREST)
 LATE_FEE = 3  # per mille a day
 COMPENSATION = 100  # minor units a day: 1 % of the fee of 100 yuan
+_CLAIMS = "SELECT serial, debtor FROM regional_debts WHERE kind = 'waived-rent'"
 _COMPLETED = OrderState.ORDER_STATE_COMPLETED
 
 
@@ -186,18 +187,34 @@ def _late_fees(evidence: Evidence) -> Counter[str]:
 
 
 def _between_regions(evidence: Evidence, balances: Counter[tuple[str, str]], payments: Payments, region: str) -> None:
-    """The payments taken by one region: transferred, reversed, or in transit while an order is not final."""
+    """The payments taken by one region: transferred, reversed, or in transit while an order is not final.
+
+    Beside them it owes the rent that its network made other regions give back.
+    """
     done = [(errand, order) for errand, order in payments if order.state == _COMPLETED]
     in_transit = sum(errand.amount for errand, order in payments if order.state not in FINAL)
     taken = sum(errand.amount for errand, _ in done)
     _equal(evidence, f"{region}: payments in transit", balances[region, "payments-in-transit"], in_transit)
     _equal(evidence, f"{region}: cash", balances[region, "cash"], -(taken + in_transit))
+    rents = _rents(evidence)
     for home in REGIONS:
         if home == region:
             continue
-        owed = sum(errand.amount for errand, order in done if order.home_region == home)
+        owed = sum(errand.amount for errand, order in done if order.home_region == home) + rents[region, home]
         _equal(evidence, f"{region}: owed to {home}", balances[region, f"payable/{home}"], owed)
         _equal(evidence, f"{home}: due from {region}", -balances[home, f"receivable/{region}"], owed)
+
+
+def _rents(evidence: Evidence) -> Counter[tuple[str, str]]:
+    """Rent given back by a home region that the region of the fault owes it."""
+    expected: Counter[tuple[str, str]] = Counter()
+    claims = {row["serial"]: region for region, row in evidence.rows(_CLAIMS) if row["debtor"] != region}
+    for home, row in evidence.rows("SELECT fault_id, outage, amount FROM fault_waivers"):
+        owner = evidence.faults[row["fault_id"]][home].owner_region
+        if claims.get(f"{row['fault_id']}#waived{row['outage']}") == home:
+            expected[owner, home] += row["amount"]
+            evidence.history.count("rent owed by the region of a fault")
+    return expected
 
 
 def _equal(evidence: Evidence, what: str, found: int, expected: int) -> None:

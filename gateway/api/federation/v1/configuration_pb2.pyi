@@ -1741,10 +1741,6 @@ class Business(_message.Message):
     """
     home_characteristic: _builtins.str
     """Characteristic that names the home region, for a line that does not exist yet; empty if the number plan decides."""
-    handling_fee: _builtins.int
-    """Fee that the home region owes the origin region for each completed order, in minor units, 0 to 1,000,000; unset for
-    the policy `settlement-handling-fee`.
-    """
     @_builtins.property
     def name(self) -> _types_pb2.LocalizedText:
         """Display name."""
@@ -1809,6 +1805,12 @@ class Business(_message.Message):
     def joint(self) -> Global___JointBusiness:
         """Items of several regions; set for MODE_JOINT only."""
 
+    @_builtins.property
+    def handling_fee(self) -> _types_pb2.Money:
+        """Fee that the home region owes the origin region for each completed order, 0 to 1,000,000 minor units; unset for the
+        policy `settlement-handling-fee`.
+        """
+
     def __init__(
         self,
         *,
@@ -1833,15 +1835,13 @@ class Business(_message.Message):
         policies: _abc.Iterable[_builtins.str] | None = ...,
         fee: _types_pb2.Money | None = ...,
         joint: Global___JointBusiness | None = ...,
-        handling_fee: _builtins.int | None = ...,
+        handling_fee: _types_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_handling_fee", b"_handling_fee", "answer_within", b"answer_within", "document_freshness", b"document_freshness", "executable_within", b"executable_within", "fee", b"fee", "handling_fee", b"handling_fee", "joint", b"joint", "limit", b"limit", "name", b"name", "reach_note", b"reach_note", "tariff", b"tariff"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_within", b"answer_within", "document_freshness", b"document_freshness", "executable_within", b"executable_within", "fee", b"fee", "handling_fee", b"handling_fee", "joint", b"joint", "limit", b"limit", "name", b"name", "reach_note", b"reach_note", "tariff", b"tariff"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_handling_fee", b"_handling_fee", "answer_within", b"answer_within", "characteristics", b"characteristics", "code", b"code", "document_freshness", b"document_freshness", "documents", b"documents", "executable_within", b"executable_within", "fee", b"fee", "guide", b"guide", "handling_fee", b"handling_fee", "home_characteristic", b"home_characteristic", "joint", b"joint", "limit", b"limit", "mode", b"mode", "name", b"name", "policies", b"policies", "preconditions", b"preconditions", "reach", b"reach", "reach_note", b"reach_note", "regional_limits", b"regional_limits", "rule", b"rule", "steps", b"steps", "tariff", b"tariff"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_within", b"answer_within", "characteristics", b"characteristics", "code", b"code", "document_freshness", b"document_freshness", "documents", b"documents", "executable_within", b"executable_within", "fee", b"fee", "guide", b"guide", "handling_fee", b"handling_fee", "home_characteristic", b"home_characteristic", "joint", b"joint", "limit", b"limit", "mode", b"mode", "name", b"name", "policies", b"policies", "preconditions", b"preconditions", "reach", b"reach", "reach_note", b"reach_note", "regional_limits", b"regional_limits", "rule", b"rule", "steps", b"steps", "tariff", b"tariff"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__handling_fee: _TypeAlias = _typing.Literal["handling_fee"]  # noqa: Y015
-    _WhichOneofArgType__handling_fee: _TypeAlias = _typing.Literal["_handling_fee", b"_handling_fee"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__handling_fee) -> _WhichOneofReturnType__handling_fee | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Business: _TypeAlias = Business  # noqa: Y015
 

@@ -226,21 +226,27 @@ class FaultWaived(_message.Message):
 
         OUTAGE_FIELD_NUMBER: _builtins.int
         WAIVER_FIELD_NUMBER: _builtins.int
+        OWED_FIELD_NUMBER: _builtins.int
         outage: _builtins.int
         """Index of the outage, from 0."""
         @_builtins.property
         def waiver(self) -> _fault_pb2.FaultWaiver:
             """The waived rent."""
 
+        @_builtins.property
+        def owed(self) -> _types_pb2.Money:
+            """Amount that the owner region owes the home region for it; unset for none."""
+
         def __init__(
             self,
             *,
             outage: _builtins.int = ...,
             waiver: _fault_pb2.FaultWaiver | None = ...,
+            owed: _types_pb2.Money | None = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _typing.Literal["waiver", b"waiver"]  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _typing.Literal["owed", b"owed", "waiver", b"waiver"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["outage", b"outage", "waiver", b"waiver"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["outage", b"outage", "owed", b"owed", "waiver", b"waiver"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -29,7 +29,7 @@ from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_d
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!gateway/api/region/v1/order.proto\x12\x15gateway.api.region.v1\x1a-gateway/api/federation/v1/configuration.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a!gateway/api/types/v1/reason.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfb\x08\n\x05Order\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.gateway.api.region.v1.OrderState\x12\x34\n\x07request\x18\x04 \x01(\x0b\x32#.gateway.api.region.v1.OrderRequest\x12\x15\n\rorigin_region\x18\x05 \x01(\t\x12\x10\n\x08operator\x18\x06 \x01(\t\x12\x13\n\x0bhome_region\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12<\n\x18\x65xpected_completion_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x63ompletion_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11\x63\x61ncellation_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x13\x63\x61ncellation_reason\x18\x0c \x01(\tB\x04\xb8\xbb\x18\x03\x12\x31\n\x08\x61waiting\x18\r \x01(\x0b\x32\x1f.gateway.api.region.v1.Awaiting\x12+\n\x05quote\x18\x0e \x01(\x0b\x32\x1c.gateway.api.region.v1.Quote\x12\x1b\n\x13\x64ocuments_requested\x18\x0f \x03(\t\x12\x30\n\x05\x65rror\x18\x10 \x01(\x0b\x32!.gateway.api.region.v1.OrderError\x12\x39\n\rstate_changes\x18\x11 \x03(\x0b\x32\".gateway.api.region.v1.StateChange\x12*\n\x05notes\x18\x12 \x03(\x0b\x32\x1b.gateway.api.region.v1.Note\x12\x32\n\texpedites\x18\x13 \x03(\x0b\x32\x1f.gateway.api.region.v1.Expedite\x12=\n\x0fjeopardy_alerts\x18\x14 \x03(\x0b\x32$.gateway.api.region.v1.JeopardyAlert\x12@\n\x07results\x18\x15 \x03(\x0b\x32).gateway.api.region.v1.Order.ResultsEntryB\x04\xb8\xbb\x18\x03\x12\x12\n\nsteps_done\x18\x16 \x01(\r\x12\x12\n\nproduct_id\x18\x17 \x01(\t\x12.\n\x05steps\x18\x18 \x03(\x0e\x32\x1f.gateway.api.federation.v1.Step\x12\x32\n\tpaper_use\x18\x19 \x01(\x0e\x32\x1f.gateway.api.region.v1.PaperUse\x12\x19\n\x0chandling_fee\x18\x1a \x01(\x03H\x00\x88\x01\x01\x1a.\n\x0cResultsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0f\n\r_handling_fee\"\xf6\x02\n\x0cOrderRequest\x12\x10\n\x08\x62usiness\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x38\n\tapplicant\x18\x03 \x01(\x0e\x32\x1f.gateway.api.types.v1.ApplicantB\x04\xb8\xbb\x18\x04\x12\x31\n\tdocuments\x18\x04 \x03(\x0b\x32\x1e.gateway.api.types.v1.Document\x12W\n\x0f\x63haracteristics\x18\x05 \x03(\x0b\x32\x38.gateway.api.region.v1.OrderRequest.CharacteristicsEntryB\x04\xb8\xbb\x18\x03\x12\x32\n\trequester\x18\x06 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x0c\n\x04\x62ulk\x18\x07 \x01(\x08\x1a\x36\n\x14\x43haracteristicsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa5\x01\n\x08\x41waiting\x12+\n\x05party\x18\x01 \x01(\x0e\x32\x1c.gateway.api.region.v1.Party\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\x12.\n\nsince_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb4\x01\n\x05Quote\x12>\n\x0b\x64\x65scription\x18\x01 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedTextB\x04\xb8\xbb\x18\x04\x12\x31\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\x12\x38\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\"\xf6\x01\n\nOrderError\x12,\n\x06reason\x18\x01 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12:\n\x07message\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedTextB\x04\xb8\xbb\x18\x03\x12K\n\nparameters\x18\x03 \x03(\x0b\x32\x31.gateway.api.region.v1.OrderError.ParametersEntryB\x04\xb8\xbb\x18\x03\x1a\x31\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x89\x01\n\x0bStateChange\x12\x30\n\x05state\x18\x01 \x01(\x0e\x32!.gateway.api.region.v1.OrderState\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"T\n\x04Note\x12\x0e\n\x06\x61uthor\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\x04text\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\"F\n\x08\x45xpedite\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08staff_id\x18\x02 \x01(\t\"`\n\rJeopardyAlert\x12.\n\nalert_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t*\xe2\x02\n\nOrderState\x12\x1b\n\x17ORDER_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18ORDER_STATE_ACKNOWLEDGED\x10\x01\x12\x18\n\x14ORDER_STATE_REJECTED\x10\x02\x12\x17\n\x13ORDER_STATE_PENDING\x10\x03\x12\x14\n\x10ORDER_STATE_HELD\x10\x04\x12\x1b\n\x17ORDER_STATE_IN_PROGRESS\x10\x05\x12\x19\n\x15ORDER_STATE_CANCELLED\x10\x06\x12\x19\n\x15ORDER_STATE_COMPLETED\x10\x07\x12\x16\n\x12ORDER_STATE_FAILED\x10\x08\x12\x17\n\x13ORDER_STATE_PARTIAL\x10\t\x12&\n\"ORDER_STATE_ASSESSING_CANCELLATION\x10\n\x12$\n ORDER_STATE_PENDING_CANCELLATION\x10\x0b*\x8e\x01\n\x05Party\x12\x15\n\x11PARTY_UNSPECIFIED\x10\x00\x12\x12\n\x0ePARTY_CUSTOMER\x10\x01\x12\x17\n\x13PARTY_ORIGIN_REGION\x10\x02\x12\x14\n\x10PARTY_HOME_STAFF\x10\x03\x12\x15\n\x11PARTY_HOME_REGION\x10\x04\x12\x14\n\x10PARTY_FEDERATION\x10\x05*U\n\x08PaperUse\x12\x19\n\x15PAPER_USE_UNSPECIFIED\x10\x00\x12\x17\n\x13PAPER_USE_HANDED_IN\x10\x01\x12\x15\n\x11PAPER_USE_ON_FILE\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!gateway/api/region/v1/order.proto\x12\x15gateway.api.region.v1\x1a-gateway/api/federation/v1/configuration.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a!gateway/api/types/v1/reason.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x82\t\n\x05Order\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.gateway.api.region.v1.OrderState\x12\x34\n\x07request\x18\x04 \x01(\x0b\x32#.gateway.api.region.v1.OrderRequest\x12\x15\n\rorigin_region\x18\x05 \x01(\t\x12\x10\n\x08operator\x18\x06 \x01(\t\x12\x13\n\x0bhome_region\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12<\n\x18\x65xpected_completion_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x63ompletion_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11\x63\x61ncellation_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x13\x63\x61ncellation_reason\x18\x0c \x01(\tB\x04\xb8\xbb\x18\x03\x12\x31\n\x08\x61waiting\x18\r \x01(\x0b\x32\x1f.gateway.api.region.v1.Awaiting\x12+\n\x05quote\x18\x0e \x01(\x0b\x32\x1c.gateway.api.region.v1.Quote\x12\x1b\n\x13\x64ocuments_requested\x18\x0f \x03(\t\x12\x30\n\x05\x65rror\x18\x10 \x01(\x0b\x32!.gateway.api.region.v1.OrderError\x12\x39\n\rstate_changes\x18\x11 \x03(\x0b\x32\".gateway.api.region.v1.StateChange\x12*\n\x05notes\x18\x12 \x03(\x0b\x32\x1b.gateway.api.region.v1.Note\x12\x32\n\texpedites\x18\x13 \x03(\x0b\x32\x1f.gateway.api.region.v1.Expedite\x12=\n\x0fjeopardy_alerts\x18\x14 \x03(\x0b\x32$.gateway.api.region.v1.JeopardyAlert\x12@\n\x07results\x18\x15 \x03(\x0b\x32).gateway.api.region.v1.Order.ResultsEntryB\x04\xb8\xbb\x18\x03\x12\x12\n\nsteps_done\x18\x16 \x01(\r\x12\x12\n\nproduct_id\x18\x17 \x01(\t\x12.\n\x05steps\x18\x18 \x03(\x0e\x32\x1f.gateway.api.federation.v1.Step\x12\x32\n\tpaper_use\x18\x19 \x01(\x0e\x32\x1f.gateway.api.region.v1.PaperUse\x12\x31\n\x0chandling_fee\x18\x1a \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\x1a.\n\x0cResultsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xf6\x02\n\x0cOrderRequest\x12\x10\n\x08\x62usiness\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x38\n\tapplicant\x18\x03 \x01(\x0e\x32\x1f.gateway.api.types.v1.ApplicantB\x04\xb8\xbb\x18\x04\x12\x31\n\tdocuments\x18\x04 \x03(\x0b\x32\x1e.gateway.api.types.v1.Document\x12W\n\x0f\x63haracteristics\x18\x05 \x03(\x0b\x32\x38.gateway.api.region.v1.OrderRequest.CharacteristicsEntryB\x04\xb8\xbb\x18\x03\x12\x32\n\trequester\x18\x06 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x0c\n\x04\x62ulk\x18\x07 \x01(\x08\x1a\x36\n\x14\x43haracteristicsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa5\x01\n\x08\x41waiting\x12+\n\x05party\x18\x01 \x01(\x0e\x32\x1c.gateway.api.region.v1.Party\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\x12.\n\nsince_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb4\x01\n\x05Quote\x12>\n\x0b\x64\x65scription\x18\x01 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedTextB\x04\xb8\xbb\x18\x04\x12\x31\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\x12\x38\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\"\xf6\x01\n\nOrderError\x12,\n\x06reason\x18\x01 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12:\n\x07message\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedTextB\x04\xb8\xbb\x18\x03\x12K\n\nparameters\x18\x03 \x03(\x0b\x32\x31.gateway.api.region.v1.OrderError.ParametersEntryB\x04\xb8\xbb\x18\x03\x1a\x31\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x89\x01\n\x0bStateChange\x12\x30\n\x05state\x18\x01 \x01(\x0e\x32!.gateway.api.region.v1.OrderState\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"T\n\x04Note\x12\x0e\n\x06\x61uthor\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\x04text\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\"F\n\x08\x45xpedite\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08staff_id\x18\x02 \x01(\t\"`\n\rJeopardyAlert\x12.\n\nalert_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t*\xe2\x02\n\nOrderState\x12\x1b\n\x17ORDER_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18ORDER_STATE_ACKNOWLEDGED\x10\x01\x12\x18\n\x14ORDER_STATE_REJECTED\x10\x02\x12\x17\n\x13ORDER_STATE_PENDING\x10\x03\x12\x14\n\x10ORDER_STATE_HELD\x10\x04\x12\x1b\n\x17ORDER_STATE_IN_PROGRESS\x10\x05\x12\x19\n\x15ORDER_STATE_CANCELLED\x10\x06\x12\x19\n\x15ORDER_STATE_COMPLETED\x10\x07\x12\x16\n\x12ORDER_STATE_FAILED\x10\x08\x12\x17\n\x13ORDER_STATE_PARTIAL\x10\t\x12&\n\"ORDER_STATE_ASSESSING_CANCELLATION\x10\n\x12$\n ORDER_STATE_PENDING_CANCELLATION\x10\x0b*\x8e\x01\n\x05Party\x12\x15\n\x11PARTY_UNSPECIFIED\x10\x00\x12\x12\n\x0ePARTY_CUSTOMER\x10\x01\x12\x17\n\x13PARTY_ORIGIN_REGION\x10\x02\x12\x14\n\x10PARTY_HOME_STAFF\x10\x03\x12\x15\n\x11PARTY_HOME_REGION\x10\x04\x12\x14\n\x10PARTY_FEDERATION\x10\x05*U\n\x08PaperUse\x12\x19\n\x15PAPER_USE_UNSPECIFIED\x10\x00\x12\x17\n\x13PAPER_USE_HANDED_IN\x10\x01\x12\x15\n\x11PAPER_USE_ON_FILE\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -64,36 +64,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORDERERROR'].fields_by_name['parameters']._serialized_options = b'\270\273\030\003'
   _globals['_NOTE'].fields_by_name['text']._loaded_options = None
   _globals['_NOTE'].fields_by_name['text']._serialized_options = b'\270\273\030\003'
-  _globals['_ORDERSTATE']._serialized_start=2769
-  _globals['_ORDERSTATE']._serialized_end=3123
-  _globals['_PARTY']._serialized_start=3126
-  _globals['_PARTY']._serialized_end=3268
-  _globals['_PAPERUSE']._serialized_start=3270
-  _globals['_PAPERUSE']._serialized_end=3355
+  _globals['_ORDERSTATE']._serialized_start=2776
+  _globals['_ORDERSTATE']._serialized_end=3130
+  _globals['_PARTY']._serialized_start=3133
+  _globals['_PARTY']._serialized_end=3275
+  _globals['_PAPERUSE']._serialized_start=3277
+  _globals['_PAPERUSE']._serialized_end=3362
   _globals['_ORDER']._serialized_start=246
-  _globals['_ORDER']._serialized_end=1393
-  _globals['_ORDER_RESULTSENTRY']._serialized_start=1330
-  _globals['_ORDER_RESULTSENTRY']._serialized_end=1376
-  _globals['_ORDERREQUEST']._serialized_start=1396
-  _globals['_ORDERREQUEST']._serialized_end=1770
-  _globals['_ORDERREQUEST_CHARACTERISTICSENTRY']._serialized_start=1716
-  _globals['_ORDERREQUEST_CHARACTERISTICSENTRY']._serialized_end=1770
-  _globals['_AWAITING']._serialized_start=1773
-  _globals['_AWAITING']._serialized_end=1938
-  _globals['_QUOTE']._serialized_start=1941
-  _globals['_QUOTE']._serialized_end=2121
-  _globals['_ORDERERROR']._serialized_start=2124
-  _globals['_ORDERERROR']._serialized_end=2370
-  _globals['_ORDERERROR_PARAMETERSENTRY']._serialized_start=2321
-  _globals['_ORDERERROR_PARAMETERSENTRY']._serialized_end=2370
-  _globals['_STATECHANGE']._serialized_start=2373
-  _globals['_STATECHANGE']._serialized_end=2510
-  _globals['_NOTE']._serialized_start=2512
-  _globals['_NOTE']._serialized_end=2596
-  _globals['_EXPEDITE']._serialized_start=2598
-  _globals['_EXPEDITE']._serialized_end=2668
-  _globals['_JEOPARDYALERT']._serialized_start=2670
-  _globals['_JEOPARDYALERT']._serialized_end=2766
+  _globals['_ORDER']._serialized_end=1400
+  _globals['_ORDER_RESULTSENTRY']._serialized_start=1354
+  _globals['_ORDER_RESULTSENTRY']._serialized_end=1400
+  _globals['_ORDERREQUEST']._serialized_start=1403
+  _globals['_ORDERREQUEST']._serialized_end=1777
+  _globals['_ORDERREQUEST_CHARACTERISTICSENTRY']._serialized_start=1723
+  _globals['_ORDERREQUEST_CHARACTERISTICSENTRY']._serialized_end=1777
+  _globals['_AWAITING']._serialized_start=1780
+  _globals['_AWAITING']._serialized_end=1945
+  _globals['_QUOTE']._serialized_start=1948
+  _globals['_QUOTE']._serialized_end=2128
+  _globals['_ORDERERROR']._serialized_start=2131
+  _globals['_ORDERERROR']._serialized_end=2377
+  _globals['_ORDERERROR_PARAMETERSENTRY']._serialized_start=2328
+  _globals['_ORDERERROR_PARAMETERSENTRY']._serialized_end=2377
+  _globals['_STATECHANGE']._serialized_start=2380
+  _globals['_STATECHANGE']._serialized_end=2517
+  _globals['_NOTE']._serialized_start=2519
+  _globals['_NOTE']._serialized_end=2603
+  _globals['_EXPEDITE']._serialized_start=2605
+  _globals['_EXPEDITE']._serialized_end=2675
+  _globals['_JEOPARDYALERT']._serialized_start=2677
+  _globals['_JEOPARDYALERT']._serialized_end=2773
 # @@protoc_insertion_point(module_scope)
 
 for _enum in (OrderState, Party, PaperUse,):

@@ -217,10 +217,6 @@ class Order(_message.Message):
     """The home region's id of the line; fixed at the first decision."""
     paper_use: Global___PaperUse.ValueType
     """Use of papers, by the home region's last decision."""
-    handling_fee: _builtins.int
-    """Fee that the home region owes the origin region for the handling, in minor units; fixed by the home region at the
-    completion. Unset for none.
-    """
     @_builtins.property
     def request(self) -> Global___OrderRequest:
         """The request."""
@@ -281,6 +277,12 @@ class Order(_message.Message):
     def steps(self) -> _containers.RepeatedScalarFieldContainer[_configuration_pb2.Step.ValueType]:
         """Steps of the order, as in the catalogue at the first decision. Later catalogues change no order."""
 
+    @_builtins.property
+    def handling_fee(self) -> _types_pb2.Money:
+        """Fee that the home region owes the origin region for the handling; fixed by the home region at the completion. Unset
+        for none.
+        """
+
     def __init__(
         self,
         *,
@@ -309,15 +311,13 @@ class Order(_message.Message):
         product_id: _builtins.str = ...,
         steps: _abc.Iterable[_configuration_pb2.Step.ValueType] | None = ...,
         paper_use: Global___PaperUse.ValueType = ...,
-        handling_fee: _builtins.int | None = ...,
+        handling_fee: _types_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_handling_fee", b"_handling_fee", "awaiting", b"awaiting", "cancellation_time", b"cancellation_time", "completion_time", b"completion_time", "create_time", b"create_time", "error", b"error", "expected_completion_time", b"expected_completion_time", "handling_fee", b"handling_fee", "quote", b"quote", "request", b"request"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "cancellation_time", b"cancellation_time", "completion_time", b"completion_time", "create_time", b"create_time", "error", b"error", "expected_completion_time", b"expected_completion_time", "handling_fee", b"handling_fee", "quote", b"quote", "request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_handling_fee", b"_handling_fee", "awaiting", b"awaiting", "cancellation_reason", b"cancellation_reason", "cancellation_time", b"cancellation_time", "completion_time", b"completion_time", "create_time", b"create_time", "documents_requested", b"documents_requested", "error", b"error", "expected_completion_time", b"expected_completion_time", "expedites", b"expedites", "handling_fee", b"handling_fee", "home_region", b"home_region", "id", b"id", "jeopardy_alerts", b"jeopardy_alerts", "notes", b"notes", "operator", b"operator", "origin_region", b"origin_region", "paper_use", b"paper_use", "product_id", b"product_id", "quote", b"quote", "request", b"request", "results", b"results", "state", b"state", "state_changes", b"state_changes", "steps", b"steps", "steps_done", b"steps_done", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "cancellation_reason", b"cancellation_reason", "cancellation_time", b"cancellation_time", "completion_time", b"completion_time", "create_time", b"create_time", "documents_requested", b"documents_requested", "error", b"error", "expected_completion_time", b"expected_completion_time", "expedites", b"expedites", "handling_fee", b"handling_fee", "home_region", b"home_region", "id", b"id", "jeopardy_alerts", b"jeopardy_alerts", "notes", b"notes", "operator", b"operator", "origin_region", b"origin_region", "paper_use", b"paper_use", "product_id", b"product_id", "quote", b"quote", "request", b"request", "results", b"results", "state", b"state", "state_changes", b"state_changes", "steps", b"steps", "steps_done", b"steps_done", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__handling_fee: _TypeAlias = _typing.Literal["handling_fee"]  # noqa: Y015
-    _WhichOneofArgType__handling_fee: _TypeAlias = _typing.Literal["_handling_fee", b"_handling_fee"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__handling_fee) -> _WhichOneofReturnType__handling_fee | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Order: _TypeAlias = Order  # noqa: Y015
 

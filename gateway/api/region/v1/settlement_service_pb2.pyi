@@ -78,6 +78,90 @@ class ListSettlementStatementsResponse(_message.Message):
 Global___ListSettlementStatementsResponse: _TypeAlias = ListSettlementStatementsResponse  # noqa: Y015
 
 @_typing.final
+class GetSettlementProofRequest(_message.Message):
+    """See GetSettlementProof."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    MONTH_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """The other region."""
+    month: _builtins.str
+    """Month, `YYYY-MM`."""
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        month: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["month", b"month", "region", b"region"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSettlementProofRequest: _TypeAlias = GetSettlementProofRequest  # noqa: Y015
+
+@_typing.final
+class GetSettlementProofResponse(_message.Message):
+    """See GetSettlementProof."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROOFS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def proofs(self) -> _containers.RepeatedCompositeFieldContainer[Global___SettlementProof]:
+        """The proposal of the first region, then the signature of the second one."""
+
+    def __init__(
+        self,
+        *,
+        proofs: _abc.Iterable[Global___SettlementProof] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proofs", b"proofs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSettlementProofResponse: _TypeAlias = GetSettlementProofResponse  # noqa: Y015
+
+@_typing.final
+class SettlementProof(_message.Message):
+    """An envelope that carries a signature, as it travelled."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """The signing region."""
+    content: _builtins.bytes
+    """Signed bytes: an EnvelopeContent."""
+    signature: _builtins.bytes
+    """Signature, with the path to its root if the commit signed several envelopes together."""
+    certificate: _builtins.bytes
+    """Signing certificate of its time, PEM."""
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        content: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+        certificate: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "content", b"content", "region", b"region", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SettlementProof: _TypeAlias = SettlementProof  # noqa: Y015
+
+@_typing.final
 class ComputeSettlementRequest(_message.Message):
     """See ComputeSettlement."""
 

@@ -40,6 +40,11 @@ class SettlementServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_settlement__service__pb2.ListSettlementStatementsRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_settlement__service__pb2.ListSettlementStatementsResponse.FromString,
                 _registered_method=True)
+        self.GetSettlementProof = channel.unary_unary(
+                '/gateway.api.region.v1.SettlementService/GetSettlementProof',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_settlement__service__pb2.GetSettlementProofRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_settlement__service__pb2.GetSettlementProofResponse.FromString,
+                _registered_method=True)
         self.ComputeSettlement = channel.unary_unary(
                 '/gateway.api.region.v1.SettlementService/ComputeSettlement',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_settlement__service__pb2.ComputeSettlementRequest.SerializeToString,
@@ -63,6 +68,13 @@ class SettlementServiceServicer:
 
     def ListSettlementStatements(self, request, context):
         """Lists the statements that a region has signed, the newest month first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSettlementProof(self, request, context):
+        """Returns both signatures under a statement, as evidence for a third party.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -97,6 +109,11 @@ def add_SettlementServiceServicer_to_server(servicer, server):
                     servicer.ListSettlementStatements,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_settlement__service__pb2.ListSettlementStatementsRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_settlement__service__pb2.ListSettlementStatementsResponse.SerializeToString,
+            ),
+            'GetSettlementProof': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSettlementProof,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_settlement__service__pb2.GetSettlementProofRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_settlement__service__pb2.GetSettlementProofResponse.SerializeToString,
             ),
             'ComputeSettlement': grpc.unary_unary_rpc_method_handler(
                     servicer.ComputeSettlement,
@@ -142,6 +159,33 @@ class SettlementService:
             '/gateway.api.region.v1.SettlementService/ListSettlementStatements',
             gateway_dot_api_dot_region_dot_v1_dot_settlement__service__pb2.ListSettlementStatementsRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_settlement__service__pb2.ListSettlementStatementsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSettlementProof(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.SettlementService/GetSettlementProof',
+            gateway_dot_api_dot_region_dot_v1_dot_settlement__service__pb2.GetSettlementProofRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_settlement__service__pb2.GetSettlementProofResponse.FromString,
             options,
             channel_credentials,
             insecure,

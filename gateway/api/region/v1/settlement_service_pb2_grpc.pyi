@@ -18,6 +18,8 @@ class SettlementServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListSettlementStatements: _aio.UnaryUnaryMultiCallable[_settlement_service_pb2.ListSettlementStatementsRequest, _settlement_service_pb2.ListSettlementStatementsResponse]
     """Lists the statements that a region has signed, the newest month first."""
+    GetSettlementProof: _aio.UnaryUnaryMultiCallable[_settlement_service_pb2.GetSettlementProofRequest, _settlement_service_pb2.GetSettlementProofResponse]
+    """Returns both signatures under a statement, as evidence for a third party."""
     ComputeSettlement: _aio.UnaryUnaryMultiCallable[_settlement_service_pb2.ComputeSettlementRequest, _settlement_service_pb2.ComputeSettlementResponse]
     """Computes the statement of a month afresh, beside the one that was signed."""
     SignSettlement: _aio.UnaryUnaryMultiCallable[_settlement_service_pb2.SignSettlementRequest, _settlement_service_pb2.SignSettlementResponse]
@@ -37,6 +39,14 @@ class SettlementServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_settlement_service_pb2.ListSettlementStatementsRequest, _settlement_service_pb2.ListSettlementStatementsResponse],
     ) -> _abc.Awaitable[_settlement_service_pb2.ListSettlementStatementsResponse]:
         """Lists the statements that a region has signed, the newest month first."""
+
+    @_abc_1.abstractmethod
+    def GetSettlementProof(
+        self,
+        request: _settlement_service_pb2.GetSettlementProofRequest,
+        context: _aio.ServicerContext[_settlement_service_pb2.GetSettlementProofRequest, _settlement_service_pb2.GetSettlementProofResponse],
+    ) -> _abc.Awaitable[_settlement_service_pb2.GetSettlementProofResponse]:
+        """Returns both signatures under a statement, as evidence for a third party."""
 
     @_abc_1.abstractmethod
     def ComputeSettlement(

@@ -483,6 +483,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Have staff of that region decide."""
     REASON_REPAIR_IMPOSSIBLE: _Reason.ValueType  # 444
     """Choose another act, or another acting region."""
+    REASON_SETTLEMENT_NOT_PROVEN: _Reason.ValueType  # 437
+    """Ask the other region for the proof."""
     REASON_SETTLEMENT_NOT_FOUND: _Reason.ValueType  # 445
     """Check the month, and wait for the proposal of the region whose id comes first."""
     REASON_SETTLEMENT_STATE_FORBIDS: _Reason.ValueType  # 446
@@ -1019,6 +1021,8 @@ REASON_REPAIR_NOT_RESPONSIBLE: Reason.ValueType  # 443
 """Have staff of that region decide."""
 REASON_REPAIR_IMPOSSIBLE: Reason.ValueType  # 444
 """Choose another act, or another acting region."""
+REASON_SETTLEMENT_NOT_PROVEN: Reason.ValueType  # 437
+"""Ask the other region for the proof."""
 REASON_SETTLEMENT_NOT_FOUND: Reason.ValueType  # 445
 """Check the month, and wait for the proposal of the region whose id comes first."""
 REASON_SETTLEMENT_STATE_FORBIDS: Reason.ValueType  # 446

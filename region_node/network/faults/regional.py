@@ -1,0 +1,85 @@
+"""Money between the region of a fault and the home region of its line: both have the same facts of the fault.
+
+The region of the fault owes the home region the rent that its network made it give back, but for force majeure. The
+home region owes the price of a part that the other region put in free of charge, by the warranty of the home region's
+customer. A region believes no more rent than the federation's plans allow.
+"""
+
+from datetime import datetime, timedelta
+
+from gateway.api.region.v1.fault_envelopes_pb2 import FaultWaived
+from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, RepairPart
+from gateway.store.port import Transaction
+from gateway.time.clock import dated, from_timestamp
+from region_node.business.settlement.debts import Debt, charged_debts, is_noted, note_debt, settled_debts
+from region_node.customers.accounts.rules import EntryKind, earned
+from region_node.network.faults import outages, parts
+from region_node.network.faults.rows import fault_subject
+from region_node.node.context import RegionContext
+
+_RENT, _PART = "waived-rent", "part"
+_LARGEST_PART = 5_000_000  # minor units: no part of a line costs as much
+_CLOCKS = timedelta(days=1)  # by which time zones and clocks of two regions may differ
+
+
+def rent_serial(fault_id: str, outage: int) -> str:
+    """The serial of the rent given back for an outage: the id of the posting that gives it back."""
+    return f"{fault_id}#waived{outage}"
+
+
+def claim_rent(tx: Transaction, context: RegionContext, fault: Fault, outage: int, amount: int, now: datetime) -> None:
+    """The home region has given back rent, and claims it of the region of the fault."""
+    if fault.owner_region == context.region or fault.cause == FaultCause.FAULT_CAUSE_FORCE_MAJEURE:
+        return
+    debt = Debt(_RENT, rent_serial(fault.id, outage), fault.owner_region, context.region, amount, now)
+    note_debt(tx, context, debt, EntryKind.RENT_OWED, earned(EntryKind.RENT), now)
+
+
+def is_claimed(tx: Transaction, fault_id: str, outage: int) -> bool:
+    """Whether the rent for an outage is claimed of the region of the fault."""
+    return is_noted(tx, _RENT, rent_serial(fault_id, outage))
+
+
+def owe_rent(tx: Transaction, context: RegionContext, fault: Fault, claimed: FaultWaived.Waived, now: datetime) -> bool:
+    """The region of the fault owes the rent that the home region claims; returns False for an implausible claim."""
+    is_there = claimed.outage < len(fault.outages) and fault.outages[claimed.outage].HasField("end_time")
+    if not is_there or fault.cause == FaultCause.FAULT_CAUSE_FORCE_MAJEURE:
+        return False
+    start, end = outages.span_of(fault.outages[claimed.outage])
+    rent = max((each.monthly_rent.minor_units for each in context.federation.configuration.plans), default=0)
+    most = outages.rent_of(rent, [(start - _CLOCKS, end + _CLOCKS)], context.time_zone)
+    amount = claimed.owed.minor_units if claimed.owed.currency == context.currency else 0
+    try:
+        time = dated(claimed.waiver.time)
+    except (OverflowError, ValueError):
+        return False
+    if not 0 < amount <= most or not end - _CLOCKS <= time <= now + _CLOCKS:
+        return False
+    debt = Debt(_RENT, rent_serial(fault.id, claimed.outage), context.region, fault.home_region, amount, time)
+    note_debt(tx, context, debt, EntryKind.RENT_OWED, "", now)
+    return True
+
+
+def settle_parts(tx: Transaction, context: RegionContext, fault: Fault, now: datetime) -> None:
+    """The home region owes the region of the fault each part that this one has put in under the warranty."""
+    home, owner = fault.home_region, fault.owner_region
+    if home in ("", owner) or context.region not in (home, owner):
+        return
+    for part in fault.repair.parts:
+        if _is_free(part) and part.price.currency == context.currency:
+            time = from_timestamp(part.install_time)
+            debt = Debt(_PART, f"{fault.id}#part{part.number}", home, owner, part.price.minor_units, time)
+            note_debt(tx, context, debt, EntryKind.PART_OWED, earned(EntryKind.REPAIR_PART), now)
+
+
+def _is_free(part: RepairPart) -> bool:
+    """Whether a part was put in under the warranty, and has a price between regions."""
+    return part.quote == parts.FREE and part.HasField("install_time") and 0 < part.price.minor_units <= _LARGEST_PART
+
+
+def _subject(serial: str) -> str:
+    return fault_subject(serial.partition("#")[0])
+
+
+CHARGED_RENT, CHARGED_PARTS = charged_debts(_RENT), charged_debts(_PART)
+SETTLED_RENT, SETTLED_PARTS = settled_debts(_RENT, _subject), settled_debts(_PART, _subject)
