@@ -17,6 +17,7 @@ from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.billing.charging import final_charges
+from region_node.care.surveys.moving import surveys_to_move
 from region_node.customers import status
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import balance_of
@@ -187,6 +188,7 @@ def _content(tx: Transaction, registry: Registry, move: CustomerMove, lines: lis
         balance = Money(minor_units=owed, currency=registry.context.currency)
         told.customers.append(customer_message(customer, line, subscriptions_of(tx, line.product_id), balance))
         told.consents.extend(_consents(tx, line))
+    told.surveys.extend(surveys_to_move(tx, move.customer_id, [each.number for each in lines]))
     return told
 
 

@@ -10,6 +10,7 @@ from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.care.surveys.moving import keep_moved, require_surveys
 from region_node.customers.accounts.rules import receivable
 from region_node.customers.contact_preferences import keep_preferences
 from region_node.customers.moved_numbers import note_homes
@@ -49,6 +50,7 @@ def require_handed_over(
         rules.require_plan(federation, plan, context.region)
         if is_number_in_use(tx, number):
             raise Refused(Reason.REASON_CUSTOMER_EXISTS, number=number)
+    require_surveys(told.surveys, numbers)
     renamed = _renamed(told)
     found = [new_customer(each, context.currency) for each in renamed]
     return [replace(each, line=replace(each.line, plan_id=plans[each.line.number])) for each in found]
@@ -70,6 +72,7 @@ def take_over(
         since = from_timestamp(said.marketing_time) if said.HasField("marketing_time") else now
         keep_preferences(tx, customer_id, said, since)
     _keep_consents(tx, context, told, {each.line.number: each.line for each in new})
+    keep_moved(tx, context, told.surveys, move, customer_id, now)
     note_homes(tx, [each.line.number for each in new], context.region)
     move.state = rules.TAKEN_OVER
     move.change_time.CopyFrom(to_timestamp(now))
