@@ -71,6 +71,8 @@ from region_node.care.issues.relayed import IssueEnvelopes
 from region_node.care.loans.application import LoanApplication
 from region_node.care.loans.owner import LOAN_TIMER, time_has_passed
 from region_node.care.loans.relayed import LoanEnvelopes
+from region_node.care.surveys.follow_ups import FOLLOW_UP_TIMER
+from region_node.care.surveys.follow_ups import due_time_has_passed as follow_up_is_overdue
 from region_node.care.surveys.following import SURVEY_TIMER, ensure_surveys, surveys_are_due
 from region_node.care.surveys.inviting import CAMPAIGN_TIMER, campaign_is_due
 from region_node.care.surveys.relayed import SurveyEnvelopes
@@ -357,6 +359,7 @@ def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, Ti
         PLANNED_TIMER: lambda tx, timer, now: planned_is_told(tx, context, timer, now),
         CONFORMANCE_TIMER: lambda tx, timer, now: conformance_is_due(tx, context, timer, now),
         SURVEY_TIMER: lambda tx, timer, now: surveys_are_due(tx, context, now),
+        FOLLOW_UP_TIMER: lambda tx, timer, now: follow_up_is_overdue(tx, context, timer, now),
         CAMPAIGN_TIMER: lambda tx, timer, now: campaign_is_due(tx, context, timer, now),
         CORRECTION_TIMER: lambda tx, timer, now: correction_is_due(tx, context, timer, now),
         NIGHT_TIMER: lambda tx, timer, now: night_is_due(tx, reconciliation, timer, now),

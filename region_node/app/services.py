@@ -312,7 +312,7 @@ def _of_records(ports: ServicePorts) -> list[Service]:
         Service.of(
             survey_service_pb2.DESCRIPTOR.services_by_name["SurveyService"],
             add_SurveyServiceServicer_to_server,
-            SurveyService(context, store, clock),
+            SurveyService(context, store, questions, clock),
         ),
         Service.of(
             erasure_service_pb2.DESCRIPTOR.services_by_name["ErasureService"],

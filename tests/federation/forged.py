@@ -42,7 +42,8 @@ from gateway.api.region.v1.sharing_envelopes_pb2 import SharingQuery
 from gateway.api.region.v1.sharing_service_pb2 import WithdrawConsentRequest
 from gateway.api.region.v1.support_request_pb2 import SupportRequest
 from gateway.api.region.v1.survey_envelopes_pb2 import SurveyRequested
-from gateway.api.region.v1.survey_pb2 import SurveyOccasion
+from gateway.api.region.v1.survey_pb2 import SurveyAnswer, SurveyMark, SurveyOccasion, SurveyQuestion, SurveyRating
+from gateway.api.region.v1.survey_service_pb2 import AnswerSurveyRequest
 from gateway.api.region.v1.verification_envelopes_pb2 import VerificationQuery
 from gateway.api.region.v1.verification_service_pb2 import SendCodeRequest
 from gateway.api.region.v1.witnessing_pb2 import WitnessStatement
@@ -224,6 +225,10 @@ def of_complaints(scene: Scene) -> Table:
     survey = SurveyRequested(
         id=ticket_id, occasion=SurveyOccasion.SURVEY_OCCASION_COMPLAINT, number=scene.number, business="BILL_WRONG"
     )
+    rating = SurveyRating(question=SurveyQuestion.SURVEY_QUESTION_HANDLING, mark=SurveyMark.SURVEY_MARK_NEUTRAL)
+    answered = AnswerSurveyRequest(
+        token="5D41402ABC4B", number=scene.number, answer=SurveyAnswer(ratings=[rating]), requester=REQUESTER
+    )
     repeats = complaints_api.ComplaintRepeats(
         ticket_id=ticket_id, category="OTHER", repeated_ticket_id="sichuan/1", repeats=5
     )
@@ -243,6 +248,13 @@ def of_complaints(scene: Scene) -> Table:
         EnvelopeKind.ENVELOPE_KIND_COMPLAINT_NOTED: Forged(first, "sichuan", noted, ticket_id),
         EnvelopeKind.ENVELOPE_KIND_SURVEY_REQUESTED: Forged(
             "the region that handled it, its own record", "sichuan", survey, f"survey/{ticket_id}"
+        ),
+        EnvelopeKind.ENVELOPE_KIND_SURVEY_ANSWER: Forged(
+            "any region, with number and token of the invitation",
+            "sichuan",
+            answered,
+            "AnswerSurvey",
+            "SURVEY_NOT_FOUND",
         ),
         EnvelopeKind.ENVELOPE_KIND_COMPLAINT_REPEATS: Forged(
             "the home region, a complaint about its number", "guangdong", repeats, ticket_id

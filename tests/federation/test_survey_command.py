@@ -86,3 +86,28 @@ async def test_a_customer_on_the_quiet_list_is_not_asked(
     await until(is_invited, "the other customer is invited")
     assert await tokens(sichuan, quiet) == []
     assert "no finished order" in await said(federation, "guangdong", "surveys", "invite", "guangdong/x", code=1)
+
+
+@pytest.mark.files  # the commands are the same on either engine
+@pytest.mark.clause("2.4.2")
+async def test_a_customer_answers_by_an_operator_of_any_region_once(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    number, other, system = await sichuan.new_customer(), await sichuan.new_customer(), "operator/counter"
+    unused = f"{number[:-4]}9999"
+    order = await sichuan.order("SUSPEND", number)
+    await said(federation, "sichuan", "surveys", "invite", order.id)
+    (token,) = await tokens(sichuan, number)
+    answer = ("surveys", "answer", token, "--handling", "dissatisfied", "--staff-id", "4711", "--number")
+    for region, whose in (("guangdong", other), ("sichuan", other), ("guangdong", unused)):
+        assert "no such survey" in await said(federation, region, *answer, whose, who=system, code=1)
+    without = answer[:-1]
+    assert "no such survey" in await said(federation, "guangdong", *without, who=system, code=1)
+    for region in ("guangdong", "guangdong", "sichuan"):  # the same answer again changes nothing
+        await said(federation, region, *answer, number, who=system)
+    listed = await said(federation, "sichuan", "surveys", "follow-ups")
+    assert listed.count(order.id) == 1
+    second = [each if each != "dissatisfied" else "satisfied" for each in answer]
+    assert "answered before" in await said(federation, "guangdong", *second, number, who=system, code=1)
+    actors = federation.database("sichuan").rows("SELECT actor FROM audit WHERE action = 'AnswerSurvey'")
+    assert ("region/guangdong/operator/counter",) in actors

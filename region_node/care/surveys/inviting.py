@@ -117,7 +117,8 @@ def _may_be_asked(tx: Transaction, line: Line, policy: Policy, now: datetime) ->
 
 def _text(token: str) -> LocalizedText:
     return LocalizedText(
-        zh_cn=f"请评价我们的服务：态度、办理、投诉处理（1至5分），以及推荐意愿（0至10分）。评价码{token}。如不愿接收，请告知我们。",
+        zh_cn=f"请评价我们的服务：态度、办理、投诉处理（1至5分），以及推荐意愿（0至10分）。可在App或任一地区热线回复，评价码{token}。如不愿接收，请告知我们。",
         en="How satisfied are you with our attitude, our handling, and our answer to complaints (1 to 5), and would you"
-        f" recommend us (0 to 10)? Your code is {token}. Tell us if you want no such questions.",
+        f" recommend us (0 to 10)? Answer in our app, or call any region's hotline, with the code {token}. Tell us if"
+        " you want no such questions.",
     )

@@ -8,18 +8,25 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_timestamp
-from region_node.care.surveys import rows
+from region_node.care.surveys import follow_ups, rows
 from region_node.care.surveys.rules import FOLLOW_UP, OWNER, closing_of, is_low, policy_of
+from region_node.customers.rows import find_line
 from region_node.customers.status import require_readable
 from region_node.node.context import RegionContext
 
 
-def answer(tx: Transaction, context: RegionContext, token: str, given: SurveyAnswer, now: datetime) -> Survey:
+def answer(
+    tx: Transaction, context: RegionContext, token: str, given: SurveyAnswer, now: datetime, *, number: str = ""
+) -> Survey:
     """Stores the answer to an invitation; a low mark opens a follow-up. The same answer again changes nothing.
 
-    Raises Refused with SURVEY_NOT_FOUND, SURVEY_ANSWERED, SURVEY_EXPIRED, CUSTOMER_RESTRICTED or CUSTOMER_ERASED.
+    With a number, E.164, the customer with that line was invited. Raises Refused with SURVEY_NOT_FOUND,
+    SURVEY_ANSWERED, SURVEY_EXPIRED, CUSTOMER_RESTRICTED, CUSTOMER_ERASED, CUSTOMER_MOVING or CUSTOMER_MOVED.
     """
     row, survey = _required(rows.find_by_token(tx, token.strip().upper()))
+    line = find_line(tx, number) if number else None
+    if number and (line is None or line.customer_id != row.customer_id):
+        raise Refused(Reason.REASON_SURVEY_NOT_FOUND)
     require_readable(tx, row.customer_id)
     if survey.HasField("answer_time"):
         if survey.answer != given:
@@ -35,6 +42,8 @@ def answer(tx: Transaction, context: RegionContext, token: str, given: SurveyAns
         survey.follow_up.owner = OWNER
         survey.follow_up.due_time.CopyFrom(to_timestamp(due))
     rows.update_survey(tx, row, survey)
+    if rows.is_followed_up(survey):
+        follow_ups.watch(tx, context, survey, now)
     _count(tx, survey, month)
     return survey
 
@@ -49,18 +58,19 @@ def finish_follow_up(tx: Transaction, survey_id: str, staff_id: str, outcome: st
     follow_up = survey.follow_up
     if follow_up.finisher == staff_id and follow_up.outcome == outcome:
         return survey
-    if not survey.HasField("follow_up") or follow_up.HasField("finish_time"):
+    if not rows.is_followed_up(survey):
         raise Refused(Reason.REASON_SURVEY_FOLLOW_UP_MISSING)
     follow_up.outcome, follow_up.finisher = outcome, staff_id
     follow_up.finish_time.CopyFrom(to_timestamp(now))
     rows.update_survey(tx, row, survey)
+    follow_ups.unwatch(tx, survey.id)
     return survey
 
 
 def mark_overdue(survey: Survey, now: datetime) -> Survey:
     """Sets whether the follow-up of a survey is late, and returns the survey."""
     follow_up = survey.follow_up
-    if survey.HasField("follow_up") and not follow_up.HasField("finish_time"):
+    if rows.is_followed_up(survey):
         follow_up.overdue = from_timestamp(follow_up.due_time) < now
     return survey
 

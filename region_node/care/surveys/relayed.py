@@ -1,20 +1,23 @@
-"""Envelopes of regions that request an invitation for a customer of this region."""
+"""Envelopes of other regions about surveys of this region's customers: requests for invitations, and answers."""
 
 from datetime import datetime
 
 from gateway.api.region.v1.survey_envelopes_pb2 import SurveyRequested
 from gateway.api.region.v1.survey_pb2 import SurveyOccasion
+from gateway.api.region.v1.survey_service_pb2 import AnswerSurveyRequest, AnswerSurveyResponse
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.relay.border import Command, Kinds
+from gateway.relay.border import Command, Kinds, Query
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
-from region_node.care.surveys import inviting
+from region_node.care.surveys import inviting, operations
+from region_node.care.surveys.rules import require_answer
 from region_node.node.context import RegionContext
 from region_node.node.payloads import received
 from region_node.records.forgetting import forget_later
-from region_node.requests.checks import require_length
+from region_node.requests.auditing import AuditedCall
+from region_node.requests.checks import Questioner, require_length, require_name, require_requester
 from region_node.tickets import border
 
 _CODE_LIMIT = 64  # characters
@@ -28,17 +31,33 @@ _OCCASIONS = frozenset(
 
 
 class SurveyEnvelopes:
-    """The kind of envelope that requests an invitation.
+    """The kinds of envelopes about surveys.
 
-    The answer is the same in every case: the other region does not learn who is on the quiet list.
+    The answer to a request for an invitation is the same in every case: the other region does not learn who is on the
+    quiet list. The customer who answers a survey is present, so that is a query: it has no second effect.
     """
 
     def __init__(self, context: RegionContext) -> None:
         self._context = context
 
     def kinds(self) -> Kinds:
-        """The handler of the kind and of its receipt."""
-        return {EnvelopeKind.ENVELOPE_KIND_SURVEY_REQUESTED: Command(self._requested, self._answered)}
+        """The handlers of the kinds and of the receipt."""
+        return {
+            EnvelopeKind.ENVELOPE_KIND_SURVEY_REQUESTED: Command(self._requested, self._answered),
+            EnvelopeKind.ENVELOPE_KIND_SURVEY_ANSWER: Query(self._said),
+        }
+
+    def _said(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """Whoever has number and token speaks for the customer, in any region."""
+        asked = received(AnswerSurveyRequest, content.payload)
+        require_name("operator", content.operator)
+        require_requester(asked.requester)
+        require_answer(asked.answer)
+        border.require_home(self._context, asked.number)
+        survey = operations.answer(tx, self._context, asked.token, asked.answer, now, number=asked.number)
+        path = Questioner(content.origin, content.operator).path
+        AuditedCall(path, asked.requester.staff_id, now).record(tx, "AnswerSurvey", survey.id)
+        return Answer(Outcome.OUTCOME_ACCEPTED, result=AnswerSurveyResponse().SerializeToString())
 
     def _requested(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         asked = received(SurveyRequested, content.payload)

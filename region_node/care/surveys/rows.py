@@ -43,7 +43,8 @@ INVITATIONS, ANSWERS, RECOMMENDATION = -2, -1, 0
 def insert_survey(tx: Transaction, survey: Survey, customer_id: str) -> str:
     """Adds a survey of a customer, and returns the token of its invitation."""
     invited, token = to_microseconds(from_timestamp(survey.invite_time)), _free_token(tx, survey.id)
-    tx.insert(_SURVEYS, SurveyRow(survey.id, customer_id, token, invited, None, _sealed(tx, survey, customer_id)))
+    sealed = _sealed(tx, survey, customer_id)
+    tx.insert(_SURVEYS, SurveyRow(survey.id, customer_id, token, invited, _follow_up_due(survey), sealed))
     return token
 
 
@@ -60,9 +61,13 @@ def _free_token(tx: Transaction, survey_id: str) -> str:
 
 def update_survey(tx: Transaction, row: SurveyRow, survey: Survey) -> None:
     """Stores a changed survey."""
-    is_open = survey.HasField("follow_up") and not survey.follow_up.HasField("finish_time")
-    due = to_microseconds(from_timestamp(survey.follow_up.due_time)) if is_open else None
-    tx.update(_SURVEYS, row._replace(follow_up_due=due, sealed=_sealed(tx, survey, row.customer_id)))
+    sealed = _sealed(tx, survey, row.customer_id)
+    tx.update(_SURVEYS, row._replace(follow_up_due=_follow_up_due(survey), sealed=sealed))
+
+
+def is_followed_up(survey: Survey) -> bool:
+    """Whether a survey has an open follow-up."""
+    return survey.HasField("follow_up") and not survey.follow_up.HasField("finish_time")
 
 
 def is_known(tx: Transaction, survey_id: str) -> bool:
@@ -106,9 +111,22 @@ def open_follow_ups(tx: Transaction, after: tuple[int, str], limit: int) -> list
     return readable_page(rows_after, lambda rows: _opened(tx, rows), limit)
 
 
-def forget_surveys(tx: Transaction, customer_id: str) -> None:
-    """Removes the surveys of an erased customer; counts stay."""
-    tx.execute("DELETE FROM surveys WHERE customer_id = :id", id=customer_id)
+def surveys_of(tx: Transaction, customer_id: str) -> list[tuple[SurveyRow, Survey]]:
+    """The surveys of a customer that matter from now on: those with an open follow-up, and the newest. Newest first."""
+    found = tx.all(
+        SurveyRow,
+        f"SELECT {', '.join(_SURVEYS.columns)} FROM surveys"  # noqa: S608 - column names only
+        " WHERE customer_id = :id AND (follow_up_due IS NOT NULL OR invite_time = :newest)"
+        " ORDER BY invite_time DESC, survey_id",
+        id=customer_id,
+        newest=last_invited(tx, customer_id),
+    )
+    return [(row, survey) for row, survey in zip(found, _opened(tx, found), strict=True) if survey is not None]
+
+
+def remove_surveys(tx: Transaction, customer_id: str) -> list[str]:
+    """Removes the surveys of an erased customer, and returns their ids; counts stay."""
+    return tx.all(str, "DELETE FROM surveys WHERE customer_id = :id RETURNING survey_id", id=customer_id)
 
 
 def place_in(tx: Transaction, kind: str) -> int | None:
@@ -158,6 +176,10 @@ def forget_counts(tx: Transaction, oldest_month: str) -> None:
 def month_of(instant: datetime) -> str:
     """The month of a time, by its own zone, as `YYYY-MM`."""
     return f"{instant:%Y-%m}"
+
+
+def _follow_up_due(survey: Survey) -> int | None:
+    return to_microseconds(from_timestamp(survey.follow_up.due_time)) if is_followed_up(survey) else None
 
 
 def _sealed(tx: Transaction, survey: Survey, customer_id: str) -> bytes:

@@ -5,7 +5,9 @@ import grpc
 from gateway.api.region.v1 import survey_service_pb2 as api
 from gateway.api.region.v1.survey_pb2 import Survey
 from gateway.api.region.v1.survey_service_pb2_grpc import SurveyServiceServicer
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.types_pb2 import Requester
+from gateway.federation.numberplan import normalize
 from gateway.process.tracing import current_traceparent
 from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
 from gateway.store.port import Store, Transaction
@@ -15,8 +17,9 @@ from region_node.care.surveys import inviting, operations, rows, rules
 from region_node.care.surveys.occasions import require_occasion
 from region_node.care.surveys.results import results
 from region_node.node.context import RegionContext
-from region_node.requests.auditing import audited_call
+from region_node.requests.auditing import AuditedCall, audited_call
 from region_node.requests.checks import invalid, require_length, require_name
+from region_node.requests.questions import Questions
 
 _PAGE = "survey follow-ups"
 _OUTCOME_LIMIT = 1_000  # characters
@@ -26,9 +29,10 @@ _MOST_PERCENT = 100
 class SurveyService(SurveyServiceServicer):
     """See the contract."""
 
-    def __init__(self, context: RegionContext, store: Store, clock: Clock) -> None:
+    def __init__(self, context: RegionContext, store: Store, questions: Questions, clock: Clock) -> None:
         self._context = context
         self._store = store
+        self._questions = questions
         self._clock = clock
 
     async def InviteToSurvey(
@@ -55,13 +59,28 @@ class SurveyService(SurveyServiceServicer):
         """See the contract."""
         calling = audited_call(request.requester, self._clock)
         rules.require_answer(request.answer)
+        number = normalize(request.number) if request.number else ""
+        owner = self._questions.owner_of(number) if number else self._context.region
+        if owner != self._context.region:
+            return await self._answer_abroad(owner, request, number, calling)
 
         def answer(tx: Transaction) -> None:
-            survey = operations.answer(tx, self._context, request.token, request.answer, calling.now)
+            survey = operations.answer(tx, self._context, request.token, request.answer, calling.now, number=number)
             calling.record(tx, "AnswerSurvey", survey.id)
 
         await self._store.write(answer)
         return api.AnswerSurveyResponse()
+
+    async def _answer_abroad(
+        self, owner: str, request: api.AnswerSurveyRequest, number: str, calling: AuditedCall
+    ) -> api.AnswerSurveyResponse:
+        """Asks the home region. Raises Refused as it does, and with REGION_UNREACHABLE."""
+        asked = api.AnswerSurveyRequest()
+        asked.CopyFrom(request)
+        asked.number = number
+        answer = await self._questions.ask(owner, EnvelopeKind.ENVELOPE_KIND_SURVEY_ANSWER, "AnswerSurvey", asked)
+        await self._store.write(lambda tx: calling.record(tx, "AnswerSurvey", "-", f"by {owner}"))
+        return api.AnswerSurveyResponse.FromString(answer)
 
     async def StartSurveyCampaign(
         self,

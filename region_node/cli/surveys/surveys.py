@@ -75,6 +75,7 @@ def invite(asking: Asking, record_id: str) -> None:
 )
 @click.option("--recommend", type=click.IntRange(0, 10), help="How likely the customer recommends the operator.")
 @click.option("--text", default="", help="The opinion of the customer.")
+@click.option("--number", default="", help="The number of the customer; needed where another region is the home.")
 def answer(
     asking: Asking,
     token: str,
@@ -84,12 +85,14 @@ def answer(
     words: Sequence[tuple[str, str]],
     recommend: int | None,
     text: str,
+    number: str,
 ) -> None:
-    """Store the answer of a customer to the invitation with TOKEN.
+    """Store the answer of a customer to the invitation with TOKEN, of this region or of another one.
 
     \b
     Examples:
       region-node surveys answer 5D41402ABC4B --attitude satisfied --handling neutral --recommend 8 --staff-id 4711
+      region-node surveys answer 5D41402ABC4B --number +8619851000001 --handling satisfied --staff-id 4711
     """
     given = SurveyAnswer(recommendation=recommend, text=text)
     said = dict(words)
@@ -102,7 +105,7 @@ def answer(
             given.ratings.add(question=_QUESTIONS[name], mark=_MARKS[mark], words=said.pop(name, ""))
     if said:
         raise click.UsageError(translated("words without a mark: {questions}", questions=", ".join(said)))
-    request = api.AnswerSurveyRequest(token=token, answer=given)
+    request = api.AnswerSurveyRequest(token=token, answer=given, number=number)
     asking.ask(lambda channel: SurveyServiceStub(channel).AnswerSurvey, request)
 
 

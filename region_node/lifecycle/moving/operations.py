@@ -17,6 +17,7 @@ from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.billing.charging import final_charges
+from region_node.care.surveys.moving import surveys_to_move
 from region_node.customers import status
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import balance_of
@@ -192,6 +193,7 @@ def _content(tx: Transaction, registry: Registry, move: CustomerMove, lines: lis
         told.consents.extend(_consents(tx, line))
         told.agreements.extend(agreements.to_hand_over(tx, line.product_id, at))
     told.documents.extend(documents.to_hand_over(tx, move.customer_id))
+    told.surveys.extend(surveys_to_move(tx, move.customer_id, [each.number for each in lines]))
     if (size := told.ByteSize()) > _LARGEST:
         raise Refused(Reason.REASON_MOVE_TOO_LARGE, size=str(size), limit=str(_LARGEST))
     return told

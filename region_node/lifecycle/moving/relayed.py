@@ -13,6 +13,7 @@ from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.billing.charging import final_charges
+from region_node.care.surveys.moving import end_follow_ups
 from region_node.customers import status
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import payable
@@ -91,6 +92,7 @@ class MoveEnvelopes:
             if line is not None:
                 keep_line(tx, line.terminated(), now)
                 give_up_number(tx, line.terminated())
+        end_follow_ups(tx, move.customer_id, now)
         status.keep_status(tx, move.customer_id, status.MOVED)
         note_homes(tx, [each.number for each in move.lines], move.to_region)
 

@@ -54,7 +54,7 @@ class RaisedComplaint(_message.Message):
     it in the header `Idempotency-Key`.
     """
     ticket_id: _builtins.str
-    """The ticket id, or the id of an issue or a loan."""
+    """The ticket id, or the id of an issue or a loan; `survey/<survey id>` for the follow-up of a low mark."""
     level: _builtins.int
     """Level reached, 1 to 5."""
     trigger: _complaint_pb2.EscalationTrigger.ValueType

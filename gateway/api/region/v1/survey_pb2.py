@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1_dot_privacy__pb2
+from gateway.api.types.v1 import reason_pb2 as gateway_dot_api_dot_types_dot_v1_dot_reason__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"gateway/api/region/v1/survey.proto\x12\x15gateway.api.region.v1\x1a\"gateway/api/types/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x93\x01\n\x0cSurveyRating\x12\x37\n\x08question\x18\x01 \x01(\x0e\x32%.gateway.api.region.v1.SurveyQuestion\x12\x35\n\x04mark\x18\x02 \x01(\x0e\x32!.gateway.api.region.v1.SurveyMarkB\x04\xb8\xbb\x18\x04\x12\x13\n\x05words\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\"\x8e\x01\n\x0cSurveyAnswer\x12\x34\n\x07ratings\x18\x01 \x03(\x0b\x32#.gateway.api.region.v1.SurveyRating\x12!\n\x0erecommendation\x18\x02 \x01(\rB\x04\xb8\xbb\x18\x04H\x00\x88\x01\x01\x12\x12\n\x04text\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\x42\x11\n\x0f_recommendation\"\xb8\x01\n\x0eSurveyFollowUp\x12\r\n\x05owner\x18\x01 \x01(\t\x12,\n\x08\x64ue_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\x07outcome\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x10\n\x08\x66inisher\x18\x04 \x01(\t\x12/\n\x0b\x66inish_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07overdue\x18\x06 \x01(\x08\"\xaa\x03\n\x06Survey\x12\n\n\x02id\x18\x01 \x01(\t\x12\x37\n\x08occasion\x18\x02 \x01(\x0e\x32%.gateway.api.region.v1.SurveyOccasion\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x10\n\x08\x62usiness\x18\x04 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x05 \x01(\t\x12\x14\n\x06number\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x35\n\x0binvite_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x12\x35\n\x0b\x65xpire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x12\x35\n\x0b\x61nswer_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x12\x33\n\x06\x61nswer\x18\n \x01(\x0b\x32#.gateway.api.region.v1.SurveyAnswer\x12\x38\n\tfollow_up\x18\x0b \x01(\x0b\x32%.gateway.api.region.v1.SurveyFollowUp*\xa5\x01\n\x0eSurveyOccasion\x12\x1f\n\x1bSURVEY_OCCASION_UNSPECIFIED\x10\x00\x12\x19\n\x15SURVEY_OCCASION_ORDER\x10\x01\x12\x1d\n\x19SURVEY_OCCASION_COMPLAINT\x10\x02\x12\x1a\n\x16SURVEY_OCCASION_REPAIR\x10\x03\x12\x1c\n\x18SURVEY_OCCASION_CAMPAIGN\x10\x04*\x8d\x01\n\x0eSurveyQuestion\x12\x1f\n\x1bSURVEY_QUESTION_UNSPECIFIED\x10\x00\x12\x1c\n\x18SURVEY_QUESTION_ATTITUDE\x10\x01\x12\x1c\n\x18SURVEY_QUESTION_HANDLING\x10\x02\x12\x1e\n\x1aSURVEY_QUESTION_COMPLAINTS\x10\x03*\xbe\x01\n\nSurveyMark\x12\x1b\n\x17SURVEY_MARK_UNSPECIFIED\x10\x00\x12!\n\x1dSURVEY_MARK_VERY_DISSATISFIED\x10\x01\x12\x1c\n\x18SURVEY_MARK_DISSATISFIED\x10\x02\x12\x17\n\x13SURVEY_MARK_NEUTRAL\x10\x03\x12\x19\n\x15SURVEY_MARK_SATISFIED\x10\x04\x12\x1e\n\x1aSURVEY_MARK_VERY_SATISFIED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"gateway/api/region/v1/survey.proto\x12\x15gateway.api.region.v1\x1a\"gateway/api/types/v1/privacy.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x93\x01\n\x0cSurveyRating\x12\x37\n\x08question\x18\x01 \x01(\x0e\x32%.gateway.api.region.v1.SurveyQuestion\x12\x35\n\x04mark\x18\x02 \x01(\x0e\x32!.gateway.api.region.v1.SurveyMarkB\x04\xb8\xbb\x18\x04\x12\x13\n\x05words\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\"\x8e\x01\n\x0cSurveyAnswer\x12\x34\n\x07ratings\x18\x01 \x03(\x0b\x32#.gateway.api.region.v1.SurveyRating\x12!\n\x0erecommendation\x18\x02 \x01(\rB\x04\xb8\xbb\x18\x04H\x00\x88\x01\x01\x12\x12\n\x04text\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\x42\x11\n\x0f_recommendation\"\xec\x01\n\x0eSurveyFollowUp\x12\r\n\x05owner\x18\x01 \x01(\t\x12,\n\x08\x64ue_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\x07outcome\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x10\n\x08\x66inisher\x18\x04 \x01(\t\x12/\n\x0b\x66inish_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07overdue\x18\x06 \x01(\x08\x12\x32\n\x06reason\x18\x07 \x01(\x0e\x32\x1c.gateway.api.types.v1.ReasonB\x04\xb8\xbb\x18\x04\"\xaa\x03\n\x06Survey\x12\n\n\x02id\x18\x01 \x01(\t\x12\x37\n\x08occasion\x18\x02 \x01(\x0e\x32%.gateway.api.region.v1.SurveyOccasion\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x10\n\x08\x62usiness\x18\x04 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x05 \x01(\t\x12\x14\n\x06number\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x35\n\x0binvite_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x12\x35\n\x0b\x65xpire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x12\x35\n\x0b\x61nswer_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x12\x33\n\x06\x61nswer\x18\n \x01(\x0b\x32#.gateway.api.region.v1.SurveyAnswer\x12\x38\n\tfollow_up\x18\x0b \x01(\x0b\x32%.gateway.api.region.v1.SurveyFollowUp*\xa5\x01\n\x0eSurveyOccasion\x12\x1f\n\x1bSURVEY_OCCASION_UNSPECIFIED\x10\x00\x12\x19\n\x15SURVEY_OCCASION_ORDER\x10\x01\x12\x1d\n\x19SURVEY_OCCASION_COMPLAINT\x10\x02\x12\x1a\n\x16SURVEY_OCCASION_REPAIR\x10\x03\x12\x1c\n\x18SURVEY_OCCASION_CAMPAIGN\x10\x04*\x8d\x01\n\x0eSurveyQuestion\x12\x1f\n\x1bSURVEY_QUESTION_UNSPECIFIED\x10\x00\x12\x1c\n\x18SURVEY_QUESTION_ATTITUDE\x10\x01\x12\x1c\n\x18SURVEY_QUESTION_HANDLING\x10\x02\x12\x1e\n\x1aSURVEY_QUESTION_COMPLAINTS\x10\x03*\xbe\x01\n\nSurveyMark\x12\x1b\n\x17SURVEY_MARK_UNSPECIFIED\x10\x00\x12!\n\x1dSURVEY_MARK_VERY_DISSATISFIED\x10\x01\x12\x1c\n\x18SURVEY_MARK_DISSATISFIED\x10\x02\x12\x17\n\x13SURVEY_MARK_NEUTRAL\x10\x03\x12\x19\n\x15SURVEY_MARK_SATISFIED\x10\x04\x12\x1e\n\x1aSURVEY_MARK_VERY_SATISFIED\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,6 +44,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SURVEYANSWER'].fields_by_name['text']._serialized_options = b'\270\273\030\003'
   _globals['_SURVEYFOLLOWUP'].fields_by_name['outcome']._loaded_options = None
   _globals['_SURVEYFOLLOWUP'].fields_by_name['outcome']._serialized_options = b'\270\273\030\003'
+  _globals['_SURVEYFOLLOWUP'].fields_by_name['reason']._loaded_options = None
+  _globals['_SURVEYFOLLOWUP'].fields_by_name['reason']._serialized_options = b'\270\273\030\004'
   _globals['_SURVEY'].fields_by_name['number']._loaded_options = None
   _globals['_SURVEY'].fields_by_name['number']._serialized_options = b'\270\273\030\001'
   _globals['_SURVEY'].fields_by_name['invite_time']._loaded_options = None
@@ -51,20 +54,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SURVEY'].fields_by_name['expire_time']._serialized_options = b'\270\273\030\004'
   _globals['_SURVEY'].fields_by_name['answer_time']._loaded_options = None
   _globals['_SURVEY'].fields_by_name['answer_time']._serialized_options = b'\270\273\030\004'
-  _globals['_SURVEYOCCASION']._serialized_start=1042
-  _globals['_SURVEYOCCASION']._serialized_end=1207
-  _globals['_SURVEYQUESTION']._serialized_start=1210
-  _globals['_SURVEYQUESTION']._serialized_end=1351
-  _globals['_SURVEYMARK']._serialized_start=1354
-  _globals['_SURVEYMARK']._serialized_end=1544
-  _globals['_SURVEYRATING']._serialized_start=131
-  _globals['_SURVEYRATING']._serialized_end=278
-  _globals['_SURVEYANSWER']._serialized_start=281
-  _globals['_SURVEYANSWER']._serialized_end=423
-  _globals['_SURVEYFOLLOWUP']._serialized_start=426
-  _globals['_SURVEYFOLLOWUP']._serialized_end=610
-  _globals['_SURVEY']._serialized_start=613
-  _globals['_SURVEY']._serialized_end=1039
+  _globals['_SURVEYOCCASION']._serialized_start=1129
+  _globals['_SURVEYOCCASION']._serialized_end=1294
+  _globals['_SURVEYQUESTION']._serialized_start=1297
+  _globals['_SURVEYQUESTION']._serialized_end=1438
+  _globals['_SURVEYMARK']._serialized_start=1441
+  _globals['_SURVEYMARK']._serialized_end=1631
+  _globals['_SURVEYRATING']._serialized_start=166
+  _globals['_SURVEYRATING']._serialized_end=313
+  _globals['_SURVEYANSWER']._serialized_start=316
+  _globals['_SURVEYANSWER']._serialized_end=458
+  _globals['_SURVEYFOLLOWUP']._serialized_start=461
+  _globals['_SURVEYFOLLOWUP']._serialized_end=697
+  _globals['_SURVEY']._serialized_start=700
+  _globals['_SURVEY']._serialized_end=1126
 # @@protoc_insertion_point(module_scope)
 
 for _enum in (SurveyOccasion, SurveyQuestion, SurveyMark,):

@@ -4,6 +4,7 @@ isort:skip_file
 Surveys of customers' satisfaction (specification 2.4)."""
 
 from collections import abc as _abc
+from gateway.api.types.v1 import reason_pb2 as _reason_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -192,6 +193,7 @@ class SurveyFollowUp(_message.Message):
     FINISHER_FIELD_NUMBER: _builtins.int
     FINISH_TIME_FIELD_NUMBER: _builtins.int
     OVERDUE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     owner: _builtins.str
     """Code of the department that owns it."""
     outcome: _builtins.str
@@ -200,6 +202,8 @@ class SurveyFollowUp(_message.Message):
     """Staff id that finished it."""
     overdue: _builtins.bool
     """True if it is open after its due time."""
+    reason: _reason_pb2.Reason.ValueType
+    """Reason of an end without an outcome: CUSTOMER_MOVED, and the new home goes on with it. Unset otherwise."""
     @_builtins.property
     def due_time(self) -> _timestamp_pb2.Timestamp:
         """Due time."""
@@ -217,10 +221,11 @@ class SurveyFollowUp(_message.Message):
         finisher: _builtins.str = ...,
         finish_time: _timestamp_pb2.Timestamp | None = ...,
         overdue: _builtins.bool = ...,
+        reason: _reason_pb2.Reason.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "finish_time", b"finish_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "finish_time", b"finish_time", "finisher", b"finisher", "outcome", b"outcome", "overdue", b"overdue", "owner", b"owner"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "finish_time", b"finish_time", "finisher", b"finisher", "outcome", b"outcome", "overdue", b"overdue", "owner", b"owner", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -244,7 +249,10 @@ class Survey(_message.Message):
     ANSWER_FIELD_NUMBER: _builtins.int
     FOLLOW_UP_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Survey id: the id of the order, complaint or fault; of a campaign `<region>/campaign/<campaign>/<customer id>`."""
+    """Survey id: the id of the order, complaint or fault; of a campaign `<region>/campaign/<campaign>/<customer id>`.
+
+    At a new home of the customer the id of the move and a slash stand before it.
+    """
     occasion: Global___SurveyOccasion.ValueType
     """The occasion."""
     region: _builtins.str

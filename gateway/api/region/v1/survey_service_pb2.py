@@ -28,7 +28,7 @@ from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1
 from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*gateway/api/region/v1/survey_service.proto\x12\x15gateway.api.region.v1\x1a\"gateway/api/region/v1/survey.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\"^\n\x15InviteToSurveyRequest\x12\x11\n\trecord_id\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"\x18\n\x16InviteToSurveyResponse\"\x93\x01\n\x13\x41nswerSurveyRequest\x12\x13\n\x05token\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x33\n\x06\x61nswer\x18\x02 \x01(\x0b\x32#.gateway.api.region.v1.SurveyAnswer\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"\x16\n\x14\x41nswerSurveyResponse\";\n\x1aStartSurveyCampaignRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07percent\x18\x02 \x01(\r\"\x1d\n\x1bStartSurveyCampaignResponse\"C\n\x1aListSurveyFollowUpsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"f\n\x1bListSurveyFollowUpsResponse\x12.\n\x07surveys\x18\x01 \x03(\x0b\x32\x1d.gateway.api.region.v1.Survey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"G\n\x1b\x46inishSurveyFollowUpRequest\x12\x11\n\tsurvey_id\x18\x01 \x01(\t\x12\x15\n\x07outcome\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x03\"M\n\x1c\x46inishSurveyFollowUpResponse\x12-\n\x06survey\x18\x01 \x01(\x0b\x32\x1d.gateway.api.region.v1.Survey\"B\n\x17GetSurveyResultsRequest\x12\x13\n\x0b\x66irst_month\x18\x01 \x01(\t\x12\x12\n\nlast_month\x18\x02 \x01(\t\"\xea\x01\n\x18GetSurveyResultsResponse\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x35\n\tby_region\x18\x02 \x03(\x0b\x32\".gateway.api.region.v1.SurveyGroup\x12\x37\n\x0b\x62y_business\x18\x03 \x03(\x0b\x32\".gateway.api.region.v1.SurveyGroup\x12\x36\n\nby_channel\x18\x04 \x03(\x0b\x32\".gateway.api.region.v1.SurveyGroup\x12\x16\n\x0esmallest_group\x18\x05 \x01(\r\"I\n\x0cSurveyFigure\x12\r\n\x05value\x18\x01 \x01(\x01\x12\x0b\n\x03low\x18\x02 \x01(\x01\x12\x0c\n\x04high\x18\x03 \x01(\x01\x12\x0f\n\x07\x61nswers\x18\x04 \x01(\r\"{\n\x0bSurveyScore\x12\x37\n\x08question\x18\x01 \x01(\x0e\x32%.gateway.api.region.v1.SurveyQuestion\x12\x33\n\x06\x66igure\x18\x02 \x01(\x0b\x32#.gateway.api.region.v1.SurveyFigure\"\xe3\x01\n\x0bSurveyGroup\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0binvitations\x18\x02 \x01(\r\x12\x0f\n\x07\x61nswers\x18\x03 \x01(\r\x12:\n\rresponse_rate\x18\x04 \x01(\x0b\x32#.gateway.api.region.v1.SurveyFigure\x12\x32\n\x06scores\x18\x05 \x03(\x0b\x32\".gateway.api.region.v1.SurveyScore\x12\x1c\n\x0frecommend_score\x18\x06 \x01(\x01H\x00\x88\x01\x01\x42\x12\n\x10_recommend_score2\x9a\x06\n\rSurveyService\x12x\n\x0eInviteToSurvey\x12,.gateway.api.region.v1.InviteToSurveyRequest\x1a-.gateway.api.region.v1.InviteToSurveyResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12q\n\x0c\x41nswerSurvey\x12*.gateway.api.region.v1.AnswerSurveyRequest\x1a+.gateway.api.region.v1.AnswerSurveyResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12\x86\x01\n\x13StartSurveyCampaign\x12\x31.gateway.api.region.v1.StartSurveyCampaignRequest\x1a\x32.gateway.api.region.v1.StartSurveyCampaignResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x86\x01\n\x13ListSurveyFollowUps\x12\x31.gateway.api.region.v1.ListSurveyFollowUpsRequest\x1a\x32.gateway.api.region.v1.ListSurveyFollowUpsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12\x89\x01\n\x14\x46inishSurveyFollowUp\x12\x32.gateway.api.region.v1.FinishSurveyFollowUpRequest\x1a\x33.gateway.api.region.v1.FinishSurveyFollowUpResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12~\n\x10GetSurveyResults\x12..gateway.api.region.v1.GetSurveyResultsRequest\x1a/.gateway.api.region.v1.GetSurveyResultsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*gateway/api/region/v1/survey_service.proto\x12\x15gateway.api.region.v1\x1a\"gateway/api/region/v1/survey.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\"^\n\x15InviteToSurveyRequest\x12\x11\n\trecord_id\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"\x18\n\x16InviteToSurveyResponse\"\xa9\x01\n\x13\x41nswerSurveyRequest\x12\x13\n\x05token\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x33\n\x06\x61nswer\x18\x02 \x01(\x0b\x32#.gateway.api.region.v1.SurveyAnswer\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x14\n\x06number\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x01\"\x16\n\x14\x41nswerSurveyResponse\";\n\x1aStartSurveyCampaignRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07percent\x18\x02 \x01(\r\"\x1d\n\x1bStartSurveyCampaignResponse\"C\n\x1aListSurveyFollowUpsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"f\n\x1bListSurveyFollowUpsResponse\x12.\n\x07surveys\x18\x01 \x03(\x0b\x32\x1d.gateway.api.region.v1.Survey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"G\n\x1b\x46inishSurveyFollowUpRequest\x12\x11\n\tsurvey_id\x18\x01 \x01(\t\x12\x15\n\x07outcome\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x03\"M\n\x1c\x46inishSurveyFollowUpResponse\x12-\n\x06survey\x18\x01 \x01(\x0b\x32\x1d.gateway.api.region.v1.Survey\"B\n\x17GetSurveyResultsRequest\x12\x13\n\x0b\x66irst_month\x18\x01 \x01(\t\x12\x12\n\nlast_month\x18\x02 \x01(\t\"\xea\x01\n\x18GetSurveyResultsResponse\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x35\n\tby_region\x18\x02 \x03(\x0b\x32\".gateway.api.region.v1.SurveyGroup\x12\x37\n\x0b\x62y_business\x18\x03 \x03(\x0b\x32\".gateway.api.region.v1.SurveyGroup\x12\x36\n\nby_channel\x18\x04 \x03(\x0b\x32\".gateway.api.region.v1.SurveyGroup\x12\x16\n\x0esmallest_group\x18\x05 \x01(\r\"I\n\x0cSurveyFigure\x12\r\n\x05value\x18\x01 \x01(\x01\x12\x0b\n\x03low\x18\x02 \x01(\x01\x12\x0c\n\x04high\x18\x03 \x01(\x01\x12\x0f\n\x07\x61nswers\x18\x04 \x01(\r\"{\n\x0bSurveyScore\x12\x37\n\x08question\x18\x01 \x01(\x0e\x32%.gateway.api.region.v1.SurveyQuestion\x12\x33\n\x06\x66igure\x18\x02 \x01(\x0b\x32#.gateway.api.region.v1.SurveyFigure\"\xe3\x01\n\x0bSurveyGroup\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0binvitations\x18\x02 \x01(\r\x12\x0f\n\x07\x61nswers\x18\x03 \x01(\r\x12:\n\rresponse_rate\x18\x04 \x01(\x0b\x32#.gateway.api.region.v1.SurveyFigure\x12\x32\n\x06scores\x18\x05 \x03(\x0b\x32\".gateway.api.region.v1.SurveyScore\x12\x1c\n\x0frecommend_score\x18\x06 \x01(\x01H\x00\x88\x01\x01\x42\x12\n\x10_recommend_score2\x9a\x06\n\rSurveyService\x12x\n\x0eInviteToSurvey\x12,.gateway.api.region.v1.InviteToSurveyRequest\x1a-.gateway.api.region.v1.InviteToSurveyResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12q\n\x0c\x41nswerSurvey\x12*.gateway.api.region.v1.AnswerSurveyRequest\x1a+.gateway.api.region.v1.AnswerSurveyResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12\x86\x01\n\x13StartSurveyCampaign\x12\x31.gateway.api.region.v1.StartSurveyCampaignRequest\x1a\x32.gateway.api.region.v1.StartSurveyCampaignResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x86\x01\n\x13ListSurveyFollowUps\x12\x31.gateway.api.region.v1.ListSurveyFollowUpsRequest\x1a\x32.gateway.api.region.v1.ListSurveyFollowUpsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12\x89\x01\n\x14\x46inishSurveyFollowUp\x12\x32.gateway.api.region.v1.FinishSurveyFollowUpRequest\x1a\x33.gateway.api.region.v1.FinishSurveyFollowUpResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12~\n\x10GetSurveyResults\x12..gateway.api.region.v1.GetSurveyResultsRequest\x1a/.gateway.api.region.v1.GetSurveyResultsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +37,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ANSWERSURVEYREQUEST'].fields_by_name['token']._loaded_options = None
   _globals['_ANSWERSURVEYREQUEST'].fields_by_name['token']._serialized_options = b'\270\273\030\001'
+  _globals['_ANSWERSURVEYREQUEST'].fields_by_name['number']._loaded_options = None
+  _globals['_ANSWERSURVEYREQUEST'].fields_by_name['number']._serialized_options = b'\270\273\030\001'
   _globals['_FINISHSURVEYFOLLOWUPREQUEST'].fields_by_name['outcome']._loaded_options = None
   _globals['_FINISHSURVEYFOLLOWUPREQUEST'].fields_by_name['outcome']._serialized_options = b'\270\273\030\003'
   _globals['_SURVEYSERVICE'].methods_by_name['InviteToSurvey']._loaded_options = None
@@ -56,31 +58,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INVITETOSURVEYRESPONSE']._serialized_start=306
   _globals['_INVITETOSURVEYRESPONSE']._serialized_end=330
   _globals['_ANSWERSURVEYREQUEST']._serialized_start=333
-  _globals['_ANSWERSURVEYREQUEST']._serialized_end=480
-  _globals['_ANSWERSURVEYRESPONSE']._serialized_start=482
-  _globals['_ANSWERSURVEYRESPONSE']._serialized_end=504
-  _globals['_STARTSURVEYCAMPAIGNREQUEST']._serialized_start=506
-  _globals['_STARTSURVEYCAMPAIGNREQUEST']._serialized_end=565
-  _globals['_STARTSURVEYCAMPAIGNRESPONSE']._serialized_start=567
-  _globals['_STARTSURVEYCAMPAIGNRESPONSE']._serialized_end=596
-  _globals['_LISTSURVEYFOLLOWUPSREQUEST']._serialized_start=598
-  _globals['_LISTSURVEYFOLLOWUPSREQUEST']._serialized_end=665
-  _globals['_LISTSURVEYFOLLOWUPSRESPONSE']._serialized_start=667
-  _globals['_LISTSURVEYFOLLOWUPSRESPONSE']._serialized_end=769
-  _globals['_FINISHSURVEYFOLLOWUPREQUEST']._serialized_start=771
-  _globals['_FINISHSURVEYFOLLOWUPREQUEST']._serialized_end=842
-  _globals['_FINISHSURVEYFOLLOWUPRESPONSE']._serialized_start=844
-  _globals['_FINISHSURVEYFOLLOWUPRESPONSE']._serialized_end=921
-  _globals['_GETSURVEYRESULTSREQUEST']._serialized_start=923
-  _globals['_GETSURVEYRESULTSREQUEST']._serialized_end=989
-  _globals['_GETSURVEYRESULTSRESPONSE']._serialized_start=992
-  _globals['_GETSURVEYRESULTSRESPONSE']._serialized_end=1226
-  _globals['_SURVEYFIGURE']._serialized_start=1228
-  _globals['_SURVEYFIGURE']._serialized_end=1301
-  _globals['_SURVEYSCORE']._serialized_start=1303
-  _globals['_SURVEYSCORE']._serialized_end=1426
-  _globals['_SURVEYGROUP']._serialized_start=1429
-  _globals['_SURVEYGROUP']._serialized_end=1656
-  _globals['_SURVEYSERVICE']._serialized_start=1659
-  _globals['_SURVEYSERVICE']._serialized_end=2453
+  _globals['_ANSWERSURVEYREQUEST']._serialized_end=502
+  _globals['_ANSWERSURVEYRESPONSE']._serialized_start=504
+  _globals['_ANSWERSURVEYRESPONSE']._serialized_end=526
+  _globals['_STARTSURVEYCAMPAIGNREQUEST']._serialized_start=528
+  _globals['_STARTSURVEYCAMPAIGNREQUEST']._serialized_end=587
+  _globals['_STARTSURVEYCAMPAIGNRESPONSE']._serialized_start=589
+  _globals['_STARTSURVEYCAMPAIGNRESPONSE']._serialized_end=618
+  _globals['_LISTSURVEYFOLLOWUPSREQUEST']._serialized_start=620
+  _globals['_LISTSURVEYFOLLOWUPSREQUEST']._serialized_end=687
+  _globals['_LISTSURVEYFOLLOWUPSRESPONSE']._serialized_start=689
+  _globals['_LISTSURVEYFOLLOWUPSRESPONSE']._serialized_end=791
+  _globals['_FINISHSURVEYFOLLOWUPREQUEST']._serialized_start=793
+  _globals['_FINISHSURVEYFOLLOWUPREQUEST']._serialized_end=864
+  _globals['_FINISHSURVEYFOLLOWUPRESPONSE']._serialized_start=866
+  _globals['_FINISHSURVEYFOLLOWUPRESPONSE']._serialized_end=943
+  _globals['_GETSURVEYRESULTSREQUEST']._serialized_start=945
+  _globals['_GETSURVEYRESULTSREQUEST']._serialized_end=1011
+  _globals['_GETSURVEYRESULTSRESPONSE']._serialized_start=1014
+  _globals['_GETSURVEYRESULTSRESPONSE']._serialized_end=1248
+  _globals['_SURVEYFIGURE']._serialized_start=1250
+  _globals['_SURVEYFIGURE']._serialized_end=1323
+  _globals['_SURVEYSCORE']._serialized_start=1325
+  _globals['_SURVEYSCORE']._serialized_end=1448
+  _globals['_SURVEYGROUP']._serialized_start=1451
+  _globals['_SURVEYGROUP']._serialized_end=1678
+  _globals['_SURVEYSERVICE']._serialized_start=1681
+  _globals['_SURVEYSERVICE']._serialized_end=2475
 # @@protoc_insertion_point(module_scope)

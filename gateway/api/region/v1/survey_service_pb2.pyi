@@ -74,8 +74,11 @@ class AnswerSurveyRequest(_message.Message):
     TOKEN_FIELD_NUMBER: _builtins.int
     ANSWER_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """Token of the invitation."""
+    number: _builtins.str
+    """Number of the customer; may be empty at the home region. The token has to be of one of this customer's surveys."""
     @_builtins.property
     def answer(self) -> _survey_pb2.SurveyAnswer:
         """The answer."""
@@ -90,10 +93,11 @@ class AnswerSurveyRequest(_message.Message):
         token: _builtins.str = ...,
         answer: _survey_pb2.SurveyAnswer | None = ...,
         requester: _types_pb2.Requester | None = ...,
+        number: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "requester", b"requester", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "number", b"number", "requester", b"requester", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -81,7 +81,9 @@ class SurveyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AnswerSurvey(self, request, context):
-        """Stores the answer of a customer, by the token of the invitation.
+        """Stores the answer of a customer, by the token of the invitation. With the number a customer of any region answers.
+
+        The home region stores it within the call. The same answer again changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -22,7 +22,10 @@ class SurveyServiceStub:
     The region also requests a share of all by itself, by the policy `survey-sample`.
     """
     AnswerSurvey: _aio.UnaryUnaryMultiCallable[_survey_service_pb2.AnswerSurveyRequest, _survey_service_pb2.AnswerSurveyResponse]
-    """Stores the answer of a customer, by the token of the invitation."""
+    """Stores the answer of a customer, by the token of the invitation. With the number a customer of any region answers.
+
+    The home region stores it within the call. The same answer again changes nothing.
+    """
     StartSurveyCampaign: _aio.UnaryUnaryMultiCallable[_survey_service_pb2.StartSurveyCampaignRequest, _survey_service_pb2.StartSurveyCampaignResponse]
     """Invites a share of the region's own customers."""
     ListSurveyFollowUps: _aio.UnaryUnaryMultiCallable[_survey_service_pb2.ListSurveyFollowUpsRequest, _survey_service_pb2.ListSurveyFollowUpsResponse]
@@ -55,7 +58,10 @@ class SurveyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _survey_service_pb2.AnswerSurveyRequest,
         context: _aio.ServicerContext[_survey_service_pb2.AnswerSurveyRequest, _survey_service_pb2.AnswerSurveyResponse],
     ) -> _abc.Awaitable[_survey_service_pb2.AnswerSurveyResponse]:
-        """Stores the answer of a customer, by the token of the invitation."""
+        """Stores the answer of a customer, by the token of the invitation. With the number a customer of any region answers.
+
+        The home region stores it within the call. The same answer again changes nothing.
+        """
 
     @_abc_1.abstractmethod
     def StartSurveyCampaign(

@@ -103,6 +103,8 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, origin region or helper to owner region: take this issue, or a command on it."""
     ENVELOPE_KIND_ISSUE_UPDATE: _EnvelopeKind.ValueType  # 66
     """Command, owner region to origin region and helpers: the issue has a new version."""
+    ENVELOPE_KIND_SURVEY_ANSWER: _EnvelopeKind.ValueType  # 67
+    """Query, any region to the home region: store the answer of a customer to a survey, by number and token."""
     ENVELOPE_KIND_BULLETIN: _EnvelopeKind.ValueType  # 68
     """Command, publishing region to every addressed one: a bulletin, or its withdrawal."""
     ENVELOPE_KIND_BULLETIN_READ: _EnvelopeKind.ValueType  # 69
@@ -217,6 +219,8 @@ ENVELOPE_KIND_ISSUE_COMMAND: EnvelopeKind.ValueType  # 65
 """Command, origin region or helper to owner region: take this issue, or a command on it."""
 ENVELOPE_KIND_ISSUE_UPDATE: EnvelopeKind.ValueType  # 66
 """Command, owner region to origin region and helpers: the issue has a new version."""
+ENVELOPE_KIND_SURVEY_ANSWER: EnvelopeKind.ValueType  # 67
+"""Query, any region to the home region: store the answer of a customer to a survey, by number and token."""
 ENVELOPE_KIND_BULLETIN: EnvelopeKind.ValueType  # 68
 """Command, publishing region to every addressed one: a bulletin, or its withdrawal."""
 ENVELOPE_KIND_BULLETIN_READ: EnvelopeKind.ValueType  # 69

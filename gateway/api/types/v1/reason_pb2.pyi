@@ -492,7 +492,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_SETTLEMENT_DIFFERS: _Reason.ValueType  # 447
     """Compare both statements, then dispute the line, reconcile the records, or accept the difference."""
     REASON_SURVEY_NOT_FOUND: _Reason.ValueType  # 470
-    """Check the token of the invitation, or the survey id."""
+    """Check the token of the invitation, or the survey id. Name the number where another region is the home."""
     REASON_SURVEY_ANSWERED: _Reason.ValueType  # 471
     """No action needed: the first answer counts."""
     REASON_SURVEY_EXPIRED: _Reason.ValueType  # 472
@@ -1030,7 +1030,7 @@ REASON_SETTLEMENT_STATE_FORBIDS: Reason.ValueType  # 446
 REASON_SETTLEMENT_DIFFERS: Reason.ValueType  # 447
 """Compare both statements, then dispute the line, reconcile the records, or accept the difference."""
 REASON_SURVEY_NOT_FOUND: Reason.ValueType  # 470
-"""Check the token of the invitation, or the survey id."""
+"""Check the token of the invitation, or the survey id. Name the number where another region is the home."""
 REASON_SURVEY_ANSWERED: Reason.ValueType  # 471
 """No action needed: the first answer counts."""
 REASON_SURVEY_EXPIRED: Reason.ValueType  # 472
