@@ -39,7 +39,8 @@ async def test_a_risk_is_added_planned_reviewed_and_closed_and_stands_in_the_mat
     listed = await typed("list", language="zh")
     for told in ("可能性 \\ 影响", "20 极高", risk):
         assert told in listed.out, told
-    await decided(plan=contract.RiskPlan())
+    accepted = await typed("plan", risk, "--note", "there is no other", language="zh")
+    assert "20 极高" in accepted.out, accepted.err
     await decided(review=contract.RiskReview())
     written = await typed("report", "--out", str(tmp_path / "risks.html"), language="zh")
     assert (written.code, "one supplier" in (tmp_path / "risks.html").read_text("utf-8")) == (0, True), written.err

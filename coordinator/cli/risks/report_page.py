@@ -59,6 +59,7 @@ def _tiles(rules: RiskRules, risks: Sequence[Risk], now: datetime) -> list[tuple
         (f"{len(risks):,}", translated("risks that are not closed")),
         (count(lambda each: each.likelihood * each.impact >= highest), translated("in the band {band}", band=name)),
         (count(lambda each: each.signal_lasts), translated("with a signal that lasts")),
+        (count(lambda each: each.signals > 1), translated("whose signal came back")),
         (count(lambda each: each.state == RiskState.RISK_STATE_OPEN), translated("without a decision")),
         (count(lambda each: bool(overdue(each, now))), translated("with an overdue review or plan")),
     ]

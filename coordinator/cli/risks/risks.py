@@ -179,7 +179,7 @@ def close(asking: Asking, risk_id: str, note: str) -> None:
 
 def _change(asking: Asking, request: contract.ChangeRiskRequest) -> None:
     response = asking.ask(lambda channel: RiskServiceStub(channel).ChangeRisk, request)
-    asking.show(response, _table(RiskRules(), datetime.now(UTC)), [response.risk], titled(translated("Risks")))
+    asking.show(response, _table(response.rules, datetime.now(UTC)), [response.risk], titled(translated("Risks")))
 
 
 def _print_list(response: contract.ListRisksResponse) -> None:
