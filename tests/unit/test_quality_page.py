@@ -9,6 +9,7 @@ from coordinator.cli.quality.report_page import page
 from gateway.api.federation.v1.quality_pb2 import (
     ScorecardDefinition,
     ScorecardDirection,
+    ScorecardFigure,
     ScorecardTarget,
     ScorecardUnit,
 )
@@ -35,6 +36,16 @@ def test_a_silent_region_is_named_and_has_no_figure() -> None:
     assert "henan" in written
     assert "henan" not in table
     assert all(region in table for region in ("guangdong", "sichuan"))
+
+
+def test_a_figure_without_a_value_in_any_region_has_no_chart_and_is_named() -> None:
+    told = scorecards()
+    told.definitions.append(SHARE)
+    told.definitions[1].figure, told.definitions[1].name.en = ScorecardFigure.SCORECARD_FIGURE_SATISFACTION, "Content"
+    told.scorecards[0].figures.add(figure=ScorecardFigure.SCORECARD_FIGURE_SATISFACTION, denominator=3)
+    written = page(told, "2026-09", NOW, "en")
+    assert written.count("<figure>") == 1
+    assert "Without a value in any region: Content." in written
 
 
 def test_a_value_that_meets_or_misses_its_target_is_marked_in_either_direction() -> None:

@@ -45,11 +45,16 @@ class _Report:
     table_heading: str
     table: Table
     sections: Sequence[_Section]
+    without: str
+    """The figures that no region can tell; empty where there is none."""
 
 
 def page(response: ReportQualityResponse, month: str, now: datetime, language: str) -> str:
     """The page of one month."""
     regions = ", ".join(region_name(each.region) for each in response.scorecards)
+    of_regions = [(each, _of(response, each.figure)) for each in response.definitions]
+    shown = [(each, found) for each, found in of_regions if any(one.HasField("value") for one in found.values())]
+    empty = [in_language(each.name) for each, found in of_regions if (each, found) not in shown]
     told = _Report(
         when=translated("As of {time}. Regions that answered: {regions}.", time=told_time(now), regions=regions),
         missing=translated("These regions could not be asked, and are in no figure:"),
@@ -57,7 +62,8 @@ def page(response: ReportQualityResponse, month: str, now: datetime, language: s
         tiles=_tiles(response),
         table_heading=translated("Figures"),
         table=_table(response),
-        sections=[_section(each, _of(response, each.figure)) for each in response.definitions],
+        sections=[_section(each, found) for each, found in shown],
+        without=translated("Without a value in any region: {figures}.", figures=", ".join(empty)) if empty else "",
     )
     title = translated("Quality in {month}", month=month)
     return HtmlPages(Path(__file__).parent).written("report_page.html.j2", title, language, told)
