@@ -25,7 +25,7 @@ class Standing(Enum):
     """Without a value or a target."""
     MET = auto()
     DOUBTFUL = auto()
-    """The value misses the target, and its interval has values that meet it."""
+    """The value misses the target, perhaps by chance: its interval has values that meet it, or its cases are few."""
     MISSED = auto()
 
 
@@ -81,8 +81,11 @@ def standing(definition: ScorecardDefinition, figure: MeasuredFigure) -> Standin
     sign, target = (1 if is_higher_better else -1), definition.target.value
     if sign * figure.value >= sign * target:
         return Standing.MET
+    if not figure.HasField("low"):
+        # A percentile of few cases has no interval, and the availability needs none.
+        return Standing.DOUBTFUL if definition.unit == ScorecardUnit.SCORECARD_UNIT_HOURS else Standing.MISSED
     best = figure.high if is_higher_better else figure.low
-    return Standing.DOUBTFUL if figure.HasField("low") and sign * best >= sign * target else Standing.MISSED
+    return Standing.DOUBTFUL if sign * best >= sign * target else Standing.MISSED
 
 
 def meaning(definition: ScorecardDefinition) -> str:

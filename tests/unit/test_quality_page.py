@@ -62,7 +62,8 @@ def test_a_miss_that_chance_may_explain_is_told_apart() -> None:
     assert [stands(SHARE, 0.9, 0.8, high) for high in (0.94, 0.95)] == [Standing.MISSED, Standing.DOUBTFUL]
     assert [stands(HOURS, 50, low, 60) for low in (48.1, 48)] == [Standing.MISSED, Standing.DOUBTFUL]
     assert stands(HOURS, 47, 40, 60) == Standing.MET
-    assert standing(HOURS, MeasuredFigure(value=50)) == Standing.MISSED
+    assert standing(HOURS, MeasuredFigure(value=50)) == Standing.DOUBTFUL, "of few cases"
+    assert standing(SHARE, MeasuredFigure(value=0.9)) == Standing.MISSED, "no sample"
     assert standing(HOURS, MeasuredFigure(denominator=3)) == Standing.UNSET
 
 
