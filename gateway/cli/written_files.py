@@ -6,7 +6,7 @@ from gateway.cli.exits import NotDone
 from gateway.process.files import replace_file
 
 
-def write_text(path: Path, text: str) -> None:
+def write_out(path: Path, text: str) -> None:
     """Writes a file whole or not at all. Raises NotDone with the reason where that is not possible."""
     try:
         replace_file(path, text.encode())

@@ -17,7 +17,7 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import Comp
 from gateway.cli.exits import CannotReach
 from gateway.cli.terminal import print_table
 from gateway.cli.times import MonthType
-from gateway.cli.written_files import write_text
+from gateway.cli.written_files import write_out
 from gateway.rpc.channels import invoke
 from gateway.time.months import month_before, months_between
 from gateway.wording.languages import current_language, translated
@@ -105,7 +105,7 @@ def report(connection: Connection, first: str | None, last: str | None, by: _By,
     if out is None:
         click.echo(written, nl=False)
         return
-    write_text(out, written)
+    write_out(out, written)
     click.echo(translated("{path} was written", path=out), err=True)
 
 

@@ -13,7 +13,7 @@ from coordinator.cli.quality.report_page import page
 from gateway.api.coordinator.v1 import quality_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.quality_oversight_service_pb2_grpc import QualityOversightServiceStub
 from gateway.cli.times import MonthType
-from gateway.cli.written_files import write_text
+from gateway.cli.written_files import write_out
 from gateway.wording.languages import current_language, translated
 
 _month_option = click.option(
@@ -56,7 +56,7 @@ def report(asking: Asking, month: str, out: Path) -> None:
     """
     response = _asked(asking, month)
     written = page(response, month, datetime.now(UTC), current_language())
-    write_text(out, written)
+    write_out(out, written)
     asking.say(response, lambda: translated("{path} was written", path=out))
     tell_unanswered(response.unanswered)
 

@@ -22,7 +22,7 @@ from gateway.cli.asking import request_option
 from gateway.cli.body import told_duty
 from gateway.cli.issue_options import due_time
 from gateway.cli.table import Table, TableColumn, show_timeline
-from gateway.cli.written_files import write_text
+from gateway.cli.written_files import write_out
 from gateway.time.clock import from_timestamp
 from gateway.wording.languages import current_language, translated
 from gateway.wording.terms import region_name
@@ -67,7 +67,7 @@ def report(asking: Asking, out: Path) -> None:
       coordinator risks report --out risks.html --lang zh
     """
     response = asking.ask_all(lambda channel: RiskServiceStub(channel).ListRisks, contract.ListRisksRequest())
-    write_text(out, page(response, datetime.now(UTC), current_language()))
+    write_out(out, page(response, datetime.now(UTC), current_language()))
     asking.say(response, lambda: translated("{path} was written", path=out))
 
 

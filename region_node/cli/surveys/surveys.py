@@ -12,7 +12,7 @@ from gateway.api.region.v1.survey_service_pb2_grpc import SurveyServiceStub
 from gateway.cli.asking import limit_option
 from gateway.cli.option_words import option_words
 from gateway.cli.table import Table, TableColumn
-from gateway.cli.written_files import write_text
+from gateway.cli.written_files import write_out
 from gateway.time.clock import from_timestamp
 from gateway.wording.languages import current_language, translated
 from gateway.wording.terms import region_name
@@ -177,7 +177,7 @@ def publish(asking: Asking, first: str, last: str, out: Path) -> None:
     """
     found = _results(asking, first, last)
     written = page(found, (first, last), datetime.now(UTC), current_language())
-    write_text(out, written)
+    write_out(out, written)
     asking.say(found, lambda: translated("{path} was written", path=out))
 
 
