@@ -1,4 +1,4 @@
-"""Faults of a database of the version before count as before, and that version still writes after the schema changed."""
+"""Faults of a database of the version before count as before, and that version still writes behind the change."""
 
 import sqlite3
 from contextlib import closing
