@@ -138,6 +138,13 @@ def _waiting_lines(members: Sequence[Member]) -> Iterator[str]:
                 time=told_if_set(each.create_time),
                 why=why_not_taken(each.reason, each.destination),
             )
+        for breaker in report.open_breakers:
+            yield translated(
+                "{origin} has not reached {destination} since {time}",
+                origin=region,
+                destination=region_name(breaker.destination),
+                time=told_if_set(breaker.open_time),
+            )
 
 
 def _print_suspended(response: contract.SuspendRegionResponse, living: Sequence[str]) -> None:

@@ -34,7 +34,7 @@ from gateway.rpc.calls import current_call
 from gateway.rpc.rates import Rate
 from gateway.security.sealing_keys import is_proven
 from gateway.security.signing import AUDIT_HEAD, TrustedKeys
-from gateway.time.clock import Clock, from_timestamp, to_timestamp
+from gateway.time.clock import Clock, dated, from_timestamp, to_timestamp
 
 _ENDPOINT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[1-9][0-9]{0,4}", re.ASCII)
 _ENDPOINT_LENGTH = 255
@@ -385,6 +385,16 @@ def _invalid(field: str, problem: str) -> Refused:
     return Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem)
 
 
+def _require_times(report: federation_pb2.NodeReport) -> None:
+    """Raises Refused with REQUEST_INVALID for a time from which no term can be counted."""
+    opened = [each.open_time for each in report.open_breakers]
+    try:
+        for told in (report.certificate_end_time, *opened, *(each.create_time for each in report.waiting)):
+            dated(told)
+    except OverflowError:
+        raise _invalid("report", "a time is out of range") from None
+
+
 def _heartbeat(request: federation_pb2.JoinRequest, now: datetime) -> Heartbeat:
     """The heartbeat of a process in the request. Raises Refused with REQUEST_INVALID."""
     if len(request.endpoint) > _ENDPOINT_LENGTH or not _ENDPOINT.fullmatch(request.endpoint):
@@ -400,6 +410,7 @@ def _heartbeat(request: federation_pb2.JoinRequest, now: datetime) -> Heartbeat:
         clock_error = from_timestamp(request.node_time) - now
     except OverflowError:
         raise _invalid("node_time", "out of range") from None
+    _require_times(request.report)
     return Heartbeat(
         request.endpoint,
         now,

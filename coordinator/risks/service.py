@@ -98,7 +98,7 @@ class RiskService(RiskServiceServicer):
             lambda before: rules.changed(_require(before, request), request, actor, scales, now),
             Administered(actor, _ACTIONS[request.WhichOneof("change") or ""], f"risk/{request.risk_id}"),
         )
-        return contract.ChangeRiskResponse(risk=risk)
+        return contract.ChangeRiskResponse(risk=risk, rules=scales)
 
     def _configuration(self) -> Configuration:
         return self._ports.registry.snapshot().configuration or Configuration()

@@ -1,11 +1,12 @@
-"""The signals of the registry: lost and late regions, ending certificates, accidents, overruns, audit chains. Pure.
+"""The signals of the registry: lost, late and cut off regions, certificates, accidents, overruns, audit chains. Pure.
 
 A detail has ids, times in UTC and figures alone, so that it reads alike in each language.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from cryptography import x509
 
@@ -28,11 +29,14 @@ from gateway.federation.network import NetworkRegistry
 from gateway.time.clock import from_timestamp, time_in
 
 LOST = RiskSource.RISK_SOURCE_REGION_LOST
+BREAKER = RiskSource.RISK_SOURCE_BREAKER_OPEN
 LATE = RiskSource.RISK_SOURCE_DELIVERY_LATE
 ACCIDENT = RiskSource.RISK_SOURCE_ACCIDENT
 AUDIT = RiskSource.RISK_SOURCE_AUDIT
 CERTIFICATE = RiskSource.RISK_SOURCE_CERTIFICATE
 PLANNED_OUTAGE = RiskSource.RISK_SOURCE_PLANNED_OUTAGE
+_Test = Callable[[RegionFacts, timedelta, datetime], str]
+"""The detail of a signal of a region; empty without one."""
 _HEARD_OF = timedelta(minutes=2)  # several heartbeats: an older one may have a successor at another coordinator
 
 
@@ -60,14 +64,17 @@ class Observation:
 
 
 def of_regions(snapshot: Snapshot, scales: RiskRules, now: datetime) -> Iterator[Observation]:
-    """Regions that are lost, whose envelopes wait, or whose certificate ends."""
+    """Regions that are lost, whose envelopes wait, that do not reach another one, or with a certificate that ends."""
     configured = snapshot.configuration.regions if snapshot.configuration is not None else ()
     facts = [snapshot.facts(region.id) for region in configured]
+    known = frozenset(each.region for each in facts)
     silent = frozenset(each.region for each in facts if not each.live)
-    tests = (
-        (LOST, _lost, frozenset[str]()),
-        (LATE, _late, silent),
-        (CERTIFICATE, _certificate, frozenset[str]()),
+    joined = frozenset(each.region for each in facts if membership_of(each).state == MemberState.MEMBER_STATE_JOINED)
+    tests: Sequence[tuple[RiskSource.ValueType, _Test, frozenset[str]]] = (
+        (LOST, _lost, frozenset()),
+        (LATE, partial(_late, known), silent),
+        (BREAKER, partial(_cut_off, joined), silent),
+        (CERTIFICATE, _certificate, silent),
     )
     for source, test, unknown in tests:
         rule = rules.rule_of(scales, source)
@@ -122,10 +129,12 @@ def _lost(facts: RegionFacts, tolerance: timedelta, now: datetime) -> str:
     return _told(found.since) if is_lost and found.since is not None and found.since + tolerance < now else ""
 
 
-def _late(facts: RegionFacts, tolerance: timedelta, now: datetime) -> str:
+def _late(known: Set[str], facts: RegionFacts, tolerance: timedelta, now: datetime) -> str:
     """The destination that keeps an envelope waiting for the longest time."""
     waiting = sorted(
-        (from_timestamp(each.create_time), each.destination, each.count) for each in facts.report().waiting
+        (from_timestamp(each.create_time), each.destination, each.count)
+        for each in facts.report().waiting
+        if each.destination in known
     )
     if not waiting or waiting[0][0] + tolerance >= now:
         return ""
@@ -133,11 +142,31 @@ def _late(facts: RegionFacts, tolerance: timedelta, now: datetime) -> str:
     return f"{destination} {count} {_told(since)}"
 
 
-def _certificate(facts: RegionFacts, tolerance: timedelta, now: datetime) -> str:
-    if not facts.signing_certificate:
+def _cut_off(joined: Set[str], facts: RegionFacts, tolerance: timedelta, now: datetime) -> str:
+    """The joined destination to which a process has not sent for the longest time: a silent one has its own signal."""
+    stopped = sorted(
+        (from_timestamp(each.open_time), each.destination, endpoint)
+        for endpoint, process in facts.live.items()
+        for each in process.report.open_breakers
+        if each.destination in joined
+    )
+    if not stopped or stopped[0][0] + tolerance >= now:
         return ""
-    end = x509.load_pem_x509_certificate(facts.signing_certificate).not_valid_after_utc
-    return _told(end) if end - tolerance < now else ""
+    since, destination, endpoint = stopped[0]
+    return f"{endpoint} {destination} {_told(since)}"
+
+
+def _certificate(facts: RegionFacts, tolerance: timedelta, now: datetime) -> str:
+    """The certificate that ends first: of the region's signing key, or, with its endpoint, of a process."""
+    ends = [
+        (from_timestamp(process.report.certificate_end_time), endpoint)
+        for endpoint, process in facts.live.items()
+        if process.report.HasField("certificate_end_time")
+    ]
+    if facts.signing_certificate:
+        ends.append((x509.load_pem_x509_certificate(facts.signing_certificate).not_valid_after_utc, ""))
+    end, endpoint = min(ends, default=(datetime.max.replace(tzinfo=UTC), ""))
+    return f"{endpoint} {_told(end)}".strip() if end - tolerance < now else ""
 
 
 def _tolerance(rule: RiskSignal) -> timedelta:

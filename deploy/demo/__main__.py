@@ -14,6 +14,7 @@ from types import FrameType
 
 from deploy.demo import (
     away,
+    board,
     chapters,
     ending,
     everything,
@@ -53,6 +54,7 @@ _BUSINESS: tuple[_Chapter, ...] = (
     leased_line.three_regions_one_line,
     reconciled.two_books_one_truth,
     moved.a_new_home,
+    board.quality_and_risks,
 )
 _ENDING: tuple[_Chapter, ...] = (outage.whole_chain, records.every_chain, ending.all_orders, ending.one_journey)
 

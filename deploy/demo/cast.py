@@ -16,6 +16,8 @@ from gateway.api.coordinator.v1.administration_pb2_grpc import (
     MembershipServiceStub,
     OrderOversightServiceStub,
 )
+from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksRequest, Risk
+from gateway.api.coordinator.v1.risk_service_pb2_grpc import RiskServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Plan
 from gateway.api.federation.v1.federation_pb2 import Member
 from gateway.api.region.v1 import billing_service_pb2 as billing
@@ -336,6 +338,11 @@ class Administrator:
                 await self._client.ask(lambda channel: OrderOversightServiceStub(channel).ListOrderSummaries, request)
             ).orders
         )
+
+    async def risks(self) -> dict[str, Risk]:
+        """The risks that are not closed, by id."""
+        response = await self._client.ask(lambda channel: RiskServiceStub(channel).ListRisks, ListRisksRequest())
+        return {each.id: each for each in response.risks}
 
     async def chains(self) -> list[administration.ChainVerdict]:
         """The verdicts on the audit chains of all regions, with the keepers of their heads."""

@@ -1,11 +1,10 @@
 """A customer moves to another region for good: the number stays, the home changes."""
 
 import re
-from datetime import datetime
 
 from deploy.demo import wording
 from deploy.demo.cast import CLERK
-from deploy.demo.commands import coordinator_command, staff_command
+from deploy.demo.commands import staff_command
 from deploy.demo.fibre_cut_cast import until
 from deploy.demo.world import World
 from deploy.local.federation import OPERATOR
@@ -38,10 +37,6 @@ async def a_new_home(world: World) -> None:
     stage.check("the line at the new home", f"active, {_PLAN}", seen, f"{wording.amount(before)} → {after}")
     paid = await _paid_in_henan(world, number)
     stage.check("a payment taken in Henan", "completed, guangdong", paid, "the number plan names the new home")
-    month = f"{datetime.now(wording.ZONE):%Y-%m}"
-    page = world.federation.directory / "quality.html"
-    code = await coordinator_command(world, "quality", "report", "--month", month, "--out", str(page))
-    stage.check("the scorecards of all regions, as a page", "exit 0", f"exit {code}")
 
 
 async def _found(world: World, number: str) -> list[Customer]:

@@ -1,15 +1,35 @@
 """The scorecard for people: the value of a figure with its interval, its target and its meaning."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum, auto
 
-from gateway.api.federation.v1.quality_pb2 import ScorecardDefinition, ScorecardDirection, ScorecardUnit
+from gateway.api.federation.v1.quality_pb2 import (
+    ScorecardDefinition,
+    ScorecardDirection,
+    ScorecardFigure,
+    ScorecardUnit,
+)
 from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure, Scorecard
 from gateway.cli.table import Table, TableColumn
 from gateway.wording.languages import in_language, translated
-from gateway.wording.terms import region_name
 
+_MANY = 100  # for each million: from here on decimals say nothing
 _PERCENT = ScorecardUnit.SCORECARD_UNIT_SHARE
+
+
+class Standing(Enum):
+    """How a value stands to its target."""
+
+    UNSET = auto()
+    """Without a value or a target."""
+    MET = auto()
+    DOUBTFUL = auto()
+    """The value misses the target, perhaps by chance: its interval has values that meet it, or its cases are few."""
+    MISSED = auto()
+
+
+_MARKS = {Standing.UNSET: "", Standing.MET: "✓", Standing.DOUBTFUL: "!", Standing.MISSED: "!"}
 
 
 @dataclass(frozen=True)
@@ -17,7 +37,6 @@ class Row:
     """A figure of one region."""
 
     definition: ScorecardDefinition
-    region: str
     figure: MeasuredFigure
 
 
@@ -27,15 +46,16 @@ def told_number(definition: ScorecardDefinition, value: float) -> str:
         return f"{100 * value:.2f} %"
     if definition.unit == ScorecardUnit.SCORECARD_UNIT_HOURS:
         return translated("{number} h", number=f"{value:,.1f}")
-    return f"{value:,.0f}" if definition.unit == ScorecardUnit.SCORECARD_UNIT_PER_MILLION else f"{value:.2f}"
+    if definition.unit == ScorecardUnit.SCORECARD_UNIT_PER_MILLION:
+        return f"{value:,.0f}" if value >= _MANY else f"{value:.1f}"
+    return f"{value:.2f}"
 
 
 def told_value(definition: ScorecardDefinition, figure: MeasuredFigure) -> str:
-    """The value with a mark where it misses the target; a note where there is none."""
+    """The value with a mark where it meets or misses the target; a note where there is none."""
     if not figure.HasField("value"):
         return translated("too few") if figure.denominator else translated("none")
-    told = told_number(definition, figure.value)
-    return f"{told} !" if misses(definition, figure) else told
+    return f"{told_number(definition, figure.value)} {_MARKS[standing(definition, figure)]}".rstrip()
 
 
 def told_interval(definition: ScorecardDefinition, figure: MeasuredFigure) -> str:
@@ -53,13 +73,19 @@ def told_target(definition: ScorecardDefinition) -> str:
     return f"{sign} {told_number(definition, definition.target.value)}"
 
 
-def misses(definition: ScorecardDefinition, figure: MeasuredFigure) -> bool:
-    """Whether a value is worse than the target."""
+def standing(definition: ScorecardDefinition, figure: MeasuredFigure) -> Standing:
+    """How a value stands to the target of its figure."""
     if not definition.HasField("target") or not figure.HasField("value"):
-        return False
-    if definition.direction == ScorecardDirection.SCORECARD_DIRECTION_HIGHER:
-        return figure.value < definition.target.value
-    return figure.value > definition.target.value
+        return Standing.UNSET
+    is_higher_better = definition.direction == ScorecardDirection.SCORECARD_DIRECTION_HIGHER
+    sign, target = (1 if is_higher_better else -1), definition.target.value
+    if sign * figure.value >= sign * target:
+        return Standing.MET
+    if not figure.HasField("low"):
+        # A percentile of few cases has no interval, and the availability needs none.
+        return Standing.DOUBTFUL if definition.unit == ScorecardUnit.SCORECARD_UNIT_HOURS else Standing.MISSED
+    best = figure.high if is_higher_better else figure.low
+    return Standing.DOUBTFUL if sign * best >= sign * target else Standing.MISSED
 
 
 def meaning(definition: ScorecardDefinition) -> str:
@@ -72,7 +98,7 @@ def meaning(definition: ScorecardDefinition) -> str:
     )
 
 
-_COLUMNS = (
+FIGURES = Table(
     TableColumn[Row]("figure", lambda each: in_language(each.definition.name)),
     TableColumn[Row]("value", lambda each: told_value(each.definition, each.figure)),
     TableColumn[Row]("interval of 95 %", lambda each: told_interval(each.definition, each.figure)),
@@ -80,20 +106,15 @@ _COLUMNS = (
     TableColumn[Row]("target", lambda each: told_target(each.definition)),
     TableColumn[Row]("meaning", lambda each: meaning(each.definition), only_wide=True),
 )
-FIGURES = Table(*_COLUMNS)
 """The scorecard of one region."""
-FIGURES_OF_REGIONS = Table(
-    _COLUMNS[0], TableColumn[Row]("region", lambda each: region_name(each.region)), *_COLUMNS[1:]
-)
-"""The scorecards of several regions, by figure."""
 
 
-def rows(definitions: Iterable[ScorecardDefinition], scorecards: Sequence[Scorecard]) -> list[Row]:
-    """Each figure of each region that counts it, by figure."""
-    return [
-        Row(definition, card.region, figure)
-        for definition in definitions
-        for card in scorecards
-        for figure in card.figures
-        if figure.figure == definition.figure
-    ]
+def rows(definitions: Iterable[ScorecardDefinition], card: Scorecard) -> list[Row]:
+    """Each figure that the region counts, in the order of the definitions."""
+    found = ((definition, figure_of(card, definition.figure)) for definition in definitions)
+    return [Row(definition, figure) for definition, figure in found if figure is not None]
+
+
+def figure_of(card: Scorecard, number: ScorecardFigure.ValueType) -> MeasuredFigure | None:
+    """A figure of a scorecard; None where the region does not count it."""
+    return next((each for each in card.figures if each.figure == number), None)

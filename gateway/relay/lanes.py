@@ -11,6 +11,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from gateway.api.relay.v1.relay_pb2 import Batch, DeliverResult, HopStamp, Journey
@@ -78,6 +79,8 @@ class Lane:
         self._in_flight: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._open = True
+        self.stopped: datetime | None = None
+        """Since when the destination has not responded; None while it does."""
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -198,6 +201,7 @@ class Lane:
     def _trip(self, batch: Sequence[QueuedEnvelope], failure: Exception) -> None:
         if self._open:
             self.counts.trips += 1
+            self.stopped = self._ports.clock.now()
             told = reason_name(failure.reason) if isinstance(failure, Refused) else str(failure)
             _log.warning("the lane to %s stops sending: %s", self.destination, told)
         self._open = False
@@ -214,7 +218,7 @@ class Lane:
         if self._failures > BATCHES_IN_FLIGHT:
             await asyncio.sleep(self._wait.seconds(self._failures))
         await probe_until_answered(self._probe, self._wait, asyncio.sleep)
-        self._open = True
+        self._open, self.stopped = True, None
         _log.warning("the lane to %s sends again", self.destination)
 
     async def _probe(self) -> bool:
@@ -252,6 +256,10 @@ class Lanes:
     def all(self) -> list[Lane]:
         """The lanes that exist."""
         return list(self._lanes.values())
+
+    def stopped(self) -> dict[str, datetime]:
+        """The destinations that do not respond, each with the time since when."""
+        return {lane.destination: lane.stopped for lane in self._lanes.values() if lane.stopped is not None}
 
     async def close(self) -> None:
         """Stops sending. Envelopes without a receipt stay in the outbox."""

@@ -6,6 +6,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum
 from typing import TypeVar, cast
 
@@ -57,6 +58,10 @@ class Dialer:
             client_credentials(self._credentials, self._clock.now()),
             options=member_options(server_name),
         )
+
+    def end(self) -> datetime:
+        """The end of the certificate in the files. Raises CredentialsUnusable."""
+        return self._credentials.end()
 
     def stamp(self) -> object:
         """A value that changes when certificate files are replaced: a channel keeps the files that it was made with."""

@@ -99,6 +99,12 @@ class Credentials:
             )
         return loaded
 
+    def end(self) -> datetime:
+        """The end of the certificate, or of the authority that ends last if earlier. Raises CredentialsUnusable."""
+        own = _certificates(self.certificate, _read(self.certificate))[0]
+        authorities = _certificates(self.authority, _read(self.authority))
+        return min(own.not_valid_after_utc, max(each.not_valid_after_utc for each in authorities))
+
     def names(self) -> list[str]:
         """The URIs that the certificate names. Raises CredentialsUnusable."""
         return _uris(_certificates(self.certificate, _read(self.certificate))[0])

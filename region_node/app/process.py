@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -112,12 +112,12 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
         rotation = Rotation(ports.key_file, ports.store)
         rotation.observe(telemetry.meter)
         await persistently(partial(migrate_rows, ports.store))
-        client = _membership(ports)
+        core = RegionCore(core_ports)
+        client = _membership(ports, core.lanes.stopped)
         stack.push_async_callback(client.close)
         client.load()
         restored = RestoredCustomers(core_ports.context, ports.store)
         await persistently(restored.check)
-        core = RegionCore(core_ports)
         await core.start()
         stack.push_async_callback(core.stop)
         _observe_lanes(telemetry.meter, core)
@@ -243,7 +243,7 @@ async def _join(client: FederationClient, endpoint: str) -> None:
     await client.stay_joined(endpoint)
 
 
-def _membership(ports: _Ports) -> FederationClient:
+def _membership(ports: _Ports, breakers: Callable[[], Mapping[str, datetime]]) -> FederationClient:
     settings = ports.settings
     node = Node(
         settings.federation,
@@ -252,7 +252,8 @@ def _membership(ports: _Ports) -> FederationClient:
         settings.signing.certificate.read_bytes(),
         settings.coordinators,
     )
-    return FederationClient(node, settings.data, MembershipPorts(ports.dialer, ports.store, ports.clock, ports.source))
+    outside = MembershipPorts(ports.dialer, ports.store, ports.clock, ports.source, breakers)
+    return FederationClient(node, settings.data, outside)
 
 
 def _witness_telling(ports: _Ports, registry: Registry) -> WitnessNotifier:

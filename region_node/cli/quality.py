@@ -89,7 +89,7 @@ def show(asking: Asking, month: str) -> None:
     """
     request = api.GetScorecardRequest(month=month)
     found = asking.ask(lambda channel: QualityServiceStub(channel).GetScorecard, request)
-    asking.show(found, scorecard.FIGURES, scorecard.rows(found.definitions, [found.scorecard]))
+    asking.show(found, scorecard.FIGURES, scorecard.rows(found.definitions, found.scorecard))
 
 
 @quality.command()

@@ -2,9 +2,11 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -50,9 +52,11 @@ async def node(
     *coordinators: str,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     issued: CertificateSet | None = None,
+    breakers: Mapping[str, datetime] = MappingProxyType({}),
 ) -> AsyncIterator[NodeUnderTest]:
     """A node that has loaded its last good state and whose loops do not run yet.
 
+    `breakers` are the destinations that it finds silent.
     `issued` are its certificates where its region has joined before: of two of one time, the higher serial counts.
     """
     issued = issued or certificates.issue(f"region/{REGION}")
@@ -62,7 +66,7 @@ async def node(
     border = Border(REGION, signer, keys, CurrentFederation())
     store = SqliteStore(data / "node.sqlite", migrations_of("gateway"))
     dialer = Dialer(certificates.credentials(f"region/{REGION}"), CLOCK)
-    ports = MembershipPorts(dialer, store, CLOCK, random.Random(1), sleep)
+    ports = MembershipPorts(dialer, store, CLOCK, random.Random(1), lambda: breakers, sleep)
     description = Node(FEDERATION, border, region_keys(REGION), issued.signing.certificate_pem, coordinators)
     client = FederationClient(description, data, ports)
     client.load()

@@ -210,6 +210,9 @@ def test_a_region_that_the_configuration_does_not_name_cannot_join(certificates:
         lambda request: setattr(request.sealing_key, "key", bytes(32)),
         lambda request: request.capabilities.capabilities.add(name="#" * 16384),
         lambda request: setattr(request.report, "unreadable", "#" * 16384),
+        lambda request: setattr(request.report.waiting.add().create_time, "seconds", 10**15),
+        lambda request: setattr(request.report.open_breakers.add().open_time, "seconds", -(10**15)),
+        lambda request: setattr(request.report.certificate_end_time, "seconds", -62135596800),
     ],
     ids=[
         "no endpoint",
@@ -223,6 +226,9 @@ def test_a_region_that_the_configuration_does_not_name_cannot_join(certificates:
         "other key",
         "large capabilities",
         "large report",
+        "waiting since no time",
+        "breaker of no time",
+        "certificate of year one",
     ],
 )
 def test_a_heartbeat_that_makes_no_sense_is_refused(certificates: Certificates, data: Path, spoil: object) -> None:

@@ -305,11 +305,15 @@ def test_a_lane_without_an_answer_sends_nothing_but_empty_probes_until_one_is_an
             lane.add(sealed(f"{number}"))
         await until(lambda: way.probes >= 10)
         assert way.sent == [["1"]], "no envelope travels while the breaker is open"
+        since = lane.stopped
+        assert since is not None
+        assert since <= SystemClock().now()
         way.reachable = True
         await until(lambda: len(way.sent) == 2)
         assert way.sent[1] == [f"{number}" for number in range(1, 20)]
         assert (lane.counts.trips, lane.counts.repeated) == (1, 1)
         assert lane.counts.probes == way.probes
+        assert lane.stopped is None
 
     run(scenario)
 

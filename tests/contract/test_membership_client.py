@@ -17,6 +17,7 @@ from gateway.security.identity import parse
 from gateway.security.region_keys import KeySet
 from gateway.security.sealing_keys import published
 from gateway.security.signing import Signer
+from gateway.time.clock import from_timestamp
 from region_node.node.membership.last_good import FILE_NAME
 from tests.contract.membership_node import ENDPOINT, eventually, node, running, signer_of
 from tests.contract.small_federation import (
@@ -98,6 +99,34 @@ def test_a_change_reaches_the_node_while_it_follows(certificates: Certificates, 
             hub.change(2, suspended)
             await eventually(lambda: under_test.current.revision == 2)
             assert hub.watched == 1
+
+    asyncio.run(story())
+
+
+def test_a_heartbeat_tells_the_silent_destinations_and_the_end_of_the_certificate_that_is_in_the_files_now(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    breakers = {PEER: NOW}
+
+    async def story() -> None:
+        async with (
+            coordinator(certificates) as hub,
+            node(certificates, tmp_path / "data", hub.endpoint, breakers=breakers) as under_test,
+            running(under_test.client.stay_joined(ENDPOINT)),
+        ):
+            await eventually(lambda: len(hub.joins) >= 2)
+            first, second = hub.joins[0].report, hub.joins[1].report
+            assert first == second, "a heartbeat without news is equal"
+            assert [(each.destination, from_timestamp(each.open_time)) for each in first.open_breakers] == [(PEER, NOW)]
+            credentials = certificates.credentials("region/sichuan")
+            assert from_timestamp(first.certificate_end_time) == credentials.end()
+            breakers.clear()
+            credentials.certificate.write_bytes(b"half a file")
+            seen = len(hub.joins)
+            await eventually(lambda: len(hub.joins) >= seen + 2)
+            told = hub.joins[-1].report
+            assert not told.open_breakers
+            assert told.certificate_end_time == first.certificate_end_time
 
     asyncio.run(story())
 

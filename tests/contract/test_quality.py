@@ -1,7 +1,7 @@
 """The scorecard on SQLite and on PostgreSQL: the same counts of the same month."""
 
 from gateway.api.federation.v1.quality_pb2 import ScorecardFigure
-from gateway.api.region.v1.fault_pb2 import FaultState
+from gateway.api.region.v1.fault_pb2 import FaultCause, FaultState
 from gateway.store.port import Transaction
 from tests.contract.test_purging import a_transaction as a_transaction
 from tests.unit.quality_scene import DAY, HOUR, NUMBER, Region, context
@@ -14,6 +14,7 @@ def test_the_figures_of_a_month_are_the_same_on_both_engines(tx: Transaction) ->
     region.order(NOW, promised=NOW - HOUR, number="+8619851000002", returned=True)
     region.complaint(NOW + DAY, NUMBER)
     region.fault(NOW, (2 * HOUR, FaultState.FAULT_STATE_RESOLVED))
+    region.fault(NOW, (9 * HOUR, FaultState.FAULT_STATE_RESOLVED), cause=FaultCause.FAULT_CAUSE_TERMINAL)
     region.mark(5, 6)
     values = {
         ScorecardFigure.SCORECARD_FIGURE_ORDERS_IN_TIME: 0.5,

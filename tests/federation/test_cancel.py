@@ -7,6 +7,8 @@ from pathlib import Path
 import grpc
 import pytest
 
+from gateway.api.coordinator.v1.administration_pb2 import ListRegionsRequest
+from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
 from gateway.api.region.v1.order_pb2 import Order, OrderState
@@ -18,7 +20,7 @@ from tests.federation.counter import REQUESTER, Counter, Reviewer
 from tests.federation.databases import Databases
 from tests.federation.forger import COMMAND, Forger, cancellation
 from tests.federation.refusals import refusal
-from tests.federation.running import NOT_JOINED, Federation, running, until, until_a_lane_stops
+from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation, running, until, until_a_lane_stops
 
 CANCELLED = OrderState.ORDER_STATE_CANCELLED
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
@@ -99,6 +101,20 @@ async def test_a_held_order_is_cancelled_at_once(federation: Federation, guangdo
     assert not federation.database("guangdong").rows("SELECT 1 FROM outbox WHERE subject = ?", order.id)
 
 
+async def until_guangdong_does_not_reach(federation: Federation, regions: list[str]) -> None:
+    """Returns when the coordinator has heard that Guangdong's breakers to these regions, and no others, are open."""
+    administrator = MembershipServiceStub(federation.dial_coordinator("admin/root"))
+
+    async def holds() -> bool:
+        members = (await administrator.ListRegions(ListRegionsRequest(), timeout=CALL_SECONDS)).members
+        [report] = [each.report for each in members if each.region == "guangdong"]
+        return [each.destination for each in report.open_breakers] == regions and report.HasField(
+            "certificate_end_time"
+        )
+
+    await until(holds, f"the open breakers of guangdong are {regions}")
+
+
 async def test_an_order_that_never_left_is_cancelled_at_once_and_never_leaves(
     databases: Databases, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -108,11 +124,13 @@ async def test_an_order_that_never_left_is_cancelled_at_once_and_never_leaves(
         await federation.stop_node("sichuan")
         first = await guangdong.submit(guangdong.request("SUSPEND", numbers[0]), wait=0)
         await until_a_lane_stops(caplog)
+        await until_guangdong_does_not_reach(federation, ["sichuan"])
         second = await guangdong.submit(guangdong.request("PAY", numbers[1]), wait=0)
         cancelled = await guangdong.cancel(second.id)
         assert (cancelled.state, cancelled.version) == (CANCELLED, 0)
         await federation.start_node("sichuan")
         await guangdong.reaches(first.id, COMPLETED)
+        await until_guangdong_does_not_reach(federation, [])
         # Nor does it leave when the node starts again and looks at what it still has to send.
         assert not federation.database("guangdong").rows("SELECT envelope_id FROM outbox WHERE closed IS NULL")
         await federation.stop_node("guangdong")

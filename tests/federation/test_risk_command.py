@@ -1,6 +1,7 @@
 """The register of risks at a coordinator: a risk by hand from its begin to its end, typed and called."""
 
 import json
+from pathlib import Path
 
 import grpc
 import pytest
@@ -18,7 +19,9 @@ from tests.preloaded import Ended
 @pytest.mark.clause("11.2")
 @pytest.mark.clause("11.3")
 @pytest.mark.clause("11.4")
-async def test_a_risk_is_added_planned_reviewed_and_closed_and_stands_in_the_matrix(federation: Federation) -> None:
+async def test_a_risk_is_added_planned_reviewed_and_closed_and_stands_in_the_matrix(
+    federation: Federation, tmp_path: Path
+) -> None:
     service = RiskServiceStub(federation.dial_coordinator("admin/root"))
     risk = "administrator/r-1"
 
@@ -36,8 +39,11 @@ async def test_a_risk_is_added_planned_reviewed_and_closed_and_stands_in_the_mat
     listed = await typed("list", language="zh")
     for told in ("可能性 \\ 影响", "20 极高", risk):
         assert told in listed.out, told
-    await decided(plan=contract.RiskPlan())
+    accepted = await typed("plan", risk, "--note", "there is no other", language="zh")
+    assert "20 极高" in accepted.out, accepted.err
     await decided(review=contract.RiskReview())
+    written = await typed("report", "--out", str(tmp_path / "risks.html"), language="zh")
+    assert (written.code, "one supplier" in (tmp_path / "risks.html").read_text("utf-8")) == (0, True), written.err
     closed = await decided(close=contract.RiskClosing())
     assert closed == await decided(close=contract.RiskClosing()), "the same decision again"
     shown = json.loads((await typed("show", risk, "--json")).out)

@@ -14,11 +14,14 @@ from jinja2 import UndefinedError
 from coordinator.cli.complaints import report_page
 from coordinator.cli.network import matrix_page
 from coordinator.cli.quality import report_page as quality_page
+from coordinator.cli.risks import report_page as risks_page
 from coordinator.oversight import figures
 from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
 from gateway.api.coordinator.v1.path_service_pb2 import GetPathMatrixResponse
 from gateway.api.coordinator.v1.quality_oversight_service_pb2 import ReportQualityResponse
+from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksResponse, Risk, RiskState
 from gateway.api.federation.v1.quality_pb2 import ScorecardDefinition, ScorecardFigure
+from gateway.api.federation.v1.risk_pb2 import RiskSource
 from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure, Scorecard
 from gateway.api.region.v1.survey_service_pb2 import GetSurveyResultsResponse
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -29,6 +32,7 @@ from gateway.web.tables import Cell, Table
 from region_node.care.surveys.results import results
 from region_node.care.surveys.rows import ANSWERS, INVITATIONS, RECOMMENDATION, Count
 from region_node.cli.surveys import results_page
+from tests.shipped import shipped_configuration
 from tests.unit.test_complaint_report import MONTHS, NOW, Reader, read, report
 from tests.unit.test_report_pages import busy_matrix
 
@@ -132,6 +136,23 @@ def pages(folder: Path) -> Iterator[tuple[str, str, str, set[str]]]:
         quality_page.page(hostile(scorecards()), MONTHS[0], NOW, "en"),
         set(),
     )
+    yield (
+        "risks",
+        risks_page.page(risks(), NOW, "en"),
+        risks_page.page(hostile(risks()), NOW, "en"),
+        {"title"},
+    )
+
+
+def risks() -> ListRisksResponse:
+    """Risks of the shipped scales: planned, with a signal, and overdue."""
+    planned = Risk(id="administrator/1", title="one supplier", likelihood=2, impact=5, plan="a second one")
+    planned.state, planned.owner_region, planned.owner_department = RiskState.RISK_STATE_TREATED, "henan", "SUPPLY"
+    lost = Risk(
+        id="region-lost/sichuan", subject="sichuan", source=RiskSource.RISK_SOURCE_REGION_LOST, likelihood=5, impact=4
+    )
+    lost.state, lost.signal_lasts, lost.signal_detail = RiskState.RISK_STATE_OPEN, True, "since noon"
+    return ListRisksResponse(risks=[lost, planned], rules=shipped_configuration().risks)
 
 
 def scorecards() -> ReportQualityResponse:

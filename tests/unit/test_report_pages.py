@@ -13,14 +13,17 @@ import gateway.web
 from coordinator.cli.complaints import report_page
 from coordinator.cli.network import matrix_page
 from coordinator.cli.quality import report_page as quality_page
+from coordinator.cli.risks import report_page as risks_page
 from coordinator.oversight import figures
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import ComplaintDimension, ReportComplaintsResponse
 from gateway.api.coordinator.v1.quality_oversight_service_pb2 import ReportQualityResponse
+from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksResponse, Risk, RiskState
 from gateway.api.federation.v1.quality_pb2 import ScorecardUnit
 from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure, Scorecard
 from gateway.api.region.v1.survey_service_pb2 import GetSurveyResultsResponse
 from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.time.clock import to_timestamp
 from gateway.web.charts import Bar, Caption, Chart, Label, Line, bars, lines
 from gateway.wording.languages import current_language, in_each_language
 from region_node.care.surveys.results import results
@@ -202,6 +205,28 @@ def busy_quality() -> ReportQualityResponse:
     return ReportQualityResponse(definitions=definitions, scorecards=cards)
 
 
+def busy_risks() -> ListRisksResponse:
+    """Risks of all cells, with long ids, titles and plans."""
+    grades = itertools.product(range(1, 6), range(1, 6))
+    found = [
+        Risk(
+            id=f"administrator/{'x' * 40}-{number}",
+            title="one supplier " * 12,
+            likelihood=likelihood,
+            impact=impact,
+            state=RiskState.RISK_STATE_TREATED,
+            signal_lasts=True,
+            owner_region=SHIPPED.regions[0].id,
+            owner_department="NETWORK_OPERATIONS",
+            plan="a second one " * 20,
+            plan_due_time=to_timestamp(NOW),
+            review_due_time=to_timestamp(NOW),
+        )
+        for number, (likelihood, impact) in enumerate(grades)
+    ]
+    return ListRisksResponse(risks=found, rules=SHIPPED.risks)
+
+
 def busy_pages() -> Iterator[tuple[str, str]]:
     """Each page that is written as HTML, at its fullest and in each language, and what it is."""
     pages: dict[str, Callable[[], str]] = {}
@@ -209,6 +234,7 @@ def busy_pages() -> Iterator[tuple[str, str]]:
         pages[f"matrix {quality_class}"] = partial(_matrix_page, quality_class)
     pages["surveys"] = lambda: results_page.page(busy_results(), ("2026-01", "2026-12"), NOW, current_language())
     pages["quality"] = lambda: quality_page.page(busy_quality(), "2026-01", NOW, current_language())
+    pages["risks"] = lambda: risks_page.page(busy_risks(), NOW, current_language())
     for many in range(len(DIMENSIONS) + 1):
         for by in itertools.combinations(DIMENSIONS, many):
             pages[f"by {[ComplaintDimension.Name(each) for each in by]}"] = partial(_report_page, by)

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from coordinator.risks.change_detection import DAYS, WEEK
-from coordinator.risks.reports import of_complaints, of_reconciliation
+from coordinator.risks.reports import KnownCounts, of_complaints, of_reconciliation
 from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2 import PairDay
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintCount, CountComplaintsResponse
 
 NOW = datetime(2026, 11, 24, 17, tzinfo=UTC)  # the next day has begun in Shanghai
-ZONES = {"sichuan": "Asia/Shanghai"}
+ZONES = KnownCounts({"sichuan": "Asia/Shanghai"}, {"NET_SPEED"})
 YESTERDAY = date(2026, 11, 24)
 RATE = 100_000
 
@@ -66,5 +66,18 @@ def test_differences_of_a_pair_that_stay_open_are_one_signal_from_the_oldest_day
         return PairDay(first_region="guangdong", second_region=second, day=name, differences=differences)
 
     days = [day("2026-11-24", 9), day("2026-11-20", 2), day("2026-11-19", 1), day("2026-11-19", 0, "henan")]
-    (found,) = of_reconciliation(days, "2026-11-21").signals
+    (found,) = of_reconciliation(days, ["guangdong", "henan", "sichuan"], "2026-11-21").signals
     assert (found.subject, found.region, found.detail) == ("guangdong/sichuan", "guangdong", "2026-11-19: 3")
+
+
+def test_what_a_region_invents_raises_nothing_and_stops_nobody() -> None:
+    long = CountComplaintsResponse(counts=[ComplaintCount(category="NET_SPEED", days=[2**32 - 1] * 4_000_000)])
+    strange = CountComplaintsResponse(counts=[ComplaintCount(category="../x", days=[0] * 22 + [2**32 - 1] * 3)])
+    past = months([1] * DAYS)
+    observed = of_complaints({"sichuan": {**past, "2026-10": long, "2026-11": strange}}, ZONES, set(), RATE, NOW)
+    assert not observed.signals
+    absurd = of_complaints({"sichuan": {**past, "2026-11": long}}, ZONES, set(), RATE, NOW)
+    assert [each.subject for each in absurd.signals] == ["sichuan/NET_SPEED"]
+    days = [PairDay(first_region="guangdong", second_region="x/y", day="2026-11-19", differences=1)]
+    days.append(PairDay(first_region="guangdong", second_region="sichuan", day="", differences=1))
+    assert of_reconciliation(days, ["guangdong", "sichuan"], "2026-11-21").signals == ()

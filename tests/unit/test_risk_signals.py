@@ -12,7 +12,7 @@ from deploy.local.federation import FEDERATION_FILES
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.coordinator.v1.problem_service_pb2 import AccidentGrade, Problem, ReachedGrade
 from gateway.api.coordinator.v1.risk_service_pb2 import Risk
-from gateway.api.federation.v1.federation_pb2 import NodeReport, WaitingEnvelopes
+from gateway.api.federation.v1.federation_pb2 import NodeReport, OpenBreaker, WaitingEnvelopes
 from gateway.api.federation.v1.problem_pb2 import NetworkElement, NetworkElementKind, ProblemHeader, ProblemState
 from gateway.federation.files import load
 from gateway.federation.network import NetworkRegistry
@@ -61,6 +61,47 @@ def test_envelopes_that_wait_too_long_are_a_signal_of_their_region_and_a_silent_
     assert "sichuan" not in found.silent
     assert subjects(of_regions(facts, signals.LATE, NOW - HOUR - MINUTE)) == []
     assert "sichuan" in of_regions(replace(facts, live={}), signals.LATE).silent
+
+
+def living(*reports: NodeReport) -> RegionFacts:
+    """A joined region with a process for each report."""
+    live = {f"127.0.0.1:{port}": replace(HEARTBEAT, report=report) for port, report in enumerate(reports, 1)}
+    return replace(JOINED, live=live, last=list(live.values())[-1])
+
+
+def test_what_a_region_says_of_a_destination_that_does_not_exist_raises_nothing() -> None:
+    waiting = WaitingEnvelopes(destination="x" * 9_000, count=7, create_time=to_timestamp(NOW - 2 * HOUR))
+    assert subjects(of_regions(living(NodeReport(waiting=[waiting])), signals.LATE)) == []
+
+
+def test_a_breaker_that_stays_open_to_a_region_that_is_there_is_a_signal_also_of_one_of_several_processes() -> None:
+    def told(*opened: datetime, destination: str = "henan") -> NodeReport:
+        return NodeReport(
+            open_breakers=[OpenBreaker(destination=destination, open_time=to_timestamp(x)) for x in opened]
+        )
+
+    cut_off, joined = living(told(NOW - 10 * MINUTE), told()), replace(JOINED, region="henan")
+
+    def found(sichuan: RegionFacts, henan: RegionFacts = joined) -> Observation:
+        known = snapshot(sichuan=sichuan, henan=henan)
+        return next(each for each in signals.of_regions(known, SCALES, NOW) if each.source == signals.BREAKER)
+
+    assert [each.detail for each in found(cut_off).signals] == ["127.0.0.1:1 henan 2026-11-24 11:50 +00:00"]
+    assert "sichuan" not in found(cut_off).silent
+    assert subjects(found(living(told(NOW - 4 * MINUTE)))) == [], "within the tolerance"
+    assert subjects(found(cut_off, replace(joined, live={}))) == [], "a lost region has its own signal"
+    assert subjects(found(living(told(NOW - HOUR, destination="atlantis")))) == []
+    assert "sichuan" in found(replace(cut_off, live={})).silent
+
+
+def test_the_certificate_of_a_process_is_a_signal_in_its_last_month_and_a_silent_region_keeps_its_risk() -> None:
+    def ends(*days: int) -> RegionFacts:
+        return living(*(NodeReport(certificate_end_time=to_timestamp(NOW + each * DAY)) for each in days))
+
+    assert subjects(of_regions(ends(31, 40), signals.CERTIFICATE)) == []
+    found = of_regions(ends(40, 29), signals.CERTIFICATE)
+    assert [each.detail for each in found.signals] == ["127.0.0.1:2 2026-12-23 12:00 +00:00"]
+    assert "sichuan" in of_regions(replace(ends(29), live={}), signals.CERTIFICATE).silent
 
 
 def test_a_certificate_is_a_signal_in_its_last_month() -> None:

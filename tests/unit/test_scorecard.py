@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -48,6 +49,19 @@ def test_orders_count_in_the_month_of_their_completion_at_their_home_region(regi
     region.order(NOW - 40 * DAY)
     region.order(NOW, home="guangdong")
     assert counts(region.figure(Figure.SCORECARD_FIGURE_ORDERS_IN_TIME)) == (1, 2)
+
+
+def test_the_year_of_a_region_ends_by_its_own_clock(region: Region) -> None:
+    midnight = datetime(2030, 12, 31, 16, tzinfo=UTC)  # in Shanghai
+    for minutes, number in ((-1, "+861085200002"), (0, "+861085200003"), (1, "+861085200004")):
+        region.order(midnight + timedelta(minutes=minutes), number=number)
+        region.fault(midnight + timedelta(minutes=minutes), (HOUR, FaultState.FAULT_STATE_RESOLVED))
+    for month, expected in (("2030-12", 1), ("2031-01", 2)):
+        card = scorecard(region.tx, region.context, month, midnight + 40 * DAY)
+        cases = {each.figure: each.denominator for each in card.figures}
+        assert cases[Figure.SCORECARD_FIGURE_ORDERS_IN_TIME] == expected, month
+        assert cases[Figure.SCORECARD_FIGURE_REPAIR_TIME_MEDIAN] == expected, month
+        assert cases[Figure.SCORECARD_FIGURE_NETWORK_AVAILABILITY] > 0, month
 
 
 def test_an_order_is_right_unless_a_review_returned_it_or_a_complaint_about_the_number_followed(region: Region) -> None:

@@ -14,10 +14,10 @@ from coordinator.cli.output import tell_unanswered
 from coordinator.oversight.figures import MOST_MONTHS
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub
-from gateway.cli.exits import CannotReach, NotDone
+from gateway.cli.exits import CannotReach
 from gateway.cli.terminal import print_table
 from gateway.cli.times import MonthType
-from gateway.process.files import replace_file
+from gateway.cli.written_files import write_out
 from gateway.rpc.channels import invoke
 from gateway.time.months import month_before, months_between
 from gateway.wording.languages import current_language, translated
@@ -105,10 +105,7 @@ def report(connection: Connection, first: str | None, last: str | None, by: _By,
     if out is None:
         click.echo(written, nl=False)
         return
-    try:
-        replace_file(out, written.encode())
-    except OSError as error:
-        raise NotDone([f"{out}: {error.strerror}"]) from error
+    write_out(out, written)
     click.echo(translated("{path} was written", path=out), err=True)
 
 

@@ -18,8 +18,8 @@ from gateway.api.coordinator.v1 import path_service_pb2 as contract
 from gateway.api.coordinator.v1.path_service_pb2_grpc import PathServiceStub
 from gateway.api.federation.v1.network_pb2 import Link
 from gateway.cli.exits import NotDone
+from gateway.cli.written_files import write_out
 from gateway.federation.files import ConfigurationError, load_file
-from gateway.process.files import replace_file
 from gateway.wording.languages import current_language, offering, translated
 from gateway.wording.times import show_times_of
 
@@ -154,10 +154,7 @@ def matrix(
     tell_unanswered(response.unanswered)
     if html is not None:
         text = page(response, quality_class, datetime.now(UTC), current_language())
-        try:
-            replace_file(html, text.encode())
-        except OSError as error:
-            raise NotDone([f"{html}: {error.strerror}"]) from error
+        write_out(html, text)
         click.echo(translated("{path} was written", path=html), err=True)
     else:
         asking.tell(response, lambda found: print_matrix(found, quality_class))

@@ -8,13 +8,12 @@ import click
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import tell_unanswered
+from coordinator.cli.quality.matrix import show_matrix
 from coordinator.cli.quality.report_page import page
 from gateway.api.coordinator.v1 import quality_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.quality_oversight_service_pb2_grpc import QualityOversightServiceStub
-from gateway.cli.exits import NotDone
-from gateway.cli.scorecard import FIGURES_OF_REGIONS, rows
 from gateway.cli.times import MonthType
-from gateway.process.files import replace_file
+from gateway.cli.written_files import write_out
 from gateway.wording.languages import current_language, translated
 
 _month_option = click.option(
@@ -31,16 +30,16 @@ def quality() -> None:
 @asks()
 @_month_option
 def show(asking: Asking, month: str) -> None:
-    """Show the scorecard of each region for a month; the nodes are asked at each call.
+    """Show the figures of each region for a month; the nodes are asked at each call.
 
-    A region that does not answer has no row, and is named below the table. A value with "!" misses its target.
+    A region that does not answer has no column, and is named below the table.
 
     \b
     Example:
       coordinator quality show --month 2026-10
     """
     response = _asked(asking, month)
-    asking.show(response, FIGURES_OF_REGIONS, rows(response.definitions, response.scorecards))
+    asking.tell(response, show_matrix)
     tell_unanswered(response.unanswered)
 
 
@@ -57,10 +56,7 @@ def report(asking: Asking, month: str, out: Path) -> None:
     """
     response = _asked(asking, month)
     written = page(response, month, datetime.now(UTC), current_language())
-    try:
-        replace_file(out, written.encode())
-    except OSError as error:
-        raise NotDone([f"{out}: {error.strerror}"]) from error
+    write_out(out, written)
     asking.say(response, lambda: translated("{path} was written", path=out))
     tell_unanswered(response.unanswered)
 

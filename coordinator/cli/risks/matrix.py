@@ -11,7 +11,8 @@ from gateway.cli.terminal import print_table
 from gateway.wording.languages import in_language, translated
 
 _STYLES = ("black on green", "black on yellow", "black on dark_orange", "white on red")
-_NOBODY = "·"
+NOBODY = "·"
+"""A cell without risks."""
 
 
 def show_matrix(rules: RiskRules, risks: Iterable[Risk]) -> None:
@@ -49,10 +50,14 @@ def told_score(rules: RiskRules, risk: Risk) -> Text:
 
 
 def _cell(rules: RiskRules, score: int, count: int) -> Text:
-    return Text(f" {count or _NOBODY} ({score}) ", style=_style(rules, score))
+    return Text(f" {count or NOBODY} ({score}) ", style=_style(rules, score))
+
+
+def heat(rules: RiskRules, score: int) -> int:
+    """The colour of a band, 0 to 3: the highest band has the strongest one."""
+    above = len(rules.bands) - 1 - band_number(rules, score)
+    return max(0, len(_STYLES) - 1 - above)
 
 
 def _style(rules: RiskRules, score: int) -> str:
-    """The style of a band; the highest bands have the strongest colours."""
-    above = len(rules.bands) - 1 - band_number(rules, score)
-    return _STYLES[max(0, len(_STYLES) - 1 - above)]
+    return _STYLES[heat(rules, score)] if rules.bands else ""

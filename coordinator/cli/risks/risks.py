@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 from rich.text import Text
@@ -11,16 +12,19 @@ from coordinator.cli.completing import complete_regions
 from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import titled, told_due
 from coordinator.cli.risks.matrix import show_matrix, told_score
+from coordinator.cli.risks.report_page import page
+from coordinator.cli.risks.titles import title_of
 from gateway.api.coordinator.v1 import risk_service_pb2 as contract
 from gateway.api.coordinator.v1.risk_service_pb2 import Risk, RiskAct, RiskState
 from gateway.api.coordinator.v1.risk_service_pb2_grpc import RiskServiceStub
-from gateway.api.federation.v1.risk_pb2 import RiskRules, RiskSource
+from gateway.api.federation.v1.risk_pb2 import RiskRules
 from gateway.cli.asking import request_option
 from gateway.cli.body import told_duty
 from gateway.cli.issue_options import due_time
 from gateway.cli.table import Table, TableColumn, show_timeline
+from gateway.cli.written_files import write_out
 from gateway.time.clock import from_timestamp
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import current_language, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
 from gateway.wording.words import word
@@ -50,6 +54,21 @@ def list_risks(asking: Asking, region: str, overdue: bool, include_closed: bool)
     request = contract.ListRisksRequest(region=region, overdue=overdue, include_closed=include_closed)
     response = asking.ask_all(lambda channel: RiskServiceStub(channel).ListRisks, request)
     asking.tell(response, _print_list)
+
+
+@risks.command(epilog=EPILOG)
+@asks()
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file of the page.")
+def report(asking: Asking, out: Path) -> None:
+    """Write the risks that are not closed as a page with their matrix: one file that needs no network.
+
+    \b
+    Example:
+      coordinator risks report --out risks.html --lang zh
+    """
+    response = asking.ask_all(lambda channel: RiskServiceStub(channel).ListRisks, contract.ListRisksRequest())
+    write_out(out, page(response, datetime.now(UTC), current_language()))
+    asking.say(response, lambda: translated("{path} was written", path=out))
 
 
 @risks.command(epilog=EPILOG)
@@ -160,7 +179,7 @@ def close(asking: Asking, risk_id: str, note: str) -> None:
 
 def _change(asking: Asking, request: contract.ChangeRiskRequest) -> None:
     response = asking.ask(lambda channel: RiskServiceStub(channel).ChangeRisk, request)
-    asking.show(response, _table(RiskRules(), datetime.now(UTC)), [response.risk], titled(translated("Risks")))
+    asking.show(response, _table(response.rules, datetime.now(UTC)), [response.risk], titled(translated("Risks")))
 
 
 def _print_list(response: contract.ListRisksResponse) -> None:
@@ -174,7 +193,7 @@ def _show_matrix(rules: RiskRules, found: Iterable[Risk]) -> None:
 
 def _print_one(response: contract.GetRiskResponse) -> None:
     risk, rules = response.risk, response.rules
-    _table(rules, datetime.now(UTC)).show([risk], titled(_title(rules, risk)))
+    _table(rules, datetime.now(UTC)).show([risk], titled(title_of(rules, risk)))
     if response.HasField("on_duty"):
         click.echo(translated("To call: {person}", person=told_duty(response.on_duty)))
     if risk.plan:
@@ -194,7 +213,7 @@ def _print_one(response: contract.GetRiskResponse) -> None:
 def _table(rules: RiskRules, now: datetime) -> Table[Risk]:
     return Table(
         TableColumn("risk", lambda each: each.id),
-        TableColumn("title", lambda each: _title(rules, each), only_wide=True),
+        TableColumn("title", lambda each: title_of(rules, each), only_wide=True),
         TableColumn("score", lambda each: told_score(rules, each)),
         TableColumn("state", lambda each: word(RiskState.Name(each.state), "RISK_STATE_")),
         TableColumn("signal", lambda each: Text(translated("lasts"), style="red") if each.signal_lasts else ""),
@@ -202,9 +221,3 @@ def _table(rules: RiskRules, now: datetime) -> Table[Risk]:
         TableColumn("review due", lambda each: told_due(each.review_due_time, now)),
         TableColumn("plan due", lambda each: told_due(each.plan_due_time, now), only_wide=True),
     )
-
-
-def _title(rules: RiskRules, risk: Risk) -> str:
-    """The title by the person who added it, or that of its signal."""
-    found = next((in_language(each.title) for each in rules.signals if each.source == risk.source), "")
-    return risk.title or found or word(RiskSource.Name(risk.source), "RISK_SOURCE_")

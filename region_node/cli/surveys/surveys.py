@@ -10,10 +10,9 @@ from gateway.api.region.v1 import survey_service_pb2 as api
 from gateway.api.region.v1.survey_pb2 import Survey, SurveyAnswer, SurveyMark, SurveyOccasion, SurveyQuestion
 from gateway.api.region.v1.survey_service_pb2_grpc import SurveyServiceStub
 from gateway.cli.asking import limit_option
-from gateway.cli.exits import NotDone
 from gateway.cli.option_words import option_words
 from gateway.cli.table import Table, TableColumn
-from gateway.process.files import replace_file
+from gateway.cli.written_files import write_out
 from gateway.time.clock import from_timestamp
 from gateway.wording.languages import current_language, translated
 from gateway.wording.terms import region_name
@@ -184,10 +183,7 @@ def publish(asking: Asking, first: str, last: str, out: Path) -> None:
     """
     found = _results(asking, first, last)
     written = page(found, (first, last), datetime.now(UTC), current_language())
-    try:
-        replace_file(out, written.encode())
-    except OSError as error:
-        raise NotDone([f"{out}: {error.strerror}"]) from error
+    write_out(out, written)
     asking.say(found, lambda: translated("{path} was written", path=out))
 
 

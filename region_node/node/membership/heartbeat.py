@@ -2,18 +2,26 @@
 
 import asyncio
 import contextlib
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_never
 
-from gateway.api.federation.v1.federation_pb2 import JoinRequest, JoinResponse, NodeReport
+from gateway.api.federation.v1.federation_pb2 import (
+    JoinRequest,
+    JoinResponse,
+    NodeReport,
+    OpenBreaker,
+    WaitingEnvelopes,
+)
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.auditing import audit
 from gateway.errors import Refused, Unreachable
 from gateway.federation.capabilities import own_capabilities
 from gateway.relay import outbox
 from gateway.relay.retry import FullJitter
-from gateway.rpc.channels import Replica, Replicas, invoke
+from gateway.rpc.channels import Dialer, Replica, Replicas, invoke
+from gateway.security.tls import CredentialsUnusable
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.node.membership.contact_state import ContactState
 from region_node.node.membership.node import MembershipPorts, Node
@@ -35,6 +43,7 @@ class Heartbeat:
         self._coordinators = coordinators
         self._ports = ports
         self._capabilities = own_capabilities()
+        self._certificate = _OwnCertificate(ports.dialer)
         self._statements = SignedStatements(node.border.signer, node.keys)
         self._contacts: dict[str, ContactState] = {}
         self._clock_errors: dict[str, timedelta] = {}
@@ -133,5 +142,35 @@ class Heartbeat:
             leaving=leaving,
             sealing_key=self._statements.sealing_key(now),
             capabilities=self._capabilities,
-            report=NodeReport(unreadable=border.current.unreadable, waiting=waiting),
+            report=self._report(waiting),
         )
+
+    def _report(self, waiting: Sequence[WaitingEnvelopes]) -> NodeReport:
+        """The status of the process. It is equal while nothing changes: a heartbeat without news costs less."""
+        breakers = sorted(self._ports.breakers().items())
+        report = NodeReport(
+            unreadable=self._node.border.current.unreadable,
+            waiting=waiting,
+            open_breakers=[OpenBreaker(destination=each, open_time=to_timestamp(since)) for each, since in breakers],
+        )
+        if (end := self._certificate.end()) is not None:
+            report.certificate_end_time.CopyFrom(to_timestamp(end))
+        return report
+
+
+class _OwnCertificate:
+    """The end of the process's certificate, read again when its files have changed."""
+
+    def __init__(self, dialer: Dialer) -> None:
+        self._dialer = dialer
+        self._stamp: object = None
+        self._end: datetime | None = None
+
+    def end(self) -> datetime | None:
+        """The end; that of the files before where the present ones are unusable, as servers do."""
+        stamp = self._dialer.stamp()
+        if stamp != self._stamp:
+            self._stamp = stamp
+            with contextlib.suppress(CredentialsUnusable):
+                self._end = self._dialer.end()
+        return self._end

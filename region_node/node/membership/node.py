@@ -2,8 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from gateway.relay.border import Border
 from gateway.rpc.channels import Dialer
@@ -28,10 +29,14 @@ class Node:
 
 @dataclass(frozen=True)
 class MembershipPorts:
-    """The outside ports. `store` supplies the end of the audit chain, and the envelopes that were not accepted."""
+    """The outside ports. `store` supplies the end of the audit chain, and the envelopes that were not accepted.
+
+    `breakers` has the destinations that do not respond, each with the time since when.
+    """
 
     dialer: Dialer
     store: Store
     clock: Clock
     source: random.Random
+    breakers: Callable[[], Mapping[str, datetime]]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

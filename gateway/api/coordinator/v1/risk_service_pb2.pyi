@@ -606,18 +606,24 @@ class ChangeRiskResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RISK_FIELD_NUMBER: _builtins.int
+    RULES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def risk(self) -> Global___Risk:
         """The risk after the change."""
+
+    @_builtins.property
+    def rules(self) -> _risk_pb2.RiskRules:
+        """Scales and bands in force."""
 
     def __init__(
         self,
         *,
         risk: Global___Risk | None = ...,
+        rules: _risk_pb2.RiskRules | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["risk", b"risk"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["risk", b"risk", "rules", b"rules"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["risk", b"risk"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["risk", b"risk", "rules", b"rules"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

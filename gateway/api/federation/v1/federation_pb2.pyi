@@ -357,12 +357,14 @@ Global___Capability: _TypeAlias = Capability  # noqa: Y015
 
 @_typing.final
 class NodeReport(_message.Message):
-    """Node status for administrators: the reason for an old revision, and the waiting envelopes."""
+    """Node status for administrators: the reason for an old revision, waiting envelopes, open breakers and the certificate."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     UNREADABLE_FIELD_NUMBER: _builtins.int
     WAITING_FIELD_NUMBER: _builtins.int
+    OPEN_BREAKERS_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_END_TIME_FIELD_NUMBER: _builtins.int
     unreadable: _builtins.str
     """First part of the configuration in force that the node cannot read, with its revision. The node uses the revision
     before. Empty if it can read all.
@@ -371,19 +373,59 @@ class NodeReport(_message.Message):
     def waiting(self) -> _containers.RepeatedCompositeFieldContainer[Global___WaitingEnvelopes]:
         """Envelopes of the region that destinations have not accepted yet."""
 
+    @_builtins.property
+    def open_breakers(self) -> _containers.RepeatedCompositeFieldContainer[Global___OpenBreaker]:
+        """Destinations to which the process sends no envelopes, because they did not respond."""
+
+    @_builtins.property
+    def certificate_end_time(self) -> _timestamp_pb2.Timestamp:
+        """End of the certificate that the process shows to its peers, or of its authority's where that is earlier. Unset for
+        unreadable files.
+        """
+
     def __init__(
         self,
         *,
         unreadable: _builtins.str = ...,
         waiting: _abc.Iterable[Global___WaitingEnvelopes] | None = ...,
+        open_breakers: _abc.Iterable[Global___OpenBreaker] | None = ...,
+        certificate_end_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["certificate_end_time", b"certificate_end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["unreadable", b"unreadable", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_end_time", b"certificate_end_time", "open_breakers", b"open_breakers", "unreadable", b"unreadable", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NodeReport: _TypeAlias = NodeReport  # noqa: Y015
+
+@_typing.final
+class OpenBreaker(_message.Message):
+    """A destination that did not respond. Until it does, the process sends it empty batches only."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DESTINATION_FIELD_NUMBER: _builtins.int
+    OPEN_TIME_FIELD_NUMBER: _builtins.int
+    destination: _builtins.str
+    """The destination."""
+    @_builtins.property
+    def open_time(self) -> _timestamp_pb2.Timestamp:
+        """Time at which the breaker opened."""
+
+    def __init__(
+        self,
+        *,
+        destination: _builtins.str = ...,
+        open_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["open_time", b"open_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination", b"destination", "open_time", b"open_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenBreaker: _TypeAlias = OpenBreaker  # noqa: Y015
 
 @_typing.final
 class WaitingEnvelopes(_message.Message):

@@ -34,7 +34,7 @@ class _RiskSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskSource
     RISK_SOURCE_REGION_LOST: _RiskSource.ValueType  # 2
     """No process of a region sends heartbeats."""
     RISK_SOURCE_DELIVERY_LATE: _RiskSource.ValueType  # 3
-    """Destinations do not accept the envelopes of a region; its breaker towards them may be open."""
+    """Destinations do not accept the envelopes of a region; they may be busy, or out of reach."""
     RISK_SOURCE_COMPLAINTS: _RiskSource.ValueType  # 4
     """More complaints of a category in a region than its past explains."""
     RISK_SOURCE_ACCIDENT: _RiskSource.ValueType  # 5
@@ -42,11 +42,13 @@ class _RiskSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskSource
     RISK_SOURCE_AUDIT: _RiskSource.ValueType  # 6
     """The audit chain of a region contradicts the head that coordinators keep."""
     RISK_SOURCE_CERTIFICATE: _RiskSource.ValueType  # 7
-    """The signing certificate of a region ends soon."""
+    """The signing certificate of a region, or the one that a process of it shows to peers, ends soon."""
     RISK_SOURCE_RECONCILIATION: _RiskSource.ValueType  # 8
     """The records of two regions differ, and nobody has repaired the difference."""
     RISK_SOURCE_PLANNED_OUTAGE: _RiskSource.ValueType  # 9
     """A planned outage has ended, and one of its elements still has an open alarm or fault."""
+    RISK_SOURCE_BREAKER_OPEN: _RiskSource.ValueType  # 10
+    """A process of a region does not reach a region that sends heartbeats."""
 
 class RiskSource(_RiskSource, metaclass=_RiskSourceEnumTypeWrapper):
     """Source of a risk: the signal that raises it, or a person."""
@@ -58,7 +60,7 @@ RISK_SOURCE_ADMINISTRATOR: RiskSource.ValueType  # 1
 RISK_SOURCE_REGION_LOST: RiskSource.ValueType  # 2
 """No process of a region sends heartbeats."""
 RISK_SOURCE_DELIVERY_LATE: RiskSource.ValueType  # 3
-"""Destinations do not accept the envelopes of a region; its breaker towards them may be open."""
+"""Destinations do not accept the envelopes of a region; they may be busy, or out of reach."""
 RISK_SOURCE_COMPLAINTS: RiskSource.ValueType  # 4
 """More complaints of a category in a region than its past explains."""
 RISK_SOURCE_ACCIDENT: RiskSource.ValueType  # 5
@@ -66,11 +68,13 @@ RISK_SOURCE_ACCIDENT: RiskSource.ValueType  # 5
 RISK_SOURCE_AUDIT: RiskSource.ValueType  # 6
 """The audit chain of a region contradicts the head that coordinators keep."""
 RISK_SOURCE_CERTIFICATE: RiskSource.ValueType  # 7
-"""The signing certificate of a region ends soon."""
+"""The signing certificate of a region, or the one that a process of it shows to peers, ends soon."""
 RISK_SOURCE_RECONCILIATION: RiskSource.ValueType  # 8
 """The records of two regions differ, and nobody has repaired the difference."""
 RISK_SOURCE_PLANNED_OUTAGE: RiskSource.ValueType  # 9
 """A planned outage has ended, and one of its elements still has an open alarm or fault."""
+RISK_SOURCE_BREAKER_OPEN: RiskSource.ValueType  # 10
+"""A process of a region does not reach a region that sends heartbeats."""
 Global___RiskSource: _TypeAlias = RiskSource  # noqa: Y015
 
 @_typing.final
