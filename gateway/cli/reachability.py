@@ -23,6 +23,7 @@ from gateway.time.clock import SystemClock
 from gateway.wording.languages import translated
 
 _SECONDS = 3.0  # for each step of a connection that is tried
+_OLDER_TLS = ("TLSV1_ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL")  # of OpenSSL
 _NO_ANSWER = (grpc.StatusCode.UNAVAILABLE.name, grpc.StatusCode.DEADLINE_EXCEEDED.name)
 # OpenSSL's verification errors of a certificate (x509_vfy.h).
 _NOT_YET_VALID, _EXPIRED, _OTHER_NAME = 9, 10, 62
@@ -116,6 +117,11 @@ class Server:
                 translated("see whether the process hangs, or correct {address}", address=self.choices.endpoint),
             )
         except ssl.SSLError as error:
+            if error.reason in _OLDER_TLS:
+                return Diagnosis(
+                    translated("what listens there does not speak TLS 1.3"),
+                    translated("upgrade it, or correct {address}", address=self.choices.endpoint),
+                )
             if "ALERT" in (error.reason or ""):
                 return self._turned_away()
             return Diagnosis(
@@ -184,6 +190,7 @@ def _accepts(secured: ssl.SSLSocket) -> bool:
 
 def _context(credentials: Credentials) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.load_verify_locations(credentials.authority)
     context.load_cert_chain(credentials.certificate, credentials.key)
     context.set_alpn_protocols(["h2"])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coordinator.registry.etcd.settings import EtcdSettings
-from deploy.local.process import LocalProcess, Program
+from deploy.local.process import Launcher, LocalProcess, Program
 from gateway.security.tls import Credentials
 from tests import preloaded
 from tests.contract.small_federation import FEDERATION, Certificates
@@ -40,6 +40,7 @@ def coordinator_process(
     listen: str = "127.0.0.1:0",
     etcd: EtcdSettings | None = None,
     lease: float = 10.0,
+    launcher: Launcher = preloaded.launch,
 ) -> Iterator[CoordinatorProcess]:
     """Starts one in a directory of its own, and kills it at the end; with `etcd` one of several."""
     directory.mkdir(exist_ok=True)
@@ -52,7 +53,7 @@ def coordinator_process(
         + (_etcd_tables(etcd) if etcd is not None else "")
     )
     program = Program("coordinator", "coordinator.cli.main", ("serve", "--settings", str(settings)), errors, port)
-    process = LocalProcess(program, preloaded.launch)
+    process = LocalProcess(program, launcher)
     try:
         yield CoordinatorProcess(process, f"127.0.0.1:{process.start()}")
     finally:
