@@ -17,6 +17,7 @@ from gateway.errors import Refused
 from gateway.federation.body import Body, asked_instant
 from gateway.federation.rules import difference, problems
 from gateway.federation.terms import terms_of
+from gateway.process import failpoints
 from gateway.rpc.calls import current_call
 from gateway.time.clock import Clock
 from gateway.values.choices import first_unknown
@@ -99,6 +100,7 @@ class ConfigurationService(ConfigurationServiceServicer):
         if changed is None:
             return contract.AssignNumberResponse(federation_revision=snapshot.revision)
         revision = await self._registry.apply(changed, expected_revision=snapshot.revision, actor=identity.path)
+        failpoints.reach("number-assigned.after-commit")
         return contract.AssignNumberResponse(federation_revision=revision)
 
     def _require_valid(self, configuration: Configuration) -> None:

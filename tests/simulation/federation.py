@@ -31,6 +31,8 @@ from tests.simulation.planners import Planner
 from tests.simulation.plans import draw_errands
 from tests.simulation.provider import Provider
 from tests.simulation.region import Region, RegionPorts
+from tests.simulation.relocating import FIRST_SEED as MOVES
+from tests.simulation.relocating import Backups, Mover, Watch, draw_relocations, has_unplanned_moves
 from tests.simulation.reporters import Reporter
 from tests.simulation.status import Observer
 from tests.simulation.verification import Customer, Phones
@@ -97,6 +99,7 @@ class Simulation:
         self._errands = draw_errands(self._fork(), ERRANDS, FAULTY_SECONDS * 0.9)
         self._network_errands = draw_network_errands(self._fork(), FAULTY_SECONDS * 0.9)
         self._joint_errands = draw_joint_errands(self._fork(), seed, FAULTY_SECONDS * 0.9)
+        self._relocations = draw_relocations(random.Random(seed), seed, FAULTY_SECONDS * 0.9)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def run(self) -> None:
@@ -117,17 +120,19 @@ class Simulation:
         await self._faults.heal()
         await self._require_healing()
         await self._live_on()
-        back = frozenset(number for number, homes in self._faults.moved.items() if len(set(homes)) < len(homes))
+        back = {number for number, homes in self._faults.moved.items() if len(set(homes)) < len(homes)}
+        back |= {each.number for each in self._relocations if each.came_back}
         evidence = Evidence(
             self.history,
             self._regions,
             self._network.receipts,
             self._errands,
-            frozenset(self._faults.moved),
-            back,
+            frozenset({*self._faults.moved, *(each.number for each in self._relocations)}),
+            frozenset(back),
             self._provider,
             self._network_errands,
             self._joint_errands,
+            self._relocations,
             self._coordinator.registry,
             self._wall.now(),
             LATE if self._faults.joins_late else "",
@@ -141,6 +146,14 @@ class Simulation:
                 self.history.count(f"orders completed: {order.request.business}")
         checks.check(evidence)
         await self._end()
+        await self._restore_backups()
+
+    async def _restore_backups(self) -> None:
+        """Nothing goes in or out of the regions meanwhile: what they do with a backup is their own."""
+        self._network.cut.update(REGIONS)
+        await Backups(self._relocations, self._regions, self.history).restore()
+        for region in self._regions:
+            region.kill()
 
     def close(self) -> None:
         """Lets go of the databases."""
@@ -160,6 +173,7 @@ class Simulation:
         ports = RegionPorts(
             self.history, clock, disk, keys, self._fork(), carrier, self._phones, self._network.see, carrier, provider
         )
+        ports.has_moves = self._seed >= MOVES
         return Region(name, ports)
 
     def _begin_work(self) -> None:
@@ -176,6 +190,7 @@ class Simulation:
             self._tasks.append(self._loop.create_task(Staff(self._line(region), observer).run()))
         self._begin_network_work(regions)
         self._begin_joint_work(regions)
+        self._begin_moves(regions)
 
     def _begin_network_work(self, regions: Mapping[str, Region]) -> None:
         """Faults, engineers, agreements, outages and works on the network."""
@@ -201,6 +216,15 @@ class Simulation:
             return
         work = [JointCustomer(each, self._line(regions[each.region])).run() for each in self._joint_errands]
         work += [JointStaff(self._line(each)).run() for each in regions.values()]
+        self._tasks.extend(self._loop.create_task(each) for each in work)
+
+    def _begin_moves(self, regions: Mapping[str, Region]) -> None:
+        """Customers who move, where the seed has any."""
+        if not self._relocations:
+            return
+        lines = {name: self._line(each) for name, each in regions.items()}
+        work = [Mover(each, lines, self._fork()).run() for each in self._relocations]
+        work.append(Watch(self._relocations, self._regions, self.history).run())
         self._tasks.extend(self._loop.create_task(each) for each in work)
 
     def _line(self, region: Region) -> Line:
@@ -261,7 +285,11 @@ class Simulation:
 
     def _is_busy(self) -> bool:
         at_work = any(
-            not region.is_idle() or open_envelopes(region) or asks_provider(region) or tells_coordinators(region)
+            not region.is_idle()
+            or open_envelopes(region)
+            or asks_provider(region)
+            or tells_coordinators(region)
+            or has_unplanned_moves(region)
             for region in self._regions
         )
         return at_work or self._network.under_way > 0 or not self._coordinator.all_know()

@@ -22,6 +22,7 @@ from region_node.customers.subscriptions import insert_subscriptions
 from region_node.customers.taking_over import NewCustomer, new_customer
 from region_node.lifecycle.moving import rules
 from region_node.lifecycle.moving.books import book_moved
+from region_node.lifecycle.moving.restored import free_number, stale_line
 from region_node.lifecycle.moving.rows import keep_move
 from region_node.node.context import RegionContext
 
@@ -36,7 +37,8 @@ def require_handed_over(
 ) -> list[NewCustomer]:
     """The lines of a hand-over with their new ids. Raises Refused where the origin cannot give them, or they clash.
 
-    The origin is the home by the number plan in force: no other region can give a number away.
+    The origin is the home by the number plan in force: no other region can give a number away. A customer who comes
+    back to a region with an older database, which still has its number, takes the number from the line of then.
     """
     federation = context.federation
     plans = {each.number: each.plan_id for each in told.move.lines}
@@ -47,7 +49,7 @@ def require_handed_over(
         if federation.number_plan.home_of(number) != origin:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         rules.require_plan(federation, plan, context.region)
-        if is_number_in_use(tx, number):
+        if is_number_in_use(tx, number) and stale_line(tx, number, federation, context.region) is None:
             raise Refused(Reason.REASON_CUSTOMER_EXISTS, number=number)
     renamed = _renamed(told)
     found = [new_customer(each, context.currency) for each in renamed]
@@ -59,6 +61,9 @@ def take_over(
 ) -> None:
     """Stores a customer as this region's own: from this commit on, this region is the home."""
     move, customer_id = told.move, new[0].customer.customer_id
+    for each in new:
+        if (stale := stale_line(tx, each.line.number, context.federation, context.region)) is not None:
+            free_number(tx, stale, context.federation)
     insert_customer(tx, new[0].customer)
     for each in new:
         keep_line(tx, each.line, now)
@@ -70,7 +75,7 @@ def take_over(
         since = from_timestamp(said.marketing_time) if said.HasField("marketing_time") else now
         keep_preferences(tx, customer_id, said, since)
     _keep_consents(tx, context, told, {each.line.number: each.line for each in new})
-    note_homes(tx, [each.line.number for each in new], context.region)
+    note_homes(tx, [each.line.number for each in new], context.region, customer_id)
     move.state = rules.TAKEN_OVER
     move.change_time.CopyFrom(to_timestamp(now))
     keep_move(tx, move, customer_id)

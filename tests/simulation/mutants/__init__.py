@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import pytest
 
 from tests.simulation.joint_orders import FIRST_SEED
-from tests.simulation.mutants import joining, providing, receiving, sending, signing, storing, supporting
+from tests.simulation.mutants import joining, moving, providing, receiving, sending, signing, storing, supporting
+from tests.simulation.relocating import FIRST_SEED as MOVES
+from tests.simulation.relocating import ONE
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -72,5 +74,9 @@ MUTANTS = (
     Mutant(joining.commitment_without_a_reservation, "committed everywhere", first=FIRST_SEED),
     Mutant(joining.release_after_a_commitment, "no release after a commitment", first=FIRST_SEED),
     Mutant(joining.reservation_without_an_end, "nothing stays reserved", first=FIRST_SEED),
+    Mutant(moving.double_move, ONE, first=MOVES, within=20),
+    Mutant(moving.customer_kept_after_the_hand_over, ONE, first=MOVES, within=20),
+    Mutant(moving.balance_handed_over_and_kept, ONE, first=MOVES, within=20),
+    Mutant(moving.restored_database_believed, ONE, first=MOVES, within=20),
     Mutant(storing.timer_removed_in_another_transaction, "fires once", first=36),
 )
