@@ -7,7 +7,7 @@ import grpc
 from coordinator.configuration.assigning import assigned
 from coordinator.configuration.readable import unreadable_by
 from coordinator.membership.members import members_of
-from coordinator.membership.rules import require_configured
+from coordinator.membership.rules import require_configured, require_ever_joined
 from coordinator.registry.port import Registry
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceServicer
@@ -94,7 +94,7 @@ class ConfigurationService(ConfigurationServiceServicer):
     ) -> contract.AssignNumberResponse:
         """See the contract."""
         snapshot, wanted, identity = self._registry.snapshot(), request.assignment, current_call().identity
-        require_configured(members_of(snapshot), wanted.region)
+        require_ever_joined(members_of(snapshot), wanted.region)  # no other region can have taken a customer over
         before = snapshot.configuration or Configuration()
         changed = await asyncio.to_thread(assigned, before, wanted, identity.region)
         if changed is None:

@@ -3,11 +3,16 @@
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from coordinator.configuration.assigning import assigned, keep_exceptions
+from coordinator.membership.rules import require_ever_joined
+from coordinator.oversight.rules import merged_moves
 from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberException, PrefixRange
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.region.v1.customer_move_oversight_service_pb2 import CustomerMoveHeader, MoveAwaiting
 from gateway.api.region.v1.customer_move_pb2 import CustomerMove, MovedLine, MoveState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -15,6 +20,7 @@ from gateway.federation.catalogue import Federation
 from gateway.federation.numberplan import NumberPlan
 from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.store.sqlite import SqliteTransaction
+from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 from region_node.business.billing.charging import lines_billed
 from region_node.business.billing.rules import Month
 from region_node.customers import status
@@ -30,7 +36,9 @@ from region_node.customers.rows import (
     update_line,
 )
 from region_node.lifecycle.moving import rules
+from region_node.lifecycle.moving.headers import list_headers
 from region_node.lifecycle.moving.restored import free_number, mark_moved, marked_at_home, stale_line, unmark
+from region_node.lifecycle.moving.rows import keep_move
 from tests.empty_database import empty_database
 from tests.unit.situations import FEDERATION, LINE, NOW
 
@@ -77,6 +85,15 @@ def test_a_number_that_moves_back_keeps_an_exception_which_no_line_of_a_restored
     with moving_database() as tx:
         restored = home_elsewhere(tx, Federation(3, back), NEW, NUMBER, has_line=True)
     assert restored == HOME, "the region in between, with a database of the time when it was the home"
+
+
+def test_a_number_is_given_to_a_region_that_has_joined_though_it_may_be_suspended_since() -> None:
+    joined, absent = MemberState.MEMBER_STATE_SUSPENDED, MemberState.MEMBER_STATE_ABSENT
+    members = {NEW: Member(region=NEW, state=joined), THIRD: Member(region=THIRD, state=absent)}
+    assert require_ever_joined(members, NEW).region == NEW
+    with pytest.raises(Refused) as refused:
+        require_ever_joined(members, THIRD)
+    assert refused.value.reason == Reason.REASON_REGION_NOT_JOINED
 
 
 def test_an_exception_in_force_outlives_a_configuration_from_files_that_does_not_know_of_it() -> None:
@@ -182,6 +199,32 @@ def test_a_customer_comes_back_to_a_region_with_an_older_database_that_has_its_n
             assert status.status_of(tx, LINE.customer_id) == status.MOVED
             assert marked_at_home(tx, Federation(3, FEDERATION.configuration), HOME) == [], "it is another customer now"
             assert lines_billed(tx, LINE.account_id, Month.at(NOW, "Asia/Shanghai")) == []
+
+
+def test_open_moves_are_listed_by_their_time_with_what_they_wait_for_until_the_plan_names_the_new_home() -> None:
+    states = (rules.MOVED, rules.CANCELLED, rules.MOVING, rules.REQUESTED, rules.MOVED, rules.REFUSED)
+    with moving_database() as tx:
+        insert_customer(tx, CustomerRow(LINE.customer_id, "陈静", "chen@example.com"))
+        for day, state in enumerate(states):
+            move = CustomerMove(id=f"sichuan/counter/m{day}", from_region=HOME, to_region=NEW, state=state)
+            move.create_time.CopyFrom(to_timestamp(NOW - timedelta(days=day)))
+            move.is_planned = day == 0
+            keep_move(tx, move, LINE.customer_id)
+        listed = list_headers(tx, None, 10)
+        first = listed[0]
+        after = (to_microseconds(from_timestamp(first.create_time)), first.id)
+        assert list_headers(tx, after, 1) == listed[1:2]
+    waits = [(each.id[-1], MoveAwaiting.Name(each.awaiting).removeprefix("MOVE_AWAITING_")) for each in listed]
+    assert waits == [("4", "NUMBER_PLAN"), ("3", "CUSTOMER"), ("2", "NEW_HOME")]
+    assert [each.HasField("due_time") for each in listed] == [False, True, False]
+
+
+def test_the_word_of_the_old_home_about_an_open_move_counts_and_without_it_that_of_the_new_one() -> None:
+    old = CustomerMoveHeader(id="m", from_region=HOME, to_region=NEW, state=rules.MOVED)
+    new = CustomerMoveHeader(id="m", from_region=HOME, to_region=NEW, state=rules.TAKEN_OVER)
+    for reports in ({HOME: [old], NEW: [new]}, {NEW: [new], HOME: [old]}):
+        assert merged_moves(reports) == [old]
+    assert merged_moves({NEW: [new]}) == [new]
 
 
 def test_a_complaint_about_a_customer_on_the_way_waits_and_about_one_who_has_moved_goes_to_the_new_home() -> None:
