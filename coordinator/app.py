@@ -21,6 +21,7 @@ from coordinator.network.service import PathService
 from coordinator.oversight.bulletin_service import BulletinService
 from coordinator.oversight.complaint_service import ComplaintOversightService
 from coordinator.oversight.issue_service import IssueService
+from coordinator.oversight.move_service import CustomerMoveOversightService
 from coordinator.oversight.quality_service import QualityOversightService
 from coordinator.oversight.reconciliation_service import ReconciliationOversightService
 from coordinator.oversight.region_queries import Regions
@@ -52,6 +53,7 @@ from gateway.api.coordinator.v1 import (
     bulletin_service_pb2,
     case_service_pb2,
     complaint_oversight_service_pb2,
+    customer_move_oversight_service_pb2,
     issue_service_pb2,
     path_service_pb2,
     planned_outage_registry_service_pb2,
@@ -71,6 +73,9 @@ from gateway.api.coordinator.v1.bulletin_service_pb2_grpc import add_BulletinSer
 from gateway.api.coordinator.v1.case_service_pb2_grpc import add_CaseServiceServicer_to_server
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import (
     add_ComplaintOversightServiceServicer_to_server,
+)
+from gateway.api.coordinator.v1.customer_move_oversight_service_pb2_grpc import (
+    add_CustomerMoveOversightServiceServicer_to_server,
 )
 from gateway.api.coordinator.v1.issue_service_pb2_grpc import add_IssueServiceServicer_to_server
 from gateway.api.coordinator.v1.path_service_pb2_grpc import add_PathServiceServicer_to_server
@@ -367,6 +372,11 @@ def _between_regions(parts: _Parts, regions: Regions) -> list[Service]:
             settlement_oversight_service_pb2.DESCRIPTOR.services_by_name["SettlementOversightService"],
             add_SettlementOversightServiceServicer_to_server,
             SettlementOversightService(regions),
+        ),
+        Service.of(
+            customer_move_oversight_service_pb2.DESCRIPTOR.services_by_name["CustomerMoveOversightService"],
+            add_CustomerMoveOversightServiceServicer_to_server,
+            CustomerMoveOversightService(regions),
         ),
         Service.of(
             issue_service_pb2.DESCRIPTOR.services_by_name["IssueService"],

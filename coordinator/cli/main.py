@@ -23,6 +23,7 @@ _PLACES: Final = {
     "body": "coordinator.cli.body:body",
     "orders": "coordinator.cli.orders.orders:orders",
     "complaints": "coordinator.cli.complaints.complaints:complaints",
+    "moves": "coordinator.cli.moves:moves",
     "issues": "coordinator.cli.issues:issues",
     "bulletins": "coordinator.cli.bulletins:bulletins",
     "network": "coordinator.cli.network.network:network",

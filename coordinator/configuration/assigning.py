@@ -9,7 +9,8 @@ from gateway.federation.numberplan import NumberPlan, normalize
 def assigned(configuration: Configuration, wanted: NumberException, giver: str) -> Configuration | None:
     """The configuration with a number of the region `giver` assigned to another; None where it names that one already.
 
-    A number that returns to the region of its prefix needs no exception. Raises Refused with NOT_HOME where the plan
+    A number that returns to the region of its prefix keeps an exception: an older database of another region, restored
+    then, has its line still, which counts more than a prefix. Raises Refused with NOT_HOME where the plan
     gives the number to a third region, which alone could give it away, and with NUMBER_INVALID for no number in E.164.
     """
     number = normalize(wanted.number)
@@ -24,8 +25,7 @@ def assigned(configuration: Configuration, wanted: NumberException, giver: str) 
     others = [each for each in plan.exceptions if each.number != number]
     del plan.exceptions[:]
     plan.exceptions.extend(others)
-    if NumberPlan(plan).home_of(number) != wanted.region:
-        plan.exceptions.add(number=number, region=wanted.region)
+    plan.exceptions.add(number=number, region=wanted.region)
     return changed
 
 

@@ -7,7 +7,7 @@ import grpc
 from coordinator.configuration.assigning import assigned
 from coordinator.configuration.readable import unreadable_by
 from coordinator.membership.members import members_of
-from coordinator.membership.rules import require_configured
+from coordinator.membership.rules import require_configured, require_ever_joined
 from coordinator.registry.port import Registry
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceServicer
@@ -17,6 +17,7 @@ from gateway.errors import Refused
 from gateway.federation.body import Body, asked_instant
 from gateway.federation.rules import difference, problems
 from gateway.federation.terms import terms_of
+from gateway.process import failpoints
 from gateway.rpc.calls import current_call
 from gateway.time.clock import Clock
 from gateway.values.choices import first_unknown
@@ -93,12 +94,13 @@ class ConfigurationService(ConfigurationServiceServicer):
     ) -> contract.AssignNumberResponse:
         """See the contract."""
         snapshot, wanted, identity = self._registry.snapshot(), request.assignment, current_call().identity
-        require_configured(members_of(snapshot), wanted.region)
+        require_ever_joined(members_of(snapshot), wanted.region)  # no other region can have taken a customer over
         before = snapshot.configuration or Configuration()
         changed = await asyncio.to_thread(assigned, before, wanted, identity.region)
         if changed is None:
             return contract.AssignNumberResponse(federation_revision=snapshot.revision)
         revision = await self._registry.apply(changed, expected_revision=snapshot.revision, actor=identity.path)
+        failpoints.reach("number-assigned.after-commit")
         return contract.AssignNumberResponse(federation_revision=revision)
 
     def _require_valid(self, configuration: Configuration) -> None:

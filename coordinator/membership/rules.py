@@ -58,11 +58,16 @@ def require_configured(members: Mapping[str, Member], region: str) -> None:
         raise unknown(Reason.REASON_REGION_UNKNOWN, members, region=region)
 
 
-def require_member(members: Mapping[str, Member], region: str) -> Member:
-    """A region that takes part. Raises Refused with REGION_UNKNOWN, REGION_SUSPENDED or REGION_NOT_JOINED."""
+def require_ever_joined(members: Mapping[str, Member], region: str) -> Member:
+    """A region that has joined, suspended or not. Raises Refused with REGION_UNKNOWN or REGION_NOT_JOINED."""
     require_configured(members, region)
     member = members[region]
-    require_not_suspended(members, region)
     if member.state == MemberState.MEMBER_STATE_ABSENT:
         raise Refused(Reason.REASON_REGION_NOT_JOINED, region=region)
     return member
+
+
+def require_member(members: Mapping[str, Member], region: str) -> Member:
+    """A region that takes part. Raises Refused with REGION_UNKNOWN, REGION_SUSPENDED or REGION_NOT_JOINED."""
+    require_not_suspended(members, region)
+    return require_ever_joined(members, region)

@@ -5,6 +5,7 @@ from functools import partial
 from coordinator.oversight import complaint_rules, rules
 from gateway.api.region.v1.bulletin_oversight_service_pb2 import BulletinHeader
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
+from gateway.api.region.v1.customer_move_oversight_service_pb2 import CustomerMoveHeader
 from gateway.api.region.v1.issue_oversight_service_pb2 import IssueHeader
 from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
 from gateway.rpc.merged_pages import MergedList
@@ -25,6 +26,9 @@ DUE_ISSUES = MergedList[IssueHeader](
     "due issues", lambda each: dated_key(from_timestamp(each.due_time), each.id), rules.merged_issues
 )
 """Those that are due first come first."""
+OLDEST_MOVES = MergedList[CustomerMoveHeader](
+    "open moves", lambda each: dated_key(from_timestamp(each.create_time), each.id), rules.merged_moves
+)
 NEWEST_BULLETINS = MergedList[BulletinHeader](
     "bulletins",
     lambda each: dated_key(from_timestamp(each.create_time), each.id),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, TypeVar
 
 from gateway.api.region.v1.bulletin_oversight_service_pb2 import BulletinHeader
+from gateway.api.region.v1.customer_move_oversight_service_pb2 import CustomerMoveHeader
 from gateway.api.region.v1.issue_oversight_service_pb2 import IssueHeader
 from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -62,6 +63,16 @@ def merged_issues(reports: Mapping[str, Iterable[IssueHeader]]) -> list[IssueHea
     """Returns each issue of all reports once, in the version of its owner region where that reported it."""
     best = best_told(reports, lambda each: each.id, lambda each: each.owner_region)
     return [issue for _, issue in best.values()]
+
+
+def merged_moves(reports: Mapping[str, Iterable[CustomerMoveHeader]]) -> list[CustomerMoveHeader]:
+    """Returns each move of all reports once, as its old home has it where that reported it."""
+    found: dict[str, CustomerMoveHeader] = {}
+    for region, moves in reports.items():
+        for each in moves:
+            if each.from_region == region or each.id not in found:
+                found[each.id] = each
+    return list(found.values())
 
 
 def merged_bulletins(reports: Mapping[str, Iterable[BulletinHeader]]) -> list[BulletinHeader]:

@@ -31,9 +31,9 @@ ISSUE_ESCALATED = "issue-escalated"
 """The matter of an issue between regions at its first escalation."""
 LOAN_OVERDUE = "loan-overdue"
 """The matter of a loan between regions at its first escalation."""
-_FIRST_LEVEL, HIGHEST_LEVEL = 3, 5
 SURVEY_FOLLOW_UP = "survey-follow-up"
 """The matter of a low mark of a customer."""
+_FIRST_LEVEL, HIGHEST_LEVEL = 3, 5
 _TURN = timedelta(days=7)
 _LOOKED_AHEAD = timedelta(days=35)  # a duty without an end in this time has none
 _FARTHEST = timedelta(days=3660)  # from now: no calendar reaches farther

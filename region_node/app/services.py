@@ -15,6 +15,7 @@ from gateway.api.region.v1 import (
     complaint_import_service_pb2,
     complaint_oversight_service_pb2,
     complaint_service_pb2,
+    customer_move_oversight_service_pb2,
     customer_move_service_pb2,
     customer_service_pb2,
     document_service_pb2,
@@ -61,6 +62,9 @@ from gateway.api.region.v1.complaint_oversight_service_pb2_grpc import (
     add_ComplaintOversightServiceServicer_to_server,
 )
 from gateway.api.region.v1.complaint_service_pb2_grpc import add_ComplaintServiceServicer_to_server
+from gateway.api.region.v1.customer_move_oversight_service_pb2_grpc import (
+    add_CustomerMoveOversightServiceServicer_to_server,
+)
 from gateway.api.region.v1.customer_move_service_pb2_grpc import add_CustomerMoveServiceServicer_to_server
 from gateway.api.region.v1.customer_service_pb2_grpc import add_CustomerServiceServicer_to_server
 from gateway.api.region.v1.document_service_pb2_grpc import add_DocumentServiceServicer_to_server
@@ -138,6 +142,7 @@ from region_node.oversight.audit_service import AuditService
 from region_node.oversight.bulletin_service import BulletinOversightService
 from region_node.oversight.complaint_service import ComplaintOversightService
 from region_node.oversight.issue_service import IssueOversightService
+from region_node.oversight.move_service import CustomerMoveOversightService
 from region_node.oversight.service import OrderOversightService
 from region_node.requests.questions import Questions
 
@@ -323,6 +328,11 @@ def _of_records(ports: ServicePorts) -> list[Service]:
             customer_move_service_pb2.DESCRIPTOR.services_by_name["CustomerMoveService"],
             add_CustomerMoveServiceServicer_to_server,
             CustomerMoveService(core.registry, store, clock),
+        ),
+        Service.of(
+            customer_move_oversight_service_pb2.DESCRIPTOR.services_by_name["CustomerMoveOversightService"],
+            add_CustomerMoveOversightServiceServicer_to_server,
+            CustomerMoveOversightService(store),
         ),
         Service.of(
             retention_service_pb2.DESCRIPTOR.services_by_name["RetentionService"],

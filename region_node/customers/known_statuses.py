@@ -9,7 +9,7 @@ from gateway.errors import Refused
 from gateway.store.batched_lookup import rows_among
 from gateway.store.port import Transaction
 from gateway.store.tables import Table
-from region_node.customers.status import ACTIVE, ERASED, RESTRICTED
+from region_node.customers.status import ACTIVE, ERASED, MOVED, MOVING, RESTRICTED
 from region_node.node.subjects import number_index
 
 OWN = ""
@@ -84,13 +84,15 @@ def _restricts(known: Sequence[KnownStatus]) -> bool:
 def require_takes_complaints(home: str | None, known: Sequence[KnownStatus]) -> None:
     """Raises Refused unless a new complaint about a number with a home may be accepted, by the known status.
 
-    With CUSTOMER_RESTRICTED, with CUSTOMER_ERASED at home, and elsewhere with SUBSCRIPTION_NOT_FOUND: other regions
-    must not learn of the erasure. The current home of a ported number counts.
+    With CUSTOMER_RESTRICTED, with CUSTOMER_MOVING or CUSTOMER_ERASED at home, and elsewhere with
+    SUBSCRIPTION_NOT_FOUND: other regions must not learn of the erasure. The current home of a ported number counts.
     """
     for each in known:
         if each.status == RESTRICTED:
             raise Refused(Reason.REASON_CUSTOMER_RESTRICTED)
-        if each.region == OWN:
+        if each.region == OWN and each.status == MOVING:
+            raise Refused(Reason.REASON_CUSTOMER_MOVING)
+        if each.region == OWN and each.status != MOVED:  # who has moved is a customer of another region
             raise Refused(Reason.REASON_CUSTOMER_ERASED)
         if each.region == home:
             raise Refused(Reason.REASON_SUBSCRIPTION_NOT_FOUND)

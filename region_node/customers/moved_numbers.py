@@ -1,4 +1,4 @@
-"""The homes of numbers that have moved from or to this region, until the number plan in force names them."""
+"""The homes of numbers that have moved from or to this region, which count more than a number plan of before."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,27 +15,47 @@ class _AtRest(NamedTuple):
 
     number: str
     region: str
+    named_revision: int | None
+    customer_id: str | None
 
 
 _MOVED = Table("moved_numbers", _AtRest, key=("number",))
 
 
-def home_since_move(tx: Transaction, number: str) -> str | None:
-    """The home of a number that has moved, and that the number plan does not name yet; None for any other."""
+def home_since_move(tx: Transaction, federation: Federation, number: str) -> str | None:
+    """The home of a number that has moved, as long as the given revision is older than the first that names it.
+
+    None for any other number. A process may hold an older revision than the database: another process of the region
+    has seen the newer one, or the copy on disk is old.
+    """
     row = tx.find(_MOVED, number_index(tx, number))
-    return None if row is None else row.region
+    if row is None or (row.named_revision is not None and federation.revision >= row.named_revision):
+        return None
+    return row.region
 
 
-def note_homes(tx: Transaction, numbers: Sequence[str], region: str) -> None:
-    """Stores the home of numbers that have just moved."""
+def has_moved(tx: Transaction, number: str) -> bool:
+    """Whether a number has ever moved from or to this region."""
+    return tx.find(_MOVED, number_index(tx, number)) is not None
+
+
+def note_homes(
+    tx: Transaction, numbers: Sequence[str], region: str, customer_id: str, *, named_revision: int | None = None
+) -> None:
+    """Stores the home of numbers that have moved with a customer of this region.
+
+    `named_revision` is the revision that names the home; None where none does so far.
+    """
     for each in numbers:
-        tx.keep(_MOVED, _AtRest(number_index(tx, each), region))
+        tx.keep(_MOVED, _AtRest(number_index(tx, each), region, named_revision, customer_id))
 
 
-def forget_homes(tx: Transaction, numbers: Sequence[str]) -> None:
-    """Removes the homes of numbers, which the number plan in force names."""
+def note_named(tx: Transaction, numbers: Sequence[str], region: str, revision: int) -> None:
+    """Stores the revision that names a region as the home of numbers, unless they have moved on since."""
     for each in numbers:
-        tx.remove(_MOVED, number_index(tx, each))
+        row = tx.find(_MOVED, number_index(tx, each))
+        if row is not None and row.region == region and row.named_revision is None:
+            tx.keep(_MOVED, row._replace(named_revision=revision))
 
 
 def forget_home(tx: Transaction, index: str) -> None:
@@ -43,15 +63,20 @@ def forget_home(tx: Transaction, index: str) -> None:
     tx.remove(_MOVED, index)
 
 
+def forget_homes(tx: Transaction, customer_id: str) -> None:
+    """Removes the homes of all numbers of an erased customer."""
+    tx.execute("DELETE FROM moved_numbers WHERE customer_id = :id", id=customer_id)
+
+
 def home_elsewhere(tx: Transaction, federation: Federation, region: str, number: str, *, has_line: bool) -> str | None:
     """The other region that is the home of a number; None where `region` is the home, or nobody.
 
     A line here counts more than the prefix of its number, and less than an exception for it. So an older database,
-    restored after a move, does not make its region the home again.
+    restored after a move, does not make its region the home again. A move counts more than an older plan.
     """
     plan = federation.number_plan
     named = plan.exception_of(number) if has_line else plan.home_of(number)
-    if has_line and named in (None, region):
+    if has_line and named in (None, region):  # as nearly always: it costs no look-up
         return None
-    home = home_since_move(tx, number) or named
+    home = home_since_move(tx, federation, number) or named
     return None if home == region else home

@@ -15,7 +15,7 @@ from gateway.store.timers import Timer, cancel_timer, set_timer
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import OPENING, EntryKind, Posting, transfer
 from region_node.customers.contact_preferences import keep_preferences, preferences_of
-from region_node.customers.moved_numbers import home_elsewhere, home_since_move
+from region_node.customers.moved_numbers import has_moved, home_elsewhere
 from region_node.customers.rows import (
     CustomerRow,
     Line,
@@ -193,7 +193,7 @@ def _require(tx: Transaction, number: str) -> KnownCustomer:
     line = find_line(tx, number)
     if line is None:
         _require_not_erased(tx, number)
-        if home_since_move(tx, number) is not None:
+        if has_moved(tx, number):
             raise Refused(Reason.REASON_CUSTOMER_MOVED)
         raise Refused(Reason.REASON_CUSTOMER_NOT_FOUND)
     require_readable(tx, line.customer_id)

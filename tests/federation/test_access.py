@@ -9,6 +9,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from gateway.api.coordinator.v1 import administration_pb2, path_service_pb2
 from gateway.api.coordinator.v1 import bulletin_service_pb2 as overseen_bulletins_pb2
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as overseen_complaints_pb2
+from gateway.api.coordinator.v1 import customer_move_oversight_service_pb2 as overseen_moves_pb2
 from gateway.api.coordinator.v1 import issue_service_pb2 as overseen_issues_pb2
 from gateway.api.coordinator.v1 import planned_outage_registry_service_pb2 as held_windows_pb2
 from gateway.api.coordinator.v1 import problem_service_pb2 as found_problems_pb2
@@ -28,6 +29,7 @@ from gateway.api.region.v1 import (
     complaint_import_service_pb2,
     complaint_oversight_service_pb2,
     complaint_service_pb2,
+    customer_move_oversight_service_pb2,
     customer_move_service_pb2,
     customer_service_pb2,
     document_service_pb2,
@@ -89,6 +91,7 @@ FILES = (
     erasure_service_pb2,
     fault_service_pb2,
     improvement_service_pb2,
+    customer_move_oversight_service_pb2,
     issue_oversight_service_pb2,
     issue_service_pb2,
     overseen_issues_pb2,
@@ -108,6 +111,7 @@ FILES = (
     sharing_service_pb2,
     overseen_quality_pb2,
     quality_service_pb2,
+    overseen_moves_pb2,
     overseen_reconciliation_pb2,
     risks_pb2,
     reconciliation_service_pb2,
@@ -125,6 +129,7 @@ OF_COORDINATORS = {
     "gateway.api.coordinator.v1.BulletinService",
     "gateway.api.coordinator.v1.ComplaintOversightService",
     "gateway.api.coordinator.v1.ConfigurationService",
+    "gateway.api.coordinator.v1.CustomerMoveOversightService",
     "gateway.api.coordinator.v1.IssueService",
     "gateway.api.coordinator.v1.MembershipService",
     "gateway.api.coordinator.v1.OrderOversightService",

@@ -8,12 +8,16 @@ import pytest
 
 from gateway.api.region.v1.agreement_pb2 import Agreement
 from gateway.api.region.v1.agreement_service_pb2 import EndAgreementRequest, ListAgreementsRequest
+from gateway.api.region.v1.customer_move_pb2 import CustomerMove, MoveState
+from gateway.api.region.v1.customer_move_service_pb2 import ListMovesRequest
+from gateway.api.region.v1.customer_move_service_pb2_grpc import CustomerMoveServiceStub
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
+from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.time.clock import from_timestamp, to_microseconds
 from tests.federation.agreements import Agreements
 from tests.federation.archive import Archive, scan
-from tests.federation.commands import as_caller, run_command
+from tests.federation.commands import as_administrator, as_caller, run_command
 from tests.federation.counter import REQUESTER, Counter, code_in
 from tests.federation.running import CALL_SECONDS, Federation, until
 
@@ -71,6 +75,14 @@ async def require_belongings(
     assert federation.database("guangdong").rows(sql, MOVED) == [("sichuan",)], "the customer's own list says it"
 
 
+async def listed(federation: Federation) -> str:
+    """The open moves of all regions in Chinese, as an administrator sees them."""
+    who = as_administrator(federation) | {"CROSSREGION_LANG": "zh"}
+    ended = await run_command("coordinator.cli.main", "moves", environment=who)
+    assert ended.code == 0, ended.err
+    return ended.out
+
+
 @pytest.mark.files  # the commands are the same on either engine
 @pytest.mark.long("eight commands, one after another, and a federation of three regions")
 async def test_a_customer_moves_and_what_is_sent_to_the_old_home_arrives_once_at_the_new_one(
@@ -79,24 +91,28 @@ async def test_a_customer_moves_and_what_is_sent_to_the_old_home_arrives_once_at
     henan = Counter(federation, "henan")
     number = await sichuan.new_customer()
     old_account = (await sichuan.read(number)).billing_account.id
-    plan = ("--plan", "guangdong-79")
+    wanted = ("--to", "guangdong", "--plan", "guangdong-79", "--request-id")
     await said(federation, "set-contact", number, "--quiet")
     kept = {each: await Archive(each).put(number, scan(mark=each.region)) for each in (sichuan, henan)}
     promised = await Agreements(federation, "sichuan").make(number)
     stays = await sichuan.new_customer()
-    asked = await said(federation, "move", stays, "--to", "guangdong", *plan, "--request-id", "m0")
-    assert "sichuan/counter/m0" in asked
+    assert "sichuan/counter/m0" in await said(federation, "move", stays, *wanted, "m0")
     assert "cancelled" in await said(federation, "cancel-move", "sichuan/counter/m0")
-    await said(federation, "move", number, "--to", "guangdong", *plan, "--request-id", "m1")
+    await said(federation, "move", number, *wanted, "m1")
+    told = await listed(federation)
+    for part in ("sichuan/counter/m1", "客户确认"):
+        assert part in told
+    assert number not in told, "a coordinator is told of no customer"
     wrong = await said(federation, "confirm-move", "sichuan/counter/m1", number, "--code", "000000", code=1)
     assert "code" in wrong
     code = code_in(federation.texts(number)[-1])
     await said(federation, "confirm-move", "sichuan/counter/m1", number, "--code", code)
 
     async def is_moved() -> bool:
-        return "moved" in await said(federation, "moves")
+        return (await known_move(federation)).state == MoveState.MOVE_STATE_MOVED
 
     await until(is_moved, "the old home has given the customer up")
+    assert "moved" in await said(federation, "moves")
     await require_belongings(federation, number, kept, promised)
     order = await henan.order("PAY", number)
     done = await henan.reaches(order.id, COMPLETED)
@@ -115,7 +131,15 @@ async def test_a_customer_moves_and_what_is_sent_to_the_old_home_arrives_once_at
     assert await guangdong.balance(number) == owed + 5000
 
     async def names_the_new_home() -> bool:
-        plan = (await federation.configuration()).number_plan
-        return any((each.number, each.region) == (number, "guangdong") for each in plan.exceptions)
+        return (await known_move(federation)).is_planned
 
-    await until(names_the_new_home, "the number plan has its exception")
+    await until(names_the_new_home, "the old home knows that the number plan names the new one")
+    plan = (await federation.configuration()).number_plan
+    assert any((each.number, each.region) == (number, "guangdong") for each in plan.exceptions)
+
+
+async def known_move(federation: Federation) -> CustomerMove:
+    """The newest move of the old home."""
+    node = CustomerMoveServiceStub(federation.dial_node("sichuan", "region/sichuan/operator/counter"))
+    request = ListMovesRequest(requester=Requester(staff_id="4711", channel=Channel.CHANNEL_COUNTER))
+    return (await node.ListMoves(request, timeout=CALL_SECONDS)).moves[0]

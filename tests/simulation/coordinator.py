@@ -4,7 +4,9 @@ import asyncio
 import random
 from collections.abc import Mapping
 
+from coordinator.configuration.assigning import assigned
 from coordinator.routing.router import Router, RouterPorts
+from gateway.api.coordinator.v1.administration_pb2 import AssignNumberRequest
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import HoldPlannedOutageRequest, PlannedOutageHeader
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, ReportAffectedRequest, ReportEventRequest
 from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberException
@@ -26,6 +28,8 @@ from tests.simulation.world import START, configuration, keys
 
 _TELL_INTERVAL = 0.4  # seconds between looks at who has to be told
 _CALL_SECONDS = 10.0  # that a region waits for an answer about its network
+
+Told = ReportEventRequest | ReportAffectedRequest | HoldPlannedOutageRequest | AssignNumberRequest
 
 
 class ToRegion:
@@ -82,7 +86,11 @@ class ToCoordinator:
         """See `Hold`."""
         await self._call(HoldPlannedOutageRequest(planned_outage=window))
 
-    async def _call(self, request: ReportEventRequest | ReportAffectedRequest | HoldPlannedOutageRequest) -> None:
+    async def assign_number(self, number: str, region: str) -> None:
+        """See `Assign`."""
+        await self._call(AssignNumberRequest(assignment=NumberException(number=number, region=region)))
+
+    async def _call(self, request: Told) -> None:
         """Raises Unreachable where no answer comes, and Refused as the coordinator does."""
         coordinator, kind = self._coordinator, type(request)
         await self._network.exchange(
@@ -162,20 +170,21 @@ class Coordinator:
         kept = [each for each in changed.number_plan.exceptions if each.number != number]
         del changed.number_plan.exceptions[:]
         changed.number_plan.exceptions.extend([*kept, NumberException(number=number, region=region)])
-        self.federation = Federation(self.federation.revision + 1, changed)
-        self._number += 1
-        self._history.note("coordinator", f"revision {self.federation.revision}: {number} is of {region}")
+        self._put_in_force(changed, f"{number} is of {region}")
 
     def knowledge(self) -> Knowledge:
         """How the federation stands."""
         return Knowledge(self._number, self.federation, tuple(self._members.values()))
 
-    async def serve(
-        self, region: str, request: ReportEventRequest | ReportAffectedRequest | HoldPlannedOutageRequest
-    ) -> bytes:
-        """Answers a region's report or query about its network. Raises Refused, and NoAnswer without a live process."""
+    async def serve(self, region: str, request: Told) -> bytes:
+        """Answers a region's report or query. Raises Refused, and NoAnswer without a live process."""
         if self._support is None:
             raise NoAnswer
+        if isinstance(request, AssignNumberRequest):
+            changed = assigned(self.federation.configuration, request.assignment, region)
+            if changed is not None:
+                self._put_in_force(changed, f"{request.assignment.number} is of {request.assignment.region}")
+            return b""
         await self._support.serve(Identity(configuration().federation, Role.ROLE_REGION, region, ""), request)
         return b""
 
@@ -191,6 +200,11 @@ class Coordinator:
     def all_know(self) -> bool:
         """Whether every region knows how the federation stands."""
         return all(each.knowledge is not None and each.knowledge.number == self._number for each in self._regions)
+
+    def _put_in_force(self, changed: Configuration, what: str) -> None:
+        self.federation = Federation(self.federation.revision + 1, changed)
+        self._number += 1
+        self._history.note("coordinator", f"revision {self.federation.revision}: {what}")
 
     def _reaches(self, region: Region) -> bool:
         up = self.process is not None and region.node is not None

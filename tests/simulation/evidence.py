@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from gateway.api.federation.v1.configuration_pb2 import Step
 from gateway.api.region.v1.fault_pb2 import Fault
@@ -18,6 +19,9 @@ from tests.simulation.plans import Errand
 from tests.simulation.provider import Provider
 from tests.simulation.region import Region
 from tests.simulation.registry import SimulatedRegistry
+from tests.simulation.relocating import Relocation
+
+_IDS = frozenset({"account", "account_id", "customer_id", "product_id", "subject"})  # columns with ids of customers
 
 
 @dataclass(frozen=True)
@@ -58,19 +62,30 @@ class Evidence:
     provider: Provider
     network: NetworkErrands
     joint: Sequence[JointErrand]
+    relocations: Sequence[Relocation]
     registry: SimulatedRegistry
     now: datetime
     """The true time at the end."""
     joined_late: str
     """The region that joined while others were at work already; empty where none did."""
 
-    def rows(self, sql: str) -> Iterator[tuple[str, sqlite3.Row]]:
-        """The rows of a query in all databases, each with its region."""
+    def rows(self, sql: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """The rows of a query in all databases, each with its region; customers who moved have the ids of the start."""
         for region in self.regions:
             cursor = region.ports.disk.connection.cursor()
             cursor.row_factory = sqlite3.Row
             for row in cursor.execute(sql):
-                yield region.name, row
+                shown = {name: self.known(row[name]) if name in _IDS else row[name] for name in row.keys()}
+                yield region.name, shown
+
+    def known(self, of: str) -> str:
+        """The id at the start of a customer, line or account, which has others at its later homes."""
+        return self.aliases.get(of, of)
+
+    @cached_property
+    def aliases(self) -> Mapping[str, str]:
+        """The ids at the start, by those of later homes."""
+        return {later: first for each in self.relocations for later, first in each.aliases.items()}
 
     @cached_property
     def sent(self) -> Sequence[tuple[str, at_rest.Kept]]:

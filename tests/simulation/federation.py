@@ -33,6 +33,8 @@ from tests.simulation.planners import Planner
 from tests.simulation.plans import draw_errands
 from tests.simulation.provider import Provider
 from tests.simulation.region import Region, RegionPorts
+from tests.simulation.relocating import FIRST_SEED as MOVES
+from tests.simulation.relocating import Backups, Mover, Watch, draw_relocations, has_unplanned_moves
 from tests.simulation.reporters import Reporter
 from tests.simulation.status import Observer
 from tests.simulation.verification import Customer, Phones
@@ -100,6 +102,7 @@ class Simulation:
         self._network_errands = draw_network_errands(self._fork(), FAULTY_SECONDS * 0.9)
         self._accountants: dict[str, Accountant] = {}
         self._joint_errands = draw_joint_errands(self._fork(), seed, FAULTY_SECONDS * 0.9)
+        self._relocations = draw_relocations(random.Random(seed), seed, FAULTY_SECONDS * 0.9)
         self._tasks: list[asyncio.Task[None]] = []
         self._comparing: list[asyncio.Task[None]] = []
 
@@ -126,17 +129,19 @@ class Simulation:
             nights = self._wall, self._regions, self._accountants, self._fork(), self._become_quiet
             await Nights(self.history, *nights).live()
         await self._live_on()
-        back = frozenset(number for number, homes in self._faults.moved.items() if len(set(homes)) < len(homes))
+        back = {number for number, homes in self._faults.moved.items() if len(set(homes)) < len(homes)}
+        back |= {each.number for each in self._relocations if each.came_back}
         evidence = Evidence(
             self.history,
             self._regions,
             self._network.receipts,
             self._errands,
-            frozenset(self._faults.moved),
-            back,
+            frozenset({*self._faults.moved, *(each.number for each in self._relocations)}),
+            frozenset(back),
             self._provider,
             self._network_errands,
             self._joint_errands,
+            self._relocations,
             self._coordinator.registry,
             self._wall.now(),
             LATE if self._faults.joins_late else "",
@@ -150,6 +155,14 @@ class Simulation:
                 self.history.count(f"orders completed: {order.request.business}")
         checks.check(evidence)
         await self._end()
+        await self._restore_backups()
+
+    async def _restore_backups(self) -> None:
+        """Nothing goes in or out of the regions meanwhile: what they do with a backup is their own."""
+        self._network.cut.update(REGIONS)
+        await Backups(self._relocations, self._regions, self.history).restore()
+        for region in self._regions:
+            region.kill()
 
     def close(self) -> None:
         """Lets go of the databases."""
@@ -169,6 +182,7 @@ class Simulation:
         ports = RegionPorts(
             self.history, clock, disk, keys, self._fork(), carrier, self._phones, self._network.see, carrier, provider
         )
+        ports.has_moves = self._seed >= MOVES
         return Region(name, ports)
 
     def _begin_work(self) -> None:
@@ -186,6 +200,7 @@ class Simulation:
         self._begin_network_work(regions)
         self._begin_joint_work(regions)
         self._begin_comparing()
+        self._begin_moves(regions)
 
     def _begin_network_work(self, regions: Mapping[str, Region]) -> None:
         """Faults, engineers, agreements, outages and works on the network."""
@@ -220,6 +235,15 @@ class Simulation:
             work = (each.compare_for_ever() for each in self._accountants.values())
             self._comparing = [self._loop.create_task(each) for each in work]
             self._tasks.extend(self._comparing)
+
+    def _begin_moves(self, regions: Mapping[str, Region]) -> None:
+        """Customers who move, where the seed has any."""
+        if not self._relocations:
+            return
+        lines = {name: self._line(each) for name, each in regions.items()}
+        work = [Mover(each, lines, self._fork()).run() for each in self._relocations]
+        work.append(Watch(self._relocations, self._regions, self.history).run())
+        self._tasks.extend(self._loop.create_task(each) for each in work)
 
     def _line(self, region: Region) -> Line:
         return Line(region, self.history, self._fork(), self._manners)
@@ -279,7 +303,11 @@ class Simulation:
 
     def _is_busy(self) -> bool:
         at_work = any(
-            not region.is_idle() or open_envelopes(region) or asks_provider(region) or tells_coordinators(region)
+            not region.is_idle()
+            or open_envelopes(region)
+            or asks_provider(region)
+            or tells_coordinators(region)
+            or has_unplanned_moves(region)
             for region in self._regions
         )
         return at_work or self._network.under_way > 0 or not self._coordinator.all_know()

@@ -21,9 +21,8 @@ from tests.simulation import world
 from tests.simulation.people import Line
 from tests.simulation.plans import OPERATORS, documents
 
-FIRST_SEED = 10_000
-"""Joint orders are in the runs from this seed on, so that the earlier ones stay what they were."""
-_LAST_SEED = 19_999
+FIRST_SEED, LAST_SEED = 10_000, 19_999
+"""Joint orders are in the runs of these seeds, so that the others stay what they were."""
 ENDS = "nothing stays reserved"
 SAME = "same answer"
 _ORDERS = 8  # of one run
@@ -60,7 +59,7 @@ class JointErrand:
 
 def draw_joint_errands(source: random.Random, seed: int, seconds: float) -> list[JointErrand]:
     """The joint orders of a run, spread over a time."""
-    return [_draw(source, index, seconds) for index in range(_ORDERS if FIRST_SEED <= seed <= _LAST_SEED else 0)]
+    return [_draw(source, index, seconds) for index in range(_ORDERS if FIRST_SEED <= seed <= LAST_SEED else 0)]
 
 
 def _draw(source: random.Random, index: int, seconds: float) -> JointErrand:

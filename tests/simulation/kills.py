@@ -23,6 +23,7 @@ from tests.simulation.network import Network
 from tests.simulation.people import Line, Manners
 from tests.simulation.provider import Provider
 from tests.simulation.region import Region, RegionPorts
+from tests.simulation.relocating import has_unplanned_moves
 from tests.simulation.verification import Phones
 from tests.simulation.virtual_time import NodeClock, VirtualLoop, WallTime, running_process
 from tests.simulation.world import REGIONS, START, drawn_keys, first_database
@@ -142,7 +143,11 @@ class Calm:
 
     def _is_busy(self) -> bool:
         return self._network.under_way > 0 or any(
-            not each.is_idle() or open_envelopes(each) or asks_provider(each) or tells_coordinators(each)
+            not each.is_idle()
+            or open_envelopes(each)
+            or asks_provider(each)
+            or tells_coordinators(each)
+            or has_unplanned_moves(each)
             for each in self.regions.values()
         )
 

@@ -36,6 +36,8 @@ from region_node.business.providers.fulfilment import FulfilmentProvider
 from region_node.business.reconciliation.service import ReconciliationService
 from region_node.care.complaints.of_problems import count_complaints
 from region_node.customers.notices.port import Notifier
+from region_node.lifecycle.moving.planning import MovePlanning
+from region_node.lifecycle.moving.restored import RestoredCustomers
 from region_node.network.agreements.service import AgreementService
 from region_node.network.planned_outages.service import PlannedOutageService
 from region_node.network.problems.notifier import Coordinators as Notified
@@ -108,7 +110,7 @@ class Node:
 
 
 class Coordinators(Protocol):
-    """Whom a region tells of its network. Each raises Refused, and Unreachable where no answer comes."""
+    """Whom a region tells of its network and moves. Each raises Refused, and Unreachable where no answer comes."""
 
     async def tell_event(self, event: NetworkEvent) -> None:
         """See the service."""
@@ -119,6 +121,10 @@ class Coordinators(Protocol):
         ...
 
     async def hold_planned_outage(self, window: PlannedOutageHeader) -> None:
+        """See the service."""
+        ...
+
+    async def assign_number(self, number: str, region: str) -> None:
         """See the service."""
         ...
 
@@ -140,6 +146,8 @@ class RegionPorts:
     coordinators: Coordinators
     provider: FulfilmentProvider | None = None
     """The region's own system, where it has one: it carries out what is `PROVISIONED`."""
+    has_moves: bool = True
+    """Whether customers may move in this run."""
 
 
 class Region:
@@ -190,8 +198,13 @@ class Region:
             )
         )
         core.receiver = replace(core.receiver, act=self._shown(core.receiver.act))
+        restored = RestoredCustomers(core.context, store)
+        if self.ports.has_moves:
+            await restored.check()
         await core.start()
         self.node = self._node(process, core, store)
+        if self.ports.has_moves:
+            process.spawn(MovePlanning(core.context, store, self.ports.coordinators.assign_number, restored).run())
 
     def _node(self, process: Process, core: RegionCore, store: SimulatedStore) -> Node:
         clock, coordinators = self.ports.clock, self.ports.coordinators

@@ -160,7 +160,8 @@ def test_a_cancellation_finds_an_order_that_was_decided_where_it_was_taken_in(co
     counter.plan(OWN, "sichuan")
     order = counter.pay(OWN)
     counter.cancel(order)
-    counter.run(lambda tx: note_homes(tx, [OWN], "guangdong"))  # the number has moved here, and the plan lags behind
+    # The number has moved here, and the plan lags behind.
+    counter.run(lambda tx: note_homes(tx, [OWN], "guangdong", "customer-1"))
     counter.answer(order, SUBMIT, _moved("guangdong"))
     counter.answer(order, COMMAND, _moved("guangdong"))
     assert counter.order(order).state == OrderState.ORDER_STATE_COMPLETED

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from gateway.federation.documents import is_ordered_by_nodes
+from tests.simulation import joint_orders, relocating
 from tests.simulation.accountants import FIRST_RECONCILED
 from tests.simulation.businesses import WANTS
 from tests.simulation.campaign import run_seeds
 from tests.simulation.federation import simulate
-from tests.simulation.joint_orders import FIRST_SEED
 from tests.simulation.world import configuration
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ def test_every_guarantee_holds_in_the_first_seeds() -> None:
 @pytest.mark.guarantee("G2", "G4")
 @pytest.mark.timeout(300)
 def test_what_several_regions_do_together_is_committed_everywhere_or_nowhere() -> None:
-    summary = run_seeds(range(FIRST_SEED, FIRST_SEED + 2), 1, lambda _: None)
+    summary = run_seeds(range(joint_orders.FIRST_SEED, joint_orders.FIRST_SEED + 2), 1, lambda _: None)
     assert not summary.failed, "\n".join("\n".join(report.story()) for report in summary.failed)
     missing = [each for each in ("completed", "failed", "cancelled") if not summary.counts[f"joint orders {each}"]]
     assert not missing, "nothing is proven about what never happened"
@@ -55,9 +55,16 @@ def test_regions_agree_on_each_day_under_every_kind_of_fault() -> None:
     assert [each for each in wanted if not summary.counts[each]] == [], "nothing is proven about what never happened"
 
 
+def test_a_customer_who_moves_has_one_home_at_any_time() -> None:
+    report = simulate(relocating.FIRST_SEED + 1)
+    assert not report.violations, "\n".join(report.story())
+    missing = [each for each in ("customers moved", "databases restored") if not report.counts[each]]
+    assert not missing, "nothing is proven about what never happened"
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)  # a minute on a quiet machine
-@pytest.mark.parametrize("first", [*range(0, 100, PART), FIRST_SEED])
+@pytest.mark.parametrize("first", [*range(0, 100, PART), joint_orders.FIRST_SEED, relocating.FIRST_SEED])
 def test_every_guarantee_holds_under_every_kind_of_fault(first: int) -> None:
     summary = run_seeds(range(first, first + PART), 1, lambda _: None)
     assert not summary.failed, "\n".join("\n".join(report.story()) for report in summary.failed)

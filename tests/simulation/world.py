@@ -65,7 +65,7 @@ CREATE TRIGGER line_changes AFTER UPDATE ON products BEGIN
         new.sim_replaced IS NOT old.sim_replaced, new.contract_end IS NOT old.contract_end);
 END;
 CREATE TABLE customer_history (sequence INTEGER PRIMARY KEY, customer_id TEXT, sealed BLOB);
-CREATE TRIGGER customer_changes AFTER UPDATE ON customers BEGIN
+CREATE TRIGGER customer_changes AFTER UPDATE OF sealed ON customers BEGIN
     INSERT INTO customer_history (customer_id, sealed) VALUES (new.customer_id, new.sealed);
 END;
 CREATE TABLE subscription_history (sequence INTEGER PRIMARY KEY, product_id TEXT, offering_id TEXT);
@@ -113,8 +113,8 @@ def subscribers() -> tuple[Subscriber, ...]:
 
 _KINDS = (
     (OPENING_BALANCE, ""),
-    (OPENING_BALANCE, ""),
-    (OPENING_BALANCE, ""),
+    (OPENING_BALANCE, "relocates"),
+    (OPENING_BALANCE, "relocates"),
     (OPENING_BALANCE, "moves"),
     (OPENING_BALANCE, "suspended"),
     (OPENING_BALANCE, "contract"),

@@ -23,6 +23,7 @@ ALIKE = {
     "BulletinService": "staff of regions and administrators publish bulletins of one form, which regions deliver",
     "CaseService": "AssignComplaint goes on to the region that leads the case",
     "ComplaintOversightService": "the coordinator asks the regions that know a complaint, and merges what they say",
+    "CustomerMoveOversightService": "the coordinator asks the regions that know a move, and merges what they say",
     "IssueService": "staff of regions and administrators open issues of one form, which regions alone decide",
     "OrderOversightService": "the coordinator asks the regions that know an order, and merges what they say",
 }

@@ -1,13 +1,18 @@
 """Who may give a number away, which region is its home, and the course of a move. The hand-over is in tests/crash."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from coordinator.configuration.assigning import assigned, keep_exceptions
+from coordinator.membership.rules import require_ever_joined
+from coordinator.oversight.rules import merged_moves
 from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberException, PrefixRange
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.region.v1.customer_move_oversight_service_pb2 import CustomerMoveHeader, MoveAwaiting
 from gateway.api.region.v1.customer_move_pb2 import CustomerMove, MovedLine, MoveState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -15,25 +20,37 @@ from gateway.federation.catalogue import Federation
 from gateway.federation.numberplan import NumberPlan
 from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.store.sqlite import SqliteTransaction
+from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 from region_node.business.billing.charging import lines_billed
 from region_node.business.billing.rules import Month
 from region_node.customers import status
-from region_node.customers.moved_numbers import forget_homes, home_elsewhere, note_homes
+from region_node.customers.known_statuses import require_takes_complaints, statuses_of
+from region_node.customers.moved_numbers import forget_homes, has_moved, home_elsewhere, note_homes, note_named
 from region_node.customers.rows import (
     CustomerRow,
     give_up_number,
     insert_customer,
     insert_line,
+    is_number_in_use,
     lines_after,
     update_line,
 )
 from region_node.lifecycle.moving import rules
-from region_node.lifecycle.moving.restored import mark_moved, marked_at_home, unmark
+from region_node.lifecycle.moving.headers import list_headers
+from region_node.lifecycle.moving.restored import free_number, mark_moved, marked_at_home, stale_line, unmark
+from region_node.lifecycle.moving.rows import keep_move
 from tests.empty_database import empty_database
 from tests.unit.situations import FEDERATION, LINE, NOW
 
 HOME, NEW, THIRD = "sichuan", "guangdong", "henan"
 NUMBER = LINE.number
+
+
+@contextlib.contextmanager
+def moving_database() -> Iterator[SqliteTransaction]:
+    """An empty database of a region."""
+    with contextlib.closing(empty_database("gateway", "region_node")) as connection:
+        yield SqliteTransaction(connection, RegionKeys(KeySet.new()))
 
 
 def plan_of(*exceptions: NumberException) -> Configuration:
@@ -61,10 +78,22 @@ def test_only_the_home_by_the_plan_gives_a_number_away_and_a_repeat_changes_noth
         assert refused.value.reason == Reason.REASON_NOT_HOME
 
 
-def test_a_number_moves_twice_and_back_and_leaves_no_exception_then() -> None:
-    twice = given(given(plan_of(), HOME, NEW), NEW, THIRD)
-    assert NumberPlan(twice.number_plan).home_of(NUMBER) == THIRD
-    assert given(twice, THIRD, HOME) == plan_of()
+def test_a_number_that_moves_back_keeps_an_exception_which_no_line_of_a_restored_database_outweighs() -> None:
+    away = given(plan_of(), HOME, NEW)
+    back = given(away, NEW, HOME)
+    assert NumberPlan(back.number_plan).home_of(NUMBER) == HOME
+    with moving_database() as tx:
+        restored = home_elsewhere(tx, Federation(3, back), NEW, NUMBER, has_line=True)
+    assert restored == HOME, "the region in between, with a database of the time when it was the home"
+
+
+def test_a_number_is_given_to_a_region_that_has_joined_though_it_may_be_suspended_since() -> None:
+    joined, absent = MemberState.MEMBER_STATE_SUSPENDED, MemberState.MEMBER_STATE_ABSENT
+    members = {NEW: Member(region=NEW, state=joined), THIRD: Member(region=THIRD, state=absent)}
+    assert require_ever_joined(members, NEW).region == NEW
+    with pytest.raises(Refused) as refused:
+        require_ever_joined(members, THIRD)
+    assert refused.value.reason == Reason.REASON_REGION_NOT_JOINED
 
 
 def test_an_exception_in_force_outlives_a_configuration_from_files_that_does_not_know_of_it() -> None:
@@ -79,31 +108,32 @@ def test_an_exception_in_force_outlives_a_configuration_from_files_that_does_not
 
 def test_a_line_restored_from_an_older_database_does_not_make_its_region_the_home_again() -> None:
     moved = Federation(2, with_exception(NEW))
-    with contextlib.closing(empty_database("gateway", "region_node")) as connection:
-        tx = SqliteTransaction(connection, RegionKeys(KeySet.new()))
+    with moving_database() as tx:
         before = home_elsewhere(tx, FEDERATION, HOME, NUMBER, has_line=True)
         assert (before, home_elsewhere(tx, moved, HOME, NUMBER, has_line=True)) == (None, NEW)
 
 
 def test_a_customer_of_a_restored_database_is_marked_as_moved_until_the_plan_names_this_region_again() -> None:
+    moved = Federation(2, with_exception(NEW))
     customer, second = LINE.customer_id, replace(LINE, product_id="product-2", number="+8619851000002")
-    with contextlib.closing(empty_database("gateway", "region_node")) as connection:
-        tx = SqliteTransaction(connection, RegionKeys(KeySet.new()))
+    with moving_database() as tx:
         insert_customer(tx, CustomerRow(customer, "陈静", "chen@example.com"))
         insert_line(tx, LINE)
         insert_line(tx, second)
-        assert mark_moved(tx, ["+8619851000003"]) == 0, "an exception for a number of nobody here"
-        assert mark_moved(tx, [NUMBER, second.number]) == 1
+        assert mark_moved(tx, ["+8619851000003"], moved) == 0, "an exception for a number of nobody here"
+        assert mark_moved(tx, [NUMBER, second.number], moved) == 1
         assert status.status_of(tx, customer) == status.MOVED
         with pytest.raises(Refused) as refused:
             status.require_readable(tx, customer)
         assert refused.value.reason == Reason.REASON_CUSTOMER_MOVED
         assert lines_after(tx, "", "", 10) == [], "no list, reminder or survey has it"
         assert lines_billed(tx, LINE.account_id, Month.at(NOW, "Asia/Shanghai")) == [], "the new home bills it"
-        assert mark_moved(tx, [NUMBER]) == 0, "a repeat changes nothing"
-        unmark(tx, Federation(2, with_exception(NEW)).number_plan, HOME)
+        assert mark_moved(tx, [NUMBER], moved) == 0, "a repeat changes nothing"
+        unmark(tx, moved, HOME)
         assert status.status_of(tx, customer) == status.MOVED
-        unmark(tx, FEDERATION.number_plan, HOME)
+        unmark(tx, FEDERATION, HOME)
+        assert status.status_of(tx, customer) == status.MOVED, "a process with an older copy of the plan takes no mark"
+        unmark(tx, Federation(3, FEDERATION.configuration), HOME)
         assert len(lines_billed(tx, LINE.account_id, Month.at(NOW, "Asia/Shanghai"))) == 2
         assert status.status_of(tx, customer) == status.ACTIVE, "the exception was an error, and is corrected"
 
@@ -116,28 +146,105 @@ def test_only_an_active_customer_with_a_line_in_service_is_marked_and_one_who_ha
         "terminated": (LINE.terminated(), status.ACTIVE),
     }
     for name, (line, before) in cases.items():
-        with contextlib.closing(empty_database("gateway", "region_node")) as connection:
-            tx = SqliteTransaction(connection, RegionKeys(KeySet.new()))
+        with moving_database() as tx:
             insert_customer(tx, CustomerRow(line.customer_id, "陈静", "chen@example.com"))
             insert_line(tx, line)
             status.keep_status(tx, line.customer_id, before)
-            assert mark_moved(tx, [NUMBER]) == 0, name
+            assert mark_moved(tx, [NUMBER], Federation(2, with_exception(NEW))) == 0, name
             status.keep_status(tx, line.customer_id, status.MOVED)
             update_line(tx, line.terminated())
             give_up_number(tx, line.terminated())
-            assert marked_at_home(tx, FEDERATION.number_plan, HOME) == [], name
+            assert marked_at_home(tx, FEDERATION, HOME) == [], name
 
 
 def test_both_homes_forward_or_serve_at_once_before_the_plan_names_the_new_one() -> None:
-    with contextlib.closing(empty_database("gateway", "region_node")) as connection:
-        tx = SqliteTransaction(connection, RegionKeys(KeySet.new()))
-        note_homes(tx, [NUMBER], NEW)
+    with moving_database() as tx:
+        note_homes(tx, [NUMBER], NEW, "customer-1")
         assert home_elsewhere(tx, FEDERATION, HOME, NUMBER, has_line=False) == NEW
         assert home_elsewhere(tx, FEDERATION, NEW, NUMBER, has_line=True) is None
         back = Federation(2, with_exception(THIRD))
         assert home_elsewhere(tx, back, NEW, NUMBER, has_line=True) is None, "its plan still names the former home"
-        forget_homes(tx, [NUMBER])
+        note_named(tx, [NUMBER], NEW, 2)
         assert home_elsewhere(tx, back, NEW, NUMBER, has_line=False) == THIRD
+
+
+def test_an_older_copy_of_the_plan_makes_neither_the_old_home_the_home_again_nor_the_new_one_a_stranger() -> None:
+    moved, on = Federation(5, with_exception(NEW)), Federation(6, with_exception(THIRD))
+    for region, has_line, before in ((HOME, False, FEDERATION), (NEW, True, Federation(4, with_exception(THIRD)))):
+        with moving_database() as tx:
+            note_homes(tx, [NUMBER], NEW, "customer-1")
+            note_named(tx, [NUMBER], THIRD, 3)
+            note_named(tx, [NUMBER], NEW, moved.revision)
+            expected = None if region == NEW else NEW
+            for plan in (before, moved):
+                assert home_elsewhere(tx, plan, region, NUMBER, has_line=has_line) == expected, (region, plan.revision)
+            assert home_elsewhere(tx, on, region, NUMBER, has_line=has_line) == THIRD
+            forget_homes(tx, "customer-1")
+            assert not has_moved(tx, NUMBER), "the erasure of the customer leaves no trace of the number"
+
+
+def test_a_customer_comes_back_to_a_region_with_an_older_database_that_has_its_number_still() -> None:
+    moved = Federation(2, with_exception(NEW))
+    for is_marked in (True, False):
+        with moving_database() as tx:
+            insert_customer(tx, CustomerRow(LINE.customer_id, "陈静", "chen@example.com"))
+            insert_line(tx, LINE)
+            assert stale_line(tx, NUMBER, FEDERATION, HOME) is None, "its home is here"
+            if is_marked:
+                mark_moved(tx, [NUMBER], moved)
+            stale = stale_line(tx, NUMBER, moved, HOME)
+            assert stale is not None
+            free_number(tx, stale, moved)
+            assert not is_number_in_use(tx, NUMBER)
+            assert status.status_of(tx, LINE.customer_id) == status.MOVED
+            assert marked_at_home(tx, Federation(3, FEDERATION.configuration), HOME) == [], "it is another customer now"
+            assert lines_billed(tx, LINE.account_id, Month.at(NOW, "Asia/Shanghai")) == []
+
+
+def test_open_moves_are_listed_by_their_time_with_what_they_wait_for_until_the_plan_names_the_new_home() -> None:
+    states = (rules.MOVED, rules.CANCELLED, rules.MOVING, rules.REQUESTED, rules.MOVED, rules.REFUSED)
+    with moving_database() as tx:
+        insert_customer(tx, CustomerRow(LINE.customer_id, "陈静", "chen@example.com"))
+        for day, state in enumerate(states):
+            move = CustomerMove(id=f"sichuan/counter/m{day}", from_region=HOME, to_region=NEW, state=state)
+            move.create_time.CopyFrom(to_timestamp(NOW - timedelta(days=day)))
+            move.is_planned = day == 0
+            keep_move(tx, move, LINE.customer_id)
+        listed = list_headers(tx, None, 10)
+        first = listed[0]
+        after = (to_microseconds(from_timestamp(first.create_time)), first.id)
+        assert list_headers(tx, after, 1) == listed[1:2]
+    waits = [(each.id[-1], MoveAwaiting.Name(each.awaiting).removeprefix("MOVE_AWAITING_")) for each in listed]
+    assert waits == [("4", "NUMBER_PLAN"), ("3", "CUSTOMER"), ("2", "NEW_HOME")]
+    assert [each.HasField("due_time") for each in listed] == [False, True, False]
+
+
+def test_the_word_of_the_old_home_about_an_open_move_counts_and_without_it_that_of_the_new_one() -> None:
+    old = CustomerMoveHeader(id="m", from_region=HOME, to_region=NEW, state=rules.MOVED)
+    new = CustomerMoveHeader(id="m", from_region=HOME, to_region=NEW, state=rules.TAKEN_OVER)
+    for reports in ({HOME: [old], NEW: [new]}, {NEW: [new], HOME: [old]}):
+        assert merged_moves(reports) == [old]
+    assert merged_moves({NEW: [new]}) == [new]
+
+
+def test_a_complaint_about_a_customer_on_the_way_waits_and_about_one_who_has_moved_goes_to_the_new_home() -> None:
+    with moving_database() as tx:
+        insert_customer(tx, CustomerRow(LINE.customer_id, "陈静", "chen@example.com"))
+        insert_line(tx, LINE)
+        for state, home, reason in (
+            (status.MOVING, HOME, Reason.REASON_CUSTOMER_MOVING),
+            (status.ERASED, HOME, Reason.REASON_CUSTOMER_ERASED),
+            (status.MOVED, NEW, None),
+        ):
+            status.keep_status(tx, LINE.customer_id, state)
+            known = statuses_of(tx, [NUMBER])
+            assert [each.status for each in known] == [state]
+            if reason is None:
+                require_takes_complaints(home, known)
+                continue
+            with pytest.raises(Refused) as refused:
+                require_takes_complaints(home, known)
+            assert refused.value.reason == reason
 
 
 def with_exception(region: str) -> Configuration:

@@ -39,7 +39,6 @@ from region_node.node.context import RegionContext
 
 _TERMINATED = ProductStatus.PRODUCT_STATUS_TERMINATED
 CONFIRMATION_TIMER = "move-confirmation"
-_CONFIRMED_WITHIN = timedelta(days=7)
 _LIFETIME = timedelta(days=3650)  # a customer on the way does not expire
 _MOST_GRANTS = 1_000  # far more than one line has readers and purposes
 _LARGEST = CONTENT_LIMIT - 4096  # bytes of a hand-over, beside what the envelope has of its own
@@ -71,7 +70,7 @@ def start(tx: Transaction, registry: Registry, asked: CustomerMove, number: str,
     if (other := open_move(tx, line.customer_id)) is not None:
         raise Refused(Reason.REASON_MOVE_UNDER_WAY, move=other)
     keep_move(tx, move, line.customer_id)
-    set_timer(tx, _timer(move.id), kind=CONFIRMATION_TIMER, subject=move.id, due=now + _CONFIRMED_WITHIN)
+    set_timer(tx, _timer(move.id), kind=CONFIRMATION_TIMER, subject=move.id, due=now + rules.CONFIRMED_WITHIN)
     failpoints.reach("move-requested.before-commit")
     return move
 
@@ -167,7 +166,7 @@ def _require_movable(tx: Transaction, registry: Registry, move: CustomerMove, no
     rules.require_lines({each.number: each.is_mobile for each in lines}, move.lines, context.federation, move.to_region)
     for line in lines:
         is_planned = context.federation.number_plan.home_of(line.number) == context.region
-        if not is_planned or home_since_move(tx, line.number) is not None:
+        if not is_planned or home_since_move(tx, context.federation, line.number) is not None:
             raise Refused(Reason.REASON_NOT_HOME, region=context.region)
     customer = customer_of(tx, move.customer_id)
     for kind in registry.kinds:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from gateway.api.region.v1.customer_move_pb2 import CustomerMove
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.federation.catalogue import Federation
+from gateway.process import failpoints
 from gateway.store.port import Store, Transaction
-from region_node.customers.moved_numbers import forget_homes
+from region_node.customers.moved_numbers import note_named
 from region_node.lifecycle.moving.port import Assign, MoveEnded
 from region_node.lifecycle.moving.restored import RestoredCustomers
 from region_node.lifecycle.moving.rows import customer_here, find_move, keep_move, unplanned_moves
@@ -47,9 +49,11 @@ class MovePlanning:
         return await tell_each(self._store, read, lambda each: each.id, self._tell)
 
     async def _tell(self, move: CustomerMove) -> bool:
-        waiting = [each.number for each in move.lines if self._home_of(each.number) == move.from_region]
+        federation = self._context.federation
+        homes = {each.number: federation.number_plan.home_of(each.number) for each in move.lines}
+        waiting = [number for number, home in homes.items() if home == move.from_region]
         if not waiting:
-            await self._store.write(lambda tx: _note_planned(tx, move.id))
+            await self._store.write(lambda tx: _note_planned(tx, move.id, federation))
             return True
         if move.from_region == self._context.region:
             for number in waiting:
@@ -60,15 +64,13 @@ class MovePlanning:
                         _log.warning("the number of the move %s is told again: %s", move.id, refused)
         return False
 
-    def _home_of(self, number: str) -> str | None:
-        return self._context.federation.number_plan.home_of(number)
 
-
-def _note_planned(tx: Transaction, move_id: str) -> None:
-    """The plan in force names the new home: nothing else has to."""
+def _note_planned(tx: Transaction, move_id: str, federation: Federation) -> None:
+    """The plan in force names the new home, which older copies of it do not."""
     move, customer_id = find_move(tx, move_id), customer_here(tx, move_id)
     if move is None or customer_id is None or move.is_planned:
         return
     move.is_planned = True
     keep_move(tx, move, customer_id)
-    forget_homes(tx, [each.number for each in move.lines])
+    note_named(tx, [each.number for each in move.lines], move.to_region, federation.revision)
+    failpoints.reach("move-planned.before-commit")

@@ -22,7 +22,7 @@ from region_node.customers.moved_numbers import note_homes
 from region_node.customers.operations import keep_line
 from region_node.customers.rows import Line, give_up_number, line_of
 from region_node.lifecycle.moving import rules
-from region_node.lifecycle.moving.books import book_moved
+from region_node.lifecycle.moving.books import book_moved, book_rest
 from region_node.lifecycle.moving.port import MoveEnded
 from region_node.lifecycle.moving.rows import customer_here, find_move, keep_move
 from region_node.lifecycle.moving.taking_over import require_handed_over, take_over
@@ -94,7 +94,7 @@ class MoveEnvelopes:
                 give_up_number(tx, line.terminated())
         end_follow_ups(tx, move.customer_id, now)
         status.keep_status(tx, move.customer_id, status.MOVED)
-        note_homes(tx, [each.number for each in move.lines], move.to_region)
+        note_homes(tx, [each.number for each in move.lines], move.to_region, move.customer_id)
 
     def _close_account(self, tx: Transaction, move: CustomerMove, line: Line, amount: int, now: datetime) -> None:
         context, account = self._context, line.account_id
@@ -102,3 +102,4 @@ class MoveEnvelopes:
         for charge in final_charges(tx, context.federation, context.time_zone, line, at):
             ledger.post(tx, charge, context.currency, now)
         book_moved(tx, move.id, account, -amount, payable(move.to_region), context.currency, now)
+        book_rest(tx, move.id, account, context.currency, now)

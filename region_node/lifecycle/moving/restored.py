@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from functools import partial
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
-from gateway.federation.numberplan import NumberPlan
+from gateway.federation.catalogue import Federation
 from gateway.store.port import Store, Transaction
 from region_node.customers import status
-from region_node.customers.moved_numbers import home_since_move
-from region_node.customers.rows import line_at_rest, lines_numbered, lines_of_customer
+from region_node.customers.moved_numbers import home_since_move, note_homes
+from region_node.customers.rows import Line, give_up_number, line_at_rest, line_of, lines_numbered, lines_of_customer
 from region_node.node.context import RegionContext
 
 _PAGE = 500  # numbers in one transaction
@@ -45,12 +45,12 @@ class RestoredCustomers:
         for begin in range(0, len(numbers), _PAGE):
             page = numbers[begin : begin + _PAGE]
             if await self._store.read(partial(moved_away, numbers=page)):
-                marked += await self._store.write(partial(mark_moved, numbers=page))
+                marked += await self._store.write(partial(mark_moved, numbers=page, federation=federation))
         if marked:
             _log.warning("%d customers are marked as moved: the number plan names other homes", marked)
-        at_home = partial(marked_at_home, plan=federation.number_plan, region=region)
+        at_home = partial(marked_at_home, federation=federation, region=region)
         if await self._store.read(at_home):
-            await self._store.write(partial(unmark, plan=federation.number_plan, region=region))
+            await self._store.write(partial(unmark, federation=federation, region=region))
         self._checked = revision
 
 
@@ -68,26 +68,53 @@ def moved_away(tx: Transaction, numbers: Sequence[str]) -> set[str]:
     return found
 
 
-def mark_moved(tx: Transaction, numbers: Sequence[str]) -> int:
-    """Marks the customers of numbers that have another home; returns their count."""
+def mark_moved(tx: Transaction, numbers: Sequence[str], federation: Federation) -> int:
+    """Marks the customers of numbers that have another home; returns their count.
+
+    The homes are noted with the revision that names them: an older copy of the plan takes no mark away.
+    """
     found = moved_away(tx, numbers)
-    for each in found:
-        status.keep_status(tx, each, status.MOVED)
+    for each in lines_numbered(tx, numbers):
+        home = federation.number_plan.exception_of(each.number)
+        if each.customer_id in found and home is not None:
+            note_homes(tx, [each.number], home, each.customer_id, named_revision=federation.revision)
+    for customer_id in found:
+        status.keep_status(tx, customer_id, status.MOVED)
     return len(found)
 
 
-def marked_at_home(tx: Transaction, plan: NumberPlan, region: str) -> list[str]:
+def stale_line(tx: Transaction, number: str, federation: Federation, region: str) -> Line | None:
+    """The line that still has a number of a customer who has moved away from this region, as an older database has it.
+
+    None for a number of nobody, and of a customer whose home is here.
+    """
+    for each in lines_numbered(tx, [number]):
+        is_active = status.status_of(tx, each.customer_id) == status.ACTIVE
+        is_named = federation.number_plan.exception_of(number) not in (None, region)
+        if status.status_of(tx, each.customer_id) == status.MOVED or (is_active and is_named):
+            return line_of(tx, each.product_id)
+    return None
+
+
+def free_number(tx: Transaction, line: Line, federation: Federation) -> None:
+    """Takes its number from a line of a customer who has moved, whose account the new home goes on to charge."""
+    mark_moved(tx, [line.number], federation)
+    give_up_number(tx, line)
+
+
+def marked_at_home(tx: Transaction, federation: Federation, region: str) -> list[str]:
     """The ids of marked customers whose numbers all have their home here, as after a corrected exception."""
 
     def is_here(number: str) -> bool:
-        return plan.home_of(number) == region and home_since_move(tx, number) is None
+        at_home = federation.number_plan.home_of(number) == region
+        return at_home and home_since_move(tx, federation, number) is None
 
     marked = tx.all(str, _MARKED, terminated=_TERMINATED, moved=status.MOVED)
     lines = {each: [line for line in lines_of_customer(tx, each) if line.status != _TERMINATED] for each in marked}
     return [each for each, found in lines.items() if found and all(is_here(line.number) for line in found)]
 
 
-def unmark(tx: Transaction, plan: NumberPlan, region: str) -> None:
+def unmark(tx: Transaction, federation: Federation, region: str) -> None:
     """Serves customers again whose numbers have their home here."""
-    for each in marked_at_home(tx, plan, region):
+    for each in marked_at_home(tx, federation, region):
         status.keep_status(tx, each, status.ACTIVE)

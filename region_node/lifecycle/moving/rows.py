@@ -25,6 +25,7 @@ class _AtRest(NamedTuple):
 
 _MOVES = Table("customer_moves", _AtRest, key=("move_id",))
 _SELECT = f"SELECT {', '.join(_MOVES.columns)} FROM customer_moves"  # noqa: S608 - column names only
+_OPEN = f"state IN ({', '.join(str(each) for each in sorted(OPEN))}) OR is_planned = 0"  # as its index has it
 _LAST = 2**62
 
 
@@ -53,6 +54,26 @@ def open_move(tx: Transaction, customer_id: str) -> str | None:
     states = ", ".join(str(each) for each in sorted(OPEN))
     sql = f"SELECT move_id FROM customer_moves WHERE customer_id = :id AND state IN ({states})"  # noqa: S608 - numbers
     return tx.first(str, sql, id=customer_id)
+
+
+def open_moves(tx: Transaction, after: tuple[int, str] | None, limit: int) -> list[CustomerMove]:
+    """At most `limit` moves that are open or not named by the number plan, behind a time in microseconds and an id.
+
+    The oldest come first.
+    """
+
+    def rows_after(last: _AtRest | None) -> list[_AtRest]:
+        time, name = (last.create_time, last.move_id) if last is not None else after or (-_LAST, "")
+        return tx.all(
+            _AtRest,
+            f"{_SELECT} WHERE (create_time > :time OR (create_time = :time AND move_id > :name)) AND ({_OPEN})"
+            " ORDER BY create_time, move_id LIMIT :n",
+            time=time,
+            name=name,
+            n=limit,
+        )
+
+    return readable_page(rows_after, lambda rows: _opened(tx, rows), limit)
 
 
 def unplanned_moves(tx: Transaction, after: str, limit: int) -> list[CustomerMove]:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from gateway.api.federation.v1.configuration_pb2 import LineKind
 from gateway.api.region.v1.customer_move_pb2 import CustomerMove, MovedLine, MoveState
@@ -16,6 +17,7 @@ TAKEN_OVER = MoveState.MOVE_STATE_TAKEN_OVER
 CANCELLED = MoveState.MOVE_STATE_CANCELLED
 REFUSED = MoveState.MOVE_STATE_REFUSED
 OPEN = frozenset({REQUESTED, MOVING})
+CONFIRMED_WITHIN = timedelta(days=7)
 TRANSITIONS: Mapping[MoveState.ValueType, frozenset[MoveState.ValueType]] = {
     REQUESTED: frozenset({MOVING, CANCELLED}),
     MOVING: frozenset({MOVED, REFUSED}),

@@ -26,6 +26,7 @@ from region_node.customers.subscriptions import insert_subscriptions
 from region_node.customers.taking_over import NewCustomer, new_customer
 from region_node.lifecycle.moving import rules
 from region_node.lifecycle.moving.books import book_moved
+from region_node.lifecycle.moving.restored import free_number, stale_line
 from region_node.lifecycle.moving.rows import keep_move
 from region_node.network.agreements import moved as agreements
 from region_node.node.context import RegionContext
@@ -41,7 +42,8 @@ def require_handed_over(
 ) -> list[NewCustomer]:
     """The lines of a hand-over with their new ids. Raises Refused where the origin cannot give them, or they clash.
 
-    The origin is the home by the number plan in force: no other region can give a number away.
+    The origin is the home by the number plan in force: no other region can give a number away. A customer who comes
+    back to a region with an older database, which still has its number, takes the number from the line of then.
     """
     federation = context.federation
     plans = {each.number: each.plan_id for each in told.move.lines}
@@ -52,7 +54,7 @@ def require_handed_over(
         if federation.number_plan.home_of(number) != origin:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         rules.require_plan(federation, plan, context.region)
-        if is_number_in_use(tx, number):
+        if is_number_in_use(tx, number) and stale_line(tx, number, federation, context.region) is None:
             raise Refused(Reason.REASON_CUSTOMER_EXISTS, number=number)
     documents.require_handed_over(context, told.documents)
     require_surveys(told.surveys, numbers)
@@ -68,6 +70,9 @@ def take_over(
 ) -> None:
     """Stores a customer as this region's own: from this commit on, this region is the home."""
     move, customer_id = told.move, new[0].customer.customer_id
+    for each in new:
+        if (stale := stale_line(tx, each.line.number, context.federation, context.region)) is not None:
+            free_number(tx, stale, context.federation)
     insert_customer(tx, new[0].customer)
     for each in new:
         keep_line(tx, each.line, now)
@@ -82,7 +87,7 @@ def take_over(
     documents.take_over(tx, customer_id, told.documents, move.from_region, now)
     agreements.take_over(tx, context, told.agreements, _by_former_id(told, new), from_timestamp(move.change_time))
     keep_moved(tx, context, told.surveys, move, customer_id, now)
-    note_homes(tx, [each.line.number for each in new], context.region)
+    note_homes(tx, [each.line.number for each in new], context.region, customer_id)
     move.state = rules.TAKEN_OVER
     move.change_time.CopyFrom(to_timestamp(now))
     keep_move(tx, move, customer_id)

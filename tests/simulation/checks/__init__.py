@@ -11,6 +11,7 @@ from tests.simulation.checks import (
     lines,
     money,
     orders,
+    owners,
     problems,
     relay,
     status,
@@ -31,6 +32,7 @@ CHECKS = (
     problems.check,
     agreements.check,
     joint.check,
+    owners.check,
 )
 
 

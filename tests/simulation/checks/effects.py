@@ -27,6 +27,7 @@ _BY_ITSELF = {
     "SuspendedForArrears": "SuspendedForArrears",
     "TerminatedForArrears": "TERMINATE",
 }
+_GIVEN_UP = "number given up"
 _LINE_CHANGES = ("SUSPEND", "RESUME", "TERMINATE", "PLAN_CHANGE", "LOSS_REPORT", "SIM_REPLACE", "RENEW")
 
 
@@ -70,8 +71,9 @@ def _lines(evidence: Evidence) -> None:
             by_itself[row["subject"], _BY_ITSELF[row["action"]]] += 1
     for subscriber in subscribers():
         product, number = subscriber.product_id, subscriber.number
+        left = changed.pop((product, _GIVEN_UP), 0)  # by moves, each of which has closed the line at a former home
         for way in (*_LINE_CHANGES, "SuspendedForArrears"):
-            times = done[number, way] + by_itself[product, way]
+            times = done[number, way] + by_itself[product, way] + (left if way == "TERMINATE" else 0)
             if changed.pop((product, way), 0) != times:
                 text = f"{number} was not changed as often as {times} orders and timers were done"
                 evidence.broken(ONCE, _an_order(evidence, number, way), f"{way}: {text}")
@@ -94,7 +96,8 @@ def _changes(evidence: Evidence) -> Counter[tuple[str, str]]:
         if way:
             found[row["product_id"], way] += 1
         else:
-            evidence.broken(ONCE, "-", f"{row['product_id']} was changed in {region} by no business: {tuple(row)}")
+            change = tuple(row.values())
+            evidence.broken(ONCE, "-", f"{row['product_id']} was changed in {region} by no business: {change}")
     return found
 
 
@@ -108,7 +111,7 @@ def _way(row: Mapping[str, int]) -> str:
     if row["card_changed"]:
         return "SIM_REPLACE" if stays or resumed else ""
     if row["new_status"] == _TERMINATED:
-        return "TERMINATE"
+        return _GIVEN_UP if stays else "TERMINATE"
     if statuses == (_ACTIVE, _SUSPENDED):
         return _SUSPENDED_BY.get(SuspensionKind.ValueType(row["new_kind"]), "")
     return "RESUME" if resumed else ""
@@ -138,9 +141,9 @@ def _profiles(evidence: Evidence) -> None:
         (customer_of[errand.number], errand.values["name"]) for errand, _ in completed(evidence, "PROFILE_UPD")
     )
     found = Counter(
-        change
+        (evidence.known(customer_id), name)
         for region in evidence.regions
-        for change in region.ports.disk.read(
+        for customer_id, name in region.ports.disk.read(
             lambda tx: at_rest.customer_names(tx, "SELECT customer_id, sealed FROM customer_history")
         )
     )
@@ -158,7 +161,7 @@ def _passwords(evidence: Evidence) -> None:
     if told != Counter(wanted):
         for order_id in sorted((told - Counter(wanted.keys())) | (Counter(wanted.keys()) - told)):
             evidence.broken(ONCE, order_id, f"the customer was told {told[order_id]} times of a reset")
-    kept = {(region, row["product_id"]) for region, row in evidence.rows("SELECT product_id FROM passwords")}
+    kept = {(region, row["line"]) for region, row in evidence.rows("SELECT product_id AS line FROM passwords")}
     for order_id, order in wanted.items():
         if (order.home_region, order.product_id) in kept:
             evidence.broken(ONCE, order_id, "the password was not removed")

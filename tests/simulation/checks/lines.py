@@ -15,7 +15,7 @@ _MOST_LINES = 10_000  # of a region
 def check(evidence: Evidence) -> None:
     """All lines of all regions."""
     rows = [
-        (region.name, line.product_id, line.number)
+        (region.name, evidence.known(line.product_id), line.number)
         for region in evidence.regions
         for line in region.ports.disk.read(lambda tx: lines_after(tx, "", "", _MOST_LINES))
     ]

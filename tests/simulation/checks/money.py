@@ -31,15 +31,17 @@ def check(evidence: Evidence) -> None:
         evidence.broken(MONEY, row["posting_id"], f"in {region} the posting sums to {row['total']}")
     balances: Counter[tuple[str, str]] = Counter()
     for region, row in evidence.rows("SELECT account, SUM(amount) AS total FROM ledger_entries GROUP BY account"):
-        balances[region, row["account"]] = row["total"]
+        balances[region, row["account"]] += row["total"]
     payments = [
         (errand, evidence.handled[order_id])
         for order_id, errand in evidence.errand_of.items()
         if errand.business == "PAY" and order_id in evidence.handled
     ]
     _customers(evidence, balances, payments)
+    handed_over = _handed_over(evidence)
     for region in REGIONS:
-        _between_regions(evidence, balances, [each for each in payments if each[0].region == region], region)
+        mine = [each for each in payments if each[0].region == region]
+        _between_regions(evidence, balances, mine, region, handed_over)
 
 
 Payments = list[tuple[Errand, Order]]
@@ -60,6 +62,7 @@ def _customers(evidence: Evidence, balances: Counter[tuple[str, str]], payments:
     expected.subtract(_billed(evidence))
     expected.subtract(_late_fees(evidence))
     expected.update(_given_for_the_network(evidence))
+    expected.update(_rests_of_moves(evidence))
     # Who leaves is paid out, everything up to then deducted.
     for errand, _ in completed(evidence, "TERMINATE"):
         expected[account_of[errand.number]] = 0
@@ -117,10 +120,9 @@ def _lateness(order: Order) -> int:
 
 def _billed(evidence: Evidence) -> Counter[str]:
     """The cost of months, by account: each kind within its possible range, and together equal to the bill."""
-    totals = {
-        (region, row["account_id"], row["month"]): row["total"]
-        for region, row in evidence.rows("SELECT account_id, month, total FROM bills")
-    }
+    totals: Counter[tuple[str, str, str]] = Counter()
+    for region, row in evidence.rows("SELECT account_id, month, total FROM bills"):
+        totals[region, row["account_id"], row["month"]] += row["total"]
     fees = _fees_by_month(evidence)
     billed: Counter[str] = Counter()
     months: Counter[tuple[str, str, str]] = Counter()
@@ -169,7 +171,8 @@ def _late_fees(evidence: Evidence) -> Counter[str]:
     due: dict[tuple[str, str], int] = {}
     for region, row in evidence.rows("SELECT account_id, MIN(payment_due) AS due FROM bills GROUP BY 1"):
         if row["due"] is not None:
-            due[region, row["account_id"]] = row["due"]
+            key = (region, row["account_id"])
+            due[key] = min(due.get(key, row["due"]), row["due"])
     debts, balances = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for region, row in evidence.rows("SELECT account, amount FROM ledger_entries ORDER BY time, posting_id"):
         key = (region, row["account"])
@@ -186,10 +189,35 @@ def _late_fees(evidence: Evidence) -> Counter[str]:
     return cost
 
 
-def _between_regions(evidence: Evidence, balances: Counter[tuple[str, str]], payments: Payments, region: str) -> None:
-    """The payments taken by one region: transferred, reversed, or in transit while an order is not final.
+def _rests_of_moves(evidence: Evidence) -> Counter[str]:
+    """What was charged or given while a customer was on the way, and booked out of the former account since."""
+    found: Counter[str] = Counter()
+    for _, row in evidence.rows(
+        "SELECT account, amount FROM ledger_entries WHERE posting_id LIKE '%#rest/%' AND account LIKE 'account-%'"
+    ):
+        found[row["account"]] += row["amount"]
+    return found
 
-    Beside them it owes the rent that its network made other regions give back.
+
+def _handed_over(evidence: Evidence) -> Counter[tuple[str, str]]:
+    """The balances of customers who have moved, by former and next home, as the former home has booked them."""
+    found: Counter[tuple[str, str]] = Counter()
+    sql = "SELECT account, amount FROM ledger_entries WHERE kind = 'moved-balance' AND account LIKE 'payable/%'"
+    for region, row in evidence.rows(sql):
+        found[region, row["account"].removeprefix("payable/")] += row["amount"]
+    return found
+
+
+def _between_regions(
+    evidence: Evidence,
+    balances: Counter[tuple[str, str]],
+    payments: Payments,
+    region: str,
+    handed_over: Counter[tuple[str, str]],
+) -> None:
+    """What one region took or handed over: transferred, reversed, or in transit while an order is not final.
+
+    Beside that it owes the rent that its network made other regions give back.
     """
     done = [(errand, order) for errand, order in payments if order.state == _COMPLETED]
     in_transit = sum(errand.amount for errand, order in payments if order.state not in FINAL)
@@ -200,7 +228,8 @@ def _between_regions(evidence: Evidence, balances: Counter[tuple[str, str]], pay
     for home in REGIONS:
         if home == region:
             continue
-        owed = sum(errand.amount for errand, order in done if order.home_region == home) + rents[region, home]
+        owed = sum(errand.amount for errand, order in done if order.home_region == home)
+        owed += rents[region, home] + handed_over[region, home]
         _equal(evidence, f"{region}: owed to {home}", balances[region, f"payable/{home}"], owed)
         _equal(evidence, f"{home}: due from {region}", -balances[home, f"receivable/{region}"], owed)
 

@@ -114,6 +114,8 @@ def _was_executable(order: Order) -> bool:
 def _is_fair(evidence: Evidence, errand: Errand, reason: Reason.ValueType) -> bool:
     """Whether an order may have ended without effect for this reason."""
     traits = next((each.traits for each in subscribers() if each.number == errand.number), frozenset())
+    if errand.number in evidence.moved:
+        traits |= {"moves"}
     same = [each for each in evidence.errands if each is not errand and each.number == errand.number]
     others = {each.business for each in same}
     by_line = _fair_by_line(errand, traits, others)

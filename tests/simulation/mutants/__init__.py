@@ -7,7 +7,19 @@ import pytest
 
 from tests.simulation.accountants import AGREE, FIRST_RECONCILED, NAMED, REPAIRED
 from tests.simulation.joint_orders import FIRST_SEED
-from tests.simulation.mutants import joining, providing, receiving, reconciling, sending, signing, storing, supporting
+from tests.simulation.mutants import (
+    joining,
+    moving,
+    providing,
+    receiving,
+    reconciling,
+    sending,
+    signing,
+    storing,
+    supporting,
+)
+from tests.simulation.relocating import FIRST_SEED as MOVES
+from tests.simulation.relocating import ONE
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -77,5 +89,9 @@ MUTANTS = (
     Mutant(reconciling.repair_posted_in_both_regions, REPAIRED, first=FIRST_RECONCILED, within=20),
     Mutant(reconciling.in_flight_called_missing, NAMED, first=FIRST_RECONCILED, within=50),
     Mutant(reconciling.differences_never_closed, AGREE, first=FIRST_RECONCILED, within=20),
+    Mutant(moving.double_move, ONE, first=MOVES, within=20),
+    Mutant(moving.customer_kept_after_the_hand_over, ONE, first=MOVES, within=20),
+    Mutant(moving.balance_handed_over_and_kept, ONE, first=MOVES, within=20),
+    Mutant(moving.restored_database_believed, ONE, first=MOVES, within=20),
     Mutant(storing.timer_removed_in_another_transaction, "fires once", first=36),
 )

@@ -265,7 +265,7 @@ class ConfigurationServiceServicer:
         """Assigns a number of the calling region to another region, as an exception of the number plan. A repeat changes
         nothing.
 
-        Only the region that the plan in force names can give a number away.
+        Only the region that the plan in force names can give a number away, and only to a region that has ever joined.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -76,7 +76,7 @@ class ConfigurationServiceStub:
     """Assigns a number of the calling region to another region, as an exception of the number plan. A repeat changes
     nothing.
 
-    Only the region that the plan in force names can give a number away.
+    Only the region that the plan in force names can give a number away, and only to a region that has ever joined.
     """
 
 class ConfigurationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -123,7 +123,7 @@ class ConfigurationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Assigns a number of the calling region to another region, as an exception of the number plan. A repeat changes
         nothing.
 
-        Only the region that the plan in force names can give a number away.
+        Only the region that the plan in force names can give a number away, and only to a region that has ever joined.
         """
 
 def add_ConfigurationServiceServicer_to_server(servicer: ConfigurationServiceServicer, server: _aio.Server) -> None: ...

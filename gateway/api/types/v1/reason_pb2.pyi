@@ -544,7 +544,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_FIGURE_NOT_DEFINED: _Reason.ValueType  # 484
     """Name a figure that the configuration in force defines, or an action for such a figure."""
     REASON_CUSTOMER_MOVING: _Reason.ValueType  # 460
-    """Repeat the request in a moment: the customer is on the way to the new home."""
+    """Repeat the request until the new home has answered. The list of moves says which region that is, and since when."""
     REASON_CUSTOMER_MOVED: _Reason.ValueType  # 461
     """Ask the home region by the number plan."""
     REASON_MOVE_NOT_FOUND: _Reason.ValueType  # 462
@@ -1082,7 +1082,7 @@ REASON_SAMPLE_EMPTY: Reason.ValueType  # 483
 REASON_FIGURE_NOT_DEFINED: Reason.ValueType  # 484
 """Name a figure that the configuration in force defines, or an action for such a figure."""
 REASON_CUSTOMER_MOVING: Reason.ValueType  # 460
-"""Repeat the request in a moment: the customer is on the way to the new home."""
+"""Repeat the request until the new home has answered. The list of moves says which region that is, and since when."""
 REASON_CUSTOMER_MOVED: Reason.ValueType  # 461
 """Ask the home region by the number plan."""
 REASON_MOVE_NOT_FOUND: Reason.ValueType  # 462

@@ -1,0 +1,147 @@
+"""Findings of seeds about customers who move, each a short story."""
+
+import random
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+
+from gateway.api.region.v1.customer_move_pb2 import CustomerHandOver, CustomerMove, MoveState
+from gateway.api.region.v1.customer_service_pb2 import Customer
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.types.v1.types_pb2 import Money
+from gateway.federation.current import CurrentFederation
+from gateway.relay.border import Border, Command
+from gateway.relay.envelopes import Answer, seal_receipt
+from gateway.relay.outbox import close_answered
+from gateway.store.port import Transaction
+from gateway.time.clock import to_timestamp
+from region_node.app.registered import registry
+from region_node.business.billing import monthly
+from region_node.business.orders.context import OrderContext
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import REFUNDS_DUE, EntryKind, charge, payable
+from region_node.customers.messages import customer_message
+from region_node.customers.rows import find_customer, find_line
+from region_node.customers.status import ACTIVE, MOVED, status_of
+from region_node.lifecycle.moving import operations, rules
+from region_node.lifecycle.moving.relayed import MoveEnvelopes
+from region_node.lifecycle.moving.restored import mark_moved, marked_at_home
+from region_node.node.context import RegionContext
+from tests.at_rest import open_envelopes
+from tests.simulation.disk import Disk
+from tests.simulation.one_region import OneRegion
+from tests.simulation.world import CURRENCY, START, drawn_keys, first_database, keys, subscribers
+
+NEXT_MONTH = timedelta(days=6)  # after the start: the month of the move has ended
+MOVER = next(each for each in subscribers() if each.region == "sichuan" and "relocates" in each.traits)
+HAND_OVER = EnvelopeKind.ENVELOPE_KIND_CUSTOMER_HAND_OVER
+MOVE, BACK = "sichuan/counter/m1", "guangdong/counter/m2"
+
+
+class OldHome(OneRegion):
+    """Sichuan, from which a customer moves."""
+
+    def confirm(self) -> None:
+        """The customer is on the way, and the hand-over in the outbox."""
+        kinds, asked = registry(self.context), CustomerMove(id=MOVE, to_region="guangdong")
+        asked.lines.add(number=MOVER.number, plan_id="guangdong-79")
+        self.run(lambda tx: operations.start(tx, kinds, asked, MOVER.number, START))
+        self.run(lambda tx: operations.confirm(tx, kinds, MOVE, START, ""))
+
+    def accepted(self) -> None:
+        """The new home has taken the customer over."""
+        sealed = next(each for each in self.run(open_envelopes) if each.content.kind == HAND_OVER)
+        answer, now = Answer(Outcome.OUTCOME_ACCEPTED), START + NEXT_MONTH
+        receipt = seal_receipt(sealed, answer, keys().signers["guangdong"], now=now, revision=self.revision)
+        command = MoveEnvelopes(self.context).kinds()[HAND_OVER]
+        assert isinstance(command, Command)
+        answered: Callable[..., None] = command.answered
+
+        def settle(tx: Transaction) -> None:
+            close_answered(tx, sealed.content.id, receipt, journey=b"", attempts=1, now=now)
+            answered(tx, sealed.content, ReceiptContent.FromString(receipt.content), now)
+
+        self.run(settle)
+
+    def balance(self, account: str) -> int:
+        return self.run(lambda tx: ledger.balance(tx, account))
+
+
+@pytest.fixture
+def home() -> Iterator[OldHome]:
+    border = Border("sichuan", keys().signers["sichuan"], keys().trusted, CurrentFederation())
+    disk = Disk(first_database("sichuan"), lambda: False, drawn_keys("sichuan", random.Random(1)))
+    made = OldHome(disk, OrderContext(RegionContext(border), {}))
+    made.plan(MOVER.number, "sichuan")
+    yield made
+    disk.close()
+
+
+@pytest.fixture
+def old_home(home: OldHome) -> OldHome:
+    home.confirm()
+    return home
+
+
+def test_a_month_that_is_billed_while_a_customer_is_on_the_way_leaves_nothing_in_the_closed_account(
+    old_home: OldHome,
+) -> None:
+    def bill(tx: Transaction) -> None:
+        monthly.begin(tx, old_home.context, START)
+        while monthly.bill_page(tx, old_home.context, START + NEXT_MONTH):
+            continue
+
+    before = old_home.balance(MOVER.account_id)
+    old_home.run(bill)
+    billed = before - old_home.balance(MOVER.account_id)
+    old_home.accepted()
+    assert old_home.run(lambda tx: status_of(tx, MOVER.customer_id)) == MOVED
+    assert old_home.balance(MOVER.account_id) == 0
+    told = old_home.balance(payable("guangdong"))
+    assert before - billed < told < before, "the new home charges the days after the confirmation"
+
+
+def test_what_a_customer_on_the_way_is_given_is_owed_by_the_old_home(old_home: OldHome) -> None:
+    waived = charge("waiver", EntryKind.RENT_WAIVED, -300, MOVER.account_id)
+    old_home.run(lambda tx: ledger.post(tx, waived, CURRENCY, START))
+    old_home.accepted()
+    assert (old_home.balance(MOVER.account_id), old_home.balance(REFUNDS_DUE)) == (0, 300)
+
+
+@pytest.mark.parametrize("is_marked", [True, False])
+def test_a_customer_comes_back_to_a_region_whose_older_database_has_its_number_still(
+    home: OldHome, is_marked: bool
+) -> None:
+    home.plan(MOVER.number, "guangdong")
+    federation = home.context.federation
+    if is_marked:
+        home.run(lambda tx: mark_moved(tx, [MOVER.number], federation))
+    told = CustomerHandOver(move=CustomerMove(id=BACK, from_region="guangdong", to_region="sichuan"))
+    told.move.state = MoveState.MOVE_STATE_MOVING
+    told.move.lines.add(number=MOVER.number, plan_id="sichuan-59")
+    told.move.create_time.CopyFrom(to_timestamp(START))
+    told.customers.append(home.run(_as_told))
+    content = EnvelopeContent(
+        origin="guangdong", subject=BACK, payload=told.SerializeToString(), federation_revision=home.revision
+    )
+    command = MoveEnvelopes(home.context).kinds()[HAND_OVER]
+    assert isinstance(command, Command)
+    act: Callable[..., Answer] = command.act
+    assert home.run(lambda tx: act(tx, content, START)).outcome == Outcome.OUTCOME_ACCEPTED
+    line = home.run(lambda tx: find_line(tx, MOVER.number))
+    assert line is not None
+    assert line.customer_id == rules.ids_at_new_home(BACK)
+    states = [home.run(lambda tx, of=each: status_of(tx, of)) for each in (line.customer_id, MOVER.customer_id)]  # type: ignore[misc]
+    assert states == [ACTIVE, MOVED]
+    home.plan(MOVER.number, "sichuan")
+    named, region = home.context.federation, home.context.region
+    assert home.run(lambda tx: marked_at_home(tx, named, region)) == [], "the customer of then stays moved"
+
+
+def _as_told(tx: Transaction) -> Customer:
+    """The customer as its present home tells it."""
+    line, customer = find_line(tx, MOVER.number), find_customer(tx, MOVER.customer_id)
+    assert line is not None
+    assert customer is not None
+    return customer_message(customer, line, (), Money(minor_units=1_000, currency=CURRENCY))
