@@ -521,6 +521,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Submit it again if it is still wanted."""
     REASON_JOINT_RESERVATION_ENDED: _Reason.ValueType  # 409
     """Submit it again once the region answers."""
+    REASON_JOINT_SYSTEM_REFUSED: _Reason.ValueType  # 410
+    """Staff of the item's region do the step, or have the system asked again; a refused survey ends the item."""
     REASON_SAMPLE_NOT_FOUND: _Reason.ValueType  # 480
     """List the samples."""
     REASON_SAMPLED_RECORD_JUDGED: _Reason.ValueType  # 481
@@ -1047,6 +1049,8 @@ REASON_JOINT_SURVEY_REFUSED: Reason.ValueType  # 408
 """Submit it again if it is still wanted."""
 REASON_JOINT_RESERVATION_ENDED: Reason.ValueType  # 409
 """Submit it again once the region answers."""
+REASON_JOINT_SYSTEM_REFUSED: Reason.ValueType  # 410
+"""Staff of the item's region do the step, or have the system asked again; a refused survey ends the item."""
 REASON_SAMPLE_NOT_FOUND: Reason.ValueType  # 480
 """List the samples."""
 REASON_SAMPLED_RECORD_JUDGED: Reason.ValueType  # 481
