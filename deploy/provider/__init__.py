@@ -11,6 +11,7 @@ A region that connects a system of its own serves the contract `protos/gateway/a
   `spiffe://FEDERATION/region/REGION`: its region's node. Its own certificate names `/provider/NAME` below that.
 - The order id is the key. What was provisioned is written down, with its results, before it is answered; a repeat gets
   what stands there. The node repeats every call until it is answered, also after either of them was killed.
+- An item of a joint order has an id of its own; `Work.item` says what it needs, where, and until when room is kept.
 - `done: false` is an answer: nothing was done, and the region's staff decide. They may have it asked again, so a system
   does not keep a refusal. Whatever else goes wrong is an error of gRPC: the node asks again by itself.
 - After Undo an order is never provisioned, even where its Provision arrives late or never arrived.

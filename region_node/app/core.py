@@ -30,19 +30,19 @@ from gateway.time.clock import Clock
 from region_node.app import registered
 from region_node.business.billing.relayed import BillingEnvelopes
 from region_node.business.billing.runs import BillingRuns
+from region_node.business.joint import provisioning, working
 from region_node.business.joint.application import JointApplication
 from region_node.business.joint.items import RESERVATION_TIMER
 from region_node.business.joint.leading import ORDER_TIMER, order_is_due
 from region_node.business.joint.relayed import JointEnvelopes
-from region_node.business.joint.working import reservation_is_due
-from region_node.business.orders import home, intake, promises, steps
+from region_node.business.orders import home, intake, promises, provisioning_answers, steps
 from region_node.business.orders.application import Decisions, OrderApplication, OrderApplicationPorts
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.provisioning_rows import next_due
 from region_node.business.orders.relayed import OrderEnvelopes
 from region_node.business.orders.rows import FOLLOW_TIMER, PROMISES
 from region_node.business.providers.fulfilment import FulfilmentProvider
-from region_node.business.providers.worker import FulfilmentWorker, WorkerPorts
+from region_node.business.providers.worker import FulfilmentWorker, Provisioned, WorkerPorts
 from region_node.business.reconciliation.nightly import (
     DAY_TIMER,
     NIGHT_TIMER,
@@ -139,7 +139,7 @@ class CorePorts:
     tracing: Tracing
     workers: Workers
     provider: FulfilmentProvider | None = None
-    """The region's own system for the businesses that `orders` lists as provisioned."""
+    """The region's own system for the businesses that the context lists as provisioned."""
     notifier: Notifier | None = None
     """The region's own system that sends texts to customers. Without one, notices wait and no code can be sent."""
     sinks: Mapping[str, Sink] = field(default_factory=dict)
@@ -277,7 +277,23 @@ def _what_waits(tx: Transaction) -> _Waiting:
 
 
 def _worker(ports: CorePorts, provider: FulfilmentProvider) -> FulfilmentWorker:
-    return FulfilmentWorker(WorkerPorts(ports.orders, ports.store, ports.clock, provider, ports.source, ports.tracing))
+    orders, node = ports.orders, ports.orders.node
+    kinds = {
+        "envelope": Provisioned(
+            lambda tx, task, now: provisioning_answers.ask(tx, orders, task, now),
+            lambda tx, asked, answer, now: provisioning_answers.answered(tx, orders, asked, answer, now),
+            lambda tx, asked, problem, wait, now: provisioning_answers.unanswered(
+                tx, orders, asked, problem, wait, now
+            ),
+        ),
+        "joint": Provisioned(
+            lambda tx, task, now: provisioning.ask(tx, node, task, now),
+            lambda tx, asked, answer, now: working.answered(tx, node, asked, answer, now),
+            lambda tx, asked, told, wait, now: working.unanswered(tx, node, asked, told, wait, now),
+        ),
+    }
+    number = node.border.number
+    return FulfilmentWorker(WorkerPorts(number, kinds, ports.store, ports.clock, provider, ports.source, ports.tracing))
 
 
 def _kinds(
@@ -338,7 +354,7 @@ def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, Ti
         intake.HELD_TIMER: lambda tx, timer, now: intake.hold_is_over(tx, orders, timer, now),
         PROMISES.kind: lambda tx, timer, now: promises.promise_is_due(tx, orders, timer, now),
         ORDER_TIMER: lambda tx, timer, now: order_is_due(tx, context, timer, now),
-        RESERVATION_TIMER: lambda tx, timer, now: reservation_is_due(tx, context, timer, now),
+        RESERVATION_TIMER: lambda tx, timer, now: working.reservation_is_due(tx, context, timer, now),
         REMEDY_TIMER: lambda tx, timer, now: remedy_orders.order_is_due(tx, orders, timer, now),
         FOLLOW_TIMER: lambda tx, timer, now: remedy_orders.order_changed(tx, context, timer, now),
         ESCALATION_TIMER: lambda tx, timer, now: escalation_is_due(tx, context, timer, now),

@@ -273,12 +273,12 @@ def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
         orders_under_way,
         erased_keys=ports.erased_keys,
         sinks={name: lowest for name, (lowest, _) in sinks.items()},
+        provisioned=frozenset(named.businesses if named is not None else ()),
     )
     asker = Asker(ports.border, ports.transport, ports.clock, ports.source)
     questions = Questions(context, asker)
-    provisioned = frozenset(named.businesses if named is not None else ())
     core = CorePorts(
-        OrderContext(context, load_rules(), provisioned=provisioned),
+        OrderContext(context, load_rules()),
         ports.key_file.keys,
         ports.store,
         ports.clock,

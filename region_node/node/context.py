@@ -36,6 +36,9 @@ class RegionContext:
     sinks: Mapping[str, int] = field(default_factory=dict)
     """The names of the sinks for escalation recipients, each with the lowest complaint level that it receives."""
 
+    provisioned: frozenset[str] = frozenset()
+    """The codes of the businesses that the region's own system carries out."""
+
     @property
     def region(self) -> str:
         """The region's id."""

@@ -40,7 +40,7 @@ class FulfilmentSettings:
     name: str
     """The name in its certificate: `region/<region>/provider/<name>`."""
     businesses: tuple[str, ...]
-    """The codes of the businesses that it carries out; the node's own records carry out all others."""
+    """The codes of the businesses that it carries out, of joint orders the items; the node or staff do all others."""
 
     def __post_init__(self) -> None:
         require_address("endpoint", self.endpoint)

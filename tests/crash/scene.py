@@ -25,6 +25,7 @@ from tests.sealed_batches import SealedBatch, sealing_key
 
 SYSTEM = f"{HOME}-{PROVIDER}"
 PROVISIONED = "RESUME"  # what the home region's own system carries out
+JOINT_PROVISIONED = "LEASED_CHANGE"  # of which it does the items
 
 
 class Scene(TwoRegions):
@@ -33,7 +34,7 @@ class Scene(TwoRegions):
     def __init__(self, directory: Path, engine: Engine, postgresql: LocalPostgresql | None) -> None:
         """PostgreSQL's server is shared with other scenes."""
         profile = Profile(engine.value, coordinators=Placement(engine), rest=Placement(engine))
-        provided = {HOME: (PROVISIONED,)}
+        provided = {HOME: (PROVISIONED, JOINT_PROVISIONED)}
         regions = (HANDLING, HOME)
         super().__init__(LocalFederation(directory, regions, profile, postgresql, provided, launcher=preloaded.launch))
         self.engine = engine

@@ -1,6 +1,6 @@
-"""A joint order is done once and everywhere, whoever is killed at its five worst steps."""
+"""A joint order is done once and everywhere, whoever is killed at its worst steps."""
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -13,10 +13,11 @@ from gateway.api.region.v1.joint_order_service_pb2 import SubmitJointOrderReques
 from gateway.api.region.v1.joint_order_service_pb2_grpc import JointOrderServiceStub
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.types_pb2 import Applicant
-from region_node.business.joint.rows import ORDER_RECORDS
+from region_node.business.joint.rows import ORDER_RECORDS, work_id
 from tests.crash.records import Records
 from tests.crash.regions import CALL_SECONDS, CLERK, HANDLING, HOME
-from tests.crash.scene import Scene
+from tests.crash.scene import JOINT_PROVISIONED, SYSTEM, Scene
+from tests.crash.test_provider import effects
 from tests.simulation.plans import documents
 
 pytestmark = pytest.mark.slow
@@ -28,16 +29,20 @@ ROOM = WorkOnJointOrderRequest(reserve=WorkOnJointOrderRequest.Reserve())
 COUNTED = ("SELECT COUNT(*) FROM joint_orders", "SELECT COUNT(*) FROM joint_items")
 
 
-def wanted(scene: Scene) -> SubmitJointOrderRequest:
-    """Broadband that moves to the home region from the one that leads the order."""
+def wanted(
+    scene: Scene, business: str, papers: Sequence[str], values: Mapping[str, str]
+) -> SubmitJointOrderRequest:
+    """An order with a place in the region that leads it, and one in the home region."""
     request = OrderRequest(
-        business="BB_MOVE",
+        business=business,
         applicant=Applicant.APPLICANT_ENTERPRISE,
-        documents=documents(("BIZ_LIC", "ADDR"), scene.now(), ""),
+        documents=documents(papers, scene.now(), ""),
+        characteristics=values,
         requester=CLERK,
     )
     places = [JointPlace(region=region, address="1 Main Street") for region in (HANDLING, HOME)]
-    return SubmitJointOrderRequest(request_id=f"joint-{scene.engine.value}", order=request, places=places)
+    request_id = f"joint-{business}-{scene.engine.value}"
+    return SubmitJointOrderRequest(request_id=request_id, order=request, places=places)
 
 
 async def submitted(scene: Scene, request: SubmitJointOrderRequest) -> JointOrder:
@@ -65,7 +70,7 @@ def item_at(records: Records, order_id: str, item_id: str) -> JointItem:
 def test_a_joint_order_whose_nodes_die_at_the_worst_steps_is_done_once_and_everywhere(scene: Scene) -> None:
     for region in (HANDLING, HOME):
         scene.federation.issue_staff(region, STAFF)
-    request = wanted(scene)
+    request = wanted(scene, "BB_MOVE", ("BIZ_LIC", "ADDR"), {})
     before = [records.count(sql) for records in (scene.handling, scene.home) for sql in COUNTED]
 
     scene.arm(HANDLING, "joint-submitted.before-commit")
@@ -106,6 +111,28 @@ def test_a_joint_order_whose_nodes_die_at_the_worst_steps_is_done_once_and_every
         records.verify_chain()
     after = [records.count(sql) for records in (scene.handling, scene.home) for sql in COUNTED]
     assert after == [count + 1 for count in before]
+
+
+def test_an_item_of_the_regions_own_system_is_done_once_whoever_is_killed(scene: Scene) -> None:
+    scene.federation.issue_staff(HANDLING, STAFF)
+    request = wanted(scene, JOINT_PROVISIONED, ("CONTRACT", "SEAL_LETTER"), {"bandwidth": "1 Gbit/s"})
+    scene.arm(HOME, "F.CHECK.before-commit")
+    order = scene.run(submitted(scene, request))
+    scene.require_killed(HOME)
+    scene.restart(HOME)
+    scene.arm(SYSTEM, "provider.provisioned")
+    for item_id in ("access-1", "service"):
+        scene.run(worked(scene, HANDLING, order.id, item_id, ROOM))
+    scene.require_killed(SYSTEM)  # it has the line, and nobody knows
+    scene.kill(HOME)
+    scene.restart(SYSTEM)
+    scene.arm(HOME, "F.TEST.after-commit")
+    scene.require_killed(HOME)
+    scene.restart(HOME)
+    done = JointItemState.JOINT_ITEM_STATE_COMPLETED
+    wait_until(lambda: item_at(scene.handling, order.id, "access-2").state == done, CALL_SECONDS, "the system is done")
+    assert effects(scene, work_id(order.id, "access-2")) == ["provisioned"]
+    assert scene.home.count("SELECT COUNT(*) FROM fulfilment_tasks") == 0
 
 
 def _is_cut(scene: Scene, region: str, call: Coroutine[Any, Any, object]) -> None:

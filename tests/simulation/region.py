@@ -182,7 +182,7 @@ class Region:
         source = random.Random(self.ports.source.getrandbits(64))
         core = RegionCore(
             CorePorts(
-                orders=OrderContext(RegionContext(border, orders_under_way), _rules(), provisioned=provisioned),
+                orders=OrderContext(RegionContext(border, orders_under_way, provisioned=provisioned), _rules()),
                 keys=self.ports.keys,
                 store=store,
                 clock=self.ports.clock,

@@ -23,7 +23,8 @@ from region_node.business.orders import handling, intake
 from region_node.business.orders.business import load_rules
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.provisioning_answers import Answer as Told
-from region_node.business.orders.provisioning_answers import Asked, answered, take
+from region_node.business.orders.provisioning_answers import Asked, answered, ask
+from region_node.business.orders.provisioning_rows import due_tasks
 from region_node.business.orders.relayed import OrderEnvelopes
 from region_node.business.orders.rows import require_order
 from region_node.customers.accounts import ledger
@@ -188,7 +189,7 @@ def test_a_submission_that_its_cancellation_overtook_is_refused_and_the_order_st
 
 def test_a_line_has_the_number_that_the_regions_own_system_has_chosen() -> None:
     border = Border("sichuan", keys().signers["sichuan"], keys().trusted, CurrentFederation())
-    context = OrderContext(RegionContext(border), load_rules(), provisioned=frozenset({"NEW_LINE"}))
+    context = OrderContext(RegionContext(border, provisioned=frozenset({"NEW_LINE"})), load_rules())
     counter = Counter(Disk(first_database("sichuan"), lambda: False, drawn_keys("sichuan", random.Random(1))), context)
     counter.plan(THEIRS, "sichuan")
     request = OrderRequest(
@@ -202,7 +203,7 @@ def test_a_line_has_the_number_that_the_regions_own_system_has_chosen() -> None:
     agreed = OrderCommand(order_id=order.id, confirm=OrderCommand.Confirm(agreed=True))
     again = Caller(caller.identity, "r2", "")
     counter.run(lambda tx: handling.command(tx, context, again, agreed, False, START))
-    (asked,) = counter.run(lambda tx: take(tx, context, START, 1))
+    (asked,) = counter.run(lambda tx: [ask(tx, context, task, START) for task in due_tasks(tx, START, 1)])
     chosen = f"{PREFIXES['sichuan']}907777"
     for results in ({}, {"number": chosen}, {}):
         asked = counter.tell(asked, results) or asked

@@ -87,7 +87,7 @@ class World:
             return
         milestone = rules.next_milestone(item)
         if item.state == rules.SURVEYING and refuses:
-            rules.refuse(item, "no duct", self.now)
+            rules.refuse(item, Refused(Reason.REASON_JOINT_SURVEY_REFUSED, problem="no duct"), self.now)
         elif item.state in (rules.SURVEYING, rules.HELD):
             rules.reserve(item, self.now)
         elif item.state == rules.IN_PROGRESS and milestone is not None:

@@ -8,7 +8,7 @@ from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointVe
 from gateway.store.port import Transaction
 from gateway.store.timers import cancel_timer, set_timer
 from gateway.time.clock import from_timestamp
-from region_node.business.joint import rules, saga
+from region_node.business.joint import provisioning, rules, saga
 from region_node.business.joint.rows import (
     ITEM_RECORDS,
     JointItemRow,
@@ -16,12 +16,14 @@ from region_node.business.joint.rows import (
     item_key,
     update_item,
 )
+from region_node.node.context import RegionContext
 
 RESERVATION_TIMER = "joint-reservation"  # the end of a survey or a reservation has come
 
 
 def obey(
     tx: Transaction,
+    context: RegionContext,
     order: JointOrder,
     requested: JointItem,
     verb: JointVerb.ValueType,
@@ -36,22 +38,24 @@ def obey(
     """
     key, is_release = item_key(order.id, requested.id), verb == saga.GIVE_UP
     if verb == saga.RESERVE or (is_release and not ITEM_RECORDS.is_known(tx, key)):
-        return _take_in(tx, order, requested, verb, now, traceparent)
+        return _take_in(tx, context, order, requested, verb, now, traceparent)
     item = ITEM_RECORDS.require(tx, key).item
     if rules.release(item, now) if is_release else rules.commit(item, begin, now):
-        store(tx, order, item)
+        store(tx, context, order, item, now)
     return item
 
 
-def store(tx: Transaction, order: JointOrder, item: JointItem) -> None:
-    """Stores a changed item. Only a survey and a reservation end by themselves."""
+def store(tx: Transaction, context: RegionContext, order: JointOrder, item: JointItem, now: datetime) -> None:
+    """Stores a changed item. Only a survey and a reservation end by themselves. The region's own system follows."""
     if item.state not in rules.RESERVING:
         cancel_timer(tx, _timer(order, item))
     update_item(tx, order.id, item)
+    provisioning.follow(tx, context, order, item, now)
 
 
 def _take_in(
     tx: Transaction,
+    context: RegionContext,
     order: JointOrder,
     requested: JointItem,
     verb: JointVerb.ValueType,
@@ -69,6 +73,7 @@ def _take_in(
     else:
         rules.release(item, now)
     insert_item(tx, order.id, JointItemRow(item, traceparent), now)
+    provisioning.follow(tx, context, order, item, now)
     if item.state in rules.RESERVING:
         set_timer(tx, _timer(order, item), kind=RESERVATION_TIMER, subject=key, due=hold_until)
     return item

@@ -143,7 +143,7 @@ def _proceed(
         for step in steps:
             saga.request(step.item, step.verb, now)
             if step.item.region == context.region:
-                _obey(tx, row, step.item, now)
+                _obey(tx, context, row, step.item, now)
             else:
                 foreign[step.item.id] = step.item
         saga.advance(order, now)
@@ -163,10 +163,10 @@ def _proceed(
         set_timer(tx, timer, kind=ORDER_TIMER, subject=order.id, due=look)
 
 
-def _obey(tx: Transaction, row: JointOrderRow, item: JointItem, now: datetime) -> None:
+def _obey(tx: Transaction, context: RegionContext, row: JointOrderRow, item: JointItem, now: datetime) -> None:
     """Does a step on an item of this region, and takes the report of it."""
     begin = item.begin_time if item.requested == saga.BEGIN else None
-    own = items.obey(tx, row.order, item, item.requested, begin, now, row.traceparent)
+    own = items.obey(tx, context, row.order, item, item.requested, begin, now, row.traceparent)
     if own is not None:
         saga.take_report(row.order, own)
 

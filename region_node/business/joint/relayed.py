@@ -54,7 +54,7 @@ class JointEnvelopes:
         item = self._own_item(order, command.item_id)
         begin = command.begin_time if command.verb == saga.BEGIN else None
         try:
-            done = items.obey(tx, order, item, command.verb, begin, now, content.traceparent)
+            done = items.obey(tx, self._context, order, item, command.verb, begin, now, content.traceparent)
         except Refused as refused:
             return _refused(tx, command, refused)
         if carries_order:

@@ -14,6 +14,7 @@ from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_timestamp, to_microseconds
 from gateway.wording.masking import masked_number, prints_masked
 from region_node.business.joint import saga
+from region_node.business.orders.provisioning_rows import remove_task
 from region_node.customers.erased_numbers import look_if_erased
 from region_node.customers.known_statuses import NOT_RESTRICTED
 from region_node.node.subjects import number_index
@@ -35,6 +36,11 @@ def joint_subject(joint_order_id: str) -> str:
 def item_key(joint_order_id: str, item_id: str) -> str:
     """The id of an item among those of all orders."""
     return f"{joint_order_id}/{item_id}"
+
+
+def work_id(joint_order_id: str, item_id: str) -> str:
+    """The id by which the region's own system knows an item: no order has such an id."""
+    return f"{joint_order_id}#{item_id}"
 
 
 def order_of(key: str) -> str:
@@ -162,6 +168,9 @@ def own_items(tx: Transaction, region: str, order: JointOrder) -> Sequence[Joint
 
 def forget_items(tx: Transaction, joint_order_id: str) -> None:
     """Removes the items of a joint order that is destroyed or purged."""
+    keys = tx.all(str, "SELECT joint_item_id FROM joint_items WHERE joint_order_id = :id", id=joint_order_id)
+    for key in keys:
+        remove_task(tx, work_id(joint_order_id, key.rpartition("/")[2]))
     tx.execute("DELETE FROM joint_items WHERE joint_order_id = :id", id=joint_order_id)
 
 

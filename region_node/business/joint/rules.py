@@ -150,6 +150,7 @@ def expire(item: JointItem, now: datetime) -> bool:
 def reserve(item: JointItem, now: datetime) -> None:
     """The survey was good, or room was made for a held item. Raises Refused with JOINT_ITEM_STATE_FORBIDS."""
     require_state(item, "reserve", SURVEYING, HELD)
+    item.ClearField("error")
     if item.state == SURVEYING:
         item.milestones[0].reach_time.CopyFrom(to_timestamp(now))
         _enter(item, RESERVED, now)
@@ -157,13 +158,13 @@ def reserve(item: JointItem, now: datetime) -> None:
         _enter(item, IN_PROGRESS if item.HasField("begin_time") else COMMITTED, now)
 
 
-def refuse(item: JointItem, problem: str, now: datetime) -> None:
-    """The survey was bad. A reservation is a promise, and cannot be refused any more.
+def refuse(item: JointItem, refused: Refused, now: datetime) -> None:
+    """The survey was bad, as `refused` says. A reservation is a promise, and cannot be refused any more.
 
     Raises Refused with JOINT_ITEM_STATE_FORBIDS.
     """
     require_state(item, "refuse", SURVEYING)
-    item.error.CopyFrom(error_of(Refused(Reason.REASON_JOINT_SURVEY_REFUSED, problem=problem)))
+    item.error.CopyFrom(error_of(refused))
     _enter(item, REFUSED, now)
 
 
@@ -174,10 +175,19 @@ def reach(item: JointItem, kind: JointMilestoneKind.ValueType, now: datetime) ->
     if milestone is None or milestone.kind != kind:
         raise Refused(Reason.REASON_JOINT_ITEM_STATE_FORBIDS, state=state_name(item.state), action="reach")
     milestone.reach_time.CopyFrom(to_timestamp(now))
+    item.ClearField("error")
     if next_milestone(item) is None:
         _enter(item, COMPLETED, now)
     else:
         _note(item, now)
+
+
+def note_problem(item: JointItem, problem: Refused | None, now: datetime) -> None:
+    """Notes why an item does not go on by itself; None once it does again."""
+    item.ClearField("error")
+    if problem is not None:
+        item.error.CopyFrom(error_of(problem))
+    _note(item, now)
 
 
 def require_state(item: JointItem, action: str, *states: JointItemState.ValueType) -> None:

@@ -135,7 +135,7 @@ def recall(order: JointOrder, told: JointItem, now: datetime) -> bool:
 def is_notable(order: JointOrder, told: JointItem) -> bool:
     """Whether a report can bring the order on: by a milestone or an end. Others are only the receipt of a step."""
     item = item_of(order, told.id)
-    if item is None or told.state not in _RECEIPTS or item.state == rules.HELD:
+    if item is None or told.state not in _RECEIPTS or item.state == rules.HELD or told.error != item.error:
         return True
     return _reached(told) > _reached(item)
 

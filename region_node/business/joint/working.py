@@ -1,6 +1,6 @@
 """The work of a region's staff on the items of joint orders, and the copies of orders that a region follows."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder
 from gateway.api.region.v1.joint_order_service_pb2 import WorkOnJointOrderRequest
@@ -11,7 +11,7 @@ from gateway.process import failpoints
 from gateway.security.identity import Identity
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer
-from region_node.business.joint import items, leading, rules, saga
+from region_node.business.joint import items, leading, provisioning, rules, saga
 from region_node.business.joint.rows import (
     ITEM_RECORDS,
     JOINT,
@@ -24,6 +24,7 @@ from region_node.business.joint.rows import (
     update_joint_order,
 )
 from region_node.business.joint.sending import send_report
+from region_node.business.orders.provisioning_answers import Answer, Asked
 from region_node.customers.known_statuses import require_unrestricted
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, done_before, note
@@ -41,7 +42,7 @@ def work(
     row = ORDER_RECORDS.require(tx, asked.joint_order_id)
     if done_before(tx, key) is None:
         item = ITEM_RECORDS.require(tx, item_key(row.order.id, asked.item_id)).item
-        _do(item, asked, now)
+        _do(tx, row.order, item, asked, now)
         _store_and_report(tx, context, row, item, now)
         insert_request(tx, key, row.order.id, settled=True, now=now)
         note(tx, caller, "WorkOnJointOrder", row.order.id, now)
@@ -54,6 +55,23 @@ def reservation_is_due(tx: Transaction, context: RegionContext, timer: Timer, no
     row, found = ORDER_RECORDS.find(tx, order_of(timer.subject)), ITEM_RECORDS.find(tx, timer.subject)
     if row is not None and found is not None and rules.expire(found.item, now):
         _store_and_report(tx, context, row, found.item, now)
+
+
+def answered(tx: Transaction, context: RegionContext, asked: Asked, answer: Answer, now: datetime) -> Asked | None:
+    """Handles an answer of the region's own system about an item. The next call is due by itself."""
+    changed = provisioning.take_answer(tx, asked, answer, now)
+    if changed is not None:
+        _store_and_report(tx, context, *changed, now)
+    return None
+
+
+def unanswered(
+    tx: Transaction, context: RegionContext, asked: Asked, problem: str, wait: timedelta, now: datetime
+) -> None:
+    """Notes a call to the region's own system without an answer: it is repeated after `wait`, without limit."""
+    changed = provisioning.take_silence(tx, asked, problem, wait, now)
+    if changed is not None:
+        _store_and_report(tx, context, *changed, now)
 
 
 def adopt(tx: Transaction, context: RegionContext, told: JointOrder, now: datetime, traceparent: str) -> None:
@@ -90,14 +108,16 @@ def _has_submitted(order: JointOrder, identity: Identity) -> bool:
     return (order.leader_region, order.operator) == (identity.region, identity.name)
 
 
-def _do(item: JointItem, asked: WorkOnJointOrderRequest, now: datetime) -> None:
+def _do(tx: Transaction, order: JointOrder, item: JointItem, asked: WorkOnJointOrderRequest, now: datetime) -> None:
     match asked.WhichOneof("step"):
         case "reserve":
             rules.reserve(item, now)
         case "refuse":
-            rules.refuse(item, asked.refuse, now)
+            rules.refuse(item, Refused(Reason.REASON_JOINT_SURVEY_REFUSED, problem=asked.refuse), now)
         case "reach":
             rules.reach(item, asked.reach, now)
+        case "ask_again":
+            provisioning.ask_again(tx, order, item, now)
         case _:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="step", problem="none is set")
 
@@ -105,7 +125,7 @@ def _do(item: JointItem, asked: WorkOnJointOrderRequest, now: datetime) -> None:
 def _store_and_report(
     tx: Transaction, context: RegionContext, row: JointOrderRow, item: JointItem, now: datetime
 ) -> None:
-    items.store(tx, row.order, item)
+    items.store(tx, context, row.order, item, now)
     if row.order.leader_region == context.region:
         leading.hear(tx, context, row.order.id, item, now)
     else:

@@ -62,8 +62,6 @@ class OrderContext:
     node: RegionContext
     rules: Mapping[str, BusinessRule]
     fulfilment: Fulfilment = field(default_factory=OwnRecords)
-    provisioned: frozenset[str] = frozenset()
-    """The codes of the businesses that the region's own system carries out before the records change."""
 
     def situation(
         self, tx: Transaction, order: Order, values: Mapping[str, Value], line: Line, now: datetime

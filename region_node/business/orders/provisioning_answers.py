@@ -23,7 +23,6 @@ from region_node.business.orders.provisioning_rows import (
     Phase,
     Task,
     count_call,
-    due_tasks,
     enter_phase,
     find_task,
     give_to_staff,
@@ -58,17 +57,12 @@ class Answer:
     results: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def take(tx: Transaction, context: OrderContext, now: datetime, limit: int) -> list[Asked]:
-    """Claims the due calls, at most `limit`, for this process."""
-    return [_ask(tx, context, task, now) for task in due_tasks(tx, now, limit)]
-
-
 def answered(tx: Transaction, context: OrderContext, asked: Asked, answer: Answer, now: datetime) -> Asked | None:
     """Handles an answer; returns the next call for the same order, if there is one.
 
     An answer to an earlier call of the order changes nothing.
     """
-    task = _current(tx, asked)
+    task = current(tx, asked)
     if task is None:
         return None
     if answer.done and not _are_of_the_contract(answer.results):
@@ -77,7 +71,7 @@ def answered(tx: Transaction, context: OrderContext, asked: Asked, answer: Answe
         )
     following = _NEXT.get(task.phase)
     if answer.done and following is not None:
-        return _ask(tx, context, enter_phase(tx, task, following, now, {**task.results, **answer.results}), now)
+        return ask(tx, context, enter_phase(tx, task, following, now, {**task.results, **answer.results}), now)
     row = require_order(tx, task.order_id)
     if not answer.done:
         _refused(tx, context, row.order, task, answer.problem, now)
@@ -93,7 +87,7 @@ def unanswered(
     tx: Transaction, context: OrderContext, asked: Asked, problem: str, wait: timedelta, now: datetime
 ) -> None:
     """Notes a call without an answer: it is repeated after `wait`, without limit, and the order shows the problem."""
-    task = _current(tx, asked)
+    task = current(tx, asked)
     if task is None:
         return
     put_off(tx, task, now + wait, problem)
@@ -106,7 +100,8 @@ def unanswered(
         keep_and_tell(tx, context, row, now)
 
 
-def _ask(tx: Transaction, context: OrderContext, task: Task, now: datetime) -> Asked:
+def ask(tx: Transaction, context: OrderContext, task: Task, now: datetime) -> Asked:
+    """Claims a due call about an order for this process."""
     row = require_order(tx, task.order_id)
     return Asked(count_call(tx, task, context.node.border.number, now), _work(tx, row), row.traceparent)
 
@@ -123,8 +118,8 @@ def _work(tx: Transaction, row: OrderRow) -> Work:
     )
 
 
-def _current(tx: Transaction, asked: Asked) -> Task | None:
-    """The task, if this is still the last call of its order."""
+def current(tx: Transaction, asked: Asked) -> Task | None:
+    """The task, if this is still the last call of its work."""
     task = find_task(tx, asked.task.order_id)
     return task if task is not None and task.attempts == asked.task.attempts else None
 
@@ -142,7 +137,7 @@ def _refused(
     tx: Transaction, context: OrderContext, order: Order, task: Task, problem: LocalizedText, now: datetime
 ) -> None:
     """Hands a rejected order to the region's staff. The cause of an undo stays its error."""
-    told = LocalizedText(zh_cn=visible(problem.zh_cn)[: rules.TEXT_LIMIT], en=visible(problem.en)[: rules.TEXT_LIMIT])
+    told = shown(problem)
     give_to_staff(tx, task, f"{told.zh_cn} {told.en}")
     if task.phase != Phase.UNDO:
         rules.note_error(order, Refused(Reason.REASON_FULFILMENT_FAILED, problem_zh_cn=told.zh_cn, problem_en=told.en))
@@ -152,6 +147,11 @@ def _refused(
     if not order.notes or order.notes[-1].text != note:
         order.notes.add(author=context.node.region, time=to_timestamp(now), text=note)
     provisioning.give_to_staff(order, provisioning.UNDO, now)
+
+
+def shown(problem: LocalizedText) -> LocalizedText:
+    """The beginning of a foreign system's message, without characters that act on a terminal."""
+    return LocalizedText(zh_cn=visible(problem.zh_cn)[: rules.TEXT_LIMIT], en=visible(problem.en)[: rules.TEXT_LIMIT])
 
 
 def _finish(tx: Transaction, context: OrderContext, order: Order, task: Task, now: datetime) -> None:

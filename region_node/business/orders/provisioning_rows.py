@@ -1,8 +1,8 @@
-"""Orders that the region's own system is carrying out, as stored: one row each, with the order id as key."""
+"""The work that the region's own system is carrying out, as stored: one row for each order or item of a joint order."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
 
@@ -15,25 +15,30 @@ from region_node.node.subjects import order_subject
 # The time of a call and the commit of its answer. After that any process repeats the call.
 LEASE = timedelta(seconds=15)
 LONGEST_WAIT = 30.0  # seconds between two calls without an answer
-_COLUMNS = "order_id, phase, attempts, failures, due_time, sealed_results, sealed_problem"
+_COLUMNS = "order_id, subject, phase, attempts, failures, due_time, sealed_results, sealed_problem"
 _RESULTS, _PROBLEM = "fulfilment_tasks.results", "fulfilment_tasks.problem"
 _PROBLEM_LIMIT = 256
 
 
 class Phase(IntEnum):
-    """The next call to the system."""
+    """The next call to the system. None is made of what is idle: other regions, or people, act first."""
 
     CHECK = 1
     PROVISION = 2
     TEST = 3
     UNDO = 4
+    IDLE = 5
 
 
 @dataclass(frozen=True)
 class Task:
-    """An order at the region's own system. `due` in microseconds; None while the region's staff have to decide."""
+    """Work at the region's own system. `due_time` in microseconds; None while the region's staff have to decide.
+
+    `order_id` is the id by which the system knows the work; `subject` names the key that seals its answers.
+    """
 
     order_id: str
+    subject: str
     phase: Phase
     attempts: int
     failures: int
@@ -45,6 +50,7 @@ class Task:
 @dataclass(frozen=True)
 class _AtRest:
     order_id: str
+    subject: str
     phase: int
     attempts: int
     failures: int
@@ -58,12 +64,14 @@ class TaskDue:
     """Published when a call is due immediately."""
 
 
-def add_task(tx: Transaction, order_id: str, now: datetime) -> None:
-    """Begins with the check."""
+def add_task(tx: Transaction, order_id: str, now: datetime, subject: str = "") -> None:
+    """Begins with the check. `subject` is that of the order unless it is given."""
     tx.execute(
-        "INSERT INTO fulfilment_tasks (order_id, phase, attempts, failures, asked_by, due_time, results, problem)"
-        " VALUES (:order_id, :phase, 0, 0, -1, :due, '{}', '')",
+        "INSERT INTO fulfilment_tasks"
+        " (order_id, subject, phase, attempts, failures, asked_by, due_time, results, problem)"
+        " VALUES (:order_id, :subject, :phase, 0, 0, -1, :due, '{}', '')",
         order_id=order_id,
+        subject=subject,
         phase=Phase.CHECK,
         due=to_microseconds(now),
     )
@@ -112,7 +120,7 @@ def count_call(tx: Transaction, task: Task, number: int, now: datetime) -> Task:
         number=number,
         due=due,
     )
-    return Task(task.order_id, task.phase, task.attempts + 1, task.failures, due, task.results, task.problem)
+    return replace(task, attempts=task.attempts + 1, due_time=due)
 
 
 def put_off(tx: Transaction, task: Task, due: datetime, problem: str) -> None:
@@ -122,7 +130,7 @@ def put_off(tx: Transaction, task: Task, due: datetime, problem: str) -> None:
         " WHERE order_id = :id",
         id=task.order_id,
         due=to_microseconds(due),
-        problem=_seal_told(tx, task.order_id, _PROBLEM, _short(problem)),
+        problem=_seal_told(tx, task.subject, _PROBLEM, _short(problem)),
     )
 
 
@@ -131,7 +139,7 @@ def give_to_staff(tx: Transaction, task: Task, problem: str) -> None:
     tx.execute(
         "UPDATE fulfilment_tasks SET failures = 0, due_time = NULL, sealed_problem = :problem WHERE order_id = :id",
         id=task.order_id,
-        problem=_seal_told(tx, task.order_id, _PROBLEM, _short(problem)),
+        problem=_seal_told(tx, task.subject, _PROBLEM, _short(problem)),
     )
 
 
@@ -144,10 +152,20 @@ def enter_phase(tx: Transaction, task: Task, phase: Phase, now: datetime, result
         id=task.order_id,
         phase=phase,
         due=due,
-        results=_seal_told(tx, task.order_id, _RESULTS, json.dumps(dict(results))),
+        results=_seal_told(tx, task.subject, _RESULTS, json.dumps(dict(results))),
     )
     tx.publish(TaskDue())
-    return Task(task.order_id, phase, task.attempts + 1, 0, due, results, task.problem)
+    return replace(task, phase=phase, attempts=task.attempts + 1, failures=0, due_time=due, results=results)
+
+
+def rest(tx: Transaction, task: Task) -> None:
+    """Makes no call until another phase is entered; outstanding answers are ignored."""
+    tx.execute(
+        "UPDATE fulfilment_tasks SET phase = :phase, attempts = attempts + 1, failures = 0, due_time = NULL"
+        " WHERE order_id = :id",
+        id=task.order_id,
+        phase=Phase.IDLE,
+    )
 
 
 def ask_at_once(tx: Transaction, number: int, now: datetime) -> None:
@@ -180,8 +198,8 @@ def seal_clear_tasks(tx: Transaction, limit: int) -> int:
         [
             {
                 "id": row.order_id,
-                "results": _seal_told(tx, row.order_id, _RESULTS, row.results),
-                "problem": _seal_told(tx, row.order_id, _PROBLEM, row.problem),
+                "results": _seal_told(tx, order_subject(row.order_id), _RESULTS, row.results),
+                "problem": _seal_told(tx, order_subject(row.order_id), _PROBLEM, row.problem),
             }
             for row in rows
         ],
@@ -189,17 +207,18 @@ def seal_clear_tasks(tx: Transaction, limit: int) -> int:
     return len(rows)
 
 
-def _seal_told(tx: Transaction, order_id: str, place: str, told: str) -> bytes:
-    """Seals a message of the region's own system about an order, for its row: it may be personal."""
-    return vault.seal(tx, order_subject(order_id), place, told.encode())
+def _seal_told(tx: Transaction, subject: str, place: str, told: str) -> bytes:
+    """Seals a message of the region's own system for its row: it may be personal."""
+    return vault.seal(tx, subject, place, told.encode())
 
 
 def _opened(tx: Transaction, row: _AtRest) -> Task:
-    subject = order_subject(row.order_id)
+    subject = row.subject or order_subject(row.order_id)
     results = vault.open_if_kept(tx, subject, _RESULTS, row.results) if row.results is not None else None
     problem = vault.open_if_kept(tx, subject, _PROBLEM, row.problem) if row.problem is not None else None
     return Task(
         row.order_id,
+        subject,
         Phase(row.phase),
         row.attempts,
         row.failures,

@@ -165,7 +165,7 @@ def _fulfil(tx: Transaction, context: OrderContext, situation: Situation, *, is_
         except Refused as refused:
             fail(context, order, lasting(refused), now)
             return False
-    if situation.business.code in context.provisioned:
+    if situation.business.code in context.node.provisioned:
         provisioning.begin(tx, order, now)
         return True
     effects = context.rule(situation.business).fulfil(situation)

@@ -20,7 +20,7 @@ _SERVICE = "gateway.api.provider.v1.FulfilmentService"
 
 
 class FulfilmentProvider(Protocol):
-    """Carries out orders; the order id is the key, so that no call takes effect twice."""
+    """Carries out orders and items of joint orders; the id is the key, so that no call takes effect twice."""
 
     async def ask(self, phase: Phase, work: Work) -> Answer:
         """Makes the call for one phase of an order.
@@ -47,6 +47,8 @@ class GrpcFulfilment:
                 return _answer(await self._test(work))
             case Phase.UNDO:
                 return _answer(await self._undo(work))
+            case Phase.IDLE:
+                raise ValueError(f"nothing is asked about {work.order_id}")
 
     async def _check(self, work: Work) -> Outcome:
         response = await self._client.call(

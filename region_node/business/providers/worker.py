@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import logging
 import random
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from functools import partial
+from datetime import datetime, timedelta
 
 from opentelemetry.trace import SpanKind
 
@@ -14,24 +14,38 @@ from gateway.errors import Refused, Unreachable
 from gateway.process import failpoints
 from gateway.process.tracing import Tracing
 from gateway.relay.retry import FullJitter
-from gateway.store.port import Store
+from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_microseconds
-from region_node.business.orders.context import OrderContext
-from region_node.business.orders.provisioning_answers import Asked, answered, take, unanswered
-from region_node.business.orders.provisioning_rows import LONGEST_WAIT, TaskDue, ask_at_once, next_due
+from region_node.business.orders.provisioning_answers import Answer, Asked
+from region_node.business.orders.provisioning_rows import LONGEST_WAIT, Task, TaskDue, ask_at_once, due_tasks, next_due
 from region_node.business.providers.fulfilment import FulfilmentProvider
 
-CONCURRENCY = 8  # orders with a call in progress
+CONCURRENCY = 8  # orders or items with a call in progress
 SHORTEST_SLEEP, LONGEST_SLEEP = 0.05, 1.0  # seconds between two looks; other processes make tasks, too
 REST = 1.0  # seconds before the store is looked at again after it refused
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Provisioned:
+    """A kind of work that the system carries out: parts of one transaction."""
+
+    ask: Callable[[Transaction, Task, datetime], Asked]
+    """Claims a due call for this process."""
+    answered: Callable[[Transaction, Asked, Answer, datetime], Asked | None]
+    """Handles an answer; returns the next call for the same work, if it can be made at once."""
+    unanswered: Callable[[Transaction, Asked, str, timedelta, datetime], None]
+    """Notes the problem of a call without an answer, which is repeated after the time."""
+
+
+@dataclass(frozen=True)
 class WorkerPorts:
     """The ports of the worker."""
 
-    context: OrderContext
+    number: int
+    """The number of this process."""
+    kinds: Mapping[str, Provisioned]
+    """By the first part of the subject of a task."""
     store: Store
     clock: Clock
     provider: FulfilmentProvider
@@ -51,13 +65,13 @@ class FulfilmentWorker:
 
     async def run(self) -> None:
         """Runs until cancelled. The next process repeats calls whose answers were not handled by then."""
-        context, store, clock, begun = self._ports.context, self._ports.store, self._ports.clock, False
+        number, store, clock, begun = self._ports.number, self._ports.store, self._ports.clock, False
         try:
             while True:
                 self._changed.clear()
                 try:
                     if not begun:
-                        await store.write(lambda tx: ask_at_once(tx, context.node.border.number, clock.now()))
+                        await store.write(lambda tx: ask_at_once(tx, number, clock.now()))
                         begun = True
                     await self._ask_what_is_due()
                 except Refused as refused:
@@ -77,7 +91,7 @@ class FulfilmentWorker:
         if due is not None:
             seconds = (from_microseconds(due) - now).total_seconds()
             if seconds <= 0 or seconds > LONGEST_WAIT:
-                for asked in await store.write(lambda tx: take(tx, self._ports.context, now, room)):
+                for asked in await store.write(lambda tx: self._take(tx, now, room)):
                     task = asyncio.get_running_loop().create_task(self._carry(asked))
                     self._in_flight.add(task)
                     task.add_done_callback(self._carried)
@@ -85,29 +99,34 @@ class FulfilmentWorker:
             async with asyncio.timeout(min(max(seconds, SHORTEST_SLEEP), LONGEST_SLEEP)):
                 await self._changed.wait()
 
+    def _take(self, tx: Transaction, now: datetime, limit: int) -> list[Asked]:
+        """Claims the due calls, at most `limit`, for this process."""
+        return [self._kind(task).ask(tx, task, now) for task in due_tasks(tx, now, limit)]
+
+    def _kind(self, task: Task) -> Provisioned:
+        return self._ports.kinds[task.subject.partition("/")[0]]
+
     async def _carry(self, asked: Asked) -> None:
-        """Takes an order through the phases until one has no answer, or nothing is left to ask."""
+        """Takes the work through the phases until one has no answer, or nothing is left to ask."""
         following: Asked | None = asked
         while following is not None:
             following = await self._ask(following)
 
     async def _ask(self, asked: Asked) -> Asked | None:
-        context, store, clock, phase = self._ports.context, self._ports.store, self._ports.clock, asked.task.phase
+        kind, store, clock, phase = self._kind(asked.task), self._ports.store, self._ports.clock, asked.task.phase
         attributes = {"business": asked.work.business}
         name = f"fulfilment {phase.name.lower()}"
         with self._ports.tracing.span(name, SpanKind.CONSUMER, parent=asked.traceparent, attributes=attributes):
             try:
                 answer = await self._ports.provider.ask(phase, asked.work)
             except Unreachable as failure:
-                _log.warning("%s of order %s has no answer: %s", phase.name, asked.task.order_id, failure)
+                _log.warning("%s of %s has no answer: %s", phase.name, asked.task.order_id, failure)
                 told = f"{failure.status}: {failure}"
                 wait = timedelta(seconds=self._wait.seconds(asked.task.failures + 1))
-                await store.write(lambda tx: unanswered(tx, context, asked, told, wait, clock.now()))
+                await store.write(lambda tx: kind.unanswered(tx, asked, told, wait, clock.now()))
                 return None
             failpoints.reach(f"F.{phase.name}.before-commit")
-            following = await store.write(
-                partial(answered, context=context, asked=asked, answer=answer, now=clock.now())
-            )
+            following = await store.write(lambda tx: kind.answered(tx, asked, answer, clock.now()))
             failpoints.reach(f"F.{phase.name}.after-commit")
             return following
 

@@ -122,7 +122,10 @@ def cancel(asking: Asking, joint_order: str, reason: str) -> None:
 @click.option("--reserved", is_flag=True, help="The survey was good, or room was made for an item that is held.")
 @click.option("--refused", default="", metavar="REASON", help="The survey was bad.")
 @click.option("--reached", type=click.Choice(tuple(_MILESTONES)), help="The next milestone was reached.")
-def work(asking: Asking, joint_order: str, item: str, reserved: bool, refused: str, reached: str | None) -> None:
+@click.option("--again", is_flag=True, help="Have the region's own system asked again what it refused.")
+def work(
+    asking: Asking, joint_order: str, item: str, reserved: bool, refused: str, reached: str | None, again: bool
+) -> None:
     """Do the next step of an item of this region.
 
     \b
@@ -130,6 +133,7 @@ def work(asking: Asking, joint_order: str, item: str, reserved: bool, refused: s
       region-node joint work guangdong/J20261210-17 access-2 --reserved
       region-node joint work guangdong/J20261210-17 access-2 --refused "no free duct"
       region-node joint work guangdong/J20261210-17 access-2 --reached test
+      region-node joint work guangdong/J20261210-17 access-2 --again
     """
     request = api.WorkOnJointOrderRequest(joint_order_id=joint_order, item_id=item)
     if refused:
@@ -138,5 +142,7 @@ def work(asking: Asking, joint_order: str, item: str, reserved: bool, refused: s
         request.reach = _MILESTONES[reached]
     elif reserved:
         request.reserve.SetInParent()
+    elif again:
+        request.ask_again.SetInParent()
     answer = asking.ask(lambda channel: JointOrderServiceStub(channel).WorkOnJointOrder, request)
     asking.tell(answer.order, print_told)

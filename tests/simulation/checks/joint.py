@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 
 from gateway.api.region.v1.joint_order_envelopes_pb2 import JointCommand
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointVerb
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from gateway.time.clock import from_timestamp
 from region_node.business.joint import rules, saga
+from region_node.business.joint.rows import work_id
 from tests.simulation.evidence import Evidence
 from tests.simulation.joint_orders import ENDS, SAME, is_decided, led_and_kept
 
@@ -42,6 +44,17 @@ def check(evidence: Evidence) -> None:
     wanted = sorted(each.order_id for each in evidence.joint if each.order_id)
     if wanted != sorted(led):
         evidence.broken(SAME, "-", f"the regions lead {sorted(led)}, and people were told of {wanted}")
+
+
+def committed_works(evidence: Evidence) -> set[str]:
+    """The ids by which the regions' own systems know the items that are committed."""
+    return {
+        work_id(order.id, item.id)
+        for region in evidence.regions
+        for order, own in region.ports.disk.read(partial(led_and_kept, region=region.name))
+        for item in own
+        if rules.is_committed(item)
+    }
 
 
 def _check_decision(evidence: Evidence, order: JointOrder, kept: Items) -> None:

@@ -11,7 +11,6 @@ from region_node.business.orders.business import Effects, Situation
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.provisioning_rows import Task
 from region_node.business.orders.rows import require_order
-from region_node.business.providers import worker
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import FEES, EntryKind, transfer
 from region_node.customers.rows import line_of
@@ -58,7 +57,7 @@ def fee_at_every_try(patch: pytest.MonkeyPatch) -> None:
             ledger.post(tx, posting, context.node.currency, now)
         unanswered(tx, context, asked, problem, wait, now)
 
-    patch.setattr(worker, "unanswered", unanswered_and_charged)
+    patch.setattr(provisioning_answers, "unanswered", unanswered_and_charged)
 
 
 def fee_forgotten_after_the_provider(patch: pytest.MonkeyPatch) -> None:

@@ -22,12 +22,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gateway.api.federation.v1 import configuration_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_configuration__pb2
 from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
 from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1_dot_privacy__pb2
 from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_dot_types__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0gateway/api/provider/v1/fulfilment_service.proto\x12\x17gateway.api.provider.v1\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\"\xdf\x01\n\x04Work\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x10\n\x08\x62usiness\x18\x02 \x01(\t\x12\x14\n\x06number\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x12\n\nproduct_id\x18\x04 \x01(\t\x12Q\n\x0f\x63haracteristics\x18\x05 \x03(\x0b\x32\x32.gateway.api.provider.v1.Work.CharacteristicsEntryB\x04\xb8\xbb\x18\x03\x1a\x36\n\x14\x43haracteristicsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"S\n\x07Outcome\x12\x0c\n\x04\x64one\x18\x01 \x01(\x08\x12:\n\x07problem\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedTextB\x04\xb8\xbb\x18\x03\";\n\x0c\x43heckRequest\x12+\n\x04work\x18\x01 \x01(\x0b\x32\x1d.gateway.api.provider.v1.Work\"B\n\rCheckResponse\x12\x31\n\x07outcome\x18\x01 \x01(\x0b\x32 .gateway.api.provider.v1.Outcome\"?\n\x10ProvisionRequest\x12+\n\x04work\x18\x01 \x01(\x0b\x32\x1d.gateway.api.provider.v1.Work\"\xc6\x01\n\x11ProvisionResponse\x12\x31\n\x07outcome\x18\x01 \x01(\x0b\x32 .gateway.api.provider.v1.Outcome\x12N\n\x07results\x18\x02 \x03(\x0b\x32\x37.gateway.api.provider.v1.ProvisionResponse.ResultsEntryB\x04\xb8\xbb\x18\x03\x1a.\n\x0cResultsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\":\n\x0bTestRequest\x12+\n\x04work\x18\x01 \x01(\x0b\x32\x1d.gateway.api.provider.v1.Work\"A\n\x0cTestResponse\x12\x31\n\x07outcome\x18\x01 \x01(\x0b\x32 .gateway.api.provider.v1.Outcome\":\n\x0bUndoRequest\x12+\n\x04work\x18\x01 \x01(\x0b\x32\x1d.gateway.api.provider.v1.Work\"A\n\x0cUndoResponse\x12\x31\n\x07outcome\x18\x01 \x01(\x0b\x32 .gateway.api.provider.v1.Outcome2\xa1\x03\n\x11\x46ulfilmentService\x12`\n\x05\x43heck\x12%.gateway.api.provider.v1.CheckRequest\x1a&.gateway.api.provider.v1.CheckResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x01\x12l\n\tProvision\x12).gateway.api.provider.v1.ProvisionRequest\x1a*.gateway.api.provider.v1.ProvisionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12]\n\x04Test\x12$.gateway.api.provider.v1.TestRequest\x1a%.gateway.api.provider.v1.TestResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12]\n\x04Undo\x12$.gateway.api.provider.v1.UndoRequest\x1a%.gateway.api.provider.v1.UndoResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0gateway/api/provider/v1/fulfilment_service.proto\x12\x17gateway.api.provider.v1\x1a-gateway/api/federation/v1/configuration.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\x02\n\x04Work\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x10\n\x08\x62usiness\x18\x02 \x01(\t\x12\x14\n\x06number\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x12\n\nproduct_id\x18\x04 \x01(\t\x12Q\n\x0f\x63haracteristics\x18\x05 \x03(\x0b\x32\x32.gateway.api.provider.v1.Work.CharacteristicsEntryB\x04\xb8\xbb\x18\x03\x12\x30\n\x04item\x18\x06 \x01(\x0b\x32\".gateway.api.provider.v1.JointWork\x1a\x36\n\x14\x43haracteristicsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa0\x01\n\tJointWork\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x36\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32&.gateway.api.federation.v1.JointAction\x12\x15\n\x07\x61\x64\x64ress\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x33\n\x0fhold_until_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"S\n\x07Outcome\x12\x0c\n\x04\x64one\x18\x01 \x01(\x08\x12:\n\x07problem\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedTextB\x04\xb8\xbb\x18\x03\";\n\x0c\x43heckRequest\x12+\n\x04work\x18\x01 \x01(\x0b\x32\x1d.gateway.api.provider.v1.Work\"B\n\rCheckResponse\x12\x31\n\x07outcome\x18\x01 \x01(\x0b\x32 .gateway.api.provider.v1.Outcome\"?\n\x10ProvisionRequest\x12+\n\x04work\x18\x01 \x01(\x0b\x32\x1d.gateway.api.provider.v1.Work\"\xc6\x01\n\x11ProvisionResponse\x12\x31\n\x07outcome\x18\x01 \x01(\x0b\x32 .gateway.api.provider.v1.Outcome\x12N\n\x07results\x18\x02 \x03(\x0b\x32\x37.gateway.api.provider.v1.ProvisionResponse.ResultsEntryB\x04\xb8\xbb\x18\x03\x1a.\n\x0cResultsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\":\n\x0bTestRequest\x12+\n\x04work\x18\x01 \x01(\x0b\x32\x1d.gateway.api.provider.v1.Work\"A\n\x0cTestResponse\x12\x31\n\x07outcome\x18\x01 \x01(\x0b\x32 .gateway.api.provider.v1.Outcome\":\n\x0bUndoRequest\x12+\n\x04work\x18\x01 \x01(\x0b\x32\x1d.gateway.api.provider.v1.Work\"A\n\x0cUndoResponse\x12\x31\n\x07outcome\x18\x01 \x01(\x0b\x32 .gateway.api.provider.v1.Outcome2\xa1\x03\n\x11\x46ulfilmentService\x12`\n\x05\x43heck\x12%.gateway.api.provider.v1.CheckRequest\x1a&.gateway.api.provider.v1.CheckResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x01\x12l\n\tProvision\x12).gateway.api.provider.v1.ProvisionRequest\x1a*.gateway.api.provider.v1.ProvisionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12]\n\x04Test\x12$.gateway.api.provider.v1.TestRequest\x1a%.gateway.api.provider.v1.TestResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12]\n\x04Undo\x12$.gateway.api.provider.v1.UndoRequest\x1a%.gateway.api.provider.v1.UndoResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,6 +42,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WORK'].fields_by_name['number']._serialized_options = b'\270\273\030\001'
   _globals['_WORK'].fields_by_name['characteristics']._loaded_options = None
   _globals['_WORK'].fields_by_name['characteristics']._serialized_options = b'\270\273\030\003'
+  _globals['_JOINTWORK'].fields_by_name['address']._loaded_options = None
+  _globals['_JOINTWORK'].fields_by_name['address']._serialized_options = b'\270\273\030\001'
   _globals['_OUTCOME'].fields_by_name['problem']._loaded_options = None
   _globals['_OUTCOME'].fields_by_name['problem']._serialized_options = b'\270\273\030\003'
   _globals['_PROVISIONRESPONSE_RESULTSENTRY']._loaded_options = None
@@ -54,30 +58,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FULFILMENTSERVICE'].methods_by_name['Test']._serialized_options = b'\220\002\002\252\273\030\001\001'
   _globals['_FULFILMENTSERVICE'].methods_by_name['Undo']._loaded_options = None
   _globals['_FULFILMENTSERVICE'].methods_by_name['Undo']._serialized_options = b'\220\002\002\252\273\030\001\001'
-  _globals['_WORK']._serialized_start=183
-  _globals['_WORK']._serialized_end=406
-  _globals['_WORK_CHARACTERISTICSENTRY']._serialized_start=352
-  _globals['_WORK_CHARACTERISTICSENTRY']._serialized_end=406
-  _globals['_OUTCOME']._serialized_start=408
-  _globals['_OUTCOME']._serialized_end=491
-  _globals['_CHECKREQUEST']._serialized_start=493
-  _globals['_CHECKREQUEST']._serialized_end=552
-  _globals['_CHECKRESPONSE']._serialized_start=554
-  _globals['_CHECKRESPONSE']._serialized_end=620
-  _globals['_PROVISIONREQUEST']._serialized_start=622
-  _globals['_PROVISIONREQUEST']._serialized_end=685
-  _globals['_PROVISIONRESPONSE']._serialized_start=688
-  _globals['_PROVISIONRESPONSE']._serialized_end=886
-  _globals['_PROVISIONRESPONSE_RESULTSENTRY']._serialized_start=840
-  _globals['_PROVISIONRESPONSE_RESULTSENTRY']._serialized_end=886
-  _globals['_TESTREQUEST']._serialized_start=888
-  _globals['_TESTREQUEST']._serialized_end=946
-  _globals['_TESTRESPONSE']._serialized_start=948
-  _globals['_TESTRESPONSE']._serialized_end=1013
-  _globals['_UNDOREQUEST']._serialized_start=1015
-  _globals['_UNDOREQUEST']._serialized_end=1073
-  _globals['_UNDORESPONSE']._serialized_start=1075
-  _globals['_UNDORESPONSE']._serialized_end=1140
-  _globals['_FULFILMENTSERVICE']._serialized_start=1143
-  _globals['_FULFILMENTSERVICE']._serialized_end=1560
+  _globals['_WORK']._serialized_start=263
+  _globals['_WORK']._serialized_end=536
+  _globals['_WORK_CHARACTERISTICSENTRY']._serialized_start=482
+  _globals['_WORK_CHARACTERISTICSENTRY']._serialized_end=536
+  _globals['_JOINTWORK']._serialized_start=539
+  _globals['_JOINTWORK']._serialized_end=699
+  _globals['_OUTCOME']._serialized_start=701
+  _globals['_OUTCOME']._serialized_end=784
+  _globals['_CHECKREQUEST']._serialized_start=786
+  _globals['_CHECKREQUEST']._serialized_end=845
+  _globals['_CHECKRESPONSE']._serialized_start=847
+  _globals['_CHECKRESPONSE']._serialized_end=913
+  _globals['_PROVISIONREQUEST']._serialized_start=915
+  _globals['_PROVISIONREQUEST']._serialized_end=978
+  _globals['_PROVISIONRESPONSE']._serialized_start=981
+  _globals['_PROVISIONRESPONSE']._serialized_end=1179
+  _globals['_PROVISIONRESPONSE_RESULTSENTRY']._serialized_start=1133
+  _globals['_PROVISIONRESPONSE_RESULTSENTRY']._serialized_end=1179
+  _globals['_TESTREQUEST']._serialized_start=1181
+  _globals['_TESTREQUEST']._serialized_end=1239
+  _globals['_TESTRESPONSE']._serialized_start=1241
+  _globals['_TESTRESPONSE']._serialized_end=1306
+  _globals['_UNDOREQUEST']._serialized_start=1308
+  _globals['_UNDOREQUEST']._serialized_end=1366
+  _globals['_UNDORESPONSE']._serialized_start=1368
+  _globals['_UNDORESPONSE']._serialized_end=1433
+  _globals['_FULFILMENTSERVICE']._serialized_start=1436
+  _globals['_FULFILMENTSERVICE']._serialized_end=1853
 # @@protoc_insertion_point(module_scope)

@@ -6,9 +6,11 @@ calls it.
 """
 
 from collections import abc as _abc
+from gateway.api.federation.v1 import configuration_pb2 as _configuration_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
@@ -23,7 +25,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Work(_message.Message):
-    """The work of an order."""
+    """The work of an order, or of an item of a joint order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -52,8 +54,9 @@ class Work(_message.Message):
     NUMBER_FIELD_NUMBER: _builtins.int
     PRODUCT_ID_FIELD_NUMBER: _builtins.int
     CHARACTERISTICS_FIELD_NUMBER: _builtins.int
+    ITEM_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
-    """Order id: the key of idempotency."""
+    """Order id: the key of idempotency. `<joint order id>#<item id>` for an item of a joint order."""
     business: _builtins.str
     """The business code."""
     number: _builtins.str
@@ -64,6 +67,10 @@ class Work(_message.Message):
     def characteristics(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Values of the request, by name."""
 
+    @_builtins.property
+    def item(self) -> Global___JointWork:
+        """The item; unset for an order."""
+
     def __init__(
         self,
         *,
@@ -72,14 +79,51 @@ class Work(_message.Message):
         number: _builtins.str = ...,
         product_id: _builtins.str = ...,
         characteristics: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        item: Global___JointWork | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["business", b"business", "characteristics", b"characteristics", "number", b"number", "order_id", b"order_id", "product_id", b"product_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["business", b"business", "characteristics", b"characteristics", "item", b"item", "number", b"number", "order_id", b"order_id", "product_id", b"product_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Work: _TypeAlias = Work  # noqa: Y015
+
+@_typing.final
+class JointWork(_message.Message):
+    """The item of a joint order: a success of Check reserves it, of Provision configures it, of Test tests it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_ID_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    HOLD_UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    item_id: _builtins.str
+    """Item id."""
+    action: _configuration_pb2.JointAction.ValueType
+    """The action."""
+    address: _builtins.str
+    """Address of its place; empty for an item without a place."""
+    @_builtins.property
+    def hold_until_time(self) -> _timestamp_pb2.Timestamp:
+        """End of the reservation, unless committed. Undo ends it earlier."""
+
+    def __init__(
+        self,
+        *,
+        item_id: _builtins.str = ...,
+        action: _configuration_pb2.JointAction.ValueType = ...,
+        address: _builtins.str = ...,
+        hold_until_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hold_until_time", b"hold_until_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "address", b"address", "hold_until_time", b"hold_until_time", "item_id", b"item_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JointWork: _TypeAlias = JointWork  # noqa: Y015
 
 @_typing.final
 class Outcome(_message.Message):

@@ -71,6 +71,8 @@ class FulfilmentServiceServicer:
 
     def Check(self, request, context):
         """Checks feasibility: resources, coverage, stock. Changes nothing.
+
+        A success for an item of a joint order promises the room until `hold_until_time`. A held item is checked again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -24,7 +24,10 @@ class FulfilmentServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Check: _aio.UnaryUnaryMultiCallable[_fulfilment_service_pb2.CheckRequest, _fulfilment_service_pb2.CheckResponse]
-    """Checks feasibility: resources, coverage, stock. Changes nothing."""
+    """Checks feasibility: resources, coverage, stock. Changes nothing.
+
+    A success for an item of a joint order promises the room until `hold_until_time`. A held item is checked again.
+    """
     Provision: _aio.UnaryUnaryMultiCallable[_fulfilment_service_pb2.ProvisionRequest, _fulfilment_service_pb2.ProvisionResponse]
     """Carries out the order."""
     Test: _aio.UnaryUnaryMultiCallable[_fulfilment_service_pb2.TestRequest, _fulfilment_service_pb2.TestResponse]
@@ -48,7 +51,10 @@ class FulfilmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fulfilment_service_pb2.CheckRequest,
         context: _aio.ServicerContext[_fulfilment_service_pb2.CheckRequest, _fulfilment_service_pb2.CheckResponse],
     ) -> _abc.Awaitable[_fulfilment_service_pb2.CheckResponse]:
-        """Checks feasibility: resources, coverage, stock. Changes nothing."""
+        """Checks feasibility: resources, coverage, stock. Changes nothing.
+
+        A success for an item of a joint order promises the room until `hold_until_time`. A held item is checked again.
+        """
 
     @_abc_1.abstractmethod
     def Provision(

@@ -372,7 +372,7 @@ class JointItem(_message.Message):
 
     @_builtins.property
     def error(self) -> _order_pb2.OrderError:
-        """Reason of a refusal."""
+        """Reason of a refusal, or why the region's own system does not go on."""
 
     @_builtins.property
     def change_time(self) -> _timestamp_pb2.Timestamp:

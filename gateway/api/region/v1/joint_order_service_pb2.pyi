@@ -338,12 +338,28 @@ class WorkOnJointOrderRequest(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class AskAgain(_message.Message):
+        """Another call to the region's own system."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        def __init__(
+            self,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     JOINT_ORDER_ID_FIELD_NUMBER: _builtins.int
     ITEM_ID_FIELD_NUMBER: _builtins.int
     RESERVE_FIELD_NUMBER: _builtins.int
     REFUSE_FIELD_NUMBER: _builtins.int
     REACH_FIELD_NUMBER: _builtins.int
+    ASK_AGAIN_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id as for SubmitJointOrder, different from the order's."""
     joint_order_id: _builtins.str
@@ -358,6 +374,10 @@ class WorkOnJointOrderRequest(_message.Message):
     def reserve(self) -> Global___WorkOnJointOrderRequest.Reserve:
         """The survey was good: room is kept until the end of the reservation. For an item that is held, room was made."""
 
+    @_builtins.property
+    def ask_again(self) -> Global___WorkOnJointOrderRequest.AskAgain:
+        """Another call to the region's own system for what it refused."""
+
     def __init__(
         self,
         *,
@@ -367,12 +387,13 @@ class WorkOnJointOrderRequest(_message.Message):
         reserve: Global___WorkOnJointOrderRequest.Reserve | None = ...,
         refuse: _builtins.str = ...,
         reach: _configuration_pb2.JointMilestoneKind.ValueType = ...,
+        ask_again: Global___WorkOnJointOrderRequest.AskAgain | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["reach", b"reach", "refuse", b"refuse", "reserve", b"reserve", "step", b"step"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ask_again", b"ask_again", "reach", b"reach", "refuse", b"refuse", "reserve", b"reserve", "step", b"step"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["item_id", b"item_id", "joint_order_id", b"joint_order_id", "reach", b"reach", "refuse", b"refuse", "request_id", b"request_id", "reserve", b"reserve", "step", b"step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_again", b"ask_again", "item_id", b"item_id", "joint_order_id", b"joint_order_id", "reach", b"reach", "refuse", b"refuse", "request_id", b"request_id", "reserve", b"reserve", "step", b"step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["reserve", "refuse", "reach"]  # noqa: Y015
+    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["reserve", "refuse", "reach", "ask_again"]  # noqa: Y015
     _WhichOneofArgType_step: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_step) -> _WhichOneofReturnType_step | None: ...
 
