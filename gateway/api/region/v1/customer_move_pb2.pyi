@@ -5,6 +5,7 @@ Moves of customers to another home region for good: their record, and the envelo
 
 from collections import abc as _abc
 from gateway.api.region.v1 import agreement_pb2 as _agreement_pb2
+from gateway.api.region.v1 import complaint_envelopes_pb2 as _complaint_envelopes_pb2
 from gateway.api.region.v1 import customer_service_pb2 as _customer_service_pb2
 from gateway.api.region.v1 import document_service_pb2 as _document_service_pb2
 from gateway.api.region.v1 import sharing_service_pb2 as _sharing_service_pb2
@@ -199,6 +200,7 @@ class CustomerHandOver(_message.Message):
     CONSENTS_FIELD_NUMBER: _builtins.int
     DOCUMENTS_FIELD_NUMBER: _builtins.int
     AGREEMENTS_FIELD_NUMBER: _builtins.int
+    COMPLAINTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def move(self) -> Global___CustomerMove:
         """The move."""
@@ -223,6 +225,10 @@ class CustomerHandOver(_message.Message):
     def agreements(self) -> _containers.RepeatedCompositeFieldContainer[_agreement_pb2.Agreement]:
         """Agreements that run, or begin later. Each home computes its own part of the month."""
 
+    @_builtins.property
+    def complaints(self) -> _containers.RepeatedCompositeFieldContainer[_complaint_envelopes_pb2.ComplaintNoted]:
+        """Complaints about the numbers, at most 100 for each, by which the new home counts repeats. Origin and owner keep them."""
+
     def __init__(
         self,
         *,
@@ -232,10 +238,11 @@ class CustomerHandOver(_message.Message):
         consents: _abc.Iterable[Global___MovedConsent] | None = ...,
         documents: _abc.Iterable[_document_service_pb2.RegisteredDocument] | None = ...,
         agreements: _abc.Iterable[_agreement_pb2.Agreement] | None = ...,
+        complaints: _abc.Iterable[_complaint_envelopes_pb2.ComplaintNoted] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["move", b"move", "preferences", b"preferences"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreements", b"agreements", "consents", b"consents", "customers", b"customers", "documents", b"documents", "move", b"move", "preferences", b"preferences"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreements", b"agreements", "complaints", b"complaints", "consents", b"consents", "customers", b"customers", "documents", b"documents", "move", b"move", "preferences", b"preferences"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
