@@ -46,6 +46,16 @@ async def require_remedied(federation: Federation, ticket_id: str) -> None:
     await stands(owner, ticket_id, BOOKED)
 
 
+async def require_bills(federation: Federation, number: str) -> None:
+    """The bill of the month has the part of the old home, which answers the new home alone."""
+    bill = await Counter(federation, "guangdong").bill(number)
+    assert (bill.region, bill.former_region, bill.former.region) == ("guangdong", "sichuan", "sichuan")
+    assert bill.former.closing_balance.minor_units == 0, "the old home has handed its balance over"
+    assert bill.former.lines
+    abroad = await Counter(federation, "henan").bill(number)
+    assert (abroad.former_region, abroad.HasField("former")) == ("sichuan", False)
+
+
 async def can_read(archive: Archive, number: str, document_id: str, content: bytes) -> bool:
     try:
         return await archive.content(number, document_id) == content
@@ -131,6 +141,7 @@ async def test_a_customer_moves_and_what_is_sent_to_the_old_home_arrives_once_at
     )
     assert (due, left) == (-owed, 0), "both regions have booked the same, and nothing is left in the closed account"
     assert await guangdong.balance(number) == owed + 5000
+    await require_bills(federation, number)
     await require_remedied(federation, filed.ticket_id)
     assert await guangdong.balance(number) == owed + 5000 + CREDIT
 
