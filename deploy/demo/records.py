@@ -37,8 +37,8 @@ async def one_paper(world: World) -> None:
         "The scan stays, sealed, where it was verified. Sichuan keeps the register: what it is, who verified it, when,"
         " and a keyed hash.",
     )
-    answer = await henan.put_on_file(_identity_document(number), _pieces())
-    stage.check("Henan puts the identity card on file", "registered", _state(answer.state), answer.document_id)
+    answer = await henan.put_on_file(identity_document("identity-1", number), scanned())
+    stage.check("Henan puts the identity card on file", "registered", upload_state(answer.state), answer.document_id)
     (listed,) = await world.here.documents_of(number)
     stage.check("Guangdong sees in the register", "ID_ORIG of henan", f"{listed.code} of {listed.region}")
     request = world.here.request("no-paper-1", "SUSPEND", number, {"reason": "travels"}, papers=())
@@ -122,9 +122,10 @@ def _is_witnessed(verdict: ChainVerdict) -> bool:
     return keeps >= {f"region/{each}" for each in verdict.witnesses}
 
 
-def _identity_document(number: str) -> documents.DocumentUpload:
+def identity_document(request_id: str, number: str) -> documents.DocumentUpload:
+    """The description of a scanned identity card of a customer."""
     return documents.DocumentUpload(
-        request_id="identity-1",
+        request_id=request_id,
         number=number,
         code="ID_ORIG",
         media_type="image/png",
@@ -134,7 +135,8 @@ def _identity_document(number: str) -> documents.DocumentUpload:
     )
 
 
-async def _pieces() -> AsyncIterator[documents.DocumentChunk]:
+async def scanned() -> AsyncIterator[documents.DocumentChunk]:
+    """The pieces of the scan."""
     for offset in range(0, len(_SCAN), _CHUNK):
         yield documents.DocumentChunk(offset=offset, data=_SCAN[offset : offset + _CHUNK])
 
@@ -162,7 +164,8 @@ def _told(answer: sharing.ReadSharedCustomerResponse) -> str:
     return ", ".join(text for value in answer.record.values for text in value.texts)
 
 
-def _state(state: documents.UploadState.ValueType) -> str:
+def upload_state(state: documents.UploadState.ValueType) -> str:
+    """The printed state of an upload, for example `registered`."""
     return documents.UploadState.Name(state).removeprefix("UPLOAD_STATE_").lower()
 
 

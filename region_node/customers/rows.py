@@ -229,6 +229,13 @@ def give_up_number(tx: Transaction, line: Line) -> None:
     )
 
 
+def lines_that_moved(tx: Transaction, customer_id: str) -> list[Line]:
+    """The lines of a customer that gave up their numbers by a move, in the order of `lines_of_customer`."""
+    moved = "SELECT product_id FROM products WHERE customer_id = :id AND number LIKE 'moved/%'"
+    ids = set(tx.all(str, moved, id=customer_id))
+    return [each for each in lines_of_customer(tx, customer_id) if each.product_id in ids]
+
+
 def find_customer(tx: Transaction, customer_id: str) -> CustomerRow | None:
     """The customer with an id."""
     return customers_of(tx, [customer_id]).get(customer_id)

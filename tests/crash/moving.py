@@ -2,15 +2,21 @@
 
 import hashlib
 from collections.abc import Awaitable
+from copy import copy
 from datetime import datetime
 from functools import partial
 
 from gateway.api.region.v1.agreement_pb2 import Agreement
 from gateway.api.region.v1.agreement_service_pb2 import CreateAgreementRequest
+from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand
+from gateway.api.region.v1.complaint_pb2 import Complaint, Remedy, Resolution
 from gateway.api.region.v1.customer_move_pb2 import CustomerMove
 from gateway.api.region.v1.document_service_pb2 import DocumentChunk, DocumentUpload
+from gateway.api.types.v1.types_pb2 import Money
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
+from region_node.care.complaints.index_rows import indexed_about
+from region_node.customers.accounts.rules import receivable
 from region_node.customers.documents import receiving as receiving_files
 from region_node.customers.documents.rows import documents_of
 from region_node.customers.documents.uploads import Upload
@@ -21,7 +27,7 @@ from region_node.network.agreements import operations as agreements
 from region_node.network.agreements.rows import list_agreements, running_of
 from region_node.requests.auditing import AuditedCall
 from region_node.requests.caller import Caller
-from tests.crash.callers import CLERK, HANDLING, HOME, number, ordered
+from tests.crash.callers import CLERK, HANDLING, HOME, complaint, number, ordered, review_all, worker
 from tests.simulation.kills import Calm
 from tests.simulation.region import Node
 from tests.simulation.world import operator
@@ -62,9 +68,13 @@ async def filed(calm: Calm, region: str) -> None:
 async def moves(calm: Calm) -> None:
     """A customer moves to another region, and a payment for it finds its way through the old home.
 
-    Documents go along whose content is at the old home, at the new one, and at a third region; and an agreement.
+    Documents go along whose content is at the old home, at the new one, and at a third region; and an agreement. A
+    complaint that is open at the old home goes on there, and its money arrives at the new one.
     """
     home, new_home = calm.line(HOME), calm.line(HANDLING)
+    filer = Caller(operator(HOME, "crm"), "complaint", "")
+    wrong = complaint("BILL_WRONG", 0)
+    open_one: Complaint = await home.insist(lambda node: node.core.complaints.file(filer, wrong, 5.0))
     for region in PAPERS:
         await filed(calm, region)
     promise = CreateAgreementRequest(request_id="sla", number=number(0), service=SERVICE, template="leased-line")
@@ -101,6 +111,20 @@ async def moves(calm: Calm) -> None:
     await calm.become_quiet()
     paid = await new_home.insist(lambda node: node.store.read(payments))
     assert paid == 1, f"{paid} payments"
+    money = Resolution(
+        text="sorry", cause_code="manners", remedy=Remedy.REMEDY_CREDIT, amount=Money(minor_units=700, currency="CNY")
+    )
+    ticket_id = open_one.ticket_id
+    await home.insist(lambda node: node.core.complaints.propose(worker(HOME, "pay"), ticket_id, copy(money)))
+    await calm.become_quiet()
+    accept = ComplaintCommand(ticket_id=ticket_id, requester=CLERK, accept=ComplaintCommand.Accept())
+    accepter = Caller(operator(HOME, "crm"), "accept", "")
+    await home.insist(lambda node: node.core.complaints.command(accepter, accept, 5.0))
+    await calm.become_quiet()
+    await review_all(calm, HANDLING)
+    await calm.become_quiet()
+    given = await new_home.insist(lambda node: node.store.read(remedies))
+    assert given == [-700], "the new home credits it once, at the expense of the old one"
     await new_home.insist(lambda node: node.store.read(partial(require_belongings, now=calm.wall.now())))
     await home.insist(lambda node: node.store.read(require_nothing_left))
 
@@ -114,6 +138,7 @@ def require_belongings(tx: Transaction, now: datetime) -> None:
     (person,) = tx.all(str, "SELECT DISTINCT identity_hash FROM documents")
     assert person
     assert len(running_of(tx, line.product_id, now)) == 1
+    assert len(indexed_about(tx, line.number)) == 1, "the complaint counts for repeats"
 
 
 def require_nothing_left(tx: Transaction) -> None:
@@ -122,6 +147,11 @@ def require_nothing_left(tx: Transaction) -> None:
     assert tx.all(str, "SELECT agreement_id FROM agreements WHERE end_time IS NULL") == []
     (subject,) = tx.all(str, "SELECT subject FROM document_files")
     assert subject.startswith("number/")
+
+
+def remedies(tx: Transaction) -> list[int]:
+    sql = "SELECT amount FROM ledger_entries WHERE kind = 'remedy' AND account = :account"
+    return tx.all(int, sql, account=receivable(HOME))
 
 
 async def owns(node: Node) -> bool:

@@ -17,8 +17,6 @@ from gateway.api.region.v1.bulletin_pb2 import BulletinContent, BulletinSeverity
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand
 from gateway.api.region.v1.complaint_pb2 import (
     Complaint,
-    ComplaintChannel,
-    ComplaintRequest,
     Remedy,
     Resolution,
     ReturnReason,
@@ -35,8 +33,7 @@ from gateway.api.region.v1.loan_envelopes_pb2 import LoanCommand
 from gateway.api.region.v1.loan_pb2 import LoanRequest
 from gateway.api.region.v1.loan_service_pb2 import WorkOnLoanRequest
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
-from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState, Party
-from gateway.api.region.v1.order_service_pb2 import ReviewDecision, ReviewOrderRequest
+from gateway.api.region.v1.order_pb2 import OrderRequest, OrderState
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportMeasurement
 from gateway.api.region.v1.support_resource_service_pb2 import ResourceKind, SharedResource
 from gateway.api.region.v1.support_service_pb2 import WorkOnSupportRequestRequest
@@ -45,36 +42,14 @@ from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.business.joint import rules
 from region_node.business.joint.rows import ORDER_RECORDS
-from region_node.business.orders.rows import OrderFilter, list_orders
 from region_node.network.support.resources import keep_resource
-from tests.crash.callers import CLERK, HANDLING, HOME, counter, number, ordered, worker
+from tests.crash.callers import CLERK, HANDLING, HOME, complaint, counter, number, ordered, review_all, worker
 from tests.crash.moving import moves
 from tests.simulation.kills import Calm, Story, play
 from tests.simulation.mutants import receiving
 from tests.simulation.region import Node
-from tests.simulation.world import staff
 
 ROOT = Path(__file__).parents[2]
-
-
-async def review_all(calm: Calm) -> None:
-    """Staff of the home region approve what waits for them."""
-    line, waits = calm.line(HOME), OrderFilter(region=HOME, awaiting=Party.PARTY_HOME_STAFF)
-
-    def waiting(tx: Transaction) -> list[Order]:
-        return list_orders(tx, waits, None, 50).items
-
-    for order in await line.insist(lambda node: node.store.read(waiting)):
-        request = ReviewOrderRequest(
-            request_id=f"review-{order.id.replace('/', '-')}",
-            order_id=order.id,
-            decision=ReviewDecision.REVIEW_DECISION_APPROVE,
-        )
-        await line.insist(partial(reviewed, request=request))
-
-
-async def reviewed(node: Node, request: ReviewOrderRequest) -> Order:
-    return await node.core.application.review(staff(HOME, "qian"), request)
 
 
 async def orders(calm: Calm) -> None:
@@ -97,17 +72,6 @@ async def provided(calm: Calm) -> None:
     line = calm.line(HANDLING)
     lost = ordered(calm, "LOSS_REPORT", 0, ("ID_ORIG",))
     await line.insist(lambda node: node.core.application.submit(counter("lost"), lost, 5.0))
-
-
-def complaint(category: str, index: int, description: str = "charged twice") -> ComplaintRequest:
-    return ComplaintRequest(
-        category=category,
-        number=number(index),
-        description=description,
-        remedy_sought=Remedy.REMEDY_REFUND,
-        channel=ComplaintChannel.COMPLAINT_CHANNEL_HOTLINE,
-        requester=CLERK,
-    )
 
 
 async def complaints(calm: Calm) -> None:

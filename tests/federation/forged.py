@@ -15,7 +15,7 @@ from gateway.api.region.v1 import loan_envelopes_pb2 as loans_api
 from gateway.api.region.v1 import outage_envelopes_pb2 as outages_api
 from gateway.api.region.v1 import support_envelopes_pb2 as support_api
 from gateway.api.region.v1.agreement_pb2 import PartOutage, ServiceConformance, ServiceOutage
-from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
+from gateway.api.region.v1.billing_service_pb2 import FormerBillQuestion, QueryBillRequest
 from gateway.api.region.v1.bulletin_pb2 import Bulletin
 from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.api.region.v1.customer_move_pb2 import CustomerHandOver, CustomerMove
@@ -156,6 +156,13 @@ def of_customer_status(scene: Scene) -> Table:
     hold.end_time.CopyFrom(to_timestamp(scene.federation.clock.now()))
     theft = CustomerMove(id="guangdong/counter/move", from_region="guangdong", to_region="sichuan")
     return {
+        EnvelopeKind.ENVELOPE_KIND_FORMER_BILL: Forged(
+            "the new home of a customer who moved",
+            "sichuan",
+            FormerBillQuestion(move_id="sichuan/counter/none", month="2026-01", requester=REQUESTER),
+            "QRY_BILL",
+            "MOVE_NOT_FOUND",
+        ),
         EnvelopeKind.ENVELOPE_KIND_CUSTOMER_HAND_OVER: Forged(
             "the old home, its own customer", "sichuan", CustomerHandOver(move=theft), theft.id
         ),

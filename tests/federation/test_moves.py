@@ -8,6 +8,7 @@ import pytest
 
 from gateway.api.region.v1.agreement_pb2 import Agreement
 from gateway.api.region.v1.agreement_service_pb2 import EndAgreementRequest, ListAgreementsRequest
+from gateway.api.region.v1.complaint_pb2 import Remedy
 from gateway.api.region.v1.customer_move_pb2 import CustomerMove, MoveState
 from gateway.api.region.v1.customer_move_service_pb2 import ListMovesRequest
 from gateway.api.region.v1.customer_move_service_pb2_grpc import CustomerMoveServiceStub
@@ -18,10 +19,14 @@ from gateway.time.clock import from_timestamp, to_microseconds
 from tests.federation.agreements import Agreements
 from tests.federation.archive import Archive, scan
 from tests.federation.commands import as_administrator, as_caller, run_command
-from tests.federation.counter import REQUESTER, Counter, code_in
+from tests.federation.complainant import Complainant
+from tests.federation.counter import REQUESTER, Counter, Reviewer, code_in
 from tests.federation.running import CALL_SECONDS, Federation, until
+from tests.federation.test_complaint_remedies import BOOKED, in_review, stands
+from tests.federation.test_complaints import IN_PROGRESS, RESOLVED, staff
 
 MOVED = DisclosureKind.DISCLOSURE_KIND_MOVED
+CREDIT = 1200  # minor units
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 STAFF = ("--staff-id", "4711")
 
@@ -32,6 +37,27 @@ async def said(federation: Federation, *words: str, code: int = 0) -> str:
     ended = await run_command("region_node.cli.main", "customers", *words, *STAFF, environment=who)
     assert ended.code == code, ended.out + ended.err
     return ended.out + ended.err
+
+
+async def require_remedied(federation: Federation, ticket_id: str) -> None:
+    """The old home, which owns an open complaint, answers it, and the new home credits the money."""
+    desk, owner = Complainant(federation, "henan"), staff(federation, "sichuan")
+    await owner.propose(ticket_id, amount=CREDIT, remedy=Remedy.REMEDY_CREDIT)
+    await desk.reaches(ticket_id, RESOLVED)
+    await desk.accept(ticket_id)
+    order_id = (await in_review(owner, ticket_id)).remedy.order_id
+    await Reviewer(federation, "guangdong").approve(order_id)
+    await stands(owner, ticket_id, BOOKED)
+
+
+async def require_bills(federation: Federation, number: str) -> None:
+    """The bill of the month has the part of the old home, which answers the new home alone."""
+    bill = await Counter(federation, "guangdong").bill(number)
+    assert (bill.region, bill.former_region, bill.former.region) == ("guangdong", "sichuan", "sichuan")
+    assert bill.former.closing_balance.minor_units == 0, "the old home has handed its balance over"
+    assert bill.former.lines
+    abroad = await Counter(federation, "henan").bill(number)
+    assert (abroad.former_region, abroad.HasField("former")) == ("sichuan", False)
 
 
 async def can_read(archive: Archive, number: str, document_id: str, content: bytes) -> bool:
@@ -98,6 +124,8 @@ async def test_a_customer_moves_and_what_is_sent_to_the_old_home_arrives_once_at
     stays = await sichuan.new_customer()
     assert "sichuan/counter/m0" in await said(federation, "move", stays, *wanted, "m0")
     assert "cancelled" in await said(federation, "cancel-move", "sichuan/counter/m0")
+    filed = await Complainant(federation, "henan").file("BILL_WRONG", number)
+    await staff(federation, "sichuan").reaches(filed.ticket_id, IN_PROGRESS)
     await said(federation, "move", number, *wanted, "m1")
     told = await listed(federation)
     for part in ("sichuan/counter/m1", "客户确认"):
@@ -129,6 +157,9 @@ async def test_a_customer_moves_and_what_is_sent_to_the_old_home_arrives_once_at
     )
     assert (due, left) == (-owed, 0), "both regions have booked the same, and nothing is left in the closed account"
     assert await guangdong.balance(number) == owed + 5000
+    await require_bills(federation, number)
+    await require_remedied(federation, filed.ticket_id)
+    assert await guangdong.balance(number) == owed + 5000 + CREDIT
 
     async def names_the_new_home() -> bool:
         return (await known_move(federation)).is_planned

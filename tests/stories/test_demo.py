@@ -48,6 +48,8 @@ TOLD = (
     r"✓ Guangdong's comparison finds +doubled",
     r"✓ the repair, as Guangdong sees it +done",
     r"✓ the line at the new home +active, guangdong-79",
+    r"✓ the paper at the new home +ID_ORIG of sichuan",
+    r"✓ the agreement at the new home +exit 0",
     r"✓ a payment taken in Henan +completed, guangdong",
     r"✓ the scorecards of all regions, as a page +exit 0",
     r"✓ a signal has raised +certificate/henan, open, 4×4",

@@ -1,19 +1,32 @@
-"""Documents and agreements of a customer who moves: what the new home believes, and what becomes of each."""
+"""Documents, agreements and complaints of a customer who moves: what a new home believes, and what becomes of each."""
 
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
+from gateway.api.federation.v1.configuration_pb2 import NumberException
+from gateway.api.federation.v1.configuration_pb2 import NumberPlan as NumberPlanFile
 from gateway.api.region.v1.agreement_pb2 import Agreement
+from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintNoted, ComplaintRepeats
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.api.region.v1.customer_move_pb2 import CustomerMove
 from gateway.api.region.v1.document_envelopes_pb2 import DocumentHome, DocumentNotification
 from gateway.api.region.v1.document_service_pb2 import DocumentUpload, RegisteredDocument
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
+from gateway.federation.numberplan import NumberPlan
+from gateway.relay.border import Command
 from gateway.store.timers import Timer, due_timers
 from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.care.complaints import moved as complaints
+from region_node.care.complaints import remote_repeats
+from region_node.care.complaints.index_rows import indexed_about, keep_indexed
+from region_node.care.complaints.keeping import add_complaint
+from region_node.care.complaints.remote_repeats_relayed import JoiningEnvelopes
+from region_node.care.complaints.rows import ComplaintRow, find_complaint
 from region_node.customers.documents import moved as documents
 from region_node.customers.documents.files import REGISTERED, StoredFile, find_file, insert_file
 from region_node.customers.documents.register import take_note
@@ -28,6 +41,7 @@ from tests.unit.purging import NOW, Archive, archive
 from tests.unit.situations import LINE
 
 DAY = timedelta(days=1)
+OPEN = ComplaintState.COMPLAINT_STATE_IN_PROGRESS
 INVALID = Reason.REASON_ENVELOPE_INVALID
 
 
@@ -143,6 +157,75 @@ def test_the_old_home_ends_an_agreement_at_the_moment_of_the_move_and_never_begi
     insert_agreement(home.tx, later, 5)
     agreements.give_up(home.tx, LINE.product_id, NOW)
     assert running_of(home.tx, LINE.product_id, NOW + DAY) == []
+
+
+def complaint(home: Archive, ticket_id: str, category: str = "BILL_WRONG", **changes: object) -> None:
+    """A complaint about the line, as this region has it."""
+    row = Complaint(ticket_id=ticket_id, owner_region="sichuan", state=OPEN, home_region="sichuan")
+    row.origin_region, row.request.number, row.request.category = ticket_id.partition("/")[0], LINE.number, category
+    row.create_time.CopyFrom(to_timestamp(NOW))
+    row.MergeFrom(Complaint(**changes))  # type: ignore[arg-type]
+    add_complaint(home.tx, ComplaintRow(row, ""), 0, NOW)
+
+
+def test_the_new_home_counts_complaints_of_all_regions_and_the_old_one_forgets_the_reports_of_others(
+    home: Archive,
+) -> None:
+    complaint(home, "sichuan/20311124-1")
+    complaint(home, "sichuan/20311124-1/1", case_id="sichuan/20311124-1")
+    complaint(home, "sichuan/20311124-2", category="")
+    complaint(home, "henan/20311124-3", state=ComplaintState.COMPLAINT_STATE_CANCELLED)
+    noted = ComplaintNoted(ticket_id="guangdong/20311124-4", number=LINE.number, category="BILL_WRONG")
+    noted.create_time.CopyFrom(to_timestamp(NOW))
+    keep_indexed(home.tx, noted, "")
+    told = complaints.to_hand_over(home.tx, LINE.number)
+    assert {each.ticket_id: each.withdrawn for each in told} == {
+        "sichuan/20311124-1": False,
+        "henan/20311124-3": True,
+        "guangdong/20311124-4": False,
+    }
+    complaints.require_handed_over(told, [LINE.number])
+    complaints.give_up(home.tx, LINE.number)
+    assert indexed_about(home.tx, LINE.number) == []
+    complaints.take_over(home.tx, home.context, told)
+    assert [each.region for each in indexed_about(home.tx, LINE.number)] == ["guangdong", "henan"], "own ones are here"
+    foreign, nameless = ComplaintNoted(), ComplaintNoted()
+    foreign.CopyFrom(told[0])
+    nameless.CopyFrom(told[0])
+    foreign.number, nameless.ticket_id = "+8619851000009", "x"
+    for wrong in ([foreign], [nameless], [told[0]] * (complaints.MOST_HANDED_OVER + 1)):
+        with pytest.raises(Refused):
+            complaints.require_handed_over(wrong, [LINE.number])
+
+
+def test_a_change_of_category_is_reported_to_the_new_home_and_repeats_are_believed_of_it(
+    home: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = NumberPlan(NumberPlanFile(exceptions=[NumberException(number=LINE.number, region="guangdong")]))
+    monkeypatch.setattr(home.context.federation, "number_plan", plan)
+    complaint(home, "sichuan/20311124-1")
+    row = find_complaint(home.tx, "sichuan/20311124-1")
+    assert row is not None
+    for _ in range(2):
+        noted = ComplaintNoted(ticket_id="sichuan/20311124-1", number=LINE.number, setting=1)
+        remote_repeats.note_at_home(home.tx, home.context, row, noted, "guangdong", NOW)
+    assert home.tx.all(str, "SELECT envelope_id FROM outbox") == ["sichuan/20311124-1#noted1>guangdong"]
+    command = JoiningEnvelopes(home.context).kinds()[EnvelopeKind.ENVELOPE_KIND_COMPLAINT_REPEATS]
+    assert isinstance(command, Command)
+    told = ComplaintRepeats(
+        ticket_id="sichuan/20311124-1",
+        category="BILL_WRONG",
+        repeated_ticket_id="guangdong/20311123-1",
+        repeats=1,
+    )
+    content = EnvelopeContent(
+        id="sichuan/20311124-1#r>sichuan", origin="guangdong", subject=told.ticket_id, payload=told.SerializeToString()
+    )
+    assert command.act(home.tx, content, NOW).outcome == Outcome.OUTCOME_ACCEPTED
+    content.origin = "henan"
+    with pytest.raises(Refused) as refused:
+        command.act(home.tx, content, NOW)
+    assert refused.value.reason == Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED
 
 
 def test_a_customer_with_too_much_for_one_hand_over_hears_of_it_before_anything_is_frozen(

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from gateway.api.region.v1.billing_service_pb2 import Bill, BillLine, QueryBillRequest, Settlement
+from gateway.api.region.v1.billing_service_pb2 import Bill, BillLine, FormerBillQuestion, QueryBillRequest, Settlement
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.types_pb2 import LocalizedText, Money
 from gateway.store.port import Transaction
 from gateway.time.clock import from_microseconds, to_timestamp
 from gateway.values.money import in_major_units
 from region_node.business.billing.bills import BillLineRow, find_bill, lines_of_bill
+from region_node.business.billing.former import former_home
 from region_node.business.billing.rating import Charge
 from region_node.business.billing.rules import Month, month_bounds
 from region_node.business.billing.usage import list_usage
@@ -20,6 +21,7 @@ from region_node.customers.documents.register import require_on_file, with_file
 from region_node.customers.documents.rules import require_documents, require_materials
 from region_node.customers.operations import own_line
 from region_node.customers.preconditions import line_situation, require_preconditions
+from region_node.customers.rows import find_line
 from region_node.customers.status import require_readable
 from region_node.customers.verification.rows import find_key
 from region_node.customers.verification.rules import require_verified
@@ -50,16 +52,41 @@ def read_bill(
     require_readable(tx, line.customer_id)
     require_on_file(tx, context, request.documents, line, now)
     require_preconditions(business.preconditions, line_situation(tx, context, line, questioner.region, now))
-    usage = list_usage(tx, context, line.account_id, month) if asked.itemised else []
     AuditedCall(questioner.path, asked.requester.staff_id, now).record(tx, "QueryBill", line.customer_id, asked.month)
-    row = find_bill(tx, line.account_id, month.name)
-    evidence = [] if row is None else lines_of_bill(tx, line.account_id, month.name)
-    entries = ledger.entries_between(tx, line.account_id, month.start, month.end)
-    opening = ledger.balance_before(tx, line.account_id, month.start)
+    bill, former = bill_of(tx, context, line.account_id, month, itemised=asked.itemised), former_home(tx, line, month)
+    bill.former_region = "" if former is None else former.region
+    return bill
+
+
+def former_question(
+    tx: Transaction, context: RegionContext, asked: QueryBillRequest, now: datetime
+) -> FormerBillQuestion | None:
+    """The question to the former home about a bill that `read_bill` has just permitted; None without one."""
+    kept = context.federation.figure("bills-kept", (context.region, context.region))
+    line, month = find_line(tx, asked.number), month_bounds(asked.month, now, context.time_zone, kept)
+    former = None if line is None else former_home(tx, line, month)
+    if former is None:
+        return None
+    return FormerBillQuestion(
+        move_id=former.move_id,
+        line=former.place,
+        month=month.name,
+        itemised=asked.itemised,
+        requester=asked.requester,
+    )
+
+
+def bill_of(tx: Transaction, context: RegionContext, account_id: str, month: Month, *, itemised: bool) -> Bill:
+    """The bill of an account for a month, by the books of this region."""
+    usage = list_usage(tx, context, account_id, month) if itemised else []
+    row = find_bill(tx, account_id, month.name)
+    evidence = [] if row is None else lines_of_bill(tx, account_id, month.name)
+    entries = ledger.entries_between(tx, account_id, month.start, month.end)
+    opening = ledger.balance_before(tx, account_id, month.start)
     bill = Bill(
-        month=asked.month,
+        month=month.name,
         region=context.region,
-        lines=_bill_lines(context, line.account_id, month, entries, evidence),
+        lines=_bill_lines(context, account_id, month, entries, evidence),
         opening_balance=_money(context, opening),
         closing_balance=_money(context, opening + sum(each.amount for each in entries)),
         usage=usage,

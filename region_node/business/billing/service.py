@@ -15,12 +15,14 @@ from gateway.relay.border import Moved
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.business.billing.bulk import answer_bills
-from region_node.business.billing.operations import QRY_BILL, read_bill, settlements
+from region_node.business.billing.operations import QRY_BILL, former_question, read_bill, settlements
 from region_node.business.billing.usage import BATCH_LIMIT, read_usage, record_usage
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
 from region_node.requests.checks import require_requester
 from region_node.requests.questions import Questions
+
+_WITHOUT_FORMER = frozenset({Reason.REASON_REGION_UNREACHABLE, Reason.REASON_MOVE_NOT_FOUND})
 
 
 class BillingService(BillingServiceServicer):
@@ -53,7 +55,26 @@ class BillingService(BillingServiceServicer):
             bill = await self._store.write(lambda tx: read_bill(tx, self._context, asked, questioner, now))
         except Moved as moved:
             raise Refused(Reason.REASON_NOT_HOME, region=moved.region) from None
+        if bill.former_region:
+            await self._add_former(bill, asked)
         return api.QueryBillResponse(bill=bill)
+
+    async def _add_former(self, bill: api.Bill, asked: api.QueryBillRequest) -> None:
+        """Adds the bill of the former home, unless that is out of reach, or keeps nothing of the move any more.
+
+        Raises Refused as the former home does.
+        """
+        now, kind = self._clock.now(), EnvelopeKind.ENVELOPE_KIND_FORMER_BILL
+        question = await self._store.read(lambda tx: former_question(tx, self._context, asked, now))
+        if question is None:
+            return
+        try:
+            answer = await self._questions.ask(bill.former_region, kind, QRY_BILL, question, alone=asked.itemised)
+        except Refused as refused:
+            if refused.reason not in _WITHOUT_FORMER:
+                raise
+            return
+        bill.former.CopyFrom(api.Bill.FromString(answer))
 
     async def QueryBills(
         self,

@@ -37,10 +37,10 @@ def spread(tx: Transaction, context: RegionContext, row: ComplaintRow, now: date
     is no report.
     """
     complaint = row.complaint
-    if complaint.home_region == context.region and not complaint.case_id and complaint.request.category:
+    if _home_of(context, complaint) == context.region and not complaint.case_id and complaint.request.category:
         _tell_repeating(tx, context, _noted(complaint), now)
     elif _is_for_home(context, complaint):
-        _note_at_home(tx, context, row, _noted(complaint), now)
+        note_at_home(tx, context, row, _noted(complaint), _home_of(context, complaint), now)
 
 
 def note_withdrawn(
@@ -52,12 +52,19 @@ def note_withdrawn(
     if is_new and _is_for_home(context, complaint):
         noted = _noted(complaint)
         noted.withdrawn = True
-        _note_at_home(tx, context, row, noted, now)
+        note_at_home(tx, context, row, noted, _home_of(context, complaint), now)
+
+
+def _home_of(context: RegionContext, complaint: Complaint) -> str:
+    """The present home of the number, to which the customer may have moved since the filing; empty for none."""
+    if not complaint.home_region:
+        return ""
+    return context.federation.number_plan.home_of(complaint.request.number) or complaint.home_region
 
 
 def _is_for_home(context: RegionContext, complaint: Complaint) -> bool:
     """Whether this origin region must report a complaint to the home region of its number."""
-    home = complaint.home_region
+    home = _home_of(context, complaint)
     if complaint.case_id or not complaint.request.category or home in ("", context.region, complaint.owner_region):
         return False
     has_joined = context.border.current.state().member_state(home) != MemberState.MEMBER_STATE_ABSENT
@@ -166,11 +173,15 @@ def _known(tx: Transaction, noted: ComplaintNoted) -> Sequence[Filing]:
     return known_around(tx, noted.number, noted.category, from_timestamp(noted.create_time), noted.ticket_id)
 
 
-def _note_at_home(
-    tx: Transaction, context: RegionContext, row: ComplaintRow, noted: ComplaintNoted, now: datetime
+def note_at_home(
+    tx: Transaction, context: RegionContext, row: ComplaintRow, noted: ComplaintNoted, home: str, now: datetime
 ) -> None:
+    """Reports a complaint to the home region of its number, each word once."""
     complaint = row.complaint
     step = "withdrawn" if noted.withdrawn else f"noted{noted.setting}"
+    envelope_id = f"{complaint.ticket_id}#{step}"
+    if was_sent(tx, f"{envelope_id}>{home}"):
+        return
     send_about(
         tx,
         context,
@@ -178,8 +189,8 @@ def _note_at_home(
         EnvelopeKind.ENVELOPE_KIND_COMPLAINT_NOTED,
         noted,
         now,
-        envelope_id=f"{complaint.ticket_id}#{step}",
-        region=complaint.home_region,
+        envelope_id=envelope_id,
+        region=home,
         traceparent=row.traceparent,
     )
 

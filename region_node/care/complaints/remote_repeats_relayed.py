@@ -55,7 +55,14 @@ class JoiningEnvelopes:
     def _noted_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
-        """Hands the repeats to the region that answers for the complaint; a refusal changes nothing."""
+        """Hands the repeats to the region that answers for the complaint; a refusal changes nothing.
+
+        Where the number has moved, its new home gets the report.
+        """
+        row = find_complaint(tx, content.subject) if receipt.outcome == Outcome.OUTCOME_MOVED else None
+        if row is not None and receipt.moved_to != self._context.region:
+            noted = parse(ComplaintNoted, content.payload)
+            remote_repeats.note_at_home(tx, self._context, row, noted, receipt.moved_to, now)
         if receipt.outcome != Outcome.OUTCOME_ACCEPTED:
             return
         told = parse(ComplaintRepeats, receipt.result)
@@ -71,7 +78,8 @@ class JoiningEnvelopes:
             raise Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=told.ticket_id)
         complaint = row.complaint
         is_ours = complaint.origin_region == self._context.region and not complaint.case_id
-        if not is_ours or content.origin != complaint.home_region or told.ticket_id != content.subject:
+        homes = (complaint.home_region, self._context.federation.number_plan.home_of(complaint.request.number))
+        if not is_ours or content.origin not in homes or told.ticket_id != content.subject:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         rules.require_ticket_id(told.repeated_ticket_id)
         remote_repeats.join(tx, self._context, told, _step(content), now)

@@ -17,6 +17,7 @@ from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.billing.charging import final_charges
+from region_node.care.complaints import moved as complaints
 from region_node.care.surveys.moving import surveys_to_move
 from region_node.customers import status
 from region_node.customers.accounts import ledger
@@ -42,7 +43,8 @@ CONFIRMATION_TIMER = "move-confirmation"
 _LIFETIME = timedelta(days=3650)  # a customer on the way does not expire
 _MOST_GRANTS = 1_000  # far more than one line has readers and purposes
 _LARGEST = CONTENT_LIMIT - 4096  # bytes of a hand-over, beside what the envelope has of its own
-_ALLOWED = frozenset({"customer", "account", "move"})  # lines in service and balances move; an erasure needs their end
+# Lines in service and balances move, and complaints go on where they are; an erasure needs the end of each.
+_ALLOWED = frozenset({"customer", "account", "complaint", "move"})
 
 
 def start(tx: Transaction, registry: Registry, asked: CustomerMove, number: str, now: datetime) -> CustomerMove:
@@ -156,7 +158,7 @@ def _require_region(registry: Registry, region: str) -> None:
 def _require_movable(tx: Transaction, registry: Registry, move: CustomerMove, now: datetime) -> list[Line]:
     """The lines that move. Raises Refused for the first obstacle.
 
-    An open order or complaint ends where it is, a customer under a legal hold stays, and a former move has to be in the
+    An open order ends where it is, a customer under a legal hold stays, and a former move has to be in the
     number plan: only the home that it names can give a number away.
     """
     context = registry.context
@@ -190,6 +192,7 @@ def _content(tx: Transaction, registry: Registry, move: CustomerMove, lines: lis
         balance = Money(minor_units=owed, currency=registry.context.currency)
         told.customers.append(customer_message(customer, line, subscriptions_of(tx, line.product_id), balance))
         told.consents.extend(_consents(tx, line))
+        told.complaints.extend(complaints.to_hand_over(tx, line.number))
         told.agreements.extend(agreements.to_hand_over(tx, line.product_id, at))
     told.documents.extend(documents.to_hand_over(tx, move.customer_id))
     told.surveys.extend(surveys_to_move(tx, move.customer_id, [each.number for each in lines]))

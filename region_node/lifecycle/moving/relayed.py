@@ -13,6 +13,7 @@ from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.billing.charging import final_charges
+from region_node.care.complaints import moved as complaints
 from region_node.care.surveys.moving import end_follow_ups
 from region_node.customers import status
 from region_node.customers.accounts import ledger
@@ -87,6 +88,7 @@ class MoveEnvelopes:
         named = DocumentHome(move_id=move.id, to_region=move.to_region, number=told.customers[0].product.number)
         documents.give_up(tx, self._context, move.customer_id, named, now)
         for each in told.customers:
+            complaints.give_up(tx, each.product.number)
             agreements.give_up(tx, each.product.id, from_timestamp(move.change_time))
             line = line_of(tx, each.product.id)
             if line is not None:

@@ -11,6 +11,7 @@ from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.care.complaints import moved as complaints
 from region_node.care.surveys.moving import keep_moved, require_surveys
 from region_node.customers.accounts.rules import receivable
 from region_node.customers.contact_preferences import keep_preferences
@@ -57,6 +58,7 @@ def require_handed_over(
         if is_number_in_use(tx, number) and stale_line(tx, number, federation, context.region) is None:
             raise Refused(Reason.REASON_CUSTOMER_EXISTS, number=number)
     documents.require_handed_over(context, told.documents)
+    complaints.require_handed_over(told.complaints, numbers)
     require_surveys(told.surveys, numbers)
     renamed = _renamed(told)
     found = [new_customer(each, context.currency) for each in renamed]
@@ -84,6 +86,7 @@ def take_over(
         since = from_timestamp(said.marketing_time) if said.HasField("marketing_time") else now
         keep_preferences(tx, customer_id, said, since)
     _keep_consents(tx, context, told, {each.line.number: each.line for each in new})
+    complaints.take_over(tx, context, told.complaints)
     documents.take_over(tx, customer_id, told.documents, move.from_region, now)
     agreements.take_over(tx, context, told.agreements, _by_former_id(told, new), from_timestamp(move.change_time))
     keep_moved(tx, context, told.surveys, move, customer_id, now)

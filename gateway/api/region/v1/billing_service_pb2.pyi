@@ -139,6 +139,8 @@ class Bill(_message.Message):
     TOTAL_FIELD_NUMBER: _builtins.int
     PAYMENT_DUE_TIME_FIELD_NUMBER: _builtins.int
     ABNORMAL_FIELD_NUMBER: _builtins.int
+    FORMER_REGION_FIELD_NUMBER: _builtins.int
+    FORMER_FIELD_NUMBER: _builtins.int
     month: _builtins.str
     """Month, as YYYY-MM."""
     region: _builtins.str
@@ -147,6 +149,8 @@ class Bill(_message.Message):
     """True if the total is many times the mean of the three months before (Telecommunications Regulations, art. 33). The
     customer has then been notified.
     """
+    former_region: _builtins.str
+    """The former home with a part of the month, if the customer moved to this region in the month or later. It keeps its bill."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___BillLine]:
         """Charges and payments of the month, in order."""
@@ -171,6 +175,10 @@ class Bill(_message.Message):
     def payment_due_time(self) -> _timestamp_pb2.Timestamp:
         """Due time of the payment; unset for prepaid lines and while the month is not billed."""
 
+    @_builtins.property
+    def former(self) -> Global___Bill:
+        """The bill of the former home. Unset for callers outside of the present home, and while the former home is out of reach."""
+
     def __init__(
         self,
         *,
@@ -183,14 +191,56 @@ class Bill(_message.Message):
         total: _types_pb2.Money | None = ...,
         payment_due_time: _timestamp_pb2.Timestamp | None = ...,
         abnormal: _builtins.bool = ...,
+        former_region: _builtins.str = ...,
+        former: Global___Bill | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["closing_balance", b"closing_balance", "opening_balance", b"opening_balance", "payment_due_time", b"payment_due_time", "total", b"total"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["closing_balance", b"closing_balance", "former", b"former", "opening_balance", b"opening_balance", "payment_due_time", b"payment_due_time", "total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["abnormal", b"abnormal", "closing_balance", b"closing_balance", "lines", b"lines", "month", b"month", "opening_balance", b"opening_balance", "payment_due_time", b"payment_due_time", "region", b"region", "total", b"total", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abnormal", b"abnormal", "closing_balance", b"closing_balance", "former", b"former", "former_region", b"former_region", "lines", b"lines", "month", b"month", "opening_balance", b"opening_balance", "payment_due_time", b"payment_due_time", "region", b"region", "total", b"total", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Bill: _TypeAlias = Bill  # noqa: Y015
+
+@_typing.final
+class FormerBillQuestion(_message.Message):
+    """Payload of ENVELOPE_KIND_FORMER_BILL. The result of the receipt is a Bill."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MOVE_ID_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
+    MONTH_FIELD_NUMBER: _builtins.int
+    ITEMISED_FIELD_NUMBER: _builtins.int
+    REQUESTER_FIELD_NUMBER: _builtins.int
+    move_id: _builtins.str
+    """The move."""
+    line: _builtins.int
+    """Place of the line in the hand-over, from 0."""
+    month: _builtins.str
+    """Month, as YYYY-MM."""
+    itemised: _builtins.bool
+    """True to include the usage."""
+    @_builtins.property
+    def requester(self) -> _types_pb2.Requester:
+        """The requester in the asking region."""
+
+    def __init__(
+        self,
+        *,
+        move_id: _builtins.str = ...,
+        line: _builtins.int = ...,
+        month: _builtins.str = ...,
+        itemised: _builtins.bool = ...,
+        requester: _types_pb2.Requester | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["itemised", b"itemised", "line", b"line", "month", b"month", "move_id", b"move_id", "requester", b"requester"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FormerBillQuestion: _TypeAlias = FormerBillQuestion  # noqa: Y015
 
 @_typing.final
 class Usage(_message.Message):

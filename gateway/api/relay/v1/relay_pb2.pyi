@@ -131,6 +131,8 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, old home to new home: take this customer, who moves there for good."""
     ENVELOPE_KIND_DOCUMENT_HOME: _EnvelopeKind.ValueType  # 79
     """Command, old home to verifying region: the customer of this document has moved; register it with the new home."""
+    ENVELOPE_KIND_FORMER_BILL: _EnvelopeKind.ValueType  # 80
+    """Query, new home to old home: the bill of a month before the end of a move."""
     ENVELOPE_KIND_JOINT_COMMAND: _EnvelopeKind.ValueType  # 60
     """Command, leading region of a joint order to the region of an item: reserve, commit, begin or release it."""
     ENVELOPE_KIND_JOINT_REPORT: _EnvelopeKind.ValueType  # 61
@@ -247,6 +249,8 @@ ENVELOPE_KIND_CUSTOMER_HAND_OVER: EnvelopeKind.ValueType  # 78
 """Command, old home to new home: take this customer, who moves there for good."""
 ENVELOPE_KIND_DOCUMENT_HOME: EnvelopeKind.ValueType  # 79
 """Command, old home to verifying region: the customer of this document has moved; register it with the new home."""
+ENVELOPE_KIND_FORMER_BILL: EnvelopeKind.ValueType  # 80
+"""Query, new home to old home: the bill of a month before the end of a move."""
 ENVELOPE_KIND_JOINT_COMMAND: EnvelopeKind.ValueType  # 60
 """Command, leading region of a joint order to the region of an item: reserve, commit, begin or release it."""
 ENVELOPE_KIND_JOINT_REPORT: EnvelopeKind.ValueType  # 61
