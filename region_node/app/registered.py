@@ -39,7 +39,7 @@ from region_node.network.agreements.kind import AGREEMENTS
 from region_node.network.faults import rules as faults
 from region_node.network.faults.kind import FAULTS
 from region_node.network.faults.owner import follow_problem, leave_problem
-from region_node.network.faults.regional import CHARGED_PARTS, CHARGED_RENT, SETTLED_PARTS, SETTLED_RENT
+from region_node.network.faults.regional import CHARGED_PARTS, CHARGED_RENT, SETTLED_RENT, SETTLED_WARRANTY_PARTS
 from region_node.network.faults.rows import FAULT
 from region_node.network.faults.settled import SETTLED_CREDITS, SETTLED_PARTS
 from region_node.network.measurements.kind import MEASUREMENTS
@@ -104,7 +104,7 @@ SETTLED = (
         "support", SUPPORT, {support.CLOSED}, {each: support.state_name(each) for each in SupportState.values()}
     ),
     SETTLED_RENT,
-    SETTLED_PARTS,
+    SETTLED_WARRANTY_PARTS,
 )
 """The kinds of records that each pair of regions compares every night."""
 

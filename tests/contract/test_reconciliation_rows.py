@@ -75,8 +75,8 @@ def test_the_debts_of_a_pair_and_a_day_come_with_the_sums_of_their_own_postings(
         ("waived-rent", "f1#waived0", THERE, HERE, NOW),
         ("waived-rent", "f1#waived1", THERE, THERE, NOW + HOUR),
         ("waived-rent", "f2#waived0", "henan", HERE, NOW),
-        ("part", "f1#part1", THERE, THERE, NOW),
-        ("part", "f1#part10", THERE, THERE, NOW),
+        ("warranty-part", "f1#part1", THERE, THERE, NOW),
+        ("warranty-part", "f1#part10", THERE, THERE, NOW),
     )
     for kind, serial, region, debtor, time in rows:
         tx.execute(
@@ -94,7 +94,7 @@ def test_the_debts_of_a_pair_and_a_day_come_with_the_sums_of_their_own_postings(
     assert list(KINDS["waived-rent"].records(tx, wanted)) == [
         Record("f1#waived0", HAS_SETTLED, "owed", 24, "CNY", 2),
     ]
-    assert sorted(KINDS["part"].records(tx, wanted)) == [
+    assert sorted(KINDS["warranty-part"].records(tx, wanted)) == [
         Record("f1#part1", HAS_SETTLED, "owed"),
         Record("f1#part10", HAS_SETTLED, "owed", 7, "CNY", 1),
     ]

@@ -67,7 +67,7 @@ def test_both_regions_charge_the_same_rent_and_parts_once_and_agree_at_night(two
         owes(two.origin, fault, claim())
         for each in two.by_name.values():
             regional.settle_parts(each.tx, each.context.node, fault, TAKEN_IN)
-    expected = {"waived-rent": (1, RENT), "part": (-1, -PRICE)}
+    expected = {"waived-rent": (1, RENT), "warranty-part": (-1, -PRICE)}
     assert lines(two.origin, HOME) == lines(two.home, ORIGIN) == expected
     owed = ledger.balance(two.origin.tx, payable(HOME)) + ledger.balance(two.origin.tx, receivable(HOME))
     assert owed == RENT - PRICE

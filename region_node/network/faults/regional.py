@@ -17,7 +17,7 @@ from region_node.network.faults import outages, parts
 from region_node.network.faults.rows import fault_subject
 from region_node.node.context import RegionContext
 
-_RENT, _PART = "waived-rent", "part"
+_RENT, _PART = "waived-rent", "warranty-part"
 _LARGEST_PART = 5_000_000  # minor units: no part of a line costs as much
 _CLOCKS = timedelta(days=1)  # by which time zones and clocks of two regions may differ
 
@@ -82,4 +82,4 @@ def _subject(serial: str) -> str:
 
 
 CHARGED_RENT, CHARGED_PARTS = charged_debts(_RENT), charged_debts(_PART)
-SETTLED_RENT, SETTLED_PARTS = settled_debts(_RENT, _subject), settled_debts(_PART, _subject)
+SETTLED_RENT, SETTLED_WARRANTY_PARTS = settled_debts(_RENT, _subject), settled_debts(_PART, _subject)

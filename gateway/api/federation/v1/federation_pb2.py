@@ -29,7 +29,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*gateway/api/federation/v1/federation.proto\x12\x19gateway.api.federation.v1\x1a-gateway/api/federation/v1/configuration.proto\x1a!gateway/api/types/v1/access.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\">\n\tAuditHead\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0c\n\x04hash\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"B\n\nSealingKey\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\x14\n\x0csign_time_us\x18\x02 \x01(\x04\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"\x85\x03\n\x0bJoinRequest\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\x1b\n\x13signing_certificate\x18\x02 \x01(\x0c\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x03 \x01(\x04\x12-\n\tnode_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\naudit_head\x18\x05 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x0f\n\x07leaving\x18\x06 \x01(\x08\x12:\n\x0bsealing_key\x18\x07 \x01(\x0b\x32%.gateway.api.federation.v1.SealingKey\x12=\n\x0c\x63\x61pabilities\x18\x08 \x01(\x0b\x32\'.gateway.api.federation.v1.Capabilities\x12\x35\n\x06report\x18\t \x01(\x0b\x32%.gateway.api.federation.v1.NodeReport\"K\n\x0c\x43\x61pabilities\x12;\n\x0c\x63\x61pabilities\x18\x01 \x03(\x0b\x32%.gateway.api.federation.v1.Capability\"+\n\nCapability\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07numbers\x18\x02 \x03(\x05\"\xd7\x01\n\nNodeReport\x12\x12\n\nunreadable\x18\x01 \x01(\t\x12<\n\x07waiting\x18\x02 \x03(\x0b\x32+.gateway.api.federation.v1.WaitingEnvelopes\x12=\n\ropen_breakers\x18\x03 \x03(\x0b\x32&.gateway.api.federation.v1.OpenBreaker\x12\x38\n\x14\x63\x65rtificate_end_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Q\n\x0bOpenBreaker\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12-\n\topen_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x95\x01\n\x10WaitingEnvelopes\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12\r\n\x05\x63ount\x18\x03 \x01(\r\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8e\x01\n\x0cJoinResponse\x12+\n\x08interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x10\x63oordinator_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x03 \x01(\x04\"+\n\x0cWatchRequest\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\"\xd7\x01\n\rWatchResponse\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\x12?\n\rconfiguration\x18\x02 \x01(\x0b\x32(.gateway.api.federation.v1.Configuration\x12\x32\n\x07members\x18\x03 \x03(\x0b\x32!.gateway.api.federation.v1.Member\x12\x34\n\x10\x63oordinator_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xed\x03\n\x06Member\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32&.gateway.api.federation.v1.MemberState\x12.\n\nstate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tendpoints\x18\x04 \x03(\t\x12\x1b\n\x13signing_certificate\x18\x05 \x01(\x0c\x12\x32\n\x0eheartbeat_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x07 \x01(\x04\x12.\n\x0b\x63lock_error\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nstate_note\x18\t \x01(\t\x12:\n\x0bsealing_key\x18\n \x01(\x0b\x32%.gateway.api.federation.v1.SealingKey\x12\x35\n\x06report\x18\x0b \x01(\x0b\x32%.gateway.api.federation.v1.NodeReport\x12\x34\n\x08\x66\x65\x61tures\x18\x0c \x03(\x0e\x32\".gateway.api.federation.v1.Feature\"\x15\n\x13GetAuditHeadRequest\"\x82\x01\n\x14GetAuditHeadResponse\x12\x38\n\naudit_head\x18\x01 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x30\n\x0chand_in_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*z\n\x07\x46\x65\x61ture\x12\x17\n\x13\x46\x45\x41TURE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x46\x45\x41TURE_TREE_SIGNATURES\x10\x01\x12\x18\n\x14\x46\x45\x41TURE_SESSION_KEYS\x10\x02\x12\x1f\n\x1b\x46\x45\x41TURE_RECEIPT_DIFFERENCES\x10\x03*\x90\x01\n\x0bMemberState\x12\x1c\n\x18MEMBER_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13MEMBER_STATE_ABSENT\x10\x01\x12\x17\n\x13MEMBER_STATE_JOINED\x10\x02\x12\x15\n\x11MEMBER_STATE_LOST\x10\x03\x12\x1a\n\x16MEMBER_STATE_SUSPENDED\x10\x04\x32\xd9\x02\n\x11\x46\x65\x64\x65rationService\x12\x61\n\x04Join\x12&.gateway.api.federation.v1.JoinRequest\x1a\'.gateway.api.federation.v1.JoinResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12\x66\n\x05Watch\x12\'.gateway.api.federation.v1.WatchRequest\x1a(.gateway.api.federation.v1.WatchResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x01\x30\x01\x12y\n\x0cGetAuditHead\x12..gateway.api.federation.v1.GetAuditHeadRequest\x1a/.gateway.api.federation.v1.GetAuditHeadResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*gateway/api/federation/v1/federation.proto\x12\x19gateway.api.federation.v1\x1a-gateway/api/federation/v1/configuration.proto\x1a!gateway/api/types/v1/access.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\":\n\tChainHead\x12\r\n\x05\x63hain\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0c\n\x04hash\x18\x03 \x01(\x0c\"K\n\x14GetChainHeadsRequest\x12\x33\n\x05known\x18\x01 \x03(\x0b\x32$.gateway.api.federation.v1.ChainHead\"\x81\x01\n\x15GetChainHeadsResponse\x12\x33\n\x05heads\x18\x01 \x03(\x0b\x32$.gateway.api.federation.v1.ChainHead\x12\x33\n\x05known\x18\x02 \x03(\x0b\x32$.gateway.api.federation.v1.ChainHead\">\n\tAuditHead\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0c\n\x04hash\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"B\n\nSealingKey\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\x14\n\x0csign_time_us\x18\x02 \x01(\x04\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"\x85\x03\n\x0bJoinRequest\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\x1b\n\x13signing_certificate\x18\x02 \x01(\x0c\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x03 \x01(\x04\x12-\n\tnode_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\naudit_head\x18\x05 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x0f\n\x07leaving\x18\x06 \x01(\x08\x12:\n\x0bsealing_key\x18\x07 \x01(\x0b\x32%.gateway.api.federation.v1.SealingKey\x12=\n\x0c\x63\x61pabilities\x18\x08 \x01(\x0b\x32\'.gateway.api.federation.v1.Capabilities\x12\x35\n\x06report\x18\t \x01(\x0b\x32%.gateway.api.federation.v1.NodeReport\"K\n\x0c\x43\x61pabilities\x12;\n\x0c\x63\x61pabilities\x18\x01 \x03(\x0b\x32%.gateway.api.federation.v1.Capability\"+\n\nCapability\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07numbers\x18\x02 \x03(\x05\"\xd7\x01\n\nNodeReport\x12\x12\n\nunreadable\x18\x01 \x01(\t\x12<\n\x07waiting\x18\x02 \x03(\x0b\x32+.gateway.api.federation.v1.WaitingEnvelopes\x12=\n\ropen_breakers\x18\x03 \x03(\x0b\x32&.gateway.api.federation.v1.OpenBreaker\x12\x38\n\x14\x63\x65rtificate_end_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Q\n\x0bOpenBreaker\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12-\n\topen_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x95\x01\n\x10WaitingEnvelopes\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12\r\n\x05\x63ount\x18\x03 \x01(\r\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8e\x01\n\x0cJoinResponse\x12+\n\x08interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x10\x63oordinator_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x03 \x01(\x04\"+\n\x0cWatchRequest\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\"\xd7\x01\n\rWatchResponse\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\x12?\n\rconfiguration\x18\x02 \x01(\x0b\x32(.gateway.api.federation.v1.Configuration\x12\x32\n\x07members\x18\x03 \x03(\x0b\x32!.gateway.api.federation.v1.Member\x12\x34\n\x10\x63oordinator_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xed\x03\n\x06Member\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32&.gateway.api.federation.v1.MemberState\x12.\n\nstate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tendpoints\x18\x04 \x03(\t\x12\x1b\n\x13signing_certificate\x18\x05 \x01(\x0c\x12\x32\n\x0eheartbeat_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x07 \x01(\x04\x12.\n\x0b\x63lock_error\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nstate_note\x18\t \x01(\t\x12:\n\x0bsealing_key\x18\n \x01(\x0b\x32%.gateway.api.federation.v1.SealingKey\x12\x35\n\x06report\x18\x0b \x01(\x0b\x32%.gateway.api.federation.v1.NodeReport\x12\x34\n\x08\x66\x65\x61tures\x18\x0c \x03(\x0e\x32\".gateway.api.federation.v1.Feature\"\x15\n\x13GetAuditHeadRequest\"\x82\x01\n\x14GetAuditHeadResponse\x12\x38\n\naudit_head\x18\x01 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x30\n\x0chand_in_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*z\n\x07\x46\x65\x61ture\x12\x17\n\x13\x46\x45\x41TURE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x46\x45\x41TURE_TREE_SIGNATURES\x10\x01\x12\x18\n\x14\x46\x45\x41TURE_SESSION_KEYS\x10\x02\x12\x1f\n\x1b\x46\x45\x41TURE_RECEIPT_DIFFERENCES\x10\x03*\x90\x01\n\x0bMemberState\x12\x1c\n\x18MEMBER_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13MEMBER_STATE_ABSENT\x10\x01\x12\x17\n\x13MEMBER_STATE_JOINED\x10\x02\x12\x15\n\x11MEMBER_STATE_LOST\x10\x03\x12\x1a\n\x16MEMBER_STATE_SUSPENDED\x10\x04\x32\xd7\x03\n\x11\x46\x65\x64\x65rationService\x12\x61\n\x04Join\x12&.gateway.api.federation.v1.JoinRequest\x1a\'.gateway.api.federation.v1.JoinResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12\x66\n\x05Watch\x12\'.gateway.api.federation.v1.WatchRequest\x1a(.gateway.api.federation.v1.WatchResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x01\x30\x01\x12y\n\x0cGetAuditHead\x12..gateway.api.federation.v1.GetAuditHeadRequest\x1a/.gateway.api.federation.v1.GetAuditHeadResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x01\x12|\n\rGetChainHeads\x12/.gateway.api.federation.v1.GetChainHeadsRequest\x1a\x30.gateway.api.federation.v1.GetChainHeadsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,40 +42,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FEDERATIONSERVICE'].methods_by_name['Watch']._serialized_options = b'\220\002\001\252\273\030\001\001'
   _globals['_FEDERATIONSERVICE'].methods_by_name['GetAuditHead']._loaded_options = None
   _globals['_FEDERATIONSERVICE'].methods_by_name['GetAuditHead']._serialized_options = b'\220\002\001\252\273\030\001\001'
-  _globals['_FEATURE']._serialized_start=2414
-  _globals['_FEATURE']._serialized_end=2536
-  _globals['_MEMBERSTATE']._serialized_start=2539
-  _globals['_MEMBERSTATE']._serialized_end=2683
-  _globals['_AUDITHEAD']._serialized_start=255
-  _globals['_AUDITHEAD']._serialized_end=317
-  _globals['_SEALINGKEY']._serialized_start=319
-  _globals['_SEALINGKEY']._serialized_end=385
-  _globals['_JOINREQUEST']._serialized_start=388
-  _globals['_JOINREQUEST']._serialized_end=777
-  _globals['_CAPABILITIES']._serialized_start=779
-  _globals['_CAPABILITIES']._serialized_end=854
-  _globals['_CAPABILITY']._serialized_start=856
-  _globals['_CAPABILITY']._serialized_end=899
-  _globals['_NODEREPORT']._serialized_start=902
-  _globals['_NODEREPORT']._serialized_end=1117
-  _globals['_OPENBREAKER']._serialized_start=1119
-  _globals['_OPENBREAKER']._serialized_end=1200
-  _globals['_WAITINGENVELOPES']._serialized_start=1203
-  _globals['_WAITINGENVELOPES']._serialized_end=1352
-  _globals['_JOINRESPONSE']._serialized_start=1355
-  _globals['_JOINRESPONSE']._serialized_end=1497
-  _globals['_WATCHREQUEST']._serialized_start=1499
-  _globals['_WATCHREQUEST']._serialized_end=1542
-  _globals['_WATCHRESPONSE']._serialized_start=1545
-  _globals['_WATCHRESPONSE']._serialized_end=1760
-  _globals['_MEMBER']._serialized_start=1763
-  _globals['_MEMBER']._serialized_end=2256
-  _globals['_GETAUDITHEADREQUEST']._serialized_start=2258
-  _globals['_GETAUDITHEADREQUEST']._serialized_end=2279
-  _globals['_GETAUDITHEADRESPONSE']._serialized_start=2282
-  _globals['_GETAUDITHEADRESPONSE']._serialized_end=2412
-  _globals['_FEDERATIONSERVICE']._serialized_start=2686
-  _globals['_FEDERATIONSERVICE']._serialized_end=3031
+  _globals['_FEDERATIONSERVICE'].methods_by_name['GetChainHeads']._loaded_options = None
+  _globals['_FEDERATIONSERVICE'].methods_by_name['GetChainHeads']._serialized_options = b'\220\002\001\252\273\030\001\001'
+  _globals['_FEATURE']._serialized_start=2683
+  _globals['_FEATURE']._serialized_end=2805
+  _globals['_MEMBERSTATE']._serialized_start=2808
+  _globals['_MEMBERSTATE']._serialized_end=2952
+  _globals['_CHAINHEAD']._serialized_start=255
+  _globals['_CHAINHEAD']._serialized_end=313
+  _globals['_GETCHAINHEADSREQUEST']._serialized_start=315
+  _globals['_GETCHAINHEADSREQUEST']._serialized_end=390
+  _globals['_GETCHAINHEADSRESPONSE']._serialized_start=393
+  _globals['_GETCHAINHEADSRESPONSE']._serialized_end=522
+  _globals['_AUDITHEAD']._serialized_start=524
+  _globals['_AUDITHEAD']._serialized_end=586
+  _globals['_SEALINGKEY']._serialized_start=588
+  _globals['_SEALINGKEY']._serialized_end=654
+  _globals['_JOINREQUEST']._serialized_start=657
+  _globals['_JOINREQUEST']._serialized_end=1046
+  _globals['_CAPABILITIES']._serialized_start=1048
+  _globals['_CAPABILITIES']._serialized_end=1123
+  _globals['_CAPABILITY']._serialized_start=1125
+  _globals['_CAPABILITY']._serialized_end=1168
+  _globals['_NODEREPORT']._serialized_start=1171
+  _globals['_NODEREPORT']._serialized_end=1386
+  _globals['_OPENBREAKER']._serialized_start=1388
+  _globals['_OPENBREAKER']._serialized_end=1469
+  _globals['_WAITINGENVELOPES']._serialized_start=1472
+  _globals['_WAITINGENVELOPES']._serialized_end=1621
+  _globals['_JOINRESPONSE']._serialized_start=1624
+  _globals['_JOINRESPONSE']._serialized_end=1766
+  _globals['_WATCHREQUEST']._serialized_start=1768
+  _globals['_WATCHREQUEST']._serialized_end=1811
+  _globals['_WATCHRESPONSE']._serialized_start=1814
+  _globals['_WATCHRESPONSE']._serialized_end=2029
+  _globals['_MEMBER']._serialized_start=2032
+  _globals['_MEMBER']._serialized_end=2525
+  _globals['_GETAUDITHEADREQUEST']._serialized_start=2527
+  _globals['_GETAUDITHEADREQUEST']._serialized_end=2548
+  _globals['_GETAUDITHEADRESPONSE']._serialized_start=2551
+  _globals['_GETAUDITHEADRESPONSE']._serialized_end=2681
+  _globals['_FEDERATIONSERVICE']._serialized_start=2955
+  _globals['_FEDERATIONSERVICE']._serialized_end=3426
 # @@protoc_insertion_point(module_scope)
 
 for _enum in (Feature, MemberState,):

@@ -9,6 +9,7 @@ from gateway.api.region.v1 import complaint_envelopes_pb2 as _complaint_envelope
 from gateway.api.region.v1 import customer_service_pb2 as _customer_service_pb2
 from gateway.api.region.v1 import document_service_pb2 as _document_service_pb2
 from gateway.api.region.v1 import sharing_service_pb2 as _sharing_service_pb2
+from gateway.api.region.v1 import survey_pb2 as _survey_pb2
 from gateway.api.types.v1 import reason_pb2 as _reason_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -201,6 +202,7 @@ class CustomerHandOver(_message.Message):
     DOCUMENTS_FIELD_NUMBER: _builtins.int
     AGREEMENTS_FIELD_NUMBER: _builtins.int
     COMPLAINTS_FIELD_NUMBER: _builtins.int
+    SURVEYS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def move(self) -> Global___CustomerMove:
         """The move."""
@@ -229,6 +231,13 @@ class CustomerHandOver(_message.Message):
     def complaints(self) -> _containers.RepeatedCompositeFieldContainer[_complaint_envelopes_pb2.ComplaintNoted]:
         """Complaints about the numbers, at most 100 for each, by which the new home counts repeats. Origin and owner keep them."""
 
+    @_builtins.property
+    def surveys(self) -> _containers.RepeatedCompositeFieldContainer[_survey_pb2.Survey]:
+        """Surveys with an open follow-up, which the new home finishes; and the newest one, without its answer.
+
+        The newest one counts for the rest between two surveys. At most six, newest first.
+        """
+
     def __init__(
         self,
         *,
@@ -239,10 +248,11 @@ class CustomerHandOver(_message.Message):
         documents: _abc.Iterable[_document_service_pb2.RegisteredDocument] | None = ...,
         agreements: _abc.Iterable[_agreement_pb2.Agreement] | None = ...,
         complaints: _abc.Iterable[_complaint_envelopes_pb2.ComplaintNoted] | None = ...,
+        surveys: _abc.Iterable[_survey_pb2.Survey] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["move", b"move", "preferences", b"preferences"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreements", b"agreements", "complaints", b"complaints", "consents", b"consents", "customers", b"customers", "documents", b"documents", "move", b"move", "preferences", b"preferences"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreements", b"agreements", "complaints", b"complaints", "consents", b"consents", "customers", b"customers", "documents", b"documents", "move", b"move", "preferences", b"preferences", "surveys", b"surveys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

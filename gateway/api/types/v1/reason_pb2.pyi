@@ -453,6 +453,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Have the regions finish these actions first."""
     REASON_ISSUE_NOT_INTRODUCED: _Reason.ValueType  # 425
     """Send it again until the origin region has named the helper."""
+    REASON_ISSUE_OWNER_PRESENT: _Reason.ValueType  # 428
+    """Leave the issue to its owner, or suspend that region first."""
+    REASON_ISSUE_OWNER_NOT_APPOINTED: _Reason.ValueType  # 429
+    """Send it again until a coordinator has named the new owner to this region."""
+    REASON_ISSUE_REPORT_TOO_LONG: _Reason.ValueType  # 450
+    """Shorten the report, or report again once other actions are finished."""
     REASON_BULLETIN_NOT_FOUND: _Reason.ValueType  # 430
     """Call a region to which it is addressed, or the region that published it."""
     REASON_BULLETIN_NOT_PUBLISHED_HERE: _Reason.ValueType  # 431
@@ -477,14 +483,16 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Have staff of that region decide."""
     REASON_REPAIR_IMPOSSIBLE: _Reason.ValueType  # 444
     """Choose another act, or another acting region."""
+    REASON_SETTLEMENT_NOT_PROVEN: _Reason.ValueType  # 437
+    """Ask the other region for the proof."""
     REASON_SETTLEMENT_NOT_FOUND: _Reason.ValueType  # 445
     """Check the month, and wait for the proposal of the region whose id comes first."""
     REASON_SETTLEMENT_STATE_FORBIDS: _Reason.ValueType  # 446
     """Sign the month once it has ended, and no later month before an earlier one."""
     REASON_SETTLEMENT_DIFFERS: _Reason.ValueType  # 447
-    """Compare both statements, then dispute the line, or reconcile the records."""
+    """Compare both statements, then dispute the line, reconcile the records, or accept the difference."""
     REASON_SURVEY_NOT_FOUND: _Reason.ValueType  # 470
-    """Check the token of the invitation, or the survey id."""
+    """Check the token of the invitation, or the survey id. Name the number where another region is the home."""
     REASON_SURVEY_ANSWERED: _Reason.ValueType  # 471
     """No action needed: the first answer counts."""
     REASON_SURVEY_EXPIRED: _Reason.ValueType  # 472
@@ -493,6 +501,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Name an order, complaint or fault that this region took in, after its end."""
     REASON_SURVEY_FOLLOW_UP_MISSING: _Reason.ValueType  # 474
     """List the open follow-ups by SurveyService.ListSurveyFollowUps."""
+    REASON_SURVEY_MONTH_OPEN: _Reason.ValueType  # 453
+    """List the results of earlier months, or wait for that day."""
     REASON_RISK_NOT_FOUND: _Reason.ValueType  # 485
     """List the risks for their ids."""
     REASON_RISKS_NOT_DEFINED: _Reason.ValueType  # 486
@@ -521,6 +531,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Submit it again if it is still wanted."""
     REASON_JOINT_RESERVATION_ENDED: _Reason.ValueType  # 409
     """Submit it again once the region answers."""
+    REASON_MOVE_TOO_LARGE: _Reason.ValueType  # 415
+    """End agreements that are no longer needed, or move some lines to another customer first."""
     REASON_JOINT_SYSTEM_REFUSED: _Reason.ValueType  # 410
     """Staff of the item's region do the step, or have the system asked again; a refused survey ends the item."""
     REASON_SAMPLE_NOT_FOUND: _Reason.ValueType  # 480
@@ -534,7 +546,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_FIGURE_NOT_DEFINED: _Reason.ValueType  # 484
     """Name a figure that the configuration in force defines, or an action for such a figure."""
     REASON_CUSTOMER_MOVING: _Reason.ValueType  # 460
-    """Repeat the request in a moment: the customer is on the way to the new home."""
+    """Repeat the request until the new home has answered. The list of moves says which region that is, and since when."""
     REASON_CUSTOMER_MOVED: _Reason.ValueType  # 461
     """Ask the home region by the number plan."""
     REASON_MOVE_NOT_FOUND: _Reason.ValueType  # 462
@@ -981,6 +993,12 @@ REASON_ISSUE_ACTIONS_OPEN: Reason.ValueType  # 424
 """Have the regions finish these actions first."""
 REASON_ISSUE_NOT_INTRODUCED: Reason.ValueType  # 425
 """Send it again until the origin region has named the helper."""
+REASON_ISSUE_OWNER_PRESENT: Reason.ValueType  # 428
+"""Leave the issue to its owner, or suspend that region first."""
+REASON_ISSUE_OWNER_NOT_APPOINTED: Reason.ValueType  # 429
+"""Send it again until a coordinator has named the new owner to this region."""
+REASON_ISSUE_REPORT_TOO_LONG: Reason.ValueType  # 450
+"""Shorten the report, or report again once other actions are finished."""
 REASON_BULLETIN_NOT_FOUND: Reason.ValueType  # 430
 """Call a region to which it is addressed, or the region that published it."""
 REASON_BULLETIN_NOT_PUBLISHED_HERE: Reason.ValueType  # 431
@@ -1005,14 +1023,16 @@ REASON_REPAIR_NOT_RESPONSIBLE: Reason.ValueType  # 443
 """Have staff of that region decide."""
 REASON_REPAIR_IMPOSSIBLE: Reason.ValueType  # 444
 """Choose another act, or another acting region."""
+REASON_SETTLEMENT_NOT_PROVEN: Reason.ValueType  # 437
+"""Ask the other region for the proof."""
 REASON_SETTLEMENT_NOT_FOUND: Reason.ValueType  # 445
 """Check the month, and wait for the proposal of the region whose id comes first."""
 REASON_SETTLEMENT_STATE_FORBIDS: Reason.ValueType  # 446
 """Sign the month once it has ended, and no later month before an earlier one."""
 REASON_SETTLEMENT_DIFFERS: Reason.ValueType  # 447
-"""Compare both statements, then dispute the line, or reconcile the records."""
+"""Compare both statements, then dispute the line, reconcile the records, or accept the difference."""
 REASON_SURVEY_NOT_FOUND: Reason.ValueType  # 470
-"""Check the token of the invitation, or the survey id."""
+"""Check the token of the invitation, or the survey id. Name the number where another region is the home."""
 REASON_SURVEY_ANSWERED: Reason.ValueType  # 471
 """No action needed: the first answer counts."""
 REASON_SURVEY_EXPIRED: Reason.ValueType  # 472
@@ -1021,6 +1041,8 @@ REASON_SURVEY_OCCASION_MISSING: Reason.ValueType  # 473
 """Name an order, complaint or fault that this region took in, after its end."""
 REASON_SURVEY_FOLLOW_UP_MISSING: Reason.ValueType  # 474
 """List the open follow-ups by SurveyService.ListSurveyFollowUps."""
+REASON_SURVEY_MONTH_OPEN: Reason.ValueType  # 453
+"""List the results of earlier months, or wait for that day."""
 REASON_RISK_NOT_FOUND: Reason.ValueType  # 485
 """List the risks for their ids."""
 REASON_RISKS_NOT_DEFINED: Reason.ValueType  # 486
@@ -1049,6 +1071,8 @@ REASON_JOINT_SURVEY_REFUSED: Reason.ValueType  # 408
 """Submit it again if it is still wanted."""
 REASON_JOINT_RESERVATION_ENDED: Reason.ValueType  # 409
 """Submit it again once the region answers."""
+REASON_MOVE_TOO_LARGE: Reason.ValueType  # 415
+"""End agreements that are no longer needed, or move some lines to another customer first."""
 REASON_JOINT_SYSTEM_REFUSED: Reason.ValueType  # 410
 """Staff of the item's region do the step, or have the system asked again; a refused survey ends the item."""
 REASON_SAMPLE_NOT_FOUND: Reason.ValueType  # 480
@@ -1062,7 +1086,7 @@ REASON_SAMPLE_EMPTY: Reason.ValueType  # 483
 REASON_FIGURE_NOT_DEFINED: Reason.ValueType  # 484
 """Name a figure that the configuration in force defines, or an action for such a figure."""
 REASON_CUSTOMER_MOVING: Reason.ValueType  # 460
-"""Repeat the request in a moment: the customer is on the way to the new home."""
+"""Repeat the request until the new home has answered. The list of moves says which region that is, and since when."""
 REASON_CUSTOMER_MOVED: Reason.ValueType  # 461
 """Ask the home region by the number plan."""
 REASON_MOVE_NOT_FOUND: Reason.ValueType  # 462
