@@ -181,6 +181,8 @@ def test_rent_for_a_late_fault_is_given_back_once_whoever_is_killed_from_the_rep
     given = entries[account_of(PAID_NUMBER)]
     assert given > 0
     assert entries == {account_of(PAID_NUMBER): given, "rent": -given}
+    owed = scene.handling.entries(f"{filed.id}#waived0#owed")
+    assert owed == [("compensation", -given), (f"payable/{HOME}", given)], "the region of the fault owes it once"
     assert scene.home.count("SELECT COUNT(*) FROM fault_waivers WHERE fault_id = ?", filed.id) == 1
     for what in ("late/0", "waived/0"):
         assert notices(scene.home, filed.id, what) == 1

@@ -63,6 +63,7 @@ async def test_a_month_is_proposed_by_one_region_and_signed_by_the_other_and_a_t
     )
     assert ended.code == 0, ended.err
     assert "nothing" in ended.out
+    assert "sum up to zero" in ended.out
     assert "records of this region" in await said(federation, "guangdong", "show", "sichuan", month)
     files = [f"{month}-{each}.json" for each in ("guangdong", "sichuan")]
     for region, other in (("guangdong", "sichuan"), ("sichuan", "guangdong")):
