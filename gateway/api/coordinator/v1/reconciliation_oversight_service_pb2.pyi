@@ -36,6 +36,10 @@ class _PairStandingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PairStan
     """The regions differ."""
     PAIR_STANDING_UNANSWERED: _PairStanding.ValueType  # 4
     """Neither region has an answer of the other."""
+    PAIR_STANDING_CONTRADICTORY: _PairStanding.ValueType  # 5
+    """Each region reports that both are equal, but of other records than the other region reports: one has changed since, or
+    tells each of the two another thing. The day is to be compared again.
+    """
 
 class PairStanding(_PairStanding, metaclass=_PairStandingEnumTypeWrapper):
     """Agreement of a pair of regions on a business day."""
@@ -50,6 +54,10 @@ PAIR_STANDING_DIFFERENT: PairStanding.ValueType  # 3
 """The regions differ."""
 PAIR_STANDING_UNANSWERED: PairStanding.ValueType  # 4
 """Neither region has an answer of the other."""
+PAIR_STANDING_CONTRADICTORY: PairStanding.ValueType  # 5
+"""Each region reports that both are equal, but of other records than the other region reports: one has changed since, or
+tells each of the two another thing. The day is to be compared again.
+"""
 Global___PairStanding: _TypeAlias = PairStanding  # noqa: Y015
 
 @_typing.final
