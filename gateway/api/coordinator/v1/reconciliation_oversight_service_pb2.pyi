@@ -37,8 +37,8 @@ class _PairStandingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PairStan
     PAIR_STANDING_UNANSWERED: _PairStanding.ValueType  # 4
     """Neither region has an answer of the other."""
     PAIR_STANDING_CONTRADICTORY: _PairStanding.ValueType  # 5
-    """Each region reports that both are equal, but of other records than the other region reports: one has changed since, or
-    tells each of the two another thing. The day is to be compared again.
+    """Each region reports equal records, but the two reports have different digests: a record has changed since, or a report
+    is false. The day is to be compared again.
     """
 
 class PairStanding(_PairStanding, metaclass=_PairStandingEnumTypeWrapper):
@@ -55,8 +55,8 @@ PAIR_STANDING_DIFFERENT: PairStanding.ValueType  # 3
 PAIR_STANDING_UNANSWERED: PairStanding.ValueType  # 4
 """Neither region has an answer of the other."""
 PAIR_STANDING_CONTRADICTORY: PairStanding.ValueType  # 5
-"""Each region reports that both are equal, but of other records than the other region reports: one has changed since, or
-tells each of the two another thing. The day is to be compared again.
+"""Each region reports equal records, but the two reports have different digests: a record has changed since, or a report
+is false. The day is to be compared again.
 """
 Global___PairStanding: _TypeAlias = PairStanding  # noqa: Y015
 
