@@ -61,6 +61,8 @@ def _cell(day: str, row: tuple[tuple[str, str], _Days]) -> str:
         return ""
     if found.standing == PairStanding.PAIR_STANDING_DIFFERENT:
         return translated("{number} differ", number=found.differences)
+    if found.standing == PairStanding.PAIR_STANDING_CONTRADICTORY:
+        return translated("reports contradict: compare again")
     if found.standing == PairStanding.PAIR_STANDING_UNANSWERED:
         return translated("no answer")
     if found.standing == PairStanding.PAIR_STANDING_OPEN:

@@ -34,7 +34,10 @@ def _pair_day(key: tuple[str, str, str], told: Sequence[tuple[str, ReconciledDay
 
 
 def _standing(days: Iterable[ReconciledDay]) -> PairStanding.ValueType:
-    """The worse of both reports; one without an answer of the other region counts for nothing."""
+    """The worse of both reports; one without an answer of the other region counts for nothing.
+
+    A coordinator believes no region alone: two that are equal must have the same digest.
+    """
     answered = [each for each in days if each.HasField("compare_time")]
     if not answered:
         return PairStanding.PAIR_STANDING_UNANSWERED
@@ -42,6 +45,8 @@ def _standing(days: Iterable[ReconciledDay]) -> PairStanding.ValueType:
         return PairStanding.PAIR_STANDING_DIFFERENT
     if any(each.open_records for each in answered):
         return PairStanding.PAIR_STANDING_OPEN
+    if len({each.digest_here for each in answered}) > 1:
+        return PairStanding.PAIR_STANDING_CONTRADICTORY
     return PairStanding.PAIR_STANDING_EQUAL
 
 

@@ -75,8 +75,8 @@ async def two_books_one_truth(world: World) -> None:
     async with AsyncExitStack() as stack:
         accountants = {region: _accountant(world, stack, region) for region in (_HERE, _HOME)}
 
-        async def found() -> list[Difference]:
-            return [each for each in await accountants[_HERE].compare(_HOME, day) if each.serial == order_id]
+        async def found(region: str = _HERE, other: str = _HOME) -> list[Difference]:
+            return [each for each in await accountants[region].compare(other, day) if each.serial == order_id]
 
         [difference] = await until(found, lambda told: len(told) == 1, "the difference")
         kind = DifferenceKind.Name(difference.kind).removeprefix("DIFFERENCE_KIND_").lower()
@@ -87,6 +87,7 @@ async def two_books_one_truth(world: World) -> None:
         await until(
             accountants[_HOME].repairs, lambda known: any(each.id == repair.id for each in known), "the proposal"
         )
+        await until(lambda: found(_HOME, _HERE), lambda told: len(told) == 1, "Sichuan's own difference")
         code = await staff_command(stage, federation, _HOME, _staff(_HOME), "reconciliation", "confirm", repair.id)
         stage.check("Sichuan confirms it, and posts it", "exit 0", f"exit {code}")
         left = await until(found, lambda told: not told, "no difference")

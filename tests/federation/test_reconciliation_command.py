@@ -33,9 +33,9 @@ async def test_a_doubled_booking_is_found_named_and_repaired_by_two_regions(
     )
     day = f"{federation.clock.now().astimezone(CHINA):%Y-%m-%d}"
 
-    async def differing(serial: str) -> bool:
-        await said(federation, "guangdong", "compare", "sichuan", day)
-        return serial in await said(federation, "guangdong", "differences", "--with", "sichuan")
+    async def differing(serial: str, region: str = "guangdong", other: str = "sichuan") -> bool:
+        await said(federation, region, "compare", other, day)
+        return serial in await said(federation, region, "differences", "--with", other)
 
     await until(lambda: differing(order.id), "the difference is found")
     shown = await said(federation, "guangdong", "differences", "--json")
@@ -51,6 +51,9 @@ async def test_a_doubled_booking_is_found_named_and_repaired_by_two_regions(
         return repair in await said(federation, "sichuan", "repairs", "--undecided")
 
     await until(has_the_proposal, "the other region has the proposal")
+    early = await said(federation, "sichuan", "confirm", repair, who="staff/chen", code=1)
+    assert "no open difference" in early, "it corrects nothing on the word of the other region"
+    await until(lambda: differing(order.id, "sichuan", "guangdong"), "the other region has found it, too")
     await said(federation, "sichuan", "confirm", repair, who="staff/chen")
 
     async def is_closed() -> bool:

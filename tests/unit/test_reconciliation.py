@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.region.v1.reconciliation_envelopes_pb2 import (
     BucketDigests,
@@ -17,6 +18,7 @@ from gateway.api.region.v1.reconciliation_pb2 import ReconciledRecord
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.federation.catalogue import Federation
 from gateway.store.timers import due_timers, fire
 from gateway.time.clock import to_timestamp
 from region_node.business.reconciliation import comparing
@@ -239,3 +241,47 @@ def test_a_night_and_staff_that_begin_at_one_instant_make_one_comparison(two: Tw
     for _ in range(2):
         comparing.compare(two.origin.tx, two.origin.context, HOME, DAY, NIGHT)
     assert len(two.origin.waiting()) == 1
+
+
+def by_cut_off(region: Region, hour: int) -> None:
+    """A revision of the federation with another end of the business day reaches a region."""
+    configuration = Configuration()
+    configuration.CopyFrom(FEDERATION.configuration)
+    [policy] = [each for each in configuration.policies if each.name == "reconciliation-cut-off"]
+    policy.figure.value = hour
+    joined = MemberState.MEMBER_STATE_JOINED
+    members = [Member(region=each, state=joined) for each in (ORIGIN, HOME)]
+    region.context.node.border.current.update(Federation(2, configuration), members)
+
+
+def test_a_record_that_a_new_cut_off_puts_on_another_day_is_one_difference_and_closes_there(two: Two) -> None:
+    where = f"WHERE posting_id = '{ORIGIN}/counter/pay-7#credit' AND account LIKE 'receivable%'"
+    two.home.execute(f"UPDATE ledger_entries SET amount = amount - 5 {where}")
+    two.compare()
+    before, later = DAY - timedelta(days=1), NIGHT + timedelta(days=1)
+    for region in (two.origin, two.home):
+        by_cut_off(region, 13)  # of the next day: noon belongs to the day before
+    for day in (before, DAY):
+        two.compare(day, later)
+    assert [(each.day, each.serial.rpartition("/")[2]) for each in two.origin.differences] == [(f"{before}", "pay-7")]
+    two.home.execute(f"UPDATE ledger_entries SET amount = amount + 5 {where}")
+    two.compare(before, later + timedelta(days=1))
+    assert (two.origin.differences, two.home.differences) == ([], [])
+
+
+def test_regions_that_learn_of_a_new_cut_off_one_after_the_other_agree_in_the_next_night(two: Two) -> None:
+    before = DAY - timedelta(days=1)
+    by_cut_off(two.origin, 13)
+    two.compare(before)
+    assert set(two.origin.named.values()) == {"missing_there"}
+    by_cut_off(two.home, 13)
+    for day in (before, DAY):
+        two.compare(day, NIGHT + timedelta(days=1))
+    assert (two.origin.differences, two.home.differences) == ([], [])
+
+
+def test_a_cut_off_that_is_no_hour_stops_the_comparison_and_says_so(two: Two) -> None:
+    by_cut_off(two.origin, 24)
+    with pytest.raises(Refused) as caught:
+        comparing.compare(two.origin.tx, two.origin.context, HOME, DAY, NIGHT)
+    assert caught.value.reason == Reason.REASON_CONFIGURATION_INVALID

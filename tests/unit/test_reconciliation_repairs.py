@@ -360,7 +360,7 @@ def asked_back() -> ProposeRepairRequest:
 def test_a_region_corrects_nothing_on_the_word_of_the_other_one(two: Two) -> None:
     proposed(two, HOME)
     two.home.execute(f"DELETE FROM reconciliation_differences WHERE serial = '{SERIAL}'")
-    assert reason_of(two.home) == Reason.REASON_REPAIR_IMPOSSIBLE
+    assert reason_of(two.home) == Reason.REASON_DIFFERENCE_NOT_FOUND
     two.compare(now=LATER)
     decided(two)
     assert states(two) == ["done", "done"]

@@ -8,6 +8,7 @@ from gateway.api.region.v1.reconciliation_pb2 import ReconciledDay
 from gateway.time.clock import to_timestamp
 
 EQUAL, OPEN = PairStanding.PAIR_STANDING_EQUAL, PairStanding.PAIR_STANDING_OPEN
+CONTRADICTORY = PairStanding.PAIR_STANDING_CONTRADICTORY
 DIFFERENT, UNANSWERED = PairStanding.PAIR_STANDING_DIFFERENT, PairStanding.PAIR_STANDING_UNANSWERED
 NOW = datetime(2030, 6, 15, tzinfo=UTC)
 
@@ -18,6 +19,7 @@ def told(
     *,
     here: int = 0,
     there: int = 0,
+    digest: bytes = b"a",
     there_digest: bytes = b"a",
     still_open: int = 0,
     differences: int = 0,
@@ -28,7 +30,7 @@ def told(
         day=day,
         records_here=here,
         records_there=there,
-        digest_here=b"a",
+        digest_here=digest,
         digest_there=there_digest,
         open_records=still_open,
         differences=differences,
@@ -48,6 +50,7 @@ def test_a_pair_stands_as_the_worse_of_both_reports_says() -> None:
         "one report": (EQUAL, [told("a")]),
         "open": (OPEN, [told("a", still_open=2), told("b")]),
         "a difference": (DIFFERENT, [told("a", differences=1), told("b", still_open=1)]),
+        "equal each by itself": (CONTRADICTORY, [told("a", digest=b"c", there_digest=b"c"), told("b")]),
         "other digests": (DIFFERENT, [told("a"), told("b", there_digest=b"c")]),
         "one answer": (EQUAL, [told("a", answered=False, there_digest=b""), told("b")]),
         "no answer": (UNANSWERED, [told("a", answered=False), told("b", answered=False)]),

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.api.region.v1.reconciliation_pb2 import DifferenceKind
@@ -127,6 +127,23 @@ def test_a_business_day_is_the_span_between_two_cut_offs(cut_off: int) -> None:
     first, end = rules.span_of(date(2026, 12, 9), cut_off, CHINA)
     days = [rules.day_of(each, cut_off, CHINA) for each in (first, end - timedelta(microseconds=1), end)]
     assert days == [date(2026, 12, 9), date(2026, 12, 9), date(2026, 12, 10)]
+
+
+@given(
+    instant=st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC)),  # noqa: DTZ001
+    cut_off=st.integers(0, 23),
+    zone=st.sampled_from(["Asia/Shanghai", "Europe/Berlin", "America/St_Johns", "Pacific/Apia", "UTC"]),
+)
+@example(datetime(2026, 10, 25, 0, 30, tzinfo=UTC), 2, "Europe/Berlin")
+@example(datetime(2026, 3, 29, 1, 30, tzinfo=UTC), 2, "Europe/Berlin")
+@example(datetime(2026, 12, 31, 23, 59, tzinfo=UTC), 0, "UTC")
+def test_every_instant_belongs_to_one_business_day_also_where_clocks_are_put_forward_and_back(
+    instant: datetime, cut_off: int, zone: str
+) -> None:
+    day = rules.day_of(instant, cut_off, ZoneInfo(zone))
+    first, end = (each.astimezone(UTC) for each in rules.span_of(day, cut_off, ZoneInfo(zone)))
+    assert first <= instant < end
+    assert rules.span_of(day + timedelta(days=1), cut_off, ZoneInfo(zone))[0].astimezone(UTC) == end
 
 
 def test_ended_days_are_compared_for_some_nights_and_unsettled_ones_until_they_are_settled() -> None:

@@ -12,6 +12,7 @@ from region_node.node.context import RegionContext
 _CUT_OFF, _NIGHTS, _LATE = "reconciliation-cut-off", "reconciliation-nights", "reconciliation-late"
 
 _UNPUNCTUAL = timedelta(minutes=30)
+_HOURS = 24
 
 
 def parsed_day(written: str) -> date:
@@ -59,7 +60,11 @@ def next_night(context: RegionContext, now: datetime) -> datetime:
 
 
 def _cut_off(context: RegionContext) -> int:
-    return context.federation.figure(_CUT_OFF, ())
+    """The hour at which a business day ends. Raises Refused with CONFIGURATION_INVALID for none of a day."""
+    hour = context.federation.figure(_CUT_OFF, ())
+    if not 0 <= hour < _HOURS:
+        raise Refused(Reason.REASON_CONFIGURATION_INVALID, problem=f"{_CUT_OFF}: not an hour from 0 to {_HOURS - 1}")
+    return hour
 
 
 def _zone(context: RegionContext, region: str) -> ZoneInfo:

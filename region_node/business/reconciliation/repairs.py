@@ -82,7 +82,8 @@ def decide(
     """Confirms or rejects a repair that the other region has proposed; a confirmed act of this region is done at once.
 
     Raises Refused with REPAIR_NOT_FOUND, REPAIR_NOT_RESPONSIBLE in the proposing region, REPAIR_STATE_FORBIDS,
-    REPAIR_IMPOSSIBLE for a correction that this region's difference does not need any more, and as the act.
+    DIFFERENCE_NOT_FOUND for a correction of what this region has not found, REPAIR_IMPOSSIBLE for a correction that its
+    difference does not need any more, and as the act.
     """
     repair = require_repair(tx, context.kinds, repair_id)
     region = context.node.region
@@ -153,15 +154,17 @@ def _require_alone(
 def _require_needed(tx: Transaction, context: Reconciliation, repair: Repair, there: str) -> None:
     """Requires a correction to be that of the difference as this region has found it last.
 
-    A difference may have closed, or changed, since the proposal. A region that has not found it compares the day first:
-    it corrects nothing on the word of the other one. Raises Refused with REPAIR_IMPOSSIBLE.
+    A difference may have closed, or changed, since the proposal: Refused with REPAIR_IMPOSSIBLE. A region that has not
+    found it compares the day first, since it corrects nothing on the word of the other: DIFFERENCE_NOT_FOUND.
     """
     if repair.act != RepairAct.REPAIR_ACT_CORRECT:
         return
     known = find_difference(tx, context.kinds, there, repair.record_kind, repair.serial)
-    is_open = known is not None and not known.HasField("closed_time") and _is_repairable(known, repair.act)
-    acting_here = repair.acting_region == context.node.region
-    if known is None or not is_open or _amount(known, repair.act, acting_here=acting_here) != repair.amount:
+    if known is None:
+        raise Refused(Reason.REASON_DIFFERENCE_NOT_FOUND, serial=repair.serial)
+    needed = _amount(known, repair.act, acting_here=repair.acting_region == context.node.region)
+    is_repairable = not known.HasField("closed_time") and _is_repairable(known, repair.act)
+    if not is_repairable or needed != repair.amount:
         raise Refused(Reason.REASON_REPAIR_IMPOSSIBLE, region=repair.acting_region, serial=repair.serial)
 
 

@@ -1,7 +1,7 @@
 """Parts and rent given back of faults for reconciliation, between the owner region and each region that follows it.
 
-The owner names the parts of a repair, and their prices. The home region gives the rent back, and keeps the amount
-to itself: both regions have only the fact of a credit.
+The owner names the parts of a repair, and their prices. The home region gives the rent back, and keeps the amount to
+itself: both regions have only that a credit was given.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -26,7 +26,7 @@ from gateway.api.coordinator.v1 import administration_pb2 as gateway_dot_api_dot
 from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\nAgateway/api/coordinator/v1/reconciliation_oversight_service.proto\x12\x1agateway.api.coordinator.v1\x1a/gateway/api/coordinator/v1/administration.proto\x1a!gateway/api/types/v1/access.proto\"\xd9\x01\n\x07PairDay\x12\x14\n\x0c\x66irst_region\x18\x01 \x01(\t\x12\x15\n\rsecond_region\x18\x02 \x01(\t\x12\x0b\n\x03\x64\x61y\x18\x03 \x01(\t\x12:\n\x08standing\x18\x04 \x01(\x0e\x32(.gateway.api.coordinator.v1.PairStanding\x12\x15\n\rfirst_records\x18\x05 \x01(\x04\x12\x16\n\x0esecond_records\x18\x06 \x01(\x04\x12\x14\n\x0copen_records\x18\x07 \x01(\x04\x12\x13\n\x0b\x64ifferences\x18\x08 \x01(\x04\"/\n\x1bReportReconciliationRequest\x12\x10\n\x08\x66rom_day\x18\x01 \x01(\t\"\x93\x01\n\x1cReportReconciliationResponse\x12\x31\n\x04\x64\x61ys\x18\x01 \x03(\x0b\x32#.gateway.api.coordinator.v1.PairDay\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion*\x99\x01\n\x0cPairStanding\x12\x1d\n\x19PAIR_STANDING_UNSPECIFIED\x10\x00\x12\x17\n\x13PAIR_STANDING_EQUAL\x10\x01\x12\x16\n\x12PAIR_STANDING_OPEN\x10\x02\x12\x1b\n\x17PAIR_STANDING_DIFFERENT\x10\x03\x12\x1c\n\x18PAIR_STANDING_UNANSWERED\x10\x04\x32\xb6\x01\n\x1eReconciliationOversightService\x12\x93\x01\n\x14ReportReconciliation\x12\x37.gateway.api.coordinator.v1.ReportReconciliationRequest\x1a\x38.gateway.api.coordinator.v1.ReportReconciliationResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\nAgateway/api/coordinator/v1/reconciliation_oversight_service.proto\x12\x1agateway.api.coordinator.v1\x1a/gateway/api/coordinator/v1/administration.proto\x1a!gateway/api/types/v1/access.proto\"\xd9\x01\n\x07PairDay\x12\x14\n\x0c\x66irst_region\x18\x01 \x01(\t\x12\x15\n\rsecond_region\x18\x02 \x01(\t\x12\x0b\n\x03\x64\x61y\x18\x03 \x01(\t\x12:\n\x08standing\x18\x04 \x01(\x0e\x32(.gateway.api.coordinator.v1.PairStanding\x12\x15\n\rfirst_records\x18\x05 \x01(\x04\x12\x16\n\x0esecond_records\x18\x06 \x01(\x04\x12\x14\n\x0copen_records\x18\x07 \x01(\x04\x12\x13\n\x0b\x64ifferences\x18\x08 \x01(\x04\"/\n\x1bReportReconciliationRequest\x12\x10\n\x08\x66rom_day\x18\x01 \x01(\t\"\x93\x01\n\x1cReportReconciliationResponse\x12\x31\n\x04\x64\x61ys\x18\x01 \x03(\x0b\x32#.gateway.api.coordinator.v1.PairDay\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion*\xba\x01\n\x0cPairStanding\x12\x1d\n\x19PAIR_STANDING_UNSPECIFIED\x10\x00\x12\x17\n\x13PAIR_STANDING_EQUAL\x10\x01\x12\x16\n\x12PAIR_STANDING_OPEN\x10\x02\x12\x1b\n\x17PAIR_STANDING_DIFFERENT\x10\x03\x12\x1c\n\x18PAIR_STANDING_UNANSWERED\x10\x04\x12\x1f\n\x1bPAIR_STANDING_CONTRADICTORY\x10\x05\x32\xb6\x01\n\x1eReconciliationOversightService\x12\x93\x01\n\x14ReportReconciliation\x12\x37.gateway.api.coordinator.v1.ReportReconciliationRequest\x1a\x38.gateway.api.coordinator.v1.ReportReconciliationResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,15 +36,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECONCILIATIONOVERSIGHTSERVICE'].methods_by_name['ReportReconciliation']._loaded_options = None
   _globals['_RECONCILIATIONOVERSIGHTSERVICE'].methods_by_name['ReportReconciliation']._serialized_options = b'\220\002\001\252\273\030\001\005'
   _globals['_PAIRSTANDING']._serialized_start=601
-  _globals['_PAIRSTANDING']._serialized_end=754
+  _globals['_PAIRSTANDING']._serialized_end=787
   _globals['_PAIRDAY']._serialized_start=182
   _globals['_PAIRDAY']._serialized_end=399
   _globals['_REPORTRECONCILIATIONREQUEST']._serialized_start=401
   _globals['_REPORTRECONCILIATIONREQUEST']._serialized_end=448
   _globals['_REPORTRECONCILIATIONRESPONSE']._serialized_start=451
   _globals['_REPORTRECONCILIATIONRESPONSE']._serialized_end=598
-  _globals['_RECONCILIATIONOVERSIGHTSERVICE']._serialized_start=757
-  _globals['_RECONCILIATIONOVERSIGHTSERVICE']._serialized_end=939
+  _globals['_RECONCILIATIONOVERSIGHTSERVICE']._serialized_start=790
+  _globals['_RECONCILIATIONOVERSIGHTSERVICE']._serialized_end=972
 # @@protoc_insertion_point(module_scope)
 
 for _enum in (PairStanding,):

@@ -36,6 +36,10 @@ class _PairStandingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PairStan
     """The regions differ."""
     PAIR_STANDING_UNANSWERED: _PairStanding.ValueType  # 4
     """Neither region has an answer of the other."""
+    PAIR_STANDING_CONTRADICTORY: _PairStanding.ValueType  # 5
+    """Each region reports equal records, but the two reports have different digests: a record has changed since, or a report
+    is false. The day is to be compared again.
+    """
 
 class PairStanding(_PairStanding, metaclass=_PairStandingEnumTypeWrapper):
     """Agreement of a pair of regions on a business day."""
@@ -50,6 +54,10 @@ PAIR_STANDING_DIFFERENT: PairStanding.ValueType  # 3
 """The regions differ."""
 PAIR_STANDING_UNANSWERED: PairStanding.ValueType  # 4
 """Neither region has an answer of the other."""
+PAIR_STANDING_CONTRADICTORY: PairStanding.ValueType  # 5
+"""Each region reports equal records, but the two reports have different digests: a record has changed since, or a report
+is false. The day is to be compared again.
+"""
 Global___PairStanding: _TypeAlias = PairStanding  # noqa: Y015
 
 @_typing.final
