@@ -14,6 +14,7 @@ _LABEL = 250  # left of bars, for their names
 _VALUE = 80  # right of bars, for their figures
 _BAR, _GAP = 16, 10
 _RADIUS = 2
+_WHISKER = 2  # the height of an interval
 _LINES_HEIGHT, _TOP, _BOTTOM, _RIGHT = 260, 16, 34, 40
 _TICKS = 4
 _APART = 8  # between two texts
@@ -42,6 +43,8 @@ class Bar:
     told: str
     series: int = 0
     """The index of the colour."""
+    interval: tuple[float, float] | None = None
+    """The lower and the upper end of an interval of the value, drawn as a thin line."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,10 @@ def bars(caption: Caption, groups: Sequence[tuple[str, Sequence[Bar]]], most: fl
             hint = f"{name}: {bar.told}"
             rectangles.append(Rectangle(_LABEL, top + 1, room, "track"))
             rectangles.append(Rectangle(_LABEL, top + 1, width, f"series-{bar.series}", radius=_RADIUS, hint=hint))
+            if bar.interval is not None and most:
+                low, high = (room * min(max(each / most, 0.0), 1.0) for each in bar.interval)
+                y = top + (_BAR - _WHISKER) / 2
+                rectangles.append(Rectangle(_LABEL + low, y, high - low, "whisker", _WHISKER))
             labels.append(Label(_LABEL + room + _APART, top + _BAR / 2, bar.told))
             top += _BAR
         top += _GAP

@@ -41,8 +41,9 @@ def told_ratings(answer: SurveyAnswer) -> str:
 
 
 def groups(results: GetSurveyResultsResponse) -> list[Group]:
-    """The groups by region, then by business, then by channel."""
+    """All together, then the groups by region, by business, and by channel."""
     return [
+        *([_group(translated("all"), "", results.total)] if results.HasField("total") else []),
         *(_group(translated("region"), region_name(each.name), each) for each in results.by_region),
         *(_group(translated("business"), business_name(each.name), each) for each in results.by_business),
         *(_group(translated("channel"), channel_name(each.name), each) for each in results.by_channel),
@@ -66,14 +67,20 @@ def _group(dimension: str, name: str, group: SurveyGroup) -> Group:
         name=name,
         invited=str(group.invitations),
         answered=str(group.answers),
-        response_rate=_percent(group.response_rate),
+        response_rate=f"{told_share(group.response_rate.value)} ({told_shares(group.response_rate)})",
         scores=[_score(found[each]) if each in found else _NONE for each in QUESTIONS],
         recommend_score=f"{group.recommend_score:+.0f}" if group.HasField("recommend_score") else _NONE,
     )
 
 
-def _percent(figure: SurveyFigure) -> str:
-    return f"{figure.value:.0%} ({figure.low:.0%}–{figure.high:.0%})"
+def told_share(share: float) -> str:
+    """A share in percent."""
+    return f"{share:.1%}"
+
+
+def told_shares(figure: SurveyFigure) -> str:
+    """The interval of a share in percent."""
+    return f"{told_share(figure.low)}–{told_share(figure.high)}"
 
 
 def _score(figure: SurveyFigure) -> str:
