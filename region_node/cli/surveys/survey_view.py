@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.api.region.v1.survey_pb2 import SurveyAnswer, SurveyQuestion
+from gateway.api.region.v1.survey_pb2 import SurveyAnswer, SurveyMark, SurveyQuestion
 from gateway.api.region.v1.survey_service_pb2 import GetSurveyResultsResponse, SurveyFigure, SurveyGroup
 from gateway.wording.languages import translated
 from gateway.wording.terms import category_name, region_name
@@ -32,10 +32,14 @@ def question_name(question: SurveyQuestion.ValueType) -> str:
     return word(SurveyQuestion.Name(question), "SURVEY_QUESTION_")
 
 
+def _mark_name(mark: SurveyMark.ValueType) -> str:
+    return word(SurveyMark.Name(mark), "SURVEY_MARK_")
+
+
 def told_ratings(answer: SurveyAnswer) -> str:
     """The ratings of an answer: question, mark, and the words of the customer."""
     return "; ".join(
-        f"{question_name(each.question)} {each.mark}{f' ({each.words})' if each.words else ''}"
+        f"{question_name(each.question)}: {_mark_name(each.mark)}{f' ({each.words})' if each.words else ''}"
         for each in answer.ratings
     )
 
