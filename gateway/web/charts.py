@@ -14,7 +14,7 @@ _LABEL = 250  # left of bars, for their names
 _VALUE = 80  # right of bars, for their figures
 _BAR, _GAP = 16, 10
 _RADIUS = 2
-_WHISKER = 2  # the height of an interval
+_THICK = 2  # of the line of an interval or a target
 _LINES_HEIGHT, _TOP, _BOTTOM, _RIGHT = 260, 16, 34, 40
 _TICKS = 4
 _APART = 8  # between two texts
@@ -44,7 +44,7 @@ class Bar:
     series: int = 0
     """The index of the colour."""
     interval: tuple[float, float] | None = None
-    """The lower and the upper end of an interval of the value, drawn as a thin line."""
+    """The bounds of an interval around the value."""
 
 
 @dataclass(frozen=True)
@@ -122,26 +122,34 @@ class Figure:
     """The names of its series, if there are several."""
 
 
-def bars(caption: Caption, groups: Sequence[tuple[str, Sequence[Bar]]], most: float) -> Chart:
-    """Horizontal bars, in groups with a name; `most` is the value of a full width."""
+def bars(
+    caption: Caption, groups: Sequence[tuple[str, Sequence[Bar]]], most: float, target: float | None = None
+) -> Chart:
+    """Horizontal bars, in groups with a name; `most` is the value of a full width, and `target` a line over all."""
     labels: list[Label] = []
     rectangles: list[Rectangle] = []
     room, top = _WIDTH - _LABEL - _VALUE, _GAP
+
+    def width_to(value: float) -> float:
+        return room * max(0.0, min(value / most, 1.0)) if most else 0.0
+
     for name, group in groups:
         shown = _shortened(name, _LABEL - _APART)
         labels.append(Label(_LABEL - _APART, top + len(group) * _BAR / 2, shown, "end", hint=name))
         for bar in group:
-            width = room * min(bar.value / most, 1.0) if bar.value is not None and most else 0.0
+            width = width_to(bar.value) if bar.value is not None else 0.0
             hint = f"{name}: {bar.told}"
             rectangles.append(Rectangle(_LABEL, top + 1, room, "track"))
             rectangles.append(Rectangle(_LABEL, top + 1, width, f"series-{bar.series}", radius=_RADIUS, hint=hint))
-            if bar.interval is not None and most:
-                low, high = (room * min(max(each / most, 0.0), 1.0) for each in bar.interval)
-                y = top + (_BAR - _WHISKER) / 2
-                rectangles.append(Rectangle(_LABEL + low, y, high - low, "whisker", _WHISKER))
+            if bar.interval is not None:
+                low, high = map(width_to, bar.interval)
+                middle = top + (_BAR - _THICK) / 2
+                rectangles.append(Rectangle(_LABEL + low, middle, high - low, "whisker", _THICK, hint=hint))
             labels.append(Label(_LABEL + room + _APART, top + _BAR / 2, bar.told))
             top += _BAR
         top += _GAP
+    if target is not None:
+        rectangles.append(Rectangle(_LABEL + width_to(target) - _THICK / 2, _GAP / 2, _THICK, "target", top - _GAP))
     return Chart(caption, top, labels, rectangles)
 
 
