@@ -7,6 +7,7 @@ from gateway.api.region.v1.customer_service_pb2 import ContactPreferences
 from gateway.store.port import Transaction
 from gateway.store.tables import Table
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
+from region_node.customers.status import ACTIVE
 
 
 class _AtRest(NamedTuple):
@@ -25,10 +26,17 @@ def preferences_of(tx: Transaction, customer_id: str) -> ContactPreferences:
     return ContactPreferences() if row is None else _message(row)
 
 
-def preferences_of_number(tx: Transaction, index: str) -> ContactPreferences:
-    """The preferences of the customer with a number, by its index; the default for other regions' numbers."""
-    customer_id = tx.first(str, "SELECT customer_id FROM products WHERE number = :index", index=index)
-    return ContactPreferences() if customer_id is None else preferences_of(tx, customer_id)
+def preferences_of_number(tx: Transaction, index: str) -> ContactPreferences | None:
+    """The preferences of the customer with a number, by its index.
+
+    None for a number of another region, which its home knows, and for a customer whose data nobody may use.
+    """
+    sql = (
+        "SELECT products.customer_id FROM products JOIN customers ON customers.customer_id = products.customer_id"
+        " WHERE products.number = :index AND customers.status = :active"
+    )
+    customer_id = tx.first(str, sql, index=index, active=ACTIVE)
+    return None if customer_id is None else preferences_of(tx, customer_id)
 
 
 def keep_preferences(tx: Transaction, customer_id: str, asked: ContactPreferences, now: datetime) -> ContactPreferences:

@@ -52,7 +52,7 @@ async def test_a_customer_of_another_region_is_asked_answers_and_is_called_back_
     )
     assert "answered before" in refused
     listed = await said(federation, "sichuan", "surveys", "follow-ups")
-    assert "冷淡" in listed, listed
+    assert "attitude: dissatisfied (冷淡)" in listed, listed
     assert "open" in listed
     assert "finished" in await said(federation, "sichuan", "surveys", "finish", order.id, "已回访")
     assert order.id not in await said(federation, "sichuan", "surveys", "follow-ups")

@@ -27,6 +27,7 @@ from region_node.customers.notices.rules import PURPOSES, Purpose, is_permitted,
 from region_node.customers.operations import keep_customer
 from region_node.customers.rows import CustomerRow, insert_line
 from region_node.customers.sharing.operations import read_shared
+from region_node.customers.status import RESTRICTED, keep_status
 from region_node.node.context import RegionContext
 from region_node.requests.checks import Questioner
 from tests.empty_database import empty_database
@@ -80,6 +81,18 @@ def test_a_notice_that_waits_is_not_delivered_once_the_customer_refuses_it(tx: T
     keep_preferences(tx, LINE.customer_id, ContactPreferences(no_surveys=True), NOW)
     assert [each.notice.kind for each in claim(tx, MORNING, 10, HOUR, QUIET)] == ["bill"]
     assert claim(tx, MORNING + 3 * HOUR, 10, HOUR, QUIET) != []
+
+
+def test_a_foreign_or_restricted_customer_gets_only_what_law_or_contract_demands(
+    tx: Transaction,
+) -> None:
+    kinds = ("bill", "fault-repaired", "contract-reminder", "survey", "offer")
+    foreign = {kind for kind in kinds if tell(tx, Notice(f"foreign/{kind}", kind, "+8613900000001", TEXT), NOW)}
+    assert foreign == {"bill", "fault-repaired"}, "the home knows the quiet list, and is asked by a purpose"
+    assert "survey" in notices_told(tx, "waits")
+    keep_status(tx, LINE.customer_id, RESTRICTED)
+    assert notices_told(tx, "restricted") == {"bill", "fault-repaired"}
+    assert "survey" not in {each.notice.kind for each in claim(tx, MORNING, 100, HOUR, QUIET)}
 
 
 def test_the_quiet_list_never_permits_more() -> None:

@@ -43,6 +43,13 @@ def test_a_month_without_anything_has_every_figure_and_no_value_but_the_availabi
     assert valued == [Figure.SCORECARD_FIGURE_NETWORK_AVAILABILITY]
 
 
+def test_marks_count_once_no_answer_can_come_so_that_two_looks_tell_no_single_one(region: Region) -> None:
+    region.mark(4, 9)
+    before, after = (region.figure(Figure.SCORECARD_FIGURE_SATISFACTION, NOW + days * DAY) for days in (20, 60))
+    assert (counts(before), before.HasField("value")) == ((0, 0), False)
+    assert (counts(after), after.value) == ((36, 9), 4)
+
+
 def test_orders_count_in_the_month_of_their_completion_at_their_home_region(region: Region) -> None:
     region.order(NOW)
     region.order(NOW, promised=NOW - HOUR)

@@ -304,6 +304,7 @@ def test_results_are_shown_by_region_business_and_channel_without_small_groups(h
     found = published(home, "2030-06", "2030-06", 3)
     assert [each.name for each in found.by_region] == ["guangdong", "henan"]
     hidden = published(home, "2030-06", "2030-06", 4)
+    assert (hidden.total.answers, hidden.total.invitations) == (9, 19)
     shown = [*hidden.by_region, *hidden.by_business, *hidden.by_channel]
     assert shown == [], "the rest would give the small group away"
     (group, _) = found.by_business[::-1]
@@ -320,7 +321,9 @@ def test_no_two_ranges_of_months_tell_what_a_month_does_not_show(home: Region) -
         counted(home, month, survey, 20, marks)
     assert [each.answers for each in published(home, "2030-05", "2030-05", 5).by_region] == [6]
     for first in ("2030-05", "2030-06"):
-        assert not published(home, first, "2030-06", 5).by_region, "less the first month it is one answer"
+        found = published(home, first, "2030-06", 5)
+        assert not found.by_region, "less the first month it is one answer"
+        assert not found.HasField("total")
     assert [each.answers for each in published(home, "2030-07", "2030-08", 5).by_region] == [5]
 
 

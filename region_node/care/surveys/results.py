@@ -19,6 +19,7 @@ def results(region: str, counts: Sequence[Count], smallest: int) -> api.GetSurve
     """
     return api.GetSurveyResultsResponse(
         region=region,
+        total=next(iter(_groups(counts, lambda _: "", smallest)), None),
         by_region=_groups(counts, lambda each: each.region, smallest),
         by_business=_groups(counts, lambda each: each.business, smallest),
         by_channel=_groups(counts, lambda each: each.channel, smallest),

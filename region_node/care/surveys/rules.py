@@ -91,10 +91,10 @@ def in_sample(name: str, percent: int) -> bool:
 def require_answer(answer: SurveyAnswer) -> None:
     """Raises Refused with REQUEST_INVALID unless the answer has one rating or more, each of another question."""
     if not answer.ratings:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="answer.ratings", problem="there is none")
+        raise invalid("answer.ratings", "there is none", "至少评价一项")
     questions = [each.question for each in answer.ratings]
     if len(set(questions)) < len(questions):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="answer.ratings", problem="a question stands twice")
+        raise invalid("answer.ratings", "a question stands twice", "同一问题重复")
     for each in answer.ratings:
         if each.question not in SurveyQuestion.values() or not each.question:
             raise invalid("answer.ratings.question", "not a question", "不是有效的问题")

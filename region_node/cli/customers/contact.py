@@ -12,7 +12,7 @@ from region_node.cli.options import channel_option, required_staff_option
 _PREFERENCES = Table[api.ContactPreferences](
     TableColumn("marketing", lambda each: _said(each.marketing)),
     TableColumn("quiet list", lambda each: _said(each.quiet)),
-    TableColumn("surveys", lambda each: _said(not each.no_surveys)),
+    TableColumn("surveys", lambda each: _said(not (each.no_surveys or each.quiet))),
 )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.api.region.v1.survey_pb2 import SurveyMark
-from gateway.api.region.v1.survey_service_pb2 import GetSurveyResultsResponse, SurveyGroup
+from gateway.api.region.v1.survey_service_pb2 import GetSurveyResultsResponse, SurveyFigure, SurveyGroup
 from gateway.web.charts import Bar, Caption, Figure, bars
 from gateway.web.html_pages import HtmlPages
 from gateway.web.tables import Cell, Table
@@ -15,7 +15,7 @@ from gateway.wording.terms import region_name
 from gateway.wording.times import told_time
 from region_node.cli.surveys import survey_view
 
-_HIGHEST = float(SurveyMark.SURVEY_MARK_VERY_SATISFIED)
+_LOWEST, _HIGHEST = SurveyMark.SURVEY_MARK_VERY_DISSATISFIED, SurveyMark.SURVEY_MARK_VERY_SATISFIED
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class _Results:
 
     when: str
     left_out: str
+    tiles: Sequence[tuple[str, str]]
     sections: Sequence[_Section]
     tables_heading: str
     tables: Sequence[Table]
@@ -47,7 +48,10 @@ def page(results: GetSurveyResultsResponse, months: tuple[str, str], now: dateti
     region = region_name(results.region)
     told = _Results(
         when=translated("As of {time}. Customers of {region}.", time=told_time(now), region=region),
-        left_out=translated("Groups of fewer than {count} answers are not shown.", count=results.smallest_group),
+        left_out=translated(
+            "Groups of fewer than {count} answers in a month are not shown.", count=results.smallest_group
+        ),
+        tiles=_tiles(results.total) if results.HasField("total") else [],
         sections=[_section(key, heading, groups, name) for key, heading, groups, name in parts if groups],
         tables_heading=translated("Figures"),
         tables=[_table(survey_view.groups(results))],
@@ -61,18 +65,37 @@ def page(results: GetSurveyResultsResponse, months: tuple[str, str], now: dateti
 def _section(key: str, heading: str, groups: Sequence[SurveyGroup], name: Callable[[str], str]) -> _Section:
     rows = [(name(group.name), _bars(group)) for group in groups]
     said = "; ".join(f"{group}: {', '.join(bar.told for bar in found)}" for group, found in rows)
-    chart = bars(Caption(key, heading, said), rows, _HIGHEST)
+    chart = bars(Caption(key, heading, said), rows, _HIGHEST - _LOWEST)
     series = [survey_view.question_name(each) for each in survey_view.QUESTIONS]
-    return _Section(heading, Figure(chart, translated("Mean marks, 1 to 5."), series))
+    caption = translated("Mean marks, 1 to 5; the thin lines are intervals of 95 %.")
+    return _Section(heading, Figure(chart, caption, series))
+
+
+def _tiles(total: SurveyGroup) -> list[tuple[str, str]]:
+    """The figures of all answers together, each with its interval."""
+    rate = total.response_rate
+    answered = translated("answered of {count} invitations", count=f"{total.invitations:,}")
+    tiles = [(survey_view.told_share(rate.value), f"{answered} ({survey_view.told_shares(rate)})")]
+    for each in total.scores:
+        interval = f"{each.figure.low:.2f}–{each.figure.high:.2f}"
+        tiles.append((f"{each.figure.value:.2f}", f"{survey_view.question_name(each.question)} ({interval})"))
+    if total.HasField("recommend_score"):
+        tiles.append((f"{total.recommend_score:+.0f}", translated("recommend score")))
+    return tiles
 
 
 def _bars(group: SurveyGroup) -> list[Bar]:
-    """A bar for each question, also for one with too few answers."""
-    found = {each.question: each.figure.value for each in group.scores}
+    """A bar from the lowest mark on for each question, also for one with too few answers."""
+    found = {each.question: each.figure for each in group.scores}
     return [
-        Bar(found[question], f"{found[question]:.2f}", series) if question in found else Bar(None, "–", series)
+        _bar(found[question], series) if question in found else Bar(None, "–", series)
         for series, question in enumerate(survey_view.QUESTIONS)
     ]
+
+
+def _bar(figure: SurveyFigure, series: int) -> Bar:
+    interval = figure.low - _LOWEST, figure.high - _LOWEST
+    return Bar(figure.value - _LOWEST, f"{figure.value:.2f}", series, interval)
 
 
 def _table(groups: Sequence[survey_view.Group]) -> Table:

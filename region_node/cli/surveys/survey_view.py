@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.api.region.v1.survey_pb2 import SurveyAnswer, SurveyQuestion
+from gateway.api.region.v1.survey_pb2 import SurveyAnswer, SurveyMark, SurveyQuestion
 from gateway.api.region.v1.survey_service_pb2 import GetSurveyResultsResponse, SurveyFigure, SurveyGroup
 from gateway.wording.languages import translated
 from gateway.wording.terms import category_name, region_name
@@ -32,17 +32,22 @@ def question_name(question: SurveyQuestion.ValueType) -> str:
     return word(SurveyQuestion.Name(question), "SURVEY_QUESTION_")
 
 
+def _mark_name(mark: SurveyMark.ValueType) -> str:
+    return word(SurveyMark.Name(mark), "SURVEY_MARK_")
+
+
 def told_ratings(answer: SurveyAnswer) -> str:
     """The ratings of an answer: question, mark, and the words of the customer."""
     return "; ".join(
-        f"{question_name(each.question)} {each.mark}{f' ({each.words})' if each.words else ''}"
+        f"{question_name(each.question)}: {_mark_name(each.mark)}{f' ({each.words})' if each.words else ''}"
         for each in answer.ratings
     )
 
 
 def groups(results: GetSurveyResultsResponse) -> list[Group]:
-    """The groups by region, then by business, then by channel."""
+    """All together, then the groups by region, by business, and by channel."""
     return [
+        *([_group(translated("all"), "", results.total)] if results.HasField("total") else []),
         *(_group(translated("region"), region_name(each.name), each) for each in results.by_region),
         *(_group(translated("business"), business_name(each.name), each) for each in results.by_business),
         *(_group(translated("channel"), channel_name(each.name), each) for each in results.by_channel),
@@ -66,14 +71,20 @@ def _group(dimension: str, name: str, group: SurveyGroup) -> Group:
         name=name,
         invited=str(group.invitations),
         answered=str(group.answers),
-        response_rate=_percent(group.response_rate),
+        response_rate=f"{told_share(group.response_rate.value)} ({told_shares(group.response_rate)})",
         scores=[_score(found[each]) if each in found else _NONE for each in QUESTIONS],
         recommend_score=f"{group.recommend_score:+.0f}" if group.HasField("recommend_score") else _NONE,
     )
 
 
-def _percent(figure: SurveyFigure) -> str:
-    return f"{figure.value:.0%} ({figure.low:.0%}–{figure.high:.0%})"
+def told_share(share: float) -> str:
+    """A share in percent."""
+    return f"{share:.1%}"
+
+
+def told_shares(figure: SurveyFigure) -> str:
+    """The interval of a share in percent."""
+    return f"{told_share(figure.low)}–{told_share(figure.high)}"
 
 
 def _score(figure: SurveyFigure) -> str:

@@ -199,7 +199,7 @@ def _state(survey: Survey) -> str:
 
 
 _FOLLOW_UPS = Table[Survey](
-    TableColumn("survey", lambda each: each.id),
+    TableColumn("survey id", lambda each: each.id),
     TableColumn("number", lambda each: each.number),
     TableColumn("occasion", lambda each: word(SurveyOccasion.Name(each.occasion), "SURVEY_OCCASION_")),
     TableColumn("region", lambda each: region_name(each.region)),

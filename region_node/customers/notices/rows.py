@@ -102,9 +102,12 @@ def tell(tx: Transaction, notice: Notice, now: datetime) -> bool:
 
 
 def _is_refused(tx: Transaction, kind: str, index: str) -> bool:
-    """Whether the customer with a number, by its index, refuses a kind of notice."""
+    """Whether the customer with a number, by its index, refuses a kind of notice, or nobody here knows."""
     purpose = purpose_of(kind)
-    return purpose not in TO_EVERYBODY and not is_permitted(purpose, preferences_of_number(tx, index))
+    if purpose in TO_EVERYBODY:
+        return False
+    preferences = preferences_of_number(tx, index)
+    return preferences is None or not is_permitted(purpose, preferences)
 
 
 @dataclass(frozen=True)

@@ -304,6 +304,7 @@ class GetSurveyResultsResponse(_message.Message):
     BY_BUSINESS_FIELD_NUMBER: _builtins.int
     BY_CHANNEL_FIELD_NUMBER: _builtins.int
     SMALLEST_GROUP_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """The region whose customers answered."""
     smallest_group: _builtins.int
@@ -320,6 +321,10 @@ class GetSurveyResultsResponse(_message.Message):
     def by_channel(self) -> _containers.RepeatedCompositeFieldContainer[Global___SurveyGroup]:
         """Results by channel."""
 
+    @_builtins.property
+    def total(self) -> Global___SurveyGroup:
+        """Results of all answers together; unset where a month has too few."""
+
     def __init__(
         self,
         *,
@@ -328,10 +333,11 @@ class GetSurveyResultsResponse(_message.Message):
         by_business: _abc.Iterable[Global___SurveyGroup] | None = ...,
         by_channel: _abc.Iterable[Global___SurveyGroup] | None = ...,
         smallest_group: _builtins.int = ...,
+        total: Global___SurveyGroup | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_business", b"by_business", "by_channel", b"by_channel", "by_region", b"by_region", "region", b"region", "smallest_group", b"smallest_group"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_business", b"by_business", "by_channel", b"by_channel", "by_region", b"by_region", "region", b"region", "smallest_group", b"smallest_group", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -412,7 +418,7 @@ class SurveyGroup(_message.Message):
     SCORES_FIELD_NUMBER: _builtins.int
     RECOMMEND_SCORE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Region, business or channel."""
+    """Region, business or channel; empty for a campaign, and for all together."""
     invitations: _builtins.int
     """Number of invitations."""
     answers: _builtins.int
