@@ -17,7 +17,7 @@ from gateway.time.months import require_month
 
 
 def scorecard_of(region: str, month: str, told: Scorecard) -> Scorecard:
-    """What a region may report: each figure once, of itself and of that month, with finite numbers. Pure."""
+    """The scorecard that a region may report: of itself and the month, each figure once, with finite numbers. Pure."""
     finite = (each for each in told.figures if all(map(math.isfinite, (each.value, each.low, each.high))))
     figures = {each.figure: each for each in finite}
     return Scorecard(region=region, month=month, figures=figures.values())
