@@ -1,5 +1,7 @@
 """The scorecards of all regions, for administrators: queried from the nodes at each call, never stored."""
 
+import math
+
 import grpc
 
 from coordinator.oversight.region_queries import Regions
@@ -8,9 +10,17 @@ from gateway.api.coordinator.v1 import quality_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.quality_oversight_service_pb2_grpc import QualityOversightServiceServicer
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1 import quality_service_pb2 as region_contract
+from gateway.api.region.v1.quality_service_pb2 import Scorecard
 from gateway.api.region.v1.quality_service_pb2_grpc import QualityServiceStub
 from gateway.rpc.channels import invoke
 from gateway.time.months import require_month
+
+
+def scorecard_of(region: str, month: str, told: Scorecard) -> Scorecard:
+    """The scorecard that a region may report: of itself and the month, each figure once, with finite numbers. Pure."""
+    finite = (each for each in told.figures if all(map(math.isfinite, (each.value, each.low, each.high))))
+    figures = {each.figure: each for each in finite}
+    return Scorecard(region=region, month=month, figures=figures.values())
 
 
 class QualityOversightService(QualityOversightServiceServicer):
@@ -36,6 +46,9 @@ class QualityOversightService(QualityOversightServiceServicer):
         configuration = self._registry.snapshot().configuration or Configuration()
         return contract.ReportQualityResponse(
             definitions=configuration.quality.figures,
-            scorecards=[answers.by_region[region].scorecard for region in sorted(answers.by_region)],
+            scorecards=[
+                scorecard_of(region, request.month, answers.by_region[region].scorecard)
+                for region in sorted(answers.by_region)
+            ],
             unanswered=answers.unanswered(),
         )
