@@ -25,6 +25,7 @@ _PLACES: Final = {
     "complaints": "coordinator.cli.complaints.complaints:complaints",
     "issues": "coordinator.cli.issues:issues",
     "bulletins": "coordinator.cli.bulletins:bulletins",
+    "resources": "coordinator.cli.resources:resources",
     "network": "coordinator.cli.network.network:network",
     "outages": "coordinator.cli.outages:outages",
     "problems": "coordinator.cli.problems:problems",
