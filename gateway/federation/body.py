@@ -29,6 +29,8 @@ CASE_WITHOUT_OWNER = "case-without-owner"
 """The matter of a case that awaits the coordinator."""
 ISSUE_ESCALATED = "issue-escalated"
 """The matter of an issue between regions at its first escalation."""
+BULLETIN_UNREAD = "bulletin-unread"
+"""The matter of a bulletin that a region has not read in time, at that region."""
 LOAN_OVERDUE = "loan-overdue"
 """The matter of a loan between regions at its first escalation."""
 _FIRST_LEVEL, HIGHEST_LEVEL = 3, 5
