@@ -132,14 +132,18 @@ class Body:
         """The department with a name; without a code where no department has it."""
         return next((each for each in self._departments if each.name == name), Department(name=name))
 
-    def status(self, region: str, at: datetime) -> BodyStatus:
-        """The body at an instant; members and persons on duty of one region, or of all where it is empty."""
+    def status(self, region: str, at: datetime, revision: int = 0) -> BodyStatus:
+        """The body at an instant; members and persons on duty of one region, or of all where it is empty.
+
+        `revision` is that of the configuration in force.
+        """
         parties = sorted(each for each in self._rosters if region in ("", each.region))
         return BodyStatus(
             duty_time=to_timestamp(at),
             members=[self._members[each] for each in sorted(self._members) if region in ("", each)],
             on_duty=[self.on_duty(*each, at) for each in parties],
             responsibilities=self._matters.values(),
+            federation_revision=revision,
         )
 
 
