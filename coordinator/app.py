@@ -25,6 +25,7 @@ from coordinator.oversight.move_service import CustomerMoveOversightService
 from coordinator.oversight.quality_service import QualityOversightService
 from coordinator.oversight.reconciliation_service import ReconciliationOversightService
 from coordinator.oversight.region_queries import Regions
+from coordinator.oversight.resource_service import ResourceService
 from coordinator.oversight.service import OrderOversightService
 from coordinator.oversight.settlement_service import SettlementOversightService
 from coordinator.planned_outages.service import PlannedOutageRegistryService
@@ -60,6 +61,7 @@ from gateway.api.coordinator.v1 import (
     problem_service_pb2,
     quality_oversight_service_pb2,
     reconciliation_oversight_service_pb2,
+    resource_service_pb2,
     risk_service_pb2,
     settlement_oversight_service_pb2,
 )
@@ -89,6 +91,7 @@ from gateway.api.coordinator.v1.quality_oversight_service_pb2_grpc import (
 from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2_grpc import (
     add_ReconciliationOversightServiceServicer_to_server,
 )
+from gateway.api.coordinator.v1.resource_service_pb2_grpc import add_ResourceServiceServicer_to_server
 from gateway.api.coordinator.v1.risk_service_pb2_grpc import add_RiskServiceServicer_to_server
 from gateway.api.coordinator.v1.settlement_oversight_service_pb2_grpc import (
     add_SettlementOversightServiceServicer_to_server,
@@ -382,6 +385,11 @@ def _between_regions(parts: _Parts, regions: Regions) -> list[Service]:
             issue_service_pb2.DESCRIPTOR.services_by_name["IssueService"],
             add_IssueServiceServicer_to_server,
             IssueService(regions, parts.registry, parts.clock),
+        ),
+        Service.of(
+            resource_service_pb2.DESCRIPTOR.services_by_name["ResourceService"],
+            add_ResourceServiceServicer_to_server,
+            ResourceService(regions),
         ),
         Service.of(
             bulletin_service_pb2.DESCRIPTOR.services_by_name["BulletinService"],

@@ -13,7 +13,7 @@ from gateway.cli.asking import limit_option, request_option
 from gateway.cli.bulletins import READERS, bulletin_content, bulletin_options
 from gateway.cli.table import Table, TableColumn
 from gateway.wording.languages import in_language, translated
-from gateway.wording.times import told_time
+from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word
 
 _HEADERS = Table[BulletinHeader](
@@ -22,6 +22,7 @@ _HEADERS = Table[BulletinHeader](
     TableColumn("state", lambda each: word(BulletinState.Name(each.state), "BULLETIN_STATE_")),
     TableColumn("published", lambda each: told_time(each.create_time), only_wide=True),
     TableColumn("valid until", lambda each: told_time(each.end_time)),
+    TableColumn("to be read by", lambda each: told_if_set(each.read_by_time)),
     TableColumn("regions that have read it", lambda each: f"{each.complete_regions}/{each.regions}"),
     TableColumn("title", lambda each: in_language(each.title)),
 )
@@ -44,6 +45,7 @@ def publish(
     text_zh: str,
     text_en: str,
     until: str,
+    read_by: str,
     addressees: tuple[str, ...],
 ) -> None:
     """Publish a bulletin in both languages through a region, to all regions or to those of --to.
@@ -53,7 +55,7 @@ def publish(
       coordinator bulletins publish --through guangdong --severity urgent --title-zh 台风 --title-en typhoon \\
         --text-zh 今夜 --text-en tonight --until 2026-12-20T18:00+08:00
     """
-    content = bulletin_content(severity, title_zh, title_en, text_zh, text_en, until, addressees)
+    content = bulletin_content(severity, title_zh, title_en, text_zh, text_en, until, read_by, addressees)
     request = contract.PublishBulletinRequest(region=through, content=content)
     response = asking.ask(lambda channel: BulletinServiceStub(channel).PublishBulletin, request)
     asking.show(response, _HEADERS, [response.bulletin], titled(translated("Bulletins")))
@@ -75,7 +77,7 @@ def list_bulletins(asking: Asking) -> None:
 
 
 @bulletins.command(epilog=EPILOG)
-@asks()
+@asks(limit_option("At most so many readings."))
 @click.argument("bulletin", metavar="ID")
 def readers(asking: Asking, bulletin: str) -> None:
     """Show by region who has read a bulletin, and who has not.

@@ -26,6 +26,7 @@ _PLACES: Final = {
     "moves": "coordinator.cli.moves:moves",
     "issues": "coordinator.cli.issues:issues",
     "bulletins": "coordinator.cli.bulletins:bulletins",
+    "resources": "coordinator.cli.resources:resources",
     "network": "coordinator.cli.network.network:network",
     "outages": "coordinator.cli.outages:outages",
     "problems": "coordinator.cli.problems:problems",

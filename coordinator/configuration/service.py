@@ -65,7 +65,7 @@ class ConfigurationService(ConfigurationServiceServicer):
             require_configured(members_of(snapshot), request.region)
         at = asked_instant(request.duty_time if request.HasField("duty_time") else None, self._clock.now())
         body = Body(snapshot.configuration or Configuration())
-        return contract.GetBodyResponse(body=body.status(request.region, at))
+        return contract.GetBodyResponse(body=body.status(request.region, at, snapshot.revision))
 
     async def ApplyConfiguration(
         self,

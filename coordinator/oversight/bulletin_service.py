@@ -69,11 +69,13 @@ class BulletinService(BulletinServiceServicer):
         region = request.bulletin_id.partition("/")[0]
         if not self._regions.is_configured(region):
             raise Refused(Reason.REASON_BULLETIN_NOT_FOUND, bulletin=request.bulletin_id)
-        question = region_contract.ListReadersOfBulletinRequest(bulletin_id=request.bulletin_id)
+        question = region_contract.ListReadersOfBulletinRequest(
+            bulletin_id=request.bulletin_id, page_size=request.page_size, page_token=request.page_token
+        )
         answer = await self._regions.require(
             region,
             lambda channel, seconds: invoke(
                 BulletinOversightServiceStub(channel).ListReadersOfBulletin, question, seconds
             ),
         )
-        return contract.ListBulletinReadersResponse(readers=answer.readers)
+        return contract.ListBulletinReadersResponse(readers=answer.readers, next_page_token=answer.next_page_token)

@@ -8,6 +8,7 @@ from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeade
 from gateway.api.region.v1.customer_move_oversight_service_pb2 import CustomerMoveHeader
 from gateway.api.region.v1.issue_oversight_service_pb2 import IssueHeader
 from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
+from gateway.api.region.v1.resource_oversight_service_pb2 import ResourceStatus
 from gateway.rpc.merged_pages import MergedList
 from gateway.rpc.pages import dated_key, ticket_key
 from gateway.time.clock import from_timestamp
@@ -35,3 +36,5 @@ NEWEST_BULLETINS = MergedList[BulletinHeader](
     rules.merged_bulletins,
     descending=True,
 )
+RESOURCE_STATUS = MergedList[ResourceStatus]("resource status", rules.resource_key, rules.merged_resources)
+"""Experts, then spares, then lent resources, each by region and id."""

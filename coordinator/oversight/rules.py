@@ -8,6 +8,7 @@ from gateway.api.region.v1.bulletin_oversight_service_pb2 import BulletinHeader
 from gateway.api.region.v1.customer_move_oversight_service_pb2 import CustomerMoveHeader
 from gateway.api.region.v1.issue_oversight_service_pb2 import IssueHeader
 from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
+from gateway.api.region.v1.resource_oversight_service_pb2 import ResourceStatus
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 
@@ -78,3 +79,21 @@ def merged_moves(reports: Mapping[str, Iterable[CustomerMoveHeader]]) -> list[Cu
 def merged_bulletins(reports: Mapping[str, Iterable[BulletinHeader]]) -> list[BulletinHeader]:
     """Returns the bulletins of all reports: each region reports its own."""
     return [each for bulletins in reports.values() for each in bulletins]
+
+
+def resource_key(shared: ResourceStatus) -> str:
+    """The place of a shared resource among those of all regions."""
+    if shared.HasField("expert"):
+        return f"1 {shared.expert.region} {shared.expert.staff_id}"
+    if shared.HasField("spare"):
+        return f"2 {shared.spare.region} {shared.spare.part_number} {shared.spare.site}"
+    return f"3 {shared.resource.region} {shared.resource.id}"
+
+
+def merged_resources(reports: Mapping[str, Iterable[ResourceStatus]]) -> list[ResourceStatus]:
+    """Returns what each region shares by its own word: never what it says of another region."""
+    return [each for region, told in reports.items() for each in told if _owner(each) == region]
+
+
+def _owner(shared: ResourceStatus) -> str:
+    return resource_key(shared).split(" ")[1]

@@ -27,7 +27,8 @@ def show_body(body: BodyStatus) -> None:
         return
     _MEMBERS.show(body.members, translated("Members"))
     _DUTIES.show(_by_person(body.on_duty), translated("On duty at {time}", time=told_time(body.duty_time)))
-    _MATTERS.show(body.responsibilities, translated("Responsibilities"))
+    revision = str(body.federation_revision)
+    _MATTERS.show(body.responsibilities, translated("Responsibilities, revision {revision}", revision=revision))
 
 
 def told_duty(duty: OnDuty) -> str:

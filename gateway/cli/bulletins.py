@@ -26,6 +26,7 @@ def bulletin_options() -> Sequence[Option]:
         click.option("--text-zh", required=True, help="The text in Chinese."),
         click.option("--text-en", required=True, help="The text in English."),
         click.option("--until", required=True, metavar="TIME", help="Until when it is valid, with zone."),
+        click.option("--read-by", default="", metavar="TIME", help="By when each region must have read it, with zone."),
         click.option(
             "--to",
             "addressees",
@@ -43,11 +44,13 @@ def bulletin_content(
     text_zh: str,
     text_en: str,
     until: str,
+    read_by: str,
     addressees: Sequence[str],
 ) -> BulletinContent:
     """The content of a new bulletin. Raises UsageError."""
     try:
         end = to_timestamp(instant_of(until))
+        due = to_timestamp(instant_of(read_by)) if read_by else None
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     return BulletinContent(
@@ -55,6 +58,7 @@ def bulletin_content(
         title=LocalizedText(zh_cn=title_zh, en=title_en),
         text=LocalizedText(zh_cn=text_zh, en=text_en),
         end_time=end,
+        read_by_time=due,
         addressees=[_addressee(each) for each in addressees],
     )
 

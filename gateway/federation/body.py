@@ -29,6 +29,8 @@ CASE_WITHOUT_OWNER = "case-without-owner"
 """The matter of a case that awaits the coordinator."""
 ISSUE_ESCALATED = "issue-escalated"
 """The matter of an issue between regions at its first escalation."""
+BULLETIN_UNREAD = "bulletin-unread"
+"""The matter of a bulletin that a region has not read in time, at that region."""
 LOAN_OVERDUE = "loan-overdue"
 """The matter of a loan between regions at its first escalation."""
 SURVEY_FOLLOW_UP = "survey-follow-up"
@@ -132,14 +134,18 @@ class Body:
         """The department with a name; without a code where no department has it."""
         return next((each for each in self._departments if each.name == name), Department(name=name))
 
-    def status(self, region: str, at: datetime) -> BodyStatus:
-        """The body at an instant; members and persons on duty of one region, or of all where it is empty."""
+    def status(self, region: str, at: datetime, revision: int = 0) -> BodyStatus:
+        """The body at an instant; members and persons on duty of one region, or of all where it is empty.
+
+        `revision` is that of the configuration in force.
+        """
         parties = sorted(each for each in self._rosters if region in ("", each.region))
         return BodyStatus(
             duty_time=to_timestamp(at),
             members=[self._members[each] for each in sorted(self._members) if region in ("", each)],
             on_duty=[self.on_duty(*each, at) for each in parties],
             responsibilities=self._matters.values(),
+            federation_revision=revision,
         )
 
 

@@ -52,8 +52,10 @@ from region_node.business.reconciliation.nightly import (
 )
 from region_node.business.reconciliation.relayed import ReconciliationEnvelopes
 from region_node.business.settlement.relayed import SettlementEnvelopes
+from region_node.care.bulletins import reminding
 from region_node.care.bulletins.application import BulletinApplication
 from region_node.care.bulletins.relayed import BulletinEnvelopes
+from region_node.care.bulletins.reminding import BULLETIN_TIMER
 from region_node.care.complaints import remedy_orders
 from region_node.care.complaints.application import ComplaintApplication
 from region_node.care.complaints.attachment_contents import AttachmentApplication
@@ -362,6 +364,7 @@ def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, Ti
         ESCALATION_TIMER: lambda tx, timer, now: escalation_is_due(tx, context, timer, now),
         REPAIR_TIMER: lambda tx, timer, now: limit_has_passed(tx, context, timer, now),
         ISSUE_TIMER: lambda tx, timer, now: due_time_has_passed(tx, context, timer, now),
+        BULLETIN_TIMER: lambda tx, timer, now: reminding.time_has_passed(tx, context, timer, now),
         LOAN_TIMER: lambda tx, timer, now: time_has_passed(tx, context, timer, now),
         ERASURE_TIMER: lambda tx, timer, now: erasure_is_due(tx, registry, timer, now),
         NUMBER_TIMER: lambda tx, timer, now: number_is_due(tx, registry, timer, now),

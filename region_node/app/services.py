@@ -36,6 +36,7 @@ from gateway.api.region.v1 import (
     planned_outage_service_pb2,
     quality_service_pb2,
     reconciliation_service_pb2,
+    resource_oversight_service_pb2,
     retention_service_pb2,
     settlement_service_pb2,
     sharing_service_pb2,
@@ -85,6 +86,7 @@ from gateway.api.region.v1.order_service_pb2_grpc import add_OrderServiceService
 from gateway.api.region.v1.planned_outage_service_pb2_grpc import add_PlannedOutageServiceServicer_to_server
 from gateway.api.region.v1.quality_service_pb2_grpc import add_QualityServiceServicer_to_server
 from gateway.api.region.v1.reconciliation_service_pb2_grpc import add_ReconciliationServiceServicer_to_server
+from gateway.api.region.v1.resource_oversight_service_pb2_grpc import add_ResourceOversightServiceServicer_to_server
 from gateway.api.region.v1.retention_service_pb2_grpc import add_RetentionServiceServicer_to_server
 from gateway.api.region.v1.settlement_service_pb2_grpc import add_SettlementServiceServicer_to_server
 from gateway.api.region.v1.sharing_service_pb2_grpc import add_SharingServiceServicer_to_server
@@ -143,6 +145,7 @@ from region_node.oversight.bulletin_service import BulletinOversightService
 from region_node.oversight.complaint_service import ComplaintOversightService
 from region_node.oversight.issue_service import IssueOversightService
 from region_node.oversight.move_service import CustomerMoveOversightService
+from region_node.oversight.resource_service import ResourceOversightService
 from region_node.oversight.service import OrderOversightService
 from region_node.requests.questions import Questions
 
@@ -402,6 +405,11 @@ def _between_regions(ports: ServicePorts) -> list[Service]:
             issue_oversight_service_pb2.DESCRIPTOR.services_by_name["IssueOversightService"],
             add_IssueOversightServiceServicer_to_server,
             IssueOversightService(core.context, core.issues, store, clock),
+        ),
+        Service.of(
+            resource_oversight_service_pb2.DESCRIPTOR.services_by_name["ResourceOversightService"],
+            add_ResourceOversightServiceServicer_to_server,
+            ResourceOversightService(core.context, store, clock),
         ),
         Service.of(
             loan_service_pb2.DESCRIPTOR.services_by_name["LoanService"],

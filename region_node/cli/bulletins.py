@@ -40,6 +40,7 @@ def publish(
     text_zh: str,
     text_en: str,
     until: str,
+    read_by: str,
     addressees: tuple[str, ...],
 ) -> None:
     """Publish a bulletin in both languages, to all regions or to those of --to.
@@ -49,7 +50,7 @@ def publish(
       region-node bulletins publish --severity important --title-zh 割接 --title-en cut-over --text-zh 今夜 \\
         --text-en tonight --until 2026-12-20T18:00+08:00 --to sichuan:wang,li --to henan
     """
-    content = bulletin_content(severity, title_zh, title_en, text_zh, text_en, until, addressees)
+    content = bulletin_content(severity, title_zh, title_en, text_zh, text_en, until, read_by, addressees)
     request = api.PublishBulletinRequest(content=content)
     answer = asking.ask(lambda channel: BulletinServiceStub(channel).PublishBulletin, request)
     asking.tell(answer.bulletin, _BULLETINS.show_one)
@@ -91,7 +92,7 @@ def read(asking: Asking, bulletin: str) -> None:
 
 
 @bulletins.command()
-@reads()
+@reads(limit_option("At most so many readings."))
 @_BULLETIN
 def readers(asking: Asking, bulletin: str) -> None:
     """Show by region who has read a bulletin, and who has not.

@@ -63,5 +63,6 @@ class BulletinOversightService(BulletinOversightServiceServicer):
         context: grpc.aio.ServicerContext[api.ListReadersOfBulletinRequest, api.ListReadersOfBulletinResponse],
     ) -> api.ListReadersOfBulletinResponse:
         """See the contract."""
-        readers = await self._application.readers(request.bulletin_id)
-        return api.ListReadersOfBulletinResponse(readers=readers)
+        size, token = request.page_size, request.page_token
+        readers, following = await self._application.readers(request.bulletin_id, size, token)
+        return api.ListReadersOfBulletinResponse(readers=readers, next_page_token=following)

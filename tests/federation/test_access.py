@@ -15,6 +15,7 @@ from gateway.api.coordinator.v1 import planned_outage_registry_service_pb2 as he
 from gateway.api.coordinator.v1 import problem_service_pb2 as found_problems_pb2
 from gateway.api.coordinator.v1 import quality_oversight_service_pb2 as overseen_quality_pb2
 from gateway.api.coordinator.v1 import reconciliation_oversight_service_pb2 as overseen_reconciliation_pb2
+from gateway.api.coordinator.v1 import resource_service_pb2 as shared_resources_pb2
 from gateway.api.coordinator.v1 import risk_service_pb2 as risks_pb2
 from gateway.api.coordinator.v1 import settlement_oversight_service_pb2 as overseen_settlement_pb2
 from gateway.api.federation.v1 import federation_pb2
@@ -50,6 +51,7 @@ from gateway.api.region.v1 import (
     planned_outage_service_pb2,
     quality_service_pb2,
     reconciliation_service_pb2,
+    resource_oversight_service_pb2,
     retention_service_pb2,
     settlement_service_pb2,
     sharing_service_pb2,
@@ -95,6 +97,8 @@ FILES = (
     issue_oversight_service_pb2,
     issue_service_pb2,
     overseen_issues_pb2,
+    resource_oversight_service_pb2,
+    shared_resources_pb2,
     joint_order_service_pb2,
     loan_service_pb2,
     measurement_service_pb2,
@@ -138,6 +142,7 @@ OF_COORDINATORS = {
     "gateway.api.coordinator.v1.PlannedOutageRegistryService",
     "gateway.api.coordinator.v1.QualityOversightService",
     "gateway.api.coordinator.v1.ReconciliationOversightService",
+    "gateway.api.coordinator.v1.ResourceService",
     "gateway.api.coordinator.v1.SettlementOversightService",
     "gateway.api.coordinator.v1.RiskService",
     "gateway.api.federation.v1.FederationService",

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from region_node.care.loans.rules import IN_USE, LENT
-from tests.federation.commands import as_caller, run_command
+from tests.federation.commands import as_administrator, as_caller, run_command
 from tests.federation.loan_staff import LoanStaff
 from tests.federation.running import Federation
 
@@ -36,6 +36,14 @@ async def test_a_loan_is_followed_from_its_request_to_its_return_by_commands(fed
     await said(federation, "guangdong", "loans", "prolong", loan, "--until", later)
     await south.follows(loan, lambda each: each.state == IN_USE, "in use")
     assert loan in await said(federation, "guangdong", "loans", "list", "--state", "inUse")
+    administrator = as_administrator(federation)
+    overseen = await run_command("coordinator.cli.main", "resources", "--json", environment=administrator)
+    shared = json.loads(overseen.out)["resources"]
+    (lent,) = [each for each in shared if each.get("resource", {}).get("id") == "otdr-command"]
+    assert [(each["loan_id"], each["region"]) for each in lent["uses"]] == [(loan, "guangdong")]
+    assert [each["quantity"] for each in lent["free"]] == [1, 2]
+    shown = await run_command("coordinator.cli.main", "resources", environment=administrator)
+    assert "otdr-command" in shown.out
     await said(federation, "guangdong", "loans", "return", loan, "--note", "顺丰")
     await said(federation, "sichuan", "loans", "confirm-return", loan, "--damaged", "屏幕破裂")
     assert "屏幕破裂" in await said(federation, "sichuan", "loans", "show", loan)

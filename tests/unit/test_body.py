@@ -150,6 +150,7 @@ def test_the_status_has_one_duty_for_each_department_with_a_roster_and_one_regio
     assert {each.region for each in henan.on_duty} == {each.region for each in henan.members} == {"henan"}
     assert len(whole.on_duty) > len(henan.on_duty)
     assert from_timestamp(henan.duty_time) == at.astimezone(UTC)
+    assert found.status("", at, 7).federation_revision == 7
     nothing = Body(Configuration()).status("", at)
     assert not nothing.members
     assert not nothing.on_duty

@@ -82,7 +82,7 @@ def test_a_region_has_read_a_bulletin_once_all_of_its_named_staff_have_and_else_
             region: [BulletinReading(staff_id=each, read_time=to_timestamp(NOW)) for each in staff]
             for region, staff in readings.items()
         }
-        found = rules.readers(bulletin, known, bulletin.regions)
+        found = rules.readers(bulletin, known, readings, bulletin.regions)
         return [(each.region, list(each.missing_staff_ids), each.complete) for each in found]
 
     assert told() == [("henan", ["li", "wang"], False), ("hubei", [], False)]

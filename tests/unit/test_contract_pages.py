@@ -13,9 +13,6 @@ BOUNDED = {
     "region.v1.CatalogueService.ListServicePoints": "those of one region, in the configuration",
     "region.v1.MeasurementService.ListQuality": "one for each part of the time that the request names, at most 1,000",
     "region.v1.SharingService.ListPurposes": "those of the configuration",
-    "coordinator.v1.BulletinService.ListBulletinReaders": "one for each region to which the bulletin goes",
-    "region.v1.BulletinOversightService.ListReadersOfBulletin": "one for each region to which the bulletin goes",
-    "region.v1.BulletinService.ListBulletinReaders": "one for each region to which the bulletin goes",
 }
 """The lists without pages, and by what they are bounded."""
 

@@ -5,21 +5,26 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
 from gateway.api.region.v1.loan_envelopes_pb2 import LoanCommand
 from gateway.api.region.v1.loan_pb2 import Loan, LoanRequest, LoanState, ReturnCondition
 from gateway.api.region.v1.loan_service_pb2 import WorkOnLoanRequest
-from gateway.api.region.v1.support_resource_service_pb2 import ResourceKind, SharedResource
+from gateway.api.region.v1.resource_oversight_service_pb2 import ResourceStatus
+from gateway.api.region.v1.support_resource_service_pb2 import Expert, ResourceKind, SharedResource, Spare
 from gateway.errors import Refused, reason_name
 from gateway.store.timers import due_timers, fire
-from gateway.time.clock import to_timestamp
+from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 from region_node.care.loans import handling, owner, rules
 from region_node.care.loans.kind import LOANS
 from region_node.care.loans.owner import LOAN_TIMER
 from region_node.care.loans.rows import LOAN_ROWS, LoanRow
-from region_node.network.support.bookings import Booking, highest_use
+from region_node.care.loans.uses import status_page
+from region_node.network.support.bookings import Booking, free_times, highest_use
+from region_node.network.support.registry import keep_expert, keep_spare
 from region_node.network.support.resources import keep_resource, remove_resource
 from region_node.tickets.rows import TicketFilter
 from tests.unit.border_kinds import new_loan
@@ -268,3 +273,52 @@ def test_the_highest_use_of_a_time_counts_what_meets_at_one_instant() -> None:
     for start, end, use in ((0, 5, 2), (0, 10, 3), (9, 11, 4), (15, 30, 3), (20, 30, 0)):
         assert highest_use(booked, start, end, 0) == use, (start, end)
     assert highest_use(booked, 20, 30, 12) == 2, "the first is overdue"
+
+
+@pytest.mark.clause("10.3(3)")
+def test_who_has_what_until_when_and_what_is_free_when(node: Archive) -> None:
+    first, second = requested(node, 1, 1, 4), requested(node, 2, 3, 6)
+    worked(node, first, LEND)
+    worked(node, second, LEND)
+    commanded(node, first, RECEIVE, 1)
+    keep_expert(node.tx, Expert(staff_id="li", skills=["optical"]), NOW)
+    keep_spare(node.tx, Spare(part_number="SFP-10G", model="SFP", site="chengdu", count=4))
+
+    def listed(days: float) -> list[ResourceStatus]:
+        found, token = list[ResourceStatus](), ""
+        while True:
+            page = status_page(node.tx, node.context, 1, token, NOW + days * DAY)
+            found, token = [*found, *page.items], page.following
+            if not token:
+                return found
+
+    expert, spare, shared = listed(2)
+    assert (expert.expert.staff_id, spare.spare.count) == ("li", 4)
+    assert [(each.loan_id, each.region, each.state) for each in shared.uses] == [
+        (first, "guangdong", rules.IN_USE),
+        (second, "guangdong", rules.LENT),
+    ]
+    days = [(from_timestamp(each.start_time) - NOW) / DAY for each in shared.free]
+    assert list(zip(days, [each.quantity for each in shared.free], strict=True)) == [(2, 1), (3, 0), (4, 1), (6, 2)]
+    *_, late = listed(5)
+    assert [each.quantity for each in late.free] == [0, 1], "an overdue loan holds its part"
+
+
+@given(
+    bookings=st.lists(st.tuples(st.integers(1, 3), st.integers(0, 40), st.integers(1, 20)), max_size=8),
+    now=st.integers(0, 50),
+    at=st.integers(0, 80),
+)
+def test_what_is_free_at_any_instant_is_what_a_loan_would_find_then(
+    bookings: list[tuple[int, int, int]], now: int, at: int
+) -> None:
+    at = max(at, now)
+    day = DAY // timedelta(microseconds=1)
+    begun = to_microseconds(NOW)
+    booked = [Booking(each, begun + start * day, begun + (start + long) * day) for each, start, long in bookings]
+    free = free_times(resource(30), booked, NOW + now * DAY)
+    instant = NOW + at * DAY
+    found = next(quantity for since, quantity in reversed(free) if since <= instant)
+    moment = to_microseconds(instant)
+    assert found == 30 - highest_use(booked, moment, moment + 1, begun + now * day)
+    assert [each for each, _ in free] == sorted(each for each, _ in free)

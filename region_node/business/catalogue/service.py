@@ -237,7 +237,7 @@ class CatalogueService(CatalogueServiceServicer):
         if request.region:
             federation.region(request.region)
         at = asked_instant(request.duty_time if request.HasField("duty_time") else None, self._clock.now())
-        return GetBodyResponse(body=federation.body.status(request.region, at))
+        return GetBodyResponse(body=federation.body.status(request.region, at, federation.revision))
 
     async def ListPlans(
         self, request: ListPlansRequest, context: grpc.aio.ServicerContext[ListPlansRequest, ListPlansResponse]

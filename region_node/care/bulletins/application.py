@@ -7,12 +7,15 @@ from gateway.api.region.v1.bulletin_pb2 import Bulletin, BulletinContent, Bullet
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process import failpoints
+from gateway.rpc.pages import decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from region_node.care.bulletins import operations, rules
-from region_node.care.bulletins.rows import readers_of, require_bulletin
+from region_node.care.bulletins.rows import readers_page, require_bulletin
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, Opener
+
+_READERS_PAGE = "bulletin readers"
 
 
 class BulletinApplication:
@@ -45,10 +48,12 @@ class BulletinApplication:
         now = self._clock.now()
         return await self._store.write(lambda tx: operations.read(tx, self._context, caller, bulletin_id, now))
 
-    async def readers(self, bulletin_id: str) -> Sequence[BulletinReaders]:
-        """The readers of a bulletin as this region knows them. Raises Refused."""
+    async def readers(self, bulletin_id: str, size: int, token: str) -> tuple[Sequence[BulletinReaders], str]:
+        """A page of the readers of a bulletin as this region knows them, and the token of the next. Raises Refused."""
+        limit, after = page_size(size), decode_token(_READERS_PAGE, token)
 
-        def found(tx: Transaction) -> Sequence[BulletinReaders]:
-            return readers_of(tx, require_bulletin(tx, bulletin_id).bulletin, self.region)
+        def found(tx: Transaction) -> tuple[Sequence[BulletinReaders], str]:
+            return readers_page(tx, require_bulletin(tx, bulletin_id).bulletin, self.region, limit, after)
 
-        return await self._store.read(found)
+        readers, following = await self._store.read(found)
+        return readers, encode_token(_READERS_PAGE, following)

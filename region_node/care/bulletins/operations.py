@@ -12,6 +12,7 @@ from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.care.bulletins import rules
+from region_node.care.bulletins.reminding import watch
 from region_node.care.bulletins.rows import (
     BULLETIN,
     BulletinRow,
@@ -57,6 +58,7 @@ def publish(
     failpoints.reach("bulletin-published.before-commit")
     row = BulletinRow(bulletin, publisher.traceparent)
     insert_bulletin(tx, row, number)
+    watch(tx, context.region, bulletin)
     send_bulletin(tx, context, row, now)
     insert_request(tx, key, bulletin.id, settled=True, now=now)
     note(tx, publisher, "PublishBulletin", bulletin.id, now)
@@ -99,6 +101,7 @@ def adopt(tx: Transaction, context: RegionContext, told: Bulletin, traceparent: 
     known = BULLETIN.records.read(tx, told.id)
     if known is None:
         insert_bulletin(tx, BulletinRow(told, traceparent), 0)
+        watch(tx, context.region, told)
     elif (bulletin := BULLETIN.next_version(context.region, known, told)) is not None:
         update_bulletin(tx, bulletin)
 

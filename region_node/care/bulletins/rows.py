@@ -1,6 +1,6 @@
 """Bulletins and their readings, as stored. The region that publishes a bulletin is its origin, and owns it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -8,6 +8,7 @@ from gateway.api.region.v1.bulletin_oversight_service_pb2 import BulletinHeader
 from gateway.api.region.v1.bulletin_pb2 import Bulletin, BulletinReaders, BulletinReading
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.rpc.pages import dated_key, dated_place
 from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
 from region_node.care.bulletins import rules
@@ -153,26 +154,65 @@ def forget_reads(tx: Transaction, bulletin_id: str) -> None:
     tx.execute("DELETE FROM bulletin_reads WHERE bulletin_id = :bulletin_id", bulletin_id=bulletin_id)
 
 
-def readers_of(tx: Transaction, bulletin: Bulletin, region: str) -> Sequence[BulletinReaders]:
-    """The readers of a bulletin as `region` knows them: of all its regions at its own, else of this region alone."""
-    known: dict[str, list[BulletinReading]] = {}
+def readers_page(
+    tx: Transaction, bulletin: Bulletin, region: str, size: int, after: str
+) -> tuple[Sequence[BulletinReaders], str]:
+    """At most `size` readings behind a key, by region and time, and the key behind them; empty where that was all.
 
-    def reading(reading_region: str, staff_id: str, read_at: int) -> None:
-        told = BulletinReading(staff_id=staff_id, read_time=to_timestamp(from_microseconds(read_at)))
-        known.setdefault(reading_region, []).append(told)
+    As `region` knows them: of all regions at its own bulletin, else of this region alone.
+    """
+    last_region, _, place = after.partition(" ")
+    time, name = dated_place(place) or (-1, "")
 
-    tx.all(
+    def reading(reading_region: str, staff_id: str, read_at: int) -> tuple[str, BulletinReading]:
+        read_time = to_timestamp(from_microseconds(read_at))
+        return reading_region, BulletinReading(staff_id=staff_id, read_time=read_time)
+
+    found = tx.all(
         reading,
         "SELECT region, staff_id, read_time FROM bulletin_reads WHERE bulletin_id = :bulletin_id"
-        " ORDER BY region, read_time, staff_id",
+        " AND (region > :region"
+        " OR (region = :region AND (read_time > :time OR (read_time = :time AND staff_id > :name))))"
+        " ORDER BY region, read_time, staff_id LIMIT :limit",
         bulletin_id=bulletin.id,
+        region=last_region,
+        time=time,
+        name=name,
+        limit=size + 1,
     )
-    is_own = bulletin.origin_region == region
-    return rules.readers(bulletin, known, bulletin.regions if is_own else [region])
+    shown: dict[str, list[BulletinReading]] = {}
+    for reading_region, each in found[:size]:
+        shown.setdefault(reading_region, []).append(each)
+    known = bulletin.regions if bulletin.origin_region == region else [region]
+    end, following = "", ""
+    if len(found) > size:
+        end, last = found[size - 1]
+        following = f"{end} {dated_key(from_timestamp(last.read_time), last.staff_id)}"
+    regions = [each for each in sorted(known) if each in shown or (each > last_region and (not end or each < end))]
+    return rules.readers(bulletin, shown, have_read(tx, bulletin), regions), following
+
+
+def have_read(tx: Transaction, bulletin: Bulletin) -> Mapping[str, Collection[str]]:
+    """The addressed staff that have read a bulletin, by region, and anybody of a region without addressed staff."""
+    found: dict[str, set[str]] = {}
+
+    def note(region: str, staff_id: str) -> None:
+        found.setdefault(region, set()).add(staff_id)
+
+    read = "FROM bulletin_reads WHERE bulletin_id = :bulletin_id"
+    tx.all(note, f"SELECT region, MIN(staff_id) {read} GROUP BY region", bulletin_id=bulletin.id)
+    wanted = {each for staff in rules.addressed_staff(bulletin).values() for each in staff}
+    if wanted:
+        names = {f"staff{index}": each for index, each in enumerate(sorted(wanted))}
+        places = ", ".join(f":{each}" for each in names)
+        sql = f"SELECT region, staff_id {read} AND staff_id IN ({places})"
+        tx.all(note, sql, bulletin_id=bulletin.id, **names)
+    return found
 
 
 def header_of(tx: Transaction, bulletin: Bulletin, region: str) -> BulletinHeader:
     """The header of a bulletin that `region` has published."""
+    regions = bulletin.regions if bulletin.origin_region == region else [region]
     return BulletinHeader(
         id=bulletin.id,
         version=bulletin.version,
@@ -181,8 +221,9 @@ def header_of(tx: Transaction, bulletin: Bulletin, region: str) -> BulletinHeade
         title=bulletin.content.title,
         create_time=bulletin.create_time,
         end_time=bulletin.content.end_time,
+        read_by_time=bulletin.content.read_by_time if bulletin.content.HasField("read_by_time") else None,
         regions=len(bulletin.regions),
-        complete_regions=sum(each.complete for each in readers_of(tx, bulletin, region)),
+        complete_regions=sum(each.complete for each in rules.readers(bulletin, {}, have_read(tx, bulletin), regions)),
     )
 
 

@@ -1,6 +1,6 @@
 """The checks of a bulletin, and its readers by region. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from gateway.api.region.v1.bulletin_pb2 import (
@@ -35,6 +35,8 @@ def require_content(content: BulletinContent, require_region: Callable[[str], ob
     _require_text("content.text", content.text, TEXT_LIMIT)
     if not content.HasField("end_time") or not _is_period(content):
         raise invalid("content.end_time", "no period of validity", "有效期不正确")
+    if content.HasField("read_by_time") and not _is_read_within(content):
+        raise invalid("content.read_by_time", "is outside of the validity", "不在有效期内")
     regions = [each.region for each in content.addressees]
     if len(regions) > MOST_ADDRESSEES or len(set(regions)) < len(regions):
         problem = f"more than {MOST_ADDRESSEES}, or a region twice"
@@ -52,6 +54,8 @@ def require_content(content: BulletinContent, require_region: Callable[[str], ob
 def require_valid_at(content: BulletinContent, now: datetime) -> None:
     """Raises Refused with REQUEST_INVALID for content whose validity is over, or has practically no end."""
     end = from_timestamp(content.end_time)
+    if content.HasField("read_by_time") and from_timestamp(content.read_by_time) <= now:
+        raise invalid("content.read_by_time", "is not in the future", "不是将来的时间")
     if end <= now:
         raise invalid("content.end_time", "is not in the future", "不是将来的时间")
     # The term after which the readings are purged begins with the end.
@@ -61,30 +65,49 @@ def require_valid_at(content: BulletinContent, now: datetime) -> None:
 
 def require_plausible(bulletin: Bulletin, now: datetime) -> None:
     """Raises Refused with ENVELOPE_INVALID for a period of validity outside of the calendar."""
-    if not _is_period(bulletin.content):
+    content = bulletin.content
+    if not _is_period(content) or (content.HasField("read_by_time") and not _is_read_within(content)):
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no period of validity")
 
 
+def addressed_staff(bulletin: Bulletin) -> Mapping[str, Sequence[str]]:
+    """The staff ids that must read a bulletin, by region."""
+    return {each.region: each.staff_ids for each in bulletin.content.addressees}
+
+
 def readers(
-    bulletin: Bulletin, known: Mapping[str, Sequence[BulletinReading]], regions: Sequence[str]
+    bulletin: Bulletin,
+    shown: Mapping[str, Sequence[BulletinReading]],
+    have_read: Mapping[str, Collection[str]],
+    regions: Sequence[str],
 ) -> Sequence[BulletinReaders]:
-    """The readers of a bulletin in some of its regions, by the readings that are `known` of each."""
-    wanted = {each.region: each.staff_ids for each in bulletin.content.addressees}
-    found = []
+    """The readers of a bulletin in some of its regions, with the readings that are `shown` of each.
+
+    `have_read` names the addressed staff that have read it, and anybody of a region without addressed staff.
+    """
+    wanted, found = addressed_staff(bulletin), []
     for region in regions:
-        readings = known.get(region, ())
-        missing = sorted(set(wanted.get(region, ())) - {each.staff_id for each in readings})
-        found.append(
-            BulletinReaders(
-                region=region, readings=readings, missing_staff_ids=missing, complete=bool(readings) and not missing
-            )
-        )
+        read = have_read.get(region, ())
+        missing = sorted(set(wanted.get(region, ())) - set(read))
+        readings = shown.get(region, ())
+        is_complete = bool(read) and not missing
+        told = BulletinReaders(region=region, readings=readings, missing_staff_ids=missing, complete=is_complete)
+        found.append(told)
     return found
 
 
 def _require_text(field: str, text: LocalizedText, limit: int) -> None:
     require_length(f"{field}.zh_cn", text.zh_cn, limit, required=True)
     require_length(f"{field}.en", text.en, limit, required=True)
+
+
+def _is_read_within(content: BulletinContent) -> bool:
+    """Whether the time by which it must be read is of the calendar, and within the validity."""
+    try:
+        due = dated(content.read_by_time)
+    except (OverflowError, ValueError):
+        return False
+    return due <= dated(content.end_time) and (not content.HasField("start_time") or due > dated(content.start_time))
 
 
 def _is_period(content: BulletinContent) -> bool:

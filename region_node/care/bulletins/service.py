@@ -70,7 +70,9 @@ class BulletinService(BulletinServiceServicer):
         context: grpc.aio.ServicerContext[api.ListBulletinReadersRequest, api.ListBulletinReadersResponse],
     ) -> api.ListBulletinReadersResponse:
         """See the contract."""
-        return api.ListBulletinReadersResponse(readers=await self._application.readers(request.bulletin_id))
+        size, token = request.page_size, request.page_token
+        readers, following = await self._application.readers(request.bulletin_id, size, token)
+        return api.ListBulletinReadersResponse(readers=readers, next_page_token=following)
 
 
 def _caller(request_id: str = "") -> Caller:

@@ -33,6 +33,25 @@ def highest_use(booked: Sequence[Booking], start: int, end: int, now: int) -> in
     return max(sum(each.quantity for each in met if each.start <= at < each.end) for at in instants)
 
 
+def free_times(resource: SharedResource, booked: Sequence[Booking], now: datetime) -> Sequence[tuple[datetime, int]]:
+    """The free quantity of a resource now, and at each later instant at which it changes. Pure.
+
+    Nothing is free outside of the time in which the region lends it; an overdue booking lasts.
+    """
+    begun = to_microseconds(now)
+    first = to_microseconds(from_timestamp(resource.start_time)) if resource.HasField("start_time") else begun
+    last = to_microseconds(from_timestamp(resource.end_time)) if resource.HasField("end_time") else _FOREVER
+    lasting = [each if each.end > begun else Booking(each.quantity, each.start, _FOREVER) for each in booked]
+    instants = {begun, first, last, *(each.start for each in lasting), *(each.end for each in lasting)}
+    found: list[tuple[datetime, int]] = []
+    for at in sorted(each for each in instants if begun <= each < _FOREVER):
+        used = sum(each.quantity for each in lasting if each.start <= at < each.end)
+        free = max(resource.quantity - used, 0) if first <= at < last else 0
+        if not found or found[-1][1] != free:
+            found.append((from_microseconds(at), free))
+    return found
+
+
 def book(
     tx: Transaction,
     loan_id: str,

@@ -26,7 +26,7 @@ from gateway.api.federation.v1 import configuration_pb2 as gateway_dot_api_dot_f
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$gateway/api/federation/v1/body.proto\x12\x19gateway.api.federation.v1\x1a-gateway/api/federation/v1/configuration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa6\x01\n\x06OnDuty\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x12\n\ndepartment\x18\x02 \x01(\t\x12\x37\n\x07\x63ontact\x18\x03 \x01(\x0b\x32&.gateway.api.federation.v1.DutyContact\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tstands_in\x18\x05 \x01(\x08\"\xec\x01\n\nBodyStatus\x12-\n\tduty_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x07members\x18\x02 \x03(\x0b\x32%.gateway.api.federation.v1.BodyMember\x12\x32\n\x07on_duty\x18\x03 \x03(\x0b\x32!.gateway.api.federation.v1.OnDuty\x12\x43\n\x10responsibilities\x18\x04 \x03(\x0b\x32).gateway.api.federation.v1.Responsibilityb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$gateway/api/federation/v1/body.proto\x12\x19gateway.api.federation.v1\x1a-gateway/api/federation/v1/configuration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa6\x01\n\x06OnDuty\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x12\n\ndepartment\x18\x02 \x01(\t\x12\x37\n\x07\x63ontact\x18\x03 \x01(\x0b\x32&.gateway.api.federation.v1.DutyContact\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tstands_in\x18\x05 \x01(\x08\"\x89\x02\n\nBodyStatus\x12-\n\tduty_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x07members\x18\x02 \x03(\x0b\x32%.gateway.api.federation.v1.BodyMember\x12\x32\n\x07on_duty\x18\x03 \x03(\x0b\x32!.gateway.api.federation.v1.OnDuty\x12\x43\n\x10responsibilities\x18\x04 \x03(\x0b\x32).gateway.api.federation.v1.Responsibility\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x05 \x01(\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,5 +36,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ONDUTY']._serialized_start=148
   _globals['_ONDUTY']._serialized_end=314
   _globals['_BODYSTATUS']._serialized_start=317
-  _globals['_BODYSTATUS']._serialized_end=553
+  _globals['_BODYSTATUS']._serialized_end=582
 # @@protoc_insertion_point(module_scope)

@@ -72,6 +72,9 @@ class BodyStatus(_message.Message):
     MEMBERS_FIELD_NUMBER: _builtins.int
     ON_DUTY_FIELD_NUMBER: _builtins.int
     RESPONSIBILITIES_FIELD_NUMBER: _builtins.int
+    FEDERATION_REVISION_FIELD_NUMBER: _builtins.int
+    federation_revision: _builtins.int
+    """Revision of the configuration in force, by which the body and its matrix are versioned."""
     @_builtins.property
     def duty_time(self) -> _timestamp_pb2.Timestamp:
         """The instant."""
@@ -95,10 +98,11 @@ class BodyStatus(_message.Message):
         members: _abc.Iterable[_configuration_pb2.BodyMember] | None = ...,
         on_duty: _abc.Iterable[Global___OnDuty] | None = ...,
         responsibilities: _abc.Iterable[_configuration_pb2.Responsibility] | None = ...,
+        federation_revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["duty_time", b"duty_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duty_time", b"duty_time", "members", b"members", "on_duty", b"on_duty", "responsibilities", b"responsibilities"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duty_time", b"duty_time", "federation_revision", b"federation_revision", "members", b"members", "on_duty", b"on_duty", "responsibilities", b"responsibilities"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

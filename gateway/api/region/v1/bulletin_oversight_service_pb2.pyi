@@ -36,6 +36,7 @@ class BulletinHeader(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     REGIONS_FIELD_NUMBER: _builtins.int
     COMPLETE_REGIONS_FIELD_NUMBER: _builtins.int
+    READ_BY_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Bulletin id."""
     version: _builtins.int
@@ -60,6 +61,10 @@ class BulletinHeader(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """End of the validity."""
 
+    @_builtins.property
+    def read_by_time(self) -> _timestamp_pb2.Timestamp:
+        """Time by which it must be read; unset for none."""
+
     def __init__(
         self,
         *,
@@ -72,10 +77,11 @@ class BulletinHeader(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         regions: _builtins.int = ...,
         complete_regions: _builtins.int = ...,
+        read_by_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "title", b"title"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "read_by_time", b"read_by_time", "title", b"title"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete_regions", b"complete_regions", "create_time", b"create_time", "end_time", b"end_time", "id", b"id", "regions", b"regions", "severity", b"severity", "state", b"state", "title", b"title", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete_regions", b"complete_regions", "create_time", b"create_time", "end_time", b"end_time", "id", b"id", "read_by_time", b"read_by_time", "regions", b"regions", "severity", b"severity", "state", b"state", "title", b"title", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -198,16 +204,24 @@ class ListReadersOfBulletinRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     BULLETIN_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     bulletin_id: _builtins.str
     """Bulletin id."""
+    page_size: _builtins.int
+    """Number of readings on a page, at most 500; 0 means 50."""
+    page_token: _builtins.str
+    """Token from the page before; empty for the first."""
     def __init__(
         self,
         *,
         bulletin_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bulletin_id", b"bulletin_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bulletin_id", b"bulletin_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -220,18 +234,22 @@ class ListReadersOfBulletinResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     READERS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token for the next page; empty on the last."""
     @_builtins.property
     def readers(self) -> _containers.RepeatedCompositeFieldContainer[_bulletin_pb2.BulletinReaders]:
-        """The readers by region."""
+        """The readers by region. A region with more readings than the page has room for stands on the next page, too."""
 
     def __init__(
         self,
         *,
         readers: _abc.Iterable[_bulletin_pb2.BulletinReaders] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["readers", b"readers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "readers", b"readers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

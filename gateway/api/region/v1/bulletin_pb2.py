@@ -27,7 +27,7 @@ from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_d
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$gateway/api/region/v1/bulletin.proto\x12\x15gateway.api.region.v1\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x02\n\x08\x42ulletin\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x33\n\x05state\x18\x03 \x01(\x0e\x32$.gateway.api.region.v1.BulletinState\x12\x37\n\x07\x63ontent\x18\x04 \x01(\x0b\x32&.gateway.api.region.v1.BulletinContent\x12\x15\n\rorigin_region\x18\x05 \x01(\t\x12\x10\n\x08operator\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07regions\x18\x08 \x03(\t\"\xdb\x02\n\x0f\x42ulletinContent\x12\x39\n\x08severity\x18\x01 \x01(\x0e\x32\'.gateway.api.region.v1.BulletinSeverity\x12\x38\n\x05title\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedTextB\x04\xb8\xbb\x18\x03\x12\x37\n\x04text\x18\x03 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedTextB\x04\xb8\xbb\x18\x03\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12<\n\naddressees\x18\x06 \x03(\x0b\x32(.gateway.api.region.v1.BulletinAddressee\"6\n\x11\x42ulletinAddressee\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x11\n\tstaff_ids\x18\x02 \x03(\t\"\x88\x01\n\x0f\x42ulletinReaders\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x38\n\x08readings\x18\x02 \x03(\x0b\x32&.gateway.api.region.v1.BulletinReading\x12\x19\n\x11missing_staff_ids\x18\x03 \x03(\t\x12\x10\n\x08\x63omplete\x18\x04 \x01(\x08\"R\n\x0f\x42ulletinReading\x12\x10\n\x08staff_id\x18\x01 \x01(\t\x12-\n\tread_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*k\n\rBulletinState\x12\x1e\n\x1a\x42ULLETIN_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x42ULLETIN_STATE_PUBLISHED\x10\x01\x12\x1c\n\x18\x42ULLETIN_STATE_WITHDRAWN\x10\x02*\x97\x01\n\x10\x42ulletinSeverity\x12!\n\x1d\x42ULLETIN_SEVERITY_UNSPECIFIED\x10\x00\x12!\n\x1d\x42ULLETIN_SEVERITY_INFORMATION\x10\x01\x12\x1f\n\x1b\x42ULLETIN_SEVERITY_IMPORTANT\x10\x02\x12\x1c\n\x18\x42ULLETIN_SEVERITY_URGENT\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$gateway/api/region/v1/bulletin.proto\x12\x15gateway.api.region.v1\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x02\n\x08\x42ulletin\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x33\n\x05state\x18\x03 \x01(\x0e\x32$.gateway.api.region.v1.BulletinState\x12\x37\n\x07\x63ontent\x18\x04 \x01(\x0b\x32&.gateway.api.region.v1.BulletinContent\x12\x15\n\rorigin_region\x18\x05 \x01(\t\x12\x10\n\x08operator\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07regions\x18\x08 \x03(\t\"\x8d\x03\n\x0f\x42ulletinContent\x12\x39\n\x08severity\x18\x01 \x01(\x0e\x32\'.gateway.api.region.v1.BulletinSeverity\x12\x38\n\x05title\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedTextB\x04\xb8\xbb\x18\x03\x12\x37\n\x04text\x18\x03 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedTextB\x04\xb8\xbb\x18\x03\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12<\n\naddressees\x18\x06 \x03(\x0b\x32(.gateway.api.region.v1.BulletinAddressee\x12\x30\n\x0cread_by_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"6\n\x11\x42ulletinAddressee\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x11\n\tstaff_ids\x18\x02 \x03(\t\"\x88\x01\n\x0f\x42ulletinReaders\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x38\n\x08readings\x18\x02 \x03(\x0b\x32&.gateway.api.region.v1.BulletinReading\x12\x19\n\x11missing_staff_ids\x18\x03 \x03(\t\x12\x10\n\x08\x63omplete\x18\x04 \x01(\x08\"R\n\x0f\x42ulletinReading\x12\x10\n\x08staff_id\x18\x01 \x01(\t\x12-\n\tread_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*k\n\rBulletinState\x12\x1e\n\x1a\x42ULLETIN_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x42ULLETIN_STATE_PUBLISHED\x10\x01\x12\x1c\n\x18\x42ULLETIN_STATE_WITHDRAWN\x10\x02*\x97\x01\n\x10\x42ulletinSeverity\x12!\n\x1d\x42ULLETIN_SEVERITY_UNSPECIFIED\x10\x00\x12!\n\x1d\x42ULLETIN_SEVERITY_INFORMATION\x10\x01\x12\x1f\n\x1b\x42ULLETIN_SEVERITY_IMPORTANT\x10\x02\x12\x1c\n\x18\x42ULLETIN_SEVERITY_URGENT\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,20 +38,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BULLETINCONTENT'].fields_by_name['title']._serialized_options = b'\270\273\030\003'
   _globals['_BULLETINCONTENT'].fields_by_name['text']._loaded_options = None
   _globals['_BULLETINCONTENT'].fields_by_name['text']._serialized_options = b'\270\273\030\003'
-  _globals['_BULLETINSTATE']._serialized_start=1054
-  _globals['_BULLETINSTATE']._serialized_end=1161
-  _globals['_BULLETINSEVERITY']._serialized_start=1164
-  _globals['_BULLETINSEVERITY']._serialized_end=1315
+  _globals['_BULLETINSTATE']._serialized_start=1104
+  _globals['_BULLETINSTATE']._serialized_end=1211
+  _globals['_BULLETINSEVERITY']._serialized_start=1214
+  _globals['_BULLETINSEVERITY']._serialized_end=1365
   _globals['_BULLETIN']._serialized_start=167
   _globals['_BULLETIN']._serialized_end=423
   _globals['_BULLETINCONTENT']._serialized_start=426
-  _globals['_BULLETINCONTENT']._serialized_end=773
-  _globals['_BULLETINADDRESSEE']._serialized_start=775
-  _globals['_BULLETINADDRESSEE']._serialized_end=829
-  _globals['_BULLETINREADERS']._serialized_start=832
-  _globals['_BULLETINREADERS']._serialized_end=968
-  _globals['_BULLETINREADING']._serialized_start=970
-  _globals['_BULLETINREADING']._serialized_end=1052
+  _globals['_BULLETINCONTENT']._serialized_end=823
+  _globals['_BULLETINADDRESSEE']._serialized_start=825
+  _globals['_BULLETINADDRESSEE']._serialized_end=879
+  _globals['_BULLETINREADERS']._serialized_start=882
+  _globals['_BULLETINREADERS']._serialized_end=1018
+  _globals['_BULLETINREADING']._serialized_start=1020
+  _globals['_BULLETINREADING']._serialized_end=1102
 # @@protoc_insertion_point(module_scope)
 
 for _enum in (BulletinState, BulletinSeverity,):

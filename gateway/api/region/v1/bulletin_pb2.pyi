@@ -141,6 +141,7 @@ class BulletinContent(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     ADDRESSEES_FIELD_NUMBER: _builtins.int
+    READ_BY_TIME_FIELD_NUMBER: _builtins.int
     severity: Global___BulletinSeverity.ValueType
     """Severity."""
     @_builtins.property
@@ -163,6 +164,12 @@ class BulletinContent(_message.Message):
     def addressees(self) -> _containers.RepeatedCompositeFieldContainer[Global___BulletinAddressee]:
         """The addressed regions, at most 100, each once; empty for all."""
 
+    @_builtins.property
+    def read_by_time(self) -> _timestamp_pb2.Timestamp:
+        """Time by which it must be read, within the validity; unset for none. A region that has not read it by then reminds its
+        person on duty.
+        """
+
     def __init__(
         self,
         *,
@@ -172,10 +179,11 @@ class BulletinContent(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         addressees: _abc.Iterable[Global___BulletinAddressee] | None = ...,
+        read_by_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time", "text", b"text", "title", b"title"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "read_by_time", b"read_by_time", "start_time", b"start_time", "text", b"text", "title", b"title"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["addressees", b"addressees", "end_time", b"end_time", "severity", b"severity", "start_time", b"start_time", "text", b"text", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addressees", b"addressees", "end_time", b"end_time", "read_by_time", b"read_by_time", "severity", b"severity", "start_time", b"start_time", "text", b"text", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -225,7 +233,7 @@ class BulletinReaders(_message.Message):
     """True once every addressed member of staff has read it; without addressed staff, once anybody has."""
     @_builtins.property
     def readings(self) -> _containers.RepeatedCompositeFieldContainer[Global___BulletinReading]:
-        """The readings, oldest first."""
+        """The readings on this page, oldest first."""
 
     @_builtins.property
     def missing_staff_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -238,16 +238,24 @@ class ListBulletinReadersRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     BULLETIN_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     bulletin_id: _builtins.str
     """Bulletin id."""
+    page_size: _builtins.int
+    """Number of readings on a page, at most 500; 0 means 50."""
+    page_token: _builtins.str
+    """Token from the page before; empty for the first."""
     def __init__(
         self,
         *,
         bulletin_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bulletin_id", b"bulletin_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bulletin_id", b"bulletin_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -260,18 +268,22 @@ class ListBulletinReadersResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     READERS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token for the next page; empty on the last."""
     @_builtins.property
     def readers(self) -> _containers.RepeatedCompositeFieldContainer[_bulletin_pb2.BulletinReaders]:
-        """The readers by region."""
+        """The readers by region. A region with more readings than the page has room for stands on the next page, too."""
 
     def __init__(
         self,
         *,
         readers: _abc.Iterable[_bulletin_pb2.BulletinReaders] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["readers", b"readers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "readers", b"readers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
