@@ -29,9 +29,7 @@ ROOM = WorkOnJointOrderRequest(reserve=WorkOnJointOrderRequest.Reserve())
 COUNTED = ("SELECT COUNT(*) FROM joint_orders", "SELECT COUNT(*) FROM joint_items")
 
 
-def wanted(
-    scene: Scene, business: str, papers: Sequence[str], values: Mapping[str, str]
-) -> SubmitJointOrderRequest:
+def wanted(scene: Scene, business: str, papers: Sequence[str], values: Mapping[str, str]) -> SubmitJointOrderRequest:
     """An order with a place in the region that leads it, and one in the home region."""
     request = OrderRequest(
         business=business,
