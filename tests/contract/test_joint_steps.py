@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from deploy.local.postgresql import LocalPostgresql
+from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointOrderState, JointPlace
 from gateway.api.region.v1.joint_order_service_pb2 import CancelJointOrderRequest, WorkOnJointOrderRequest
@@ -63,6 +64,19 @@ class Federation:
 
     databases: Mapping[str, Database]
     orders: int = 0
+
+    def image(self, region: str) -> bytes:
+        """The database of a region as it is."""
+        return self._memory(region).connection.serialize()
+
+    def restore(self, region: str, image: bytes) -> None:
+        """An older database of a region comes back."""
+        self._memory(region).connection.deserialize(image)
+
+    def _memory(self, region: str) -> SqliteDatabase:
+        database = self.databases[region]
+        assert isinstance(database, SqliteDatabase)
+        return database
 
     def context(self, region: str) -> RegionContext:
         """A region that knows the others."""
@@ -382,6 +396,75 @@ def test_whatever_a_region_hears_first_of_a_cancelled_order_it_has_the_last_vers
     assert set(versions.values()) == {(course.order().version, saga.CANCELLED)}
     (item,) = (each for each in course.own("henan") if each.id == "access-2")
     assert item.state == rules.RELEASED
+
+
+def _restored(federation: Federation, taken: int, back: int) -> str:
+    """The course of an order whose region Henan gets its database of after `taken` steps back, after `back` steps."""
+    course, reach = Course(federation), JointMilestoneKind
+    course.now += timedelta(days=30) * federation.orders
+    steps: Sequence[Callable[[], object]] = (
+        course.submit,
+        lambda: course.work(ROOM, "access-2"),
+        lambda: course.work(ROOM, "access-1", "service"),
+        lambda: course.work(WorkOnJointOrderRequest(reach=reach.JOINT_MILESTONE_KIND_CONFIGURE), "access-2"),
+        lambda: course.work(WorkOnJointOrderRequest(reach=reach.JOINT_MILESTONE_KIND_TEST), "access-2"),
+    )
+    image = federation.image("henan")
+    for index, step in enumerate(steps[:back]):
+        if index == taken:
+            image = federation.image("henan")
+        step()
+    federation.restore("henan", image)
+    look = saga.next_look(course.order(), course.now)
+    assert look is not None
+    course.pass_time(look, LEADER)  # the warning before a limit, at the latest, tells the order again
+    course.deliver()
+    told = rules.state_name(course.own("henan")[0].state)
+    room = WorkOnJointOrderRequest(request_id=f"again-{federation.orders}")
+    room.MergeFrom(ROOM)
+    course.work(room, *(each.id for each in course.order().items if each.state in (rules.SURVEYING, rules.HELD)))
+    while open_ := [each for each in course.order().items if each.state == rules.IN_PROGRESS]:
+        for item in open_:
+            milestone = rules.next_milestone(item)
+            assert milestone is not None
+            course.work(WorkOnJointOrderRequest(reach=milestone.kind), item.id)
+    order = course.order()
+    own, there = course.own("henan")[0], saga.item_of(order, "access-2")
+    assert there is not None
+    agree = (own.state, own.version) == (there.state, there.version)
+    ends = (END(order.state), agree, course.order("henan").version == order.version)
+    return f"{told}, then {ends}"
+
+
+ALL_WELL = ("JOINT_ORDER_STATE_COMPLETED", True, True)
+RECOVERED: Mapping[tuple[int, int], str] = {
+    (0, 1): "surveying",
+    (0, 2): "surveying",
+    (1, 2): "surveying",
+    (0, 3): "held",
+    (1, 3): "held",
+    (2, 3): "held",
+    (0, 4): "held",
+    (2, 4): "held",
+    (3, 4): "held",
+    (0, 5): "completed",
+    (4, 5): "completed",
+}
+"""How a region has its item again: by the steps in the database that comes back, and by those that were done."""
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param([(0, 2), (1, 3), (4, 5)], id="some"),
+        pytest.param(sorted(RECOVERED), id="all", marks=pytest.mark.slow),
+    ],
+)
+def test_a_region_whose_older_database_comes_back_recovers_its_item_and_the_order_is_completed(
+    federation: Federation, steps: Sequence[tuple[int, int]]
+) -> None:
+    found = {each: _restored(federation, *each) for each in steps}
+    assert found == {each: f"{RECOVERED[each]}, then {ALL_WELL}" for each in steps}
 
 
 def test_a_report_that_counts_twice_is_found(federation: Federation, monkeypatch: pytest.MonkeyPatch) -> None:

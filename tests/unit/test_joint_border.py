@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.message import Message
 
 from gateway.api.region.v1.joint_order_envelopes_pb2 import JointCommand, JointReport, JointUpdate
-from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointVerb
+from gateway.api.region.v1.joint_order_pb2 import JointItem, JointItemState, JointOrder, JointVerb
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -179,6 +179,25 @@ def test_a_version_that_overtakes_the_reservation_is_kept_by_a_region_with_an_it
     assert node.requested(RESERVE) == "ACCEPTED"
     assert ORDER_RECORDS.require(node.kept.tx, NAME).order.version == 5
     assert node.item().state == rules.SURVEYING
+
+
+def test_the_leading_region_neither_promises_nor_takes_back_for_another_though_it_may_tell_of_a_lost_item(
+    node: Node,
+) -> None:
+    def told(version: int, state: JointItemState.ValueType, counted: int) -> str:
+        lie = new_order()
+        lie.version, lie.items[1].state, lie.items[1].version = version, state, counted
+        lie.items[1].milestones[0].reach_time.CopyFrom(to_timestamp(NOW))
+        return node.arrives(UPDATE, JointUpdate(order=lie))
+
+    assert node.requested(RESERVE) == "ACCEPTED"
+    assert told(5, rules.RESERVED, 2**60) == INVALID
+    assert told(5, rules.RESERVED, 9) == "ACCEPTED"
+    assert (node.item().state, node.item().version > 9) == (rules.SURVEYING, True), "the promise is made again"
+    node.staff_reserve()
+    assert node.requested(COMMIT) == "ACCEPTED"
+    assert told(6, rules.RELEASED, 9999) == "ACCEPTED"
+    assert node.item().state == rules.COMMITTED
 
 
 def test_what_was_released_without_a_reservation_is_never_committed_and_a_released_reservation_is_held(

@@ -45,6 +45,33 @@ def obey(
     return item
 
 
+def recover(
+    tx: Transaction, context: RegionContext, order: JointOrder, told: JointItem, now: datetime, traceparent: str
+) -> JointItem | None:
+    """Recovers an item that a restored database has lost, or has as it was before; returns it if it was so.
+
+    `told` is the item as the leading region has it. One without a version was never answered, and is not lost.
+    """
+    key, item = item_key(order.id, told.id), JointItem()
+    is_known = ITEM_RECORDS.is_known(tx, key)
+    known = ITEM_RECORDS.read(tx, key) if is_known else None
+    if (is_known and known is None) or told.region != context.region or not told.version:
+        return None
+    item.CopyFrom(known if known is not None else told)
+    if known is None:
+        item.state, item.version = rules.ACKNOWLEDGED, 0
+    if not rules.is_lost(item, told) or (rules.is_committed(item) and not rules.is_committed(told)):
+        return None
+    hold_until = from_timestamp(order.hold_until_time)
+    rules.recover(item, told, hold_until, now)
+    if known is None:
+        insert_item(tx, order.id, JointItemRow(item, traceparent), now)
+    if item.state in rules.RESERVING:
+        set_timer(tx, _timer(order, item), kind=RESERVATION_TIMER, subject=key, due=hold_until)
+    store(tx, context, order, item, now)
+    return item
+
+
 def store(tx: Transaction, context: RegionContext, order: JointOrder, item: JointItem, now: datetime) -> None:
     """Stores a changed item. Only a survey and a reservation end by themselves. The region's own system follows."""
     if item.state not in rules.RESERVING:
@@ -67,7 +94,7 @@ def _take_in(
         return ITEM_RECORDS.read(tx, key)
     item, hold_until = JointItem(), from_timestamp(order.hold_until_time)
     item.CopyFrom(requested)
-    item.state, item.version = rules.ACKNOWLEDGED, 0
+    item.state = rules.ACKNOWLEDGED  # its versions go on behind those that the leading region has heard of
     if verb == saga.RESERVE:
         rules.survey(item, hold_until, now)
     else:

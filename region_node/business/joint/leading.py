@@ -19,7 +19,7 @@ from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
 from gateway.time.clock import to_timestamp
-from region_node.business.joint import items, notices, saga, templates
+from region_node.business.joint import items, notices, rules, saga, templates
 from region_node.business.joint.rows import (
     JOINT,
     ORDER_RECORDS,
@@ -120,6 +120,19 @@ def hear_refusal(
     """Takes the word of a region that does not take an item in, and goes on."""
     row = ORDER_RECORDS.find(tx, joint_order_id)
     if row is not None and saga.take_refusal(row.order, item_id, refused, now):
+        _proceed(tx, context, row, now, before=row.order.state)
+
+
+def tell_again(
+    tx: Transaction, context: RegionContext, joint_order_id: str, item_id: str, told: JointItem, now: datetime
+) -> None:
+    """Sends a version again where a region has refused a step for an item that it has lost, or has as it was before.
+
+    `told` is the item as that region has it, empty for one that it does not know.
+    """
+    row = ORDER_RECORDS.find(tx, joint_order_id)
+    item = None if row is None else saga.item_of(row.order, item_id)
+    if row is not None and item is not None and rules.is_lost(told, item):
         _proceed(tx, context, row, now, before=row.order.state)
 
 

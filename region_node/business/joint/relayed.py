@@ -12,12 +12,13 @@ from gateway.process import failpoints
 from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
-from region_node.business.joint import items, leading, saga, working
+from region_node.business.joint import items, leading, rules, saga, working
 from region_node.business.joint.rows import ITEM_RECORDS, JOINT, ORDER_RECORDS, facts, item_key
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received, refusal_of
 from region_node.tickets import border
 
+_UNKNOWN = (Reason.REASON_JOINT_ORDER_NOT_FOUND, Reason.REASON_JOINT_ITEM_NOT_FOUND)
 _log = logging.getLogger(__name__)
 
 
@@ -34,7 +35,9 @@ class JointEnvelopes:
             EnvelopeKind.ENVELOPE_KIND_JOINT_COMMAND: Command(
                 self._commanded, self._command_answered, reads=known, answered_reads=known
             ),
-            EnvelopeKind.ENVELOPE_KIND_JOINT_REPORT: Command(self._reported, _nothing, reads=known),
+            EnvelopeKind.ENVELOPE_KIND_JOINT_REPORT: Command(
+                self._reported, self._report_answered, reads=known, answered_reads=known
+            ),
             EnvelopeKind.ENVELOPE_KIND_JOINT_UPDATE: Command(self._updated, _nothing, reads=known),
         }
 
@@ -98,9 +101,12 @@ class JointEnvelopes:
         refused = refusal_of(receipt)
         if command.verb == saga.RESERVE:
             leading.hear_refusal(tx, self._context, content.subject, command.item_id, refused, now)
-        else:
-            reason = reason_name(refused.reason)
-            _log.error("%s has refused a step of the joint order %s: %s", content.destination, content.subject, reason)
+            return
+        reason = reason_name(refused.reason)
+        _log.error("%s has refused a step of the joint order %s: %s", content.destination, content.subject, reason)
+        item = parse(JointReport, receipt.result).item if receipt.result else JointItem()
+        if receipt.result or refused.reason in _UNKNOWN:
+            leading.tell_again(tx, self._context, content.subject, command.item_id, item, now)
 
     def _reported(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """Handles the report of a region on its item of an order that this region leads."""
@@ -110,9 +116,21 @@ class JointEnvelopes:
         is_led_here = (report.joint_order_id, order.leader_region) == (content.subject, self._context.region)
         if not is_led_here or item is None or item.region != content.origin:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        is_lost = rules.is_lost(report.item, item)
+        known = JointReport(joint_order_id=order.id, item=item)
         self._hear(tx, content.subject, report.item, content.origin, now)
         failpoints.reach("joint-reported.before-commit")
-        return Answer(Outcome.OUTCOME_ACCEPTED)
+        return border.accepted(known) if is_lost else Answer(Outcome.OUTCOME_ACCEPTED)
+
+    def _report_answered(
+        self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
+    ) -> None:
+        """Takes the leading region's later word of an item: the report was late, or this region was restored."""
+        row = ORDER_RECORDS.find(tx, content.subject)
+        if receipt.result and row is not None and row.order.leader_region == content.destination:
+            told = parse(JointReport, receipt.result).item
+            if saga.item_of(row.order, told.id) is not None:
+                working.recover(tx, self._context, row, told, now)
 
     def _hear(self, tx: Transaction, joint_order_id: str, told: JointItem, region: str, now: datetime) -> None:
         if told.region == region:

@@ -13,7 +13,7 @@ from gateway.errors import Refused
 from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_timestamp, to_microseconds
 from gateway.wording.masking import masked_number, prints_masked
-from region_node.business.joint import saga
+from region_node.business.joint import rules, saga
 from region_node.business.orders.provisioning_rows import remove_task
 from region_node.customers.erased_numbers import look_if_erased
 from region_node.customers.known_statuses import NOT_RESTRICTED
@@ -220,9 +220,11 @@ def facts(order: JointOrder) -> Facts:
 
 
 def _require_end(order: JointOrder, now: datetime) -> None:
-    """Raises Refused with ENVELOPE_INVALID for an order whose reservations never end."""
+    """Raises Refused with ENVELOPE_INVALID for an order whose reservations, or versions of items, never end."""
     if not order.HasField("hold_until_time") or from_timestamp(order.hold_until_time) > now + _LONGEST_HOLD:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a reservation without an end")
+    if any(item.version > rules.MOST_VERSIONS for item in order.items):
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a version that no region counts")
 
 
 JOINT = Followed(

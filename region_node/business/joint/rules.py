@@ -10,7 +10,7 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind
-from gateway.api.region.v1.joint_order_pb2 import JointItem, JointItemState, JointMilestone, JointVerb
+from gateway.api.region.v1.joint_order_pb2 import JointDecision, JointItem, JointItemState, JointMilestone, JointVerb
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.time.clock import to_timestamp
@@ -29,7 +29,8 @@ COMPLETED = JointItemState.JOINT_ITEM_STATE_COMPLETED
 
 TRANSITIONS: Mapping[JointItemState.ValueType, frozenset[JointItemState.ValueType]] = {
     ACKNOWLEDGED: frozenset({SURVEYING, REFUSED, RELEASED}),
-    SURVEYING: frozenset({RESERVED, REFUSED, RELEASED, EXPIRED}),
+    SURVEYING: frozenset({RESERVED, REFUSED, RELEASED, EXPIRED, HELD}),
+    REFUSED: frozenset({HELD}),
     RESERVED: frozenset({RELEASED, EXPIRED, COMMITTED, IN_PROGRESS}),
     RELEASED: frozenset({HELD}),
     EXPIRED: frozenset({RELEASED, HELD}),
@@ -41,6 +42,10 @@ RESERVING = frozenset({SURVEYING, RESERVED})
 """The states that end by themselves."""
 
 REASON_LIMIT = 256  # characters
+LOST_VERSIONS = 1000  # more than an order or an item has, so that no version is told twice with different content
+MOST_VERSIONS = 2**53  # of an item, far from the end of the field
+_COMMIT = JointDecision.JOINT_DECISION_COMMIT
+_GONE = frozenset({REFUSED, RELEASED, EXPIRED})
 _COMMITTED = frozenset({COMMITTED, IN_PROGRESS, HELD, COMPLETED})
 _ENDED_EARLY = frozenset({RELEASED, EXPIRED})
 _BEFORE = frozenset({SURVEYING, RESERVED, EXPIRED})
@@ -107,7 +112,8 @@ def survey(item: JointItem, hold_until: datetime, now: datetime) -> None:
 def commit(item: JointItem, begin: Timestamp | None, now: datetime) -> bool:
     """Makes the reservation permanent, and begins the work where `begin` is given; returns whether that is news.
 
-    An item whose reservation has ended is held. Raises Refused with ENVELOPE_INVALID for one that was never reserved.
+    An item whose reservation has ended, or was lost with the database, is held.
+    Raises Refused with ENVELOPE_INVALID for one that was never reserved.
     """
     is_new_begin = begin is not None and not item.HasField("begin_time")
     if item.state in _COMMITTED and not is_new_begin:
@@ -117,13 +123,45 @@ def commit(item: JointItem, begin: Timestamp | None, now: datetime) -> bool:
     match item.state:
         case JointItemState.JOINT_ITEM_STATE_RESERVED | JointItemState.JOINT_ITEM_STATE_COMMITTED:
             _enter(item, IN_PROGRESS if item.HasField("begin_time") else COMMITTED, now)
-        case state if state in _ENDED_EARLY and item.milestones[0].HasField("reach_time"):
+        case state if state in _GONE | {SURVEYING} and item.milestones[0].HasField("reach_time"):
             _enter(item, HELD, now)
         case JointItemState.JOINT_ITEM_STATE_HELD:
             _note(item, now)
         case _:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem=f"a commitment of an item {state_name(item.state)}")
     return True
+
+
+def is_lost(item: JointItem, told: JointItem) -> bool:
+    """Whether the leading region has a word of an item's region that this region does not have any more.
+
+    Only a region itself counts the versions of its items: its database was restored from an older one.
+    """
+    if told.version == item.version:
+        return (told.state, told.change_time) != (item.state, item.change_time)
+    return item.version < told.version <= MOST_VERSIONS
+
+
+def recover(item: JointItem, told: JointItem, hold_until: datetime, now: datetime) -> None:
+    """Brings an item of a restored database on to what its region had said of it, as the leading region knows it.
+
+    A final item stays final. A promise is surveyed again, and work is held until staff have confirmed the room: neither
+    stands on the word of another region alone.
+    """
+    adopt(item, told)
+    item.requested, item.decision = told.requested, told.decision
+    if told.HasField("begin_time"):
+        set_limits(item, told.begin_time)
+    if told.state == COMPLETED or (told.state in _GONE and told.decision != _COMMIT):
+        return
+    item.version += LOST_VERSIONS
+    if told.decision == _COMMIT:
+        item.state = HELD
+    elif told.decision == JointDecision.JOINT_DECISION_RELEASE:
+        item.state = RELEASED
+    else:
+        item.state = SURVEYING if now < hold_until else EXPIRED
+    _note(item, now)
 
 
 def release(item: JointItem, now: datetime) -> bool:

@@ -55,7 +55,6 @@ _RELIES_ON = JointRelationKind.JOINT_RELATION_KIND_RELIES_ON
 _REPLACED_BY = JointRelationKind.JOINT_RELATION_KIND_REPLACED_BY
 _TEST = JointMilestoneKind.JOINT_MILESTONE_KIND_TEST
 _GONE = frozenset({rules.REFUSED, rules.RELEASED, rules.EXPIRED})
-_LOST_VERSIONS = 1000  # more than an order has, so that no version is told twice with different content
 _RECEIPTS = frozenset({rules.SURVEYING, rules.COMMITTED, rules.IN_PROGRESS})
 _FROM = "an order does not go from {} to {}"
 
@@ -127,7 +126,7 @@ def recall(order: JointOrder, told: JointItem, now: datetime) -> bool:
     for each in order.items:
         if each.id in chosen and each.decision != COMMIT:
             each.requested = JointVerb.JOINT_VERB_COMMIT if each.id == told.id else RESERVE
-    order.version += _LOST_VERSIONS
+    order.version += rules.LOST_VERSIONS
     _decide(order, chosen, now)
     return True
 

@@ -8,6 +8,7 @@ from gateway.api.region.v1.joint_order_pb2 import JointItem, JointVerb
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.business.joint import saga
 from region_node.business.joint.rows import JointOrderRow, facts
 from region_node.customers.disclosures.recording import Sent, note_sent
@@ -38,7 +39,10 @@ def send_command(tx: Transaction, context: RegionContext, row: JointOrderRow, it
 
 
 def send_report(tx: Transaction, context: RegionContext, row: JointOrderRow, item: JointItem, now: datetime) -> None:
-    """Sends the present version of an item of this region to the leading region."""
+    """Sends the present version of an item of this region to the leading region.
+
+    The time is a part of the id: a restored region counts versions again.
+    """
     send_about(
         tx,
         context,
@@ -46,7 +50,7 @@ def send_report(tx: Transaction, context: RegionContext, row: JointOrderRow, ite
         EnvelopeKind.ENVELOPE_KIND_JOINT_REPORT,
         JointReport(joint_order_id=row.order.id, item=item),
         now,
-        envelope_id=f"{row.order.id}#{item.id}@{item.version}",
+        envelope_id=f"{row.order.id}#{item.id}@{item.version}-{to_microseconds(from_timestamp(item.change_time))}",
         region=row.order.leader_region,
         traceparent=row.traceparent,
     )

@@ -1,5 +1,7 @@
 """The work of a region's staff on the items of joint orders, and the copies of orders that a region follows."""
 
+import logging
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder
@@ -29,6 +31,8 @@ from region_node.customers.known_statuses import require_unrestricted
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, done_before, note
 from region_node.requests.rows import insert_request
+
+_log = logging.getLogger(__name__)
 
 
 def work(
@@ -78,11 +82,21 @@ def adopt(tx: Transaction, context: RegionContext, told: JointOrder, now: dateti
     """Stores a newer version of the leading region. The border has checked that the row is readable or absent."""
     row = ORDER_RECORDS.find(tx, told.id)
     if row is None:
-        insert_joint_order(tx, JointOrderRow(told, traceparent), 0, now)
-        return
-    order = JOINT.next_version(context.region, row.order, told)
-    if order is not None:
+        row = JointOrderRow(told, traceparent)
+        insert_joint_order(tx, row, 0, now)
+    elif (order := JOINT.next_version(context.region, row.order, told)) is not None:
         update_joint_order(tx, order, now)
+        row = replace(row, order=order)
+    for item in row.order.items:
+        recover(tx, context, row, item, now)
+
+
+def recover(tx: Transaction, context: RegionContext, row: JointOrderRow, told: JointItem, now: datetime) -> None:
+    """Recovers an item of this region that a restored database has lost, and reports it to the leading region."""
+    item = items.recover(tx, context, row.order, told, now, row.traceparent)
+    if item is not None:
+        _log.warning("this region had lost the item %s of %s, which is known elsewhere", item.id, row.order.id)
+        send_report(tx, context, row, item, now)
 
 
 def view(tx: Transaction, context: RegionContext, order: JointOrder) -> JointOrder:

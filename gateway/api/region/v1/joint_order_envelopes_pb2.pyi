@@ -64,7 +64,9 @@ Global___JointCommand: _TypeAlias = JointCommand  # noqa: Y015
 
 @_typing.final
 class JointReport(_message.Message):
-    """Payload of ENVELOPE_KIND_JOINT_REPORT."""
+    """Payload of ENVELOPE_KIND_JOINT_REPORT. The result of the receipt is a JointReport with the item as the leading region
+    has it, where that is later: the report was late, or its region was restored from an older backup.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
