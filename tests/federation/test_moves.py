@@ -8,6 +8,7 @@ import pytest
 
 from gateway.api.region.v1.agreement_pb2 import Agreement
 from gateway.api.region.v1.agreement_service_pb2 import EndAgreementRequest, ListAgreementsRequest
+from gateway.api.region.v1.billing_service_pb2 import Bill
 from gateway.api.region.v1.complaint_pb2 import Remedy
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
@@ -46,13 +47,27 @@ async def require_remedied(federation: Federation, ticket_id: str) -> None:
     await stands(owner, ticket_id, BOOKED)
 
 
+async def billed(counter: Counter, number: str) -> Bill:
+    """The bill of the running month, once the number plan of the counter's region names the new home."""
+    found = list[Bill]()
+
+    async def is_told() -> bool:
+        try:
+            found.append(await counter.bill(number))
+        except grpc.aio.AioRpcError:
+            return False
+        return True
+
+    await until(is_told, f"the bill is told in {counter.region}")
+    return found[0]
+
+
 async def require_bills(federation: Federation, number: str) -> None:
     """The bill of the month has the part of the old home, which answers the new home alone."""
-    bill = await Counter(federation, "guangdong").bill(number)
+    bill, abroad = [await billed(Counter(federation, region), number) for region in ("guangdong", "henan")]
     assert (bill.region, bill.former_region, bill.former.region) == ("guangdong", "sichuan", "sichuan")
     assert bill.former.closing_balance.minor_units == 0, "the old home has handed its balance over"
     assert bill.former.lines
-    abroad = await Counter(federation, "henan").bill(number)
     assert (abroad.former_region, abroad.HasField("former")) == ("sichuan", False)
 
 
@@ -125,7 +140,6 @@ async def test_a_customer_moves_and_what_is_sent_to_the_old_home_arrives_once_at
         return "moved" in await said(federation, "moves")
 
     await until(is_moved, "the old home has given the customer up")
-    await require_belongings(federation, number, kept, promised)
     order = await henan.order("PAY", number)
     done = await henan.reaches(order.id, COMPLETED)
     assert done.home_region == "guangdong"
@@ -142,6 +156,7 @@ async def test_a_customer_moves_and_what_is_sent_to_the_old_home_arrives_once_at
     assert (due, left) == (-owed, 0), "both regions have booked the same, and nothing is left in the closed account"
     assert await guangdong.balance(number) == owed + 5000
     await require_bills(federation, number)
+    await require_belongings(federation, number, kept, promised)
     await require_remedied(federation, filed.ticket_id)
     assert await guangdong.balance(number) == owed + 5000 + CREDIT
 
