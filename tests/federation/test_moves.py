@@ -28,9 +28,9 @@ COMPLETED = OrderState.ORDER_STATE_COMPLETED
 STAFF = ("--staff-id", "4711")
 
 
-async def said(federation: Federation, *words: str, code: int = 0) -> str:
-    """The output of a command at the old home."""
-    who = as_caller(federation, "sichuan", "operator/counter")
+async def said(federation: Federation, *words: str, code: int = 0, home: str = "sichuan") -> str:
+    """The output of a command at the present home."""
+    who = as_caller(federation, home, "operator/counter")
     ended = await run_command("region_node.cli.main", "customers", *words, *STAFF, environment=who)
     assert ended.code == code, ended.out + ended.err
     return ended.out + ended.err
@@ -165,3 +165,33 @@ async def test_a_customer_moves_and_what_is_sent_to_the_old_home_arrives_once_at
         return any((each.number, each.region) == (number, "guangdong") for each in plan.exceptions)
 
     await until(names_the_new_home, "the number plan has its exception")
+
+
+async def moved(federation: Federation, number: str, home: str, new_home: str, plan: str) -> None:
+    """A customer moves, and both the new home and the number plan have heard of it."""
+    name = f"to-{new_home}"
+    words = ("--to", new_home, "--plan", plan, "--request-id", name)
+    await said(federation, "move", number, *words, home=home)
+    code = code_in(federation.texts(number, home)[-1])
+    await said(federation, "confirm-move", f"{home}/counter/{name}", number, "--code", code, home=home)
+    assert (await billed(Counter(federation, new_home), number)).region == new_home
+
+
+@pytest.mark.slow
+@pytest.mark.files
+async def test_a_customer_who_moves_back_has_documents_and_agreement_again_and_no_second_copy(
+    federation: Federation, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer()
+    document_id = await Archive(sichuan).put(number, scan())
+    await Agreements(federation, "sichuan").make(number)
+    await moved(federation, number, "sichuan", "guangdong", "guangdong-79")
+    await moved(federation, number, "guangdong", "sichuan", "sichuan-59")
+    assert await can_read(Archive(sichuan), number, document_id, scan())
+    assert [each.document_id for each in await Archive(sichuan).list(number)] == [document_id]
+    assert federation.database("guangdong").rows("SELECT document_id FROM documents") == []
+    asked = ListAgreementsRequest(number=number, requester=REQUESTER)
+    (back,) = (await Agreements(federation, "sichuan").node.ListAgreements(asked, timeout=CALL_SECONDS)).agreements
+    assert back.former_id.startswith("guangdong/")
+    bill = await sichuan.bill(number)
+    assert (bill.former_region, bill.former.region, bill.former.former_region) == ("guangdong", "guangdong", "")
