@@ -10,6 +10,7 @@ from deploy.demo.records import identity_document, scanned, upload_state
 from deploy.demo.world import World
 from deploy.local.federation import OPERATOR
 from gateway.api.region.v1.customer_service_pb2 import Customer
+from gateway.api.region.v1.document_service_pb2 import RegisteredDocument
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.errors import Refused
 
@@ -45,7 +46,7 @@ async def a_new_home(world: World) -> None:
     seen = f"{wording.status(home.product.status)}, {home.product.plan_id}"
     after = wording.amount(home.billing_account.balance)
     stage.check("the line at the new home", f"active, {_PLAN}", seen, f"{wording.amount(before)} → {after}")
-    [paper] = await until(lambda: world.here.documents_of(number), lambda found: len(found) == 1, "the paper")
+    [paper] = await until(lambda: _papers(world, number), lambda found: len(found) == 1, "the paper at the new home")
     stage.check("the paper at the new home", "ID_ORIG of sichuan", f"{paper.code} of {paper.region}", paper.document_id)
     code = await _agreements(world, _NEW, "list", "--number", number)
     stage.check("the agreement at the new home", "exit 0", f"exit {code}")
@@ -57,6 +58,14 @@ async def _found(world: World, number: str) -> list[Customer]:
     """The customer as the new home has it; nobody before."""
     try:
         return [await world.here.customer(number)]
+    except Refused:
+        return []
+
+
+async def _papers(world: World, number: str) -> list[RegisteredDocument]:
+    """The documents on file, once the new home's number plan names it."""
+    try:
+        return list(await world.here.documents_of(number))
     except Refused:
         return []
 

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.api.region.v1.agreement_pb2 import Agreement
 from gateway.api.region.v1.agreement_service_pb2 import EndAgreementRequest, ListAgreementsRequest
+from gateway.api.region.v1.billing_service_pb2 import Bill
 from gateway.api.region.v1.complaint_pb2 import Remedy
 from gateway.api.region.v1.customer_move_pb2 import CustomerMove, MoveState
 from gateway.api.region.v1.customer_move_service_pb2 import ListMovesRequest
@@ -31,9 +32,9 @@ COMPLETED = OrderState.ORDER_STATE_COMPLETED
 STAFF = ("--staff-id", "4711")
 
 
-async def said(federation: Federation, *words: str, code: int = 0) -> str:
-    """The output of a command at the old home."""
-    who = as_caller(federation, "sichuan", "operator/counter")
+async def said(federation: Federation, *words: str, code: int = 0, home: str = "sichuan") -> str:
+    """The output of a command at the present home."""
+    who = as_caller(federation, home, "operator/counter")
     ended = await run_command("region_node.cli.main", "customers", *words, *STAFF, environment=who)
     assert ended.code == code, ended.out + ended.err
     return ended.out + ended.err
@@ -50,13 +51,27 @@ async def require_remedied(federation: Federation, ticket_id: str) -> None:
     await stands(owner, ticket_id, BOOKED)
 
 
+async def billed(counter: Counter, number: str) -> Bill:
+    """The bill of the running month, once the number plan of the counter's region names the new home."""
+    found = list[Bill]()
+
+    async def is_told() -> bool:
+        try:
+            found.append(await counter.bill(number))
+        except grpc.aio.AioRpcError:
+            return False
+        return True
+
+    await until(is_told, f"the bill is told in {counter.region}")
+    return found[0]
+
+
 async def require_bills(federation: Federation, number: str) -> None:
     """The bill of the month has the part of the old home, which answers the new home alone."""
-    bill = await Counter(federation, "guangdong").bill(number)
+    bill, abroad = [await billed(Counter(federation, region), number) for region in ("guangdong", "henan")]
     assert (bill.region, bill.former_region, bill.former.region) == ("guangdong", "sichuan", "sichuan")
     assert bill.former.closing_balance.minor_units == 0, "the old home has handed its balance over"
     assert bill.former.lines
-    abroad = await Counter(federation, "henan").bill(number)
     assert (abroad.former_region, abroad.HasField("former")) == ("sichuan", False)
 
 
@@ -141,7 +156,6 @@ async def test_a_customer_moves_and_what_is_sent_to_the_old_home_arrives_once_at
 
     await until(is_moved, "the old home has given the customer up")
     assert "moved" in await said(federation, "moves")
-    await require_belongings(federation, number, kept, promised)
     order = await henan.order("PAY", number)
     done = await henan.reaches(order.id, COMPLETED)
     assert done.home_region == "guangdong"
@@ -158,6 +172,7 @@ async def test_a_customer_moves_and_what_is_sent_to_the_old_home_arrives_once_at
     assert (due, left) == (-owed, 0), "both regions have booked the same, and nothing is left in the closed account"
     assert await guangdong.balance(number) == owed + 5000
     await require_bills(federation, number)
+    await require_belongings(federation, number, kept, promised)
     await require_remedied(federation, filed.ticket_id)
     assert await guangdong.balance(number) == owed + 5000 + CREDIT
 
@@ -174,3 +189,33 @@ async def known_move(federation: Federation) -> CustomerMove:
     node = CustomerMoveServiceStub(federation.dial_node("sichuan", "region/sichuan/operator/counter"))
     request = ListMovesRequest(requester=Requester(staff_id="4711", channel=Channel.CHANNEL_COUNTER))
     return (await node.ListMoves(request, timeout=CALL_SECONDS)).moves[0]
+
+
+async def moved(federation: Federation, number: str, home: str, new_home: str, plan: str) -> None:
+    """A customer moves, and both the new home and the number plan have heard of it."""
+    name = f"to-{new_home}"
+    words = ("--to", new_home, "--plan", plan, "--request-id", name)
+    await said(federation, "move", number, *words, home=home)
+    code = code_in(federation.texts(number, home)[-1])
+    await said(federation, "confirm-move", f"{home}/counter/{name}", number, "--code", code, home=home)
+    assert (await billed(Counter(federation, new_home), number)).region == new_home
+
+
+@pytest.mark.slow
+@pytest.mark.files
+async def test_a_customer_who_moves_back_has_documents_and_agreement_again_and_no_second_copy(
+    federation: Federation, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer()
+    document_id = await Archive(sichuan).put(number, scan())
+    await Agreements(federation, "sichuan").make(number)
+    await moved(federation, number, "sichuan", "guangdong", "guangdong-79")
+    await moved(federation, number, "guangdong", "sichuan", "sichuan-59")
+    assert await can_read(Archive(sichuan), number, document_id, scan())
+    assert [each.document_id for each in await Archive(sichuan).list(number)] == [document_id]
+    assert federation.database("guangdong").rows("SELECT document_id FROM documents") == []
+    asked = ListAgreementsRequest(number=number, requester=REQUESTER)
+    (back,) = (await Agreements(federation, "sichuan").node.ListAgreements(asked, timeout=CALL_SECONDS)).agreements
+    assert back.former_id.startswith("guangdong/")
+    bill = await sichuan.bill(number)
+    assert (bill.former_region, bill.former.region, bill.former.former_region) == ("guangdong", "guangdong", "")

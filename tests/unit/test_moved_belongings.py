@@ -10,7 +10,7 @@ from gateway.api.federation.v1.configuration_pb2 import NumberPlan as NumberPlan
 from gateway.api.region.v1.agreement_pb2 import Agreement
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintNoted, ComplaintRepeats
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
-from gateway.api.region.v1.customer_move_pb2 import CustomerMove
+from gateway.api.region.v1.customer_move_pb2 import CustomerHandOver, CustomerMove
 from gateway.api.region.v1.document_envelopes_pb2 import DocumentHome, DocumentNotification
 from gateway.api.region.v1.document_service_pb2 import DocumentUpload, RegisteredDocument
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
@@ -33,7 +33,7 @@ from region_node.customers.documents.register import take_note
 from region_node.customers.documents.rows import find_document
 from region_node.customers.documents.rules import attested
 from region_node.customers.rows import insert_line
-from region_node.lifecycle.moving import operations
+from region_node.lifecycle.moving import operations, rules
 from region_node.network.agreements import moved as agreements
 from region_node.network.agreements.rows import insert_agreement, running_of
 from region_node.node.subjects import number_index, number_subject
@@ -226,6 +226,17 @@ def test_a_change_of_category_is_reported_to_the_new_home_and_repeats_are_believ
     with pytest.raises(Refused) as refused:
         command.act(home.tx, content, NOW)
     assert refused.value.reason == Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED
+
+
+def test_a_time_that_no_calendar_has_refuses_a_hand_over_for_good() -> None:
+    good = CustomerHandOver(documents=[registered()], agreements=[promised()])
+    rules.require_times(good)
+    for place in (good.documents[0].expire_time, good.agreements[0].end_time):
+        place.seconds = 10**15
+        with pytest.raises(Refused) as refused:
+            rules.require_times(good)
+        assert refused.value.reason == INVALID
+        place.seconds = 0
 
 
 def test_a_customer_with_too_much_for_one_hand_over_hears_of_it_before_anything_is_frozen(

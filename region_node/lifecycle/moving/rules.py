@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from gateway.api.federation.v1.configuration_pb2 import LineKind
-from gateway.api.region.v1.customer_move_pb2 import CustomerMove, MovedLine, MoveState
+from gateway.api.region.v1.customer_move_pb2 import CustomerHandOver, CustomerMove, MovedLine, MoveState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
+from gateway.time.clock import dated
 
 REQUESTED = MoveState.MOVE_STATE_REQUESTED
 MOVING = MoveState.MOVE_STATE_MOVING
@@ -59,6 +60,19 @@ def require_plan(federation: Federation, plan_id: str, region: str) -> None:
     plan = federation.plan(plan_id)
     if plan.region != region or plan.line_kind == LineKind.LINE_KIND_BROADBAND:
         raise Refused(Reason.REASON_PLAN_UNKNOWN, plan=plan_id)
+
+
+def require_times(told: CustomerHandOver) -> None:
+    """Raises Refused with ENVELOPE_INVALID for times that no calendar has, which no later attempt would mend."""
+    times = [told.move.change_time]
+    times += [time for each in told.documents for time in (each.verify_time, each.expire_time, each.withdraw_time)]
+    times += [time for each in told.agreements for time in (each.start_time, each.end_time)]
+    times += [each.create_time for each in told.complaints]
+    try:
+        for time in times:
+            dated(time)
+    except OverflowError:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a time that no calendar has") from None
 
 
 def ids_at_new_home(move_id: str) -> str:

@@ -57,6 +57,7 @@ def require_handed_over(
         rules.require_plan(federation, plan, context.region)
         if is_number_in_use(tx, number) and stale_line(tx, number, federation, context.region) is None:
             raise Refused(Reason.REASON_CUSTOMER_EXISTS, number=number)
+    rules.require_times(told)
     documents.require_handed_over(context, told.documents)
     complaints.require_handed_over(told.complaints, numbers)
     require_surveys(told.surveys, numbers)
