@@ -32,10 +32,11 @@ from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import COMPENSATION, REFUNDS_DUE
 from region_node.customers.operations import keep_customer, keep_line
-from region_node.customers.rows import CustomerRow
+from region_node.customers.rows import CustomerRow, give_up_number
 from region_node.network.agreements import operations
 from region_node.network.agreements.announced import PLANNED_TIMER, planned_is_told
 from region_node.network.agreements.conformance import note_conformance
+from region_node.network.agreements.moved import give_up
 from region_node.network.agreements.of_measurements import (
     CONFORMANCE_TIMER,
     conformance_is_due,
@@ -248,6 +249,22 @@ def test_what_is_ended_or_closed_is_measured_until_then_and_owed_where_there_are
         assert ledger.balance(node.tx, REFUNDS_DUE) == second.credit.minor_units
         node.run(LATER)
         assert find_statement(node.tx, ended, "2030-07") is None
+
+
+def test_the_old_home_states_its_part_of_the_month_of_a_move_and_sends_no_notice_to_a_line_without_number() -> None:
+    with desk() as node:
+        agreement = node.agree(JUNE)
+        node.note(JUNE + DAY, 10 * HOUR, JUNE + 5 * DAY)
+        line = replace(LINE, product_id="p1", customer_id="c1", account_id="a1", number="+8619851000001")
+        line = replace(line, start_time=JUNE - 400 * DAY).terminated()
+        give_up(node.tx, line.product_id, JUNE + 20 * DAY)
+        keep_line(node.tx, line, JUNE + 20 * DAY)
+        give_up_number(node.tx, line)
+        node.run(JULY)
+        stated = node.statement(agreement)
+        assert timedelta(microseconds=stated.period_us) == 20 * DAY
+        assert ledger.balance(node.tx, REFUNDS_DUE) == stated.credit.minor_units > 0
+        assert node.count("notices") == 0
 
 
 def test_a_line_that_was_suspended_could_not_be_used_and_gets_nothing_for_it() -> None:

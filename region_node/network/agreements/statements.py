@@ -110,7 +110,8 @@ def settle(tx: Transaction, context: RegionContext, agreement: Agreement, month:
         posting = _posting(statement, line, difference)
         statement.posting_id = posting.posting_id
         ledger.post(tx, posting, currency, now)
-        tell(tx, _credited(statement, line, difference), now)
+        if line.number:  # a line whose customer has moved to another home has none, and nobody to tell
+            tell(tx, _credited(statement, line, difference), now)
     insert_statement(tx, agreement.customer_id, statement, now)
     return True
 
