@@ -281,7 +281,8 @@ class LocalFederation:
         """Applies the files of a directory; returns the revision."""
         async with self.dial_coordinator() as channel:
             service = ConfigurationServiceStub(channel)
-            current = await service.GetConfiguration(GetConfigurationRequest(), timeout=_SECONDS)
+            # On a busy machine the first connection may take more than one attempt.
+            current = await service.GetConfiguration(GetConfigurationRequest(), timeout=_SECONDS, wait_for_ready=True)
             request = ApplyConfigurationRequest(
                 configuration=load(directory), expected_revision=current.federation_revision
             )
