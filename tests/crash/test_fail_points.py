@@ -229,22 +229,22 @@ async def worked(calm: Calm, region: str, order_id: str, item_id: str, step: Wor
 async def joint(calm: Calm) -> None:
     """A line through three regions: refused by one at first, and done by all at the second try."""
     line, room = calm.line(HANDLING), WorkOnJointOrderRequest(reserve=WorkOnJointOrderRequest.Reserve())
-    regions = {"access-1": HOME, "access-2": "henan", "service": HANDLING}
+    regions = {"access-1": HOME, "access-2": "henan", "backbone": HANDLING, "service": HANDLING}
     places = [JointPlace(region=region, address="1 Main Street") for region in (HOME, "henan")]
-    papers = ("CONTRACT", "SEAL_LETTER")
+    papers = ("BIZ_LIC", "SEAL_LETTER", "HANDLER_ID", "CONTRACT", "ADDR")
     states = []
     for name, last in (("first", WorkOnJointOrderRequest(refuse="no duct")), ("second", room)):
-        leased = ordered(calm, "LEASED_CHANGE", 8, papers, bandwidth="1 Gbit/s")
+        leased = ordered(calm, "LEASED_LINE", 8, papers, bandwidth="1 Gbit/s")
         leased.applicant = Applicant.APPLICANT_ENTERPRISE
         asked = await line.insist(partial(submitted, request_id=name, request=leased, places=places))
         await calm.become_quiet()
-        for item_id, step in (("access-1", room), ("service", room), ("access-2", last)):
+        for item_id, step in (("access-1", room), ("backbone", room), ("service", room), ("access-2", last)):
             await worked(calm, regions[item_id], asked.id, item_id, step)
         for item_id in regions if last == room else ():
             await worked_to_its_end(calm, regions[item_id], asked.id, item_id)
         states.append([await joint_states(calm, region, asked.id) for region in regions.values()])
     failed, done = JointOrderState.JOINT_ORDER_STATE_FAILED, JointOrderState.JOINT_ORDER_STATE_COMPLETED
-    assert states == [[failed] * 3, [done] * 3]
+    assert states == [[failed] * len(regions), [done] * len(regions)]
     for region in regions.values():
         held = await calm.line(region).insist(lambda node: node.store.read(reservations))
         assert held == 0, f"a reservation is left in {region}"
