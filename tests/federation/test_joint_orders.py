@@ -144,6 +144,49 @@ async def test_a_watch_tells_each_change_until_the_order_is_final(federation: Fe
     assert (states[0], states[-1]) == (SURVEYING, CANCELLED)
 
 
+@pytest.mark.clause("10.1(2)")
+async def test_the_systems_of_the_customers_home_see_an_order_that_others_lead_and_carry_out(
+    federation: Federation, staff: Staff
+) -> None:
+    at_home, third, other = (
+        JointStaff(federation, region, "operator/hall") for region in ("sichuan", "henan", "guangdong")
+    )
+    number = await Counter(federation, "sichuan").new_customer()
+    elsewhere = await Counter(federation, "guangdong").new_customer()
+    desk = JointStaff(federation, "guangdong", "operator/desk")
+    order = await desk.submits(desk.request("BB_MOVE", ["guangdong", "henan"], number))
+    foreign = await desk.submits(desk.request("BB_MOVE", ["sichuan", "henan"], elsewhere))
+    await staff["sichuan"].follows(foreign.id, lambda each: each.version > 0, "taken in")
+    await staff["henan"].follows(order.id, lambda each: each.version > 0, "taken in")
+    seen = await at_home.follows(order.id, lambda each: each.version > 0, "the home follows it")
+    assert [each.region for each in seen.items] == ["henan", "guangdong"]
+    assert (await at_home.list(number), await at_home.list("")) == ([order.id], [])
+    assert (await desk.list(""), await other.list(elsewhere)) == ([foreign.id, order.id], [foreign.id])
+    for step in (
+        third.get(order.id),
+        other.get(order.id),
+        at_home.get(foreign.id),
+        at_home.cancels(order.id),
+        other.cancels(foreign.id),
+        third.service.WatchJointOrder(
+            api.WatchJointOrderRequest(joint_order_id=order.id, requester=REQUESTER), timeout=CALL_SECONDS
+        ).read(),
+    ):
+        assert (await refusal(step)).reason == "JOINT_ORDER_NOT_FOUND"
+    assert [await each.list(who) for each in (third, other) for who in (number, "")] == [[]] * 4
+    assert await at_home.list(elsewhere) == []
+    states = list[JointOrderState.ValueType]()
+    watched = api.WatchJointOrderRequest(joint_order_id=order.id, requester=REQUESTER)
+    async for each in at_home.service.WatchJointOrder(watched, timeout=CALL_SECONDS):
+        if not states:
+            await desk.cancels(order.id)
+        states.append(each.order.state)
+    assert (states[0], states[-1]) == (SURVEYING, CANCELLED)
+    sql = "SELECT DISTINCT action FROM audit WHERE actor = ? AND subject = ?"
+    read = federation.database("sichuan").rows(sql, "region/sichuan/operator/hall", order.id)
+    assert set(read) == {("GetJointOrder",), ("WatchJointOrder",)}
+
+
 async def _reserves(staff: JointStaff, joint_order_id: str, item_id: str) -> None:
     """Reserves room for an item, once the region has it."""
     await staff.follows(joint_order_id, lambda each: each.version > 0, "taken in")

@@ -22,6 +22,8 @@ from tests.federation.archive import Archive, scan
 from tests.federation.commands import as_administrator, as_caller, run_command
 from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, Counter, Reviewer, code_in
+from tests.federation.joint_staff import JointStaff
+from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, until
 from tests.federation.test_complaint_remedies import BOOKED, in_review, stands
 from tests.federation.test_complaints import IN_PROGRESS, RESOLVED, staff
@@ -141,6 +143,9 @@ async def test_a_customer_moves_and_what_is_sent_to_the_old_home_arrives_once_at
     assert "cancelled" in await said(federation, "cancel-move", "sichuan/counter/m0")
     filed = await Complainant(federation, "henan").file("BILL_WRONG", number)
     await staff(federation, "sichuan").reaches(filed.ticket_id, IN_PROGRESS)
+    desk, hall = JointStaff(federation, "henan", "operator/counter"), JointStaff(federation, "sichuan", "operator/hall")
+    joint = await desk.submits(desk.request("BB_MOVE", ["henan", "guangdong"], number))
+    await hall.follows(joint.id, lambda each: each.version > 0, "the home follows it")
     await said(federation, "move", number, *wanted, "m1")
     told = await listed(federation)
     for part in ("sichuan/counter/m1", "客户确认"):
@@ -155,6 +160,8 @@ async def test_a_customer_moves_and_what_is_sent_to_the_old_home_arrives_once_at
         return (await known_move(federation)).state == MoveState.MOVE_STATE_MOVED
 
     await until(is_moved, "the old home has given the customer up")
+    assert (await refusal(hall.get(joint.id))).reason == "JOINT_ORDER_NOT_FOUND"
+    assert await hall.list(number) == []
     assert "moved" in await said(federation, "moves")
     order = await henan.order("PAY", number)
     done = await henan.reaches(order.id, COMPLETED)

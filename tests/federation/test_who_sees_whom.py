@@ -117,8 +117,8 @@ def expected(rpc: str, identity: str) -> Mapping[str, str]:
 class Person:
     """A customer, or an unassigned number: the number, and its records at the home region.
 
-    The records are an order, a document, a complaint with a file, a fault, a support request and a
-    joint order.
+    The records are an order, a document, a complaint with a file, a fault and a support request. A joint order is
+    led by Sichuan, with an item in Guangdong.
     """
 
     number: str
@@ -191,8 +191,9 @@ async def make_person(federation: Federation, case: str) -> Person:
     agreement = await Agreements(federation, counter.region).make(number)
     asked = SupportStaff(federation, counter.region, "operator/counter")
     support_id = (await asked.open(number, service=f"broadband-{site}")).id
-    desk = JointStaff(federation, counter.region, "operator/counter")
-    moved = await desk.submits(desk.request("BB_MOVE", [counter.region] * 2, number))
+    desk = JointStaff(federation, "sichuan", "operator/counter")
+    moved = await desk.submits(desk.request("BB_MOVE", ["sichuan", "guangdong"], number))
+    await JointStaff(federation, "guangdong").follows(moved.id, lambda each: each.version > 0, "taken in")
     return Person(number, order.id, document_id, ticket_id, attachment_id, fault_id, agreement.id, support_id, moved.id)
 
 

@@ -63,6 +63,7 @@ OPERATOR: Mapping[str, Mapping[str, str]] = {
     "ListSupportRequests": row(SHOWN, *[NOTHING] * 6),
     # Nobody has given a low mark here.
     "ListSurveyFollowUps": row(DENIED),
+    # Each has an item in this region, and was submitted in another one.
     "GetJointOrder": row(SHOWN, *["JOINT_ORDER_NOT_FOUND"] * 6),
     "ListJointOrders": row(SHOWN, *[NOTHING] * 6),
     "WatchJointOrder": row(SHOWN, *["JOINT_ORDER_NOT_FOUND"] * 6),
@@ -73,6 +74,9 @@ STAFF: Mapping[str, Mapping[str, str]] = (
     {
         "ExportDossier": row(SHOWN, *["COMPLAINT_NOT_FOUND"] * 6),
         "ListSurveyFollowUps": row(NOTHING),
+        "GetJointOrder": row(*[SHOWN] * 6, "JOINT_ORDER_NOT_FOUND"),
+        "ListJointOrders": row(*[SHOWN] * 6, NOTHING),
+        "WatchJointOrder": row(*[SHOWN] * 6, "JOINT_ORDER_NOT_FOUND"),
     }
     | {
         rpc: OPERATOR[rpc]
@@ -96,9 +100,6 @@ STAFF: Mapping[str, Mapping[str, str]] = (
             "GetStatement",
             "GetSupportRequest",
             "ListSupportRequests",
-            "GetJointOrder",
-            "ListJointOrders",
-            "WatchJointOrder",
         )
     }
     | {"ReadSharedCustomer": row("LEGAL_DUTY_BY_STAFF_ALONE")}

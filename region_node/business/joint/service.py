@@ -8,7 +8,6 @@ from gateway.api.region.v1 import joint_order_service_pb2 as api
 from gateway.api.region.v1.joint_order_pb2 import JointOrder, JointOrderState
 from gateway.api.region.v1.joint_order_service_pb2_grpc import JointOrderServiceServicer
 from gateway.api.region.v1.order_pb2 import OrderRequest
-from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
@@ -18,7 +17,7 @@ from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from region_node.business.joint import rules, saga, working
 from region_node.business.joint.application import JointApplication
-from region_node.business.joint.rows import JointOrderFilter, list_joint_orders
+from region_node.business.joint.rows import JointOrderFilter
 from region_node.node.context import RegionContext
 from region_node.records.listing import Page
 from region_node.requests.auditing import audited_call
@@ -79,13 +78,12 @@ class JointOrderService(JointOrderServiceServicer):
         identity, reading = current_call().identity, audited_call(request.requester, self._clock)
         size, before = page_size(request.page_size), dated_place(decode_token(_PAGE, request.page_token))
         wanted = JointOrderFilter(
-            operator=identity.name if identity.role == Role.ROLE_OPERATOR else "",
             states=known_states(request.states, JointOrderState.values()),
             number=normalize(request.number) if request.number else "",
         )
 
         def read(tx: Transaction) -> Page[JointOrder]:
-            page = list_joint_orders(tx, wanted, before, size)
+            page = working.list_for(tx, self._context, wanted, identity, before, size)
             reading.record(tx, "ListJointOrders", "-", f"{len(page.items)} read")
             return page
 
@@ -129,7 +127,9 @@ class JointOrderService(JointOrderServiceServicer):
         caller, identity = calling(request.request_id), current_call().identity
         require_reader(identity, request.requester)
         require_length("reason", request.reason, rules.REASON_LIMIT, required=True)
-        await self._store.read(lambda tx: working.find_for(tx, self._context, request.joint_order_id, identity))
+        await self._store.read(
+            lambda tx: working.find_for(tx, self._context, request.joint_order_id, identity, acts=True)
+        )
         return api.CancelJointOrderResponse(order=await self._application.cancel(caller, request))
 
     async def WorkOnJointOrder(

@@ -18,9 +18,11 @@ from region_node.business.joint.rows import (
     ITEM_RECORDS,
     JOINT,
     ORDER_RECORDS,
+    JointOrderFilter,
     JointOrderRow,
     insert_joint_order,
     item_key,
+    list_joint_orders,
     order_of,
     own_items,
     update_joint_order,
@@ -28,7 +30,11 @@ from region_node.business.joint.rows import (
 from region_node.business.joint.sending import send_report
 from region_node.business.orders.provisioning_answers import Answer, Asked
 from region_node.customers.known_statuses import require_unrestricted
+from region_node.customers.moved_numbers import home_elsewhere
+from region_node.customers.rows import find_line
+from region_node.customers.status import MOVED, status_of
 from region_node.node.context import RegionContext
+from region_node.records.listing import Page
 from region_node.requests.caller import Caller, done_before, note
 from region_node.requests.rows import insert_request
 
@@ -105,21 +111,55 @@ def view(tx: Transaction, context: RegionContext, order: JointOrder) -> JointOrd
     return order
 
 
-def find_for(tx: Transaction, context: RegionContext, joint_order_id: str, identity: Identity) -> JointOrder:
-    """The joint order, for a permitted reader: staff of its regions, and its operator system.
+def find_for(
+    tx: Transaction, context: RegionContext, joint_order_id: str, identity: Identity, *, acts: bool = False
+) -> JointOrder:
+    """The joint order, for a permitted reader: staff of its regions, its operator system, and all of the home region.
 
-    Raises Refused with JOINT_ORDER_NOT_FOUND, also for other readers, and with CUSTOMER_RESTRICTED.
+    One that `acts` on it is of the first two. Raises Refused with JOINT_ORDER_NOT_FOUND, also for other readers, and
+    with CUSTOMER_RESTRICTED.
     """
     row = ORDER_RECORDS.find(tx, joint_order_id)
-    is_staff = identity.role == Role.ROLE_STAFF
-    if row is None or not (is_staff or _has_submitted(row.order, identity)):
+    if row is None or not (_is_own(row.order, identity) or (not acts and _is_at_home(tx, context, row.order))):
         raise Refused(Reason.REASON_JOINT_ORDER_NOT_FOUND, order=joint_order_id)
     require_unrestricted(tx, row.order.request.number)
     return view(tx, context, row.order)
 
 
-def _has_submitted(order: JointOrder, identity: Identity) -> bool:
-    return (order.leader_region, order.operator) == (identity.region, identity.name)
+def list_for(
+    tx: Transaction,
+    context: RegionContext,
+    wanted: JointOrderFilter,
+    identity: Identity,
+    before: tuple[int, str] | None,
+    limit: int,
+) -> Page[JointOrder]:
+    """As `list_joint_orders`, for the readers of `find_for`. All operator systems find those of the home by number."""
+    if identity.role == Role.ROLE_STAFF:
+        return list_joint_orders(tx, wanted, before, limit)
+    if not _is_own_customer(tx, context, wanted.number):
+        return list_joint_orders(tx, replace(wanted, operator=identity.name), before, limit)
+    page = list_joint_orders(tx, wanted, before, limit)
+    seen = [each for each in page.items if each.home_region == context.region or _is_own(each, identity)]
+    return Page(seen, page.following)
+
+
+def _is_own(order: JointOrder, identity: Identity) -> bool:
+    has_submitted = (order.leader_region, order.operator) == (identity.region, identity.name)
+    return has_submitted or identity.role == Role.ROLE_STAFF
+
+
+def _is_at_home(tx: Transaction, context: RegionContext, order: JointOrder) -> bool:
+    """Whether the customer was at home in this region when the order was taken in, and still is."""
+    return order.home_region == context.region and _is_own_customer(tx, context, order.request.number)
+
+
+def _is_own_customer(tx: Transaction, context: RegionContext, number: str) -> bool:
+    """Whether a number is this region's, and its line one of a customer who is here. An erased customer is not."""
+    line = find_line(tx, number) if number else None
+    if line is None or status_of(tx, line.customer_id) == MOVED:
+        return False
+    return home_elsewhere(tx, context.federation, context.region, number, has_line=True) is None
 
 
 def _do(tx: Transaction, order: JointOrder, item: JointItem, asked: WorkOnJointOrderRequest, now: datetime) -> None:

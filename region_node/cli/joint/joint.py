@@ -56,9 +56,12 @@ def submit(asking: Asking, file: Path) -> None:
 def list_command(asking: Asking, number: str, states: Sequence[str]) -> None:
     """List joint orders, newest first.
 
+    An operator system lists those that it submitted, and all of a customer of this region by --number.
+
     \b
     Examples:
       region-node joint list --state surveying
+      region-node joint list --number +8619851000001 --staff-id 4711
     """
     request = api.ListJointOrdersRequest(states=[_STATES[each] for each in states], number=number)
     found = asking.ask(lambda channel: JointOrderServiceStub(channel).ListJointOrders, request)

@@ -27,6 +27,9 @@ if _version_not_supported:
 
 class JointOrderServiceStub:
     """Joint orders. The region that takes one in leads it; staff of each region work on the items of that region.
+
+    An operator system sees those that it submitted, and those of the customers at home in its region, as of plain orders.
+    Staff see all that this region leads or follows.
     """
 
     def __init__(self, channel):
@@ -69,6 +72,9 @@ class JointOrderServiceStub:
 
 class JointOrderServiceServicer:
     """Joint orders. The region that takes one in leads it; staff of each region work on the items of that region.
+
+    An operator system sees those that it submitted, and those of the customers at home in its region, as of plain orders.
+    Staff see all that this region leads or follows.
     """
 
     def SubmitJointOrder(self, request, context):
@@ -89,6 +95,8 @@ class JointOrderServiceServicer:
 
     def ListJointOrders(self, request, context):
         """Lists joint orders, newest first. The reading is recorded.
+
+        Without a number, an operator system gets those that it submitted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -103,6 +111,8 @@ class JointOrderServiceServicer:
 
     def CancelJointOrder(self, request, context):
         """Cancels a joint order before its decision, at the leading region. Every reservation is released.
+
+        Of operator systems, the one that submitted it cancels it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -158,6 +168,9 @@ def add_JointOrderServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class JointOrderService:
     """Joint orders. The region that takes one in leads it; staff of each region work on the items of that region.
+
+    An operator system sees those that it submitted, and those of the customers at home in its region, as of plain orders.
+    Staff see all that this region leads or follows.
     """
 
     @staticmethod

@@ -13,7 +13,11 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class JointOrderServiceStub:
-    """Joint orders. The region that takes one in leads it; staff of each region work on the items of that region."""
+    """Joint orders. The region that takes one in leads it; staff of each region work on the items of that region.
+
+    An operator system sees those that it submitted, and those of the customers at home in its region, as of plain orders.
+    Staff see all that this region leads or follows.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     SubmitJointOrder: _aio.UnaryUnaryMultiCallable[_joint_order_service_pb2.SubmitJointOrderRequest, _joint_order_service_pb2.SubmitJointOrderResponse]
@@ -24,16 +28,26 @@ class JointOrderServiceStub:
     GetJointOrder: _aio.UnaryUnaryMultiCallable[_joint_order_service_pb2.GetJointOrderRequest, _joint_order_service_pb2.GetJointOrderResponse]
     """Returns a joint order that this region leads or follows. The reading is recorded."""
     ListJointOrders: _aio.UnaryUnaryMultiCallable[_joint_order_service_pb2.ListJointOrdersRequest, _joint_order_service_pb2.ListJointOrdersResponse]
-    """Lists joint orders, newest first. The reading is recorded."""
+    """Lists joint orders, newest first. The reading is recorded.
+
+    Without a number, an operator system gets those that it submitted.
+    """
     WatchJointOrder: _aio.UnaryStreamMultiCallable[_joint_order_service_pb2.WatchJointOrderRequest, _joint_order_service_pb2.WatchJointOrderResponse]
     """Streams a joint order at each change, until it is final. Recorded once, at the start."""
     CancelJointOrder: _aio.UnaryUnaryMultiCallable[_joint_order_service_pb2.CancelJointOrderRequest, _joint_order_service_pb2.CancelJointOrderResponse]
-    """Cancels a joint order before its decision, at the leading region. Every reservation is released."""
+    """Cancels a joint order before its decision, at the leading region. Every reservation is released.
+
+    Of operator systems, the one that submitted it cancels it.
+    """
     WorkOnJointOrder: _aio.UnaryUnaryMultiCallable[_joint_order_service_pb2.WorkOnJointOrderRequest, _joint_order_service_pb2.WorkOnJointOrderResponse]
     """Executes the next step of an item, by staff of its region."""
 
 class JointOrderServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Joint orders. The region that takes one in leads it; staff of each region work on the items of that region."""
+    """Joint orders. The region that takes one in leads it; staff of each region work on the items of that region.
+
+    An operator system sees those that it submitted, and those of the customers at home in its region, as of plain orders.
+    Staff see all that this region leads or follows.
+    """
 
     @_abc_1.abstractmethod
     def SubmitJointOrder(
@@ -60,7 +74,10 @@ class JointOrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _joint_order_service_pb2.ListJointOrdersRequest,
         context: _aio.ServicerContext[_joint_order_service_pb2.ListJointOrdersRequest, _joint_order_service_pb2.ListJointOrdersResponse],
     ) -> _abc.Awaitable[_joint_order_service_pb2.ListJointOrdersResponse]:
-        """Lists joint orders, newest first. The reading is recorded."""
+        """Lists joint orders, newest first. The reading is recorded.
+
+        Without a number, an operator system gets those that it submitted.
+        """
 
     @_abc_1.abstractmethod
     def WatchJointOrder(
@@ -76,7 +93,10 @@ class JointOrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _joint_order_service_pb2.CancelJointOrderRequest,
         context: _aio.ServicerContext[_joint_order_service_pb2.CancelJointOrderRequest, _joint_order_service_pb2.CancelJointOrderResponse],
     ) -> _abc.Awaitable[_joint_order_service_pb2.CancelJointOrderResponse]:
-        """Cancels a joint order before its decision, at the leading region. Every reservation is released."""
+        """Cancels a joint order before its decision, at the leading region. Every reservation is released.
+
+        Of operator systems, the one that submitted it cancels it.
+        """
 
     @_abc_1.abstractmethod
     def WorkOnJointOrder(
