@@ -32,11 +32,12 @@ def reconciliation(asking: Asking, days: int) -> None:
     first = datetime.now(UTC).date() - timedelta(days=days)
     request = contract.ReportReconciliationRequest(from_day=f"{first}")
     response = asking.ask(lambda channel: ReconciliationOversightServiceStub(channel).ReportReconciliation, request)
-    asking.tell(response, _print_pairs)
+    asking.tell(response, print_pairs)
     tell_unanswered(response.unanswered)
 
 
-def _print_pairs(response: contract.ReportReconciliationResponse) -> None:
+def print_pairs(response: contract.ReportReconciliationResponse) -> None:
+    """Prints the days of each pair, and what to do about a pair that differs."""
     pairs: dict[tuple[str, str], dict[str, PairDay]] = {}
     for each in response.days:
         pairs.setdefault((each.first_region, each.second_region), {})[each.day] = each
@@ -44,6 +45,17 @@ def _print_pairs(response: contract.ReportReconciliationResponse) -> None:
         click.echo(translated("No day was compared yet."))
         return
     _table(sorted({each.day for each in response.days})).show(sorted(pairs.items()))
+    differing = [pair for pair, days in sorted(pairs.items()) if any(map(_differs, days.values()))]
+    for first, second in differing:
+        click.echo(
+            translated(
+                "{first} and {second} differ: `region-node reconciliation differences --with {other}` in {first} names"
+                " each record and the kind of difference; `region-node reconciliation propose` proposes its repair.",
+                first=region_name(first),
+                second=region_name(second),
+                other=second,
+            )
+        )
 
 
 def _table(days: Sequence[str]) -> Table[tuple[tuple[str, str], _Days]]:
@@ -55,11 +67,15 @@ def _table(days: Sequence[str]) -> Table[tuple[tuple[str, str], _Days]]:
     )
 
 
+def _differs(found: PairDay) -> bool:
+    return found.standing == PairStanding.PAIR_STANDING_DIFFERENT
+
+
 def _cell(day: str, row: tuple[tuple[str, str], _Days]) -> str:
     found = row[1].get(day)
     if found is None:
         return ""
-    if found.standing == PairStanding.PAIR_STANDING_DIFFERENT:
+    if _differs(found):
         return translated("{number} differ", number=found.differences)
     if found.standing == PairStanding.PAIR_STANDING_CONTRADICTORY:
         return translated("reports contradict: compare again")

@@ -38,13 +38,16 @@ def settlement(asking: Asking, month: str) -> None:
     """
     request = contract.ReportSettlementRequest(month=month)
     response = asking.ask(lambda channel: SettlementOversightServiceStub(channel).ReportSettlement, request)
-    asking.tell(response, _print_matrix)
+    asking.tell(response, print_matrix)
     tell_unanswered(response.unanswered)
 
 
-def _print_matrix(response: contract.ReportSettlementResponse) -> None:
+def print_matrix(response: contract.ReportSettlementResponse) -> None:
+    """Prints the debts of each pair and the position of each region."""
     if not response.pairs:
-        click.echo(translated("No statement was signed yet."))
+        click.echo(translated("No statement was signed or proposed for this month yet."))
+        told = translated("The amounts by today's records: `region-node settlement show REGION MONTH` in a region.")
+        click.echo(told)
         return
     pairs = {(each.first_region, each.second_region): each for each in response.pairs}
     regions = sorted({region for pair in pairs for region in pair})

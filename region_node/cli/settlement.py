@@ -2,13 +2,15 @@
 
 import json
 from base64 import b64encode
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from gateway.api.region.v1 import settlement_service_pb2 as api
-from gateway.api.region.v1.settlement_pb2 import SettlementLine, SettlementState, SettlementStatement
+from gateway.api.region.v1.settlement_pb2 import SettlementLine, SettlementState, SettlementStatement, SettlementTerms
 from gateway.api.region.v1.settlement_service_pb2_grpc import SettlementServiceStub
+from gateway.api.types.v1.types_pb2 import Money
 from gateway.cli.asking import limit_option
 from gateway.cli.exits import USAGE, leave
 from gateway.cli.table import Table, TableColumn
@@ -21,27 +23,42 @@ from gateway.wording.words import word
 from region_node.cli.asking import Asking, reads, writes
 
 
-def _net(statement: SettlementStatement) -> str:
-    return ", ".join(in_major_units(each.minor_units, each.currency) for each in statement.terms.net)
+def _owed(terms: SettlementTerms, amounts: Iterable[Money]) -> str:
+    """Who owes whom, by name: the amounts of the contract are those that the first region owes the second."""
+    return ", ".join(_debt(terms, each) for each in amounts if each.minor_units) or translated("nothing")
+
+
+def _debt(terms: SettlementTerms, amount: Money) -> str:
+    regions = [region_name(terms.first_region), region_name(terms.second_region)]
+    debtor, creditor = regions if amount.minor_units > 0 else reversed(regions)
+    return translated(
+        "{debtor} owes {creditor} {amount}",
+        debtor=debtor,
+        creditor=creditor,
+        amount=in_major_units(abs(amount.minor_units), amount.currency),
+    )
 
 
 _STATEMENTS = Table[SettlementStatement](
     TableColumn("month", lambda each: each.terms.month),
     TableColumn("first region", lambda each: region_name(each.terms.first_region)),
     TableColumn("second region", lambda each: region_name(each.terms.second_region)),
-    TableColumn("first owes second", _net),
+    TableColumn("owed", lambda each: _owed(each.terms, each.terms.net)),
     TableColumn("state", lambda each: word(SettlementState.Name(each.state), "SETTLEMENT_STATE_")),
     TableColumn("issue", lambda each: each.issue_id),
     TableColumn("signed by first", lambda each: each.proposer, only_wide=True),
     TableColumn("decided by second", lambda each: each.decider, only_wide=True),
     TableColumn("decided", lambda each: told_if_set(each.decide_time), only_wide=True),
 )
-_LINES = Table[SettlementLine](
-    TableColumn("charge", lambda each: each.charge_kind),
-    TableColumn("of month", lambda each: each.of_month),
-    TableColumn("quantity", lambda each: str(each.quantity)),
-    TableColumn("first owes second", lambda each: in_major_units(each.amount.minor_units, each.amount.currency)),
-)
+
+
+def _lines(terms: SettlementTerms) -> Table[SettlementLine]:
+    return Table(
+        TableColumn("charge", lambda each: each.charge_kind),
+        TableColumn("of month", lambda each: each.of_month),
+        TableColumn("quantity", lambda each: str(each.quantity)),
+        TableColumn("owed", lambda each: _owed(terms, [each.amount])),
+    )
 
 
 @click.group()
@@ -77,7 +94,7 @@ def show(asking: Asking, with_region: str, month: str) -> None:
     """
     request = api.ComputeSettlementRequest(region=with_region, month=month)
     found = asking.ask(lambda channel: SettlementServiceStub(channel).ComputeSettlement, request)
-    asking.tell(found, _print_both)
+    asking.tell(found, print_both)
 
 
 @settlement.command()
@@ -165,9 +182,10 @@ def dispute(asking: Asking, with_region: str, month: str, charge: str, of_month:
     asking.tell(answer.statement, _STATEMENTS.show_one)
 
 
-def _print_both(found: api.ComputeSettlementResponse) -> None:
+def print_both(found: api.ComputeSettlementResponse) -> None:
+    """Prints the lines as signed, and those by today's records."""
     if found.HasField("statement"):
         _STATEMENTS.show([found.statement])
-        _LINES.show(found.statement.terms.lines)
+        _lines(found.statement.terms).show(found.statement.terms.lines)
     click.echo(translated("By today's records of this region:"))
-    _LINES.show(found.terms.lines)
+    _lines(found.terms).show(found.terms.lines)

@@ -4,13 +4,15 @@ from coordinator.cli.orders.order_timeline import unanswered_envelopes
 from coordinator.cli.output import told_reason
 from gateway.api.coordinator.v1.administration_pb2 import GetOrderTraceResponse, RegionTrace
 from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind
-from gateway.api.region.v1.joint_order_pb2 import JointAwaiting, JointOrderState
-from gateway.api.region.v1.order_oversight_service_pb2 import JointOrderSummary, OrderSummary
+from gateway.api.region.v1.joint_order_pb2 import JointAwaiting, JointItemState, JointOrderState
+from gateway.api.region.v1.order_oversight_service_pb2 import JointItemSummary, JointOrderSummary, OrderSummary
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_time
 from gateway.wording.words import word
+
+_STARTS = frozenset({"agreed-time", "next-cycle"})  # the actions that only wait for their time
 
 
 def explained(response: GetOrderTraceResponse) -> str:
@@ -38,8 +40,18 @@ def _version(region: RegionTrace) -> int:
 
 def _order(order: OrderSummary) -> str:
     state = word(OrderState.Name(order.state), "ORDER_STATE_")
+    reason = ""
+    if order.reason:
+        reason = told_reason(order.reason, region=region_name(order.home_region), number=order.number_prefix)
     if not order.awaiting.party:
-        return translated("{order} waits for nobody: it is {state}", order=order.id, state=state)
+        return _ended(order.id, state, reason)
+    if order.awaiting.action in _STARTS:
+        return translated(
+            "{order} is accepted, and {region} carries it out at {time}",
+            order=order.id,
+            region=region_name(order.home_region),
+            time=told_time(order.awaiting.due_time),
+        )
     told = translated(
         "{order} waits for {party}: {action}, since {since}, until {until}",
         order=order.id,
@@ -48,18 +60,36 @@ def _order(order: OrderSummary) -> str:
         since=told_time(order.awaiting.since_time),
         until=told_time(order.awaiting.due_time),
     )
-    if not order.reason:
-        return told
-    reason = told_reason(order.reason, region=region_name(order.home_region), number=order.number_prefix)
-    return f"{told} ({reason})"
+    return f"{told} ({reason})" if reason else told
 
 
 def _joint(joint: JointOrderSummary) -> str:
     if not joint.awaiting:
         state = word(JointOrderState.Name(joint.state), "JOINT_ORDER_STATE_")
-        return translated("{order} waits for nobody: it is {state}", order=joint.id, state=state)
+        return _ended(joint.id, state, ", ".join(filter(None, map(_not_done, joint.items))))
     waits = ", ".join(_awaited(each) for each in joint.awaiting)
     return translated("{order} waits for {waits}", order=joint.id, waits=waits)
+
+
+def _ended(order: str, state: str, reason: str) -> str:
+    """The final state, with the reason of a refusal or a failure."""
+    if reason:
+        return translated("{order} is {state}: {reason}", order=order, state=state, reason=reason)
+    return translated("{order} waits for nobody: it is {state}", order=order, state=state)
+
+
+def _not_done(item: JointItemSummary) -> str:
+    """Why an item was not done; empty where another item was the reason."""
+    region = region_name(item.region)
+    if item.state == JointItemState.JOINT_ITEM_STATE_EXPIRED:
+        return translated("{item} in {region} ended without an answer in time", item=item.id, region=region)
+    if item.state != JointItemState.JOINT_ITEM_STATE_REFUSED:
+        return ""
+    # The staff's own words may tell of the customer: they stay in the regions of the order.
+    problem = translated("`region-node joint show` in a region of the order has the words")
+    known = {"problem": problem, "problem_en": problem, "problem_zh_cn": problem}
+    reason = told_reason(item.reason, region=region, **known)
+    return translated("{region} refused {item}: {reason}", region=region, item=item.id, reason=reason)
 
 
 def _awaited(awaiting: JointAwaiting) -> str:

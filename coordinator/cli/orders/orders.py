@@ -45,6 +45,8 @@ def orders() -> None:
 def list_orders(asking: Asking, states: tuple[str, ...], region: str) -> None:
     """List orders: who holds the ball, since when, until when.
 
+    Joint orders are listed by their regions: `region-node joint list`. `coordinator orders why` explains one.
+
     \b
     Example:
       coordinator orders list --state pending --state in-progress --region sichuan
@@ -52,6 +54,8 @@ def list_orders(asking: Asking, states: tuple[str, ...], region: str) -> None:
     show_times_of(region)
     request = contract.ListOrderSummariesRequest(states=[_STATES[state] for state in states], region=region)
     _list(asking, request, translated("Orders"))
+    if not asking.as_json:
+        click.echo(translated("Joint orders are listed by `region-node joint list` in each region."))
 
 
 @orders.command(epilog=EPILOG)

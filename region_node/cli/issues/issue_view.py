@@ -16,6 +16,12 @@ from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word
 from region_node.care.issues.rules import open_actions
 
+
+def _level(issue: Issue) -> str:
+    """The level that the issue was escalated to; empty before."""
+    return f"L{escalation_level(len(issue.escalations))}" if issue.escalations else ""
+
+
 ISSUES = Table[Issue](
     TableColumn("issue", lambda each: each.id),
     TableColumn("state", lambda each: _state(each.state)),
@@ -23,9 +29,7 @@ ISSUES = Table[Issue](
     TableColumn("opened", lambda each: told_time(each.create_time), only_wide=True),
     TableColumn("to be decided by", lambda each: told_if_set(each.request.due_time)),
     TableColumn("open actions", lambda each: str(len(open_actions(each)))),
-    TableColumn(
-        "level", lambda each: f"L{escalation_level(len(each.escalations))}" if each.escalations else "", only_wide=True
-    ),
+    TableColumn("level", _level, only_wide=True),
     TableColumn("subject", lambda each: each.request.subject),
 )
 """The table of issues."""
@@ -57,6 +61,10 @@ def print_issue(issue: Issue) -> None:
     print_told(issue)
     click.echo(request.subject)
     click.echo(request.description)
+    if request.HasField("due_time"):
+        click.echo(translated("To be decided by {time}", time=told_time(request.due_time)))
+    if issue.escalations:
+        click.echo(translated("Escalated to level {level} of the coordination body", level=_level(issue)))
     if issue.helper_regions:
         click.echo(translated("Helpers: {regions}", regions=", ".join(map(region_name, issue.helper_regions))))
     for link in request.links:

@@ -95,6 +95,8 @@ def _happened(order: JointOrder) -> Iterator[tuple[datetime, str, str]]:
         yield from_timestamp(order.decide_time), leader, _decided(order)
     for item in order.items:
         region = region_name(item.region)
+        if item.state == JointItemState.JOINT_ITEM_STATE_REFUSED:
+            yield from_timestamp(item.change_time), region, f"{item.id}: {in_language(item.error.message)}"
         for milestone in item.milestones:
             name = f"{item.id}: {_milestone(milestone.kind)}"
             if milestone.HasField("reach_time"):
