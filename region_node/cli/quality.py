@@ -168,7 +168,7 @@ def draw(asking: Asking, month: str, kind: str, size: int | None, seed: str) -> 
     Example:
       region-node quality samples draw --month 2026-10 --kind orders
     """
-    request = api.DrawSampleRequest(month=month, kind=_KINDS[kind], size=size, seed=seed)
+    request = api.DrawSampleRequest(month=month, kind=_KINDS[kind], size=size or 0, seed=seed)
     found = asking.ask(lambda channel: QualityServiceStub(channel).DrawSample, request)
     asking.show(found.sample, _RECORDS, _records([found.sample]), found.sample.id)
 
