@@ -364,7 +364,7 @@ def _between_regions(parts: _Parts, regions: Regions) -> list[Service]:
         Service.of(
             quality_oversight_service_pb2.DESCRIPTOR.services_by_name["QualityOversightService"],
             add_QualityOversightServiceServicer_to_server,
-            QualityOversightService(regions, parts.registry),
+            QualityOversightService(regions, parts.registry, parts.clock),
         ),
         Service.of(
             risk_service_pb2.DESCRIPTOR.services_by_name["RiskService"],

@@ -15,7 +15,7 @@ from gateway.cli.asking import limit_option
 from gateway.cli.table import Table, TableColumn
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
-from gateway.wording.words import english
+from gateway.wording.words import word
 
 
 @click.command(epilog=EPILOG)
@@ -41,7 +41,7 @@ def _headers(now: datetime) -> Table[CustomerMoveHeader]:
         TableColumn("move", lambda each: each.id),
         TableColumn("from", lambda each: region_name(each.from_region)),
         TableColumn("to", lambda each: region_name(each.to_region)),
-        TableColumn("state", lambda each: translated(english(MoveState.Name(each.state), "MOVE_STATE_"))),
+        TableColumn("state", lambda each: word(MoveState.Name(each.state), "MOVE_STATE_")),
         TableColumn("since", lambda each: told_age(each.change_time, now)),
         TableColumn("waits for", _awaited),
         TableColumn("due", lambda each: told_due(each.due_time, now)),

@@ -1,6 +1,7 @@
 """The scorecards of all regions, for administrators: queried from the nodes at each call, never stored."""
 
 import math
+from datetime import timedelta, timezone
 
 import grpc
 
@@ -13,7 +14,10 @@ from gateway.api.region.v1 import quality_service_pb2 as region_contract
 from gateway.api.region.v1.quality_service_pb2 import Scorecard
 from gateway.api.region.v1.quality_service_pb2_grpc import QualityServiceStub
 from gateway.rpc.channels import invoke
-from gateway.time.months import require_month
+from gateway.time.clock import Clock
+from gateway.time.months import require_begun, require_month
+
+_EARLIEST = timezone(timedelta(hours=14))  # a month that has begun nowhere on earth has begun in no region
 
 
 def scorecard_of(region: str, month: str, told: Scorecard) -> Scorecard:
@@ -26,9 +30,10 @@ def scorecard_of(region: str, month: str, told: Scorecard) -> Scorecard:
 class QualityOversightService(QualityOversightServiceServicer):
     """Queries the nodes."""
 
-    def __init__(self, regions: Regions, registry: Registry) -> None:
+    def __init__(self, regions: Regions, registry: Registry, clock: Clock) -> None:
         self._regions = regions
         self._registry = registry
+        self._clock = clock
 
     async def ReportQuality(  # noqa: N802 - named by the contract
         self,
@@ -37,6 +42,7 @@ class QualityOversightService(QualityOversightServiceServicer):
     ) -> contract.ReportQualityResponse:
         """See the contract."""
         require_month("month", request.month)
+        require_begun("month", request.month, self._clock.now().astimezone(_EARLIEST))
         question = region_contract.GetScorecardRequest(month=request.month)
 
         async def ask(channel: grpc.aio.Channel, seconds: float) -> region_contract.GetScorecardResponse:

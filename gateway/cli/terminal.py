@@ -63,12 +63,14 @@ def print_table(
     A terminal of less than 140 columns lacks the columns of `only_wide`; a note on standard error lists them.
 
     Words are not folded where each column has room for its longest word. On a much too narrow terminal each row is
-    printed by itself, a line per cell. A table without rows and title prints one line.
+    printed by itself, a line per cell. A table without rows prints its title, and that there is none.
     """
-    if not rows and not title:
+    console = output()
+    if not rows:
+        if title:
+            console.print(Text(title, style="italic"))
         click.echo(translated("There is none."))
         return
-    console = output()
     left_out = [each for each in columns if each in only_wide] if console.width < _WIDE else []
     shown_at = [place for place, column in enumerate(columns) if column not in left_out]
     columns, rows = [columns[at] for at in shown_at], [[row[at] for at in shown_at] for row in rows]

@@ -1,6 +1,7 @@
 """Months by their names, `YYYY-MM`. Pure."""
 
 import re
+from datetime import datetime
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -19,6 +20,13 @@ def require_month(field: str, text: str) -> None:
         raise Refused(
             Reason.REASON_REQUEST_INVALID, field=field, problem="not YYYY-MM", problem_zh_cn="须为YYYY-MM格式的月份"
         )
+
+
+def require_begun(field: str, month: str, now: datetime) -> None:
+    """Raises Refused with REQUEST_INVALID for a month after that of `now`, a time in the zone that counts."""
+    if month > f"{now:%Y-%m}":
+        problem, problem_zh_cn = "the month has not begun", "该月份尚未开始"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem, problem_zh_cn=problem_zh_cn)
 
 
 def month_before(month: str, months: int) -> str:

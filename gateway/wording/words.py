@@ -35,6 +35,7 @@ from gateway.api.region.v1.complaint_pb2 import (
     TimeReason,
     WorkItemState,
 )
+from gateway.api.region.v1.customer_move_pb2 import MoveState
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.dossier_service_pb2 import (
     DossierConditionKind,
@@ -155,6 +156,7 @@ _ENUMS = {
     "RESOURCE_KIND_": ResourceKind,
     "RETURN_CONDITION_": ReturnCondition,
     "MEMBER_STATE_": MemberState,
+    "MOVE_STATE_": MoveState,
     "NETWORK_CONDITION_": NetworkCondition,
     "NETWORK_ELEMENT_KIND_": NetworkElementKind,
     "NETWORK_EVENT_KIND_": NetworkEventKind,

@@ -157,9 +157,9 @@ def samples() -> None:
 @writes()
 @click.option("--month", metavar="YYYY-MM", type=MonthType(), required=True, help="The month of the records.")
 @click.option("--kind", type=click.Choice(list(_KINDS)), required=True, help="What is sampled.")
-@click.option("--size", type=click.IntRange(1, 500), default=0, help="How many; by policy unless given.")
+@click.option("--size", type=click.IntRange(1, 500), help="How many; by policy unless given.")
 @click.option("--seed", default="", help="The seed, to repeat a draw; the request id unless given.")
-def draw(asking: Asking, month: str, kind: str, size: int, seed: str) -> None:
+def draw(asking: Asking, month: str, kind: str, size: int | None, seed: str) -> None:
     """Draw a random sample of the orders completed, or the complaints filed and resolved, in a month.
 
     Each business or category has its share. The same seed draws the same sample from the same records.
@@ -168,7 +168,7 @@ def draw(asking: Asking, month: str, kind: str, size: int, seed: str) -> None:
     Example:
       region-node quality samples draw --month 2026-10 --kind orders
     """
-    request = api.DrawSampleRequest(month=month, kind=_KINDS[kind], size=size, seed=seed)
+    request = api.DrawSampleRequest(month=month, kind=_KINDS[kind], size=size or 0, seed=seed)
     found = asking.ask(lambda channel: QualityServiceStub(channel).DrawSample, request)
     asking.show(found.sample, _RECORDS, _records([found.sample]), found.sample.id)
 

@@ -10,12 +10,14 @@ from gateway.api.region.v1.agreement_pb2 import Agreement
 from gateway.api.region.v1.agreement_service_pb2 import EndAgreementRequest, ListAgreementsRequest
 from gateway.api.region.v1.billing_service_pb2 import Bill
 from gateway.api.region.v1.complaint_pb2 import Remedy
-from gateway.api.region.v1.customer_move_pb2 import CustomerMove, MoveState
-from gateway.api.region.v1.customer_move_service_pb2 import ListMovesRequest
+from gateway.api.region.v1.customer_move_pb2 import CustomerMove, MovedLine, MoveState
+from gateway.api.region.v1.customer_move_service_pb2 import ListMovesRequest, StartMoveRequest
 from gateway.api.region.v1.customer_move_service_pb2_grpc import CustomerMoveServiceStub
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, Requester
+from gateway.errors import Refused, from_rpc_error
 from gateway.time.clock import from_timestamp, to_microseconds
 from tests.federation.agreements import Agreements
 from tests.federation.archive import Archive, scan
@@ -162,6 +164,7 @@ async def test_a_customer_moves_and_what_is_sent_to_the_old_home_arrives_once_at
     await until(is_moved, "the old home has given the customer up")
     assert (await refusal(hall.get(joint.id))).reason == "JOINT_ORDER_NOT_FOUND"
     assert await hall.list(number) == []
+    assert (await refused_elsewhere(federation, number)).reason == Reason.REASON_NOT_HOME
     assert "moved" in await said(federation, "moves")
     order = await henan.order("PAY", number)
     done = await henan.reaches(order.id, COMPLETED)
@@ -206,6 +209,26 @@ async def moved(federation: Federation, number: str, home: str, new_home: str, p
     code = code_in(federation.texts(number, home)[-1])
     await said(federation, "confirm-move", f"{home}/counter/{name}", number, "--code", code, home=home)
     assert (await billed(Counter(federation, new_home), number)).region == new_home
+
+
+async def refused_elsewhere(federation: Federation, number: str) -> Refused:
+    """The refusal of a move that is asked of a region which is not the home."""
+    node = CustomerMoveServiceStub(federation.dial_node("sichuan", "region/sichuan/operator/counter"))
+    lines = [MovedLine(number=number, plan_id="henan-59")]
+    asked = StartMoveRequest(request_id="not-here", number=number, to_region="henan", lines=lines, requester=REQUESTER)
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await node.StartMove(asked, timeout=CALL_SECONDS)
+    refused = from_rpc_error(error.value)
+    assert refused is not None, error.value
+    return refused
+
+
+@pytest.mark.files
+async def test_a_region_moves_no_customer_of_another_one_and_says_whose_it_is(
+    federation: Federation, guangdong: Counter
+) -> None:
+    refused = await refused_elsewhere(federation, await guangdong.new_customer())
+    assert (refused.reason, refused.parameters) == (Reason.REASON_NOT_HOME, {"region": "guangdong"})
 
 
 @pytest.mark.slow

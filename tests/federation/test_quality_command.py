@@ -50,6 +50,15 @@ async def test_a_month_in_other_words_is_refused_before_anybody_is_asked(federat
 
 
 @pytest.mark.files
+async def test_a_month_that_has_not_begun_has_no_figures(federation: Federation) -> None:
+    month = f"{federation.clock.now() + timedelta(days=62):%Y-%m}"
+    admin, staff = as_administrator(federation), as_caller(federation, "sichuan", "staff/wang")
+    for program, who in (("coordinator.cli.main", admin), ("region_node.cli.main", staff)):
+        ended = await run_command(program, "quality", "show", "--month", month, environment=who)
+        assert (ended.code, "the month has not begun" in ended.err) == (1, True), ended.err
+
+
+@pytest.mark.files
 async def test_staff_draw_a_sample_once_and_judge_it(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
@@ -70,6 +79,7 @@ async def test_staff_draw_a_sample_once_and_judge_it(
     assert order.id in await said("judge", sample["id"], order.id, "--failed", "DOCUMENTS_COMPLETE")
     assert "DOCUMENTS_COMPLETE" in await said("show", sample["id"])
     assert sample["id"] in await said("list")
+    assert json.loads(await said(*draw[:5], "--json"))["records"], "the policy has the size"
     audited = federation.database("sichuan").rows("SELECT action FROM audit WHERE actor LIKE '%staff/wang'")
     assert {("DrawSample",), ("JudgeSampledRecord",)} <= set(audited)
 

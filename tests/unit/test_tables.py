@@ -61,6 +61,8 @@ def test_no_word_of_a_table_is_folded_where_there_is_room_for_all_of_them(
 def test_a_table_without_rows_says_that_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.print_table(["fault", "place"], [])
     assert capsys.readouterr().out == "There is none.\n"
+    terminal.print_table(["fault", "place"], [], "Faults")
+    assert capsys.readouterr().out == "Faults\nThere is none.\n"
 
 
 def test_a_narrow_terminal_is_shown_of_a_problem_what_cannot_be_missed_and_told_what_is_left_out(

@@ -1,5 +1,7 @@
 """QualityService: gRPC for the quality of the region."""
 
+from zoneinfo import ZoneInfo
+
 import grpc
 
 from gateway.api.region.v1 import quality_service_pb2 as api
@@ -10,7 +12,7 @@ from gateway.rpc.calls import current_call
 from gateway.rpc.pages import dated_key, dated_place, decode_token, page_of_bytes, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_timestamp
-from gateway.time.months import require_month
+from gateway.time.months import require_begun, require_month
 from region_node.business.billing.rules import Month
 from region_node.care.quality import sample_rows, sampling
 from region_node.care.quality.draws import Draw
@@ -40,6 +42,7 @@ class QualityService(QualityServiceServicer):
         """See the contract. One transaction, so that all figures belong to the same moment."""
         require_month("month", request.month)
         now = self._clock.now()
+        require_begun("month", request.month, now.astimezone(ZoneInfo(self._context.time_zone)))
         found = await self._store.read(lambda tx: scorecard(tx, self._context, request.month, now))
         definitions = self._context.federation.configuration.quality.figures
         return api.GetScorecardResponse(scorecard=found, definitions=definitions)

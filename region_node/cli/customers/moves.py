@@ -12,8 +12,7 @@ from gateway.api.region.v1.verification_service_pb2 import SendCodeRequest, Veri
 from gateway.api.region.v1.verification_service_pb2_grpc import VerificationServiceStub
 from gateway.cli.asking import limit_option
 from gateway.cli.table import Table, TableColumn
-from gateway.wording.languages import translated
-from gateway.wording.words import english
+from gateway.wording.words import word
 from region_node.cli.asking import Asking, reads, repeats, writes
 from region_node.cli.options import channel_option, required_staff_option
 
@@ -21,7 +20,7 @@ _MOVES = Table[CustomerMove](
     TableColumn("move", lambda each: each.id),
     TableColumn("from", lambda each: each.from_region),
     TableColumn("to", lambda each: each.to_region),
-    TableColumn("state", lambda each: translated(english(MoveState.Name(each.state), "MOVE_STATE_"))),
+    TableColumn("state", lambda each: word(MoveState.Name(each.state), "MOVE_STATE_")),
     TableColumn("lines", lambda each: str(len(each.lines))),
 )
 
@@ -41,7 +40,8 @@ _MOVES = Table[CustomerMove](
 def move(asking: Asking, number: str, to_region: str, plans: Sequence[str]) -> None:
     """Request the move of the customer of NUMBER to another home region, and send the customer a code.
 
-    Nothing changes before `confirm-move` with that code. Open orders and complaints have to end first.
+    Nothing changes before `confirm-move` with that code. Open orders have to end first. For another code, as after the
+    expiry of the first, run it again with the last part of the move's id as --request-id.
 
     \b
     Example:
@@ -50,9 +50,12 @@ def move(asking: Asking, number: str, to_region: str, plans: Sequence[str]) -> N
     lines = [_line(number, each) for each in plans]
     request = api.StartMoveRequest(number=number, to_region=to_region, lines=lines)
     answer = asking.ask(lambda channel: CustomerMoveServiceStub(channel).StartMove, request)
-    code = SendCodeRequest(request_id=_verification(answer.move.id), number=number)
-    asking.ask(lambda channel: VerificationServiceStub(channel).SendCode, code)
-    asking.tell(answer.move, _MOVES.show_one)
+    asking.tell(answer.move, _MOVES.show_one)  # before the code: the move stands without it
+    if answer.move.state != MoveState.MOVE_STATE_REQUESTED:
+        return
+    code = asking.filled(SendCodeRequest(request_id=_verification(answer.move.id), number=number))
+    # The id of this command, not that of the code: it sends another code for the same move.
+    asking.link.call(lambda channel: VerificationServiceStub(channel).SendCode, code, None, asking.request_id)
 
 
 @click.command("confirm-move")

@@ -121,6 +121,13 @@ def campaign(asking: Asking, name: str, percent: int) -> None:
     """
     request = api.StartSurveyCampaignRequest(name=name, percent=percent)
     asking.ask(lambda channel: SurveyServiceStub(channel).StartSurveyCampaign, request)
+    click.echo(
+        translated(
+            "{name} invites {percent} % of the customers from now on; `region-node surveys results` counts the invited",
+            name=name,
+            percent=percent,
+        )
+    )
 
 
 @surveys.command("follow-ups")

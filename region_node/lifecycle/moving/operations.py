@@ -50,7 +50,7 @@ _ALLOWED = frozenset({"customer", "account", "complaint", "move"})
 def start(tx: Transaction, registry: Registry, asked: CustomerMove, number: str, now: datetime) -> CustomerMove:
     """Requests a move; a repeated request returns the move as it is. `asked` has id, new home and lines.
 
-    Raises Refused before the first write.
+    Raises Refused, or Moved where the number belongs to another region, before the first write.
     """
     context = registry.context
     known = find_move(tx, asked.id)

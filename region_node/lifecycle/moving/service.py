@@ -1,13 +1,18 @@
 """CustomerMoveService: moves of the region's customers to another home region."""
 
+from collections.abc import Callable
+
 import grpc
 
 from gateway.api.region.v1 import customer_move_service_pb2 as api
 from gateway.api.region.v1.customer_move_pb2 import CustomerMove
 from gateway.api.region.v1.customer_move_service_pb2_grpc import CustomerMoveServiceServicer
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Document
+from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
 from gateway.process.tracing import current_traceparent
+from gateway.relay.border import Moved
 from gateway.rpc.calls import current_call
 from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
 from gateway.store.port import Store, Transaction
@@ -58,7 +63,7 @@ class CustomerMoveService(CustomerMoveServiceServicer):
             call.record(tx, "StartMove", move.id, f"to {move.to_region}")
             return move
 
-        return api.StartMoveResponse(move=await self._store.write(start))
+        return api.StartMoveResponse(move=await self._write(start))
 
     async def ConfirmMove(
         self,
@@ -82,7 +87,7 @@ class CustomerMoveService(CustomerMoveServiceServicer):
             call.record(tx, "ConfirmMove", move.id)
             return move
 
-        return api.ConfirmMoveResponse(move=await self._store.write(confirm))
+        return api.ConfirmMoveResponse(move=await self._write(confirm))
 
     async def CancelMove(
         self,
@@ -115,6 +120,13 @@ class CustomerMoveService(CustomerMoveServiceServicer):
 
         page, token = first_page(_PAGE, await self._store.write(read), size, _place)
         return api.ListMovesResponse(moves=page, next_page_token=token)
+
+    async def _write(self, act: Callable[[Transaction], CustomerMove]) -> CustomerMove:
+        """The outcome of a transaction. Raises Refused with NOT_HOME where the number belongs to another region."""
+        try:
+            return await self._store.write(act)
+        except Moved as moved:
+            raise Refused(Reason.REASON_NOT_HOME, region=moved.region) from None
 
 
 class _Confirmed(Verified):

@@ -29,7 +29,7 @@ class ReportQualityRequest(_message.Message):
 
     MONTH_FIELD_NUMBER: _builtins.int
     month: _builtins.str
-    """Month, `YYYY-MM`."""
+    """Month that has begun, `YYYY-MM`."""
     def __init__(
         self,
         *,
