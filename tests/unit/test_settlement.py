@@ -21,7 +21,7 @@ from region_node.app.registered import settlement
 from region_node.business.settlement import signing
 from region_node.business.settlement.proofs import proofs_of
 from region_node.business.settlement.relayed import SettlementEnvelopes
-from region_node.business.settlement.rows import find_statement, list_statements
+from region_node.business.settlement.rows import find_statement, keep_statement, list_statements
 from region_node.care.issues import handling as issues
 from region_node.care.issues.relayed import IssueEnvelopes
 from region_node.care.issues.rows import ISSUE_ROWS
@@ -279,6 +279,35 @@ def test_a_first_region_restored_without_a_record_accepts_the_signed_statement_o
     assert kept(two.origin).issue_id == disputed.issue_id
     sign(two, two.origin, JUNE, AFTER_JULY, accepts=True)
     assert (kept(two.origin).state, kept(two.origin).terms) == (signing.SIGNED, kept(two.home).terms)
+
+
+def dispute_june(two: Two) -> SettlementStatement:
+    """A dispute of the second region's staff, on its way to the first."""
+    asked = DisputeSettlementRequest(region=ORIGIN, month=JUNE, charge_kind="payment", of_month=JUNE, note="a cent")
+    return signing.dispute(two.home.tx, settlement(two.home.context.node), caller(two.home), asked, AFTER_JUNE)
+
+
+def test_a_first_region_that_lost_a_dispute_learns_of_it_when_it_signs_once_more(two: Two) -> None:
+    two.compare()
+    sign(two, two.origin, JUNE, AFTER_JUNE)
+    before = kept(two.origin)
+    disputed = dispute_june(two)
+    settle(two, AFTER_JUNE)
+    keep_statement(two.origin.tx, HOME, before)
+    sign(two, two.origin, JUNE, AFTER_JULY)
+    assert kept(two.origin) == kept(two.home) == disputed
+    assert signed_by_both(two, JUNE, AFTER_JULY).terms.version == 2
+    assert kept(two.origin).state == signing.SIGNED
+
+
+def test_a_dispute_that_crosses_the_same_proposal_stays_one_in_both_regions(two: Two) -> None:
+    two.compare()
+    sign(two, two.origin, JUNE, AFTER_JUNE)
+    disputed = dispute_june(two)
+    asked = SignSettlementRequest(region=HOME, month=JUNE)
+    signing.sign(two.origin.tx, settlement(two.origin.context.node), caller(two.origin), asked, AFTER_JULY)
+    settle(two, AFTER_JULY)
+    assert kept(two.origin) == kept(two.home) == disputed
 
 
 def test_another_region_cannot_bring_in_a_statement_that_is_no_signed_one_of_the_pair(two: Two) -> None:

@@ -60,8 +60,9 @@ class SettlementEnvelopes:
             keep_statement(tx, content.origin, told)
         if not lost:
             self._note(tx, content, terms)
-        result = SettlementProposed(signed=lost).SerializeToString()
-        return Answer(Outcome.OUTCOME_ACCEPTED, result=result)
+        is_disputed = not lost and known is not None and is_known and known.state == signing.DISPUTED
+        result = SettlementProposed(signed=lost, disputed=known if is_disputed else None)
+        return Answer(Outcome.OUTCOME_ACCEPTED, result=result.SerializeToString())
 
     def _decided(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """The second region's signature, or its dispute, of exactly what this region has proposed."""
@@ -74,11 +75,11 @@ class SettlementEnvelopes:
         if is_again and told.state == signing.SIGNED:  # by a region that was restored from a backup
             self._note(tx, content, told.terms)
             return Answer(Outcome.OUTCOME_ACCEPTED)
-        if known is None or known.state != signing.PROPOSED or known.terms != told.terms:
+        # The receipt of a proposal that was sent once more may have told the dispute already.
+        open_states = {signing.PROPOSED, told.state} if told.state == signing.DISPUTED else {signing.PROPOSED}
+        if known is None or known.state not in open_states or known.terms != told.terms:
             raise Refused(Reason.REASON_SETTLEMENT_NOT_FOUND, region=content.origin, month=told.terms.month)
-        known.state, known.decider, known.issue_id = told.state, told.decider, told.issue_id
-        known.decide_time.CopyFrom(told.decide_time)
-        keep_statement(tx, content.origin, known)
+        _keep_decision(tx, content.origin, known, told)
         self._note(tx, content, told.terms)
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
@@ -105,13 +106,20 @@ class SettlementEnvelopes:
     ) -> None:
         """A proposal that the other region does not take counts as disputed: the month can be signed again.
 
-        It may name statements that both have signed, and this region has lost since.
+        The receipt may name statements that both have signed, and a dispute: this region has lost them since.
         """
         terms, region = parse(SettlementSignature, content.payload).statement.terms, content.destination
         is_taken = receipt.outcome == Outcome.OUTCOME_ACCEPTED
-        lost = parse(SettlementProposed, receipt.result).signed if is_taken else ()
+        told = parse(SettlementProposed, receipt.result) if is_taken else SettlementProposed()
+        lost, disputed = told.signed, told.disputed
         if not is_taken or lost:
             self._reopen(tx, region, terms, signing.PROPOSED, signing.DISPUTED)
+        known = find_statement(tx, region, terms.month)
+        is_disputed = (disputed.state, disputed.terms) == (signing.DISPUTED, terms) and disputed.decider.startswith(
+            f"{region}/"
+        )
+        if is_disputed and known is not None and (known.state, known.terms) == (signing.PROPOSED, terms):
+            _keep_decision(tx, region, known, disputed)
         sound = [each for each in lost if _is_signed(each, terms)]
         signing.learn(tx, self._settlement, region, sound, now)
 
@@ -136,6 +144,13 @@ class SettlementEnvelopes:
         if known is not None and (known.state, known.terms) == (before, terms):
             known.state = after
             keep_statement(tx, region, known)
+
+
+def _keep_decision(tx: Transaction, region: str, known: SettlementStatement, told: SettlementStatement) -> None:
+    """Stores the other region's decision about the proposal that this one has made."""
+    known.state, known.decider, known.issue_id = told.state, told.decider, told.issue_id
+    known.decide_time.CopyFrom(told.decide_time)
+    keep_statement(tx, region, known)
 
 
 def _is_signed(statement: SettlementStatement, terms: SettlementTerms) -> bool:

@@ -232,20 +232,28 @@ class SettlementProposed(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SIGNED_FIELD_NUMBER: _builtins.int
+    DISPUTED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def signed(self) -> _containers.RepeatedCompositeFieldContainer[Global___SettlementStatement]:
         """Statements that both have signed and the proposal does not know, by month. With any of them the proposal is not
         taken: its terms do not count on them.
         """
 
+    @_builtins.property
+    def disputed(self) -> Global___SettlementStatement:
+        """The proposal as the second region has disputed it; set only if it was proposed before. The first region may have lost
+        the dispute.
+        """
+
     def __init__(
         self,
         *,
         signed: _abc.Iterable[Global___SettlementStatement] | None = ...,
+        disputed: Global___SettlementStatement | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["disputed", b"disputed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disputed", b"disputed", "signed", b"signed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
