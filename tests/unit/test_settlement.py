@@ -474,3 +474,41 @@ def test_a_dispute_ends_with_its_issue_and_the_correction_comes_in_the_next_mont
     two.home.execute(wrong.format("+"))
     two.compare(now=AFTER_JULY)
     assert told(signed_by_both(two, JULY, AFTER_JULY))["payment 2030-06"] == (1, 250)
+
+
+def month_end(month: int) -> datetime:
+    """When a month of 2030 is signed."""
+    return datetime(2030, month + 1, 3, 4, tzinfo=UTC)
+
+
+def test_a_payment_whose_difference_stayed_open_for_months_is_charged_once_it_is_closed(two: Two) -> None:
+    wrong = (
+        "UPDATE ledger_entries SET amount = amount {} 1 WHERE account LIKE 'receivable%'"
+        f" AND posting_id = '{ORIGIN}/counter/pay-2#credit'"
+    )
+    two.home.execute(wrong.format("-"))
+    two.compare(now=AFTER_JUNE)
+    first = told(signed_by_both(two, JUNE, AFTER_JUNE))
+    assert first["payment 2030-06"] == (1, 100)
+    assert [told(signed_by_both(two, f"2030-0{each}", month_end(each))) for each in (7, 8, 9)] == [{}] * 3
+    two.home.execute(wrong.format("+"))
+    two.compare(now=datetime(2030, 10, 20, 4, tzinfo=UTC))
+    late = {"payment 2030-06": (1, 250), "handling 2030-06": (-1, -FEE)}
+    assert told(signed_by_both(two, "2030-10", month_end(10))) == late
+    assert kept(two.origin, "2030-10") == kept(two.home, "2030-10")
+    assert told(signed_by_both(two, "2030-11", month_end(11))) == {}, "nothing is charged twice"
+
+
+def test_months_that_were_never_signed_are_charged_by_the_next_statement(two: Two) -> None:
+    two.compare()
+    two.order("earlier", 30, taken_in=datetime(2030, 2, 3, 4, tzinfo=UTC))
+    october = told(signed_by_both(two, "2030-10", month_end(10)))
+    assert (october["payment 2030-02"], october["payment 2030-06"]) == ((1, 30), (2, 350))
+    two.order("skipped", 60, taken_in=datetime(2030, 11, 3, 4, tzinfo=UTC))
+    after = datetime(2031, 6, 2, 4, tzinfo=UTC)
+    assert told(signed_by_both(two, "2031-05", after))["payment 2030-11"] == (1, 60)
+    lose_statements(two.origin)
+    sign(two, two.origin, "2031-06", datetime(2031, 7, 2, 4, tzinfo=UTC))
+    assert kept(two.origin, "2030-10") == kept(two.home, "2030-10")
+    assert kept(two.origin, "2031-05") == kept(two.home, "2031-05"), "a restored region gets back all that count"
+    assert told(signed_by_both(two, "2031-06", datetime(2031, 7, 2, 4, tzinfo=UTC))) == {}

@@ -51,7 +51,7 @@ class SettlementEnvelopes:
         if not signing.has_ended(self._settlement, content.origin, terms.month, now + _CLOCKS):
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="the month has not ended")
         # A proposer that was restored from a backup may replace what it has lost, as long as nothing is signed.
-        signed = signing.signed_since(tx, content.origin, signing.oldest_month(terms.month))
+        signed = signing.signed_since(tx, content.origin, signing.counted_since(terms))
         lost = [each for each in signed if each.terms.month not in signature.signed_months][:_LOST_MONTHS]
         is_known = known is not None and (known.terms, known.propose_time) == (terms, told.propose_time)
         if not lost and not is_known:
