@@ -18,7 +18,7 @@ from gateway.store.port import Transaction
 from gateway.time.months import is_month
 from region_node.business.settlement import rules, signing
 from region_node.business.settlement.port import Settlement
-from region_node.business.settlement.proofs import SUBJECTS, note_signature
+from region_node.business.settlement.proofs import SUBJECTS, evidence_of, note_signature, proven_signers
 from region_node.business.settlement.rows import find_statement, keep_statement
 from region_node.node.payloads import parse, received
 
@@ -61,7 +61,8 @@ class SettlementEnvelopes:
         if not lost:
             self._note(tx, content, terms)
         is_disputed = not lost and known is not None and is_known and known.state == signing.DISPUTED
-        result = SettlementProposed(signed=lost, disputed=known if is_disputed else None)
+        evidence = evidence_of(tx, self._settlement.node, content.origin, lost)
+        result = SettlementProposed(signed=lost, disputed=known if is_disputed else None, evidence=evidence)
         return Answer(Outcome.OUTCOME_ACCEPTED, result=result.SerializeToString())
 
     def _decided(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
@@ -120,7 +121,12 @@ class SettlementEnvelopes:
         )
         if is_disputed and known is not None and (known.state, known.terms) == (signing.PROPOSED, terms):
             _keep_decision(tx, region, known, disputed)
-        sound = [each for each in lost if _is_signed(each, terms)]
+        both = {terms.first_region, terms.second_region}
+        sound = [
+            each
+            for each in lost
+            if _is_signed(each, terms) and proven_signers(self._settlement.node, each, told.evidence) == both
+        ]
         signing.learn(tx, self._settlement, region, sound, now)
 
     def _decision_answered(
