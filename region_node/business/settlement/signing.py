@@ -72,7 +72,7 @@ def computed(
     """The terms by the records of this region. Records with an open difference are left to a later month.
 
     Beside the usual months they have older ones that no statement could charge in full: those of a difference since
-    closed, and those without a statement. Told terms say the latter.
+    closed, and those without a statement. The terms in `told`, of the other region, say the latter.
     """
     months = _usual_months(month) | _late_months(tx, settlement, region, month)
     months |= _unsigned_months(tx, settlement, region, month) if told is None else _months_of(told)
