@@ -111,6 +111,14 @@ def _proven_root(domain: bytes, content: bytes, proof: bytes) -> bytes | None:
     return None if root is None else _signed_root(domain, size, root)
 
 
+def _without_path(domain: bytes, content: bytes, signature: bytes) -> tuple[bytes, bool] | None:
+    """The bytes under a signature, and whether it may come again with others; None where its path leads nowhere."""
+    if len(signature) <= _SIGNATURE_BYTES:
+        return _signed(domain, content), domain in _REPEATED
+    root = _proven_root(domain, content, signature)
+    return None if root is None else (root, True)
+
+
 @dataclass(frozen=True, eq=False)
 class _Accepted:
     """A signing certificate that was verified once."""
@@ -214,17 +222,25 @@ class TrustedKeys:
         False for a region without a trusted key. The signature of a commit, and that of a statement which comes with
         each heartbeat, are verified once.
         """
-        if len(signature) <= _SIGNATURE_BYTES:
-            signed, is_repeated = _signed(domain, content), domain in _REPEATED
-        else:
-            root = _proven_root(domain, content, signature)
-            if root is None:
-                return False
-            signed, signature, is_repeated = root, signature[:_SIGNATURE_BYTES], True
+        found = _without_path(domain, content, signature)
+        if found is None:
+            return False
+        signed, is_repeated = found
         for accepted in self._accepted.get(region, ()):
-            if accepted.has_signed(signed, signature, is_repeated=is_repeated):
+            if accepted.has_signed(signed, signature[:_SIGNATURE_BYTES], is_repeated=is_repeated):
                 return True
         return False
+
+    def verify_evidence(self, region: str, pem: bytes, content: bytes, signature: bytes, then: datetime) -> bool:
+        """Whether the region signed an envelope at a time, by its certificate (PEM) of then, which may have run out."""
+        found = _without_path(ENVELOPE, content, signature)
+        try:
+            accepted = self._verified(region, _only_certificate(pem))
+        except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion):
+            return False
+        if found is None or not _is_valid(accepted, then):
+            return False
+        return accepted.has_signed(found[0], signature[:_SIGNATURE_BYTES], is_repeated=False)
 
     def _verified(self, region: str, certificate: x509.Certificate) -> _Accepted:
         issuer = next((each for each in self._authorities if _issued(each, certificate)), None)

@@ -1,118 +1,46 @@
 """Two regions settle a month: one proposes, the other signs or disputes; a late correction lands in a later month."""
 
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from uuid import uuid4
 
 import pytest
 
 from gateway.api.region.v1.issue_envelopes_pb2 import IssueCommand
 from gateway.api.region.v1.issue_pb2 import IssueState
 from gateway.api.region.v1.issue_service_pb2 import WorkOnIssueRequest
-from gateway.api.region.v1.settlement_pb2 import SettlementProposed, SettlementSignature, SettlementStatement
-from gateway.api.region.v1.settlement_service_pb2 import DisputeSettlementRequest, SignSettlementRequest
-from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
-from gateway.api.types.v1.access_pb2 import Role
-from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.region.v1.settlement_pb2 import (
+    SettlementSignature,
+    SettlementStatement,
+)
+from gateway.api.region.v1.settlement_service_pb2 import DisputeSettlementRequest
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from gateway.errors import Refused, text
-from gateway.relay.border import Command
-from gateway.security.identity import Identity
 from region_node.app.registered import settlement
 from region_node.business.settlement import signing
 from region_node.business.settlement.proofs import proofs_of
-from region_node.business.settlement.relayed import SettlementEnvelopes
-from region_node.business.settlement.rows import find_statement, list_statements
+from region_node.business.settlement.rows import list_statements
 from region_node.care.issues import handling as issues
-from region_node.care.issues.relayed import IssueEnvelopes
 from region_node.care.issues.rows import ISSUE_ROWS
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import CASH, RECONCILIATION, EntryKind, payable, receivable, transfer
-from region_node.requests.caller import Caller
-from tests.unit.reconciling import COMPLETED, FAILED, FEE, HOME, IN_PROGRESS, ORIGIN, TAKEN_IN, Region, Two, two_regions
-
-JUNE, JULY = "2030-06", "2030-07"
-AFTER_JUNE, AFTER_JULY = datetime(2030, 7, 2, 4, tzinfo=UTC), datetime(2030, 8, 2, 4, tzinfo=UTC)
-SETTLEMENTS = (EnvelopeKind.ENVELOPE_KIND_SETTLEMENT_PROPOSED, EnvelopeKind.ENVELOPE_KIND_SETTLEMENT_DECIDED)
-
-
-@pytest.fixture(name="two")
-def regions_with_payments_and_money_for_a_complaint() -> Iterator[Two]:
-    """The origin took 100 and 250, and owes 40 that the home region credited for it."""
-    with two_regions() as two:
-        two.order("pay-1", 100)
-        two.order("pay-2", 250)
-        two.order("money-1", 40, business="COMPLAINT_REMEDY")
-        two.order("slow", 70, at_origin=IN_PROGRESS)
-        yield two
-
-
-def settle(two: Two, now: datetime) -> list[EnvelopeContent]:
-    """Has every envelope taken and answered; returns those about issues."""
-    others = []
-    while waiting := [(each, content) for each in two.by_name.values() for content in each.waiting()]:
-        for sender, content in waiting:
-            if content.kind not in SETTLEMENTS:
-                others.append(content)
-            try:
-                outcome = handler(two.by_name[content.destination], content).act(
-                    two.by_name[content.destination].tx, content, now
-                )
-                receipt = ReceiptContent(envelope_id=content.id, outcome=outcome.outcome, result=outcome.result)
-            except Refused:
-                receipt = ReceiptContent(envelope_id=content.id, outcome=Outcome.OUTCOME_REFUSED)
-            handler(sender, content).answered(sender.tx, content, receipt, now)
-    return others
-
-
-def handler(region: Region, content: EnvelopeContent) -> Command:
-    node = region.context.node
-    found = {**SettlementEnvelopes(settlement(node)).kinds(), **IssueEnvelopes(node).kinds()}[content.kind]
-    assert isinstance(found, Command)
-    return found
-
-
-def caller(region: Region) -> Caller:
-    return Caller(Identity("china", Role.ROLE_STAFF, region.name, "li"), uuid4().hex, "")
-
-
-def sign(two: Two, region: Region, month: str, now: datetime, *, accepts: bool = False) -> SettlementStatement:
-    """A signature of a region's staff, which reaches the other region."""
-    asked = SignSettlementRequest(
-        region=HOME if region.name == ORIGIN else ORIGIN, month=month, accepts_difference=accepts
-    )
-    signed = signing.sign(region.tx, settlement(region.context.node), caller(region), asked, now)
-    settle(two, now)
-    return signed
-
-
-def signed_by_both(two: Two, month: str, now: datetime) -> SettlementStatement:
-    sign(two, two.origin, month, now)
-    return sign(two, two.home, month, now)
-
-
-def kept(region: Region, month: str = JUNE) -> SettlementStatement:
-    found = find_statement(region.tx, HOME if region.name == ORIGIN else ORIGIN, month)
-    assert found is not None
-    return found
-
-
-def lose_statements(region: Region) -> None:
-    """The database is one from before every statement."""
-    region.tx.execute("DELETE FROM settlement_statements")
-
-
-def told(statement: SettlementStatement) -> dict[str, tuple[int, int]]:
-    """Quantity and amount by charge and month."""
-    return {
-        f"{each.charge_kind} {each.of_month}": (each.quantity, each.amount.minor_units)
-        for each in statement.terms.lines
-    }
-
-
-def reason_of(act: Callable[[], object]) -> str:
-    with pytest.raises(Refused) as caught:
-        act()
-    return Reason.Name(caught.value.reason).removeprefix("REASON_")
+from tests.unit.reconciling import COMPLETED, FAILED, FEE, HOME, ORIGIN, TAKEN_IN, Region, Two
+from tests.unit.settling import (
+    AFTER_JULY,
+    AFTER_JUNE,
+    JULY,
+    JUNE,
+    SETTLEMENTS,
+    caller,
+    handler,
+    kept,
+    reason_of,
+    settle,
+    sign,
+    signed_by_both,
+    told,
+)
+from tests.unit.settling import (
+    regions_with_payments_and_money_for_a_complaint as regions_with_payments_and_money_for_a_complaint,
+)
 
 
 def test_both_sign_the_same_statement_and_each_stores_the_other_signature(two: Two) -> None:
@@ -246,97 +174,6 @@ def test_a_forged_signature_is_not_believed(two: Two) -> None:
     assert kept(two.origin).state == kept(two.home).state == signing.PROPOSED
 
 
-def test_a_first_region_restored_from_a_backup_signs_again_what_its_own_records_agree_with(two: Two) -> None:
-    two.compare()
-    signed_by_both(two, JUNE, AFTER_JUNE)
-    two.order("late", 30, taken_in=datetime(2030, 7, 3, 4, tzinfo=UTC))
-    signed_by_both(two, JULY, AFTER_JULY)
-    before = kept(two.origin), kept(two.origin, JULY)
-    lose_statements(two.origin)
-    sign(two, two.origin, JULY, AFTER_JULY)
-    assert (kept(two.origin), kept(two.origin, JULY)) == before, "one signature brings back both, in their order"
-    assert (kept(two.home), kept(two.home, JULY)) == before
-    august = signed_by_both(two, "2030-08", datetime(2030, 9, 2, 4, tzinfo=UTC))
-    assert told(august) == {}, "nothing is charged twice"
-
-
-def test_a_first_region_restored_without_a_record_accepts_the_signed_statement_or_disputes_it(two: Two) -> None:
-    two.compare()
-    signed_by_both(two, JUNE, AFTER_JUNE)
-    lose_statements(two.origin)
-    two.origin.execute(f"DELETE FROM orders WHERE order_id = '{ORIGIN}/counter/pay-1'")
-    sign(two, two.origin, JUNE, AFTER_JULY)
-    contested = kept(two.origin)
-    assert (contested.state, contested.terms) == (signing.CONTESTED, kept(two.home).terms)
-    assert reason_of(lambda: sign(two, two.origin, JUNE, AFTER_JULY)) == "SETTLEMENT_DIFFERS"
-    assert reason_of(lambda: sign(two, two.origin, JULY, AFTER_JULY)) == "SETTLEMENT_STATE_FORBIDS"
-    asked = DisputeSettlementRequest(region=HOME, month=JUNE, charge_kind="payment", of_month=JUNE, note="not here")
-    disputed = signing.dispute(
-        two.origin.tx, settlement(two.origin.context.node), caller(two.origin), asked, AFTER_JULY
-    )
-    issue = settle(two, AFTER_JULY)[0]
-    assert IssueCommand.FromString(issue.payload).open.owner_region == HOME
-    assert kept(two.origin).issue_id == disputed.issue_id
-    sign(two, two.origin, JUNE, AFTER_JULY, accepts=True)
-    assert (kept(two.origin).state, kept(two.origin).terms) == (signing.SIGNED, kept(two.home).terms)
-
-
-def test_another_region_cannot_bring_in_a_statement_that_is_no_signed_one_of_the_pair(two: Two) -> None:
-    two.compare()
-    sign(two, two.origin, JUNE, AFTER_JUNE)
-    good = SettlementStatement()
-    good.CopyFrom(kept(two.origin))
-    good.state, good.decider = signing.SIGNED, f"{HOME}/li"
-    good.terms.month = "2030-05"
-    good.id = signing.statement_id(good.terms)
-    forged = []
-    for change in (
-        {"state": signing.PROPOSED},
-        {"decider": "henan/li"},
-        {"proposer": f"{HOME}/li"},
-        {"id": "elsewhere"},
-        {"month": "never"},
-        {"month": "2199-01"},
-        {"second_region": "henan"},
-        {"quantity": 7},
-    ):
-        each = SettlementStatement()
-        each.CopyFrom(good)
-        for name, value in change.items():
-            owner = {"month": each.terms, "second_region": each.terms, "quantity": each.terms.lines[0]}.get(name, each)
-            setattr(owner, name, value)
-        if "month" in change or "second_region" in change:
-            each.id = signing.statement_id(each.terms)
-        if "quantity" in change:
-            each.terms.net[0].minor_units += 1
-        forged.append(each)
-    proposal = next(each for each in two.origin.sent if each.kind == SETTLEMENTS[0])
-    receipt = ReceiptContent(
-        envelope_id=proposal.id,
-        outcome=Outcome.OUTCOME_ACCEPTED,
-        result=SettlementProposed(signed=forged).SerializeToString(),
-    )
-    handler(two.origin, proposal).answered(two.origin.tx, proposal, receipt, AFTER_JULY)
-    assert [each.terms.month for _, each in list_statements(two.origin.tx, "", "", 50)] == [JUNE]
-
-
-def test_a_second_region_restored_from_a_backup_gets_the_statement_once_more_and_signs_it_again(two: Two) -> None:
-    two.compare()
-    signed_by_both(two, JUNE, AFTER_JUNE)
-    before = kept(two.origin)
-    lose_statements(two.home)
-    assert reason_of(lambda: sign(two, two.home, JUNE, AFTER_JULY)) == "SETTLEMENT_NOT_FOUND"
-    sign(two, two.origin, JUNE, AFTER_JULY)
-    assert kept(two.home).state == signing.PROPOSED
-    two.home.execute(f"DELETE FROM orders WHERE order_id = '{ORIGIN}/counter/pay-1'")
-    asked = DisputeSettlementRequest(region=ORIGIN, month=JUNE, charge_kind="payment", of_month=JUNE, note="one less")
-    signing.dispute(two.home.tx, settlement(two.home.context.node), caller(two.home), asked, AFTER_JULY)
-    settle(two, AFTER_JULY)
-    assert (kept(two.home).state, kept(two.origin)) == (signing.PROPOSED, before), "what both have signed stays signed"
-    sign(two, two.home, JUNE, AFTER_JULY, accepts=True)
-    assert (kept(two.home).state, kept(two.home).terms, kept(two.origin)) == (signing.SIGNED, before.terms, before)
-
-
 def test_a_signature_that_is_sent_once_more_changes_nothing(two: Two) -> None:
     two.compare()
     sign(two, two.origin, JUNE, AFTER_JUNE)
@@ -394,16 +231,6 @@ def test_both_signatures_are_shown_only_of_a_signed_statement_and_where_they_are
     two.origin.tx.execute("DELETE FROM settlement_signatures")  # a database from before them
     found.append(reason_of(lambda: proofs_of(two.origin.tx, node, HOME, JUNE)))
     assert found == ["SETTLEMENT_NOT_FOUND", "SETTLEMENT_NOT_FOUND", "SETTLEMENT_NOT_PROVEN"]
-
-
-def test_a_region_restored_from_a_backup_proposes_a_month_again_that_nobody_has_decided(two: Two) -> None:
-    two.compare()
-    sign(two, two.origin, JUNE, AFTER_JUNE)
-    two.origin.execute("DELETE FROM settlement_statements")
-    sign(two, two.origin, JUNE, AFTER_JULY)
-    signed_by_both(two, JUNE, AFTER_JULY)
-    assert kept(two.origin) == kept(two.home)
-    assert (kept(two.origin).state, kept(two.origin).terms.version) == (signing.SIGNED, 2)
 
 
 def test_a_reversal_after_another_tariff_gives_back_exactly_the_fee_that_was_charged(two: Two) -> None:

@@ -201,6 +201,15 @@ def open_serials(tx: Transaction, region: str) -> set[str]:
     return set(tx.all(str, sql, region=region))
 
 
+def months_closed_since(tx: Transaction, region: str, since: datetime) -> set[str]:
+    """The months of records whose difference from another region was closed at a time or later."""
+    sql = (
+        "SELECT DISTINCT SUBSTR(day, 1, 7) FROM reconciliation_differences"
+        " WHERE region = :region AND closed_time >= :since"
+    )
+    return set(tx.all(str, sql, region=region, since=to_microseconds(since)))
+
+
 def count_open(tx: Transaction, region: str, day: str) -> int:
     """The number of open differences of a day from another region."""
     sql = (

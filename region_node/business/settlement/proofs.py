@@ -3,16 +3,24 @@
 The envelopes stay as long as the statement. Their signing certificates run out, and are kept beside them.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from gateway.api.region.v1.settlement_pb2 import SettlementSignature, SettlementState, SettlementStatement
+from gateway.api.region.v1.settlement_pb2 import (
+    SettlementEvidence,
+    SettlementSignature,
+    SettlementState,
+    SettlementStatement,
+)
 from gateway.api.region.v1.settlement_service_pb2 import SettlementProof
-from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent
+from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay import inbox, outbox
 from gateway.store.port import Transaction
 from gateway.store.tables import Table
+from gateway.time.clock import from_timestamp
+from gateway.values.choices import UnknownChoice
 from region_node.business.settlement.rows import find_statement
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse
@@ -57,6 +65,45 @@ def proofs_of(tx: Transaction, context: RegionContext, region: str, month: str) 
     if len(proofs) < len(signers):
         raise Refused(Reason.REASON_SETTLEMENT_NOT_PROVEN, region=region, month=month)
     return proofs
+
+
+def evidence_of(
+    tx: Transaction, context: RegionContext, region: str, statements: Iterable[SettlementStatement]
+) -> list[SettlementEvidence]:
+    """Both signatures under each statement with another region, as far as they are here."""
+    found = []
+    for each in statements:
+        for signer in (each.terms.first_region, each.terms.second_region):
+            proof = _proof(tx, context, each, region, signer)
+            if proof is not None:
+                found.append(
+                    SettlementEvidence(content=proof.content, signature=proof.signature, certificate=proof.certificate)
+                )
+    return found
+
+
+def proven_signers(
+    context: RegionContext, statement: SettlementStatement, evidence: Iterable[SettlementEvidence]
+) -> set[str]:
+    """The regions whose signatures under a statement are among the evidence that another region has sent."""
+    first, second = statement.terms.first_region, statement.terms.second_region
+    signatures = {
+        (first, second, EnvelopeKind.ENVELOPE_KIND_SETTLEMENT_PROPOSED, SettlementState.SETTLEMENT_STATE_PROPOSED),
+        (second, first, EnvelopeKind.ENVELOPE_KIND_SETTLEMENT_DECIDED, SettlementState.SETTLEMENT_STATE_SIGNED),
+    }
+    found = set()
+    for each in evidence:
+        try:
+            content = parse(EnvelopeContent, each.content)
+            told, then = parse(SettlementSignature, content.payload).statement, from_timestamp(content.create_time)
+        except (OverflowError, Refused, UnknownChoice):
+            continue  # it proves nothing
+        is_signature = (content.origin, content.destination, content.kind, told.state) in signatures
+        if not is_signature or (told.id, told.terms) != (statement.id, statement.terms):
+            continue
+        if context.border.keys.verify_evidence(content.origin, each.certificate, each.content, each.signature, then):
+            found.add(content.origin)
+    return found
 
 
 def _proof(

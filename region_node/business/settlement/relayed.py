@@ -18,7 +18,7 @@ from gateway.store.port import Transaction
 from gateway.time.months import is_month
 from region_node.business.settlement import rules, signing
 from region_node.business.settlement.port import Settlement
-from region_node.business.settlement.proofs import SUBJECTS, note_signature
+from region_node.business.settlement.proofs import SUBJECTS, evidence_of, note_signature, proven_signers
 from region_node.business.settlement.rows import find_statement, keep_statement
 from region_node.node.payloads import parse, received
 
@@ -51,7 +51,7 @@ class SettlementEnvelopes:
         if not signing.has_ended(self._settlement, content.origin, terms.month, now + _CLOCKS):
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="the month has not ended")
         # A proposer that was restored from a backup may replace what it has lost, as long as nothing is signed.
-        signed = signing.signed_since(tx, content.origin, signing.oldest_month(terms.month))
+        signed = signing.signed_since(tx, content.origin, signing.counted_since(terms))
         lost = [each for each in signed if each.terms.month not in signature.signed_months][:_LOST_MONTHS]
         is_known = known is not None and (known.terms, known.propose_time) == (terms, told.propose_time)
         if not lost and not is_known:
@@ -60,8 +60,10 @@ class SettlementEnvelopes:
             keep_statement(tx, content.origin, told)
         if not lost:
             self._note(tx, content, terms)
-        result = SettlementProposed(signed=lost).SerializeToString()
-        return Answer(Outcome.OUTCOME_ACCEPTED, result=result)
+        is_disputed = not lost and known is not None and is_known and known.state == signing.DISPUTED
+        evidence = evidence_of(tx, self._settlement.node, content.origin, lost)
+        result = SettlementProposed(signed=lost, disputed=known if is_disputed else None, evidence=evidence)
+        return Answer(Outcome.OUTCOME_ACCEPTED, result=result.SerializeToString())
 
     def _decided(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """The second region's signature, or its dispute, of exactly what this region has proposed."""
@@ -74,11 +76,11 @@ class SettlementEnvelopes:
         if is_again and told.state == signing.SIGNED:  # by a region that was restored from a backup
             self._note(tx, content, told.terms)
             return Answer(Outcome.OUTCOME_ACCEPTED)
-        if known is None or known.state != signing.PROPOSED or known.terms != told.terms:
+        # The receipt of a proposal that was sent once more may have told the dispute already.
+        open_states = {signing.PROPOSED, told.state} if told.state == signing.DISPUTED else {signing.PROPOSED}
+        if known is None or known.state not in open_states or known.terms != told.terms:
             raise Refused(Reason.REASON_SETTLEMENT_NOT_FOUND, region=content.origin, month=told.terms.month)
-        known.state, known.decider, known.issue_id = told.state, told.decider, told.issue_id
-        known.decide_time.CopyFrom(told.decide_time)
-        keep_statement(tx, content.origin, known)
+        _keep_decision(tx, content.origin, known, told)
         self._note(tx, content, told.terms)
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
@@ -105,14 +107,26 @@ class SettlementEnvelopes:
     ) -> None:
         """A proposal that the other region does not take counts as disputed: the month can be signed again.
 
-        It may name statements that both have signed, and this region has lost since.
+        The receipt may name statements that both have signed, and a dispute: this region has lost them since.
         """
         terms, region = parse(SettlementSignature, content.payload).statement.terms, content.destination
         is_taken = receipt.outcome == Outcome.OUTCOME_ACCEPTED
-        lost = parse(SettlementProposed, receipt.result).signed if is_taken else ()
+        told = parse(SettlementProposed, receipt.result) if is_taken else SettlementProposed()
+        lost, disputed = told.signed, told.disputed
         if not is_taken or lost:
             self._reopen(tx, region, terms, signing.PROPOSED, signing.DISPUTED)
-        sound = [each for each in lost if _is_signed(each, terms)]
+        known = find_statement(tx, region, terms.month)
+        is_disputed = (disputed.state, disputed.terms) == (signing.DISPUTED, terms) and disputed.decider.startswith(
+            f"{region}/"
+        )
+        if is_disputed and known is not None and (known.state, known.terms) == (signing.PROPOSED, terms):
+            _keep_decision(tx, region, known, disputed)
+        both = {terms.first_region, terms.second_region}
+        sound = [
+            each
+            for each in lost
+            if _is_signed(each, terms) and proven_signers(self._settlement.node, each, told.evidence) == both
+        ]
         signing.learn(tx, self._settlement, region, sound, now)
 
     def _decision_answered(
@@ -136,6 +150,13 @@ class SettlementEnvelopes:
         if known is not None and (known.state, known.terms) == (before, terms):
             known.state = after
             keep_statement(tx, region, known)
+
+
+def _keep_decision(tx: Transaction, region: str, known: SettlementStatement, told: SettlementStatement) -> None:
+    """Stores the other region's decision about the proposal that this one has made."""
+    known.state, known.decider, known.issue_id = told.state, told.decider, told.issue_id
+    known.decide_time.CopyFrom(told.decide_time)
+    keep_statement(tx, region, known)
 
 
 def _is_signed(statement: SettlementStatement, terms: SettlementTerms) -> bool:

@@ -52,8 +52,9 @@ class SettlementService(SettlementServiceServicer):
         self._require_pair(request.region, request.month)
 
         def compute(tx: Transaction) -> api.ComputeSettlementResponse:
-            terms = signing.computed(tx, self._settlement, request.region, request.month)
             statement = find_statement(tx, request.region, request.month)
+            told = None if statement is None or statement.state == signing.DISPUTED else statement.terms
+            terms = signing.computed(tx, self._settlement, request.region, request.month, told)
             return api.ComputeSettlementResponse(terms=terms, statement=statement)
 
         return await self._store.read(compute)

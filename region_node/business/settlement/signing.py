@@ -3,9 +3,10 @@
 A signed statement never changes. The statement of a later month has what came, or was corrected, since.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
+from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.region.v1.settlement_pb2 import (
     SettlementSignature,
     SettlementState,
@@ -20,9 +21,9 @@ from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds, to_timestamp
-from gateway.time.months import month_before, months_between
+from gateway.time.months import is_month, month_before, months_between
 from region_node.business.reconciliation import days
-from region_node.business.reconciliation.rows import open_serials
+from region_node.business.reconciliation.rows import months_closed_since, open_serials
 from region_node.business.settlement import rules
 from region_node.business.settlement.port import Dispute, Settlement
 from region_node.business.settlement.proofs import SUBJECTS, note_signature
@@ -35,7 +36,8 @@ PROPOSED = SettlementState.SETTLEMENT_STATE_PROPOSED
 SIGNED = SettlementState.SETTLEMENT_STATE_SIGNED
 DISPUTED = SettlementState.SETTLEMENT_STATE_DISPUTED
 CONTESTED = SettlementState.SETTLEMENT_STATE_CONTESTED
-_CORRECTED_MONTHS = 3  # before that of a statement; shorter than any rule of retention keeps a completed order
+_CORRECTED_MONTHS = 3  # before that of a statement
+_OLDEST_MONTHS = 24  # before it, of what no statement could charge; shorter than the rules keep completed orders
 _LIFETIME = timedelta(days=3650)  # the message waits however long the other region was away
 
 
@@ -59,24 +61,78 @@ def signed_since(tx: Transaction, region: str, month: str) -> list[SettlementSta
     return [each for each in statements_with(tx, region, month) if each.state == SIGNED]
 
 
-def computed(tx: Transaction, settlement: Settlement, region: str, month: str) -> SettlementTerms:
-    """The terms by the records of this region. Records with an open difference are left to a later month."""
+def counted_since(terms: SettlementTerms) -> str:
+    """The oldest month on whose statements some terms count: both regions say the same."""
+    return min(_usual_months(terms.month) | _months_of(terms))
+
+
+def computed(
+    tx: Transaction, settlement: Settlement, region: str, month: str, told: SettlementTerms | None = None
+) -> SettlementTerms:
+    """The terms by the records of this region. Records with an open difference are left to a later month.
+
+    Beside the usual months they have older ones that no statement could charge in full: those of a difference since
+    closed, and those without a statement. The terms in `told`, of the other region, say the latter.
+    """
+    months = _usual_months(month) | _late_months(tx, settlement, region, month)
+    months |= _unsigned_months(tx, settlement, region, month) if told is None else _months_of(told)
+    return _of_months(tx, settlement, region, month, months)
+
+
+def _recomputed(tx: Transaction, settlement: Settlement, region: str, told: SettlementTerms) -> SettlementTerms:
+    """The terms of a statement that both have signed, by the records of this region of just its months."""
+    return _of_months(tx, settlement, region, told.month, _usual_months(told.month) | _months_of(told))
+
+
+def _usual_months(month: str) -> set[str]:
+    return set(months_between(oldest_month(month), month))
+
+
+def _months_of(terms: SettlementTerms) -> set[str]:
+    """The months of the lines, of those which a statement may have."""
+    oldest = month_before(terms.month, _OLDEST_MONTHS)
+    return {each.of_month for each in terms.lines if is_month(each.of_month) and oldest <= each.of_month <= terms.month}
+
+
+def _late_months(tx: Transaction, settlement: Settlement, region: str, month: str) -> set[str]:
+    since = days.wanted_month(settlement.node, region, oldest_month(month)).start
+    oldest = _oldest_kept(settlement, month)
+    return {each for each in months_closed_since(tx, region, since) if oldest <= each <= month}
+
+
+def _unsigned_months(tx: Transaction, settlement: Settlement, region: str, month: str) -> set[str]:
+    """The months since the last signed statement, and those that the one behind it would have looked at."""
+    oldest = _oldest_kept(settlement, month)
+    signed = [each.terms.month for each in signed_since(tx, region, oldest) if each.terms.month < month]
+    return set(months_between(max(oldest, oldest_month(month_before(signed[-1], -1))) if signed else oldest, month))
+
+
+def _oldest_kept(settlement: Settlement, month: str) -> str:
+    """The oldest month of which all completed orders are kept, and that a statement may have."""
+    rule = settlement.node.federation.retention_rule(DataClass.DATA_CLASS_ORDERS)
+    kept = _OLDEST_MONTHS if rule is None else (rule.months or rule.days // 31) - _CORRECTED_MONTHS
+    return month_before(month, max(_CORRECTED_MONTHS, min(_OLDEST_MONTHS, kept)))
+
+
+def _of_months(
+    tx: Transaction, settlement: Settlement, region: str, month: str, months: Collection[str]
+) -> SettlementTerms:
     node = settlement.node
     first, second = sorted((node.region, region))
-    oldest, without = oldest_month(month), open_serials(tx, region)
+    without = open_serials(tx, region)
     currency = node.federation.region(first).currency
     now: dict[rules.Key, rules.Tally] = {}
-    for of_month in months_between(oldest, month):
+    for of_month in months:
         wanted = days.wanted_month(node, region, of_month)
         for kind in settlement.kinds:
             line = rules.Key(kind.name, of_month, currency)
             now |= rules.tallied(kind.charges(tx, wanted), line, first, without)
     signed = (
         each_line
-        for each in signed_since(tx, region, oldest)
+        for each in signed_since(tx, region, min(months))
         if each.terms.month < month
         for each_line in each.terms.lines
-        if each_line.of_month >= oldest
+        if each_line.of_month in months
     )
     lines = rules.lines(now, signed, {each.name for each in settlement.kinds})
     return SettlementTerms(first_region=first, second_region=second, month=month, lines=lines, net=rules.net(lines))
@@ -94,12 +150,14 @@ def sign(
     region, month = asked.region, asked.month
     if not has_ended(settlement, region, month, now):
         raise _forbidden(month, "the month has not ended", "该月尚未结束")
-    terms = computed(tx, settlement, region, month)
-    is_first = terms.first_region == settlement.node.region
+    is_first = settlement.node.region < region
     known = find_statement(tx, region, month) if is_first else _require_proposed(tx, region, month)
-    if is_first and (known is None or known.state != CONTESTED):
-        return _propose(tx, settlement, caller, known, terms, now)
-    assert known is not None
+    if known is None or (is_first and known.state != CONTESTED):
+        return _propose(tx, settlement, caller, known, computed(tx, settlement, region, month), now)
+    if is_first:
+        terms = _recomputed(tx, settlement, region, known.terms)
+    else:
+        terms = computed(tx, settlement, region, month, known.terms)
     differing = rules.differing_line(terms, known.terms)
     if differing is not None and not asked.accepts_difference:
         raise Refused(Reason.REASON_SETTLEMENT_DIFFERS, line=_line_name(differing), month=month)
@@ -125,7 +183,7 @@ def dispute(
     statement = find_statement(tx, asked.region, asked.month)
     if statement is None or statement.state != CONTESTED:
         statement = _require_proposed(tx, asked.region, asked.month)
-    ours = computed(tx, settlement, asked.region, asked.month)
+    ours = computed(tx, settlement, asked.region, asked.month, statement.terms)
     known = {(each.charge_kind, each.of_month) for terms in (ours, statement.terms) for each in terms.lines}
     if (asked.charge_kind, asked.of_month) not in known:
         raise invalid("charge_kind", "no such line in either statement", "双方结算单均无此行")
@@ -153,7 +211,7 @@ def learn(
         if not is_new or not has_ended(settlement, region, month, now):
             continue
         is_own = known is not None and known.terms == each.terms
-        is_same = is_own or rules.differing_line(computed(tx, settlement, region, month), each.terms) is None
+        is_same = is_own or rules.differing_line(_recomputed(tx, settlement, region, each.terms), each.terms) is None
         each.state = SIGNED if is_same else CONTESTED
         keep_statement(tx, region, each)
         if not is_same:
@@ -249,7 +307,7 @@ def _tell(
     """
     region = other_region(settlement, statement.terms)
     state = SettlementState.Name(statement.state).removeprefix("SETTLEMENT_STATE_").lower()
-    months = [each.terms.month for each in signed_since(tx, region, oldest_month(statement.terms.month))]
+    months = [each.terms.month for each in signed_since(tx, region, counted_since(statement.terms))]
     signature = SettlementSignature(statement=statement, signed_months=months if state == "proposed" else ())
     outgoing = OutgoingEnvelope(
         envelope_id=f"{statement.id}@{statement.terms.version}/{to_microseconds(now)}.{caller.request_id}#{state}>{region}",

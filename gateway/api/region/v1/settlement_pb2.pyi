@@ -232,21 +232,65 @@ class SettlementProposed(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SIGNED_FIELD_NUMBER: _builtins.int
+    DISPUTED_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def signed(self) -> _containers.RepeatedCompositeFieldContainer[Global___SettlementStatement]:
         """Statements that both have signed and the proposal does not know, by month. With any of them the proposal is not
         taken: its terms do not count on them.
         """
 
+    @_builtins.property
+    def disputed(self) -> Global___SettlementStatement:
+        """The proposal as the second region has disputed it; set only if it was proposed before. The first region may have lost
+        the dispute.
+        """
+
+    @_builtins.property
+    def evidence(self) -> _containers.RepeatedCompositeFieldContainer[Global___SettlementEvidence]:
+        """Both signatures under each of `signed`. The first region believes none without them."""
+
     def __init__(
         self,
         *,
         signed: _abc.Iterable[Global___SettlementStatement] | None = ...,
+        disputed: Global___SettlementStatement | None = ...,
+        evidence: _abc.Iterable[Global___SettlementEvidence] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["disputed", b"disputed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disputed", b"disputed", "evidence", b"evidence", "signed", b"signed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SettlementProposed: _TypeAlias = SettlementProposed  # noqa: Y015
+
+@_typing.final
+class SettlementEvidence(_message.Message):
+    """A signature under a statement: the envelope that carried it, and the certificate of its time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTENT_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    content: _builtins.bytes
+    """Signed bytes: an EnvelopeContent."""
+    signature: _builtins.bytes
+    """Signature, with the path to its root if the commit signed several envelopes together."""
+    certificate: _builtins.bytes
+    """Signing certificate of its time, PEM."""
+    def __init__(
+        self,
+        *,
+        content: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+        certificate: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "content", b"content", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SettlementEvidence: _TypeAlias = SettlementEvidence  # noqa: Y015
