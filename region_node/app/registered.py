@@ -36,6 +36,7 @@ from region_node.lifecycle.moving.kind import MOVES
 from region_node.lifecycle.registry import Registry
 from region_node.network.agreements.announced import tell_announced
 from region_node.network.agreements.kind import AGREEMENTS
+from region_node.network.agreements.regional import CHARGED_AGREEMENT_CREDITS, SETTLED_AGREEMENT_CREDITS
 from region_node.network.faults import rules as faults
 from region_node.network.faults.kind import FAULTS
 from region_node.network.faults.owner import follow_problem, leave_problem
@@ -105,10 +106,11 @@ SETTLED = (
     ),
     SETTLED_RENT,
     SETTLED_WARRANTY_PARTS,
+    SETTLED_AGREEMENT_CREDITS,
 )
 """The kinds of records that each pair of regions compares every night."""
 
-CHARGED = (CHARGED_PAYMENTS, CHARGED_REMEDIES, CHARGED_HANDLING, CHARGED_RENT, CHARGED_PARTS)
+CHARGED = (CHARGED_PAYMENTS, CHARGED_REMEDIES, CHARGED_HANDLING, CHARGED_RENT, CHARGED_PARTS, CHARGED_AGREEMENT_CREDITS)
 """The kinds of charges between two regions."""
 
 PROBLEMS = ProblemPorts(

@@ -4,6 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.reconciliation_pb2 import Repair, RepairState
+from gateway.federation.current import CurrentFederation
+from gateway.relay.border import Border
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.app.registered import SETTLED
@@ -25,10 +27,13 @@ from region_node.business.reconciliation.rows import (
 )
 from region_node.business.reconciliation.rules import ENDED, OPEN, Pair, Record
 from region_node.business.reconciliation.rules import SETTLED as HAS_SETTLED
+from region_node.business.settlement.debts import Debt, note_debt, owed_by_region
 from region_node.customers.accounts import ledger
-from region_node.customers.accounts.rules import CASH, EntryKind, payable, transfer
+from region_node.customers.accounts.rules import CASH, COMPENSATION, EntryKind, payable, transfer
+from region_node.node.context import RegionContext
 from tests.contract.test_purging import a_transaction as a_transaction
-from tests.unit.situations import LINE
+from tests.simulation.world import keys
+from tests.unit.situations import FEDERATION, LINE
 
 HERE, THERE = "guangdong", "sichuan"
 NOW = datetime(2030, 6, 14, 4, tzinfo=UTC)
@@ -98,6 +103,25 @@ def test_the_debts_of_a_pair_and_a_day_come_with_the_sums_of_their_own_postings(
         Record("f1#part1", HAS_SETTLED, "owed"),
         Record("f1#part10", HAS_SETTLED, "owed", 7, "CNY", 1),
     ]
+
+
+def test_what_each_region_owes_is_the_sum_of_its_debts_with_a_prefix(tx: Transaction) -> None:
+    node = RegionContext(Border(HERE, keys().signers[HERE], keys().trusted, CurrentFederation()))
+    node.border.current.update(FEDERATION, [])
+    debts = (
+        ("a1/2030-06#caused-1-sichuan", THERE, THERE, 30),
+        ("a1/2030-06#caused-2-sichuan", THERE, HERE, 12),
+        ("a1/2030-06#caused-1-henan", "henan", HERE, 5),
+        ("a1/2030-07#caused-1-sichuan", THERE, THERE, 100),
+        ("a11/2030-06#caused-1-sichuan", THERE, THERE, 1000),
+    )
+    for serial, region, debtor, amount in debts:
+        creditor = HERE if debtor != HERE else region
+        debt = Debt("agreement-credit", serial, debtor, creditor, amount, NOW)
+        assert note_debt(tx, node, debt, EntryKind.CREDIT_OWED, COMPENSATION, NOW)
+        assert not note_debt(tx, node, debt, EntryKind.CREDIT_OWED, COMPENSATION, NOW)
+    assert owed_by_region(tx, "agreement-credit", "a1/2030-06#") == {THERE: 18, "henan": -5}
+    assert owed_by_region(tx, "agreement-credit", "a2/2030-06#") == {}
 
 
 def test_days_are_listed_page_by_page_and_compared_until_they_are_settled(tx: Transaction) -> None:

@@ -305,6 +305,7 @@ def of_the_network(scene: Scene) -> Table:
     parts = PartOutage(source="sichuan/fault/1", region="sichuan", links=[LINK], version=9, withdrawn=True)
     for each in (outage, parts):
         each.start_time.CopyFrom(begins)
+    credit = outages_api.CreditClaim(agreement_id="guangdong/agreement-1", month="2026-01", revision=1)
     quality = ServiceConformance(service=SERVICE, month="2026-01", region="sichuan", windows=9, kept=0, version=9)
     reporter, owner = "the region in which it was reported", "the region in which it is"
     runs = "the region that runs it, its own network"
@@ -331,6 +332,12 @@ def of_the_network(scene: Scene) -> Table:
         ),
         EnvelopeKind.ENVELOPE_KIND_SERVICE_CONFORMANCE: Forged(
             runs, "guangdong", outages_api.ConformanceTold(conformance=quality), f"conformance/{SERVICE}"
+        ),
+        EnvelopeKind.ENVELOPE_KIND_CREDIT_CLAIMED: Forged(
+            "the home region of the agreement",
+            "sichuan",
+            credit,
+            f"agreement-credit/{credit.agreement_id}/{credit.month}",
         ),
     }
 

@@ -30,6 +30,13 @@ _RECORDS = """
     WHERE d.region = :there AND d.create_time >= :start AND d.create_time < :end AND d.kind = :kind
     GROUP BY d.serial, d.debtor"""
 
+_OWED = """
+    SELECT d.region, CAST(-SUM(e.amount) AS BIGINT)
+    FROM regional_debts AS d JOIN ledger_entries AS e ON e.posting_id = d.serial || '#owed'
+        AND e.account IN (:payable || d.region, :receivable || d.region)
+    WHERE d.kind = :kind AND d.serial >= :start AND d.serial < :end
+    GROUP BY d.region"""
+
 
 class Debt(NamedTuple):
     """A debt of one region to another. The amount is positive, in minor units; both have the time of the record."""
@@ -64,6 +71,13 @@ class _Booked(NamedTuple):
     currency: str
 
 
+class _Owed(NamedTuple):
+    """The net of a region's debts."""
+
+    region: str
+    amount: int
+
+
 _DEBTS = Table("regional_debts", _DebtRow, key=("kind", "serial"))
 
 
@@ -88,6 +102,16 @@ def note_debt(
 def is_noted(tx: Transaction, kind: str, serial: str) -> bool:
     """Whether this region has a debt."""
     return tx.find(_DEBTS, kind, serial) is not None
+
+
+def owed_by_region(tx: Transaction, kind: str, prefix: str) -> dict[str, int]:
+    """The amount that each other region owes this one by its debts of a kind; negative if this one owes it.
+
+    Only debts count whose serial begins with `prefix`, which ends with `#`.
+    """
+    end = prefix.removesuffix("#") + "$"  # the character behind '#'
+    names = {"payable": payable(""), "receivable": receivable("")}
+    return dict(tx.all(_Owed, _OWED, kind=kind, start=prefix, end=end, **names))
 
 
 def charged_debts(kind: str) -> ChargedKind:

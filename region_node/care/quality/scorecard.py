@@ -21,8 +21,8 @@ from region_node.care.surveys.rules import closing_of, find_policy
 from region_node.network.agreements import rules as agreements
 from region_node.network.agreements.outages import outages_of
 from region_node.network.agreements.part_outages import together_outages_of
+from region_node.network.agreements.rules import NOTICE_POLICY
 from region_node.network.agreements.spans import Span
-from region_node.network.agreements.statements import NOTICE_POLICY
 from region_node.network.faults.rows import repair_times
 from region_node.node.context import RegionContext
 

@@ -73,6 +73,9 @@ class EntryKind(Enum):
     RENT_WAIVED = _Told("rent-waived", ("障碍期间月租减免", "Rent given back for a fault"))
     RENT_OWED = _Told("rent owed", ("障碍减免月租应付归属地", "Rent given back for a fault, owed to the home region"))
     PART_OWED = _Told("part owed", ("保修配件应付维修地", "Part under the warranty, owed to the repairing region"))
+    CREDIT_OWED = _Told(
+        "credit owed", ("服务等级赔付分摊", "Share of a service level credit, owed by the region of the outage")
+    )
     RECONCILED = _Told("reconciled", ("对账更正", "Correction after a reconciliation"))
     MOVED_BALANCE = _Told("moved-balance", ("迁移余额", "Balance moved between regions"))
     REPAIR_PART = _Told("repair-part", ("维修配件费", "Part of a repair"))

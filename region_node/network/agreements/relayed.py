@@ -1,13 +1,14 @@
-"""Other regions' reports of outages, and of the quality of services."""
+"""Other regions' reports of outages and of the quality of services, and their claims for credits."""
 
 from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
 from gateway.api.region.v1.agreement_pb2 import ServiceOutage
-from gateway.api.region.v1.outage_envelopes_pb2 import ConformanceTold, OutageTold, PartOutageTold
+from gateway.api.region.v1.outage_envelopes_pb2 import ConformanceTold, CreditClaim, OutageTold, PartOutageTold
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import audit
 from gateway.errors import Refused, lasting
 from gateway.federation.network import NetworkRegistry
 from gateway.process import failpoints
@@ -18,6 +19,7 @@ from region_node.network.agreements.conformance import SUBJECTS as CONFORMANCE_S
 from region_node.network.agreements.conformance import keep_conformance, require_measured
 from region_node.network.agreements.outages import SUBJECTS, is_known, keep_outage, require_plausible, require_told
 from region_node.network.agreements.part_outages import believed_parts, keep_parts_out
+from region_node.network.agreements.regional import owe_credit, subject_of
 from region_node.node.context import RegionContext
 from region_node.node.payloads import received
 
@@ -36,6 +38,7 @@ class OutageEnvelopes:
             EnvelopeKind.ENVELOPE_KIND_SERVICE_OUTAGE: Command(self._told, self._answered, is_repeatable=True),
             EnvelopeKind.ENVELOPE_KIND_PART_OUTAGE: Command(self._parts_told, self._answered, is_repeatable=True),
             EnvelopeKind.ENVELOPE_KIND_SERVICE_CONFORMANCE: Command(self._measured, self._answered, is_repeatable=True),
+            EnvelopeKind.ENVELOPE_KIND_CREDIT_CLAIMED: Command(self._claimed, self._claim_answered, is_repeatable=True),
         }
 
     def _told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
@@ -66,6 +69,26 @@ class OutageEnvelopes:
         self._checked(content, lambda network: require_measured(network, told))
         keep_conformance(tx, self._context, told, now)
         return Answer(Outcome.OUTCOME_ACCEPTED)
+
+    def _claimed(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """Handles a claim for the credit of an agreement; only its home region claims."""
+        claim = received(CreditClaim, content.payload)
+        is_theirs = claim.agreement_id.startswith(f"{content.origin}/agreement-") and "#" not in claim.agreement_id
+        if not is_theirs or content.subject != subject_of(claim):
+            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        self._context.border.require_known_revision(content)
+        owe_credit(tx, self._context, content.origin, claim, now)
+        failpoints.reach("credit-owed.before-commit")
+        return Answer(Outcome.OUTCOME_ACCEPTED)
+
+    def _claim_answered(
+        self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
+    ) -> None:
+        """A refused claim stays booked here: the night's comparison names it, and no statement counts it."""
+        if receipt.outcome == Outcome.OUTCOME_REFUSED:
+            detail = f"{content.destination}: {dict(receipt.reason_parameters).get('problem', '')}"
+            actor = f"region/{self._context.region}"
+            audit.append(tx, now=now, actor=actor, action="CreditRefused", subject=content.subject, detail=detail)
 
     def _checked(self, content: EnvelopeContent, check: Callable[[NetworkRegistry], T]) -> T:
         """The result of a check by the registry of the network.

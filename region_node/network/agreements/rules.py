@@ -19,6 +19,7 @@ from gateway.values.money import share_half_up
 from region_node.network.agreements.spans import Span, length, union, without
 
 MILLION = 1_000_000
+NOTICE_POLICY = "planned-outage-notice"
 _MICROSECOND = timedelta(microseconds=1)
 _EXCLUDED = {
     OutageCause.OUTAGE_CAUSE_PLANNED: StatementLineKind.STATEMENT_LINE_KIND_PLANNED,
@@ -153,12 +154,12 @@ def _times(situation: Situation) -> tuple[list[Line], int]:
 def _parted(situation: Situation) -> tuple[list[Outage], list[Outage]]:
     """The counting and the excluded outages, each in an order independent of the input's order."""
     there = [each for each in situation.outages if each.span.within(situation.term).length]
-    counted = [each for each in there if _counts(each, situation.notice)]
-    excluded = [each for each in there if not _counts(each, situation.notice)]
+    counted = [each for each in there if counts(each, situation.notice)]
+    excluded = [each for each in there if not counts(each, situation.notice)]
     return sorted(counted, key=_place), sorted(excluded, key=_place)
 
 
-def _counts(outage: Outage, notice: timedelta) -> bool:
+def counts(outage: Outage, notice: timedelta) -> bool:
     """Whether its time is downtime: the operator's own fault, or planned work without timely notice."""
     if outage.cause == OutageCause.OUTAGE_CAUSE_PLANNED:
         return not is_in_time(outage, notice)

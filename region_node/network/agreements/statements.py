@@ -27,6 +27,7 @@ from region_node.network.agreements.conformance import measured_of
 from region_node.network.agreements.monthly import RETRY, come_back, ensure_monthly, place_of
 from region_node.network.agreements.outages import CORRECTION_TIMER, outages_of, waivers_of
 from region_node.network.agreements.part_outages import together_outages_of
+from region_node.network.agreements.regional import claim_credit
 from region_node.network.agreements.rows import (
     find_statement,
     insert_statement,
@@ -37,7 +38,6 @@ from region_node.network.agreements.spans import Span
 from region_node.node.context import RegionContext
 
 STATEMENT_TIMER = "agreement-statements"
-NOTICE_POLICY = "planned-outage-notice"
 SETTLES = timedelta(hours=1)  # after a month's end: reports in transit have arrived by then
 PAGE = 25  # agreements in one transaction, for which everything else of the region waits
 _BREATH = timedelta(milliseconds=20)  # between two pages, for everything else that the store has to do
@@ -113,6 +113,7 @@ def settle(tx: Transaction, context: RegionContext, agreement: Agreement, month:
         if line.number:  # a line whose customer has moved to another home has none, and nobody to tell
             tell(tx, _credited(statement, line, difference), now)
     insert_statement(tx, agreement.customer_id, statement, now)
+    claim_credit(tx, context, agreement, statement)
     return True
 
 
@@ -124,7 +125,7 @@ def _computed(
     term = _term(tx, agreement, line).within(whole)
     if not term.length:
         return None
-    hours = context.federation.figure(NOTICE_POLICY, (context.region, context.region))
+    hours = context.federation.figure(rules.NOTICE_POLICY, (context.region, context.region))
     outages = [
         *outages_of(tx, agreement.service, agreement.id, term),
         *together_outages_of(tx, context.federation.network, agreement.service, term),

@@ -14,7 +14,7 @@ from gateway.federation.network_ways import Parts, services_down
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 from region_node.network.agreements.recording import note, withdraw
-from region_node.network.agreements.statements import NOTICE_POLICY
+from region_node.network.agreements.rules import NOTICE_POLICY
 from region_node.network.planned_outages.rows import CANCELLED, keep_planned, require_planned
 from region_node.node.context import RegionContext
 

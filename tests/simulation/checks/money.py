@@ -21,6 +21,10 @@ _CHARGES = ", ".join(f"'{kind}'" for kind in _DEAREST)
 LATE_FEE = 3  # per mille a day
 COMPENSATION = 100  # minor units a day: 1 % of the fee of 100 yuan
 _CLAIMS = "SELECT serial, debtor FROM regional_debts WHERE kind = 'waived-rent'"
+_CREDITS = """
+    SELECT d.region, d.debtor, ABS(e.amount) AS amount FROM regional_debts AS d
+    JOIN ledger_entries AS e ON e.posting_id = d.serial || '#owed' AND e.account = 'compensation'
+    WHERE d.kind = 'agreement-credit'"""
 _COMPLETED = OrderState.ORDER_STATE_COMPLETED
 
 
@@ -217,21 +221,22 @@ def _between_regions(
 ) -> None:
     """What one region took or handed over: transferred, reversed, or in transit while an order is not final.
 
-    Beside that it owes the rent that its network made other regions give back.
+    Beside that it owes the rent and credits that its network made other regions give.
     """
     done = [(errand, order) for errand, order in payments if order.state == _COMPLETED]
     in_transit = sum(errand.amount for errand, order in payments if order.state not in FINAL)
     taken = sum(errand.amount for errand, _ in done)
     _equal(evidence, f"{region}: payments in transit", balances[region, "payments-in-transit"], in_transit)
     _equal(evidence, f"{region}: cash", balances[region, "cash"], -(taken + in_transit))
-    rents = _rents(evidence)
+    rents, credited = _rents(evidence), _credited(evidence)
     for home in REGIONS:
         if home == region:
             continue
         owed = sum(errand.amount for errand, order in done if order.home_region == home)
         owed += rents[region, home] + handed_over[region, home]
-        _equal(evidence, f"{region}: owed to {home}", balances[region, f"payable/{home}"], owed)
-        _equal(evidence, f"{home}: due from {region}", -balances[home, f"receivable/{region}"], owed)
+        here, there = credited[region, region, home], credited[home, region, home]
+        _equal(evidence, f"{region}: owed to {home}", balances[region, f"payable/{home}"], owed + here)
+        _equal(evidence, f"{home}: due from {region}", -balances[home, f"receivable/{region}"], owed + there)
 
 
 def _rents(evidence: Evidence) -> Counter[tuple[str, str]]:
@@ -244,6 +249,16 @@ def _rents(evidence: Evidence) -> Counter[tuple[str, str]]:
             expected[owner, home] += row["amount"]
             evidence.history.count("rent owed by the region of a fault")
     return expected
+
+
+def _credited(evidence: Evidence) -> Counter[tuple[str, str, str]]:
+    """Credits of agreements in each region's books, by debtor and creditor: a claim may be refused."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    for region, row in evidence.rows(_CREDITS):
+        other, debtor = row["region"], row["debtor"]
+        found[region, debtor, other if debtor == region else region] += row["amount"]
+        evidence.history.count("shares of credits owed between regions")
+    return found
 
 
 def _equal(evidence: Evidence, what: str, found: int, expected: int) -> None:

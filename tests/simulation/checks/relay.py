@@ -90,7 +90,11 @@ def _trace(evidence: Evidence, subject: str) -> str:
     """The trace of an order and of a fault; reports on the network, comparisons and repairs have none."""
     if subject in evidence.traces:
         return evidence.traces[subject]
-    return "" if subject.startswith(("outage/", "reconciliation/", "repair/")) else f"trace-of-{subject}"
+    return (
+        ""
+        if subject.startswith(("outage/", "agreement-credit/", "reconciliation/", "repair/"))
+        else f"trace-of-{subject}"
+    )
 
 
 def _behind_orders(evidence: Evidence, received: dict[tuple[str, str], list[tuple[str, Kept]]]) -> None:

@@ -23,19 +23,30 @@ _sym_db = _symbol_database.Default()
 
 
 from gateway.api.region.v1 import agreement_pb2 as gateway_dot_api_dot_region_dot_v1_dot_agreement__pb2
+from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1_dot_privacy__pb2
+from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_dot_types__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,gateway/api/region/v1/outage_envelopes.proto\x12\x15gateway.api.region.v1\x1a%gateway/api/region/v1/agreement.proto\"B\n\nOutageTold\x12\x34\n\x06outage\x18\x01 \x01(\x0b\x32$.gateway.api.region.v1.ServiceOutage\"C\n\x0ePartOutageTold\x12\x31\n\x06outage\x18\x01 \x01(\x0b\x32!.gateway.api.region.v1.PartOutage\"Q\n\x0f\x43onformanceTold\x12>\n\x0b\x63onformance\x18\x01 \x01(\x0b\x32).gateway.api.region.v1.ServiceConformanceb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,gateway/api/region/v1/outage_envelopes.proto\x12\x15gateway.api.region.v1\x1a%gateway/api/region/v1/agreement.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"B\n\nOutageTold\x12\x34\n\x06outage\x18\x01 \x01(\x0b\x32$.gateway.api.region.v1.ServiceOutage\"C\n\x0ePartOutageTold\x12\x31\n\x06outage\x18\x01 \x01(\x0b\x32!.gateway.api.region.v1.PartOutage\"Q\n\x0f\x43onformanceTold\x12>\n\x0b\x63onformance\x18\x01 \x01(\x0b\x32).gateway.api.region.v1.ServiceConformance\"\xa3\x03\n\x0b\x43reditClaim\x12\x14\n\x0c\x61greement_id\x18\x01 \x01(\t\x12\r\n\x05month\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x05\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07service\x18\x05 \x01(\t\x12/\n\x04owed\x18\x06 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\x12\x39\n\x0emonthly_charge\x18\x07 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\x12\x38\n\x06\x63\x61uses\x18\x08 \x03(\x0b\x32(.gateway.api.region.v1.CreditClaim.Cause\x1au\n\x05\x43\x61use\x12\x0e\n\x06source\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.region.v1.outage_envelopes_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTAGETOLD']._serialized_start=110
-  _globals['_OUTAGETOLD']._serialized_end=176
-  _globals['_PARTOUTAGETOLD']._serialized_start=178
-  _globals['_PARTOUTAGETOLD']._serialized_end=245
-  _globals['_CONFORMANCETOLD']._serialized_start=247
-  _globals['_CONFORMANCETOLD']._serialized_end=328
+  _globals['_CREDITCLAIM'].fields_by_name['owed']._loaded_options = None
+  _globals['_CREDITCLAIM'].fields_by_name['owed']._serialized_options = b'\270\273\030\002'
+  _globals['_CREDITCLAIM'].fields_by_name['monthly_charge']._loaded_options = None
+  _globals['_CREDITCLAIM'].fields_by_name['monthly_charge']._serialized_options = b'\270\273\030\002'
+  _globals['_OUTAGETOLD']._serialized_start=213
+  _globals['_OUTAGETOLD']._serialized_end=279
+  _globals['_PARTOUTAGETOLD']._serialized_start=281
+  _globals['_PARTOUTAGETOLD']._serialized_end=348
+  _globals['_CONFORMANCETOLD']._serialized_start=350
+  _globals['_CONFORMANCETOLD']._serialized_end=431
+  _globals['_CREDITCLAIM']._serialized_start=434
+  _globals['_CREDITCLAIM']._serialized_end=853
+  _globals['_CREDITCLAIM_CAUSE']._serialized_start=736
+  _globals['_CREDITCLAIM_CAUSE']._serialized_end=853
 # @@protoc_insertion_point(module_scope)

@@ -141,6 +141,8 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, leading region to every region with an item and to the home region of the number: the joint order has a
     new version.
     """
+    ENVELOPE_KIND_CREDIT_CLAIMED: _EnvelopeKind.ValueType  # 63
+    """Command, home region to a region whose outages caused the credit of an agreement: you owe this share of it."""
 
 class EnvelopeKind(_EnvelopeKind, metaclass=_EnvelopeKindEnumTypeWrapper):
     """Kinds of envelopes. The kind decides the permitted senders, and whether the envelope is stored."""
@@ -259,6 +261,8 @@ ENVELOPE_KIND_JOINT_UPDATE: EnvelopeKind.ValueType  # 62
 """Command, leading region to every region with an item and to the home region of the number: the joint order has a
 new version.
 """
+ENVELOPE_KIND_CREDIT_CLAIMED: EnvelopeKind.ValueType  # 63
+"""Command, home region to a region whose outages caused the credit of an agreement: you owe this share of it."""
 Global___EnvelopeKind: _TypeAlias = EnvelopeKind  # noqa: Y015
 
 class _Outcome:

@@ -491,6 +491,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Sign the month once it has ended, and no later month before an earlier one."""
     REASON_SETTLEMENT_DIFFERS: _Reason.ValueType  # 447
     """Compare both statements, then dispute the line, reconcile the records, or accept the difference."""
+    REASON_CREDIT_CLAIM_IMPLAUSIBLE: _Reason.ValueType  # 448
+    """Compare the statement of the agreement with the outages of the owing region."""
     REASON_SURVEY_NOT_FOUND: _Reason.ValueType  # 470
     """Check the token of the invitation, or the survey id. Name the number where another region is the home."""
     REASON_SURVEY_ANSWERED: _Reason.ValueType  # 471
@@ -1031,6 +1033,8 @@ REASON_SETTLEMENT_STATE_FORBIDS: Reason.ValueType  # 446
 """Sign the month once it has ended, and no later month before an earlier one."""
 REASON_SETTLEMENT_DIFFERS: Reason.ValueType  # 447
 """Compare both statements, then dispute the line, reconcile the records, or accept the difference."""
+REASON_CREDIT_CLAIM_IMPLAUSIBLE: Reason.ValueType  # 448
+"""Compare the statement of the agreement with the outages of the owing region."""
 REASON_SURVEY_NOT_FOUND: Reason.ValueType  # 470
 """Check the token of the invitation, or the survey id. Name the number where another region is the home."""
 REASON_SURVEY_ANSWERED: Reason.ValueType  # 471
