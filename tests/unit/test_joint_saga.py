@@ -1,7 +1,7 @@
 """The saga of joint orders: all is committed or all released, whatever arrives when and however often."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -109,7 +109,7 @@ class World:
     def hear(self, report: JointItem) -> None:
         before = [each.version for each in self.order.items]
         saga.recall(self.order, report, self.now)
-        saga.take_report(self.order, report)
+        saga.take_report(self.order, report, self.now)
         assert all(each.version >= known for each, known in zip(self.order.items, before, strict=True)), "stale"
         self.lead()
 
@@ -215,7 +215,7 @@ def _gives_up(order: JointOrder, now: datetime, advance: Callable[[JointOrder, d
     return is_new
 
 
-def _believes_old_reports(order: JointOrder, told: JointItem) -> bool:
+def _believes_old_reports(order: JointOrder, told: JointItem, now: datetime) -> bool:
     item = saga.item_of(order, told.id)
     assert item is not None
     rules.adopt(item, told)
@@ -333,6 +333,49 @@ def test_a_leader_restored_from_before_its_decision_learns_it_from_what_is_commi
     world.settle()
     assert backup.state == saga.COMPLETED
     assert {world.held[each].state for each in (first, second)} == {rules.COMPLETED}
+
+
+IMPOSSIBLE: Mapping[str, Callable[[JointItem], object]] = {
+    "done without milestones": lambda each: each.ClearField("milestones"),
+    "done without one of them": lambda each: each.milestones.pop(1),
+    "done with one that is not its own": lambda each: setattr(each.milestones[1], "kind", 99),
+    "done with one that is not reached": lambda each: each.milestones[1].ClearField("reach_time"),
+    "at a time that no calendar has": lambda each: setattr(each.milestones[1].reach_time, "seconds", 10**15),
+    "before the order": lambda each: setattr(each.milestones[0].reach_time, "seconds", 1),
+    "in no second": lambda each: setattr(each.milestones[0].reach_time, "nanos", -1),
+    "changed at a time that no calendar has": lambda each: setattr(each.change_time, "seconds", 10**15),
+    "not done though all is reached": lambda each: setattr(each, "state", rules.IN_PROGRESS),
+    "committed though work has begun": lambda each: (
+        setattr(each, "state", rules.COMMITTED),
+        each.milestones[-1].ClearField("reach_time"),
+    ),
+    "held without a reservation": lambda each: (
+        setattr(each, "state", rules.HELD),
+        [milestone.ClearField("reach_time") for milestone in each.milestones],
+    ),
+}
+
+
+def test_what_no_region_can_say_of_its_item_is_not_adopted_and_its_work_is_awaited_as_before() -> None:
+    world = World(order_of("BB_MOVE"))
+    world.lead()
+    _reserve_all(world)
+    install, remove = world.order.items
+    done, before = JointItem(), JointItem()
+    done.CopyFrom(install)
+    before.CopyFrom(install)
+    done.state, done.version = rules.COMPLETED, install.version + 1
+    for milestone in done.milestones:
+        milestone.reach_time.CopyFrom(install.change_time)
+    for spoil in IMPOSSIBLE.values():
+        told = JointItem()
+        told.CopyFrom(done)
+        spoil(told)
+        world.hear(told)
+    assert install == before
+    assert [each.item_id for each in world.order.awaiting] == ["install"]
+    world.hear(done)
+    assert (install.state, remove.requested) == (rules.COMPLETED, saga.BEGIN), "what it can say is adopted"
 
 
 def test_a_held_item_is_awaited_until_there_is_room_also_while_its_work_waits() -> None:

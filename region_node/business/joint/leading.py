@@ -106,7 +106,7 @@ def hear(tx: Transaction, context: RegionContext, joint_order_id: str, told: Joi
     if is_recalled:
         _log.warning("%s has committed %s, which is unknown here: it is decided again", told.region, joint_order_id)
     is_notable = is_recalled or saga.is_notable(row.order, told)
-    if not saga.take_report(row.order, told):
+    if not saga.take_report(row.order, told, now):
         return
     if is_notable:
         _proceed(tx, context, row, now, before=before)
@@ -181,7 +181,7 @@ def _obey(tx: Transaction, context: RegionContext, row: JointOrderRow, item: Joi
     begin = item.begin_time if item.requested == saga.BEGIN else None
     own = items.obey(tx, context, row.order, item, item.requested, begin, now, row.traceparent)
     if own is not None:
-        saga.take_report(row.order, own)
+        saga.take_report(row.order, own, now)
 
 
 def _check(

@@ -49,6 +49,9 @@ _GONE = frozenset({REFUSED, RELEASED, EXPIRED})
 _COMMITTED = frozenset({COMMITTED, IN_PROGRESS, HELD, COMPLETED})
 _ENDED_EARLY = frozenset({RELEASED, EXPIRED})
 _BEFORE = frozenset({SURVEYING, RESERVED, EXPIRED})
+_BEGUN = frozenset({IN_PROGRESS, HELD, COMPLETED})
+_AT_WORK = 2  # milestones: the survey, and the first of the work
+_SECOND = 10**9  # ns
 _PLAUSIBLE: Mapping[JointVerb.ValueType, frozenset[JointItemState.ValueType]] = {
     JointVerb.JOINT_VERB_RESERVE: _BEFORE | {REFUSED},
     JointVerb.JOINT_VERB_RELEASE: _BEFORE | {REFUSED, RELEASED},
@@ -73,10 +76,31 @@ def is_committed(item: JointItem) -> bool:
     return item.state in _COMMITTED and any(each.HasField("reach_time") for each in item.milestones[:1])
 
 
-def is_plausible(known: JointItem, told: JointItem) -> bool:
-    """Whether a region can say that of an item of which the last requested step is known."""
-    is_done = next_milestone(told) is None
-    return told.state in _PLAUSIBLE.get(known.requested, ()) and is_done == (told.state == COMPLETED)
+def is_plausible(known: JointItem, told: JointItem, since: datetime, until: datetime) -> bool:
+    """Whether a region can say that of an item of which the last requested step is known.
+
+    Its milestones are those of the item, reached in their order between the two instants, and fit its state.
+    """
+    reached = [each.HasField("reach_time") for each in told.milestones]
+    count = sum(reached)
+    return (
+        told.state in _PLAUSIBLE.get(known.requested, ())
+        and [each.kind for each in told.milestones] == [each.kind for each in known.milestones]
+        and reached == sorted(reached, reverse=True)
+        and (count == len(reached)) == (told.state == COMPLETED)
+        and (count > 0 or told.state not in _COMMITTED | {RESERVED})
+        and (count < _AT_WORK or told.state in _BEGUN)
+        and has_times_within(told, since, until)
+    )
+
+
+def has_times_within(item: JointItem, since: datetime, until: datetime) -> bool:
+    """Whether the times that the region of an item tells lie between two instants."""
+    times = [each.reach_time for each in item.milestones if each.HasField("reach_time")]
+    if item.HasField("change_time"):
+        times.append(item.change_time)
+    first, last = since.timestamp(), until.timestamp()
+    return all(first <= each.seconds <= last and 0 <= each.nanos < _SECOND for each in times)
 
 
 def adopt(item: JointItem, told: JointItem) -> None:

@@ -94,7 +94,7 @@ def item_of(order: JointOrder, item_id: str) -> JointItem | None:
     return next((each for each in order.items if each.id == item_id), None)
 
 
-def take_report(order: JointOrder, told: JointItem) -> bool:
+def take_report(order: JointOrder, told: JointItem, now: datetime) -> bool:
     """Adopts the report of the region of an item; returns whether it is news.
 
     Stale, repeated and implausible reports, and those of other regions, are none.
@@ -103,7 +103,7 @@ def take_report(order: JointOrder, told: JointItem) -> bool:
     item = item_of(order, told.id)
     if item is None or told.region != item.region or told.version <= item.version:
         return False
-    if _has_ended(item) or not rules.is_plausible(item, told):
+    if _has_ended(item) or not _is_plausible(order, item, told, now):
         return False
     rules.adopt(item, told)
     return True
@@ -289,6 +289,11 @@ def _is_done(order: JointOrder, now: datetime) -> bool:
     return all(
         item.state == rules.COMPLETED if item.decision == COMMIT else over or not _holds(item) for item in order.items
     )
+
+
+def _is_plausible(order: JointOrder, item: JointItem, told: JointItem, now: datetime) -> bool:
+    since = from_timestamp(order.create_time) - CLOCK_ERROR
+    return rules.is_plausible(item, told, since, now + CLOCK_ERROR)
 
 
 def _has_ended(item: JointItem) -> bool:
