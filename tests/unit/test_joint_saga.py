@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from deploy.local.federation import FEDERATION_FILES
 from gateway.api.federation.v1.configuration_pb2 import Business, Configuration
+from gateway.api.region.v1.joint_order_envelopes_pb2 import JointCommand
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointPlace, JointVerb
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -45,6 +46,8 @@ class World:
     commands: dict[str, list[JointVerb.ValueType]] = field(default_factory=dict)
     reports: list[JointItem] = field(default_factory=list)
     sent: list[JointItem] = field(default_factory=list)
+    proofs: dict[str, JointCommand] = field(default_factory=dict)
+    """The last step by which the leading region committed each item, as the region of the item can prove it."""
     was_restored: bool = False
 
     def lead(self) -> None:
@@ -78,6 +81,7 @@ class World:
         else:
             begin = known.begin_time if verb == JointVerb.JOINT_VERB_BEGIN else None
             rules.commit(self.held[item_id], begin, self.now)
+            self.proofs[item_id] = JointCommand(item_id=item_id, verb=verb, begin_time=begin)
         self.tell(item_id)
 
     def work(self, item_id: str, *, refuses: bool = False) -> None:
@@ -108,7 +112,9 @@ class World:
 
     def hear(self, report: JointItem) -> None:
         before = [each.version for each in self.order.items]
-        saga.recall(self.order, report, self.now)
+        item, proof = saga.item_of(self.order, report.id), self.proofs.get(report.id)
+        if item is not None and proof is not None and rules.is_committed(report) and saga.may_recall(self.order, item):
+            saga.recall(self.order, proof, self.now)
         saga.take_report(self.order, report, self.now)
         assert all(each.version >= known for each, known in zip(self.order.items, before, strict=True)), "stale"
         self.lead()
@@ -376,6 +382,23 @@ def test_what_no_region_can_say_of_its_item_is_not_adopted_and_its_work_is_await
     assert [each.item_id for each in world.order.awaiting] == ["install"]
     world.hear(done)
     assert (install.state, remove.requested) == (rules.COMPLETED, saga.BEGIN), "what it can say is adopted"
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_the_mere_word_of_one_region_that_it_has_committed_its_item_decides_nothing(*, is_cancelled: bool) -> None:
+    world = World(order_of("BB_MOVE"))
+    world.lead()
+    if is_cancelled:
+        saga.cancel(world.order, "changed plans", world.now)
+        world.lead()
+    before = JointOrder()
+    before.CopyFrom(world.order)
+    lie = JointItem()
+    lie.CopyFrom(world.order.items[0])
+    lie.state, lie.version = rules.COMMITTED, 50
+    lie.milestones[0].reach_time.CopyFrom(world.order.create_time)
+    world.hear(lie)
+    assert world.order == before
 
 
 def test_a_held_item_is_awaited_until_there_is_room_also_while_its_work_waits() -> None:

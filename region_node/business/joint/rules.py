@@ -97,8 +97,7 @@ def is_plausible(known: JointItem, told: JointItem, since: datetime, until: date
 def has_times_within(item: JointItem, since: datetime, until: datetime) -> bool:
     """Whether the times that the region of an item tells lie between two instants."""
     times = [each.reach_time for each in item.milestones if each.HasField("reach_time")]
-    if item.HasField("change_time"):
-        times.append(item.change_time)
+    times += [getattr(item, each) for each in ("change_time", "begin_time") if item.HasField(each)]
     first, last = since.timestamp(), until.timestamp()
     return all(first <= each.seconds <= last and 0 <= each.nanos < _SECOND for each in times)
 
@@ -186,6 +185,19 @@ def recover(item: JointItem, told: JointItem, hold_until: datetime, now: datetim
     else:
         item.state = SURVEYING if now < hold_until else EXPIRED
     _note(item, now)
+
+
+def hold(item: JointItem, now: datetime) -> bool:
+    """Holds an item whose commitment is proven, where its reservation is lost or has ended; returns whether it is so.
+
+    A decision to commit follows a reservation only: the survey counts as done, and staff make room again.
+    """
+    if item.state not in _GONE | {SURVEYING}:
+        return False
+    if not item.milestones[0].HasField("reach_time"):
+        item.milestones[0].reach_time.CopyFrom(to_timestamp(now))
+    _enter(item, HELD, now)
+    return True
 
 
 def release(item: JointItem, now: datetime) -> bool:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.federation.v1.configuration_pb2 import JointBusiness, JointMilestoneKind, JointRelationKind
+from gateway.api.region.v1.joint_order_envelopes_pb2 import JointCommand
 from gateway.api.region.v1.joint_order_pb2 import (
     JointAwaiting,
     JointDecision,
@@ -109,26 +110,28 @@ def take_report(order: JointOrder, told: JointItem, now: datetime) -> bool:
     return True
 
 
-def recall(order: JointOrder, told: JointItem, now: datetime) -> bool:
-    """Decides as before a loss of data; returns whether there was one.
+def may_recall(order: JointOrder, item: JointItem) -> bool:
+    """Whether a decision of this region to commit an item can have been lost: the order has not ended without it."""
+    return item.decision != COMMIT and not is_final(order)
 
-    A region commits an item only where this region has decided so. Its report of a commitment that is unknown here, of
-    an order that has not ended, proves that this region was restored from a backup of before that decision.
+
+def recall(order: JointOrder, command: JointCommand, now: datetime) -> None:
+    """Decides as before a loss of data: by a step that commits an item, and that this region itself has signed.
+
+    It proves that this region was restored from a backup of before that decision.
     """
-    item = item_of(order, told.id)
-    if item is None or told.region != item.region or told.version <= item.version or is_final(order):
-        return False
-    if item.decision == COMMIT or not rules.is_committed(told):
-        return False
-    reserved = {told.id, *(each.id for each in order.items if each.state == rules.RESERVED)}
-    chosen = {told.id, *_closed(order, reserved)} if order.partial_allowed else {each.id for each in order.items}
+    reserved = {command.item_id, *(each.id for each in order.items if each.state == rules.RESERVED)}
+    chosen = {command.item_id, *_closed(order, reserved)} if order.partial_allowed else {e.id for e in order.items}
     chosen |= {each.id for each in order.items if each.decision == COMMIT}
     for each in order.items:
-        if each.id in chosen and each.decision != COMMIT:
-            each.requested = JointVerb.JOINT_VERB_COMMIT if each.id == told.id else RESERVE
+        if each.id == command.item_id:
+            each.requested = command.verb
+            if command.verb == BEGIN:
+                rules.set_limits(each, command.begin_time)
+        elif each.id in chosen and each.decision != COMMIT:
+            each.requested = RESERVE
     order.version += rules.LOST_VERSIONS
     _decide(order, chosen, now)
-    return True
 
 
 def is_notable(order: JointOrder, told: JointItem) -> bool:
