@@ -341,6 +341,23 @@ def test_a_leader_restored_from_before_its_decision_learns_it_from_what_is_commi
     assert {world.held[each].state for each in (first, second)} == {rules.COMPLETED}
 
 
+def _begun(item: JointItem) -> JointItem:
+    told = JointItem()
+    told.CopyFrom(item)
+    told.state = rules.COMMITTED
+    told.milestones[-1].ClearField("reach_time")
+    return told
+
+
+def _unreserved(item: JointItem) -> JointItem:
+    told = JointItem()
+    told.CopyFrom(item)
+    told.state = rules.HELD
+    for milestone in told.milestones:
+        milestone.ClearField("reach_time")
+    return told
+
+
 IMPOSSIBLE: Mapping[str, Callable[[JointItem], object]] = {
     "done without milestones": lambda each: each.ClearField("milestones"),
     "done without one of them": lambda each: each.milestones.pop(1),
@@ -351,14 +368,8 @@ IMPOSSIBLE: Mapping[str, Callable[[JointItem], object]] = {
     "in no second": lambda each: setattr(each.milestones[0].reach_time, "nanos", -1),
     "changed at a time that no calendar has": lambda each: setattr(each.change_time, "seconds", 10**15),
     "not done though all is reached": lambda each: setattr(each, "state", rules.IN_PROGRESS),
-    "committed though work has begun": lambda each: (
-        setattr(each, "state", rules.COMMITTED),
-        each.milestones[-1].ClearField("reach_time"),
-    ),
-    "held without a reservation": lambda each: (
-        setattr(each, "state", rules.HELD),
-        [milestone.ClearField("reach_time") for milestone in each.milestones],
-    ),
+    "committed though work has begun": lambda each: each.CopyFrom(_begun(each)),
+    "held without a reservation": lambda each: each.CopyFrom(_unreserved(each)),
 }
 
 
