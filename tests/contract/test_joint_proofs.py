@@ -16,8 +16,8 @@ from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.business.joint import rules, saga
 from region_node.business.joint.proofs import proven
-from tests.contract.test_joint_steps import LEADER, MORE_ROOM, ROOM, START, Course, Federation, a_federation
-from tests.simulation.world import keys
+from tests.contract.test_joint_steps import LEADER, MORE_ROOM, ROOM, Course, Federation, a_federation
+from tests.simulation.world import START, keys
 
 CONFIGURED = WorkOnJointOrderRequest(reach=JointMilestoneKind.JOINT_MILESTONE_KIND_CONFIGURE)
 SECOND = START.replace(hour=23)

@@ -1,7 +1,7 @@
 """The saga of joint orders: all is committed or all released, whatever arrives when and however often."""
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -252,7 +252,7 @@ def test_defects_of_the_saga_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_item_begins_when_those_on_which_it_relies_are_done() -> None:
     world = World(order_of("LEASED_LINE"))
     world.lead()
-    _reserve_all(world)
+    reserve_all(world)
     begun = {each.id for each in world.order.items if each.requested == saga.BEGIN}
     assert begun == {"access-1", "access-2", "backbone"}
     for item_id in ("access-1", "access-2"):
@@ -265,7 +265,7 @@ def test_an_item_begins_when_those_on_which_it_relies_are_done() -> None:
 def test_the_old_line_goes_only_after_the_new_one_was_tested() -> None:
     world = World(order_of("BB_MOVE"))
     world.lead()
-    _reserve_all(world)
+    reserve_all(world)
     install, remove = world.order.items
     assert (install.requested, remove.requested) == (saga.BEGIN, JointVerb.JOINT_VERB_COMMIT)
     _step(world, "install")
@@ -308,7 +308,7 @@ def test_a_region_that_never_answers_is_left_out_and_not_looked_at_again_and_aga
 def test_a_commitment_behind_the_end_of_the_reservation_holds_the_item_until_there_is_room() -> None:
     world = World(order_of("BB_MOVE"))
     world.lead()
-    _reserve_all(world)
+    reserve_all(world)
     world.now = from_timestamp(world.order.hold_until_time)
     world.expire()
     world.obey("install", again=False)
@@ -325,7 +325,7 @@ def test_a_leader_restored_from_before_its_decision_learns_it_from_what_is_commi
     world.lead()
     backup = JointOrder()
     backup.CopyFrom(world.order)
-    _reserve_all(world)
+    reserve_all(world)
     first, second = (each.id for each in world.order.items)
     world.obey(first, again=False)
     world.commands.clear()
@@ -341,81 +341,10 @@ def test_a_leader_restored_from_before_its_decision_learns_it_from_what_is_commi
     assert {world.held[each].state for each in (first, second)} == {rules.COMPLETED}
 
 
-def _begun(item: JointItem) -> JointItem:
-    told = JointItem()
-    told.CopyFrom(item)
-    told.state = rules.COMMITTED
-    told.milestones[-1].ClearField("reach_time")
-    return told
-
-
-def _unreserved(item: JointItem) -> JointItem:
-    told = JointItem()
-    told.CopyFrom(item)
-    told.state = rules.HELD
-    for milestone in told.milestones:
-        milestone.ClearField("reach_time")
-    return told
-
-
-IMPOSSIBLE: Mapping[str, Callable[[JointItem], object]] = {
-    "done without milestones": lambda each: each.ClearField("milestones"),
-    "done without one of them": lambda each: each.milestones.pop(1),
-    "done with one that is not its own": lambda each: setattr(each.milestones[1], "kind", 99),
-    "done with one that is not reached": lambda each: each.milestones[1].ClearField("reach_time"),
-    "at a time that no calendar has": lambda each: setattr(each.milestones[1].reach_time, "seconds", 10**15),
-    "before the order": lambda each: setattr(each.milestones[0].reach_time, "seconds", 1),
-    "in no second": lambda each: setattr(each.milestones[0].reach_time, "nanos", -1),
-    "changed at a time that no calendar has": lambda each: setattr(each.change_time, "seconds", 10**15),
-    "not done though all is reached": lambda each: setattr(each, "state", rules.IN_PROGRESS),
-    "committed though work has begun": lambda each: each.CopyFrom(_begun(each)),
-    "held without a reservation": lambda each: each.CopyFrom(_unreserved(each)),
-}
-
-
-def test_what_no_region_can_say_of_its_item_is_not_adopted_and_its_work_is_awaited_as_before() -> None:
-    world = World(order_of("BB_MOVE"))
-    world.lead()
-    _reserve_all(world)
-    install, remove = world.order.items
-    done, before = JointItem(), JointItem()
-    done.CopyFrom(install)
-    before.CopyFrom(install)
-    done.state, done.version = rules.COMPLETED, install.version + 1
-    for milestone in done.milestones:
-        milestone.reach_time.CopyFrom(install.change_time)
-    for spoil in IMPOSSIBLE.values():
-        told = JointItem()
-        told.CopyFrom(done)
-        spoil(told)
-        world.hear(told)
-    assert install == before
-    assert [each.item_id for each in world.order.awaiting] == ["install"]
-    world.hear(done)
-    assert (install.state, remove.requested) == (rules.COMPLETED, saga.BEGIN), "what it can say is adopted"
-
-
-@pytest.mark.parametrize("is_cancelled", [False, True])
-def test_the_mere_word_of_one_region_that_it_has_committed_its_item_decides_nothing(*, is_cancelled: bool) -> None:
-    world = World(order_of("BB_MOVE"))
-    world.lead()
-    if is_cancelled:
-        saga.cancel(world.order, "changed plans", world.now)
-        world.lead()
-    before = JointOrder()
-    before.CopyFrom(world.order)
-    lie = JointItem()
-    lie.CopyFrom(world.order.items[0])
-    lie.state, lie.version = rules.COMMITTED, 50
-    lie.milestones[0].reach_time.CopyFrom(world.order.create_time)
-    world.hear(lie)
-    assert world.order == before
-
-
 def test_a_held_item_is_awaited_until_there_is_room_also_while_its_work_waits() -> None:
     world = World(order_of("BB_MOVE"))
     world.lead()
-    _reserve_all(world)
+    reserve_all(world)
     world.now = from_timestamp(world.order.hold_until_time)
     world.expire()
     world.obey("remove", again=False)
@@ -501,7 +430,7 @@ def _survey_all(world: World) -> None:
         world.work(item.id)
 
 
-def _reserve_all(world: World) -> None:
+def reserve_all(world: World) -> None:
     _survey_all(world)
     for report in list(world.reports):
         world.hear(report)
