@@ -471,7 +471,7 @@ def test_a_region_whose_older_database_comes_back_recovers_its_item_and_the_orde
 
 
 def test_a_report_that_counts_twice_is_found(federation: Federation, monkeypatch: pytest.MonkeyPatch) -> None:
-    def believe(order: JointOrder, told: JointItem) -> bool:
+    def believe(order: JointOrder, told: JointItem, now: datetime) -> bool:
         item = saga.item_of(order, told.id)
         assert item is not None
         rules.adopt(item, told)

@@ -117,6 +117,11 @@ def test_a_first_request_names_its_own_order_and_an_end_of_the_reservation(node:
             INVALID,
             lambda each: each.create_time.CopyFrom(to_timestamp(NOW + timedelta(hours=1))),
         ),
+        "an end that no calendar has": (INVALID, lambda each: setattr(each.hold_until_time, "seconds", 10**15)),
+        "a milestone that no calendar has": (
+            INVALID,
+            lambda each: setattr(each.items[0].milestones[0].reach_time, "seconds", 10**15),
+        ),
         "no milestones": ("JOINT_ITEM_NOT_FOUND", lambda each: each.items[1].ClearField("milestones")),
         "another region's item": ("JOINT_ITEM_NOT_FOUND", lambda each: setattr(each.items[1], "region", "henan")),
     }

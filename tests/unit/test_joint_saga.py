@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from deploy.local.federation import FEDERATION_FILES
 from gateway.api.federation.v1.configuration_pb2 import Business, Configuration
+from gateway.api.region.v1.joint_order_envelopes_pb2 import JointCommand
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointPlace, JointVerb
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -45,6 +46,8 @@ class World:
     commands: dict[str, list[JointVerb.ValueType]] = field(default_factory=dict)
     reports: list[JointItem] = field(default_factory=list)
     sent: list[JointItem] = field(default_factory=list)
+    proofs: dict[str, JointCommand] = field(default_factory=dict)
+    """The last step by which the leading region committed each item, as the region of the item can prove it."""
     was_restored: bool = False
 
     def lead(self) -> None:
@@ -78,6 +81,7 @@ class World:
         else:
             begin = known.begin_time if verb == JointVerb.JOINT_VERB_BEGIN else None
             rules.commit(self.held[item_id], begin, self.now)
+            self.proofs[item_id] = JointCommand(item_id=item_id, verb=verb, begin_time=begin)
         self.tell(item_id)
 
     def work(self, item_id: str, *, refuses: bool = False) -> None:
@@ -108,8 +112,10 @@ class World:
 
     def hear(self, report: JointItem) -> None:
         before = [each.version for each in self.order.items]
-        saga.recall(self.order, report, self.now)
-        saga.take_report(self.order, report)
+        item, proof = saga.item_of(self.order, report.id), self.proofs.get(report.id)
+        if item is not None and proof is not None and rules.is_committed(report) and saga.may_recall(self.order, item):
+            saga.recall(self.order, proof, self.now)
+        saga.take_report(self.order, report, self.now)
         assert all(each.version >= known for each, known in zip(self.order.items, before, strict=True)), "stale"
         self.lead()
 
@@ -215,7 +221,7 @@ def _gives_up(order: JointOrder, now: datetime, advance: Callable[[JointOrder, d
     return is_new
 
 
-def _believes_old_reports(order: JointOrder, told: JointItem) -> bool:
+def _believes_old_reports(order: JointOrder, told: JointItem, now: datetime) -> bool:
     item = saga.item_of(order, told.id)
     assert item is not None
     rules.adopt(item, told)
@@ -246,7 +252,7 @@ def test_defects_of_the_saga_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_item_begins_when_those_on_which_it_relies_are_done() -> None:
     world = World(order_of("LEASED_LINE"))
     world.lead()
-    _reserve_all(world)
+    reserve_all(world)
     begun = {each.id for each in world.order.items if each.requested == saga.BEGIN}
     assert begun == {"access-1", "access-2", "backbone"}
     for item_id in ("access-1", "access-2"):
@@ -259,7 +265,7 @@ def test_an_item_begins_when_those_on_which_it_relies_are_done() -> None:
 def test_the_old_line_goes_only_after_the_new_one_was_tested() -> None:
     world = World(order_of("BB_MOVE"))
     world.lead()
-    _reserve_all(world)
+    reserve_all(world)
     install, remove = world.order.items
     assert (install.requested, remove.requested) == (saga.BEGIN, JointVerb.JOINT_VERB_COMMIT)
     _step(world, "install")
@@ -302,7 +308,7 @@ def test_a_region_that_never_answers_is_left_out_and_not_looked_at_again_and_aga
 def test_a_commitment_behind_the_end_of_the_reservation_holds_the_item_until_there_is_room() -> None:
     world = World(order_of("BB_MOVE"))
     world.lead()
-    _reserve_all(world)
+    reserve_all(world)
     world.now = from_timestamp(world.order.hold_until_time)
     world.expire()
     world.obey("install", again=False)
@@ -319,7 +325,7 @@ def test_a_leader_restored_from_before_its_decision_learns_it_from_what_is_commi
     world.lead()
     backup = JointOrder()
     backup.CopyFrom(world.order)
-    _reserve_all(world)
+    reserve_all(world)
     first, second = (each.id for each in world.order.items)
     world.obey(first, again=False)
     world.commands.clear()
@@ -338,7 +344,7 @@ def test_a_leader_restored_from_before_its_decision_learns_it_from_what_is_commi
 def test_a_held_item_is_awaited_until_there_is_room_also_while_its_work_waits() -> None:
     world = World(order_of("BB_MOVE"))
     world.lead()
-    _reserve_all(world)
+    reserve_all(world)
     world.now = from_timestamp(world.order.hold_until_time)
     world.expire()
     world.obey("remove", again=False)
@@ -424,7 +430,7 @@ def _survey_all(world: World) -> None:
         world.work(item.id)
 
 
-def _reserve_all(world: World) -> None:
+def reserve_all(world: World) -> None:
     _survey_all(world)
     for report in list(world.reports):
         world.hear(report)

@@ -72,6 +72,13 @@ def recover(
     return item
 
 
+def hold(tx: Transaction, context: RegionContext, order: JointOrder, item_id: str, now: datetime) -> None:
+    """Holds an item of this region of which only the decision to commit was not lost."""
+    item = ITEM_RECORDS.require(tx, item_key(order.id, item_id)).item
+    if rules.hold(item, now):
+        store(tx, context, order, item, now)
+
+
 def store(tx: Transaction, context: RegionContext, order: JointOrder, item: JointItem, now: datetime) -> None:
     """Stores a changed item. Only a survey and a reservation end by themselves. The region's own system follows."""
     if item.state not in rules.RESERVING:

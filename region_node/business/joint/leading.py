@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.api.federation.v1.configuration_pb2 import Mode
 from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.region.v1.joint_order_envelopes_pb2 import JointReport
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointOrderState, JointPlace
 from gateway.api.region.v1.joint_order_service_pb2 import CancelJointOrderRequest
 from gateway.api.region.v1.order_pb2 import OrderRequest
@@ -20,6 +21,7 @@ from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
 from gateway.time.clock import to_timestamp
 from region_node.business.joint import items, notices, rules, saga, templates
+from region_node.business.joint.proofs import proven
 from region_node.business.joint.rows import (
     JOINT,
     ORDER_RECORDS,
@@ -97,16 +99,28 @@ def cancel(
     return row.order
 
 
+def recall(tx: Transaction, context: RegionContext, joint_order_id: str, report: JointReport, now: datetime) -> None:
+    """Decides again as before a loss of data, where a report proves by this region's own signature that it did so."""
+    row = ORDER_RECORDS.find(tx, joint_order_id)
+    command = None if row is None else proven(context, row.order, report)
+    if row is None or command is None:
+        return
+    _log.warning("this region had lost its decision on %s, which %s proves", joint_order_id, report.item.region)
+    before = row.order.state
+    saga.recall(row.order, command, now)
+    for item in row.order.items:
+        if item.region == context.region and item.decision == saga.COMMIT:
+            items.hold(tx, context, row.order, item.id, now)
+    _proceed(tx, context, row, now, before=before)
+
+
 def hear(tx: Transaction, context: RegionContext, joint_order_id: str, told: JointItem, now: datetime) -> None:
     """Takes the report of the region of an item, and goes on. One that is stale or repeated changes nothing."""
     row = ORDER_RECORDS.find(tx, joint_order_id)
     if row is None:
         return
-    before, is_recalled = row.order.state, saga.recall(row.order, told, now)
-    if is_recalled:
-        _log.warning("%s has committed %s, which is unknown here: it is decided again", told.region, joint_order_id)
-    is_notable = is_recalled or saga.is_notable(row.order, told)
-    if not saga.take_report(row.order, told):
+    before, is_notable = row.order.state, saga.is_notable(row.order, told)
+    if not saga.take_report(row.order, told, now):
         return
     if is_notable:
         _proceed(tx, context, row, now, before=before)
@@ -181,7 +195,7 @@ def _obey(tx: Transaction, context: RegionContext, row: JointOrderRow, item: Joi
     begin = item.begin_time if item.requested == saga.BEGIN else None
     own = items.obey(tx, context, row.order, item, item.requested, begin, now, row.traceparent)
     if own is not None:
-        saga.take_report(row.order, own)
+        saga.take_report(row.order, own, now)
 
 
 def _check(

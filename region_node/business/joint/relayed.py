@@ -13,7 +13,8 @@ from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.business.joint import items, leading, rules, saga, working
-from region_node.business.joint.rows import ITEM_RECORDS, JOINT, ORDER_RECORDS, facts, item_key
+from region_node.business.joint.proofs import report_of
+from region_node.business.joint.rows import ITEM_RECORDS, JOINT, ORDER_RECORDS, facts, is_timely, item_key
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received, refusal_of
 from region_node.tickets import border
@@ -47,6 +48,8 @@ class JointEnvelopes:
         border.require_origin(JOINT, command.joint_order_id, content)
         if not command.verb or (command.verb == saga.BEGIN) != command.HasField("begin_time"):
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no step")
+        if command.HasField("begin_time"):
+            border.require_plausible(command.begin_time, now)
         carries_order = command.verb == saga.RESERVE or (command.verb == saga.GIVE_UP and command.HasField("order"))
         if carries_order:
             order = self._new(tx, command, content, now)
@@ -59,13 +62,13 @@ class JointEnvelopes:
         try:
             done = items.obey(tx, self._context, order, item, command.verb, begin, now, content.traceparent)
         except Refused as refused:
-            return _refused(tx, command, refused)
+            return _refused(tx, order, command, refused)
         if carries_order:
             working.adopt(tx, self._context, order, now, content.traceparent)
         failpoints.reach("joint-commanded.before-commit")
         if done is None:
             return Answer(Outcome.OUTCOME_ACCEPTED)
-        return border.accepted(JointReport(joint_order_id=order.id, item=done))
+        return border.accepted(report_of(tx, order, done))
 
     def _new(self, tx: Transaction, command: JointCommand, content: EnvelopeContent, now: datetime) -> JointOrder:
         """The order of what may be the first word on it, which names the end of its reservations. Raises Refused."""
@@ -94,8 +97,7 @@ class JointEnvelopes:
         failpoints.reach("joint-answered.before-commit")
         command = parse(JointCommand, content.payload)
         if receipt.result:
-            told = parse(JointReport, receipt.result).item
-            self._hear(tx, content.subject, told, content.destination, now)
+            self._hear(tx, content.subject, parse(JointReport, receipt.result), content.destination, now)
         if receipt.outcome == Outcome.OUTCOME_ACCEPTED:
             return
         refused = refusal_of(receipt)
@@ -118,7 +120,7 @@ class JointEnvelopes:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         is_lost = rules.is_lost(report.item, item)
         known = JointReport(joint_order_id=order.id, item=item)
-        self._hear(tx, content.subject, report.item, content.origin, now)
+        self._hear(tx, content.subject, report, content.origin, now)
         failpoints.reach("joint-reported.before-commit")
         return border.accepted(known) if is_lost else Answer(Outcome.OUTCOME_ACCEPTED)
 
@@ -129,12 +131,13 @@ class JointEnvelopes:
         row = ORDER_RECORDS.find(tx, content.subject)
         if receipt.result and row is not None and row.order.leader_region == content.destination:
             told = parse(JointReport, receipt.result).item
-            if saga.item_of(row.order, told.id) is not None:
+            if saga.item_of(row.order, told.id) is not None and is_timely(told, now):
                 working.recover(tx, self._context, row, told, now)
 
-    def _hear(self, tx: Transaction, joint_order_id: str, told: JointItem, region: str, now: datetime) -> None:
-        if told.region == region:
-            leading.hear(tx, self._context, joint_order_id, told, now)
+    def _hear(self, tx: Transaction, joint_order_id: str, report: JointReport, region: str, now: datetime) -> None:
+        if report.item.region == region:
+            leading.recall(tx, self._context, joint_order_id, report, now)
+            leading.hear(tx, self._context, joint_order_id, report.item, now)
 
     def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """Handles the leading region's new version of an order."""
@@ -153,13 +156,13 @@ class JointEnvelopes:
             border.require_own_customer(self._context, facts(told), lambda: told.leader_region)
 
 
-def _refused(tx: Transaction, command: JointCommand, refused: Refused) -> Answer:
+def _refused(tx: Transaction, order: JointOrder, command: JointCommand, refused: Refused) -> Answer:
     """The refusal of a step with the unchanged item, which tells a restored leading region of its lost decision."""
     known = ITEM_RECORDS.read(tx, item_key(command.joint_order_id, command.item_id))
     if known is None:
         raise refused
     last = lasting(refused)
-    result = JointReport(joint_order_id=command.joint_order_id, item=known).SerializeToString()
+    result = report_of(tx, order, known).SerializeToString()
     return Answer(Outcome.OUTCOME_REFUSED, result=result, reason=last.reason, parameters=last.parameters)
 
 

@@ -11,7 +11,7 @@ from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointOr
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import Transaction, Value
-from gateway.time.clock import from_timestamp, to_microseconds
+from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds
 from gateway.wording.masking import masked_number, prints_masked
 from region_node.business.joint import rules, saga
 from region_node.business.orders.provisioning_rows import remove_task
@@ -25,6 +25,8 @@ from region_node.tickets.followed import Facts, Followed
 
 JOINT_SUBJECTS = "joint/"
 KIND = "joint"
+_FIRST = from_microseconds(0)
+_AHEAD = timedelta(days=1)  # far more than clocks differ
 _LONGEST_HOLD = timedelta(days=732)  # the longest survey and window of a catalogue
 
 
@@ -219,12 +221,23 @@ def facts(order: JointOrder) -> Facts:
     )
 
 
+def is_timely(item: JointItem, now: datetime) -> bool:
+    """Whether the leading region tells no time of an item that is still to come, or that no calendar has."""
+    return rules.has_times_within(item, _FIRST, now + _AHEAD)
+
+
 def _require_end(order: JointOrder, now: datetime) -> None:
-    """Raises Refused with ENVELOPE_INVALID for an order whose reservations, or versions of items, never end."""
-    if not order.HasField("hold_until_time") or from_timestamp(order.hold_until_time) > now + _LONGEST_HOLD:
+    """Raises Refused with ENVELOPE_INVALID for an order whose reservations, or versions of items, never end.
+
+    Neither has it a time of an item that is still to come, or that no calendar has.
+    """
+    ends = order.hold_until_time.seconds
+    if not order.HasField("hold_until_time") or not 0 < ends <= (now + _LONGEST_HOLD).timestamp():
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a reservation without an end")
     if any(item.version > rules.MOST_VERSIONS for item in order.items):
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a version that no region counts")
+    if not all(is_timely(item, now) for item in order.items):
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a time that is still to come")
 
 
 JOINT = Followed(

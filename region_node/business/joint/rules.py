@@ -49,6 +49,9 @@ _GONE = frozenset({REFUSED, RELEASED, EXPIRED})
 _COMMITTED = frozenset({COMMITTED, IN_PROGRESS, HELD, COMPLETED})
 _ENDED_EARLY = frozenset({RELEASED, EXPIRED})
 _BEFORE = frozenset({SURVEYING, RESERVED, EXPIRED})
+_BEGUN = frozenset({IN_PROGRESS, HELD, COMPLETED})
+_AT_WORK = 2  # milestones: the survey, and the first of the work
+_SECOND = 10**9  # ns
 _PLAUSIBLE: Mapping[JointVerb.ValueType, frozenset[JointItemState.ValueType]] = {
     JointVerb.JOINT_VERB_RESERVE: _BEFORE | {REFUSED},
     JointVerb.JOINT_VERB_RELEASE: _BEFORE | {REFUSED, RELEASED},
@@ -73,10 +76,30 @@ def is_committed(item: JointItem) -> bool:
     return item.state in _COMMITTED and any(each.HasField("reach_time") for each in item.milestones[:1])
 
 
-def is_plausible(known: JointItem, told: JointItem) -> bool:
-    """Whether a region can say that of an item of which the last requested step is known."""
-    is_done = next_milestone(told) is None
-    return told.state in _PLAUSIBLE.get(known.requested, ()) and is_done == (told.state == COMPLETED)
+def is_plausible(known: JointItem, told: JointItem, since: datetime, until: datetime) -> bool:
+    """Whether a region can say that of an item of which the last requested step is known.
+
+    Its milestones are those of the item, reached in their order between the two instants, and fit its state.
+    """
+    reached = [each.HasField("reach_time") for each in told.milestones]
+    count = sum(reached)
+    return (
+        told.state in _PLAUSIBLE.get(known.requested, ())
+        and [each.kind for each in told.milestones] == [each.kind for each in known.milestones]
+        and reached == sorted(reached, reverse=True)
+        and (count == len(reached)) == (told.state == COMPLETED)
+        and (count > 0 or told.state not in _COMMITTED | {RESERVED})
+        and (count < _AT_WORK or told.state in _BEGUN)
+        and has_times_within(told, since, until)
+    )
+
+
+def has_times_within(item: JointItem, since: datetime, until: datetime) -> bool:
+    """Whether the times that the region of an item tells lie between two instants."""
+    times = [each.reach_time for each in item.milestones if each.HasField("reach_time")]
+    times += [getattr(item, each) for each in ("change_time", "begin_time") if item.HasField(each)]
+    first, last = since.timestamp(), until.timestamp()
+    return all(first <= each.seconds <= last and 0 <= each.nanos < _SECOND for each in times)
 
 
 def adopt(item: JointItem, told: JointItem) -> None:
@@ -162,6 +185,19 @@ def recover(item: JointItem, told: JointItem, hold_until: datetime, now: datetim
     else:
         item.state = SURVEYING if now < hold_until else EXPIRED
     _note(item, now)
+
+
+def hold(item: JointItem, now: datetime) -> bool:
+    """Holds an item whose commitment is proven, where its reservation is lost or has ended; returns whether it is so.
+
+    A decision to commit follows a reservation only: the survey counts as done, and staff make room again.
+    """
+    if item.state not in _GONE | {SURVEYING}:
+        return False
+    if not item.milestones[0].HasField("reach_time"):
+        item.milestones[0].reach_time.CopyFrom(to_timestamp(now))
+    _enter(item, HELD, now)
+    return True
 
 
 def release(item: JointItem, now: datetime) -> bool:

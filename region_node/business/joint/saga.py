@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.federation.v1.configuration_pb2 import JointBusiness, JointMilestoneKind, JointRelationKind
+from gateway.api.region.v1.joint_order_envelopes_pb2 import JointCommand
 from gateway.api.region.v1.joint_order_pb2 import (
     JointAwaiting,
     JointDecision,
@@ -94,7 +95,7 @@ def item_of(order: JointOrder, item_id: str) -> JointItem | None:
     return next((each for each in order.items if each.id == item_id), None)
 
 
-def take_report(order: JointOrder, told: JointItem) -> bool:
+def take_report(order: JointOrder, told: JointItem, now: datetime) -> bool:
     """Adopts the report of the region of an item; returns whether it is news.
 
     Stale, repeated and implausible reports, and those of other regions, are none.
@@ -103,32 +104,34 @@ def take_report(order: JointOrder, told: JointItem) -> bool:
     item = item_of(order, told.id)
     if item is None or told.region != item.region or told.version <= item.version:
         return False
-    if _has_ended(item) or not rules.is_plausible(item, told):
+    if _has_ended(item) or not _is_plausible(order, item, told, now):
         return False
     rules.adopt(item, told)
     return True
 
 
-def recall(order: JointOrder, told: JointItem, now: datetime) -> bool:
-    """Decides as before a loss of data; returns whether there was one.
+def may_recall(order: JointOrder, item: JointItem) -> bool:
+    """Whether a decision of this region to commit an item can have been lost: the order has not ended without it."""
+    return item.decision != COMMIT and not is_final(order)
 
-    A region commits an item only where this region has decided so. Its report of a commitment that is unknown here, of
-    an order that has not ended, proves that this region was restored from a backup of before that decision.
+
+def recall(order: JointOrder, command: JointCommand, now: datetime) -> None:
+    """Decides as before a loss of data: by a step that commits an item, and that this region itself has signed.
+
+    It proves that this region was restored from a backup of before that decision.
     """
-    item = item_of(order, told.id)
-    if item is None or told.region != item.region or told.version <= item.version or is_final(order):
-        return False
-    if item.decision == COMMIT or not rules.is_committed(told):
-        return False
-    reserved = {told.id, *(each.id for each in order.items if each.state == rules.RESERVED)}
-    chosen = {told.id, *_closed(order, reserved)} if order.partial_allowed else {each.id for each in order.items}
+    reserved = {command.item_id, *(each.id for each in order.items if each.state == rules.RESERVED)}
+    chosen = {command.item_id, *_closed(order, reserved)} if order.partial_allowed else {e.id for e in order.items}
     chosen |= {each.id for each in order.items if each.decision == COMMIT}
     for each in order.items:
-        if each.id in chosen and each.decision != COMMIT:
-            each.requested = JointVerb.JOINT_VERB_COMMIT if each.id == told.id else RESERVE
+        if each.id == command.item_id:
+            each.requested = command.verb
+            if command.verb == BEGIN:
+                rules.set_limits(each, command.begin_time)
+        elif each.id in chosen and each.decision != COMMIT:
+            each.requested = RESERVE
     order.version += rules.LOST_VERSIONS
     _decide(order, chosen, now)
-    return True
 
 
 def is_notable(order: JointOrder, told: JointItem) -> bool:
@@ -289,6 +292,11 @@ def _is_done(order: JointOrder, now: datetime) -> bool:
     return all(
         item.state == rules.COMPLETED if item.decision == COMMIT else over or not _holds(item) for item in order.items
     )
+
+
+def _is_plausible(order: JointOrder, item: JointItem, told: JointItem, now: datetime) -> bool:
+    since = from_timestamp(order.create_time) - CLOCK_ERROR
+    return rules.is_plausible(item, told, since, now + CLOCK_ERROR)
 
 
 def _has_ended(item: JointItem) -> bool:

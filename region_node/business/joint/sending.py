@@ -3,13 +3,14 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from gateway.api.region.v1.joint_order_envelopes_pb2 import JointCommand, JointReport, JointUpdate
-from gateway.api.region.v1.joint_order_pb2 import JointItem, JointVerb
+from gateway.api.region.v1.joint_order_envelopes_pb2 import JointCommand, JointUpdate
+from gateway.api.region.v1.joint_order_pb2 import JointItem
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.business.joint import saga
+from region_node.business.joint.proofs import command_id, report_of
 from region_node.business.joint.rows import JointOrderRow, facts
 from region_node.customers.disclosures.recording import Sent, note_sent
 from region_node.node.context import RegionContext
@@ -24,7 +25,6 @@ def send_command(tx: Transaction, context: RegionContext, row: JointOrderRow, it
         command.order.CopyFrom(order)
     if verb == saga.BEGIN:
         command.begin_time.CopyFrom(item.begin_time)
-    name = JointVerb.Name(verb).removeprefix("JOINT_VERB_").lower()
     send_about(
         tx,
         context,
@@ -32,7 +32,7 @@ def send_command(tx: Transaction, context: RegionContext, row: JointOrderRow, it
         EnvelopeKind.ENVELOPE_KIND_JOINT_COMMAND,
         command,
         now,
-        envelope_id=f"{order.id}#{item.id}/{name}",
+        envelope_id=command_id(order.id, item.id, verb),
         region=item.region,
         traceparent=row.traceparent,
     )
@@ -48,7 +48,7 @@ def send_report(tx: Transaction, context: RegionContext, row: JointOrderRow, ite
         context,
         facts(row.order),
         EnvelopeKind.ENVELOPE_KIND_JOINT_REPORT,
-        JointReport(joint_order_id=row.order.id, item=item),
+        report_of(tx, row.order, item),
         now,
         envelope_id=f"{row.order.id}#{item.id}@{item.version}-{to_microseconds(from_timestamp(item.change_time))}",
         region=row.order.leader_region,

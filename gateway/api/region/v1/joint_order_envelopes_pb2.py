@@ -23,20 +23,21 @@ _sym_db = _symbol_database.Default()
 
 
 from gateway.api.region.v1 import joint_order_pb2 as gateway_dot_api_dot_region_dot_v1_dot_joint__order__pb2
+from gateway.api.relay.v1 import relay_pb2 as gateway_dot_api_dot_relay_dot_v1_dot_relay__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1gateway/api/region/v1/joint_order_envelopes.proto\x12\x15gateway.api.region.v1\x1a\'gateway/api/region/v1/joint_order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x01\n\x0cJointCommand\x12\x16\n\x0ejoint_order_id\x18\x01 \x01(\t\x12\x0f\n\x07item_id\x18\x02 \x01(\t\x12.\n\x04verb\x18\x03 \x01(\x0e\x32 .gateway.api.region.v1.JointVerb\x12\x30\n\x05order\x18\x04 \x01(\x0b\x32!.gateway.api.region.v1.JointOrder\x12.\n\nbegin_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"U\n\x0bJointReport\x12\x16\n\x0ejoint_order_id\x18\x01 \x01(\t\x12.\n\x04item\x18\x02 \x01(\x0b\x32 .gateway.api.region.v1.JointItem\"?\n\x0bJointUpdate\x12\x30\n\x05order\x18\x01 \x01(\x0b\x32!.gateway.api.region.v1.JointOrderb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1gateway/api/region/v1/joint_order_envelopes.proto\x12\x15gateway.api.region.v1\x1a\'gateway/api/region/v1/joint_order.proto\x1a gateway/api/relay/v1/relay.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x01\n\x0cJointCommand\x12\x16\n\x0ejoint_order_id\x18\x01 \x01(\t\x12\x0f\n\x07item_id\x18\x02 \x01(\t\x12.\n\x04verb\x18\x03 \x01(\x0e\x32 .gateway.api.region.v1.JointVerb\x12\x30\n\x05order\x18\x04 \x01(\x0b\x32!.gateway.api.region.v1.JointOrder\x12.\n\nbegin_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x87\x01\n\x0bJointReport\x12\x16\n\x0ejoint_order_id\x18\x01 \x01(\t\x12.\n\x04item\x18\x02 \x01(\x0b\x32 .gateway.api.region.v1.JointItem\x12\x30\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0b\x32\x1e.gateway.api.relay.v1.Envelope\"?\n\x0bJointUpdate\x12\x30\n\x05order\x18\x01 \x01(\x0b\x32!.gateway.api.region.v1.JointOrderb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.region.v1.joint_order_envelopes_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_JOINTCOMMAND']._serialized_start=151
-  _globals['_JOINTCOMMAND']._serialized_end=352
-  _globals['_JOINTREPORT']._serialized_start=354
-  _globals['_JOINTREPORT']._serialized_end=439
-  _globals['_JOINTUPDATE']._serialized_start=441
-  _globals['_JOINTUPDATE']._serialized_end=504
+  _globals['_JOINTCOMMAND']._serialized_start=185
+  _globals['_JOINTCOMMAND']._serialized_end=386
+  _globals['_JOINTREPORT']._serialized_start=389
+  _globals['_JOINTREPORT']._serialized_end=524
+  _globals['_JOINTUPDATE']._serialized_start=526
+  _globals['_JOINTUPDATE']._serialized_end=589
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ isort:skip_file
 Payloads of envelopes about joint orders."""
 
 from gateway.api.region.v1 import joint_order_pb2 as _joint_order_pb2
+from gateway.api.relay.v1 import relay_pb2 as _relay_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -72,21 +73,29 @@ class JointReport(_message.Message):
 
     JOINT_ORDER_ID_FIELD_NUMBER: _builtins.int
     ITEM_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
     joint_order_id: _builtins.str
     """Joint order id."""
     @_builtins.property
     def item(self) -> _joint_order_pb2.JointItem:
         """Item as its region has it."""
 
+    @_builtins.property
+    def decision(self) -> _relay_pb2.Envelope:
+        """Envelope of the step by which the leading region committed the item, as that region signed it; set for a committed
+        item only. A leading region that was restored from before its decision believes nothing else.
+        """
+
     def __init__(
         self,
         *,
         joint_order_id: _builtins.str = ...,
         item: _joint_order_pb2.JointItem | None = ...,
+        decision: _relay_pb2.Envelope | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "item", b"item"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "joint_order_id", b"joint_order_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "item", b"item", "joint_order_id", b"joint_order_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
