@@ -222,7 +222,7 @@ def facts(order: JointOrder) -> Facts:
 
 
 def is_timely(item: JointItem, now: datetime) -> bool:
-    """Whether the leading region tells no time of an item that is still to come, or that no calendar has."""
+    """Whether the leading region reports no time of an item that is still to come, or that no calendar has."""
     return rules.has_times_within(item, _FIRST, now + _AHEAD)
 
 

@@ -95,7 +95,7 @@ def is_plausible(known: JointItem, told: JointItem, since: datetime, until: date
 
 
 def has_times_within(item: JointItem, since: datetime, until: datetime) -> bool:
-    """Whether the times that the region of an item tells lie between two instants."""
+    """Whether the times that the region of an item reports lie between two instants."""
     times = [each.reach_time for each in item.milestones if each.HasField("reach_time")]
     times += [getattr(item, each) for each in ("change_time", "begin_time") if item.HasField(each)]
     first, last = since.timestamp(), until.timestamp()
