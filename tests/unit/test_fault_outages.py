@@ -105,6 +105,12 @@ def test_what_opens_again_after_it_was_late_gives_back_the_additional_time_howev
     assert lengths(again) == [2 * HOUR]
 
 
+def test_what_opens_again_by_a_clock_that_stepped_back_begins_where_the_repair_ended() -> None:
+    fault = reopened(repaired(reported(), START + 50 * HOUR), START + 49 * HOUR)
+    first, second = fault.outages
+    assert second.start_time == first.end_time
+
+
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=12))
 def test_outages_never_overlap_and_are_plausible_to_other_regions(steps: list[int]) -> None:
     fault, now = reported(), START

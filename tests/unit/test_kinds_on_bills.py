@@ -171,6 +171,16 @@ def money_of_the_network(node: Books, now: datetime) -> None:
         monthly_charge=Money(minor_units=100_000, currency="CNY"),
     )
     agreement = agreements.create(tx, context, "chen", asked, at(7, 1))
+    of_another = ServiceOutage(
+        source="guangdong/fault/F2",
+        service=asked.service,
+        region="guangdong",
+        start_time=to_timestamp(at(7, 8)),
+        end_time=to_timestamp(at(7, 8) + HOUR),
+        cause=OutageCause.OUTAGE_CAUSE_OPERATOR,
+        version=1,
+    )
+    note_outage(tx, context, of_another, now)
     for version, hours in ((1, 10), (2, 1)):
         outage = ServiceOutage(
             source="sichuan/fault/F1",

@@ -86,6 +86,7 @@ def stop(fault: Fault, now: datetime) -> None:
 def reopen(federation: Federation, fault: Fault, now: datetime) -> None:
     """Begins an outage of a reopened fault. Call it after the new state."""
     last = fault.outages[-1]
+    now = max(now, from_timestamp(last.end_time))  # the clock may have stepped back since the repair
     if last.HasField("breach_time"):
         _add(fault, now, from_timestamp(last.due_time), last.limit_region, last.limit)
         fault.outages[-1].breach_time.CopyFrom(to_timestamp(now))
