@@ -93,7 +93,7 @@ class Agreements:
     def postings(self, agreement: Agreement) -> list[tuple[object, ...]]:
         """The postings for an agreement on accounts of customers."""
         sql = (
-            "SELECT posting_id, amount FROM ledger_entries WHERE posting_id LIKE ? AND account <> 'compensation'"
+            "SELECT posting_id, amount FROM ledger_entries WHERE posting_id LIKE ? AND account LIKE 'account-%'"
             " ORDER BY posting_id DESC"
         )
         return [*self.federation.database(self.region).rows(sql, f"{agreement.id}/%")]
