@@ -43,7 +43,7 @@ WATCHES_PER_REGION = 2 * ENDPOINTS_PER_REGION  # a process that connects anew ma
 # Limits per region: heartbeats in one interval, and new endpoints in so many seconds. Twice the need of all its
 # processes.
 _BURST = 2 * ENDPOINTS_PER_REGION
-_NEWCOMERS_SECONDS = 60.0
+NEWCOMERS_SECONDS = 60.0
 # Each change of a region's certificate, sealing key or capabilities is an audit row and goes to every node. People make
 # them.
 KEY_CHANGES = 16  # as a burst
@@ -79,7 +79,7 @@ class FederationService(FederationServiceServicer):
         self._wrong_clocks: dict[str, frozenset[str]] = {}
         self._heads: dict[str, tuple[datetime, bool]] = {}
         self._heartbeats = Rate(_BURST, _BURST / ports.interval.total_seconds())
-        self._newcomers = Rate(_BURST, _BURST / _NEWCOMERS_SECONDS)
+        self._newcomers = Rate(_BURST, _BURST / NEWCOMERS_SECONDS)
         self._key_changes = Rate(KEY_CHANGES, _KEY_CHANGES_PER_HOUR / 3600)
         self._closed = False
         ports.members.on_change(lambda _: self._wake())

@@ -24,6 +24,8 @@ ADMINISTRATOR = "postgres"
 PACKAGE = "postgresql"
 """The Debian package that brings the server."""
 
+_STARTS = 5
+_HELD_MEMORY = "pre-existing shared memory block"  # of processes that were killed and have not quite ended
 _INSTALLED = Path("/usr/lib/postgresql")  # where Debian puts its versions, each into a directory of its number
 _SERVER_USER = "postgres"  # the server's user under root, which it refuses
 _CONNECT_SECONDS = 5
@@ -139,10 +141,16 @@ class LocalPostgresql:
         self.kill()
         data = str(self._home / "data")
         command = [str(require_programs() / "postgres"), "-D", data, "-p", str(self.port)]
-        self._process.run(
-            [*command, "-c", f"cluster_name={self._name}"], _environment(), user=self._user, directory=self._home
-        )
-        wait_until(self._serves, START_SECONDS, "PostgreSQL takes connections")
+        for attempt in range(_STARTS):
+            self._process.run(
+                [*command, "-c", f"cluster_name={self._name}"], _environment(), user=self._user, directory=self._home
+            )
+            try:
+                wait_until(self._serves, START_SECONDS, "PostgreSQL takes connections")
+                return
+            except ProcessFailed:
+                if attempt + 1 == _STARTS or _HELD_MEMORY not in self._process.last_lines():
+                    raise
 
     def stop(self) -> None:
         """Stops it in order, its connections immediately, and returns when none of its processes is left."""

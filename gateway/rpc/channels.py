@@ -213,15 +213,17 @@ class Replicas:
         Where all have failed, a connected one, if need be after a wait.
         """
         loop = asyncio.get_running_loop()
-        end = min(deadline, loop.time() + RECONNECT_PATIENCE)
+        end, has_waited = min(deadline, loop.time() + RECONNECT_PATIENCE), False
         while True:
             known = self.in_turn()
             replicas = ([each for each in known if each not in failed] or known) if failed else known
-            if replicas[0].condition() != _Condition.FAILING:
+            # A channel that failed and tries again is no connection: a call on it ends with its next failure.
+            if not has_waited and replicas[0].condition() != _Condition.FAILING:
                 return replicas[0]
             connected = next((each for each in replicas if each.is_connected()), None)
             if connected is not None or loop.time() >= end:
                 return connected or replicas[0]
+            has_waited = True
             await asyncio.sleep(_LOOK_AGAIN)
 
     async def _attempt(self, replica: Replica, attempt: Attempt[T], timeout: float) -> T:

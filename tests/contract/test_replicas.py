@@ -36,6 +36,7 @@ from tests.contract.small_federation import CLOCK, FEDERATION, NOTHING_LISTENS, 
 ADMIN = "admin/root"
 # Reached only where a test fails.
 PATIENCE_S = 30.0
+FAILURE = grpc.ChannelConnectivity.TRANSIENT_FAILURE
 SERVICE = relay_pb2.DESCRIPTOR.services_by_name["RelayService"]
 
 
@@ -175,6 +176,9 @@ def test_a_call_waits_for_a_connection_that_is_being_made_again_where_none_stand
             only.process.kill()
             with pytest.raises(Unreachable):  # while it still seems that a connection can be made
                 await answering(replicas)
+            (replica,) = replicas.in_turn()
+            while (state := replica.channel.get_state(try_to_connect=True)) != FAILURE:
+                await replica.channel.wait_for_state_change(state)
             calling = asyncio.create_task(answering(replicas))
             await asyncio.sleep(0)
             with coordinator_process(certificates, tmp_path / "0", listen=only.endpoint):
