@@ -5,9 +5,6 @@ from collections.abc import Iterable, Mapping
 from gateway.api.coordinator.v1.administration_pb2 import ChainVerdict, Sighting
 from gateway.api.region.v1.audit_service_pb2 import ChainProblem, ChainProblemKind, RequestedRow, VerifyChainResponse
 
-MOST_SEQUENCES = 256
-"""The largest number of rows that a region reports in one call."""
-
 
 def compare(verdict: ChainVerdict, sightings: Iterable[Sighting], told: Mapping[int, RequestedRow]) -> None:
     """Adds sightings to a verdict, and a problem for each sighting that disagrees with the region's chain.

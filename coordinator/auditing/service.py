@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import grpc
 
-from coordinator.auditing.rules import MOST_SEQUENCES, compare, take_part
+from coordinator.auditing.rules import compare, take_part
 from coordinator.membership.members import CurrentMembers
 from coordinator.membership.registered import trust_registered
 from coordinator.membership.rules import require_configured, require_reachable
@@ -33,7 +33,7 @@ from gateway.api.region.v1.audit_service_pb2 import (
 from gateway.api.region.v1.audit_service_pb2_grpc import AuditServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing.audit import Head
-from gateway.auditing.walking import verified_part
+from gateway.auditing.walking import MOST_SEQUENCES, verified_part
 from gateway.errors import Refused, Unreachable
 from gateway.federation.witnesses import may_witness, witnesses_of
 from gateway.rpc.channels import invoke
@@ -117,7 +117,8 @@ class AuditOversightService(AuditOversightServiceServicer):
                         witness=f"region/{witness}", head=each.head, time=each.time, endpoint=each.endpoint
                     )
                     if each.chain:
-                        seen.get(_chain_key(each.chain), []).append(sighting)
+                        if (key := _chain_key(each.chain)) in seen:
+                            seen[key].append(sighting)
                     else:
                         self._add(seen, each.region, sighting)
         return seen

@@ -37,13 +37,19 @@ class OwnChains:
         response = GetChainHeadsResponse()
         for known in request.known:
             if known.chain in self.names() and known.sequence:
-                # A longer chain has the known row as the first one behind its predecessor.
-                found = next(iter(await self.page(known.chain, known.sequence - 1)), None)
-                if found is not None and found.sequence == known.sequence:
-                    response.known.append(_message(known.chain, found.head))
+                found = await self._head_at(known.chain, known.sequence)
+                if found is not None:
+                    response.known.append(_message(known.chain, found))
         for name in self.names():
             response.heads.append(_message(name, await self._head(name)))
         return response
+
+    async def _head_at(self, chain: str, sequence: int) -> Head | None:
+        """The chain up to a row; None for a missing row."""
+        if self.shared is not None and chain == REGISTRY:
+            row = next(iter(await self.shared.audit_page(sequence - 1)), None)
+            return row.head if row is not None and row.sequence == sequence else None
+        return await self.store.read(lambda tx: audit.head_at(tx, sequence))
 
     async def _head(self, chain: str) -> Head:
         if self.shared is not None and chain == REGISTRY:

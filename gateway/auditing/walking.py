@@ -13,7 +13,8 @@ from gateway.time.clock import from_microseconds, to_timestamp
 LARGEST_SEQUENCE = 2**63 - 1
 _MOST_ROWS = 100_000
 _ROWS = 20_000
-_MOST_SEQUENCES = 256
+MOST_SEQUENCES = 256
+"""The largest number of rows whose hash one call requests."""
 
 ReadPage: TypeAlias = Callable[[int], Awaitable[Sequence[AuditRow]]]
 """Reads the page of a chain after a row, oldest first; empty at its end."""
@@ -57,8 +58,8 @@ def problem_of(broken: ChainBroken) -> ChainProblem:
 def _start(request: VerifyChainRequest) -> tuple[Head | None, int]:
     if request.rows > _MOST_ROWS:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="rows", problem=f"more than {_MOST_ROWS}")
-    if len(request.sequences) > _MOST_SEQUENCES:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="sequences", problem=f"more than {_MOST_SEQUENCES}")
+    if len(request.sequences) > MOST_SEQUENCES:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="sequences", problem=f"more than {MOST_SEQUENCES}")
     after = request.after
     if after.sequence > LARGEST_SEQUENCE or (after.sequence and len(after.hash) != len(GENESIS)):
         raise Refused(Reason.REASON_REQUEST_INVALID, field="after", problem="not a sequence number with a SHA-256 hash")

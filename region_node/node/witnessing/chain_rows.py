@@ -1,24 +1,22 @@
 """The heads of the coordinators' audit chains that this region keeps as a witness."""
 
-import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from gateway.api.federation.v1.federation_pb2 import AuditHead, ChainHead, GetChainHeadsRequest, GetChainHeadsResponse
 from gateway.api.region.v1.audit_service_pb2 import WitnessedHead
-from gateway.auditing import audit
 from gateway.auditing.audit import GENESIS, Head
 from gateway.auditing.audit_heads import Continuation, KeptHead, continuation
 from gateway.auditing.walking import LARGEST_SEQUENCE
 from gateway.store.port import Transaction
 from gateway.store.tables import Table
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
+from region_node.node.witnessing.contradictions import alarm
 
 CHAINS_AT_ONCE = 8  # of one coordinator: its own, and that of the registry; more are invented
 _CHAIN_LENGTH = 64
 _UNSIGNED = b""
-_log = logging.getLogger(__name__)
 
 
 class ChainRow(NamedTuple):
@@ -92,7 +90,7 @@ def _keep(tx: Transaction, chain: str, endpoint: str, told: KeptHead, lost: Chai
         found is Continuation.CONTRADICTING or (is_lost and told.head.sequence >= before.sequence)
     ):
         if not before.contradicted:
-            _alarm(tx, before, told)
+            alarm(tx, f"chain/{chain}", before.kept, told, at=endpoint)
             tx.keep(_CHAINS, before._replace(contradicted=1))
     elif found is Continuation.FURTHER:
         tx.keep(_CHAINS, _row(chain, endpoint, told, contradicted=before.contradicted if before is not None else 0))
@@ -100,22 +98,6 @@ def _keep(tx: Transaction, chain: str, endpoint: str, told: KeptHead, lost: Chai
 
 def _row(chain: str, endpoint: str, kept: KeptHead, *, contradicted: int) -> ChainRow:
     return ChainRow(chain, endpoint, kept.head.sequence, kept.head.hash, to_microseconds(kept.time), contradicted)
-
-
-def _alarm(tx: Transaction, before: ChainRow, told: KeptHead) -> None:
-    detail = (
-        f"row {told.head.sequence} {told.head.hash.hex()} at {before.endpoint} does not continue"
-        f" row {before.sequence} {before.hash.hex()}, kept since {before.kept.time:%Y-%m-%dT%H:%M:%SZ}"
-    )
-    audit.append(
-        tx,
-        now=told.time,
-        actor=f"chain/{before.chain}",
-        action="AUDIT_HEAD_CONTRADICTED",
-        subject=f"chain/{before.chain}",
-        detail=detail,
-    )
-    _log.error("the audit chain %s contradicts what this region keeps as its witness: %s", before.chain, detail)
 
 
 def _is_head(told: ChainHead) -> bool:

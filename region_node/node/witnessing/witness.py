@@ -1,6 +1,5 @@
 """A witness: keeps the furthest head of another region's chain, and the ids of that region's destroyed keys."""
 
-import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -9,20 +8,19 @@ from gateway.api.federation.v1.federation_pb2 import AuditHead
 from gateway.api.region.v1.audit_service_pb2 import WitnessedHead
 from gateway.api.region.v1.witnessing_pb2 import WitnessAnswer, WitnessStatement
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.auditing import audit
 from gateway.auditing.audit import GENESIS, Head
 from gateway.auditing.audit_heads import Continuation, KeptHead, continuation
+from gateway.auditing.walking import LARGEST_SEQUENCE
 from gateway.errors import Refused
 from gateway.relay.border import Border
 from gateway.security.signing import AUDIT_HEAD, WITNESSED_HEAD
 from gateway.store.port import Transaction
 from gateway.store.tables import Table
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
+from region_node.node.witnessing.contradictions import alarm
 
 IDS_AT_ONCE = 1000  # destroyed keys in one statement or answer: far below the limit of an envelope
 _ID_LENGTH = 64
-_LARGEST = 2**63 - 1
-_log = logging.getLogger(__name__)
 
 
 class _Row(NamedTuple):
@@ -60,7 +58,7 @@ def keep(tx: Transaction, border: Border, region: str, statement: WitnessStateme
     kept = told if before is None or (told.head.sequence > before.head.sequence and not contradicted) else before
     _store(tx, region, kept, contradicted=contradicted or was_contradicted)
     if contradicted and not was_contradicted and before is not None:
-        _alarm(tx, region, before, told, now)
+        alarm(tx, f"region/{region}", before, told)
     _keep_erasures(tx, region, statement.destroyed_key_ids)
     return _answer(tx, border, region, kept, statement.heard, contradicted=contradicted or was_contradicted)
 
@@ -70,7 +68,7 @@ def _answer(
 ) -> WitnessAnswer:
     answer = WitnessAnswer(
         contradicted=contradicted,
-        destroyed_key_ids=_erasures(tx, region, min(heard, _LARGEST)),
+        destroyed_key_ids=_erasures(tx, region, min(heard, LARGEST_SEQUENCE)),
         held=_held(tx, region),
     )
     if kept is not None:
@@ -101,7 +99,10 @@ def witnessed_heads(tx: Transaction) -> list[WitnessedHead]:
 
 def _verified(border: Border, region: str, statement: WitnessStatement, now: datetime) -> KeptHead:
     told = statement.head
-    if len(told.hash) != len(GENESIS) or max(told.sequence, statement.known.sequence, statement.heard) > _LARGEST:
+    if (
+        len(told.hash) != len(GENESIS)
+        or max(told.sequence, statement.known.sequence, statement.heard) > LARGEST_SEQUENCE
+    ):
         raise _invalid("not a sequence number with a SHA-256 hash")
     if len(statement.destroyed_key_ids) > IDS_AT_ONCE or any(
         not 0 < len(key_id) <= _ID_LENGTH or "\0" in key_id for key_id in statement.destroyed_key_ids
@@ -120,16 +121,6 @@ def _invalid(problem: str) -> Refused:
 def _differs(before: KeptHead, known: AuditHead) -> bool:
     """Whether the chain has another row in the place of the kept one: it was rewritten and grew again."""
     return 0 < known.sequence == before.head.sequence and known.hash != before.head.hash
-
-
-def _alarm(tx: Transaction, region: str, before: KeptHead, told: KeptHead, now: datetime) -> None:
-    detail = (
-        f"row {told.head.sequence} {told.head.hash.hex()} does not continue"
-        f" row {before.head.sequence} {before.head.hash.hex()}, kept since {before.time:%Y-%m-%dT%H:%M:%SZ}"
-    )
-    subject = f"region/{region}"
-    audit.append(tx, now=now, actor=subject, action="AUDIT_HEAD_CONTRADICTED", subject=subject, detail=detail)
-    _log.error("the audit chain of %s contradicts what this region keeps as its witness: %s", region, detail)
 
 
 def _kept(tx: Transaction, region: str) -> tuple[KeptHead | None, bool]:
