@@ -96,4 +96,4 @@ def merged_resources(reports: Mapping[str, Iterable[ResourceStatus]]) -> list[Re
 
 
 def _owner(shared: ResourceStatus) -> str:
-    return resource_key(shared).split(" ")[1]
+    return shared.expert.region or shared.spare.region or shared.resource.region

@@ -65,6 +65,15 @@ def dated(timestamp: Timestamp) -> datetime:
     return instant
 
 
+def is_dated(timestamp: Timestamp) -> bool:
+    """Whether `dated` gives the instant of a message: one from outside may lie beyond the calendar, or be none."""
+    try:
+        dated(timestamp)
+    except (OverflowError, ValueError):
+        return False
+    return True
+
+
 def time_in(zone: tzinfo, told: datetime | Timestamp, *, timespec: str = "minutes") -> str:
     """A time for people in a zone, with its offset: `2026-12-24 01:00 +08:00`. `timespec` as `datetime.isoformat`."""
     instant = from_timestamp(told) if isinstance(told, Timestamp) else told

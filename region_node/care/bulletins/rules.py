@@ -14,7 +14,7 @@ from gateway.api.region.v1.bulletin_pb2 import (
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
-from gateway.time.clock import dated, from_timestamp
+from gateway.time.clock import dated, from_timestamp, is_dated
 from region_node.requests.checks import invalid, require_length, require_name, require_size
 
 PUBLISHED = BulletinState.BULLETIN_STATE_PUBLISHED
@@ -103,16 +103,13 @@ def _require_text(field: str, text: LocalizedText, limit: int) -> None:
 
 def _is_read_within(content: BulletinContent) -> bool:
     """Whether the time by which it must be read is of the calendar, and within the validity."""
-    try:
-        due = dated(content.read_by_time)
-    except (OverflowError, ValueError):
+    if not is_dated(content.read_by_time):
         return False
+    due = dated(content.read_by_time)
     return due <= dated(content.end_time) and (not content.HasField("start_time") or due > dated(content.start_time))
 
 
 def _is_period(content: BulletinContent) -> bool:
     """Whether both times are of the calendar, and the end is behind the start."""
-    try:
-        return dated(content.start_time) < dated(content.end_time)
-    except (OverflowError, ValueError):
-        return False
+    times = (content.start_time, content.end_time)
+    return all(map(is_dated, times)) and dated(content.start_time) < dated(content.end_time)

@@ -17,7 +17,7 @@ from gateway.api.region.v1.issue_pb2 import (
 from gateway.api.region.v1.issue_service_pb2 import WorkOnIssueRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.time.clock import dated, from_timestamp, to_timestamp
+from gateway.time.clock import from_timestamp, is_dated, to_timestamp
 from region_node.requests.checks import invalid, require_length, require_name
 
 ACKNOWLEDGED = IssueState.ISSUE_STATE_ACKNOWLEDGED
@@ -280,7 +280,7 @@ def _done_times(issue: Issue) -> Iterator[Timestamp]:
 def require_plausible(issue: Issue, now: datetime) -> None:
     """Raises Refused with ENVELOPE_INVALID for an instant outside of the calendar, whose order nobody could tell."""
     due: Sequence[_Due] = [issue.request, *issue.actions, *issue.escalations]
-    if not all(map(_is_instant, (*(each.due_time for each in due), *_done_times(issue)))):
+    if not all(map(is_dated, (*(each.due_time for each in due), *_done_times(issue)))):
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no due time")
 
 
@@ -302,20 +302,11 @@ def require_request(request: IssueRequest, require_region: Callable[[str], objec
         if not link.kind or link.kind not in IssueLinkKind.values():
             raise invalid("issue.links.kind", "not set", "未填写")
         require_length("issue.links.id", link.id, ID_LIMIT, required=True)
-    if not request.HasField("due_time") or not _is_instant(request.due_time):
+    if not request.HasField("due_time") or not is_dated(request.due_time):
         raise invalid("issue.due_time", "not set", "未填写")
 
 
 def require_future(field: str, due: _Due, now: datetime) -> None:
     """Raises Refused with REQUEST_INVALID for a due time that is missing or has passed."""
-    if not due.HasField("due_time") or not _is_instant(due.due_time) or from_timestamp(due.due_time) <= now:
+    if not due.HasField("due_time") or not is_dated(due.due_time) or from_timestamp(due.due_time) <= now:
         raise invalid(field, "is not in the future", "不是将来的时间")
-
-
-def _is_instant(told: Timestamp) -> bool:
-    """Whether an instant is one of the calendar."""
-    try:
-        dated(told)
-    except (OverflowError, ValueError):
-        return False
-    return True

@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.api.region.v1.loan_pb2 import Loan, LoanRequest, LoanState, ReturnCondition
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.time.clock import dated, from_timestamp, to_timestamp
+from gateway.time.clock import dated, from_timestamp, is_dated, to_timestamp
 from region_node.requests.checks import invalid, require_length, require_name
 
 ACKNOWLEDGED = LoanState.LOAN_STATE_ACKNOWLEDGED
@@ -140,20 +140,13 @@ def require_request(request: LoanRequest, require_region: Callable[[str], object
 
 def instant(field: str, told: Timestamp) -> datetime:
     """An instant. Raises Refused with REQUEST_INVALID for none, or for one outside of the calendar."""
-    try:
-        found = dated(told) if told.ByteSize() else None
-    except (OverflowError, ValueError):
-        found = None
-    if found is None:
+    if not told.ByteSize() or not is_dated(told):
         raise invalid(field, "not set", "未填写")
-    return found
+    return dated(told)
 
 
 def require_plausible(loan: Loan, now: datetime) -> None:
     """Raises Refused with ENVELOPE_INVALID for an instant outside of the calendar, whose order nobody could tell."""
     told = [loan.end_time, *(each.due_time for each in loan.notices), *(each.time for each in loan.state_changes)]
-    try:
-        for each in told:
-            dated(each)
-    except (OverflowError, ValueError):
-        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no instant") from None
+    if not all(map(is_dated, told)):
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no instant")

@@ -17,7 +17,7 @@ from gateway.relay.at_rest import envelope_subject
 from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
-from gateway.time.clock import dated, from_microseconds, from_timestamp, to_microseconds, to_timestamp
+from gateway.time.clock import dated, from_microseconds, from_timestamp, is_dated, to_microseconds, to_timestamp
 from gateway.time.months import is_month
 from region_node.business.billing.rules import Month
 from region_node.business.settlement.debts import (
@@ -143,10 +143,9 @@ def _time_problem(context: RegionContext, home: str, claim: CreditClaim, now: da
     """Why the times of a claim are impossible, empty for possible ones; and the time of its statement."""
     if not is_month(claim.month) or not 0 < claim.revision <= _MOST_REVISIONS:
         return "no month, or no revision", None
-    try:
-        time = dated(claim.create_time)
-    except (OverflowError, ValueError):
+    if not is_dated(claim.create_time):
         return "the time is in no calendar", None
+    time = dated(claim.create_time)
     if not _month(context, home, claim).end - _CLOCKS <= time <= now + _CLOCKS:
         return "the time is not between the end of the month and now", None
     return "", time
@@ -172,10 +171,9 @@ def _cause_problem(tx: Transaction, context: RegionContext, home: str, claim: Cr
     month = _month(context, home, claim)
     limits = Span(to_microseconds(month.start), to_microseconds(month.end))
     for told in claim.causes:
-        try:
-            start, end = (to_microseconds(dated(each)) for each in (told.start_time, told.end_time))
-        except (OverflowError, ValueError):
+        if not is_dated(told.start_time) or not is_dated(told.end_time):
             return "the time of an outage is in no calendar"
+        start, end = (to_microseconds(dated(each)) for each in (told.start_time, told.end_time))
         cause = Cause(told.source, Span(start, end))
         is_own = cause.region == context.region and cause.span.within(limits) == cause.span
         if not is_own or not _is_charged(tx, context, home, claim.service, cause):

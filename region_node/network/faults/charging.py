@@ -13,7 +13,7 @@ from gateway.store.port import Transaction
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import EntryKind, charge
 from region_node.customers.rows import find_line
-from region_node.network.faults import notices, parts
+from region_node.network.faults import notices, parts, regional
 from region_node.node.context import RegionContext
 
 
@@ -26,7 +26,10 @@ def charge_parts(tx: Transaction, context: RegionContext, fault: Fault, now: dat
         if _is_due(part):
             assert line is not None
             posting = charge(
-                f"{fault.id}#part{part.number}", EntryKind.REPAIR_PART, part.price.minor_units, line.account_id
+                regional.part_serial(fault.id, part.number),
+                EntryKind.REPAIR_PART,
+                part.price.minor_units,
+                line.account_id,
             )
             ledger.post(tx, posting, context.currency, now)
             part.charged = True

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultWaived
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, RepairPart
 from gateway.store.port import Transaction
-from gateway.time.clock import dated, from_timestamp
+from gateway.time.clock import dated, from_timestamp, is_dated
 from region_node.business.settlement.debts import Debt, charged_debts, is_noted, note_debt, settled_debts
 from region_node.customers.accounts.rules import EntryKind, earned
 from region_node.network.faults import outages, parts
@@ -25,6 +25,16 @@ _CLOCKS = timedelta(days=1)  # by which time zones and clocks of two regions may
 def rent_serial(fault_id: str, outage: int) -> str:
     """The serial of the rent given back for an outage: the id of the posting that gives it back."""
     return f"{fault_id}#waived{outage}"
+
+
+def part_serial(fault_id: str, number: int) -> str:
+    """The serial of a part of a repair: the id of the posting that charges it."""
+    return f"{fault_id}#part{number}"
+
+
+def fault_of(serial: str) -> str:
+    """The id of the fault of such a serial."""
+    return serial.partition("#")[0]
 
 
 def claim_rent(tx: Transaction, context: RegionContext, fault: Fault, outage: int, amount: int, now: datetime) -> None:
@@ -49,10 +59,9 @@ def owe_rent(tx: Transaction, context: RegionContext, fault: Fault, claimed: Fau
     rent = max((each.monthly_rent.minor_units for each in context.federation.configuration.plans), default=0)
     most = outages.rent_of(rent, [(start - _CLOCKS, end + _CLOCKS)], context.time_zone)
     amount = claimed.owed.minor_units if claimed.owed.currency == context.currency else 0
-    try:
-        time = dated(claimed.waiver.time)
-    except (OverflowError, ValueError):
+    if not is_dated(claimed.waiver.time):
         return False
+    time = dated(claimed.waiver.time)
     if not 0 < amount <= most or not end - _CLOCKS <= time <= now + _CLOCKS:
         return False
     debt = Debt(_RENT, rent_serial(fault.id, claimed.outage), context.region, fault.home_region, amount, time)
@@ -68,7 +77,7 @@ def settle_parts(tx: Transaction, context: RegionContext, fault: Fault, now: dat
     for part in fault.repair.parts:
         if _is_free(part) and part.price.currency == context.currency:
             time = from_timestamp(part.install_time)
-            debt = Debt(_PART, f"{fault.id}#part{part.number}", home, owner, part.price.minor_units, time)
+            debt = Debt(_PART, part_serial(fault.id, part.number), home, owner, part.price.minor_units, time)
             note_debt(tx, context, debt, EntryKind.PART_OWED, earned(EntryKind.REPAIR_PART), now)
 
 
@@ -78,7 +87,7 @@ def _is_free(part: RepairPart) -> bool:
 
 
 def _subject(serial: str) -> str:
-    return fault_subject(serial.partition("#")[0])
+    return fault_subject(fault_of(serial))
 
 
 CHARGED_RENT, CHARGED_PARTS = charged_debts(_RENT), charged_debts(_PART)

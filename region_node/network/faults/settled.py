@@ -13,6 +13,7 @@ from gateway.time.clock import to_microseconds
 from region_node.business.reconciliation.port import SettledKind, Wanted
 from region_node.business.reconciliation.rules import ENDED, OPEN, SETTLED, Record
 from region_node.network.faults import outages, rules
+from region_node.network.faults.regional import fault_of, part_serial, rent_serial
 from region_node.network.faults.rows import FAULT_RECORDS, fault_subject
 
 _PAIR = (
@@ -34,7 +35,7 @@ def _parts(fault: Fault) -> Iterator[Record]:
         standing = OPEN if not has_ended else SETTLED if part.HasField("install_time") else ENDED
         state = "charged" if part.charged else QuoteState.Name(part.quote).removeprefix("QUOTE_STATE_").lower()
         amount, currency = part.price.minor_units, part.price.currency
-        record = Record(f"{fault.id}#part{part.number}", standing, state)
+        record = Record(part_serial(fault.id, part.number), standing, state)
         yield record._replace(amount=amount, currency=currency, postings=1) if amount else record
 
 
@@ -43,21 +44,17 @@ def _credits(fault: Fault) -> Iterator[Record]:
     due = outages.to_waive(fault) if fault.home_region else ()
     for number, outage in enumerate(fault.outages):
         if outage.HasField("waiver"):
-            yield Record(f"{fault.id}#waived{number}", SETTLED, "given")
+            yield Record(rent_serial(fault.id, number), SETTLED, "given")
         elif number in due:
-            yield Record(f"{fault.id}#waived{number}", OPEN, "due")
-
-
-def _fault_of(serial: str) -> str:
-    return serial.partition("#")[0]
+            yield Record(rent_serial(fault.id, number), OPEN, "due")
 
 
 def _settled(name: str, of: Callable[[Fault], Iterator[Record]]) -> SettledKind:
     return SettledKind(
         name,
         partial(_records, of=of),
-        lambda serial: fault_subject(_fault_of(serial)),
-        is_erased=lambda tx, serial: FAULT_RECORDS.is_unreadable(tx, _fault_of(serial)),
+        lambda serial: fault_subject(fault_of(serial)),
+        is_erased=lambda tx, serial: FAULT_RECORDS.is_unreadable(tx, fault_of(serial)),
     )
 
 

@@ -107,7 +107,7 @@ def _give_back(tx: Transaction, context: RegionContext, fault: Fault, number: in
         # The credit of a closed line is owed to the customer instead of set off.
         is_closed = line.status == ProductStatus.PRODUCT_STATUS_TERMINATED
         account = REFUNDS_DUE if is_closed else line.account_id
-        rent, posting_id = earned(EntryKind.RENT), f"{fault.id}#waived{number}"
+        rent, posting_id = earned(EntryKind.RENT), regional.rent_serial(fault.id, number)
         posting = transfer(posting_id, EntryKind.RENT_WAIVED, amount, debit=rent, credit=account)
         ledger.post(tx, posting, context.currency, now)
         regional.claim_rent(tx, context, fault, number, amount, now)

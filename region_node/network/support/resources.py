@@ -11,7 +11,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.pages import page_after
 from gateway.store.port import Transaction
-from gateway.time.clock import dated, from_microseconds, to_microseconds, to_timestamp
+from gateway.time.clock import dated, from_microseconds, is_dated, to_microseconds, to_timestamp
 from region_node.network.support.bookings import require_lent_within, require_unlent
 from region_node.network.support.registry import HIGHEST_COUNT, MODEL_LIMIT, require_model
 from region_node.node.context import RegionContext
@@ -135,7 +135,8 @@ def _read(region: str) -> Callable[..., SharedResource]:
 
 def _instant(told: Timestamp) -> int:
     """An instant in microseconds; 0 for none. Raises Refused for one outside of the calendar."""
-    try:
-        return to_microseconds(dated(told)) if told.ByteSize() else 0
-    except (OverflowError, ValueError):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="resource", problem="no instant") from None
+    if not told.ByteSize():
+        return 0
+    if not is_dated(told):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="resource", problem="no instant")
+    return to_microseconds(dated(told))
