@@ -1,4 +1,4 @@
-# Everything except `setup`, `services`, `clients` and `dbos` (and what needs them for the first time) works without a network.
+# Everything except `setup`, `services`, `clients`, `dbos` and `release` (and what needs them for the first time) works without a network.
 PYTHON ?= python3
 VENV ?= .venv
 SEEDS ?= 200
@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 # KEEP=1 given to make reaches the demo: make hands its own variables on as environment.
 .PHONY: help setup services clients dbos generate texts docs demo run test test-all test-other durations check bench \
-	bench-compare simulate rolling lock clean
+	bench-compare simulate rolling release lock clean
 
 
 help: ## print the targets
@@ -83,9 +83,14 @@ simulate: setup ## run the seeded simulation: SEEDS=n
 rolling: setup ## replace every process under load, stopped and killed: SECONDS=n for each
 	@$(BIN)/python -m tests.rolling --seconds $(SECONDS)
 
-lock: ## resolve requirements.lock anew from pyproject.toml; needs uv on the path
+release: setup ## write wheel, locked packages, bill of materials and licences of this commit into dist
+	@sh deploy/release/release.sh "$(BIN)/python" dist
+
+lock: ## resolve both locks anew, from pyproject.toml and deploy/release/tools.in; needs uv on the path
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --upgrade --quiet --custom-compile-command "make lock" -o requirements.lock
+	uv pip compile deploy/release/tools.in --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --upgrade --quiet --custom-compile-command "make lock" -o deploy/release/tools.lock
 
 clean: ## remove what was built; keeps the virtual environment
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

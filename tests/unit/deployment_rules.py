@@ -27,6 +27,7 @@ MOST_EXPOSED = 20
 """Tenths of a point that `systemd-analyze security` may give a unit, of 100."""
 _PROGRAMS = {"coordinator": coordinator, "region-node": region_node}
 _TARGETS = ("crossregion", "etcd", "postgresql")
+_PINNED_BASE = re.compile(r"debian:13-slim@sha256:[0-9a-f]{64}")
 _BUILD_TOOLS = re.compile(r"\b(?:gcc|g\+\+|make|build-essential|[\w.-]+-dev|python3-(?:pip|setuptools|venv)|git)\b")
 _INSTALL = re.compile(r"\bpip (?:--python \S+ )?install\b")
 _SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET_KEY|API_KEY", re.IGNORECASE)
@@ -258,8 +259,8 @@ def image_builds(deploy: Path) -> Iterator[str]:
     """The image is of one base without a registry, with hashes, without build tools at the end, and not root's."""
     arguments, stages = deployed_image.stages(deploy)
     base = arguments.get("BASE", "")
-    if not base.startswith("debian:13") or "slim" not in base:
-        yield f"{base!r} is not Debian 13 slim, named without a registry"
+    if not _PINNED_BASE.fullmatch(base):
+        yield f"{base!r} is not Debian 13 slim, named without a registry and pinned by a digest"
     for stage in stages.values():
         yield from _made_of(stage, stages, deploy)
     for name in _TARGETS:

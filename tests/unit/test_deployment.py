@@ -175,6 +175,7 @@ BROKEN: tuple[tuple[Rule, str, str, str, str], ...] = (
     (rules.image_builds, "image/Dockerfile", "--require-hashes --requirement", "--requirement", "without the hashes"),
     (rules.image_builds, "image/Dockerfile", "COPY README.md", "COPY README.rst", "README.rst, which is not there"),
     (rules.image_builds, "image/Dockerfile", "BASE=debian", "BASE=registry.example/debian", "without a registry"),
+    (rules.image_builds, "image/Dockerfile", "debian:13-slim@sha256:", "debian:13-slim-", "pinned by a digest"),
     (rules.image_builds, "image/Dockerfile", "WORKDIR /source", "WORKDRI /source", "no instruction"),
     (
         rules.versions,
