@@ -50,9 +50,12 @@ _HOUSE = {**_LINE, "plan": "sichuan-broadband-300", "address": "成都市天府�
 _ERRANDS = (
     Errand("LOSS_REPORT", {"reason": "stolen on the train"}),
     Errand(
-        "SIM_REPLACE", {"id_kind": "resident-id-card", "iccid": "89860123456789012345"}, ("ID_ORIG", "FACE", "CALLREC3")
+        "SIM_REPLACE",
+        {"id_kind": "resident-id-card", "iccid": "89860123456789012345"},
+        ("ID_ORIG", "FACE", "CALLREC3"),
+        ("OTP",),
     ),
-    Errand("PWD_RESET", papers=("ID_ORIG", "FACE")),
+    Errand("PWD_RESET", papers=("ID_ORIG", "FACE"), said=("OTP",)),
     Errand("PROFILE_UPD", {"email": "new.address@example.com"}, ("ID_ORIG", "FACE")),
     Errand("ROAMING", {"offering": "sichuan-roaming"}, (), ("PWD", "OTP")),
     Errand("VAS_CANCEL", {"offering": "sichuan-ring-tones"}, (), ("OTP",)),

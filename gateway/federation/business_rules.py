@@ -23,6 +23,8 @@ from gateway.federation.policy_rules import limit_problems, looser_problems
 
 # The prefix of businesses that read and change nothing; beside joint businesses only they have no steps.
 QUERY = "QRY_"
+COOLING_OFF = "cooling-off"
+"""The policy with the hours for which an order waits for the customer's proof (STEP_VERIFY)."""
 _HIGHEST_HANDLING_FEE = 1_000_000  # minor units
 _CHOICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", re.ASCII)
 
@@ -122,6 +124,8 @@ def _step_problems(path: str, business: Business) -> Iterator[str]:
     end = [step for step in steps if step != contract.STEP_ACCEPT]
     if not end or end[-1] != contract.STEP_FULFIL or contract.STEP_ACCEPT in steps[:-1]:
         yield f"{path}.steps: STEP_FULFIL must be the last, or only STEP_ACCEPT may follow it"
+    if contract.STEP_VERIFY in steps and COOLING_OFF not in business.policies:
+        yield f"{path}.policies: lacks {COOLING_OFF}, the hours for which STEP_VERIFY waits"
     yield from enum_problems(f"{path}.steps", contract.Step.DESCRIPTOR, steps)
 
 

@@ -84,6 +84,7 @@ _ACTIONS = (
     "settle",
     "supplement",
     "undo",
+    "verify",
 )
 _CHANGES = (  # of the state of a complaint or a fault
     "accepted by the customer",

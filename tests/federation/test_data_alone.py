@@ -114,7 +114,7 @@ async def test_a_card_that_was_just_replaced_keeps_a_line_from_being_transferred
         card = {"id_kind": "resident-id-card", "iccid": "8986012345678901234"}
         number = await sichuan.new_customer()
         papers = ("ID_ORIG", "FACE", "CALLREC3")
-        replaced = await guangdong.submit(guangdong.request("SIM_REPLACE", number, papers=papers, **card))
+        replaced = await sichuan.submit(sichuan.request("SIM_REPLACE", number, papers=papers, **card))
         assert replaced.state == COMPLETED
         refused = await hand_in(guangdong, "LOCAL_TRANSFER", number)
         assert (refused.state, refused.error.reason) == (REJECTED, Reason.REASON_SIM_TOO_NEW)

@@ -23,6 +23,7 @@ ACTIVE, SUSPENDED = ProductStatus.PRODUCT_STATUS_ACTIVE, ProductStatus.PRODUCT_S
 LOST = SuspensionKind.SUSPENSION_KIND_LOST
 COMPLETED, REJECTED = OrderState.ORDER_STATE_COMPLETED, OrderState.ORDER_STATE_REJECTED
 HOMES = pytest.mark.parametrize("home", ["guangdong", "sichuan"])
+PROVEN = ("ID_ORIG", "FACE", "PWD")  # papers, and a password that the home region has checked
 
 
 def between(counter: Counter, at_home: Counter, code: str) -> Handling:
@@ -72,7 +73,7 @@ async def test_for_72_hours_after_a_lost_card_was_replaced_no_bill_is_shown(
     number = await at_home.new_customer()
     await between(guangdong, at_home, "LOSS_REPORT").submit(number)
     assert (await guangdong.bill(number)).region == home
-    replaced = await between(guangdong, at_home, "SIM_REPLACE").submit(number)
+    replaced = await between(guangdong, at_home, "SIM_REPLACE").submit(number, codes=PROVEN)
     assert replaced.state == COMPLETED
     product = (await at_home.read(number)).product
     settles = from_timestamp(product.sim_replace_time) + timedelta(hours=72)
@@ -91,9 +92,9 @@ async def test_a_card_may_be_replaced_again_at_once_and_the_72_hours_begin_anew(
 ) -> None:
     replace = between(guangdong, sichuan, "SIM_REPLACE")
     number = await sichuan.new_customer()
-    assert (await replace.submit(number)).state == COMPLETED
+    assert (await replace.submit(number, codes=PROVEN)).state == COMPLETED
     await federation.advance(timedelta(hours=71))
-    assert (await replace.submit(number)).state == COMPLETED
+    assert (await replace.submit(number, codes=PROVEN)).state == COMPLETED
     await federation.advance(timedelta(hours=2))
     assert (await refusal(guangdong.bill(number))).reason == "SIM_TOO_NEW"
 
@@ -224,7 +225,9 @@ async def test_roaming_that_is_no_longer_covered_at_the_agreed_time_fails_and_sa
     number, start = await roam.new_customer(balance=20_000), federation.clock.now() + timedelta(hours=2)
     agreed = {**roam.case.characteristics, "start": start.isoformat()}
     order = await roam.submit(number, characteristics=agreed)
-    assert (await between(guangdong, sichuan, "SIM_REPLACE").submit(number)).state == COMPLETED  # its fee is 10 yuan
+    assert (
+        await between(guangdong, sichuan, "SIM_REPLACE").submit(number, codes=PROVEN)
+    ).state == COMPLETED  # its fee is 10 yuan
     await federation.advance(timedelta(hours=2))
     failed = await guangdong.reaches(order.id, OrderState.ORDER_STATE_FAILED)
     assert (failed.error.reason, failed.error.parameters["amount"]) == (

@@ -33,7 +33,7 @@ async def test_what_a_customer_is_told_reaches_the_telephone_and_is_listed(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
     number = await sichuan.new_customer()
-    await reset(guangdong, number)
+    await reset(sichuan, number)
 
     async def is_delivered() -> bool:
         (notice,) = (await listed(sichuan, number)).notices
@@ -53,7 +53,7 @@ async def test_what_a_customer_is_told_reaches_the_telephone_and_is_listed(
 async def test_notices_are_listed_oldest_first_page_by_page(guangdong: Counter, sichuan: Counter) -> None:
     number = await sichuan.new_customer()
     for _ in range(3):
-        await reset(guangdong, number)
+        await reset(sichuan, number)
     whole = [each.id for each in (await listed(sichuan, number)).notices]
     assert sum(each.endswith("#password-reset") for each in whole) == 3
     found: list[str] = []
@@ -88,7 +88,7 @@ async def test_without_a_messaging_system_no_code_is_sent_and_notices_wait_until
             return len(federation.texts(number)) == 1
 
         await until(has_come, "the notice has come")
-        await reset(guangdong, await sichuan.new_customer())
+        await reset(sichuan, await sichuan.new_customer())
 
 
 async def test_a_messaging_system_that_is_away_is_tried_again_and_sends_nothing_twice(

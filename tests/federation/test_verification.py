@@ -247,9 +247,13 @@ async def test_a_password_that_was_reset_is_gone_until_the_customer_sets_another
     counter, number = Counter(federation, handling), await sichuan.new_customer()
     await counter.change_password(number, PASSWORD)
     await federation.advance(MINUTE)
-    order = await counter.submit(counter.request("PWD_RESET", number, papers=("ID_ORIG", "FACE")))
+    request, request_id = counter.request("PWD_RESET", number, papers=("ID_ORIG", "FACE")), federation.next_id()
+    code = await counter.receive_code(number, request_id)
+    request.documents.extend(await counter.verify(number, request_id, code=code))
+    order = await counter.submit(request, request_id=request_id)
     assert order.state == COMPLETED
     assert not order.results
+    await federation.advance(MINUTE)
     assert (await refusal(counter.verify(number, "R", password=PASSWORD))).reason == "VERIFICATION_FAILED"
     await counter.change_password(number, "314159")
     assert await counter.verify(number, "R", password="314159")

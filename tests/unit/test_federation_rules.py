@@ -195,6 +195,7 @@ TEXT = LocalizedText(zh_cn="文", en="text")
         (suspend(reach_note=TEXT), "businesses[SUSPEND].reach_note: only a business of the home region has one"),
         (suspend(steps=[]), "businesses[SUSPEND].steps: STEP_FULFIL must be the last"),
         (suspend(steps=[5, 2]), "businesses[SUSPEND].steps: STEP_FULFIL must be the last"),
+        (suspend(steps=[7, 5]), "businesses[SUSPEND].policies: lacks cooling-off"),
         (suspend(steps=[2, 2, 5]), "businesses[SUSPEND].steps[STEP_CONFIRM]: stands here twice"),
         (suspend(steps=[0, 5]), "businesses[SUSPEND].steps: is missing"),
         (suspend(code="QRY_USE"), "businesses[QRY_USE].steps: a query has none"),

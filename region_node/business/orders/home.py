@@ -19,11 +19,13 @@ from gateway.store.timers import Timer, cancel_timer, set_timer
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.orders import provisioning, rules
 from region_node.business.orders.context import OrderContext
+from region_node.business.orders.proof import VERIFY
 from region_node.business.orders.rows import OrderRow, insert_order, require_order, update_order
 from region_node.business.orders.steps import (
     ANSWER_TIMER,
     accept,
     advance,
+    end_wait,
     fail,
     first_situation,
     require_possible,
@@ -34,7 +36,7 @@ from region_node.business.orders.steps import (
 from region_node.customers.documents.register import require_on_file
 from region_node.customers.documents.rules import paper_use, require_documents, require_fresh
 from region_node.customers.verification.rows import find_key
-from region_node.customers.verification.rules import require_verified
+from region_node.customers.verification.rules import is_proven, require_verified
 from region_node.requests.checks import require_size
 
 UPDATE_LIFETIME = timedelta(days=3650)  # the report of an event does not expire
@@ -111,7 +113,8 @@ def bury(tx: Transaction, context: OrderContext, command: OrderCommand, origin: 
 
 
 def _supplement(tx: Transaction, context: OrderContext, order: Order, command: OrderCommand, now: datetime) -> None:
-    rules.require_awaiting(order, "supplement")
+    is_proof = order.awaiting.action == VERIFY and is_proven(command.supplement.documents)
+    rules.require_awaiting(order, VERIFY if is_proof else "supplement")
     business = context.node.federation.prepared(order.request.business)
     brought = {document.code for document in command.supplement.documents}
     missing = [code for code in order.documents_requested if code not in brought]
@@ -128,7 +131,10 @@ def _supplement(tx: Transaction, context: OrderContext, order: Order, command: O
         author = f"{order.origin_region}/{command.requester.staff_id}"
         order.notes.add(author=author, time=to_timestamp(now), text=command.supplement.note)
     del order.documents_requested[:]
-    cancel_timer(tx, f"{ANSWER_TIMER}/{order.id}")
+    if is_proof:
+        end_wait(tx, order)
+    else:
+        cancel_timer(tx, f"{ANSWER_TIMER}/{order.id}")
     advance(tx, context, situation)
 
 
@@ -170,8 +176,7 @@ def _take_up(tx: Transaction, context: OrderContext, order: Order, agreed: bool,
     situation = situation_of(tx, context, order, now)
     require_possible(context, situation)
     if context.rule(situation.business).quote(situation) == order.quote:
-        cancel_timer(tx, f"{ANSWER_TIMER}/{order.id}")
-        order.steps_done += 1
+        end_wait(tx, order)
     # Otherwise the customer's agreement no longer holds: the step begins again with the new quote.
     advance(tx, context, situation, is_possible=True)
 
@@ -193,8 +198,8 @@ def review(
         raise Refused(Reason.REASON_NOT_HOME, region=context.node.region)
     rules.require_other_reviewer(order, reviewer.region, reviewer.name)
     is_for_staff = provisioning.is_for_staff(order)
-    if not is_for_staff and (order.awaiting.action != "adjust" or decision != ReviewDecision.REVIEW_DECISION_APPROVE):
-        rules.require_awaiting(order, "review")
+    if not is_for_staff:
+        _require_reviewable(order, decision)
     author = f"{context.node.region}/{reviewer.name}"
     if is_for_staff:
         provisioning.review(tx, context, order, decision, note, now)
@@ -203,7 +208,7 @@ def review(
         is_ahead = not rules.is_fulfilled(order)
         if is_ahead:
             require_possible(context, situation)
-            order.steps_done += 1
+            end_wait(tx, order)
         # Otherwise the defect found by the customer is corrected: the acceptance begins again.
         advance(tx, context, situation, is_possible=is_ahead)
     elif decision == ReviewDecision.REVIEW_DECISION_RETURN:
@@ -214,6 +219,8 @@ def review(
         rules.wait_for(order, Party.PARTY_ORIGIN_REGION, "supplement", now=now, due=due)
         set_timer(tx, f"{ANSWER_TIMER}/{order.id}", kind=ANSWER_TIMER, subject=order.id, due=due)
     else:
+        stop_timers(tx, order)
+        rules.enter(order, rules.IN_PROGRESS, now=now, region=context.node.region, reason="review")
         rules.note_error(order, Refused(Reason.REASON_REVIEW_REJECTED, note=note))
         rules.enter(order, rules.FAILED, now=now, region=context.node.region, reason="review rejected")
     if note:
@@ -231,12 +238,24 @@ def review(
     return order
 
 
+def _require_reviewable(order: Order, decision: ReviewDecision.ValueType) -> None:
+    """Raises Refused with ORDER_STATE_FORBIDS where the order does not wait for this decision of staff.
+
+    Staff may also approve what they have put right, and speak for a customer whose proof is awaited.
+    """
+    is_returned = decision == ReviewDecision.REVIEW_DECISION_RETURN
+    if order.awaiting.action == "adjust" and decision == ReviewDecision.REVIEW_DECISION_APPROVE:
+        return
+    rules.require_awaiting(order, VERIFY if order.awaiting.action == VERIFY and not is_returned else "review")
+
+
 def step_is_due(tx: Transaction, context: OrderContext, timer: Timer, now: datetime) -> None:
-    """Handles the agreed time of an order. Raises Refused where the node cannot decide the order now."""
+    """Handles the agreed time of an order, or the end of the wait for a proof. Raises Refused where the node cannot decide the order now."""
     row = require_order(tx, timer.subject)
     order = row.order
     if rules.is_final(order):
         return
+    rules.enter(order, rules.IN_PROGRESS, now=now, region=context.node.region, reason="time has come")
     try:
         situation = situation_of(tx, context, order, now)
     except Refused as refused:

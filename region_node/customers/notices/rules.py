@@ -53,6 +53,7 @@ PURPOSES: Mapping[str, Purpose] = {
     "complaint": Purpose.URGENT,
     "support": Purpose.URGENT,
     "move": Purpose.URGENT,
+    "order-verify": Purpose.URGENT,
     "contract-reminder": Purpose.SERVICE,
     "survey": Purpose.SURVEY,
 }

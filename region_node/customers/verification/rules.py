@@ -89,6 +89,11 @@ def require_verified(key: bytes | None, subject: str, number: str, documents: Se
         raise Refused(Reason.REASON_NOT_VERIFIED, documents=", ".join(sorted(unverified)))
 
 
+def is_proven(documents: Sequence[Document]) -> bool:
+    """Whether a code or password is among documents that `require_verified` has passed."""
+    return any(each.code in CHECKED_AT_HOME for each in documents)
+
+
 def failures_that_count(failures: Sequence[datetime], now: datetime, window: timedelta) -> list[datetime]:
     """The failures within the window."""
     return [each for each in failures if now - each < window]

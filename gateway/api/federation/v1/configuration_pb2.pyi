@@ -571,6 +571,11 @@ class _StepEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Step.ValueType],
     """Acceptance after the fulfilment: the customer is shown how to use the result, and accepts it or reports a defect.
     Silence accepts.
     """
+    STEP_VERIFY: _Step.ValueType  # 7
+    """Proof to the home region itself that the customer wants the order. It passes at once for an order of the home
+    region, and with a code or password of the customer. Otherwise the customer is told, and the order waits for a code
+    or password, for staff of the home region, or for the hours of the policy `cooling-off`.
+    """
 
 class Step(_Step, metaclass=_StepEnumTypeWrapper):
     """Steps of an order. An order takes them in the sequence of the catalogue."""
@@ -590,6 +595,11 @@ STEP_FULFIL: Step.ValueType  # 5
 STEP_ACCEPT: Step.ValueType  # 6
 """Acceptance after the fulfilment: the customer is shown how to use the result, and accepts it or reports a defect.
 Silence accepts.
+"""
+STEP_VERIFY: Step.ValueType  # 7
+"""Proof to the home region itself that the customer wants the order. It passes at once for an order of the home
+region, and with a code or password of the customer. Otherwise the customer is told, and the order waits for a code
+or password, for staff of the home region, or for the hours of the policy `cooling-off`.
 """
 Global___Step: _TypeAlias = Step  # noqa: Y015
 

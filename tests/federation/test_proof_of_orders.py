@@ -1,0 +1,120 @@
+"""An order that another region attests by papers alone waits for the customer's own proof at the home region."""
+
+from datetime import timedelta
+
+import pytest
+
+from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
+from gateway.api.region.v1.order_service_pb2 import ReviewDecision
+from tests.federation.counter import Counter, Reviewer
+from tests.federation.refusals import refusal
+from tests.federation.running import Federation, until
+
+PASSWORD = "271828"
+PAPERS = ("ID_ORIG", "FACE")
+COOLING_OFF = timedelta(hours=12)  # of the shipped policy
+PENDING, COMPLETED = OrderState.ORDER_STATE_PENDING, OrderState.ORDER_STATE_COMPLETED
+FAILED, CANCELLED = OrderState.ORDER_STATE_FAILED, OrderState.ORDER_STATE_CANCELLED
+
+
+async def papers_alone(counter: Counter, number: str) -> Order:
+    """An order to reset the password, for which a clerk has seen papers."""
+    return await counter.submit(counter.request("PWD_RESET", number, papers=PAPERS))
+
+
+async def with_password(federation: Federation, home: Counter) -> str:
+    """A customer who has a password."""
+    number = await home.new_customer()
+    await home.change_password(number, PASSWORD)
+    await federation.advance(timedelta(minutes=1))
+    return number
+
+
+async def has_password(federation: Federation, home: Counter, number: str) -> bool:
+    """Whether the password is still in force."""
+    rows = federation.database(home.region).rows(
+        "SELECT 1 FROM passwords WHERE product_id = ?", (await home.read(number)).product.id
+    )
+    return bool(rows)
+
+
+async def test_a_customer_who_does_not_object_is_served_after_the_cooling_off_time(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    number = await with_password(federation, sichuan)
+    order = await papers_alone(guangdong, number)
+    assert (order.state, order.awaiting.party, order.awaiting.action) == (PENDING, Party.PARTY_CUSTOMER, "verify")
+    await federation.advance(COOLING_OFF - timedelta(minutes=1))
+    assert (await guangdong.get(order.id)).state == PENDING
+    assert await has_password(federation, sichuan, number)
+    await federation.advance(timedelta(minutes=1))
+    await guangdong.reaches(order.id, COMPLETED)
+    assert not await has_password(federation, sichuan, number)
+
+
+async def test_the_customer_is_told_which_order_waits_and_where(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer()
+    await papers_alone(guangdong, number)
+
+    async def is_told() -> bool:
+        return bool(federation.texts(number))
+
+    await until(is_told, "the customer is told")
+    (text,) = federation.texts(number)
+    assert text.kind == "order-verify"
+    assert "Guangdong" in text.en
+    assert "Reset of the service password" in text.en
+    assert "密码重置" in text.zh_cn
+
+
+async def test_with_a_code_the_order_goes_on_at_once_and_only_once(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    number = await with_password(federation, sichuan)
+    order = await papers_alone(guangdong, number)
+    assert (await refusal(guangdong.supplement(order.id, "ID_ORIG"))).reason == "ORDER_STATE_FORBIDS"
+    assert (await refusal(guangdong.supplement(order.id, "OTP"))).reason == "NOT_VERIFIED"
+    request_id = order.id.rpartition("/")[2]
+    documents = await guangdong.verify(number, request_id, code=await guangdong.receive_code(number, request_id))
+    assert (await guangdong.supplement(order.id, documents=documents)).state == COMPLETED
+    await federation.advance(COOLING_OFF)
+    assert (await guangdong.get(order.id)).steps_done == 2
+
+
+@pytest.mark.parametrize(
+    ("decision", "state"),
+    [(ReviewDecision.REVIEW_DECISION_APPROVE, COMPLETED), (ReviewDecision.REVIEW_DECISION_REJECT, FAILED)],
+)
+async def test_staff_of_the_home_region_speak_for_a_customer_who_calls(
+    federation: Federation,
+    guangdong: Counter,
+    sichuan: Counter,
+    decision: ReviewDecision.ValueType,
+    state: OrderState.ValueType,
+) -> None:
+    number = await with_password(federation, sichuan)
+    order = await papers_alone(guangdong, number)
+    reviewer = Reviewer(federation, "sichuan")
+    returned = reviewer.decide(order.id, ReviewDecision.REVIEW_DECISION_RETURN, documents=["ID_ORIG"], note="again")
+    assert (await refusal(returned)).reason == "ORDER_STATE_FORBIDS"
+    await reviewer.decide(order.id, decision, note="the customer has called")
+    await guangdong.reaches(order.id, state)
+    await federation.advance(COOLING_OFF)
+    assert (await guangdong.get(order.id)).state == state
+    assert await has_password(federation, sichuan, number) == (state == FAILED)
+
+
+async def test_an_order_that_is_cancelled_while_it_waits_has_no_effect(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    number = await with_password(federation, sichuan)
+    order = await papers_alone(guangdong, number)
+    assert (await guangdong.cancel(order.id)).state == CANCELLED
+    await federation.advance(COOLING_OFF)
+    assert await has_password(federation, sichuan, number)
+
+
+async def test_at_home_papers_are_enough(sichuan: Counter) -> None:
+    assert (await papers_alone(sichuan, await sichuan.new_customer())).state == COMPLETED
