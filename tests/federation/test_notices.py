@@ -71,7 +71,7 @@ async def test_without_a_messaging_system_no_code_is_sent_and_notices_wait_until
     databases: Databases, tmp_path: Path
 ) -> None:
     async with running(tmp_path, databases, ["guangdong", "sichuan"]) as federation:
-        guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
+        sichuan = Counter(federation, "sichuan")
         number = await sichuan.new_customer()
         messaging = federation.region_settings("sichuan").providers
         federation.providers["sichuan"] = ProviderSettings()

@@ -250,7 +250,10 @@ def _require_reviewable(order: Order, decision: ReviewDecision.ValueType) -> Non
 
 
 def step_is_due(tx: Transaction, context: OrderContext, timer: Timer, now: datetime) -> None:
-    """Handles the agreed time of an order, or the end of the wait for a proof. Raises Refused where the node cannot decide the order now."""
+    """Handles the agreed time of an order, or the end of the wait for a proof.
+
+    Raises Refused where the node cannot decide the order now.
+    """
     row = require_order(tx, timer.subject)
     order = row.order
     if rules.is_final(order):
