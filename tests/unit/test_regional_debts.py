@@ -107,6 +107,20 @@ def test_no_region_owes_rent_that_it_cannot_believe(two: Two) -> None:
     assert lines(two.home, ORIGIN) == lines(two.origin, HOME) == {}
 
 
+def test_a_fault_that_was_reopened_owes_the_rent_of_each_outage_by_the_cause_of_that_outage(two: Two) -> None:
+    fault = late_fault()
+    fault.outages[0].cause = FaultCause.FAULT_CAUSE_CABLE
+    fault.outages.add(
+        start_time=to_timestamp(TAKEN_IN - timedelta(minutes=50)),
+        end_time=to_timestamp(TAKEN_IN - timedelta(minutes=40)),
+        cause=FaultCause.FAULT_CAUSE_FORCE_MAJEURE,
+    )
+    fault.cause = FaultCause.FAULT_CAUSE_FORCE_MAJEURE
+    assert [owes(two.origin, fault, claim(outage, amount=1)) for outage in (0, 1)] == [True, False]
+    claims(two.home, fault)
+    assert lines(two.home, ORIGIN)["waived-rent"] == (1, RENT)
+
+
 def test_parts_that_the_customer_pays_or_that_nobody_put_in_are_owed_by_no_region(two: Two) -> None:
     accepted, missing, dear, own = (late_fault() for _ in range(4))
     accepted.repair.parts[0].quote = parts.ACCEPTED

@@ -21,7 +21,7 @@ _OTHER_LINES = 3  # of a customer that are told, too: a company may have thousan
 
 
 def proof_notices(tx: Transaction, situation: Situation, due: datetime) -> Iterator[Notice]:
-    """A notice to the line, and to some more lines of the customer: a stolen telephone tells its owner nothing."""
+    """A notice to the line, and to some more lines of the customer: the telephone of the line may be stolen."""
     order, line, text = situation.order, situation.line, _text(situation, due)
     yield Notice(f"{order.id}#verify", "order-verify", line.number, text)
     for other in lines_after(tx, line.customer_id, "", _OTHER_LINES + 1):

@@ -35,6 +35,11 @@ def note_outages_of(tx: Transaction, context: RegionContext, before: Fault, faul
         note(tx, context, _outage(source, fault, out, each), services, now)
 
 
+def is_by_force_majeure(fault: Fault, outage: FaultOutage) -> bool:
+    """Whether an outage of a fault was beyond everybody's control. A reopened fault may get another cause."""
+    return (outage.cause or fault.cause) == FaultCause.FAULT_CAUSE_FORCE_MAJEURE
+
+
 def _is_over(outage: FaultOutage) -> bool:
     if not outage.HasField("end_time"):
         return False
@@ -43,7 +48,7 @@ def _is_over(outage: FaultOutage) -> bool:
 
 
 def _outage(source: str, fault: Fault, out: Parts, outage: FaultOutage) -> PartOutage:
-    is_force_majeure = fault.cause == FaultCause.FAULT_CAUSE_FORCE_MAJEURE
+    is_forced = is_by_force_majeure(fault, outage)
     return PartOutage(
         source=source,
         region=fault.owner_region,
@@ -51,6 +56,6 @@ def _outage(source: str, fault: Fault, out: Parts, outage: FaultOutage) -> PartO
         links=out.links,
         start_time=outage.start_time,
         end_time=outage.end_time,
-        cause=OutageCause.OUTAGE_CAUSE_FORCE_MAJEURE if is_force_majeure else OutageCause.OUTAGE_CAUSE_OPERATOR,
+        cause=OutageCause.OUTAGE_CAUSE_FORCE_MAJEURE if is_forced else OutageCause.OUTAGE_CAUSE_OPERATOR,
         version=fault.version,
     )

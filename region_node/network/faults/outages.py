@@ -74,6 +74,7 @@ def repair(fault: Fault, now: datetime) -> None:
     """Ends the outage by a repair or withdrawal, late or in time by its cause. Call it before the new state."""
     note_breach(fault, now)
     stop(fault, now)
+    fault.outages[-1].cause = fault.cause
 
 
 def stop(fault: Fault, now: datetime) -> None:
@@ -92,6 +93,7 @@ def reopen(federation: Federation, fault: Fault, now: datetime) -> None:
         fault.outages[-1].breach_time.CopyFrom(to_timestamp(now))
     elif now <= from_timestamp(last.due_time):
         last.ClearField("end_time")
+        last.ClearField("cause")
     else:
         begin(federation, fault, now)
 

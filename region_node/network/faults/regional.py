@@ -8,11 +8,12 @@ customer. A region believes no more rent than the federation's plans allow.
 from datetime import datetime, timedelta
 
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultWaived
-from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, RepairPart
+from gateway.api.region.v1.fault_pb2 import Fault, RepairPart
 from gateway.store.port import Transaction
 from gateway.time.clock import dated, from_timestamp, is_dated
 from region_node.business.settlement.debts import Debt, charged_debts, is_noted, note_debt, settled_debts
 from region_node.customers.accounts.rules import EntryKind, earned
+from region_node.network.agreements.of_faults import is_by_force_majeure
 from region_node.network.faults import outages, parts
 from region_node.network.faults.rows import fault_subject
 from region_node.node.context import RegionContext
@@ -39,7 +40,7 @@ def fault_of(serial: str) -> str:
 
 def claim_rent(tx: Transaction, context: RegionContext, fault: Fault, outage: int, amount: int, now: datetime) -> None:
     """The home region has given back rent, and claims it of the region of the fault."""
-    if fault.owner_region == context.region or fault.cause == FaultCause.FAULT_CAUSE_FORCE_MAJEURE:
+    if fault.owner_region == context.region or is_by_force_majeure(fault, fault.outages[outage]):
         return
     debt = Debt(_RENT, rent_serial(fault.id, outage), fault.owner_region, context.region, amount, now)
     note_debt(tx, context, debt, EntryKind.RENT_OWED, earned(EntryKind.RENT), now)
@@ -52,10 +53,12 @@ def is_claimed(tx: Transaction, fault_id: str, outage: int) -> bool:
 
 def owe_rent(tx: Transaction, context: RegionContext, fault: Fault, claimed: FaultWaived.Waived, now: datetime) -> bool:
     """The region of the fault owes the rent that the home region claims; returns False for an implausible claim."""
-    is_there = claimed.outage < len(fault.outages) and fault.outages[claimed.outage].HasField("end_time")
-    if not is_there or fault.cause == FaultCause.FAULT_CAUSE_FORCE_MAJEURE:
+    if claimed.outage >= len(fault.outages):
         return False
-    start, end = outages.span_of(fault.outages[claimed.outage])
+    outage = fault.outages[claimed.outage]
+    if not outage.HasField("end_time") or is_by_force_majeure(fault, outage):
+        return False
+    start, end = outages.span_of(outage)
     rent = max((each.monthly_rent.minor_units for each in context.federation.configuration.plans), default=0)
     most = outages.rent_of(rent, [(start - _CLOCKS, end + _CLOCKS)], context.time_zone)
     amount = claimed.owed.minor_units if claimed.owed.currency == context.currency else 0

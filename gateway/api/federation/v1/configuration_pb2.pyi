@@ -573,8 +573,8 @@ class _StepEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Step.ValueType],
     """
     STEP_VERIFY: _Step.ValueType  # 7
     """Proof to the home region itself that the customer wants the order. It passes at once for an order of the home
-    region, and with a code or password of the customer. Otherwise the customer is told, and the order waits for a code
-    or password, for staff of the home region, or for the hours of the policy `cooling-off`.
+    region, and with a code or password of the customer. Otherwise the customer gets a notice, and the order waits for a
+    code or password, for staff of the home region, or for the hours of the policy `cooling-off`.
     """
 
 class Step(_Step, metaclass=_StepEnumTypeWrapper):
@@ -598,8 +598,8 @@ Silence accepts.
 """
 STEP_VERIFY: Step.ValueType  # 7
 """Proof to the home region itself that the customer wants the order. It passes at once for an order of the home
-region, and with a code or password of the customer. Otherwise the customer is told, and the order waits for a code
-or password, for staff of the home region, or for the hours of the policy `cooling-off`.
+region, and with a code or password of the customer. Otherwise the customer gets a notice, and the order waits for a
+code or password, for staff of the home region, or for the hours of the policy `cooling-off`.
 """
 Global___Step: _TypeAlias = Step  # noqa: Y015
 

@@ -504,8 +504,11 @@ class FaultOutage(_message.Message):
     BREACH_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     WAIVER_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
     limit_region: _builtins.str
     """The region of the limit; empty for the national one."""
+    cause: Global___FaultCause.ValueType
+    """Cause, since the repair; unset for a withdrawn fault, and for an outage of a version without this field."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Start time: the report, or the reopening."""
@@ -540,10 +543,11 @@ class FaultOutage(_message.Message):
         breach_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         waiver: Global___FaultWaiver | None = ...,
+        cause: Global___FaultCause.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["breach_time", b"breach_time", "due_time", b"due_time", "end_time", b"end_time", "limit", b"limit", "start_time", b"start_time", "waiver", b"waiver"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["breach_time", b"breach_time", "due_time", b"due_time", "end_time", b"end_time", "limit", b"limit", "limit_region", b"limit_region", "start_time", b"start_time", "waiver", b"waiver"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breach_time", b"breach_time", "cause", b"cause", "due_time", b"due_time", "end_time", b"end_time", "limit", b"limit", "limit_region", b"limit_region", "start_time", b"start_time", "waiver", b"waiver"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
