@@ -7,7 +7,6 @@ from gateway.api.region.v1.fault_pb2 import FaultState
 from gateway.api.region.v1.support_request_pb2 import SupportState
 from gateway.relay import at_rest
 from region_node.business.billing.kind import ACCOUNTS
-from region_node.business.joint.kind import JOINT_ORDERS
 from region_node.business.joint.settled import SETTLED_ITEMS, SETTLED_JOINT
 from region_node.business.orders.charged import CHARGED_HANDLING, CHARGED_PAYMENTS, CHARGED_REMEDIES
 from region_node.business.orders.kind import ORDERS
@@ -22,6 +21,7 @@ from region_node.care.complaints import rules as complaints
 from region_node.care.complaints.kind import COMPLAINTS
 from region_node.care.complaints.of_problems import complaints_of
 from region_node.care.complaints.rows import COMPLAINT
+from region_node.care.escalations.joint_orders import JOINT_ORDERS
 from region_node.care.issues.kind import ISSUES
 from region_node.care.issues.of_settlements import open_dispute
 from region_node.care.loans.kind import LOANS

@@ -4,12 +4,14 @@ from gateway.api.region.v1.settlement_pb2 import SettlementState, SettlementStat
 from gateway.store.port import Transaction
 from region_node.business.settlement.rows import (
     find_statement,
+    first_waiting_month,
     is_any_pending,
     keep_statement,
     list_statements,
     statements_with,
 )
 from tests.contract.test_purging import a_transaction as a_transaction
+from tests.unit.purging import NOW
 
 PROPOSED, SIGNED = SettlementState.SETTLEMENT_STATE_PROPOSED, SettlementState.SETTLEMENT_STATE_SIGNED
 
@@ -19,7 +21,7 @@ def test_statements_are_found_by_pair_and_listed_page_by_page_the_newest_month_f
     for month, region in reversed(wanted):
         terms = SettlementTerms(first_region="guangdong", second_region=region, month=month)
         state = PROPOSED if (month, region) == wanted[0] else SIGNED
-        keep_statement(tx, region, SettlementStatement(terms=terms, state=state))
+        keep_statement(tx, region, SettlementStatement(terms=terms, state=state), NOW)
     listed, place = [], ""
     while page := list_statements(tx, "", place, 1):
         listed += [(each.terms.month, each.terms.second_region) for _, each in page]
@@ -28,6 +30,7 @@ def test_statements_are_found_by_pair_and_listed_page_by_page_the_newest_month_f
     assert [key for key, _ in list_statements(tx, "2030-05", "", 10)] == ["2030-05 henan", "2030-05 sichuan"]
     assert [each.terms.month for each in statements_with(tx, "henan", "2030-06")] == ["2030-06"]
     assert (is_any_pending(tx, "henan"), is_any_pending(tx, "sichuan")) == (True, False)
+    assert (first_waiting_month(tx, "henan"), first_waiting_month(tx, "sichuan")) == ("2030-06", None)
     found = find_statement(tx, "sichuan", "2030-05")
     assert found is not None
     assert found.state == SIGNED

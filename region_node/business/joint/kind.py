@@ -1,8 +1,7 @@
-"""The registration of joint orders for erasure, legal holds and retention."""
+"""Joint orders as a kind of ticket. It is registered with the notices about them, which a higher floor has."""
 
 from collections.abc import Sequence
 
-from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.store.port import Transaction
 from region_node.business.joint import saga
 from region_node.business.joint.rows import JOINT, KIND, ORDER_RECORDS, forget_items
@@ -14,7 +13,7 @@ def _followers(tx: Transaction, joint_order_id: str) -> Sequence[str]:
     return () if order is None else saga.followers(order)
 
 
-JOINT_ORDERS = TicketKind(
+JOINT_TICKETS = TicketKind(
     KIND,
     JOINT,
     counter="joint_number",
@@ -23,4 +22,4 @@ JOINT_ORDERS = TicketKind(
     changed=("joint_orders", "changed"),
     forget=forget_items,
     kept_in=_followers,
-).registered(DataClass.DATA_CLASS_JOINT_ORDERS)
+)

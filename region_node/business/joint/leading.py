@@ -20,7 +20,7 @@ from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
 from gateway.time.clock import to_timestamp
-from region_node.business.joint import items, notices, rules, saga, templates
+from region_node.business.joint import items, notices, rules, saga, templates, watching
 from region_node.business.joint.proofs import proven
 from region_node.business.joint.rows import (
     JOINT,
@@ -174,7 +174,8 @@ def _proceed(
             else:
                 foreign[step.item.id] = step.item
         saga.advance(order, now)
-    saga.alert(order, now)
+    for item in saga.alert(order, now):
+        watching.watch_alerted(tx, order, item, now)
     saga.note_awaiting(order)
     order.version += 1
     update_joint_order(tx, order, now)

@@ -57,7 +57,7 @@ class SettlementEnvelopes:
         if not lost and not is_known:
             if known is not None and (known.state == signing.SIGNED or terms.version <= known.terms.version):
                 raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it is known")
-            keep_statement(tx, content.origin, told)
+            keep_statement(tx, content.origin, told, now)
         if not lost:
             self._note(tx, content, terms)
         is_disputed = not lost and known is not None and is_known and known.state == signing.DISPUTED
@@ -80,7 +80,7 @@ class SettlementEnvelopes:
         open_states = {signing.PROPOSED, told.state} if told.state == signing.DISPUTED else {signing.PROPOSED}
         if known is None or known.state not in open_states or known.terms != told.terms:
             raise Refused(Reason.REASON_SETTLEMENT_NOT_FOUND, region=content.origin, month=told.terms.month)
-        _keep_decision(tx, content.origin, known, told)
+        _keep_decision(tx, content.origin, known, told, now)
         self._note(tx, content, told.terms)
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
@@ -114,13 +114,13 @@ class SettlementEnvelopes:
         told = parse(SettlementProposed, receipt.result) if is_taken else SettlementProposed()
         lost, disputed = told.signed, told.disputed
         if not is_taken or lost:
-            self._reopen(tx, region, terms, signing.PROPOSED, signing.DISPUTED)
+            self._reopen(tx, region, terms, signing.PROPOSED, signing.DISPUTED, now)
         known = find_statement(tx, region, terms.month)
         is_disputed = (disputed.state, disputed.terms) == (signing.DISPUTED, terms) and disputed.decider.startswith(
             f"{region}/"
         )
         if is_disputed and known is not None and (known.state, known.terms) == (signing.PROPOSED, terms):
-            _keep_decision(tx, region, known, disputed)
+            _keep_decision(tx, region, known, disputed, now)
         both = {terms.first_region, terms.second_region}
         sound = [
             each
@@ -135,7 +135,7 @@ class SettlementEnvelopes:
         """A dispute that the other region does not take, as of a statement that it has signed, is one no more."""
         told = parse(SettlementSignature, content.payload).statement
         if receipt.outcome == Outcome.OUTCOME_REFUSED and told.state == signing.DISPUTED:
-            self._reopen(tx, content.destination, told.terms, signing.DISPUTED, signing.PROPOSED)
+            self._reopen(tx, content.destination, told.terms, signing.DISPUTED, signing.PROPOSED, now)
 
     def _reopen(
         self,
@@ -144,19 +144,22 @@ class SettlementEnvelopes:
         terms: SettlementTerms,
         before: SettlementState.ValueType,
         after: SettlementState.ValueType,
+        now: datetime,
     ) -> None:
         """Puts the statement of just these terms from a state into another one."""
         known = find_statement(tx, region, terms.month)
         if known is not None and (known.state, known.terms) == (before, terms):
             known.state = after
-            keep_statement(tx, region, known)
+            keep_statement(tx, region, known, now)
 
 
-def _keep_decision(tx: Transaction, region: str, known: SettlementStatement, told: SettlementStatement) -> None:
+def _keep_decision(
+    tx: Transaction, region: str, known: SettlementStatement, told: SettlementStatement, now: datetime
+) -> None:
     """Stores the other region's decision about the proposal that this one has made."""
     known.state, known.decider, known.issue_id = told.state, told.decider, told.issue_id
     known.decide_time.CopyFrom(told.decide_time)
-    keep_statement(tx, region, known)
+    keep_statement(tx, region, known, now)
 
 
 def _is_signed(statement: SettlementStatement, terms: SettlementTerms) -> bool:

@@ -164,7 +164,7 @@ def sign(
     if not is_first:
         return _decide(tx, settlement, caller, known, SIGNED, now)
     known.state = SIGNED
-    keep_statement(tx, region, known)
+    keep_statement(tx, region, known, now)
     return known
 
 
@@ -191,7 +191,7 @@ def dispute(
     disputed = Dispute(statement.id, asked.region, line, asked.note)
     statement.issue_id = settlement.open_issue(tx, settlement.node, caller, disputed, now)
     if statement.state == CONTESTED:
-        keep_statement(tx, asked.region, statement)
+        keep_statement(tx, asked.region, statement, now)
         return statement
     return _decide(tx, settlement, caller, statement, DISPUTED, now)
 
@@ -213,7 +213,7 @@ def learn(
         is_own = known is not None and known.terms == each.terms
         is_same = is_own or rules.differing_line(_recomputed(tx, settlement, region, each.terms), each.terms) is None
         each.state = SIGNED if is_same else CONTESTED
-        keep_statement(tx, region, each)
+        keep_statement(tx, region, each, now)
         if not is_same:
             return
 
@@ -246,7 +246,7 @@ def _propose(
         proposer=f"{terms.first_region}/{caller.identity.name}",
         propose_time=to_timestamp(now),
     )
-    keep_statement(tx, region, statement)
+    keep_statement(tx, region, statement, now)
     _tell(tx, settlement, caller, statement, EnvelopeKind.ENVELOPE_KIND_SETTLEMENT_PROPOSED, now)
     return statement
 
@@ -273,7 +273,7 @@ def _decide(
     statement.state = state
     statement.decider = f"{settlement.node.region}/{caller.identity.name}"
     statement.decide_time.CopyFrom(to_timestamp(now))
-    keep_statement(tx, statement.terms.first_region, statement)
+    keep_statement(tx, statement.terms.first_region, statement, now)
     _tell(tx, settlement, caller, statement, EnvelopeKind.ENVELOPE_KIND_SETTLEMENT_DECIDED, now)
     return statement
 
