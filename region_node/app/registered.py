@@ -32,6 +32,7 @@ from region_node.customers.kind import CUSTOMERS
 from region_node.customers.notices.kind import NOTICES
 from region_node.customers.sharing.kind import SHARING
 from region_node.customers.verification.kind import VERIFICATIONS
+from region_node.lifecycle.moving.books import CHARGED_MOVES, SETTLED_MOVES
 from region_node.lifecycle.moving.kind import MOVES
 from region_node.lifecycle.registry import Registry
 from region_node.network.agreements.announced import tell_announced
@@ -107,10 +108,19 @@ SETTLED = (
     SETTLED_RENT,
     SETTLED_WARRANTY_PARTS,
     SETTLED_AGREEMENT_CREDITS,
+    SETTLED_MOVES,
 )
 """The kinds of records that each pair of regions compares every night."""
 
-CHARGED = (CHARGED_PAYMENTS, CHARGED_REMEDIES, CHARGED_HANDLING, CHARGED_RENT, CHARGED_PARTS, CHARGED_AGREEMENT_CREDITS)
+CHARGED = (
+    CHARGED_PAYMENTS,
+    CHARGED_REMEDIES,
+    CHARGED_HANDLING,
+    CHARGED_RENT,
+    CHARGED_PARTS,
+    CHARGED_AGREEMENT_CREDITS,
+    CHARGED_MOVES,
+)
 """The kinds of charges between two regions."""
 
 PROBLEMS = ProblemPorts(
