@@ -17,9 +17,10 @@ from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from gateway.time.months import is_month
 from region_node.business.settlement import rules, signing
+from region_node.business.settlement.booking import keep
 from region_node.business.settlement.port import Settlement
 from region_node.business.settlement.proofs import SUBJECTS, evidence_of, note_signature, proven_signers
-from region_node.business.settlement.rows import find_statement, keep_statement
+from region_node.business.settlement.rows import find_statement
 from region_node.node.payloads import parse, received
 
 _CLOCKS = timedelta(hours=1)  # by which the clocks of two regions may differ
@@ -57,7 +58,7 @@ class SettlementEnvelopes:
         if not lost and not is_known:
             if known is not None and (known.state == signing.SIGNED or terms.version <= known.terms.version):
                 raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it is known")
-            keep_statement(tx, content.origin, told, now)
+            keep(tx, self._settlement, content.origin, told, now)
         if not lost:
             self._note(tx, content, terms)
         is_disputed = not lost and known is not None and is_known and known.state == signing.DISPUTED
@@ -80,7 +81,7 @@ class SettlementEnvelopes:
         open_states = {signing.PROPOSED, told.state} if told.state == signing.DISPUTED else {signing.PROPOSED}
         if known is None or known.state not in open_states or known.terms != told.terms:
             raise Refused(Reason.REASON_SETTLEMENT_NOT_FOUND, region=content.origin, month=told.terms.month)
-        _keep_decision(tx, content.origin, known, told, now)
+        _keep_decision(tx, self._settlement, content.origin, known, told, now)
         self._note(tx, content, told.terms)
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
@@ -120,7 +121,7 @@ class SettlementEnvelopes:
             f"{region}/"
         )
         if is_disputed and known is not None and (known.state, known.terms) == (signing.PROPOSED, terms):
-            _keep_decision(tx, region, known, disputed, now)
+            _keep_decision(tx, self._settlement, region, known, disputed, now)
         both = {terms.first_region, terms.second_region}
         sound = [
             each
@@ -150,16 +151,21 @@ class SettlementEnvelopes:
         known = find_statement(tx, region, terms.month)
         if known is not None and (known.state, known.terms) == (before, terms):
             known.state = after
-            keep_statement(tx, region, known, now)
+            keep(tx, self._settlement, region, known, now)
 
 
 def _keep_decision(
-    tx: Transaction, region: str, known: SettlementStatement, told: SettlementStatement, now: datetime
+    tx: Transaction,
+    settlement: Settlement,
+    region: str,
+    known: SettlementStatement,
+    told: SettlementStatement,
+    now: datetime,
 ) -> None:
     """Stores the other region's decision about the proposal that this one has made."""
     known.state, known.decider, known.issue_id = told.state, told.decider, told.issue_id
     known.decide_time.CopyFrom(told.decide_time)
-    keep_statement(tx, region, known, now)
+    keep(tx, settlement, region, known, now)
 
 
 def _is_signed(statement: SettlementStatement, terms: SettlementTerms) -> bool:
