@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from gateway.store.port import Transaction
 from region_node.business.joint import saga
-from region_node.business.joint.rows import JOINT, KIND, ORDER_RECORDS, forget_items
+from region_node.business.joint.rows import ENDS, JOINT, KIND, ORDER_RECORDS, forget_items
 from region_node.tickets.kind import TicketKind
 
 
@@ -20,6 +20,7 @@ JOINT_TICKETS = TicketKind(
     purged="purged_joint_orders",
     ended=saga.FINAL,
     changed=("joint_orders", "changed"),
+    events=ENDS,
     forget=forget_items,
     kept_in=_followers,
 )

@@ -28,6 +28,7 @@ from region_node.business.joint.rows import (
     JointOrderRow,
     insert_joint_order,
     next_joint_number,
+    note_end,
     update_joint_order,
 )
 from region_node.business.joint.sending import note_disclosures, send_command, send_updates
@@ -179,6 +180,8 @@ def _proceed(
     saga.note_awaiting(order)
     order.version += 1
     update_joint_order(tx, order, now)
+    if order.state in saga.DONE and before not in saga.DONE:
+        note_end(tx, order)
     for item in foreign.values():
         send_command(tx, context, row, item, now)
     informed = {item.region for item in foreign.values() if item.requested == saga.RESERVE}

@@ -48,7 +48,8 @@ TRANSITIONS: Mapping[JointOrderState.ValueType, frozenset[JointOrderState.ValueT
     RELEASING: frozenset({FAILED, CANCELLED, IN_PROGRESS}),
     IN_PROGRESS: frozenset({COMPLETED, PARTIAL}),
 }
-FINAL = frozenset({COMPLETED, PARTIAL, FAILED, CANCELLED})
+DONE = frozenset({COMPLETED, PARTIAL})
+FINAL = DONE | {FAILED, CANCELLED}
 
 CLOCK_ERROR = timedelta(seconds=62)  # between two members, each at most 31 s off
 ORDER_LIMIT = 40 * 1024  # bytes of a new order: an envelope has 64 KiB, and items grow by times and reasons
