@@ -10,6 +10,8 @@ from region_node.business.settlement.rows import (
     list_statements,
     statements_with,
 )
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import CASH, EntryKind, settled, transfer
 from tests.contract.test_purging import a_transaction as a_transaction
 from tests.unit.purging import NOW
 
@@ -35,3 +37,13 @@ def test_statements_are_found_by_pair_and_listed_page_by_page_the_newest_month_f
     assert found is not None
     assert found.state == SIGNED
     assert find_statement(tx, "sichuan", "2030-04") is None
+
+
+def test_postings_are_found_by_the_beginning_of_their_ids_up_to_a_hash(tx: Transaction) -> None:
+    name = "guangdong/settlement/sichuan/2030-06"
+    for each in (f"{name}/paid#CNY", f"{name}5#x"):
+        ledger.post(tx, transfer(each, EntryKind.SETTLED, 1, debit=CASH, credit=settled("sichuan")), "CNY", NOW)
+    assert not ledger.is_any_booked(tx, f"{name}#")
+    posting = transfer(f"{name}#payment/2030-06/CNY", EntryKind.SETTLED, 1, debit=CASH, credit=settled("sichuan"))
+    ledger.post(tx, posting, "CNY", NOW)
+    assert ledger.is_any_booked(tx, f"{name}#")

@@ -1,20 +1,28 @@
 """A month that both regions have signed is in the books of both: once, to the cent, also after a restore."""
 
+from dataclasses import replace
+
 import pytest
 
-from gateway.api.region.v1.settlement_pb2 import SettlementState
+from gateway.api.region.v1.settlement_pb2 import SettlementPayment, SettlementState
+from gateway.api.region.v1.settlement_service_pb2 import RecordSettlementPaymentRequest
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.security.identity import Identity
 from region_node.app.registered import settlement
 from region_node.business.settlement.booking import keep
+from region_node.business.settlement.payments import find_payment, record_payment
 from region_node.customers.accounts import ledger
-from region_node.customers.accounts.rules import HANDLING_FEES, RECONCILIATION, payable, receivable, settled
+from region_node.customers.accounts.rules import CASH, HANDLING_FEES, RECONCILIATION, payable, receivable, settled
 from tests.unit.reconciling import FEE, HOME, ORIGIN, Region, Two
 from tests.unit.settling import (
     AFTER_JULY,
     AFTER_JUNE,
     JULY,
     JUNE,
+    caller,
     kept,
     lose_statements,
+    reason_of,
     sign,
     signed_by_both,
 )
@@ -76,3 +84,49 @@ def test_a_line_of_a_kind_that_a_region_does_not_know_is_booked_as_a_correction(
     told.state = SettlementState.SETTLEMENT_STATE_SIGNED
     keep(two.home.tx, settlement(two.home.context.node), ORIGIN, told, AFTER_JUNE)
     assert ledger.balance(two.home.tx, RECONCILIATION) == amount
+
+
+def pays(region: Region, staff_id: str, reference: str, month: str = JUNE) -> SettlementPayment:
+    """A member of staff records a payment."""
+    other = HOME if region.name == ORIGIN else ORIGIN
+    who = replace(caller(region), identity=Identity("china", Role.ROLE_STAFF, region.name, staff_id))
+    asked = RecordSettlementPaymentRequest(region=other, month=month, reference=reference)
+    return record_payment(region.tx, settlement(region.context.node), who, asked, AFTER_JULY)
+
+
+@pytest.mark.clause("10.3(3)")
+def test_money_leaves_by_two_members_of_staff_and_arrives_by_one_and_both_books_are_even(two: Two) -> None:
+    two.compare()
+    sign(two, two.origin, JUNE, AFTER_JUNE)
+    assert reason_of(lambda: pays(two.origin, "li", "T1")) == "SETTLEMENT_NOT_FOUND", "not both have signed"
+    sign(two, two.home, JUNE, AFTER_JUNE)
+    (net,) = kept(two.origin).terms.net
+    cash = ledger.balance(two.origin.tx, CASH)
+    assert not pays(two.origin, "li", "T0").HasField("record_time")
+    assert not pays(two.origin, "li", "T1").HasField("record_time"), "whoever proposes may correct the reference"
+    assert reason_of(lambda: pays(two.origin, "li", "T1")) == "SETTLEMENT_PAYER_IS_PROPOSER"
+    assert reason_of(lambda: pays(two.origin, "zhao", "T0")) == "SETTLEMENT_PAYMENT_DIFFERS"
+    assert ledger.balance(two.origin.tx, CASH) == cash, "nothing has left"
+    paid = pays(two.origin, "zhao", "T1")
+    assert (paid.proposer, paid.recorder, paid.amounts[0].minor_units) == ("li", "zhao", net.minor_units)
+    assert books(two.origin)["settled"] == 0
+    assert ledger.balance(two.origin.tx, CASH) - cash == net.minor_units
+    for staff_id in ("li", "zhao", "wang"):
+        assert reason_of(lambda staff=staff_id: pays(two.origin, staff, "T1")) == "SETTLEMENT_PAID"  # type: ignore[misc]
+    received = pays(two.home, "chen", "T1")
+    assert (received.recorder, received.amounts[0].minor_units) == ("chen", -net.minor_units)
+    assert (books(two.home)["settled"], ledger.balance(two.home.tx, CASH)) == (0, -net.minor_units)
+    assert find_payment(two.home.tx, settlement(two.home.context.node), ORIGIN, JUNE) == received
+    signed_by_both(two, JULY, AFTER_JULY)
+    assert reason_of(lambda: pays(two.home, "chen", "T2", JULY)) == "SETTLEMENT_NOTHING_OWED"
+
+
+def test_a_month_that_an_earlier_version_signed_is_booked_with_its_payment(two: Two) -> None:
+    two.compare()
+    signed_by_both(two, JUNE, AFTER_JUNE)
+    before = books(two.home)
+    for trigger in ("ledger_never_changes", "ledger_never_forgets"):
+        two.home.tx.execute(f"DROP TRIGGER IF EXISTS {trigger}")
+    two.home.tx.execute("DELETE FROM ledger_entries WHERE kind = 'settled'")
+    pays(two.home, "chen", "T1")
+    assert books(two.home) == {**before, "settled": 0}

@@ -5,7 +5,7 @@ from datetime import datetime
 from gateway.api.region.v1.settlement_pb2 import SettlementLine, SettlementState, SettlementStatement
 from gateway.store.port import Transaction
 from region_node.business.settlement.port import Settlement
-from region_node.business.settlement.rows import find_statement, keep_statement
+from region_node.business.settlement.rows import keep_statement
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import (
     RECONCILIATION,
@@ -17,17 +17,19 @@ from region_node.customers.accounts.rules import (
     settled,
 )
 
-_SIGNED = SettlementState.SETTLEMENT_STATE_SIGNED
-
 
 def keep(tx: Transaction, settlement: Settlement, region: str, statement: SettlementStatement, now: datetime) -> None:
-    """Stores the statement with another region, in place of its state before; books it once both have signed it.
-
-    A database that has the signed statement has its postings, so each is booked once, also after a restore.
-    """
-    known = find_statement(tx, region, statement.terms.month)
+    """Stores the statement with another region, in place of its state before; books it once both have signed it."""
     keep_statement(tx, region, statement, now)
-    if statement.state == _SIGNED and (known is None or known.state != _SIGNED):
+    if statement.state == SettlementState.SETTLEMENT_STATE_SIGNED:
+        book_once(tx, settlement, region, statement, now)
+
+
+def book_once(
+    tx: Transaction, settlement: Settlement, region: str, statement: SettlementStatement, now: datetime
+) -> None:
+    """Books a signed statement, unless its postings are in the books: those of an earlier version are not."""
+    if not ledger.is_any_booked(tx, f"{statement.id}#"):
         for line in statement.terms.lines:
             _book(tx, settlement, region, statement, line, now)
 
