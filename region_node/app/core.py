@@ -35,6 +35,7 @@ from region_node.business.joint.application import JointApplication
 from region_node.business.joint.items import RESERVATION_TIMER
 from region_node.business.joint.leading import ORDER_TIMER, order_is_due
 from region_node.business.joint.relayed import JointEnvelopes
+from region_node.business.joint.watching import LIMIT_TIMER
 from region_node.business.orders import home, intake, promises, provisioning_answers, steps
 from region_node.business.orders.application import Decisions, OrderApplication, OrderApplicationPorts
 from region_node.business.orders.context import OrderContext
@@ -52,6 +53,7 @@ from region_node.business.reconciliation.nightly import (
 )
 from region_node.business.reconciliation.relayed import ReconciliationEnvelopes
 from region_node.business.settlement.relayed import SettlementEnvelopes
+from region_node.business.settlement.rows import ANSWER_TIMER
 from region_node.care.bulletins import reminding
 from region_node.care.bulletins.application import BulletinApplication
 from region_node.care.bulletins.relayed import BulletinEnvelopes
@@ -64,9 +66,11 @@ from region_node.care.complaints.owner import ESCALATION_TIMER
 from region_node.care.complaints.relayed import ComplaintEnvelopes
 from region_node.care.complaints.remedy import REMEDY_TIMER
 from region_node.care.complaints.remote_repeats_relayed import JoiningEnvelopes
+from region_node.care.escalations.joint_orders import limit_is_near
 from region_node.care.escalations.notifier import EscalationNotifier
 from region_node.care.escalations.port import Sink
 from region_node.care.escalations.rows import waiting_sinks
+from region_node.care.escalations.settlements import answer_is_due
 from region_node.care.issues.application import IssueApplication
 from region_node.care.issues.owner import ISSUE_TIMER, due_time_has_passed
 from region_node.care.issues.relayed import IssueEnvelopes
@@ -358,6 +362,7 @@ def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, Ti
         intake.HELD_TIMER: lambda tx, timer, now: intake.hold_is_over(tx, orders, timer, now),
         PROMISES.kind: lambda tx, timer, now: promises.promise_is_due(tx, orders, timer, now),
         ORDER_TIMER: lambda tx, timer, now: order_is_due(tx, context, timer, now),
+        LIMIT_TIMER: lambda tx, timer, now: limit_is_near(tx, context, timer, now),
         RESERVATION_TIMER: lambda tx, timer, now: working.reservation_is_due(tx, context, timer, now),
         REMEDY_TIMER: lambda tx, timer, now: remedy_orders.order_is_due(tx, orders, timer, now),
         FOLLOW_TIMER: lambda tx, timer, now: remedy_orders.order_changed(tx, context, timer, now),
@@ -365,6 +370,7 @@ def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, Ti
         REPAIR_TIMER: lambda tx, timer, now: limit_has_passed(tx, context, timer, now),
         ISSUE_TIMER: lambda tx, timer, now: due_time_has_passed(tx, context, timer, now),
         BULLETIN_TIMER: lambda tx, timer, now: reminding.time_has_passed(tx, context, timer, now),
+        ANSWER_TIMER: lambda tx, timer, now: answer_is_due(tx, context, timer, now),
         LOAN_TIMER: lambda tx, timer, now: time_has_passed(tx, context, timer, now),
         ERASURE_TIMER: lambda tx, timer, now: erasure_is_due(tx, registry, timer, now),
         NUMBER_TIMER: lambda tx, timer, now: number_is_due(tx, registry, timer, now),

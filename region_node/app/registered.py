@@ -7,7 +7,6 @@ from gateway.api.region.v1.fault_pb2 import FaultState
 from gateway.api.region.v1.support_request_pb2 import SupportState
 from gateway.relay import at_rest
 from region_node.business.billing.kind import ACCOUNTS
-from region_node.business.joint.kind import JOINT_ORDERS
 from region_node.business.joint.settled import SETTLED_ITEMS, SETTLED_JOINT
 from region_node.business.orders.charged import CHARGED_HANDLING, CHARGED_PAYMENTS, CHARGED_REMEDIES
 from region_node.business.orders.kind import ORDERS
@@ -22,6 +21,7 @@ from region_node.care.complaints import rules as complaints
 from region_node.care.complaints.kind import COMPLAINTS
 from region_node.care.complaints.of_problems import complaints_of
 from region_node.care.complaints.rows import COMPLAINT
+from region_node.care.escalations.joint_orders import JOINT_ORDERS
 from region_node.care.issues.kind import ISSUES
 from region_node.care.issues.of_settlements import open_dispute
 from region_node.care.loans.kind import LOANS
@@ -32,6 +32,7 @@ from region_node.customers.kind import CUSTOMERS
 from region_node.customers.notices.kind import NOTICES
 from region_node.customers.sharing.kind import SHARING
 from region_node.customers.verification.kind import VERIFICATIONS
+from region_node.lifecycle.moving.books import CHARGED_MOVES, SETTLED_MOVES
 from region_node.lifecycle.moving.kind import MOVES
 from region_node.lifecycle.registry import Registry
 from region_node.network.agreements.announced import tell_announced
@@ -107,10 +108,19 @@ SETTLED = (
     SETTLED_RENT,
     SETTLED_WARRANTY_PARTS,
     SETTLED_AGREEMENT_CREDITS,
+    SETTLED_MOVES,
 )
 """The kinds of records that each pair of regions compares every night."""
 
-CHARGED = (CHARGED_PAYMENTS, CHARGED_REMEDIES, CHARGED_HANDLING, CHARGED_RENT, CHARGED_PARTS, CHARGED_AGREEMENT_CREDITS)
+CHARGED = (
+    CHARGED_PAYMENTS,
+    CHARGED_REMEDIES,
+    CHARGED_HANDLING,
+    CHARGED_RENT,
+    CHARGED_PARTS,
+    CHARGED_AGREEMENT_CREDITS,
+    CHARGED_MOVES,
+)
 """The kinds of charges between two regions."""
 
 PROBLEMS = ProblemPorts(

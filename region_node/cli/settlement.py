@@ -8,7 +8,13 @@ from pathlib import Path
 import click
 
 from gateway.api.region.v1 import settlement_service_pb2 as api
-from gateway.api.region.v1.settlement_pb2 import SettlementLine, SettlementState, SettlementStatement, SettlementTerms
+from gateway.api.region.v1.settlement_pb2 import (
+    SettlementLine,
+    SettlementPayment,
+    SettlementState,
+    SettlementStatement,
+    SettlementTerms,
+)
 from gateway.api.region.v1.settlement_service_pb2_grpc import SettlementServiceStub
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.cli.asking import limit_option
@@ -50,6 +56,24 @@ _STATEMENTS = Table[SettlementStatement](
     TableColumn("decided by second", lambda each: each.decider, only_wide=True),
     TableColumn("decided", lambda each: told_if_set(each.decide_time), only_wide=True),
 )
+
+
+_PAYMENTS = Table[SettlementPayment](
+    TableColumn("month", lambda each: each.month),
+    TableColumn("region", lambda each: region_name(each.region)),
+    TableColumn("paid", lambda each: _amounts(each, 1)),
+    TableColumn("received", lambda each: _amounts(each, -1)),
+    TableColumn("reference", lambda each: each.reference),
+    TableColumn("proposed by", lambda each: each.proposer),
+    TableColumn("recorded by", lambda each: each.recorder),
+    TableColumn("recorded", lambda each: told_if_set(each.record_time)),
+)
+
+
+def _amounts(payment: SettlementPayment, sign: int) -> str:
+    """The amounts that were paid, or those that were received."""
+    found = [each for each in payment.amounts if sign * each.minor_units > 0]
+    return ", ".join(in_major_units(abs(each.minor_units), each.currency) for each in found)
 
 
 def _lines(terms: SettlementTerms) -> Table[SettlementLine]:
@@ -182,10 +206,31 @@ def dispute(asking: Asking, with_region: str, month: str, charge: str, of_month:
     asking.tell(answer.statement, _STATEMENTS.show_one)
 
 
+@settlement.command()
+@writes(done="recorded")
+@click.argument("with_region", metavar="REGION")
+@click.argument("month")
+@click.option("--reference", required=True, help="The reference of the bank's transfer.")
+def paid(asking: Asking, with_region: str, month: str, reference: str) -> None:
+    """Record that MONTH with REGION is paid, in the region that pays and in the one that is paid.
+
+    Where this region pays, two members of staff give the command, with the same reference.
+
+    \b
+    Example:
+      region-node settlement paid guangdong 2026-11 --reference ICBC-4711
+    """
+    request = api.RecordSettlementPaymentRequest(region=with_region, month=month, reference=reference)
+    answer = asking.ask(lambda channel: SettlementServiceStub(channel).RecordSettlementPayment, request)
+    asking.tell(answer.payment, _PAYMENTS.show_one)
+
+
 def print_both(found: api.ComputeSettlementResponse) -> None:
     """Prints the lines as signed, and those by today's records."""
     if found.HasField("statement"):
         _STATEMENTS.show([found.statement])
         _lines(found.statement.terms).show(found.statement.terms.lines)
+    if found.HasField("payment"):
+        _PAYMENTS.show([found.payment])
     click.echo(translated("By today's records of this region:"))
     _lines(found.terms).show(found.terms.lines)

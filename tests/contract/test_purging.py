@@ -31,7 +31,6 @@ from gateway.store.sqlite import SqliteTransaction
 from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.app.registered import KINDS
 from region_node.business.joint import saga
-from region_node.business.joint.kind import JOINT_ORDERS
 from region_node.business.joint.rows import (
     JointItemRow,
     JointOrderFilter,
@@ -51,6 +50,7 @@ from region_node.care.bulletins.rows import (
     next_bulletin_number,
     note_read,
 )
+from region_node.care.escalations.joint_orders import JOINT_ORDERS
 from region_node.care.issues import rules as issue_rules
 from region_node.care.issues.kind import ISSUES
 from region_node.care.issues.rows import ISSUE_ROWS, IssueRow

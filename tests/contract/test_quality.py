@@ -12,13 +12,15 @@ def test_the_figures_of_a_month_are_the_same_on_both_engines(tx: Transaction) ->
     region = Region(context(), tx)
     region.order(NOW)
     region.order(NOW, promised=NOW - HOUR, number="+8619851000002", returned=True)
+    region.joint_order(NOW + 2 * DAY)
+    region.joint_order(NOW + 2 * DAY, promised=NOW, is_partial=True)
     region.complaint(NOW + DAY, NUMBER)
     region.fault(NOW, (2 * HOUR, FaultState.FAULT_STATE_RESOLVED))
     region.fault(NOW, (9 * HOUR, FaultState.FAULT_STATE_RESOLVED), cause=FaultCause.FAULT_CAUSE_TERMINAL)
     region.mark(5, 6)
     values = {
         ScorecardFigure.SCORECARD_FIGURE_ORDERS_IN_TIME: 0.5,
-        ScorecardFigure.SCORECARD_FIGURE_FIRST_TIME_RIGHT: 0,
+        ScorecardFigure.SCORECARD_FIGURE_FIRST_TIME_RIGHT: 0.25,
         ScorecardFigure.SCORECARD_FIGURE_COMPLAINTS_REPEATED: 0,
         ScorecardFigure.SCORECARD_FIGURE_REPAIR_TIME_95: 2,
         ScorecardFigure.SCORECARD_FIGURE_NETWORK_AVAILABILITY: 1,

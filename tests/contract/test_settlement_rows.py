@@ -4,12 +4,16 @@ from gateway.api.region.v1.settlement_pb2 import SettlementState, SettlementStat
 from gateway.store.port import Transaction
 from region_node.business.settlement.rows import (
     find_statement,
+    first_waiting_month,
     is_any_pending,
     keep_statement,
     list_statements,
     statements_with,
 )
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import CASH, EntryKind, settled, transfer
 from tests.contract.test_purging import a_transaction as a_transaction
+from tests.unit.purging import NOW
 
 PROPOSED, SIGNED = SettlementState.SETTLEMENT_STATE_PROPOSED, SettlementState.SETTLEMENT_STATE_SIGNED
 
@@ -19,7 +23,7 @@ def test_statements_are_found_by_pair_and_listed_page_by_page_the_newest_month_f
     for month, region in reversed(wanted):
         terms = SettlementTerms(first_region="guangdong", second_region=region, month=month)
         state = PROPOSED if (month, region) == wanted[0] else SIGNED
-        keep_statement(tx, region, SettlementStatement(terms=terms, state=state))
+        keep_statement(tx, region, SettlementStatement(terms=terms, state=state), NOW)
     listed, place = [], ""
     while page := list_statements(tx, "", place, 1):
         listed += [(each.terms.month, each.terms.second_region) for _, each in page]
@@ -28,7 +32,18 @@ def test_statements_are_found_by_pair_and_listed_page_by_page_the_newest_month_f
     assert [key for key, _ in list_statements(tx, "2030-05", "", 10)] == ["2030-05 henan", "2030-05 sichuan"]
     assert [each.terms.month for each in statements_with(tx, "henan", "2030-06")] == ["2030-06"]
     assert (is_any_pending(tx, "henan"), is_any_pending(tx, "sichuan")) == (True, False)
+    assert (first_waiting_month(tx, "henan"), first_waiting_month(tx, "sichuan")) == ("2030-06", None)
     found = find_statement(tx, "sichuan", "2030-05")
     assert found is not None
     assert found.state == SIGNED
     assert find_statement(tx, "sichuan", "2030-04") is None
+
+
+def test_postings_are_found_by_the_beginning_of_their_ids_up_to_a_hash(tx: Transaction) -> None:
+    name = "guangdong/settlement/sichuan/2030-06"
+    for each in (f"{name}/paid#CNY", f"{name}5#x"):
+        ledger.post(tx, transfer(each, EntryKind.SETTLED, 1, debit=CASH, credit=settled("sichuan")), "CNY", NOW)
+    assert not ledger.is_any_booked(tx, f"{name}#")
+    posting = transfer(f"{name}#payment/2030-06/CNY", EntryKind.SETTLED, 1, debit=CASH, credit=settled("sichuan"))
+    ledger.post(tx, posting, "CNY", NOW)
+    assert ledger.is_any_booked(tx, f"{name}#")

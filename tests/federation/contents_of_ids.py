@@ -155,6 +155,7 @@ ASKED_ONCE: Mapping[str, Fields] = {
     "region.ReconciliationService.DecideRepair": {"repair_id": "x", "confirmed": True},
     "region.SettlementService.SignSettlement": {"region": "sichuan", "month": "2020-01"},
     "region.SettlementService.DisputeSettlement": {"region": "sichuan", "month": "2020-01", "note": "other"},
+    "region.SettlementService.RecordSettlementPayment": {"region": "sichuan", "month": "2020-01", "reference": "other"},
     "region.SupportService.OpenSupportRequest": {
         "inquiry": {
             "number": "NUMBER",

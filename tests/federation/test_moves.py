@@ -179,6 +179,13 @@ async def test_a_customer_moves_and_what_is_sent_to_the_old_home_arrives_once_at
             ("sichuan", sql, old_account),
         )
     )
+    debts = [
+        federation.database(region).rows("SELECT serial, debtor, create_time FROM regional_debts WHERE kind = ?", kind)
+        for region in ("sichuan", "guangdong")
+        for kind in ("moved-balance",)
+    ]
+    assert debts[0] == debts[1], "both homes settle it"
+    assert [tuple(each)[:2] for each in debts[0]] == [("sichuan/counter/m1", "sichuan")]
     assert (due, left) == (-owed, 0), "both regions have booked the same, and nothing is left in the closed account"
     assert await guangdong.balance(number) == owed + 5000
     await require_bills(federation, number)

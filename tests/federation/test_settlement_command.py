@@ -58,6 +58,8 @@ async def test_a_month_is_proposed_by_one_region_and_signed_by_the_other_and_a_t
     await until(lambda: is_there("sichuan", "proposed"), "the other region has the proposal")
     await said(federation, "sichuan", "sign", "guangdong", month)
     await until(lambda: is_there("guangdong", "signed"), "both have both signatures")
+    unpaid = await said(federation, "sichuan", "paid", "guangdong", month, "--reference", "T-1", code=1)
+    assert "Nothing is to be paid" in unpaid
     ended = await run_command(
         "coordinator.cli.main", "settlement", "--month", month, environment=as_administrator(federation)
     )

@@ -7,6 +7,7 @@ from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.federation.v1.quality_pb2 import ScorecardFigure
 from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultState
+from gateway.api.region.v1.joint_order_pb2 import JointOrder
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure
 from gateway.api.region.v1.survey_pb2 import Survey, SurveyQuestion
@@ -14,6 +15,8 @@ from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Border
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
+from region_node.business.joint import saga
+from region_node.business.joint.rows import JointOrderRow, insert_joint_order, note_end
 from region_node.business.orders import rules as orders
 from region_node.business.orders.rows import OrderRow, insert_order
 from region_node.care.complaints.figure_rows import keep_figures
@@ -66,6 +69,18 @@ class Region:
         if returned:
             order.state_changes.add(state=orders.PENDING, reason=orders.RETURNED)
         insert_order(self.tx, OrderRow(order, ""), completed)
+
+    def joint_order(self, ended: datetime, *, promised: datetime = NOW + 90 * DAY, is_partial: bool = False) -> None:
+        """A joint order that this region has led to its end."""
+        self.made += 1
+        order = JointOrder(id=f"{REGION}/J{self.made}", leader_region=REGION, home_region=REGION, version=1)
+        order.state = saga.PARTIAL if is_partial else saga.COMPLETED
+        order.request.number, order.request.business = NUMBER, "BB_MOVE"
+        order.create_time.CopyFrom(to_timestamp(ended - DAY))
+        order.expected_completion_time.CopyFrom(to_timestamp(promised))
+        order.end_time.CopyFrom(to_timestamp(ended))
+        insert_joint_order(self.tx, JointOrderRow(order, ""), self.made, ended)
+        note_end(self.tx, order)
 
     def complaint(self, filed: datetime, number: str = NUMBER, level: int = 0) -> None:
         """A complaint that this region owns."""

@@ -103,6 +103,9 @@ def kept(region: Region, month: str = JUNE) -> SettlementStatement:
 def lose_statements(region: Region) -> None:
     """The database is one from before every statement."""
     region.tx.execute("DELETE FROM settlement_statements")
+    for trigger in ("ledger_never_changes", "ledger_never_forgets"):
+        region.tx.execute(f"DROP TRIGGER IF EXISTS {trigger}")
+    region.tx.execute("DELETE FROM ledger_entries WHERE kind = 'settled'")
 
 
 def told(statement: SettlementStatement) -> dict[str, tuple[int, int]]:

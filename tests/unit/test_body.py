@@ -1,6 +1,8 @@
 """The coordination body: the person on duty at every instant, and the parties of a matter."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -19,6 +21,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
 )
 from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
 from gateway.errors import Refused, reason_name
+from gateway.federation import body as body_module
 from gateway.federation.body import ISSUE_ESCALATED, LOAN_OVERDUE, Body, Party, asked_instant, level_matter
 from gateway.time.clock import from_timestamp, to_timestamp
 from gateway.values.choices import known_of
@@ -26,6 +29,8 @@ from region_node.care.escalations.duty import with_duty
 from tests.shipped import shipped_configuration
 
 SHIPPED = shipped_configuration()
+FOR_PEOPLE = {"data-breach", "issue-without-owner", "network-problem"}
+"""The matters whose parties people look up in the matrix."""
 FIRST_DATE = "2026-01-05"  # a Monday
 DAY = [OpeningHours(working_days=True, opens="08:30", closes="18:00")]
 NIGHT = [
@@ -206,6 +211,31 @@ def test_an_escalated_issue_and_an_overdue_loan_call_the_person_on_duty_of_the_r
     earlier.body.responsibilities.extend(rows)
     raised = RaisedComplaint(level=3, matter=LOAN_OVERDUE, owner_region="sichuan")
     assert with_duty(raised, Body(earlier), wall("2026-12-24 22:00")).on_duty.region == "beijing"
+
+
+def test_every_matter_of_the_shipped_body_is_looked_up_by_code_or_named_as_one_for_people() -> None:
+    named = {value: name for name, value in vars(body_module).items() if name.isupper() and isinstance(value, str)}
+    root = Path(body_module.__file__).parents[2]
+    sources = [
+        path.read_text("utf-8")
+        for package in ("gateway", "region_node", "coordinator")
+        for path in (root / package).rglob("*.py")
+        if path != Path(body_module.__file__) and not path.name.endswith("_pb2.py")
+    ]
+    imported = {
+        name
+        for source in sources
+        for found in re.findall(r"from gateway\.federation\.body import \(?([\w\s,]+)", source)
+        for name in re.findall(r"\w+", found)
+    }
+    looked_up = {matter for matter, name in named.items() if name in imported}
+    assert "level_matter" in imported
+    looked_up |= {level_matter(level) for level in range(1, 6)}
+    matters = {each.matter for each in SHIPPED.body.responsibilities}
+    page = (root / "docs/body.md").read_text("utf-8")
+    assert matters - looked_up == FOR_PEOPLE, "a matter that is read by no code calls nobody"
+    assert looked_up <= matters, "a matter without a row calls the person of a level"
+    assert not [each for each in matters if f"`{each}`" not in page and "complaint-level" not in each]
 
 
 def test_a_body_makes_no_choice_that_a_member_of_an_earlier_release_lacks() -> None:

@@ -17,10 +17,10 @@ from gateway.store.timers import due_timers, fire
 from gateway.time.clock import from_microseconds, from_timestamp, to_timestamp
 from region_node.business.joint import rules, saga
 from region_node.business.joint.items import RESERVATION_TIMER
-from region_node.business.joint.kind import JOINT_ORDERS
 from region_node.business.joint.relayed import JointEnvelopes
 from region_node.business.joint.rows import ITEM_RECORDS, ORDER_RECORDS, item_key, update_item
 from region_node.business.joint.working import reservation_is_due
+from region_node.care.escalations.joint_orders import JOINT_ORDERS
 from region_node.records.kinds import Customer
 from tests.unit.purging import NOW, Archive, archive
 from tests.unit.situations import LINE

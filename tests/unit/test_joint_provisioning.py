@@ -12,7 +12,6 @@ from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
 from gateway.time.clock import to_timestamp
 from region_node.business.joint import items, provisioning, rules, saga, working
-from region_node.business.joint.kind import JOINT_ORDERS
 from region_node.business.joint.rows import (
     ITEM_RECORDS,
     JointOrderRow,
@@ -23,6 +22,7 @@ from region_node.business.joint.rows import (
 )
 from region_node.business.orders.provisioning_answers import FAILURES_TOLD, Answer, Asked
 from region_node.business.orders.provisioning_rows import Phase, due_tasks, find_task
+from region_node.care.escalations.joint_orders import JOINT_ORDERS
 from region_node.node.context import RegionContext
 from tests.unit.purging import NOW, Archive, archive
 from tests.unit.situations import LINE

@@ -17,8 +17,10 @@ from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, Fault
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.reconciliation_pb2 import RepairAct
+from gateway.api.region.v1.settlement_pb2 import SettlementState, SettlementStatement, SettlementTerms
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, LocalizedText, Money, Requester
 from gateway.time.clock import to_timestamp
+from region_node.app.registered import settlement
 from region_node.business.billing.operations import read_bill
 from region_node.business.billing.rules import Month
 from region_node.business.orders import books as order_books
@@ -28,6 +30,7 @@ from region_node.business.orders.rules import Value
 from region_node.business.orders.settled import SETTLED_REMEDIES
 from region_node.business.orders.steps import carry_out
 from region_node.business.reconciliation.port import Act
+from region_node.business.settlement.booking import keep
 from region_node.customers import operations as customers
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import CHARGES, COMPENSATION, SETTLING, EntryKind, earned, payable, transfer
@@ -200,6 +203,16 @@ def money_of_the_network(node: Books, now: datetime) -> None:
     regional.settle_parts(tx, context, elsewhere, now)
 
 
+def money_between_regions(node: Books, now: datetime) -> None:
+    """A signed statement settles the part."""
+    terms = SettlementTerms(first_region="henan", second_region="sichuan", month="2030-08")
+    price = Money(minor_units=-9900, currency="CNY")
+    terms.lines.add(charge_kind="warranty-part", of_month="2030-08", quantity=-1, amount=price)
+    signed = SettlementState.SETTLEMENT_STATE_SIGNED
+    statement = SettlementStatement(id="henan/settlement/sichuan/2030-08", terms=terms, state=signed)
+    keep(node.tx, settlement(node.context), "henan", statement, now)
+
+
 def bills(node: Books, now: datetime) -> Sequence[Bill]:
     """The bills of every line and month."""
     numbers = [node.line(str(each)).number for (each,) in node.rows("SELECT product_id FROM products")]
@@ -223,6 +236,7 @@ def test_every_kind_is_booked_by_its_path_and_told_on_a_bill_in_both_languages(n
     money_of_orders(node, at(8, 2))
     money_of_the_network(node, at(8, 10))
     book_moved(node.tx, "sichuan/counter/move", LINE.account_id, -100, payable("henan"), "CNY", at(8, 11))
+    money_between_regions(node, at(9, 2))
     booked = {str(kind) for (kind,) in node.rows("SELECT DISTINCT kind FROM ledger_entries")}
     assert booked == {str(kind) for kind in EntryKind}
     lines = [line for bill in bills(node, at(8, 28)) for line in bill.lines]

@@ -135,5 +135,5 @@ def test_an_order_of_other_regions_and_one_that_was_erased_are_compared_with_nob
 def test_every_completed_kind_of_business_between_regions_is_compared() -> None:
     assert {each.name for each in SETTLED} == {
         *("order", "remedy", "joint", "item", "part", "credit"),
-        *("complaint", "fault", "support", "waived-rent", "warranty-part", "agreement-credit"),
+        *("complaint", "fault", "support", "waived-rent", "warranty-part", "agreement-credit", "moved-balance"),
     }

@@ -58,6 +58,18 @@ def test_orders_count_in_the_month_of_their_completion_at_their_home_region(regi
     assert counts(region.figure(Figure.SCORECARD_FIGURE_ORDERS_IN_TIME)) == (1, 2)
 
 
+def test_joint_orders_count_beside_plain_ones_at_the_region_that_has_led_them(region: Region) -> None:
+    region.order(NOW)
+    region.joint_order(NOW)
+    region.joint_order(NOW, promised=NOW - HOUR)
+    region.joint_order(NOW + HOUR, is_partial=True)
+    region.joint_order(NOW - 40 * DAY)
+    assert counts(region.figure(Figure.SCORECARD_FIGURE_ORDERS_IN_TIME)) == (3, 4)
+    assert counts(region.figure(Figure.SCORECARD_FIGURE_FIRST_TIME_RIGHT)) == (3, 4)
+    region.complaint(NOW + timedelta(minutes=30))
+    assert counts(region.figure(Figure.SCORECARD_FIGURE_FIRST_TIME_RIGHT)) == (0, 4), "one that came after the others"
+
+
 def test_the_year_of_a_region_ends_by_its_own_clock(region: Region) -> None:
     midnight = datetime(2030, 12, 31, 16, tzinfo=UTC)  # in Shanghai
     for minutes, number in ((-1, "+861085200002"), (0, "+861085200003"), (1, "+861085200004")):

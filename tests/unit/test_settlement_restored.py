@@ -83,7 +83,7 @@ def test_a_first_region_that_lost_a_dispute_learns_of_it_when_it_signs_once_more
     before = kept(two.origin)
     disputed = dispute_june(two)
     settle(two, AFTER_JUNE)
-    keep_statement(two.origin.tx, HOME, before)
+    keep_statement(two.origin.tx, HOME, before, AFTER_JUNE)
     sign(two, two.origin, JUNE, AFTER_JULY)
     assert kept(two.origin) == kept(two.home) == disputed
     assert signed_by_both(two, JUNE, AFTER_JULY).terms.version == 2

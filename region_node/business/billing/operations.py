@@ -16,7 +16,7 @@ from region_node.business.billing.rules import Month, month_bounds
 from region_node.business.billing.usage import list_usage
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.ledger import LedgerEntry
-from region_node.customers.accounts.rules import payable, receivable
+from region_node.customers.accounts.rules import payable, receivable, settled
 from region_node.customers.documents.register import require_on_file, with_file
 from region_node.customers.documents.rules import require_documents, require_materials
 from region_node.customers.operations import own_line
@@ -128,12 +128,14 @@ def settlements(tx: Transaction, context: RegionContext, reading: AuditedCall) -
     reading.record(tx, "ListSettlements", "-")
     owed = {each.account: each.amount for each in ledger.balances_like(tx, payable(""))}
     due = {each.account: -each.amount for each in ledger.balances_like(tx, receivable(""))}
-    regions = {account.partition("/")[2] for account in [*owed, *due]}
+    signed = {each.account: each.amount for each in ledger.balances_like(tx, settled(""))}
+    regions = {account.partition("/")[2] for account in [*owed, *due, *signed]}
     return [
         Settlement(
             region=region,
             payable=_money(context, owed.get(payable(region), 0)),
             receivable=_money(context, due.get(receivable(region), 0)),
+            settled=_money(context, signed.get(settled(region), 0)),
         )
         for region in sorted(regions)
     ]

@@ -8,7 +8,7 @@ from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointVe
 from gateway.store.port import Transaction
 from gateway.store.timers import cancel_timer, set_timer
 from gateway.time.clock import from_timestamp
-from region_node.business.joint import provisioning, rules, saga
+from region_node.business.joint import provisioning, rules, saga, watching
 from region_node.business.joint.rows import (
     ITEM_RECORDS,
     JointItemRow,
@@ -65,6 +65,7 @@ def recover(
     hold_until = from_timestamp(order.hold_until_time)
     rules.recover(item, told, hold_until, now)
     if known is None:
+        watching.follow(tx, context, order, None, item)
         insert_item(tx, order.id, JointItemRow(item, traceparent), now)
     if item.state in rules.RESERVING:
         set_timer(tx, _timer(order, item), kind=RESERVATION_TIMER, subject=key, due=hold_until)
@@ -83,6 +84,7 @@ def store(tx: Transaction, context: RegionContext, order: JointOrder, item: Join
     """Stores a changed item. Only a survey and a reservation end by themselves. The region's own system follows."""
     if item.state not in rules.RESERVING:
         cancel_timer(tx, _timer(order, item))
+    watching.follow(tx, context, order, ITEM_RECORDS.read(tx, item_key(order.id, item.id)), item)
     update_item(tx, order.id, item)
     provisioning.follow(tx, context, order, item, now)
 
@@ -106,6 +108,7 @@ def _take_in(
         rules.survey(item, hold_until, now)
     else:
         rules.release(item, now)
+    watching.follow(tx, context, order, None, item)
     insert_item(tx, order.id, JointItemRow(item, traceparent), now)
     provisioning.follow(tx, context, order, item, now)
     if item.state in rules.RESERVING:

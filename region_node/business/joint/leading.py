@@ -20,7 +20,7 @@ from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
 from gateway.time.clock import to_timestamp
-from region_node.business.joint import items, notices, rules, saga, templates
+from region_node.business.joint import items, notices, rules, saga, templates, watching
 from region_node.business.joint.proofs import proven
 from region_node.business.joint.rows import (
     JOINT,
@@ -28,6 +28,7 @@ from region_node.business.joint.rows import (
     JointOrderRow,
     insert_joint_order,
     next_joint_number,
+    note_end,
     update_joint_order,
 )
 from region_node.business.joint.sending import note_disclosures, send_command, send_updates
@@ -174,10 +175,13 @@ def _proceed(
             else:
                 foreign[step.item.id] = step.item
         saga.advance(order, now)
-    saga.alert(order, now)
+    for item in saga.alert(order, now):
+        watching.watch_alerted(tx, order, item, now)
     saga.note_awaiting(order)
     order.version += 1
     update_joint_order(tx, order, now)
+    if order.state in saga.DONE and before not in saga.DONE:
+        note_end(tx, order)
     for item in foreign.values():
         send_command(tx, context, row, item, now)
     informed = {item.region for item in foreign.values() if item.requested == saga.RESERVE}

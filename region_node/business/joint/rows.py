@@ -20,7 +20,7 @@ from region_node.customers.known_statuses import NOT_RESTRICTED
 from region_node.node.subjects import number_index
 from region_node.records.listing import Page
 from region_node.records.numbers import Numbers
-from region_node.records.stored import Records
+from region_node.records.stored import Events, Records
 from region_node.tickets.followed import Facts, Followed
 
 JOINT_SUBJECTS = "joint/"
@@ -100,6 +100,7 @@ ITEM_RECORDS = Records(
     subject=lambda key: joint_subject(order_of(key)),
     not_found=lambda key: Refused(Reason.REASON_JOINT_ITEM_NOT_FOUND, order=order_of(key), item=key.rpartition("/")[2]),
 )
+ENDS = Events("joint_order_ends", "joint_order_id")
 _NUMBERS = Numbers("joint_orders", "joint_number", purged="purged_joint_orders")
 
 
@@ -139,6 +140,17 @@ def update_joint_order(tx: Transaction, order: JointOrder, now: datetime) -> Non
     """Stores a changed joint order. A final order of an erased customer is checked for erasure."""
     ORDER_RECORDS.update(tx, order.id, order, _changing(order, now))
     _stored(tx, order, now)
+
+
+def note_end(tx: Transaction, order: JointOrder) -> None:
+    """Notes that this region has led a joint order to an end in which it is done, wholly or in part; once."""
+    end = from_timestamp(order.end_time)
+    columns: dict[str, Value] = {
+        "end_time": to_microseconds(end),
+        "is_late": int(end > from_timestamp(order.expected_completion_time)),
+        "is_partial": int(order.state == saga.PARTIAL),
+    }
+    ENDS.note(tx, order.id, columns)
 
 
 def insert_item(tx: Transaction, joint_order_id: str, row: JointItemRow, now: datetime) -> None:

@@ -7,13 +7,14 @@ commitment an item is never given up: one that arrives behind the end holds the 
 from collections.abc import Mapping
 from datetime import datetime
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind
 from gateway.api.region.v1.joint_order_pb2 import JointDecision, JointItem, JointItemState, JointMilestone, JointVerb
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.time.clock import to_timestamp
+from gateway.time.clock import from_microseconds, to_timestamp
 from region_node.requests.checks import error_of
 
 ACKNOWLEDGED = JointItemState.JOINT_ITEM_STATE_ACKNOWLEDGED
@@ -50,6 +51,9 @@ _COMMITTED = frozenset({COMMITTED, IN_PROGRESS, HELD, COMPLETED})
 _ENDED_EARLY = frozenset({RELEASED, EXPIRED})
 _BEFORE = frozenset({SURVEYING, RESERVED, EXPIRED})
 _BEGUN = frozenset({IN_PROGRESS, HELD, COMPLETED})
+_AT_WORK_STATES = frozenset({SURVEYING, IN_PROGRESS, HELD})
+_MICRO = 10**6
+_LAST = 4 * 10**9 * _MICRO  # microseconds: a year to which no limit comes
 _AT_WORK = 2  # milestones: the survey, and the first of the work
 _SECOND = 10**9  # ns
 _PLAUSIBLE: Mapping[JointVerb.ValueType, frozenset[JointItemState.ValueType]] = {
@@ -69,6 +73,20 @@ def state_name(state: JointItemState.ValueType) -> str:
 def next_milestone(item: JointItem) -> JointMilestone | None:
     """The first milestone that is not reached."""
     return next((each for each in item.milestones if not each.HasField("reach_time")), None)
+
+
+def milestone_at_work(item: JointItem) -> JointMilestone | None:
+    """The milestone with a limit on which the region of an item works now; None for one that waits, or has ended."""
+    milestone = next_milestone(item) if item.state in _AT_WORK_STATES else None
+    return milestone if milestone is not None and milestone.HasField("due_time") else None
+
+
+def limits(milestone: JointMilestone, warn_before: Duration) -> tuple[datetime, datetime]:
+    """The instants of the warning and of the limit of a milestone. Those that no calendar has are moved into one."""
+    due = milestone.due_time.seconds * _MICRO + milestone.due_time.nanos // 1000
+    before = warn_before.seconds * _MICRO + warn_before.nanos // 1000
+    warning, limit = (from_microseconds(min(max(each, 0), _LAST)) for each in (due - before, due))
+    return warning, limit
 
 
 def is_committed(item: JointItem) -> bool:

@@ -48,7 +48,8 @@ TRANSITIONS: Mapping[JointOrderState.ValueType, frozenset[JointOrderState.ValueT
     RELEASING: frozenset({FAILED, CANCELLED, IN_PROGRESS}),
     IN_PROGRESS: frozenset({COMPLETED, PARTIAL}),
 }
-FINAL = frozenset({COMPLETED, PARTIAL, FAILED, CANCELLED})
+DONE = frozenset({COMPLETED, PARTIAL})
+FINAL = DONE | {FAILED, CANCELLED}
 
 CLOCK_ERROR = timedelta(seconds=62)  # between two members, each at most 31 s off
 ORDER_LIMIT = 40 * 1024  # bytes of a new order: an envelope has 64 KiB, and items grow by times and reasons
@@ -193,17 +194,23 @@ def request(item: JointItem, verb: JointVerb.ValueType, now: datetime) -> None:
         rules.set_limits(item, to_timestamp(now))
 
 
-def alert(order: JointOrder, now: datetime) -> bool:
-    """Warns once of each milestone whose limit is near; returns whether there is a new warning."""
-    near = [each for each in _open(order) if now >= from_timestamp(each.due_time) - order.warn_before.ToTimedelta()]
-    for milestone in near:
+def alert(order: JointOrder, now: datetime) -> Sequence[JointItem]:
+    """Warns once of each milestone whose limit is near; returns the items with a new warning."""
+    near = [(item, each) for item, each in _open(order) if now >= rules.limits(each, order.warn_before)[0]]
+    for _, milestone in near:
         milestone.alert_time.CopyFrom(to_timestamp(now))
-    return bool(near)
+    return [item for item, _ in near]
+
+
+def awaited_milestone(order: JointOrder, item: JointItem) -> JointMilestone | None:
+    """The milestone with a limit that the region of an item has to reach now; None for none."""
+    milestone = rules.next_milestone(item) if _is_awaited(order, item) else None
+    return milestone if milestone is not None and milestone.HasField("due_time") else None
 
 
 def next_look(order: JointOrder, now: datetime) -> datetime | None:
     """When the order must be looked at again without a report; None for never."""
-    times = [from_timestamp(each.due_time) - order.warn_before.ToTimedelta() for each in _open(order)]
+    times = [rules.limits(each, order.warn_before)[0] for _, each in _open(order)]
     if order.state == SURVEYING:
         times.append(from_timestamp(order.survey_due_time))
     elif any(_holds(item) for item in order.items):
@@ -335,10 +342,10 @@ def _is_fulfilled(kind: JointRelationKind.ValueType, other: JointItem | None) ->
     return True
 
 
-def _open(order: JointOrder) -> Sequence[JointMilestone]:
-    """The next milestone of each item that has a limit and no warning yet."""
-    nexts = (rules.next_milestone(item) for item in order.items if _is_awaited(order, item))
-    return [each for each in nexts if each and each.HasField("due_time") and not each.HasField("alert_time")]
+def _open(order: JointOrder) -> Sequence[tuple[JointItem, JointMilestone]]:
+    """Each item with the next milestone, where that has a limit and no warning yet."""
+    nexts = ((item, awaited_milestone(order, item)) for item in order.items)
+    return [(item, each) for item, each in nexts if each is not None and not each.HasField("alert_time")]
 
 
 def _is_awaited(order: JointOrder, item: JointItem) -> bool:

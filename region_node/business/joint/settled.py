@@ -11,7 +11,6 @@ from region_node.business.joint.rows import ORDER_RECORDS, item_key, joint_subje
 from region_node.business.reconciliation.port import SettledKind, Wanted
 from region_node.business.reconciliation.rules import ENDED, OPEN, SETTLED, Record
 
-_DONE = frozenset({saga.COMPLETED, saga.PARTIAL})
 _NOT_DONE = frozenset({rules.REFUSED, rules.RELEASED, rules.EXPIRED})
 
 
@@ -50,7 +49,7 @@ def _shared(tx: Transaction, wanted: Wanted) -> list[JointOrder]:
 
 
 def _standing(order: JointOrder) -> RecordStanding.ValueType:
-    return SETTLED if order.state in _DONE else ENDED if saga.is_final(order) else OPEN
+    return SETTLED if order.state in saga.DONE else ENDED if saga.is_final(order) else OPEN
 
 
 def _item_standing(item: JointItem) -> RecordStanding.ValueType:

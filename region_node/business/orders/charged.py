@@ -20,6 +20,7 @@ from region_node.business.reconciliation.port import Wanted
 from region_node.business.reconciliation.rules import SETTLED
 from region_node.business.settlement.port import ChargedKind
 from region_node.business.settlement.rules import Charge
+from region_node.customers.accounts.rules import HANDLING_FEES
 from region_node.node.context import RegionContext
 
 _TARIFF = "settlement-handling-fee"
@@ -104,5 +105,5 @@ CHARGED_PAYMENTS = ChargedKind("payment", partial(_owed, is_remedy=False))
 """Payments that the origin took for the home region."""
 CHARGED_REMEDIES = ChargedKind("remedy", partial(_owed, is_remedy=True))
 """Money for complaints that the home region credited for the origin."""
-CHARGED_HANDLING = ChargedKind("handling", _handled)
+CHARGED_HANDLING = ChargedKind("handling", _handled, HANDLING_FEES)
 """Orders that the origin handled for the home region."""

@@ -39,7 +39,10 @@ _OWED = """
 
 
 class Debt(NamedTuple):
-    """A debt of one region to another. The amount is positive, in minor units; both have the time of the record."""
+    """A debt of one region to another, in minor units; both have the time of the record.
+
+    The amount is positive, but for a balance that a customer owes.
+    """
 
     kind: str
     """The name of the kind of charge."""
@@ -90,13 +93,20 @@ def note_debt(
     """
     if is_noted(tx, debt.kind, debt.serial):
         return False
-    is_debtor = debt.debtor == context.region
-    region = debt.creditor if is_debtor else debt.debtor
+    is_debtor, region = debt.debtor == context.region, _keep(tx, context, debt)
     debit, credit = (COMPENSATION, payable(region)) if is_debtor else (receivable(region), recovered)
-    tx.insert(_DEBTS, _DebtRow(debt.kind, debt.serial, region, debt.debtor, to_microseconds(debt.time)))
     posting = transfer(f"{debt.serial}#owed", kind, debt.amount, debit=debit, credit=credit)
     ledger.post(tx, posting, context.currency, now)
     return True
+
+
+def note_booked_debt(tx: Transaction, context: RegionContext, debt: Debt) -> None:
+    """Stores a debt whose postings the caller books, with ids that begin with the serial and `#`; once.
+
+    The debtor books to `payable` of the creditor, who books to `receivable` of the debtor: also a negative amount.
+    """
+    if not is_noted(tx, debt.kind, debt.serial):
+        _keep(tx, context, debt)
 
 
 def is_noted(tx: Transaction, kind: str, serial: str) -> bool:
@@ -122,6 +132,13 @@ def charged_debts(kind: str) -> ChargedKind:
 def settled_debts(kind: str, subject: Callable[[str], str]) -> SettledKind:
     """The reconciliation of a kind of debt; `subject` of a serial seals a difference about it."""
     return SettledKind(kind, partial(_records, kind), subject)
+
+
+def _keep(tx: Transaction, context: RegionContext, debt: Debt) -> str:
+    """Stores the row of a debt; returns the other region."""
+    region = debt.creditor if debt.debtor == context.region else debt.debtor
+    tx.insert(_DEBTS, _DebtRow(debt.kind, debt.serial, region, debt.debtor, to_microseconds(debt.time)))
+    return region
 
 
 def _charges(kind: str, tx: Transaction, wanted: Wanted) -> Iterator[Charge]:

@@ -19,6 +19,8 @@ class ChargedKind:
     name: str
     charges: Callable[[Transaction, Wanted], Iterable[Charge]]
     """The charges of settled records that the origin took in within a span, also of erased customers."""
+    account: str = ""
+    """The account of charges that no posting has booked before a statement; empty where the record itself is booked."""
 
 
 class Dispute(NamedTuple):

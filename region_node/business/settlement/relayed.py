@@ -17,9 +17,10 @@ from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from gateway.time.months import is_month
 from region_node.business.settlement import rules, signing
+from region_node.business.settlement.booking import keep
 from region_node.business.settlement.port import Settlement
 from region_node.business.settlement.proofs import SUBJECTS, evidence_of, note_signature, proven_signers
-from region_node.business.settlement.rows import find_statement, keep_statement
+from region_node.business.settlement.rows import find_statement
 from region_node.node.payloads import parse, received
 
 _CLOCKS = timedelta(hours=1)  # by which the clocks of two regions may differ
@@ -57,7 +58,7 @@ class SettlementEnvelopes:
         if not lost and not is_known:
             if known is not None and (known.state == signing.SIGNED or terms.version <= known.terms.version):
                 raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it is known")
-            keep_statement(tx, content.origin, told)
+            keep(tx, self._settlement, content.origin, told, now)
         if not lost:
             self._note(tx, content, terms)
         is_disputed = not lost and known is not None and is_known and known.state == signing.DISPUTED
@@ -80,7 +81,7 @@ class SettlementEnvelopes:
         open_states = {signing.PROPOSED, told.state} if told.state == signing.DISPUTED else {signing.PROPOSED}
         if known is None or known.state not in open_states or known.terms != told.terms:
             raise Refused(Reason.REASON_SETTLEMENT_NOT_FOUND, region=content.origin, month=told.terms.month)
-        _keep_decision(tx, content.origin, known, told)
+        _keep_decision(tx, self._settlement, content.origin, known, told, now)
         self._note(tx, content, told.terms)
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
@@ -114,13 +115,13 @@ class SettlementEnvelopes:
         told = parse(SettlementProposed, receipt.result) if is_taken else SettlementProposed()
         lost, disputed = told.signed, told.disputed
         if not is_taken or lost:
-            self._reopen(tx, region, terms, signing.PROPOSED, signing.DISPUTED)
+            self._reopen(tx, region, terms, signing.PROPOSED, signing.DISPUTED, now)
         known = find_statement(tx, region, terms.month)
         is_disputed = (disputed.state, disputed.terms) == (signing.DISPUTED, terms) and disputed.decider.startswith(
             f"{region}/"
         )
         if is_disputed and known is not None and (known.state, known.terms) == (signing.PROPOSED, terms):
-            _keep_decision(tx, region, known, disputed)
+            _keep_decision(tx, self._settlement, region, known, disputed, now)
         both = {terms.first_region, terms.second_region}
         sound = [
             each
@@ -135,7 +136,7 @@ class SettlementEnvelopes:
         """A dispute that the other region does not take, as of a statement that it has signed, is one no more."""
         told = parse(SettlementSignature, content.payload).statement
         if receipt.outcome == Outcome.OUTCOME_REFUSED and told.state == signing.DISPUTED:
-            self._reopen(tx, content.destination, told.terms, signing.DISPUTED, signing.PROPOSED)
+            self._reopen(tx, content.destination, told.terms, signing.DISPUTED, signing.PROPOSED, now)
 
     def _reopen(
         self,
@@ -144,19 +145,27 @@ class SettlementEnvelopes:
         terms: SettlementTerms,
         before: SettlementState.ValueType,
         after: SettlementState.ValueType,
+        now: datetime,
     ) -> None:
         """Puts the statement of just these terms from a state into another one."""
         known = find_statement(tx, region, terms.month)
         if known is not None and (known.state, known.terms) == (before, terms):
             known.state = after
-            keep_statement(tx, region, known)
+            keep(tx, self._settlement, region, known, now)
 
 
-def _keep_decision(tx: Transaction, region: str, known: SettlementStatement, told: SettlementStatement) -> None:
+def _keep_decision(
+    tx: Transaction,
+    settlement: Settlement,
+    region: str,
+    known: SettlementStatement,
+    told: SettlementStatement,
+    now: datetime,
+) -> None:
     """Stores the other region's decision about the proposal that this one has made."""
     known.state, known.decider, known.issue_id = told.state, told.decider, told.issue_id
     known.decide_time.CopyFrom(told.decide_time)
-    keep_statement(tx, region, known)
+    keep(tx, settlement, region, known, now)
 
 
 def _is_signed(statement: SettlementStatement, terms: SettlementTerms) -> bool:

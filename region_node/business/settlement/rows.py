@@ -1,10 +1,15 @@
 """Statements as stored. They are records of bookkeeping without personal data, and stay."""
 
+from datetime import datetime
 from typing import NamedTuple
 
 from gateway.api.region.v1.settlement_pb2 import SettlementState, SettlementStatement
 from gateway.store.port import Transaction
 from gateway.store.tables import Table, prints_without
+from gateway.store.timers import TIMERS, cancel_timer, set_timer
+from gateway.time.clock import from_microseconds, to_microseconds
+
+ANSWER_TIMER = "settlement-answer"  # a statement waits for the other region, or for staff
 
 
 @prints_without("body")
@@ -20,10 +25,46 @@ class _StatementRow(NamedTuple):
 _STATEMENTS = Table("settlement_statements", _StatementRow, key=("region", "month"))
 
 
-def keep_statement(tx: Transaction, region: str, statement: SettlementStatement) -> None:
-    """Stores the statement with another region, in place of its state before."""
-    row = _StatementRow(region, statement.terms.month, statement.state, statement.SerializeToString())
-    tx.keep(_STATEMENTS, row)
+class Waiting(NamedTuple):
+    """The subject of the timer of a statement that not both have signed."""
+
+    region: str
+    month: str
+    reminders: int
+    """Those so far."""
+    since: datetime | None
+    """The last reminder, or the last change of the statement; None for one from before there were reminders."""
+
+    @classmethod
+    def parse(cls, subject: str) -> "Waiting":
+        """The subject of a timer."""
+        region, month, reminders, since = subject.split(" ")
+        return cls(region, month, int(reminders), from_microseconds(int(since)) if since != "0" else None)
+
+    def watch(self, tx: Transaction, due: datetime) -> None:
+        """Sets the timer."""
+        since = 0 if self.since is None else to_microseconds(self.since)
+        subject = f"{self.region} {self.month} {self.reminders} {since}"
+        set_timer(tx, _timer(self.region, self.month), kind=ANSWER_TIMER, subject=subject, due=due)
+
+
+def keep_statement(tx: Transaction, region: str, statement: SettlementStatement, now: datetime) -> None:
+    """Stores the statement with another region, in place of its state before.
+
+    One that not both have signed is waited for from now on: the timer belongs to a higher floor, which reminds people.
+    """
+    month = statement.terms.month
+    tx.keep(_STATEMENTS, _StatementRow(region, month, statement.state, statement.SerializeToString()))
+    if statement.state == SettlementState.SETTLEMENT_STATE_SIGNED:
+        cancel_timer(tx, _timer(region, month))
+        return
+    known = tx.find(TIMERS, _timer(region, month))
+    reminders = 0 if known is None else Waiting.parse(known.subject).reminders
+    Waiting(region, month, reminders, now).watch(tx, now)
+
+
+def _timer(region: str, month: str) -> str:
+    return f"{ANSWER_TIMER}/{region}/{month}"
 
 
 def find_statement(tx: Transaction, region: str, month: str) -> SettlementStatement | None:
@@ -52,6 +93,16 @@ def is_any_pending(tx: Transaction, region: str) -> bool:
         contested=SettlementState.SETTLEMENT_STATE_CONTESTED,
     )
     return found is not None
+
+
+def first_waiting_month(tx: Transaction, region: str) -> str | None:
+    """The first month with another region that has a statement which not both have signed."""
+    return tx.first(
+        str,
+        "SELECT month FROM settlement_statements WHERE region = :region AND state <> :signed ORDER BY month LIMIT 1",
+        region=region,
+        signed=SettlementState.SETTLEMENT_STATE_SIGNED,
+    )
 
 
 def list_statements(tx: Transaction, month: str, before: str, limit: int) -> list[tuple[str, SettlementStatement]]:

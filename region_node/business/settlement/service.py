@@ -5,7 +5,7 @@ from datetime import datetime
 import grpc
 
 from gateway.api.region.v1 import settlement_service_pb2 as api
-from gateway.api.region.v1.settlement_pb2 import SettlementStatement
+from gateway.api.region.v1.settlement_pb2 import SettlementPayment, SettlementStatement
 from gateway.api.region.v1.settlement_service_pb2_grpc import SettlementServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -14,11 +14,12 @@ from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from gateway.time.months import require_month
 from region_node.business.settlement import signing
+from region_node.business.settlement.payments import find_payment, record_payment
 from region_node.business.settlement.port import Settlement
 from region_node.business.settlement.proofs import proofs_of
 from region_node.business.settlement.rows import find_statement, list_statements
 from region_node.requests.caller import Caller
-from region_node.requests.checks import require_length
+from region_node.requests.checks import require_length, require_name
 from region_node.requests.deciding import StaffDecisions
 
 _PAGE = "settlement statements"
@@ -55,7 +56,8 @@ class SettlementService(SettlementServiceServicer):
             statement = find_statement(tx, request.region, request.month)
             told = None if statement is None or statement.state == signing.DISPUTED else statement.terms
             terms = signing.computed(tx, self._settlement, request.region, request.month, told)
-            return api.ComputeSettlementResponse(terms=terms, statement=statement)
+            payment = find_payment(tx, self._settlement, request.region, request.month)
+            return api.ComputeSettlementResponse(terms=terms, statement=statement, payment=payment)
 
         return await self._store.read(compute)
 
@@ -98,6 +100,27 @@ class SettlementService(SettlementServiceServicer):
 
         statement = await self._decisions.once(request.request_id, request, "DisputeSettlement", dispute, self._known)
         return api.DisputeSettlementResponse(statement=statement)
+
+    async def RecordSettlementPayment(
+        self,
+        request: api.RecordSettlementPaymentRequest,
+        context: grpc.aio.ServicerContext[api.RecordSettlementPaymentRequest, api.RecordSettlementPaymentResponse],
+    ) -> api.RecordSettlementPaymentResponse:
+        """See the contract."""
+        self._require_pair(request.region, request.month)
+        require_name("reference", request.reference)
+
+        def record(tx: Transaction, caller: Caller, now: datetime) -> SettlementPayment:
+            return record_payment(tx, self._settlement, caller, request, now)
+
+        def known(tx: Transaction, statement_id: str) -> SettlementPayment:
+            found = find_payment(tx, self._settlement, request.region, request.month)
+            if found is None:
+                raise Refused(Reason.REASON_SETTLEMENT_NOT_FOUND, region=request.region, month=request.month)
+            return found
+
+        payment = await self._decisions.once(request.request_id, request, "RecordSettlementPayment", record, known)
+        return api.RecordSettlementPaymentResponse(payment=payment)
 
     def _require_pair(self, region: str, month: str) -> None:
         """Raises Refused with REQUEST_INVALID, or REGION_UNKNOWN."""

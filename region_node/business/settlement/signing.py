@@ -25,9 +25,10 @@ from gateway.time.months import is_month, month_before, months_between
 from region_node.business.reconciliation import days
 from region_node.business.reconciliation.rows import months_closed_since, open_serials
 from region_node.business.settlement import rules
+from region_node.business.settlement.booking import keep
 from region_node.business.settlement.port import Dispute, Settlement
 from region_node.business.settlement.proofs import SUBJECTS, note_signature
-from region_node.business.settlement.rows import find_statement, is_any_pending, keep_statement, statements_with
+from region_node.business.settlement.rows import find_statement, is_any_pending, statements_with
 from region_node.requests.caller import Caller
 from region_node.requests.checks import invalid
 
@@ -164,7 +165,7 @@ def sign(
     if not is_first:
         return _decide(tx, settlement, caller, known, SIGNED, now)
     known.state = SIGNED
-    keep_statement(tx, region, known)
+    keep(tx, settlement, region, known, now)
     return known
 
 
@@ -191,7 +192,7 @@ def dispute(
     disputed = Dispute(statement.id, asked.region, line, asked.note)
     statement.issue_id = settlement.open_issue(tx, settlement.node, caller, disputed, now)
     if statement.state == CONTESTED:
-        keep_statement(tx, asked.region, statement)
+        keep(tx, settlement, asked.region, statement, now)
         return statement
     return _decide(tx, settlement, caller, statement, DISPUTED, now)
 
@@ -213,7 +214,7 @@ def learn(
         is_own = known is not None and known.terms == each.terms
         is_same = is_own or rules.differing_line(_recomputed(tx, settlement, region, each.terms), each.terms) is None
         each.state = SIGNED if is_same else CONTESTED
-        keep_statement(tx, region, each)
+        keep(tx, settlement, region, each, now)
         if not is_same:
             return
 
@@ -246,7 +247,7 @@ def _propose(
         proposer=f"{terms.first_region}/{caller.identity.name}",
         propose_time=to_timestamp(now),
     )
-    keep_statement(tx, region, statement)
+    keep(tx, settlement, region, statement, now)
     _tell(tx, settlement, caller, statement, EnvelopeKind.ENVELOPE_KIND_SETTLEMENT_PROPOSED, now)
     return statement
 
@@ -273,7 +274,7 @@ def _decide(
     statement.state = state
     statement.decider = f"{settlement.node.region}/{caller.identity.name}"
     statement.decide_time.CopyFrom(to_timestamp(now))
-    keep_statement(tx, statement.terms.first_region, statement)
+    keep(tx, settlement, statement.terms.first_region, statement, now)
     _tell(tx, settlement, caller, statement, EnvelopeKind.ENVELOPE_KIND_SETTLEMENT_DECIDED, now)
     return statement
 

@@ -54,7 +54,7 @@ def add_notices(
 ) -> None:
     """Adds notices to every sink that receives their level.
 
-    A ticket has one notice of each level, and `again` counts further ones at the highest level.
+    A ticket has one notice of each level, and `again` counts further ones at the highest level. A known one stays.
     """
     rows: list[dict[str, Value]] = [
         {
@@ -73,7 +73,8 @@ def add_notices(
         return
     tx.execute_many(
         "INSERT INTO escalation_notices (ticket_id, level, sink, content, create_time, due_time, attempts, told_time)"
-        " VALUES (:ticket_id, :level, :sink, :content, :now, :due, 0, NULL)",
+        " VALUES (:ticket_id, :level, :sink, :content, :now, :due, 0, NULL)"
+        " ON CONFLICT (ticket_id, level, sink) DO NOTHING",
         rows,
     )
     tx.publish(NoticeAdded(), about=ABOUT)
@@ -103,6 +104,16 @@ def forgo(tx: Transaction, ticket_id: str, highest: int) -> set[int]:
 def remove_notices(tx: Transaction, ticket_id: str) -> None:
     """Removes all notices about a ticket."""
     tx.execute("DELETE FROM escalation_notices WHERE ticket_id = :ticket_id", ticket_id=ticket_id)
+
+
+def remove_notices_below(tx: Transaction, ticket_id: str) -> None:
+    """Removes all notices about the parts of a ticket, whose ids begin with its id and a slash."""
+    # '0' is the character behind '/'.
+    tx.execute(
+        "DELETE FROM escalation_notices WHERE ticket_id >= :first AND ticket_id < :last",
+        first=f"{ticket_id}/",
+        last=f"{ticket_id}0",
+    )
 
 
 def raised(complaint: Complaint, reached: Escalation) -> RaisedComplaint:

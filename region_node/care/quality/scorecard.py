@@ -75,16 +75,20 @@ class _Orders(NamedTuple):
 
 
 def _orders(tx: Transaction, region: str, span: Span) -> _Orders:
-    """The orders that this home region completed in a month."""
+    """The orders that this home region completed in a month, and the joint orders that it led to an end."""
     complained = (
-        "EXISTS (SELECT 1 FROM complaints AS c WHERE c.number_index = o.number AND c.number_index <> ''"
-        " AND c.create_time > o.completion_time AND c.create_time <= o.completion_time + :within)"
+        "EXISTS (SELECT 1 FROM complaints AS c WHERE c.number_index = o.number_index AND c.number_index <> ''"
+        " AND c.create_time > o.end_time AND c.create_time <= o.end_time + :within)"
     )
     found = tx.first(
         _Orders,
         "SELECT COUNT(*), CAST(COALESCE(SUM(1 - is_late), 0) AS BIGINT),"  # noqa: S608 - no values
-        f" CAST(COALESCE(SUM(CASE WHEN is_returned = 1 OR {complained} THEN 0 ELSE 1 END), 0) AS BIGINT)"
-        " FROM orders AS o WHERE completion_time >= :start AND completion_time < :end AND home_region = :region",
+        f" CAST(COALESCE(SUM(CASE WHEN is_wrong = 1 OR {complained} THEN 0 ELSE 1 END), 0) AS BIGINT) FROM ("
+        "SELECT completion_time AS end_time, is_late, is_returned AS is_wrong, number AS number_index FROM orders"
+        " WHERE completion_time >= :start AND completion_time < :end AND home_region = :region"
+        " UNION ALL SELECT e.end_time, e.is_late, e.is_partial, j.number_index FROM joint_order_ends AS e"
+        " JOIN joint_orders AS j ON j.joint_order_id = e.joint_order_id"
+        " WHERE e.end_time >= :start AND e.end_time < :end) AS o",
         region=region,
         start=span.start,
         end=span.end,

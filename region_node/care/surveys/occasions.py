@@ -1,4 +1,4 @@
-"""The occasions of surveys: completed orders, closed complaints and closed faults of this origin region."""
+"""The occasions of surveys: orders and joint orders that are done, closed complaints and faults of this origin."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from gateway.api.types.v1.types_pb2 import Channel
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from gateway.wording.words import english
+from region_node.business.joint import rows as joint
+from region_node.business.joint import saga
 from region_node.business.orders import rows as orders
 from region_node.care.complaints import rows as complaints
 from region_node.care.complaints import rules as complaint_rules
@@ -48,6 +50,23 @@ def _order(tx: Transaction, region: str, order_id: str) -> SurveyRequested | Non
         return None
     order = row.order
     if order.origin_region != region or order.operator == NODE_OPERATOR or order.request.bulk:
+        return None
+    return SurveyRequested(
+        id=order.id,
+        occasion=SurveyOccasion.SURVEY_OCCASION_ORDER,
+        number=order.request.number,
+        business=order.request.business,
+        channel=_channel(order.request.requester.channel),
+    )
+
+
+def _joint_order(tx: Transaction, region: str, joint_order_id: str) -> SurveyRequested | None:
+    """The leading region took the order in, and asks for all."""
+    row = joint.ORDER_RECORDS.find(tx, joint_order_id)
+    if row is None or row.order.state not in saga.DONE:
+        return None
+    order = row.order
+    if order.leader_region != region or not order.request.number:
         return None
     return SurveyRequested(
         id=order.id,
@@ -96,6 +115,7 @@ def _channel(channel: Channel.ValueType) -> str:
 
 OCCASIONS: Sequence[Occasion] = (
     Occasion("order", orders.EVENTS, _order),
+    Occasion("joint", joint.ENDS, _joint_order),
     Occasion("complaint", complaints.EVENTS, _complaint),
     Occasion("fault", faults.EVENTS, _repair),
 )

@@ -59,6 +59,17 @@ def post_all(tx: Transaction, postings: Sequence[Posting], currency: str, now: d
             tx.insert(_ENTRIES, row)
 
 
+def is_any_booked(tx: Transaction, beginning: str) -> bool:
+    """Whether there is a posting whose id begins with a text that ends with `#`."""
+    found = tx.first(
+        int,
+        "SELECT 1 FROM ledger_entries WHERE posting_id >= :first AND posting_id < :last LIMIT 1",
+        first=beginning,
+        last=beginning.removesuffix("#") + "$",  # the character behind '#'
+    )
+    return found is not None
+
+
 def balance(tx: Transaction, account: str) -> int:
     """The sum of an account's entries, in minor units."""
     return tx.first(int, _BALANCE, a=account) or 0

@@ -5,7 +5,8 @@ home. `payable/<region>`: the debt to a region for payments of its customers tak
 them. `receivable/<region>`: the debt of a region for the same. `fees`, and one account for each kind of charge (`rent`,
 `calls` and so on): the revenue. `refunds-due`: the debt to customers who left or were charged too much. `opening`: the
 other side of migrated balances. `compensation`: paid for breached service levels, and for complaints.
-`reconciliation`: the other side of corrections after a comparison with another region.
+`reconciliation`: the other side of corrections after a comparison with another region. `settled/<region>`: what signed
+statements leave to pay to a region. `handling-fees`: the revenue, and the cost, of orders handled for other regions.
 """
 
 from collections.abc import Iterable
@@ -78,6 +79,7 @@ class EntryKind(Enum):
     )
     RECONCILED = _Told("reconciled", ("对账更正", "Correction after a reconciliation"))
     MOVED_BALANCE = _Told("moved-balance", ("迁移余额", "Balance moved between regions"))
+    SETTLED = _Told("settled", ("地区间结算", "Settled between regions"))
     REPAIR_PART = _Told("repair-part", ("维修配件费", "Part of a repair"))
 
     @classmethod
@@ -139,10 +141,13 @@ COMPENSATION = "compensation"
 REFUNDS_DUE = "refunds-due"
 OPENING = "opening"
 RECONCILIATION = "reconciliation"
+HANDLING_FEES = "handling-fees"
 _PAYABLE = "payable/"
 _RECEIVABLE = "receivable/"
+_SETTLED = "settled/"
 _EARNED = frozenset(str(kind) for kind in (EntryKind.REPAIR_PART, EntryKind.LATE_FEE, *CHARGES))
-_BOOKS = frozenset({CASH, IN_TRANSIT, FEES, COMPENSATION, REFUNDS_DUE, OPENING, RECONCILIATION, *_EARNED})
+_OWN = frozenset({CASH, IN_TRANSIT, FEES, COMPENSATION, REFUNDS_DUE, OPENING, RECONCILIATION, HANDLING_FEES})
+_BOOKS = _OWN | _EARNED
 
 
 @dataclass(frozen=True)
@@ -172,9 +177,14 @@ def receivable(region: str) -> str:
     return f"{_RECEIVABLE}{region}"
 
 
+def settled(region: str) -> str:
+    """The account of what statements signed by both leave to pay to a region; negative for what it has to pay."""
+    return f"{_SETTLED}{region}"
+
+
 def is_of_the_books(account: str) -> bool:
     """Whether an account is one of the region's own, which no customer may have."""
-    return account in _BOOKS or account.startswith((_PAYABLE, _RECEIVABLE))
+    return account in _BOOKS or account.startswith((_PAYABLE, _RECEIVABLE, _SETTLED))
 
 
 def transfer(posting_id: str, kind: EntryKind, amount: int, *, debit: str, credit: str) -> Posting:

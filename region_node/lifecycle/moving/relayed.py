@@ -23,7 +23,7 @@ from region_node.customers.moved_numbers import note_homes
 from region_node.customers.operations import keep_line
 from region_node.customers.rows import Line, give_up_number, line_of
 from region_node.lifecycle.moving import rules
-from region_node.lifecycle.moving.books import book_moved, book_rest
+from region_node.lifecycle.moving.books import book_moved, book_rest, note_moved
 from region_node.lifecycle.moving.port import MoveEnded
 from region_node.lifecycle.moving.rows import customer_here, find_move, keep_move
 from region_node.lifecycle.moving.taking_over import require_handed_over, take_over
@@ -53,7 +53,8 @@ class MoveEnvelopes:
         if (move.from_region, move.to_region) != parties or move.state != rules.MOVING:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         if customer_here(tx, move.id) is None:
-            take_over(tx, self._context, told, require_handed_over(tx, self._context, told, content.origin), now)
+            new = require_handed_over(tx, self._context, told, content.origin, now)
+            take_over(tx, self._context, told, new, now)
             tx.publish(MoveEnded())
         failpoints.reach("customer-taken-over.before-commit")
         return Answer(Outcome.OUTCOME_ACCEPTED)
@@ -85,6 +86,8 @@ class MoveEnvelopes:
             if line.account_id not in closed:
                 closed.add(line.account_id)
                 self._close_account(tx, move, line, amount, now)
+        handed_over = sum(each.billing_account.balance.minor_units for each in told.customers)
+        note_moved(tx, self._context, move, handed_over)
         named = DocumentHome(move_id=move.id, to_region=move.to_region, number=told.customers[0].product.number)
         documents.give_up(tx, self._context, move.customer_id, named, now)
         for each in told.customers:

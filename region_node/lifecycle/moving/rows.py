@@ -1,6 +1,7 @@
 """Moves as stored: sealed under the key of the customer, by whose id here they are found."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from gateway.api.region.v1.customer_move_pb2 import CustomerMove, MoveState
@@ -74,6 +75,18 @@ def open_moves(tx: Transaction, after: tuple[int, str] | None, limit: int) -> li
         )
 
     return readable_page(rows_after, lambda rows: _opened(tx, rows), limit)
+
+
+def open_moves_between(tx: Transaction, start: datetime, end: datetime) -> list[CustomerMove]:
+    """The open moves of this old home that were requested within a span, from `start` up to and without `end`."""
+    states = ", ".join(str(each) for each in sorted(OPEN))
+    rows = tx.all(
+        _AtRest,
+        f"{_SELECT} WHERE create_time >= :start AND create_time < :end AND state IN ({states})",
+        start=to_microseconds(start),
+        end=to_microseconds(end),
+    )
+    return [each for each in _opened(tx, rows) if each is not None]
 
 
 def unplanned_moves(tx: Transaction, after: str, limit: int) -> list[CustomerMove]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gateway.api.federation.v1.configuration_pb2 import LineKind
 from gateway.api.region.v1.customer_move_pb2 import CustomerHandOver, CustomerMove, MovedLine, MoveState
@@ -18,6 +18,8 @@ TAKEN_OVER = MoveState.MOVE_STATE_TAKEN_OVER
 CANCELLED = MoveState.MOVE_STATE_CANCELLED
 REFUSED = MoveState.MOVE_STATE_REFUSED
 OPEN = frozenset({REQUESTED, MOVING})
+_CLOCKS = timedelta(hours=1)  # by which the clocks of two regions may differ
+_TAKEN_WITHIN = timedelta(days=60)  # of the request
 CONFIRMED_WITHIN = timedelta(days=7)
 TRANSITIONS: Mapping[MoveState.ValueType, frozenset[MoveState.ValueType]] = {
     REQUESTED: frozenset({MOVING, CANCELLED}),
@@ -60,6 +62,16 @@ def require_plan(federation: Federation, plan_id: str, region: str) -> None:
     plan = federation.plan(plan_id)
     if plan.region != region or plan.line_kind == LineKind.LINE_KIND_BROADBAND:
         raise Refused(Reason.REASON_PLAN_UNKNOWN, plan=plan_id)
+
+
+def require_recent(move: CustomerMove, now: datetime) -> None:
+    """Raises Refused with ENVELOPE_INVALID for a move whose request no later statement of settlement would look at.
+
+    A statement looks at three months before its own: the old home must not date what it owes before these.
+    """
+    age = now.timestamp() - move.create_time.seconds
+    if not -_CLOCKS.total_seconds() <= age <= _TAKEN_WITHIN.total_seconds():
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a move requested too long ago, or in the future")
 
 
 def require_times(told: CustomerHandOver) -> None:

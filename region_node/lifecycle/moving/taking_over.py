@@ -26,7 +26,7 @@ from region_node.customers.sharing.rules import Decided
 from region_node.customers.subscriptions import insert_subscriptions
 from region_node.customers.taking_over import NewCustomer, new_customer
 from region_node.lifecycle.moving import rules
-from region_node.lifecycle.moving.books import book_moved
+from region_node.lifecycle.moving.books import book_moved, note_moved
 from region_node.lifecycle.moving.restored import free_number, stale_line
 from region_node.lifecycle.moving.rows import keep_move
 from region_node.network.agreements import moved as agreements
@@ -39,7 +39,7 @@ _TOLD = LocalizedText(
 
 
 def require_handed_over(
-    tx: Transaction, context: RegionContext, told: CustomerHandOver, origin: str
+    tx: Transaction, context: RegionContext, told: CustomerHandOver, origin: str, now: datetime
 ) -> list[NewCustomer]:
     """The lines of a hand-over with their new ids. Raises Refused where the origin cannot give them, or they clash.
 
@@ -58,6 +58,7 @@ def require_handed_over(
         if is_number_in_use(tx, number) and stale_line(tx, number, federation, context.region) is None:
             raise Refused(Reason.REASON_CUSTOMER_EXISTS, number=number)
     rules.require_times(told)
+    rules.require_recent(told.move, now)
     documents.require_handed_over(context, told.documents)
     complaints.require_handed_over(told.complaints, numbers)
     require_surveys(told.surveys, numbers)
@@ -82,6 +83,7 @@ def take_over(
         insert_subscriptions(tx, each.subscriptions)
         owed, account = receivable(move.from_region), each.line.account_id
         book_moved(tx, move.id, account, each.balance, owed, context.currency, now)
+    note_moved(tx, context, move, sum(each.balance for each in new))
     if told.HasField("preferences"):
         said = told.preferences
         since = from_timestamp(said.marketing_time) if said.HasField("marketing_time") else now

@@ -26,7 +26,8 @@ class RaisedComplaint(_message.Message):
     than once, each time with the same id.
 
     An issue or a loan between regions has no category, severity, state, home region and custody. Its first escalation has
-    level 3 and a matter of its own, the second level 4, each later one level 5.
+    level 3 and a matter of its own, the second level 4, each later one level 5. So are the reminders of a month of settlement.
+    A milestone of a joint order has level 2 and a matter of its own before its limit, and level 3 behind it.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -54,7 +55,9 @@ class RaisedComplaint(_message.Message):
     it in the header `Idempotency-Key`.
     """
     ticket_id: _builtins.str
-    """The ticket id, or the id of an issue or a loan; `survey/<survey id>` for the follow-up of a low mark."""
+    """The ticket id, or the id of an issue or a loan; `survey/<survey id>` for the follow-up of a low mark; the id
+    of a statement of settlement; `<joint order id>/<item id>/<number of the milestone's kind>`.
+    """
     level: _builtins.int
     """Level reached, 1 to 5."""
     trigger: _complaint_pb2.EscalationTrigger.ValueType

@@ -507,15 +507,22 @@ class Settlement(_message.Message):
     REGION_FIELD_NUMBER: _builtins.int
     PAYABLE_FIELD_NUMBER: _builtins.int
     RECEIVABLE_FIELD_NUMBER: _builtins.int
+    SETTLED_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """The other region."""
     @_builtins.property
     def payable(self) -> _types_pb2.Money:
-        """This region's debt from payments it took for the other's customers."""
+        """This region's debt from payments it took for the other's customers, beside what signed statements settle."""
 
     @_builtins.property
     def receivable(self) -> _types_pb2.Money:
-        """The other region's debt from payments it took for this region's customers."""
+        """The other region's debt from payments it took for this region's customers, beside what signed statements settle."""
+
+    @_builtins.property
+    def settled(self) -> _types_pb2.Money:
+        """Rest to pay of statements that both have signed: this region's debt, negative for the other's. Unset by earlier
+        versions.
+        """
 
     def __init__(
         self,
@@ -523,10 +530,11 @@ class Settlement(_message.Message):
         region: _builtins.str = ...,
         payable: _types_pb2.Money | None = ...,
         receivable: _types_pb2.Money | None = ...,
+        settled: _types_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["payable", b"payable", "receivable", b"receivable"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["payable", b"payable", "receivable", b"receivable", "settled", b"settled"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["payable", b"payable", "receivable", b"receivable", "region", b"region"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payable", b"payable", "receivable", b"receivable", "region", b"region", "settled", b"settled"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -422,6 +422,8 @@ class _EscalationTriggerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Esc
     """Decision of an administrator of the federation."""
     ESCALATION_TRIGGER_REGION_ASKED: _EscalationTrigger.ValueType  # 21
     """Request of a region with a part in an issue."""
+    ESCALATION_TRIGGER_LIMIT_NEAR: _EscalationTrigger.ValueType  # 22
+    """Limit of a milestone of a joint order near. No complaint has it."""
 
 class EscalationTrigger(_EscalationTrigger, metaclass=_EscalationTriggerEnumTypeWrapper):
     """Reasons for an escalation."""
@@ -466,6 +468,8 @@ ESCALATION_TRIGGER_ADMINISTRATOR: EscalationTrigger.ValueType  # 20
 """Decision of an administrator of the federation."""
 ESCALATION_TRIGGER_REGION_ASKED: EscalationTrigger.ValueType  # 21
 """Request of a region with a part in an issue."""
+ESCALATION_TRIGGER_LIMIT_NEAR: EscalationTrigger.ValueType  # 22
+"""Limit of a milestone of a joint order near. No complaint has it."""
 Global___EscalationTrigger: _TypeAlias = EscalationTrigger  # noqa: Y015
 
 @_typing.final

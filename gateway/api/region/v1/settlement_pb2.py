@@ -26,27 +26,29 @@ from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_d
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&gateway/api/region/v1/settlement.proto\x12\x15gateway.api.region.v1\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"v\n\x0eSettlementLine\x12\x13\n\x0b\x63harge_kind\x18\x01 \x01(\t\x12\x10\n\x08of_month\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\x12\x12+\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\"\xbe\x01\n\x0fSettlementTerms\x12\x14\n\x0c\x66irst_region\x18\x01 \x01(\t\x12\x15\n\rsecond_region\x18\x02 \x01(\t\x12\r\n\x05month\x18\x03 \x01(\t\x12\x34\n\x05lines\x18\x04 \x03(\x0b\x32%.gateway.api.region.v1.SettlementLine\x12(\n\x03net\x18\x05 \x03(\x0b\x32\x1b.gateway.api.types.v1.Money\x12\x0f\n\x07version\x18\x06 \x01(\r\"\xa7\x02\n\x13SettlementStatement\x12\x35\n\x05terms\x18\x01 \x01(\x0b\x32&.gateway.api.region.v1.SettlementTerms\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32&.gateway.api.region.v1.SettlementState\x12\x10\n\x08proposer\x18\x03 \x01(\t\x12\x0f\n\x07\x64\x65\x63ider\x18\x04 \x01(\t\x12\x10\n\x08issue_id\x18\x05 \x01(\t\x12\x30\n\x0cpropose_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65\x63ide_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\n\n\x02id\x18\x08 \x01(\t\"k\n\x13SettlementSignature\x12=\n\tstatement\x18\x01 \x01(\x0b\x32*.gateway.api.region.v1.SettlementStatement\x12\x15\n\rsigned_months\x18\x02 \x03(\t\"\xcb\x01\n\x12SettlementProposed\x12:\n\x06signed\x18\x01 \x03(\x0b\x32*.gateway.api.region.v1.SettlementStatement\x12<\n\x08\x64isputed\x18\x02 \x01(\x0b\x32*.gateway.api.region.v1.SettlementStatement\x12;\n\x08\x65vidence\x18\x03 \x03(\x0b\x32).gateway.api.region.v1.SettlementEvidence\"M\n\x12SettlementEvidence\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\x12\x13\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0c*\xae\x01\n\x0fSettlementState\x12 \n\x1cSETTLEMENT_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19SETTLEMENT_STATE_PROPOSED\x10\x01\x12\x1b\n\x17SETTLEMENT_STATE_SIGNED\x10\x02\x12\x1d\n\x19SETTLEMENT_STATE_DISPUTED\x10\x03\x12\x1e\n\x1aSETTLEMENT_STATE_CONTESTED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&gateway/api/region/v1/settlement.proto\x12\x15gateway.api.region.v1\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"v\n\x0eSettlementLine\x12\x13\n\x0b\x63harge_kind\x18\x01 \x01(\t\x12\x10\n\x08of_month\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\x12\x12+\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\"\xbe\x01\n\x0fSettlementTerms\x12\x14\n\x0c\x66irst_region\x18\x01 \x01(\t\x12\x15\n\rsecond_region\x18\x02 \x01(\t\x12\r\n\x05month\x18\x03 \x01(\t\x12\x34\n\x05lines\x18\x04 \x03(\x0b\x32%.gateway.api.region.v1.SettlementLine\x12(\n\x03net\x18\x05 \x03(\x0b\x32\x1b.gateway.api.types.v1.Money\x12\x0f\n\x07version\x18\x06 \x01(\r\"\xa7\x02\n\x13SettlementStatement\x12\x35\n\x05terms\x18\x01 \x01(\x0b\x32&.gateway.api.region.v1.SettlementTerms\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32&.gateway.api.region.v1.SettlementState\x12\x10\n\x08proposer\x18\x03 \x01(\t\x12\x0f\n\x07\x64\x65\x63ider\x18\x04 \x01(\t\x12\x10\n\x08issue_id\x18\x05 \x01(\t\x12\x30\n\x0cpropose_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65\x63ide_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\n\n\x02id\x18\x08 \x01(\t\"\x86\x02\n\x11SettlementPayment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\r\n\x05month\x18\x03 \x01(\t\x12\x11\n\treference\x18\x04 \x01(\t\x12,\n\x07\x61mounts\x18\x05 \x03(\x0b\x32\x1b.gateway.api.types.v1.Money\x12\x10\n\x08proposer\x18\x06 \x01(\t\x12\x30\n\x0cpropose_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08recorder\x18\x08 \x01(\t\x12/\n\x0brecord_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"k\n\x13SettlementSignature\x12=\n\tstatement\x18\x01 \x01(\x0b\x32*.gateway.api.region.v1.SettlementStatement\x12\x15\n\rsigned_months\x18\x02 \x03(\t\"\xcb\x01\n\x12SettlementProposed\x12:\n\x06signed\x18\x01 \x03(\x0b\x32*.gateway.api.region.v1.SettlementStatement\x12<\n\x08\x64isputed\x18\x02 \x01(\x0b\x32*.gateway.api.region.v1.SettlementStatement\x12;\n\x08\x65vidence\x18\x03 \x03(\x0b\x32).gateway.api.region.v1.SettlementEvidence\"M\n\x12SettlementEvidence\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\x12\x13\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0c*\xae\x01\n\x0fSettlementState\x12 \n\x1cSETTLEMENT_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19SETTLEMENT_STATE_PROPOSED\x10\x01\x12\x1b\n\x17SETTLEMENT_STATE_SIGNED\x10\x02\x12\x1d\n\x19SETTLEMENT_STATE_DISPUTED\x10\x03\x12\x1e\n\x1aSETTLEMENT_STATE_CONTESTED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.region.v1.settlement_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SETTLEMENTSTATE']._serialized_start=1138
-  _globals['_SETTLEMENTSTATE']._serialized_end=1312
+  _globals['_SETTLEMENTSTATE']._serialized_start=1403
+  _globals['_SETTLEMENTSTATE']._serialized_end=1577
   _globals['_SETTLEMENTLINE']._serialized_start=132
   _globals['_SETTLEMENTLINE']._serialized_end=250
   _globals['_SETTLEMENTTERMS']._serialized_start=253
   _globals['_SETTLEMENTTERMS']._serialized_end=443
   _globals['_SETTLEMENTSTATEMENT']._serialized_start=446
   _globals['_SETTLEMENTSTATEMENT']._serialized_end=741
-  _globals['_SETTLEMENTSIGNATURE']._serialized_start=743
-  _globals['_SETTLEMENTSIGNATURE']._serialized_end=850
-  _globals['_SETTLEMENTPROPOSED']._serialized_start=853
-  _globals['_SETTLEMENTPROPOSED']._serialized_end=1056
-  _globals['_SETTLEMENTEVIDENCE']._serialized_start=1058
-  _globals['_SETTLEMENTEVIDENCE']._serialized_end=1135
+  _globals['_SETTLEMENTPAYMENT']._serialized_start=744
+  _globals['_SETTLEMENTPAYMENT']._serialized_end=1006
+  _globals['_SETTLEMENTSIGNATURE']._serialized_start=1008
+  _globals['_SETTLEMENTSIGNATURE']._serialized_end=1115
+  _globals['_SETTLEMENTPROPOSED']._serialized_start=1118
+  _globals['_SETTLEMENTPROPOSED']._serialized_end=1321
+  _globals['_SETTLEMENTEVIDENCE']._serialized_start=1323
+  _globals['_SETTLEMENTEVIDENCE']._serialized_end=1400
 # @@protoc_insertion_point(module_scope)
 
 for _enum in (SettlementState,):

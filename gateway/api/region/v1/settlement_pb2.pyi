@@ -196,6 +196,66 @@ class SettlementStatement(_message.Message):
 Global___SettlementStatement: _TypeAlias = SettlementStatement  # noqa: Y015
 
 @_typing.final
+class SettlementPayment(_message.Message):
+    """Payment of the net amounts of a month that both regions have signed, as one of them has recorded it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    MONTH_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    AMOUNTS_FIELD_NUMBER: _builtins.int
+    PROPOSER_FIELD_NUMBER: _builtins.int
+    PROPOSE_TIME_FIELD_NUMBER: _builtins.int
+    RECORDER_FIELD_NUMBER: _builtins.int
+    RECORD_TIME_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Statement id."""
+    region: _builtins.str
+    """The other region."""
+    month: _builtins.str
+    """Month, `YYYY-MM`."""
+    reference: _builtins.str
+    """Reference of the bank's transfer."""
+    proposer: _builtins.str
+    """Staff id of the member of staff who proposed it."""
+    recorder: _builtins.str
+    """Staff id of the member of staff who recorded it: another one where this region pays. Empty before."""
+    @_builtins.property
+    def amounts(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Money]:
+        """Amounts that this region has paid, by currency; negative for received ones."""
+
+    @_builtins.property
+    def propose_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the proposal."""
+
+    @_builtins.property
+    def record_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the record; unset before."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        region: _builtins.str = ...,
+        month: _builtins.str = ...,
+        reference: _builtins.str = ...,
+        amounts: _abc.Iterable[_types_pb2.Money] | None = ...,
+        proposer: _builtins.str = ...,
+        propose_time: _timestamp_pb2.Timestamp | None = ...,
+        recorder: _builtins.str = ...,
+        record_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["propose_time", b"propose_time", "record_time", b"record_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amounts", b"amounts", "id", b"id", "month", b"month", "propose_time", b"propose_time", "proposer", b"proposer", "record_time", b"record_time", "recorder", b"recorder", "reference", b"reference", "region", b"region"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SettlementPayment: _TypeAlias = SettlementPayment  # noqa: Y015
+
+@_typing.final
 class SettlementSignature(_message.Message):
     """ENVELOPE_KIND_SETTLEMENT_PROPOSED, ENVELOPE_KIND_SETTLEMENT_DECIDED: the signature of a region under a statement."""
 

@@ -195,6 +195,7 @@ class ComputeSettlementResponse(_message.Message):
 
     TERMS_FIELD_NUMBER: _builtins.int
     STATEMENT_FIELD_NUMBER: _builtins.int
+    PAYMENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def terms(self) -> _settlement_pb2.SettlementTerms:
         """The terms by the records of this region, as they are now."""
@@ -203,15 +204,20 @@ class ComputeSettlementResponse(_message.Message):
     def statement(self) -> _settlement_pb2.SettlementStatement:
         """The statement that was signed or disputed; unset without one."""
 
+    @_builtins.property
+    def payment(self) -> _settlement_pb2.SettlementPayment:
+        """The payment of the month; unset without one."""
+
     def __init__(
         self,
         *,
         terms: _settlement_pb2.SettlementTerms | None = ...,
         statement: _settlement_pb2.SettlementStatement | None = ...,
+        payment: _settlement_pb2.SettlementPayment | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["statement", b"statement", "terms", b"terms"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment", "statement", b"statement", "terms", b"terms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["statement", b"statement", "terms", b"terms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment", "statement", b"statement", "terms", b"terms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -340,3 +346,61 @@ class DisputeSettlementResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DisputeSettlementResponse: _TypeAlias = DisputeSettlementResponse  # noqa: Y015
+
+@_typing.final
+class RecordSettlementPaymentRequest(_message.Message):
+    """See RecordSettlementPayment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    MONTH_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Id chosen and stored by the caller before the first attempt, 1 to 64 characters of [A-Za-z0-9._-]."""
+    region: _builtins.str
+    """The other region."""
+    month: _builtins.str
+    """Month, `YYYY-MM`, that both have signed."""
+    reference: _builtins.str
+    """Reference of the bank's transfer, 1 to 64 characters of [A-Za-z0-9._-]."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        region: _builtins.str = ...,
+        month: _builtins.str = ...,
+        reference: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["month", b"month", "reference", b"reference", "region", b"region", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordSettlementPaymentRequest: _TypeAlias = RecordSettlementPaymentRequest  # noqa: Y015
+
+@_typing.final
+class RecordSettlementPaymentResponse(_message.Message):
+    """See RecordSettlementPayment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def payment(self) -> _settlement_pb2.SettlementPayment:
+        """The payment, proposed or recorded."""
+
+    def __init__(
+        self,
+        *,
+        payment: _settlement_pb2.SettlementPayment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordSettlementPaymentResponse: _TypeAlias = RecordSettlementPaymentResponse  # noqa: Y015

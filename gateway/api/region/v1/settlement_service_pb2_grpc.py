@@ -60,6 +60,11 @@ class SettlementServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_settlement__service__pb2.DisputeSettlementRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_settlement__service__pb2.DisputeSettlementResponse.FromString,
                 _registered_method=True)
+        self.RecordSettlementPayment = channel.unary_unary(
+                '/gateway.api.region.v1.SettlementService/RecordSettlementPayment',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_settlement__service__pb2.RecordSettlementPaymentRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_settlement__service__pb2.RecordSettlementPaymentResponse.FromString,
+                _registered_method=True)
 
 
 class SettlementServiceServicer:
@@ -102,6 +107,14 @@ class SettlementServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordSettlementPayment(self, request, context):
+        """Records the payment of a signed month. A region that is paid records it at once. One that pays records it as soon as
+        a second member of staff sends the same reference; the first one may propose another reference until then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SettlementServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -129,6 +142,11 @@ def add_SettlementServiceServicer_to_server(servicer, server):
                     servicer.DisputeSettlement,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_settlement__service__pb2.DisputeSettlementRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_settlement__service__pb2.DisputeSettlementResponse.SerializeToString,
+            ),
+            'RecordSettlementPayment': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordSettlementPayment,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_settlement__service__pb2.RecordSettlementPaymentRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_settlement__service__pb2.RecordSettlementPaymentResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -267,6 +285,33 @@ class SettlementService:
             '/gateway.api.region.v1.SettlementService/DisputeSettlement',
             gateway_dot_api_dot_region_dot_v1_dot_settlement__service__pb2.DisputeSettlementRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_settlement__service__pb2.DisputeSettlementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordSettlementPayment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.SettlementService/RecordSettlementPayment',
+            gateway_dot_api_dot_region_dot_v1_dot_settlement__service__pb2.RecordSettlementPaymentRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_settlement__service__pb2.RecordSettlementPaymentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -28,6 +28,10 @@ class SettlementServiceStub:
     """
     DisputeSettlement: _aio.UnaryUnaryMultiCallable[_settlement_service_pb2.DisputeSettlementRequest, _settlement_service_pb2.DisputeSettlementResponse]
     """Disputes the other region's proposal, or a contested statement, and opens an issue about it."""
+    RecordSettlementPayment: _aio.UnaryUnaryMultiCallable[_settlement_service_pb2.RecordSettlementPaymentRequest, _settlement_service_pb2.RecordSettlementPaymentResponse]
+    """Records the payment of a signed month. A region that is paid records it at once. One that pays records it as soon as
+    a second member of staff sends the same reference; the first one may propose another reference until then.
+    """
 
 class SettlementServiceServicer(metaclass=_abc_1.ABCMeta):
     """The monthly settlement with other regions, for the staff of a region."""
@@ -73,5 +77,15 @@ class SettlementServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_settlement_service_pb2.DisputeSettlementRequest, _settlement_service_pb2.DisputeSettlementResponse],
     ) -> _abc.Awaitable[_settlement_service_pb2.DisputeSettlementResponse]:
         """Disputes the other region's proposal, or a contested statement, and opens an issue about it."""
+
+    @_abc_1.abstractmethod
+    def RecordSettlementPayment(
+        self,
+        request: _settlement_service_pb2.RecordSettlementPaymentRequest,
+        context: _aio.ServicerContext[_settlement_service_pb2.RecordSettlementPaymentRequest, _settlement_service_pb2.RecordSettlementPaymentResponse],
+    ) -> _abc.Awaitable[_settlement_service_pb2.RecordSettlementPaymentResponse]:
+        """Records the payment of a signed month. A region that is paid records it at once. One that pays records it as soon as
+        a second member of staff sends the same reference; the first one may propose another reference until then.
+        """
 
 def add_SettlementServiceServicer_to_server(servicer: SettlementServiceServicer, server: _aio.Server) -> None: ...

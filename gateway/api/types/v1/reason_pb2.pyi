@@ -491,6 +491,14 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Sign the month once it has ended, and no later month before an earlier one."""
     REASON_SETTLEMENT_DIFFERS: _Reason.ValueType  # 447
     """Compare both statements, then dispute the line, reconcile the records, or accept the difference."""
+    REASON_SETTLEMENT_NOTHING_OWED: _Reason.ValueType  # 416
+    """The month needs no payment: the amounts of its statement are zero."""
+    REASON_SETTLEMENT_PAID: _Reason.ValueType  # 417
+    """Compare the reference: the month is paid once."""
+    REASON_SETTLEMENT_PAYER_IS_PROPOSER: _Reason.ValueType  # 418
+    """Have another member of staff record the payment."""
+    REASON_SETTLEMENT_PAYMENT_DIFFERS: _Reason.ValueType  # 419
+    """Send the reference that was proposed, or have its proposer propose another one."""
     REASON_CREDIT_CLAIM_IMPLAUSIBLE: _Reason.ValueType  # 448
     """Compare the statement of the agreement with the outages of the owing region."""
     REASON_SURVEY_NOT_FOUND: _Reason.ValueType  # 470
@@ -1033,6 +1041,14 @@ REASON_SETTLEMENT_STATE_FORBIDS: Reason.ValueType  # 446
 """Sign the month once it has ended, and no later month before an earlier one."""
 REASON_SETTLEMENT_DIFFERS: Reason.ValueType  # 447
 """Compare both statements, then dispute the line, reconcile the records, or accept the difference."""
+REASON_SETTLEMENT_NOTHING_OWED: Reason.ValueType  # 416
+"""The month needs no payment: the amounts of its statement are zero."""
+REASON_SETTLEMENT_PAID: Reason.ValueType  # 417
+"""Compare the reference: the month is paid once."""
+REASON_SETTLEMENT_PAYER_IS_PROPOSER: Reason.ValueType  # 418
+"""Have another member of staff record the payment."""
+REASON_SETTLEMENT_PAYMENT_DIFFERS: Reason.ValueType  # 419
+"""Send the reference that was proposed, or have its proposer propose another one."""
 REASON_CREDIT_CLAIM_IMPLAUSIBLE: Reason.ValueType  # 448
 """Compare the statement of the agreement with the outages of the owing region."""
 REASON_SURVEY_NOT_FOUND: Reason.ValueType  # 470

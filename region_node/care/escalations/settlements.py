@@ -1,0 +1,75 @@
+"""The reminders of a month of settlement that waits for a signature or an answer, to this region's person on duty."""
+
+from datetime import datetime, timedelta
+
+from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
+from gateway.api.region.v1.settlement_pb2 import SettlementState, SettlementStatement
+from gateway.errors import Refused
+from gateway.federation.body import SETTLEMENT_DISPUTE
+from gateway.store.port import Transaction
+from gateway.store.timers import Timer
+from gateway.time.clock import to_timestamp
+from gateway.time.working_time import NeverOpen, deadline
+from region_node.business.settlement.rows import Waiting, find_statement, first_waiting_month
+from region_node.care.escalations.body import Escalated, tell_body
+from region_node.node.context import RegionContext
+from region_node.tickets.followed import Facts
+
+_USUAL = timedelta(days=5)  # without a row in the matrix of responsibility
+
+
+def answer_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
+    """Reminds the person on duty of a month that not both have signed, each time the limit of the matter has passed.
+
+    Both regions remind their own: one has the answer to give, the other one may press for it. Nobody is reminded while
+    the other region is suspended: no act of people would reach it.
+    """
+    waiting = Waiting.parse(timer.subject)
+    statement = find_statement(tx, waiting.region, waiting.month)
+    if statement is None or statement.state == SettlementState.SETTLEMENT_STATE_SIGNED:
+        return
+    since = waiting.since or now
+    due = _limit(context, since)
+    if now < due:
+        waiting._replace(since=since).watch(tx, due)
+        return
+    reminders = waiting.reminders
+    # An honest region proposes no month beside another one that waits: many are one reminder.
+    is_first = first_waiting_month(tx, waiting.region) == waiting.month
+    if is_first and context.takes_part(waiting.region):
+        reminders += 1
+        escalated = Escalated(
+            reminders, EscalationTrigger.ESCALATION_TRIGGER_LIMIT_PASSED, to_timestamp(now), to_timestamp(due)
+        )
+        tell_body(tx, context, _facts(context, statement), escalated, "RemindOfSettlement", SETTLEMENT_DISPUTE, now)
+    waiting._replace(reminders=reminders, since=now).watch(tx, _limit(context, now))
+
+
+def _limit(context: RegionContext, since: datetime) -> datetime:
+    """When the lead of the matter must have acted."""
+    try:
+        federation = context.federation
+    except Refused:  # no configuration yet
+        return since + _USUAL
+    found = federation.body.responsible(SETTLEMENT_DISPUTE, context.region)
+    if found is None:
+        return since + _USUAL
+    try:
+        return deadline(found.limit, since, federation.working_hours(context.region))
+    except NeverOpen:
+        return since + _USUAL
+
+
+def _facts(context: RegionContext, statement: SettlementStatement) -> Facts:
+    """The first region made the statement; the duty is that of this one."""
+    return Facts(
+        name=statement.id,
+        origin=statement.terms.first_region,
+        owner=context.region,
+        operator="",
+        version=statement.terms.version,
+        state=statement.state,
+        created=statement.propose_time,
+        number="",
+        home="",
+    )

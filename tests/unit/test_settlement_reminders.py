@@ -1,0 +1,100 @@
+"""A month of settlement that is not answered, or disputed, reminds the persons on duty of both regions until it is."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
+from gateway.api.region.v1.settlement_service_pb2 import DisputeSettlementRequest
+from gateway.federation.body import Body
+from gateway.store.timers import due_timers, fire
+from region_node.app.registered import settlement
+from region_node.business.settlement import signing
+from region_node.business.settlement.rows import ANSWER_TIMER, keep_statement
+from region_node.care.escalations.duty import with_duty
+from region_node.care.escalations.settlements import answer_is_due
+from tests.shipped import shipped_configuration
+from tests.unit.reconciling import HOME, ORIGIN, Region, Two
+from tests.unit.settling import AFTER_JUNE, JUNE, caller, kept, settle, sign
+from tests.unit.settling import regions_with_payments_and_money_for_a_complaint as a_month
+from tests.unit.situations import FEDERATION
+
+two_with_a_month = a_month
+WEEK = timedelta(days=7)  # longer than the three working days of the matrix
+
+
+@pytest.fixture(name="both")
+def regions_with_sinks(two: Two) -> Two:
+    for each in two.by_name.values():
+        each.context = replace(each.context, node=replace(each.context.node, sinks={"file": 1}))
+    return two
+
+
+def passes(region: Region, now: datetime) -> None:
+    """Fires what is due by then, once."""
+    handlers = {ANSWER_TIMER: lambda tx, timer, now: answer_is_due(tx, region.context.node, timer, now)}
+    for timer in due_timers(region.tx, now):
+        if timer.kind == ANSWER_TIMER:
+            fire(region.tx, timer, handlers, now)
+
+
+def reminded(region: Region, now: datetime) -> Sequence[tuple[int, str, str]]:
+    """The level of each reminder, and whose person on duty it calls."""
+    found = []
+    for each in region.tx.all(RaisedComplaint.FromString, "SELECT content FROM escalation_notices ORDER BY level"):
+        duty = with_duty(each, Body(shipped_configuration()), now).on_duty
+        found.append((each.level, duty.region, duty.department))
+    return found
+
+
+@pytest.mark.clause("10.3(1)")
+def test_an_unanswered_month_reminds_both_regions_again_and_again_until_it_is_signed(both: Two) -> None:
+    sign(both, both.origin, JUNE, AFTER_JUNE)
+    for region in both.by_name.values():
+        passes(region, AFTER_JUNE)
+        assert not reminded(region, AFTER_JUNE), "there is time to answer"
+        passes(region, AFTER_JUNE + WEEK)
+        assert reminded(region, AFTER_JUNE) == [(3, region.name, "SETTLEMENT")]
+        passes(region, AFTER_JUNE + WEEK)
+        for weeks in (2, 3, 4):
+            passes(region, AFTER_JUNE + weeks * WEEK)
+        assert [level for level, _, _ in reminded(region, AFTER_JUNE)] == [3, 4, 5, 5]
+    sign(both, both.home, JUNE, AFTER_JUNE + 5 * WEEK, accepts=True)
+    for region in both.by_name.values():
+        passes(region, AFTER_JUNE + 9 * WEEK)
+        assert len(reminded(region, AFTER_JUNE)) == 4, "it is signed"
+
+
+def test_an_open_dispute_reminds_both_regions_from_the_dispute_on(both: Two) -> None:
+    sign(both, both.origin, JUNE, AFTER_JUNE)
+    asked = DisputeSettlementRequest(region=ORIGIN, month=JUNE, charge_kind="payment", of_month=JUNE, note="no")
+    disputed = AFTER_JUNE + timedelta(days=2)
+    signing.dispute(both.home.tx, settlement(both.home.context.node), caller(both.home), asked, disputed)
+    settle(both, disputed)
+    for region in both.by_name.values():
+        passes(region, disputed)
+        passes(region, AFTER_JUNE + timedelta(days=3, hours=12))
+        assert not reminded(region, disputed)
+        passes(region, disputed + WEEK)
+        assert reminded(region, disputed) == [(3, region.name, "SETTLEMENT")]
+
+
+def test_months_that_a_region_proposes_beside_each_other_make_one_reminder_and_a_suspended_region_none(
+    both: Two,
+) -> None:
+    sign(both, both.origin, JUNE, AFTER_JUNE)
+    for month in ("2001-01", "2001-02", "2001-03"):
+        flood = kept(both.home)
+        flood.terms.month = month
+        keep_statement(both.home.tx, ORIGIN, flood, AFTER_JUNE)
+    passes(both.home, AFTER_JUNE)
+    passes(both.home, AFTER_JUNE + WEEK)
+    assert len(reminded(both.home, AFTER_JUNE)) == 1
+    suspended = MemberState.MEMBER_STATE_SUSPENDED
+    both.origin.context.node.border.current.update(FEDERATION, [Member(region=HOME, state=suspended)])
+    passes(both.origin, AFTER_JUNE)
+    passes(both.origin, AFTER_JUNE + WEEK)
+    assert not reminded(both.origin, AFTER_JUNE)
