@@ -107,6 +107,14 @@ def test_no_region_owes_rent_that_it_cannot_believe(two: Two) -> None:
     assert lines(two.home, ORIGIN) == lines(two.origin, HOME) == {}
 
 
+def test_a_claim_that_comes_again_after_another_cause_was_found_stays_owed_and_is_no_difference(two: Two) -> None:
+    fault = late_fault()
+    assert owes(two.origin, fault, claim())
+    fault.cause = FaultCause.FAULT_CAUSE_FORCE_MAJEURE  # of the repair after the customer had reopened it
+    assert owes(two.origin, fault, claim())
+    assert lines(two.origin, HOME) == {"waived-rent": (1, RENT)}
+
+
 def test_parts_that_the_customer_pays_or_that_nobody_put_in_are_owed_by_no_region(two: Two) -> None:
     accepted, missing, dear, own = (late_fault() for _ in range(4))
     accepted.repair.parts[0].quote = parts.ACCEPTED

@@ -52,6 +52,8 @@ def is_claimed(tx: Transaction, fault_id: str, outage: int) -> bool:
 
 def owe_rent(tx: Transaction, context: RegionContext, fault: Fault, claimed: FaultWaived.Waived, now: datetime) -> bool:
     """The region of the fault owes the rent that the home region claims; returns False for an implausible claim."""
+    if is_claimed(tx, fault.id, claimed.outage):
+        return True  # a repeat, whatever cause a later repair has found
     is_there = claimed.outage < len(fault.outages) and fault.outages[claimed.outage].HasField("end_time")
     if not is_there or fault.cause == FaultCause.FAULT_CAUSE_FORCE_MAJEURE:
         return False
