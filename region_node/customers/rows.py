@@ -237,6 +237,12 @@ def give_up_number(tx: Transaction, line: Line) -> None:
     )
 
 
+def free_promised(tx: Transaction, joint_order_id: str) -> None:
+    """Takes the promise from the lines of a joint order that is destroyed or purged."""
+    sql = "UPDATE products SET promised_to = '' WHERE promised_to = :id AND promised_to <> ''"
+    tx.execute(sql, id=joint_order_id)
+
+
 def lines_that_moved(tx: Transaction, customer_id: str) -> list[Line]:
     """The lines of a customer that gave up their numbers by a move, in the order of `lines_of_customer`."""
     moved = "SELECT product_id FROM products WHERE customer_id = :id AND number LIKE 'moved/%'"

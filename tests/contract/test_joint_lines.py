@@ -15,6 +15,7 @@ from gateway.errors import Refused, reason_name
 from gateway.store import vault
 from gateway.store.port import Transaction
 from region_node.business.joint import items, rules, saga
+from region_node.business.joint.rows import forget_items
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import OPENING, REFUNDS_DUE, EntryKind, transfer
 from region_node.customers.operations import keep_line
@@ -258,6 +259,17 @@ def test_an_end_that_a_restored_database_has_lost_is_not_made_on_the_word_of_ano
     assert (line_of(course).status, charged + refunded, left) == (TERMINATED, BALANCE, 0)
     course.work(WorkOnJointOrderRequest(reach=JointMilestoneKind.JOINT_MILESTONE_KIND_HAND_OVER), "install")
     assert course.order(HOME).state == saga.COMPLETED
+
+
+def test_a_joint_order_that_is_destroyed_leaves_no_line_promised(federation: Federation) -> None:
+    give_line(federation)
+    course = order_of(federation)
+    course.submit()
+    course.work(ROOM, "give")
+    course.read(HOME, lambda tx: forget_items(tx, "guangdong/J20260328-99"))
+    assert line_of(course).promised_to == course.order_id
+    course.read(HOME, lambda tx: forget_items(tx, course.order_id))
+    assert line_of(course).promised_to == ""
 
 
 def test_a_leading_region_ends_no_line_that_the_catalogue_does_not_end(federation: Federation) -> None:
