@@ -11,6 +11,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
     JointRelationKind,
     JointSite,
     Mode,
+    Precondition,
 )
 from gateway.federation.checks import duration_problems, enum_problems, label_problems, text_problems, twice
 
@@ -18,6 +19,8 @@ MOST_PLACES = 20  # so that an order with all items and addresses fits into an e
 _BUNDLES = JointRelationKind.JOINT_RELATION_KIND_BUNDLES
 _REPLACED_BY = JointRelationKind.JOINT_RELATION_KIND_REPLACED_BY
 _TEST = JointMilestoneKind.JOINT_MILESTONE_KIND_TEST
+_DELETE = JointAction.JOINT_ACTION_DELETE
+_SINGLE_PLACES = (JointSite.JOINT_SITE_FIRST_PLACE, JointSite.JOINT_SITE_SECOND_PLACE)
 _PLACES_OF = {
     JointSite.JOINT_SITE_LEADER: 0,
     JointSite.JOINT_SITE_EACH_PLACE: 1,
@@ -35,6 +38,13 @@ def joint_problems(path: str, business: Business) -> Iterator[str]:
     if business.steps:
         yield f"{path}.steps: a joint business has items, and no steps"
     yield from _joint_problems(f"{path}.joint", business.joint)
+    ending = [each for each in business.joint.items if each.ends_line]
+    if len(ending) > 1:
+        yield f"{path}.joint.items: {', '.join(each.id for each in ending)} end the same line"
+    if ending and Precondition.PRECONDITION_LINE_NOT_PROMISED not in business.preconditions:
+        yield f"{path}.preconditions: an item ends a line, which another order may have promised"
+    if business.preconditions and not ending:
+        yield f"{path}.preconditions: no item is of a line that could be checked"
 
 
 def _joint_problems(path: str, joint: JointBusiness) -> Iterator[str]:
@@ -55,6 +65,8 @@ def _template_problems(path: str, joint: JointBusiness, template: JointItemTempl
     yield from text_problems(f"{path}.name", template.name)
     yield from enum_problems(f"{path}.action", JointAction.DESCRIPTOR, [template.action])
     yield from enum_problems(f"{path}.site", JointSite.DESCRIPTOR, [template.site])
+    if template.ends_line and (template.action, template.site in _SINGLE_PLACES) != (_DELETE, True):
+        yield f"{path}.ends_line: only JOINT_ACTION_DELETE at the first or the second place ends a line"
     if _PLACES_OF.get(template.site, 0) > joint.least_places:
         yield f"{path}.site: an order may have fewer places"
     others = {each.id for each in joint.items} - {template.id}

@@ -61,6 +61,12 @@ def status_name(status: ProductStatus.ValueType) -> str:
     return ProductStatus.Name(status).removeprefix("PRODUCT_STATUS_").lower().replace("_", " ")
 
 
+def require_not_promised(line: Line) -> None:
+    """Raises Refused with LINE_PROMISED where an item of a joint order has promised the end of a line."""
+    if line.promised_to:
+        raise Refused(Reason.REASON_LINE_PROMISED, order=line.promised_to)
+
+
 def _line_active(situation: LineSituation) -> None:
     _line_not_closed(situation)
     if situation.line.status != ACTIVE:
@@ -133,4 +139,5 @@ CHECKS: Mapping[Precondition.ValueType, Callable[[LineSituation], None]] = {
     Precondition.PRECONDITION_SIM_SETTLED: _sim_settled,
     Precondition.PRECONDITION_LINE_ACTIVE_OR_LOST: _line_active_or_lost,
     Precondition.PRECONDITION_CARD_ORDINARY: _card_ordinary,
+    Precondition.PRECONDITION_LINE_NOT_PROMISED: lambda situation: require_not_promised(situation.line),
 }

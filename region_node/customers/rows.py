@@ -66,6 +66,8 @@ class Line:
     suspension_kind: SuspensionKind.ValueType = SuspensionKind.SUSPENSION_KIND_UNSPECIFIED
     card_kind: CardKind.ValueType = CardKind.CARD_KIND_UNSPECIFIED
     address: str = ""
+    promised_to: str = ""
+    """The joint order with an item that has promised the end of the line; empty for none."""
 
     @property
     def is_mobile(self) -> bool:
@@ -91,6 +93,10 @@ class Line:
             suspension_end=end,
             suspension_kind=kind,
         )
+
+    def promised(self, joint_order_id: str) -> "Line":
+        """The line whose end an item of a joint order has promised; free again with an empty id."""
+        return replace(self, promised_to=joint_order_id)
 
     def terminated(self) -> "Line":
         """The terminated line."""
@@ -129,6 +135,7 @@ class LineAtRest(NamedTuple):
     """Not sealed: of a line that a version without sealing has stored."""
     address: str = ""
     """As `suspension_reason`."""
+    promised_to: str = ""
 
 
 _TAKEN_OVER = ("taken_over", "taken_over_content")
@@ -214,6 +221,7 @@ def update_line(tx: Transaction, line: Line) -> None:
         suspension_kind=line.suspension_kind,
         card_kind=line.card_kind,
         sealed=sealed,
+        promised_to=line.promised_to,
     )
     tx.update(_LINES, changed)
 
@@ -227,6 +235,12 @@ def give_up_number(tx: Transaction, line: Line) -> None:
         sealed=sealed,
         id=line.product_id,
     )
+
+
+def free_promised(tx: Transaction, joint_order_id: str) -> None:
+    """Takes the promise from the lines of a joint order that is destroyed or purged."""
+    sql = "UPDATE products SET promised_to = '' WHERE promised_to = :id AND promised_to <> ''"
+    tx.execute(sql, id=joint_order_id)
 
 
 def lines_that_moved(tx: Transaction, customer_id: str) -> list[Line]:
@@ -410,6 +424,7 @@ def _at_rest(line: Line, sealed: bytes, number: str, taken_over: int, content: s
         number,
         taken_over,
         content,
+        promised_to=line.promised_to,
     )
 
 
@@ -451,6 +466,7 @@ def _read(row: LineAtRest, content: bytes) -> Line:
         row.suspension_kind,
         row.card_kind,
         product.address,
+        row.promised_to,
     )
 
 

@@ -45,6 +45,12 @@ CLERK = Requester(staff_id="c-17", channel=Channel.CHANNEL_COUNTER)
 MORE_ROOM = WorkOnJointOrderRequest(request_id="again", reserve=WorkOnJointOrderRequest.Reserve())
 ROOM = WorkOnJointOrderRequest(reserve=WorkOnJointOrderRequest.Reserve())
 END = JointOrderState.Name
+BUSINESSES: Mapping[str, tuple[Sequence[str], Mapping[str, str]]] = {
+    "LEASED_CHANGE": (("CONTRACT", "SEAL_LETTER"), {"bandwidth": "1 Gbit/s"}),
+    "BB_MOVE": (("BIZ_LIC", "ADDR"), {}),
+    "TRANSFER": (("BIZ_LIC", "SEAL_LETTER", "NEW_OWNER_ID", "TRANSFER_AGR"), {"new_owner": "Li Si"}),
+}
+"""The papers and the values of an order of each business."""
 COUNTED = (
     "SELECT COUNT(*) FROM outbox WHERE subject = :id",
     "SELECT COUNT(*) FROM joint_items WHERE joint_order_id = :id",
@@ -94,6 +100,7 @@ class Course:
     faulty: int = -1
     """The step, from 0; -1 for none."""
     fails: bool = False
+    business: str = "LEASED_CHANGE"
     now: datetime = START
     steps: list[str] = field(default_factory=list)
     order_id: str = ""
@@ -129,17 +136,18 @@ class Course:
         assert outcome.error is None, outcome.error
         return outcome.result
 
-    def submit(self) -> None:
-        """A change of a line through three regions."""
+    def submit(self, number: str = LINE.number, regions: Sequence[str] = ("sichuan", "henan")) -> None:
+        """An order with a place in each of the regions; Guangdong leads it."""
+        papers, values = BUSINESSES[self.business]
         request = OrderRequest(
-            business="LEASED_CHANGE",
-            number=LINE.number,
+            business=self.business,
+            number=number,
             applicant=Applicant.APPLICANT_ENTERPRISE,
-            documents=documents(("CONTRACT", "SEAL_LETTER"), self.now, ""),
-            characteristics={"bandwidth": "1 Gbit/s"},
+            documents=documents(papers, self.now, ""),
+            characteristics=values,
             requester=CLERK,
         )
-        places = [JointPlace(region=region, address="1 Main Street") for region in ("sichuan", "henan")]
+        places = [JointPlace(region=region, address="1 Main Street") for region in regions]
         caller = Caller(operator(LEADER, "counter"), f"submit-{self._number}", "")
         context = self._contexts[LEADER]
         order = self.do("submit", LEADER, lambda tx: leading.submit(tx, context, caller, request, places, self.now))

@@ -21,8 +21,9 @@ PAPERS = {
     "LEASED_LINE": ("BIZ_LIC", "SEAL_LETTER", "HANDLER_ID", "CONTRACT", "ADDR"),
     "LEASED_CHANGE": ("CONTRACT", "SEAL_LETTER"),
     "BB_MOVE": ("BIZ_LIC", "ADDR"),
+    "TRANSFER": ("BIZ_LIC", "SEAL_LETTER", "NEW_OWNER_ID", "TRANSFER_AGR"),
 }
-CHARACTERISTICS = {"BB_MOVE": dict[str, str]()}
+CHARACTERISTICS = {"BB_MOVE": dict[str, str](), "TRANSFER": {"new_owner": "李四"}}
 
 
 def item_of(order: JointOrder, item_id: str) -> JointItem:

@@ -7,6 +7,7 @@ import pytest
 from google.protobuf import json_format
 
 from tests.federation.commands import as_caller, run_command
+from tests.federation.counter import Counter
 from tests.federation.joint_staff import JointStaff
 from tests.federation.running import Federation
 
@@ -23,7 +24,8 @@ async def test_a_joint_order_is_submitted_shown_worked_on_and_cancelled_by_comma
     federation: Federation, tmp_path: Path
 ) -> None:
     south, file = JointStaff(federation, "guangdong"), tmp_path / "move.json"
-    request = south.request("BB_MOVE", ["sichuan", "henan"])
+    number = await Counter(federation, "sichuan").new_customer()
+    request = south.request("BB_MOVE", ["sichuan", "henan"], number)
     request.ClearField("request_id")
     file.write_text(json_format.MessageToJson(request), encoding="utf-8")
     order_id = json.loads(await said(federation, "guangdong", "joint", "submit", str(file), "--json"))["id"]

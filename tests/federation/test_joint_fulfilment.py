@@ -16,6 +16,7 @@ from gateway.api.region.v1.joint_order_service_pb2 import WorkOnJointOrderReques
 from gateway.api.types.v1.reason_pb2 import Reason
 from region_node.business.joint.rows import work_id
 from region_node.node.settings import FulfilmentSettings, ProviderSettings
+from tests.federation.counter import Counter
 from tests.federation.databases import Databases
 from tests.federation.joint_staff import ROOM, JointStaff, item_of
 from tests.federation.refusals import refusal
@@ -62,9 +63,14 @@ class Installation:
         if provider is not None:
             await provider.stop()
 
+    async def taken_in(self) -> JointOrder:
+        """A new order of a customer of Guangdong who moves to Sichuan."""
+        number = await Counter(self.federation, LEADER).new_customer()
+        return await self.leader.submits(self.leader.request("BB_MOVE", [LEADER, HERE], number))
+
     async def submitted(self) -> JointOrder:
         """A new order; Guangdong's staff have reserved the removal."""
-        order = await self.leader.submits(self.leader.request("BB_MOVE", [LEADER, HERE]))
+        order = await self.taken_in()
         await self.leader.works(order.id, "remove", ROOM)
         return order
 
@@ -174,7 +180,7 @@ async def test_staff_do_by_hand_what_the_system_refuses_and_the_system_goes_on_f
 
 
 async def test_what_is_released_is_undone_at_the_system(installation: Installation) -> None:
-    order = await installation.leader.submits(installation.leader.request("BB_MOVE", [LEADER, HERE]))
+    order = await installation.taken_in()
     reserved = JointItemState.JOINT_ITEM_STATE_RESERVED
     await installation.leader.follows(order.id, lambda each: item_of(each, "install").state == reserved, "reserved")
     await installation.leader.cancels(order.id)

@@ -7,8 +7,12 @@ import pytest
 
 from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind
 from gateway.api.region.v1 import joint_order_service_pb2 as api
+from gateway.api.region.v1.customer_move_service_pb2 import StartMoveRequest
+from gateway.api.region.v1.customer_move_service_pb2_grpc import CustomerMoveServiceStub
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.joint_order_pb2 import JointDecision, JointItemState, JointOrderState
 from gateway.api.region.v1.joint_order_service_pb2 import WorkOnJointOrderRequest
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.time.clock import from_timestamp
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.joint_staff import ROOM, JointStaff, item_of
@@ -62,7 +66,8 @@ async def test_a_line_through_three_regions_is_refused_by_one_and_built_by_all_a
 async def test_a_leading_region_that_was_stopped_goes_on_where_it_was_and_nothing_is_done_twice(
     federation: Federation, staff: Staff
 ) -> None:
-    request = staff["guangdong"].request("BB_MOVE", ["sichuan", "henan"])
+    number = await Counter(federation, "sichuan").new_customer()
+    request = staff["guangdong"].request("BB_MOVE", ["sichuan", "henan"], number)
     order = await staff["guangdong"].submits(request)
     assert (await staff["guangdong"].submits(request)).id == order.id, "the same request"
     for region in ("sichuan", "henan"):
@@ -86,7 +91,8 @@ async def test_a_leading_region_that_was_stopped_goes_on_where_it_was_and_nothin
 async def test_a_reservation_ends_by_itself_where_the_leading_region_is_silent_and_a_silent_region_holds_nobody_up(
     federation: Federation, staff: Staff
 ) -> None:
-    order = await staff["guangdong"].submits(staff["guangdong"].request("BB_MOVE", ["sichuan", "henan"]))
+    number = await Counter(federation, "sichuan").new_customer()
+    order = await staff["guangdong"].submits(staff["guangdong"].request("BB_MOVE", ["sichuan", "henan"], number))
     await _reserves(staff["henan"], order.id, "install")
     await staff["sichuan"].follows(order.id, lambda each: each.version > 0, "taken in")
     await federation.stop_node("henan")
@@ -105,7 +111,7 @@ async def test_a_reservation_ends_by_itself_where_the_leading_region_is_silent_a
 async def test_everybody_does_their_own_part_and_an_order_is_cancelled_where_it_was_taken_in(
     federation: Federation, staff: Staff
 ) -> None:
-    south, number = staff["guangdong"], federation.next_number("guangdong")
+    south, number = staff["guangdong"], await Counter(federation, "sichuan").new_customer()
     counter = JointStaff(federation, "guangdong", "operator/counter")
     order = await counter.submits(counter.request("BB_MOVE", ["sichuan", "guangdong"], number))
     await staff["sichuan"].follows(order.id, lambda each: each.version > 0, "taken in")
@@ -133,7 +139,7 @@ async def test_everybody_does_their_own_part_and_an_order_is_cancelled_where_it_
 
 
 async def test_a_watch_tells_each_change_until_the_order_is_final(federation: Federation, staff: Staff) -> None:
-    order = await staff["guangdong"].submits(staff["guangdong"].request("BB_MOVE", ["sichuan", "henan"]))
+    order = await staff["guangdong"].submits(staff["guangdong"].request("LEASED_CHANGE", ["sichuan", "henan"]))
     await staff["sichuan"].follows(order.id, lambda each: each.version > 0, "taken in")
     request = api.WatchJointOrderRequest(joint_order_id=order.id, requester=REQUESTER)
     states: list[JointOrderState.ValueType] = []
@@ -142,6 +148,39 @@ async def test_a_watch_tells_each_change_until_the_order_is_final(federation: Fe
             await staff["guangdong"].cancels(order.id)
         states.append(each.order.state)
     assert (states[0], states[-1]) == (SURVEYING, CANCELLED)
+
+
+@pytest.mark.clause("10.1(2)")
+@pytest.mark.long("steps of three regions, one after another")
+async def test_a_line_goes_to_a_customer_of_another_region_once_its_home_lets_it_go(
+    federation: Federation, staff: Staff
+) -> None:
+    south, home, active = staff["guangdong"], Counter(federation, "sichuan"), ProductStatus.PRODUCT_STATUS_ACTIVE
+    owing, number = await home.new_customer(balance=-1), await home.new_customer()
+    refused = await south.submits(south.request("TRANSFER", ["sichuan", "henan"], owing))
+    failed = await south.reaches(refused.id, FAILED)
+    assert item_of(failed, "give").error.reason == Reason.REASON_IN_ARREARS
+    elsewhere = south.submits(south.request("TRANSFER", ["henan", "sichuan"], number))
+    assert (await refusal(elsewhere)).reason == "JOINT_LINE_ELSEWHERE"
+    order = await south.submits(south.request("TRANSFER", ["sichuan", "henan"], number))
+    await _reserves(staff["sichuan"], order.id, "give")
+    terminated = await home.order("TERMINATE", number)
+    assert terminated.error.reason == Reason.REASON_LINE_PROMISED
+    move = StartMoveRequest(request_id=federation.next_id(), number=number, to_region="henan", requester=REQUESTER)
+    move.lines.add(number=number, plan_id="henan-29")
+    node = CustomerMoveServiceStub(federation.dial_node("sichuan", "region/sichuan/operator/counter"))
+    assert (await refusal(node.StartMove(move, timeout=CALL_SECONDS))).reason == "LINE_PROMISED"
+    await _reserves(staff["henan"], order.id, "take")
+    await staff["henan"].finishes(order.id, "take")
+    assert (await home.read(number)).product.status == active
+    await staff["sichuan"].finishes(order.id, "give")
+    await south.reaches(order.id, COMPLETED)
+    ended = await home.read(number)
+    assert ended.product.status == ProductStatus.PRODUCT_STATUS_TERMINATED
+    assert ended.billing_account.balance.minor_units == 0, "charged up to today, and the rest is due to the customer"
+    again = await south.submits(south.request("TRANSFER", ["sichuan", "henan"], number))
+    closed = await south.reaches(again.id, FAILED)
+    assert item_of(closed, "give").error.reason == Reason.REASON_LINE_CLOSED
 
 
 @pytest.mark.clause("10.1(2)")
@@ -154,12 +193,12 @@ async def test_the_systems_of_the_customers_home_see_an_order_that_others_lead_a
     number = await Counter(federation, "sichuan").new_customer()
     elsewhere = await Counter(federation, "guangdong").new_customer()
     desk = JointStaff(federation, "guangdong", "operator/desk")
-    order = await desk.submits(desk.request("BB_MOVE", ["guangdong", "henan"], number))
-    foreign = await desk.submits(desk.request("BB_MOVE", ["sichuan", "henan"], elsewhere))
+    order = await desk.submits(desk.request("LEASED_CHANGE", ["guangdong", "henan"], number))
+    foreign = await desk.submits(desk.request("LEASED_CHANGE", ["sichuan", "henan"], elsewhere))
     await staff["sichuan"].follows(foreign.id, lambda each: each.version > 0, "taken in")
     await staff["henan"].follows(order.id, lambda each: each.version > 0, "taken in")
     seen = await at_home.follows(order.id, lambda each: each.version > 0, "the home follows it")
-    assert [each.region for each in seen.items] == ["henan", "guangdong"]
+    assert [each.region for each in seen.items] == ["guangdong", "henan", "guangdong"]
     assert (await at_home.list(number), await at_home.list("")) == ([order.id], [])
     assert (await desk.list(""), await other.list(elsewhere)) == ([foreign.id, order.id], [foreign.id])
     for step in (

@@ -146,7 +146,7 @@ async def test_a_customer_moves_and_what_is_sent_to_the_old_home_arrives_once_at
     filed = await Complainant(federation, "henan").file("BILL_WRONG", number)
     await staff(federation, "sichuan").reaches(filed.ticket_id, IN_PROGRESS)
     desk, hall = JointStaff(federation, "henan", "operator/counter"), JointStaff(federation, "sichuan", "operator/hall")
-    joint = await desk.submits(desk.request("BB_MOVE", ["henan", "guangdong"], number))
+    joint = await desk.submits(desk.request("LEASED_CHANGE", ["henan", "guangdong"], number))
     await hall.follows(joint.id, lambda each: each.version > 0, "the home follows it")
     await said(federation, "move", number, *wanted, "m1")
     told = await listed(federation)

@@ -57,7 +57,7 @@ async def test_a_trace_shows_every_hop_of_one_order(
 
 
 async def test_a_joint_order_is_traced_in_every_region_without_its_customer(federation: Federation) -> None:
-    south, number = JointStaff(federation, "guangdong"), federation.next_number("guangdong")
+    south, number = JointStaff(federation, "guangdong"), await Counter(federation, "sichuan").new_customer()
     order = await south.submits(south.request("BB_MOVE", ["sichuan", "henan"], number))
     for region in ("sichuan", "henan"):
         await JointStaff(federation, region).follows(order.id, lambda each: each.version > 0, "taken in")

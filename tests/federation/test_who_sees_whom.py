@@ -192,7 +192,7 @@ async def make_person(federation: Federation, case: str) -> Person:
     asked = SupportStaff(federation, counter.region, "operator/counter")
     support_id = (await asked.open(number, service=f"broadband-{site}")).id
     desk = JointStaff(federation, "sichuan", "operator/counter")
-    moved = await desk.submits(desk.request("BB_MOVE", ["sichuan", "guangdong"], number))
+    moved = await desk.submits(desk.request("LEASED_CHANGE", ["sichuan", "guangdong"], number))
     await JointStaff(federation, "guangdong").follows(moved.id, lambda each: each.version > 0, "taken in")
     return Person(number, order.id, document_id, ticket_id, attachment_id, fault_id, agreement.id, support_id, moved.id)
 

@@ -56,13 +56,15 @@ _VALID = timedelta(days=2500)  # the records of some unit tests are of later yea
 _HISTORY = """
 CREATE TABLE line_history (
     sequence INTEGER PRIMARY KEY, product_id TEXT, old_status INTEGER, new_status INTEGER, old_plan TEXT,
-    new_plan TEXT, new_kind INTEGER, card_changed INTEGER, contract_changed INTEGER
+    new_plan TEXT, new_kind INTEGER, card_changed INTEGER, contract_changed INTEGER, promise_changed INTEGER
 );
 CREATE TRIGGER line_changes AFTER UPDATE ON products BEGIN
     INSERT INTO line_history
-        (product_id, old_status, new_status, old_plan, new_plan, new_kind, card_changed, contract_changed)
+        (product_id, old_status, new_status, old_plan, new_plan, new_kind, card_changed, contract_changed,
+        promise_changed)
     VALUES (old.product_id, old.status, new.status, old.plan_id, new.plan_id, new.suspension_kind,
-        new.sim_replaced IS NOT old.sim_replaced, new.contract_end IS NOT old.contract_end);
+        new.sim_replaced IS NOT old.sim_replaced, new.contract_end IS NOT old.contract_end,
+        new.promised_to <> old.promised_to);
 END;
 CREATE TABLE customer_history (sequence INTEGER PRIMARY KEY, customer_id TEXT, sealed BLOB);
 CREATE TRIGGER customer_changes AFTER UPDATE OF sealed ON customers BEGIN

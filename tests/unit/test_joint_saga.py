@@ -10,7 +10,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from deploy.local.federation import FEDERATION_FILES
-from gateway.api.federation.v1.configuration_pb2 import Business, Configuration
+from gateway.api.federation.v1.configuration_pb2 import Business, Configuration, Precondition
 from gateway.api.region.v1.joint_order_envelopes_pb2 import JointCommand
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointPlace, JointVerb
 from gateway.api.region.v1.order_pb2 import OrderRequest
@@ -408,7 +408,19 @@ def test_items_that_wait_for_each_other_or_miss_what_they_need_are_found_in_the_
     def few(business: Business) -> None:
         business.joint.least_places = 1
 
+    def two_ends(business: Business) -> None:
+        business.joint.items[0].ends_line = True
+
+    def unpromised(business: Business) -> None:
+        business.preconditions.remove(Precondition.PRECONDITION_LINE_NOT_PROMISED)
+
+    def without_a_line(business: Business) -> None:
+        business.joint.items[1].ends_line = False
+
     wanted = {
+        two_ends: "items: install, remove end the same line",
+        unpromised: "preconditions: an item ends a line, which another order may have promised",
+        without_a_line: "preconditions: no item is of a line that could be checked",
         circle: "items: install, remove wait for each other",
         untested: "relations: install is never tested",
         unknown: "relations: there is no other item 'nothing'",

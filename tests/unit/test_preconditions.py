@@ -59,6 +59,17 @@ def test_the_status_of_the_line_decides(precondition: Precondition.ValueType, re
     assert found == reasons
 
 
+def test_a_line_that_a_joint_order_is_to_end_is_neither_ended_nor_bound_by_another() -> None:
+    promised = LINE.promised("henan/J20300601-7")
+    for business in ("TERMINATE", "RENEW", "MNP_IN", "TRANSFER", "BB_MOVE"):
+        with pytest.raises(Refused) as refused:
+            require(situation(business, line=promised))
+        assert refused.value.reason == Reason.REASON_LINE_PROMISED
+        assert refused.value.parameters == {"order": "henan/J20300601-7"}
+    for business in ("PAY", "SUSPEND", "LOSS_REPORT"):
+        require(situation(business, line=promised))
+
+
 def test_a_refusal_says_how_the_line_stands() -> None:
     told = refusal(Precondition.PRECONDITION_LINE_ACTIVE, situation("PAY", line=with_status(LEAVING)))
     assert told == ("LINE_NOT_ACTIVE", {"status": "pending terminate"})

@@ -121,6 +121,14 @@ def test_a_fault_that_was_reopened_owes_the_rent_of_each_outage_by_the_cause_of_
     assert lines(two.home, ORIGIN)["waived-rent"] == (1, RENT)
 
 
+def test_a_claim_that_comes_again_after_another_cause_was_found_stays_owed_and_is_no_difference(two: Two) -> None:
+    fault = late_fault()
+    assert owes(two.origin, fault, claim())
+    fault.cause = FaultCause.FAULT_CAUSE_FORCE_MAJEURE  # of the repair after the customer had reopened it
+    assert owes(two.origin, fault, claim())
+    assert lines(two.origin, HOME) == {"waived-rent": (1, RENT)}
+
+
 def test_parts_that_the_customer_pays_or_that_nobody_put_in_are_owed_by_no_region(two: Two) -> None:
     accepted, missing, dear, own = (late_fault() for _ in range(4))
     accepted.repair.parts[0].quote = parts.ACCEPTED

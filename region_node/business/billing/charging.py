@@ -14,7 +14,7 @@ from region_node.business.billing.bills import find_bill
 from region_node.business.billing.cycle import Item, LineMonth, charges_of, postings, total_of
 from region_node.business.billing.rating import Charge, Volume
 from region_node.business.billing.rules import Month
-from region_node.customers.accounts.rules import EntryKind, Posting
+from region_node.customers.accounts.rules import REFUNDS_DUE, EntryKind, Posting, balance_of, transfer
 from region_node.customers.rows import Line, line_of
 from region_node.customers.states import states_of
 from region_node.customers.status import MOVED
@@ -164,6 +164,18 @@ def final_charges(
             found += postings(line.account_id, month, due, charged(tx, line.account_id, month), part)
         month = month.next()
     return tuple(found)
+
+
+def closing(account_id: str, charges: Sequence[Posting], balance: int, cause: str) -> tuple[tuple[Posting, ...], int]:
+    """The postings at the closure of a line, and the refund in minor units; a debt stays, and has none.
+
+    `charges` are those of `final_charges`, `balance` is that before them, and `cause` names what closes the line.
+    """
+    refund = max(balance + balance_of(account_id, charges), 0)
+    if not refund:
+        return tuple(charges), 0
+    paid_out = transfer(f"{cause}#refund", EntryKind.REFUND, refund, debit=account_id, credit=REFUNDS_DUE)
+    return (*charges, paid_out), refund
 
 
 def due_of(tx: Transaction, tariffs: Tariffs, lines: Sequence[Line], month: Month, until: datetime) -> list[Charge]:

@@ -5,10 +5,12 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointVerb
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused, lasting
 from gateway.store.port import Transaction
 from gateway.store.timers import cancel_timer, set_timer
 from gateway.time.clock import from_timestamp
-from region_node.business.joint import provisioning, rules, saga, watching
+from region_node.business.joint import lines, provisioning, rules, saga, watching
 from region_node.business.joint.rows import (
     ITEM_RECORDS,
     JointItemRow,
@@ -60,6 +62,7 @@ def recover(
     item.CopyFrom(known if known is not None else told)
     if known is None:
         item.state, item.version = rules.ACKNOWLEDGED, 0
+        item.ends_line = lines.is_ending(context, order, item)
     if not rules.is_lost(item, told) or (rules.is_committed(item) and not rules.is_committed(told)):
         return None
     hold_until = from_timestamp(order.hold_until_time)
@@ -73,6 +76,21 @@ def recover(
     return item
 
 
+def reserve(tx: Transaction, context: RegionContext, order: JointOrder, item: JointItem, now: datetime) -> None:
+    """The survey was good, or room was made for a held item. An item whose line forbids it is refused.
+
+    Raises Refused with JOINT_ITEM_STATE_FORBIDS, and for the line of a held item, which nobody can refuse any more.
+    """
+    rules.require_state(item, "reserve", rules.SURVEYING, rules.HELD)
+    problem = lines.problem_of(tx, context, order, item, now)
+    if problem is None:
+        rules.reserve(item, now)
+    elif item.state == rules.SURVEYING:
+        rules.refuse(item, problem, now)
+    else:
+        raise problem
+
+
 def hold(tx: Transaction, context: RegionContext, order: JointOrder, item_id: str, now: datetime) -> None:
     """Holds an item of this region of which only the decision to commit was not lost."""
     item = ITEM_RECORDS.require(tx, item_key(order.id, item_id)).item
@@ -81,7 +99,11 @@ def hold(tx: Transaction, context: RegionContext, order: JointOrder, item_id: st
 
 
 def store(tx: Transaction, context: RegionContext, order: JointOrder, item: JointItem, now: datetime) -> None:
-    """Stores a changed item. Only a survey and a reservation end by themselves. The region's own system follows."""
+    """Stores a changed item. Only a survey and a reservation end by themselves. Line and region's own system follow.
+
+    Raises Refused before the first write, as `lines.follow`.
+    """
+    lines.follow(tx, context, order, item, now)
     if item.state not in rules.RESERVING:
         cancel_timer(tx, _timer(order, item))
     watching.follow(tx, context, order, ITEM_RECORDS.read(tx, item_key(order.id, item.id)), item)
@@ -104,8 +126,12 @@ def _take_in(
     item, hold_until = JointItem(), from_timestamp(order.hold_until_time)
     item.CopyFrom(requested)
     item.state = rules.ACKNOWLEDGED  # its versions go on behind those that the leading region has heard of
+    item.ends_line = lines.is_ending(context, order, item)
+    if verb == saga.RESERVE and requested.ends_line and not item.ends_line:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="the catalogue has no such end of a line")
     if verb == saga.RESERVE:
-        rules.survey(item, hold_until, now)
+        problem = lines.problem_of(tx, context, order, item, now)
+        rules.survey(item, hold_until, now, None if problem is None else lasting(problem))
     else:
         rules.release(item, now)
     watching.follow(tx, context, order, None, item)

@@ -20,7 +20,7 @@ from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
 from gateway.time.clock import to_timestamp
-from region_node.business.joint import items, notices, rules, saga, templates, watching
+from region_node.business.joint import items, lines, notices, rules, saga, templates, watching
 from region_node.business.joint.proofs import proven
 from region_node.business.joint.rows import (
     JOINT,
@@ -63,7 +63,7 @@ def submit(
     require_unrestricted(tx, request.number)
     if (known := known_request(JOINT, tx, key)) is not None:
         return known
-    _check(context, caller, request, places, now)
+    _check(tx, context, caller, request, places, now)
     number = next_joint_number(tx)
     _complete(context, order, number, now)
     order.operator = caller.operator
@@ -203,7 +203,12 @@ def _obey(tx: Transaction, context: RegionContext, row: JointOrderRow, item: Joi
 
 
 def _check(
-    context: RegionContext, caller: Caller, request: OrderRequest, places: Sequence[JointPlace], now: datetime
+    tx: Transaction,
+    context: RegionContext,
+    caller: Caller,
+    request: OrderRequest,
+    places: Sequence[JointPlace],
+    now: datetime,
 ) -> None:
     federation = context.federation
     prepared = federation.prepared(request.business)
@@ -218,6 +223,7 @@ def _check(
         federation.region(place.region)
         _require_member(context, place.region)
     require_documents(prepared, request, now)
+    lines.require_place(tx, context, request, places, now)
 
 
 def _require_member(context: RegionContext, region: str) -> None:

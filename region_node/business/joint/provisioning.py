@@ -10,9 +10,9 @@ from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind
 from gateway.api.provider.v1.fulfilment_service_pb2 import JointWork, Work
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, text
 from gateway.store.port import Transaction
-from region_node.business.joint import rules
+from region_node.business.joint import lines, rules
 from region_node.business.joint.rows import ITEM_RECORDS, ORDER_RECORDS, JointOrderRow, item_key, joint_subject, work_id
 from region_node.business.orders.provisioning_answers import FAILURES_TOLD, Answer, Asked, current, shown
 from region_node.business.orders.provisioning_rows import (
@@ -30,15 +30,19 @@ from region_node.business.orders.provisioning_rows import (
 from region_node.node.context import RegionContext
 
 _CONFIGURE = JointMilestoneKind.JOINT_MILESTONE_KIND_CONFIGURE
+_BY_SYSTEM = Reason.REASON_JOINT_SYSTEM_REFUSED
 _TEST = JointMilestoneKind.JOINT_MILESTONE_KIND_TEST
-_ENDED = frozenset({rules.COMPLETED, rules.REFUSED})
 
 
 def phase_of(item: JointItem) -> Phase:
-    """The call that an item needs. The system tests only an item that it provisions."""
+    """The call that an item needs. The system tests only an item that it provisions.
+
+    An item that staff, or its line, have refused is undone: the system may have reserved it.
+    """
     if item.state in (rules.SURVEYING, rules.HELD):
         return Phase.CHECK
-    if item.state == rules.RELEASED:
+    is_refused_elsewhere = item.state == rules.REFUSED and item.error.reason != _BY_SYSTEM
+    if item.state == rules.RELEASED or is_refused_elsewhere:
         return Phase.UNDO
     milestone = rules.next_milestone(item)
     if item.state != rules.IN_PROGRESS or milestone is None:
@@ -56,7 +60,7 @@ def follow(tx: Transaction, context: RegionContext, order: JointOrder, item: Joi
     if task is None:
         if wanted == Phase.CHECK and order.request.business in context.provisioned:
             add_task(tx, name, now, joint_subject(order.id))
-    elif item.state in _ENDED:
+    elif item.state in (rules.COMPLETED, rules.REFUSED) and wanted == Phase.IDLE:
         remove_task(tx, name)
     elif task.phase != wanted:
         _enter(tx, task, wanted, now)
@@ -87,7 +91,9 @@ def ask(tx: Transaction, context: RegionContext, task: Task, now: datetime) -> A
     return Asked(count_call(tx, task, context.border.number, now), work, row.traceparent)
 
 
-def take_answer(tx: Transaction, asked: Asked, answer: Answer, now: datetime) -> tuple[JointOrderRow, JointItem] | None:
+def take_answer(
+    tx: Transaction, context: RegionContext, asked: Asked, answer: Answer, now: datetime
+) -> tuple[JointOrderRow, JointItem] | None:
     """Brings an item on by an answer; returns what is to be stored and reported.
 
     None for an answer to an earlier call, and for one that changes no item.
@@ -96,12 +102,12 @@ def take_answer(tx: Transaction, asked: Asked, answer: Answer, now: datetime) ->
     if task is None:
         return None
     row, item = _find(tx, task)
-    if not answer.done:
-        told = shown(answer.problem)
-        refused = Refused(Reason.REASON_JOINT_SYSTEM_REFUSED, problem_zh_cn=told.zh_cn, problem_en=told.en)
+    refused = _refusal(tx, context, task, answer, row, item, now)
+    if refused is not None:
         if item.state == rules.SURVEYING:
             rules.refuse(item, refused, now)
         else:
+            told = text(refused.reason, refused.parameters)
             give_to_staff(tx, task, f"{told.zh_cn} {told.en}")
             rules.note_problem(item, refused, now)
         return row, item
@@ -131,6 +137,22 @@ def take_silence(
     row, item = _find(tx, task)
     rules.note_problem(item, Refused(Reason.REASON_PROVIDER_UNAVAILABLE), now)
     return row, item
+
+
+def _refusal(
+    tx: Transaction,
+    context: RegionContext,
+    task: Task,
+    answer: Answer,
+    row: JointOrderRow,
+    item: JointItem,
+    now: datetime,
+) -> Refused | None:
+    """The reason why an item does not go on: by the system, or by its line, which the system does not know."""
+    if not answer.done:
+        told = shown(answer.problem)
+        return Refused(_BY_SYSTEM, problem_zh_cn=told.zh_cn, problem_en=told.en)
+    return lines.problem_of(tx, context, row.order, item, now) if task.phase == Phase.CHECK else None
 
 
 def _find(tx: Transaction, task: Task) -> tuple[JointOrderRow, JointItem]:

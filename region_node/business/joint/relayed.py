@@ -58,6 +58,8 @@ class JointEnvelopes:
         if order.leader_region != content.origin:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         item = self._own_item(order, command.item_id)
+        if item.ends_line and command.verb == saga.RESERVE:
+            self._context.border.require_known_revision(content)
         begin = command.begin_time if command.verb == saga.BEGIN else None
         try:
             done = items.obey(tx, self._context, order, item, command.verb, begin, now, content.traceparent)

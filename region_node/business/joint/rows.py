@@ -17,6 +17,7 @@ from region_node.business.joint import rules, saga
 from region_node.business.orders.provisioning_rows import remove_task
 from region_node.customers.erased_numbers import look_if_erased
 from region_node.customers.known_statuses import NOT_RESTRICTED
+from region_node.customers.rows import free_promised
 from region_node.node.subjects import number_index
 from region_node.records.listing import Page
 from region_node.records.numbers import Numbers
@@ -181,11 +182,12 @@ def own_items(tx: Transaction, region: str, order: JointOrder) -> Sequence[Joint
 
 
 def forget_items(tx: Transaction, joint_order_id: str) -> None:
-    """Removes the items of a joint order that is destroyed or purged."""
+    """Removes the items of a joint order that is destroyed or purged, and what they have promised."""
     keys = tx.all(str, "SELECT joint_item_id FROM joint_items WHERE joint_order_id = :id", id=joint_order_id)
     for key in keys:
         remove_task(tx, work_id(joint_order_id, key.rpartition("/")[2]))
     tx.execute("DELETE FROM joint_items WHERE joint_order_id = :id", id=joint_order_id)
+    free_promised(tx, joint_order_id)
 
 
 def list_joint_orders(

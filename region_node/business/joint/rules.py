@@ -141,13 +141,13 @@ def set_limits(item: JointItem, begin: Timestamp) -> None:
             milestone.due_time.CopyFrom(Timestamp(seconds=begin.seconds + milestone.within_s, nanos=begin.nanos))
 
 
-def survey(item: JointItem, hold_until: datetime, now: datetime) -> None:
-    """Begins the survey of a new item, or refuses it behind the end of its reservation."""
+def survey(item: JointItem, hold_until: datetime, now: datetime, problem: Refused | None = None) -> None:
+    """Begins the survey of a new item, or refuses it for a problem, or behind the end of its reservation."""
     if now >= hold_until:
-        item.error.CopyFrom(error_of(Refused(Reason.REASON_JOINT_RESERVATION_ENDED)))
-        _enter(item, REFUSED, now)
-    else:
-        _enter(item, SURVEYING, now)
+        problem = Refused(Reason.REASON_JOINT_RESERVATION_ENDED)
+    _enter(item, SURVEYING if problem is None else REFUSED, now)
+    if problem is not None:
+        item.error.CopyFrom(error_of(problem))
 
 
 def commit(item: JointItem, begin: Timestamp | None, now: datetime) -> bool:
@@ -186,14 +186,16 @@ def is_lost(item: JointItem, told: JointItem) -> bool:
 def recover(item: JointItem, told: JointItem, hold_until: datetime, now: datetime) -> None:
     """Brings an item of a restored database on to what its region had said of it, as the leading region knows it.
 
-    A final item stays final. A promise is surveyed again, and work is held until staff have confirmed the room: neither
-    stands on the word of another region alone.
+    A final item stays final, but for one that ends a line: the database has lost that end, too. A promise is surveyed
+    again, and work is held until staff have confirmed the room: neither stands on the word of another region alone.
     """
     adopt(item, told)
     item.requested, item.decision = told.requested, told.decision
     if told.HasField("begin_time"):
         set_limits(item, told.begin_time)
-    if told.state == COMPLETED or (told.state in _GONE and told.decision != _COMMIT):
+    if told.state == COMPLETED and item.ends_line:
+        item.milestones[-1].ClearField("reach_time")
+    elif told.state == COMPLETED or (told.state in _GONE and told.decision != _COMMIT):
         return
     item.version += LOST_VERSIONS
     if told.decision == _COMMIT:

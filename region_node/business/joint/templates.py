@@ -34,6 +34,15 @@ def require_places(business: Business, places: Sequence[JointPlace]) -> None:
         require_length(f"places[{index}].address", place.address, ADDRESS_LIMIT, required=True)
 
 
+def ending(business: Business) -> tuple[JointItemTemplate, int] | None:
+    """The template of the item that ends the line of the order's number, and its place from 1; None for none."""
+    template = next((each for each in business.joint.items if each.ends_line), None)
+    if template is None:
+        return None
+    (position,) = _positions(template, business.joint.least_places)
+    return template, position
+
+
 def new_items(business: Business, places: Sequence[JointPlace], leader: str, survey_due: datetime) -> list[JointItem]:
     """The items of a new order, in the order of the templates. A relation to a template names each of its items."""
     positions = {each.id: list(_positions(each, len(places))) for each in business.joint.items}
@@ -55,6 +64,7 @@ def _item(
         id=_item_id(template.id, position, positions[template.id]),
         region=region,
         action=template.action,
+        ends_line=template.ends_line,
         place=position,
         state=JointItemState.JOINT_ITEM_STATE_ACKNOWLEDGED,
         relations=[

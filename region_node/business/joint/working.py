@@ -46,13 +46,13 @@ def work(
 ) -> JointOrder:
     """Executes a step of staff on an item of this region. A repeated request returns the current state.
 
-    Raises Refused with JOINT_ORDER_NOT_FOUND, JOINT_ITEM_NOT_FOUND, JOINT_ITEM_STATE_FORBIDS.
+    Raises Refused with JOINT_ORDER_NOT_FOUND, JOINT_ITEM_NOT_FOUND, JOINT_ITEM_STATE_FORBIDS, and as `items.reserve`.
     """
     key = caller.key(b"work\0" + asked.SerializeToString(deterministic=True))
     row = ORDER_RECORDS.require(tx, asked.joint_order_id)
     if done_before(tx, key) is None:
         item = ITEM_RECORDS.require(tx, item_key(row.order.id, asked.item_id)).item
-        _do(tx, row.order, item, asked, now)
+        _do(tx, context, row.order, item, asked, now)
         _store_and_report(tx, context, row, item, now)
         insert_request(tx, key, row.order.id, settled=True, now=now)
         note(tx, caller, "WorkOnJointOrder", row.order.id, now)
@@ -69,7 +69,7 @@ def reservation_is_due(tx: Transaction, context: RegionContext, timer: Timer, no
 
 def answered(tx: Transaction, context: RegionContext, asked: Asked, answer: Answer, now: datetime) -> Asked | None:
     """Handles an answer of the region's own system about an item. The next call is due by itself."""
-    changed = provisioning.take_answer(tx, asked, answer, now)
+    changed = provisioning.take_answer(tx, context, asked, answer, now)
     if changed is not None:
         _store_and_report(tx, context, *changed, now)
     return None
@@ -162,10 +162,17 @@ def _is_own_customer(tx: Transaction, context: RegionContext, number: str) -> bo
     return home_elsewhere(tx, context.federation, context.region, number, has_line=True) is None
 
 
-def _do(tx: Transaction, order: JointOrder, item: JointItem, asked: WorkOnJointOrderRequest, now: datetime) -> None:
+def _do(
+    tx: Transaction,
+    context: RegionContext,
+    order: JointOrder,
+    item: JointItem,
+    asked: WorkOnJointOrderRequest,
+    now: datetime,
+) -> None:
     match asked.WhichOneof("step"):
         case "reserve":
-            rules.reserve(item, now)
+            items.reserve(tx, context, order, item, now)
         case "refuse":
             rules.refuse(item, Refused(Reason.REASON_JOINT_SURVEY_REFUSED, problem=asked.refuse), now)
         case "reach":

@@ -27,6 +27,7 @@ from region_node.customers.documents import moved as documents
 from region_node.customers.messages import customer_message
 from region_node.customers.moved_numbers import home_since_move
 from region_node.customers.operations import own_line
+from region_node.customers.preconditions import require_not_promised
 from region_node.customers.rows import Line, find_customer, lines_of_customer
 from region_node.customers.sharing.rows import grants_page
 from region_node.customers.subscriptions import subscriptions_of
@@ -167,6 +168,7 @@ def _require_movable(tx: Transaction, registry: Registry, move: CustomerMove, no
     lines = [each for each in lines_of_customer(tx, move.customer_id) if each.status != _TERMINATED]
     rules.require_lines({each.number: each.is_mobile for each in lines}, move.lines, context.federation, move.to_region)
     for line in lines:
+        require_not_promised(line)
         is_planned = context.federation.number_plan.home_of(line.number) == context.region
         if not is_planned or home_since_move(tx, context.federation, line.number) is not None:
             raise Refused(Reason.REASON_NOT_HOME, region=context.region)

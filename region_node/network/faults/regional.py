@@ -53,6 +53,8 @@ def is_claimed(tx: Transaction, fault_id: str, outage: int) -> bool:
 
 def owe_rent(tx: Transaction, context: RegionContext, fault: Fault, claimed: FaultWaived.Waived, now: datetime) -> bool:
     """The region of the fault owes the rent that the home region claims; returns False for an implausible claim."""
+    if is_claimed(tx, fault.id, claimed.outage):
+        return True
     if claimed.outage >= len(fault.outages):
         return False
     outage = fault.outages[claimed.outage]

@@ -26,8 +26,10 @@ _BY_ITSELF = {
     "ArrearsPaid": "RESUME",
     "SuspendedForArrears": "SuspendedForArrears",
     "TerminatedForArrears": "TERMINATE",
+    "EndedByJointOrder": "TERMINATE",
 }
 _GIVEN_UP = "number given up"
+_PROMISED = "promised, or free again"
 _LINE_CHANGES = ("SUSPEND", "RESUME", "TERMINATE", "PLAN_CHANGE", "LOSS_REPORT", "SIM_REPLACE", "RENEW")
 
 
@@ -93,6 +95,8 @@ def _changes(evidence: Evidence) -> Counter[tuple[str, str]]:
     found: Counter[tuple[str, str]] = Counter()
     for region, row in evidence.rows("SELECT * FROM line_history ORDER BY sequence"):
         way = _way(dict(row))
+        if way == _PROMISED:
+            continue  # `checks/joint.py`
         if way:
             found[row["product_id"], way] += 1
         else:
@@ -108,6 +112,8 @@ def _way(row: Mapping[str, int]) -> str:
         return "PLAN_CHANGE" if stays else ""
     if row["contract_changed"]:
         return "RENEW" if stays else ""
+    if row["promise_changed"] and stays:
+        return _PROMISED
     if row["card_changed"]:
         return "SIM_REPLACE" if stays or resumed else ""
     if row["new_status"] == _TERMINATED:

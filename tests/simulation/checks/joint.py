@@ -4,18 +4,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.joint_order_envelopes_pb2 import JointCommand
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointVerb
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from gateway.time.clock import from_timestamp
 from region_node.business.joint import rules, saga
 from region_node.business.joint.rows import work_id
+from region_node.customers.rows import find_line
 from tests.simulation.evidence import Evidence
 from tests.simulation.joint_orders import ENDS, SAME, is_decided, led_and_kept
 
 EVERYWHERE = "committed everywhere"
 NEVER_RELEASED = "no release after a commitment"
 AGREE = "regions agree on a joint order"
+ENDED = "a line ends with its joint order"
+_PROMISED = frozenset({rules.RESERVED, rules.COMMITTED, rules.IN_PROGRESS})
+_TERMINATED = ProductStatus.PRODUCT_STATUS_TERMINATED
 _MARGIN = timedelta(minutes=5)  # behind the end of a reservation: clocks, and what is under way
 Items = Mapping[tuple[str, str], JointItem]
 """The items as their regions have them, by order and item."""
@@ -35,6 +40,7 @@ def check(evidence: Evidence) -> None:
     for order in led.values():
         _check_decision(evidence, order, kept)
         _check_end(evidence, order, kept)
+        _check_line(evidence, order, kept)
         evidence.history.count(f"joint orders {saga.state_name(order.state)}")
     for follower, order in followed:
         leading = led.get(order.id)
@@ -76,6 +82,22 @@ def _check_end(evidence: Evidence, order: JointOrder, kept: Items) -> None:
         evidence.broken(ENDS, order.id, f"reserved still: {held}")
     if (is_over or is_decided(order)) and not saga.is_final(order):
         evidence.broken("nothing lost", order.id, f"the order has not ended: {saga.state_name(order.state)}")
+
+
+def _check_line(evidence: Evidence, order: JointOrder, kept: Items) -> None:
+    """An item that is done has ended its line, and a line is promised to an order for as long as that holds it."""
+    for item in (each for each in order.items if each.ends_line):
+        own = kept.get((order.id, item.id))
+        (home,) = (each for each in evidence.regions if each.name == item.region)
+        line = home.ports.disk.read(lambda tx: find_line(tx, order.request.number))
+        if own is None or line is None:
+            continue  # never taken in, or the customer has moved before it was promised
+        if own.state == rules.COMPLETED:
+            evidence.history.count("lines ended by joint orders")
+        if own.state == rules.COMPLETED and line.status != _TERMINATED:
+            evidence.broken(ENDED, order.id, f"{item.id} is done, and the line is in service")
+        if (line.promised_to == order.id) != (own.state in _PROMISED):
+            evidence.broken(ENDED, order.id, f"the line is promised to {line.promised_to!r}, {item.id}: {own.state}")
 
 
 def _check_commands(evidence: Evidence) -> None:

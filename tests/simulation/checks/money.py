@@ -70,10 +70,18 @@ def _customers(evidence: Evidence, balances: Counter[tuple[str, str]], payments:
     # Who leaves is paid out, everything up to then deducted.
     for errand, _ in completed(evidence, "TERMINATE"):
         expected[account_of[errand.number]] = 0
+    for account in _paid_out_by_joint_orders(evidence):
+        expected[account] = 0
     for account, amount in expected.items():
         found = sum(balances[region, account] for region in REGIONS)
         if found != amount:
             evidence.broken(MONEY, "-", f"{account} has {found} and not {amount}")
+
+
+def _paid_out_by_joint_orders(evidence: Evidence) -> Iterator[str]:
+    """The accounts of the lines that joint orders have ended with a refund. One that owes then still does."""
+    sql = "SELECT account FROM ledger_entries WHERE kind = 'refund' AND amount < 0 AND posting_id LIKE '%/J%#%#refund'"
+    yield from (row["account"] for _, row in evidence.rows(sql))
 
 
 def _fulfilled(evidence: Evidence) -> Iterator[tuple[str, StoredOrder]]:

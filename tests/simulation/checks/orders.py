@@ -10,6 +10,7 @@ from gateway.errors import reason_name
 from gateway.time.clock import from_timestamp
 from tests.simulation.businesses import PROVIDER_REGION, PROVISIONED, described, has_step
 from tests.simulation.evidence import Evidence, StoredOrder
+from tests.simulation.joint_orders import ENDING
 from tests.simulation.plans import Errand
 from tests.simulation.status import FINAL
 from tests.simulation.world import FEBRUARY, NOBODYS, UNPLANNED, subscribers
@@ -118,6 +119,7 @@ def _is_fair(evidence: Evidence, errand: Errand, reason: Reason.ValueType) -> bo
         traits |= {"moves"}
     same = [each for each in evidence.errands if each is not errand and each.number == errand.number]
     others = {each.business for each in same}
+    others |= {each.business for each in evidence.joint if each.number == errand.number}
     by_line = _fair_by_line(errand, traits, others)
     if reason in by_line:
         return by_line[reason]
@@ -157,7 +159,8 @@ def _fair_by_line(errand: Errand, traits: frozenset[str], others: set[str]) -> M
     too_high = errand.amount > FEBRUARY.get(errand.values.get("charge", ""), 0)
     return {
         Reason.REASON_NOT_VERIFIED: moves,
-        Reason.REASON_LINE_CLOSED: "TERMINATE" in others,
+        Reason.REASON_LINE_CLOSED: bool(others & {"TERMINATE", *ENDING}),
+        Reason.REASON_LINE_PROMISED: bool(others & {*ENDING}) and code in ("TERMINATE", "RENEW", "MNP_IN"),
         Reason.REASON_LINE_NOT_ACTIVE: "suspended" in traits or bool(others & {"SUSPEND", "TERMINATE", "LOSS_REPORT"}),
         Reason.REASON_LINE_NOT_SUSPENDED: code == "RESUME",
         Reason.REASON_IN_ARREARS: "arrears" in traits and code != "PAY",

@@ -631,6 +631,8 @@ class _PreconditionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Precondi
     """Line active, or suspended after a loss report."""
     PRECONDITION_CARD_ORDINARY: _Precondition.ValueType  # 10
     """Ordinary SIM card: no NFC or dual-number card."""
+    PRECONDITION_LINE_NOT_PROMISED: _Precondition.ValueType  # 11
+    """End of the line not promised by an item of a joint order."""
 
 class Precondition(_Precondition, metaclass=_PreconditionEnumTypeWrapper):
     """Facts that must hold at the home region before a business may proceed."""
@@ -657,6 +659,8 @@ PRECONDITION_LINE_ACTIVE_OR_LOST: Precondition.ValueType  # 9
 """Line active, or suspended after a loss report."""
 PRECONDITION_CARD_ORDINARY: Precondition.ValueType  # 10
 """Ordinary SIM card: no NFC or dual-number card."""
+PRECONDITION_LINE_NOT_PROMISED: Precondition.ValueType  # 11
+"""End of the line not promised by an item of a joint order."""
 Global___Precondition: _TypeAlias = Precondition  # noqa: Y015
 
 class _ValueType:
@@ -1921,12 +1925,17 @@ class JointItemTemplate(_message.Message):
     SITE_FIELD_NUMBER: _builtins.int
     RELATIONS_FIELD_NUMBER: _builtins.int
     MILESTONES_FIELD_NUMBER: _builtins.int
+    ENDS_LINE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Item id: lower-case letters, digits and dashes. An item of one place of several has its position behind a dash."""
     action: Global___JointAction.ValueType
     """The action."""
     site: Global___JointSite.ValueType
     """Region of the item."""
+    ends_line: _builtins.bool
+    """True if the item ends the line of the order's number; its place is the home region of that number. At most one
+    template of a business, of JOINT_ACTION_DELETE at the first or the second place.
+    """
     @_builtins.property
     def name(self) -> _types_pb2.LocalizedText:
         """Display name."""
@@ -1948,10 +1957,11 @@ class JointItemTemplate(_message.Message):
         site: Global___JointSite.ValueType = ...,
         relations: _abc.Iterable[Global___JointRelation] | None = ...,
         milestones: _abc.Iterable[Global___JointMilestoneLimit] | None = ...,
+        ends_line: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "id", b"id", "milestones", b"milestones", "name", b"name", "relations", b"relations", "site", b"site"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "ends_line", b"ends_line", "id", b"id", "milestones", b"milestones", "name", b"name", "relations", b"relations", "site", b"site"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -342,6 +342,7 @@ class JointItem(_message.Message):
     BEGIN_TIME_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     CHANGE_TIME_FIELD_NUMBER: _builtins.int
+    ENDS_LINE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Item id, unique in the order, for example `access-2`."""
     region: _builtins.str
@@ -358,6 +359,8 @@ class JointItem(_message.Message):
     """Decision of the leading region."""
     requested: Global___JointVerb.ValueType
     """Last step that the leading region requested."""
+    ends_line: _builtins.bool
+    """True if the item ends the line of the order's number, which its region is the home of."""
     @_builtins.property
     def relations(self) -> _containers.RepeatedCompositeFieldContainer[_configuration_pb2.JointRelation]:
         """Relations to other items."""
@@ -394,10 +397,11 @@ class JointItem(_message.Message):
         begin_time: _timestamp_pb2.Timestamp | None = ...,
         error: _order_pb2.OrderError | None = ...,
         change_time: _timestamp_pb2.Timestamp | None = ...,
+        ends_line: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "change_time", b"change_time", "error", b"error"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "begin_time", b"begin_time", "change_time", b"change_time", "decision", b"decision", "error", b"error", "id", b"id", "milestones", b"milestones", "place", b"place", "region", b"region", "relations", b"relations", "requested", b"requested", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "begin_time", b"begin_time", "change_time", b"change_time", "decision", b"decision", "ends_line", b"ends_line", "error", b"error", "id", b"id", "milestones", b"milestones", "place", b"place", "region", b"region", "relations", b"relations", "requested", b"requested", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

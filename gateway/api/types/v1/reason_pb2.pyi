@@ -545,6 +545,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """End agreements that are no longer needed, or move some lines to another customer first."""
     REASON_JOINT_SYSTEM_REFUSED: _Reason.ValueType  # 410
     """Staff of the item's region do the step, or have the system asked again; a refused survey ends the item."""
+    REASON_JOINT_LINE_ELSEWHERE: _Reason.ValueType  # 411
+    """Name the home region of the line as the place that the text counts, from 1, and submit again."""
+    REASON_LINE_PROMISED: _Reason.ValueType  # 412
+    """Wait for the end of the joint order, or cancel it before its decision."""
     REASON_SAMPLE_NOT_FOUND: _Reason.ValueType  # 480
     """List the samples."""
     REASON_SAMPLED_RECORD_JUDGED: _Reason.ValueType  # 481
@@ -1095,6 +1099,10 @@ REASON_MOVE_TOO_LARGE: Reason.ValueType  # 415
 """End agreements that are no longer needed, or move some lines to another customer first."""
 REASON_JOINT_SYSTEM_REFUSED: Reason.ValueType  # 410
 """Staff of the item's region do the step, or have the system asked again; a refused survey ends the item."""
+REASON_JOINT_LINE_ELSEWHERE: Reason.ValueType  # 411
+"""Name the home region of the line as the place that the text counts, from 1, and submit again."""
+REASON_LINE_PROMISED: Reason.ValueType  # 412
+"""Wait for the end of the joint order, or cancel it before its decision."""
 REASON_SAMPLE_NOT_FOUND: Reason.ValueType  # 480
 """List the samples."""
 REASON_SAMPLED_RECORD_JUDGED: Reason.ValueType  # 481

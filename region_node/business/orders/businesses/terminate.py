@@ -5,8 +5,9 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText, Money
 from gateway.errors import Refused
 from gateway.values.money import in_major_units
+from region_node.business.billing.charging import closing
 from region_node.business.orders.business import BusinessRule, Effects, Situation
-from region_node.customers.accounts.rules import REFUNDS_DUE, EntryKind, Posting, balance_of, transfer
+from region_node.customers.accounts.rules import Posting, balance_of
 
 
 def _charges(situation: Situation) -> tuple[tuple[Posting, ...], int]:
@@ -38,11 +39,6 @@ class Rule(BusinessRule):
 
     def fulfil(self, situation: Situation) -> Effects:
         """The line is terminated; charges and refund empty the account."""
-        postings, refund = _charges(situation)
-        if refund:
-            account = situation.line.account_id
-            paid_out = transfer(
-                f"{situation.order.id}#refund", EntryKind.REFUND, refund, debit=account, credit=REFUNDS_DUE
-            )
-            postings = (*postings, paid_out)
+        charges, _ = _charges(situation)
+        postings, refund = closing(situation.line.account_id, charges, situation.balance, situation.order.id)
         return Effects(situation.line.terminated(), postings, {"refund_minor_units": str(refund)})

@@ -1,0 +1,140 @@
+"""The line that an item of a joint order ends, at its home region. Parts of one transaction.
+
+A reserved item promises the end of its line: until the item has ended, no other order ends or binds the line, and its
+customer does not move. The last milestone ends the line with its last charges, in the transaction that stores the item.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointPlace
+from gateway.api.region.v1.order_pb2 import OrderRequest
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import audit
+from gateway.errors import Refused
+from gateway.relay.border import Moved
+from gateway.store.port import Transaction
+from region_node.business.billing.charging import closing, final_charges
+from region_node.business.joint import rules, templates
+from region_node.customers.accounts import ledger
+from region_node.customers.operations import keep_line, own_line
+from region_node.customers.preconditions import line_situation, require_preconditions
+from region_node.customers.rows import Line, find_line
+from region_node.customers.status import require_readable
+from region_node.node.context import RegionContext
+
+_PROMISED = frozenset({rules.RESERVED, rules.COMMITTED, rules.IN_PROGRESS})
+_GONE = frozenset(
+    {
+        Reason.REASON_CUSTOMER_ERASED,
+        Reason.REASON_CUSTOMER_MOVED,
+        Reason.REASON_JOINT_LINE_ELSEWHERE,
+        Reason.REASON_LINE_CLOSED,
+        Reason.REASON_SUBSCRIPTION_NOT_FOUND,
+    }
+)
+"""The reasons for which this region has nothing left to end."""
+
+
+def require_place(
+    tx: Transaction, context: RegionContext, request: OrderRequest, places: Sequence[JointPlace], now: datetime
+) -> None:
+    """Checks at the leading region that the item which ends a line is at the home of the number.
+
+    Raises Refused with NUMBER_INVALID, NUMBER_UNRESOLVED, JOINT_LINE_ELSEWHERE, and as the home region where that is
+    this one.
+    """
+    found = templates.ending(context.federation.business(request.business))
+    if found is None:
+        return
+    _, place = found
+    if not request.number:
+        raise Refused(Reason.REASON_NUMBER_INVALID, number="")
+    home = context.federation.number_plan.home_of(request.number)
+    if home is None:
+        raise Refused(Reason.REASON_NUMBER_UNRESOLVED, number=request.number)
+    if places[place - 1].region != home:
+        raise Refused(Reason.REASON_JOINT_LINE_ELSEWHERE, region=home, place=str(place))
+    if home == context.region:
+        _require_possible(tx, context, request, context.region, place, now)
+
+
+def is_ending(context: RegionContext, order: JointOrder, item: JointItem) -> bool:
+    """Whether an item ends a line, by this region's own catalogue: no other region decides that a line ends."""
+    try:
+        found = templates.ending(context.federation.business(order.request.business))
+    except Refused:
+        return False  # the catalogue has no such business
+    return found is not None and found[0].id == item.id
+
+
+def problem_of(
+    tx: Transaction, context: RegionContext, order: JointOrder, item: JointItem, now: datetime
+) -> Refused | None:
+    """The reason why the end of the line cannot be promised now; None where it can, or where the item ends none.
+
+    A held item is committed: where nothing is left to end, it goes on.
+    """
+    if not item.ends_line:
+        return None
+    try:
+        _require_possible(tx, context, order.request, order.leader_region, item.place, now)
+    except Refused as refused:
+        is_idle = item.state == rules.HELD and refused.reason in _GONE
+        return None if is_idle else refused
+    return None
+
+
+def follow(tx: Transaction, context: RegionContext, order: JointOrder, item: JointItem, now: datetime) -> None:
+    """Brings the line to what the state of its item says: promised, free again, or ended.
+
+    Raises Refused before the first write where an item is done whose customer's data may not be used now.
+    """
+    if not item.ends_line:
+        return
+    if item.state == rules.COMPLETED:
+        _end(tx, context, order, item, now)
+        return
+    line = find_line(tx, order.request.number)
+    if line is None or line.promised_to not in ("", order.id):
+        return
+    promised_to = order.id if item.state in _PROMISED else ""
+    if line.promised_to != promised_to:
+        keep_line(tx, line.promised(promised_to), now)
+
+
+def _require_possible(
+    tx: Transaction, context: RegionContext, request: OrderRequest, asking: str, place: int, now: datetime
+) -> None:
+    line = _require_line(tx, context, request.number, asking, place)
+    business = context.federation.business(request.business)
+    require_preconditions(business.preconditions, line_situation(tx, context, line, asking, now))
+
+
+def _require_line(tx: Transaction, context: RegionContext, number: str, asking: str, place: int) -> Line:
+    try:
+        line = own_line(tx, context.federation, context.region, number, asking=asking)
+    except Moved as moved:
+        raise Refused(Reason.REASON_JOINT_LINE_ELSEWHERE, region=moved.region, place=str(place)) from moved
+    require_readable(tx, line.customer_id)
+    return line
+
+
+def _end(tx: Transaction, context: RegionContext, order: JointOrder, item: JointItem, now: datetime) -> None:
+    """Ends the line of an item that is done. One that has ended otherwise is left as it is."""
+    try:
+        line = _require_line(tx, context, order.request.number, context.region, item.place)
+    except Refused as refused:
+        if refused.reason in _GONE:
+            return
+        raise
+    ended = line.terminated().promised("")
+    if line.status != ProductStatus.PRODUCT_STATUS_TERMINATED:
+        charges = final_charges(tx, context.federation, context.time_zone, line, now)
+        balance = ledger.balance(tx, line.account_id)
+        postings, _ = closing(line.account_id, charges, balance, f"{order.id}#{item.id}")
+        for posting in postings:
+            ledger.post(tx, posting, context.currency, now)
+        audit.append(tx, now=now, actor=order.id, action="EndedByJointOrder", subject=line.product_id)
+    keep_line(tx, ended, now)
