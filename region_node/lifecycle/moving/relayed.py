@@ -77,7 +77,7 @@ class MoveEnvelopes:
 
     def _give_up(self, tx: Transaction, told: CustomerHandOver, now: datetime) -> None:
         """Charges what was due at the confirmation, hands the balances over, and forwards from now on."""
-        move, closed = told.move, set[str]()
+        move, closed, moment = told.move, set[str](), from_timestamp(told.move.change_time)
         for each in told.customers:
             line, amount = line_of(tx, each.product.id), each.billing_account.balance.minor_units
             if line is None:
@@ -89,18 +89,18 @@ class MoveEnvelopes:
         documents.give_up(tx, self._context, move.customer_id, named, now)
         for each in told.customers:
             complaints.give_up(tx, each.product.number)
-            agreements.give_up(tx, each.product.id, from_timestamp(move.change_time))
+            agreements.give_up(tx, each.product.id, moment)
             line = line_of(tx, each.product.id)
             if line is not None:
-                keep_line(tx, line.terminated(), now)
+                # A month that is billed after the receipt charges nothing from the confirmation on.
+                keep_line(tx, line.terminated(), moment)
                 give_up_number(tx, line.terminated())
         end_follow_ups(tx, move.customer_id, now)
         status.keep_status(tx, move.customer_id, status.MOVED)
         note_homes(tx, [each.number for each in move.lines], move.to_region, move.customer_id)
 
     def _close_account(self, tx: Transaction, move: CustomerMove, line: Line, amount: int, now: datetime) -> None:
-        context, account = self._context, line.account_id
-        at = from_timestamp(move.change_time)
+        context, account, at = self._context, line.account_id, from_timestamp(move.change_time)
         for charge in final_charges(tx, context.federation, context.time_zone, line, at):
             ledger.post(tx, charge, context.currency, now)
         book_moved(tx, move.id, account, -amount, payable(move.to_region), context.currency, now)
