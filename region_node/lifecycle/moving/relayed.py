@@ -22,6 +22,7 @@ from region_node.customers.documents import moved as documents
 from region_node.customers.moved_numbers import note_homes
 from region_node.customers.operations import keep_line
 from region_node.customers.rows import Line, give_up_number, line_of
+from region_node.customers.taking_over import NewCustomer
 from region_node.lifecycle.moving import rules
 from region_node.lifecycle.moving.books import book_moved, book_rest
 from region_node.lifecycle.moving.port import MoveEnded
@@ -35,8 +36,10 @@ from region_node.node.payloads import parse, received
 class MoveEnvelopes:
     """The kind of envelope that makes another region the home of a customer."""
 
-    def __init__(self, context: RegionContext) -> None:
+    def __init__(self, context: RegionContext, *, is_asked: bool = False) -> None:
+        """`is_asked` is for a hand-over that this region has asked for, because it may have lost the customer."""
         self._context = context
+        self._is_asked = is_asked
 
     def kinds(self) -> Kinds:
         """The handler here, and that of its receipt."""
@@ -44,7 +47,10 @@ class MoveEnvelopes:
         # Repeatable: a refusal for an inbox that has forgotten it would make the old home the home a second time.
         return {kind: Command(self._handed_over, self._answered, is_repeatable=True)}
 
-    def _handed_over(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+    def require_acceptable(
+        self, tx: Transaction, content: EnvelopeContent
+    ) -> tuple[CustomerHandOver, list[NewCustomer]]:
+        """A hand-over with its lines, none of which where it was taken before. Raises Refused where it is not valid."""
         told = received(CustomerHandOver, content.payload)
         self._context.border.require_known_revision(content)
         move, parties = told.move, (content.origin, self._context.region)
@@ -52,8 +58,14 @@ class MoveEnvelopes:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         if (move.from_region, move.to_region) != parties or move.state != rules.MOVING:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-        if customer_here(tx, move.id) is None:
-            take_over(tx, self._context, told, require_handed_over(tx, self._context, told, content.origin), now)
+        if customer_here(tx, move.id) is not None:
+            return told, []
+        return told, require_handed_over(tx, self._context, told, content.origin, is_asked=self._is_asked)
+
+    def _handed_over(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        told, new = self.require_acceptable(tx, content)
+        if new:
+            take_over(tx, self._context, told, new, now)
             tx.publish(MoveEnded())
         failpoints.reach("customer-taken-over.before-commit")
         return Answer(Outcome.OUTCOME_ACCEPTED)

@@ -61,8 +61,8 @@ class RestoredCustomers:
 def moved_away(tx: Transaction, numbers: Sequence[str], federation: Federation, taken_over_by: str = "") -> set[str]:
     """The ids of active customers with one of the numbers, in E.164, on a line in service.
 
-    A customer on the way is left out: the receipt of the hand-over closes its accounts. So is one who came to the region
-    `taken_over_by` after the plan, if a region is given.
+    A customer on the way is left out: the receipt of the hand-over closes its accounts. So is one who came to the
+    region `taken_over_by` after the plan, if a region is given.
     """
     found = set()
     for each in lines_numbered(tx, numbers):
