@@ -102,6 +102,7 @@ from region_node.lifecycle.erasure.status_envelopes import CustomerStatusEnvelop
 from region_node.lifecycle.holds.relayed import HoldEnvelopes
 from region_node.lifecycle.moving.former_bills import FormerBillEnvelopes
 from region_node.lifecycle.moving.operations import CONFIRMATION_TIMER, confirmation_is_overdue
+from region_node.lifecycle.moving.recovering import HandOverEnvelopes
 from region_node.lifecycle.moving.relayed import MoveEnvelopes
 from region_node.lifecycle.registry import Registry
 from region_node.lifecycle.retention.purge import PURGE_TIMER, ensure_purge, purge
@@ -337,6 +338,7 @@ def _kinds(
         **SurveyEnvelopes(context).kinds(),
         **MoveEnvelopes(context).kinds(),
         **FormerBillEnvelopes(context).kinds(),
+        **HandOverEnvelopes(context).kinds(),
     }
 
 

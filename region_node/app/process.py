@@ -56,6 +56,7 @@ from region_node.customers.notices.provider import ProviderNotifier
 from region_node.lifecycle.erasure.operations import apply_erased
 from region_node.lifecycle.erasure.repeated_erasure import ErasedKeysKeeper
 from region_node.lifecycle.moving.planning import MovePlanning
+from region_node.lifecycle.moving.recovering import LostCustomers
 from region_node.lifecycle.moving.restored import RestoredCustomers
 from region_node.lifecycle.registry import Registry
 from region_node.network.problems.notifier import Coordinators, ProblemNotifier
@@ -154,7 +155,7 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
             CoordinatorWitness(ports.store, clock, ports.source, client.chain_heads).run(),
             cases.run(),
             problems.run(),
-            MovePlanning(core_ports.context, ports.store, client.assign_number, restored).run(),
+            _planning(core_ports, client, restored).run(),
         )
         tasks = [loop.create_task(each) for each in loops]
         stack.push_async_callback(client.leave, endpoint)
@@ -236,6 +237,11 @@ def _border(settings: RegionSettings) -> Border:
     except ValueError as error:
         raise CredentialsUnusable(str(error)) from None
     return Border(settings.region, signer, keys, CurrentFederation(), settings.number)
+
+
+def _planning(ports: CorePorts, client: FederationClient, restored: RestoredCustomers) -> MovePlanning:
+    lost = LostCustomers(ports.context, ports.store, ports.asker, ports.clock)
+    return MovePlanning(ports.context, ports.store, client.assign_number, restored, lost)
 
 
 async def _join(client: FederationClient, endpoint: str) -> None:

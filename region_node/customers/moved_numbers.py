@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.store.port import Transaction
 from gateway.store.tables import Table, prints_without
+from region_node.customers.rows import is_number_in_use
 from region_node.node.subjects import number_index
 
 
 @prints_without("number")
 class _AtRest(NamedTuple):
-    """A row; `number` is an index."""
+    """A row; `number` is an index. One without a customer says that nobody has handed the number over."""
 
     number: str
     region: str
@@ -36,7 +39,32 @@ def home_since_move(tx: Transaction, federation: Federation, number: str) -> str
 
 def has_moved(tx: Transaction, number: str) -> bool:
     """Whether a number has ever moved from or to this region."""
-    return tx.find(_MOVED, number_index(tx, number)) is not None
+    row = tx.find(_MOVED, number_index(tx, number))
+    return row is not None and row.customer_id is not None
+
+
+def customer_given(tx: Transaction, number: str, region: str) -> str | None:
+    """The customer of this region who has moved to another one with a number; None where none has by the last move."""
+    row = tx.find(_MOVED, number_index(tx, number))
+    return row.customer_id if row is not None and row.region == region else None
+
+
+def is_awaited(tx: Transaction, federation: Federation, region: str, number: str, *, is_new: bool = False) -> bool:
+    """Whether the customer of a number may have come to this region after its database.
+
+    The plan names the region for this number alone, which has no line here, also of an erased customer, and no trace of
+    its coming. A hand-over ends that, and so does `note_none`. A process that `is_new` does not believe the latter: the
+    customer may have come between that answer and the loss of the database.
+    """
+    if federation.number_plan.exception_of(number) != region or is_number_in_use(tx, number):
+        return False
+    row = tx.find(_MOVED, number_index(tx, number))
+    return row is None or row.region != region or (is_new and row.customer_id is None)
+
+
+def note_none(tx: Transaction, number: str, region: str, revision: int) -> None:
+    """Stores that nobody has handed a number of this region over, by a revision of the plan."""
+    tx.keep(_MOVED, _AtRest(number_index(tx, number), region, revision, None))
 
 
 def note_homes(
@@ -73,10 +101,14 @@ def home_elsewhere(tx: Transaction, federation: Federation, region: str, number:
 
     A line here counts more than the prefix of its number, and less than an exception for it. So an older database,
     restored after a move, does not make its region the home again. A move counts more than an older plan.
+
+    Raises Refused with HAND_OVER_AWAITED where this region may have lost the customer with a newer database.
     """
     plan = federation.number_plan
     named = plan.exception_of(number) if has_line else plan.home_of(number)
     if has_line and named in (None, region):  # as nearly always: it costs no look-up
         return None
     home = home_since_move(tx, federation, number) or named
+    if home == region and not has_line and is_awaited(tx, federation, region, number):
+        raise Refused(Reason.REASON_HAND_OVER_AWAITED)
     return None if home == region else home

@@ -128,7 +128,7 @@ def own_line(tx: Transaction, federation: Federation, region: str, number: str, 
 
     Callers that show or change its data also call `require_readable`. Raises Moved where the number plan names another
     region, and Refused with SUBSCRIPTION_NOT_FOUND where there is no such line. For an erased customer, other regions
-    get the same, and the home region CUSTOMER_ERASED.
+    get the same, and the home region CUSTOMER_ERASED. Raises Refused with HAND_OVER_AWAITED as `home_elsewhere`.
     """
     line = find_line(tx, number)
     owner = home_elsewhere(tx, federation, region, number, has_line=line is not None)

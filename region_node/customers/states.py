@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
 from gateway.store.port import Transaction
-from gateway.store.reading_ahead import Wanted, row_wanted
+from gateway.store.reading_ahead import Wanted, rows_wanted
 from gateway.store.tables import Table
 from gateway.time.clock import from_microseconds, to_microseconds
 from region_node.customers.rows import Line, LineAtRest
@@ -46,22 +46,28 @@ def states_of(tx: Transaction, line: Line) -> tuple[LineState, ...]:
 def note_state(tx: Transaction, before: LineAtRest | None, after: Line, now: datetime) -> None:
     """Stores the state of a line from now on; `before` is None for a line that was just opened.
 
-    The first change also stores the former state, from its start.
+    The first change also stores the former state, from its start. No state begins before the one that it follows, also
+    where the clock has stepped back: the state in force is the last one.
     """
     time = to_microseconds(now)
     if before is not None:
-        start = min(before.start_time, time)
-        old = _StateAtRest(before.product_id, start, before.status, before.suspension_kind, before.plan_id)
-        if (old.status, old.suspension_kind, old.plan_id) == (after.status, after.suspension_kind, after.plan_id):
+        if _compared(before) == _compared(after):
             return
-        if tx.find(_STATES, before.product_id, start) is None:
-            tx.keep(_STATES, old)
-    tx.keep(_STATES, _StateAtRest(after.product_id, time, after.status, after.suspension_kind, after.plan_id))
+        known = [each.time for each in tx.find_all(_STATES, product_id=before.product_id)]
+        if not known:
+            known = [min(before.start_time, time)]
+            tx.keep(_STATES, _StateAtRest(before.product_id, known[0], *_compared(before)))
+        time = max(time, *known)
+    tx.keep(_STATES, _StateAtRest(after.product_id, time, *_compared(after)))
 
 
-def former_state_wanted(line: LineAtRest) -> Wanted:
-    """The query of `note_state` for the first state of a line, to be announced."""
-    return row_wanted(_STATES, line.product_id, line.start_time)
+def _compared(line: LineAtRest | Line) -> tuple[ProductStatus.ValueType, SuspensionKind.ValueType, str]:
+    return line.status, line.suspension_kind, line.plan_id
+
+
+def former_states_wanted(line: LineAtRest) -> Wanted:
+    """The query of `note_state` for the states of a line, to be announced."""
+    return rows_wanted(_STATES, {"product_id": line.product_id})
 
 
 def _state(

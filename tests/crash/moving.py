@@ -1,6 +1,7 @@
 """The story of a customer who moves to another region, to be played with kills at each fail point."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Awaitable
 from copy import copy
 from datetime import datetime
@@ -167,3 +168,35 @@ async def owns(node: Node) -> bool:
 def payments(tx: Transaction) -> int:
     sql = "SELECT COUNT(*) FROM ledger_entries WHERE kind = 'payment' AND account LIKE 'account-moved-%'"
     return tx.first(int, sql) or 0
+
+
+class LostNewHome:
+    """A customer moves, and the new home gets a database of before; the old home hands the customer over once more."""
+
+    def __init__(self) -> None:
+        self.before: Counter[str] = Counter()
+        """How often each fail point was reached before the new home starts on that database."""
+
+    async def __call__(self, calm: Calm) -> None:
+        """Plays it."""
+        home, new_home = calm.line(HOME), calm.regions[HANDLING]
+        backup = new_home.ports.disk.connection.serialize()
+        await home.insist(lambda node: node.store.write(lambda tx: self._moved(tx, node, calm)))
+        await calm.become_quiet()
+        new_home.kill()
+        new_home.ports.disk.connection.deserialize(backup)
+        self.before = calm.reached.copy()
+        await new_home.start()
+        await calm.become_quiet()
+        homes = [region for region in (HOME, HANDLING) if await calm.line(region).insist(owns)]
+        assert homes == [HANDLING], f"the customer has the homes {homes}"
+        pay, origin = ordered(calm, "PAY", 0, (), amount="1000"), Caller(operator("henan", "crm"), "late-pay", "")
+        await calm.line("henan").insist(lambda node: node.core.application.submit(origin, pay, 0.0))
+        await calm.become_quiet()
+        assert await calm.line(HANDLING).insist(lambda node: node.store.read(payments)) == 1
+
+    def _moved(self, tx: Transaction, node: Node, calm: Calm) -> CustomerMove:
+        asked = CustomerMove(id=f"{HOME}/crm/move", to_region=HANDLING)
+        asked.lines.add(number=number(0), plan_id="guangdong-79")
+        moving.start(tx, node.core.registry, asked, number(0), calm.wall.now())
+        return moving.confirm(tx, node.core.registry, asked.id, calm.wall.now(), "")

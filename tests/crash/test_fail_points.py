@@ -44,7 +44,7 @@ from region_node.business.joint import rules
 from region_node.business.joint.rows import ORDER_RECORDS
 from region_node.network.support.resources import keep_resource
 from tests.crash.callers import CLERK, HANDLING, HOME, complaint, counter, number, ordered, review_all, worker
-from tests.crash.moving import moves
+from tests.crash.moving import LostNewHome, moves
 from tests.simulation.kills import Calm, Story, play
 from tests.simulation.mutants import receiving
 from tests.simulation.region import Node
@@ -325,6 +325,14 @@ def differences(story: Story) -> list[str]:
 def test_whoever_is_killed_wherever_everything_is_done_once(story: Story) -> None:
     wrong = differences(story)
     assert not wrong, "\n".join(wrong)
+
+
+def test_a_new_home_that_has_lost_a_customer_has_it_again_once_whoever_is_killed_meanwhile() -> None:
+    story = LostNewHome()
+    reached = play(story).reached - story.before
+    assert reached["customer-taken-over.before-commit"] == 1
+    for point in sorted(reached):
+        assert play(story, point, story.before[point] + 1).has_killed, point
 
 
 def test_a_defect_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from gateway.api.region.v1.agreement_pb2 import PartOutage, ServiceConformance, 
 from gateway.api.region.v1.billing_service_pb2 import FormerBillQuestion, QueryBillRequest
 from gateway.api.region.v1.bulletin_pb2 import Bulletin
 from gateway.api.region.v1.complaint_pb2 import Complaint
-from gateway.api.region.v1.customer_move_pb2 import CustomerHandOver, CustomerMove
+from gateway.api.region.v1.customer_move_pb2 import CustomerHandOver, CustomerMove, HandOverWanted
 from gateway.api.region.v1.customer_service_pb2 import QueryProfileRequest
 from gateway.api.region.v1.customer_status_envelopes_pb2 import CustomerStatusNotice
 from gateway.api.region.v1.document_envelopes_pb2 import (
@@ -162,6 +162,13 @@ def of_customer_status(scene: Scene) -> Table:
             FormerBillQuestion(move_id="sichuan/counter/none", month="2026-01", requester=REQUESTER),
             "QRY_BILL",
             "MOVE_NOT_FOUND",
+        ),
+        EnvelopeKind.ENVELOPE_KIND_HAND_OVER_WANTED: Forged(
+            "the new home of a customer who moved; any other is told nothing",
+            "sichuan",
+            HandOverWanted(number=scene.number),
+            "wanted",
+            "OUTCOME_ACCEPTED",
         ),
         EnvelopeKind.ENVELOPE_KIND_CUSTOMER_HAND_OVER: Forged(
             "the old home, its own customer", "sichuan", CustomerHandOver(move=theft), theft.id

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 
 import grpc
 import pytest
@@ -24,9 +25,10 @@ from tests.federation.archive import Archive, scan
 from tests.federation.commands import as_administrator, as_caller, run_command
 from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, Counter, Reviewer, code_in
+from tests.federation.databases import Databases
 from tests.federation.joint_staff import JointStaff
 from tests.federation.refusals import refusal
-from tests.federation.running import CALL_SECONDS, Federation, until
+from tests.federation.running import CALL_SECONDS, Federation, running, until
 from tests.federation.test_complaint_remedies import BOOKED, in_review, stands
 from tests.federation.test_complaints import IN_PROGRESS, RESOLVED, staff
 
@@ -256,3 +258,36 @@ async def test_a_customer_who_moves_back_has_documents_and_agreement_again_and_n
     assert back.former_id.startswith("guangdong/")
     bill = await sichuan.bill(number)
     assert (bill.former_region, bill.former.region, bill.former.former_region) == ("guangdong", "guangdong", "")
+
+
+@pytest.mark.slow
+async def test_a_new_home_with_a_database_of_before_the_move_takes_the_customer_over_once_more(
+    tmp_path: Path, databases: Databases
+) -> None:
+    regions = ("guangdong", "sichuan", "henan")
+    async with running(tmp_path, databases, regions) as federation:
+        guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
+        number, stays = await sichuan.new_customer(), await guangdong.new_customer()
+        await federation.stop_node("guangdong")
+        restore = federation.back_up("guangdong")
+        await federation.start_node("guangdong")
+        await moved(federation, number, "sichuan", "guangdong", "guangdong-79")
+        given = await guangdong.balance(number)
+        await federation.stop_node("guangdong")
+        await federation.stop_node("sichuan")
+        restore()
+        await federation.start_node("guangdong")
+        assert (await refusal(guangdong.bill(number))).reason == "HAND_OVER_AWAITED", "the former home is away"
+        assert await guangdong.balance(stays) is not None
+        await federation.start_node("sichuan")
+        bill = await billed(guangdong, number)
+        assert (bill.region, bill.former_region) == ("guangdong", "sichuan")
+        assert await guangdong.balance(number) == given
+        order = await Counter(federation, "henan").order("PAY", number)
+        done = await Counter(federation, "henan").reaches(order.id, COMPLETED)
+        assert done.home_region == "guangdong"
+        assert await guangdong.balance(number) == given + 5000
+        sql = "SELECT COUNT(*) FROM inbox WHERE subject = 'sichuan/counter/to-guangdong'"
+        assert federation.database("guangdong").rows(sql) == [(1,)], "it came through the inbox"
+        sql = "SELECT COUNT(*) FROM audit WHERE action = 'HandOverWanted'"
+        assert federation.database("sichuan").rows(sql) == [(1,)]

@@ -37,6 +37,7 @@ from region_node.business.reconciliation.service import ReconciliationService
 from region_node.care.complaints.of_problems import count_complaints
 from region_node.customers.notices.port import Notifier
 from region_node.lifecycle.moving.planning import MovePlanning
+from region_node.lifecycle.moving.recovering import LostCustomers
 from region_node.lifecycle.moving.restored import RestoredCustomers
 from region_node.network.agreements.service import AgreementService
 from region_node.network.planned_outages.service import PlannedOutageService
@@ -180,6 +181,7 @@ class Region:
         provisioned = PROVISIONED if provider is not None else frozenset()
         transport = SealedBatchTransport(border, self.ports.carrier)
         source = random.Random(self.ports.source.getrandbits(64))
+        asker = Asker(border, transport, self.ports.clock, source)
         core = RegionCore(
             CorePorts(
                 orders=OrderContext(RegionContext(border, orders_under_way, provisioned=provisioned), _rules()),
@@ -187,7 +189,7 @@ class Region:
                 store=store,
                 clock=self.ports.clock,
                 transport=transport,
-                asker=Asker(border, transport, self.ports.clock, source),
+                asker=asker,
                 source=source,
                 tracing=_silent_tracing(),
                 workers=SlowWorkers(random.Random(self.ports.source.getrandbits(64))),
@@ -204,7 +206,9 @@ class Region:
         await core.start()
         self.node = self._node(process, core, store)
         if self.ports.has_moves:
-            process.spawn(MovePlanning(core.context, store, self.ports.coordinators.assign_number, restored).run())
+            lost = LostCustomers(core.context, store, asker, self.ports.clock)
+            assign = self.ports.coordinators.assign_number
+            process.spawn(MovePlanning(core.context, store, assign, restored, lost).run())
 
     def _node(self, process: Process, core: RegionCore, store: SimulatedStore) -> Node:
         clock, coordinators = self.ports.clock, self.ports.coordinators

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.api.region.v1.customer_move_pb2 import CustomerHandOver, CustomerMove, MoveState
-from gateway.api.region.v1.customer_service_pb2 import Customer
+from gateway.api.region.v1.customer_service_pb2 import Customer, ProductStatus
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.federation.current import CurrentFederation
@@ -22,7 +22,8 @@ from region_node.business.orders.context import OrderContext
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import REFUNDS_DUE, EntryKind, charge, payable
 from region_node.customers.messages import customer_message
-from region_node.customers.rows import find_customer, find_line
+from region_node.customers.rows import find_customer, find_line, lines_that_moved
+from region_node.customers.states import states_of
 from region_node.customers.status import ACTIVE, MOVED, status_of
 from region_node.lifecycle.moving import operations, rules
 from region_node.lifecycle.moving.relayed import MoveEnvelopes
@@ -64,6 +65,16 @@ class OldHome(OneRegion):
 
         self.run(settle)
 
+    def bill(self) -> None:
+        """The month of the confirmation has ended, and is billed."""
+
+        def bill(tx: Transaction) -> None:
+            monthly.begin(tx, self.context, START)
+            while monthly.bill_page(tx, self.context, START + NEXT_MONTH):
+                continue
+
+        self.run(bill)
+
     def balance(self, account: str) -> int:
         return self.run(lambda tx: ledger.balance(tx, account))
 
@@ -87,19 +98,22 @@ def old_home(home: OldHome) -> OldHome:
 def test_a_month_that_is_billed_while_a_customer_is_on_the_way_leaves_nothing_in_the_closed_account(
     old_home: OldHome,
 ) -> None:
-    def bill(tx: Transaction) -> None:
-        monthly.begin(tx, old_home.context, START)
-        while monthly.bill_page(tx, old_home.context, START + NEXT_MONTH):
-            continue
-
     before = old_home.balance(MOVER.account_id)
-    old_home.run(bill)
+    old_home.bill()
     billed = before - old_home.balance(MOVER.account_id)
     old_home.accepted()
     assert old_home.run(lambda tx: status_of(tx, MOVER.customer_id)) == MOVED
     assert old_home.balance(MOVER.account_id) == 0
     told = old_home.balance(payable("guangdong"))
     assert before - billed < told < before, "the new home charges the days after the confirmation"
+
+
+def test_a_month_that_is_billed_after_the_receipt_charges_nothing_from_the_confirmation_on(old_home: OldHome) -> None:
+    old_home.accepted()
+    old_home.bill()
+    assert old_home.balance(MOVER.account_id) == 0
+    last = old_home.run(lambda tx: states_of(tx, lines_that_moved(tx, MOVER.customer_id)[0]))[-1]
+    assert (last.status, last.time) == (ProductStatus.PRODUCT_STATUS_TERMINATED, START)
 
 
 def test_what_a_customer_on_the_way_is_given_is_owed_by_the_old_home(old_home: OldHome) -> None:

@@ -138,6 +138,18 @@ def test_a_customer_of_a_restored_database_is_marked_as_moved_until_the_plan_nam
         assert status.status_of(tx, customer) == status.ACTIVE, "the exception was an error, and is corrected"
 
 
+def test_a_serving_region_marks_no_customer_who_came_back_after_the_plan_and_a_starting_one_does() -> None:
+    between, named = Federation(2, with_exception(NEW)), Federation(3, with_exception(HOME))
+    with moving_database() as tx:
+        insert_customer(tx, CustomerRow(LINE.customer_id, "陈静", "chen@example.com"))
+        insert_line(tx, LINE)
+        note_homes(tx, [NUMBER], HOME, LINE.customer_id)
+        assert mark_moved(tx, [NUMBER], between, taken_over_by=HOME) == 0, "the plan is from before the move"
+        assert mark_moved(tx, [NUMBER], between) == 1, "the database may be from before another move"
+        unmark(tx, named, HOME)
+        assert status.status_of(tx, LINE.customer_id) == status.ACTIVE
+
+
 def test_only_an_active_customer_with_a_line_in_service_is_marked_and_one_who_has_left_stays_moved() -> None:
     cases = {
         "on the way": (LINE, status.MOVING),

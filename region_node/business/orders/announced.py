@@ -10,7 +10,7 @@ from gateway.store.reading_ahead import Wanted
 from region_node.business.orders.rows import ORDER_RECORDS
 from region_node.customers.accounts.ledger import balance_wanted
 from region_node.customers.rows import LineAtRest, line_wanted
-from region_node.customers.states import former_state_wanted
+from region_node.customers.states import former_states_wanted
 from region_node.customers.status import status_wanted
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Submitter
@@ -35,4 +35,4 @@ def _decided(tx: Transaction, order_id: str, number: str) -> list[Wanted]:
 
 
 def _of_line(line: LineAtRest) -> Iterable[Wanted]:
-    return status_wanted(line.customer_id), balance_wanted(line.account_id), former_state_wanted(line)
+    return status_wanted(line.customer_id), balance_wanted(line.account_id), former_states_wanted(line)

@@ -13,6 +13,7 @@ from region_node.business.billing.rules import Month
 from region_node.customers.accounts.rules import EntryKind, Posting
 from region_node.customers.documents.rows import holder_of
 from region_node.customers.identities import customer_known_by, lines_held
+from region_node.customers.moved_numbers import is_awaited
 from region_node.customers.rows import CustomerRow, Line, find_customer, is_number_in_use
 from region_node.customers.status import require_readable
 from region_node.customers.subscriptions import Subscription, subscriptions_of
@@ -75,7 +76,9 @@ class StoredRecords:
 
     def is_free(self, number: str) -> bool:
         """See the port."""
-        return not is_number_in_use(self._tx, number)
+        home = self._federation.number_plan.home_of(number)
+        is_free = not is_number_in_use(self._tx, number)
+        return is_free and not (home and is_awaited(self._tx, self._federation, home, number))
 
     def customer_known_by(self, attester: str, document: Document) -> str:
         """See the port."""

@@ -8,6 +8,10 @@ from gateway.store.port import Transaction
 from region_node.customers.status import ERASED, keep_status
 from region_node.lifecycle.registry import Registry
 from region_node.node.erased_key_rows import note_erased_keys
+from region_node.node.rules import erasure_mark
+from region_node.node.subjects import customer_subject
+
+_CUSTOMER = customer_subject("")
 
 
 def destroy(tx: Transaction, registry: Registry, subjects: Sequence[str], now: datetime) -> int:
@@ -16,9 +20,11 @@ def destroy(tx: Transaction, registry: Registry, subjects: Sequence[str], now: d
     Raises Refused with STORE_UNAVAILABLE where the ids cannot be stored.
     """
     key_ids = vault.key_ids_of(tx, subjects)
-    registry.context.erased_keys.add(key_ids)
+    customers = (each.removeprefix(_CUSTOMER) for each in subjects if each.startswith(_CUSTOMER))
+    remembered = [*key_ids, *(mark for each in customers if (mark := erasure_mark(each)))]
+    registry.context.erased_keys.add(remembered)
     vault.destroy(tx, subjects)
-    note_erased_keys(tx, key_ids, now)
+    note_erased_keys(tx, remembered, now)
     mark_erased(tx, registry, subjects)
     return len(key_ids)
 

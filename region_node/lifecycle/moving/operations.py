@@ -95,7 +95,7 @@ def confirm(tx: Transaction, registry: Registry, move_id: str, now: datetime, tr
     cancel_timer(tx, _timer(move.id))
     keep_move(tx, move, move.customer_id)
     outgoing = OutgoingEnvelope(
-        envelope_id=f"{move.id}#hand-over>{move.to_region}",
+        envelope_id=rules.hand_over_id(move.id, move.to_region),
         destination=move.to_region,
         kind=EnvelopeKind.ENVELOPE_KIND_CUSTOMER_HAND_OVER,
         payload=told.SerializeToString(),

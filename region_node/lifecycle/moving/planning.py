@@ -11,6 +11,7 @@ from gateway.process import failpoints
 from gateway.store.port import Store, Transaction
 from region_node.customers.moved_numbers import note_named
 from region_node.lifecycle.moving.port import Assign, MoveEnded
+from region_node.lifecycle.moving.recovering import LostCustomers
 from region_node.lifecycle.moving.restored import RestoredCustomers
 from region_node.lifecycle.moving.rows import customer_here, find_move, keep_move, unplanned_moves
 from region_node.node.context import RegionContext
@@ -23,11 +24,19 @@ _log = logging.getLogger(__name__)
 class MovePlanning:
     """A loop of each process of a region. Two may tell the same: a coordinator assigns a number once."""
 
-    def __init__(self, context: RegionContext, store: Store, assign: Assign, restored: RestoredCustomers) -> None:
+    def __init__(
+        self,
+        context: RegionContext,
+        store: Store,
+        assign: Assign,
+        restored: RestoredCustomers,
+        lost: LostCustomers,
+    ) -> None:
         self._context = context
         self._store = store
         self._assign = assign
         self._restored = restored
+        self._lost = lost
         self._telling = Telling("moved numbers", self.tell_all)
         store.subscribe(MoveEnded, self._telling.wake)
         context.border.current.on_update(self._telling.wake)
@@ -37,7 +46,9 @@ class MovePlanning:
         await self._telling.run()
 
     async def tell_all(self) -> bool:
-        """Assigns the numbers that this region gave away; returns whether the plan in force names all new homes.
+        """Assigns the numbers that this region gave away, and recovers customers that it has lost.
+
+        Returns whether the plan in force names all new homes, and no customer is missing.
 
         Raises Refused where the store does not respond, and Unreachable where no coordinator does.
         """
@@ -46,7 +57,8 @@ class MovePlanning:
             return unplanned_moves(tx, after, _AT_ONCE)
 
         await self._restored.check()
-        return await tell_each(self._store, read, lambda each: each.id, self._tell)
+        is_planned = await tell_each(self._store, read, lambda each: each.id, self._tell)
+        return await self._lost.recover() and is_planned
 
     async def _tell(self, move: CustomerMove) -> bool:
         federation = self._context.federation

@@ -22,6 +22,7 @@ from region_node.customers.documents import moved as documents
 from region_node.customers.moved_numbers import note_homes
 from region_node.customers.operations import keep_line
 from region_node.customers.rows import Line, give_up_number, line_of
+from region_node.customers.taking_over import NewCustomer
 from region_node.lifecycle.moving import rules
 from region_node.lifecycle.moving.books import book_moved, book_rest, note_moved
 from region_node.lifecycle.moving.port import MoveEnded
@@ -35,8 +36,10 @@ from region_node.node.payloads import parse, received
 class MoveEnvelopes:
     """The kind of envelope that makes another region the home of a customer."""
 
-    def __init__(self, context: RegionContext) -> None:
+    def __init__(self, context: RegionContext, *, is_asked: bool = False) -> None:
+        """`is_asked` is for a hand-over that this region has asked for, because it may have lost the customer."""
         self._context = context
+        self._is_asked = is_asked
 
     def kinds(self) -> Kinds:
         """The handler here, and that of its receipt."""
@@ -44,7 +47,10 @@ class MoveEnvelopes:
         # Repeatable: a refusal for an inbox that has forgotten it would make the old home the home a second time.
         return {kind: Command(self._handed_over, self._answered, is_repeatable=True)}
 
-    def _handed_over(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+    def require_acceptable(
+        self, tx: Transaction, content: EnvelopeContent, now: datetime
+    ) -> tuple[CustomerHandOver, list[NewCustomer]]:
+        """A hand-over with its lines, none of which where it was taken before. Raises Refused where it is not valid."""
         told = received(CustomerHandOver, content.payload)
         self._context.border.require_known_revision(content)
         move, parties = told.move, (content.origin, self._context.region)
@@ -52,8 +58,13 @@ class MoveEnvelopes:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         if (move.from_region, move.to_region) != parties or move.state != rules.MOVING:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-        if customer_here(tx, move.id) is None:
-            new = require_handed_over(tx, self._context, told, content.origin, now)
+        if customer_here(tx, move.id) is not None:
+            return told, []
+        return told, require_handed_over(tx, self._context, told, content.origin, now, is_asked=self._is_asked)
+
+    def _handed_over(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        told, new = self.require_acceptable(tx, content, now)
+        if new:
             take_over(tx, self._context, told, new, now)
             tx.publish(MoveEnded())
         failpoints.reach("customer-taken-over.before-commit")
@@ -78,7 +89,7 @@ class MoveEnvelopes:
 
     def _give_up(self, tx: Transaction, told: CustomerHandOver, now: datetime) -> None:
         """Charges what was due at the confirmation, hands the balances over, and forwards from now on."""
-        move, closed = told.move, set[str]()
+        move, closed, moment = told.move, set[str](), from_timestamp(told.move.change_time)
         for each in told.customers:
             line, amount = line_of(tx, each.product.id), each.billing_account.balance.minor_units
             if line is None:
@@ -92,18 +103,18 @@ class MoveEnvelopes:
         documents.give_up(tx, self._context, move.customer_id, named, now)
         for each in told.customers:
             complaints.give_up(tx, each.product.number)
-            agreements.give_up(tx, each.product.id, from_timestamp(move.change_time))
+            agreements.give_up(tx, each.product.id, moment)
             line = line_of(tx, each.product.id)
             if line is not None:
-                keep_line(tx, line.terminated(), now)
+                # A month that is billed after the receipt charges nothing from the confirmation on.
+                keep_line(tx, line.terminated(), moment)
                 give_up_number(tx, line.terminated())
         end_follow_ups(tx, move.customer_id, now)
         status.keep_status(tx, move.customer_id, status.MOVED)
         note_homes(tx, [each.number for each in move.lines], move.to_region, move.customer_id)
 
     def _close_account(self, tx: Transaction, move: CustomerMove, line: Line, amount: int, now: datetime) -> None:
-        context, account = self._context, line.account_id
-        at = from_timestamp(move.change_time)
+        context, account, at = self._context, line.account_id, from_timestamp(move.change_time)
         for charge in final_charges(tx, context.federation, context.time_zone, line, at):
             ledger.post(tx, charge, context.currency, now)
         book_moved(tx, move.id, account, -amount, payable(move.to_region), context.currency, now)

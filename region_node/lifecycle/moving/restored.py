@@ -33,6 +33,9 @@ class RestoredCustomers:
     async def check(self) -> None:
         """Marks customers as moved, or takes the mark away, unless this was done for the revision in force.
 
+        At its start a region cannot tell a customer who has just come from one of an older database, and marks both
+        until the plan names it. A serving region knows whom it has taken over since.
+
         Raises Refused where the store does not respond.
         """
         revision = self._context.border.current.revision
@@ -41,11 +44,12 @@ class RestoredCustomers:
         federation, region = self._context.federation, self._context.region
         exceptions = federation.configuration.number_plan.exceptions
         numbers = [each.number for each in exceptions if each.region != region]
-        marked = 0
+        marked, taken_over_by = 0, region if self._checked else ""
         for begin in range(0, len(numbers), _PAGE):
             page = numbers[begin : begin + _PAGE]
-            if await self._store.read(partial(moved_away, numbers=page)):
-                marked += await self._store.write(partial(mark_moved, numbers=page, federation=federation))
+            about = page, federation, taken_over_by
+            if await self._store.read(lambda tx, about=about: moved_away(tx, *about)):  # type: ignore[misc]
+                marked += await self._store.write(lambda tx, about=about: mark_moved(tx, *about))  # type: ignore[misc]
         if marked:
             _log.warning("%d customers are marked as moved: the number plan names other homes", marked)
         at_home = partial(marked_at_home, federation=federation, region=region)
@@ -54,13 +58,16 @@ class RestoredCustomers:
         self._checked = revision
 
 
-def moved_away(tx: Transaction, numbers: Sequence[str]) -> set[str]:
+def moved_away(tx: Transaction, numbers: Sequence[str], federation: Federation, taken_over_by: str = "") -> set[str]:
     """The ids of active customers with one of the numbers, in E.164, on a line in service.
 
-    A customer on the way is left out: the receipt of the hand-over closes its accounts.
+    A customer on the way is left out: the receipt of the hand-over closes its accounts. So is one who came to the
+    region `taken_over_by` after the plan, if a region is given.
     """
     found = set()
     for each in lines_numbered(tx, numbers):
+        if taken_over_by and home_since_move(tx, federation, each.number) == taken_over_by:
+            continue
         line = line_at_rest(tx, each.product_id)
         is_in_service = line is not None and line.status != _TERMINATED
         if is_in_service and status.status_of(tx, each.customer_id) == status.ACTIVE:
@@ -68,12 +75,12 @@ def moved_away(tx: Transaction, numbers: Sequence[str]) -> set[str]:
     return found
 
 
-def mark_moved(tx: Transaction, numbers: Sequence[str], federation: Federation) -> int:
-    """Marks the customers of numbers that have another home; returns their count.
+def mark_moved(tx: Transaction, numbers: Sequence[str], federation: Federation, taken_over_by: str = "") -> int:
+    """Marks the customers of numbers that have another home, as `moved_away` finds them; returns their count.
 
     The homes are noted with the revision that names them: an older copy of the plan takes no mark away.
     """
-    found = moved_away(tx, numbers)
+    found = moved_away(tx, numbers, federation, taken_over_by)
     for each in lines_numbered(tx, numbers):
         home = federation.number_plan.exception_of(each.number)
         if each.customer_id in found and home is not None:

@@ -50,6 +50,17 @@ def keep_move(tx: Transaction, move: CustomerMove, customer_id: str) -> None:
     tx.keep(_MOVES, _AtRest(move.id, customer_id, move.state, created, int(not waits), body))
 
 
+def move_to(tx: Transaction, customer_id: str, region: str) -> CustomerMove | None:
+    """The last move of a customer of this region to another one that has taken the customer over."""
+    rows = tx.all(
+        _AtRest,
+        f"{_SELECT} WHERE customer_id = :id AND state = :moved ORDER BY create_time DESC, move_id DESC",
+        id=customer_id,
+        moved=MOVED,
+    )
+    return next((each for each in _opened(tx, rows) if each is not None and each.to_region == region), None)
+
+
 def open_move(tx: Transaction, customer_id: str) -> str | None:
     """The id of a customer's open move."""
     states = ", ".join(str(each) for each in sorted(OPEN))

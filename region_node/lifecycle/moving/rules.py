@@ -10,6 +10,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.time.clock import dated
+from region_node.node.rules import MOVED_HERE
 
 REQUESTED = MoveState.MOVE_STATE_REQUESTED
 MOVING = MoveState.MOVE_STATE_MOVING
@@ -89,7 +90,12 @@ def require_times(told: CustomerHandOver) -> None:
 
 def ids_at_new_home(move_id: str) -> str:
     """The beginning of all ids that a moved customer has at the new home: no other move makes the same."""
-    return f"moved-{hashlib.sha256(move_id.encode()).hexdigest()[:20]}"
+    return f"{MOVED_HERE}{hashlib.sha256(move_id.encode()).hexdigest()[:20]}"
+
+
+def hand_over_id(move_id: str, to_region: str) -> str:
+    """The id of the one envelope that hands the customer of a move over."""
+    return f"{move_id}#hand-over>{to_region}"
 
 
 def _invalid_lines(problem: str, chinese: str) -> Refused:

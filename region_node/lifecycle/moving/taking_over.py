@@ -17,7 +17,7 @@ from region_node.customers.accounts.rules import receivable
 from region_node.customers.contact_preferences import keep_preferences
 from region_node.customers.disclosures.rows import DisclosureRow, note_disclosure
 from region_node.customers.documents import moved as documents
-from region_node.customers.moved_numbers import note_homes
+from region_node.customers.moved_numbers import is_awaited, note_homes
 from region_node.customers.notices.rows import Notice, tell
 from region_node.customers.operations import keep_line
 from region_node.customers.rows import Line, insert_customer, is_number_in_use
@@ -39,12 +39,19 @@ _TOLD = LocalizedText(
 
 
 def require_handed_over(
-    tx: Transaction, context: RegionContext, told: CustomerHandOver, origin: str, now: datetime
+    tx: Transaction,
+    context: RegionContext,
+    told: CustomerHandOver,
+    origin: str,
+    now: datetime,
+    *,
+    is_asked: bool = False,
 ) -> list[NewCustomer]:
     """The lines of a hand-over with their new ids. Raises Refused where the origin cannot give them, or they clash.
 
     The origin is the home by the number plan in force: no other region can give a number away. A customer who comes
-    back to a region with an older database, which still has its number, takes the number from the line of then.
+    back to a region with an older database, which still has its number, takes the number from the line of then. Where
+    this region has lost a customer with a newer database, its former home hands it over again.
     """
     federation = context.federation
     plans = {each.number: each.plan_id for each in told.move.lines}
@@ -52,13 +59,15 @@ def require_handed_over(
     if not numbers or sorted(numbers) != sorted(plans):
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="not the lines of the move")
     for number, plan in plans.items():
-        if federation.number_plan.home_of(number) != origin:
+        is_lost = is_awaited(tx, federation, context.region, number, is_new=is_asked)
+        if federation.number_plan.home_of(number) != origin and not is_lost:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         rules.require_plan(federation, plan, context.region)
         if is_number_in_use(tx, number) and stale_line(tx, number, federation, context.region) is None:
             raise Refused(Reason.REASON_CUSTOMER_EXISTS, number=number)
     rules.require_times(told)
-    rules.require_recent(told.move, now)
+    if not is_asked:
+        rules.require_recent(told.move, now)
     documents.require_handed_over(context, told.documents)
     complaints.require_handed_over(told.complaints, numbers)
     require_surveys(told.surveys, numbers)
@@ -99,6 +108,8 @@ def take_over(
     keep_move(tx, move, customer_id)
     for each in new:
         _note_disclosure(tx, move, each.line, now)
+        if context.federation.number_plan.home_of(each.line.number) == context.region:
+            continue  # the customer was told before this region lost it
         tell(tx, Notice(f"{move.id}/{each.line.product_id}", "move", each.line.number, _TOLD), now)
 
 

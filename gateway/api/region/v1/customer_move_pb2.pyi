@@ -10,6 +10,7 @@ from gateway.api.region.v1 import customer_service_pb2 as _customer_service_pb2
 from gateway.api.region.v1 import document_service_pb2 as _document_service_pb2
 from gateway.api.region.v1 import sharing_service_pb2 as _sharing_service_pb2
 from gateway.api.region.v1 import survey_pb2 as _survey_pb2
+from gateway.api.relay.v1 import relay_pb2 as _relay_pb2
 from gateway.api.types.v1 import reason_pb2 as _reason_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -257,3 +258,49 @@ class CustomerHandOver(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CustomerHandOver: _TypeAlias = CustomerHandOver  # noqa: Y015
+
+@_typing.final
+class HandOverWanted(_message.Message):
+    """Payload of ENVELOPE_KIND_HAND_OVER_WANTED. The result of the receipt is a HandOverKept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    number: _builtins.str
+    """E.164 number with the plus sign."""
+    def __init__(
+        self,
+        *,
+        number: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HandOverWanted: _TypeAlias = HandOverWanted  # noqa: Y015
+
+@_typing.final
+class HandOverKept(_message.Message):
+    """The last hand-over of a number by the asked region to the asking one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HAND_OVER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def hand_over(self) -> _relay_pb2.Envelope:
+        """The envelope as it was signed; unset if the number was not handed over, or if its customer was erased since."""
+
+    def __init__(
+        self,
+        *,
+        hand_over: _relay_pb2.Envelope | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hand_over", b"hand_over"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hand_over", b"hand_over"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HandOverKept: _TypeAlias = HandOverKept  # noqa: Y015

@@ -129,6 +129,10 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, region that handled an order, complaint or fault to the home region: invite the customer to a survey."""
     ENVELOPE_KIND_CUSTOMER_HAND_OVER: _EnvelopeKind.ValueType  # 78
     """Command, old home to new home: take this customer, who moves there for good."""
+    ENVELOPE_KIND_HAND_OVER_WANTED: _EnvelopeKind.ValueType  # 64
+    """Query, new home to a region that may have given a number to it: the hand-over of that number, as it was signed. A new
+    home that has lost it with an older database takes the customer over once more.
+    """
     ENVELOPE_KIND_DOCUMENT_HOME: _EnvelopeKind.ValueType  # 79
     """Command, old home to verifying region: the customer of this document has moved; register it with the new home."""
     ENVELOPE_KIND_FORMER_BILL: _EnvelopeKind.ValueType  # 80
@@ -249,6 +253,10 @@ ENVELOPE_KIND_SURVEY_REQUESTED: EnvelopeKind.ValueType  # 83
 """Command, region that handled an order, complaint or fault to the home region: invite the customer to a survey."""
 ENVELOPE_KIND_CUSTOMER_HAND_OVER: EnvelopeKind.ValueType  # 78
 """Command, old home to new home: take this customer, who moves there for good."""
+ENVELOPE_KIND_HAND_OVER_WANTED: EnvelopeKind.ValueType  # 64
+"""Query, new home to a region that may have given a number to it: the hand-over of that number, as it was signed. A new
+home that has lost it with an older database takes the customer over once more.
+"""
 ENVELOPE_KIND_DOCUMENT_HOME: EnvelopeKind.ValueType  # 79
 """Command, old home to verifying region: the customer of this document has moved; register it with the new home."""
 ENVELOPE_KIND_FORMER_BILL: EnvelopeKind.ValueType  # 80

@@ -559,6 +559,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Take another month or kind."""
     REASON_FIGURE_NOT_DEFINED: _Reason.ValueType  # 484
     """Name a figure that the configuration in force defines, or an action for such a figure."""
+    REASON_HAND_OVER_AWAITED: _Reason.ValueType  # 451
+    """Repeat the request. This region asks the regions that may have given the number to it, until each has answered."""
+    REASON_HAND_OVER_NOT_KEPT: _Reason.ValueType  # 452
+    """The purge of the former home has removed the hand-over: import the customer from a newer backup, or from papers."""
     REASON_CUSTOMER_MOVING: _Reason.ValueType  # 460
     """Repeat the request until the new home has answered. The list of moves says which region that is, and since when."""
     REASON_CUSTOMER_MOVED: _Reason.ValueType  # 461
@@ -1113,6 +1117,10 @@ REASON_SAMPLE_EMPTY: Reason.ValueType  # 483
 """Take another month or kind."""
 REASON_FIGURE_NOT_DEFINED: Reason.ValueType  # 484
 """Name a figure that the configuration in force defines, or an action for such a figure."""
+REASON_HAND_OVER_AWAITED: Reason.ValueType  # 451
+"""Repeat the request. This region asks the regions that may have given the number to it, until each has answered."""
+REASON_HAND_OVER_NOT_KEPT: Reason.ValueType  # 452
+"""The purge of the former home has removed the hand-over: import the customer from a newer backup, or from papers."""
 REASON_CUSTOMER_MOVING: Reason.ValueType  # 460
 """Repeat the request until the new home has answered. The list of moves says which region that is, and since when."""
 REASON_CUSTOMER_MOVED: Reason.ValueType  # 461
