@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import NumberAssignment
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -45,16 +46,21 @@ def is_next(plan: NumberPlan, kept: Sequence[NumberAssignment], wanted: NumberAs
     return True
 
 
-def require_kept(before: NumberPlan, wanted: NumberPlan, assignments: Iterable[NumberAssignment]) -> None:
-    """Raises Refused with NUMBER_ASSIGNMENTS_LOST where another plan changes the home of numbers that have moved.
+def require_kept(before: NumberPlan, wanted: Configuration, assignments: Iterable[NumberAssignment]) -> None:
+    """Raises Refused with NUMBER_ASSIGNMENTS_LOST where a configuration changes the home of numbers that have moved.
 
-    A changed prefix does so, since assignments begin at the region that the plan names. An exception that outranks the
-    last assignment of a number is an administrator's own decision.
+    A changed prefix does so, since assignments begin at the region that the plan names, and so does the removal of a
+    region. An exception that outranks the last assignment of a number is an administrator's own decision.
     """
+    plan, regions = NumberPlan(wanted.number_plan), {each.id for each in wanted.regions}
     by_number: dict[str, list[NumberAssignment]] = {}
     for each in assignments:
         by_number.setdefault(each.number, []).append(each)
-    lost = [number for number, found in sorted(by_number.items()) if _is_lost(before, wanted, number, found)]
+    lost = [
+        number
+        for number, found in sorted(by_number.items())
+        if _is_lost(before, plan, number, found) or plan.standing(number, found).region not in regions
+    ]
     if lost:
         more = ", …" if len(lost) > _TOLD_NUMBERS else ""
         told = ", ".join(lost[:_TOLD_NUMBERS]) + more

@@ -18,7 +18,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.body import Body, asked_instant
 from gateway.federation.current import MAX_CLOCK_ERROR
-from gateway.federation.numberplan import NumberPlan, normalize
+from gateway.federation.numberplan import normalize
 from gateway.federation.rules import difference, problems
 from gateway.federation.terms import terms_of
 from gateway.process import failpoints
@@ -169,7 +169,7 @@ class ConfigurationService(ConfigurationServiceServicer):
             page = await self._registry.assignments.after(page.mark)
             kept += page.assignments
         before = await self._plans.of(snapshot)
-        await asyncio.to_thread(lambda: require_kept(before, NumberPlan(wanted.number_plan), kept))
+        await asyncio.to_thread(require_kept, before, wanted, kept)
 
     def _check(self, request: contract.ApplyConfigurationRequest) -> int:
         """The revision in force. Raises Refused where applying would."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coordinator.configuration.assigning import require_kept, require_proven
-from gateway.api.federation.v1.configuration_pb2 import NumberException, PrefixRange
+from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberException, PrefixRange, Region
 from gateway.api.federation.v1.configuration_pb2 import NumberPlan as Plan
 from gateway.api.federation.v1.federation_pb2 import NumberAssignment
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -24,6 +24,11 @@ YEAR = timedelta(days=365)
 
 def plan(*exceptions: NumberException, home: str = HOME) -> Plan:
     return Plan(prefixes=[PrefixRange(region=home, prefixes=[NUMBER[:8]])], exceptions=exceptions)
+
+
+def configured(wanted: Plan, *regions: str) -> Configuration:
+    """A configuration with a number plan, of these regions or of all."""
+    return Configuration(number_plan=wanted, regions=[Region(id=each) for each in regions or (HOME, NEW, THIRD)])
 
 
 def exception(region: str, outranked: int = 0) -> NumberException:
@@ -80,10 +85,15 @@ def test_a_number_plan_that_takes_a_moved_number_from_its_home_is_refused_and_an
     made = chain(NUMBER, HOME, NEW)
     before = NumberPlan(plan())
     for wanted in (plan(exception(HOME), home=THIRD), plan(exception(THIRD, outranked=1)), plan()):
-        require_kept(before, NumberPlan(wanted), made)
-    for wanted in (plan(home=THIRD), plan(exception(THIRD)), Plan()):
+        require_kept(before, configured(wanted), made)
+    for lacking in (
+        configured(plan(home=THIRD)),
+        configured(plan(exception(THIRD))),
+        configured(Plan()),
+        configured(plan(), HOME, THIRD),
+    ):
         with pytest.raises(Refused) as refused:
-            require_kept(before, NumberPlan(wanted), made)
+            require_kept(before, lacking, made)
         assert refused.value.reason == Reason.REASON_NUMBER_ASSIGNMENTS_LOST
         assert refused.value.parameters == {"count": "1", "numbers": NUMBER}
 

@@ -14,6 +14,7 @@ from gateway.federation.catalogue import Federation
 from gateway.process.last_good import LastGoodBroken, load_last_good, save_last_good
 from gateway.security.signing import TrustedKeys, certificate_hash
 
+_AT_ONCE = 50  # each one handed in brings another state, after which the rest go on
 FILE_NAME = "number-assignments.bin"
 _log = logging.getLogger(__name__)
 
@@ -67,12 +68,18 @@ class AssignmentKeeper:
         return await asyncio.to_thread(federation.with_book, book, added) if added else federation
 
     def missing(self) -> list[tuple[NumberAssignment, bytes]]:
-        """This region's assignments that the coordinators' list has lost, with their certificates (PEM), in order."""
-        return [(each, self._book.certificates[each.certificate_hash]) for each in self._missing]
+        """The next of this region's assignments that the coordinators' list has lost, with their certificates (PEM)."""
+        certificates = self._book.certificates
+        return [(each, certificates[each.certificate_hash]) for each in self._missing[:_AT_ONCE]]
 
     def handed_in(self, assignment: NumberAssignment) -> None:
         """Notes that the list has a missing assignment again."""
         self._missing.remove(assignment)
+
+    def put_off(self, assignment: NumberAssignment) -> None:
+        """Puts a missing assignment behind the others."""
+        self._missing.remove(assignment)
+        self._missing.append(assignment)
 
     def _note_missing(self, told: NumberAssignments) -> None:
         """Notes this region's assignments that a list lacks which begins again: it was restored from a backup."""

@@ -103,6 +103,7 @@ class Watcher:
                 await self._hand_in(assignment, certificate)
             except Refused as refused:
                 _log.warning("an assignment of a number that the coordinators lack is handed in later: %s", refused)
+                self._assignments.put_off(assignment)
             except Unreachable:
                 return
             else:
