@@ -127,6 +127,7 @@ class _Parts:
     settings: CoordinatorSettings
     clock: Clock
     registry: Registry
+    keys: TrustedKeys
     members: CurrentMembers
     channels: RegionChannels
     deliveries: Deliveries
@@ -258,6 +259,7 @@ def _parts(
         settings=settings,
         clock=clock,
         registry=registry,
+        keys=keys,
         members=members,
         channels=channels,
         deliveries=deliveries,
@@ -302,7 +304,7 @@ def _services(parts: _Parts) -> list[Service]:
     )
     routing = RoutingService(router)
     membership = MembershipService(parts.registry, parts.presence)
-    configuration = ConfigurationService(parts.registry, parts.settings.federation, parts.clock)
+    configuration = ConfigurationService(parts.registry, parts.keys, parts.settings.federation, parts.clock)
     regions = Regions(parts.members, parts.channels)
     oversight = OrderOversightService(regions)
     complaints = ComplaintOversightService(regions, parts.registry)

@@ -1,40 +1,73 @@
-"""The assignment of a number to another region, and its stay in the number plan. Pure."""
+"""The checks of a coordinator on an assignment of a number, and on a number plan in view of assignments. Pure."""
 
-from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberException
+from collections.abc import Iterable, Sequence
+
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.federation.v1.federation_pb2 import NumberAssignment
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.federation.assignments import is_proven
 from gateway.federation.numberplan import NumberPlan, normalize
+from gateway.security.signing import TrustedKeys
+
+_TOLD_NUMBERS = 20
 
 
-def assigned(configuration: Configuration, wanted: NumberException, giver: str) -> Configuration | None:
-    """The configuration with a number of the region `giver` assigned to another; None where it names that one already.
+def require_proven(wanted: NumberAssignment, certificate: bytes, caller: str, keys: TrustedKeys) -> None:
+    """Raises Refused unless the calling region itself gives a number away, by its signature.
 
-    A number that returns to the region of its prefix keeps an exception: an older database of another region, restored
-    then, has its line still, which counts more than a prefix. Raises Refused with NOT_HOME where the plan
-    gives the number to a third region, which alone could give it away, and with NUMBER_INVALID for no number in E.164.
+    NUMBER_INVALID for no number in E.164, NOT_HOME for another region's assignment, NUMBER_ASSIGNMENT_UNPROVEN for one
+    without a right signature, as of a version that signed none.
     """
-    number = normalize(wanted.number)
-    home = NumberPlan(configuration.number_plan).home_of(number)
-    if home == wanted.region:
-        return None
-    if home != giver:
-        raise Refused(Reason.REASON_NOT_HOME, region=giver)
-    changed = Configuration()
-    changed.CopyFrom(configuration)
-    plan = changed.number_plan
-    others = [each for each in plan.exceptions if each.number != number]
-    del plan.exceptions[:]
-    plan.exceptions.extend(others)
-    plan.exceptions.add(number=number, region=wanted.region)
-    return changed
+    if normalize(wanted.number) != wanted.number:
+        raise Refused(Reason.REASON_NUMBER_INVALID, number=wanted.number)
+    if wanted.giver and wanted.giver != caller:
+        raise Refused(Reason.REASON_NOT_HOME, region=caller)
+    if not is_proven(wanted, certificate, keys):
+        problem = "the signature is wrong" if wanted.signature else "it has no signature"
+        raise Refused(Reason.REASON_NUMBER_ASSIGNMENT_UNPROVEN, region=caller, problem=problem)
 
 
-def keep_exceptions(before: Configuration, wanted: Configuration) -> None:
-    """Adds the exceptions in force to a wanted number plan that says nothing of their numbers.
+def is_next(plan: NumberPlan, kept: Sequence[NumberAssignment], wanted: NumberAssignment) -> bool:
+    """Whether to keep a proven assignment beside the kept ones of its number; False for a repeat.
 
-    Moves of customers have made them, and no file knows of those.
+    Raises Refused with NOT_HOME where another region is the home, which alone can give the number away, and with
+    NUMBER_ASSIGNMENT_OUT_OF_ORDER where the giver lacks assignments, or gave the number to two regions.
     """
-    said = {each.number for each in wanted.number_plan.exceptions}
-    kept = [each for each in before.number_plan.exceptions if each.number not in said]
-    if kept:
-        wanted.number_plan.exceptions.extend(kept)
+    standing = plan.standing(wanted.number, kept)
+    if standing.region == wanted.region or wanted in kept:
+        return False
+    if standing.region != wanted.giver:
+        raise Refused(Reason.REASON_NOT_HOME, region=wanted.giver)
+    same = (wanted.giver, wanted.sequence)
+    is_taken = any((each.giver, each.sequence) == same for each in kept)
+    if is_taken or wanted.sequence != standing.sequence + 1 or wanted.sign_time_us <= standing.time:
+        raise Refused(Reason.REASON_NUMBER_ASSIGNMENT_OUT_OF_ORDER, sequence=str(standing.sequence))
+    return True
+
+
+def require_kept(before: NumberPlan, wanted: Configuration, assignments: Iterable[NumberAssignment]) -> None:
+    """Raises Refused with NUMBER_ASSIGNMENTS_LOST where a configuration changes the home of numbers that have moved.
+
+    A changed prefix does so, since assignments begin at the region that the plan names, and so does the removal of a
+    region. An exception that outranks the last assignment of a number is an administrator's own decision.
+    """
+    plan, regions = NumberPlan(wanted.number_plan), {each.id for each in wanted.regions}
+    by_number: dict[str, list[NumberAssignment]] = {}
+    for each in assignments:
+        by_number.setdefault(each.number, []).append(each)
+    lost = [
+        number
+        for number, found in sorted(by_number.items())
+        if _is_lost(before, plan, number, found) or plan.standing(number, found).region not in regions
+    ]
+    if lost:
+        more = ", …" if len(lost) > _TOLD_NUMBERS else ""
+        told = ", ".join(lost[:_TOLD_NUMBERS]) + more
+        raise Refused(Reason.REASON_NUMBER_ASSIGNMENTS_LOST, count=str(len(lost)), numbers=told)
+
+
+def _is_lost(before: NumberPlan, wanted: NumberPlan, number: str, found: Sequence[NumberAssignment]) -> bool:
+    standing = before.standing(number, found)
+    is_outranked = wanted.outranked(number) >= standing.sequence
+    return bool(standing.counted) and not is_outranked and wanted.standing(number, found).region != standing.region

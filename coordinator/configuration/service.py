@@ -4,22 +4,27 @@ import asyncio
 
 import grpc
 
-from coordinator.configuration.assigning import assigned
+from coordinator.configuration.assigning import is_next, require_kept, require_proven
+from coordinator.configuration.number_plans import NumberPlans
 from coordinator.configuration.readable import unreadable_by
 from coordinator.membership.members import members_of
 from coordinator.membership.rules import require_configured, require_ever_joined
 from coordinator.registry.port import Registry
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceServicer
-from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberException
+from gateway.api.federation.v1.federation_pb2 import NumberAssignment, NumberAssignments
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.body import Body, asked_instant
+from gateway.federation.current import MAX_CLOCK_ERROR
+from gateway.federation.numberplan import normalize
 from gateway.federation.rules import difference, problems
 from gateway.federation.terms import terms_of
 from gateway.process import failpoints
 from gateway.rpc.calls import current_call
-from gateway.time.clock import Clock
+from gateway.security.signing import TrustedKeys, certificate_hash
+from gateway.time.clock import Clock, to_microseconds
 from gateway.values.choices import first_unknown
 
 _TOLD_PROBLEMS = 20  # a status travels in headers, which have a limit; `federation validate` shows all
@@ -28,9 +33,11 @@ _TOLD_PROBLEMS = 20  # a status travels in headers, which have a limit; `federat
 class ConfigurationService(ConfigurationServiceServicer):
     """Gives and replaces the configuration as a whole."""
 
-    def __init__(self, registry: Registry, federation: str, clock: Clock) -> None:
+    def __init__(self, registry: Registry, keys: TrustedKeys, federation: str, clock: Clock) -> None:
         """`federation` is the trust domain; a configuration for another one is invalid here."""
         self._registry = registry
+        self._keys = keys
+        self._plans = NumberPlans()
         self._federation = federation
         self._clock = clock
 
@@ -77,6 +84,7 @@ class ConfigurationService(ConfigurationServiceServicer):
         await asyncio.to_thread(self._require_valid, request.configuration)
         if not request.allow_unreadable:
             self._require_readable(request.configuration)
+        await self._require_assignments(request.configuration)
         if request.validate_only:
             revision = await asyncio.to_thread(self._check, request)
             return contract.ApplyConfigurationResponse(federation_revision=revision)
@@ -93,15 +101,40 @@ class ConfigurationService(ConfigurationServiceServicer):
         context: grpc.aio.ServicerContext[contract.AssignNumberRequest, contract.AssignNumberResponse],
     ) -> contract.AssignNumberResponse:
         """See the contract."""
-        snapshot, wanted, identity = self._registry.snapshot(), request.assignment, current_call().identity
+        wanted, identity = request.assignment, current_call().identity
+        require_proven(wanted, request.signing_certificate, identity.region, self._keys)
+        if wanted.sign_time_us > to_microseconds(self._clock.now() + MAX_CLOCK_ERROR):
+            raise Refused(Reason.REASON_CLOCK_UNTRUSTED)
+        snapshot = self._registry.snapshot()
         require_ever_joined(members_of(snapshot), wanted.region)  # no other region can have taken a customer over
-        before = snapshot.configuration or Configuration()
-        changed = await asyncio.to_thread(assigned, before, wanted, identity.region)
-        if changed is None:
-            return contract.AssignNumberResponse(federation_revision=snapshot.revision)
-        revision = await self._registry.apply(changed, expected_revision=snapshot.revision, actor=identity.path)
+        plan = await self._plans.of(snapshot)
+        mark = await self._registry.assignments.keep(
+            wanted, request.signing_certificate, lambda kept: is_next(plan, kept, wanted), actor=identity.path
+        )
         failpoints.reach("number-assigned.after-commit")
-        return contract.AssignNumberResponse(federation_revision=revision)
+        return contract.AssignNumberResponse(mark=mark)
+
+    async def GetNumber(
+        self,
+        request: contract.GetNumberRequest,
+        context: grpc.aio.ServicerContext[contract.GetNumberRequest, contract.GetNumberResponse],
+    ) -> contract.GetNumberResponse:
+        """See the contract."""
+        number = normalize(request.number)
+        plan = await self._plans.of(self._registry.snapshot())
+        kept = await self._registry.assignments.of(number)
+        standing = plan.standing(number, kept.assignments)
+        certificates = {certificate_hash(each): each for each in kept.signing_certificates}
+        response = contract.GetNumberResponse(
+            region=standing.region or "", prefix_region=plan.prefix_home_of(number) or ""
+        )
+        if (ruled := plan.ruled(number)) is not None:
+            outranked = plan.outranked(number)
+            response.exception.CopyFrom(NumberException(number=number, region=ruled, outranked_sequence=outranked))
+        for each in kept.assignments:
+            pem = certificates.get(each.certificate_hash, b"")
+            response.assignments.add(assignment=each, signing_certificate=pem, counts=each in standing.counted)
+        return response
 
     def _require_valid(self, configuration: Configuration) -> None:
         if (unknown := first_unknown(configuration)) is not None:
@@ -126,6 +159,17 @@ class ConfigurationService(ConfigurationServiceServicer):
         if unreadable := {region: choice for region, choice in wanted if region not in before}:
             fields = "; ".join(dict.fromkeys(map(str, unreadable.values())))
             raise Refused(Reason.REASON_CONFIGURATION_UNREADABLE, member=", ".join(unreadable), field=fields)
+
+    async def _require_assignments(self, wanted: Configuration) -> None:
+        """Raises Refused with NUMBER_ASSIGNMENTS_LOST where a number plan changes the home of numbers that moved."""
+        snapshot, kept, page = self._registry.snapshot(), list[NumberAssignment](), NumberAssignments(has_more=True)
+        if not snapshot.assignment_mark.revision or snapshot.configuration is None:
+            return
+        while page.has_more:
+            page = await self._registry.assignments.after(page.mark)
+            kept += page.assignments
+        before = await self._plans.of(snapshot)
+        await asyncio.to_thread(require_kept, before, wanted, kept)
 
     def _check(self, request: contract.ApplyConfigurationRequest) -> int:
         """The revision in force. Raises Refused where applying would."""

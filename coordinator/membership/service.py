@@ -129,12 +129,16 @@ class FederationService(FederationServiceServicer):
         """
         region = current_call().identity.region
         changed, held = asyncio.Event(), request.federation_revision
+        mark = request.number_assignments if request.HasField("number_assignments") else None
+        if request.number_assignments.revision > LARGEST_SEQUENCE:
+            raise _invalid("number_assignments", "not a revision")
         if sum(each == region for each in self._watching.values()) >= WATCHES_PER_REGION:
             raise Refused(Reason.REASON_WATCHES_TOO_MANY, watches=str(WATCHES_PER_REGION))
         self._watching[changed] = region
         try:
             while not self._closed:
                 self._require_not_cut_off()
+                page = await self._next_assignments(region, mark)
                 snapshot = self._ports.registry.snapshot()
                 if self._ports.registry.is_current() and snapshot.configuration is not None:
                     response = federation_pb2.WatchResponse(
@@ -146,8 +150,13 @@ class FederationService(FederationServiceServicer):
                     if snapshot.revision > held and not is_suspended:
                         response.configuration.CopyFrom(snapshot.configuration)
                         held = snapshot.revision
+                    if page is not None and not is_suspended:
+                        response.number_assignments.CopyFrom(page)
+                        mark = page.mark
                     yield response
                     require_not_suspended(self._ports.members.all(), region)
+                    if page is not None and page.has_more:
+                        continue
                 await changed.wait()
                 changed.clear()
         finally:
@@ -185,6 +194,20 @@ class FederationService(FederationServiceServicer):
         """Ends all streams, so that a drain need not wait for them."""
         self._closed = True
         self._wake()
+
+    async def _next_assignments(
+        self, region: str, mark: federation_pb2.NumberAssignmentMark | None
+    ) -> federation_pb2.NumberAssignments | None:
+        """The next assignments for a region after a mark; None where it has all, or knows none by its version.
+
+        Raises Refused with REGISTRY_UNAVAILABLE: a node that lacks some is better served by another coordinator.
+        """
+        registry = self._ports.registry
+        snapshot = registry.snapshot()
+        if mark is None or mark == snapshot.assignment_mark or not registry.is_current():
+            return None
+        is_sent = snapshot.configuration is not None and snapshot.facts(region).suspension is None
+        return await registry.assignments.after(mark) if is_sent else None
 
     def _require_not_cut_off(self) -> None:
         if self._ports.registry.is_cut_off():

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Final
 
 from coordinator.registry import case_rows, operations, planned_outage_rows
+from coordinator.registry.assignment_rows import EmbeddedAssignments, NumberAssigned
 from coordinator.registry.operations import HeadKept, Revision, SuspensionChanged, Wanted
 from coordinator.registry.port import Replica, Snapshot
 from coordinator.registry.problem_rows import EmbeddedProblems
@@ -36,6 +37,7 @@ class EmbeddedRegistry:
 
     def __init__(self, store: Store, clock: Clock, lease: timedelta, snapshot: Snapshot) -> None:
         self._store = store
+        self.assignments: Final = EmbeddedAssignments(store, clock)
         self.problems: Final = EmbeddedProblems(store, clock)
         self.risks: Final = EmbeddedRisks(store, clock)
         self._clock = clock
@@ -54,6 +56,7 @@ class EmbeddedRegistry:
         store.subscribe(Revision, self._take_revision)
         store.subscribe(SuspensionChanged, self._take_suspension)
         store.subscribe(HeadKept, self._take_head)
+        store.subscribe(NumberAssigned, self._take_assignment)
 
     @classmethod
     async def open(cls, store: Store, clock: Clock, lease: timedelta) -> "EmbeddedRegistry":
@@ -245,6 +248,10 @@ class EmbeddedRegistry:
     def _take_suspension(self, changed: SuspensionChanged) -> None:
         self._suspended_by[changed.region] = self._snapshot.change + 1
         self._put(replace(self._snapshot.facts(changed.region), suspension=changed.suspension))
+        self._tell()
+
+    def _take_assignment(self, assigned: NumberAssigned) -> None:
+        self._snapshot = replace(self._snapshot, assignment_mark=assigned.mark)
         self._tell()
 
     def _take_head(self, stored: HeadKept) -> None:

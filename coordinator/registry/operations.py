@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
+from coordinator.registry.assignment_rows import last_mark
 from coordinator.registry.port import Snapshot
 from coordinator.registry.rules import RegionFacts, Suspension
 from gateway.api.federation.v1.configuration_pb2 import Configuration
@@ -70,7 +71,8 @@ def snapshot(tx: Transaction) -> Snapshot:
     """All that is durably known."""
     found = current(tx)
     known = {facts.region: facts for facts in regions(tx)}
-    return Snapshot(found.revision, found.configuration, known) if found is not None else Snapshot(0, None, known)
+    revision, configuration = (found.revision, found.configuration) if found is not None else (0, None)
+    return Snapshot(revision, configuration, known, assignment_mark=last_mark(tx))
 
 
 def configuration_at(tx: Transaction, revision: int) -> Configuration | None:

@@ -1,10 +1,10 @@
 """The registry: the shared state of a federation's coordinators.
 
 An adapter keeps the configuration with all its revisions, the joined regions with their live processes, and
-suspensions. It keeps the furthest audit head of each region, the cases of complaints, planned outages, network
-problems and risks. Last, it keeps the live coordinators. All are durable, except for the lease of a process, which ends
-by itself when heartbeats stop. While the registry does not respond, the snapshot stays unchanged, and every change is
-refused with REGISTRY_UNAVAILABLE.
+suspensions. It keeps the assignments of numbers, the furthest audit head of each region, the cases of complaints,
+planned outages, network problems and risks. Last, it keeps the live coordinators. All are durable, except for the lease
+of a process, which ends by itself when heartbeats stop. While the registry does not respond, the snapshot stays
+unchanged, and every change is refused with REGISTRY_UNAVAILABLE.
 """
 
 import asyncio
@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from coordinator.registry.assignment_port import AssignmentRegistry
 from coordinator.registry.problem_port import ProblemRegistry
 from coordinator.registry.risk_port import RiskRegistry
 from coordinator.registry.rules import Heartbeat, RegionFacts
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.federation.v1.federation_pb2 import NumberAssignmentMark
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.auditing.audit import AuditRow, Head
 from gateway.auditing.audit_heads import KeptHead
@@ -48,6 +50,8 @@ class Snapshot:
     """The number of the latest change in the snapshot; it contains all earlier ones. Never decreases."""
     replicas: Mapping[str, Replica] = field(default_factory=dict)
     """The coordinators that live, by name."""
+    assignment_mark: NumberAssignmentMark = field(default_factory=NumberAssignmentMark)
+    """The end of the list of assignments of numbers. It is shared and must not be changed."""
 
     def facts(self, region: str) -> RegionFacts:
         """The facts of one region."""
@@ -157,6 +161,11 @@ class Registry(Protocol):
 
     async def forget_cases(self, before: datetime) -> None:
         """Forgets the cases that ended before an instant."""
+        ...
+
+    @property
+    def assignments(self) -> AssignmentRegistry:
+        """The assignments of numbers."""
         ...
 
     @property

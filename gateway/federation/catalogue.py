@@ -1,6 +1,7 @@
 """A revision of the federation configuration, ready for look-ups."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from datetime import datetime
 from functools import cached_property
 from typing import Final
@@ -26,6 +27,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, unknown
 from gateway.federation.agreements import agreement_holds
+from gateway.federation.assignments import NO_ASSIGNMENTS, AssignmentBook
 from gateway.federation.body import Body
 from gateway.federation.complaint_classifier import Classifier, Proposal
 from gateway.federation.complaint_rules import CONFIDENCE, LEAD
@@ -41,20 +43,24 @@ FAULT_REPAIR_URBAN, FAULT_REPAIR_RURAL = "fault-repair-urban", "fault-repair-rur
 
 
 class Federation:
-    """An immutable view of a valid configuration, built once per revision.
+    """An immutable view of a valid configuration, built once per revision, and of the assignments of numbers.
 
     Returned messages are shared and must not be changed. `note_year` is called with each year without a calendar that a
     promise in working days covers, each time.
     """
 
     def __init__(
-        self, revision: int, configuration: Configuration, note_year: Callable[[int], None] = lambda year: None
+        self,
+        revision: int,
+        configuration: Configuration,
+        note_year: Callable[[int], None] = lambda year: None,
+        book: AssignmentBook = NO_ASSIGNMENTS,
     ) -> None:
         own = Configuration()
         own.CopyFrom(configuration)
         self.revision: Final = revision
         self.configuration: Final = own
-        self.number_plan: Final = NumberPlan(own.number_plan)
+        self.number_plan = NumberPlan(own.number_plan, book)
         self.working_days: Final = WorkingDays(own.calendars)
         self.network: Final = NetworkRegistry(own.network)
         self.businesses: Final = tuple(sorted(own.businesses, key=lambda each: each.code))
@@ -77,6 +83,12 @@ class Federation:
         self._purposes = {purpose.name: purpose for purpose in own.purposes}
         self._retention = {rule.data_class: rule for rule in own.retention_rules}
         self._plans = {plan.id: plan for plan in sorted(own.plans, key=lambda each: each.id)}
+
+    def with_book(self, book: AssignmentBook, numbers: Iterable[str]) -> "Federation":
+        """This revision with another book of assignments, which differs in those of these numbers."""
+        changed = copy(self)
+        changed.number_plan = self.number_plan.with_book(book, numbers)
+        return changed
 
     def region(self, region: str) -> Region:
         """The region with this id. Raises `Refused` with REGION_UNKNOWN."""

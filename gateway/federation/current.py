@@ -55,6 +55,11 @@ class CurrentFederation:
         """The revision in force, 0 before the first."""
         return self._state.federation.revision if self._state is not None else 0
 
+    @property
+    def assignments(self) -> int:
+        """How many assignments of numbers are known; none is ever forgotten."""
+        return len(self._state.federation.number_plan.book) if self._state is not None else 0
+
     def understands(self, region: str, feature: Feature.ValueType) -> bool:
         """Whether every live process of a region has a feature.
 
@@ -64,8 +69,11 @@ class CurrentFederation:
         return features is not None and feature in features
 
     def update(self, federation: Federation, members: Iterable[Member]) -> None:
-        """Puts a state in force and notifies the listeners. Ignores a revision lower than the current one."""
-        if federation.revision < self.revision:
+        """Puts a state in force and notifies the listeners.
+
+        Ignores a revision lower than the current one, and a state that lacks assignments of numbers.
+        """
+        if federation.revision < self.revision or len(federation.number_plan.book) < self.assignments:
             return
         self._state = FederationState(federation, {member.region: member for member in members})
         self._features = {region: frozenset(member.features) for region, member in self._state.members.items()}

@@ -1,10 +1,14 @@
 """Telephone numbers, and the number plan with the region of each. Pure."""
 
 import re
+from collections.abc import Iterable
+from copy import copy
 
 from gateway.api.federation.v1 import configuration_pb2
+from gateway.api.federation.v1.federation_pb2 import NumberAssignment
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.federation.assignments import NO_ASSIGNMENTS, AssignmentBook, Standing, standing_of
 
 # A longer text is no number with separators; messages do not repeat it in full either.
 _WRITING_LIMIT = 32
@@ -103,28 +107,76 @@ def number_prefix(number: str) -> str:
 
 
 class NumberPlan:
-    """The directory of numbers: an exact exception wins, then the longest prefix. Immutable."""
+    """The directory of numbers: what is said of a number itself wins, then the longest prefix. Immutable.
 
-    def __init__(self, plan: configuration_pb2.NumberPlan) -> None:
-        self._exceptions = {exception.number: exception.region for exception in plan.exceptions}
+    Regions say it by assignments, administrators by exceptions. An exception names the region at which the assignments
+    of its number begin, and outranks the earlier ones that it says.
+    """
+
+    def __init__(self, plan: configuration_pb2.NumberPlan, book: AssignmentBook = NO_ASSIGNMENTS) -> None:
+        """`book` has all known assignments of numbers."""
+        self._outranked = {each.number: each.outranked_sequence for each in plan.exceptions if each.outranked_sequence}
+        self._ruled = {exception.number: exception.region for exception in plan.exceptions}
         by_length: dict[int, dict[str, str]] = {}
         for owned in plan.prefixes:
             region = owned.region
             for prefix in owned.prefixes:
                 by_length.setdefault(len(prefix), {})[prefix] = region
         self._by_length = tuple(sorted(by_length.items(), reverse=True))
+        self._book = book
+        self._own = dict(self._ruled)
+        self._count(book.numbers())
+
+    @property
+    def book(self) -> AssignmentBook:
+        """All known assignments of numbers, whether they count or not."""
+        return self._book
+
+    def with_book(self, book: AssignmentBook, numbers: Iterable[str]) -> "NumberPlan":
+        """This plan with another book, which differs in the assignments of these numbers."""
+        changed = copy(self)
+        changed._book = book
+        changed._own = dict(self._own)
+        changed._count(numbers)
+        return changed
 
     def exception_of(self, number: str) -> str | None:
-        """The id of the region that an exception names for an E.164 number; None without an exception."""
-        return self._exceptions.get(number)
+        """The region that an assignment or an exception names for an E.164 number; None where only a prefix does."""
+        return self._own.get(number)
+
+    def exceptional(self) -> Iterable[str]:
+        """The numbers of which an assignment that counts, or an exception, names the region."""
+        return self._own.keys()
 
     def home_of(self, number: str) -> str | None:
         """The id of the region that owns an E.164 number with the plus sign; None where no rule covers it."""
-        region = self._exceptions.get(number)
-        if region is not None:
-            return region
+        region = self._own.get(number)
+        return region if region is not None else self.prefix_home_of(number)
+
+    def prefix_home_of(self, number: str) -> str | None:
+        """The region that the longest prefix names for an E.164 number; None where none covers it."""
         for length, regions in self._by_length:
             region = regions.get(number[:length])
             if region is not None:
                 return region
         return None
+
+    def ruled(self, number: str) -> str | None:
+        """The region that the administrators' exception names for an E.164 number; None without an exception."""
+        return self._ruled.get(number)
+
+    def outranked(self, number: str) -> int:
+        """The sequence of the last assignment of an E.164 number that an exception outranks; 0 for none."""
+        return self._outranked.get(number, 0)
+
+    def standing(self, number: str, assignments: Iterable[NumberAssignment] | None = None) -> Standing:
+        """The home of an E.164 number, with the assignments that lead to it: of the book, or those given."""
+        base = self._ruled.get(number) or self.prefix_home_of(number)
+        found = self._book.of(number) if assignments is None else assignments
+        return standing_of(base, self.outranked(number), found)
+
+    def _count(self, numbers: Iterable[str]) -> None:
+        for number in numbers:
+            standing = self.standing(number)
+            if standing.counted and standing.region is not None:
+                self._own[number] = standing.region

@@ -105,7 +105,9 @@ class Border:
     def require_known_revision(self, content: EnvelopeContent) -> None:
         """Raises Refused with CONFIGURATION_MISSING where the origin has a later configuration than this region.
 
-        The content may be right by the later configuration: this region accepts it once it has that revision.
+        The content may be right by the later configuration: this region accepts it once it has that revision. The same
+        holds for the assignments of numbers.
         """
-        if content.federation_revision > self.current.revision:
+        is_behind = content.number_assignments > self.current.assignments
+        if is_behind or content.federation_revision > self.current.revision:
             raise Refused(Reason.REASON_CONFIGURATION_MISSING)

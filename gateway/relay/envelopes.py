@@ -64,9 +64,17 @@ class Answer:
 
 
 def unsigned_envelope(
-    outgoing: OutgoingEnvelope, origin: str, *, now: datetime, revision: int, traceparent: str
+    outgoing: OutgoingEnvelope,
+    origin: str,
+    *,
+    now: datetime,
+    revision: int,
+    traceparent: str,
+    assignments: int = 0,
 ) -> Sealed:
     """An outgoing envelope of the region `origin`, without its signature.
+
+    `revision` is that of its configuration, `assignments` the number of assignments of numbers that it knows.
 
     Raises ValueError above the largest envelope: this is a defect, since requests are far smaller. The destination
     would refuse such an envelope forever, and its lane would stop.
@@ -84,6 +92,7 @@ def unsigned_envelope(
         subject=outgoing.subject,
         operator=outgoing.operator,
         bulk=outgoing.bulk,
+        number_assignments=assignments,
     )
     data = content.SerializeToString()
     if len(data) > CONTENT_LIMIT:

@@ -92,8 +92,14 @@ def send(tx: Transaction, border: Border, outgoing: OutgoingEnvelope, *, now: da
     The process that holds the open envelopes of its subject sends it, which keeps their order. Without open envelopes,
     this process does. An id can be queued only once: a second call is a defect and fails the transaction.
     """
-    revision = border.current.revision
-    sealed = unsigned_envelope(outgoing, border.region, now=now, revision=revision, traceparent=traceparent)
+    sealed = unsigned_envelope(
+        outgoing,
+        border.region,
+        now=now,
+        revision=border.current.revision,
+        traceparent=traceparent,
+        assignments=border.current.assignments,
+    )
     claimant, is_handed_over = _claim(tx, border, outgoing.subject)
     row = _Row(
         envelope_id=outgoing.envelope_id,

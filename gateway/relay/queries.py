@@ -49,7 +49,12 @@ class Asker:
         deadline = asyncio.get_running_loop().time() + seconds
         now, border = self._clock.now(), self._border
         sealed = unsigned_envelope(
-            outgoing, border.region, now=now, revision=border.current.revision, traceparent=traceparent
+            outgoing,
+            border.region,
+            now=now,
+            revision=border.current.revision,
+            traceparent=traceparent,
+            assignments=border.current.assignments,
         )
         try:
             async with asyncio.timeout_at(deadline):

@@ -17,6 +17,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from gateway.api.types.v1.access_pb2 import Role
@@ -29,6 +30,7 @@ ENVELOPE = b"crossregion.envelope.v1"
 RECEIPT = b"crossregion.receipt.v1"
 AUDIT_HEAD = b"crossregion.audit-head.v1"
 SEALING_KEY = b"crossregion.sealing-key.v1"
+NUMBER_ASSIGNMENT = b"crossregion.number-assignment.v1"
 WITNESSED_HEAD = b"crossregion.witnessed-head.v1"
 # The domain of a tree's root, by the domain of its contents.
 _TREE_DOMAINS = {ENVELOPE: b"crossregion.envelope-tree.v1", RECEIPT: b"crossregion.receipt-tree.v1"}
@@ -173,6 +175,8 @@ class TrustedKeys:
         self._federation = federation
         self._accepted: dict[str, tuple[_Accepted, ...]] = {}
         self._newest: dict[str, _Accepted] = {}
+        # Evidence comes in numbers by few certificates. Some callers are threads.
+        self._of_evidence = lru_cache(_REMEMBERED)(self._verified)
 
     def accept(
         self, region: str, pem: bytes, now: datetime, *, before_change: Callable[[], None] | None = None
@@ -191,7 +195,7 @@ class TrustedKeys:
         newest = self._newest.get(region)
         try:
             found = _among(known, pem)
-            accepted = found or self._verified(region, _only_certificate(pem))
+            accepted = found or self._verified(region, pem)
             if not _is_valid(accepted, now):
                 raise ValueError("it or its authority's certificate has expired or is not valid yet")
             if found is None and newest is not None and accepted.order < newest.order:
@@ -231,18 +235,21 @@ class TrustedKeys:
                 return True
         return False
 
-    def verify_evidence(self, region: str, pem: bytes, content: bytes, signature: bytes, then: datetime) -> bool:
-        """Whether the region signed an envelope at a time, by its certificate (PEM) of then, which may have run out."""
-        found = _without_path(ENVELOPE, content, signature)
+    def verify_evidence(
+        self, region: str, pem: bytes, content: bytes, signature: bytes, then: datetime, domain: bytes = ENVELOPE
+    ) -> bool:
+        """Whether the region signed a content at a time, by its certificate (PEM) of then, which may have run out."""
+        found = _without_path(domain, content, signature)
         try:
-            accepted = self._verified(region, _only_certificate(pem))
+            accepted = self._of_evidence(region, pem)
         except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion):
             return False
         if found is None or not _is_valid(accepted, then):
             return False
         return accepted.has_signed(found[0], signature[:_SIGNATURE_BYTES], is_repeated=False)
 
-    def _verified(self, region: str, certificate: x509.Certificate) -> _Accepted:
+    def _verified(self, region: str, pem: bytes) -> _Accepted:
+        certificate = _only_certificate(pem)
         issuer = next((each for each in self._authorities if _issued(each, certificate)), None)
         if issuer is None:
             raise ValueError("not issued by the authority of the federation")
@@ -254,6 +261,11 @@ class TrustedKeys:
         if not isinstance(key, Ed25519PublicKey):
             raise ValueError("the key is not an Ed25519 key")
         return _Accepted(certificate.public_bytes(Encoding.PEM), certificate, issuer, key)
+
+
+def certificate_hash(pem: bytes) -> bytes:
+    """The SHA-256 of a certificate's DER, by which statements name it. Raises ValueError for anything but one PEM."""
+    return _only_certificate(pem).fingerprint(SHA256())
 
 
 def _only_certificate(pem: bytes) -> x509.Certificate:

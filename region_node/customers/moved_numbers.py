@@ -20,19 +20,23 @@ class _AtRest(NamedTuple):
     region: str
     named_revision: int | None
     customer_id: str | None
+    named_assignments: int | None
 
 
 _MOVED = Table("moved_numbers", _AtRest, key=("number",))
 
 
 def home_since_move(tx: Transaction, federation: Federation, number: str) -> str | None:
-    """The home of a number that has moved, as long as the given revision is older than the first that names it.
+    """The home of a number that has moved, as long as the given plan is older than the first that names it.
 
-    None for any other number. A process may hold an older revision than the database: another process of the region
-    has seen the newer one, or the copy on disk is old.
+    None for any other number. A process may know less than the database: another process of the region has seen the
+    newer configuration or assignment, or the copies on disk are old.
     """
     row = tx.find(_MOVED, number_index(tx, number))
-    if row is None or (row.named_revision is not None and federation.revision >= row.named_revision):
+    if row is None:
+        return None
+    is_known = row.named_revision is not None and federation.revision >= row.named_revision
+    if is_known and len(federation.number_plan.book.of(number)) >= (row.named_assignments or 0):
         return None
     return row.region
 
@@ -62,28 +66,36 @@ def is_awaited(tx: Transaction, federation: Federation, region: str, number: str
     return row is None or row.region != region or (is_new and row.customer_id is None)
 
 
-def note_none(tx: Transaction, number: str, region: str, revision: int) -> None:
-    """Stores that nobody has handed a number of this region over, by a revision of the plan."""
-    tx.keep(_MOVED, _AtRest(number_index(tx, number), region, revision, None))
+def note_none(tx: Transaction, number: str, region: str, named_by: Federation) -> None:
+    """Stores that nobody has handed a number of this region over, by a plan that names the region."""
+    tx.keep(_MOVED, _named(_AtRest(number_index(tx, number), region, None, None, None), number, named_by))
 
 
 def note_homes(
-    tx: Transaction, numbers: Sequence[str], region: str, customer_id: str, *, named_revision: int | None = None
+    tx: Transaction, numbers: Sequence[str], region: str, customer_id: str, *, named_by: Federation | None = None
 ) -> None:
     """Stores the home of numbers that have moved with a customer of this region.
 
-    `named_revision` is the revision that names the home; None where none does so far.
+    `named_by` has the plan that names the home; None where none does so far.
     """
     for each in numbers:
-        tx.keep(_MOVED, _AtRest(number_index(tx, each), region, named_revision, customer_id))
+        tx.keep(_MOVED, _named(_AtRest(number_index(tx, each), region, None, customer_id, None), each, named_by))
 
 
-def note_named(tx: Transaction, numbers: Sequence[str], region: str, revision: int) -> None:
-    """Stores the revision that names a region as the home of numbers, unless they have moved on since."""
+def note_named(tx: Transaction, numbers: Sequence[str], region: str, named_by: Federation) -> None:
+    """Stores the first plan that names a region as the home of numbers, unless they have moved on since."""
     for each in numbers:
         row = tx.find(_MOVED, number_index(tx, each))
         if row is not None and row.region == region and row.named_revision is None:
-            tx.keep(_MOVED, row._replace(named_revision=revision))
+            tx.keep(_MOVED, _named(row, each, named_by))
+
+
+def _named(row: _AtRest, number: str, named_by: Federation | None) -> _AtRest:
+    """The row with the revision of a plan that names the home, and with how many assignments it has of the number."""
+    if named_by is None:
+        return row
+    count = len(named_by.number_plan.book.of(number))
+    return row._replace(named_revision=named_by.revision, named_assignments=count)
 
 
 def forget_home(tx: Transaction, index: str) -> None:

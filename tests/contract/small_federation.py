@@ -19,6 +19,7 @@ from gateway.api.federation.v1.federation_pb2 import (
     JoinRequest,
     JoinResponse,
     Member,
+    NumberAssignmentMark,
     WatchRequest,
     WatchResponse,
 )
@@ -77,6 +78,7 @@ class Coordinator(FederationServiceServicer):
         self.joins: list[JoinRequest] = []
         self.watchers = 0
         self.watched = 0
+        self.marks: list[NumberAssignmentMark] = []
         self.refusal: Refused | None = None
         self.clock_ahead = timedelta(0)
         self._changed = asyncio.Event()
@@ -103,6 +105,7 @@ class Coordinator(FederationServiceServicer):
     ) -> AsyncIterator[WatchResponse]:
         self.watchers += 1
         self.watched += 1
+        self.marks.append(request.number_assignments)
         held = request.federation_revision
         try:
             while True:

@@ -200,7 +200,13 @@ async def test_a_customer_moves_and_what_is_sent_to_the_old_home_arrives_once_at
 
     await until(names_the_new_home, "the old home knows that the number plan names the new one")
     plan = (await federation.configuration()).number_plan
-    assert any((each.number, each.region) == (number, "guangdong") for each in plan.exceptions)
+    assert number not in [each.number for each in plan.exceptions], "no move changes the configuration"
+    ended = await run_command(
+        "coordinator.cli.main", "federation", "number", number, environment=as_administrator(federation)
+    )
+    assert ended.code == 0, ended.err
+    for part in ("home: guangdong", "by its prefix: sichuan", "Assignments", "yes"):
+        assert part in ended.out
 
 
 async def known_move(federation: Federation) -> CustomerMove:

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Mapping
 
-from coordinator.configuration.assigning import assigned
+from coordinator.configuration.assigning import is_next, require_proven
 from coordinator.routing.router import Router, RouterPorts
 from gateway.api.coordinator.v1.administration_pb2 import AssignNumberRequest
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import HoldPlannedOutageRequest, PlannedOutageHeader
@@ -13,8 +13,10 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberExc
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.federation.assignments import signed_assignment
 from gateway.federation.capabilities import FEATURES
 from gateway.federation.catalogue import Federation
+from gateway.federation.numberplan import NumberPlan
 from gateway.relay.transport import BeforeAttempt, Carrier
 from gateway.security.identity import Identity
 from gateway.security.sealing_keys import published
@@ -88,7 +90,11 @@ class ToCoordinator:
 
     async def assign_number(self, number: str, region: str) -> None:
         """See `Assign`."""
-        await self._call(AssignNumberRequest(assignment=NumberException(number=number, region=region)))
+        before = self._coordinator.plan_of(self._region).standing(number)
+        signer, certificate = keys().signers[self._region], keys().certificates[self._region]
+        now = self._coordinator.clock.now()
+        assignment = signed_assignment(number, region, self._region, before, signer, certificate, now)
+        await self._call(AssignNumberRequest(assignment=assignment, signing_certificate=certificate))
 
     async def _call(self, request: Told) -> None:
         """Raises Unreachable where no answer comes, and Refused as the coordinator does."""
@@ -109,7 +115,7 @@ class Coordinator:
         self._history = history
         self._network = network
         self._source = source
-        self._clock = clock
+        self.clock = clock
         self._ways: dict[str, Carrier] = {}
         self._regions: list[Region] = []
         self._members: dict[str, Member] = {}
@@ -138,7 +144,7 @@ class Coordinator:
         """Starts a process. It remembers no batch of an earlier one."""
         self.process = Process("coordinator")
         self.router = self._new_router()
-        self._support = NetworkSupport(self.registry, self._clock, self._current_members, self._channels)
+        self._support = NetworkSupport(self.registry, self.clock, self._current_members, self._channels)
         for loop in self._support.loops():
             self.process.spawn(loop)
         self._history.note("coordinator", "starts")
@@ -163,13 +169,22 @@ class Coordinator:
         """How a region stands."""
         return self._members[region].state
 
+    def plan_of(self, region: str) -> NumberPlan:
+        """The number plan that a region knows."""
+        knowledge = next(each.knowledge for each in self._regions if each.name == region)
+        assert knowledge is not None, "who gives a number away knows the plan"
+        return knowledge.federation.number_plan
+
     def move_number(self, number: str, region: str) -> None:
         """A new revision of the configuration gives a number to a region."""
         changed = Configuration()
         changed.CopyFrom(self.federation.configuration)
         kept = [each for each in changed.number_plan.exceptions if each.number != number]
         del changed.number_plan.exceptions[:]
-        changed.number_plan.exceptions.extend([*kept, NumberException(number=number, region=region)])
+        known = self.federation.number_plan.book.of(number)
+        outranked = max((each.sequence for each in known), default=0)
+        moved = NumberException(number=number, region=region, outranked_sequence=outranked)
+        changed.number_plan.exceptions.extend([*kept, moved])
         self._put_in_force(changed, f"{number} is of {region}")
 
     def knowledge(self) -> Knowledge:
@@ -181,9 +196,7 @@ class Coordinator:
         if self._support is None:
             raise NoAnswer
         if isinstance(request, AssignNumberRequest):
-            changed = assigned(self.federation.configuration, request.assignment, region)
-            if changed is not None:
-                self._put_in_force(changed, f"{request.assignment.number} is of {request.assignment.region}")
+            self._assign(request, region)
             return b""
         await self._support.serve(Identity(configuration().federation, Role.ROLE_REGION, region, ""), request)
         return b""
@@ -201,8 +214,18 @@ class Coordinator:
         """Whether every region knows how the federation stands."""
         return all(each.knowledge is not None and each.knowledge.number == self._number for each in self._regions)
 
+    def _assign(self, request: AssignNumberRequest, region: str) -> None:
+        wanted, plan = request.assignment, self.federation.number_plan
+        require_proven(wanted, request.signing_certificate, region, keys().trusted)
+        if is_next(plan, plan.book.of(wanted.number), wanted):
+            certificates = {wanted.certificate_hash: request.signing_certificate}
+            self.federation = self.federation.with_book(plan.book.with_added([wanted], certificates), [wanted.number])
+            self._number += 1
+            self._history.note("coordinator", f"{wanted.number} is of {wanted.region}")
+
     def _put_in_force(self, changed: Configuration, what: str) -> None:
-        self.federation = Federation(self.federation.revision + 1, changed)
+        book = self.federation.number_plan.book
+        self.federation = Federation(self.federation.revision + 1, changed, book=book)
         self._number += 1
         self._history.note("coordinator", f"revision {self.federation.revision}: {what}")
 
@@ -216,7 +239,7 @@ class Coordinator:
                 name="coordinator/0",
                 members=self._current_members,
                 carrier_to=self._ways.__getitem__,
-                clock=self._clock,
+                clock=self.clock,
             )
         )
 

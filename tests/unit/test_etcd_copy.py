@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from coordinator.registry.etcd import values
 from coordinator.registry.etcd.copy import Copy, Entry, Event, difference
 from coordinator.registry.etcd.keys import (
+    AssignmentMarkKey,
     ConfigurationKey,
     JoinedKey,
     KeyRange,
@@ -102,6 +103,9 @@ def test_fields_that_a_later_version_adds_are_passed_over() -> None:
         (KEYS.suspension("sichuan"), SuspensionKey("sichuan")),
         (KEYS.live("sichuan", "[::1]:7"), LiveKey("sichuan", "[::1]:7")),
         (KEYS.replica("coordinator/0"), ReplicaKey("coordinator/0")),
+        (KEYS.assignment_mark, AssignmentMarkKey()),
+        (KEYS.assignment(3), None),
+        (KEYS.assignments_of("+8613800000000"), None),
         (KEYS.configuration_at(3), None),
         (KEYS.audit_head, None),
         (KEYS.audit_head_of("sichuan"), None),

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from coordinator.configuration.assigning import assigned, keep_exceptions
+from coordinator.configuration.assigning import is_next
 from coordinator.membership.rules import require_ever_joined
 from coordinator.oversight.rules import merged_moves
 from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberException, PrefixRange
@@ -16,6 +16,7 @@ from gateway.api.region.v1.customer_move_oversight_service_pb2 import CustomerMo
 from gateway.api.region.v1.customer_move_pb2 import CustomerMove, MovedLine, MoveState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.federation.assignments import Standing
 from gateway.federation.catalogue import Federation
 from gateway.federation.numberplan import NumberPlan
 from gateway.security.region_keys import KeySet, RegionKeys
@@ -40,6 +41,7 @@ from region_node.lifecycle.moving.headers import list_headers
 from region_node.lifecycle.moving.restored import free_number, mark_moved, marked_at_home, stale_line, unmark
 from region_node.lifecycle.moving.rows import keep_move
 from tests.empty_database import empty_database
+from tests.number_assignments import book_of, chain, giver
 from tests.unit.situations import FEDERATION, LINE, NOW
 
 HOME, NEW, THIRD = "sichuan", "guangdong", "henan"
@@ -61,29 +63,33 @@ def plan_of(*exceptions: NumberException) -> Configuration:
     return configuration
 
 
-def given(before: Configuration, giver: str, taker: str) -> Configuration:
-    """The plan after a region has given the number away."""
-    after = assigned(before, NumberException(number=NUMBER, region=taker), giver)
-    assert after is not None
-    return after
-
-
 def test_only_the_home_by_the_plan_gives_a_number_away_and_a_repeat_changes_nothing() -> None:
-    away = given(plan_of(), HOME, NEW)
-    assert NumberPlan(away.number_plan).home_of(NUMBER) == NEW
-    assert assigned(away, NumberException(number=NUMBER, region=NEW), HOME) is None
+    plan, (away,) = NumberPlan(plan_of().number_plan), chain(NUMBER, HOME, NEW)
+    assert is_next(plan, [], away)
+    assert not is_next(plan, [away], away)
+    assert not is_next(plan, [away], giver(HOME).gives(NUMBER, NEW, Standing(HOME, 0), NOW + timedelta(hours=1)))
     for thief in (HOME, THIRD):
         with pytest.raises(Refused) as refused:
-            assigned(away, NumberException(number=NUMBER, region=THIRD), thief)
+            is_next(plan, [away], giver(thief).gives(NUMBER, THIRD, Standing(thief, 1)))
         assert refused.value.reason == Reason.REASON_NOT_HOME
 
 
-def test_a_number_that_moves_back_keeps_an_exception_which_no_line_of_a_restored_database_outweighs() -> None:
-    away = given(plan_of(), HOME, NEW)
-    back = given(away, NEW, HOME)
-    assert NumberPlan(back.number_plan).home_of(NUMBER) == HOME
+def test_an_assignment_that_skips_one_or_is_older_than_the_one_before_is_out_of_order() -> None:
+    plan, kept = NumberPlan(plan_of().number_plan), chain(NUMBER, HOME, NEW)
+    for name, before in {"skips one": Standing(NEW, 2), "is another first one": Standing(NEW, 0)}.items():
+        with pytest.raises(Refused) as refused:
+            is_next(plan, kept, giver(NEW).gives(NUMBER, THIRD, before, NOW + timedelta(hours=1)))
+        assert refused.value.reason == Reason.REASON_NUMBER_ASSIGNMENT_OUT_OF_ORDER, name
+    with pytest.raises(Refused) as refused:
+        is_next(plan, kept, giver(NEW).gives(NUMBER, THIRD, Standing(NEW, 1), NOW - timedelta(days=3650)))
+    assert refused.value.reason == Reason.REASON_NUMBER_ASSIGNMENT_OUT_OF_ORDER, "it is older"
+
+
+def test_a_number_that_moves_back_keeps_its_assignment_which_no_line_of_a_restored_database_outweighs() -> None:
+    back = Federation(3, plan_of(), book=book_of(chain(NUMBER, HOME, NEW, HOME)))
+    assert back.number_plan.home_of(NUMBER) == HOME
     with moving_database() as tx:
-        restored = home_elsewhere(tx, Federation(3, back), NEW, NUMBER, has_line=True)
+        restored = home_elsewhere(tx, back, NEW, NUMBER, has_line=True)
     assert restored == HOME, "the region in between, with a database of the time when it was the home"
 
 
@@ -94,16 +100,6 @@ def test_a_number_is_given_to_a_region_that_has_joined_though_it_may_be_suspende
     with pytest.raises(Refused) as refused:
         require_ever_joined(members, THIRD)
     assert refused.value.reason == Reason.REASON_REGION_NOT_JOINED
-
-
-def test_an_exception_in_force_outlives_a_configuration_from_files_that_does_not_know_of_it() -> None:
-    moved, silent, other = given(plan_of(), HOME, NEW), plan_of(), plan_of(NumberException(number=NUMBER, region=THIRD))
-    for wanted, home in ((silent, NEW), (other, THIRD)):
-        keep_exceptions(moved, wanted)
-        assert NumberPlan(wanted.number_plan).home_of(NUMBER) == home
-    nothing = Configuration()
-    keep_exceptions(Configuration(), nothing)
-    assert not nothing.HasField("number_plan")
 
 
 def test_a_line_restored_from_an_older_database_does_not_make_its_region_the_home_again() -> None:
@@ -176,7 +172,7 @@ def test_both_homes_forward_or_serve_at_once_before_the_plan_names_the_new_one()
         assert home_elsewhere(tx, FEDERATION, NEW, NUMBER, has_line=True) is None
         back = Federation(2, with_exception(THIRD))
         assert home_elsewhere(tx, back, NEW, NUMBER, has_line=True) is None, "its plan still names the former home"
-        note_named(tx, [NUMBER], NEW, 2)
+        note_named(tx, [NUMBER], NEW, Federation(2, back.configuration))
         assert home_elsewhere(tx, back, NEW, NUMBER, has_line=False) == THIRD
 
 
@@ -185,14 +181,29 @@ def test_an_older_copy_of_the_plan_makes_neither_the_old_home_the_home_again_nor
     for region, has_line, before in ((HOME, False, FEDERATION), (NEW, True, Federation(4, with_exception(THIRD)))):
         with moving_database() as tx:
             note_homes(tx, [NUMBER], NEW, "customer-1")
-            note_named(tx, [NUMBER], THIRD, 3)
-            note_named(tx, [NUMBER], NEW, moved.revision)
+            note_named(tx, [NUMBER], THIRD, Federation(3, FEDERATION.configuration))
+            note_named(tx, [NUMBER], NEW, moved)
             expected = None if region == NEW else NEW
             for plan in (before, moved):
                 assert home_elsewhere(tx, plan, region, NUMBER, has_line=has_line) == expected, (region, plan.revision)
             assert home_elsewhere(tx, on, region, NUMBER, has_line=has_line) == THIRD
             forget_homes(tx, "customer-1")
             assert not has_moved(tx, NUMBER), "the erasure of the customer leaves no trace of the number"
+
+
+def test_a_process_that_lacks_the_assignment_or_the_configuration_goes_by_the_move() -> None:
+    first, second = chain(NUMBER, HOME, NEW, THIRD)
+    plans = {count: Federation(5, plan_of(), book=book_of([first, second][:count])) for count in range(3)}
+    with moving_database() as tx:
+        note_homes(tx, [NUMBER], NEW, "customer-1")
+        note_named(tx, [NUMBER], NEW, plans[1])
+        homes = [home_elsewhere(tx, plans[count], HOME, NUMBER, has_line=False) for count in range(3)]
+        older = Federation(4, plan_of(), book=plans[2].number_plan.book)
+        assert homes == [NEW, NEW, THIRD]
+        assert home_elsewhere(tx, older, HOME, NUMBER, has_line=False) == NEW
+        overruled = Federation(6, plan_of(NumberException(number=NUMBER, region=HOME, outranked_sequence=2)))
+        overruled = overruled.with_book(plans[2].number_plan.book, [NUMBER])
+        assert home_elsewhere(tx, overruled, HOME, NUMBER, has_line=True) is None, "administrators took it back"
 
 
 def test_a_customer_comes_back_to_a_region_with_an_older_database_that_has_its_number_still() -> None:

@@ -12,9 +12,9 @@ from coordinator.cli.asking import Asking, asks, json_option
 from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.federation.calendars import import_calendar
 from coordinator.cli.federation.in_force import in_force, put_in_force
+from coordinator.cli.federation.number import number
 from coordinator.cli.federation.number_plan import import_number_plan
 from coordinator.cli.federation.number_plan_file import owners_of
-from coordinator.configuration.assigning import keep_exceptions
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.cli.exits import NotDone
@@ -40,6 +40,7 @@ def federation() -> None:
 
 federation.add_command(import_calendar)
 federation.add_command(import_number_plan)
+federation.add_command(number)
 
 
 @federation.command(epilog=EPILOG)
@@ -125,7 +126,7 @@ def diff(asking: Asking, directory: Path) -> None:
 @asks()
 @_directory
 @click.option("--dry-run", is_flag=True, help="Only let the coordinator check.")
-@click.option("--replace-number-plan", is_flag=True, help="Also where most prefixes in force would be gone.")
+@click.option("--replace-number-plan", is_flag=True, help="Also where prefixes and exceptions in force would be gone.")
 @click.option(
     "--allow-unreadable", is_flag=True, help="Also where members cannot read it: they keep the revision before."
 )
@@ -133,8 +134,8 @@ def apply(asking: Asking, directory: Path, dry_run: bool, replace_number_plan: b
     """Put the configuration in DIRECTORY in force, as a whole.
 
     Refused if it is not valid, or if somebody else applied one meanwhile. A directory without `number_plan` keeps the
-    number plan in force. One whose number plan lacks more than half of the prefixes in force is refused: it is most
-    likely not meant to replace a plan that was imported.
+    number plan in force. One whose number plan lacks more than half of the prefixes in force, or any exception in
+    force, is refused: it is most likely not meant to replace a plan that was imported.
 
     One that a member's version cannot read is refused, and names the member: upgrade it first.
 
@@ -146,7 +147,7 @@ def apply(asking: Asking, directory: Path, dry_run: bool, replace_number_plan: b
     wanted = _wanted(directory, before.configuration)
     if not replace_number_plan:
         _require_most_prefixes(before.configuration, wanted)
-        keep_exceptions(before.configuration, wanted)
+        _require_exceptions(before.configuration, wanted)
     response = put_in_force(
         asking.link,
         wanted,
@@ -222,6 +223,22 @@ def _require_most_prefixes(before: Configuration, wanted: Configuration) -> None
                     " Take number_plan out of the directory to keep the plan in force, or say --replace-number-plan",
                     gone=f"{gone:,}",
                     all=f"{len(owned):,}",
+                )
+            ]
+        )
+
+
+def _require_exceptions(before: Configuration, wanted: Configuration) -> None:
+    """Raises NotDone where exceptions in force would be gone: versions without assignments made one for each move."""
+    said = {each.number for each in wanted.number_plan.exceptions}
+    if gone := [each.number for each in before.number_plan.exceptions if each.number not in said]:
+        raise NotDone(
+            [
+                translated(
+                    "the number plan of the directory lacks {gone} exceptions in force, among them {number}."
+                    " Copy them from `federation show`, or say --replace-number-plan",
+                    gone=f"{len(gone):,}",
+                    number=gone[0],
                 )
             ]
         )

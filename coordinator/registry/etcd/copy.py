@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from coordinator.registry.etcd import values
 from coordinator.registry.etcd.keys import (
+    AssignmentMarkKey,
     ConfigurationKey,
     JoinedKey,
     Keys,
@@ -17,6 +18,7 @@ from coordinator.registry.etcd.keys import (
 from coordinator.registry.etcd.values import Unreadable
 from coordinator.registry.port import Snapshot
 from coordinator.registry.rules import RegionFacts, Suspension
+from gateway.api.federation.v1.federation_pb2 import NumberAssignmentMark
 
 _log = logging.getLogger(__name__)
 _UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -102,6 +104,8 @@ class Copy:
             match self._keys.parse(event.key):
                 case ConfigurationKey():
                     draft.put_configuration(value)
+                case AssignmentMarkKey():
+                    draft.put_assignment_mark(value)
                 case JoinedKey(region):
                     draft.put_joined(region, value)
                 case SuspensionKey(region):
@@ -126,9 +130,10 @@ class _Draft:
         self._revision, self._configuration = before.revision, before.configuration
         self._regions = dict(before.regions)
         self._replicas = dict(before.replicas)
+        self._assignment_mark = before.assignment_mark
 
     def snapshot(self) -> Snapshot:
-        return Snapshot(self._revision, self._configuration, self._regions, 0, self._replicas)
+        return Snapshot(self._revision, self._configuration, self._regions, 0, self._replicas, self._assignment_mark)
 
     def put_configuration(self, value: bytes | None) -> None:
         applied = values.decode_applied(value) if value is not None else None
@@ -136,6 +141,11 @@ class _Draft:
         self.told |= revision != self._revision
         self._revision = revision
         self._configuration = applied.configuration if applied is not None else None
+
+    def put_assignment_mark(self, value: bytes | None) -> None:
+        mark = values.decode_mark(value) if value is not None else NumberAssignmentMark()
+        self.told |= mark != self._assignment_mark
+        self._assignment_mark = mark
 
     def put_joined(self, region: str, value: bytes | None) -> None:
         before = self._facts(region)

@@ -1,5 +1,6 @@
 """The keys of a federation in etcd. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _SEQUENCE_DIGITS = 20  # so that keys sort as their numbers do
@@ -40,7 +41,17 @@ class ReplicaKey:
     name: str
 
 
-CopiedKey = ConfigurationKey | JoinedKey | SuspensionKey | LiveKey | ReplicaKey
+@dataclass(frozen=True)
+class AssignmentMarkKey:
+    """The end of the list of assignments of numbers."""
+
+
+CopiedKey = ConfigurationKey | AssignmentMarkKey | JoinedKey | SuspensionKey | LiveKey | ReplicaKey
+
+_SINGLE: Mapping[str, CopiedKey] = {
+    "configuration": ConfigurationKey(),
+    "number-assignment-mark": AssignmentMarkKey(),
+}
 
 
 @dataclass(frozen=True)
@@ -72,6 +83,7 @@ class Keys:
         """The ranges of which every coordinator keeps a copy. Ranges that may grow without limit are not among them."""
         return (
             KeyRange(self.configuration, self.configuration + b"\0"),
+            KeyRange(self.assignment_mark, self.assignment_mark + b"\0"),
             *(_below(f"{self._prefix}{kind}/") for kind in ("joined", "suspensions", "live", "replicas")),
         )
 
@@ -91,6 +103,23 @@ class Keys:
     def plan_parts(self, digest: str) -> KeyRange:
         """All parts of a number plan."""
         return _below(f"{self._prefix}number-plans/{digest}/")
+
+    @property
+    def assignment_mark(self) -> bytes:
+        """The end of the list of assignments of numbers."""
+        return self._key("number-assignment-mark")
+
+    def assignment(self, revision: int) -> bytes:
+        """An assignment of a number, by its place in the list."""
+        return self._key(f"number-assignments/{revision:0{_SEQUENCE_DIGITS}}")
+
+    def assignments_of(self, number: str) -> bytes:
+        """All assignments of one number."""
+        return self._key(f"assigned-numbers/{number}")
+
+    def assignment_certificate(self, certificate_hash: bytes) -> bytes:
+        """A certificate of the signatures of assignments."""
+        return self._key(f"number-assignment-certificates/{certificate_hash.hex()}")
 
     def joined(self, region: str) -> bytes:
         """The key of a region's join."""
@@ -188,10 +217,8 @@ class Keys:
     def parse(self, key: bytes) -> CopiedKey | None:
         """The parsed key; None for a key that no coordinator copies."""
         kind, _, rest = key.decode("utf-8", "replace").removeprefix(self._prefix).partition("/")
-        if kind == "configuration" and not rest:
-            return ConfigurationKey()
         if not rest:
-            return None
+            return _SINGLE.get(kind)
         if kind == "live":
             region, _, endpoint = rest.partition("/")
             return LiveKey(region, endpoint) if endpoint else None

@@ -40,12 +40,12 @@ class ProblemPorts:
 
 
 @contextmanager
-def _readable() -> Iterator[None]:
-    """Raises Refused with REGISTRY_UNAVAILABLE for values of a later version: decisions need the whole book."""
+def readable() -> Iterator[None]:
+    """Raises Refused with REGISTRY_UNAVAILABLE for values of a later version: readers need all of them."""
     try:
         yield
     except values.Unreadable as error:
-        _log.error("a value of problems in etcd %s", error)
+        _log.error("a value in etcd %s", error)
         raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None
 
 
@@ -96,7 +96,7 @@ class EtcdProblems:
         """See the port."""
         keys = self._ports.keys
         found = (await self._ports.read([keys.problem_followers])).entries
-        with _readable():
+        with readable():
             return {keys.problem_follower_of(key): values.decode_number(entry.value) for key, entry in found.items()}
 
     async def note_followed(self, problem: str, region: str, version: int) -> None:
@@ -123,7 +123,7 @@ class EtcdProblems:
         head = keys.problem_changes
         read = await self._ports.read([keys.network_events, keys.problems, KeyRange(head, head + b"\0")])
         events, problems = keys.network_events, keys.problems
-        with _readable():
+        with readable():
             told = [values.decode_network_event(read.entries[key].value) for key in read.entries if events.holds(key)]
             kept = [values.decode_problem(read.entries[key].value) for key in read.entries if problems.holds(key)]
         book = Book({each.id: each for each in told}, {each.header.id: each for each in kept})

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from coordinator.registry.etcd import values
+from coordinator.registry.etcd.assignments import AssignmentPorts, EtcdAssignments
 from coordinator.registry.etcd.cases import EtcdCases, has_ended, read_cases
 from coordinator.registry.etcd.changes import Change, Changes, Found, Noted, Put
 from coordinator.registry.etcd.client import EtcdClient, Read, Rejected, Unanswered
@@ -103,6 +104,9 @@ class EtcdRegistry:
             )
         )
         asking = ProblemPorts(self._changes, parts.keys, parts.clock, self._read_all, patience, onward, end)
+        self.assignments: Final = EtcdAssignments(
+            AssignmentPorts(parts.keys, parts.clock, self._read_all, self._change)
+        )
         self.problems: Final = EtcdProblems(asking)
         self.risks: Final = EtcdRisks(asking)
         self._loop = asyncio.get_running_loop()

@@ -20,7 +20,13 @@ from coordinator.registry.rules import Heartbeat, RegionFacts, Suspension
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.api.coordinator.v1.risk_service_pb2 import Risk
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.api.federation.v1.federation_pb2 import Capabilities, NodeReport, SealingKey
+from gateway.api.federation.v1.federation_pb2 import (
+    Capabilities,
+    NodeReport,
+    NumberAssignmentMark,
+    NumberAssignments,
+    SealingKey,
+)
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.auditing.audit import AuditRow, Head
 from gateway.auditing.audit_heads import KeptHead
@@ -286,6 +292,40 @@ def decode_problem(value: bytes) -> Problem:
         return Problem.FromString(_Fields(value).content)
     except DecodeError as error:
         raise Unreadable("holds no problem of this version") from error
+
+
+def encode_assignments(assignments: NumberAssignments) -> bytes:
+    """The value of one assignment with its mark, and of all of one number."""
+    return _encode({}, assignments.SerializeToString(deterministic=True))
+
+
+def decode_assignments(value: bytes) -> NumberAssignments:
+    """The assignments of a value. Raises Unreadable."""
+    try:
+        return NumberAssignments.FromString(_Fields(value).content)
+    except DecodeError as error:
+        raise Unreadable("holds no assignments of numbers of this version") from error
+
+
+def encode_mark(mark: NumberAssignmentMark) -> bytes:
+    """The value of the end of the list of assignments."""
+    return _encode({"revision": mark.revision, "hash": mark.hash.hex()})
+
+
+def decode_mark(value: bytes) -> NumberAssignmentMark:
+    """The mark of a value. Raises Unreadable."""
+    fields = _Fields(value)
+    return NumberAssignmentMark(revision=fields.number("revision"), hash=fields.digest("hash"))
+
+
+def encode_certificate(pem: bytes) -> bytes:
+    """The value of a certificate."""
+    return _encode({}, pem)
+
+
+def decode_certificate(value: bytes) -> bytes:
+    """The certificate (PEM) of a value. Raises Unreadable."""
+    return _Fields(value).content
 
 
 def encode_number(number: int) -> bytes:

@@ -84,5 +84,5 @@ def _note_planned(tx: Transaction, move_id: str, federation: Federation) -> None
         return
     move.is_planned = True
     keep_move(tx, move, customer_id)
-    note_named(tx, [each.number for each in move.lines], move.to_region, federation.revision)
+    note_named(tx, [each.number for each in move.lines], move.to_region, federation)
     failpoints.reach("move-planned.before-commit")

@@ -122,8 +122,8 @@ class LostCustomers:
         found = [each for region in self._givers() if (each := await self._kept(region, number, index)) is not None]
         found = [each for each in found if not self._is_erased(each)]
         if not found:
-            revision, region = self._context.federation.revision, self._context.region
-            await self._store.write(lambda tx: note_none(tx, number, region, revision))
+            federation, region = self._context.federation, self._context.region
+            await self._store.write(lambda tx: note_none(tx, number, region, federation))
             return
         newest = max(found, key=lambda each: from_timestamp(_told(each).move.change_time))
         await self._store.write(lambda tx: self._take(tx, newest, number))
@@ -181,8 +181,9 @@ class LostCustomers:
 
 
 def _named(federation: Federation, region: str) -> Iterator[str]:
-    """The numbers, in E.164, for which the plan names a region alone."""
-    return (each.number for each in federation.configuration.number_plan.exceptions if each.region == region)
+    """The numbers, in E.164, for which the plan names a region by more than their prefix."""
+    plan = federation.number_plan
+    return (each for each in plan.exceptional() if plan.exception_of(each) == region)
 
 
 def _lost(tx: Transaction, federation: Federation, region: str, numbers: Sequence[str]) -> dict[str, str]:

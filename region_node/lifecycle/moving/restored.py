@@ -28,23 +28,26 @@ class RestoredCustomers:
     def __init__(self, context: RegionContext, store: Store) -> None:
         self._context = context
         self._store = store
-        self._checked = 0
+        self._checked = (0, 0)
 
     async def check(self) -> None:
-        """Marks customers as moved, or takes the mark away, unless this was done for the revision in force.
+        """Marks customers as moved, or takes the mark away, unless this was done for the plan in force.
 
         At its start a region cannot tell a customer who has just come from one of an older database, and marks both
         until the plan names it. A serving region knows whom it has taken over since.
 
         Raises Refused where the store does not respond.
         """
-        revision = self._context.border.current.revision
-        if revision == self._checked:
+        current = self._context.border.current
+        known = (current.revision, current.assignments)
+        if known == self._checked:
             return
         federation, region = self._context.federation, self._context.region
-        exceptions = federation.configuration.number_plan.exceptions
-        numbers = [each.number for each in exceptions if each.region != region]
-        marked, taken_over_by = 0, region if self._checked else ""
+        plan = federation.number_plan
+        revision, count = self._checked
+        told = plan.book.arrived_after(count) if revision == current.revision else plan.exceptional()
+        numbers = [each for each in told if plan.exception_of(each) not in (None, region)]
+        marked, taken_over_by = 0, region if any(self._checked) else ""
         for begin in range(0, len(numbers), _PAGE):
             page = numbers[begin : begin + _PAGE]
             about = page, federation, taken_over_by
@@ -55,7 +58,7 @@ class RestoredCustomers:
         at_home = partial(marked_at_home, federation=federation, region=region)
         if await self._store.read(at_home):
             await self._store.write(partial(unmark, federation=federation, region=region))
-        self._checked = revision
+        self._checked = known
 
 
 def moved_away(tx: Transaction, numbers: Sequence[str], federation: Federation, taken_over_by: str = "") -> set[str]:
@@ -78,13 +81,13 @@ def moved_away(tx: Transaction, numbers: Sequence[str], federation: Federation, 
 def mark_moved(tx: Transaction, numbers: Sequence[str], federation: Federation, taken_over_by: str = "") -> int:
     """Marks the customers of numbers that have another home, as `moved_away` finds them; returns their count.
 
-    The homes are noted with the revision that names them: an older copy of the plan takes no mark away.
+    The homes are noted with the plan that names them: an older copy of it takes no mark away.
     """
     found = moved_away(tx, numbers, federation, taken_over_by)
     for each in lines_numbered(tx, numbers):
         home = federation.number_plan.exception_of(each.number)
         if each.customer_id in found and home is not None:
-            note_homes(tx, [each.number], home, each.customer_id, named_revision=federation.revision)
+            note_homes(tx, [each.number], home, each.customer_id, named_by=federation)
     for customer_id in found:
         status.keep_status(tx, customer_id, status.MOVED)
     return len(found)

@@ -13,15 +13,21 @@ from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import HoldP
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2_grpc import PlannedOutageRegistryServiceStub
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, ReportAffectedRequest, ReportEventRequest
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
-from gateway.api.federation.v1.configuration_pb2 import NumberException
-from gateway.api.federation.v1.federation_pb2 import ChainHead, GetChainHeadsRequest, GetChainHeadsResponse
+from gateway.api.federation.v1.federation_pb2 import (
+    ChainHead,
+    GetChainHeadsRequest,
+    GetChainHeadsResponse,
+    NumberAssignment,
+)
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import Refused, Unreachable
+from gateway.federation.assignments import signed_assignment
 from gateway.process.memory import SettledMemory
 from gateway.rpc.channels import Replicas, invoke
 from gateway.security.identity import server_name
+from region_node.node.membership.assignments import AssignmentKeeper
 from region_node.node.membership.heartbeat import Heartbeat
 from region_node.node.membership.last_good import LastGood
 from region_node.node.membership.node import MembershipPorts, Node
@@ -45,8 +51,13 @@ class FederationClient:
         self._coordinators = Replicas(ports.dialer, name, ports.source)
         self._coordinators.update(node.coordinators)
         self._current = node.border.current
-        self._keeper = StateKeeper(node, ports.clock, LastGood(data))
-        self._watcher = Watcher(self._coordinators, self._keeper, node.border.current, ports)
+        self._node = node
+        self._clock = ports.clock
+        assignments = AssignmentKeeper(node.border.region, node.border.keys, data)
+        self._keeper = StateKeeper(node, ports.clock, LastGood(data), assignments)
+        self._watcher = Watcher(
+            self._coordinators, self._keeper, assignments, self._hand_in, node.border.current, ports
+        )
         self._heartbeat = Heartbeat(node, self._coordinators, ports)
 
     def load(self) -> None:
@@ -119,8 +130,19 @@ class FederationClient:
         )
 
     async def assign_number(self, number: str, region: str) -> None:
-        """Returns once the number plan names a region for a number of this one, in E.164. Raises as `tell_case`."""
-        request = AssignNumberRequest(assignment=NumberException(number=number, region=region))
+        """Returns once a coordinator keeps the assignment of a number of this region, in E.164, to another region.
+
+        This region signs it. Raises as `tell_case`.
+        """
+        border, certificate = self._node.border, self._node.signing_certificate
+        before = self._current.federation.number_plan.standing(number)
+        assignment = signed_assignment(
+            number, region, border.region, before, border.signer, certificate, self._clock.now()
+        )
+        await self._hand_in(assignment, certificate)
+
+    async def _hand_in(self, assignment: NumberAssignment, certificate: bytes) -> None:
+        request = AssignNumberRequest(assignment=assignment, signing_certificate=certificate)
         await self._coordinators.call(
             lambda each, seconds: invoke(ConfigurationServiceStub(each.channel).AssignNumber, request, seconds),
             TELL_SECONDS,

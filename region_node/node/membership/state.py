@@ -11,6 +11,7 @@ from gateway.federation.rules import problems
 from gateway.process.last_good import LastGoodBroken
 from gateway.time.clock import Clock
 from gateway.values.choices import first_unknown
+from region_node.node.membership.assignments import AssignmentKeeper
 from region_node.node.membership.last_good import LastGood
 from region_node.node.membership.node import Node
 
@@ -28,23 +29,25 @@ class StateUnreadable(StateUnusable):
 class StateKeeper:
     """Puts states in force: the keys of the members first, then the state; and keeps the file."""
 
-    def __init__(self, node: Node, clock: Clock, last_good: LastGood) -> None:
+    def __init__(self, node: Node, clock: Clock, last_good: LastGood, assignments: AssignmentKeeper) -> None:
         self._federation = node.federation
         self._current = node.border.current
         self._keys = node.border.keys
         self._sealing_keys = node.border.sealing_keys
         self._clock = clock
         self._last_good = last_good
+        self._assignments = assignments
         self._saved: tuple[int, list[Member]] | None = None
         self._refused_certificates: dict[str, bytes] = {}
         self._refused_sealing_keys: dict[str, bytes] = {}
         self._cannot_save = False
         self._unreadable_revision = 0
         self.told = asyncio.Event()
-        """Set once a coordinator's state is in force."""
+        """Set once a coordinator's state is in force, with all assignments of numbers."""
 
     def load(self) -> None:
         """Puts the last good state in force, if there is a usable one. A broken file is logged and left."""
+        self._assignments.load()
         try:
             state = self._last_good.load()
             if state is None:
@@ -73,11 +76,14 @@ class StateKeeper:
                 federation = self._kept_instead(response.federation_revision, unreadable)
             else:
                 self._unreadable_revision, self._current.unreadable = 0, ""
+        if response.HasField("number_assignments"):
+            federation = await self._assignments.take(response.number_assignments, federation)
         members = self._trusted(response.members)
         if (federation.revision, members) != self._saved:
             await self._save(federation, members)
         self._current.update(federation, members)
-        self.told.set()
+        if not response.number_assignments.has_more:
+            self.told.set()
 
     def _held(self, state: WatchResponse) -> Federation | None:
         """The configuration in force where the state is of its revision; None for a higher one."""
@@ -105,7 +111,9 @@ class StateKeeper:
         found = problems(state.configuration)
         if found:
             raise StateUnusable(f"revision {revision} is not valid: {found[0]} ({len(found)} in all)")
-        return Federation(revision, state.configuration, self._current.note_year_without_calendar)
+        return Federation(
+            revision, state.configuration, self._current.note_year_without_calendar, self._assignments.book
+        )
 
     def _trusted(self, members: Iterable[Member]) -> list[Member]:
         """The members, each with its newest keys: former keys from a coordinator are ignored.

@@ -1,21 +1,27 @@
 """Follows the federation state at any responding coordinator."""
 
 import asyncio
+import logging
+from collections.abc import Awaitable, Callable
 
 import grpc
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_never
 
-from gateway.api.federation.v1.federation_pb2 import WatchRequest
+from gateway.api.federation.v1.federation_pb2 import NumberAssignment, WatchRequest
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.errors import Refused, Unreachable, from_rpc_error
 from gateway.federation.current import CurrentFederation
 from gateway.relay.retry import FullJitter
 from gateway.rpc.channels import Replica, Replicas
+from region_node.node.membership.assignments import AssignmentKeeper
 from region_node.node.membership.contact_state import ContactState
 from region_node.node.membership.node import MembershipPorts
 from region_node.node.membership.state import StateKeeper, StateUnusable
 
+HandIn = Callable[[NumberAssignment, bytes], Awaitable[None]]
+"""Returns once a coordinator keeps an assignment with its certificate (PEM). Raises Refused, or Unreachable."""
 FIRST_STATE = 10.0  # seconds for the first message, which a coordinator with a configuration has at hand
+_log = logging.getLogger(__name__)
 _FAILURES = (Unreachable, Refused, StateUnusable)
 
 
@@ -23,9 +29,17 @@ class Watcher:
     """The one stream of this node, at one coordinator at a time."""
 
     def __init__(
-        self, replicas: Replicas, keeper: StateKeeper, current: CurrentFederation, ports: MembershipPorts
+        self,
+        replicas: Replicas,
+        keeper: StateKeeper,
+        assignments: AssignmentKeeper,
+        hand_in: HandIn,
+        current: CurrentFederation,
+        ports: MembershipPorts,
     ) -> None:
         self._replicas = replicas
+        self._assignments = assignments
+        self._hand_in = hand_in
         self._keeper = keeper
         self._current = current
         self._ports = ports
@@ -56,7 +70,8 @@ class Watcher:
             self._replicas.leave_out(replica)
 
     async def _stream(self, replica: Replica, contact: ContactState) -> None:
-        request = WatchRequest(federation_revision=self._current.revision)
+        mark = self._assignments.next_mark()
+        request = WatchRequest(federation_revision=self._current.revision, number_assignments=mark)
         call = FederationServiceStub(replica.channel).Watch(request)
         taken = False
         try:
@@ -66,6 +81,8 @@ class Watcher:
                     await self._keeper.take(response)
                     contact.well("followed")
                     taken = True
+                    if not response.number_assignments.has_more:
+                        await self._hand_in_missing()
         except TimeoutError:
             raise Unreachable(f"no state within {FIRST_STATE:.0f} s: it hangs, or has no configuration yet") from None
         except grpc.aio.AioRpcError as error:
@@ -75,6 +92,22 @@ class Watcher:
             call.cancel()
         if not taken:
             raise Unreachable("the stream ended before its first message")
+
+    async def _hand_in_missing(self) -> None:
+        """Gives back what the coordinators' list has lost. What is refused is tried again with the next state.
+
+        An assignment is refused until the one before it, perhaps of another region, is in the list.
+        """
+        for assignment, certificate in self._assignments.missing():
+            try:
+                await self._hand_in(assignment, certificate)
+            except Refused as refused:
+                _log.warning("an assignment of a number that the coordinators lack is handed in later: %s", refused)
+                self._assignments.put_off(assignment)
+            except Unreachable:
+                return
+            else:
+                self._assignments.handed_in(assignment)
 
 
 def _failure(error: grpc.aio.AioRpcError) -> Exception:

@@ -34,18 +34,22 @@ class AssignNumberRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ASSIGNMENT_FIELD_NUMBER: _builtins.int
+    SIGNING_CERTIFICATE_FIELD_NUMBER: _builtins.int
+    signing_certificate: _builtins.bytes
+    """Certificate (PEM) of the giver's signing key."""
     @_builtins.property
-    def assignment(self) -> _configuration_pb2.NumberException:
-        """The number, and the region that becomes its home."""
+    def assignment(self) -> _federation_pb2.NumberAssignment:
+        """The signed assignment. A version that signs none is refused with NUMBER_ASSIGNMENT_UNPROVEN."""
 
     def __init__(
         self,
         *,
-        assignment: _configuration_pb2.NumberException | None = ...,
+        assignment: _federation_pb2.NumberAssignment | None = ...,
+        signing_certificate: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "signing_certificate", b"signing_certificate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -57,21 +61,115 @@ class AssignNumberResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    FEDERATION_REVISION_FIELD_NUMBER: _builtins.int
-    federation_revision: _builtins.int
-    """The revision that names the region."""
+    MARK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def mark(self) -> _federation_pb2.NumberAssignmentMark:
+        """Place in the list of all assignments up to which this one is in it."""
+
     def __init__(
         self,
         *,
-        federation_revision: _builtins.int = ...,
+        mark: _federation_pb2.NumberAssignmentMark | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["mark", b"mark"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["federation_revision", b"federation_revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mark", b"mark"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AssignNumberResponse: _TypeAlias = AssignNumberResponse  # noqa: Y015
+
+@_typing.final
+class GetNumberRequest(_message.Message):
+    """See GetNumber."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    number: _builtins.str
+    """The number."""
+    def __init__(
+        self,
+        *,
+        number: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetNumberRequest: _TypeAlias = GetNumberRequest  # noqa: Y015
+
+@_typing.final
+class GetNumberResponse(_message.Message):
+    """See GetNumber."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    PREFIX_REGION_FIELD_NUMBER: _builtins.int
+    EXCEPTION_FIELD_NUMBER: _builtins.int
+    ASSIGNMENTS_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """The region that is the home of the number; empty where nothing covers the number."""
+    prefix_region: _builtins.str
+    """The region that the prefixes of the number plan name; empty for none."""
+    @_builtins.property
+    def exception(self) -> _configuration_pb2.NumberException:
+        """The administrators' exception for the number; unset for none."""
+
+    @_builtins.property
+    def assignments(self) -> _containers.RepeatedCompositeFieldContainer[Global___NumberAssignmentStatus]:
+        """The assignments of the number, in their order."""
+
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        prefix_region: _builtins.str = ...,
+        exception: _configuration_pb2.NumberException | None = ...,
+        assignments: _abc.Iterable[Global___NumberAssignmentStatus] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["exception", b"exception"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignments", b"assignments", "exception", b"exception", "prefix_region", b"prefix_region", "region", b"region"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetNumberResponse: _TypeAlias = GetNumberResponse  # noqa: Y015
+
+@_typing.final
+class NumberAssignmentStatus(_message.Message):
+    """An assignment of a number with its effect."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSIGNMENT_FIELD_NUMBER: _builtins.int
+    SIGNING_CERTIFICATE_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    signing_certificate: _builtins.bytes
+    """Certificate (PEM) of the giver's signing key at the time."""
+    counts: _builtins.bool
+    """True if the assignment counts: its giver was the home, and no exception outranks it."""
+    @_builtins.property
+    def assignment(self) -> _federation_pb2.NumberAssignment:
+        """The assignment."""
+
+    def __init__(
+        self,
+        *,
+        assignment: _federation_pb2.NumberAssignment | None = ...,
+        signing_certificate: _builtins.bytes = ...,
+        counts: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "counts", b"counts", "signing_certificate", b"signing_certificate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NumberAssignmentStatus: _TypeAlias = NumberAssignmentStatus  # noqa: Y015
 
 @_typing.final
 class ListRegionsRequest(_message.Message):

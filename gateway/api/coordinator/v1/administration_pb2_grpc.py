@@ -227,6 +227,11 @@ class ConfigurationServiceStub:
                 request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.AssignNumberRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.AssignNumberResponse.FromString,
                 _registered_method=True)
+        self.GetNumber = channel.unary_unary(
+                '/gateway.api.coordinator.v1.ConfigurationService/GetNumber',
+                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetNumberRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetNumberResponse.FromString,
+                _registered_method=True)
 
 
 class ConfigurationServiceServicer:
@@ -262,10 +267,17 @@ class ConfigurationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AssignNumber(self, request, context):
-        """Assigns a number of the calling region to another region, as an exception of the number plan. A repeat changes
+        """Keeps the assignment by which the calling region gives one of its numbers to another region. A repeat changes
         nothing.
 
-        Only the region that the plan in force names can give a number away, and only to a region that has ever joined.
+        Only the present home of a number can give it away, by its own signature, and only to a region that has ever joined.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetNumber(self, request, context):
+        """Returns the home of a number, with the rule of the number plan and the assignments that lead to it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -298,6 +310,11 @@ def add_ConfigurationServiceServicer_to_server(servicer, server):
                     servicer.AssignNumber,
                     request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.AssignNumberRequest.FromString,
                     response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.AssignNumberResponse.SerializeToString,
+            ),
+            'GetNumber': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetNumber,
+                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetNumberRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetNumberResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -436,6 +453,33 @@ class ConfigurationService:
             '/gateway.api.coordinator.v1.ConfigurationService/AssignNumber',
             gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.AssignNumberRequest.SerializeToString,
             gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.AssignNumberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetNumber(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.coordinator.v1.ConfigurationService/GetNumber',
+            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetNumberRequest.SerializeToString,
+            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetNumberResponse.FromString,
             options,
             channel_credentials,
             insecure,

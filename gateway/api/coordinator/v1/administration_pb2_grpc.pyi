@@ -73,11 +73,13 @@ class ConfigurationServiceStub:
     ApplyConfiguration: _aio.UnaryUnaryMultiCallable[_administration_pb2.ApplyConfigurationRequest, _administration_pb2.ApplyConfigurationResponse]
     """Puts a whole configuration in force, if it is valid and still based on the current revision."""
     AssignNumber: _aio.UnaryUnaryMultiCallable[_administration_pb2.AssignNumberRequest, _administration_pb2.AssignNumberResponse]
-    """Assigns a number of the calling region to another region, as an exception of the number plan. A repeat changes
+    """Keeps the assignment by which the calling region gives one of its numbers to another region. A repeat changes
     nothing.
 
-    Only the region that the plan in force names can give a number away, and only to a region that has ever joined.
+    Only the present home of a number can give it away, by its own signature, and only to a region that has ever joined.
     """
+    GetNumber: _aio.UnaryUnaryMultiCallable[_administration_pb2.GetNumberRequest, _administration_pb2.GetNumberResponse]
+    """Returns the home of a number, with the rule of the number plan and the assignments that lead to it."""
 
 class ConfigurationServiceServicer(metaclass=_abc_1.ABCMeta):
     """The federation configuration."""
@@ -120,11 +122,19 @@ class ConfigurationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _administration_pb2.AssignNumberRequest,
         context: _aio.ServicerContext[_administration_pb2.AssignNumberRequest, _administration_pb2.AssignNumberResponse],
     ) -> _abc.Awaitable[_administration_pb2.AssignNumberResponse]:
-        """Assigns a number of the calling region to another region, as an exception of the number plan. A repeat changes
+        """Keeps the assignment by which the calling region gives one of its numbers to another region. A repeat changes
         nothing.
 
-        Only the region that the plan in force names can give a number away, and only to a region that has ever joined.
+        Only the present home of a number can give it away, by its own signature, and only to a region that has ever joined.
         """
+
+    @_abc_1.abstractmethod
+    def GetNumber(
+        self,
+        request: _administration_pb2.GetNumberRequest,
+        context: _aio.ServicerContext[_administration_pb2.GetNumberRequest, _administration_pb2.GetNumberResponse],
+    ) -> _abc.Awaitable[_administration_pb2.GetNumberResponse]:
+        """Returns the home of a number, with the rule of the number plan and the assignments that lead to it."""
 
 def add_ConfigurationServiceServicer_to_server(servicer: ConfigurationServiceServicer, server: _aio.Server) -> None: ...
 

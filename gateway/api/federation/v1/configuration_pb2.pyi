@@ -1697,19 +1697,26 @@ class NumberException(_message.Message):
 
     NUMBER_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
+    OUTRANKED_SEQUENCE_FIELD_NUMBER: _builtins.int
     number: _builtins.str
     """Full E.164 number."""
     region: _builtins.str
     """The region that owns the number."""
+    outranked_sequence: _builtins.int
+    """Sequence of the last assignment of the number that the exception outranks. Assignments up to it do not count.
+
+    Zero outranks none: the first assignment is then by the region of this exception.
+    """
     def __init__(
         self,
         *,
         number: _builtins.str = ...,
         region: _builtins.str = ...,
+        outranked_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "region", b"region"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "outranked_sequence", b"outranked_sequence", "region", b"region"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -354,6 +354,7 @@ class EnvelopeContent(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     OPERATOR_FIELD_NUMBER: _builtins.int
     BULK_FIELD_NUMBER: _builtins.int
+    NUMBER_ASSIGNMENTS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Envelope id, unique at the origin for ever; a retry keeps it. Contains the subject and the step, for example
     `guangdong/counter/R1#submit`.
@@ -376,6 +377,8 @@ class EnvelopeContent(_message.Message):
     """Operator system that caused it; operators take turns in a lane."""
     bulk: _builtins.bool
     """True for bulk work, which yields to all other work."""
+    number_assignments: _builtins.int
+    """Number of the assignments of numbers that the origin knew at the sealing. The destination may know fewer."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of the sealing, by the origin's clock."""
@@ -399,10 +402,11 @@ class EnvelopeContent(_message.Message):
         subject: _builtins.str = ...,
         operator: _builtins.str = ...,
         bulk: _builtins.bool = ...,
+        number_assignments: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bulk", b"bulk", "create_time", b"create_time", "destination", b"destination", "expire_time", b"expire_time", "federation_revision", b"federation_revision", "id", b"id", "kind", b"kind", "operator", b"operator", "origin", b"origin", "payload", b"payload", "subject", b"subject", "traceparent", b"traceparent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bulk", b"bulk", "create_time", b"create_time", "destination", b"destination", "expire_time", b"expire_time", "federation_revision", b"federation_revision", "id", b"id", "kind", b"kind", "number_assignments", b"number_assignments", "operator", b"operator", "origin", b"origin", "payload", b"payload", "subject", b"subject", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

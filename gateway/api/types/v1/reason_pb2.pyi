@@ -577,6 +577,14 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Name a plan of the new home for each line of the customer in service; terminate lines without a SIM card."""
     REASON_MOVE_REGION_INVALID: _Reason.ValueType  # 466
     """Name another region that has joined, with the same currency."""
+    REASON_NUMBER_ASSIGNMENT_UNPROVEN: _Reason.ValueType  # 438
+    """Repeat it from a node of the present version, with the signing certificate of the region that gives the number away."""
+    REASON_NUMBER_ASSIGNMENT_OUT_OF_ORDER: _Reason.ValueType  # 439
+    """The node repeats it by itself once its assignments are those of the coordinator."""
+    REASON_NUMBER_ASSIGNMENTS_LOST: _Reason.ValueType  # 449
+    """Add an exception for each of the numbers: with the region that was their home before their first assignment to keep
+    the assignments, or with `outranked_sequence` to end them.
+    """
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1135,6 +1143,14 @@ REASON_MOVE_LINES_INVALID: Reason.ValueType  # 465
 """Name a plan of the new home for each line of the customer in service; terminate lines without a SIM card."""
 REASON_MOVE_REGION_INVALID: Reason.ValueType  # 466
 """Name another region that has joined, with the same currency."""
+REASON_NUMBER_ASSIGNMENT_UNPROVEN: Reason.ValueType  # 438
+"""Repeat it from a node of the present version, with the signing certificate of the region that gives the number away."""
+REASON_NUMBER_ASSIGNMENT_OUT_OF_ORDER: Reason.ValueType  # 439
+"""The node repeats it by itself once its assignments are those of the coordinator."""
+REASON_NUMBER_ASSIGNMENTS_LOST: Reason.ValueType  # 449
+"""Add an exception for each of the numbers: with the region that was their home before their first assignment to keep
+the assignments, or with `outranked_sequence` to end them.
+"""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
