@@ -129,6 +129,7 @@ class FederationService(FederationServiceServicer):
         """
         region = current_call().identity.region
         changed, held = asyncio.Event(), request.federation_revision
+        verified = request.verified_revision if request.HasField("verified_revision") else None
         if sum(each == region for each in self._watching.values()) >= WATCHES_PER_REGION:
             raise Refused(Reason.REASON_WATCHES_TOO_MANY, watches=str(WATCHES_PER_REGION))
         self._watching[changed] = region
@@ -144,8 +145,13 @@ class FederationService(FederationServiceServicer):
                     )
                     is_suspended = snapshot.facts(region).suspension is not None
                     if snapshot.revision > held and not is_suspended:
-                        response.configuration.CopyFrom(snapshot.configuration)
                         held = snapshot.revision
+                        if verified is None:
+                            response.configuration.CopyFrom(snapshot.configuration)
+                        else:
+                            response.configuration_content = snapshot.content
+                            response.revisions.extend(snapshot.chain.since(verified) if snapshot.chain else ())
+                            verified = held
                     yield response
                     require_not_suspended(self._ports.members.all(), region)
                 await changed.wait()

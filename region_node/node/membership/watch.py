@@ -56,7 +56,9 @@ class Watcher:
             self._replicas.leave_out(replica)
 
     async def _stream(self, replica: Replica, contact: ContactState) -> None:
-        request = WatchRequest(federation_revision=self._current.revision)
+        request = WatchRequest(
+            federation_revision=self._current.revision, verified_revision=self._keeper.verified_revision
+        )
         call = FederationServiceStub(replica.channel).Watch(request)
         taken = False
         try:

@@ -5,6 +5,7 @@ Membership of region nodes in the federation."""
 
 from collections import abc as _abc
 from gateway.api.federation.v1 import configuration_pb2 as _configuration_pb2
+from gateway.api.federation.v1 import revision_pb2 as _revision_pb2
 from gateway.api.types.v1 import reason_pb2 as _reason_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -504,18 +505,26 @@ class WatchRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     FEDERATION_REVISION_FIELD_NUMBER: _builtins.int
+    VERIFIED_REVISION_FIELD_NUMBER: _builtins.int
     federation_revision: _builtins.int
     """Configuration revision of the caller. The configuration is sent only if it is newer."""
+    verified_revision: _builtins.int
+    """Last revision whose statement the caller has verified, or that of its anchor. If set, the response has the statements
+    after it, and the configuration as it was signed.
+    """
     def __init__(
         self,
         *,
         federation_revision: _builtins.int = ...,
+        verified_revision: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_verified_revision", b"_verified_revision", "verified_revision", b"verified_revision"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["federation_revision", b"federation_revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_verified_revision", b"_verified_revision", "federation_revision", b"federation_revision", "verified_revision", b"verified_revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__verified_revision: _TypeAlias = _typing.Literal["verified_revision"]  # noqa: Y015
+    _WhichOneofArgType__verified_revision: _TypeAlias = _typing.Literal["_verified_revision", b"_verified_revision"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__verified_revision) -> _WhichOneofReturnType__verified_revision | None: ...
 
 Global___WatchRequest: _TypeAlias = WatchRequest  # noqa: Y015
 
@@ -529,8 +538,12 @@ class WatchResponse(_message.Message):
     CONFIGURATION_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
     COORDINATOR_TIME_FIELD_NUMBER: _builtins.int
+    REVISIONS_FIELD_NUMBER: _builtins.int
+    CONFIGURATION_CONTENT_FIELD_NUMBER: _builtins.int
     federation_revision: _builtins.int
     """Configuration revision in force."""
+    configuration_content: _builtins.bytes
+    """The configuration as transported, in place of `configuration` for a caller that verifies it."""
     @_builtins.property
     def configuration(self) -> _configuration_pb2.Configuration:
         """The configuration, unless the node already has this revision."""
@@ -543,6 +556,10 @@ class WatchResponse(_message.Message):
     def coordinator_time(self) -> _timestamp_pb2.Timestamp:
         """Sending time, by the coordinator's clock."""
 
+    @_builtins.property
+    def revisions(self) -> _containers.RepeatedCompositeFieldContainer[_revision_pb2.SignedRevision]:
+        """Statements after the verified revision of the request, in ascending order."""
+
     def __init__(
         self,
         *,
@@ -550,10 +567,12 @@ class WatchResponse(_message.Message):
         configuration: _configuration_pb2.Configuration | None = ...,
         members: _abc.Iterable[Global___Member] | None = ...,
         coordinator_time: _timestamp_pb2.Timestamp | None = ...,
+        revisions: _abc.Iterable[_revision_pb2.SignedRevision] | None = ...,
+        configuration_content: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "coordinator_time", b"coordinator_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "coordinator_time", b"coordinator_time", "federation_revision", b"federation_revision", "members", b"members"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "configuration_content", b"configuration_content", "coordinator_time", b"coordinator_time", "federation_revision", b"federation_revision", "members", b"members", "revisions", b"revisions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

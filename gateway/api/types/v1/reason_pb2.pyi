@@ -561,6 +561,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Name a plan of the new home for each line of the customer in service; terminate lines without a SIM card."""
     REASON_MOVE_REGION_INVALID: _Reason.ValueType  # 466
     """Name another region that has joined, with the same currency."""
+    REASON_CONFIGURATION_UNSIGNED: _Reason.ValueType  # 489
+    """Sign a proposal: `coordinator federation propose`, then `sign`, then `apply`."""
+    REASON_CONFIGURATION_SIGNATURES_INVALID: _Reason.ValueType  # 490
+    """Propose and sign it anew after the revision in force, with the keys of its administrators."""
+    REASON_ANCHOR_MISSING: _Reason.ValueType  # 491
+    """Give every coordinator its `federation_anchor` before the first signed revision."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1103,6 +1109,12 @@ REASON_MOVE_LINES_INVALID: Reason.ValueType  # 465
 """Name a plan of the new home for each line of the customer in service; terminate lines without a SIM card."""
 REASON_MOVE_REGION_INVALID: Reason.ValueType  # 466
 """Name another region that has joined, with the same currency."""
+REASON_CONFIGURATION_UNSIGNED: Reason.ValueType  # 489
+"""Sign a proposal: `coordinator federation propose`, then `sign`, then `apply`."""
+REASON_CONFIGURATION_SIGNATURES_INVALID: Reason.ValueType  # 490
+"""Propose and sign it anew after the revision in force, with the keys of its administrators."""
+REASON_ANCHOR_MISSING: Reason.ValueType  # 491
+"""Give every coordinator its `federation_anchor` before the first signed revision."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
