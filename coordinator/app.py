@@ -218,11 +218,12 @@ async def _open_store(settings: CoordinatorSettings) -> Store:
 
 async def _open_registry(settings: CoordinatorSettings, clock: Clock, store: Store) -> Registry:
     lease = timedelta(seconds=settings.lease)
+    anchor = settings.anchor()
     if settings.etcd is None:
-        return await EmbeddedRegistry.open(store, clock, lease)
+        return await EmbeddedRegistry.open(store, clock, lease, anchor)
     witnesses = Witnesses(Dialer(settings.credentials, clock), settings.federation)
     return await EtcdRegistry.open(
-        settings.etcd, settings.federation, settings.data, clock, lease, witnesses.say_it_answers
+        settings.etcd, settings.federation, settings.data, clock, lease, witnesses.say_it_answers, anchor
     )
 
 

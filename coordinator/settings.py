@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from coordinator.registry.etcd.settings import EtcdSettings
+from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.federation.anchors import chosen_anchor
 from gateway.security.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
 from gateway.security.identity import Identity
 from gateway.security.tls import Credentials
@@ -36,6 +38,10 @@ class CoordinatorSettings:
     """The authority, the certificate and the key of this coordinator."""
     number: int = 0
     """The number of this replica, as in its certificate."""
+    federation_anchor: Path | None = field(default=None, metadata=example(Path("federation.anchor")))
+    """The anchor file, by which signed configurations are verified: `coordinator federation anchor` writes it."""
+    allow_unsigned_configuration: bool = False
+    """Whether configurations are taken that no administrator has signed; without an anchor it has to be true."""
     advertise: str = field(default="", metadata=example("coordinator-0.example:7000"))
     """How others reach this replica: `host:port`; empty is the host of `listen` with the port that it got."""
     reflection: bool = False
@@ -77,6 +83,10 @@ class CoordinatorSettings:
     def name(self) -> str:
         """This coordinator's name for others, for example `coordinator/0`."""
         return f"coordinator/{self.number}"
+
+    def anchor(self) -> Anchor | None:
+        """The anchor of its file; None with `allow_unsigned_configuration`. Raises CredentialsUnusable."""
+        return chosen_anchor(self.federation_anchor, self.federation, allows_unsigned=self.allow_unsigned_configuration)
 
     @property
     def identity(self) -> Identity:

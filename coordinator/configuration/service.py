@@ -9,16 +9,19 @@ from coordinator.configuration.number_plans import NumberPlans
 from coordinator.configuration.readable import unreadable_by
 from coordinator.membership.members import members_of
 from coordinator.membership.rules import require_configured, require_ever_joined
-from coordinator.registry.port import Registry
+from coordinator.registry.port import Registry, Snapshot
+from coordinator.registry.signed import next_chain
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceServicer
 from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberException
 from gateway.api.federation.v1.federation_pb2 import NumberAssignment, NumberAssignments
+from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.body import Body, asked_instant
 from gateway.federation.current import MAX_CLOCK_ERROR
 from gateway.federation.numberplan import normalize
+from gateway.federation.revisions import RevisionRefused, digest, parsed
 from gateway.federation.rules import difference, problems
 from gateway.federation.terms import terms_of
 from gateway.process import failpoints
@@ -48,9 +51,18 @@ class ConfigurationService(ConfigurationServiceServicer):
     ) -> contract.GetConfigurationResponse:
         """See the contract."""
         snapshot = self._registry.snapshot()
-        return contract.GetConfigurationResponse(
-            federation_revision=snapshot.revision, configuration=snapshot.configuration
+        response = contract.GetConfigurationResponse(
+            federation_revision=snapshot.revision,
+            place=await asyncio.to_thread(self._place, snapshot),
+            requires_signatures=snapshot.chain is not None,
         )
+        if snapshot.chain is not None and snapshot.chain.revisions:
+            response.statement = snapshot.chain.revisions[-1].statement
+        if request.wants_content:
+            response.content = snapshot.content
+        elif snapshot.configuration is not None:
+            response.configuration.CopyFrom(snapshot.configuration)
+        return response
 
     async def GetTerms(
         self,
@@ -81,17 +93,20 @@ class ConfigurationService(ConfigurationServiceServicer):
     ) -> contract.ApplyConfigurationResponse:
         """See the contract."""
         # Half a million prefixes take seconds: beside the event loop, which has envelopes to forward.
-        await asyncio.to_thread(self._require_valid, request.configuration)
+        signed = request.signed if request.HasField("signed") else None
+        wanted = request.configuration if signed is None else await asyncio.to_thread(_signed_content, signed)
+        await asyncio.to_thread(self._require_valid, wanted)
         if not request.allow_unreadable:
-            self._require_readable(request.configuration)
-        await self._require_assignments(request.configuration)
+            self._require_readable(wanted)
+        await self._require_assignments(wanted)
         if request.validate_only:
-            revision = await asyncio.to_thread(self._check, request)
+            revision = await asyncio.to_thread(self._check, wanted, signed, request.expected_revision)
             return contract.ApplyConfigurationResponse(federation_revision=revision)
         revision = await self._registry.apply(
-            request.configuration,
+            wanted,
             expected_revision=request.expected_revision,
             actor=current_call().identity.path,
+            signed=signed,
         )
         return contract.ApplyConfigurationResponse(federation_revision=revision)
 
@@ -171,10 +186,33 @@ class ConfigurationService(ConfigurationServiceServicer):
         before = await self._plans.of(snapshot)
         await asyncio.to_thread(require_kept, before, wanted, kept)
 
-    def _check(self, request: contract.ApplyConfigurationRequest) -> int:
-        """The revision in force. Raises Refused where applying would."""
+    def _check(self, wanted: Configuration, signed: contract.SignedConfiguration | None, expected_revision: int) -> int:
+        """The revision in force. Raises Refused where applying would, but for the signatures that are still missing."""
         snapshot = self._registry.snapshot()
-        changes = difference(snapshot.configuration or Configuration(), request.configuration)
-        if changes and request.expected_revision != snapshot.revision:
+        if signed is not None:
+            next_chain(snapshot.chain, signed, self._clock.now())
+            return snapshot.revision
+        changes = difference(snapshot.configuration or Configuration(), wanted)
+        if changes and expected_revision != snapshot.revision:
             raise Refused(Reason.REASON_CONFIGURATION_CHANGED, revision=str(snapshot.revision))
         return snapshot.revision
+
+    def _place(self, snapshot: Snapshot) -> Anchor:
+        """The place after which the next signed revision follows; without an anchor that of the unsigned one."""
+        if snapshot.chain is not None:
+            return snapshot.chain.place
+        if snapshot.configuration is None:
+            return Anchor(federation=self._federation)
+        return Anchor(
+            federation=self._federation,
+            revision=snapshot.revision,
+            digest=digest(snapshot.content),
+            administration=snapshot.configuration.administration,
+        )
+
+
+def _signed_content(signed: contract.SignedConfiguration) -> Configuration:
+    try:
+        return parsed(Configuration, signed.content)
+    except RevisionRefused as refused:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="signed", problem=str(refused)) from None

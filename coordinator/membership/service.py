@@ -132,6 +132,7 @@ class FederationService(FederationServiceServicer):
         mark = request.number_assignments if request.HasField("number_assignments") else None
         if request.number_assignments.revision > LARGEST_SEQUENCE:
             raise _invalid("number_assignments", "not a revision")
+        verified = request.verified_revision if request.HasField("verified_revision") else None
         if sum(each == region for each in self._watching.values()) >= WATCHES_PER_REGION:
             raise Refused(Reason.REASON_WATCHES_TOO_MANY, watches=str(WATCHES_PER_REGION))
         self._watching[changed] = region
@@ -148,8 +149,13 @@ class FederationService(FederationServiceServicer):
                     )
                     is_suspended = snapshot.facts(region).suspension is not None
                     if snapshot.revision > held and not is_suspended:
-                        response.configuration.CopyFrom(snapshot.configuration)
                         held = snapshot.revision
+                        if verified is None:
+                            response.configuration.CopyFrom(snapshot.configuration)
+                        else:
+                            response.configuration_content = snapshot.content
+                            response.revisions.extend(snapshot.chain.since(verified) if snapshot.chain else ())
+                            verified = held
                     if page is not None and not is_suspended:
                         response.number_assignments.CopyFrom(page)
                         mark = page.mark

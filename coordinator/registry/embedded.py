@@ -19,8 +19,11 @@ from coordinator.registry.port import Replica, Snapshot
 from coordinator.registry.problem_rows import EmbeddedProblems
 from coordinator.registry.risk_rows import EmbeddedRisks
 from coordinator.registry.rules import Heartbeat, Lease, RegionFacts, expired, next_expiry
+from coordinator.registry.signed import next_chain
+from gateway.api.coordinator.v1.administration_pb2 import SignedConfiguration
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.auditing import audit
 from gateway.auditing.audit import AuditRow, Head
@@ -35,7 +38,8 @@ _log = logging.getLogger(__name__)
 class EmbeddedRegistry:
     """See the port. Made by `open`, on the event loop that will use it."""
 
-    def __init__(self, store: Store, clock: Clock, lease: timedelta, snapshot: Snapshot) -> None:
+    def __init__(self, store: Store, clock: Clock, lease: timedelta, snapshot: Snapshot, newest: int) -> None:
+        """`newest` is the highest revision of the database."""
         self._store = store
         self.assignments: Final = EmbeddedAssignments(store, clock)
         self.problems: Final = EmbeddedProblems(store, clock)
@@ -43,6 +47,7 @@ class EmbeddedRegistry:
         self._clock = clock
         self._lease_seconds = lease.total_seconds()
         self._snapshot = snapshot
+        self._newest = newest
         self._leases: dict[tuple[str, str], Lease] = {}
         self._listeners: list[Callable[[], None]] = []
         self._loop = asyncio.get_running_loop()
@@ -59,11 +64,17 @@ class EmbeddedRegistry:
         store.subscribe(NumberAssigned, self._take_assignment)
 
     @classmethod
-    async def open(cls, store: Store, clock: Clock, lease: timedelta) -> "EmbeddedRegistry":
-        """The registry as the store keeps it. An endpoint lives for `lease` after each heartbeat."""
-        kept, now = await store.read(operations.snapshot), clock.now()
+    async def open(
+        cls, store: Store, clock: Clock, lease: timedelta, anchor: Anchor | None = None
+    ) -> "EmbeddedRegistry":
+        """The registry as the store keeps it. An endpoint lives for `lease` after each heartbeat.
+
+        With an anchor, only configurations that verify from it are in force.
+        """
+        kept, now = await store.read(lambda tx: operations.snapshot(tx, anchor)), clock.now()
+        newest = await store.read(operations.newest)
         known = {region: replace(facts, presence_since=now) for region, facts in kept.regions.items()}
-        return cls(store, clock, lease, replace(kept, regions=known))
+        return cls(store, clock, lease, replace(kept, regions=known), newest)
 
     def snapshot(self) -> Snapshot:
         """See the port."""
@@ -100,17 +111,28 @@ class EmbeddedRegistry:
         now = self._clock.now()
         await self._store.write(lambda tx: operations.reinstate(tx, region, actor=actor, now=now))
 
-    async def apply(self, configuration: Configuration, *, expected_revision: int, actor: str) -> int:
+    async def apply(
+        self,
+        configuration: Configuration,
+        *,
+        expected_revision: int,
+        actor: str,
+        signed: SignedConfiguration | None = None,
+    ) -> int:
         """See the port."""
         own = Configuration()
         own.CopyFrom(configuration)
+        content = signed.content if signed is not None else own.SerializeToString(deterministic=True)
         while True:
-            snapshot, now = self._snapshot, self._clock.now()
+            snapshot, newest, now = self._snapshot, self._newest, self._clock.now()
             # Half a million prefixes take seconds: beside the event loop, and before the transaction.
+            chain = await asyncio.to_thread(next_chain, snapshot.chain, signed, now)
+            if chain is not None and chain is snapshot.chain:
+                return snapshot.revision
             changes = await asyncio.to_thread(difference, snapshot.configuration or Configuration(), own)
             apply = partial(
                 operations.apply,
-                wanted=Wanted(own, snapshot.revision, len(changes)),
+                wanted=Wanted(own, content, snapshot.revision, newest, len(changes), chain),
                 expected_revision=expected_revision,
                 actor=actor,
                 now=now,
@@ -241,7 +263,14 @@ class EmbeddedRegistry:
         self._put(replace(before, live=live, presence_since=since))
 
     def _take_revision(self, revision: Revision) -> None:
-        self._snapshot = replace(self._snapshot, revision=revision.revision, configuration=revision.configuration)
+        self._newest = revision.revision
+        self._snapshot = replace(
+            self._snapshot,
+            revision=revision.revision,
+            configuration=revision.configuration,
+            content=revision.content,
+            chain=revision.chain,
+        )
         _log.info("revision %d of the configuration is in force", revision.revision)
         self._tell()
 

@@ -1,5 +1,7 @@
 """The durable part of the embedded registry: one transaction each."""
 
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -9,11 +11,13 @@ from coordinator.registry.port import Snapshot
 from coordinator.registry.rules import RegionFacts, Suspension
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import Capabilities, SealingKey
+from gateway.api.federation.v1.revision_pb2 import Anchor, SignedRevision
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.auditing.audit import Head
 from gateway.auditing.audit_heads import Continuation, KeptHead, continuation
 from gateway.errors import Refused
+from gateway.federation.revisions import Chain, RevisionRefused
 from gateway.store.port import Transaction
 from gateway.store.tables import Table
 from gateway.time.clock import from_microseconds, to_microseconds
@@ -34,6 +38,7 @@ class _HeadRow(NamedTuple):
         return Head(self.sequence, self.hash)
 
 
+_log = logging.getLogger(__name__)
 _HEADS = Table("audit_heads", _HeadRow, key=("region",))
 _JOINED = "SELECT region, signing_certificate, sealing_key, capabilities FROM joined_regions"
 
@@ -44,6 +49,10 @@ class Revision:
 
     revision: int
     configuration: Configuration
+    content: bytes
+    """The configuration as transported."""
+    chain: Chain | None = None
+    """The signed revisions up to this one; None without an anchor."""
 
 
 @dataclass(frozen=True)
@@ -62,17 +71,40 @@ class HeadKept:
     head: Head
 
 
-def current(tx: Transaction) -> Revision | None:
-    """The configuration in force."""
-    return tx.first(_revision, "SELECT revision, content FROM configurations ORDER BY revision DESC LIMIT 1")
+def newest(tx: Transaction) -> int:
+    """The highest revision of the database, in force or not; 0 for none."""
+    return tx.first(int, "SELECT revision FROM configurations ORDER BY revision DESC LIMIT 1") or 0
 
 
-def snapshot(tx: Transaction) -> Snapshot:
-    """All that is durably known."""
-    found = current(tx)
+def snapshot(tx: Transaction, anchor: Anchor | None = None) -> Snapshot:
+    """All that is durably known. With an anchor, the configuration of the last revision that verifies from it."""
     known = {facts.region: facts for facts in regions(tx)}
-    revision, configuration = (found.revision, found.configuration) if found is not None else (0, None)
-    return Snapshot(revision, configuration, known, assignment_mark=last_mark(tx))
+    found = _unsigned(tx, known) if anchor is None else _verified(tx, Chain.of(anchor), known)
+    return replace(found, assignment_mark=last_mark(tx))
+
+
+def _unsigned(tx: Transaction, known: Mapping[str, RegionFacts]) -> Snapshot:
+    found = tx.first(_revision, "SELECT revision, content FROM configurations ORDER BY revision DESC LIMIT 1")
+    if found is None:
+        return Snapshot(0, None, known)
+    return Snapshot(found.revision, found.configuration, known, content=found.content)
+
+
+def _verified(tx: Transaction, anchor: Chain, known: Mapping[str, RegionFacts]) -> Snapshot:
+    stored = "SELECT signed FROM configurations WHERE revision >= :revision AND LENGTH(signed) > 0 ORDER BY revision"
+    statements = tx.all(SignedRevision.FromString, stored, revision=anchor.place.revision)
+    chain, wrong = anchor.followed_until(statements)
+    revision = chain.place.revision
+    content = tx.first(bytes, "SELECT content FROM configurations WHERE revision = :revision", revision=revision)
+    if (last := newest(tx)) > revision:
+        _log.error("revision %d of the database is not in force: %s", last, wrong or "it is not signed")
+    try:
+        configuration = chain.require(content or b"")
+    except RevisionRefused as refused:
+        if last:
+            _log.error("no configuration is in force: %s", refused)
+        return Snapshot(0, None, known, chain=chain)
+    return Snapshot(revision, configuration, known, content=content or b"", chain=chain)
 
 
 def configuration_at(tx: Transaction, revision: int) -> Configuration | None:
@@ -89,39 +121,48 @@ class Wanted:
     """A configuration to put in force, and its changes, computed before the transaction because that may take long."""
 
     configuration: Configuration
+    content: bytes
+    """The configuration as transported."""
     before: int
     """The revision of the comparison; 0 for none."""
+    newest: int
+    """The highest revision of the database at the comparison."""
     changes: int
-    """The number of changes."""
+    chain: Chain | None = None
+    """The signed revisions up to this one; None without an anchor."""
 
 
 def apply(tx: Transaction, wanted: Wanted, *, expected_revision: int, actor: str, now: datetime) -> int | None:
-    """Puts a configuration in force. See the port. None where the comparison was with another revision."""
-    revision = tx.first(int, "SELECT revision FROM configurations ORDER BY revision DESC LIMIT 1") or 0
-    if revision != wanted.before:
+    """Puts a configuration in force. See the port. None where the comparison was with another revision.
+
+    A signed one replaces later revisions of the database, which do not verify.
+    """
+    if newest(tx) != wanted.newest:
         return None
-    # Before the check of the revision: a repeated call after a lost response gets that response.
-    if not wanted.changes:
-        return revision
-    if revision != expected_revision:
-        raise Refused(Reason.REASON_CONFIGURATION_CHANGED, revision=str(revision))
-    revision += 1
+    chain, detail = wanted.chain, f"{wanted.changes} changes"
+    if chain is None:
+        # Before the check of the revision: a repeated call after a lost response gets that response.
+        if not wanted.changes:
+            return wanted.before
+        if wanted.before != expected_revision:
+            raise Refused(Reason.REASON_CONFIGURATION_CHANGED, revision=str(wanted.before))
+        revision, signed = wanted.before + 1, b""
+    else:
+        revision, signed = chain.place.revision, chain.revisions[-1].SerializeToString()
+        replaced = tx.execute("DELETE FROM configurations WHERE revision >= :revision", revision=revision)
+        detail += f", {replaced} revisions that nobody signed removed" if replaced else ""
     tx.execute(
-        "INSERT INTO configurations (revision, content, actor, applied) VALUES (:revision, :content, :actor, :now)",
+        "INSERT INTO configurations (revision, content, actor, applied, signed)"
+        " VALUES (:revision, :content, :actor, :now, :signed)",
         revision=revision,
-        content=wanted.configuration.SerializeToString(),
+        content=wanted.content,
         actor=actor,
         now=to_microseconds(now),
+        signed=signed,
     )
-    audit.append(
-        tx,
-        now=now,
-        actor=actor,
-        action="CONFIGURATION_APPLIED",
-        subject=f"configuration/{revision}",
-        detail=f"{wanted.changes} changes",
-    )
-    tx.publish(Revision(revision, wanted.configuration))
+    subject = f"configuration/{revision}"
+    audit.append(tx, now=now, actor=actor, action="CONFIGURATION_APPLIED", subject=subject, detail=detail)
+    tx.publish(Revision(revision, wanted.configuration, wanted.content, chain))
     return revision
 
 
@@ -204,7 +245,7 @@ def keep_audit_head(tx: Transaction, region: str, kept: KeptHead) -> bool:
 
 
 def _revision(revision: int, content: bytes) -> Revision:
-    return Revision(revision, Configuration.FromString(content))
+    return Revision(revision, Configuration.FromString(content), content)
 
 
 def _suspension(region: str, since: int, note: str, actor: str) -> tuple[str, Suspension]:

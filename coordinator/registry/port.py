@@ -17,12 +17,14 @@ from coordinator.registry.assignment_port import AssignmentRegistry
 from coordinator.registry.problem_port import ProblemRegistry
 from coordinator.registry.risk_port import RiskRegistry
 from coordinator.registry.rules import Heartbeat, RegionFacts
+from gateway.api.coordinator.v1.administration_pb2 import SignedConfiguration
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import NumberAssignmentMark
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.auditing.audit import AuditRow, Head
 from gateway.auditing.audit_heads import KeptHead
+from gateway.federation.revisions import Chain
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,10 @@ class Snapshot:
     """The coordinators that live, by name."""
     assignment_mark: NumberAssignmentMark = field(default_factory=NumberAssignmentMark)
     """The end of the list of assignments of numbers. It is shared and must not be changed."""
+    content: bytes = field(default=b"", repr=False)
+    """The configuration as transported, which is what administrators sign; empty without one."""
+    chain: Chain | None = None
+    """The signed revisions up to the one in force; None for a registry without an anchor."""
 
     def facts(self, region: str) -> RegionFacts:
         """The facts of one region."""
@@ -127,11 +133,19 @@ class Registry(Protocol):
         """Ends a suspension; nothing happens without one."""
         ...
 
-    async def apply(self, configuration: Configuration, *, expected_revision: int, actor: str) -> int:
+    async def apply(
+        self,
+        configuration: Configuration,
+        *,
+        expected_revision: int,
+        actor: str,
+        signed: SignedConfiguration | None = None,
+    ) -> int:
         """Puts a valid configuration in force and returns its revision, higher than every one before.
 
         A configuration with the meaning of the current one changes nothing. Raises Refused with CONFIGURATION_CHANGED
-        where the revision in force is not the expected one.
+        where the revision in force is not the expected one. With an anchor, `signed` has to hold the configuration; it
+        names its revision itself, and replaces what does not verify. Raises as `next_chain`, too.
         """
         ...
 

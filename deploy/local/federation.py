@@ -437,6 +437,7 @@ class LocalFederation:
             "data": str(self.directory / "data" / replica.name),
             "port_file": str(replica.process.program.port_file),
             "reflection": True,
+            "allow_unsigned_configuration": True,
             "credentials": credentials_table(self.directory / "certificates" / replica.name),
         }
         if placement.engine is Engine.SQLITE:

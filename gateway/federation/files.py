@@ -40,6 +40,7 @@ _FILES = {
     "body.yaml": ("body",),
     "quality.yaml": ("quality",),
     "risks.yaml": ("risks",),
+    "administration.yaml": ("administration",),
 }
 
 

@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 
 from gateway.api.federation.v1 import configuration_pb2 as contract
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.federation.administration_rules import administration_problems
 from gateway.federation.agreement_rules import template_problems
 from gateway.federation.body_rules import body_problems
 from gateway.federation.business_rules import businesses_problems
@@ -55,6 +56,7 @@ def problems(configuration: Configuration) -> list[str]:
         *body_problems(configuration),
         *quality_problems(configuration),
         *risks_problems(configuration),
+        *administration_problems(configuration.administration),
     ]
 
 
@@ -141,6 +143,7 @@ _KEYS = {
     "duty_rosters": "id",
     "contacts": "staff_id",
     "responsibilities": "matter",
+    "administrators": "name",
 }
 # Lists of single values whose order has no meaning.
 _SETS = frozenset(
@@ -216,9 +219,11 @@ def _flat_list(message: Message, name: str, path: str) -> Iterator[tuple[str, st
 
 
 def _told(message: Message, name: str, value: object) -> str:
-    """A value of the field with this name for people; an enum by its name."""
+    """A value of the field with this name for people; an enum by its name, bytes in hexadecimal."""
     enum = message.DESCRIPTOR.fields_by_name[name].enum_type
     if enum is not None and isinstance(value, int):
         known = enum.values_by_number.get(value)
         return str(value) if known is None else known.name
+    if isinstance(value, bytes):
+        return value.hex()
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -32,6 +32,7 @@ AUDIT_HEAD = b"crossregion.audit-head.v1"
 SEALING_KEY = b"crossregion.sealing-key.v1"
 NUMBER_ASSIGNMENT = b"crossregion.number-assignment.v1"
 WITNESSED_HEAD = b"crossregion.witnessed-head.v1"
+REVISION = b"crossregion.revision.v1"
 # The domain of a tree's root, by the domain of its contents.
 _TREE_DOMAINS = {ENVELOPE: b"crossregion.envelope-tree.v1", RECEIPT: b"crossregion.receipt-tree.v1"}
 
@@ -51,7 +52,7 @@ _PROCESSED = (x509.BasicConstraints.oid, x509.KeyUsage.oid, x509.SubjectAlternat
 
 
 class Signer:
-    """Signs in the name of one region."""
+    """Signs in the name of one region, or of one administrator."""
 
     def __init__(self, private_key: Ed25519PrivateKey) -> None:
         self._key = private_key
@@ -66,6 +67,11 @@ class Signer:
         if not isinstance(key, Ed25519PrivateKey):
             raise ValueError(f"{path} holds no Ed25519 key")
         return cls(key)
+
+    @property
+    def public_key(self) -> bytes:
+        """The public key that verifies its signatures, 32 bytes."""
+        return self._key.public_key().public_bytes_raw()
 
     def sign(self, domain: bytes, content: bytes) -> bytes:
         """The signature (64 bytes) over content (any bytes, as transported) for one purpose."""
@@ -94,6 +100,15 @@ class Signer:
 def count_signatures(proofs: Iterable[bytes]) -> int:
     """How many signatures are in proofs and plain signatures: contents of one tree share one."""
     return len({each[:_SIGNATURE_BYTES] for each in proofs})
+
+
+def is_signed_by(key: bytes, domain: bytes, content: bytes, signature: bytes) -> bool:
+    """Whether the owner of an Ed25519 public key (32 bytes) signed content for one purpose. False for no such key."""
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, _signed(domain, content))
+    except (ValueError, InvalidSignature):
+        return False
+    return True
 
 
 def _signed(domain: bytes, content: bytes) -> bytes:

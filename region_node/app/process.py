@@ -11,6 +11,7 @@ from functools import partial
 
 from opentelemetry.metrics import Meter
 
+from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.auditing.denial_log import DenialLog
 from gateway.federation.current import CurrentFederation
@@ -80,6 +81,7 @@ class _Ports:
     """The shared parts of a node."""
 
     settings: RegionSettings
+    anchor: Anchor | None
     clock: Clock
     store: Store
     key_file: KeyFile
@@ -174,6 +176,7 @@ async def serve(settings: RegionSettings, clock: Clock | None = None) -> None:
 async def _open(
     settings: RegionSettings, clock: Clock, telemetry: Telemetry, stack: contextlib.AsyncExitStack
 ) -> _Ports:
+    anchor = settings.anchor()
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     key_file = KeyFile(settings.keys)
     erased_keys = ErasedKeyFile(settings.data / ERASED_KEYS)
@@ -195,6 +198,7 @@ async def _open(
     calling = ProviderPorts(dialer, source, telemetry.tracing, telemetry.calls)
     return _Ports(
         settings=settings,
+        anchor=anchor,
         clock=clock,
         store=store,
         key_file=key_file,
@@ -257,6 +261,7 @@ def _membership(ports: _Ports, breakers: Callable[[], Mapping[str, datetime]]) -
         ports.key_file.keys,
         settings.signing.certificate.read_bytes(),
         settings.coordinators,
+        ports.anchor,
     )
     outside = MembershipPorts(ports.dialer, ports.store, ports.clock, ports.source, breakers)
     return FederationClient(node, settings.data, outside)

@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.federation.anchors import chosen_anchor
 from gateway.security.authority import AUTHORITY_CERTIFICATE, SIGNING_CERTIFICATE, SIGNING_KEY, TLS_CERTIFICATE, TLS_KEY
 from gateway.security.identity import Identity
 from gateway.security.tls import Credentials
@@ -145,6 +147,10 @@ class RegionSettings:
     keys: Path = field(metadata=example("region.keys"))
     """The file of the keys under which personal data is stored, apart from the database and its backups; every process
     of the region has the same one. `region-node keys create` makes it."""
+    federation_anchor: Path | None = field(default=None, metadata=example(Path("federation.anchor")))
+    """The anchor file, by which signed configurations are verified: `coordinator federation anchor` writes it."""
+    allow_unsigned_configuration: bool = False
+    """Whether configurations are taken that no administrator has signed; without an anchor it has to be true."""
     number: int = 0
     """The number of this process among those that serve the region's database; only PostgreSQL lets several."""
     advertise: str = field(default="", metadata=example("node.example:7443"))
@@ -189,6 +195,10 @@ class RegionSettings:
             if provider is not None:
                 with naming(f"providers.{key}.name"):
                     Identity(self.federation, Role.ROLE_PROVIDER, self.region, provider.name)
+
+    def anchor(self) -> Anchor | None:
+        """The anchor of its file; None with `allow_unsigned_configuration`. Raises CredentialsUnusable."""
+        return chosen_anchor(self.federation_anchor, self.federation, allows_unsigned=self.allow_unsigned_configuration)
 
     @property
     def identity(self) -> Identity:

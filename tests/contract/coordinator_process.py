@@ -48,7 +48,7 @@ def coordinator_process(
     settings, port, errors = directory / "coordinator.toml", directory / "port", directory / "errors"
     settings.write_text(
         f'federation = "{FEDERATION}"\nlisten = "{listen}"\ndata = "data"\nport_file = "port"\nnumber = {number}\n'
-        f"lease = {lease}\nheartbeat_interval = {lease / 4}\n"
+        f"allow_unsigned_configuration = true\nlease = {lease}\nheartbeat_interval = {lease / 4}\n"
         + _table("credentials", credentials)
         + (_etcd_tables(etcd) if etcd is not None else "")
     )

@@ -72,7 +72,9 @@ async def refused(call: Awaitable[T]) -> str:
 
 
 def settings(certificates: Certificates, data: Path, *, listen: str = "127.0.0.1:0") -> CoordinatorSettings:
-    return CoordinatorSettings(FEDERATION, listen, data, certificates.credentials("coordinator/0"))
+    return CoordinatorSettings(
+        FEDERATION, listen, data, certificates.credentials("coordinator/0"), allow_unsigned_configuration=True
+    )
 
 
 @dataclass(frozen=True)
@@ -177,8 +179,12 @@ async def federation(
     clock: Clock | None = None,
     number: int = 0,
     etcd: EtcdSettings | None = None,
+    anchor: Path | None = None,
 ) -> AsyncIterator[Federation]:
-    """A coordinator with these data, stopped at the end as SIGTERM would; with `etcd` one of several."""
+    """A coordinator with these data, stopped at the end as SIGTERM would; with `etcd` one of several.
+
+    With an `anchor` it takes signed configurations alone.
+    """
     chosen = CoordinatorSettings(
         FEDERATION,
         "127.0.0.1:0",
@@ -188,6 +194,8 @@ async def federation(
         heartbeat_interval=min(2.0, lease / 2),
         lease=lease,
         etcd=etcd,
+        federation_anchor=anchor,
+        allow_unsigned_configuration=anchor is None,
     )
     coordinator = await start_coordinator(chosen, clock)
     try:

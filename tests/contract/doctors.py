@@ -95,7 +95,7 @@ def coordinator_with(doctor: Doctor, clock: Shifted, data: Path, *, configured: 
     """The endpoint of a second coordinator whose clock is this one, in a thread of its own."""
     files = doctor.federation.directory / "certificates" / "coordinator"
     credentials = Credentials(files / "authority.crt", files / "tls.crt", files / "tls.key")
-    settings = CoordinatorSettings(FEDERATION, "127.0.0.1:0", data, credentials)
+    settings = CoordinatorSettings(FEDERATION, "127.0.0.1:0", data, credentials, allow_unsigned_configuration=True)
     ports: list[int] = []
     started, ending = threading.Event(), threading.Event()
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.federation.current import CurrentFederation
 from gateway.process.running import stop_tasks
 from gateway.relay.border import Border
@@ -18,6 +19,7 @@ from gateway.security.authority import CertificateSet
 from gateway.security.signing import AUDIT_HEAD, Signer, TrustedKeys
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
+from gateway.time.clock import Clock
 from region_node.node.membership.client import FederationClient
 from region_node.node.membership.node import MembershipPorts, Node
 from tests.contract.small_federation import CLOCK, FEDERATION, Certificates
@@ -53,6 +55,8 @@ async def node(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     issued: CertificateSet | None = None,
     breakers: Mapping[str, datetime] = MappingProxyType({}),
+    anchor: Anchor | None = None,
+    clock: Clock = CLOCK,
 ) -> AsyncIterator[NodeUnderTest]:
     """A node that has loaded its last good state and whose loops do not run yet.
 
@@ -66,8 +70,8 @@ async def node(
     border = Border(REGION, signer, keys, CurrentFederation())
     store = SqliteStore(data / "node.sqlite", migrations_of("gateway"))
     dialer = Dialer(certificates.credentials(f"region/{REGION}"), CLOCK)
-    ports = MembershipPorts(dialer, store, CLOCK, random.Random(1), lambda: breakers, sleep)
-    description = Node(FEDERATION, border, region_keys(REGION), issued.signing.certificate_pem, coordinators)
+    ports = MembershipPorts(dialer, store, clock, random.Random(1), lambda: breakers, sleep)
+    description = Node(FEDERATION, border, region_keys(REGION), issued.signing.certificate_pem, coordinators, anchor)
     client = FederationClient(description, data, ports)
     client.load()
     try:

@@ -54,6 +54,7 @@ class Installation:
             "listen": "127.0.0.1:0",
             "data": str(directory / "data"),
             "port_file": str(directory / "port"),
+            "allow_unsigned_configuration": "true",
             "credentials.authority": str(tls.authority),
             "credentials.certificate": str(tls.certificate),
             "credentials.key": str(tls.key),

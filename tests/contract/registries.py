@@ -17,6 +17,7 @@ from coordinator.registry.rules import Heartbeat
 from deploy.local.etcd import MINIMUM_LEASE_SECONDS, LocalEtcd
 from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
 from gateway.api.federation.v1.federation_pb2 import Capabilities, Capability, MemberState, NodeReport, SealingKey
+from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.auditing.audit import AuditRow, Head
 from gateway.auditing.audit_heads import KeptHead
 from gateway.store.schema import migrations_of
@@ -43,6 +44,8 @@ class Registries(Protocol):
 
     short: timedelta
     """The shortest lease that it can give, or so."""
+    anchor: Anchor | None
+    """What signed configurations are verified by; None where they need no signature."""
 
     def __call__(self, lease: timedelta = LONG) -> AbstractAsyncContextManager[Registry]:
         """A registry on that state, closed at the end; `lease` is how long a heartbeat counts."""
@@ -56,12 +59,13 @@ class EmbeddedRegistries:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "registry.db"
+        self.anchor: Anchor | None = None
 
     @asynccontextmanager
     async def __call__(self, lease: timedelta = LONG) -> AsyncIterator[Registry]:
         """See Registries."""
         store = SqliteStore(self._path, migrations_of("gateway", "coordinator"))
-        registry = await EmbeddedRegistry.open(store, SystemClock(), lease)
+        registry = await EmbeddedRegistry.open(store, SystemClock(), lease, self.anchor)
         try:
             yield registry
         finally:
@@ -77,6 +81,7 @@ class EtcdRegistries:
     def __init__(self, settings: EtcdSettings, directory: Path, federation: str) -> None:
         self.settings = settings
         self.federation = federation
+        self.anchor: Anchor | None = None
         self._directory = directory
 
     @classmethod
@@ -89,7 +94,9 @@ class EtcdRegistries:
         """See Registries. `name` distinguishes simultaneous ones."""
         directory = self._directory / name
         directory.mkdir(exist_ok=True)
-        registry = await EtcdRegistry.open(self.settings, self.federation, directory, SystemClock(), lease)
+        registry = await EtcdRegistry.open(
+            self.settings, self.federation, directory, SystemClock(), lease, anchor=self.anchor
+        )
         try:
             yield registry
         finally:

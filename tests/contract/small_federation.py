@@ -127,7 +127,10 @@ class Coordinator(FederationServiceServicer):
         return GetAuditHeadResponse(audit_head=self.joins[-1].audit_head if self.joins else None)
 
     def change(self, revision: int, *members: Member, configuration: Configuration = CONFIGURATION) -> None:
-        self.state = WatchResponse(federation_revision=revision, configuration=configuration, members=members)
+        self.put(WatchResponse(federation_revision=revision, configuration=configuration, members=members))
+
+    def put(self, state: WatchResponse) -> None:
+        self.state = state
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +51,11 @@ class Process:
 
     def command(self, *words: str) -> Result:
         """The output and the exit of an administrator's command."""
-        return CliRunner(env=self.environment).invoke(main, words)
+        return self.command_with(self.environment, *words)
+
+    def command_with(self, environment: Mapping[str, str], *words: str) -> Result:
+        """The same in another environment."""
+        return CliRunner(env=environment).invoke(main, words)
 
 
 @pytest.fixture(name="files")
@@ -63,6 +67,7 @@ def files_of_a_coordinator(tmp_path: Path) -> Process:
     settings = tmp_path / "coordinator.toml"
     settings.write_text(
         f'federation = "{FEDERATION}"\nlisten = "127.0.0.1:0"\ndata = "data"\nport_file = "port"\n'
+        "allow_unsigned_configuration = true\n"
         '[credentials]\nauthority = "certificates/coordinator_0/authority.crt"\n'
         'certificate = "certificates/coordinator_0/tls.crt"\nkey = "certificates/coordinator_0/tls.key"\n'
     )

@@ -47,7 +47,8 @@ def keep(data: Path, *configurations: Configuration, joined: RegionFacts | None 
         store = await place.open(migrations_of(*PACKAGES))
         try:
             for revision, each in enumerate(configurations):
-                put = partial(operations.apply, wanted=Wanted(each, revision, 1), actor="admin/root", now=now)
+                wanted = Wanted(each, each.SerializeToString(), revision, revision, 1)
+                put = partial(operations.apply, wanted=wanted, actor="admin/root", now=now)
                 await store.write(partial(put, expected_revision=revision))
             if joined is not None:
                 await store.write(lambda tx: operations.keep_joined(tx, joined, now))

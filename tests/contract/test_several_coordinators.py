@@ -312,7 +312,12 @@ def test_a_coordinator_one_of_whose_loops_dies_ends_so_that_it_is_started_again(
     monkeypatch.setattr(part, loop, die)
     monkeypatch.setattr("gateway.process.running.wait_for_stop", asyncio.Event().wait)
     chosen = CoordinatorSettings(
-        FEDERATION, "127.0.0.1:0", tmp_path / "data", certificates.credentials("coordinator/0"), etcd=etcd
+        FEDERATION,
+        "127.0.0.1:0",
+        tmp_path / "data",
+        certificates.credentials("coordinator/0"),
+        etcd=etcd,
+        allow_unsigned_configuration=True,
     )
     with pytest.raises(ZeroDivisionError):
         run(serve(chosen))

@@ -28,6 +28,9 @@ ARM, ITS_PLACE = "    ExpediteRequest expedite = 6;\n", "protos/gateway/api/regi
 PATIENCE_S = 60.0
 
 
+_NEWER = "allow_unsigned_configuration"  # a setting that the last release does not know
+
+
 class OldBesideNew(TwoRegions):
     """The home region runs an old tree until it is upgraded; all others run the present one."""
 
@@ -52,8 +55,12 @@ class OldBesideNew(TwoRegions):
     def _launch(self, program: Program, environment: Mapping[str, str], log: IO[bytes]) -> Started:
         if program.name != HOME or self._old is None:
             return preloaded.launch(program, environment, log)
+        settings = self.federation.settings_file(HOME)
+        known = [each for each in settings.read_text().splitlines(keepends=True) if not each.startswith(_NEWER)]
+        (older := settings.with_suffix(".older.toml")).write_text("".join(known))
+        arguments = [str(older) if each == str(settings) else each for each in program.arguments]
         return subprocess.Popen(
-            [sys.executable, "-m", program.module, *program.arguments],
+            [sys.executable, "-m", program.module, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

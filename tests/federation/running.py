@@ -41,6 +41,7 @@ from gateway.store.opening import PostgresqlSettings
 from gateway.time.clock import to_timestamp
 from region_node.app.process import start as start_node
 from region_node.node.settings import NotificationSettings, ProviderSettings, RegionSettings
+from tests.administrators import Administrators
 from tests.federation.certificates import FEDERATION, Certificates
 from tests.federation.databases import Database, Databases
 from tests.sealing import Sealing
@@ -89,6 +90,8 @@ class Federation:
         self.providers: dict[str, ProviderSettings] = {}
         self._messaging: dict[str, Provider] = {}
         """The own systems of the regions that have any."""
+        self.administrators: Administrators | None = None
+        """Who sign each revision; None where no signatures are needed."""
         self.coordinator: Running | None = None
         self.nodes: dict[str, Running] = {}
         self._channels: dict[tuple[str, str], grpc.aio.Channel] = {}
@@ -222,6 +225,8 @@ class Federation:
             credentials=self.certificates.credentials(f"region/{region}"),
             signing=self.certificates.signing(f"region/{region}"),
             keys=self.certificates.keys(f"region/{region}"),
+            federation_anchor=self._anchor,
+            allow_unsigned_configuration=self._anchor is None,
             providers=self.providers.get(region, self._own_systems(region)),
         )
         postgresql = self._database(region, "region_node", settings.database.file)
@@ -300,9 +305,13 @@ class Federation:
     async def apply(self, configuration: Configuration) -> int:
         """Puts a configuration in force; returns its revision."""
         held = await self.administration.GetConfiguration(admin_api.GetConfigurationRequest(), timeout=CALL_SECONDS)
-        request = admin_api.ApplyConfigurationRequest(
-            configuration=configuration, expected_revision=held.federation_revision
-        )
+        if self.administrators is not None:
+            signed = self.administrators.signed(held.place, configuration, self.clock.now())
+            request = admin_api.ApplyConfigurationRequest(signed=signed)
+        else:
+            request = admin_api.ApplyConfigurationRequest(
+                configuration=configuration, expected_revision=held.federation_revision
+            )
         response = await self.administration.ApplyConfiguration(request, timeout=CALL_SECONDS)
         return response.federation_revision
 
@@ -361,6 +370,10 @@ class Federation:
             self._channels[key] = dialer.dial(endpoint, name)
         return self._channels[key]
 
+    @property
+    def _anchor(self) -> Path | None:
+        return self.administrators.anchor_file if self.administrators is not None else None
+
     def _coordinator_settings(self) -> CoordinatorSettings:
         settings = CoordinatorSettings(
             federation=FEDERATION,
@@ -369,19 +382,27 @@ class Federation:
             credentials=self.certificates.credentials("coordinator/0"),
             heartbeat_interval=0.1,
             lease=10.0,
+            federation_anchor=self._anchor,
+            allow_unsigned_configuration=self._anchor is None,
         )
         return replace(settings, postgresql=self._database("coordinator", "coordinator", settings.database.file))
 
 
 @asynccontextmanager
 async def running(
-    directory: Path, databases: Databases, regions: Sequence[str] = REGIONS, *, keeps_databases: bool = False
+    directory: Path,
+    databases: Databases,
+    regions: Sequence[str] = REGIONS,
+    *,
+    keeps_databases: bool = False,
+    administrators: Administrators | None = None,
 ) -> AsyncIterator[Federation]:
     """A federation of one's own, for a test that changes it.
 
     `keeps_databases`: another federation of the test goes on with them.
     """
     federation = Federation(directory, databases)
+    federation.administrators = administrators
     try:
         await federation.start(regions)
         yield federation

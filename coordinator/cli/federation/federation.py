@@ -1,31 +1,35 @@
 """`coordinator federation`: the configuration as files."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.text import Text
 
 from coordinator.cli.asking import Asking, asks, json_option
 from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.federation.calendars import import_calendar
+from coordinator.cli.federation.differences import print_changes
+from coordinator.cli.federation.directories import read, read_valid, require_exceptions, require_most_prefixes, wanted_of
+from coordinator.cli.federation.in_force import apply as apply_request
 from coordinator.cli.federation.in_force import in_force, put_in_force
 from coordinator.cli.federation.number import number
 from coordinator.cli.federation.number_plan import import_number_plan
 from coordinator.cli.federation.number_plan_file import owners_of
+from coordinator.cli.federation.proposals import keys_option, merged, read_proposal, signed_configuration
+from coordinator.cli.federation.signing import anchor, anchor_in_force, create_key, propose, sign
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.cli.exits import NotDone
-from gateway.cli.terminal import output
 from gateway.federation.body_rules import body_warnings
 from gateway.federation.calendar_rules import calendar_warnings
-from gateway.federation.files import ConfigurationError, dump, load
-from gateway.federation.rules import Change, difference, problems
+from gateway.federation.files import dump
+from gateway.federation.revisions import parsed
+from gateway.federation.rules import difference
 from gateway.time.clock import SystemClock
 from gateway.wording.languages import translated
 
+_path = click.Path(path_type=Path, exists=True)
 _directory = click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
 
 
@@ -38,6 +42,11 @@ def federation() -> None:
     """
 
 
+federation.add_command(create_key)
+federation.add_command(anchor)
+federation.add_command(anchor_in_force)
+federation.add_command(propose)
+federation.add_command(sign)
 federation.add_command(import_calendar)
 federation.add_command(import_number_plan)
 federation.add_command(number)
@@ -56,13 +65,13 @@ def validate(directory: Path, as_json: bool) -> None:
       coordinator federation validate deploy/federation
     """
     if as_json:
-        configuration, found = _read(directory)
+        configuration, found = read(directory)
         told = {"valid": not found, "problems": found, "warnings": _warnings(configuration)}
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
         if found:
             raise NotDone([translated("{count} problems", count=len(found))])
         return
-    configuration = _valid(directory)
+    configuration = read_valid(directory)
     for warning in _warnings(configuration):
         click.echo(translated("warning: {warning}", warning=warning), err=True)
     plan = translated("{count} prefixes", count=len(owners_of(configuration.number_plan)))
@@ -110,13 +119,13 @@ def diff(asking: Asking, directory: Path) -> None:
       coordinator federation diff deploy/federation
     """
     response = in_force(asking.link)
-    wanted = _wanted(directory, response.configuration)
+    wanted = wanted_of(directory, response.configuration)
     changes = difference(response.configuration, wanted)
     if asking.as_json:
         told = {"federation_revision": response.federation_revision, "changes": [asdict(change) for change in changes]}
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
         return
-    _print_changes(changes)
+    print_changes(changes)
     click.echo(
         translated("{count} changes to revision {revision}", count=len(changes), revision=response.federation_revision)
     )
@@ -124,14 +133,22 @@ def diff(asking: Asking, directory: Path) -> None:
 
 @federation.command(epilog=EPILOG)
 @asks()
-@_directory
+@click.argument("paths", metavar="DIRECTORY | FILE...", nargs=-1, required=True, type=_path)
 @click.option("--dry-run", is_flag=True, help="Only let the coordinator check.")
 @click.option("--replace-number-plan", is_flag=True, help="Also where prefixes and exceptions in force would be gone.")
 @click.option(
     "--allow-unreadable", is_flag=True, help="Also where members cannot read it: they keep the revision before."
 )
-def apply(asking: Asking, directory: Path, dry_run: bool, replace_number_plan: bool, allow_unreadable: bool) -> None:
-    """Put the configuration in DIRECTORY in force, as a whole.
+@keys_option
+def apply(
+    asking: Asking,
+    paths: tuple[Path, ...],
+    dry_run: bool,
+    replace_number_plan: bool,
+    allow_unreadable: bool,
+    keys: tuple[Path, ...],
+) -> None:
+    """Put the configuration in DIRECTORY in force as a whole, or the proposal in FILE that administrators have signed.
 
     Refused if it is not valid, or if somebody else applied one meanwhile. A directory without `number_plan` keeps the
     number plan in force. One whose number plan lacks more than half of the prefixes in force, or any exception in
@@ -139,22 +156,44 @@ def apply(asking: Asking, directory: Path, dry_run: bool, replace_number_plan: b
 
     One that a member's version cannot read is refused, and names the member: upgrade it first.
 
+    Where signatures are needed, administrators sign a proposal: see `propose` and `sign`. Several FILEs are copies of
+    one proposal that were signed apart. --key signs DIRECTORY on the spot.
+
     \b
-    Example:
+    Examples:
       coordinator federation apply deploy/federation
+      coordinator federation apply deploy/federation --key li.key
+      coordinator federation apply revision.bin
     """
     before = in_force(asking.link)
-    wanted = _wanted(directory, before.configuration)
-    if not replace_number_plan:
-        _require_most_prefixes(before.configuration, wanted)
-        _require_exceptions(before.configuration, wanted)
-    response = put_in_force(
-        asking.link,
-        wanted,
-        expected_revision=before.federation_revision,
-        dry_run=dry_run,
-        allow_unreadable=allow_unreadable,
-    )
+    if not paths[0].is_dir():
+        proposed = merged(read_proposal(path) for path in paths)
+        wanted = parsed(Configuration, proposed.configuration)
+        request = contract.ApplyConfigurationRequest(
+            signed=signed_configuration(proposed), validate_only=dry_run, allow_unreadable=allow_unreadable
+        )
+        response = apply_request(asking.link, request)
+    else:
+        if len(paths) > 1:
+            raise click.UsageError(translated("only proposals may be several"))
+        wanted = wanted_of(paths[0], before.configuration)
+        if not replace_number_plan:
+            require_most_prefixes(before.configuration, wanted)
+            require_exceptions(before.configuration, wanted)
+        response = put_in_force(
+            asking.link, wanted, before, dry_run=dry_run, keys=keys, allow_unreadable=allow_unreadable
+        )
+    _tell_applied(asking, before, wanted, response, dry_run=dry_run)
+
+
+def _tell_applied(
+    asking: Asking,
+    before: contract.GetConfigurationResponse,
+    wanted: Configuration,
+    response: contract.ApplyConfigurationResponse,
+    *,
+    dry_run: bool,
+) -> None:
     changes = len(difference(before.configuration, wanted))
     told = translated("revision {revision} stays in force: nothing changes", revision=response.federation_revision)
     if dry_run:
@@ -163,93 +202,12 @@ def apply(asking: Asking, directory: Path, dry_run: bool, replace_number_plan: b
             count=changes,
             revision=before.federation_revision,
         )
-    elif changes:
+    elif response.federation_revision != before.federation_revision:
         told = translated(
             "revision {revision} is in force: {count} changes", revision=response.federation_revision, count=changes
         )
     asking.say(response, lambda: told)
 
 
-def _read(directory: Path) -> tuple[Configuration, list[str]]:
-    """The configuration in a directory, and all that is wrong with it."""
-    try:
-        configuration = load(directory)
-    except ConfigurationError as error:
-        return Configuration(), error.problems
-    if not configuration.HasField("number_plan"):
-        return configuration, problems(_without_pools(configuration))
-    return configuration, problems(configuration)
-
-
 def _warnings(configuration: Configuration) -> list[str]:
     return [*calendar_warnings(configuration, SystemClock().now().date()), *body_warnings(configuration)]
-
-
-def _without_pools(configuration: Configuration) -> Configuration:
-    """The configuration without the parts that only a number plan can verify."""
-    rest = Configuration()
-    rest.CopyFrom(configuration)
-    for region in rest.regions:
-        region.ClearField("number_pools")
-    return rest
-
-
-def _valid(directory: Path) -> Configuration:
-    configuration, found = _read(directory)
-    if found:
-        raise NotDone(found)
-    return configuration
-
-
-def _wanted(directory: Path, before: Configuration) -> Configuration:
-    """The configuration in a directory, with the number plan in force where it leaves that out. Raises NotDone."""
-    configuration = _valid(directory)
-    if not configuration.HasField("number_plan") and before.HasField("number_plan"):
-        configuration.number_plan.CopyFrom(before.number_plan)
-        if found := problems(configuration):
-            raise NotDone(found)
-    return configuration
-
-
-def _require_most_prefixes(before: Configuration, wanted: Configuration) -> None:
-    """Raises NotDone where more than half of the prefixes in force would be gone."""
-    owned = owners_of(before.number_plan).keys()
-    gone = len(owned - owners_of(wanted.number_plan).keys())
-    if 2 * gone > len(owned):
-        raise NotDone(
-            [
-                translated(
-                    "the number plan of the directory lacks {gone} of the {all} prefixes in force."
-                    " Take number_plan out of the directory to keep the plan in force, or say --replace-number-plan",
-                    gone=f"{gone:,}",
-                    all=f"{len(owned):,}",
-                )
-            ]
-        )
-
-
-def _require_exceptions(before: Configuration, wanted: Configuration) -> None:
-    """Raises NotDone where exceptions in force would be gone: versions without assignments made one for each move."""
-    said = {each.number for each in wanted.number_plan.exceptions}
-    if gone := [each.number for each in before.number_plan.exceptions if each.number not in said]:
-        raise NotDone(
-            [
-                translated(
-                    "the number plan of the directory lacks {gone} exceptions in force, among them {number}."
-                    " Copy them from `federation show`, or say --replace-number-plan",
-                    gone=f"{len(gone):,}",
-                    number=gone[0],
-                )
-            ]
-        )
-
-
-def _print_changes(changes: Sequence[Change]) -> None:
-    out = output()
-    for change in changes:
-        if change.old is None:
-            out.print(Text(f"+ {change.path}: {change.new}", style="green"))
-        elif change.new is None:
-            out.print(Text(f"- {change.path}: {change.old}", style="red"))
-        else:
-            out.print(Text(f"~ {change.path}: {change.old} → {change.new}", style="yellow"))

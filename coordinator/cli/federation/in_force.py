@@ -1,6 +1,16 @@
 """Reads and replaces the configuration in force for administrators' commands."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from coordinator.cli.connection import TIMEOUT, Connection
+from coordinator.cli.federation.proposals import (
+    DEFAULT_DAYS,
+    add_signature,
+    proposal,
+    signed_configuration,
+    signer_of,
+)
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration
@@ -22,16 +32,40 @@ def in_force(connection: Connection) -> contract.GetConfigurationResponse:
     )
 
 
+def content_in_force(connection: Connection) -> contract.GetConfigurationResponse:
+    """The configuration in force as transported, with its place in the chain. Raises as `Connection.ask`."""
+    request = contract.GetConfigurationRequest(wants_content=True)
+    return connection.ask(lambda channel: invoke(ConfigurationServiceStub(channel).GetConfiguration, request, TIMEOUT))
+
+
 def put_in_force(
     connection: Connection,
     wanted: Configuration,
+    before: contract.GetConfigurationResponse,
     *,
-    expected_revision: int,
     dry_run: bool,
+    keys: Sequence[Path] = (),
     allow_unreadable: bool = False,
 ) -> contract.ApplyConfigurationResponse:
-    """Puts a configuration in force, or only checks it. Raises NotDone or CannotReach."""
-    if (size := wanted.ByteSize()) > MAX_MESSAGE_BYTES - _ROOM_BYTES:
+    """Puts a configuration in force after that of `before`, or only checks it, signed with the keys of these files.
+
+    Raises NotDone or CannotReach.
+    """
+    request = contract.ApplyConfigurationRequest(validate_only=dry_run, allow_unreadable=allow_unreadable)
+    if keys:
+        proposed = proposal(before.place, wanted, DEFAULT_DAYS)
+        for key in keys:
+            add_signature(proposed, signer_of(key))
+        request.signed.CopyFrom(signed_configuration(proposed))
+    else:
+        request.configuration.CopyFrom(wanted)
+        request.expected_revision = before.federation_revision
+    return apply(connection, request)
+
+
+def apply(connection: Connection, request: contract.ApplyConfigurationRequest) -> contract.ApplyConfigurationResponse:
+    """Sends a configuration. Raises NotDone or CannotReach."""
+    if (size := request.ByteSize()) > MAX_MESSAGE_BYTES - _ROOM_BYTES:
         raise NotDone(
             [
                 translated(
@@ -41,12 +75,6 @@ def put_in_force(
                 )
             ]
         )
-    request = contract.ApplyConfigurationRequest(
-        configuration=wanted,
-        expected_revision=expected_revision,
-        validate_only=dry_run,
-        allow_unreadable=allow_unreadable,
-    )
     return connection.ask(
         lambda channel: invoke(ConfigurationServiceStub(channel).ApplyConfiguration, request, _APPLY_SECONDS)
     )

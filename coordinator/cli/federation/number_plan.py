@@ -28,6 +28,7 @@ from coordinator.cli.federation.number_plan_file import (
     regions_by_name,
     rejected_rows,
 )
+from coordinator.cli.federation.proposals import keys_option
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.cli.exits import NotDone
 from gateway.cli.terminal import error_output
@@ -82,6 +83,7 @@ def _known_encoding(ctx: click.Context, param: click.Parameter, value: str) -> s
 @click.option("--merge", is_flag=True, help="Keep the prefixes in force that FILE does not name.")
 @click.option("--rejects", type=_file, help="Write lines that cannot be used here, with the reason, and go on without.")
 @click.option("--dry-run", is_flag=True, help="Only let the coordinator check.")
+@keys_option
 @connected
 @json_option
 def import_number_plan(
@@ -92,6 +94,7 @@ def import_number_plan(
     merge: bool,
     rejects: Path | None,
     dry_run: bool,
+    keys: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Replace the number plan in force by that in FILE, a CSV file with a header.
@@ -132,7 +135,7 @@ def import_number_plan(
     wanted.number_plan.CopyFrom(plan_of(found.owners, before.configuration.number_plan, merges=merge))
     if wrong := problems(wanted):
         raise NotDone(wrong)
-    response = put_in_force(connection, wanted, expected_revision=before.federation_revision, dry_run=dry_run)
+    response = put_in_force(connection, wanted, before, dry_run=dry_run, keys=keys)
     told = _changes(owners_of(before.configuration.number_plan), owners_of(wanted.number_plan))
     told |= {"rejected": len(found.problems)}
     if as_json:

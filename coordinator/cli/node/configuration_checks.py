@@ -10,6 +10,7 @@ from coordinator.registry import operations
 from coordinator.registry.etcd.registry import RegistryUnreachable
 from coordinator.registry.port import Snapshot
 from coordinator.settings import CoordinatorSettings
+from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.maintenance.doctor.findings import Finding, good, not_checked, warning
 from gateway.security.tls import CredentialsUnusable
 from gateway.store.opening import DatabasePlace
@@ -25,7 +26,7 @@ async def check_configuration(settings: CoordinatorSettings, *, etcd_answers: bo
         return unread
     try:
         if settings.etcd is None:
-            return _finding(await asyncio.to_thread(_embedded, settings.database))
+            return _finding(await asyncio.to_thread(_embedded, settings.database, settings.anchor()))
         async with registry_beside(settings) as registry:
             return _finding(registry.snapshot())
     except (StoreUnusable, psycopg.Error, RegistryUnreachable, CredentialsUnusable):
@@ -36,9 +37,9 @@ def _name() -> str:
     return translated("configuration in force")
 
 
-def _embedded(place: DatabasePlace) -> Snapshot:
+def _embedded(place: DatabasePlace, anchor: Anchor | None) -> Snapshot:
     with place.look() as tx:
-        return operations.snapshot(tx)
+        return operations.snapshot(tx, anchor)
 
 
 def _finding(snapshot: Snapshot) -> Finding:

@@ -18,7 +18,10 @@ async def registry_beside(settings: CoordinatorSettings) -> AsyncIterator[EtcdRe
     # The last good copy in the coordinator's own directory belongs to that coordinator, which may be running.
     with tempfile.TemporaryDirectory() as directory:
         lease = timedelta(seconds=settings.lease)
-        registry = await EtcdRegistry.open(settings.etcd, settings.federation, Path(directory), SystemClock(), lease)
+        anchor = settings.anchor()
+        registry = await EtcdRegistry.open(
+            settings.etcd, settings.federation, Path(directory), SystemClock(), lease, anchor=anchor
+        )
         try:
             yield registry
         finally:

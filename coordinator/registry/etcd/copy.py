@@ -13,12 +13,16 @@ from coordinator.registry.etcd.keys import (
     Keys,
     LiveKey,
     ReplicaKey,
+    RevisionKey,
     SuspensionKey,
 )
 from coordinator.registry.etcd.values import Unreadable
 from coordinator.registry.port import Snapshot
 from coordinator.registry.rules import RegionFacts, Suspension
+from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import NumberAssignmentMark
+from gateway.api.federation.v1.revision_pb2 import Anchor, SignedRevision
+from gateway.federation.revisions import Chain, RevisionRefused
 
 _log = logging.getLogger(__name__)
 _UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,13 +57,17 @@ def difference(before: Mapping[bytes, Entry], after: Mapping[bytes, Entry]) -> l
 
 
 class Copy:
-    """The copy of one coordinator. It contains every change up to `revision`."""
+    """The copy of one coordinator. It contains every change up to `revision`.
 
-    def __init__(self, keys: Keys) -> None:
+    With an anchor, only a configuration that verifies from it is in force.
+    """
+
+    def __init__(self, keys: Keys, anchor: Anchor | None = None) -> None:
         self._keys = keys
+        self._anchor = Chain.of(anchor) if anchor is not None else None
         self._entries: dict[bytes, Entry] = {}
         self._living_since: dict[LiveKey, datetime] = {}
-        self._snapshot = Snapshot(0, None, {})
+        self._snapshot = Snapshot(0, None, {}, chain=self._anchor)
 
     @property
     def entries(self) -> Mapping[bytes, Entry]:
@@ -86,14 +94,19 @@ class Copy:
         A heartbeat that only renews a lease changes nothing. `now` is the time of receipt, aware.
         """
         draft, before = _Draft(self._snapshot, self._living_since), self._snapshot
+        has_revision = False
         for event in events:
-            if self._keys.parse(event.key) is None:
+            key = self._keys.parse(event.key)
+            if key is None:
                 continue
+            has_revision |= isinstance(key, ConfigurationKey | RevisionKey)
             if event.entry is None:
                 self._entries.pop(event.key, None)
             else:
                 self._entries[event.key] = event.entry
             self._take(draft, event)
+        if has_revision and self._anchor is not None:
+            self._verify(draft, self._anchor)
         draft.date_presence(before, now)
         self._snapshot = replace(draft.snapshot(), change=revision)
         return draft.told
@@ -102,7 +115,7 @@ class Copy:
         value = event.entry.value if event.entry is not None else None
         try:
             match self._keys.parse(event.key):
-                case ConfigurationKey():
+                case ConfigurationKey() if self._anchor is None:
                     draft.put_configuration(value)
                 case AssignmentMarkKey():
                     draft.put_assignment_mark(value)
@@ -117,6 +130,28 @@ class Copy:
         except Unreadable as error:
             _log.error("%s in etcd %s: what was known before goes on", event.key.decode("utf-8", "replace"), error)
 
+    def _verify(self, draft: "_Draft", anchor: Chain) -> None:
+        """Puts the configuration of etcd in force if its signatures verify; else that before stays."""
+        chain, wrong = anchor.followed_until(self._statements())
+        entry = self._entries.get(self._keys.configuration)
+        if entry is None:
+            return
+        try:
+            applied = values.decode_applied(entry.value)
+            if applied.revision != chain.place.revision:
+                raise wrong or RevisionRefused("it is not signed")
+            configuration = chain.require(applied.content)
+        except (Unreadable, RevisionRefused) as error:
+            _log.error("the configuration in etcd is not taken: %s: what was known before goes on", error)
+            draft.keep_place(chain)
+        else:
+            draft.put_verified(chain, configuration, applied.content)
+
+    def _statements(self) -> list[SignedRevision]:
+        """The statements of etcd, by revision."""
+        keys = sorted(each for each in self._entries if isinstance(self._keys.parse(each), RevisionKey))
+        return [values.decode_revision(self._entries[key].value) for key in keys]
+
 
 class _Draft:
     """A snapshot under change, and whether listeners need the changes.
@@ -128,12 +163,22 @@ class _Draft:
         self.told = False
         self._living_since = living_since
         self._revision, self._configuration = before.revision, before.configuration
+        self._content, self._chain = before.content, before.chain
         self._regions = dict(before.regions)
         self._replicas = dict(before.replicas)
         self._assignment_mark = before.assignment_mark
 
     def snapshot(self) -> Snapshot:
-        return Snapshot(self._revision, self._configuration, self._regions, 0, self._replicas, self._assignment_mark)
+        return Snapshot(
+            self._revision,
+            self._configuration,
+            self._regions,
+            0,
+            self._replicas,
+            assignment_mark=self._assignment_mark,
+            content=self._content,
+            chain=self._chain,
+        )
 
     def put_configuration(self, value: bytes | None) -> None:
         applied = values.decode_applied(value) if value is not None else None
@@ -141,6 +186,17 @@ class _Draft:
         self.told |= revision != self._revision
         self._revision = revision
         self._configuration = applied.configuration if applied is not None else None
+        self._content = applied.content if applied is not None else b""
+
+    def put_verified(self, chain: Chain, configuration: Configuration, content: bytes) -> None:
+        self.told |= chain.place.revision != self._revision
+        self._revision, self._configuration, self._content = chain.place.revision, configuration, content
+        self._chain = chain
+
+    def keep_place(self, chain: Chain) -> None:
+        """Without a configuration in force, the next statement follows the last one that verifies."""
+        if self._configuration is None:
+            self._chain = chain
 
     def put_assignment_mark(self, value: bytes | None) -> None:
         mark = values.decode_mark(value) if value is not None else NumberAssignmentMark()

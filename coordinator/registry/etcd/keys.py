@@ -1,6 +1,6 @@
 """The keys of a federation in etcd. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 _SEQUENCE_DIGITS = 20  # so that keys sort as their numbers do
@@ -10,6 +10,14 @@ _PART_DIGITS = 4
 @dataclass(frozen=True)
 class ConfigurationKey:
     """The configuration in force."""
+
+
+@dataclass(frozen=True)
+class RevisionKey:
+    """The statement that administrators signed about a revision."""
+
+    revision: str
+    """In digits."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +54,17 @@ class AssignmentMarkKey:
     """The end of the list of assignments of numbers."""
 
 
-CopiedKey = ConfigurationKey | AssignmentMarkKey | JoinedKey | SuspensionKey | LiveKey | ReplicaKey
+CopiedKey = ConfigurationKey | RevisionKey | AssignmentMarkKey | JoinedKey | SuspensionKey | LiveKey | ReplicaKey
 
 _SINGLE: Mapping[str, CopiedKey] = {
     "configuration": ConfigurationKey(),
     "number-assignment-mark": AssignmentMarkKey(),
+}
+_OF_ONE_NAME: Mapping[str, Callable[[str], CopiedKey]] = {
+    "revisions": RevisionKey,
+    "joined": JoinedKey,
+    "suspensions": SuspensionKey,
+    "replicas": ReplicaKey,
 }
 
 
@@ -84,7 +98,7 @@ class Keys:
         return (
             KeyRange(self.configuration, self.configuration + b"\0"),
             KeyRange(self.assignment_mark, self.assignment_mark + b"\0"),
-            *(_below(f"{self._prefix}{kind}/") for kind in ("joined", "suspensions", "live", "replicas")),
+            *(_below(f"{self._prefix}{kind}/") for kind in ("revisions", "joined", "suspensions", "live", "replicas")),
         )
 
     @property
@@ -95,6 +109,10 @@ class Keys:
     def configuration_at(self, revision: int) -> bytes:
         """A configuration that is or was in force."""
         return self._key(f"configurations/{revision:0{_SEQUENCE_DIGITS}}")
+
+    def revision(self, revision: int) -> bytes:
+        """The signed statement of a revision."""
+        return self._key(f"revisions/{revision:0{_SEQUENCE_DIGITS}}")
 
     def plan_part(self, digest: str, number: int) -> bytes:
         """A part, counted from 0, of a number plan stored apart from its configuration."""
@@ -222,11 +240,7 @@ class Keys:
         if kind == "live":
             region, _, endpoint = rest.partition("/")
             return LiveKey(region, endpoint) if endpoint else None
-        if kind == "joined":
-            return JoinedKey(rest)
-        if kind == "suspensions":
-            return SuspensionKey(rest)
-        return ReplicaKey(rest) if kind == "replicas" else None
+        return _OF_ONE_NAME[kind](rest) if kind in _OF_ONE_NAME else None
 
     def _key(self, rest: str) -> bytes:
         return f"{self._prefix}{rest}".encode()

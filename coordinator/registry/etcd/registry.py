@@ -32,13 +32,17 @@ from coordinator.registry.etcd.values import Applied
 from coordinator.registry.etcd.watch import Follower, FollowerPorts
 from coordinator.registry.port import Replica, Snapshot
 from coordinator.registry.rules import Heartbeat, Suspension
+from coordinator.registry.signed import next_chain
+from gateway.api.coordinator.v1.administration_pb2 import SignedConfiguration
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing.audit import GENESIS, AuditRow, Head
 from gateway.auditing.audit_heads import Continuation, KeptHead, continuation
 from gateway.errors import Refused
+from gateway.federation.revisions import Chain
 from gateway.federation.rules import difference
 from gateway.process.last_good import LastGoodBroken
 from gateway.time.clock import Clock, to_microseconds
@@ -124,17 +128,19 @@ class EtcdRegistry:
         clock: Clock,
         lease: timedelta,
         others_are_answered: Callable[[Collection[Replica]], Awaitable[bool]] | None = None,
+        anchor: Anchor | None = None,
     ) -> "EtcdRegistry":
         """Opens the registry of a federation; an endpoint lives for `lease` after each heartbeat.
 
-        `others_are_answered` queries other coordinators whether etcd responds to one of them.
+        `others_are_answered` queries other coordinators whether etcd responds to one of them. With an `anchor`, only
+        configurations that verify from it are in force.
 
         `directory` is the coordinator's own, exists, and holds the last good copy. Until etcd responds, that copy is
         the registry's state. Without a copy, RegistryUnreachable is raised. Also raises CredentialsUnusable.
         """
         keys = Keys(federation)
         client, ask = EtcdClient(settings, clock), others_are_answered or _nobody_to_ask
-        parts = _Parts(keys, client, Plans(client, keys), Copy(keys), clock, lease, LastGood(directory), ask)
+        parts = _Parts(keys, client, Plans(client, keys), Copy(keys, anchor), clock, lease, LastGood(directory), ask)
         registry = cls(parts)
         try:
             await registry._start()
@@ -185,22 +191,56 @@ class EtcdRegistry:
 
         await self._change([key], decide, self._clock.now())
 
-    async def apply(self, configuration: Configuration, *, expected_revision: int, actor: str) -> int:
+    async def apply(
+        self,
+        configuration: Configuration,
+        *,
+        expected_revision: int,
+        actor: str,
+        signed: SignedConfiguration | None = None,
+    ) -> int:
         """See the port. Raises Refused with REQUEST_INVALID for a configuration that is too large for etcd."""
         self._require_onward()
         own, snapshot = Configuration(), self._copy.snapshot
         own.CopyFrom(configuration)
         # Half a million prefixes take seconds: beside the event loop, and before the decision.
-        packed = await asyncio.to_thread(_packed, own)
+        chain = await asyncio.to_thread(next_chain, snapshot.chain, signed, self._clock.now())
+        if chain is not None and chain is snapshot.chain:
+            return snapshot.revision
+        content = signed.content if signed is not None else own.SerializeToString(deterministic=True)
+        packed = await asyncio.to_thread(_packed, content)
         before = (snapshot.revision, snapshot.configuration or Configuration())
         while True:
             changes = len(await asyncio.to_thread(difference, before[1], own))
+            if chain is not None and snapshot.chain is not None:
+                return await self._apply_signed(packed, changes, snapshot.chain, chain, actor)
             revision = await self._apply(packed, changes, before[0], expected_revision, actor)
             if revision is not None:
                 return revision
             # Another coordinator was faster than the watch.
             applied = await self._applied(self._keys.configuration)
             before = (applied.revision, applied.configuration) if applied is not None else (0, Configuration())
+
+    async def _apply_signed(self, packed: Packed, changes: int, before: Chain, chain: Chain, actor: str) -> int:
+        """Puts a signed configuration in force. What does not verify is replaced, of whatever revision it is."""
+        now, revision, signed = self._clock.now(), chain.place.revision, chain.revisions[-1]
+        key = self._keys.revision(revision)
+        await self._answered(self._parts.plans.write(packed, self._contact.patience()))
+
+        def decide(found: Found) -> Change | None:
+            if key in found:
+                other = values.decode_revision(found[key].value)
+                if chain.has(other):
+                    return None  # a repeated call
+                if before.followed_until((other,))[0] is not before:
+                    raise Refused(Reason.REASON_CONFIGURATION_CHANGED, revision=str(revision))
+            value = Put(values.encode_packed(revision, packed, actor, to_microseconds(now)))
+            noted = Noted(actor, "CONFIGURATION_APPLIED", f"configuration/{revision}", f"{changes} changes")
+            places = (self._keys.configuration, self._keys.configuration_at(revision))
+            return Change(dict.fromkeys(places, value) | {key: Put(values.encode_revision(signed))}, noted=noted)
+
+        await self._change([key], decide, now)
+        return revision
 
     async def _apply(self, packed: Packed, changes: int, before: int, expected_revision: int, actor: str) -> int | None:
         """Puts a configuration in force with `changes` differences from revision `before`.
@@ -453,8 +493,8 @@ async def _nobody_to_ask(_: Collection[Replica]) -> bool:
     return False
 
 
-def _packed(configuration: Configuration) -> Packed:
+def _packed(content: bytes) -> Packed:
     try:
-        return pack(configuration)
+        return pack(content)
     except TooLarge as error:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="configuration", problem=str(error)) from None

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
-from coordinator.registry.etcd.packing import NotWhole, Packed, PlanName, unpack_plan
+from coordinator.registry.etcd.packing import NotWhole, Packed, PlanName, unpack
 from coordinator.registry.port import Replica
 from coordinator.registry.rules import Heartbeat, RegionFacts, Suspension
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
@@ -27,6 +27,7 @@ from gateway.api.federation.v1.federation_pb2 import (
     NumberAssignments,
     SealingKey,
 )
+from gateway.api.federation.v1.revision_pb2 import SignedRevision
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.auditing.audit import AuditRow, Head
 from gateway.auditing.audit_heads import KeptHead
@@ -53,6 +54,8 @@ class Applied:
     actor: str
     time: int
     """Microseconds since 1970."""
+    content: bytes = field(default=b"", repr=False, compare=False)
+    """The configuration as transported."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,8 @@ def encode_packed(revision: int, packed: Packed, actor: str, time: int) -> bytes
     if packed.plan is None:
         return _encode(fields, packed.content)
     fields |= {"content": len(packed.content), "plan": packed.plan.digest, "parts": packed.plan.parts}
+    if packed.plan.place is not None:
+        fields |= {"plan_place": packed.plan.place}
     return _encode({**fields, "version": _VERSION_APART}, packed.content)
 
 
@@ -125,21 +130,37 @@ def revision_of(value: bytes) -> int:
 def decode_applied(value: bytes) -> Applied:
     """The configuration of a whole value. Raises Unreadable."""
     fields = _Fields(value, _VERSION_APART)
-    plan = _plan(fields)
-    length = fields.number("content") if plan is not None else len(fields.content)
+    plan, content = _plan(fields), fields.content
     try:
-        configuration = Configuration.FromString(fields.content[:length])
         if plan is not None:
-            configuration.number_plan.CopyFrom(unpack_plan(plan, fields.content[length:]))
+            length = fields.number("content")
+            content = unpack(plan, content[:length], content[length:])
+        configuration = Configuration.FromString(content)
     except DecodeError as error:
         raise Unreadable("holds no configuration of this version") from error
     except NotWhole as error:
         raise Unreadable(f"is not whole: {error}") from error
-    return Applied(fields.number("revision"), configuration, fields.text("actor"), fields.number("time"))
+    return Applied(fields.number("revision"), configuration, fields.text("actor"), fields.number("time"), content)
 
 
 def _plan(fields: "_Fields") -> PlanName | None:
-    return PlanName(fields.text("plan"), fields.number("parts")) if "plan" in fields else None
+    if "plan" not in fields:
+        return None
+    place = fields.number("plan_place") if "plan_place" in fields else None
+    return PlanName(fields.text("plan"), fields.number("parts"), place)
+
+
+def encode_revision(revision: SignedRevision) -> bytes:
+    """The value of the statement that administrators signed about a revision."""
+    return _encode({}, revision.SerializeToString())
+
+
+def decode_revision(value: bytes) -> SignedRevision:
+    """The statement of a value; an empty one, which never verifies, for a damaged value or one of a later version."""
+    try:
+        return SignedRevision.FromString(_Fields(value).content)
+    except (Unreadable, DecodeError):
+        return SignedRevision()
 
 
 def encode_joined(joined: Joined) -> bytes:

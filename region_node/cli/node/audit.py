@@ -172,10 +172,10 @@ def _testimony(settings: RegionSettings, *, offline: bool) -> Testimony:
 def _time_zone(settings: RegionSettings) -> ZoneInfo:
     """The region's, as its node last knew it; else UTC."""
     try:
-        state = LastGood(settings.data).load()
+        configuration = LastGood(settings.data).configuration()
     except LastGoodBroken:
-        state = None
-    regions = state.configuration.regions if state is not None else ()
+        configuration = None
+    regions = configuration.regions if configuration is not None else ()
     return next((ZoneInfo(each.time_zone) for each in regions if each.id == settings.region), ZoneInfo("UTC"))
 
 

@@ -18,10 +18,12 @@ def configuration_name(endpoint: str) -> str:
 def kept_revision(data: Path) -> int:
     """The revision by which the node works without a coordinator; 0 where it keeps none that this version can read."""
     try:
-        state = LastGood(data).load()
+        state, configuration = LastGood(data).load(), LastGood(data).configuration()
     except LastGoodBroken:
         return 0
-    return state.federation_revision if state is not None and first_unknown(state.configuration) is None else 0
+    if state is None or configuration is None or first_unknown(configuration) is not None:
+        return 0
+    return state.federation_revision
 
 
 def check_configuration(endpoint: str, response: WatchResponse, kept: int, *, serves: bool) -> Finding:

@@ -1,12 +1,14 @@
 """The last good federation state on disk, from which a node starts and works while no coordinator responds.
 
-It holds a WatchResponse with its configuration.
+It holds a WatchResponse with its configuration, as it was signed at a node that verifies signatures.
 """
 
 from pathlib import Path
 
+from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import WatchResponse
-from gateway.process.last_good import load_last_good, save_last_good
+from gateway.federation.revisions import RevisionRefused, configuration_of
+from gateway.process.last_good import LastGoodBroken, load_last_good, save_last_good
 
 FILE_NAME = "federation.bin"
 
@@ -16,6 +18,14 @@ class LastGood:
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / FILE_NAME
+
+    def configuration(self) -> Configuration | None:
+        """The configuration saved last, for reports: its signatures are not verified. Raises LastGoodBroken."""
+        state = self.load()
+        try:
+            return configuration_of(state) if state is not None else None
+        except RevisionRefused as refused:
+            raise LastGoodBroken(str(refused)) from None
 
     def load(self) -> WatchResponse | None:
         """The state saved last; None where none was ever saved. Raises LastGoodBroken."""

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.relay.border import Border
 from gateway.rpc.channels import Dialer
 from gateway.security.region_keys import RegionKeys
@@ -17,7 +18,8 @@ from gateway.time.clock import Clock
 class Node:
     """The node towards coordinators.
 
-    `signing_certificate` is PEM, and that of the border's signer; `coordinators` are `host:port`, at least one.
+    `signing_certificate` is PEM, and that of the border's signer; `coordinators` are `host:port`, at least one. Without
+    an `anchor`, configurations need no signature.
     """
 
     federation: str
@@ -25,6 +27,7 @@ class Node:
     keys: RegionKeys
     signing_certificate: bytes
     coordinators: tuple[str, ...]
+    anchor: Anchor | None = None
 
 
 @dataclass(frozen=True)

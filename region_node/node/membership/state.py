@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from gateway.api.federation.v1.federation_pb2 import Member, WatchResponse
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
+from gateway.federation.revisions import Chain, RevisionRefused
 from gateway.federation.rules import problems
 from gateway.process.last_good import LastGoodBroken
 from gateway.time.clock import Clock
@@ -14,6 +15,7 @@ from gateway.values.choices import first_unknown
 from region_node.node.membership.assignments import AssignmentKeeper
 from region_node.node.membership.last_good import LastGood
 from region_node.node.membership.node import Node
+from region_node.node.membership.verified import Verified, verified
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +39,8 @@ class StateKeeper:
         self._clock = clock
         self._last_good = last_good
         self._assignments = assignments
+        self._anchor = Chain.of(node.anchor) if node.anchor is not None else None
+        self._in_force: Verified | None = None
         self._saved: tuple[int, list[Member]] | None = None
         self._refused_certificates: dict[str, bytes] = {}
         self._refused_sealing_keys: dict[str, bytes] = {}
@@ -52,7 +56,7 @@ class StateKeeper:
             state = self._last_good.load()
             if state is None:
                 return
-            federation = self._held(state) or self._built(state)
+            federation, self._in_force = self._built(state, None)
         except (LastGoodBroken, StateUnusable) as error:
             _log.error("%s is ignored: %s", self._last_good.path, error)
             return
@@ -71,7 +75,8 @@ class StateKeeper:
         if federation is None:
             try:
                 # Half a million prefixes take seconds: they run beside the event loop, which must accept orders.
-                federation = await asyncio.to_thread(self._built, response)
+                built = await asyncio.to_thread(self._built, response, self._clock)
+                federation, self._in_force = built[0], built[1]
             except StateUnreadable as unreadable:
                 federation = self._kept_instead(response.federation_revision, unreadable)
             else:
@@ -100,20 +105,34 @@ class StateKeeper:
         _log.error("%s: this node works by revision %d until it is upgraded", unreadable, self._current.revision)
         return self._current.federation
 
-    def _built(self, state: WatchResponse) -> Federation:
+    @property
+    def verified_revision(self) -> int | None:
+        """The revision up to which this node has verified signatures; None for a node without an anchor."""
+        chain = self._chain
+        return chain.place.revision if chain is not None else None
+
+    @property
+    def _chain(self) -> Chain | None:
+        return self._in_force.chain if self._in_force is not None else self._anchor
+
+    def _built(self, state: WatchResponse, clock: Clock | None) -> tuple[Federation, Verified]:
         revision = state.federation_revision
-        if not state.HasField("configuration"):
+        if not state.HasField("configuration") and not state.configuration_content:
             raise StateUnusable(f"revision {revision} came without its configuration")
-        if state.configuration.federation != self._federation:
-            raise StateUnusable(f"it is of the federation {state.configuration.federation!r}")
-        if (unknown := first_unknown(state.configuration)) is not None:
+        try:
+            found = verified(state, self._chain, clock)
+        except RevisionRefused as refused:
+            raise StateUnusable(f"revision {revision} is not the administrators': {refused}") from None
+        configuration = found.configuration
+        if configuration.federation != self._federation:
+            raise StateUnusable(f"it is of the federation {configuration.federation!r}")
+        if (unknown := first_unknown(configuration)) is not None:
             raise StateUnreadable(f"revision {revision} has {unknown}, which this version cannot read")
-        found = problems(state.configuration)
-        if found:
-            raise StateUnusable(f"revision {revision} is not valid: {found[0]} ({len(found)} in all)")
+        if wrong := problems(configuration):
+            raise StateUnusable(f"revision {revision} is not valid: {wrong[0]} ({len(wrong)} in all)")
         return Federation(
-            revision, state.configuration, self._current.note_year_without_calendar, self._assignments.book
-        )
+            revision, configuration, self._current.note_year_without_calendar, self._assignments.book
+        ), found
 
     def _trusted(self, members: Iterable[Member]) -> list[Member]:
         """The members, each with its newest keys: former keys from a coordinator are ignored.
@@ -159,11 +178,11 @@ class StateKeeper:
 
     async def _save(self, federation: Federation, members: list[Member]) -> None:
         """Saves a state. On a full disk the node works on, and then restarts from an older one."""
+        in_force = self._in_force or Verified(federation.configuration)
 
         def save() -> None:
-            state = WatchResponse(
-                federation_revision=federation.revision, configuration=federation.configuration, members=members
-            )
+            state = WatchResponse(federation_revision=federation.revision, members=members)
+            in_force.put_into(state)
             self._last_good.save(state)
 
         try:

@@ -70,8 +70,11 @@ class Watcher:
             self._replicas.leave_out(replica)
 
     async def _stream(self, replica: Replica, contact: ContactState) -> None:
-        mark = self._assignments.next_mark()
-        request = WatchRequest(federation_revision=self._current.revision, number_assignments=mark)
+        request = WatchRequest(
+            federation_revision=self._current.revision,
+            number_assignments=self._assignments.next_mark(),
+            verified_revision=self._keeper.verified_revision,
+        )
         call = FederationServiceStub(replica.channel).Watch(request)
         taken = False
         try:

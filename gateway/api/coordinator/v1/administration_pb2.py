@@ -25,22 +25,28 @@ _sym_db = _symbol_database.Default()
 from gateway.api.federation.v1 import body_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_body__pb2
 from gateway.api.federation.v1 import configuration_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_configuration__pb2
 from gateway.api.federation.v1 import federation_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_federation__pb2
+from gateway.api.federation.v1 import revision_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_revision__pb2
 from gateway.api.federation.v1 import terms_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_terms__pb2
 from gateway.api.region.v1 import audit_service_pb2 as gateway_dot_api_dot_region_dot_v1_dot_audit__service__pb2
 from gateway.api.region.v1 import order_pb2 as gateway_dot_api_dot_region_dot_v1_dot_order__pb2
 from gateway.api.region.v1 import order_oversight_service_pb2 as gateway_dot_api_dot_region_dot_v1_dot_order__oversight__service__pb2
 from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
+from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1_dot_privacy__pb2
 from gateway.api.types.v1 import reason_pb2 as gateway_dot_api_dot_types_dot_v1_dot_reason__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/gateway/api/coordinator/v1/administration.proto\x12\x1agateway.api.coordinator.v1\x1a$gateway/api/federation/v1/body.proto\x1a-gateway/api/federation/v1/configuration.proto\x1a*gateway/api/federation/v1/federation.proto\x1a%gateway/api/federation/v1/terms.proto\x1a)gateway/api/region/v1/audit_service.proto\x1a!gateway/api/region/v1/order.proto\x1a\x33gateway/api/region/v1/order_oversight_service.proto\x1a!gateway/api/types/v1/access.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"s\n\x13\x41ssignNumberRequest\x12?\n\nassignment\x18\x01 \x01(\x0b\x32+.gateway.api.federation.v1.NumberAssignment\x12\x1b\n\x13signing_certificate\x18\x02 \x01(\x0c\"[\n\x14\x41ssignNumberResponse\x12=\n\x04mark\x18\x02 \x01(\x0b\x32/.gateway.api.federation.v1.NumberAssignmentMarkJ\x04\x08\x01\x10\x02\"\"\n\x10GetNumberRequest\x12\x0e\n\x06number\x18\x01 \x01(\t\"\xc2\x01\n\x11GetNumberResponse\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x15\n\rprefix_region\x18\x02 \x01(\t\x12=\n\texception\x18\x03 \x01(\x0b\x32*.gateway.api.federation.v1.NumberException\x12G\n\x0b\x61ssignments\x18\x04 \x03(\x0b\x32\x32.gateway.api.coordinator.v1.NumberAssignmentStatus\"\x86\x01\n\x16NumberAssignmentStatus\x12?\n\nassignment\x18\x01 \x01(\x0b\x32+.gateway.api.federation.v1.NumberAssignment\x12\x1b\n\x13signing_certificate\x18\x02 \x01(\x0c\x12\x0e\n\x06\x63ounts\x18\x03 \x01(\x08\"\x14\n\x12ListRegionsRequest\"\xb3\x01\n\x13ListRegionsResponse\x12\x32\n\x07members\x18\x01 \x03(\x0b\x32!.gateway.api.federation.v1.Member\x12\x35\n\x08replicas\x18\x02 \x03(\x0b\x32#.gateway.api.coordinator.v1.Replica\x12\x31\n\rregistry_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\")\n\x07Replica\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x02 \x01(\t\"4\n\x14SuspendRegionRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0c\n\x04note\x18\x02 \x01(\t\"\x84\x01\n\x15SuspendRegionResponse\x12\x31\n\x06member\x18\x01 \x01(\x0b\x32!.gateway.api.federation.v1.Member\x12\x38\n\x0bunconfirmed\x18\x02 \x03(\x0b\x32#.gateway.api.coordinator.v1.Replica\"(\n\x16ReinstateRegionRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\"L\n\x17ReinstateRegionResponse\x12\x31\n\x06member\x18\x01 \x01(\x0b\x32!.gateway.api.federation.v1.Member\"\x19\n\x17GetConfigurationRequest\"x\n\x18GetConfigurationResponse\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\x12?\n\rconfiguration\x18\x02 \x01(\x0b\x32(.gateway.api.federation.v1.Configuration\"\xa8\x01\n\x19\x41pplyConfigurationRequest\x12?\n\rconfiguration\x18\x01 \x01(\x0b\x32(.gateway.api.federation.v1.Configuration\x12\x19\n\x11\x65xpected_revision\x18\x02 \x01(\x04\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\x18\n\x10\x61llow_unreadable\x18\x04 \x01(\x08\"9\n\x1a\x41pplyConfigurationResponse\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\"\x85\x01\n\x19ListOrderSummariesRequest\x12\x31\n\x06states\x18\x01 \x03(\x0e\x32!.gateway.api.region.v1.OrderState\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\xac\x01\n\x1aListOrderSummariesResponse\x12\x33\n\x06orders\x18\x01 \x03(\x0b\x32#.gateway.api.region.v1.OrderSummary\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"P\n\x10UnansweredRegion\x12\x0e\n\x06region\x18\x01 \x01(\t\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\"(\n\x14GetOrderTraceRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\"\x92\x01\n\x15GetOrderTraceResponse\x12\x37\n\x06traces\x18\x01 \x03(\x0b\x32\'.gateway.api.coordinator.v1.RegionTrace\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\"Z\n\x0bRegionTrace\x12\x0e\n\x06region\x18\x01 \x01(\t\x12;\n\x05trace\x18\x02 \x01(\x0b\x32,.gateway.api.region.v1.GetOrderTraceResponse\"B\n\x13VerifyChainsRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x1b\n\x13is_coordinator_only\x18\x02 \x01(\x08\"Q\n\x14VerifyChainsResponse\x12\x39\n\x07verdict\x18\x01 \x01(\x0b\x32(.gateway.api.coordinator.v1.ChainVerdict\"\x92\x02\n\x0c\x43hainVerdict\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x32\n\x04head\x18\x02 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x37\n\tsightings\x18\x03 \x03(\x0b\x32$.gateway.api.coordinator.v1.Sighting\x12\x35\n\x08problems\x18\x04 \x03(\x0b\x32#.gateway.api.region.v1.ChainProblem\x12,\n\x06reason\x18\x05 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12\x11\n\twitnesses\x18\x06 \x03(\t\x12\r\n\x05\x63hain\x18\x07 \x01(\t\"\x9b\x01\n\x08Sighting\x12\x0f\n\x07witness\x18\x01 \x01(\t\x12\x32\n\x04head\x18\x02 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61grees\x18\x04 \x01(\x08\x12\x10\n\x08\x65ndpoint\x18\x05 \x01(\t\"\x11\n\x0fGetTermsRequest\"C\n\x10GetTermsResponse\x12/\n\x05terms\x18\x01 \x01(\x0b\x32 .gateway.api.federation.v1.Terms\"O\n\x0eGetBodyRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12-\n\tduty_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"F\n\x0fGetBodyResponse\x12\x33\n\x04\x62ody\x18\x01 \x01(\x0b\x32%.gateway.api.federation.v1.BodyStatus2\x94\x03\n\x11MembershipService\x12x\n\x0bListRegions\x12..gateway.api.coordinator.v1.ListRegionsRequest\x1a/.gateway.api.coordinator.v1.ListRegionsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12~\n\rSuspendRegion\x12\x30.gateway.api.coordinator.v1.SuspendRegionRequest\x1a\x31.gateway.api.coordinator.v1.SuspendRegionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x12\x84\x01\n\x0fReinstateRegion\x12\x32.gateway.api.coordinator.v1.ReinstateRegionRequest\x1a\x33.gateway.api.coordinator.v1.ReinstateRegionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x32\x87\x06\n\x14\x43onfigurationService\x12\x87\x01\n\x10GetConfiguration\x12\x33.gateway.api.coordinator.v1.GetConfigurationRequest\x1a\x34.gateway.api.coordinator.v1.GetConfigurationResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12o\n\x08GetTerms\x12+.gateway.api.coordinator.v1.GetTermsRequest\x1a,.gateway.api.coordinator.v1.GetTermsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12l\n\x07GetBody\x12*.gateway.api.coordinator.v1.GetBodyRequest\x1a+.gateway.api.coordinator.v1.GetBodyResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12\x94\x01\n\x12\x41pplyConfiguration\x12\x35.gateway.api.coordinator.v1.ApplyConfigurationRequest\x1a\x36.gateway.api.coordinator.v1.ApplyConfigurationResponse\"\x0f\x90\x02\x02\xaa\xbb\x18\x01\x05\xc0\xbb\x18\x80\x80\x80\x08\x12{\n\x0c\x41ssignNumber\x12/.gateway.api.coordinator.v1.AssignNumberRequest\x1a\x30.gateway.api.coordinator.v1.AssignNumberResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12r\n\tGetNumber\x12,.gateway.api.coordinator.v1.GetNumberRequest\x1a-.gateway.api.coordinator.v1.GetNumberResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x32\xa7\x02\n\x15OrderOversightService\x12\x8d\x01\n\x12ListOrderSummaries\x12\x35.gateway.api.coordinator.v1.ListOrderSummariesRequest\x1a\x36.gateway.api.coordinator.v1.ListOrderSummariesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12~\n\rGetOrderTrace\x12\x30.gateway.api.coordinator.v1.GetOrderTraceRequest\x1a\x31.gateway.api.coordinator.v1.GetOrderTraceResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x32\x96\x01\n\x15\x41uditOversightService\x12}\n\x0cVerifyChains\x12/.gateway.api.coordinator.v1.VerifyChainsRequest\x1a\x30.gateway.api.coordinator.v1.VerifyChainsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/gateway/api/coordinator/v1/administration.proto\x12\x1agateway.api.coordinator.v1\x1a$gateway/api/federation/v1/body.proto\x1a-gateway/api/federation/v1/configuration.proto\x1a*gateway/api/federation/v1/federation.proto\x1a(gateway/api/federation/v1/revision.proto\x1a%gateway/api/federation/v1/terms.proto\x1a)gateway/api/region/v1/audit_service.proto\x1a!gateway/api/region/v1/order.proto\x1a\x33gateway/api/region/v1/order_oversight_service.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"U\n\x13\x41ssignNumberRequest\x12>\n\nassignment\x18\x01 \x01(\x0b\x32*.gateway.api.federation.v1.NumberException\"3\n\x14\x41ssignNumberResponse\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\"\x14\n\x12ListRegionsRequest\"\xb3\x01\n\x13ListRegionsResponse\x12\x32\n\x07members\x18\x01 \x03(\x0b\x32!.gateway.api.federation.v1.Member\x12\x35\n\x08replicas\x18\x02 \x03(\x0b\x32#.gateway.api.coordinator.v1.Replica\x12\x31\n\rregistry_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\")\n\x07Replica\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x02 \x01(\t\"4\n\x14SuspendRegionRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0c\n\x04note\x18\x02 \x01(\t\"\x84\x01\n\x15SuspendRegionResponse\x12\x31\n\x06member\x18\x01 \x01(\x0b\x32!.gateway.api.federation.v1.Member\x12\x38\n\x0bunconfirmed\x18\x02 \x03(\x0b\x32#.gateway.api.coordinator.v1.Replica\"(\n\x16ReinstateRegionRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\"L\n\x17ReinstateRegionResponse\x12\x31\n\x06member\x18\x01 \x01(\x0b\x32!.gateway.api.federation.v1.Member\"6\n\x17GetConfigurationRequest\x12\x15\n\rwants_content\x18\x14 \x01(\x08J\x04\x08\x01\x10\x14\"\xf7\x01\n\x18GetConfigurationResponse\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\x12?\n\rconfiguration\x18\x02 \x01(\x0b\x32(.gateway.api.federation.v1.Configuration\x12\x30\n\x05place\x18\x14 \x01(\x0b\x32!.gateway.api.federation.v1.Anchor\x12\x1b\n\x13requires_signatures\x18\x15 \x01(\x08\x12\x15\n\x07\x63ontent\x18\x16 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12\x11\n\tstatement\x18\x17 \x01(\x0cJ\x04\x08\x03\x10\x14\"\xef\x01\n\x19\x41pplyConfigurationRequest\x12?\n\rconfiguration\x18\x01 \x01(\x0b\x32(.gateway.api.federation.v1.Configuration\x12\x19\n\x11\x65xpected_revision\x18\x02 \x01(\x04\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\x18\n\x10\x61llow_unreadable\x18\x04 \x01(\x08\x12?\n\x06signed\x18\x14 \x01(\x0b\x32/.gateway.api.coordinator.v1.SignedConfigurationJ\x04\x08\x05\x10\x14\"i\n\x13SignedConfiguration\x12;\n\x08revision\x18\x01 \x01(\x0b\x32).gateway.api.federation.v1.SignedRevision\x12\x15\n\x07\x63ontent\x18\x02 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\"9\n\x1a\x41pplyConfigurationResponse\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\"\x85\x01\n\x19ListOrderSummariesRequest\x12\x31\n\x06states\x18\x01 \x03(\x0e\x32!.gateway.api.region.v1.OrderState\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\xac\x01\n\x1aListOrderSummariesResponse\x12\x33\n\x06orders\x18\x01 \x03(\x0b\x32#.gateway.api.region.v1.OrderSummary\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"P\n\x10UnansweredRegion\x12\x0e\n\x06region\x18\x01 \x01(\t\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\"(\n\x14GetOrderTraceRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\"\x92\x01\n\x15GetOrderTraceResponse\x12\x37\n\x06traces\x18\x01 \x03(\x0b\x32\'.gateway.api.coordinator.v1.RegionTrace\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\"Z\n\x0bRegionTrace\x12\x0e\n\x06region\x18\x01 \x01(\t\x12;\n\x05trace\x18\x02 \x01(\x0b\x32,.gateway.api.region.v1.GetOrderTraceResponse\"B\n\x13VerifyChainsRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x1b\n\x13is_coordinator_only\x18\x02 \x01(\x08\"Q\n\x14VerifyChainsResponse\x12\x39\n\x07verdict\x18\x01 \x01(\x0b\x32(.gateway.api.coordinator.v1.ChainVerdict\"\x92\x02\n\x0c\x43hainVerdict\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x32\n\x04head\x18\x02 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x37\n\tsightings\x18\x03 \x03(\x0b\x32$.gateway.api.coordinator.v1.Sighting\x12\x35\n\x08problems\x18\x04 \x03(\x0b\x32#.gateway.api.region.v1.ChainProblem\x12,\n\x06reason\x18\x05 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12\x11\n\twitnesses\x18\x06 \x03(\t\x12\r\n\x05\x63hain\x18\x07 \x01(\t\"\x9b\x01\n\x08Sighting\x12\x0f\n\x07witness\x18\x01 \x01(\t\x12\x32\n\x04head\x18\x02 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61grees\x18\x04 \x01(\x08\x12\x10\n\x08\x65ndpoint\x18\x05 \x01(\t\"\x11\n\x0fGetTermsRequest\"C\n\x10GetTermsResponse\x12/\n\x05terms\x18\x01 \x01(\x0b\x32 .gateway.api.federation.v1.Terms\"O\n\x0eGetBodyRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12-\n\tduty_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"F\n\x0fGetBodyResponse\x12\x33\n\x04\x62ody\x18\x01 \x01(\x0b\x32%.gateway.api.federation.v1.BodyStatus2\x94\x03\n\x11MembershipService\x12x\n\x0bListRegions\x12..gateway.api.coordinator.v1.ListRegionsRequest\x1a/.gateway.api.coordinator.v1.ListRegionsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12~\n\rSuspendRegion\x12\x30.gateway.api.coordinator.v1.SuspendRegionRequest\x1a\x31.gateway.api.coordinator.v1.SuspendRegionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x12\x84\x01\n\x0fReinstateRegion\x12\x32.gateway.api.coordinator.v1.ReinstateRegionRequest\x1a\x33.gateway.api.coordinator.v1.ReinstateRegionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x32\x93\x05\n\x14\x43onfigurationService\x12\x87\x01\n\x10GetConfiguration\x12\x33.gateway.api.coordinator.v1.GetConfigurationRequest\x1a\x34.gateway.api.coordinator.v1.GetConfigurationResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12o\n\x08GetTerms\x12+.gateway.api.coordinator.v1.GetTermsRequest\x1a,.gateway.api.coordinator.v1.GetTermsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12l\n\x07GetBody\x12*.gateway.api.coordinator.v1.GetBodyRequest\x1a+.gateway.api.coordinator.v1.GetBodyResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12\x94\x01\n\x12\x41pplyConfiguration\x12\x35.gateway.api.coordinator.v1.ApplyConfigurationRequest\x1a\x36.gateway.api.coordinator.v1.ApplyConfigurationResponse\"\x0f\x90\x02\x02\xaa\xbb\x18\x01\x05\xc0\xbb\x18\x80\x80\x80\x08\x12{\n\x0c\x41ssignNumber\x12/.gateway.api.coordinator.v1.AssignNumberRequest\x1a\x30.gateway.api.coordinator.v1.AssignNumberResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x32\xa7\x02\n\x15OrderOversightService\x12\x8d\x01\n\x12ListOrderSummaries\x12\x35.gateway.api.coordinator.v1.ListOrderSummariesRequest\x1a\x36.gateway.api.coordinator.v1.ListOrderSummariesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12~\n\rGetOrderTrace\x12\x30.gateway.api.coordinator.v1.GetOrderTraceRequest\x1a\x31.gateway.api.coordinator.v1.GetOrderTraceResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x32\x96\x01\n\x15\x41uditOversightService\x12}\n\x0cVerifyChains\x12/.gateway.api.coordinator.v1.VerifyChainsRequest\x1a\x30.gateway.api.coordinator.v1.VerifyChainsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.coordinator.v1.administration_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_GETCONFIGURATIONRESPONSE'].fields_by_name['content']._loaded_options = None
+  _globals['_GETCONFIGURATIONRESPONSE'].fields_by_name['content']._serialized_options = b'\270\273\030\003'
+  _globals['_SIGNEDCONFIGURATION'].fields_by_name['content']._loaded_options = None
+  _globals['_SIGNEDCONFIGURATION'].fields_by_name['content']._serialized_options = b'\270\273\030\003'
   _globals['_MEMBERSHIPSERVICE'].methods_by_name['ListRegions']._loaded_options = None
   _globals['_MEMBERSHIPSERVICE'].methods_by_name['ListRegions']._serialized_options = b'\220\002\001\252\273\030\001\005'
   _globals['_MEMBERSHIPSERVICE'].methods_by_name['SuspendRegion']._loaded_options = None
@@ -57,80 +63,74 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONFIGURATIONSERVICE'].methods_by_name['ApplyConfiguration']._serialized_options = b'\220\002\002\252\273\030\001\005\300\273\030\200\200\200\010'
   _globals['_CONFIGURATIONSERVICE'].methods_by_name['AssignNumber']._loaded_options = None
   _globals['_CONFIGURATIONSERVICE'].methods_by_name['AssignNumber']._serialized_options = b'\220\002\002\252\273\030\001\001'
-  _globals['_CONFIGURATIONSERVICE'].methods_by_name['GetNumber']._loaded_options = None
-  _globals['_CONFIGURATIONSERVICE'].methods_by_name['GetNumber']._serialized_options = b'\220\002\001\252\273\030\001\005'
   _globals['_ORDEROVERSIGHTSERVICE'].methods_by_name['ListOrderSummaries']._loaded_options = None
   _globals['_ORDEROVERSIGHTSERVICE'].methods_by_name['ListOrderSummaries']._serialized_options = b'\220\002\001\252\273\030\001\005'
   _globals['_ORDEROVERSIGHTSERVICE'].methods_by_name['GetOrderTrace']._loaded_options = None
   _globals['_ORDEROVERSIGHTSERVICE'].methods_by_name['GetOrderTrace']._serialized_options = b'\220\002\001\252\273\030\001\005'
   _globals['_AUDITOVERSIGHTSERVICE'].methods_by_name['VerifyChains']._loaded_options = None
   _globals['_AUDITOVERSIGHTSERVICE'].methods_by_name['VerifyChains']._serialized_options = b'\220\002\001\252\273\030\001\005'
-  _globals['_ASSIGNNUMBERREQUEST']._serialized_start=481
-  _globals['_ASSIGNNUMBERREQUEST']._serialized_end=596
-  _globals['_ASSIGNNUMBERRESPONSE']._serialized_start=598
-  _globals['_ASSIGNNUMBERRESPONSE']._serialized_end=689
-  _globals['_GETNUMBERREQUEST']._serialized_start=691
-  _globals['_GETNUMBERREQUEST']._serialized_end=725
-  _globals['_GETNUMBERRESPONSE']._serialized_start=728
-  _globals['_GETNUMBERRESPONSE']._serialized_end=922
-  _globals['_NUMBERASSIGNMENTSTATUS']._serialized_start=925
-  _globals['_NUMBERASSIGNMENTSTATUS']._serialized_end=1059
-  _globals['_LISTREGIONSREQUEST']._serialized_start=1061
-  _globals['_LISTREGIONSREQUEST']._serialized_end=1081
-  _globals['_LISTREGIONSRESPONSE']._serialized_start=1084
-  _globals['_LISTREGIONSRESPONSE']._serialized_end=1263
-  _globals['_REPLICA']._serialized_start=1265
-  _globals['_REPLICA']._serialized_end=1306
-  _globals['_SUSPENDREGIONREQUEST']._serialized_start=1308
-  _globals['_SUSPENDREGIONREQUEST']._serialized_end=1360
-  _globals['_SUSPENDREGIONRESPONSE']._serialized_start=1363
-  _globals['_SUSPENDREGIONRESPONSE']._serialized_end=1495
-  _globals['_REINSTATEREGIONREQUEST']._serialized_start=1497
-  _globals['_REINSTATEREGIONREQUEST']._serialized_end=1537
-  _globals['_REINSTATEREGIONRESPONSE']._serialized_start=1539
-  _globals['_REINSTATEREGIONRESPONSE']._serialized_end=1615
-  _globals['_GETCONFIGURATIONREQUEST']._serialized_start=1617
-  _globals['_GETCONFIGURATIONREQUEST']._serialized_end=1642
-  _globals['_GETCONFIGURATIONRESPONSE']._serialized_start=1644
-  _globals['_GETCONFIGURATIONRESPONSE']._serialized_end=1764
-  _globals['_APPLYCONFIGURATIONREQUEST']._serialized_start=1767
-  _globals['_APPLYCONFIGURATIONREQUEST']._serialized_end=1935
-  _globals['_APPLYCONFIGURATIONRESPONSE']._serialized_start=1937
-  _globals['_APPLYCONFIGURATIONRESPONSE']._serialized_end=1994
-  _globals['_LISTORDERSUMMARIESREQUEST']._serialized_start=1997
-  _globals['_LISTORDERSUMMARIESREQUEST']._serialized_end=2130
-  _globals['_LISTORDERSUMMARIESRESPONSE']._serialized_start=2133
-  _globals['_LISTORDERSUMMARIESRESPONSE']._serialized_end=2305
-  _globals['_UNANSWEREDREGION']._serialized_start=2307
-  _globals['_UNANSWEREDREGION']._serialized_end=2387
-  _globals['_GETORDERTRACEREQUEST']._serialized_start=2389
-  _globals['_GETORDERTRACEREQUEST']._serialized_end=2429
-  _globals['_GETORDERTRACERESPONSE']._serialized_start=2432
-  _globals['_GETORDERTRACERESPONSE']._serialized_end=2578
-  _globals['_REGIONTRACE']._serialized_start=2580
-  _globals['_REGIONTRACE']._serialized_end=2670
-  _globals['_VERIFYCHAINSREQUEST']._serialized_start=2672
-  _globals['_VERIFYCHAINSREQUEST']._serialized_end=2738
-  _globals['_VERIFYCHAINSRESPONSE']._serialized_start=2740
-  _globals['_VERIFYCHAINSRESPONSE']._serialized_end=2821
-  _globals['_CHAINVERDICT']._serialized_start=2824
-  _globals['_CHAINVERDICT']._serialized_end=3098
-  _globals['_SIGHTING']._serialized_start=3101
-  _globals['_SIGHTING']._serialized_end=3256
-  _globals['_GETTERMSREQUEST']._serialized_start=3258
-  _globals['_GETTERMSREQUEST']._serialized_end=3275
-  _globals['_GETTERMSRESPONSE']._serialized_start=3277
-  _globals['_GETTERMSRESPONSE']._serialized_end=3344
-  _globals['_GETBODYREQUEST']._serialized_start=3346
-  _globals['_GETBODYREQUEST']._serialized_end=3425
-  _globals['_GETBODYRESPONSE']._serialized_start=3427
-  _globals['_GETBODYRESPONSE']._serialized_end=3497
-  _globals['_MEMBERSHIPSERVICE']._serialized_start=3500
-  _globals['_MEMBERSHIPSERVICE']._serialized_end=3904
-  _globals['_CONFIGURATIONSERVICE']._serialized_start=3907
-  _globals['_CONFIGURATIONSERVICE']._serialized_end=4682
-  _globals['_ORDEROVERSIGHTSERVICE']._serialized_start=4685
-  _globals['_ORDEROVERSIGHTSERVICE']._serialized_end=4980
-  _globals['_AUDITOVERSIGHTSERVICE']._serialized_start=4983
-  _globals['_AUDITOVERSIGHTSERVICE']._serialized_end=5133
+  _globals['_ASSIGNNUMBERREQUEST']._serialized_start=559
+  _globals['_ASSIGNNUMBERREQUEST']._serialized_end=644
+  _globals['_ASSIGNNUMBERRESPONSE']._serialized_start=646
+  _globals['_ASSIGNNUMBERRESPONSE']._serialized_end=697
+  _globals['_LISTREGIONSREQUEST']._serialized_start=699
+  _globals['_LISTREGIONSREQUEST']._serialized_end=719
+  _globals['_LISTREGIONSRESPONSE']._serialized_start=722
+  _globals['_LISTREGIONSRESPONSE']._serialized_end=901
+  _globals['_REPLICA']._serialized_start=903
+  _globals['_REPLICA']._serialized_end=944
+  _globals['_SUSPENDREGIONREQUEST']._serialized_start=946
+  _globals['_SUSPENDREGIONREQUEST']._serialized_end=998
+  _globals['_SUSPENDREGIONRESPONSE']._serialized_start=1001
+  _globals['_SUSPENDREGIONRESPONSE']._serialized_end=1133
+  _globals['_REINSTATEREGIONREQUEST']._serialized_start=1135
+  _globals['_REINSTATEREGIONREQUEST']._serialized_end=1175
+  _globals['_REINSTATEREGIONRESPONSE']._serialized_start=1177
+  _globals['_REINSTATEREGIONRESPONSE']._serialized_end=1253
+  _globals['_GETCONFIGURATIONREQUEST']._serialized_start=1255
+  _globals['_GETCONFIGURATIONREQUEST']._serialized_end=1309
+  _globals['_GETCONFIGURATIONRESPONSE']._serialized_start=1312
+  _globals['_GETCONFIGURATIONRESPONSE']._serialized_end=1559
+  _globals['_APPLYCONFIGURATIONREQUEST']._serialized_start=1562
+  _globals['_APPLYCONFIGURATIONREQUEST']._serialized_end=1801
+  _globals['_SIGNEDCONFIGURATION']._serialized_start=1803
+  _globals['_SIGNEDCONFIGURATION']._serialized_end=1908
+  _globals['_APPLYCONFIGURATIONRESPONSE']._serialized_start=1910
+  _globals['_APPLYCONFIGURATIONRESPONSE']._serialized_end=1967
+  _globals['_LISTORDERSUMMARIESREQUEST']._serialized_start=1970
+  _globals['_LISTORDERSUMMARIESREQUEST']._serialized_end=2103
+  _globals['_LISTORDERSUMMARIESRESPONSE']._serialized_start=2106
+  _globals['_LISTORDERSUMMARIESRESPONSE']._serialized_end=2278
+  _globals['_UNANSWEREDREGION']._serialized_start=2280
+  _globals['_UNANSWEREDREGION']._serialized_end=2360
+  _globals['_GETORDERTRACEREQUEST']._serialized_start=2362
+  _globals['_GETORDERTRACEREQUEST']._serialized_end=2402
+  _globals['_GETORDERTRACERESPONSE']._serialized_start=2405
+  _globals['_GETORDERTRACERESPONSE']._serialized_end=2551
+  _globals['_REGIONTRACE']._serialized_start=2553
+  _globals['_REGIONTRACE']._serialized_end=2643
+  _globals['_VERIFYCHAINSREQUEST']._serialized_start=2645
+  _globals['_VERIFYCHAINSREQUEST']._serialized_end=2711
+  _globals['_VERIFYCHAINSRESPONSE']._serialized_start=2713
+  _globals['_VERIFYCHAINSRESPONSE']._serialized_end=2794
+  _globals['_CHAINVERDICT']._serialized_start=2797
+  _globals['_CHAINVERDICT']._serialized_end=3071
+  _globals['_SIGHTING']._serialized_start=3074
+  _globals['_SIGHTING']._serialized_end=3229
+  _globals['_GETTERMSREQUEST']._serialized_start=3231
+  _globals['_GETTERMSREQUEST']._serialized_end=3248
+  _globals['_GETTERMSRESPONSE']._serialized_start=3250
+  _globals['_GETTERMSRESPONSE']._serialized_end=3317
+  _globals['_GETBODYREQUEST']._serialized_start=3319
+  _globals['_GETBODYREQUEST']._serialized_end=3398
+  _globals['_GETBODYRESPONSE']._serialized_start=3400
+  _globals['_GETBODYRESPONSE']._serialized_end=3470
+  _globals['_MEMBERSHIPSERVICE']._serialized_start=3473
+  _globals['_MEMBERSHIPSERVICE']._serialized_end=3877
+  _globals['_CONFIGURATIONSERVICE']._serialized_start=3880
+  _globals['_CONFIGURATIONSERVICE']._serialized_end=4539
+  _globals['_ORDEROVERSIGHTSERVICE']._serialized_start=4542
+  _globals['_ORDEROVERSIGHTSERVICE']._serialized_end=4837
+  _globals['_AUDITOVERSIGHTSERVICE']._serialized_start=4840
+  _globals['_AUDITOVERSIGHTSERVICE']._serialized_end=4990
 # @@protoc_insertion_point(module_scope)

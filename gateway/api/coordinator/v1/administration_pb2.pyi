@@ -7,6 +7,7 @@ from collections import abc as _abc
 from gateway.api.federation.v1 import body_pb2 as _body_pb2
 from gateway.api.federation.v1 import configuration_pb2 as _configuration_pb2
 from gateway.api.federation.v1 import federation_pb2 as _federation_pb2
+from gateway.api.federation.v1 import revision_pb2 as _revision_pb2
 from gateway.api.federation.v1 import terms_pb2 as _terms_pb2
 from gateway.api.region.v1 import audit_service_pb2 as _audit_service_pb2
 from gateway.api.region.v1 import order_oversight_service_pb2 as _order_oversight_service_pb2
@@ -358,12 +359,17 @@ class GetConfigurationRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    WANTS_CONTENT_FIELD_NUMBER: _builtins.int
+    wants_content: _builtins.bool
+    """True for the configuration as transported, in `content`."""
     def __init__(
         self,
+        *,
+        wants_content: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["wants_content", b"wants_content"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -377,21 +383,39 @@ class GetConfigurationResponse(_message.Message):
 
     FEDERATION_REVISION_FIELD_NUMBER: _builtins.int
     CONFIGURATION_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    REQUIRES_SIGNATURES_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
     federation_revision: _builtins.int
     """Revision of the configuration; zero if none was ever applied."""
+    requires_signatures: _builtins.bool
+    """True if this coordinator applies only revisions that administrators have signed."""
+    content: _builtins.bytes
+    """The configuration as transported, in place of `configuration` for a request that wants it."""
+    statement: _builtins.bytes
+    """The RevisionStatement of the revision in force as it was signed; empty where it is not signed."""
     @_builtins.property
     def configuration(self) -> _configuration_pb2.Configuration:
         """The configuration."""
+
+    @_builtins.property
+    def place(self) -> _revision_pb2.Anchor:
+        """The place of the revision in the chain of signed statements, after which the next one follows."""
 
     def __init__(
         self,
         *,
         federation_revision: _builtins.int = ...,
         configuration: _configuration_pb2.Configuration | None = ...,
+        place: _revision_pb2.Anchor | None = ...,
+        requires_signatures: _builtins.bool = ...,
+        content: _builtins.bytes = ...,
+        statement: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "place", b"place"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "federation_revision", b"federation_revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "content", b"content", "federation_revision", b"federation_revision", "place", b"place", "requires_signatures", b"requires_signatures", "statement", b"statement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -407,6 +431,7 @@ class ApplyConfigurationRequest(_message.Message):
     EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     ALLOW_UNREADABLE_FIELD_NUMBER: _builtins.int
+    SIGNED_FIELD_NUMBER: _builtins.int
     expected_revision: _builtins.int
     """The revision on which the new configuration is based."""
     validate_only: _builtins.bool
@@ -415,7 +440,11 @@ class ApplyConfigurationRequest(_message.Message):
     """Apply the configuration even if members cannot read it. Such a member keeps the revision before until its upgrade."""
     @_builtins.property
     def configuration(self) -> _configuration_pb2.Configuration:
-        """The whole configuration."""
+        """The whole configuration; unset beside `signed`."""
+
+    @_builtins.property
+    def signed(self) -> Global___SignedConfiguration:
+        """The signed revision with its configuration, where the coordinator requires signatures."""
 
     def __init__(
         self,
@@ -424,14 +453,43 @@ class ApplyConfigurationRequest(_message.Message):
         expected_revision: _builtins.int = ...,
         validate_only: _builtins.bool = ...,
         allow_unreadable: _builtins.bool = ...,
+        signed: Global___SignedConfiguration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "signed", b"signed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_unreadable", b"allow_unreadable", "configuration", b"configuration", "expected_revision", b"expected_revision", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_unreadable", b"allow_unreadable", "configuration", b"configuration", "expected_revision", b"expected_revision", "signed", b"signed", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ApplyConfigurationRequest: _TypeAlias = ApplyConfigurationRequest  # noqa: Y015
+
+@_typing.final
+class SignedConfiguration(_message.Message):
+    """A configuration with the statement that administrators signed about it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    content: _builtins.bytes
+    """The configuration as transported."""
+    @_builtins.property
+    def revision(self) -> _revision_pb2.SignedRevision:
+        """The statement and its signatures."""
+
+    def __init__(
+        self,
+        *,
+        revision: _revision_pb2.SignedRevision | None = ...,
+        content: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignedConfiguration: _TypeAlias = SignedConfiguration  # noqa: Y015
 
 @_typing.final
 class ApplyConfigurationResponse(_message.Message):

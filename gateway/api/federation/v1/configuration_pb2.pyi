@@ -7,6 +7,7 @@ from collections import abc as _abc
 from gateway.api.federation.v1 import agreement_pb2 as _agreement_pb2
 from gateway.api.federation.v1 import network_pb2 as _network_pb2
 from gateway.api.federation.v1 import quality_pb2 as _quality_pb2
+from gateway.api.federation.v1 import revision_pb2 as _revision_pb2
 from gateway.api.federation.v1 import risk_pb2 as _risk_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
@@ -989,6 +990,7 @@ class Configuration(_message.Message):
     BODY_FIELD_NUMBER: _builtins.int
     QUALITY_FIELD_NUMBER: _builtins.int
     RISKS_FIELD_NUMBER: _builtins.int
+    ADMINISTRATION_FIELD_NUMBER: _builtins.int
     federation: _builtins.str
     """The name of the federation: the trust domain of every certificate."""
     @_builtins.property
@@ -1067,6 +1069,10 @@ class Configuration(_message.Message):
     def risks(self) -> _risk_pb2.RiskRules:
         """Scales and signals of the register of risks; unset for a federation without one."""
 
+    @_builtins.property
+    def administration(self) -> _revision_pb2.Administration:
+        """The administrators who sign the next revision; unset for a federation that trusts its coordinators."""
+
     def __init__(
         self,
         *,
@@ -1090,10 +1096,11 @@ class Configuration(_message.Message):
         body: Global___CoordinationBody | None = ...,
         quality: _quality_pb2.Quality | None = ...,
         risks: _risk_pb2.RiskRules | None = ...,
+        administration: _revision_pb2.Administration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "complaint_words", b"complaint_words", "network", b"network", "number_plan", b"number_plan", "quality", b"quality", "risks", b"risks"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["administration", b"administration", "body", b"body", "complaint_words", b"complaint_words", "network", b"network", "number_plan", b"number_plan", "quality", b"quality", "risks", b"risks"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_templates", b"agreement_templates", "body", b"body", "businesses", b"businesses", "calendars", b"calendars", "complaint_categories", b"complaint_categories", "complaint_words", b"complaint_words", "federation", b"federation", "materials", b"materials", "network", b"network", "number_plan", b"number_plan", "offerings", b"offerings", "plans", b"plans", "policies", b"policies", "purposes", b"purposes", "quality", b"quality", "regions", b"regions", "resolution_causes", b"resolution_causes", "retention_rules", b"retention_rules", "risks", b"risks", "service_points", b"service_points"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["administration", b"administration", "agreement_templates", b"agreement_templates", "body", b"body", "businesses", b"businesses", "calendars", b"calendars", "complaint_categories", b"complaint_categories", "complaint_words", b"complaint_words", "federation", b"federation", "materials", b"materials", "network", b"network", "number_plan", b"number_plan", "offerings", b"offerings", "plans", b"plans", "policies", b"policies", "purposes", b"purposes", "quality", b"quality", "regions", b"regions", "resolution_causes", b"resolution_causes", "retention_rules", b"retention_rules", "risks", b"risks", "service_points", b"service_points"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,33 @@
+"""The signatures of a configuration that is to be put in force. Pure."""
+
+from datetime import datetime
+
+from gateway.api.coordinator.v1.administration_pb2 import SignedConfiguration
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.federation.revisions import Chain, RevisionRefused, place_of
+
+
+def next_chain(chain: Chain | None, signed: SignedConfiguration | None, now: datetime) -> Chain | None:
+    """The chain after a configuration, itself after a repeated call; None for a coordinator without an anchor.
+
+    Raises Refused with CONFIGURATION_UNSIGNED, ANCHOR_MISSING, CONFIGURATION_CHANGED where another revision was applied
+    meanwhile, or CONFIGURATION_SIGNATURES_INVALID. Takes seconds for half a million prefixes.
+    """
+    if chain is None:
+        if signed is not None:
+            raise Refused(Reason.REASON_ANCHOR_MISSING)
+        return None
+    if signed is None:
+        raise Refused(Reason.REASON_CONFIGURATION_UNSIGNED)
+    try:
+        if chain.has(signed.revision):
+            return chain
+        if place_of(signed.revision).revision <= chain.place.revision:
+            raise Refused(Reason.REASON_CONFIGURATION_CHANGED, revision=str(chain.place.revision))
+        followed = chain.followed((signed.revision,))
+        followed.require(signed.content)
+        followed.require_valid(now)
+    except RevisionRefused as refused:
+        raise Refused(Reason.REASON_CONFIGURATION_SIGNATURES_INVALID, problem=str(refused)) from None
+    return followed

@@ -1,0 +1,27 @@
+"""Rules for the administrators who sign revisions. Pure."""
+
+from collections.abc import Iterator
+
+from gateway.api.federation.v1.revision_pb2 import Administration
+from gateway.federation.checks import label_problems, twice
+
+KEY_BYTES = 32
+MOST_ADMINISTRATORS = 32
+
+
+def administration_problems(administration: Administration) -> Iterator[str]:
+    """All that is wrong with the administrators of a configuration; nothing for one without any."""
+    administrators = administration.administrators
+    if not administrators and not administration.threshold:
+        return
+    if len(administrators) > MOST_ADMINISTRATORS:
+        yield f"administration.administrators: there are more than {MOST_ADMINISTRATORS}"
+    if not 1 <= administration.threshold <= len(administrators):
+        yield f"administration.threshold: must be 1 to {len(administrators)}, the number of administrators"
+    yield from twice("administration.administrators", (each.name for each in administrators))
+    yield from twice("administration.administrators", (each.key.hex() for each in administrators))
+    for each in administrators:
+        path = f"administration.administrators[{each.name}]"
+        yield from label_problems(f"{path}.name", each.name)
+        if len(each.key) != KEY_BYTES:
+            yield f"{path}.key: is not an Ed25519 public key of {KEY_BYTES} bytes in base64"

@@ -1,0 +1,135 @@
+"""A registry with an anchor, on each adapter: what is in force was signed, whatever else stands in its store."""
+
+from collections.abc import Awaitable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from etcd3.etcdrpc import rpc_pb2
+
+from coordinator.registry.etcd import values
+from coordinator.registry.etcd.client import PUT, EtcdClient
+from coordinator.registry.etcd.keys import Keys
+from coordinator.registry.etcd.packing import pack
+from coordinator.registry.port import Registry
+from deploy.local.etcd import LocalEtcd
+from gateway.api.coordinator.v1.administration_pb2 import SignedConfiguration
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.federation.v1.revision_pb2 import SignedRevision
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.time.clock import SystemClock
+from tests.administrators import Administrators
+from tests.contract.large_number_plan import with_segments
+from tests.contract.registries import ADMIN, EmbeddedRegistries, EtcdRegistries, Registries, changed, run
+
+FEDERATION = "demo.example"
+POISON = 10**12
+
+
+@pytest.fixture(name="people")
+def two_administrators(tmp_path: Path) -> Administrators:
+    return Administrators(tmp_path, FEDERATION)
+
+
+@pytest.fixture(params=["embedded", "etcd"], name="opened")
+def opened_on_one_state(request: pytest.FixtureRequest, tmp_path: Path, people: Administrators) -> Registries:
+    if request.param == "embedded":
+        opened: Registries = EmbeddedRegistries(tmp_path)
+    else:
+        opened = EtcdRegistries.of(request.getfixturevalue("etcd_cluster"), tmp_path)
+    opened.anchor = people.anchor
+    return opened
+
+
+def named(name: str) -> Configuration:
+    configuration = with_segments(5000)
+    configuration.regions[0].name.en = name
+    return configuration
+
+
+async def put(registry: Registry, signed: SignedConfiguration) -> int:
+    """Applies a signed configuration."""
+    configuration = Configuration.FromString(signed.content)
+    return await registry.apply(configuration, expected_revision=0, actor=ADMIN, signed=signed)
+
+
+def next_of(registry: Registry, people: Administrators, name: str) -> SignedConfiguration:
+    """A configuration that follows the one in force."""
+    chain = registry.snapshot().chain
+    assert chain is not None
+    return people.signed(chain.place, named(name), datetime.now(UTC))
+
+
+async def refusal(applied: Awaitable[int]) -> Reason.ValueType:
+    """Why a configuration is not applied."""
+    with pytest.raises(Refused) as refused:
+        await applied
+    return refused.value.reason
+
+
+def test_signed_configurations_follow_each_other_and_come_back_byte_for_byte(
+    opened: Registries, people: Administrators
+) -> None:
+    async def scenario() -> None:
+        async with opened() as registry:
+            unsigned = registry.apply(named("unsigned"), expected_revision=0, actor=ADMIN)
+            assert await refusal(unsigned) == Reason.REASON_CONFIGURATION_UNSIGNED
+            first = next_of(registry, people, "first")
+            rival = next_of(registry, people, "rival")
+            assert await put(registry, first) == 1
+            assert await put(registry, first) == 1, "repeated"
+            assert await refusal(put(registry, rival)) == Reason.REASON_CONFIGURATION_CHANGED
+            second = next_of(registry, people, "second")
+            assert await put(registry, second) == 2
+            assert registry.snapshot().content == second.content
+        async with opened() as registry:
+            snapshot = registry.snapshot()
+            assert (snapshot.revision, snapshot.content) == (2, second.content)
+            assert snapshot.chain is not None
+            assert [each.statement for each in snapshot.chain.revisions] == [
+                first.revision.statement,
+                second.revision.statement,
+            ]
+            assert await registry.configuration_at(1) == Configuration.FromString(first.content)
+
+    run(scenario(), 60)
+
+
+def test_another_coordinator_that_writes_into_etcd_puts_nothing_in_force(
+    etcd_cluster: LocalEtcd, tmp_path: Path, people: Administrators
+) -> None:
+    opened = EtcdRegistries.of(etcd_cluster, tmp_path)
+    keys = Keys(opened.federation)
+
+    async def scenario() -> None:
+        opened.anchor = people.anchor
+        async with opened(name="a") as honest:
+            await put(honest, next_of(honest, people, "first"))
+            opened.anchor = None
+            async with opened(name="false") as false:
+                await false.apply(named("poisoned"), expected_revision=1, actor=ADMIN)
+                value = values.encode_packed(POISON, pack(named("more").SerializeToString()), ADMIN, 1)
+                statement = values.encode_revision(SignedRevision(statement=b"\xff"))
+                await write(opened, {keys.configuration: value, keys.revision(2): statement})
+                await changed(false, lambda: false.snapshot().revision == POISON)
+                await changed(honest, lambda: honest.snapshot().change >= false.snapshot().change)
+                assert honest.snapshot().revision == 1
+                opened.anchor = people.anchor
+                async with opened(name="b") as started:
+                    assert started.snapshot().configuration is None, "nothing unsigned is in force after a restart"
+                    assert await put(started, next_of(started, people, "mended")) == 2
+                    await changed(honest, lambda: honest.snapshot().revision == 2)
+                    assert started.snapshot().content == honest.snapshot().content
+
+    run(scenario(), 60)
+
+
+async def write(opened: EtcdRegistries, entries: dict[bytes, bytes]) -> None:
+    """Writes into etcd past every registry."""
+    client = EtcdClient(opened.settings, SystemClock())
+    try:
+        for key, value in entries.items():
+            await client.call(PUT, rpc_pb2.PutRequest(key=key, value=value))
+    finally:
+        await client.close()
