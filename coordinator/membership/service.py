@@ -129,6 +129,7 @@ class FederationService(FederationServiceServicer):
         """
         region = current_call().identity.region
         changed, held = asyncio.Event(), request.federation_revision
+        told: Mapping[str, federation_pb2.RevocationList] = {}
         if sum(each == region for each in self._watching.values()) >= WATCHES_PER_REGION:
             raise Refused(Reason.REASON_WATCHES_TOO_MANY, watches=str(WATCHES_PER_REGION))
         self._watching[changed] = region
@@ -146,6 +147,9 @@ class FederationService(FederationServiceServicer):
                     if snapshot.revision > held and not is_suspended:
                         response.configuration.CopyFrom(snapshot.configuration)
                         held = snapshot.revision
+                    lists = snapshot.revocation_lists
+                    response.revocation_lists.extend(each for name, each in lists.items() if told.get(name) is not each)
+                    told = lists
                     yield response
                     require_not_suspended(self._ports.members.all(), region)
                 await changed.wait()

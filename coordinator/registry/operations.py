@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from coordinator.registry.port import Snapshot
+from coordinator.registry.revocation_rows import revocation_lists
 from coordinator.registry.rules import RegionFacts, Suspension
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import Capabilities, SealingKey
@@ -70,7 +71,10 @@ def snapshot(tx: Transaction) -> Snapshot:
     """All that is durably known."""
     found = current(tx)
     known = {facts.region: facts for facts in regions(tx)}
-    return Snapshot(found.revision, found.configuration, known) if found is not None else Snapshot(0, None, known)
+    before = Snapshot(0, None, known, revocation_lists=revocation_lists(tx))
+    if found is None:
+        return before
+    return replace(before, revision=found.revision, configuration=found.configuration)
 
 
 def configuration_at(tx: Transaction, revision: int) -> Configuration | None:

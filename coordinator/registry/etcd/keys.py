@@ -1,6 +1,8 @@
 """The keys of a federation in etcd. Pure."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 _SEQUENCE_DIGITS = 20  # so that keys sort as their numbers do
 _PART_DIGITS = 4
@@ -40,7 +42,20 @@ class ReplicaKey:
     name: str
 
 
-CopiedKey = ConfigurationKey | JoinedKey | SuspensionKey | LiveKey | ReplicaKey
+@dataclass(frozen=True)
+class RevocationKey:
+    """The revocation list of an issuer."""
+
+    issuer: str
+
+
+CopiedKey = ConfigurationKey | JoinedKey | SuspensionKey | LiveKey | ReplicaKey | RevocationKey
+_BY_NAME: Final[Mapping[str, Callable[[str], CopiedKey]]] = {
+    "joined": JoinedKey,
+    "suspensions": SuspensionKey,
+    "revocations": RevocationKey,
+    "replicas": ReplicaKey,
+}
 
 
 @dataclass(frozen=True)
@@ -72,7 +87,10 @@ class Keys:
         """The ranges of which every coordinator keeps a copy. Ranges that may grow without limit are not among them."""
         return (
             KeyRange(self.configuration, self.configuration + b"\0"),
-            *(_below(f"{self._prefix}{kind}/") for kind in ("joined", "suspensions", "live", "replicas")),
+            *(
+                _below(f"{self._prefix}{kind}/")
+                for kind in ("joined", "suspensions", "live", "replicas", "revocations")
+            ),
         )
 
     @property
@@ -99,6 +117,10 @@ class Keys:
     def suspension(self, region: str) -> bytes:
         """The suspension of a region."""
         return self._key(f"suspensions/{region}")
+
+    def revocation_list(self, issuer: str) -> bytes:
+        """The revocation list of an issuer, by the SHA-256 (hex) of its public key."""
+        return self._key(f"revocations/{issuer}")
 
     def audit_head_of(self, region: str) -> bytes:
         """The furthest audit head that a region has handed in."""
@@ -195,11 +217,8 @@ class Keys:
         if kind == "live":
             region, _, endpoint = rest.partition("/")
             return LiveKey(region, endpoint) if endpoint else None
-        if kind == "joined":
-            return JoinedKey(rest)
-        if kind == "suspensions":
-            return SuspensionKey(rest)
-        return ReplicaKey(rest) if kind == "replicas" else None
+        made = _BY_NAME.get(kind)
+        return made(rest) if made is not None else None
 
     def _key(self, rest: str) -> bytes:
         return f"{self._prefix}{rest}".encode()

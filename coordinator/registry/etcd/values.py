@@ -20,7 +20,7 @@ from coordinator.registry.rules import Heartbeat, RegionFacts, Suspension
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.api.coordinator.v1.risk_service_pb2 import Risk
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.api.federation.v1.federation_pb2 import Capabilities, NodeReport, SealingKey
+from gateway.api.federation.v1.federation_pb2 import Capabilities, NodeReport, RevocationList, SealingKey
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.auditing.audit import AuditRow, Head
 from gateway.auditing.audit_heads import KeptHead
@@ -169,6 +169,19 @@ def decode_suspension(value: bytes) -> Suspension:
     """The suspension of a value. Raises Unreadable."""
     fields = _Fields(value)
     return Suspension(from_microseconds(fields.number("since")), fields.text("note"), fields.text("actor"))
+
+
+def encode_revocation_list(told: RevocationList) -> bytes:
+    """The value of a revocation list."""
+    return _encode({}, told.SerializeToString(deterministic=True))
+
+
+def decode_revocation_list(value: bytes) -> RevocationList:
+    """The revocation list of a value. Raises Unreadable."""
+    try:
+        return RevocationList.FromString(_Fields(value).content)
+    except DecodeError as error:
+        raise Unreadable("holds no revocation list of this version") from error
 
 
 def encode_living(living: Living) -> bytes:

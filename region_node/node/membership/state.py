@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from gateway.api.federation.v1.federation_pb2 import Member, WatchResponse
+from gateway.api.federation.v1.federation_pb2 import Member, RevocationList, WatchResponse
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.rules import problems
@@ -35,7 +35,8 @@ class StateKeeper:
         self._sealing_keys = node.border.sealing_keys
         self._clock = clock
         self._last_good = last_good
-        self._saved: tuple[int, list[Member]] | None = None
+        self._saved: tuple[int, list[Member], Sequence[RevocationList]] | None = None
+        self._refused_lists: dict[bytes, bytes] = {}
         self._refused_certificates: dict[str, bytes] = {}
         self._refused_sealing_keys: dict[str, bytes] = {}
         self._cannot_save = False
@@ -49,21 +50,24 @@ class StateKeeper:
             state = self._last_good.load()
             if state is None:
                 return
+            self._revoke(state.revocation_lists)
             federation = self._held(state) or self._built(state)
         except (LastGoodBroken, StateUnusable) as error:
             _log.error("%s is ignored: %s", self._last_good.path, error)
             return
         members = self._trusted(state.members)
         self._current.update(federation, members)
-        self._saved = (state.federation_revision, members)
+        self._saved = (state.federation_revision, members, self._keys.revocations.lists())
         _log.info("working by revision %d of the configuration, as last kept on disk", federation.revision)
 
     async def take(self, response: WatchResponse) -> None:
         """Puts the state of a coordinator in force. An unreadable configuration leaves the former one in force.
 
         Raises StateUnusable for a revision lower than the current one, and for an invalid configuration. Raises
-        StateUnusable for an unreadable configuration without a former one.
+        StateUnusable for an unreadable configuration without a former one. Its revocation lists are in force all the
+        same: the issuers sign each of them.
         """
+        self._revoke(response.revocation_lists)
         federation = self._held(response)
         if federation is None:
             try:
@@ -74,7 +78,7 @@ class StateKeeper:
             else:
                 self._unreadable_revision, self._current.unreadable = 0, ""
         members = self._trusted(response.members)
-        if (federation.revision, members) != self._saved:
+        if (federation.revision, members, self._keys.revocations.lists()) != self._saved:
             await self._save(federation, members)
         self._current.update(federation, members)
         self.told.set()
@@ -106,6 +110,16 @@ class StateKeeper:
         if found:
             raise StateUnusable(f"revision {revision} is not valid: {found[0]} ({len(found)} in all)")
         return Federation(revision, state.configuration, self._current.note_year_without_calendar)
+
+    def _revoke(self, lists: Iterable[RevocationList]) -> None:
+        """Puts revocation lists in force. A coordinator that lost some, or invents one, changes nothing."""
+        for told in lists:
+            try:
+                self._keys.revocations.take(told)
+            except Refused as refused:
+                if self._refused_lists.get(told.issuer_certificate) != told.crl:
+                    self._refused_lists[told.issuer_certificate] = told.crl
+                    _log.error("a revocation list is ignored, what was revoked before stays so: %s", refused)
 
     def _trusted(self, members: Iterable[Member]) -> list[Member]:
         """The members, each with its newest keys: former keys from a coordinator are ignored.
@@ -152,9 +166,14 @@ class StateKeeper:
     async def _save(self, federation: Federation, members: list[Member]) -> None:
         """Saves a state. On a full disk the node works on, and then restarts from an older one."""
 
+        lists = self._keys.revocations.lists()
+
         def save() -> None:
             state = WatchResponse(
-                federation_revision=federation.revision, configuration=federation.configuration, members=members
+                federation_revision=federation.revision,
+                configuration=federation.configuration,
+                members=members,
+                revocation_lists=lists,
             )
             self._last_good.save(state)
 
@@ -165,4 +184,4 @@ class StateKeeper:
                 _log.error("%s cannot be written: %s", self._last_good.path, error.strerror)
             self._cannot_save = True
         else:
-            self._saved, self._cannot_save = (federation.revision, members), False
+            self._saved, self._cannot_save = (federation.revision, members, lists), False

@@ -529,6 +529,7 @@ class WatchResponse(_message.Message):
     CONFIGURATION_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
     COORDINATOR_TIME_FIELD_NUMBER: _builtins.int
+    REVOCATION_LISTS_FIELD_NUMBER: _builtins.int
     federation_revision: _builtins.int
     """Configuration revision in force."""
     @_builtins.property
@@ -543,6 +544,10 @@ class WatchResponse(_message.Message):
     def coordinator_time(self) -> _timestamp_pb2.Timestamp:
         """Sending time, by the coordinator's clock."""
 
+    @_builtins.property
+    def revocation_lists(self) -> _containers.RepeatedCompositeFieldContainer[Global___RevocationList]:
+        """Revocation lists: all in the first message of a stream, later those that changed. The reader verifies each itself."""
+
     def __init__(
         self,
         *,
@@ -550,14 +555,41 @@ class WatchResponse(_message.Message):
         configuration: _configuration_pb2.Configuration | None = ...,
         members: _abc.Iterable[Global___Member] | None = ...,
         coordinator_time: _timestamp_pb2.Timestamp | None = ...,
+        revocation_lists: _abc.Iterable[Global___RevocationList] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "coordinator_time", b"coordinator_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "coordinator_time", b"coordinator_time", "federation_revision", b"federation_revision", "members", b"members"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "coordinator_time", b"coordinator_time", "federation_revision", b"federation_revision", "members", b"members", "revocation_lists", b"revocation_lists"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchResponse: _TypeAlias = WatchResponse  # noqa: Y015
+
+@_typing.final
+class RevocationList(_message.Message):
+    """Certificates that count no more before their end, by one issuer. Its signature keeps a coordinator from inventing one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CRL_FIELD_NUMBER: _builtins.int
+    ISSUER_CERTIFICATE_FIELD_NUMBER: _builtins.int
+    crl: _builtins.bytes
+    """The list (DER, RFC 5280, section 5), with its CRL number. A later list has all serial numbers of those before."""
+    issuer_certificate: _builtins.bytes
+    """Certificate (DER) of the region's issuer that signed the list. Empty for a list of the federation's authority."""
+    def __init__(
+        self,
+        *,
+        crl: _builtins.bytes = ...,
+        issuer_certificate: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crl", b"crl", "issuer_certificate", b"issuer_certificate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevocationList: _TypeAlias = RevocationList  # noqa: Y015
 
 @_typing.final
 class Member(_message.Message):

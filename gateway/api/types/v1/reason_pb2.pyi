@@ -561,6 +561,14 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Name a plan of the new home for each line of the customer in service; terminate lines without a SIM card."""
     REASON_MOVE_REGION_INVALID: _Reason.ValueType  # 466
     """Name another region that has joined, with the same currency."""
+    REASON_CERTIFICATE_REVOKED: _Reason.ValueType  # 499
+    """Take a new certificate of its issuer; who has revoked it knows why."""
+    REASON_REVOCATION_LIST_INVALID: _Reason.ValueType  # 500
+    """Sign the list with the key of the federation's authority, or of a region's issuer that the authority certified."""
+    REASON_REVOCATION_LIST_OUTDATED: _Reason.ValueType  # 501
+    """Begin with the list in force: add to its serial numbers, and sign with a higher CRL number."""
+    REASON_REVOCATION_LISTS_TOO_MANY: _Reason.ValueType  # 502
+    """Wait some minutes. One list can revoke many certificates."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1103,6 +1111,14 @@ REASON_MOVE_LINES_INVALID: Reason.ValueType  # 465
 """Name a plan of the new home for each line of the customer in service; terminate lines without a SIM card."""
 REASON_MOVE_REGION_INVALID: Reason.ValueType  # 466
 """Name another region that has joined, with the same currency."""
+REASON_CERTIFICATE_REVOKED: Reason.ValueType  # 499
+"""Take a new certificate of its issuer; who has revoked it knows why."""
+REASON_REVOCATION_LIST_INVALID: Reason.ValueType  # 500
+"""Sign the list with the key of the federation's authority, or of a region's issuer that the authority certified."""
+REASON_REVOCATION_LIST_OUTDATED: Reason.ValueType  # 501
+"""Begin with the list in force: add to its serial numbers, and sign with a higher CRL number."""
+REASON_REVOCATION_LISTS_TOO_MANY: Reason.ValueType  # 502
+"""Wait some minutes. One list can revoke many certificates."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
