@@ -13,7 +13,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar, cast
 
 import grpc
@@ -34,6 +34,7 @@ from gateway.security.identity import Identity
 from gateway.security.peers import Peer, peer_of
 from gateway.security.revocations import Revocations
 from gateway.store.vault import KeyDestroyed
+from gateway.time.clock import Clock, SystemClock
 
 Denied = Callable[[Identity, str, Refused], Awaitable[None]]
 _Context = grpc.aio.ServicerContext[bytes, Message]
@@ -57,6 +58,8 @@ class BorderPorts:
     denied: Denied
     revocations: Revocations | None = None
     """The revoked certificates; a server without them takes every certificate until its end."""
+    clock: Clock = field(default_factory=SystemClock)
+    """The machine's clock, by which TLS itself judges certificates."""
 
 
 @dataclass(eq=False)
@@ -170,6 +173,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         place = self._shares.enter(identity, is_stranger=access.is_stranger(identity))
         self._open.add(call)
         try:
+            peer.require_not_expired(self._ports.clock.now())
             if self._ports.revocations is not None:
                 self._ports.revocations.require_in_force(peer)
             access.require_allowed(identity, method.path)

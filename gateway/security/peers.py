@@ -6,6 +6,7 @@ TLS has verified the chain up to the authority. The name constraints of a region
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 
 from cryptography import x509
@@ -41,6 +42,16 @@ class Peer:
 
     identity: Identity
     numbers: frozenset[IssuedNumber]
+    end: datetime
+    """The end of these certificates; the first of them counts."""
+
+    def require_not_expired(self, now: datetime) -> None:
+        """Raises Refused with CERTIFICATE_EXPIRED after the end. `now` is aware.
+
+        TLS looks at the time in a whole handshake alone: not on an open connection, nor where a session is resumed.
+        """
+        if now > self.end:
+            raise Refused(Reason.REASON_CERTIFICATE_EXPIRED)
 
 
 def peer_of(auth_context: Mapping[str, Iterable[bytes]], federation: str) -> Peer:
@@ -54,7 +65,7 @@ def peer_of(auth_context: Mapping[str, Iterable[bytes]], federation: str) -> Pee
     if len(chain) > _LONGEST_CHAIN:
         raise Refused(Reason.REASON_UNAUTHENTICATED)
     try:
-        return Peer(identity, _numbers(identity, b"".join(auth_context.get(_CERTIFICATE, ())), chain))
+        return _proven(identity, b"".join(auth_context.get(_CERTIFICATE, ())), chain)
     except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
         raise Refused(Reason.REASON_UNAUTHENTICATED) from error
 
@@ -95,12 +106,14 @@ def signs_certificates(certificate: x509.Certificate) -> bool:
 
 
 @lru_cache(_REMEMBERED)
-def _numbers(identity: Identity, own_pem: bytes, chain_pem: bytes) -> frozenset[IssuedNumber]:
+def _proven(identity: Identity, own_pem: bytes, chain_pem: bytes) -> Peer:
     own = x509.load_pem_x509_certificate(own_pem)
     if signs_certificates(own):
         raise ValueError("the certificate of an issuer is no member's")
     chain = x509.load_pem_x509_certificates(chain_pem) if chain_pem else []
-    return frozenset(_checked(identity, own, [each for each in chain if has_issued(each, own)]))
+    issuers = [each for each in chain if has_issued(each, own)]
+    end = min(each.not_valid_after_utc for each in (own, *issuers))
+    return Peer(identity, frozenset(_checked(identity, own, issuers)), end)
 
 
 def _checked(identity: Identity, own: x509.Certificate, issuers: Iterable[x509.Certificate]) -> Iterator[IssuedNumber]:

@@ -1,8 +1,12 @@
 """Certificates by the issuer of a region, and revoked ones, at a real server."""
 
 import asyncio
+import socket
+import ssl
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
@@ -46,6 +50,16 @@ def without_rules(issuer: Authority, authority: Authority) -> Authority:
     return forger
 
 
+class Statuses(UnrecordedCalls):
+    """Keeps the status of each call that a server has served."""
+
+    def __init__(self, statuses: list[str]) -> None:
+        self._statuses = statuses
+
+    def served(self, method: str, status: str, started: float) -> None:
+        self._statuses.append(status)
+
+
 class Node:
     """A node's border on a real port, with gRPC's own health service behind it."""
 
@@ -54,7 +68,13 @@ class Node:
         self.sichuan = self.authority.issue_issuer("sichuan", NOW, NOW + HOUR)
         self.revocations = Revocations(self.authority.certificate_pem, FEDERATION)
         self.denied: list[tuple[str, str]] = []
+        self.statuses: list[str] = []
+        self.late = timedelta(0)
         self.port = 0
+
+    def now(self) -> datetime:
+        """The time by which the border judges certificates."""
+        return datetime.now(UTC) + self.late
 
     def dial(self, own: Issued, *chain: Authority, name: str = NODE, port: int = 0) -> grpc.aio.Channel:
         pem = own.certificate_pem + b"".join(each.certificate_pem for each in chain)
@@ -77,7 +97,8 @@ async def serving(tmp_path: Path) -> AsyncIterator[Node]:
         node.denied.append((identity.path, reason_name(refused.reason)))
 
     access, tracing = AccessRules([ORDERS], "sichuan"), Tracing(NoOpTracer(), records=False)
-    border = BorderInterceptor(BorderPorts(FEDERATION, access, tracing, UnrecordedCalls(), denied, node.revocations))
+    ports = BorderPorts(FEDERATION, access, tracing, Statuses(node.statuses), denied, node.revocations, node)
+    border = BorderInterceptor(ports)
     server = grpc.aio.server(interceptors=[border], options=server_options())
     health = health_aio.HealthServicer()
     await health.set("", HealthCheckResponse.SERVING)
@@ -185,3 +206,78 @@ def test_a_revoked_certificate_ends_its_open_streams_and_is_refused_on_its_conne
             assert set(node.denied) == {("region/sichuan/operator/counter", "CERTIFICATE_REVOKED")}
 
     asyncio.run(scenario())
+
+
+def test_an_expired_certificate_is_refused_on_an_open_connection(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with serving(tmp_path) as node:
+            channel = node.dial(issue(node.sichuan, "region/sichuan/staff/wang"), node.sichuan)
+            assert await answered(channel) == "OK"
+            node.late = HOUR
+            assert await outcome(channel) == "CERTIFICATE_EXPIRED"
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=lambda each: each.name)
+def test_a_resumed_session_brings_nobody_past_revocation_and_end(tmp_path: Path, version: ssl.TLSVersion) -> None:
+    """TLS verifies no certificate of a resumed session again."""
+
+    async def scenario() -> None:
+        async with serving(tmp_path) as node:
+            own = issue(node.sichuan, "region/sichuan/operator/counter")
+            files = {"own": own.certificate_pem + node.sichuan.certificate_pem, "key": own.key_pem}
+            for name, content in files.items():
+                (tmp_path / name).write_bytes(content)
+            context = ssl.create_default_context(cadata=node.authority.certificate_pem.decode())
+            context.load_cert_chain(tmp_path / "own", tmp_path / "key")
+            context.set_alpn_protocols(["h2"])
+            context.maximum_version = version
+            is_resumed, session = await asyncio.to_thread(_check, node.port, context, None)
+            assert not is_resumed
+            node.late = HOUR
+            assert (await asyncio.to_thread(_check, node.port, context, session))[0]
+            assert (node.statuses, node.denied) == (["OK", "UNAUTHENTICATED"], [])
+            node.late = timedelta(0)
+            node.revoke(1, own.certificate.serial_number)
+            assert (await asyncio.to_thread(_check, node.port, context, session))[0]
+            assert node.denied == [("region/sichuan/operator/counter", "CERTIFICATE_REVOKED")]
+
+    asyncio.run(scenario())
+
+
+def _check(
+    port: int, context: ssl.SSLContext, session: ssl.SSLSession | None
+) -> tuple[bool | None, ssl.SSLSession | None]:
+    """Makes a call. Returns whether a session was resumed, and the session for the next time.
+
+    gRPC's own client resumes none; one of an attacker does (RFC 9113, and RFC 7541, 6.2.2).
+    """
+    headers = {
+        ":method": "POST",
+        ":scheme": "https",
+        ":path": "/grpc.health.v1.Health/Check",
+        ":authority": "node",
+        "content-type": "application/grpc",
+        "te": "trailers",
+        "grpc-timeout": "5S",
+    }
+    block = b"".join(b"\0" + _string(name) + _string(value) for name, value in headers.items())
+    call = _frame(4, 0, 0, b"") + _frame(1, 4, 1, block) + _frame(0, 1, 1, bytes(5))
+    with (
+        socket.create_connection(("127.0.0.1", port), PATIENCE_S) as plain,
+        context.wrap_socket(plain, server_hostname=NODE, session=session) as tls,
+    ):
+        tls.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + call)
+        told = b""
+        while b"grpc-status" not in told:
+            told += tls.recv(65536)
+        return tls.session_reused, tls.session
+
+
+def _string(text: str) -> bytes:
+    return bytes([len(text)]) + text.encode()
+
+
+def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload

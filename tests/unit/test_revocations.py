@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.api.federation.v1.federation_pb2 import RevocationList
@@ -94,6 +94,7 @@ def test_with_its_issuer_everything_that_a_region_issued_is_revoked() -> None:
     assert reason_of(kept, signed(HENAN, 9, 1)) == Reason.REASON_REVOCATION_LIST_INVALID
 
 
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 5), st.frozensets(st.integers(1, 6), max_size=4)), max_size=12))
 def test_what_is_revoked_stays_revoked_whatever_lists_come_in_whatever_order(
     told: list[tuple[int, frozenset[int]]],

@@ -569,6 +569,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Begin with the list in force: add to its serial numbers, and sign with a higher CRL number."""
     REASON_REVOCATION_LISTS_TOO_MANY: _Reason.ValueType  # 502
     """Wait some minutes. One list can revoke many certificates."""
+    REASON_CERTIFICATE_EXPIRED: _Reason.ValueType  # 503
+    """Take the renewed certificate; a channel keeps the one that it was made with."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1119,6 +1121,8 @@ REASON_REVOCATION_LIST_OUTDATED: Reason.ValueType  # 501
 """Begin with the list in force: add to its serial numbers, and sign with a higher CRL number."""
 REASON_REVOCATION_LISTS_TOO_MANY: Reason.ValueType  # 502
 """Wait some minutes. One list can revoke many certificates."""
+REASON_CERTIFICATE_EXPIRED: Reason.ValueType  # 503
+"""Take the renewed certificate; a channel keeps the one that it was made with."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
