@@ -39,6 +39,8 @@ from coordinator.registry.embedded import EmbeddedRegistry
 from coordinator.registry.etcd.registry import EtcdRegistry
 from coordinator.registry.own_chains import OwnChains
 from coordinator.registry.port import Registry
+from coordinator.revocations.in_force import RegisteredRevocations
+from coordinator.revocations.service import RevocationService
 from coordinator.risks.reports import RegionReports
 from coordinator.risks.reviews import ReviewNotifier
 from coordinator.risks.service import RiskPorts, RiskService
@@ -62,6 +64,7 @@ from gateway.api.coordinator.v1 import (
     quality_oversight_service_pb2,
     reconciliation_oversight_service_pb2,
     resource_service_pb2,
+    revocation_service_pb2,
     risk_service_pb2,
     settlement_oversight_service_pb2,
 )
@@ -92,6 +95,7 @@ from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2_grpc import
     add_ReconciliationOversightServiceServicer_to_server,
 )
 from gateway.api.coordinator.v1.resource_service_pb2_grpc import add_ResourceServiceServicer_to_server
+from gateway.api.coordinator.v1.revocation_service_pb2_grpc import add_RevocationServiceServicer_to_server
 from gateway.api.coordinator.v1.risk_service_pb2_grpc import add_RiskServiceServicer_to_server
 from gateway.api.coordinator.v1.settlement_oversight_service_pb2_grpc import (
     add_SettlementOversightServiceServicer_to_server,
@@ -110,6 +114,7 @@ from gateway.rpc.access import AccessRules
 from gateway.rpc.channels import Dialer
 from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
 from gateway.rpc.server import Server, Service
+from gateway.security.revocations import Revocations
 from gateway.security.signing import TrustedKeys
 from gateway.security.tls import server_credentials
 from gateway.store.port import Store
@@ -134,6 +139,7 @@ class _Parts:
     presence: Presence
     denial_log: DenialLog
     federation: FederationService
+    revocations: Revocations
     problems: ProblemPorts
     auditing: AuditOversightService
     chain_watch: ChainWatch
@@ -175,6 +181,7 @@ async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Ru
                 tracing=telemetry.tracing,
                 metrics=telemetry.calls,
                 denied=parts.denial_log.denied,
+                revocations=parts.revocations,
             )
         )
         server = Server(services, border, reflects=settings.reflection)
@@ -242,6 +249,7 @@ def _parts(
     channels.update(members.all())  # channels to the members of the stored registry, which may stay unchanged for long
     denial_log = DenialLog(store, clock)
     keys = TrustedKeys(settings.credentials.authority.read_bytes(), settings.federation)
+    RegisteredRevocations(registry, keys.revocations)
     own_chains = OwnChains(settings.name, store, registry if settings.etcd is not None else None)
     federation = FederationService(
         FederationPorts(
@@ -267,6 +275,7 @@ def _parts(
         presence=presence,
         denial_log=denial_log,
         federation=federation,
+        revocations=keys.revocations,
         problems=_problems(registry, clock, telemetry),
         auditing=auditing,
         chain_watch=ChainWatch(settings.name, registry, auditing.verdicts, denial_log, clock),
@@ -325,6 +334,11 @@ def _services(parts: _Parts) -> list[Service]:
             admin["MembershipService"],
             add_MembershipServiceServicer_to_server,
             membership,
+        ),
+        Service.of(
+            revocation_service_pb2.DESCRIPTOR.services_by_name["RevocationService"],
+            add_RevocationServiceServicer_to_server,
+            RevocationService(parts.registry, parts.revocations),
         ),
         Service.of(
             admin["ConfigurationService"],

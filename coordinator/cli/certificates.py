@@ -1,18 +1,18 @@
 """`coordinator certificates`: an authority for federations that have none of their own."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 
+from gateway.cli.issuers import DIRECTORY, issue_into, opened, serial_option, show_issued, signed_list
 from gateway.security.authority import Authority
-from gateway.security.identity import parse
+from gateway.security.issuing import HEAD_START
 from gateway.wording.languages import translated
 
-_DIRECTORY = click.Path(path_type=Path, file_okay=False)
-# A peer whose clock is a little behind would refuse a certificate that begins now.
-_HEAD_START = timedelta(minutes=5)
 _AUTHORITY_DAYS = 3650
+_ISSUER_DAYS = 365
 _MEMBER_DAYS = 90
 
 
@@ -25,7 +25,7 @@ def certificates() -> None:
 
 
 @certificates.command("create-authority")
-@click.argument("directory", type=_DIRECTORY)
+@click.argument("directory", type=DIRECTORY)
 @click.option("--federation", required=True, help="The trust domain, for example example.org.")
 @click.option("--days", type=click.IntRange(min=1), default=_AUTHORITY_DAYS, show_default=True, help="Lifetime.")
 def create_authority(directory: Path, federation: str, days: int) -> None:
@@ -39,7 +39,7 @@ def create_authority(directory: Path, federation: str, days: int) -> None:
     """
     now = datetime.now(UTC)
     try:
-        authority = Authority.create(federation, now - _HEAD_START, now + timedelta(days=days))
+        authority = Authority.create(federation, now - HEAD_START, now + timedelta(days=days))
         authority.save(directory)
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
@@ -53,9 +53,9 @@ def create_authority(directory: Path, federation: str, days: int) -> None:
 
 
 @certificates.command()
-@click.argument("directory", type=_DIRECTORY)
+@click.argument("directory", type=DIRECTORY)
 @click.argument("uri")
-@click.option("--out", type=_DIRECTORY, required=True, help="Where the files of the member go.")
+@click.option("--out", type=DIRECTORY, required=True, help="Where the files of the member go.")
 @click.option("--days", type=click.IntRange(min=1), default=_MEMBER_DAYS, show_default=True, help="Lifetime.")
 @click.option("--dns-name", "dns_names", multiple=True, help="A further DNS name of a server; may be repeated.")
 def issue(directory: Path, uri: str, out: Path, days: int, dns_names: tuple[str, ...]) -> None:
@@ -71,15 +71,7 @@ def issue(directory: Path, uri: str, out: Path, days: int, dns_names: tuple[str,
       coordinator certificates issue authority spiffe://example.org/region/sichuan --out sichuan
       coordinator certificates issue authority spiffe://example.org/region/sichuan/provider/network --out network
     """
-    now = datetime.now(UTC)
-    try:
-        authority = Authority.load(directory)
-        identity = parse(uri, authority.federation)
-        valid_from = max(now - _HEAD_START, authority.certificate.not_valid_before_utc)
-        issued = authority.issue(identity, valid_from, now + timedelta(days=days), dns_names)
-        issued.write(out)
-    except (ValueError, OSError) as error:
-        raise click.ClickException(str(error)) from error
+    identity = issue_into(directory, uri, out, timedelta(days=days), dns_names)
     click.echo(
         translated(
             "The certificates of {uri} are in {directory}, valid for {days} days.",
@@ -88,3 +80,67 @@ def issue(directory: Path, uri: str, out: Path, days: int, dns_names: tuple[str,
             days=days,
         )
     )
+
+
+@certificates.command("issue-issuer")
+@click.argument("directory", type=DIRECTORY)
+@click.argument("region")
+@click.option("--out", type=DIRECTORY, required=True, help="Where the files of the issuer go.")
+@click.option("--days", type=click.IntRange(min=1), default=_ISSUER_DAYS, show_default=True, help="Lifetime.")
+def issue_issuer(directory: Path, region: str, out: Path, days: int) -> None:
+    """Make the issuer of REGION, which certifies the operators and staff of that region and nobody else.
+
+    Writes authority.crt, issuer.crt and issuer.key; an issuer that is already there is never replaced. The region uses
+    it by `region-node credentials`. Upgrade every member first: an older one does not look at the region of an issuer.
+
+    \b
+    Example:
+      coordinator certificates issue-issuer authority sichuan --out sichuan-issuer
+    """
+    now, authority = datetime.now(UTC), opened(directory)
+    try:
+        valid_from = max(now - HEAD_START, authority.authority.certificate.not_valid_before_utc)
+        issuer = authority.authority.issue_issuer(region, valid_from, now + timedelta(days=days))
+        issuer.save(out)
+        authority.keep(issuer.certificate)
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(
+        translated(
+            "The issuer of {region} is in {directory}, valid for {days} days. Guard issuer.key.",
+            region=region,
+            directory=out,
+            days=days,
+        )
+    )
+
+
+@certificates.command("list")
+@click.argument("directory", type=DIRECTORY)
+def list_issued(directory: Path) -> None:
+    """List the certificates that the authority in DIRECTORY has issued, by their end.
+
+    \b
+    Example:
+      coordinator certificates list authority
+    """
+    show_issued(directory)
+
+
+@certificates.command()
+@click.argument("directory", type=DIRECTORY)
+@click.argument("uris", nargs=-1, metavar="[URI]...")
+@serial_option
+def revoke(directory: Path, uris: Sequence[str], serials: Sequence[int]) -> None:
+    """Sign the list that revokes the certificates of URI, or single ones, into DIRECTORY/revoked.crl.
+
+    The URI of a region means its own certificates and its issuers, and with an issuer all that it has issued. Nothing
+    is in force before `coordinator revocations publish`.
+
+    \b
+    Examples:
+      coordinator certificates revoke authority spiffe://example.org/region/sichuan/operator/counter
+      coordinator certificates revoke authority --serial 3f2a0c
+    """
+    file, _ = signed_list(directory, uris, serials)
+    click.echo(translated("{file} is signed. Now: coordinator revocations publish {file}", file=file))

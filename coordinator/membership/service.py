@@ -133,6 +133,7 @@ class FederationService(FederationServiceServicer):
         if request.number_assignments.revision > LARGEST_SEQUENCE:
             raise _invalid("number_assignments", "not a revision")
         verified = request.verified_revision if request.HasField("verified_revision") else None
+        told: Mapping[str, federation_pb2.RevocationList] = {}
         if sum(each == region for each in self._watching.values()) >= WATCHES_PER_REGION:
             raise Refused(Reason.REASON_WATCHES_TOO_MANY, watches=str(WATCHES_PER_REGION))
         self._watching[changed] = region
@@ -159,6 +160,9 @@ class FederationService(FederationServiceServicer):
                     if page is not None and not is_suspended:
                         response.number_assignments.CopyFrom(page)
                         mark = page.mark
+                    lists = snapshot.revocation_lists
+                    response.revocation_lists.extend(each for name, each in lists.items() if told.get(name) is not each)
+                    told = lists
                     yield response
                     require_not_suspended(self._ports.members.all(), region)
                     if page is not None and page.has_more:

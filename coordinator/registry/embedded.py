@@ -12,11 +12,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from coordinator.registry import case_rows, operations, planned_outage_rows
+from coordinator.registry import case_rows, operations, planned_outage_rows, revocation_rows
 from coordinator.registry.assignment_rows import EmbeddedAssignments, NumberAssigned
 from coordinator.registry.operations import HeadKept, Revision, SuspensionChanged, Wanted
-from coordinator.registry.port import Replica, Snapshot
+from coordinator.registry.port import PublishedList, Replica, Snapshot
 from coordinator.registry.problem_rows import EmbeddedProblems
+from coordinator.registry.revocation_rows import ListPublished
 from coordinator.registry.risk_rows import EmbeddedRisks
 from coordinator.registry.rules import Heartbeat, Lease, RegionFacts, expired, next_expiry
 from coordinator.registry.signed import next_chain
@@ -62,6 +63,7 @@ class EmbeddedRegistry:
         store.subscribe(SuspensionChanged, self._take_suspension)
         store.subscribe(HeadKept, self._take_head)
         store.subscribe(NumberAssigned, self._take_assignment)
+        store.subscribe(ListPublished, self._take_list)
 
     @classmethod
     async def open(
@@ -139,6 +141,11 @@ class EmbeddedRegistry:
             )
             if (revision := await self._store.write(apply)) is not None:
                 return revision
+
+    async def publish(self, wanted: PublishedList, *, actor: str) -> None:
+        """See the port."""
+        now = self._clock.now()
+        await self._store.write(lambda tx: revocation_rows.publish(tx, wanted, actor=actor, now=now))
 
     async def configuration_at(self, revision: int) -> Configuration | None:
         """See the port."""
@@ -285,6 +292,11 @@ class EmbeddedRegistry:
 
     def _take_head(self, stored: HeadKept) -> None:
         self._heads[stored.region] = stored.head
+
+    def _take_list(self, published: ListPublished) -> None:
+        lists = {**self._snapshot.revocation_lists, published.issuer: published.content}
+        self._snapshot = replace(self._snapshot, revocation_lists=lists)
+        self._tell()
 
     def _put_replica(self) -> None:
         assert self._own is not None

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from coordinator.registry.assignment_rows import last_mark
 from coordinator.registry.port import Snapshot
+from coordinator.registry.revocation_rows import revocation_lists
 from coordinator.registry.rules import RegionFacts, Suspension
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import Capabilities, SealingKey
@@ -80,7 +81,7 @@ def snapshot(tx: Transaction, anchor: Anchor | None = None) -> Snapshot:
     """All that is durably known. With an anchor, the configuration of the last revision that verifies from it."""
     known = {facts.region: facts for facts in regions(tx)}
     found = _unsigned(tx, known) if anchor is None else _verified(tx, Chain.of(anchor), known)
-    return replace(found, assignment_mark=last_mark(tx))
+    return replace(found, assignment_mark=last_mark(tx), revocation_lists=revocation_lists(tx))
 
 
 def _unsigned(tx: Transaction, known: Mapping[str, RegionFacts]) -> Snapshot:

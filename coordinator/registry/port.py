@@ -1,10 +1,10 @@
 """The registry: the shared state of a federation's coordinators.
 
 An adapter keeps the configuration with all its revisions, the joined regions with their live processes, and
-suspensions. It keeps the assignments of numbers, the furthest audit head of each region, the cases of complaints,
-planned outages, network problems and risks. Last, it keeps the live coordinators. All are durable, except for the lease
-of a process, which ends by itself when heartbeats stop. While the registry does not respond, the snapshot stays
-unchanged, and every change is refused with REGISTRY_UNAVAILABLE.
+suspensions. It keeps the assignments of numbers, revocation lists, the furthest audit head of each region, the cases of
+complaints, planned outages, network problems and risks. Last, it keeps the live coordinators. All are durable, except
+for the lease of a process, which ends by itself when heartbeats stop. While the registry does not respond, the snapshot
+stays unchanged, and every change is refused with REGISTRY_UNAVAILABLE.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from coordinator.registry.rules import Heartbeat, RegionFacts
 from gateway.api.coordinator.v1.administration_pb2 import SignedConfiguration
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.api.federation.v1.federation_pb2 import NumberAssignmentMark
+from gateway.api.federation.v1.federation_pb2 import NumberAssignmentMark, RevocationList
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.auditing.audit import AuditRow, Head
 from gateway.auditing.audit_heads import KeptHead
@@ -58,10 +58,33 @@ class Snapshot:
     """The configuration as transported, which is what administrators sign; empty without one."""
     chain: Chain | None = None
     """The signed revisions up to the one in force; None for a registry without an anchor."""
+    revocation_lists: Mapping[str, RevocationList] = field(default_factory=dict)
+    """The revocation lists, by the SHA-256 (hex) of their issuer's public key. The messages must not be changed."""
 
     def facts(self, region: str) -> RegionFacts:
         """The facts of one region."""
         return self.regions.get(region) or RegionFacts(region)
+
+
+@dataclass(frozen=True)
+class PublishedList:
+    """A verified revocation list that an issuer publishes."""
+
+    issuer: str
+    """The SHA-256 (hex) of the issuer's public key."""
+    content: RevocationList
+    require: Callable[[RevocationList], None]
+    """Raises Refused unless the list may replace a former one. May be called several times."""
+    detail: str
+    """What the audit row says of it."""
+
+    def replaces(self, former: RevocationList | None) -> bool:
+        """Whether this list is to be stored. Raises as `require`."""
+        if former == self.content:
+            return False
+        if former is not None:
+            self.require(former)
+        return True
 
 
 class Registry(Protocol):
@@ -146,6 +169,13 @@ class Registry(Protocol):
         A configuration with the meaning of the current one changes nothing. Raises Refused with CONFIGURATION_CHANGED
         where the revision in force is not the expected one. With an anchor, `signed` has to hold the configuration; it
         names its revision itself, and replaces what does not verify. Raises as `next_chain`, too.
+        """
+        ...
+
+    async def publish(self, wanted: PublishedList, *, actor: str) -> None:
+        """Stores a revocation list in place of the former one of its issuer. Raises as `wanted.require`.
+
+        Nothing happens where the same list is stored.
         """
         ...
 

@@ -1,8 +1,9 @@
 """The border of a server: each incoming call passes here, and nowhere else.
 
-The order of checks: an identity, a place among its calls, permission, a deadline. Then the request is read: in time,
-within its size, parseable, plain. A refusal becomes a status with details. Data under a destroyed key is reported as
-erased. Any other exception becomes INTERNAL with a number, and the log has the full traceback under that number.
+The order of checks: an identity, a place among its calls, a certificate in force, permission, a deadline. Then the
+request is read: in time, within its size, parseable, plain. A revoked certificate ends its open calls. A refusal
+becomes a status with details. Data under a destroyed key is reported as erased. Any other exception becomes INTERNAL
+with a number, and the log has the full traceback under that number.
 
 gRPC treats every request here as a stream of bytes; a unary request looks the same on the wire. For a unary call gRPC
 would read and parse the request before this code could check the caller.
@@ -12,7 +13,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar, cast
 
 import grpc
@@ -29,8 +30,11 @@ from gateway.rpc.calls import Call, enter
 from gateway.rpc.incidents import incident
 from gateway.rpc.request_streams import RequestReader, RequestStreams
 from gateway.rpc.shares import Shares
-from gateway.security.identity import Identity, from_auth_context
+from gateway.security.identity import Identity
+from gateway.security.peers import Peer, peer_of
+from gateway.security.revocations import Revocations
 from gateway.store.vault import KeyDestroyed
+from gateway.time.clock import Clock, SystemClock
 
 Denied = Callable[[Identity, str, Refused], Awaitable[None]]
 _Context = grpc.aio.ServicerContext[bytes, Message]
@@ -52,6 +56,19 @@ class BorderPorts:
     tracing: Tracing
     metrics: CallMetrics
     denied: Denied
+    revocations: Revocations | None = None
+    """The revoked certificates; a server without them takes every certificate until its end."""
+    clock: Clock = field(default_factory=SystemClock)
+    """The machine's clock, by which TLS itself judges certificates."""
+
+
+@dataclass(eq=False)
+class _OpenCall:
+    """A call that is being served. `refused` says why it was ended."""
+
+    peer: Peer
+    task: "asyncio.Task[object] | None"
+    refused: Refused | None = None
 
 
 class _Method:
@@ -77,6 +94,9 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         self._wrapped: dict[str, _Handler] = {}
         self._requests = RequestStreams()
         self._shares = Shares()
+        self._open: set[_OpenCall] = set()
+        if ports.revocations is not None:
+            ports.revocations.on_change(self._end_revoked)
 
     def drain(self) -> None:
         """Stops reading requests from streams; the ones already read are answered."""
@@ -147,10 +167,15 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         Raises Refused before any of the call is read. Writes an audit row where this border, or the service itself,
         turns an authenticated peer away.
         """
-        identity = from_auth_context(context.auth_context(), self._ports.federation)
-        access = self._ports.access
+        peer = peer_of(context.auth_context(), self._ports.federation)
+        identity, access = peer.identity, self._ports.access
+        call = _OpenCall(peer, asyncio.current_task())
         place = self._shares.enter(identity, is_stranger=access.is_stranger(identity))
+        self._open.add(call)
         try:
+            peer.require_not_expired(self._ports.clock.now())
+            if self._ports.revocations is not None:
+                self._ports.revocations.require_in_force(peer)
             access.require_allowed(identity, method.path)
             remaining = cast("float | None", context.time_remaining())
             if remaining is None and not method.streams:
@@ -159,13 +184,37 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
             enter(Call(identity, method.path, deadline))
             return await method.serve(requests, context)
         except Refused as refused:
-            if status_code(refused.reason) == grpc.StatusCode.PERMISSION_DENIED:
+            if _is_noted(refused):
                 await self._ports.denied(identity, method.path, refused)
             raise
         except KeyDestroyed:
             raise Refused(Reason.REASON_CUSTOMER_ERASED) from None
+        except asyncio.CancelledError:
+            if call.refused is None or call.task is None:
+                raise
+            call.task.uncancel()
+            await self._ports.denied(identity, method.path, call.refused)
+            raise call.refused from None
         finally:
+            self._open.discard(call)
             self._shares.leave(place)
+
+    def _end_revoked(self) -> None:
+        """Ends the open calls whose certificates were revoked."""
+        assert self._ports.revocations is not None
+        for call in self._open:
+            try:
+                self._ports.revocations.require_in_force(call.peer)
+            except Refused as refused:
+                if call.task is not None and call.refused is None:
+                    call.refused = refused
+                    call.task.cancel()
+
+
+def _is_noted(refused: Refused) -> bool:
+    """Whether an authenticated peer was turned away for who it is."""
+    is_denied = status_code(refused.reason) == grpc.StatusCode.PERMISSION_DENIED
+    return is_denied or refused.reason == Reason.REASON_CERTIFICATE_REVOKED
 
 
 def _unary(serve: _Unary, reader: RequestReader) -> _Serve:

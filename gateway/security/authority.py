@@ -1,13 +1,13 @@
 """A certificate authority for one federation: for the demo, the tests, and federations without their own.
 
 It issues certificates in the form that the fabric expects of any authority. Each member has one SPIFFE URI; only
-servers have the DNS name of their role.
+servers have the DNS name of their role. A region's issuer is an authority below it, for operators and staff alone.
 """
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -25,10 +25,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.process.files import create_file, replace_file
-from gateway.security.identity import Identity, federation_of, server_name, trust_domain
+from gateway.security.identity import Identity, federation_of, parse, server_name, trust_domain
 
 AUTHORITY_CERTIFICATE = "authority.crt"
 AUTHORITY_KEY = "authority.key"
+ISSUER_CERTIFICATE = "issuer.crt"
+ISSUER_KEY = "issuer.key"
 TLS_CERTIFICATE = "tls.crt"
 TLS_KEY = "tls.key"
 SIGNING_CERTIFICATE = "signing.crt"
@@ -38,6 +40,8 @@ LOOPBACK = (ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("::1"))
 
 _SERVERS = (Role.ROLE_REGION, Role.ROLE_COORDINATOR, Role.ROLE_PROVIDER)
 _CALLS_NOTHING = Role.ROLE_PROVIDER
+OF_REGION_ISSUERS = (Role.ROLE_OPERATOR, Role.ROLE_STAFF)
+"""The roles whose certificates a region's issuer may issue."""
 # RFC 9336: neither a TLS server nor a TLS client, so that a signing key opens no connection.
 _DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 # RFC 5280, appendix A.1: ub-common-name.
@@ -73,29 +77,46 @@ class CertificateSet:
     authority_pem: bytes
     tls: Issued
     signing: Issued | None
+    chain_pem: bytes = b""
+    """The certificate (PEM) of the region's issuer, which stands behind the TLS certificate; empty without one."""
 
     def write(self, directory: Path) -> None:
         """Writes the files, each replaced atomically, keys readable by their owner alone. Raises OSError."""
         directory.mkdir(parents=True, exist_ok=True)
         replace_file(directory / AUTHORITY_CERTIFICATE, self.authority_pem, _PUBLIC)
-        _write_issued(self.tls, directory / TLS_CERTIFICATE, directory / TLS_KEY)
+        _write_issued(self.tls, directory / TLS_CERTIFICATE, directory / TLS_KEY, self.chain_pem)
         if self.signing is not None:
             _write_issued(self.signing, directory / SIGNING_CERTIFICATE, directory / SIGNING_KEY)
 
 
 class Authority:
-    """The authority of one federation: its certificate and the key that signs all others."""
+    """The authority of one federation, or the issuer of one region: its certificate and the key that signs others."""
 
-    def __init__(self, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
+    def __init__(
+        self, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey, trusted_pem: bytes | None = None
+    ) -> None:
+        """`trusted_pem` is the authority's certificate above a region's issuer; None for the authority itself.
+
+        Raises ValueError for a certificate that names neither.
+        """
         self.certificate = certificate
         self._key = key
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         (uri,) = names.get_values_for_type(x509.UniformResourceIdentifier)
-        self.federation = federation_of(uri)
+        if trusted_pem is None:
+            self.federation, self.region = federation_of(uri), ""
+            self.trusted_pem, self.chain_pem = self.certificate_pem, b""
+            return
+        self.federation = uri.removeprefix("spiffe://").partition("/")[0]
+        identity = parse(uri, self.federation)
+        if identity.role != Role.ROLE_REGION:
+            raise ValueError(f"{uri[:200]!r} is no region")
+        self.region = identity.region
+        self.trusted_pem, self.chain_pem = trusted_pem, self.certificate_pem
 
     @classmethod
     def create(cls, federation: str, valid_from: datetime, valid_until: datetime) -> "Authority":
-        """A new authority (ECDSA P-256) that signs itself.
+        """A new authority (ECDSA P-256) that signs itself. Below it there may be issuers of regions, and none below.
 
         Times are aware, and cut to seconds. Raises ValueError for a name that no federation can have.
         """
@@ -104,7 +125,7 @@ class Authority:
         certificate = (
             _builder(name, name, key, valid_from, valid_until)
             .add_extension(_names(trust_domain(federation)), critical=False)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
             .add_extension(key_usage(signs_certificates=True), critical=True)
             .sign(key, hashes.SHA256())
         )
@@ -112,29 +133,38 @@ class Authority:
 
     @classmethod
     def load(cls, directory: Path) -> "Authority":
-        """The authority saved in a directory. Raises OSError, or ValueError for files without an authority."""
-        certificate = x509.load_pem_x509_certificate((directory / AUTHORITY_CERTIFICATE).read_bytes())
+        """The authority or the region's issuer of a directory. Raises OSError, or ValueError for files without one."""
+        trusted = (directory / AUTHORITY_CERTIFICATE).read_bytes()
+        is_issuer = (directory / ISSUER_KEY).exists()
+        path = directory / (ISSUER_CERTIFICATE if is_issuer else AUTHORITY_CERTIFICATE)
+        key_path = directory / (ISSUER_KEY if is_issuer else AUTHORITY_KEY)
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
         try:
-            key = load_pem_private_key((directory / AUTHORITY_KEY).read_bytes(), password=None)
+            key = load_pem_private_key(key_path.read_bytes(), password=None)
         except (TypeError, UnsupportedAlgorithm) as error:
-            raise ValueError(f"{directory / AUTHORITY_KEY} holds no private key that can be read") from error
+            raise ValueError(f"{key_path} holds no private key that can be read") from error
         if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
             raise ValueError(f"the files in {directory} hold no authority: key and certificate differ")
         try:
-            return cls(certificate, key)
+            return cls(certificate, key, trusted if is_issuer else None)
         except x509.ExtensionNotFound as error:
             raise ValueError(f"the certificate in {directory} names no federation") from error
 
     def save(self, directory: Path) -> None:
-        """Writes certificate and key. Raises FileExistsError rather than replace an authority."""
+        """Writes certificate and key. Raises FileExistsError rather than replace an authority or an issuer."""
         directory.mkdir(parents=True, exist_ok=True)
         issued = Issued(self.certificate, self._key)
-        create_file(directory / AUTHORITY_KEY, issued.key_pem, _PRIVATE)
-        create_file(directory / AUTHORITY_CERTIFICATE, issued.certificate_pem, _PUBLIC)
+        if not self.region:
+            create_file(directory / AUTHORITY_KEY, issued.key_pem, _PRIVATE)
+            create_file(directory / AUTHORITY_CERTIFICATE, issued.certificate_pem, _PUBLIC)
+            return
+        create_file(directory / ISSUER_KEY, issued.key_pem, _PRIVATE)
+        create_file(directory / ISSUER_CERTIFICATE, issued.certificate_pem, _PUBLIC)
+        replace_file(directory / AUTHORITY_CERTIFICATE, self.trusted_pem, _PUBLIC)
 
     @property
     def certificate_pem(self) -> bytes:
-        """The authority's certificate as PEM, trusted by every member."""
+        """The own certificate as PEM. That of the federation's authority is trusted by every member."""
         return self.certificate.public_bytes(Encoding.PEM)
 
     def issue(
@@ -144,7 +174,53 @@ class Authority:
         tls = self.issue_tls(identity, valid_from, valid_until, dns_names=dns_names)
         is_region = identity.role == Role.ROLE_REGION
         signing = self.issue_signing(identity, valid_from, valid_until) if is_region else None
-        return CertificateSet(self.certificate_pem, tls, signing)
+        return CertificateSet(self.trusted_pem, tls, signing, self.chain_pem)
+
+    def issue_issuer(self, region: str, valid_from: datetime, valid_until: datetime) -> "Authority":
+        """The issuer of a region (ECDSA P-256), for its operators and staff.
+
+        TLS itself refuses a server by this issuer, a DNS name, an address and another federation. The region in the
+        names it issues is checked by `gateway.security.peers`. Times are aware, and cut to seconds. Raises ValueError
+        for a name that no region can have, a time outside the authority's own, and an authority that may not certify
+        an issuer.
+        """
+        identity = Identity(self.federation, Role.ROLE_REGION, region, "")
+        self._check(identity, valid_from, valid_until)
+        own = self.certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+        if own.path_length == 0:
+            raise ValueError("the certificate of this authority allows no issuer below it: create another authority")
+        key = ec.generate_private_key(ec.SECP256R1())
+        # Two issuers of a region have different subjects, else OpenSSL would try the wrong one of them.
+        name = _common_name(f"issuer {valid_from:%Y%m%d%H%M%S} of {identity.path}")
+        certificate = (
+            _builder(name, self.certificate.subject, key, valid_from, valid_until)
+            .add_extension(_names(identity.uri), critical=False)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(key_usage(signs_certificates=True), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=True)
+            .add_extension(_constraints(self.federation), critical=True)
+            .add_extension(self._issued_by(), critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+        return Authority(certificate, key, self.certificate_pem)
+
+    def revocation_list(self, serials: Iterable[int], number: int, now: datetime) -> x509.CertificateRevocationList:
+        """The list of what this issuer has revoked, under a CRL number. `now` is aware, and cut to seconds.
+
+        Readers never drop a list for its age: its next update is the end of the issuer.
+        """
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.certificate.subject)
+            .last_update(now)
+            .next_update(max(self.certificate.not_valid_after_utc, now + timedelta(days=1)))
+            .add_extension(x509.CRLNumber(number), critical=False)
+            .add_extension(self._issued_by(), critical=False)
+        )
+        for serial in sorted(set(serials)):
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now).build()
+            builder = builder.add_revoked_certificate(entry)
+        return builder.sign(self._key, hashes.SHA256())
 
     def issue_tls(
         self,
@@ -185,6 +261,8 @@ class Authority:
     def _check(self, identity: Identity, valid_from: datetime, valid_until: datetime) -> None:
         if identity.federation != self.federation:
             raise ValueError(f"{identity.uri} is not of the federation {self.federation}")
+        if self.region and (identity.region != self.region or identity.role not in OF_REGION_ISSUERS):
+            raise ValueError(f"the issuer of {self.region} certifies its operators and staff alone")
         if valid_from.replace(microsecond=0) < self.certificate.not_valid_before_utc:
             raise ValueError("a certificate cannot begin before that of its authority")
         if valid_until.replace(microsecond=0) > self.certificate.not_valid_after_utc:
@@ -206,17 +284,29 @@ class Authority:
         names: Sequence[x509.GeneralName],
         usages: Sequence[x509.ObjectIdentifier],
     ) -> Issued:
-        issuer_key = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
         certificate = (
             _builder(_common_name(identity.path), self.certificate.subject, key, valid_from, valid_until)
             .add_extension(_names(identity.uri, names), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(key_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_key), critical=False)
+            .add_extension(self._issued_by(), critical=False)
             .sign(self._key, hashes.SHA256())
         )
         return Issued(certificate, key)
+
+    def _issued_by(self) -> x509.AuthorityKeyIdentifier:
+        own = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
+        return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
+
+
+def _constraints(federation: str) -> x509.NameConstraints:
+    """RFC 5280, 4.2.1.10: the host of URIs is the federation; no DNS name and no address at all."""
+    everything = ("0.0.0.0/0", "::/0")
+    return x509.NameConstraints(
+        permitted_subtrees=[x509.UniformResourceIdentifier(federation)],
+        excluded_subtrees=[x509.DNSName(""), *(x509.IPAddress(ipaddress.ip_network(each)) for each in everything)],
+    )
 
 
 def _common_name(text: str) -> x509.Name:
@@ -259,6 +349,6 @@ def key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def _write_issued(issued: Issued, certificate: Path, key: Path) -> None:
+def _write_issued(issued: Issued, certificate: Path, key: Path, chain: bytes = b"") -> None:
     replace_file(key, issued.key_pem, _PRIVATE)
-    replace_file(certificate, issued.certificate_pem, _PUBLIC)
+    replace_file(certificate, issued.certificate_pem + chain, _PUBLIC)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -25,6 +26,8 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.security.hash_trees import SALT_BYTES, leaf, root_of, tree
 from gateway.security.identity import Identity
+from gateway.security.peers import has_issued, signs_certificates
+from gateway.security.revocations import Revocations
 
 ENVELOPE = b"crossregion.envelope.v1"
 RECEIPT = b"crossregion.receipt.v1"
@@ -188,6 +191,9 @@ class TrustedKeys:
             if not _is_authority(certificate):
                 raise ValueError(f"the certificate of {certificate.subject.rfc4514_string()} is no authority's")
         self._federation = federation
+        self.revocations: Final = Revocations(authority, federation)
+        """The revoked certificates, by lists under the same authority. Such a certificate's key is dropped."""
+        self.revocations.on_change(self._drop_revoked)
         self._accepted: dict[str, tuple[_Accepted, ...]] = {}
         self._newest: dict[str, _Accepted] = {}
         # Evidence comes in numbers by few certificates. Some callers are threads.
@@ -213,6 +219,8 @@ class TrustedKeys:
             accepted = found or self._verified(region, pem)
             if not _is_valid(accepted, now):
                 raise ValueError("it or its authority's certificate has expired or is not valid yet")
+            if self._is_revoked(accepted):
+                raise ValueError("it was revoked")
             if found is None and newest is not None and accepted.order < newest.order:
                 raise ValueError("another one was accepted that was issued later, or then with a higher serial number")
         except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
@@ -263,9 +271,16 @@ class TrustedKeys:
             return False
         return accepted.has_signed(found[0], signature[:_SIGNATURE_BYTES], is_repeated=False)
 
+    def _drop_revoked(self) -> None:
+        for region, known in list(self._accepted.items()):
+            self._accepted[region] = tuple(each for each in known if not self._is_revoked(each))
+
+    def _is_revoked(self, accepted: _Accepted) -> bool:
+        return self.revocations.names(accepted.certificate)
+
     def _verified(self, region: str, pem: bytes) -> _Accepted:
         certificate = _only_certificate(pem)
-        issuer = next((each for each in self._authorities if _issued(each, certificate)), None)
+        issuer = next((each for each in self._authorities if has_issued(each, certificate)), None)
         if issuer is None:
             raise ValueError("not issued by the authority of the federation")
         _check_extensions(certificate)
@@ -308,32 +323,17 @@ def _is_valid(accepted: _Accepted, now: datetime) -> bool:
     return all(each.not_valid_before_utc <= now <= each.not_valid_after_utc for each in both)
 
 
-def _issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(authority)
-    except (InvalidSignature, ValueError, TypeError):
-        return False
-    return True
-
-
 def _is_authority(certificate: x509.Certificate) -> bool:
     try:
         may_sign = certificate.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
     except x509.ExtensionNotFound:
         may_sign = True
-    return may_sign and _claims_authority(certificate)
-
-
-def _claims_authority(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
+    return may_sign and signs_certificates(certificate)
 
 
 def _check_extensions(certificate: x509.Certificate) -> None:
     """Raises ValueError for an authority, a key that may not sign, or an unknown critical extension."""
-    if _claims_authority(certificate):
+    if signs_certificates(certificate):
         raise ValueError("an authority's certificate signs no envelopes")
     for extension in certificate.extensions:
         if extension.critical and extension.oid not in _PROCESSED:

@@ -105,10 +105,14 @@ class Credentials:
         return loaded
 
     def end(self) -> datetime:
-        """The end of the certificate, or of the authority that ends last if earlier. Raises CredentialsUnusable."""
-        own = _certificates(self.certificate, _read(self.certificate))[0]
+        """The end of the certificate, of an issuer behind it, or of the authority that ends last: the first of them.
+
+        Raises CredentialsUnusable.
+        """
+        chain = _certificates(self.certificate, _read(self.certificate))
         authorities = _certificates(self.authority, _read(self.authority))
-        return min(own.not_valid_after_utc, max(each.not_valid_after_utc for each in authorities))
+        last = max(each.not_valid_after_utc for each in authorities)
+        return min(last, *(each.not_valid_after_utc for each in chain))
 
     def names(self) -> list[str]:
         """The URIs that the certificate names. Raises CredentialsUnusable."""

@@ -30,7 +30,7 @@ from gateway.relay.workers import ThreadWorkers
 from gateway.rpc.access import AccessRules
 from gateway.rpc.channels import Dialer, Replicas
 from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
-from gateway.rpc.server import Server
+from gateway.rpc.server import Server, Service
 from gateway.security.identity import server_name
 from gateway.security.signing import Signer, TrustedKeys
 from gateway.security.tls import CredentialsUnusable, server_credentials
@@ -128,15 +128,7 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
         measure_reuse(telemetry.meter, ports.store)
         denial_log = DenialLog(ports.store, clock)
         services = node_services(ServicePorts(core, ports.store, ports.clock, questions, client.hold_planned_outage))
-        border = BorderInterceptor(
-            BorderPorts(
-                federation=settings.federation,
-                access=AccessRules((service.descriptor for service in services), own_region=settings.region),
-                tracing=telemetry.tracing,
-                metrics=telemetry.calls,
-                denied=denial_log.denied,
-            )
-        )
+        border = _interceptor(ports, services, telemetry, denial_log)
         server = Server(services, border, reflects=settings.reflection)
         port = await server.start(settings.listen, credentials)
         stack.push_async_callback(server.drain)
@@ -246,6 +238,21 @@ def _border(settings: RegionSettings) -> Border:
 def _planning(ports: CorePorts, client: FederationClient, restored: RestoredCustomers) -> MovePlanning:
     lost = LostCustomers(ports.context, ports.store, ports.asker, ports.clock)
     return MovePlanning(ports.context, ports.store, client.assign_number, restored, lost)
+
+
+def _interceptor(
+    ports: _Ports, services: Sequence[Service], telemetry: Telemetry, denial_log: DenialLog
+) -> BorderInterceptor:
+    return BorderInterceptor(
+        BorderPorts(
+            federation=ports.settings.federation,
+            access=AccessRules((service.descriptor for service in services), own_region=ports.settings.region),
+            tracing=telemetry.tracing,
+            metrics=telemetry.calls,
+            denied=denial_log.denied,
+            revocations=ports.border.keys.revocations,
+        )
+    )
 
 
 async def _join(client: FederationClient, endpoint: str) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import grpc
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from etcd3.etcdrpc import rpc_pb2
 from opentelemetry import trace
 
@@ -32,7 +34,9 @@ from gateway.api.coordinator.v1.administration_pb2 import (
     SuspendRegionResponse,
 )
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
-from gateway.api.federation.v1.federation_pb2 import MemberState, WatchRequest
+from gateway.api.coordinator.v1.revocation_service_pb2 import PublishRevocationListRequest
+from gateway.api.coordinator.v1.revocation_service_pb2_grpc import RevocationServiceStub
+from gateway.api.federation.v1.federation_pb2 import MemberState, RevocationList, WatchRequest
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.relay.v1.relay_pb2 import (
@@ -71,9 +75,11 @@ from tests.contract.coordinators import (
     PATIENCE_S,
     Federation,
     RegionKeys,
+    Watching,
     federation,
     join_request,
     keys_of,
+    next_of,
     refused,
     run,
     told,
@@ -237,6 +243,39 @@ def test_a_suspension_waits_for_what_another_coordinator_has_on_its_way(
             assert names(await suspending) == []
 
     asyncio.run(scenario())
+
+
+async def read_on(watching: Watching) -> None:
+    """Reads until the stream ends."""
+    while True:
+        await next_of(watching)
+
+
+def test_a_certificate_revoked_at_one_coordinator_ends_its_watch_at_another_which_tells_all_of_it(
+    certificates: Certificates, tmp_path: Path, etcd: EtcdSettings
+) -> None:
+    async def scenario() -> None:
+        async with (
+            federation(certificates, tmp_path / "0", etcd=etcd) as one,
+            federation(certificates, tmp_path / "1", etcd=etcd, number=1) as another,
+        ):
+            await one.apply()
+            stolen, honest = another.watch(HENAN), another.watch(SICHUAN)
+            for watching in (stolen, honest):
+                assert not (await next_of(watching)).revocation_lists
+            own = x509.load_pem_x509_certificate((tmp_path / "certificates" / "region_henan" / "tls.crt").read_bytes())
+            crl = certificates.authority.revocation_list([own.serial_number], 1, CLOCK.now())
+            revocations = RevocationList(crl=crl.public_bytes(Encoding.DER))
+            publish = RevocationServiceStub(one.as_(ADMIN)).PublishRevocationList
+            await invoke(publish, PublishRevocationListRequest(revocation_list=revocations), PATIENCE_S)
+            with pytest.raises(grpc.aio.AioRpcError) as ended:
+                await read_on(stolen)
+            assert ended.value.code() == grpc.StatusCode.UNAUTHENTICATED
+            while not (lists := (await next_of(honest)).revocation_lists):
+                pass
+            assert list(lists) == [revocations]
+
+    run(scenario())
 
 
 def test_a_coordinator_that_stops_is_waited_for_no_more(

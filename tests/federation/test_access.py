@@ -16,6 +16,7 @@ from gateway.api.coordinator.v1 import problem_service_pb2 as found_problems_pb2
 from gateway.api.coordinator.v1 import quality_oversight_service_pb2 as overseen_quality_pb2
 from gateway.api.coordinator.v1 import reconciliation_oversight_service_pb2 as overseen_reconciliation_pb2
 from gateway.api.coordinator.v1 import resource_service_pb2 as shared_resources_pb2
+from gateway.api.coordinator.v1 import revocation_service_pb2 as revocations_pb2
 from gateway.api.coordinator.v1 import risk_service_pb2 as risks_pb2
 from gateway.api.coordinator.v1 import settlement_oversight_service_pb2 as overseen_settlement_pb2
 from gateway.api.federation.v1 import federation_pb2
@@ -117,6 +118,7 @@ FILES = (
     quality_service_pb2,
     overseen_moves_pb2,
     overseen_reconciliation_pb2,
+    revocations_pb2,
     risks_pb2,
     reconciliation_service_pb2,
     settlement_service_pb2,
@@ -144,6 +146,7 @@ OF_COORDINATORS = {
     "gateway.api.coordinator.v1.ReconciliationOversightService",
     "gateway.api.coordinator.v1.ResourceService",
     "gateway.api.coordinator.v1.SettlementOversightService",
+    "gateway.api.coordinator.v1.RevocationService",
     "gateway.api.coordinator.v1.RiskService",
     "gateway.api.federation.v1.FederationService",
     "gateway.api.relay.v1.RelayService",

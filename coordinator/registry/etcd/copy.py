@@ -14,6 +14,7 @@ from coordinator.registry.etcd.keys import (
     LiveKey,
     ReplicaKey,
     RevisionKey,
+    RevocationKey,
     SuspensionKey,
 )
 from coordinator.registry.etcd.values import Unreadable
@@ -127,6 +128,8 @@ class Copy:
                     draft.put_live(live, value)
                 case ReplicaKey(name):
                     draft.put_replica(name, value)
+                case RevocationKey(issuer):
+                    draft.put_revocation_list(issuer, value)
         except Unreadable as error:
             _log.error("%s in etcd %s: what was known before goes on", event.key.decode("utf-8", "replace"), error)
 
@@ -167,6 +170,7 @@ class _Draft:
         self._regions = dict(before.regions)
         self._replicas = dict(before.replicas)
         self._assignment_mark = before.assignment_mark
+        self._revocation_lists = dict(before.revocation_lists)
 
     def snapshot(self) -> Snapshot:
         return Snapshot(
@@ -178,6 +182,7 @@ class _Draft:
             assignment_mark=self._assignment_mark,
             content=self._content,
             chain=self._chain,
+            revocation_lists=self._revocation_lists,
         )
 
     def put_configuration(self, value: bytes | None) -> None:
@@ -238,6 +243,12 @@ class _Draft:
         if value is not None:
             self._replicas[name] = values.decode_replica(value)
         self.told |= self._replicas.get(name) != before
+
+    def put_revocation_list(self, issuer: str, value: bytes | None) -> None:
+        if value is None:  # deleted in etcd itself: what is revoked stays revoked
+            return
+        self._revocation_lists[issuer] = values.decode_revocation_list(value)
+        self.told = True
 
     def date_presence(self, before: Snapshot, now: datetime) -> None:
         """Notes the start of each region's live time by its processes' values, or the start of its silence."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 _SEQUENCE_DIGITS = 20  # so that keys sort as their numbers do
 _PART_DIGITS = 4
@@ -50,11 +51,20 @@ class ReplicaKey:
 
 
 @dataclass(frozen=True)
+class RevocationKey:
+    """The revocation list of an issuer."""
+
+    issuer: str
+
+
+@dataclass(frozen=True)
 class AssignmentMarkKey:
     """The end of the list of assignments of numbers."""
 
 
-CopiedKey = ConfigurationKey | RevisionKey | AssignmentMarkKey | JoinedKey | SuspensionKey | LiveKey | ReplicaKey
+CopiedKey = (
+    ConfigurationKey | RevisionKey | AssignmentMarkKey | JoinedKey | SuspensionKey | LiveKey | ReplicaKey | RevocationKey
+)
 
 _SINGLE: Mapping[str, CopiedKey] = {
     "configuration": ConfigurationKey(),
@@ -64,6 +74,7 @@ _OF_ONE_NAME: Mapping[str, Callable[[str], CopiedKey]] = {
     "revisions": RevisionKey,
     "joined": JoinedKey,
     "suspensions": SuspensionKey,
+    "revocations": RevocationKey,
     "replicas": ReplicaKey,
 }
 
@@ -98,7 +109,10 @@ class Keys:
         return (
             KeyRange(self.configuration, self.configuration + b"\0"),
             KeyRange(self.assignment_mark, self.assignment_mark + b"\0"),
-            *(_below(f"{self._prefix}{kind}/") for kind in ("revisions", "joined", "suspensions", "live", "replicas")),
+            *(
+                _below(f"{self._prefix}{kind}/")
+                for kind in ("revisions", "joined", "suspensions", "live", "replicas", "revocations")
+            ),
         )
 
     @property
@@ -146,6 +160,10 @@ class Keys:
     def suspension(self, region: str) -> bytes:
         """The suspension of a region."""
         return self._key(f"suspensions/{region}")
+
+    def revocation_list(self, issuer: str) -> bytes:
+        """The revocation list of an issuer, by the SHA-256 (hex) of its public key."""
+        return self._key(f"revocations/{issuer}")
 
     def audit_head_of(self, region: str) -> bytes:
         """The furthest audit head that a region has handed in."""

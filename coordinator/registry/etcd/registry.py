@@ -30,7 +30,7 @@ from coordinator.registry.etcd.risks import EtcdRisks
 from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.registry.etcd.values import Applied
 from coordinator.registry.etcd.watch import Follower, FollowerPorts
-from coordinator.registry.port import Replica, Snapshot
+from coordinator.registry.port import PublishedList, Replica, Snapshot
 from coordinator.registry.rules import Heartbeat, Suspension
 from coordinator.registry.signed import next_chain
 from gateway.api.coordinator.v1.administration_pb2 import SignedConfiguration
@@ -188,6 +188,19 @@ class EtcdRegistry:
         def decide(found: Found) -> Change | None:
             noted = Noted(actor, "REGION_REINSTATED", f"region/{region}")
             return Change(deletes=[key], noted=noted) if key in found else None
+
+        await self._change([key], decide, self._clock.now())
+
+    async def publish(self, wanted: PublishedList, *, actor: str) -> None:
+        """See the port."""
+        key = self._keys.revocation_list(wanted.issuer)
+
+        def decide(found: Found) -> Change | None:
+            former = values.decode_revocation_list(found[key].value) if key in found else None
+            if not wanted.replaces(former):
+                return None
+            noted = Noted(actor, "REVOCATION_LIST_PUBLISHED", f"issuer/{wanted.issuer}", wanted.detail)
+            return Change({key: Put(values.encode_revocation_list(wanted.content))}, noted=noted)
 
         await self._change([key], decide, self._clock.now())
 

@@ -25,6 +25,7 @@ from gateway.api.federation.v1.federation_pb2 import (
     NodeReport,
     NumberAssignmentMark,
     NumberAssignments,
+    RevocationList,
     SealingKey,
 )
 from gateway.api.federation.v1.revision_pb2 import SignedRevision
@@ -196,6 +197,19 @@ def decode_suspension(value: bytes) -> Suspension:
     """The suspension of a value. Raises Unreadable."""
     fields = _Fields(value)
     return Suspension(from_microseconds(fields.number("since")), fields.text("note"), fields.text("actor"))
+
+
+def encode_revocation_list(told: RevocationList) -> bytes:
+    """The value of a revocation list."""
+    return _encode({}, told.SerializeToString(deterministic=True))
+
+
+def decode_revocation_list(value: bytes) -> RevocationList:
+    """The revocation list of a value. Raises Unreadable."""
+    try:
+        return RevocationList.FromString(_Fields(value).content)
+    except DecodeError as error:
+        raise Unreadable("holds no revocation list of this version") from error
 
 
 def encode_living(living: Living) -> bytes:

@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from gateway.api.federation.v1.federation_pb2 import Member, WatchResponse
+from gateway.api.federation.v1.federation_pb2 import Member, RevocationList, WatchResponse
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.revisions import Chain, RevisionRefused
@@ -41,7 +41,8 @@ class StateKeeper:
         self._assignments = assignments
         self._anchor = Chain.of(node.anchor) if node.anchor is not None else None
         self._in_force: Verified | None = None
-        self._saved: tuple[int, list[Member]] | None = None
+        self._saved: tuple[int, list[Member], Sequence[RevocationList]] | None = None
+        self._refused_lists: dict[bytes, bytes] = {}
         self._refused_certificates: dict[str, bytes] = {}
         self._refused_sealing_keys: dict[str, bytes] = {}
         self._cannot_save = False
@@ -56,21 +57,26 @@ class StateKeeper:
             state = self._last_good.load()
             if state is None:
                 return
-            federation, self._in_force = self._built(state, None)
+            self._revoke(state.revocation_lists)
+            federation = self._held(state)
+            if federation is None:
+                federation, self._in_force = self._built(state, None)
         except (LastGoodBroken, StateUnusable) as error:
             _log.error("%s is ignored: %s", self._last_good.path, error)
             return
         members = self._trusted(state.members)
         self._current.update(federation, members)
-        self._saved = (state.federation_revision, members)
+        self._saved = (state.federation_revision, members, self._keys.revocations.lists())
         _log.info("working by revision %d of the configuration, as last kept on disk", federation.revision)
 
     async def take(self, response: WatchResponse) -> None:
         """Puts the state of a coordinator in force. An unreadable configuration leaves the former one in force.
 
         Raises StateUnusable for a revision lower than the current one, and for an invalid configuration. Raises
-        StateUnusable for an unreadable configuration without a former one.
+        StateUnusable for an unreadable configuration without a former one. Its revocation lists are in force all the
+        same: the issuers sign each of them.
         """
+        self._revoke(response.revocation_lists)
         federation = self._held(response)
         if federation is None:
             try:
@@ -84,7 +90,7 @@ class StateKeeper:
         if response.HasField("number_assignments"):
             federation = await self._assignments.take(response.number_assignments, federation)
         members = self._trusted(response.members)
-        if (federation.revision, members) != self._saved:
+        if (federation.revision, members, self._keys.revocations.lists()) != self._saved:
             await self._save(federation, members)
         self._current.update(federation, members)
         if not response.number_assignments.has_more:
@@ -134,6 +140,16 @@ class StateKeeper:
             revision, configuration, self._current.note_year_without_calendar, self._assignments.book
         ), found
 
+    def _revoke(self, lists: Iterable[RevocationList]) -> None:
+        """Puts revocation lists in force. A coordinator that lost some, or invents one, changes nothing."""
+        for told in lists:
+            try:
+                self._keys.revocations.take(told)
+            except Refused as refused:
+                if self._refused_lists.get(told.issuer_certificate) != told.crl:
+                    self._refused_lists[told.issuer_certificate] = told.crl
+                    _log.error("a revocation list is ignored, what was revoked before stays so: %s", refused)
+
     def _trusted(self, members: Iterable[Member]) -> list[Member]:
         """The members, each with its newest keys: former keys from a coordinator are ignored.
 
@@ -180,8 +196,10 @@ class StateKeeper:
         """Saves a state. On a full disk the node works on, and then restarts from an older one."""
         in_force = self._in_force or Verified(federation.configuration)
 
+        lists = self._keys.revocations.lists()
+
         def save() -> None:
-            state = WatchResponse(federation_revision=federation.revision, members=members)
+            state = WatchResponse(federation_revision=federation.revision, members=members, revocation_lists=lists)
             in_force.put_into(state)
             self._last_good.save(state)
 
@@ -192,4 +210,4 @@ class StateKeeper:
                 _log.error("%s cannot be written: %s", self._last_good.path, error.strerror)
             self._cannot_save = True
         else:
-            self._saved, self._cannot_save = (federation.revision, members), False
+            self._saved, self._cannot_save = (federation.revision, members, lists), False

@@ -5,7 +5,6 @@ Membership of region nodes in the federation."""
 
 from collections import abc as _abc
 from gateway.api.federation.v1 import configuration_pb2 as _configuration_pb2
-from gateway.api.federation.v1 import revision_pb2 as _revision_pb2
 from gateway.api.types.v1 import reason_pb2 as _reason_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -505,26 +504,18 @@ class WatchRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     FEDERATION_REVISION_FIELD_NUMBER: _builtins.int
-    VERIFIED_REVISION_FIELD_NUMBER: _builtins.int
     federation_revision: _builtins.int
     """Configuration revision of the caller. The configuration is sent only if it is newer."""
-    verified_revision: _builtins.int
-    """Last revision whose statement the caller has verified, or that of its anchor. If set, the response has the statements
-    after it, and the configuration as it was signed.
-    """
     def __init__(
         self,
         *,
         federation_revision: _builtins.int = ...,
-        verified_revision: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_verified_revision", b"_verified_revision", "verified_revision", b"verified_revision"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_verified_revision", b"_verified_revision", "federation_revision", b"federation_revision", "verified_revision", b"verified_revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["federation_revision", b"federation_revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__verified_revision: _TypeAlias = _typing.Literal["verified_revision"]  # noqa: Y015
-    _WhichOneofArgType__verified_revision: _TypeAlias = _typing.Literal["_verified_revision", b"_verified_revision"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__verified_revision) -> _WhichOneofReturnType__verified_revision | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchRequest: _TypeAlias = WatchRequest  # noqa: Y015
 
@@ -538,12 +529,9 @@ class WatchResponse(_message.Message):
     CONFIGURATION_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
     COORDINATOR_TIME_FIELD_NUMBER: _builtins.int
-    REVISIONS_FIELD_NUMBER: _builtins.int
-    CONFIGURATION_CONTENT_FIELD_NUMBER: _builtins.int
+    REVOCATION_LISTS_FIELD_NUMBER: _builtins.int
     federation_revision: _builtins.int
     """Configuration revision in force."""
-    configuration_content: _builtins.bytes
-    """The configuration as transported, in place of `configuration` for a caller that verifies it."""
     @_builtins.property
     def configuration(self) -> _configuration_pb2.Configuration:
         """The configuration, unless the node already has this revision."""
@@ -557,8 +545,8 @@ class WatchResponse(_message.Message):
         """Sending time, by the coordinator's clock."""
 
     @_builtins.property
-    def revisions(self) -> _containers.RepeatedCompositeFieldContainer[_revision_pb2.SignedRevision]:
-        """Statements after the verified revision of the request, in ascending order."""
+    def revocation_lists(self) -> _containers.RepeatedCompositeFieldContainer[Global___RevocationList]:
+        """Revocation lists: all in the first message of a stream, later those that changed. The reader verifies each itself."""
 
     def __init__(
         self,
@@ -567,16 +555,41 @@ class WatchResponse(_message.Message):
         configuration: _configuration_pb2.Configuration | None = ...,
         members: _abc.Iterable[Global___Member] | None = ...,
         coordinator_time: _timestamp_pb2.Timestamp | None = ...,
-        revisions: _abc.Iterable[_revision_pb2.SignedRevision] | None = ...,
-        configuration_content: _builtins.bytes = ...,
+        revocation_lists: _abc.Iterable[Global___RevocationList] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "coordinator_time", b"coordinator_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "configuration_content", b"configuration_content", "coordinator_time", b"coordinator_time", "federation_revision", b"federation_revision", "members", b"members", "revisions", b"revisions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "coordinator_time", b"coordinator_time", "federation_revision", b"federation_revision", "members", b"members", "revocation_lists", b"revocation_lists"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchResponse: _TypeAlias = WatchResponse  # noqa: Y015
+
+@_typing.final
+class RevocationList(_message.Message):
+    """Certificates that count no more before their end, by one issuer. Its signature keeps a coordinator from inventing one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CRL_FIELD_NUMBER: _builtins.int
+    ISSUER_CERTIFICATE_FIELD_NUMBER: _builtins.int
+    crl: _builtins.bytes
+    """The list (DER, RFC 5280, section 5), with its CRL number. A later list has all serial numbers of those before."""
+    issuer_certificate: _builtins.bytes
+    """Certificate (DER) of the region's issuer that signed the list. Empty for a list of the federation's authority."""
+    def __init__(
+        self,
+        *,
+        crl: _builtins.bytes = ...,
+        issuer_certificate: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crl", b"crl", "issuer_certificate", b"issuer_certificate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevocationList: _TypeAlias = RevocationList  # noqa: Y015
 
 @_typing.final
 class Member(_message.Message):

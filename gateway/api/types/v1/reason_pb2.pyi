@@ -561,12 +561,16 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Name a plan of the new home for each line of the customer in service; terminate lines without a SIM card."""
     REASON_MOVE_REGION_INVALID: _Reason.ValueType  # 466
     """Name another region that has joined, with the same currency."""
-    REASON_CONFIGURATION_UNSIGNED: _Reason.ValueType  # 489
-    """Sign a proposal: `coordinator federation propose`, then `sign`, then `apply`."""
-    REASON_CONFIGURATION_SIGNATURES_INVALID: _Reason.ValueType  # 490
-    """Propose and sign it anew after the revision in force, with the keys of its administrators."""
-    REASON_ANCHOR_MISSING: _Reason.ValueType  # 491
-    """Give every coordinator its `federation_anchor` before the first signed revision."""
+    REASON_CERTIFICATE_REVOKED: _Reason.ValueType  # 499
+    """Take a new certificate of its issuer; who has revoked it knows why."""
+    REASON_REVOCATION_LIST_INVALID: _Reason.ValueType  # 500
+    """Sign the list with the key of the federation's authority, or of a region's issuer that the authority certified."""
+    REASON_REVOCATION_LIST_OUTDATED: _Reason.ValueType  # 501
+    """Begin with the list in force: add to its serial numbers, and sign with a higher CRL number."""
+    REASON_REVOCATION_LISTS_TOO_MANY: _Reason.ValueType  # 502
+    """Wait some minutes. One list can revoke many certificates."""
+    REASON_CERTIFICATE_EXPIRED: _Reason.ValueType  # 503
+    """Take the renewed certificate; a channel keeps the one that it was made with."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1109,12 +1113,16 @@ REASON_MOVE_LINES_INVALID: Reason.ValueType  # 465
 """Name a plan of the new home for each line of the customer in service; terminate lines without a SIM card."""
 REASON_MOVE_REGION_INVALID: Reason.ValueType  # 466
 """Name another region that has joined, with the same currency."""
-REASON_CONFIGURATION_UNSIGNED: Reason.ValueType  # 489
-"""Sign a proposal: `coordinator federation propose`, then `sign`, then `apply`."""
-REASON_CONFIGURATION_SIGNATURES_INVALID: Reason.ValueType  # 490
-"""Propose and sign it anew after the revision in force, with the keys of its administrators."""
-REASON_ANCHOR_MISSING: Reason.ValueType  # 491
-"""Give every coordinator its `federation_anchor` before the first signed revision."""
+REASON_CERTIFICATE_REVOKED: Reason.ValueType  # 499
+"""Take a new certificate of its issuer; who has revoked it knows why."""
+REASON_REVOCATION_LIST_INVALID: Reason.ValueType  # 500
+"""Sign the list with the key of the federation's authority, or of a region's issuer that the authority certified."""
+REASON_REVOCATION_LIST_OUTDATED: Reason.ValueType  # 501
+"""Begin with the list in force: add to its serial numbers, and sign with a higher CRL number."""
+REASON_REVOCATION_LISTS_TOO_MANY: Reason.ValueType  # 502
+"""Wait some minutes. One list can revoke many certificates."""
+REASON_CERTIFICATE_EXPIRED: Reason.ValueType  # 503
+"""Take the renewed certificate; a channel keeps the one that it was made with."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

@@ -1,0 +1,1 @@
+"""Revocation of certificates: lists that the registry keeps and every server acts by."""

@@ -1,0 +1,99 @@
+"""Commands about the directory of an issuer: the certificates that it issued, and those that it revokes."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from gateway.api.federation.v1.federation_pb2 import RevocationList
+from gateway.cli.table import Table, TableColumn
+from gateway.security.identity import Identity, parse
+from gateway.security.issuing import IssuedCertificate, IssuerDirectory
+from gateway.wording.languages import translated
+from gateway.wording.times import told_time
+
+DIRECTORY = click.Path(path_type=Path, file_okay=False)
+
+
+class SerialType(click.ParamType[int]):
+    """The serial number of a certificate: hexadecimal, with or without colons, as `openssl x509 -serial` prints it."""
+
+    name = "hex"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """See click."""
+        if isinstance(value, int):
+            return value
+        try:
+            return int(str(value).replace(":", ""), 16)
+        except ValueError:
+            self.fail(translated("{value} is no hexadecimal number", value=str(value)), param, ctx)
+
+
+serial_option = click.option("--serial", "serials", type=SerialType(), multiple=True, help="A serial number, in hex.")
+
+
+def opened(directory: Path) -> IssuerDirectory:
+    """The issuer of a directory. Ends the command without one."""
+    try:
+        return IssuerDirectory(directory)
+    except (OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def issue_into(directory: Path, uri: str, out: Path, life: timedelta, dns_names: Sequence[str] = ()) -> Identity:
+    """Issues the certificates of a member into a directory; ends the command with the reason where it cannot."""
+    issuer = opened(directory)
+    try:
+        identity = parse(uri, issuer.authority.federation)
+        issuer.issue(identity, datetime.now(UTC), life, dns_names).write(out)
+    except (OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    return identity
+
+
+def signed_list(directory: Path, uris: Sequence[str], serials: Sequence[int]) -> tuple[Path, RevocationList]:
+    """Signs the list that revokes all certificates of some names, and some serial numbers; with its file.
+
+    The list keeps all that it had. Ends the command for a name that nothing was issued to.
+    """
+    if not uris and not serials:
+        raise click.UsageError(translated("name the URI of a member, or a certificate by --serial"))
+    issuer, now = opened(directory), datetime.now(UTC)
+    try:
+        issued = issuer.issued()
+        for uri in uris:
+            if all(each.uri != uri for each in issued):
+                raise click.ClickException(
+                    translated(
+                        "nothing in {directory} was issued to {uri}: name it by --serial", directory=directory, uri=uri
+                    )
+                )
+        named = [each.serial for each in issued if each.uri in uris and each.end > now]
+        return issuer.list_file, issuer.revoke([*named, *serials], now)
+    except (OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def show_issued(directory: Path) -> None:
+    """Prints what an issuer has issued. Ends the command where the directory cannot be read."""
+    try:
+        issued = opened(directory).issued()
+    except (OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    _issued(datetime.now(UTC)).show(issued, translated("Certificates"))
+
+
+def _issued(now: datetime) -> Table[IssuedCertificate]:
+    def state(each: IssuedCertificate) -> str:
+        if each.is_revoked:
+            return translated("revoked")
+        return translated("in force") if each.end > now else translated("ended")
+
+    return Table(
+        TableColumn("uri", lambda each: each.uri),
+        TableColumn("serial", lambda each: f"{each.serial:x}"),
+        TableColumn("end", lambda each: told_time(each.end)),
+        TableColumn("state", state),
+    )

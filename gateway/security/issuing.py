@@ -1,0 +1,137 @@
+"""The directory of an issuer: its key, the certificates that it issued, and its revocation list.
+
+Beside the files of `Authority`, `issued` has each certificate by its serial number, and `revoked.crl` the list, with
+the certificate of a region's issuer behind it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.api.federation.v1.federation_pb2 import RevocationList
+from gateway.process.files import replace_file
+from gateway.security.authority import Authority, CertificateSet
+from gateway.security.identity import Identity
+
+REVOKED = "revoked.crl"
+ISSUED = "issued"
+# A peer whose clock is a little behind would refuse a certificate that begins now.
+HEAD_START = timedelta(minutes=5)
+_PUBLIC = 0o644
+
+
+@dataclass(frozen=True)
+class IssuedCertificate:
+    """A certificate that the issuer has issued."""
+
+    serial: int
+    uri: str
+    end: datetime
+    is_revoked: bool
+
+
+class IssuerDirectory:
+    """The issuer in one directory. One process at a time works with it."""
+
+    def __init__(self, directory: Path) -> None:
+        """Raises OSError, or ValueError for files without an authority or an issuer of a region."""
+        self._directory = directory
+        self.authority = Authority.load(directory)
+
+    def issue(
+        self, identity: Identity, now: datetime, life: timedelta, dns_names: Sequence[str] = ()
+    ) -> CertificateSet:
+        """New certificates of a member, kept in the directory before they are returned. `now` is aware.
+
+        Raises OSError, or ValueError as `Authority.issue`.
+        """
+        own = self.authority.certificate
+        issued = self.authority.issue(identity, max(now - HEAD_START, own.not_valid_before_utc), now + life, dns_names)
+        for each in (issued.tls, issued.signing):
+            if each is not None:
+                self.keep(each.certificate)
+        return issued
+
+    def keep(self, certificate: x509.Certificate) -> None:
+        """Keeps a certificate that the issuer has issued, so that it can be revoked by its name. Raises OSError."""
+        kept = self._directory / ISSUED
+        kept.mkdir(exist_ok=True)
+        replace_file(kept / f"{certificate.serial_number:040x}.crt", certificate.public_bytes(Encoding.PEM), _PUBLIC)
+
+    def issued(self) -> list[IssuedCertificate]:
+        """All that the issuer has issued, by their end. Raises OSError, or ValueError for a damaged file."""
+        revoked = self._revoked()
+        kept = sorted((self._directory / ISSUED).glob("*.crt"))
+        found = [x509.load_pem_x509_certificate(each.read_bytes()) for each in kept]
+        return sorted(
+            (
+                IssuedCertificate(
+                    each.serial_number, _uri(each), each.not_valid_after_utc, each.serial_number in revoked
+                )
+                for each in found
+            ),
+            key=lambda each: (each.end, each.uri, each.serial),
+        )
+
+    def revoke(self, serials: Sequence[int], now: datetime) -> RevocationList:
+        """Signs a list with further serial numbers, and keeps it in the directory. `now` is aware.
+
+        Gives the list as it is where it has them all. Raises OSError, or ValueError for a damaged file.
+        """
+        former = read_list(self.list_file) if self.list_file.exists() else None
+        revoked = self._revoked()
+        if former is not None and revoked.issuperset(serials):
+            return former
+        number = max(self._number() + 1, int(now.timestamp()))
+        crl = self.authority.revocation_list(revoked.union(serials), number, now)
+        content = crl.public_bytes(Encoding.PEM) + self.authority.chain_pem
+        replace_file(self.list_file, content, _PUBLIC)
+        return read_list(self.list_file)
+
+    @property
+    def list_file(self) -> Path:
+        """The file of the revocation list."""
+        return self._directory / REVOKED
+
+    def _crl(self) -> x509.CertificateRevocationList | None:
+        return x509.load_pem_x509_crl(self.list_file.read_bytes()) if self.list_file.exists() else None
+
+    def _revoked(self) -> frozenset[int]:
+        return frozenset(each.serial_number for each in self._crl() or ())
+
+    def _number(self) -> int:
+        crl = self._crl()
+        if crl is None:
+            return 0
+        try:
+            return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+        except x509.ExtensionNotFound as error:
+            raise ValueError(f"{self.list_file} has no CRL number") from error
+
+
+def read_list(path: Path) -> RevocationList:
+    """A list from its file: PEM, with the certificate of a region's issuer behind it. Raises OSError or ValueError."""
+    content = path.read_bytes()
+    crl = x509.load_pem_x509_crl(content).public_bytes(Encoding.DER)
+    if b"-----BEGIN CERTIFICATE-----" not in content:
+        return RevocationList(crl=crl)
+    return RevocationList(
+        crl=crl, issuer_certificate=x509.load_pem_x509_certificate(content).public_bytes(Encoding.DER)
+    )
+
+
+def list_as_pem(told: RevocationList) -> bytes:
+    """The content of a list's file. Raises ValueError for a damaged list."""
+    content = x509.load_der_x509_crl(told.crl).public_bytes(Encoding.PEM)
+    if not told.issuer_certificate:
+        return content
+    return content + x509.load_der_x509_certificate(told.issuer_certificate).public_bytes(Encoding.PEM)
+
+
+def _uri(certificate: x509.Certificate) -> str:
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return ", ".join(names.get_values_for_type(x509.UniformResourceIdentifier))

@@ -1,0 +1,135 @@
+"""The certificates that a peer proves itself by: whose they are, and what their issuers may have issued.
+
+TLS has verified the chain up to the authority. The name constraints of a region's issuer end at the host of a URI
+(RFC 5280, 4.2.1.10), which is the federation: the region and the role behind it are checked here.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.security.authority import OF_REGION_ISSUERS
+from gateway.security.identity import Identity, from_auth_context, parse, trust_domain
+
+_CERTIFICATE = "x509_pem_cert"
+_CHAIN = "x509_pem_cert_chain"
+# A chain has one issuer, and perhaps the authority; what is longer is no chain of this federation.
+_LONGEST_CHAIN = 16 * 1024  # bytes of PEM
+_REMEMBERED = 1024
+
+
+@dataclass(frozen=True)
+class IssuedNumber:
+    """A certificate as the revocation lists of its issuer name it: the same in each encoding of its signature."""
+
+    issuer: bytes
+    """Name of the issuer (DER)."""
+    region: str
+    """The region whose issuer it is; empty for the federation's authority."""
+    serial: int
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A peer: its identity, and its certificate with those of the region's issuers behind it."""
+
+    identity: Identity
+    numbers: frozenset[IssuedNumber]
+    end: datetime
+    """The end of these certificates; the first of them counts."""
+
+    def require_not_expired(self, now: datetime) -> None:
+        """Raises Refused with CERTIFICATE_EXPIRED after the end. `now` is aware.
+
+        TLS looks at the time in a whole handshake alone: not on an open connection, nor where a session is resumed.
+        """
+        if now > self.end:
+            raise Refused(Reason.REASON_CERTIFICATE_EXPIRED)
+
+
+def peer_of(auth_context: Mapping[str, Iterable[bytes]], federation: str) -> Peer:
+    """The peer of a call that mTLS secured, from its `auth_context()`.
+
+    Raises Refused(UNAUTHENTICATED) as `from_auth_context`, and for a certificate by the issuer of a region that is no
+    operator or staff of this region.
+    """
+    identity = from_auth_context(auth_context, federation)
+    chain = b"".join(auth_context.get(_CHAIN, ()))
+    if len(chain) > _LONGEST_CHAIN:
+        raise Refused(Reason.REASON_UNAUTHENTICATED)
+    try:
+        return _proven(identity, b"".join(auth_context.get(_CERTIFICATE, ())), chain)
+    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
+        raise Refused(Reason.REASON_UNAUTHENTICATED) from error
+
+
+def issuing_region(certificate: x509.Certificate, federation: str) -> str:
+    """The region whose issuer has this certificate; empty for the federation's authority, and one without a URI.
+
+    Raises ValueError for any other URI.
+    """
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ""
+    uris = names.get_values_for_type(x509.UniformResourceIdentifier)
+    if not uris or uris == [trust_domain(federation)]:
+        return ""
+    identities = [parse(uri, federation) for uri in uris]
+    if [each.role for each in identities] != [Role.ROLE_REGION]:
+        raise ValueError("the issuer is none of a region")
+    return identities[0].region
+
+
+def has_issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    """Whether the key of the issuer has signed a certificate, under the issuer's name."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (InvalidSignature, ValueError, TypeError):
+        return False
+    return True
+
+
+def signs_certificates(certificate: x509.Certificate) -> bool:
+    """Whether a certificate says that it is one of an authority or an issuer."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
+@lru_cache(_REMEMBERED)
+def _proven(identity: Identity, own_pem: bytes, chain_pem: bytes) -> Peer:
+    own = x509.load_pem_x509_certificate(own_pem)
+    if signs_certificates(own):
+        raise ValueError("the certificate of an issuer is no member's")
+    chain = x509.load_pem_x509_certificates(chain_pem) if chain_pem else []
+    issuers = [each for each in chain if has_issued(each, own)]
+    end = min(each.not_valid_after_utc for each in (own, *issuers))
+    return Peer(identity, frozenset(_checked(identity, own, issuers)), end)
+
+
+def _checked(identity: Identity, own: x509.Certificate, issuers: Iterable[x509.Certificate]) -> Iterator[IssuedNumber]:
+    """The numbers of a certificate and its issuers. Raises ValueError where one of them may not have issued it.
+
+    TLS needs the issuer of a region among the certificates that the peer sends. So that one counts, and whatever the
+    peer adds to it can only take rights away.
+    """
+    regions = set()
+    for issuer in issuers:
+        region = issuing_region(issuer, identity.federation)
+        regions.add(region)
+        if not region:
+            continue
+        if identity.region != region or identity.role not in OF_REGION_ISSUERS:
+            raise ValueError(f"the issuer of {region} may not have issued {identity.path}")
+        yield IssuedNumber(issuer.issuer.public_bytes(), "", issuer.serial_number)
+    for region in regions or {""}:
+        yield IssuedNumber(own.issuer.public_bytes(), region, own.serial_number)

@@ -1,0 +1,283 @@
+"""Certificates by the issuer of a region, and revoked ones, at a real server."""
+
+import asyncio
+import socket
+import ssl
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import grpc
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from grpc_health.v1.health import aio as health_aio
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
+from opentelemetry.trace import NoOpTracer
+
+from gateway.api.federation.v1.federation_pb2 import RevocationList
+from gateway.api.region.v1 import order_service_pb2 as order_api
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.errors import Refused, from_rpc_error, reason_name
+from gateway.process.metrics import UnrecordedCalls
+from gateway.process.tracing import Tracing
+from gateway.rpc.access import AccessRules
+from gateway.rpc.channels import health_of
+from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
+from gateway.security.authority import LOOPBACK, Authority, Issued
+from gateway.security.identity import Identity, parse, server_name
+from gateway.security.revocations import Revocations
+from gateway.security.tls import client_options, server_credentials, server_options
+from tests.contract.small_federation import CLOCK, FEDERATION, HOUR, NOW, Certificates
+
+PATIENCE_S = 10.0
+NODE = server_name(Role.ROLE_REGION, "sichuan", FEDERATION)
+ORDERS = order_api.DESCRIPTOR.services_by_name["OrderService"]
+
+
+def issue(by: Authority, path: str) -> Issued:
+    return by.issue_tls(parse(f"spiffe://{FEDERATION}/{path}", FEDERATION), NOW, NOW + HOUR)
+
+
+def without_rules(issuer: Authority, authority: Authority) -> Authority:
+    """The issuer with its key in the hands of somebody who writes into certificates what he likes."""
+    forger = Authority(issuer.certificate, issuer._key, authority.certificate_pem)
+    forger.region = ""
+    return forger
+
+
+class Statuses(UnrecordedCalls):
+    """Keeps the status of each call that a server has served."""
+
+    def __init__(self, statuses: list[str]) -> None:
+        self._statuses = statuses
+
+    def served(self, method: str, status: str, started: float) -> None:
+        self._statuses.append(status)
+
+
+class Node:
+    """A node's border on a real port, with gRPC's own health service behind it."""
+
+    def __init__(self, certificates: Certificates) -> None:
+        self.authority = certificates.authority
+        self.sichuan = self.authority.issue_issuer("sichuan", NOW, NOW + HOUR)
+        self.revocations = Revocations(self.authority.certificate_pem, FEDERATION)
+        self.denied: list[tuple[str, str]] = []
+        self.statuses: list[str] = []
+        self.late = timedelta(0)
+        self.port = 0
+
+    def now(self) -> datetime:
+        """The time by which the border judges certificates."""
+        return datetime.now(UTC) + self.late
+
+    def dial(self, own: Issued, *chain: Authority, name: str = NODE, port: int = 0) -> grpc.aio.Channel:
+        pem = own.certificate_pem + b"".join(each.certificate_pem for each in chain)
+        credentials = grpc.ssl_channel_credentials(self.authority.certificate_pem, own.key_pem, pem)
+        options = [*client_options(name), ("grpc.use_local_subchannel_pool", 1)]
+        return grpc.aio.secure_channel(f"127.0.0.1:{port or self.port}", credentials, options=options)
+
+    def revoke(self, number: int, *serials: int) -> None:
+        crl = self.sichuan.revocation_list(serials, number, NOW).public_bytes(Encoding.DER)
+        issuer = self.sichuan.certificate.public_bytes(Encoding.DER)
+        self.revocations.take(RevocationList(crl=crl, issuer_certificate=issuer))
+
+
+@asynccontextmanager
+async def serving(tmp_path: Path) -> AsyncIterator[Node]:
+    certificates = Certificates(tmp_path)
+    node = Node(certificates)
+
+    async def denied(identity: Identity, method: str, refused: Refused) -> None:
+        node.denied.append((identity.path, reason_name(refused.reason)))
+
+    access, tracing = AccessRules([ORDERS], "sichuan"), Tracing(NoOpTracer(), records=False)
+    ports = BorderPorts(FEDERATION, access, tracing, Statuses(node.statuses), denied, node.revocations, node)
+    border = BorderInterceptor(ports)
+    server = grpc.aio.server(interceptors=[border], options=server_options())
+    health = health_aio.HealthServicer()
+    await health.set("", HealthCheckResponse.SERVING)
+    add_HealthServicer_to_server(health, server)
+    shown = server_credentials(certificates.credentials("region/sichuan"), CLOCK)
+    node.port = server.add_secure_port("127.0.0.1:0", shown)
+    await server.start()
+    try:
+        yield node
+    finally:
+        await server.stop(None)
+
+
+def watch_of(channel: grpc.aio.Channel) -> grpc.aio.UnaryStreamMultiCallable[bytes, bytes]:
+    return channel.unary_stream("/grpc.health.v1.Health/Watch")
+
+
+async def outcome(channel: grpc.aio.Channel) -> str:
+    """OK, the reason of a refusal, or the status of a connection that did not come about."""
+    async with channel:
+        return await answered(channel)
+
+
+async def answered(channel: grpc.aio.Channel) -> str:
+    try:
+        await health_of(channel, "", PATIENCE_S)
+    except grpc.aio.AioRpcError as error:
+        refused = from_rpc_error(error)
+        return reason_name(refused.reason) if refused is not None else error.code().name
+    return "OK"
+
+
+def test_an_operator_of_a_regions_issuer_gets_in_and_nobody_that_it_must_not_make(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with serving(tmp_path) as node:
+            issuer = node.sichuan
+            forger = without_rules(issuer, node.authority)
+            for path in ("region/sichuan/operator/counter", "region/sichuan/staff/wang"):
+                assert await outcome(node.dial(issue(issuer, path), issuer)) == "OK", path
+            for path in ("region/sichuan", "region/henan/operator/crm", "admin/root", "coordinator/0"):
+                told = await outcome(node.dial(issue_client(forger, path), issuer))
+                assert told == "UNAUTHENTICATED", path
+            assert await outcome(node.dial(Issued(issuer.certificate, issuer._key))) == "UNAVAILABLE"
+            assert await outcome(node.dial(issue(issuer, "region/sichuan/staff/wang"))) == "UNAVAILABLE"
+
+    asyncio.run(scenario())
+
+
+def issue_client(forger: Authority, path: str) -> Issued:
+    """A certificate without the names of a server, which TLS would refuse before anybody reads its URI."""
+    identity = parse(f"spiffe://{FEDERATION}/{path}", FEDERATION)
+    key = issue(forger, "region/sichuan/operator/counter").key
+    return forger._sign(identity, key, NOW, NOW + HOUR, [], [ExtendedKeyUsageOID.CLIENT_AUTH])
+
+
+def test_no_server_is_believed_by_a_certificate_of_a_regions_issuer(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with serving(tmp_path) as node:
+            forger = without_rules(node.sichuan, node.authority)
+            caller = issue(node.authority, "region/sichuan/operator/counter")
+            identity = parse(f"spiffe://{FEDERATION}/coordinator/0", FEDERATION)
+            name = server_name(Role.ROLE_COORDINATOR, "", FEDERATION)
+            usages = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
+            names = ([x509.DNSName(name)], [x509.DNSName(name), *map(x509.IPAddress, LOOPBACK)])
+            for each in names:
+                false = forger._sign(identity, caller.key, NOW, NOW + HOUR, each, usages)
+                pair = (false.key_pem, false.certificate_pem + node.sichuan.certificate_pem)
+                server = grpc.aio.server(options=server_options())
+                port = server.add_secure_port(
+                    "127.0.0.1:0", grpc.ssl_server_credentials([pair], node.authority.certificate_pem, True)
+                )
+                await server.start()
+                assert await outcome(node.dial(caller, name=name, port=port)) == "UNAVAILABLE"
+                await server.stop(None)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("by_issuer", [True, False], ids=["a region's issuer", "the authority"])
+def test_a_revoked_certificate_ends_its_open_streams_and_is_refused_on_its_connection(
+    tmp_path: Path, by_issuer: bool
+) -> None:
+    async def scenario() -> None:
+        async with serving(tmp_path) as node:
+            by = node.sichuan if by_issuer else node.authority
+            chain = [by] if by_issuer else []
+            stolen, other = (issue(by, f"region/sichuan/operator/{name}") for name in ("counter", "crm"))
+            async with node.dial(stolen, *chain) as channel, node.dial(other, *chain) as beside:
+                streams = [watch_of(each)(b"") for each in (channel, beside)]
+                for stream in streams:
+                    await stream.read()
+                if by_issuer:
+                    node.revoke(1, stolen.certificate.serial_number)
+                else:
+                    crl = by.revocation_list([stolen.certificate.serial_number], 1, NOW).public_bytes(Encoding.DER)
+                    node.revocations.take(RevocationList(crl=crl))
+                with pytest.raises(grpc.aio.AioRpcError) as ended:
+                    async with asyncio.timeout(PATIENCE_S):
+                        await streams[0].read()
+                refused = from_rpc_error(ended.value)
+                assert refused is not None
+                assert reason_name(refused.reason) == "CERTIFICATE_REVOKED"
+                assert (await answered(channel), await answered(beside)) == ("CERTIFICATE_REVOKED", "OK")
+                assert not streams[1].done()
+            assert set(node.denied) == {("region/sichuan/operator/counter", "CERTIFICATE_REVOKED")}
+
+    asyncio.run(scenario())
+
+
+def test_an_expired_certificate_is_refused_on_an_open_connection(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with serving(tmp_path) as node:
+            channel = node.dial(issue(node.sichuan, "region/sichuan/staff/wang"), node.sichuan)
+            assert await answered(channel) == "OK"
+            node.late = HOUR
+            assert await outcome(channel) == "CERTIFICATE_EXPIRED"
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=lambda each: each.name)
+def test_a_resumed_session_brings_nobody_past_revocation_and_end(tmp_path: Path, version: ssl.TLSVersion) -> None:
+    """TLS verifies no certificate of a resumed session again."""
+
+    async def scenario() -> None:
+        async with serving(tmp_path) as node:
+            own = issue(node.sichuan, "region/sichuan/operator/counter")
+            files = {"own": own.certificate_pem + node.sichuan.certificate_pem, "key": own.key_pem}
+            for name, content in files.items():
+                (tmp_path / name).write_bytes(content)
+            context = ssl.create_default_context(cadata=node.authority.certificate_pem.decode())
+            context.load_cert_chain(tmp_path / "own", tmp_path / "key")
+            context.set_alpn_protocols(["h2"])
+            context.maximum_version = version
+            is_resumed, session = await asyncio.to_thread(_check, node.port, context, None)
+            assert not is_resumed
+            node.late = HOUR
+            assert (await asyncio.to_thread(_check, node.port, context, session))[0]
+            assert (node.statuses, node.denied) == (["OK", "UNAUTHENTICATED"], [])
+            node.late = timedelta(0)
+            node.revoke(1, own.certificate.serial_number)
+            assert (await asyncio.to_thread(_check, node.port, context, session))[0]
+            assert node.denied == [("region/sichuan/operator/counter", "CERTIFICATE_REVOKED")]
+
+    asyncio.run(scenario())
+
+
+def _check(
+    port: int, context: ssl.SSLContext, session: ssl.SSLSession | None
+) -> tuple[bool | None, ssl.SSLSession | None]:
+    """Makes a call. Returns whether a session was resumed, and the session for the next time.
+
+    gRPC's own client resumes none; one of an attacker does (RFC 9113, and RFC 7541, 6.2.2).
+    """
+    headers = {
+        ":method": "POST",
+        ":scheme": "https",
+        ":path": "/grpc.health.v1.Health/Check",
+        ":authority": "node",
+        "content-type": "application/grpc",
+        "te": "trailers",
+        "grpc-timeout": "5S",
+    }
+    block = b"".join(b"\0" + _string(name) + _string(value) for name, value in headers.items())
+    call = _frame(4, 0, 0, b"") + _frame(1, 4, 1, block) + _frame(0, 1, 1, bytes(5))
+    with (
+        socket.create_connection(("127.0.0.1", port), PATIENCE_S) as plain,
+        context.wrap_socket(plain, server_hostname=NODE, session=session) as tls,
+    ):
+        tls.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + call)
+        told = b""
+        while b"grpc-status" not in told:
+            told += tls.recv(65536)
+        return tls.session_reused, tls.session
+
+
+def _string(text: str) -> bytes:
+    return bytes([len(text)]) + text.encode()
+
+
+def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
