@@ -19,6 +19,7 @@ from psycopg_pool import ConnectionPool
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.process.turns import Places
 from gateway.security.region_keys import RegionKeys
 from gateway.store.commit_queue import CommitQueue
 from gateway.store.group_commit import Outcome, run_alone, run_together
@@ -60,7 +61,7 @@ class PostgresqlStore:
     ) -> None:
         self._writer = writer
         self._pool = pool
-        self._free_readers = asyncio.Semaphore(readers)
+        self._free_readers = Places(readers)
         self._reading = ThreadPoolExecutor(readers, thread_name_prefix="read")
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="write")
         self._full_until = 0.0
