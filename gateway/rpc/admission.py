@@ -53,9 +53,11 @@ class Admission:
         self._looks += 1
         self._quiet += 1
         if self._quiet > QUIET_LOOKS or self._looks > LOOKS:
-            self._looks = self._quiet = 0
-            for turn in self._waiting.take(AT_ONCE):
+            self._looks = self._quiet = begun = 0
+            while self._waiting and begun < AT_ONCE:
+                (turn,) = self._waiting.take(1)
                 if not turn.done():  # its caller may have gone away
                     turn.set_result(None)
+                    begun += 1
         if self._waiting:
             loop.call_later(LOOK, self._look, loop)

@@ -153,6 +153,7 @@ def test_the_calls_of_one_owner_begin_at_once() -> None:
 
 def test_calls_that_go_away_while_they_wait_hold_nobody_up() -> None:
     begun: list[str] = []
+    together: list[int] = []
 
     async def scenario() -> None:
         admission, have_begun, may_end = Admission(), asyncio.Event(), asyncio.Event()
@@ -171,12 +172,17 @@ def test_calls_that_go_away_while_they_wait_hold_nobody_up() -> None:
             each.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
         begun.clear()
+        may_end.set()
+        last = [asyncio.create_task(call("owner-0")) for _ in range(AT_ONCE + 1)]
         async with asyncio.timeout(PATIENCE_S):
-            may_end.set()
-            await call("owner-0")
+            await asyncio.wait(last, return_when=asyncio.FIRST_COMPLETED)
+        together.append(len(begun))
+        async with asyncio.timeout(PATIENCE_S):
+            await asyncio.gather(*last)
 
     asyncio.run(scenario())
-    assert begun == ["owner-0"]
+    assert together == [AT_ONCE], "those that went away take nobody's turn"
+    assert len(begun) == AT_ONCE + 1
 
 
 @given(
