@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 
 import grpc
 from google.protobuf import any_pb2
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from gateway.api.types.v1 import reason_pb2
@@ -20,6 +22,8 @@ _CHINESE = "_zh_cn"
 _DETAILS = "grpc-status-details-bin"
 _NEAREST = "nearest"  # the parameter that holds the known names similar to an unknown name, and their separator
 _BETWEEN = ", "
+# Refusals for want of room that other calls take.
+_ROOM_LATER = (Reason.REASON_CALLS_TOO_MANY, Reason.REASON_ORDERS_WAITING_TOO_MANY)
 # Bytes of one parameter in a status. A status travels in headers, which gRPC limits to 16 KiB, and repeats a text
 # several times.
 _TOLD_BYTES = 1024
@@ -102,7 +106,7 @@ def text(reason: Reason.ValueType, parameters: Mapping[str, str]) -> LocalizedTe
 
 def is_temporary(reason: Reason.ValueType) -> bool:
     """Whether the same request may succeed later without changes."""
-    return reason == Reason.REASON_CALLS_TOO_MANY or status_code(reason) in (
+    return reason in _ROOM_LATER or status_code(reason) in (
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.DEADLINE_EXCEEDED,
         grpc.StatusCode.INTERNAL,
@@ -117,14 +121,16 @@ def lasting(refused: Refused) -> Refused:
 
 
 def to_status(refused: Refused) -> status_pb2.Status:
-    """A `google.rpc.Status` with one ErrorInfo and one LocalizedMessage per language."""
+    """A `google.rpc.Status` with one ErrorInfo, one LocalizedMessage per language, and a RetryInfo for a known time."""
     parameters = {name: _short(value) for name, value in refused.parameters.items()}
     told = text(refused.reason, parameters)
-    details = [
+    details: list[Message] = [
         error_details_pb2.ErrorInfo(reason=reason_name(refused.reason), domain=DOMAIN, metadata=parameters),
         error_details_pb2.LocalizedMessage(locale="zh-CN", message=told.zh_cn),
         error_details_pb2.LocalizedMessage(locale="en", message=told.en),
     ]
+    if seconds := _told(refused.reason).retry_seconds:
+        details.append(error_details_pb2.RetryInfo(retry_delay=Duration(seconds=seconds)))
     status = status_pb2.Status(code=status_code(refused.reason).value[0], message=told.en)
     for detail in details:
         packed = any_pb2.Any()

@@ -3,7 +3,7 @@
 Pure: no clock, no I/O.
 """
 
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -43,12 +43,17 @@ class FairQueue:
         self._urgent: _Lines = OrderedDict()
         self._bulk: _Lines = OrderedDict()
         self._waiting: dict[str, QueuedEnvelope] = {}
+        self._waiting_of: Counter[str] = Counter()  # by operator
         self._out: dict[str, str] = {}  # the envelope that is out, by subject
         self._withdrawn: set[str] = set()  # until the caller decides about them
         self._blocked: dict[str, deque[QueuedEnvelope]] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    def waiting_of(self, operator: str) -> int:
+        """The number of queued envelopes of an operator that wait."""
+        return self._waiting_of[operator]
 
     def put(self, queued: QueuedEnvelope) -> None:
         """Adds a queued envelope behind the others of its operator, unless it waits, is out or was withdrawn
@@ -62,7 +67,7 @@ class FairQueue:
             return
         if self._out.get(queued.subject) == envelope_id:
             return
-        self._waiting[envelope_id] = queued
+        self._await(queued)
         self._line(queued).append(queued)
 
     def take(self, limit: int, bytes_limit: int) -> list[QueuedEnvelope]:
@@ -91,7 +96,7 @@ class FairQueue:
         """Puts queued envelopes in front again, to be sent once more, ahead of their subjects' later ones."""
         for queued in reversed(list(queued_envelopes)):
             self.release(queued.subject)
-            self._waiting[queued.envelope_id] = queued
+            self._await(queued)
             self._line(queued).appendleft(queued)
 
     def withdraw(self, envelope_id: str) -> QueuedEnvelope | None:
@@ -101,12 +106,23 @@ class FairQueue:
             return None
         queued.withdrawn = True
         self._withdrawn.add(envelope_id)
-        del self._waiting[envelope_id]
+        self._await_no_more(queued)
         return queued
 
     def forget(self, envelope_id: str) -> None:
         """Ends a withdrawal: the envelope may be put again."""
         self._withdrawn.discard(envelope_id)
+
+    def _await(self, queued: QueuedEnvelope) -> None:
+        self._waiting_of[queued.sealed.content.operator] += queued.envelope_id not in self._waiting
+        self._waiting[queued.envelope_id] = queued
+
+    def _await_no_more(self, queued: QueuedEnvelope) -> None:
+        del self._waiting[queued.envelope_id]
+        operator = queued.sealed.content.operator
+        self._waiting_of[operator] -= 1
+        if not self._waiting_of[operator]:
+            del self._waiting_of[operator]
 
     def _line(self, queued: QueuedEnvelope) -> deque[QueuedEnvelope]:
         lines = self._bulk if queued.sealed.content.bulk else self._urgent
@@ -120,7 +136,7 @@ class FairQueue:
             lines[operator] = line
         if queued is not None:
             self._out[queued.subject] = queued.envelope_id
-            del self._waiting[queued.envelope_id]
+            self._await_no_more(queued)
         return queued
 
     def _free(self, line: deque[QueuedEnvelope]) -> Iterator[QueuedEnvelope]:

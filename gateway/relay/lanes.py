@@ -85,6 +85,10 @@ class Lane:
     def __len__(self) -> int:
         return len(self._queue)
 
+    def waiting_of(self, operator: str) -> int:
+        """The number of envelopes of an operator that wait."""
+        return self._queue.waiting_of(operator)
+
     def add(self, sealed: Sealed) -> None:
         """Queues an envelope."""
         self._queue.put(QueuedEnvelope(sealed))

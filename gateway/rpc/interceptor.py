@@ -1,7 +1,7 @@
 """The border of a server: each incoming call passes here, and nowhere else.
 
-The order of checks: an identity, a place among its calls, a certificate in force, permission, a deadline. Then the
-request is read: in time, within its size, parseable, plain. A revoked certificate ends its open calls. A refusal
+The order of checks: an identity, a place among its calls, a certificate in force, permission, a deadline, a turn. Then
+the request is read: in time, within its size, parseable, plain. A revoked certificate ends its open calls. A refusal
 becomes a status with details. Data under a destroyed key is reported as erased. Any other exception becomes INTERNAL
 with a number, and the log has the full traceback under that number.
 
@@ -21,11 +21,14 @@ from google.protobuf.message import Message
 from grpc_status import rpc_status
 from opentelemetry.trace import SpanKind
 
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, status_code, to_status
 from gateway.process.metrics import CallMetrics
 from gateway.process.tracing import Tracing
+from gateway.process.turns import owner
 from gateway.rpc.access import AccessRules
+from gateway.rpc.admission import Admission
 from gateway.rpc.calls import Call, enter
 from gateway.rpc.incidents import incident
 from gateway.rpc.request_streams import RequestReader, RequestStreams
@@ -43,6 +46,8 @@ _Unary = Callable[[Message, _Context], Awaitable[Message]]
 _Streams = Callable[[object, _Context], object]
 _Requests = AsyncIterator[bytes]
 _Serve = Callable[[_Requests, _Context], Awaitable[Message | None]]
+# The callers who share a node. Members carry the work of many callers, in lanes of their own.
+_TAKE_TURNS = frozenset({Role.ROLE_OPERATOR, Role.ROLE_STAFF})
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
 
@@ -94,6 +99,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         self._wrapped: dict[str, _Handler] = {}
         self._requests = RequestStreams()
         self._shares = Shares()
+        self._admission = Admission()
         self._open: set[_OpenCall] = set()
         if ports.revocations is not None:
             ports.revocations.on_change(self._end_revoked)
@@ -182,7 +188,13 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
                 raise Refused(Reason.REASON_DEADLINE_MISSING)
             deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
             enter(Call(identity, method.path, deadline))
-            return await method.serve(requests, context)
+            if identity.role in _TAKE_TURNS:
+                owner.set(place)
+                await self._admission.turn(place)
+            if method.streams:
+                return await method.serve(requests, context)
+            with self._admission.served():
+                return await method.serve(requests, context)
         except Refused as refused:
             if _is_noted(refused):
                 await self._ports.denied(identity, method.path, refused)

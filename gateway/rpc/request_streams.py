@@ -64,10 +64,25 @@ class RequestReader:
         except DecodeError:
             problem = "the bytes are not the message"
             raise Refused(Reason.REASON_REQUEST_INVALID, field="request", problem=problem) from None
-        if len(data) > _LEAST_ELEMENT * self._most:
-            require_few(message, self._most)
-        require_plain(message)
+        refused = _fault(message, self._most if len(data) > _LEAST_ELEMENT * self._most else None)
+        if refused is not None:
+            del message
+            raise refused
         return message
+
+
+def _fault(message: Message, most: int | None) -> Refused | None:
+    """The refusal of a message with more than `most` elements or forbidden content, without any trace of the message.
+
+    A traceback would keep the message, which may be large, until its caller's task is collected.
+    """
+    try:
+        if most is not None:
+            require_few(message, most)
+        require_plain(message)
+    except Refused as refused:
+        return refused.with_traceback(None)
+    return None
 
 
 class RequestStreams:

@@ -1,13 +1,17 @@
-"""The way into a store: operations wait here, are committed together, and their callers are notified."""
+"""The way into a store: operations wait here, are committed together, and their callers are notified.
+
+Operations of several owners take turns (`gateway.process.turns`). While there are several, a commit takes fewer
+operations, so that the next one comes soon.
+"""
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.process.turns import Turns, owner
 from gateway.store.group_commit import Outcome
 from gateway.store.port import Operation, OutcomeLost, store_unavailable
 
@@ -15,6 +19,7 @@ T = TypeVar("T")
 E = TypeVar("E")
 
 BATCH_LIMIT = 256  # operations in one commit: beyond this the wait of the first outweighs the shared fsync
+SHARED_LIMIT = 16  # operations in one commit while several owners are present: another owner waits for no more
 
 _Waiting = tuple[Operation[object], "asyncio.Future[Any]"]
 Commit = Callable[[Sequence[Operation[object]]], Awaitable[list[Outcome]]]
@@ -32,7 +37,8 @@ class CommitQueue:
         self._commit = commit
         self._broken = broken
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: Turns[_Waiting] = Turns()
+        self._is_shared = False
         self._arrived = asyncio.Event()
         self._closing = False
         self._listeners: dict[type, list[Callable[[Any], None]]] = {}
@@ -45,7 +51,9 @@ class CommitQueue:
         if self._closing:
             future.set_exception(store_unavailable())
         else:
-            self._waiting.append((operation, future))
+            of = owner.get()
+            self._is_shared = self._waiting.is_shared(of, self._loop.time())
+            self._waiting.put(of, (operation, future))
             self._arrived.set()
         return future
 
@@ -70,7 +78,7 @@ class CommitQueue:
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
-            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_LIMIT))]
+            batch = self._waiting.take(SHARED_LIMIT if self._is_shared else BATCH_LIMIT)
             try:
                 outcomes = await self._commit([operation for operation, _ in batch])
             except self._broken:
@@ -83,8 +91,7 @@ class CommitQueue:
         self._closing = True
         if not writer.cancelled() and writer.exception() is not None:
             _log.critical("the store takes nothing more", exc_info=writer.exception())
-        while self._waiting:
-            _, future = self._waiting.popleft()
+        for _, future in self._waiting.take(len(self._waiting)):
             if not future.done():
                 future.set_exception(store_unavailable())
 

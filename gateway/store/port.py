@@ -170,7 +170,11 @@ class Store(Protocol):
         ...
 
     def read(self, operation: Operation[T]) -> Awaitable[T]:
-        """Runs an operation that only reads, on one snapshot that includes every finished write."""
+        """Runs an operation that only reads, on one snapshot that includes every finished write.
+
+        Raises Refused with QUERY_TOO_LONG where an operation for a caller takes more than a caller may take of the
+        engine; the process's own reads have no such limit (`gateway.process.turns`).
+        """
         ...
 
     def subscribe(self, event: type[E], listener: Callable[[E], None]) -> None:

@@ -15,10 +15,12 @@ from contextvars import copy_context
 from typing import TypeVar, cast
 
 import psycopg
+from psycopg.errors import QueryCanceled
 from psycopg_pool import ConnectionPool
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.process.turns import Places, owner
 from gateway.security.region_keys import RegionKeys
 from gateway.store.commit_queue import CommitQueue
 from gateway.store.group_commit import Outcome, run_alone, run_together
@@ -39,6 +41,7 @@ READ_WAIT = 5.0  # seconds that a read waits for a connection: then the database
 ALONE_SECONDS = 5.0
 # Longer than the server's own statement timeout: a server that has not responded by then is gone.
 ANSWER_SECONDS = 35.0
+QUERY_SECONDS = 5.0  # for one statement of a read for a caller: it keeps a connection from others
 FULL_REST = 5.0  # seconds without new work after the server has reported a full disk
 _log = logging.getLogger(__name__)
 
@@ -60,7 +63,7 @@ class PostgresqlStore:
     ) -> None:
         self._writer = writer
         self._pool = pool
-        self._free_readers = asyncio.Semaphore(readers)
+        self._free_readers = Places(readers)
         self._reading = ThreadPoolExecutor(readers, thread_name_prefix="read")
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="write")
         self._full_until = 0.0
@@ -146,7 +149,11 @@ class PostgresqlStore:
             connection: Connection | None = None
             try:
                 with self._pool.connection(max(end - time.monotonic(), 0)) as connection:
+                    if owner.get():
+                        connection.execute(f"SET LOCAL statement_timeout = {QUERY_SECONDS * 1000:.0f}".encode())
                     return operation(PostgresqlTransaction(connection, self._writer.keys))
+            except QueryCanceled:
+                raise Refused(Reason.REASON_QUERY_TOO_LONG) from None
             except FAILURES as failure:
                 # A connection lost while idle shows the loss only now; the next one may work.
                 if connection is None or not connection.closed or time.monotonic() >= end:

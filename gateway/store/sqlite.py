@@ -10,13 +10,17 @@ import fcntl
 import os
 import shutil
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
 from gateway.process.files import make_private
+from gateway.process.turns import owner
 from gateway.security.region_keys import RegionKeys
 from gateway.store.commit_queue import CommitQueue
 from gateway.store.group_commit import Outcome, run_alone, start_batch
@@ -36,6 +40,8 @@ WATERMARK_BYTES = (
 )  # free disk below which no new work is accepted; SQLite cannot even delete on a full disk
 WATERMARK_INTERVAL = 1.0  # seconds between checks of the disk
 BUSY_MS = 1000  # for which a statement waits for another process's read of the file
+QUERY_STEPS = 50_000_000  # instructions of SQLite in one read for a caller, about half a second: all other work waits
+LOOK_STEPS = 100_000  # instructions between two looks at them
 EMPTYING_BUSY_MS = 50  # for which emptying the log waits: all writers wait meanwhile
 EMPTYING_REST = 1.0  # seconds until the next attempt
 
@@ -188,6 +194,8 @@ class SqliteStore:
             require_current(self._database.connection, migrations)
             self._reader = _connect(str(path))
             self._reader.execute("PRAGMA query_only=ON")
+            self._looks_left = 0
+            self._reader.set_progress_handler(self._is_too_long, LOOK_STEPS)
             opened.pop_all()
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._disk_checked = 0.0
@@ -203,11 +211,22 @@ class SqliteStore:
 
     async def read(self, operation: Operation[T]) -> T:
         """See the port. Runs on the event loop: a point read takes less time than handing it to a thread."""
+        self._looks_left = most = QUERY_STEPS // LOOK_STEPS if owner.get() else sys.maxsize
         self._reader.execute("BEGIN")
         try:
             return operation(SqliteTransaction(self._reader, self._database.keys))
+        except sqlite3.OperationalError:
+            if self._looks_left < 0:
+                raise Refused(Reason.REASON_QUERY_TOO_LONG) from None
+            raise
         finally:
+            self._looks_left = most
             self._reader.execute("COMMIT")
+
+    def _is_too_long(self) -> bool:
+        """Called by SQLite during a read; true ends the read."""
+        self._looks_left -= 1
+        return self._looks_left < 0
 
     def subscribe(self, event: type[E], listener: Callable[[E], None]) -> None:
         """See the port."""

@@ -174,6 +174,7 @@ class LoadClient:
         """Ends it."""
         cast("TextIO", self._process.stdin).close()
         self._process.wait(10)
+        cast("TextIO", self._process.stdout).close()
 
     def _answer(self) -> dict[str, int]:
         line = cast("TextIO", self._process.stdout).readline()

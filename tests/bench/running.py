@@ -1,7 +1,7 @@
 """The systems that a bench loads: a federation of the present or of an older tree, and a bare chain."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -9,6 +9,7 @@ from typing import IO
 import grpc
 
 from deploy.local.federation import FEDERATION_FILES, OPERATOR, LocalFederation
+from deploy.local.postgresql import LocalPostgresql
 from deploy.local.process import Launcher, Program, Started, launch_anew
 from deploy.local.profiles import EMBEDDED, Profile
 from gateway.api.region.v1.catalogue_service_pb2 import SearchBusinessesRequest
@@ -25,11 +26,16 @@ _LOOK = 0.05
 
 @contextmanager
 def running(
-    directory: Path, profile: Profile = EMBEDDED, tree: Path | None = None, customers: int = CUSTOMERS
+    directory: Path,
+    profile: Profile = EMBEDDED,
+    tree: Path | None = None,
+    customers: int = CUSTOMERS,
+    regions: Sequence[str] = (HANDLING, HOME),
+    postgresql: LocalPostgresql | None = None,
 ) -> Iterator[LocalFederation]:
     """A federation with the customers of the bench; of another tree where one is given. It ends with the context."""
     federation = LocalFederation(
-        directory, (HANDLING, HOME), profile, launcher=launch_anew if tree is None else launcher_of(tree)
+        directory, regions, profile, postgresql, launcher=launch_anew if tree is None else launcher_of(tree)
     )
     try:
         federation.prepare()
@@ -41,11 +47,11 @@ def running(
 
 
 async def fill(federation: LocalFederation, customers: int) -> None:
-    """Gives the home region its customers, once both regions have a configuration: a node may join before it has one.
+    """Gives the home region its customers, once all regions have a configuration: a node may join before it has one.
 
     Raises TimeoutError.
     """
-    for region in (HANDLING, HOME):
+    for region in federation.regions:
         async with federation.dial_region(region, f"{region}-{OPERATOR}") as channel, asyncio.timeout(_PATIENCE):
             while not await _is_configured(channel):  # noqa: ASYNC110 - it waits for another process
                 await asyncio.sleep(_LOOK)

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.process.turns import owner
 from gateway.store.commit_queue import BATCH_LIMIT
 from gateway.store.port import Operation, Store, Transaction, WriteAfterRefusal
 from tests.contract.stores import ADAPTERS, Adapter, Written, adapter_for, insert, notes, run, writing
@@ -53,6 +54,39 @@ def test_a_write_returns_its_result_and_is_seen_from_outside(adapter: Adapter) -
         async with adapter.open() as store:
             assert await store.write(writing("one")) == "one"
             assert adapter.notes() == ["one"]
+
+    run(scenario())
+
+
+def counting(most: int) -> Operation[int]:
+    """Counts so far, one by one."""
+    sql = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < :most) SELECT COUNT(*) FROM n"
+
+    def operation(tx: Transaction) -> int:
+        (count,) = tx.all(int, sql, most=most)
+        return count
+
+    return operation
+
+
+def test_a_read_for_a_caller_ends_where_it_takes_too_long_and_leaves_the_store_well(
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.store.sqlite.QUERY_STEPS", 1_000_000)
+    monkeypatch.setattr("gateway.store.postgresql.QUERY_SECONDS", 0.1)
+
+    async def scenario() -> None:
+        async with adapter.open() as store:
+            await store.write(writing("one"))
+            for name in ("region/sichuan/operator/counter", "region/sichuan/staff/4711"):
+                owner.set(name)
+                with pytest.raises(Refused) as refused:
+                    await store.read(counting(2**62))
+                assert refused.value.reason == Reason.REASON_QUERY_TOO_LONG
+                assert await store.read(notes) == ["one"]
+            owner.set("")
+            assert await store.read(counting(300_000)) == 300_000
+            assert await store.write(writing("two")) == "two"
 
     run(scenario())
 

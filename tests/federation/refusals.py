@@ -26,15 +26,18 @@ def read(error: grpc.aio.AioRpcError) -> Told:
     packed = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin")
     assert isinstance(packed, bytes), f"no details: {error.code()} {error.details()}"
     status = status_pb2.Status.FromString(packed)
-    infos, texts = [], {}
+    infos, texts, retries = [], {}, list[error_details_pb2.RetryInfo]()
     for detail in status.details:
         info, message = error_details_pb2.ErrorInfo(), error_details_pb2.LocalizedMessage()
+        retry = error_details_pb2.RetryInfo()
         if detail.Unpack(info):
             infos.append(info)
         elif detail.Unpack(message):
             texts[message.locale] = message.message
+        elif detail.Unpack(retry):
+            retries.append(retry)
     assert len(infos) == 1
-    assert len(status.details) == 3
+    assert len(status.details) == 3 + len(retries)
     (info,) = infos
     assert info.domain == DOMAIN
     assert f"REASON_{info.reason}" in Reason.keys()

@@ -88,6 +88,17 @@ def test_a_status_holds_one_reason_and_a_text_in_each_language() -> None:
     )
 
 
+def test_a_refusal_for_want_of_room_tells_when_to_repeat_the_request() -> None:
+    for reason in (Reason.REASON_CALLS_TOO_MANY, Reason.REASON_ORDERS_WAITING_TOO_MANY, Reason.REASON_TOO_BUSY):
+        status, retry = to_status(Refused(reason)), error_details_pb2.RetryInfo()
+        assert is_temporary(reason)
+        assert status.details[-1].Unpack(retry)
+        assert retry.retry_delay.seconds > 0
+        refused = from_rpc_error(rpc_error(status))
+        assert refused is not None
+        assert refused.reason == reason
+
+
 def test_a_reason_of_a_newer_version_can_be_told() -> None:
     refused = Refused(Reason.ValueType(9999), field="wait")
     assert reason_name(refused.reason) == "9999"

@@ -217,6 +217,9 @@ class AnyUse(RuleBasedStateMachine):
     @invariant()
     def holds_as_many_as_it_should(self) -> None:
         assert len(self.queue) == len(self.model.waiting)
+        for operator in "abc":
+            waiting = [each for each in self.model.waiting if each.sealed.content.operator == operator]
+            assert self.queue.waiting_of(operator) == len(waiting)
 
     def teardown(self) -> None:
         while self.model.waiting:

@@ -1,11 +1,15 @@
-"""The wait for the only request of a call ends in time, and a caller who goes away ends it as well."""
+"""The wait for the only request of a call ends in time or with its caller, and a refused request is not kept."""
 
 import asyncio
+from traceback import walk_tb
 
 import pytest
+from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import StringValue
 
+from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import Refused
 from gateway.rpc.request_streams import RequestReader
 
@@ -49,3 +53,14 @@ def test_a_caller_who_goes_away_as_the_patience_ends_is_no_refusal(reader: Reque
         assert reading.cancelled()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("documents", [[Document()] * 1_000, [Document(verifier="\u202e")]], ids=["many", "acting"])
+def test_the_refusal_of_a_request_keeps_nothing_of_it(documents: list[Document]) -> None:
+    reader = RequestReader(4096, OrderRequest.FromString)
+    with pytest.raises(Refused) as refused:
+        reader.read(OrderRequest(documents=documents).SerializeToString())
+    frames = [frame for frame, _ in walk_tb(refused.value.__traceback__)]
+    assert frames[-1].f_code.co_name == "read"
+    assert refused.value.__context__ is None
+    assert not [value for frame in frames for value in frame.f_locals.values() if isinstance(value, Message)]

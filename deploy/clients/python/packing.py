@@ -49,6 +49,7 @@ NOBODY_ANSWERED = (
     grpc.StatusCode.CANCELLED,
     grpc.StatusCode.UNKNOWN,
 )
+NO_ROOM = (Reason.REASON_CALLS_TOO_MANY, Reason.REASON_ORDERS_WAITING_TOO_MANY)  # until others are done
 BAD_FORM = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED)  # of a message, which ends its stream
 NOTHING_IS_SENT = "nothing is sent any more"
 
@@ -321,7 +322,7 @@ def duration(seconds: float) -> Duration:
 
 def failure(told: OrderError, code: grpc.StatusCode) -> Again | OrderRefused:
     """The failure of an order by the status of its refusal: for good only where the same request cannot be accepted."""
-    if code in NOBODY_ANSWERED or told.reason == Reason.REASON_CALLS_TOO_MANY:
+    if code in NOBODY_ANSWERED or told.reason in NO_ROOM:
         return Again(told, is_defect=code is grpc.StatusCode.INTERNAL)
     return OrderRefused(told)
 

@@ -44,6 +44,7 @@ from region_node.requests.rows import RequestKey, insert_request
 from region_node.tickets.followed import answered_request
 
 LONGEST_LANE = 50_000  # waiting envelopes for one region, above which new orders for it are refused
+LONGEST_OF_OPERATOR = 10_000  # of them, those of one operator: the others still have room
 _log = logging.getLogger(__name__)
 
 
@@ -129,7 +130,7 @@ class OrderApplication:
 
     async def submit(self, caller: Caller, request: OrderRequest, wait: float) -> Order:
         """Accepts an order and returns it after the home region's decision or after `wait` seconds."""
-        self._require_room(request)
+        self._require_room(request, caller.operator)
         context, now = self._ports.context, self._ports.clock.now()
         with self._ports.decisions.decision_on(caller.subject(context.node.region)) as decision:
             order = await self._take_in(caller, request, now)
@@ -238,13 +239,19 @@ class OrderApplication:
     def _put_in_lane(self, enqueued: Enqueued) -> None:
         self._ports.lanes.to(enqueued.sealed.content.destination).add(enqueued.sealed)
 
-    def _require_room(self, request: OrderRequest) -> None:
+    def _require_room(self, request: OrderRequest, operator: str) -> None:
         self._ports.context.node.border.current.require_trusted_clock()
         if not self._ports.store.accepts_new_work():
             raise Refused(Reason.REASON_STORE_UNAVAILABLE)
         owner = self._ports.context.node.federation.number_plan.home_of(request.number)
-        if owner and owner != self._ports.context.node.region and len(self._ports.lanes.to(owner)) > LONGEST_LANE:
+        if not owner or owner == self._ports.context.node.region:
+            return
+        lane = self._ports.lanes.to(owner)
+        if len(lane) > LONGEST_LANE:
             raise Refused(Reason.REASON_TOO_BUSY)
+        if (waiting := lane.waiting_of(operator)) > LONGEST_OF_OPERATOR:
+            told = {"operator": operator, "waiting": str(waiting), "region": owner}
+            raise Refused(Reason.REASON_ORDERS_WAITING_TOO_MANY, **told)
 
 
 def _review(

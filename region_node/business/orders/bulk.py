@@ -33,6 +33,7 @@ LEAST_WAIT = 1  # second: a shorter wait must not make bulk work urgent
 # Orders for other regions further on the stream must not wait for it.
 LANE_PATIENCE = 10.0  # seconds
 _LOOK_AGAIN = 0.1  # seconds between checks of a full lane
+_NO_ROOM = (Reason.REASON_TOO_BUSY, Reason.REASON_ORDERS_WAITING_TOO_MANY)
 
 TakeIn = Callable[[str, OrderRequest, Duration], Awaitable[Order]]
 """Accepts the order of a request id, and waits for the home region. Raises Refused."""
@@ -130,7 +131,7 @@ async def _once_there_is_room(take_in: TakeIn, request_id: str, order: OrderRequ
         try:
             return await take_in(request_id, order, wait)
         except Refused as refused:
-            if refused.reason != Reason.REASON_TOO_BUSY or loop.time() >= end:
+            if refused.reason not in _NO_ROOM or loop.time() >= end:
                 raise
         await asyncio.sleep(_LOOK_AGAIN)
 

@@ -547,6 +547,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Take another month or kind."""
     REASON_FIGURE_NOT_DEFINED: _Reason.ValueType  # 484
     """Name a figure that the configuration in force defines, or an action for such a figure."""
+    REASON_ORDERS_WAITING_TOO_MANY: _Reason.ValueType  # 509
+    """Repeat the same request with the same id later. Orders for other regions are taken meanwhile."""
+    REASON_QUERY_TOO_LONG: _Reason.ValueType  # 510
+    """Narrow the filter, the page or the time."""
     REASON_CUSTOMER_MOVING: _Reason.ValueType  # 460
     """Repeat the request until the new home has answered. The list of moves says which region that is, and since when."""
     REASON_CUSTOMER_MOVED: _Reason.ValueType  # 461
@@ -1099,6 +1103,10 @@ REASON_SAMPLE_EMPTY: Reason.ValueType  # 483
 """Take another month or kind."""
 REASON_FIGURE_NOT_DEFINED: Reason.ValueType  # 484
 """Name a figure that the configuration in force defines, or an action for such a figure."""
+REASON_ORDERS_WAITING_TOO_MANY: Reason.ValueType  # 509
+"""Repeat the same request with the same id later. Orders for other regions are taken meanwhile."""
+REASON_QUERY_TOO_LONG: Reason.ValueType  # 510
+"""Narrow the filter, the page or the time."""
 REASON_CUSTOMER_MOVING: Reason.ValueType  # 460
 """Repeat the request until the new home has answered. The list of moves says which region that is, and since when."""
 REASON_CUSTOMER_MOVED: Reason.ValueType  # 461
@@ -1134,22 +1142,26 @@ class ReasonOptions(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     EN_FIELD_NUMBER: _builtins.int
     ZH_CN_FIELD_NUMBER: _builtins.int
+    RETRY_SECONDS_FIELD_NUMBER: _builtins.int
     status: _builtins.str
     """Name of the gRPC status code, for example `NOT_FOUND`."""
     en: _builtins.str
     """Text in English, with parameters in braces."""
     zh_cn: _builtins.str
     """Text in Simplified Chinese, with the same parameters."""
+    retry_seconds: _builtins.int
+    """Seconds until a repetition of the request, sent as google.rpc.RetryInfo; zero where no time is known."""
     def __init__(
         self,
         *,
         status: _builtins.str = ...,
         en: _builtins.str = ...,
         zh_cn: _builtins.str = ...,
+        retry_seconds: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["en", b"en", "status", b"status", "zh_cn", b"zh_cn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["en", b"en", "retry_seconds", b"retry_seconds", "status", b"status", "zh_cn", b"zh_cn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,1 @@
+"""Clients that mean harm, at nodes that are real processes, beside an honest caller."""

@@ -1,0 +1,95 @@
+"""A node that is a real process, an honest operator who calls it, and another one who means harm."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+import pytest
+
+from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
+from gateway.api.region.v1.catalogue_service_pb2 import SearchBusinessesRequest
+from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.security.identity import server_name
+from tests.bench.chain import credentials_in
+from tests.bench.neighbours import NEIGHBOUR, issue_neighbour, resident
+from tests.bench.orders import HOME
+from tests.bench.report import percentile
+from tests.bench.running import running
+from tests.hostile.frames import Connection
+
+CALL_SECONDS = 20.0
+PAUSE = 0.02  # seconds between two calls of the honest operator
+
+
+@dataclass
+class Served:
+    """The fate of an honest operator's calls, and of the node's memory, while another one attacks."""
+
+    latencies: list[float] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    grown: int = 0
+    """Bytes."""
+
+    def median(self) -> float:
+        """Seconds of a call."""
+        return percentile(self.latencies, 0.5)
+
+
+class Target:
+    """The node under attack."""
+
+    def __init__(self, federation: LocalFederation) -> None:
+        self._federation = federation
+        self.endpoint = federation.endpoint(HOME)
+        self.name = server_name(Role.ROLE_REGION, HOME, FEDERATION)
+        self.pid = federation.nodes[HOME][0].process.pid
+        self._attacker = credentials_in(federation.directory / "certificates" / f"{HOME}-{OPERATOR}")
+
+    async def connect(self) -> Connection:
+        """A connection of the attacker."""
+        return await Connection.open(self.endpoint, self.name, self._attacker)
+
+    def dial(self) -> grpc.aio.Channel:
+        """A channel of the attacker."""
+        return self._federation.dial_region(HOME, f"{HOME}-{OPERATOR}")
+
+    @asynccontextmanager
+    async def honest(self) -> AsyncIterator[Served]:
+        """An honest operator calls for as long as the context lasts."""
+        served, before = Served(), resident(self.pid)
+        async with self._federation.dial_region(HOME, f"{HOME}-{NEIGHBOUR}") as channel:
+            service = CatalogueServiceStub(channel)
+            # Until then the node may have the rest of an earlier attack to do.
+            first = SearchBusinessesRequest(query="SUSPEND")
+            await service.SearchBusinesses(first, timeout=CALL_SECONDS, wait_for_ready=True)
+            calling = asyncio.create_task(self._call(service, served))
+            try:
+                yield served
+            finally:
+                calling.cancel()
+                await asyncio.wait([calling])
+        served.grown = resident(self.pid) - before
+
+    async def _call(self, service: "CatalogueServiceStub", served: Served) -> None:
+        while True:
+            sent = time.perf_counter()
+            try:
+                await service.SearchBusinesses(SearchBusinessesRequest(query="SUSPEND"), timeout=CALL_SECONDS)
+            except grpc.aio.AioRpcError as error:
+                served.failures.append(f"{error.code().name}: {error.details()}")
+            served.latencies.append(time.perf_counter() - sent)
+            await asyncio.sleep(PAUSE)
+
+
+@pytest.fixture(scope="session")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """The node, for all tests of this folder."""
+    directory: Path = tmp_path_factory.mktemp("hostile")
+    with running(directory, customers=1, regions=(HOME,)) as federation:
+        issue_neighbour(federation)
+        yield Target(federation)

@@ -1,0 +1,224 @@
+"""Clients that misuse HTTP/2 with a good certificate: an honest caller beside them is served, and memory stays."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+
+import grpc
+import pytest
+
+from gateway.api.region.v1.order_pb2 import OrderRequest, OrderState
+from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, SubmitOrderRequest
+from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
+from gateway.api.types.v1.types_pb2 import Document
+from gateway.rpc.shares import CALLS
+from tests.bench.neighbours import resident
+from tests.bench.orders import requester
+from tests.hostile.conftest import CALL_SECONDS, Served, Target
+from tests.hostile.frames import (
+    CANCEL,
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    HEADERS,
+    PING,
+    RST_STREAM,
+    SETTINGS,
+    Connection,
+    call_headers,
+    frame,
+)
+
+ORDERS = "/gateway.api.region.v1.OrderService"
+SUBMIT, STREAM = f"{ORDERS}/SubmitOrder", f"{ORDERS}/SubmitOrders"
+STREAMS = 10_000
+CONNECTIONS = 10
+MOST_SECONDS = 2.0  # of half of the honest calls, on a busy machine
+GROWTH = 160 * 1024 * 1024  # bytes
+KIB = 1024
+
+pytestmark = pytest.mark.slow
+
+
+def require_served(served: Served, name: str, most: float = MOST_SECONDS) -> None:
+    """Checks the honest caller and prints what the attack cost."""
+    print(
+        f"{name}: {len(served.latencies)} honest calls, median {served.median() * 1e3:.0f} ms, "
+        f"worst {max(served.latencies) * 1e3:.0f} ms, memory {served.grown / KIB / KIB:+.1f} MiB"
+    )
+    assert served.failures == []
+    assert served.latencies
+    assert served.median() < most
+    assert served.grown < GROWTH
+
+
+def attack(
+    target: Target,
+    name: str,
+    harm: Callable[[Connection], Awaitable[object]],
+    connections: int,
+    most: float = MOST_SECONDS,
+) -> None:
+    """Lets some connections do harm at once, beside the honest caller."""
+
+    async def scenario() -> Served:
+        async with target.honest() as served:
+            opened = [await target.connect() for _ in range(connections)]
+            await asyncio.gather(*(harm(each) for each in opened))
+            await asyncio.gather(*(each.close() for each in opened))
+        return served
+
+    require_served(asyncio.run(scenario()), name, most)
+
+
+def opened(stream: int, path: str = STREAM, *, more: Sequence[tuple[str, str]] = ()) -> bytes:
+    """The beginning of a call without a message."""
+    return frame(HEADERS, stream, call_headers(path, *more), END_HEADERS)
+
+
+def odd(count: int) -> range:
+    """The ids of so many streams of a client."""
+    return range(1, 2 * count, 2)
+
+
+def test_ten_thousand_streams_of_one_caller_leave_others_their_places(target: Target) -> None:
+    each = STREAMS // CONNECTIONS
+    attack(
+        target,
+        "10,000 streams",
+        lambda connection: connection.send_all([opened(stream) for stream in odd(each)]),
+        CONNECTIONS,
+    )
+
+
+def test_streams_that_are_reset_as_they_begin_cost_little(target: Target) -> None:
+    attack(
+        target,
+        "rapid reset",
+        lambda connection: connection.send_all(
+            [opened(stream) + frame(RST_STREAM, stream, CANCEL) for stream in odd(STREAMS)]
+        ),
+        2,
+        most=CALL_SECONDS,
+    )
+
+
+def test_requests_that_come_byte_by_byte_hold_nobody_up(target: Target) -> None:
+    async def drip(connection: Connection) -> None:
+        await connection.send(opened(1, SUBMIT))
+        for byte in b"\0\0\0\1\0" + bytes(35):
+            await connection.send(frame(DATA, 1, bytes([byte])))
+            await asyncio.sleep(0.05)  # the slowness of this client
+
+    attack(target, "slow frames", drip, 100)
+
+
+def test_metadata_of_any_size_is_refused_and_not_kept(target: Target) -> None:
+    async def swell(connection: Connection) -> None:
+        await connection.send(opened(1, more=[("x-large", "a" * 12 * KIB)]))
+        await connection.send(frame(HEADERS, 3, call_headers(STREAM)))
+        await connection.send_all([frame(CONTINUATION, 3, b"\x00" + b"\x01a\x7f\x81\x5d" + b"b" * 12_000)] * 4_000)
+
+    attack(target, "huge metadata", swell, 4)
+
+
+def test_floods_of_pings_and_settings_cost_little(target: Target) -> None:
+    async def flood(connection: Connection) -> None:
+        await connection.send_all([(frame(PING, 0, bytes(8)) + frame(SETTINGS, 0)) * 50] * 400)
+
+    attack(target, "pings and settings", flood, 2)
+
+
+def test_connections_that_do_nothing_leave_room_for_others(target: Target) -> None:
+    async def scenario() -> Served:
+        host, _, port = target.endpoint.rpartition(":")
+        async with target.honest() as served:
+            silent = [socket.create_connection((host, int(port))) for _ in range(300)]  # without a handshake
+            idle = [await target.connect() for _ in range(100)]
+            await asyncio.sleep(1)  # the idleness of these clients
+            for each in silent:
+                each.close()
+            await asyncio.gather(*(each.close() for each in idle))
+        return served
+
+    require_served(asyncio.run(scenario()), "idle connections")
+
+
+@pytest.mark.parametrize("compression", [None, grpc.Compression.Gzip], ids=["elements", "compressed"])
+def test_requests_that_would_become_large_are_refused_and_leave_no_memory_behind(
+    target: Target, compression: grpc.Compression | None
+) -> None:
+    bomb = SubmitOrderRequest(order=OrderRequest(documents=[Document()] * 120_000)).SerializeToString()
+
+    async def scenario() -> Served:
+        async with target.honest() as served, target.dial() as channel:
+            submit: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(SUBMIT)
+
+            async def throw() -> None:
+                for _ in range(10):
+                    with pytest.raises(grpc.aio.AioRpcError) as refused:
+                        await submit(bomb, timeout=CALL_SECONDS, compression=compression, wait_for_ready=True)
+                    assert refused.value.code() in (
+                        grpc.StatusCode.RESOURCE_EXHAUSTED,
+                        grpc.StatusCode.UNIMPLEMENTED,
+                    )
+
+            await asyncio.gather(*(throw() for _ in range(10)))
+        return served
+
+    require_served(asyncio.run(scenario()), f"bombs, {compression}")
+
+
+def test_filters_that_find_nothing_hold_nobody_up(target: Target) -> None:
+    async def scenario() -> Served:
+        async with target.honest() as served, target.dial() as channel:
+            service = OrderServiceStub(channel)
+            states = [each for each in OrderState.values() if each]
+
+            async def ask() -> None:
+                for state in states:
+                    asked = ListOrdersRequest(states=[state], page_size=500, requester=requester())
+                    await service.ListOrders(asked, timeout=CALL_SECONDS, wait_for_ready=True)
+
+            await asyncio.gather(*(ask() for _ in range(100)))
+        return served
+
+    require_served(asyncio.run(scenario()), "filters")
+
+
+def test_a_flood_of_calls_beyond_the_places_of_a_caller_costs_little(target: Target) -> None:
+    async def scenario() -> Served:
+        async with target.honest() as served:
+            holders = [await target.connect() for _ in range(2)]
+            for each in holders:
+                await each.send_all([opened(stream) for stream in odd(CALLS // 2)])
+            async with target.dial() as channel:
+                submit: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(SUBMIT)
+
+                async def insist() -> None:
+                    for _ in range(20):
+                        with suppress(grpc.aio.AioRpcError):
+                            await submit(b"", timeout=CALL_SECONDS)
+
+                await asyncio.gather(*(insist() for _ in range(200)))
+            await asyncio.gather(*(each.close() for each in holders))
+        return served
+
+    require_served(asyncio.run(scenario()), "calls beyond the places")
+
+
+def test_after_all_attacks_the_memory_of_the_node_is_what_it_was(target: Target) -> None:
+    before = resident(target.pid)
+
+    async def scenario() -> Served:
+        async with target.honest() as served:
+            for _ in range(3):
+                opened_again = [await target.connect() for _ in range(4)]
+                for each in opened_again:
+                    await each.send_all([opened(stream) for stream in odd(500)])
+                    await each.close()
+        return served
+
+    require_served(asyncio.run(scenario()), "again")
+    assert resident(target.pid) - before < GROWTH

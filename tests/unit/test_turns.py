@@ -1,0 +1,244 @@
+"""Turns: whoever brings much waits behind itself, and nobody else does."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.process.turns import SHARED_SECONDS, Places, Turns, owner
+from gateway.rpc.admission import AT_ONCE, Admission
+from gateway.store.commit_queue import BATCH_LIMIT, SHARED_LIMIT, CommitQueue
+from gateway.store.group_commit import Outcome
+from gateway.store.port import Operation, Transaction
+
+FLOOD = 200
+PATIENCE_S = 20.0
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers()), max_size=60), st.integers(min_value=1, max_value=9))
+def test_nothing_is_lost_or_doubled_and_each_owner_keeps_its_order(items: list[tuple[str, int]], most: int) -> None:
+    waiting: Turns[tuple[str, int]] = Turns()
+    for each in items:
+        waiting.put(each[0], each)
+    taken: list[tuple[str, int]] = []
+    while waiting:
+        part = waiting.take(most)
+        assert 0 < len(part) <= most
+        taken += part
+    assert len(waiting) == 0
+    for name in "abc":
+        assert [each for each in taken if each[0] == name] == [each for each in items if each[0] == name]
+
+
+@given(
+    st.integers(min_value=1, max_value=50), st.integers(min_value=1, max_value=5), st.integers(min_value=1, max_value=4)
+)
+def test_an_owner_waits_for_one_item_of_each_other_owner(flood: int, others: int, most: int) -> None:
+    waiting: Turns[str] = Turns()
+    for number in range(others):
+        for _ in range(flood):
+            waiting.put(f"big-{number}", "big")
+    waiting.put("small", "small")
+    before: list[str] = []
+    while "small" not in before:
+        before += waiting.take(most)
+    assert before.index("small") <= others
+
+
+def test_owners_share_from_the_second_one_on_until_all_others_are_silent_for_a_while() -> None:
+    waiting: Turns[None] = Turns()
+    assert not waiting.is_shared("a", 0.0)
+    assert not waiting.is_shared("", 1.0)
+    assert waiting.is_shared("b", 2.0)
+    assert waiting.is_shared("a", SHARED_SECONDS + 2.0)
+    assert not waiting.is_shared("a", SHARED_SECONDS + 2.5)
+
+
+def named(name: str) -> Operation[object]:
+    return lambda _: name
+
+
+def test_a_commit_takes_the_operations_of_owners_in_turns_and_few_of_them() -> None:
+    commits: list[list[object]] = []
+
+    async def scenario() -> None:
+        may_commit = asyncio.Event()
+
+        async def commit(operations: Sequence[Operation[object]]) -> list[Outcome]:
+            await may_commit.wait()
+            commits.append([operation(cast("Transaction", None)) for operation in operations])
+            return [Outcome() for _ in operations]
+
+        queue = CommitQueue(commit, ValueError)
+
+        async def write(name: str, count: int) -> None:
+            owner.set(name)
+            await asyncio.gather(*(queue.write(named(name)) for _ in range(count)))
+
+        async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
+            group.create_task(write("big", BATCH_LIMIT + FLOOD))
+            group.create_task(write("small", 1))
+            group.create_task(write("", 1))
+            may_commit.set()
+        await queue.close()
+
+    asyncio.run(scenario())
+    assert {"small", ""} < set(commits[0])
+    assert max(map(len, commits)) == SHARED_LIMIT
+
+
+def test_the_operations_of_one_owner_fill_a_commit() -> None:
+    commits: list[int] = []
+
+    async def scenario() -> None:
+        async def commit(operations: Sequence[Operation[object]]) -> list[Outcome]:
+            commits.append(len(operations))
+            return [Outcome() for _ in operations]
+
+        queue = CommitQueue(commit, ValueError)
+        owner.set("one")
+        await asyncio.gather(*(queue.write(named("one")) for _ in range(BATCH_LIMIT)))
+        await queue.close()
+
+    asyncio.run(scenario())
+    assert commits == [BATCH_LIMIT]
+
+
+def test_a_call_of_another_owner_begins_ahead_of_a_flood_that_came_before_it() -> None:
+    begun: list[str] = []
+
+    async def scenario() -> None:
+        admission, have_begun = Admission(), asyncio.Event()
+
+        async def call(name: str) -> None:
+            await admission.turn(name)
+            begun.append(name)
+            if len(begun) == FLOOD + 2:
+                have_begun.set()
+            with admission.served():
+                await have_begun.wait()
+
+        async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
+            group.create_task(call("small"))
+            for _ in range(FLOOD):
+                group.create_task(call("big"))
+            group.create_task(call("small"))
+
+    asyncio.run(scenario())
+    assert begun[:AT_ONCE] == ["small"] + ["big"] * (AT_ONCE - 1)
+    assert "small" in begun[AT_ONCE : 2 * AT_ONCE]
+
+
+def test_the_calls_of_one_owner_begin_at_once() -> None:
+    begun: list[int] = []
+
+    async def scenario() -> None:
+        admission = Admission()
+
+        async def call(number: int) -> None:
+            await admission.turn("one")
+            begun.append(number)
+
+        for number in range(FLOOD):
+            call_begins = call(number)
+            with pytest.raises(StopIteration):
+                call_begins.send(None)
+
+    asyncio.run(scenario())
+    assert begun == list(range(FLOOD))
+
+
+def test_calls_that_go_away_while_they_wait_hold_nobody_up() -> None:
+    begun: list[str] = []
+    together: list[int] = []
+
+    async def scenario() -> None:
+        admission, have_begun, may_end = Admission(), asyncio.Event(), asyncio.Event()
+
+        async def call(name: str) -> None:
+            await admission.turn(name)
+            begun.append(name)
+            if len(begun) == AT_ONCE:
+                have_begun.set()
+            with admission.served():
+                await may_end.wait()
+
+        calls = [asyncio.create_task(call(f"owner-{number % 2}")) for number in range(FLOOD)]
+        await have_begun.wait()
+        for each in calls:
+            each.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        begun.clear()
+        may_end.set()
+        last = [asyncio.create_task(call("owner-0")) for _ in range(AT_ONCE + 1)]
+        async with asyncio.timeout(PATIENCE_S):
+            await asyncio.wait(last, return_when=asyncio.FIRST_COMPLETED)
+        together.append(len(begun))
+        async with asyncio.timeout(PATIENCE_S):
+            await asyncio.gather(*last)
+
+    asyncio.run(scenario())
+    assert together == [AT_ONCE], "those that went away take nobody's turn"
+    assert len(begun) == AT_ONCE + 1
+
+
+@given(
+    st.integers(min_value=1, max_value=3),
+    st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), min_size=1, max_size=20),
+)
+def test_a_place_is_held_once_and_never_lost_whoever_goes_away(count: int, comers: list[tuple[str, bool]]) -> None:
+    async def scenario() -> None:
+        places, held, most = Places(count), 0, 0
+
+        async def take(name: str) -> None:
+            nonlocal held, most
+            owner.set(name)
+            await places.acquire()
+            held += 1
+            most = max(most, held)
+            try:
+                await asyncio.sleep(0)
+            finally:
+                held -= 1
+                places.release()
+
+        tasks = [(asyncio.create_task(take(name)), goes) for name, goes in comers]
+        await asyncio.sleep(0)
+        for task, goes in tasks:
+            if goes:
+                task.cancel()
+                await asyncio.sleep(0)
+        async with asyncio.timeout(PATIENCE_S):
+            await asyncio.gather(*(task for task, _ in tasks), return_exceptions=True)
+            assert most <= count
+            for _ in range(count):
+                await places.acquire()
+
+    asyncio.run(scenario())
+
+
+def test_a_place_goes_to_another_owner_ahead_of_those_who_queued_before() -> None:
+    order: list[str] = []
+
+    async def scenario() -> None:
+        places = Places(1)
+        await places.acquire()
+
+        async def take(name: str) -> None:
+            owner.set(name)
+            await places.acquire()
+            order.append(name)
+            places.release()
+
+        async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
+            for _ in range(FLOOD):
+                group.create_task(take("big"))
+            group.create_task(take("small"))
+            await asyncio.sleep(0)
+            places.release()
+
+    asyncio.run(scenario())
+    assert order.index("small") == 1
