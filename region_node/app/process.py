@@ -33,6 +33,7 @@ from gateway.rpc.server import Server
 from gateway.security.identity import server_name
 from gateway.security.signing import Signer, TrustedKeys
 from gateway.security.tls import CredentialsUnusable, server_credentials
+from gateway.store.opening import moved_file
 from gateway.store.port import Store, Transaction
 from gateway.store.schema import migrations_of
 from gateway.time.clock import Clock, SystemClock
@@ -55,6 +56,7 @@ from region_node.customers.notices.port import Notifier
 from region_node.customers.notices.provider import ProviderNotifier
 from region_node.lifecycle.erasure.operations import apply_erased
 from region_node.lifecycle.erasure.repeated_erasure import ErasedKeysKeeper
+from region_node.lifecycle.erasure.scrubber import Scrubber
 from region_node.lifecycle.moving.planning import MovePlanning
 from region_node.lifecycle.moving.restored import RestoredCustomers
 from region_node.lifecycle.registry import Registry
@@ -141,7 +143,6 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
         endpoint = settings.endpoint(port)
         loop = asyncio.get_running_loop()
         notifier = _witness_telling(ports, registry)
-        cases = CaseNotifier(ports.store, client.tell_case)
         tellers = Coordinators(client.tell_event, client.tell_affected)
         problems = ProblemNotifier(core_ports.context, ports.store, tellers, count_complaints)
         loops = (
@@ -150,9 +151,10 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
             rotation.run(),
             expire_sessions(ports.transport, ports.key_file.keys),
             keeper.run(),
+            Scrubber(core_ports.context, ports.store, clock, moved_file(settings.database.file)).run(),
             notifier.run(),
             CoordinatorWitness(ports.store, clock, ports.source, client.chain_heads).run(),
-            cases.run(),
+            CaseNotifier(ports.store, client.tell_case).run(),
             problems.run(),
             MovePlanning(core_ports.context, ports.store, client.assign_number, restored).run(),
         )
