@@ -29,7 +29,7 @@ from gateway.relay.workers import ThreadWorkers
 from gateway.rpc.access import AccessRules
 from gateway.rpc.channels import Dialer, Replicas
 from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
-from gateway.rpc.server import Server
+from gateway.rpc.server import Server, Service
 from gateway.security.identity import server_name
 from gateway.security.signing import Signer, TrustedKeys
 from gateway.security.tls import CredentialsUnusable, server_credentials
@@ -65,6 +65,7 @@ from region_node.node.context import RegionContext
 from region_node.node.erased_keys import ERASED_KEYS, ErasedKeyFile, ErasedKeys
 from region_node.node.membership.client import FederationClient
 from region_node.node.membership.node import MembershipPorts, Node
+from region_node.node.operator_scopes import OperatorScopes
 from region_node.node.provider_client import ProviderClient, ProviderPorts, provider_name
 from region_node.node.settings import RegionSettings
 from region_node.node.witnessing.coordinators import CoordinatorWitness
@@ -85,6 +86,7 @@ class _Ports:
     store: Store
     key_file: KeyFile
     erased_keys: ErasedKeys
+    scopes: OperatorScopes
     dialer: Dialer
     border: Border
     source: random.Random
@@ -98,7 +100,7 @@ class _Ports:
 async def start(settings: RegionSettings, clock: Clock | None = None) -> Running:
     """Opens the database, takes up what was left, listens and joins.
 
-    Raises CredentialsUnusable, RegionKeysUnusable, StoreUnusable, PortInUse, OSError or StoppedWhileStarting; then
+    Raises CredentialsUnusable, FileUnusable, StoreUnusable, PortInUse, OSError or StoppedWhileStarting; then
     nothing is left open. Stopped, it leaves the federation before it takes no new calls.
     """
     async with contextlib.AsyncExitStack() as stack:
@@ -130,7 +132,7 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
         border = BorderInterceptor(
             BorderPorts(
                 federation=settings.federation,
-                access=AccessRules((service.descriptor for service in services), own_region=settings.region),
+                access=_access(services, ports),
                 tracing=telemetry.tracing,
                 metrics=telemetry.calls,
                 denied=denial_log.denied,
@@ -141,7 +143,6 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
         stack.push_async_callback(server.drain)
         stack.callback(core.changes.close)
         endpoint = settings.endpoint(port)
-        loop = asyncio.get_running_loop()
         notifier = _witness_telling(ports, registry)
         tellers = Coordinators(client.tell_event, client.tell_affected)
         problems = ProblemNotifier(core_ports.context, ports.store, tellers, count_complaints)
@@ -149,6 +150,7 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
             client.follow(),
             _join(client, endpoint),
             rotation.run(),
+            ports.scopes.run(ports.store, clock),
             expire_sessions(ports.transport, ports.key_file.keys),
             keeper.run(),
             Scrubber(core_ports.context, ports.store, clock, moved_file(settings.database.file)).run(),
@@ -158,13 +160,18 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
             problems.run(),
             MovePlanning(core_ports.context, ports.store, client.assign_number, restored).run(),
         )
-        tasks = [loop.create_task(each) for each in loops]
+        tasks = [asyncio.create_task(each) for each in loops]
         stack.push_async_callback(client.leave, endpoint)
         stack.push_async_callback(stop_tasks, tasks)
         show_port(settings.port_file, port, stack)
         _log.info("region %s of %s serves on %s", settings.region, settings.federation, endpoint)
         return Running(port, [*tasks, *core.loops], stack.pop_all())
     raise AssertionError("the block above returns or raises")
+
+
+def _access(services: Sequence[Service], ports: _Ports) -> AccessRules:
+    descriptors = (service.descriptor for service in services)
+    return AccessRules(descriptors, own_region=ports.settings.region, require_scope=ports.scopes.require_service)
 
 
 async def serve(settings: RegionSettings, clock: Clock | None = None) -> None:
@@ -178,6 +185,7 @@ async def _open(
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     key_file = KeyFile(settings.keys)
     erased_keys = ErasedKeyFile(settings.data / ERASED_KEYS)
+    scopes = OperatorScopes(settings.operators)
     store = await settings.database.open(migrations_of(*PACKAGES), number=settings.number, keys=key_file.keys)
     stack.push_async_callback(store.close)
     # Only now: before the lock of the store, the file could be that of a node that runs.
@@ -200,6 +208,7 @@ async def _open(
         store=store,
         key_file=key_file,
         erased_keys=erased_keys,
+        scopes=scopes,
         dialer=dialer,
         border=border,
         source=source,
@@ -274,6 +283,7 @@ def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
         ports.border,
         orders_under_way,
         erased_keys=ports.erased_keys,
+        scopes=ports.scopes,
         sinks={name: lowest for name, (lowest, _) in sinks.items()},
         provisioned=frozenset(named.businesses if named is not None else ()),
     )

@@ -145,6 +145,9 @@ class RegionSettings:
     keys: Path = field(metadata=example("region.keys"))
     """The file of the keys under which personal data is stored, apart from the database and its backups; every process
     of the region has the same one. `region-node keys create` makes it."""
+    operators: Path | None = field(default=None, metadata=example(Path("operators.toml")))
+    """The file of the scopes of the region's operator systems, read again when it changes; without it each may do
+    everything that the contract allows to operator systems."""
     number: int = 0
     """The number of this process among those that serve the region's database; only PostgreSQL lets several."""
     advertise: str = field(default="", metadata=example("node.example:7443"))

@@ -87,6 +87,8 @@ class Federation:
         self.certificates = Certificates(directory / "certificates")
         self.clock = MovableClock()
         self.providers: dict[str, ProviderSettings] = {}
+        self.operators: dict[str, Path] = {}
+        """The files of scopes of the regions that have one."""
         self._messaging: dict[str, Provider] = {}
         """The own systems of the regions that have any."""
         self.coordinator: Running | None = None
@@ -223,6 +225,7 @@ class Federation:
             signing=self.certificates.signing(f"region/{region}"),
             keys=self.certificates.keys(f"region/{region}"),
             providers=self.providers.get(region, self._own_systems(region)),
+            operators=self.operators.get(region),
         )
         postgresql = self._database(region, "region_node", settings.database.file)
         return replace(settings, postgresql=postgresql, number=int(number or 0))
