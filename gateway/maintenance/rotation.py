@@ -12,6 +12,7 @@ from opentelemetry.metrics import Meter
 
 from gateway.errors import Refused
 from gateway.process import failpoints
+from gateway.process.files import stamp_of
 from gateway.process.metrics import observe
 from gateway.security.region_keys import KeySet, RegionKeys, RegionKeysUnusable
 from gateway.store import vault
@@ -22,7 +23,6 @@ LOOK_SECONDS = 1.0  # between two checks of the file
 PAGE = 250  # keys of subjects in one transaction
 BREATH_SECONDS = 0.05  # between two pages: orders go first
 
-_Stamp = tuple[int, int, int]
 _log = logging.getLogger(__name__)
 
 
@@ -32,13 +32,13 @@ class KeyFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         # The stamp comes first, so that the next check notices a change in between.
-        self._stamp = _stamp_of(path)
+        self._stamp = stamp_of(path)
         self.keys = RegionKeys(KeySet.load(path), look=self.look)
         """The keys in use. Making the object raises RegionKeysUnusable where the file cannot be used."""
 
     def look(self) -> bool:
         """Takes over a changed file; returns whether it has. A broken or foreign file is logged and ignored."""
-        stamp = _stamp_of(self._path)
+        stamp = stamp_of(self._path)
         if stamp == self._stamp:
             return False
         self._stamp = stamp
@@ -109,12 +109,3 @@ def _wrap_page(tx: Transaction) -> int:
     if wrapped:
         failpoints.reach("keys.before-commit")
     return wrapped
-
-
-def _stamp_of(path: Path) -> _Stamp | None:
-    """A stamp that changes with the content of a file; None where the file cannot be read."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size

@@ -11,6 +11,23 @@ _PRIVATE = 0o600
 _OF_OTHERS = 0o077
 
 
+class FileUnusable(Exception):
+    """A file that a program needs cannot be used; the text has the file, the reason and the remedy."""
+
+
+Stamp = tuple[int, int, int]
+"""What changes with the content of a file."""
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """The stamp of a file; None where it cannot be read."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
 def make_private(path: Path) -> None:
     """Makes a file that only its owner may read, or makes an existing file private. Raises OSError."""
     file = os.open(path, os.O_RDWR | os.O_CREAT, _PRIVATE)

@@ -30,10 +30,12 @@ class AccessRules:
         services: Iterable[ServiceDescriptor],
         own_region: str,
         require_member: Callable[[str], None] | None = None,
+        require_scope: Callable[[str, str], None] | None = None,
     ) -> None:
         """`own_region` is the region of the server; empty for a coordinator.
 
-        `require_member` raises Refused for a region that may not call at present.
+        `require_member` raises Refused for a region that may not call at present. `require_scope` raises Refused for an
+        operator system whose scope does not contain a service, both by name.
         """
         options = {
             f"/{service.full_name}/{method.name}": method.GetOptions().Extensions
@@ -49,11 +51,12 @@ class AccessRules:
         self._callers = frozenset[Role.ValueType]().union(*self._allowed.values())
         self._own_region = own_region
         self._require_member = require_member
+        self._require_scope = require_scope
 
     def require_allowed(self, identity: Identity, method: str) -> None:
         """Raises Refused with PERMISSION_DENIED unless the identity's role may call the method of this server.
 
-        Raises as `require_member` for a region.
+        Raises as `require_member` for a region, and as `require_scope` for an operator system.
         """
         if not self._is_of(identity, self._allowed.get(method, _NOBODY)):
             if method[1:].rpartition("/")[0] in _OF_GRPC:
@@ -61,6 +64,8 @@ class AccessRules:
             raise Refused(Reason.REASON_PERMISSION_DENIED, identity=identity.path, method=method)
         if self._require_member is not None and identity.role == Role.ROLE_REGION:
             self._require_member(identity.region)
+        if self._require_scope is not None and identity.role == Role.ROLE_OPERATOR:
+            self._require_scope(identity.name, method[1:].rpartition("/")[0].rpartition(".")[2])
 
     def is_stranger(self, identity: Identity) -> bool:
         """Whether the identity may call none of the methods of this server, but gRPC's own."""

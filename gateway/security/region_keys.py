@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from gateway.process.files import replace_file
+from gateway.process.files import FileUnusable, replace_file
 from gateway.security.sealing import PrivateKey
 
 REGION_KEYS = "region.keys"  # the usual name of the file
@@ -33,7 +33,7 @@ _HEADING = (
 )
 
 
-class RegionKeysUnusable(Exception):
+class RegionKeysUnusable(FileUnusable):
     """The file of keys cannot be used; the text has the file, the reason and the remedy."""
 
 

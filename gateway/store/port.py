@@ -186,6 +186,14 @@ class Store(Protocol):
         """Whether other processes may work on the same database."""
         ...
 
+    async def scrub(self, tables: Sequence[str], *, since: str, is_quiet: bool) -> str:
+        """Overwrites in the files what rows deleted before this call have left of tables, above all of sealing keys.
+
+        Returns an empty text once nothing is left. Otherwise returns the text to give as `since` at the next attempt,
+        whose first value is empty. `is_quiet`: the writes of the region may wait for minutes.
+        """
+        ...
+
     def accepts_new_work(self) -> bool:
         """Whether the disk has room for new work. On a full disk only accepted work may be finished."""
         ...

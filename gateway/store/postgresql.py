@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 from typing import TypeVar, cast
 
 import psycopg
@@ -34,6 +35,7 @@ from gateway.store.postgresql_connection import (
 )
 from gateway.store.postgresql_listening import listen
 from gateway.store.postgresql_schema import Connection
+from gateway.store.postgresql_scrubbing import Scrubbing
 from gateway.store.schema import Migration
 
 READ_WAIT = 5.0  # seconds that a read waits for a connection: then the database is too busy to be waited for
@@ -68,6 +70,7 @@ class PostgresqlStore:
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="write")
         self._full_until = 0.0
         self._closing = False
+        self._scrubbing = Scrubbing(conninfo)
         self._queue = CommitQueue(self._commit, psycopg.DatabaseError)
         self._listening = asyncio.get_running_loop().create_task(
             listen(completed(conninfo), writer.number, self._committed_elsewhere)
@@ -126,12 +129,18 @@ class PostgresqlStore:
         """See the port."""
         self._queue.subscribe(event, listener)
 
+    async def scrub(self, tables: Sequence[str], *, since: str, is_quiet: bool) -> str:
+        """See the port. Tables are written anew beside the connections of this store."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(None, partial(self._scrubbing.scrub, tables, since, is_quiet=is_quiet))
+
     def accepts_new_work(self) -> bool:
         """See the port. The server's disk cannot be queried: once it was full, new work waits for a while."""
         return time.monotonic() >= self._full_until
 
     async def close(self) -> None:
         """See the port."""
+        self._scrubbing.stop()
         await self._queue.close()
         self._listening.cancel()
         with contextlib.suppress(asyncio.CancelledError):

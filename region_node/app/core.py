@@ -96,6 +96,13 @@ from region_node.customers.sharing.relayed import SharingEnvelopes
 from region_node.customers.verification.application import VerificationApplication, VerificationPorts
 from region_node.customers.verification.relayed import VerificationEnvelopes
 from region_node.customers.verification.rules import PASSWORD_COST
+from region_node.lifecycle.erasure.indexes import (
+    INDEX_TIMER,
+    STATUS_TIMER,
+    ensure_forgotten,
+    indexes_are_due,
+    status_is_due,
+)
 from region_node.lifecycle.erasure.of_numbers import NUMBER_TIMER, number_is_due
 from region_node.lifecycle.erasure.relayed import ERASURE_TIMER, ErasureEnvelopes, erasure_is_due
 from region_node.lifecycle.erasure.status_envelopes import CustomerStatusEnvelopes, forget_envelopes, record_has_ended
@@ -215,6 +222,7 @@ class RegionCore:
         ensures = (
             ensure_reminders,
             ensure_purge,
+            ensure_forgotten,
             ensure_statements,
             ensure_conformance,
             ensure_reconciliation,
@@ -376,6 +384,8 @@ def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, Ti
         LOAN_TIMER: lambda tx, timer, now: time_has_passed(tx, context, timer, now),
         ERASURE_TIMER: lambda tx, timer, now: erasure_is_due(tx, registry, timer, now),
         NUMBER_TIMER: lambda tx, timer, now: number_is_due(tx, registry, timer, now),
+        INDEX_TIMER: lambda tx, timer, now: indexes_are_due(tx, timer.subject),
+        STATUS_TIMER: lambda tx, timer, now: status_is_due(tx, registry, timer, now),
         FORGET_TIMER: lambda tx, timer, now: forget_envelopes(tx, registry, timer, now),
         SUSPENSION_TIMER: suspension_has_ended,
         CONFIRMATION_TIMER: confirmation_is_overdue,

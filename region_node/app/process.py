@@ -34,6 +34,7 @@ from gateway.rpc.server import Server, Service
 from gateway.security.identity import server_name
 from gateway.security.signing import Signer, TrustedKeys
 from gateway.security.tls import CredentialsUnusable, server_credentials
+from gateway.store.opening import moved_file
 from gateway.store.port import Store, Transaction
 from gateway.store.schema import migrations_of
 from gateway.time.clock import Clock, SystemClock
@@ -56,6 +57,7 @@ from region_node.customers.notices.port import Notifier
 from region_node.customers.notices.provider import ProviderNotifier
 from region_node.lifecycle.erasure.operations import apply_erased
 from region_node.lifecycle.erasure.repeated_erasure import ErasedKeysKeeper
+from region_node.lifecycle.erasure.scrubber import Scrubber
 from region_node.lifecycle.moving.planning import MovePlanning
 from region_node.lifecycle.moving.recovering import LostCustomers
 from region_node.lifecycle.moving.restored import RestoredCustomers
@@ -65,6 +67,7 @@ from region_node.node.context import RegionContext
 from region_node.node.erased_keys import ERASED_KEYS, ErasedKeyFile, ErasedKeys
 from region_node.node.membership.client import FederationClient
 from region_node.node.membership.node import MembershipPorts, Node
+from region_node.node.operator_scopes import OperatorScopes
 from region_node.node.provider_client import ProviderClient, ProviderPorts, provider_name
 from region_node.node.settings import RegionSettings
 from region_node.node.witnessing.coordinators import CoordinatorWitness
@@ -86,6 +89,7 @@ class _Ports:
     store: Store
     key_file: KeyFile
     erased_keys: ErasedKeys
+    scopes: OperatorScopes
     dialer: Dialer
     border: Border
     source: random.Random
@@ -99,7 +103,7 @@ class _Ports:
 async def start(settings: RegionSettings, clock: Clock | None = None) -> Running:
     """Opens the database, takes up what was left, listens and joins.
 
-    Raises CredentialsUnusable, RegionKeysUnusable, StoreUnusable, PortInUse, OSError or StoppedWhileStarting; then
+    Raises CredentialsUnusable, FileUnusable, StoreUnusable, PortInUse, OSError or StoppedWhileStarting; then
     nothing is left open. Stopped, it leaves the federation before it takes no new calls.
     """
     async with contextlib.AsyncExitStack() as stack:
@@ -134,30 +138,35 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
         stack.push_async_callback(server.drain)
         stack.callback(core.changes.close)
         endpoint = settings.endpoint(port)
-        loop = asyncio.get_running_loop()
         notifier = _witness_telling(ports, registry)
-        cases = CaseNotifier(ports.store, client.tell_case)
         tellers = Coordinators(client.tell_event, client.tell_affected)
         problems = ProblemNotifier(core_ports.context, ports.store, tellers, count_complaints)
         loops = (
             client.follow(),
             _join(client, endpoint),
             rotation.run(),
+            ports.scopes.run(ports.store, clock),
             expire_sessions(ports.transport, ports.key_file.keys),
             keeper.run(),
+            Scrubber(core_ports.context, ports.store, clock, moved_file(settings.database.file)).run(),
             notifier.run(),
             CoordinatorWitness(ports.store, clock, ports.source, client.chain_heads).run(),
-            cases.run(),
+            CaseNotifier(ports.store, client.tell_case).run(),
             problems.run(),
             _planning(core_ports, client, restored).run(),
         )
-        tasks = [loop.create_task(each) for each in loops]
+        tasks = [asyncio.create_task(each) for each in loops]
         stack.push_async_callback(client.leave, endpoint)
         stack.push_async_callback(stop_tasks, tasks)
         show_port(settings.port_file, port, stack)
         _log.info("region %s of %s serves on %s", settings.region, settings.federation, endpoint)
         return Running(port, [*tasks, *core.loops], stack.pop_all())
     raise AssertionError("the block above returns or raises")
+
+
+def _access(services: Sequence[Service], ports: _Ports) -> AccessRules:
+    descriptors = (service.descriptor for service in services)
+    return AccessRules(descriptors, own_region=ports.settings.region, require_scope=ports.scopes.require_service)
 
 
 async def serve(settings: RegionSettings, clock: Clock | None = None) -> None:
@@ -172,6 +181,7 @@ async def _open(
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     key_file = KeyFile(settings.keys)
     erased_keys = ErasedKeyFile(settings.data / ERASED_KEYS)
+    scopes = OperatorScopes(settings.operators)
     store = await settings.database.open(migrations_of(*PACKAGES), number=settings.number, keys=key_file.keys)
     stack.push_async_callback(store.close)
     # Only now: before the lock of the store, the file could be that of a node that runs.
@@ -195,6 +205,7 @@ async def _open(
         store=store,
         key_file=key_file,
         erased_keys=erased_keys,
+        scopes=scopes,
         dialer=dialer,
         border=border,
         source=source,
@@ -246,7 +257,7 @@ def _interceptor(
     return BorderInterceptor(
         BorderPorts(
             federation=ports.settings.federation,
-            access=AccessRules((service.descriptor for service in services), own_region=ports.settings.region),
+            access=_access(services, ports),
             tracing=telemetry.tracing,
             metrics=telemetry.calls,
             denied=denial_log.denied,
@@ -290,6 +301,7 @@ def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
         ports.border,
         orders_under_way,
         erased_keys=ports.erased_keys,
+        scopes=ports.scopes,
         sinks={name: lowest for name, (lowest, _) in sinks.items()},
         provisioned=frozenset(named.businesses if named is not None else ()),
     )

@@ -50,6 +50,16 @@ def keep_known(tx: Transaction, number: str, region: str, status: CustomerStatus
         tx.keep(_KNOWN, KnownStatus(index, region, status))
 
 
+def forget_erased(tx: Transaction, index: str, region: str) -> int:
+    """Removes another region's report of the erased customer of the number with an index. Returns 0 without one."""
+    return tx.execute(
+        "DELETE FROM known_statuses WHERE number_index = :index AND region = :region AND status = :erased",
+        index=index,
+        region=region,
+        erased=ERASED,
+    )
+
+
 def statuses_of(tx: Transaction, numbers: Sequence[str]) -> Sequence[KnownStatus]:
     """The known statuses of numbers, E.164, without active customers."""
     indexes = [number_index(tx, each) for each in dict.fromkeys(numbers) if each]

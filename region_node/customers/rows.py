@@ -243,6 +243,14 @@ def free_promised(tx: Transaction, joint_order_id: str) -> None:
     tx.execute(sql, id=joint_order_id)
 
 
+def forget_indexes(tx: Transaction, customer_id: str) -> int:
+    """Removes the indexes of the numbers of an erased customer's lines; returns how many. The numbers are free then."""
+    return tx.execute(
+        "UPDATE products SET number = 'erased/' || product_id WHERE customer_id = :id AND number NOT LIKE '%/%'",
+        id=customer_id,
+    )
+
+
 def lines_that_moved(tx: Transaction, customer_id: str) -> list[Line]:
     """The lines of a customer that gave up their numbers by a move, in the order of `lines_of_customer`."""
     moved = "SELECT product_id FROM products WHERE customer_id = :id AND number LIKE 'moved/%'"

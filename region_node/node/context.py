@@ -10,6 +10,7 @@ from gateway.federation.catalogue import Federation
 from gateway.relay.border import Border
 from gateway.store.port import Transaction
 from region_node.node.erased_keys import ErasedKeys, ErasedKeysInMemory
+from region_node.node.operator_scopes import OperatorScopes
 
 
 class OrdersUnderWay(Protocol):
@@ -38,6 +39,9 @@ class RegionContext:
 
     provisioned: frozenset[str] = frozenset()
     """The codes of the businesses that the region's own system carries out."""
+
+    scopes: OperatorScopes = field(default_factory=OperatorScopes)
+    """What each operator system of the region may do."""
 
     @property
     def region(self) -> str:

@@ -151,6 +151,9 @@ class RegionSettings:
     """The anchor file, by which signed configurations are verified: `coordinator federation anchor` writes it."""
     allow_unsigned_configuration: bool = False
     """Whether configurations are taken that no administrator has signed; without an anchor it has to be true."""
+    operators: Path | None = field(default=None, metadata=example(Path("operators.toml")))
+    """The file of the scopes of the region's operator systems, read again when it changes; without it each may do
+    everything that the contract allows to operator systems."""
     number: int = 0
     """The number of this process among those that serve the region's database; only PostgreSQL lets several."""
     advertise: str = field(default="", metadata=example("node.example:7443"))

@@ -37,6 +37,8 @@ class Doctor:
     def __init__(self, federation: LocalFederation) -> None:
         self.federation = federation
         self.authority = Authority.load(federation.directory / "authority")
+        self.scopes = federation.directory / "operators.toml"
+        self.scopes.write_text('[counter]\nservices = ["OrderService"]\n')
 
     @property
     def coordinator_endpoint(self) -> str:
@@ -44,7 +46,8 @@ class Doctor:
 
     def region(self, *words: str, **changed: str) -> Result:
         """The doctor of the node; of changed settings, dots in keys are written as two underscores."""
-        return self._run(region_node.cli.main.main, REGION, words, changed)
+        scopes = {"operators": str(self.scopes)}
+        return self._run(region_node.cli.main.main, REGION, words, {**scopes, **changed})
 
     def coordinator(self, *words: str, **changed: str) -> Result:
         """The doctor of the coordinator."""

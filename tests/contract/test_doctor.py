@@ -67,6 +67,7 @@ def test_beside_a_node_that_is_well_everything_is_good(doctor: Doctor) -> None:
         "data",
         "disk",
         "escalation file",
+        "scopes of operator systems",
         "port",
         "database",
         "schema",
@@ -95,7 +96,14 @@ def test_the_table_says_what_was_found_and_sums_up(doctor: Doctor) -> None:
     (line,) = (line for line in told.stdout.splitlines() if line.startswith(f"coordinator {NOTHING_LISTENS}"))
     assert "bad" in line
     assert "start the server, or correct the address" in line
-    assert told.stdout.splitlines()[-1] == "14 good, 1 bad, 3 not checked"
+    assert told.stdout.splitlines()[-1] == "15 good, 1 bad, 3 not checked"
+
+
+def test_scopes_of_operator_systems_are_read_and_a_missing_file_is_bad(doctor: Doctor) -> None:
+    name = "scopes of operator systems"
+    assert checks(doctor.region("--json"))[name] == ("good", f"{doctor.scopes}: 1 operator systems", "")
+    state, found, todo = checks(doctor.region("--json", operators=str(doctor.scopes.with_name("missing"))))[name]
+    assert (state, "cannot be read" in found, "correct the file" in todo) == ("bad", True, True)
 
 
 def test_settings_that_cannot_be_used_end_it_with_2(doctor: Doctor) -> None:

@@ -252,7 +252,7 @@ def test_statements_go_by_age_and_agreements_when_none_is_left_unless_they_are_h
 
 def test_of_an_erased_customer_no_agreement_is_left(tx: Transaction, registry: Registry) -> None:
     agree(tx, "gone", None, [OLD])
-    mark_erased(tx, registry, ["customer/customer-gone"])
+    mark_erased(tx, registry, ["customer/customer-gone"], NOW)
     assert tx.all(str, "SELECT agreement_id FROM agreements") == []
     assert tx.all(str, "SELECT agreement_id FROM agreement_statements") == []
 

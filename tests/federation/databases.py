@@ -25,7 +25,7 @@ Cell = int | str | bytes | None
 Row = tuple[Cell, ...]
 
 # What the processes renew for themselves, whatever anybody asks of them.
-_OWN_TABLES = ("processes", "store_writers", "witnesses", "witnessed_heads", "witnessed_erasures")
+_OWN_TABLES = ("processes", "store_writers", "witnesses", "witnessed_heads", "witnessed_erasures", "scrubs")
 
 
 class Database:

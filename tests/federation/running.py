@@ -88,6 +88,8 @@ class Federation:
         self.certificates = Certificates(directory / "certificates")
         self.clock = MovableClock()
         self.providers: dict[str, ProviderSettings] = {}
+        self.operators: dict[str, Path] = {}
+        """The files of scopes of the regions that have one."""
         self._messaging: dict[str, Provider] = {}
         """The own systems of the regions that have any."""
         self.administrators: Administrators | None = None
@@ -228,6 +230,7 @@ class Federation:
             federation_anchor=self._anchor,
             allow_unsigned_configuration=self._anchor is None,
             providers=self.providers.get(region, self._own_systems(region)),
+            operators=self.operators.get(region),
         )
         postgresql = self._database(region, "region_node", settings.database.file)
         return replace(settings, postgresql=postgresql, number=int(number or 0))

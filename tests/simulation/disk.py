@@ -3,7 +3,7 @@
 import asyncio
 import random
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar, cast
 
 from gateway.security.region_keys import RegionKeys
@@ -89,6 +89,10 @@ class SimulatedStore:
     def subscribe(self, event: type[E], listener: Callable[[E], None]) -> None:
         """See the port."""
         self._listeners.setdefault(event, []).append(cast("Callable[[object], None]", listener))
+
+    async def scrub(self, tables: Sequence[str], *, since: str, is_quiet: bool) -> str:
+        """See the port. A simulated disk has no files."""
+        return ""
 
     def accepts_new_work(self) -> bool:
         """See the port."""

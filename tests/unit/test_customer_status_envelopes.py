@@ -198,6 +198,23 @@ def test_a_complaint_under_a_hold_is_erased_once_that_has_ended(kept: Archive) -
     assert not has_key(kept, complaint_subject("sichuan/1"))
 
 
+def test_an_erasure_that_waited_is_not_done_for_a_region_that_is_no_longer_the_home(
+    kept: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complaint(kept, "sichuan/1", "sichuan")
+    hold(kept, "sichuan/1", 1)
+    say(kept, "guangdong", "sichuan/1", OrderErasure())
+    hold(kept, "sichuan/1", 2, NOW)
+    exceptions = [configuration_pb2.NumberException(number=THEIRS, region="henan")]
+    plan = NumberPlan(configuration_pb2.NumberPlan(exceptions=exceptions))
+    with monkeypatch.context() as patched:
+        patched.setattr(kept.context.federation, "number_plan", plan)
+        later(kept, NOW + DAY)
+        assert has_key(kept, complaint_subject("sichuan/1"))
+    say(kept, "guangdong", "sichuan/1", OrderErasure())
+    assert not has_key(kept, complaint_subject("sichuan/1")), "nothing else was in its way"
+
+
 def test_the_region_that_leads_a_case_erases_nothing_of_which_the_home_region_has_not_spoken(kept: Archive) -> None:
     open_item = WorkItem(ticket_id="henan/1/1", region="sichuan")
     complaint(kept, "henan/1/1", "sichuan", case_id="henan/1", items=[open_item])

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.maintenance.doctor.findings import State
 from gateway.settings import SettingsError, load
 from gateway.store.opening import PostgresqlSettings
+from region_node.cli.node.scope_checks import check_scopes
 from region_node.node.settings import FulfilmentSettings, ProviderSettings, RegionSettings, WebhookSettings
 
 GOOD = """
@@ -53,6 +55,12 @@ def test_paths_are_relative_to_the_settings_file(tmp_path: Path) -> None:
     assert settings.credentials.key == Path("/keys/tls.key")
     assert settings.keys == tmp_path / "region.keys"
     assert settings.signing.key == tmp_path / "tls" / "signing.key"
+
+
+def test_without_scopes_of_operator_systems_the_doctor_warns(tmp_path: Path) -> None:
+    finding = check_scopes(settings_of(tmp_path, GOOD))
+    assert finding.state == State.WARNING
+    assert "name it in the settings: operators" in finding.todo
 
 
 def test_a_node_is_reached_where_it_listens_with_the_port_that_it_got(tmp_path: Path) -> None:

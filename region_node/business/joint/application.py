@@ -30,6 +30,7 @@ class JointApplication:
 
     async def submit(self, caller: Caller, request: OrderRequest, places: Sequence[JointPlace]) -> JointOrder:
         """Accepts a joint order."""
+        self._context.scopes.require_business(caller.identity, request.business)
         self._context.border.current.require_trusted_clock()
         if not self._store.accepts_new_work():
             raise Refused(Reason.REASON_STORE_UNAVAILABLE)

@@ -121,6 +121,7 @@ class OrderApplication:
 
     async def check(self, caller: Caller, request: OrderRequest) -> None:
         """Raises Refused where the order would not be accepted; stores and sends nothing."""
+        self._ports.context.node.scopes.require_business(caller.identity, request.business)
         rules.require_applicant(request, caller.operator)
         try:
             intake.check(self._ports.context, request, self._ports.clock.now())
@@ -130,6 +131,7 @@ class OrderApplication:
 
     async def submit(self, caller: Caller, request: OrderRequest, wait: float) -> Order:
         """Accepts an order and returns it after the home region's decision or after `wait` seconds."""
+        self._ports.context.node.scopes.require_business(caller.identity, request.business)
         self._require_room(request, caller.operator)
         context, now = self._ports.context, self._ports.clock.now()
         with self._ports.decisions.decision_on(caller.subject(context.node.region)) as decision:

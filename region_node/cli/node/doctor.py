@@ -36,6 +36,7 @@ from gateway.wording.words import word
 from region_node.cli.node.config import REGION_NODE
 from region_node.cli.node.configuration_checks import check_configuration, configuration_name, kept_revision
 from region_node.cli.node.escalation_checks import check_escalations
+from region_node.cli.node.scope_checks import check_scopes
 from region_node.cli.node.sealing_checks import check_sealing_key, sealing_name
 from region_node.node.provider_client import provider_name
 from region_node.node.settings import FulfilmentSettings, NotificationSettings, RegionSettings
@@ -56,6 +57,7 @@ async def _examine(sources: Sources, settings: RegionSettings) -> Sequence[Findi
             clock.now(),
         ),
         await asyncio.to_thread(check_region_keys, settings.keys, settings.database, REGION_NODE.name),
+        check_scopes(settings),
     ]
     groups = await asyncio.gather(
         check_process(REGION_NODE, sources, settings, clock, files),

@@ -56,6 +56,8 @@ class SharingApplication:
         call = Call(questioner, asked.request_id, asked.requester.staff_id, self._clock.now())
         try:
             require_form(asked)
+            if isinstance(asked, api.ReadSharedCustomerRequest | api.GiveConsentRequest) and not questioner.is_staff:
+                self._context.scopes.require_purpose(questioner.operator, asked.purpose)
             if isinstance(asked, api.ReadSharedCustomerRequest):
                 require_claimant(asked.legal_basis, questioner)
             asked.number = normalize(asked.number)

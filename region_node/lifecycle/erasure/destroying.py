@@ -6,6 +6,8 @@ from datetime import datetime
 from gateway.store import vault
 from gateway.store.port import Transaction
 from region_node.customers.status import ERASED, keep_status
+from region_node.lifecycle.erasure.indexes import forget_indexes_later
+from region_node.lifecycle.erasure.scrub_rows import due_scrub
 from region_node.lifecycle.registry import Registry
 from region_node.node.erased_key_rows import note_erased_keys
 from region_node.node.rules import erasure_mark
@@ -25,19 +27,23 @@ def destroy(tx: Transaction, registry: Registry, subjects: Sequence[str], now: d
     registry.context.erased_keys.add(remembered)
     vault.destroy(tx, subjects)
     note_erased_keys(tx, remembered, now)
-    mark_erased(tx, registry, subjects)
+    if key_ids:
+        due_scrub(tx)
+    mark_erased(tx, registry, subjects, now)
     return len(key_ids)
 
 
-def mark_erased(tx: Transaction, registry: Registry, subjects: Sequence[str]) -> None:
+def mark_erased(tx: Transaction, registry: Registry, subjects: Sequence[str], now: datetime) -> None:
     """Marks records with destroyed keys as unreadable.
 
-    Each kind removes its data beside sealed content: hashes, waiting codes, keyed indexes of numbers, files.
+    Each kind removes its data beside sealed content: hashes, waiting codes, keyed indexes of numbers, files. The
+    indexes of a customer's own lines go later.
     """
     for subject in subjects:
         word, _, name = subject.partition("/")
         if word == "customer":
             keep_status(tx, name, ERASED)
+            forget_indexes_later(tx, name, now)
         for kind in registry.kinds:
             if word in kind.erasure.forget:
                 kind.erasure.forget[word](tx, name)

@@ -11,13 +11,14 @@ from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.store import vault
 from gateway.store.port import Transaction
-from gateway.time.clock import to_microseconds
+from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.customers.rows import customer_numbered, lines_of_customer
 from region_node.customers.status import ACTIVE, ERASED, RESTRICTED, keep_status, require_at_home, status_of
 from region_node.lifecycle.customers import customer_of
 from region_node.lifecycle.erasure.destroying import destroy, mark_erased
 from region_node.lifecycle.erasure.relayed import tell_region
 from region_node.lifecycle.erasure.rows import ErasureRow, erasure_asked, erasure_of, insert_erasure
+from region_node.lifecycle.erasure.scrub_rows import due_scrub, scrubbed_at
 from region_node.lifecycle.erasure.status_envelopes import customer_key, send_status
 from region_node.lifecycle.holds.operations import holds_of
 from region_node.lifecycle.registry import Registry
@@ -77,6 +78,7 @@ def erase(tx: Transaction, registry: Registry, asked: Request, call: AuditedCall
         time=to_microseconds(call.now),
         keys_destroyed=erased.keys,
         orders_erased=erased.orders,
+        scrub=erased.scrub,
     )
     insert_erasure(tx, row)
     call.record(tx, "EraseCustomer", customer_id, f"{_name(asked.reason)}, {erased.keys} keys destroyed")
@@ -106,6 +108,7 @@ def retire(tx: Transaction, registry: Registry, customer_id: str, now: datetime)
         time=time,
         keys_destroyed=erased.keys,
         orders_erased=erased.orders,
+        scrub=erased.scrub,
     )
     insert_erasure(tx, row)
     detail = f"{_name(reason)}, {row.keys_destroyed} keys destroyed"
@@ -115,10 +118,11 @@ def retire(tx: Transaction, registry: Registry, customer_id: str, now: datetime)
 
 @dataclass(frozen=True)
 class _Erased:
-    """How many keys, and orders, were erased with a customer."""
+    """How many keys, and orders, were erased with a customer, and the first scrub that counts for it."""
 
     keys: int
     orders: int
+    scrub: int
 
 
 def _require_erasable(tx: Transaction, registry: Registry, customer: Customer, now: datetime) -> None:
@@ -148,11 +152,11 @@ def _erase_all(tx: Transaction, registry: Registry, customer: Customer, now: dat
         for region in each.regions if each.is_told else ():
             tell_region(tx, registry.context, Elsewhere(region, each.record_id, each.traceparent), now)
     send_status(tx, registry.context, key_id, customer.numbers, ERASED, now)
-    return _Erased(keys_destroyed, len(by_kind.get(_ORDER, ())))
+    return _Erased(keys_destroyed, len(by_kind.get(_ORDER, ())), due_scrub(tx))
 
 
-def read_erasure(tx: Transaction, caller: str, request_id: str, customer_id: str, call: AuditedCall) -> ErasureRow:
-    """The erasure of a request, or of a customer; the read is audited.
+def read_erasure(tx: Transaction, caller: str, request_id: str, customer_id: str, call: AuditedCall) -> api.Erasure:
+    """The erasure of a request, or of a customer, with the end of its scrub; the read is audited.
 
     Raises Refused with CUSTOMER_NOT_FOUND where there was no such erasure.
     """
@@ -160,7 +164,10 @@ def read_erasure(tx: Transaction, caller: str, request_id: str, customer_id: str
     if row is None:
         raise Refused(Reason.REASON_CUSTOMER_NOT_FOUND)
     call.record(tx, "GetErasure", row.customer_id)
-    return row
+    erasure, scrubbed = row.message(), scrubbed_at(tx, row.scrub)
+    if scrubbed is not None:
+        erasure.unrecoverable_time.CopyFrom(to_timestamp(scrubbed))
+    return erasure
 
 
 def restrict(
@@ -204,7 +211,8 @@ def apply_erased(tx: Transaction, registry: Registry, key_ids: Sequence[str], no
     if not subjects:
         return 0
     destroyed = vault.destroy_by_id(tx, key_ids)
-    mark_erased(tx, registry, subjects)
+    mark_erased(tx, registry, subjects, now)
+    due_scrub(tx)
     audit.append(
         tx,
         now=now,

@@ -7,7 +7,9 @@ from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.store.port import Transaction
 from gateway.time.clock import from_microseconds, to_timestamp
 
-_COLUMNS = "caller, request_id, digest, customer_id, reason, staff_id, channel, time, keys_destroyed, orders_erased"
+_COLUMNS = (
+    "caller, request_id, digest, customer_id, reason, staff_id, channel, time, keys_destroyed, orders_erased, scrub"
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class ErasureRow:
     time: int
     keys_destroyed: int
     orders_erased: int
+    scrub: int
+    """The number of the first scrub that counts for it; 0 for an erasure of an earlier version."""
 
     def message(self) -> api.Erasure:
         """The erasure as a message of the contract."""
@@ -43,7 +47,7 @@ def insert_erasure(tx: Transaction, row: ErasureRow) -> None:
     tx.execute(
         f"INSERT INTO erasures ({_COLUMNS}) VALUES"  # noqa: S608 - column names only
         " (:caller, :request_id, :digest, :customer_id, :reason, :staff_id, :channel, :time, :keys_destroyed,"
-        " :orders_erased)",
+        " :orders_erased, :scrub)",
         caller=row.caller,
         request_id=row.request_id,
         digest=row.digest,
@@ -54,6 +58,7 @@ def insert_erasure(tx: Transaction, row: ErasureRow) -> None:
         time=row.time,
         keys_destroyed=row.keys_destroyed,
         orders_erased=row.orders_erased,
+        scrub=row.scrub,
     )
 
 

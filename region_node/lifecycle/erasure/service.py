@@ -64,10 +64,10 @@ class ErasureService(ErasureServiceServicer):
         if request.WhichOneof("erasure") is None:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="erasure", problem="not set")
         require_length("customer_id", request.customer_id, NAME_LIMIT)
-        row = await self._store.write(
+        erasure = await self._store.write(
             lambda tx: operations.read_erasure(tx, caller, request.request_id, request.customer_id, call)
         )
-        return api.GetErasureResponse(erasure=row.message())
+        return api.GetErasureResponse(erasure=erasure)
 
     async def RestrictCustomer(
         self,

@@ -25,6 +25,7 @@ from region_node.customers.erased_numbers import is_erased
 from region_node.customers.known_statuses import keep_known, statuses_of
 from region_node.customers.status import ACTIVE, ERASED
 from region_node.lifecycle.erasure.destroying import destroy
+from region_node.lifecycle.erasure.indexes import forget_status_later
 from region_node.lifecycle.erasure.of_numbers import forget_number, is_held, look_again
 from region_node.lifecycle.registry import Registry
 from region_node.node.context import RegionContext
@@ -101,6 +102,7 @@ class CustomerStatusEnvelopes:
             keep_known(tx, number, content.origin, told.status)
             if told.status != ERASED:
                 continue
+            forget_status_later(tx, content.origin, number_index(tx, number), now)
             for kind in self._registry.kinds:
                 for each in kind.erasure.about(tx, number):
                     look_at_ended(tx, kind.name, each.record_id, now)

@@ -28,7 +28,7 @@ from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_d
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gateway/api/region/v1/erasure_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfb\x01\n\x07\x45rasure\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x34\n\x06reason\x18\x03 \x01(\x0e\x32$.gateway.api.region.v1.ErasureReason\x12\x32\n\trequester\x18\x04 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12.\n\nerase_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0ekeys_destroyed\x18\x06 \x01(\x05\x12\x15\n\rorders_erased\x18\x07 \x01(\x05\"\xcf\x01\n\x14\x45raseCustomerRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x16\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01H\x00\x12\x15\n\x0b\x63ustomer_id\x18\x03 \x01(\tH\x00\x12\x34\n\x06reason\x18\x04 \x01(\x0e\x32$.gateway.api.region.v1.ErasureReason\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.RequesterB\n\n\x08\x63ustomer\"H\n\x15\x45raseCustomerResponse\x12/\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x1e.gateway.api.region.v1.Erasure\"\x7f\n\x11GetErasureRequest\x12\x14\n\nrequest_id\x18\x01 \x01(\tH\x00\x12\x15\n\x0b\x63ustomer_id\x18\x02 \x01(\tH\x00\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.RequesterB\t\n\x07\x65rasure\"E\n\x12GetErasureResponse\x12/\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x1e.gateway.api.region.v1.Erasure\"\xbe\x01\n\x17RestrictCustomerRequest\x12\x16\n\x06number\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01H\x00\x12\x15\n\x0b\x63ustomer_id\x18\x02 \x01(\tH\x00\x12\x34\n\x06reason\x18\x03 \x01(\x0e\x32$.gateway.api.region.v1.ErasureReason\x12\x32\n\trequester\x18\x04 \x01(\x0b\x32\x1f.gateway.api.types.v1.RequesterB\n\n\x08\x63ustomer\"f\n\x18RestrictCustomerResponse\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x35\n\x06status\x18\x02 \x01(\x0e\x32%.gateway.api.region.v1.CustomerStatus\"\x87\x01\n\x16LiftRestrictionRequest\x12\x16\n\x06number\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01H\x00\x12\x15\n\x0b\x63ustomer_id\x18\x02 \x01(\tH\x00\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.RequesterB\n\n\x08\x63ustomer\"e\n\x17LiftRestrictionResponse\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x35\n\x06status\x18\x02 \x01(\x0e\x32%.gateway.api.region.v1.CustomerStatus*\x96\x01\n\rErasureReason\x12\x1e\n\x1a\x45RASURE_REASON_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45RASURE_REASON_REQUESTED\x10\x01\x12$\n ERASURE_REASON_CONSENT_WITHDRAWN\x10\x02\x12!\n\x1d\x45RASURE_REASON_RETENTION_OVER\x10\x03*\xc0\x01\n\x0e\x43ustomerStatus\x12\x1f\n\x1b\x43USTOMER_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43USTOMER_STATUS_ACTIVE\x10\x01\x12\x1e\n\x1a\x43USTOMER_STATUS_RESTRICTED\x10\x02\x12\x1a\n\x16\x43USTOMER_STATUS_ERASED\x10\x03\x12\x1a\n\x16\x43USTOMER_STATUS_MOVING\x10\x04\x12\x19\n\x15\x43USTOMER_STATUS_MOVED\x10\x05\x32\xee\x03\n\x0e\x45rasureService\x12t\n\rEraseCustomer\x12+.gateway.api.region.v1.EraseCustomerRequest\x1a,.gateway.api.region.v1.EraseCustomerResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12k\n\nGetErasure\x12(.gateway.api.region.v1.GetErasureRequest\x1a).gateway.api.region.v1.GetErasureResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x02\x12}\n\x10RestrictCustomer\x12..gateway.api.region.v1.RestrictCustomerRequest\x1a/.gateway.api.region.v1.RestrictCustomerResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12z\n\x0fLiftRestriction\x12-.gateway.api.region.v1.LiftRestrictionRequest\x1a..gateway.api.region.v1.LiftRestrictionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gateway/api/region/v1/erasure_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\x02\n\x07\x45rasure\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x34\n\x06reason\x18\x03 \x01(\x0e\x32$.gateway.api.region.v1.ErasureReason\x12\x32\n\trequester\x18\x04 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12.\n\nerase_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0ekeys_destroyed\x18\x06 \x01(\x05\x12\x15\n\rorders_erased\x18\x07 \x01(\x05\x12\x36\n\x12unrecoverable_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xcf\x01\n\x14\x45raseCustomerRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x16\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01H\x00\x12\x15\n\x0b\x63ustomer_id\x18\x03 \x01(\tH\x00\x12\x34\n\x06reason\x18\x04 \x01(\x0e\x32$.gateway.api.region.v1.ErasureReason\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.RequesterB\n\n\x08\x63ustomer\"H\n\x15\x45raseCustomerResponse\x12/\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x1e.gateway.api.region.v1.Erasure\"\x7f\n\x11GetErasureRequest\x12\x14\n\nrequest_id\x18\x01 \x01(\tH\x00\x12\x15\n\x0b\x63ustomer_id\x18\x02 \x01(\tH\x00\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.RequesterB\t\n\x07\x65rasure\"E\n\x12GetErasureResponse\x12/\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x1e.gateway.api.region.v1.Erasure\"\xbe\x01\n\x17RestrictCustomerRequest\x12\x16\n\x06number\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01H\x00\x12\x15\n\x0b\x63ustomer_id\x18\x02 \x01(\tH\x00\x12\x34\n\x06reason\x18\x03 \x01(\x0e\x32$.gateway.api.region.v1.ErasureReason\x12\x32\n\trequester\x18\x04 \x01(\x0b\x32\x1f.gateway.api.types.v1.RequesterB\n\n\x08\x63ustomer\"f\n\x18RestrictCustomerResponse\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x35\n\x06status\x18\x02 \x01(\x0e\x32%.gateway.api.region.v1.CustomerStatus\"\x87\x01\n\x16LiftRestrictionRequest\x12\x16\n\x06number\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01H\x00\x12\x15\n\x0b\x63ustomer_id\x18\x02 \x01(\tH\x00\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.RequesterB\n\n\x08\x63ustomer\"e\n\x17LiftRestrictionResponse\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x35\n\x06status\x18\x02 \x01(\x0e\x32%.gateway.api.region.v1.CustomerStatus*\x96\x01\n\rErasureReason\x12\x1e\n\x1a\x45RASURE_REASON_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45RASURE_REASON_REQUESTED\x10\x01\x12$\n ERASURE_REASON_CONSENT_WITHDRAWN\x10\x02\x12!\n\x1d\x45RASURE_REASON_RETENTION_OVER\x10\x03*\xc0\x01\n\x0e\x43ustomerStatus\x12\x1f\n\x1b\x43USTOMER_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43USTOMER_STATUS_ACTIVE\x10\x01\x12\x1e\n\x1a\x43USTOMER_STATUS_RESTRICTED\x10\x02\x12\x1a\n\x16\x43USTOMER_STATUS_ERASED\x10\x03\x12\x1a\n\x16\x43USTOMER_STATUS_MOVING\x10\x04\x12\x19\n\x15\x43USTOMER_STATUS_MOVED\x10\x05\x32\xee\x03\n\x0e\x45rasureService\x12t\n\rEraseCustomer\x12+.gateway.api.region.v1.EraseCustomerRequest\x1a,.gateway.api.region.v1.EraseCustomerResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12k\n\nGetErasure\x12(.gateway.api.region.v1.GetErasureRequest\x1a).gateway.api.region.v1.GetErasureResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x02\x12}\n\x10RestrictCustomer\x12..gateway.api.region.v1.RestrictCustomerRequest\x1a/.gateway.api.region.v1.RestrictCustomerResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12z\n\x0fLiftRestriction\x12-.gateway.api.region.v1.LiftRestrictionRequest\x1a..gateway.api.region.v1.LiftRestrictionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,30 +49,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ERASURESERVICE'].methods_by_name['RestrictCustomer']._serialized_options = b'\220\002\002\252\273\030\001\002'
   _globals['_ERASURESERVICE'].methods_by_name['LiftRestriction']._loaded_options = None
   _globals['_ERASURESERVICE'].methods_by_name['LiftRestriction']._serialized_options = b'\220\002\002\252\273\030\001\002'
-  _globals['_ERASUREREASON']._serialized_start=1485
-  _globals['_ERASUREREASON']._serialized_end=1635
-  _globals['_CUSTOMERSTATUS']._serialized_start=1638
-  _globals['_CUSTOMERSTATUS']._serialized_end=1830
+  _globals['_ERASUREREASON']._serialized_start=1541
+  _globals['_ERASUREREASON']._serialized_end=1691
+  _globals['_CUSTOMERSTATUS']._serialized_start=1694
+  _globals['_CUSTOMERSTATUS']._serialized_end=1886
   _globals['_ERASURE']._serialized_start=209
-  _globals['_ERASURE']._serialized_end=460
-  _globals['_ERASECUSTOMERREQUEST']._serialized_start=463
-  _globals['_ERASECUSTOMERREQUEST']._serialized_end=670
-  _globals['_ERASECUSTOMERRESPONSE']._serialized_start=672
-  _globals['_ERASECUSTOMERRESPONSE']._serialized_end=744
-  _globals['_GETERASUREREQUEST']._serialized_start=746
-  _globals['_GETERASUREREQUEST']._serialized_end=873
-  _globals['_GETERASURERESPONSE']._serialized_start=875
-  _globals['_GETERASURERESPONSE']._serialized_end=944
-  _globals['_RESTRICTCUSTOMERREQUEST']._serialized_start=947
-  _globals['_RESTRICTCUSTOMERREQUEST']._serialized_end=1137
-  _globals['_RESTRICTCUSTOMERRESPONSE']._serialized_start=1139
-  _globals['_RESTRICTCUSTOMERRESPONSE']._serialized_end=1241
-  _globals['_LIFTRESTRICTIONREQUEST']._serialized_start=1244
-  _globals['_LIFTRESTRICTIONREQUEST']._serialized_end=1379
-  _globals['_LIFTRESTRICTIONRESPONSE']._serialized_start=1381
-  _globals['_LIFTRESTRICTIONRESPONSE']._serialized_end=1482
-  _globals['_ERASURESERVICE']._serialized_start=1833
-  _globals['_ERASURESERVICE']._serialized_end=2327
+  _globals['_ERASURE']._serialized_end=516
+  _globals['_ERASECUSTOMERREQUEST']._serialized_start=519
+  _globals['_ERASECUSTOMERREQUEST']._serialized_end=726
+  _globals['_ERASECUSTOMERRESPONSE']._serialized_start=728
+  _globals['_ERASECUSTOMERRESPONSE']._serialized_end=800
+  _globals['_GETERASUREREQUEST']._serialized_start=802
+  _globals['_GETERASUREREQUEST']._serialized_end=929
+  _globals['_GETERASURERESPONSE']._serialized_start=931
+  _globals['_GETERASURERESPONSE']._serialized_end=1000
+  _globals['_RESTRICTCUSTOMERREQUEST']._serialized_start=1003
+  _globals['_RESTRICTCUSTOMERREQUEST']._serialized_end=1193
+  _globals['_RESTRICTCUSTOMERRESPONSE']._serialized_start=1195
+  _globals['_RESTRICTCUSTOMERRESPONSE']._serialized_end=1297
+  _globals['_LIFTRESTRICTIONREQUEST']._serialized_start=1300
+  _globals['_LIFTRESTRICTIONREQUEST']._serialized_end=1435
+  _globals['_LIFTRESTRICTIONRESPONSE']._serialized_start=1437
+  _globals['_LIFTRESTRICTIONRESPONSE']._serialized_end=1538
+  _globals['_ERASURESERVICE']._serialized_start=1889
+  _globals['_ERASURESERVICE']._serialized_end=2383
 # @@protoc_insertion_point(module_scope)
 
 for _enum in (ErasureReason, CustomerStatus,):

@@ -96,6 +96,7 @@ class Erasure(_message.Message):
     ERASE_TIME_FIELD_NUMBER: _builtins.int
     KEYS_DESTROYED_FIELD_NUMBER: _builtins.int
     ORDERS_ERASED_FIELD_NUMBER: _builtins.int
+    UNRECOVERABLE_TIME_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of the request."""
     customer_id: _builtins.str
@@ -114,6 +115,14 @@ class Erasure(_message.Message):
     def erase_time(self) -> _timestamp_pb2.Timestamp:
         """Time of the erasure."""
 
+    @_builtins.property
+    def unrecoverable_time(self) -> _timestamp_pb2.Timestamp:
+        """Time from which no file of the region's database held any rest of the destroyed keys. Set by GetErasure alone, once
+        it is known.
+
+        Indexes of the numbers follow 30 days later. Copies outside of the database are not meant: archived logs, backups.
+        """
+
     def __init__(
         self,
         *,
@@ -124,10 +133,11 @@ class Erasure(_message.Message):
         erase_time: _timestamp_pb2.Timestamp | None = ...,
         keys_destroyed: _builtins.int = ...,
         orders_erased: _builtins.int = ...,
+        unrecoverable_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["erase_time", b"erase_time", "requester", b"requester"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["erase_time", b"erase_time", "requester", b"requester", "unrecoverable_time", b"unrecoverable_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "erase_time", b"erase_time", "keys_destroyed", b"keys_destroyed", "orders_erased", b"orders_erased", "reason", b"reason", "request_id", b"request_id", "requester", b"requester"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "erase_time", b"erase_time", "keys_destroyed", b"keys_destroyed", "orders_erased", b"orders_erased", "reason", b"reason", "request_id", b"request_id", "requester", b"requester", "unrecoverable_time", b"unrecoverable_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -505,6 +505,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """List the open follow-ups by SurveyService.ListSurveyFollowUps."""
     REASON_SURVEY_MONTH_OPEN: _Reason.ValueType  # 453
     """List the results of earlier months, or wait for that day."""
+    REASON_OPERATOR_SCOPE_MISSING: _Reason.ValueType  # 456
+    """Ask the region to add the service, business or purpose to the scope of the operator system."""
     REASON_RISK_NOT_FOUND: _Reason.ValueType  # 485
     """List the risks for their ids."""
     REASON_RISKS_NOT_DEFINED: _Reason.ValueType  # 486
@@ -1061,6 +1063,8 @@ REASON_SURVEY_FOLLOW_UP_MISSING: Reason.ValueType  # 474
 """List the open follow-ups by SurveyService.ListSurveyFollowUps."""
 REASON_SURVEY_MONTH_OPEN: Reason.ValueType  # 453
 """List the results of earlier months, or wait for that day."""
+REASON_OPERATOR_SCOPE_MISSING: Reason.ValueType  # 456
+"""Ask the region to add the service, business or purpose to the scope of the operator system."""
 REASON_RISK_NOT_FOUND: Reason.ValueType  # 485
 """List the risks for their ids."""
 REASON_RISKS_NOT_DEFINED: Reason.ValueType  # 486

@@ -1,0 +1,68 @@
+"""Indexes of erased customers' numbers: with the region's keys, a trial of all numbers finds the number of each.
+
+They stay as long as something sent before the erasure may arrive, which is refused or destroyed by them.
+"""
+
+from datetime import datetime, timedelta
+
+from gateway.store.port import Transaction
+from gateway.store.timers import Timer, set_timer, set_timers
+from gateway.time.clock import to_microseconds
+from region_node.customers.known_statuses import forget_erased
+from region_node.customers.rows import forget_indexes
+from region_node.customers.status import ERASED
+from region_node.lifecycle.erasure.scrub_rows import due_scrub
+from region_node.lifecycle.registry import Registry
+
+INDEX_TIMER = "indexes-forgotten"
+STATUS_TIMER = "status-forgotten"
+_KEPT = timedelta(days=30)  # longer than an order and its answers are under way
+_LOOK_AGAIN = timedelta(days=1)
+
+
+def forget_indexes_later(tx: Transaction, customer_id: str, now: datetime) -> None:
+    """Schedules the removal of the indexes of an own erased customer's numbers."""
+    set_timer(tx, f"{INDEX_TIMER}/{customer_id}", kind=INDEX_TIMER, subject=customer_id, due=now + _KEPT)
+
+
+def forget_status_later(tx: Transaction, region: str, index: str, now: datetime) -> None:
+    """Schedules the removal of another region's report that the customer of the number with an index is erased."""
+    _set_status_timer(tx, f"{region} {index}", now + _KEPT)
+
+
+def ensure_forgotten(tx: Transaction, now: datetime) -> None:
+    """Schedules the removal of the indexes that an earlier version has kept, once: with the first scrub.
+
+    A day later no process of that version is left, which could not do it.
+    """
+    if tx.first(int, "SELECT 1 FROM scrubs LIMIT 1") is not None:
+        return
+    due, erased = now + _LOOK_AGAIN, {"status": ERASED}
+    customers = tx.all(str, "SELECT customer_id FROM customers WHERE status <> 1 AND status = :status", **erased)
+    said = tx.all(str, "SELECT region || ' ' || number_index FROM known_statuses WHERE status = :status", **erased)
+    instant = to_microseconds(due)
+    set_timers(tx, [Timer(f"{INDEX_TIMER}/{each}", INDEX_TIMER, each, instant) for each in customers])
+    set_timers(tx, [Timer(f"{STATUS_TIMER}/{each}", STATUS_TIMER, each, instant) for each in said])
+    if customers or said:
+        due_scrub(tx)
+
+
+def indexes_are_due(tx: Transaction, customer_id: str) -> None:
+    """Removes the indexes of an own erased customer's numbers."""
+    if forget_indexes(tx, customer_id):
+        due_scrub(tx)
+
+
+def status_is_due(tx: Transaction, registry: Registry, timer: Timer, now: datetime) -> None:
+    """Removes another region's report of an erased customer, unless a record about the number still needs it."""
+    region, _, index = timer.subject.partition(" ")
+    tables = [kind.retention.table for kind in registry.kinds if kind.retention.table is not None]
+    queries = (f"SELECT 1 FROM {each.name} WHERE {each.index} = :index LIMIT 1" for each in tables)  # noqa: S608
+    if any(tx.first(int, query, index=index) is not None for query in queries):
+        _set_status_timer(tx, timer.subject, now + _LOOK_AGAIN)
+    elif forget_erased(tx, index, region):
+        due_scrub(tx)
+
+
+def _set_status_timer(tx: Transaction, subject: str, due: datetime) -> None:
+    set_timer(tx, f"{STATUS_TIMER}/{subject}", kind=STATUS_TIMER, subject=subject, due=due)

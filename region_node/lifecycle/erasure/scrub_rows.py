@@ -1,0 +1,74 @@
+"""When nothing of erased data was left in the files of the database, as stored.
+
+A destruction counts for the scrub that has not begun. Once begun, later destructions count for the next one.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, to_microseconds
+
+RETRY = timedelta(minutes=10)  # between two attempts, of whichever process
+
+
+def due_scrub(tx: Transaction) -> int:
+    """The number of the scrub that counts for a destruction in this transaction."""
+    waiting = tx.first(int, "SELECT number FROM scrubs WHERE end_time IS NULL AND begin_time IS NULL")
+    if waiting is not None:
+        return waiting
+    number = (tx.first(int, "SELECT number FROM scrubs ORDER BY number DESC LIMIT 1") or 0) + 1
+    tx.execute("INSERT INTO scrubs (number, since) VALUES (:number, '')", number=number)
+    return number
+
+
+@dataclass(frozen=True)
+class Scrub:
+    """A scrub that is due, and the text of the engine for this attempt."""
+
+    number: int
+    since: str
+
+
+def is_scrub_due(tx: Transaction, now: datetime) -> bool:
+    """Whether a scrub is due, and no process has tried it just now."""
+    return _due(tx, now) is not None
+
+
+def begin_scrub(tx: Transaction, now: datetime) -> Scrub | None:
+    """Takes the oldest due scrub for an attempt; None where `is_scrub_due` says no."""
+    scrub = _due(tx, now)
+    if scrub is not None:
+        tx.execute(
+            "UPDATE scrubs SET begin_time = :now WHERE number = :number", now=to_microseconds(now), number=scrub.number
+        )
+    return scrub
+
+
+def keep_attempt(tx: Transaction, scrub: Scrub, since: str, now: datetime) -> None:
+    """Stores the result of an attempt: its end, or the text for the next attempt."""
+    tx.execute(
+        "UPDATE scrubs SET since = :since, end_time = :end WHERE number = :number AND end_time IS NULL",
+        since=since,
+        end=None if since else to_microseconds(now),
+        number=scrub.number,
+    )
+
+
+def scrubbed_at(tx: Transaction, number: int) -> datetime | None:
+    """When a scrub, or a later one, has ended; None before."""
+    end = tx.first(
+        int,
+        "SELECT end_time FROM scrubs WHERE number >= :number AND end_time IS NOT NULL ORDER BY end_time LIMIT 1",
+        number=number,
+    )
+    return None if end is None else from_microseconds(end)
+
+
+def _due(tx: Transaction, now: datetime) -> Scrub | None:
+    return tx.first(
+        Scrub,
+        "SELECT number, since FROM scrubs WHERE end_time IS NULL AND (begin_time IS NULL OR begin_time <= :before)"
+        " ORDER BY number LIMIT 1",
+        before=to_microseconds(now - RETRY),
+    )

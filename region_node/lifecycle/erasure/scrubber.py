@@ -1,0 +1,61 @@
+"""Scrubs the database after erasures, until nothing of their keys and indexes is left in its files."""
+
+import asyncio
+import logging
+from functools import partial
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from gateway.errors import Refused
+from gateway.store import vault
+from gateway.store.port import Store
+from gateway.time.clock import Clock
+from gateway.time.looks import until_look
+from region_node.lifecycle.erasure.scrub_rows import begin_scrub, is_scrub_due, keep_attempt
+from region_node.node.context import RegionContext
+
+LOOK_SECONDS = 2.0  # between two looks: erasures close to each other share a scrub
+_TABLES = (vault.KEYS, "products", "identities", "known_statuses", "timers")
+"""The tables from which erasures remove keys, and what somebody with the region's keys could try numbers by."""
+_QUIET_HOURS = range(3, 5)  # of the region: after the nightly purge
+_log = logging.getLogger(__name__)
+
+
+class Scrubber:
+    """The loop of one process. Of several processes on a database, one makes each attempt."""
+
+    def __init__(self, context: RegionContext, store: Store, clock: Clock, moved: Path) -> None:
+        """`moved` is the former file of a database that was moved to another engine, with the keys of that time."""
+        self._context = context
+        self._store = store
+        self._clock = clock
+        self._moved = moved
+
+    async def run(self) -> None:
+        """Scrubs whenever something was destroyed. Never returns."""
+        while True:
+            await asyncio.sleep(until_look(LOOK_SECONDS))
+            try:
+                await self.scrub()
+            except Refused as refused:
+                _log.warning("what erasures have left is removed later: %s", refused)
+
+    async def scrub(self) -> None:
+        """Makes one attempt if a scrub is due. Raises Refused."""
+        if not await self._store.read(lambda tx: is_scrub_due(tx, self._clock.now())):
+            return
+        scrub = await self._store.write(lambda tx: begin_scrub(tx, self._clock.now()))
+        if scrub is None:
+            return
+        if self._moved.exists():
+            _log.warning("%s still has the keys of erased data: delete it, and its copies", self._moved)
+            return
+        since = await self._store.scrub(_TABLES, since=scrub.since, is_quiet=self._is_quiet())
+        await self._store.write(partial(keep_attempt, scrub=scrub, since=since, now=self._clock.now()))
+
+    def _is_quiet(self) -> bool:
+        try:
+            zone = ZoneInfo(self._context.time_zone)
+        except Refused:  # no configuration yet
+            return False
+        return self._clock.now().astimezone(zone).hour in _QUIET_HOURS

@@ -1,0 +1,147 @@
+"""The scopes of a region's operator systems: the services, businesses and purposes that each may use.
+
+A file beside the node has them, out of reach of every caller. An operator system that it does not name may do nothing.
+"""
+
+import asyncio
+import hashlib
+import logging
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import audit
+from gateway.errors import Refused
+from gateway.process.files import FileUnusable, stamp_of
+from gateway.security.identity import Identity
+from gateway.store.port import Store
+from gateway.time.clock import Clock
+from gateway.time.looks import until_look
+
+LOOK_SECONDS = 1.0  # between two checks of the file
+_ALL = "*"
+_log = logging.getLogger(__name__)
+
+
+class ScopesUnusable(FileUnusable):
+    """The file of scopes cannot be used; the text has the file and the reason."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The rights of one operator system, by names of the contract, the catalogue and the purposes; `*` for all."""
+
+    services: frozenset[str] = frozenset()
+    businesses: frozenset[str] = frozenset()
+    """Of orders and joint orders that the operator system submits."""
+    purposes: frozenset[str] = frozenset()
+    """Of reads of shared customers, and of consents."""
+
+
+@dataclass(frozen=True)
+class ScopeFile:
+    """The content of a file of scopes."""
+
+    scopes: Mapping[str, Scope]
+    """By name of the operator system."""
+    digest: str
+    """SHA-256 of the file in hexadecimal, for the audit chain."""
+
+    @classmethod
+    def load(cls, path: Path) -> "ScopeFile":
+        """Reads a file: a table for each operator system, with lists of names. Raises ScopesUnusable."""
+        try:
+            content = path.read_bytes()
+            tables = tomllib.loads(content.decode())
+            scopes = {name: _scope(name, table) for name, table in tables.items()}
+        except OSError as error:
+            raise ScopesUnusable(f"{path} cannot be read: {error.strerror}") from None
+        except ValueError as error:
+            raise ScopesUnusable(f"{path} holds no scopes of operator systems: {error}") from None
+        return cls(scopes, hashlib.sha256(content).hexdigest())
+
+
+class OperatorScopes:
+    """The scopes in force. Without a file each operator system may do everything."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Raises ScopesUnusable where the file cannot be used."""
+        self._path = path
+        # The stamp comes first, so that the next check notices a change in between.
+        self._stamp = None if path is None else stamp_of(path)
+        self._file = None if path is None else ScopeFile.load(path)
+        self._audited = ""
+
+    def require_service(self, operator: str, service: str) -> None:
+        """Raises Refused with OPERATOR_SCOPE_MISSING unless an operator system may use a service."""
+        if self._file is not None:
+            _require(operator, self._scope(operator).services, service)
+
+    def require_business(self, caller: Identity, business: str) -> None:
+        """Raises Refused with OPERATOR_SCOPE_MISSING for an operator system that may not order a business."""
+        if self._file is not None and caller.role == Role.ROLE_OPERATOR:
+            _require(caller.name, self._scope(caller.name).businesses, business)
+
+    def require_purpose(self, operator: str, purpose: str) -> None:
+        """Raises Refused with OPERATOR_SCOPE_MISSING unless an operator system may read for a purpose."""
+        if self._file is not None:
+            _require(operator, self._scope(operator).purposes, purpose)
+
+    async def run(self, store: Store, clock: Clock) -> None:
+        """Follows the file, and adds each content that was put in force to the audit chain. Never returns."""
+        while True:
+            self.look()
+            if self._file is not None and self._file.digest != self._audited:
+                await self._audit(self._file, store, clock)
+            await asyncio.sleep(until_look(LOOK_SECONDS))
+
+    def look(self) -> None:
+        """Takes over a changed file. A broken or missing one is logged, and the scopes stay as they are."""
+        if self._path is None:
+            return
+        stamp = stamp_of(self._path)
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            self._file = ScopeFile.load(self._path)
+        except ScopesUnusable as error:
+            _log.error("the scopes of operator systems stay as they are: %s", error)
+
+    async def _audit(self, file: ScopeFile, store: Store, clock: Clock) -> None:
+        detail = f"{len(file.scopes)} operator systems, SHA-256 {file.digest}"
+        try:
+            await store.write(
+                lambda tx: audit.append(
+                    tx, now=clock.now(), actor="node", action="OperatorScopes", subject="-", detail=detail
+                )
+            )
+        except Refused as refused:
+            _log.warning("the scopes of operator systems are noted later: %s", refused)
+            return
+        self._audited = file.digest
+
+    def _scope(self, operator: str) -> Scope:
+        return _NOTHING if self._file is None else self._file.scopes.get(operator, _NOTHING)
+
+
+_NOTHING = Scope()
+
+
+def _require(operator: str, names: frozenset[str], name: str) -> None:
+    if name not in names and _ALL not in names:
+        raise Refused(Reason.REASON_OPERATOR_SCOPE_MISSING, operator=operator, name=name)
+
+
+def _scope(operator: str, table: object) -> Scope:
+    """The scope of a table. Raises ValueError."""
+    known = [each.name for each in fields(Scope)]
+    if not isinstance(table, dict) or not table.keys() <= set(known):
+        raise ValueError(f"{operator}: must be a table of {', '.join(known)}")
+    for key, names in table.items():
+        if not isinstance(names, list) or not all(isinstance(each, str) and each for each in names):
+            raise ValueError(f"{operator}.{key}: must be a list of names")
+    return Scope(**{key: frozenset(names) for key, names in table.items()})

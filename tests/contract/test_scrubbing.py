@@ -1,0 +1,194 @@
+"""What a scrub leaves of destroyed keys: nothing that somebody with all files and the region's keys could open."""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cryptography.exceptions import InvalidTag
+
+from deploy.local.postgresql import LocalPostgresql
+from gateway.store import postgresql_scrubbing, vault
+from gateway.store.port import Store, Transaction
+from gateway.store.schema import migrations_of
+from gateway.store.sqlite import SqliteStore
+from tests.contract.postgresql_scene import Database, opened
+from tests.contract.stores import run
+from tests.keys import region_keys
+
+MIGRATIONS = migrations_of("gateway")
+SUBJECTS = [f"envelope/{random.Random(each).randbytes(12).hex()}" for each in range(2000)]
+ERASED = SUBJECTS[5::40]
+_NONCE, _WRAPPED = 12, 60  # bytes: of a wrapped key 12 of nonce, 32 of key, 16 of tag
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key at rest, as somebody has seen it before it was destroyed."""
+
+    subject: str
+    key_id: str
+    wrapped: bytes
+
+
+def sealed(tx: Transaction) -> list[Key]:
+    """Seals something of each subject; returns the keys of those that are erased later."""
+    vault.seal_many(tx, [vault.Sealing(each, "place", b"somebody") for each in SUBJECTS])
+    sql = "SELECT subject, key_id, wrapped FROM data_keys WHERE subject = :subject"
+    found = (tx.first(Key, sql, subject=each) for each in ERASED)
+    return [each for each in found if each is not None]
+
+
+def destroyed(tx: Transaction) -> None:
+    assert len(vault.destroy(tx, ERASED)) == len(ERASED)
+
+
+def recovered(content: bytes, keys: Sequence[Key]) -> list[str]:
+    """The subjects of the keys that the region's keys open somewhere in the bytes of the files."""
+    cipher, found = region_keys().set.in_use.cipher, []
+    for key in keys:
+        place = content.find(key.wrapped[:_NONCE])
+        while place >= 0:
+            with contextlib.suppress(InvalidTag):
+                wrapped = content[place + _NONCE : place + _WRAPPED]
+                cipher.decrypt(key.wrapped[:_NONCE], wrapped, f"{key.subject}\0{key.key_id}".encode())
+                found.append(key.subject)
+            place = content.find(key.wrapped[:_NONCE], place + 1)
+    return found
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A database of an engine, and the bytes of all its files."""
+
+    open: Callable[[], AbstractAsyncContextManager[Store]]
+    content: Callable[[], bytes]
+
+
+@pytest.fixture
+def database(postgresql_server: LocalPostgresql, postgresql_database: str) -> Database:
+    made = Database(postgresql_server, postgresql_database)
+    made.migrate(MIGRATIONS)
+    return made
+
+
+@contextlib.asynccontextmanager
+async def _file(path: Path) -> AsyncIterator[Store]:
+    store = SqliteStore(path, MIGRATIONS, region_keys())
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def sqlite_scene(directory: Path) -> Scene:
+    files = directory / "node.db"
+    return Scene(lambda: _file(files), lambda: b"".join(each.read_bytes() for each in directory.glob("node.db*")))
+
+
+def postgresql_scene(database: Database) -> Scene:
+    def content() -> bytes:
+        with database.administrator() as session:
+            session.execute("CHECKPOINT")
+            (row,) = session.execute("SELECT oid FROM pg_database WHERE datname = current_database()").fetchall()
+        return b"".join(each.read_bytes() for each in (database.server.home / "data" / "base" / f"{row[0]}").iterdir())
+
+    return Scene(lambda: opened(database.conninfo, migrations=MIGRATIONS), content)
+
+
+async def _is_scrubbed(scene: Scene) -> None:
+    async with scene.open() as store:
+        keys = await store.write(sealed)
+        assert len(recovered(scene.content(), keys)) >= len(keys), "the search finds what is there"
+        await store.write(destroyed)
+        assert await store.scrub(["data_keys"], since="", is_quiet=False) == ""
+        assert recovered(scene.content(), keys) == []
+        kept = next(each for each in SUBJECTS if each not in ERASED)
+        assert await store.read(lambda tx: vault.key_ids_of(tx, [kept]))
+
+
+def test_nobody_with_all_files_of_sqlite_and_the_keys_opens_a_destroyed_key(tmp_path: Path) -> None:
+    run(_is_scrubbed(sqlite_scene(tmp_path)))
+
+
+def test_nobody_with_all_tables_of_postgresql_and_the_keys_opens_a_destroyed_key(database: Database) -> None:
+    run(_is_scrubbed(postgresql_scene(database)))
+
+
+def test_a_scrub_is_not_done_while_an_older_transaction_sees_the_keys(database: Database) -> None:
+    scene = postgresql_scene(database)
+
+    async def scenario() -> None:
+        async with scene.open() as store:
+            keys = await store.write(sealed)
+            with database.session() as reader:
+                reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+                reader.execute("SELECT 1")
+                await store.write(destroyed)
+                since = await store.scrub(["data_keys"], since="", is_quiet=True)
+                assert since
+                assert recovered(scene.content(), keys) != [], "the table was written anew with them"
+                reader.execute("COMMIT")
+            assert await store.scrub(["data_keys"], since=since, is_quiet=True) == ""
+            assert recovered(scene.content(), keys) == []
+
+    run(scenario())
+
+
+def test_a_table_that_is_not_small_is_written_anew_in_quiet_hours_and_a_large_one_by_its_operator(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene = postgresql_scene(database)
+    monkeypatch.setattr(postgresql_scrubbing, "SMALL_BYTES", 0)
+
+    async def scenario() -> None:
+        async with scene.open() as store:
+            keys = await store.write(sealed)
+            await store.write(destroyed)
+            with caplog.at_level(logging.WARNING), monkeypatch.context() as patched:
+                since = await store.scrub(["data_keys"], since="", is_quiet=False)
+                assert since
+                assert not caplog.records
+                patched.setattr(postgresql_scrubbing, "LARGE_BYTES", 0)
+                assert await store.scrub(["data_keys"], since=since, is_quiet=True) == since
+                assert "run VACUUM FULL" in caplog.text
+            assert await store.scrub(["data_keys"], since=since, is_quiet=True) == ""
+            assert recovered(scene.content(), keys) == []
+            monkeypatch.setattr(postgresql_scrubbing, "LARGE_BYTES", 0)
+            before = await store.scrub(["data_keys"], since="", is_quiet=True)
+            assert before
+            with database.session() as session:
+                session.execute("VACUUM FULL data_keys")
+            assert await store.scrub(["data_keys"], since=before, is_quiet=False) == "", "its operator did it"
+
+    run(scenario())
+
+
+def test_a_scrub_that_the_server_prevents_is_tried_again_and_a_stopped_store_does_nothing(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = postgresql_scene(database)
+
+    async def scenario() -> None:
+        async with scene.open() as store:
+            keys = await store.write(sealed)
+            await store.write(destroyed)
+            monkeypatch.setattr(postgresql_scrubbing, "_SETTINGS", "SET lock_timeout = '50ms'")
+            with database.session() as other:
+                other.execute("BEGIN; LOCK TABLE data_keys IN ACCESS SHARE MODE")
+                since = await store.scrub(["data_keys"], since="", is_quiet=True)
+                assert since
+                assert await store.scrub(["data_keys"], since=since, is_quiet=True) == since
+                other.execute("COMMIT")
+            assert await store.scrub(["data_keys"], since=since, is_quiet=True) == ""
+            assert recovered(scene.content(), keys) == []
+        scrubbing = postgresql_scrubbing.Scrubbing(database.conninfo)
+        scrubbing.stop()
+        assert await asyncio.to_thread(scrubbing.scrub, ["data_keys"], "7", is_quiet=True) == "7"
+
+    run(scenario())

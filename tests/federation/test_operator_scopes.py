@@ -1,0 +1,102 @@
+"""What an operator system may do by the scopes that its region has given it."""
+
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.api.region.v1.order_pb2 import OrderState
+from tests.federation.counter import Counter
+from tests.federation.databases import Databases
+from tests.federation.joint_staff import JointStaff
+from tests.federation.refusals import refusal
+from tests.federation.running import Federation, running, until
+from tests.federation.sharing_counter import SharingCounter
+
+SCOPES = """
+[counter]
+services = ["OrderService", "CustomerService", "SharingService", "VerificationService"]
+businesses = ["SUSPEND"]
+purposes = ["counter-service"]
+
+[crm]
+services = ["*"]
+businesses = ["*"]
+purposes = ["*"]
+"""
+MISSING = "OPERATOR_SCOPE_MISSING"
+
+
+@asynccontextmanager
+async def scoped(tmp_path: Path, databases: Databases) -> AsyncIterator[Federation]:
+    """A federation in which the operator systems of Guangdong have scopes."""
+    file = tmp_path / "operators.toml"
+    file.write_text(SCOPES)
+    async with running(tmp_path, databases, ("guangdong", "sichuan")) as federation:
+        await federation.stop_node("guangdong")
+        federation.operators["guangdong"] = file
+        await federation.start_node("guangdong")
+        yield federation
+
+
+async def told(call: Awaitable[object]) -> tuple[str, str]:
+    """The reason of a refusal, and what the scope lacks."""
+    refused = await refusal(call)
+    return refused.reason, refused.parameters.get("name", "")
+
+
+async def test_an_operator_system_does_what_its_scope_contains_and_nothing_else(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with scoped(tmp_path, databases) as narrow:
+        counter, crm, stranger = (Counter(narrow, "guangdong", name) for name in ("counter", "crm", "kiosk"))
+        number = await Counter(narrow, "sichuan").new_customer()
+        assert (await counter.order("SUSPEND", number)).state == OrderState.ORDER_STATE_COMPLETED
+        assert await told(counter.order("TERMINATE", number)) == (MISSING, "TERMINATE")
+        assert await told(counter.bill(number)) == (MISSING, "BillingService")
+        assert await told(stranger.order("SUSPEND", number)) == (MISSING, "OrderService")
+        await crm.bill(number)
+        assert (await crm.order("RESUME", number)).state == OrderState.ORDER_STATE_COMPLETED
+
+        sharing = SharingCounter.of(narrow, "guangdong")
+        await sharing.consent(number, "guangdong", "counter-service")
+        await sharing.read(number, "counter-service")
+        assert await told(sharing.read(number, "complaint-handling")) == (MISSING, "complaint-handling")
+        assert await told(sharing.consent(number, "guangdong", "complaint-handling")) == (MISSING, "complaint-handling")
+        assert await told(SharingCounter.of(narrow, "guangdong", "kiosk").read(number)) == (MISSING, "SharingService")
+        by_staff = await told(sharing.by_staff().read(number, "complaint-handling"))
+        assert by_staff == ("LEGAL_DUTY_BY_STAFF_ALONE", ""), "staff are refused by the rules of sharing alone"
+
+        denied = narrow.database("guangdong").rows("SELECT actor, subject FROM audit WHERE action = 'DENIED'")
+        assert (counter.path, "/gateway.api.region.v1.OrderService/SubmitOrder") in denied
+        assert (stranger.path, "/gateway.api.region.v1.OrderService/SubmitOrder") in denied
+
+
+async def test_a_scope_that_is_changed_counts_without_a_restart_for_joint_orders_too(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with scoped(tmp_path, databases) as narrow:
+        counter, file = Counter(narrow, "guangdong"), narrow.operators["guangdong"]
+        number = await Counter(narrow, "sichuan").new_customer()
+        await counter.order("SUSPEND", number)
+        file.write_text("[counter]\nservices = 7\n")
+        file.write_text(SCOPES.replace('"OrderService", ', ""))
+
+        async def is_gone() -> bool:
+            try:
+                return await told(counter.order("SUSPEND", number)) == (MISSING, "OrderService")
+            except pytest.fail.Exception:
+                return False
+
+        await until(is_gone, "the node has looked at the file")
+        rows = narrow.database("guangdong").rows("SELECT detail FROM audit WHERE action = 'OperatorScopes'")
+        assert len(rows) >= 2, "each file that was put in force is in the audit chain"
+        file.write_text(SCOPES.replace('["OrderService"', '["JointOrderService", "OrderService"'))
+        staff = JointStaff(narrow, "guangdong", "operator/counter")
+
+        async def is_joint_told() -> bool:
+            reason, name = await told(staff.submits(staff.request("BB_MOVE", ["sichuan", "guangdong"], number)))
+            return (reason, name) == (MISSING, "BB_MOVE")
+
+        await until(is_joint_told, "the service is allowed and the business is not")

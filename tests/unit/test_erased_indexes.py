@@ -1,0 +1,193 @@
+"""Indexes of erased customers' numbers, and the scrubs by which an erasure is known to be complete."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.api.region.v1.complaint_pb2 import Complaint
+from gateway.store import vault
+from gateway.store.port import Store, Transaction
+from gateway.store.schema import migrations_of
+from gateway.store.sqlite import SqliteStore
+from gateway.store.timers import due_timers, fire
+from gateway.time.clock import to_timestamp
+from region_node.care.complaints.keeping import add_complaint
+from region_node.care.complaints.rows import ComplaintRow, complaint_subject
+from region_node.customers.known_statuses import OWN, erased_by, keep_known
+from region_node.customers.rows import insert_line, is_number_in_use
+from region_node.customers.status import ERASED
+from region_node.lifecycle.erasure import scrub_rows
+from region_node.lifecycle.erasure.destroying import destroy
+from region_node.lifecycle.erasure.indexes import (
+    INDEX_TIMER,
+    STATUS_TIMER,
+    ensure_forgotten,
+    forget_status_later,
+    indexes_are_due,
+    status_is_due,
+)
+from region_node.lifecycle.erasure.operations import apply_erased
+from region_node.lifecycle.erasure.scrub_rows import Scrub, begin_scrub, due_scrub, is_scrub_due, keep_attempt
+from region_node.lifecycle.erasure.scrubber import Scrubber
+from region_node.node.subjects import customer_subject, number_index
+from region_node.schema import PACKAGES
+from tests.keys import region_keys
+from tests.unit.purging import NOW, Archive, archive
+from tests.unit.situations import LINE
+
+THEIRS = "+8613900000007"
+DAY = timedelta(days=1)
+MONTH = 30 * DAY
+
+
+@pytest.fixture(name="kept")
+def what_a_region_keeps() -> Iterator[Archive]:
+    with archive() as found:
+        yield found
+
+
+def later(kept: Archive, days: int) -> None:
+    """Fires the timers of indexes that are due so many days after the erasure."""
+    handlers = {
+        INDEX_TIMER: lambda tx, timer, now: indexes_are_due(tx, timer.subject),
+        STATUS_TIMER: lambda tx, timer, now: status_is_due(tx, kept.registry, timer, now),
+    }
+    for timer in due_timers(kept.tx, NOW + days * DAY):
+        if timer.kind in handlers:
+            fire(kept.tx, timer, handlers, NOW + days * DAY)
+
+
+def found_in(kept: Archive, index: str) -> set[str]:
+    """The tables in which an index stands."""
+    names = kept.tx.all(str, "SELECT name FROM sqlite_master WHERE type = 'table'")
+    return {
+        name
+        for name in names
+        if any(index in str(cell) for row in kept.tx.all(lambda *row: row, f"SELECT * FROM {name}") for cell in row)
+    }
+
+
+def erased(kept: Archive) -> str:
+    """The customer of the line is erased; returns the index of the number."""
+    kept.customer()
+    insert_line(kept.tx, LINE)
+    destroy(kept.tx, kept.registry, [customer_subject(LINE.customer_id)], NOW)
+    return number_index(kept.tx, LINE.number)
+
+
+def test_the_index_of_an_erased_customers_number_is_found_nowhere_after_a_month_and_the_number_is_free(
+    kept: Archive,
+) -> None:
+    index = erased(kept)
+    later(kept, 29)
+    assert erased_by(kept.tx, LINE.number) == {OWN}, "what was under way is still refused"
+    assert begin_scrub(kept.tx, NOW) is not None
+    later(kept, 30)
+    assert found_in(kept, index) == set()
+    assert not is_number_in_use(kept.tx, LINE.number)
+    assert begin_scrub(kept.tx, NOW) == Scrub(2, ""), "the removed index is scrubbed, too"
+
+
+def test_an_index_that_came_back_with_an_older_database_goes_again(kept: Archive) -> None:
+    kept.customer()
+    insert_line(kept.tx, LINE)
+    key_ids = vault.key_ids_of(kept.tx, [customer_subject(LINE.customer_id)])
+    assert apply_erased(kept.tx, kept.registry, key_ids, NOW) == 1
+    assert is_scrub_due(kept.tx, NOW)
+    later(kept, 30)
+    assert found_in(kept, number_index(kept.tx, LINE.number)) == set()
+
+
+def test_indexes_that_an_earlier_version_has_kept_go_a_day_after_the_upgrade(kept: Archive) -> None:
+    index = erased(kept)
+    keep_known(kept.tx, THEIRS, "guangdong", ERASED)
+    kept.tx.execute("DELETE FROM timers WHERE kind = :kind", kind=INDEX_TIMER)
+    kept.tx.execute("DELETE FROM scrubs")
+    ensure_forgotten(kept.tx, NOW)
+    assert is_scrub_due(kept.tx, NOW), "of its erasures, too"
+    ensure_forgotten(kept.tx, NOW + 9 * DAY)
+    later(kept, 1)
+    assert found_in(kept, index) | found_in(kept, number_index(kept.tx, THEIRS)) == set()
+
+
+def test_another_regions_word_of_an_erased_customer_goes_once_no_record_needs_it(kept: Archive) -> None:
+    index = number_index(kept.tx, THEIRS)
+    keep_known(kept.tx, THEIRS, "guangdong", ERASED)
+    keep_known(kept.tx, THEIRS, "henan", ERASED)
+    forget_status_later(kept.tx, "guangdong", index, NOW)
+    complaint = Complaint(ticket_id="sichuan/1", owner_region="sichuan", origin_region="sichuan", version=1)
+    complaint.request.number = THEIRS
+    complaint.create_time.CopyFrom(to_timestamp(NOW))
+    add_complaint(kept.tx, ComplaintRow(complaint, ""), 1, NOW)
+    later(kept, 30)
+    assert erased_by(kept.tx, THEIRS) == {"guangdong", "henan"}, "the complaint ends by it"
+    destroy(kept.tx, kept.registry, [complaint_subject("sichuan/1")], NOW)
+    later(kept, 31)
+    assert erased_by(kept.tx, THEIRS) == {"henan"}
+
+
+def test_a_destruction_counts_for_the_scrub_that_has_not_begun(kept: Archive) -> None:
+    tx = kept.tx
+    assert not is_scrub_due(tx, NOW)
+    assert [due_scrub(tx), due_scrub(tx)] == [1, 1]
+    scrub = begin_scrub(tx, NOW)
+    assert scrub == Scrub(1, "")
+    assert due_scrub(tx) == 2, "the first one may have passed its place"
+    keep_attempt(tx, scrub, "", NOW)
+    assert scrub_rows.scrubbed_at(tx, 1) == NOW
+    assert scrub_rows.scrubbed_at(tx, 2) is None
+    assert scrub_rows.scrubbed_at(tx, 0) == NOW, "an erasure of an earlier version"
+
+
+def test_an_attempt_that_failed_or_was_killed_is_made_again_and_not_at_once(kept: Archive) -> None:
+    tx = kept.tx
+    due_scrub(tx)
+    first = begin_scrub(tx, NOW)
+    assert first is not None
+    assert begin_scrub(tx, NOW) is None, "of two processes one makes it"
+    keep_attempt(tx, first, "16384", NOW)
+    assert not is_scrub_due(tx, NOW + timedelta(minutes=9))
+    second = begin_scrub(tx, NOW + scrub_rows.RETRY)
+    assert second == Scrub(1, "16384")
+    assert scrub_rows.scrubbed_at(tx, 1) is None
+    keep_attempt(tx, second, "", NOW + MONTH)
+    assert scrub_rows.scrubbed_at(tx, 1) == NOW + MONTH
+
+
+def test_no_scrub_is_done_while_the_file_of_before_a_move_has_the_keys(
+    kept: Archive, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    moved = tmp_path / "node.db.moved"
+
+    class Clock:
+        at = NOW
+
+        def now(self) -> datetime:
+            return self.at
+
+    def due(tx: Transaction) -> None:
+        due_scrub(tx)
+
+    async def scenario() -> None:
+        store: Store = SqliteStore(tmp_path / "node.db", migrations_of(*PACKAGES), region_keys())
+        clock = Clock()
+        try:
+            scrubber = Scrubber(kept.context, store, clock, moved)
+            await store.write(due)
+            moved.touch()
+            with caplog.at_level(logging.WARNING):
+                await scrubber.scrub()
+            assert "delete it" in caplog.text
+            assert await store.read(lambda tx: scrub_rows.scrubbed_at(tx, 1)) is None
+            moved.unlink()
+            clock.at += scrub_rows.RETRY
+            await scrubber.scrub()
+            assert await store.read(lambda tx: scrub_rows.scrubbed_at(tx, 1)) == clock.at
+        finally:
+            await store.close()
+
+    asyncio.run(scenario())

@@ -1,0 +1,79 @@
+"""The file of the scopes of operator systems: what it may hold, and what happens when it changes."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.security.identity import Identity
+from region_node.node.operator_scopes import OperatorScopes, ScopeFile, ScopesUnusable
+
+
+def test_without_a_file_each_operator_system_may_do_everything() -> None:
+    scopes = OperatorScopes()
+    scopes.require_service("anybody", "OrderService")
+    scopes.require_purpose("anybody", "any")
+    scopes.look()
+
+
+def test_an_operator_system_has_what_the_file_names_and_staff_are_not_bound_by_it(tmp_path: Path) -> None:
+    file = tmp_path / "operators.toml"
+    file.write_text('[app]\nservices = ["OrderService"]\nbusinesses = ["*"]\n')
+    scopes = OperatorScopes(file)
+    app, crm = (Identity("f", Role.ROLE_OPERATOR, "sichuan", name) for name in ("app", "crm"))
+    scopes.require_service("app", "OrderService")
+    scopes.require_business(app, "SUSPEND")
+    scopes.require_business(Identity("f", Role.ROLE_STAFF, "sichuan", "crm"), "SUSPEND")
+    refused: list[Callable[[], None]] = [
+        partial(scopes.require_service, "app", "BillingService"),
+        partial(scopes.require_service, "crm", "OrderService"),
+        partial(scopes.require_business, crm, "SUSPEND"),
+        partial(scopes.require_purpose, "app", "counter-service"),
+    ]
+    for each in refused:
+        with pytest.raises(Refused) as caught:
+            each()
+        assert caught.value.reason == Reason.REASON_OPERATOR_SCOPE_MISSING
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "not TOML",
+        "app = 1",
+        "[app]\nservice = []",
+        '[app]\nservices = "OrderService"',
+        "[app]\nservices = [1]",
+        '[app]\nservices = [""]',
+        b"\xff",
+    ],
+)
+def test_a_file_of_another_form_is_not_used_and_named(tmp_path: Path, content: str | bytes) -> None:
+    file = tmp_path / "operators.toml"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ScopesUnusable, match=r"operators\.toml"):
+        OperatorScopes(file)
+
+
+def test_a_broken_or_missing_file_changes_nothing_while_a_node_serves(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "operators.toml"
+    file.write_text('[app]\nservices = ["OrderService"]\n')
+    scopes = OperatorScopes(file)
+    for broken in ("[app", ""):
+        file.write_text(broken)
+        if not broken:
+            file.unlink()
+        scopes.look()
+        scopes.require_service("app", "OrderService")
+    assert caplog.text.count("stay as they are") == 2
+    file.write_text("")
+    scopes.look()
+    with pytest.raises(Refused):
+        scopes.require_service("app", "OrderService")
+    assert ScopeFile.load(file).scopes == {}
