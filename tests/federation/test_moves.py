@@ -199,6 +199,11 @@ async def test_a_customer_moves_and_what_is_sent_to_the_old_home_arrives_once_at
         return (await known_move(federation)).is_planned
 
     await until(names_the_new_home, "the old home knows that the number plan names the new one")
+    await require_assigned(federation, number)
+
+
+async def require_assigned(federation: Federation, number: str) -> None:
+    """Asserts that an assignment names the new home, and that the configuration says nothing of the number."""
     plan = (await federation.configuration()).number_plan
     assert number not in [each.number for each in plan.exceptions], "no move changes the configuration"
     ended = await run_command(

@@ -10,7 +10,13 @@ from coordinator.cli.asking import Asking, asks, json_option
 from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.federation.calendars import import_calendar
 from coordinator.cli.federation.differences import print_changes
-from coordinator.cli.federation.directories import read, read_valid, require_exceptions, require_most_prefixes, wanted_of
+from coordinator.cli.federation.directories import (
+    read,
+    read_valid,
+    require_exceptions,
+    require_most_prefixes,
+    wanted_of,
+)
 from coordinator.cli.federation.in_force import apply as apply_request
 from coordinator.cli.federation.in_force import in_force, put_in_force
 from coordinator.cli.federation.number import number

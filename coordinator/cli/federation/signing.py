@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.federation.differences import print_changes
-from coordinator.cli.federation.directories import read_valid, require_most_prefixes, wanted_of
+from coordinator.cli.federation.directories import read_valid, require_kept_plan, wanted_of
 from coordinator.cli.federation.in_force import content_in_force, in_force
 from coordinator.cli.federation.proposals import (
     DEFAULT_DAYS,
@@ -124,7 +124,7 @@ def _write_anchor(file: Path, place: Anchor, administration: Administration) -> 
 @_directory
 @_new_file
 @click.option("--days", type=click.IntRange(1, 3660), default=DEFAULT_DAYS, show_default=True, help="Validity.")
-@click.option("--replace-number-plan", is_flag=True, help="Also where most prefixes in force would be gone.")
+@click.option("--replace-number-plan", is_flag=True, help="Also where prefixes and exceptions in force would be gone.")
 def propose(asking: Asking, directory: Path, file: Path, days: int, replace_number_plan: bool) -> None:
     """Write a proposal FILE, which administrators sign, to put the configuration in DIRECTORY in force.
 
@@ -138,7 +138,7 @@ def propose(asking: Asking, directory: Path, file: Path, days: int, replace_numb
     before = parsed(Configuration, response.content)
     wanted = wanted_of(directory, before)
     if not replace_number_plan:
-        require_most_prefixes(before, wanted)
+        require_kept_plan(before, wanted)
     proposed = proposal(response.place, wanted, days)
     proposed.previous_configuration = response.content
     proposed.previous_statement = response.statement

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 _SEQUENCE_DIGITS = 20  # so that keys sort as their numbers do
 _PART_DIGITS = 4
@@ -63,7 +62,14 @@ class AssignmentMarkKey:
 
 
 CopiedKey = (
-    ConfigurationKey | RevisionKey | AssignmentMarkKey | JoinedKey | SuspensionKey | LiveKey | ReplicaKey | RevocationKey
+    ConfigurationKey
+    | RevisionKey
+    | AssignmentMarkKey
+    | JoinedKey
+    | SuspensionKey
+    | LiveKey
+    | ReplicaKey
+    | RevocationKey
 )
 
 _SINGLE: Mapping[str, CopiedKey] = {

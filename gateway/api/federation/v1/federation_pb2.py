@@ -23,19 +23,23 @@ _sym_db = _symbol_database.Default()
 
 
 from gateway.api.federation.v1 import configuration_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_configuration__pb2
+from gateway.api.federation.v1 import revision_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_revision__pb2
 from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
+from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1_dot_privacy__pb2
 from gateway.api.types.v1 import reason_pb2 as gateway_dot_api_dot_types_dot_v1_dot_reason__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*gateway/api/federation/v1/federation.proto\x12\x19gateway.api.federation.v1\x1a-gateway/api/federation/v1/configuration.proto\x1a!gateway/api/types/v1/access.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\":\n\tChainHead\x12\r\n\x05\x63hain\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0c\n\x04hash\x18\x03 \x01(\x0c\"K\n\x14GetChainHeadsRequest\x12\x33\n\x05known\x18\x01 \x03(\x0b\x32$.gateway.api.federation.v1.ChainHead\"\x81\x01\n\x15GetChainHeadsResponse\x12\x33\n\x05heads\x18\x01 \x03(\x0b\x32$.gateway.api.federation.v1.ChainHead\x12\x33\n\x05known\x18\x02 \x03(\x0b\x32$.gateway.api.federation.v1.ChainHead\">\n\tAuditHead\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0c\n\x04hash\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"B\n\nSealingKey\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\x14\n\x0csign_time_us\x18\x02 \x01(\x04\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"\x85\x03\n\x0bJoinRequest\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\x1b\n\x13signing_certificate\x18\x02 \x01(\x0c\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x03 \x01(\x04\x12-\n\tnode_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\naudit_head\x18\x05 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x0f\n\x07leaving\x18\x06 \x01(\x08\x12:\n\x0bsealing_key\x18\x07 \x01(\x0b\x32%.gateway.api.federation.v1.SealingKey\x12=\n\x0c\x63\x61pabilities\x18\x08 \x01(\x0b\x32\'.gateway.api.federation.v1.Capabilities\x12\x35\n\x06report\x18\t \x01(\x0b\x32%.gateway.api.federation.v1.NodeReport\"K\n\x0c\x43\x61pabilities\x12;\n\x0c\x63\x61pabilities\x18\x01 \x03(\x0b\x32%.gateway.api.federation.v1.Capability\"+\n\nCapability\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07numbers\x18\x02 \x03(\x05\"\xd7\x01\n\nNodeReport\x12\x12\n\nunreadable\x18\x01 \x01(\t\x12<\n\x07waiting\x18\x02 \x03(\x0b\x32+.gateway.api.federation.v1.WaitingEnvelopes\x12=\n\ropen_breakers\x18\x03 \x03(\x0b\x32&.gateway.api.federation.v1.OpenBreaker\x12\x38\n\x14\x63\x65rtificate_end_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Q\n\x0bOpenBreaker\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12-\n\topen_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x95\x01\n\x10WaitingEnvelopes\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12\r\n\x05\x63ount\x18\x03 \x01(\r\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8e\x01\n\x0cJoinResponse\x12+\n\x08interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x10\x63oordinator_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x03 \x01(\x04\"+\n\x0cWatchRequest\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\"\xa2\x02\n\rWatchResponse\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\x12?\n\rconfiguration\x18\x02 \x01(\x0b\x32(.gateway.api.federation.v1.Configuration\x12\x32\n\x07members\x18\x03 \x03(\x0b\x32!.gateway.api.federation.v1.Member\x12\x34\n\x10\x63oordinator_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x43\n\x10revocation_lists\x18( \x03(\x0b\x32).gateway.api.federation.v1.RevocationListJ\x04\x08\x05\x10(\"9\n\x0eRevocationList\x12\x0b\n\x03\x63rl\x18\x01 \x01(\x0c\x12\x1a\n\x12issuer_certificate\x18\x02 \x01(\x0c\"\xed\x03\n\x06Member\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32&.gateway.api.federation.v1.MemberState\x12.\n\nstate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tendpoints\x18\x04 \x03(\t\x12\x1b\n\x13signing_certificate\x18\x05 \x01(\x0c\x12\x32\n\x0eheartbeat_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x07 \x01(\x04\x12.\n\x0b\x63lock_error\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nstate_note\x18\t \x01(\t\x12:\n\x0bsealing_key\x18\n \x01(\x0b\x32%.gateway.api.federation.v1.SealingKey\x12\x35\n\x06report\x18\x0b \x01(\x0b\x32%.gateway.api.federation.v1.NodeReport\x12\x34\n\x08\x66\x65\x61tures\x18\x0c \x03(\x0e\x32\".gateway.api.federation.v1.Feature\"\x15\n\x13GetAuditHeadRequest\"\x82\x01\n\x14GetAuditHeadResponse\x12\x38\n\naudit_head\x18\x01 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x30\n\x0chand_in_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*z\n\x07\x46\x65\x61ture\x12\x17\n\x13\x46\x45\x41TURE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x46\x45\x41TURE_TREE_SIGNATURES\x10\x01\x12\x18\n\x14\x46\x45\x41TURE_SESSION_KEYS\x10\x02\x12\x1f\n\x1b\x46\x45\x41TURE_RECEIPT_DIFFERENCES\x10\x03*\x90\x01\n\x0bMemberState\x12\x1c\n\x18MEMBER_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13MEMBER_STATE_ABSENT\x10\x01\x12\x17\n\x13MEMBER_STATE_JOINED\x10\x02\x12\x15\n\x11MEMBER_STATE_LOST\x10\x03\x12\x1a\n\x16MEMBER_STATE_SUSPENDED\x10\x04\x32\xd7\x03\n\x11\x46\x65\x64\x65rationService\x12\x61\n\x04Join\x12&.gateway.api.federation.v1.JoinRequest\x1a\'.gateway.api.federation.v1.JoinResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12\x66\n\x05Watch\x12\'.gateway.api.federation.v1.WatchRequest\x1a(.gateway.api.federation.v1.WatchResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x01\x30\x01\x12y\n\x0cGetAuditHead\x12..gateway.api.federation.v1.GetAuditHeadRequest\x1a/.gateway.api.federation.v1.GetAuditHeadResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x01\x12|\n\rGetChainHeads\x12/.gateway.api.federation.v1.GetChainHeadsRequest\x1a\x30.gateway.api.federation.v1.GetChainHeadsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*gateway/api/federation/v1/federation.proto\x12\x19gateway.api.federation.v1\x1a-gateway/api/federation/v1/configuration.proto\x1a(gateway/api/federation/v1/revision.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\":\n\tChainHead\x12\r\n\x05\x63hain\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0c\n\x04hash\x18\x03 \x01(\x0c\"K\n\x14GetChainHeadsRequest\x12\x33\n\x05known\x18\x01 \x03(\x0b\x32$.gateway.api.federation.v1.ChainHead\"\x81\x01\n\x15GetChainHeadsResponse\x12\x33\n\x05heads\x18\x01 \x03(\x0b\x32$.gateway.api.federation.v1.ChainHead\x12\x33\n\x05known\x18\x02 \x03(\x0b\x32$.gateway.api.federation.v1.ChainHead\">\n\tAuditHead\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0c\n\x04hash\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"B\n\nSealingKey\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\x14\n\x0csign_time_us\x18\x02 \x01(\x04\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"\x85\x03\n\x0bJoinRequest\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\x1b\n\x13signing_certificate\x18\x02 \x01(\x0c\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x03 \x01(\x04\x12-\n\tnode_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\naudit_head\x18\x05 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x0f\n\x07leaving\x18\x06 \x01(\x08\x12:\n\x0bsealing_key\x18\x07 \x01(\x0b\x32%.gateway.api.federation.v1.SealingKey\x12=\n\x0c\x63\x61pabilities\x18\x08 \x01(\x0b\x32\'.gateway.api.federation.v1.Capabilities\x12\x35\n\x06report\x18\t \x01(\x0b\x32%.gateway.api.federation.v1.NodeReport\"K\n\x0c\x43\x61pabilities\x12;\n\x0c\x63\x61pabilities\x18\x01 \x03(\x0b\x32%.gateway.api.federation.v1.Capability\"+\n\nCapability\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07numbers\x18\x02 \x03(\x05\"\xd7\x01\n\nNodeReport\x12\x12\n\nunreadable\x18\x01 \x01(\t\x12<\n\x07waiting\x18\x02 \x03(\x0b\x32+.gateway.api.federation.v1.WaitingEnvelopes\x12=\n\ropen_breakers\x18\x03 \x03(\x0b\x32&.gateway.api.federation.v1.OpenBreaker\x12\x38\n\x14\x63\x65rtificate_end_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Q\n\x0bOpenBreaker\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12-\n\topen_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x95\x01\n\x10WaitingEnvelopes\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12\r\n\x05\x63ount\x18\x03 \x01(\r\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8e\x01\n\x0cJoinResponse\x12+\n\x08interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x10\x63oordinator_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x03 \x01(\x04\"\xba\x01\n\x0cWatchRequest\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\x12K\n\x12number_assignments\x18\x14 \x01(\x0b\x32/.gateway.api.federation.v1.NumberAssignmentMark\x12\x1e\n\x11verified_revision\x18\x1e \x01(\x04H\x00\x88\x01\x01\x42\x14\n\x12_verified_revisionJ\x04\x08\x02\x10\x14J\x04\x08\x15\x10\x1e\"\xdb\x03\n\rWatchResponse\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x01 \x01(\x04\x12?\n\rconfiguration\x18\x02 \x01(\x0b\x32(.gateway.api.federation.v1.Configuration\x12\x32\n\x07members\x18\x03 \x03(\x0b\x32!.gateway.api.federation.v1.Member\x12\x34\n\x10\x63oordinator_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12H\n\x12number_assignments\x18\x14 \x01(\x0b\x32,.gateway.api.federation.v1.NumberAssignments\x12<\n\trevisions\x18\x1e \x03(\x0b\x32).gateway.api.federation.v1.SignedRevision\x12#\n\x15\x63onfiguration_content\x18\x1f \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12\x43\n\x10revocation_lists\x18( \x03(\x0b\x32).gateway.api.federation.v1.RevocationListJ\x04\x08\x05\x10\x14J\x04\x08\x15\x10\x1eJ\x04\x08 \x10(\"\x96\x01\n\x10NumberAssignment\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\r\n\x05giver\x18\x03 \x01(\t\x12\x10\n\x08sequence\x18\x04 \x01(\x04\x12\x14\n\x0csign_time_us\x18\x05 \x01(\x04\x12\x18\n\x10\x63\x65rtificate_hash\x18\x06 \x01(\x0c\x12\x11\n\tsignature\x18\x07 \x01(\x0c\"6\n\x14NumberAssignmentMark\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x0c\n\x04hash\x18\x02 \x01(\x0c\"\xc4\x01\n\x11NumberAssignments\x12@\n\x0b\x61ssignments\x18\x01 \x03(\x0b\x32+.gateway.api.federation.v1.NumberAssignment\x12\x1c\n\x14signing_certificates\x18\x02 \x03(\x0c\x12=\n\x04mark\x18\x03 \x01(\x0b\x32/.gateway.api.federation.v1.NumberAssignmentMark\x12\x10\n\x08has_more\x18\x04 \x01(\x08\"9\n\x0eRevocationList\x12\x0b\n\x03\x63rl\x18\x01 \x01(\x0c\x12\x1a\n\x12issuer_certificate\x18\x02 \x01(\x0c\"\xed\x03\n\x06Member\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32&.gateway.api.federation.v1.MemberState\x12.\n\nstate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tendpoints\x18\x04 \x03(\t\x12\x1b\n\x13signing_certificate\x18\x05 \x01(\x0c\x12\x32\n\x0eheartbeat_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\x07 \x01(\x04\x12.\n\x0b\x63lock_error\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nstate_note\x18\t \x01(\t\x12:\n\x0bsealing_key\x18\n \x01(\x0b\x32%.gateway.api.federation.v1.SealingKey\x12\x35\n\x06report\x18\x0b \x01(\x0b\x32%.gateway.api.federation.v1.NodeReport\x12\x34\n\x08\x66\x65\x61tures\x18\x0c \x03(\x0e\x32\".gateway.api.federation.v1.Feature\"\x15\n\x13GetAuditHeadRequest\"\x82\x01\n\x14GetAuditHeadResponse\x12\x38\n\naudit_head\x18\x01 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x30\n\x0chand_in_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*z\n\x07\x46\x65\x61ture\x12\x17\n\x13\x46\x45\x41TURE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x46\x45\x41TURE_TREE_SIGNATURES\x10\x01\x12\x18\n\x14\x46\x45\x41TURE_SESSION_KEYS\x10\x02\x12\x1f\n\x1b\x46\x45\x41TURE_RECEIPT_DIFFERENCES\x10\x03*\x90\x01\n\x0bMemberState\x12\x1c\n\x18MEMBER_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13MEMBER_STATE_ABSENT\x10\x01\x12\x17\n\x13MEMBER_STATE_JOINED\x10\x02\x12\x15\n\x11MEMBER_STATE_LOST\x10\x03\x12\x1a\n\x16MEMBER_STATE_SUSPENDED\x10\x04\x32\xd7\x03\n\x11\x46\x65\x64\x65rationService\x12\x61\n\x04Join\x12&.gateway.api.federation.v1.JoinRequest\x1a\'.gateway.api.federation.v1.JoinResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12\x66\n\x05Watch\x12\'.gateway.api.federation.v1.WatchRequest\x1a(.gateway.api.federation.v1.WatchResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x01\x30\x01\x12y\n\x0cGetAuditHead\x12..gateway.api.federation.v1.GetAuditHeadRequest\x1a/.gateway.api.federation.v1.GetAuditHeadResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x01\x12|\n\rGetChainHeads\x12/.gateway.api.federation.v1.GetChainHeadsRequest\x1a\x30.gateway.api.federation.v1.GetChainHeadsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.federation.v1.federation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_WATCHRESPONSE'].fields_by_name['configuration_content']._loaded_options = None
+  _globals['_WATCHRESPONSE'].fields_by_name['configuration_content']._serialized_options = b'\270\273\030\003'
   _globals['_FEDERATIONSERVICE'].methods_by_name['Join']._loaded_options = None
   _globals['_FEDERATIONSERVICE'].methods_by_name['Join']._serialized_options = b'\220\002\002\252\273\030\001\001'
   _globals['_FEDERATIONSERVICE'].methods_by_name['Watch']._loaded_options = None
@@ -44,48 +48,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FEDERATIONSERVICE'].methods_by_name['GetAuditHead']._serialized_options = b'\220\002\001\252\273\030\001\001'
   _globals['_FEDERATIONSERVICE'].methods_by_name['GetChainHeads']._loaded_options = None
   _globals['_FEDERATIONSERVICE'].methods_by_name['GetChainHeads']._serialized_options = b'\220\002\001\252\273\030\001\001'
-  _globals['_FEATURE']._serialized_start=2817
-  _globals['_FEATURE']._serialized_end=2939
-  _globals['_MEMBERSTATE']._serialized_start=2942
-  _globals['_MEMBERSTATE']._serialized_end=3086
-  _globals['_CHAINHEAD']._serialized_start=255
-  _globals['_CHAINHEAD']._serialized_end=313
-  _globals['_GETCHAINHEADSREQUEST']._serialized_start=315
-  _globals['_GETCHAINHEADSREQUEST']._serialized_end=390
-  _globals['_GETCHAINHEADSRESPONSE']._serialized_start=393
-  _globals['_GETCHAINHEADSRESPONSE']._serialized_end=522
-  _globals['_AUDITHEAD']._serialized_start=524
-  _globals['_AUDITHEAD']._serialized_end=586
-  _globals['_SEALINGKEY']._serialized_start=588
-  _globals['_SEALINGKEY']._serialized_end=654
-  _globals['_JOINREQUEST']._serialized_start=657
-  _globals['_JOINREQUEST']._serialized_end=1046
-  _globals['_CAPABILITIES']._serialized_start=1048
-  _globals['_CAPABILITIES']._serialized_end=1123
-  _globals['_CAPABILITY']._serialized_start=1125
-  _globals['_CAPABILITY']._serialized_end=1168
-  _globals['_NODEREPORT']._serialized_start=1171
-  _globals['_NODEREPORT']._serialized_end=1386
-  _globals['_OPENBREAKER']._serialized_start=1388
-  _globals['_OPENBREAKER']._serialized_end=1469
-  _globals['_WAITINGENVELOPES']._serialized_start=1472
-  _globals['_WAITINGENVELOPES']._serialized_end=1621
-  _globals['_JOINRESPONSE']._serialized_start=1624
-  _globals['_JOINRESPONSE']._serialized_end=1766
-  _globals['_WATCHREQUEST']._serialized_start=1768
-  _globals['_WATCHREQUEST']._serialized_end=1811
-  _globals['_WATCHRESPONSE']._serialized_start=1814
-  _globals['_WATCHRESPONSE']._serialized_end=2104
-  _globals['_REVOCATIONLIST']._serialized_start=2106
-  _globals['_REVOCATIONLIST']._serialized_end=2163
-  _globals['_MEMBER']._serialized_start=2166
-  _globals['_MEMBER']._serialized_end=2659
-  _globals['_GETAUDITHEADREQUEST']._serialized_start=2661
-  _globals['_GETAUDITHEADREQUEST']._serialized_end=2682
-  _globals['_GETAUDITHEADRESPONSE']._serialized_start=2685
-  _globals['_GETAUDITHEADRESPONSE']._serialized_end=2815
-  _globals['_FEDERATIONSERVICE']._serialized_start=3089
-  _globals['_FEDERATIONSERVICE']._serialized_end=3560
+  _globals['_FEATURE']._serialized_start=3632
+  _globals['_FEATURE']._serialized_end=3754
+  _globals['_MEMBERSTATE']._serialized_start=3757
+  _globals['_MEMBERSTATE']._serialized_end=3901
+  _globals['_CHAINHEAD']._serialized_start=333
+  _globals['_CHAINHEAD']._serialized_end=391
+  _globals['_GETCHAINHEADSREQUEST']._serialized_start=393
+  _globals['_GETCHAINHEADSREQUEST']._serialized_end=468
+  _globals['_GETCHAINHEADSRESPONSE']._serialized_start=471
+  _globals['_GETCHAINHEADSRESPONSE']._serialized_end=600
+  _globals['_AUDITHEAD']._serialized_start=602
+  _globals['_AUDITHEAD']._serialized_end=664
+  _globals['_SEALINGKEY']._serialized_start=666
+  _globals['_SEALINGKEY']._serialized_end=732
+  _globals['_JOINREQUEST']._serialized_start=735
+  _globals['_JOINREQUEST']._serialized_end=1124
+  _globals['_CAPABILITIES']._serialized_start=1126
+  _globals['_CAPABILITIES']._serialized_end=1201
+  _globals['_CAPABILITY']._serialized_start=1203
+  _globals['_CAPABILITY']._serialized_end=1246
+  _globals['_NODEREPORT']._serialized_start=1249
+  _globals['_NODEREPORT']._serialized_end=1464
+  _globals['_OPENBREAKER']._serialized_start=1466
+  _globals['_OPENBREAKER']._serialized_end=1547
+  _globals['_WAITINGENVELOPES']._serialized_start=1550
+  _globals['_WAITINGENVELOPES']._serialized_end=1699
+  _globals['_JOINRESPONSE']._serialized_start=1702
+  _globals['_JOINRESPONSE']._serialized_end=1844
+  _globals['_WATCHREQUEST']._serialized_start=1847
+  _globals['_WATCHREQUEST']._serialized_end=2033
+  _globals['_WATCHRESPONSE']._serialized_start=2036
+  _globals['_WATCHRESPONSE']._serialized_end=2511
+  _globals['_NUMBERASSIGNMENT']._serialized_start=2514
+  _globals['_NUMBERASSIGNMENT']._serialized_end=2664
+  _globals['_NUMBERASSIGNMENTMARK']._serialized_start=2666
+  _globals['_NUMBERASSIGNMENTMARK']._serialized_end=2720
+  _globals['_NUMBERASSIGNMENTS']._serialized_start=2723
+  _globals['_NUMBERASSIGNMENTS']._serialized_end=2919
+  _globals['_REVOCATIONLIST']._serialized_start=2921
+  _globals['_REVOCATIONLIST']._serialized_end=2978
+  _globals['_MEMBER']._serialized_start=2981
+  _globals['_MEMBER']._serialized_end=3474
+  _globals['_GETAUDITHEADREQUEST']._serialized_start=3476
+  _globals['_GETAUDITHEADREQUEST']._serialized_end=3497
+  _globals['_GETAUDITHEADRESPONSE']._serialized_start=3500
+  _globals['_GETAUDITHEADRESPONSE']._serialized_end=3630
+  _globals['_FEDERATIONSERVICE']._serialized_start=3904
+  _globals['_FEDERATIONSERVICE']._serialized_end=4375
 # @@protoc_insertion_point(module_scope)
 
 for _enum in (Feature, MemberState,):

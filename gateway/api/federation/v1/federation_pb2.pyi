@@ -5,6 +5,7 @@ Membership of region nodes in the federation."""
 
 from collections import abc as _abc
 from gateway.api.federation.v1 import configuration_pb2 as _configuration_pb2
+from gateway.api.federation.v1 import revision_pb2 as _revision_pb2
 from gateway.api.types.v1 import reason_pb2 as _reason_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -504,18 +505,34 @@ class WatchRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     FEDERATION_REVISION_FIELD_NUMBER: _builtins.int
+    NUMBER_ASSIGNMENTS_FIELD_NUMBER: _builtins.int
+    VERIFIED_REVISION_FIELD_NUMBER: _builtins.int
     federation_revision: _builtins.int
     """Configuration revision of the caller. The configuration is sent only if it is newer."""
+    verified_revision: _builtins.int
+    """Last revision whose statement the caller has verified, or that of its anchor. If set, the response has the statements
+    after it, and the configuration as it was signed.
+    """
+    @_builtins.property
+    def number_assignments(self) -> Global___NumberAssignmentMark:
+        """Mark up to which the caller has the assignments of numbers; empty for none. Only later ones are sent. Unset, none
+        are: the caller's version does not know them.
+        """
+
     def __init__(
         self,
         *,
         federation_revision: _builtins.int = ...,
+        number_assignments: Global___NumberAssignmentMark | None = ...,
+        verified_revision: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_verified_revision", b"_verified_revision", "number_assignments", b"number_assignments", "verified_revision", b"verified_revision"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["federation_revision", b"federation_revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_verified_revision", b"_verified_revision", "federation_revision", b"federation_revision", "number_assignments", b"number_assignments", "verified_revision", b"verified_revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__verified_revision: _TypeAlias = _typing.Literal["verified_revision"]  # noqa: Y015
+    _WhichOneofArgType__verified_revision: _TypeAlias = _typing.Literal["_verified_revision", b"_verified_revision"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__verified_revision) -> _WhichOneofReturnType__verified_revision | None: ...
 
 Global___WatchRequest: _TypeAlias = WatchRequest  # noqa: Y015
 
@@ -529,9 +546,14 @@ class WatchResponse(_message.Message):
     CONFIGURATION_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
     COORDINATOR_TIME_FIELD_NUMBER: _builtins.int
+    NUMBER_ASSIGNMENTS_FIELD_NUMBER: _builtins.int
+    REVISIONS_FIELD_NUMBER: _builtins.int
+    CONFIGURATION_CONTENT_FIELD_NUMBER: _builtins.int
     REVOCATION_LISTS_FIELD_NUMBER: _builtins.int
     federation_revision: _builtins.int
     """Configuration revision in force."""
+    configuration_content: _builtins.bytes
+    """The configuration as transported, in place of `configuration` for a caller that verifies it."""
     @_builtins.property
     def configuration(self) -> _configuration_pb2.Configuration:
         """The configuration, unless the node already has this revision."""
@@ -545,6 +567,14 @@ class WatchResponse(_message.Message):
         """Sending time, by the coordinator's clock."""
 
     @_builtins.property
+    def number_assignments(self) -> Global___NumberAssignments:
+        """The next assignments of numbers that the node lacks; unset if it has all."""
+
+    @_builtins.property
+    def revisions(self) -> _containers.RepeatedCompositeFieldContainer[_revision_pb2.SignedRevision]:
+        """Statements after the verified revision of the request, in ascending order."""
+
+    @_builtins.property
     def revocation_lists(self) -> _containers.RepeatedCompositeFieldContainer[Global___RevocationList]:
         """Revocation lists: all in the first message of a stream, later those that changed. The reader verifies each itself."""
 
@@ -555,15 +585,138 @@ class WatchResponse(_message.Message):
         configuration: _configuration_pb2.Configuration | None = ...,
         members: _abc.Iterable[Global___Member] | None = ...,
         coordinator_time: _timestamp_pb2.Timestamp | None = ...,
+        number_assignments: Global___NumberAssignments | None = ...,
+        revisions: _abc.Iterable[_revision_pb2.SignedRevision] | None = ...,
+        configuration_content: _builtins.bytes = ...,
         revocation_lists: _abc.Iterable[Global___RevocationList] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "coordinator_time", b"coordinator_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "coordinator_time", b"coordinator_time", "number_assignments", b"number_assignments"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "coordinator_time", b"coordinator_time", "federation_revision", b"federation_revision", "members", b"members", "revocation_lists", b"revocation_lists"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "configuration_content", b"configuration_content", "coordinator_time", b"coordinator_time", "federation_revision", b"federation_revision", "members", b"members", "number_assignments", b"number_assignments", "revisions", b"revisions", "revocation_lists", b"revocation_lists"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchResponse: _TypeAlias = WatchResponse  # noqa: Y015
+
+@_typing.final
+class NumberAssignment(_message.Message):
+    """Statement of a region that gives one of its numbers to another region, the home of the number from then on.
+
+    The first assignment of a number is by the region that the number plan names. Each later one is by the region that
+    the one before names, and only the last one counts.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    GIVER_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    SIGN_TIME_US_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_HASH_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    number: _builtins.str
+    """Full E.164 number."""
+    region: _builtins.str
+    """The region that becomes the home."""
+    giver: _builtins.str
+    """The region that gives the number away."""
+    sequence: _builtins.int
+    """Sequence of the assignment among those of its number: 1 for the first, then one more each time."""
+    sign_time_us: _builtins.int
+    """Time of signing, by the giver's clock, in microseconds since 1970. It is later than that of the assignment before."""
+    certificate_hash: _builtins.bytes
+    """SHA-256 of the giver's signing certificate (DER), which was valid at that time."""
+    signature: _builtins.bytes
+    """Ed25519 signature of the giver over `crossregion.number-assignment.v1`, a zero byte, the sequence and the time in 8
+    bytes big-endian each, the certificate hash, and number, region and giver with a zero byte between them.
+    """
+    def __init__(
+        self,
+        *,
+        number: _builtins.str = ...,
+        region: _builtins.str = ...,
+        giver: _builtins.str = ...,
+        sequence: _builtins.int = ...,
+        sign_time_us: _builtins.int = ...,
+        certificate_hash: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_hash", b"certificate_hash", "giver", b"giver", "number", b"number", "region", b"region", "sequence", b"sequence", "sign_time_us", b"sign_time_us", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NumberAssignment: _TypeAlias = NumberAssignment  # noqa: Y015
+
+@_typing.final
+class NumberAssignmentMark(_message.Message):
+    """A place in the list of all assignments of numbers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: _builtins.int
+    HASH_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """Revision of the list: the number of assignments up to here."""
+    hash: _builtins.bytes
+    """SHA-256 of the hash at the revision before and the assignment. A list that was restored or rewritten differs in it."""
+    def __init__(
+        self,
+        *,
+        revision: _builtins.int = ...,
+        hash: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hash", b"hash", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NumberAssignmentMark: _TypeAlias = NumberAssignmentMark  # noqa: Y015
+
+@_typing.final
+class NumberAssignments(_message.Message):
+    """A part of the list of all assignments of numbers, in its order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSIGNMENTS_FIELD_NUMBER: _builtins.int
+    SIGNING_CERTIFICATES_FIELD_NUMBER: _builtins.int
+    MARK_FIELD_NUMBER: _builtins.int
+    HAS_MORE_FIELD_NUMBER: _builtins.int
+    has_more: _builtins.bool
+    """True if the next message has more."""
+    @_builtins.property
+    def assignments(self) -> _containers.RepeatedCompositeFieldContainer[Global___NumberAssignment]:
+        """The assignments."""
+
+    @_builtins.property
+    def signing_certificates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Certificates (PEM) of the signing keys of these assignments, each once. The reader verifies them against the
+        authority itself. A certificate that ran out since proves what was signed before.
+        """
+
+    @_builtins.property
+    def mark(self) -> Global___NumberAssignmentMark:
+        """Place of the last assignment."""
+
+    def __init__(
+        self,
+        *,
+        assignments: _abc.Iterable[Global___NumberAssignment] | None = ...,
+        signing_certificates: _abc.Iterable[_builtins.bytes] | None = ...,
+        mark: Global___NumberAssignmentMark | None = ...,
+        has_more: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["mark", b"mark"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignments", b"assignments", "has_more", b"has_more", "mark", b"mark", "signing_certificates", b"signing_certificates"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NumberAssignments: _TypeAlias = NumberAssignments  # noqa: Y015
 
 @_typing.final
 class RevocationList(_message.Message):

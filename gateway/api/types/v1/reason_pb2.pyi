@@ -491,6 +491,14 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Sign the month once it has ended, and no later month before an earlier one."""
     REASON_SETTLEMENT_DIFFERS: _Reason.ValueType  # 447
     """Compare both statements, then dispute the line, reconcile the records, or accept the difference."""
+    REASON_SETTLEMENT_NOTHING_OWED: _Reason.ValueType  # 416
+    """The month needs no payment: the amounts of its statement are zero."""
+    REASON_SETTLEMENT_PAID: _Reason.ValueType  # 417
+    """Compare the reference: the month is paid once."""
+    REASON_SETTLEMENT_PAYER_IS_PROPOSER: _Reason.ValueType  # 418
+    """Have another member of staff record the payment."""
+    REASON_SETTLEMENT_PAYMENT_DIFFERS: _Reason.ValueType  # 419
+    """Send the reference that was proposed, or have its proposer propose another one."""
     REASON_CREDIT_CLAIM_IMPLAUSIBLE: _Reason.ValueType  # 448
     """Compare the statement of the agreement with the outages of the owing region."""
     REASON_SURVEY_NOT_FOUND: _Reason.ValueType  # 470
@@ -539,6 +547,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """End agreements that are no longer needed, or move some lines to another customer first."""
     REASON_JOINT_SYSTEM_REFUSED: _Reason.ValueType  # 410
     """Staff of the item's region do the step, or have the system asked again; a refused survey ends the item."""
+    REASON_JOINT_LINE_ELSEWHERE: _Reason.ValueType  # 411
+    """Name the home region of the line as the place that the text counts, from 1, and submit again."""
+    REASON_LINE_PROMISED: _Reason.ValueType  # 412
+    """Wait for the end of the joint order, or cancel it before its decision."""
     REASON_SAMPLE_NOT_FOUND: _Reason.ValueType  # 480
     """List the samples."""
     REASON_SAMPLED_RECORD_JUDGED: _Reason.ValueType  # 481
@@ -549,6 +561,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Take another month or kind."""
     REASON_FIGURE_NOT_DEFINED: _Reason.ValueType  # 484
     """Name a figure that the configuration in force defines, or an action for such a figure."""
+    REASON_HAND_OVER_AWAITED: _Reason.ValueType  # 451
+    """Repeat the request. This region asks the regions that may have given the number to it, until each has answered."""
+    REASON_HAND_OVER_NOT_KEPT: _Reason.ValueType  # 452
+    """The purge of the former home has removed the hand-over: import the customer from a newer backup, or from papers."""
     REASON_ORDERS_WAITING_TOO_MANY: _Reason.ValueType  # 509
     """Repeat the same request with the same id later. Orders for other regions are taken meanwhile."""
     REASON_QUERY_TOO_LONG: _Reason.ValueType  # 510
@@ -567,6 +583,20 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Name a plan of the new home for each line of the customer in service; terminate lines without a SIM card."""
     REASON_MOVE_REGION_INVALID: _Reason.ValueType  # 466
     """Name another region that has joined, with the same currency."""
+    REASON_NUMBER_ASSIGNMENT_UNPROVEN: _Reason.ValueType  # 438
+    """Repeat it from a node of the present version, with the signing certificate of the region that gives the number away."""
+    REASON_NUMBER_ASSIGNMENT_OUT_OF_ORDER: _Reason.ValueType  # 439
+    """The node repeats it by itself once its assignments are those of the coordinator."""
+    REASON_NUMBER_ASSIGNMENTS_LOST: _Reason.ValueType  # 449
+    """Add an exception for each of the numbers: with the region that was their home before their first assignment to keep
+    the assignments, or with `outranked_sequence` to end them.
+    """
+    REASON_CONFIGURATION_UNSIGNED: _Reason.ValueType  # 489
+    """Sign a proposal: `coordinator federation propose`, then `sign`, then `apply`."""
+    REASON_CONFIGURATION_SIGNATURES_INVALID: _Reason.ValueType  # 490
+    """Propose and sign it anew after the revision in force, with the keys of its administrators."""
+    REASON_ANCHOR_MISSING: _Reason.ValueType  # 491
+    """Give every coordinator its `federation_anchor` before the first signed revision."""
     REASON_CERTIFICATE_REVOKED: _Reason.ValueType  # 499
     """Take a new certificate of its issuer; who has revoked it knows why."""
     REASON_REVOCATION_LIST_INVALID: _Reason.ValueType  # 500
@@ -1049,6 +1079,14 @@ REASON_SETTLEMENT_STATE_FORBIDS: Reason.ValueType  # 446
 """Sign the month once it has ended, and no later month before an earlier one."""
 REASON_SETTLEMENT_DIFFERS: Reason.ValueType  # 447
 """Compare both statements, then dispute the line, reconcile the records, or accept the difference."""
+REASON_SETTLEMENT_NOTHING_OWED: Reason.ValueType  # 416
+"""The month needs no payment: the amounts of its statement are zero."""
+REASON_SETTLEMENT_PAID: Reason.ValueType  # 417
+"""Compare the reference: the month is paid once."""
+REASON_SETTLEMENT_PAYER_IS_PROPOSER: Reason.ValueType  # 418
+"""Have another member of staff record the payment."""
+REASON_SETTLEMENT_PAYMENT_DIFFERS: Reason.ValueType  # 419
+"""Send the reference that was proposed, or have its proposer propose another one."""
 REASON_CREDIT_CLAIM_IMPLAUSIBLE: Reason.ValueType  # 448
 """Compare the statement of the agreement with the outages of the owing region."""
 REASON_SURVEY_NOT_FOUND: Reason.ValueType  # 470
@@ -1097,6 +1135,10 @@ REASON_MOVE_TOO_LARGE: Reason.ValueType  # 415
 """End agreements that are no longer needed, or move some lines to another customer first."""
 REASON_JOINT_SYSTEM_REFUSED: Reason.ValueType  # 410
 """Staff of the item's region do the step, or have the system asked again; a refused survey ends the item."""
+REASON_JOINT_LINE_ELSEWHERE: Reason.ValueType  # 411
+"""Name the home region of the line as the place that the text counts, from 1, and submit again."""
+REASON_LINE_PROMISED: Reason.ValueType  # 412
+"""Wait for the end of the joint order, or cancel it before its decision."""
 REASON_SAMPLE_NOT_FOUND: Reason.ValueType  # 480
 """List the samples."""
 REASON_SAMPLED_RECORD_JUDGED: Reason.ValueType  # 481
@@ -1107,6 +1149,10 @@ REASON_SAMPLE_EMPTY: Reason.ValueType  # 483
 """Take another month or kind."""
 REASON_FIGURE_NOT_DEFINED: Reason.ValueType  # 484
 """Name a figure that the configuration in force defines, or an action for such a figure."""
+REASON_HAND_OVER_AWAITED: Reason.ValueType  # 451
+"""Repeat the request. This region asks the regions that may have given the number to it, until each has answered."""
+REASON_HAND_OVER_NOT_KEPT: Reason.ValueType  # 452
+"""The purge of the former home has removed the hand-over: import the customer from a newer backup, or from papers."""
 REASON_ORDERS_WAITING_TOO_MANY: Reason.ValueType  # 509
 """Repeat the same request with the same id later. Orders for other regions are taken meanwhile."""
 REASON_QUERY_TOO_LONG: Reason.ValueType  # 510
@@ -1125,6 +1171,20 @@ REASON_MOVE_LINES_INVALID: Reason.ValueType  # 465
 """Name a plan of the new home for each line of the customer in service; terminate lines without a SIM card."""
 REASON_MOVE_REGION_INVALID: Reason.ValueType  # 466
 """Name another region that has joined, with the same currency."""
+REASON_NUMBER_ASSIGNMENT_UNPROVEN: Reason.ValueType  # 438
+"""Repeat it from a node of the present version, with the signing certificate of the region that gives the number away."""
+REASON_NUMBER_ASSIGNMENT_OUT_OF_ORDER: Reason.ValueType  # 439
+"""The node repeats it by itself once its assignments are those of the coordinator."""
+REASON_NUMBER_ASSIGNMENTS_LOST: Reason.ValueType  # 449
+"""Add an exception for each of the numbers: with the region that was their home before their first assignment to keep
+the assignments, or with `outranked_sequence` to end them.
+"""
+REASON_CONFIGURATION_UNSIGNED: Reason.ValueType  # 489
+"""Sign a proposal: `coordinator federation propose`, then `sign`, then `apply`."""
+REASON_CONFIGURATION_SIGNATURES_INVALID: Reason.ValueType  # 490
+"""Propose and sign it anew after the revision in force, with the keys of its administrators."""
+REASON_ANCHOR_MISSING: Reason.ValueType  # 491
+"""Give every coordinator its `federation_anchor` before the first signed revision."""
 REASON_CERTIFICATE_REVOKED: Reason.ValueType  # 499
 """Take a new certificate of its issuer; who has revoked it knows why."""
 REASON_REVOCATION_LIST_INVALID: Reason.ValueType  # 500
