@@ -30,6 +30,7 @@ from gateway.rpc.access import AccessRules
 from gateway.rpc.channels import Dialer, Replicas
 from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
 from gateway.rpc.server import Server, Service
+from gateway.security.authority_file import follow_authority
 from gateway.security.identity import server_name
 from gateway.security.signing import Signer, TrustedKeys
 from gateway.security.tls import CredentialsUnusable, server_credentials
@@ -140,6 +141,7 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
             client.follow(),
             _join(client, endpoint),
             rotation.run(),
+            follow_authority(settings.credentials, ports.border.keys),
             expire_sessions(ports.transport, ports.key_file.keys),
             keeper.run(),
             notifier.run(),
