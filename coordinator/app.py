@@ -114,7 +114,7 @@ from gateway.rpc.access import AccessRules
 from gateway.rpc.channels import Dialer
 from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
 from gateway.rpc.server import Server, Service
-from gateway.security.revocations import Revocations
+from gateway.security.authority_file import follow_authority
 from gateway.security.signing import TrustedKeys
 from gateway.security.tls import server_credentials
 from gateway.store.port import Store
@@ -139,7 +139,7 @@ class _Parts:
     presence: Presence
     denial_log: DenialLog
     federation: FederationService
-    revocations: Revocations
+    keys: TrustedKeys
     problems: ProblemPorts
     auditing: AuditOversightService
     chain_watch: ChainWatch
@@ -181,7 +181,7 @@ async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Ru
                 tracing=telemetry.tracing,
                 metrics=telemetry.calls,
                 denied=parts.denial_log.denied,
-                revocations=parts.revocations,
+                revocations=parts.keys.revocations,
             )
         )
         server = Server(services, border, reflects=settings.reflection)
@@ -196,6 +196,7 @@ async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Ru
             parts.problems.correlator.run(),
             following.run(),
             parts.chain_watch.run(),
+            follow_authority(settings.credentials, parts.keys),
             _risks(parts, telemetry).run(),
         ]
         if settings.etcd is not None:  # a registry in this process answers always
@@ -275,7 +276,7 @@ def _parts(
         presence=presence,
         denial_log=denial_log,
         federation=federation,
-        revocations=keys.revocations,
+        keys=keys,
         problems=_problems(registry, clock, telemetry),
         auditing=auditing,
         chain_watch=ChainWatch(settings.name, registry, auditing.verdicts, denial_log, clock),
@@ -338,7 +339,7 @@ def _services(parts: _Parts) -> list[Service]:
         Service.of(
             revocation_service_pb2.DESCRIPTOR.services_by_name["RevocationService"],
             add_RevocationServiceServicer_to_server,
-            RevocationService(parts.registry, parts.revocations),
+            RevocationService(parts.registry, parts.keys.revocations),
         ),
         Service.of(
             admin["ConfigurationService"],

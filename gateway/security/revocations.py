@@ -65,6 +65,10 @@ class Revocations:
         """Calls the listener whenever more certificates are revoked."""
         self._listeners.append(listener)
 
+    def replace_authority(self, authority: bytes) -> None:
+        """Takes lists under these authorities (PEM) from now on; those in force stay. Raises ValueError."""
+        self._authorities = x509.load_pem_x509_certificates(authority)
+
     def take(self, told: RevocationList) -> VerifiedList:
         """Puts a list in force. A list in force changes nothing.
 

@@ -186,10 +186,7 @@ class TrustedKeys:
     """
 
     def __init__(self, authority: bytes, federation: str) -> None:
-        self._authorities = x509.load_pem_x509_certificates(authority)
-        for certificate in self._authorities:
-            if not _is_authority(certificate):
-                raise ValueError(f"the certificate of {certificate.subject.rfc4514_string()} is no authority's")
+        self._authorities = _authorities(authority)
         self._federation = federation
         self.revocations: Final = Revocations(authority, federation)
         """The revoked certificates, by lists under the same authority. Such a certificate's key is dropped."""
@@ -232,6 +229,16 @@ class TrustedKeys:
         kept = [each for each in known if _is_valid(each, now)]
         self._accepted[region] = tuple(kept if found else [accepted, *kept])[:_KEYS_PER_REGION]
         return accepted.pem
+
+    def replace_authority(self, authority: bytes) -> None:
+        """Trusts what these authorities (PEM) have certified, and nothing else. Raises ValueError without a change.
+
+        A key whose authority is not among them is dropped. Revocation lists stay in force.
+        """
+        self._authorities = _authorities(authority)
+        self.revocations.replace_authority(authority)
+        for region, known in list(self._accepted.items()):
+            self._accepted[region] = tuple(each for each in known if each.issuer in self._authorities)
 
     def newest(self, region: str) -> bytes | None:
         """The newest certificate (PEM) of a region, though it may have run out since; None for none."""
@@ -296,6 +303,14 @@ class TrustedKeys:
 def certificate_hash(pem: bytes) -> bytes:
     """The SHA-256 of a certificate's DER, by which statements name it. Raises ValueError for anything but one PEM."""
     return _only_certificate(pem).fingerprint(SHA256())
+
+
+def _authorities(pem: bytes) -> list[x509.Certificate]:
+    found = x509.load_pem_x509_certificates(pem)
+    for certificate in found:
+        if not _is_authority(certificate):
+            raise ValueError(f"the certificate of {certificate.subject.rfc4514_string()} is no authority's")
+    return found
 
 
 def _only_certificate(pem: bytes) -> x509.Certificate:

@@ -31,6 +31,7 @@ from gateway.rpc.access import AccessRules
 from gateway.rpc.channels import Dialer, Replicas
 from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
 from gateway.rpc.server import Server, Service
+from gateway.security.authority_file import follow_authority
 from gateway.security.identity import server_name
 from gateway.security.signing import Signer, TrustedKeys
 from gateway.security.tls import CredentialsUnusable, server_credentials
@@ -146,6 +147,7 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
             _join(client, endpoint),
             rotation.run(),
             ports.scopes.run(ports.store, clock),
+            follow_authority(settings.credentials, ports.border.keys),
             expire_sessions(ports.transport, ports.key_file.keys),
             keeper.run(),
             Scrubber(core_ports.context, ports.store, clock, moved_file(settings.database.file)).run(),

@@ -48,7 +48,13 @@ def wanted_of(directory: Path, before: Configuration) -> Configuration:
     return configuration
 
 
-def require_most_prefixes(before: Configuration, wanted: Configuration) -> None:
+def require_kept_plan(before: Configuration, wanted: Configuration) -> None:
+    """Raises NotDone where a number plan would lose most of its prefixes, or exceptions."""
+    _require_most_prefixes(before, wanted)
+    _require_exceptions(before, wanted)
+
+
+def _require_most_prefixes(before: Configuration, wanted: Configuration) -> None:
     """Raises NotDone where more than half of the prefixes in force would be gone."""
     owned = owners_of(before.number_plan).keys()
     gone = len(owned - owners_of(wanted.number_plan).keys())
@@ -65,7 +71,7 @@ def require_most_prefixes(before: Configuration, wanted: Configuration) -> None:
         )
 
 
-def require_exceptions(before: Configuration, wanted: Configuration) -> None:
+def _require_exceptions(before: Configuration, wanted: Configuration) -> None:
     """Raises NotDone where exceptions in force would be gone: versions without assignments made one for each move."""
     said = {each.number for each in wanted.number_plan.exceptions}
     if gone := [each.number for each in before.number_plan.exceptions if each.number not in said]:

@@ -13,8 +13,7 @@ from coordinator.cli.federation.differences import print_changes
 from coordinator.cli.federation.directories import (
     read,
     read_valid,
-    require_exceptions,
-    require_most_prefixes,
+    require_kept_plan,
     wanted_of,
 )
 from coordinator.cli.federation.in_force import apply as apply_request
@@ -184,8 +183,7 @@ def apply(
             raise click.UsageError(translated("only proposals may be several"))
         wanted = wanted_of(paths[0], before.configuration)
         if not replace_number_plan:
-            require_most_prefixes(before.configuration, wanted)
-            require_exceptions(before.configuration, wanted)
+            require_kept_plan(before.configuration, wanted)
         response = put_in_force(
             asking.link, wanted, before, dry_run=dry_run, keys=keys, allow_unreadable=allow_unreadable
         )
