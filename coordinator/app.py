@@ -139,7 +139,6 @@ class _Parts:
     presence: Presence
     denial_log: DenialLog
     federation: FederationService
-    keys: TrustedKeys
     problems: ProblemPorts
     auditing: AuditOversightService
     chain_watch: ChainWatch
@@ -276,7 +275,6 @@ def _parts(
         presence=presence,
         denial_log=denial_log,
         federation=federation,
-        keys=keys,
         problems=_problems(registry, clock, telemetry),
         auditing=auditing,
         chain_watch=ChainWatch(settings.name, registry, auditing.verdicts, denial_log, clock),

@@ -237,6 +237,7 @@ class TrustedKeys:
         """
         self._authorities = _authorities(authority)
         self.revocations.replace_authority(authority)
+        self._of_evidence.cache_clear()
         for region, known in list(self._accepted.items()):
             self._accepted[region] = tuple(each for each in known if each.issuer in self._authorities)
 

@@ -102,6 +102,11 @@ def _card_ordinary(situation: LineSituation) -> None:
         raise Refused(Reason.REASON_CARD_NOT_ORDINARY)
 
 
+def _line_broadband(situation: LineSituation) -> None:
+    if situation.line.is_mobile:
+        raise Refused(Reason.REASON_LINE_NOT_BROADBAND)
+
+
 def _no_arrears(situation: LineSituation) -> None:
     if situation.balance < 0:
         raise Refused(Reason.REASON_IN_ARREARS, amount=in_major_units(-situation.balance, situation.currency))
@@ -139,5 +144,6 @@ CHECKS: Mapping[Precondition.ValueType, Callable[[LineSituation], None]] = {
     Precondition.PRECONDITION_SIM_SETTLED: _sim_settled,
     Precondition.PRECONDITION_LINE_ACTIVE_OR_LOST: _line_active_or_lost,
     Precondition.PRECONDITION_CARD_ORDINARY: _card_ordinary,
+    Precondition.PRECONDITION_LINE_BROADBAND: _line_broadband,
     Precondition.PRECONDITION_LINE_NOT_PROMISED: lambda situation: require_not_promised(situation.line),
 }

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind
+from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind, LineKind
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder
 from gateway.api.region.v1.joint_order_service_pb2 import WorkOnJointOrderRequest
@@ -51,7 +51,7 @@ def give_line(federation: Federation, balance: int = BALANCE) -> None:
 
     def create(tx: Transaction) -> None:
         insert_customer(tx, CustomerRow(LINE.customer_id, "王芳", ""))
-        insert_line(tx, replace(LINE, start_time=NOW - timedelta(days=400)))
+        insert_line(tx, replace(LINE, start_time=NOW - timedelta(days=400), kind=LineKind.LINE_KIND_BROADBAND))
         _credit(tx, balance)
 
     Course(federation).read(HOME, create)

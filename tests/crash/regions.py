@@ -11,6 +11,7 @@ import grpc
 
 from deploy.clients.python.packing import Packing
 from deploy.local.federation import FEDERATION, FEDERATION_FILES, OPERATOR, LocalFederation
+from gateway.api.federation.v1.configuration_pb2 import LineKind
 from gateway.api.region.v1.customer_service_pb2 import (
     BatchCreateCustomersRequest,
     BillingAccount,
@@ -41,6 +42,7 @@ T = TypeVar("T")
 HANDLING, HOME = "guangdong", "sichuan"
 AMOUNT = 1_000  # fen of every payment
 CUSTOMERS = 1_000
+BROADBAND = CUSTOMERS - 1  # the customer with a broadband line, about whom there is no other order
 CLERK = Requester(staff_id="c-17", channel=Channel.CHANNEL_COUNTER)
 SETTLED_SECONDS = 60.0  # guarantee G4
 CALL_SECONDS = 25.0  # seconds that a caller at the counter gives a call
@@ -236,6 +238,7 @@ class TwoRegions:
                     number=number_of(each),
                     status=ProductStatus.PRODUCT_STATUS_ACTIVE,
                     plan_id="sichuan-29",
+                    kind=LineKind.LINE_KIND_BROADBAND if each == BROADBAND else LineKind.LINE_KIND_MOBILE,
                 ),
                 billing_account=BillingAccount(
                     id=account_of(number_of(each)), balance=Money(minor_units=10_000, currency="CNY")

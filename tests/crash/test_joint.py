@@ -18,7 +18,7 @@ from region_node.business.joint.rows import ORDER_RECORDS, work_id
 from region_node.customers.accounts import ledger
 from region_node.customers.rows import find_line
 from tests.crash.records import Records
-from tests.crash.regions import CALL_SECONDS, CLERK, CUSTOMERS, HANDLING, HOME, number_of
+from tests.crash.regions import BROADBAND, CALL_SECONDS, CLERK, HANDLING, HOME, number_of
 from tests.crash.scene import JOINT_PROVISIONED, SYSTEM, Scene
 from tests.crash.test_provider import effects
 from tests.simulation.plans import documents
@@ -77,7 +77,7 @@ def item_at(records: Records, order_id: str, item_id: str) -> JointItem:
 def test_a_joint_order_whose_nodes_die_at_the_worst_steps_is_done_once_and_everywhere(scene: Scene) -> None:
     for region in (HANDLING, HOME):
         scene.federation.issue_staff(region, STAFF)
-    number = number_of(CUSTOMERS - 1)  # the last one, about which there is no other order
+    number = number_of(BROADBAND)
     request = wanted(scene, "BB_MOVE", ("BIZ_LIC", "ADDR"), {}, number)
     before = [records.count(sql) for records in (scene.handling, scene.home) for sql in COUNTED]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import grpc
 
-from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind
+from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind, LineKind
 from gateway.api.region.v1 import joint_order_service_pb2 as api
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointOrderState, JointPlace
 from gateway.api.region.v1.joint_order_service_pb2 import WorkOnJointOrderRequest
@@ -29,6 +29,11 @@ CHARACTERISTICS = {"BB_MOVE": dict[str, str](), "TRANSFER": {"new_owner": "æŽå›
 def item_of(order: JointOrder, item_id: str) -> JointItem:
     """The item of an order."""
     return next(each for each in order.items if each.id == item_id)
+
+
+async def with_broadband(federation: Federation, region: str) -> str:
+    """The number of a new customer of a region who has broadband."""
+    return await Counter(federation, region).new_customer(kind=LineKind.LINE_KIND_BROADBAND)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import grpc
 import pytest
 
-from gateway.api.federation.v1.configuration_pb2 import Business, Precondition, Reach, Step, TimeLimit
+from gateway.api.federation.v1.configuration_pb2 import Business, LineKind, Precondition, Reach, Step, TimeLimit
 from gateway.api.region.v1.customer_service_pb2 import CardKind, ProductStatus
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -51,6 +51,7 @@ VIOLATIONS: Mapping[Precondition.ValueType, tuple[Mapping[str, object], str]] = 
         {"status": ProductStatus.PRODUCT_STATUS_SUSPENDED, "suspension_kind": 0},
         "LINE_NOT_ACTIVE",
     ),
+    Precondition.PRECONDITION_LINE_BROADBAND: ({"kind": LineKind.LINE_KIND_MOBILE}, "LINE_NOT_BROADBAND"),
     Precondition.PRECONDITION_CARD_ORDINARY: ({"card_kind": CardKind.CARD_KIND_SPECIAL}, "CARD_NOT_ORDINARY"),
 }
 

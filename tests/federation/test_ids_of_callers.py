@@ -133,7 +133,7 @@ async def asked_before(federation: Federation) -> Scene:
     order = await counter.order("PAY", number)
     support = await SupportStaff(federation, region).open(number)
     staff = JointStaff(federation, region, "operator/counter")
-    moved = await staff.submits(staff.request("BB_MOVE", [region, region], number))
+    moved = await staff.submits(staff.request("LEASED_CHANGE", [region, region], number))
     scene = Scene(
         federation,
         region,

@@ -7,8 +7,7 @@ import pytest
 from google.protobuf import json_format
 
 from tests.federation.commands import as_caller, run_command
-from tests.federation.counter import Counter
-from tests.federation.joint_staff import JointStaff
+from tests.federation.joint_staff import JointStaff, with_broadband
 from tests.federation.running import Federation
 
 
@@ -24,7 +23,7 @@ async def test_a_joint_order_is_submitted_shown_worked_on_and_cancelled_by_comma
     federation: Federation, tmp_path: Path
 ) -> None:
     south, file = JointStaff(federation, "guangdong"), tmp_path / "move.json"
-    number = await Counter(federation, "sichuan").new_customer()
+    number = await with_broadband(federation, "sichuan")
     request = south.request("BB_MOVE", ["sichuan", "henan"], number)
     request.ClearField("request_id")
     file.write_text(json_format.MessageToJson(request), encoding="utf-8")

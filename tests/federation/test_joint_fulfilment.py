@@ -16,9 +16,8 @@ from gateway.api.region.v1.joint_order_service_pb2 import WorkOnJointOrderReques
 from gateway.api.types.v1.reason_pb2 import Reason
 from region_node.business.joint.rows import work_id
 from region_node.node.settings import FulfilmentSettings, ProviderSettings
-from tests.federation.counter import Counter
 from tests.federation.databases import Databases
-from tests.federation.joint_staff import ROOM, JointStaff, item_of
+from tests.federation.joint_staff import ROOM, JointStaff, item_of, with_broadband
 from tests.federation.refusals import refusal
 from tests.federation.running import Federation, until
 
@@ -65,7 +64,7 @@ class Installation:
 
     async def taken_in(self) -> JointOrder:
         """A new order of a customer of Guangdong who moves to Sichuan."""
-        number = await Counter(self.federation, LEADER).new_customer()
+        number = await with_broadband(self.federation, LEADER)
         return await self.leader.submits(self.leader.request("BB_MOVE", [LEADER, HERE], number))
 
     async def submitted(self) -> JointOrder:

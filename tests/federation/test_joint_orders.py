@@ -15,7 +15,7 @@ from gateway.api.region.v1.joint_order_service_pb2 import WorkOnJointOrderReques
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.time.clock import from_timestamp
 from tests.federation.counter import REQUESTER, Counter
-from tests.federation.joint_staff import ROOM, JointStaff, item_of
+from tests.federation.joint_staff import ROOM, JointStaff, item_of, with_broadband
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation
 
@@ -66,7 +66,7 @@ async def test_a_line_through_three_regions_is_refused_by_one_and_built_by_all_a
 async def test_a_leading_region_that_was_stopped_goes_on_where_it_was_and_nothing_is_done_twice(
     federation: Federation, staff: Staff
 ) -> None:
-    number = await Counter(federation, "sichuan").new_customer()
+    number = await with_broadband(federation, "sichuan")
     request = staff["guangdong"].request("BB_MOVE", ["sichuan", "henan"], number)
     order = await staff["guangdong"].submits(request)
     assert (await staff["guangdong"].submits(request)).id == order.id, "the same request"
@@ -91,7 +91,7 @@ async def test_a_leading_region_that_was_stopped_goes_on_where_it_was_and_nothin
 async def test_a_reservation_ends_by_itself_where_the_leading_region_is_silent_and_a_silent_region_holds_nobody_up(
     federation: Federation, staff: Staff
 ) -> None:
-    number = await Counter(federation, "sichuan").new_customer()
+    number = await with_broadband(federation, "sichuan")
     order = await staff["guangdong"].submits(staff["guangdong"].request("BB_MOVE", ["sichuan", "henan"], number))
     await _reserves(staff["henan"], order.id, "install")
     await staff["sichuan"].follows(order.id, lambda each: each.version > 0, "taken in")
@@ -111,7 +111,7 @@ async def test_a_reservation_ends_by_itself_where_the_leading_region_is_silent_a
 async def test_everybody_does_their_own_part_and_an_order_is_cancelled_where_it_was_taken_in(
     federation: Federation, staff: Staff
 ) -> None:
-    south, number = staff["guangdong"], await Counter(federation, "sichuan").new_customer()
+    south, number = staff["guangdong"], await with_broadband(federation, "sichuan")
     counter = JointStaff(federation, "guangdong", "operator/counter")
     order = await counter.submits(counter.request("BB_MOVE", ["sichuan", "guangdong"], number))
     await staff["sichuan"].follows(order.id, lambda each: each.version > 0, "taken in")

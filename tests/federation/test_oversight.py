@@ -8,7 +8,7 @@ from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.types.v1.reason_pb2 import Reason
 from tests.federation.commands import as_administrator, run_command
 from tests.federation.counter import Counter
-from tests.federation.joint_staff import JointStaff
+from tests.federation.joint_staff import JointStaff, with_broadband
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation
 
@@ -57,7 +57,7 @@ async def test_a_trace_shows_every_hop_of_one_order(
 
 
 async def test_a_joint_order_is_traced_in_every_region_without_its_customer(federation: Federation) -> None:
-    south, number = JointStaff(federation, "guangdong"), await Counter(federation, "sichuan").new_customer()
+    south, number = JointStaff(federation, "guangdong"), await with_broadband(federation, "sichuan")
     order = await south.submits(south.request("BB_MOVE", ["sichuan", "henan"], number))
     for region in ("sichuan", "henan"):
         await JointStaff(federation, region).follows(order.id, lambda each: each.version > 0, "taken in")

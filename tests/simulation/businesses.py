@@ -130,7 +130,7 @@ WANTS: Mapping[str, Want] = {
 LINE_OPENING = frozenset({"NEW_LINE", "BB_INSTALL", "BB_INSTALL_RURAL"})
 PROVIDER_REGION = "sichuan"
 PROVISIONED = frozenset(
-    {"LOSS_REPORT", "SIM_REPLACE", "ROAMING", "VAS_CANCEL", "NEW_LINE", "BB_INSTALL", "BB_MOVE", "LEASED_CHANGE"}
+    {"LOSS_REPORT", "SIM_REPLACE", "ROAMING", "VAS_CANCEL", "NEW_LINE", "BB_INSTALL", "TRANSFER", "LEASED_CHANGE"}
 )
 """The businesses of that region's own system."""
 

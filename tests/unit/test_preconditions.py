@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.api.federation.v1.configuration_pb2 import Precondition
+from gateway.api.federation.v1.configuration_pb2 import LineKind, Precondition
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -60,7 +60,7 @@ def test_the_status_of_the_line_decides(precondition: Precondition.ValueType, re
 
 
 def test_a_line_that_a_joint_order_is_to_end_is_neither_ended_nor_bound_by_another() -> None:
-    promised = LINE.promised("henan/J20300601-7")
+    promised = replace(LINE, promised_to="henan/J20300601-7", kind=LineKind.LINE_KIND_BROADBAND)
     for business in ("TERMINATE", "RENEW", "MNP_IN", "TRANSFER", "BB_MOVE"):
         with pytest.raises(Refused) as refused:
             require(situation(business, line=promised))
@@ -68,6 +68,13 @@ def test_a_line_that_a_joint_order_is_to_end_is_neither_ended_nor_bound_by_anoth
         assert refused.value.parameters == {"order": "henan/J20300601-7"}
     for business in ("PAY", "SUSPEND", "LOSS_REPORT"):
         require(situation(business, line=promised))
+
+
+def test_only_a_line_without_a_sim_card_is_moved_as_broadband() -> None:
+    kinds = (LineKind.LINE_KIND_UNSPECIFIED, LineKind.LINE_KIND_MOBILE, LineKind.LINE_KIND_BROADBAND)
+    wanted = Precondition.PRECONDITION_LINE_BROADBAND
+    found = [refusal(wanted, situation("BB_MOVE", line=replace(LINE, kind=kind)))[0] for kind in kinds]
+    assert found == ["LINE_NOT_BROADBAND", "LINE_NOT_BROADBAND", ""]
 
 
 def test_a_refusal_says_how_the_line_stands() -> None:

@@ -634,6 +634,8 @@ class _PreconditionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Precondi
     """Ordinary SIM card: no NFC or dual-number card."""
     PRECONDITION_LINE_NOT_PROMISED: _Precondition.ValueType  # 11
     """End of the line not promised by an item of a joint order."""
+    PRECONDITION_LINE_BROADBAND: _Precondition.ValueType  # 12
+    """Broadband line."""
 
 class Precondition(_Precondition, metaclass=_PreconditionEnumTypeWrapper):
     """Facts that must hold at the home region before a business may proceed."""
@@ -662,6 +664,8 @@ PRECONDITION_CARD_ORDINARY: Precondition.ValueType  # 10
 """Ordinary SIM card: no NFC or dual-number card."""
 PRECONDITION_LINE_NOT_PROMISED: Precondition.ValueType  # 11
 """End of the line not promised by an item of a joint order."""
+PRECONDITION_LINE_BROADBAND: Precondition.ValueType  # 12
+"""Broadband line."""
 Global___Precondition: _TypeAlias = Precondition  # noqa: Y015
 
 class _ValueType:

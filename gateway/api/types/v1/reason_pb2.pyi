@@ -551,6 +551,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Name the home region of the line as the place that the text counts, from 1, and submit again."""
     REASON_LINE_PROMISED: _Reason.ValueType  # 412
     """Wait for the end of the joint order, or cancel it before its decision."""
+    REASON_LINE_NOT_BROADBAND: _Reason.ValueType  # 413
+    """Choose the business for lines of this kind, or correct the number."""
     REASON_SAMPLE_NOT_FOUND: _Reason.ValueType  # 480
     """List the samples."""
     REASON_SAMPLED_RECORD_JUDGED: _Reason.ValueType  # 481
@@ -1139,6 +1141,8 @@ REASON_JOINT_LINE_ELSEWHERE: Reason.ValueType  # 411
 """Name the home region of the line as the place that the text counts, from 1, and submit again."""
 REASON_LINE_PROMISED: Reason.ValueType  # 412
 """Wait for the end of the joint order, or cancel it before its decision."""
+REASON_LINE_NOT_BROADBAND: Reason.ValueType  # 413
+"""Choose the business for lines of this kind, or correct the number."""
 REASON_SAMPLE_NOT_FOUND: Reason.ValueType  # 480
 """List the samples."""
 REASON_SAMPLED_RECORD_JUDGED: Reason.ValueType  # 481
