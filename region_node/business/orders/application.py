@@ -14,7 +14,7 @@ from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.region.v1.order_service_pb2 import ReviewOrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
-from gateway.errors import Refused, lasting
+from gateway.errors import Refused, is_temporary
 from gateway.process import failpoints
 from gateway.relay.fair_queue import QueuedEnvelope
 from gateway.relay.lanes import Lanes
@@ -45,6 +45,7 @@ from region_node.tickets.followed import answered_request
 
 LONGEST_LANE = 50_000  # waiting envelopes for one region, above which new orders for it are refused
 LONGEST_OF_OPERATOR = 10_000  # of them, those of one operator: the others still have room
+_NO_STORE = (Reason.REASON_STORE_UNAVAILABLE, Reason.REASON_OUTCOME_UNKNOWN)
 _log = logging.getLogger(__name__)
 
 
@@ -203,14 +204,20 @@ class OrderApplication:
     async def release_held(self) -> None:
         """Sends the held orders home that can go home now.
 
-        An order stays held while the catalogue in force does not fit it, until its time has passed.
+        An order stays held while the catalogue in force does not fit it, until its time has passed. Raises Refused for
+        an order that can go home later, once all others were looked at, and at once without a store.
         """
-        now = self._ports.clock.now()
+        now, later = self._ports.clock.now(), None
         for held in await self._ports.store.read(held_orders):
             try:
                 await self._ports.store.write(partial(self._release, held=held, now=now))
             except Refused as refused:
-                _log.warning("order %s stays held: %s", held, lasting(refused))
+                if refused.reason in _NO_STORE:
+                    raise
+                later = refused if is_temporary(refused.reason) else later
+                _log.warning("order %s stays held: %s", held, refused)
+        if later is not None:
+            raise later
 
     def _release(self, tx: Transaction, held: str, now: datetime) -> None:
         intake.release(tx, self._ports.context, held, now)
