@@ -79,7 +79,7 @@ def signing_with_a_coordinator(files: Process, tmp_path: Path) -> Signing:
     return Signing(tmp_path, files)
 
 
-@pytest.mark.long("a process, and a dozen commands")
+@pytest.mark.slow
 def test_administrators_propose_sign_offline_and_apply(signing: Signing) -> None:
     with serving(signing):
         told = signing.done("propose", "wanted", "one.bin")
@@ -108,6 +108,7 @@ def test_administrators_propose_sign_offline_and_apply(signing: Signing) -> None
         assert "revision 3 is in force" in signing.done(*both)
 
 
+@pytest.mark.long("a process, and commands that read the whole shipped configuration")
 def test_nobody_signs_what_is_shown_otherwise(signing: Signing) -> None:
     """A file that a false coordinator or a false proposer has made: what it shows is not what would be signed."""
     with serving(signing):
