@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
@@ -15,6 +16,7 @@ from gateway.api.region.v1.catalogue_service_pb2 import SearchBusinessesRequest
 from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.security.identity import server_name
+from gateway.security.tls import Credentials, client_credentials, client_options
 from tests.bench.chain import credentials_in
 from tests.bench.neighbours import NEIGHBOUR, issue_neighbour, resident
 from tests.bench.orders import HOME
@@ -44,11 +46,12 @@ class Target:
     """The node under attack."""
 
     def __init__(self, federation: LocalFederation) -> None:
-        self._federation = federation
         self.endpoint = federation.endpoint(HOME)
         self.name = server_name(Role.ROLE_REGION, HOME, FEDERATION)
         self.pid = federation.nodes[HOME][0].process.pid
-        self._attacker = credentials_in(federation.directory / "certificates" / f"{HOME}-{OPERATOR}")
+        certificates = federation.directory / "certificates"
+        self._attacker = credentials_in(certificates / f"{HOME}-{OPERATOR}")
+        self._honest = credentials_in(certificates / f"{HOME}-{NEIGHBOUR}")
 
     async def connect(self) -> Connection:
         """A connection of the attacker."""
@@ -56,27 +59,33 @@ class Target:
 
     def dial(self) -> grpc.aio.Channel:
         """A channel of the attacker."""
-        return self._federation.dial_region(HOME, f"{HOME}-{OPERATOR}")
+        return self._dial(self._attacker)
+
+    def _dial(self, credentials: Credentials) -> grpc.aio.Channel:
+        """As operator systems do; a member would give up a busy node sooner."""
+        own = client_credentials(credentials, datetime.now(UTC))
+        return grpc.aio.secure_channel(self.endpoint, own, client_options(self.name))
 
     @asynccontextmanager
     async def honest(self) -> AsyncIterator[Served]:
         """An honest operator calls for as long as the context lasts."""
         served, before = Served(), resident(self.pid)
-        async with self._federation.dial_region(HOME, f"{HOME}-{NEIGHBOUR}") as channel:
+        async with self._dial(self._honest) as channel:
             service = CatalogueServiceStub(channel)
             # Until then the node may have the rest of an earlier attack to do.
             first = SearchBusinessesRequest(query="SUSPEND")
             await service.SearchBusinesses(first, timeout=CALL_SECONDS, wait_for_ready=True)
-            calling = asyncio.create_task(self._call(service, served))
+            is_over = asyncio.Event()
+            calling = asyncio.create_task(self._call(service, served, is_over))
             try:
                 yield served
             finally:
-                calling.cancel()
-                await asyncio.wait([calling])
+                is_over.set()
+                await calling
         served.grown = resident(self.pid) - before
 
-    async def _call(self, service: "CatalogueServiceStub", served: Served) -> None:
-        while True:
+    async def _call(self, service: "CatalogueServiceStub", served: Served, is_over: asyncio.Event) -> None:
+        while not is_over.is_set() or not served.latencies:
             sent = time.perf_counter()
             try:
                 await service.SearchBusinesses(SearchBusinessesRequest(query="SUSPEND"), timeout=CALL_SECONDS)
