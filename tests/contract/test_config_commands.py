@@ -58,6 +58,7 @@ class Command:
         return {self.prefix + key.upper().replace(".", "__"): text for key, text in settings.items()}
 
 
+UNSIGNED = {"allow_unsigned_configuration": "true"}
 COMMANDS = (
     Command(
         region_node.cli.main.main,
@@ -207,7 +208,7 @@ def test_the_environment_may_name_the_file_and_the_option_wins(command: Command,
 
 
 def test_a_process_serves_by_the_environment_alone(command: Command, tmp_path: Path) -> None:
-    environment = command.variables(command.settings(tmp_path))
+    environment = command.variables({**command.settings(tmp_path), **UNSIGNED})
     told = command.run("config", "validate", environment=environment)
     assert (told.exit_code, told.stdout) == (0, "the environment: fine\n")
     with serving(command, tmp_path, (), environment) as port:
@@ -216,7 +217,7 @@ def test_a_process_serves_by_the_environment_alone(command: Command, tmp_path: P
 
 
 def test_a_process_serves_by_flags_that_win_over_the_environment(command: Command, tmp_path: Path) -> None:
-    settings = command.settings(tmp_path)
+    settings = {**command.settings(tmp_path), **UNSIGNED}
     environment = command.variables({"data": str(tmp_path / "unused"), "listen": "127.0.0.1:1"})
     with serving(command, tmp_path, flags(settings), environment) as port:
         assert port > 1
