@@ -36,8 +36,8 @@ def leading_region_and_that_of_an_item() -> Iterator[Two]:
 
 
 def taken_in(two: Two) -> JointOrder:
-    """A change of hands between Sichuan and Henan that Guangdong leads; both are to survey."""
-    order = order_of("TRANSFER")
+    """A change of a leased line between Sichuan and Henan that Guangdong leads; both are to survey."""
+    order = order_of("LEASED_CHANGE")
     order.version = 1
     tx, node = two.origin.tx, two.origin.context.node
     insert_joint_order(tx, JointOrderRow(order, ""), 1, NOW)
@@ -85,7 +85,7 @@ def test_a_limit_that_is_near_calls_the_person_on_duty_of_both_regions_and_one_t
     two: Two,
 ) -> None:
     order = taken_in(two)
-    mine, other = own(order), next(each for each in order.items if each.region == FAR)
+    mine = own(order)
     limit = from_timestamp(order.survey_due_time)
     warning = limit - order.warn_before.ToTimedelta()
     for region in (two.origin, two.home):
@@ -93,7 +93,7 @@ def test_a_limit_that_is_near_calls_the_person_on_duty_of_both_regions_and_one_t
         assert not told(region)
         for _ in range(2):
             passes(region, warning)
-    leads = sorted((each.id, 2, LEADER, "OPERATIONS") for each in (mine, other))
+    leads = sorted((each.id, 2, LEADER, "OPERATIONS") for each in order.items)
     assert called(two.origin, warning) == leads, "the leading region knows of every item"
     assert called(two.home, warning) == [(mine.id, 2, HERE, "OPERATIONS")], "and each region of its own, by itself"
     passes(two.home, limit)
@@ -123,7 +123,7 @@ def test_a_milestone_that_is_reached_calls_nobody_and_the_next_one_has_its_own_c
 
 
 def test_limits_that_no_calendar_has_are_watched_without_a_defect(two: Two) -> None:
-    order = order_of("TRANSFER")
+    order = order_of("LEASED_CHANGE")
     order.warn_before.seconds = 10**12
     for each in order.items:
         each.milestones[0].due_time.seconds = 10**15

@@ -61,6 +61,7 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "coordinators": st.lists(ADDRESSES, min_size=1, max_size=3).map(tuple),
     "number": NUMBERS,
     "reflection": st.booleans(),
+    "allow_unsigned_configuration": st.booleans(),
     "staff_id": st.sampled_from(("4711", "wang")),
     "heartbeat_interval": st.floats(0.125, 4),
     "lease": st.floats(8, 100),

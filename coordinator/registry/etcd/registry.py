@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
 
-from coordinator.registry.etcd import values
+from coordinator.registry.etcd import decisions, values
 from coordinator.registry.etcd.assignments import AssignmentPorts, EtcdAssignments
 from coordinator.registry.etcd.cases import EtcdCases, has_ended, read_cases
 from coordinator.registry.etcd.changes import Change, Changes, Found, Noted, Put
@@ -31,7 +31,7 @@ from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.registry.etcd.values import Applied
 from coordinator.registry.etcd.watch import Follower, FollowerPorts
 from coordinator.registry.port import PublishedList, Replica, Snapshot
-from coordinator.registry.rules import Heartbeat, Suspension
+from coordinator.registry.rules import Heartbeat
 from coordinator.registry.signed import next_chain
 from gateway.api.coordinator.v1.administration_pb2 import SignedConfiguration
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
@@ -170,39 +170,17 @@ class EtcdRegistry:
     async def suspend(self, region: str, *, note: str, actor: str) -> int:
         """See the port."""
         key, now = self._keys.suspension(region), self._clock.now()
-
-        def decide(found: Found) -> Change | None:
-            before = values.decode_suspension(found[key].value) if key in found else None
-            if before is not None and (before.note, before.actor) == (note, actor):
-                return None
-            suspension = Suspension(before.since if before is not None else now, note, actor)
-            noted = Noted(actor, "REGION_SUSPENDED", f"region/{region}", note)
-            return Change({key: Put(values.encode_suspension(suspension))}, noted=noted)
-
-        return await self._change([key], decide, now)
+        return await self._change([key], lambda found: decisions.suspended(found, key, region, note, actor, now), now)
 
     async def reinstate(self, region: str, *, actor: str) -> None:
         """See the port."""
         key = self._keys.suspension(region)
-
-        def decide(found: Found) -> Change | None:
-            noted = Noted(actor, "REGION_REINSTATED", f"region/{region}")
-            return Change(deletes=[key], noted=noted) if key in found else None
-
-        await self._change([key], decide, self._clock.now())
+        await self._change([key], lambda found: decisions.reinstated(found, key, region, actor), self._clock.now())
 
     async def publish(self, wanted: PublishedList, *, actor: str) -> None:
         """See the port."""
         key = self._keys.revocation_list(wanted.issuer)
-
-        def decide(found: Found) -> Change | None:
-            former = values.decode_revocation_list(found[key].value) if key in found else None
-            if not wanted.replaces(former):
-                return None
-            noted = Noted(actor, "REVOCATION_LIST_PUBLISHED", f"issuer/{wanted.issuer}", wanted.detail)
-            return Change({key: Put(values.encode_revocation_list(wanted.content))}, noted=noted)
-
-        await self._change([key], decide, self._clock.now())
+        await self._change([key], lambda found: decisions.published(found, key, wanted, actor), self._clock.now())
 
     async def apply(
         self,
