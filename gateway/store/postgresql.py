@@ -27,6 +27,7 @@ from gateway.store.commit_queue import CommitQueue
 from gateway.store.group_commit import Outcome, run_alone, run_together
 from gateway.store.port import CommittedElsewhere, Operation, store_unavailable
 from gateway.store.postgresql_connection import (
+    BEGIN_READ,
     FAILURES,
     PostgresqlTransaction,
     Writer,
@@ -44,6 +45,7 @@ ALONE_SECONDS = 5.0
 # Longer than the server's own statement timeout: a server that has not responded by then is gone.
 ANSWER_SECONDS = 35.0
 QUERY_SECONDS = 5.0  # for one statement of a read for a caller: it keeps a connection from others
+_BEGIN_FOR_CALLER = BEGIN_READ + f"; SET LOCAL statement_timeout = {QUERY_SECONDS * 1000:.0f}".encode()
 FULL_REST = 5.0  # seconds without new work after the server has reported a full disk
 _log = logging.getLogger(__name__)
 
@@ -158,8 +160,7 @@ class PostgresqlStore:
             connection: Connection | None = None
             try:
                 with self._pool.connection(max(end - time.monotonic(), 0)) as connection:
-                    if owner.get():
-                        connection.execute(f"SET LOCAL statement_timeout = {QUERY_SECONDS * 1000:.0f}".encode())
+                    connection.execute(_BEGIN_FOR_CALLER if owner.get() else BEGIN_READ)
                     return operation(PostgresqlTransaction(connection, self._writer.keys))
             except QueryCanceled:
                 raise Refused(Reason.REASON_QUERY_TOO_LONG) from None

@@ -57,6 +57,7 @@ _DEFAULTS: dict[str, int | str] = {
     "tcp_user_timeout": 10_000,
     "target_session_attrs": "read-write",
 }
+BEGIN_READ = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _READING = "SET lock_timeout = '5s'; SET statement_timeout = '30s'"
 _LONGEST_SUBJECT = 1000  # bytes of a notification's subject; many subjects fit into one notification
 _log = logging.getLogger(__name__)
@@ -448,5 +449,4 @@ def _prepare_reader(connection: Connection) -> None:
     connection.execute(_READING)
     connection.execute(_frozen_wait())
     connection.commit()
-    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-    connection.read_only = True
+    connection.autocommit = True  # a read begins its transaction by `BEGIN_READ`
