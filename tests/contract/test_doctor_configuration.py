@@ -11,10 +11,12 @@ from coordinator.registry import operations
 from coordinator.registry.operations import Wanted
 from coordinator.registry.rules import RegionFacts
 from coordinator.schema import PACKAGES
-from deploy.local.federation import LocalFederation
+from deploy.local.federation import FEDERATION, LocalFederation
 from gateway.api.federation.v1.configuration_pb2 import Configuration, DataClass
 from gateway.api.federation.v1.federation_pb2 import WatchResponse
+from gateway.federation.anchors import load_anchor
 from gateway.federation.capabilities import own_capabilities
+from gateway.federation.revisions import Chain
 from gateway.settings import load as load_settings
 from gateway.store.opening import DatabasePlace
 from gateway.store.schema import migrations_of
@@ -38,16 +40,20 @@ def a_federation_whose_node_keeps_a_revision(tmp_path_factory: pytest.TempPathFa
     return Doctor(federation)
 
 
-def keep(data: Path, *configurations: Configuration, joined: RegionFacts | None = None) -> None:
+def keep(doctor: Doctor, data: Path, *configurations: Configuration, joined: RegionFacts | None = None) -> None:
     """Makes the database of a coordinator that has put these configurations in force, whatever it can read of them."""
     place, now = DatabasePlace(data / "coordinator.db"), datetime.now(UTC)
+    administrator = doctor.federation.administrator
+    anchor = load_anchor(administrator.anchor, FEDERATION)
     data.mkdir(mode=0o700, parents=True)
 
     async def write() -> None:
-        store = await place.open(migrations_of(*PACKAGES))
+        store, chain = await place.open(migrations_of(*PACKAGES)), Chain.of(anchor)
         try:
             for revision, each in enumerate(configurations):
-                wanted = Wanted(each, each.SerializeToString(), revision, revision, 1)
+                signed = administrator.signed(chain.place, each)
+                chain = chain.followed((signed.revision,))
+                wanted = Wanted(each, signed.content, revision, revision, 1, chain)
                 put = partial(operations.apply, wanted=wanted, actor="admin/root", now=now)
                 await store.write(partial(put, expected_revision=revision))
             if joined is not None:
@@ -68,7 +74,7 @@ def of_a_later_version() -> Configuration:
 def test_a_node_that_cannot_read_the_configuration_is_told_by_what_it_works_meanwhile(
     doctor: Doctor, tmp_path: Path
 ) -> None:
-    keep(tmp_path / "data", shipped_configuration(), of_a_later_version())
+    keep(doctor, tmp_path / "data", shipped_configuration(), of_a_later_version())
     with coordinator_with(doctor, NO_LAG, tmp_path / "data", configured=False) as endpoint:
         name, told = f"configuration at {endpoint}", doctor.region("--json", coordinators=endpoint)
         strict = doctor.region("--json", "--strict", coordinators=endpoint)
@@ -87,7 +93,7 @@ def test_a_node_that_cannot_read_the_configuration_is_told_by_what_it_works_mean
 
 
 def test_a_node_that_keeps_an_older_revision_than_it_can_read_is_told(doctor: Doctor, tmp_path: Path) -> None:
-    keep(tmp_path / "data", *[shipped_configuration()] * 2)
+    keep(doctor, tmp_path / "data", *[shipped_configuration()] * 2)
     with coordinator_with(doctor, NO_LAG, tmp_path / "data", configured=False) as endpoint:
         found = checks(doctor.region("--json", coordinators=endpoint))
     assert found[f"configuration at {endpoint}"] == ("good", "this version can read revision 2", "")
@@ -102,7 +108,7 @@ def test_a_coordinator_names_the_members_that_cannot_read_the_configuration(doct
     (told,) = (each for each in older.capabilities if each.name == DataClass.DESCRIPTOR.full_name)
     told.numbers[:] = []
     sichuan = RegionFacts(REGION, ever_joined=True, capabilities=older)
-    keep(tmp_path / "data", shipped_configuration(), joined=sichuan)
+    keep(doctor, tmp_path / "data", shipped_configuration(), joined=sichuan)
     state, found, todo = checks(doctor.coordinator("--json", data=str(tmp_path / "data")))["configuration in force"]
     assert state == "warning"
     assert found.startswith("revision 1: sichuan cannot read retention_rules[0].data_class = ")
@@ -112,7 +118,7 @@ def test_a_coordinator_names_the_members_that_cannot_read_the_configuration(doct
 
 
 def test_a_coordinator_that_cannot_read_the_configuration_itself_is_told(doctor: Doctor, tmp_path: Path) -> None:
-    keep(tmp_path / "data", of_a_later_version())
+    keep(doctor, tmp_path / "data", of_a_later_version())
     state, found, todo = checks(doctor.coordinator("--json", data=str(tmp_path / "data")))["configuration in force"]
     assert (state, found.split(", ")[1]) == ("warning", "which this version cannot read")
     assert todo.startswith("upgrade this coordinator")
