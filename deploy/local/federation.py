@@ -12,6 +12,8 @@ from pathlib import Path
 import grpc
 
 from coordinator.settings import CoordinatorSettings
+from deploy.local.administrator import NAME as ADMINISTRATOR
+from deploy.local.administrator import LocalAdministrator
 from deploy.local.ports import HeldPort
 from deploy.local.postgresql import LocalPostgresql
 from deploy.local.process import ChildProcess, Launcher, LocalProcess, Program, launch_anew
@@ -95,6 +97,7 @@ class LocalFederation:
         self._clock_file = clock_file
         self._launcher = launcher
         self.directory = directory = directory.absolute()
+        self.administrator = LocalAdministrator(directory, FEDERATION)
         self.regions = tuple(regions)
         self.profile = profile
         self.stores = LocalStores(directory, profile, regions, postgresql)
@@ -129,13 +132,14 @@ class LocalFederation:
         return self.nodes[region][number].endpoint
 
     def prepare(self) -> None:
-        """Makes the authority, every certificate and every settings file. Raises ProcessFailed."""
+        """Makes the authority, every certificate, the anchor and every settings file. Raises ProcessFailed."""
         for name in ("certificates", "settings", "data", "logs"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
         now = datetime.now(UTC)
         authority = Authority.create(FEDERATION, now - timedelta(minutes=10), now + self.valid + timedelta(days=1))
         authority.save(self.directory / "authority")
-        self.issue(authority, Identity(FEDERATION, Role.ROLE_ADMIN, "", "root"), "admin")
+        self.administrator.prepare()
+        self.issue(authority, Identity(FEDERATION, Role.ROLE_ADMIN, "", ADMINISTRATOR), "admin")
         for replica in self.coordinators:
             identity = Identity(FEDERATION, Role.ROLE_COORDINATOR, "", str(replica.number))
             self.issue(authority, identity, replica.name)
@@ -278,14 +282,13 @@ class LocalFederation:
         return found
 
     async def apply_configuration(self, directory: Path) -> int:
-        """Applies the files of a directory; returns the revision."""
+        """Applies the files of a directory, signed by the administrator; returns the revision."""
         async with self.dial_coordinator() as channel:
             service = ConfigurationServiceStub(channel)
             # On a busy machine the first connection may take more than one attempt.
             current = await service.GetConfiguration(GetConfigurationRequest(), timeout=_SECONDS, wait_for_ready=True)
-            request = ApplyConfigurationRequest(
-                configuration=load(directory), expected_revision=current.federation_revision
-            )
+            signed = self.administrator.signed(current.place, load(directory))
+            request = ApplyConfigurationRequest(signed=signed)
             return (await service.ApplyConfiguration(request, timeout=_SECONDS)).federation_revision
 
     async def wait_joined(self, regions: Sequence[str]) -> None:
@@ -437,7 +440,7 @@ class LocalFederation:
             "data": str(self.directory / "data" / replica.name),
             "port_file": str(replica.process.program.port_file),
             "reflection": True,
-            "allow_unsigned_configuration": True,
+            "federation_anchor": str(self.administrator.anchor),
             "credentials": credentials_table(self.directory / "certificates" / replica.name),
         }
         if placement.engine is Engine.SQLITE:

@@ -19,6 +19,7 @@ from deploy.local.federation import FEDERATION, LocalFederation
 from gateway.api.coordinator.v1.administration_pb2 import ApplyConfigurationRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.federation.anchors import load_anchor
 from gateway.rpc.channels import Dialer
 from gateway.security.authority import Authority, CertificateSet
 from gateway.security.identity import Identity, server_name
@@ -89,7 +90,9 @@ async def apply(doctor: Doctor, endpoint: str) -> None:
     files = doctor.federation.directory / "certificates" / "admin"
     dialer = Dialer(Credentials(files / "authority.crt", files / "tls.crt", files / "tls.key"), SystemClock())
     async with dialer.dial(endpoint, server_name(Role.ROLE_COORDINATOR, "", FEDERATION)) as channel:
-        request = ApplyConfigurationRequest(configuration=shipped_configuration())
+        administrator = doctor.federation.administrator
+        anchor = load_anchor(administrator.anchor, FEDERATION)
+        request = ApplyConfigurationRequest(signed=administrator.signed(anchor, shipped_configuration()))
         await ConfigurationServiceStub(channel).ApplyConfiguration(request, timeout=PATIENCE_S)
 
 
@@ -98,7 +101,8 @@ def coordinator_with(doctor: Doctor, clock: Shifted, data: Path, *, configured: 
     """The endpoint of a second coordinator whose clock is this one, in a thread of its own."""
     files = doctor.federation.directory / "certificates" / "coordinator"
     credentials = Credentials(files / "authority.crt", files / "tls.crt", files / "tls.key")
-    settings = CoordinatorSettings(FEDERATION, "127.0.0.1:0", data, credentials, allow_unsigned_configuration=True)
+    anchor = doctor.federation.administrator.anchor
+    settings = CoordinatorSettings(FEDERATION, "127.0.0.1:0", data, credentials, federation_anchor=anchor)
     ports: list[int] = []
     started, ending = threading.Event(), threading.Event()
 

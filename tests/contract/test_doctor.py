@@ -68,6 +68,7 @@ def test_beside_a_node_that_is_well_everything_is_good(doctor: Doctor) -> None:
         "disk",
         "escalation file",
         "scopes of operator systems",
+        "signatures of the configuration",
         "port",
         "database",
         "schema",
@@ -80,6 +81,7 @@ def test_beside_a_node_that_is_well_everything_is_good(doctor: Doctor) -> None:
     assert "held by sichuan.region.crossregion.example, which says SERVING" in found["port"][1]
     assert "SERVING, configuration revision 1; this region is joined" in found[f"coordinator {endpoint}"][1]
     assert "valid for 29 more days" in found["certificate"][1]
+    assert found["signatures of the configuration"][1].startswith("revision 1 is valid until ")
 
 
 def test_beside_a_coordinator_that_is_well_nothing_is_bad(doctor: Doctor) -> None:
@@ -87,6 +89,7 @@ def test_beside_a_coordinator_that_is_well_nothing_is_bad(doctor: Doctor) -> Non
     found = checks(told)
     assert told.exit_code == 0, told.output
     assert {name for name, (state, _, _) in found.items() if state != "good"} == {"clock"}
+    assert found["signatures of the configuration"][1].startswith("revision 1 is valid until ")
     assert "held by coordinator.crossregion.example" in found["port"][1]
 
 
@@ -96,7 +99,7 @@ def test_the_table_says_what_was_found_and_sums_up(doctor: Doctor) -> None:
     (line,) = (line for line in told.stdout.splitlines() if line.startswith(f"coordinator {NOTHING_LISTENS}"))
     assert "bad" in line
     assert "start the server, or correct the address" in line
-    assert told.stdout.splitlines()[-1] == "15 good, 1 bad, 3 not checked"
+    assert told.stdout.splitlines()[-1] == "16 good, 1 bad, 3 not checked"
 
 
 def test_scopes_of_operator_systems_are_read_and_a_missing_file_is_bad(doctor: Doctor) -> None:

@@ -11,20 +11,26 @@ from coordinator.registry import operations
 from coordinator.registry.operations import Wanted
 from coordinator.registry.rules import RegionFacts
 from coordinator.schema import PACKAGES
-from deploy.local.federation import LocalFederation
+from deploy.local.federation import FEDERATION, LocalFederation
 from gateway.api.federation.v1.configuration_pb2 import Configuration, DataClass
 from gateway.api.federation.v1.federation_pb2 import WatchResponse
+from gateway.api.federation.v1.revision_pb2 import Anchor, RevisionStatement
+from gateway.federation.anchors import load_anchor
 from gateway.federation.capabilities import own_capabilities
+from gateway.federation.revisions import Chain, parsed
+from gateway.maintenance.doctor.signatures import check_signatures
 from gateway.settings import load as load_settings
 from gateway.store.opening import DatabasePlace
 from gateway.store.schema import migrations_of
+from gateway.time.clock import dated
 from region_node.cli.node.configuration_checks import check_configuration
 from region_node.node.membership.last_good import LastGood
 from region_node.node.settings import RegionSettings
-from tests.contract.doctors import REGION, Doctor, Shifted, checks, coordinator_with
+from tests.contract.doctors import DAY, REGION, Doctor, Shifted, checks, coordinator_with
 from tests.later_version import LATER_VALUE
 from tests.shipped import shipped_configuration
 
+SIGNATURES = "signatures of the configuration"
 NO_LAG = Shifted(timedelta(0))
 
 
@@ -38,16 +44,20 @@ def a_federation_whose_node_keeps_a_revision(tmp_path_factory: pytest.TempPathFa
     return Doctor(federation)
 
 
-def keep(data: Path, *configurations: Configuration, joined: RegionFacts | None = None) -> None:
+def keep(doctor: Doctor, data: Path, *configurations: Configuration, joined: RegionFacts | None = None) -> None:
     """Makes the database of a coordinator that has put these configurations in force, whatever it can read of them."""
     place, now = DatabasePlace(data / "coordinator.db"), datetime.now(UTC)
+    administrator = doctor.federation.administrator
+    anchor = load_anchor(administrator.anchor, FEDERATION)
     data.mkdir(mode=0o700, parents=True)
 
     async def write() -> None:
-        store = await place.open(migrations_of(*PACKAGES))
+        store, chain = await place.open(migrations_of(*PACKAGES)), Chain.of(anchor)
         try:
             for revision, each in enumerate(configurations):
-                wanted = Wanted(each, each.SerializeToString(), revision, revision, 1)
+                signed = administrator.signed(chain.place, each)
+                chain = chain.followed((signed.revision,))
+                wanted = Wanted(each, signed.content, revision, revision, 1, chain)
                 put = partial(operations.apply, wanted=wanted, actor="admin/root", now=now)
                 await store.write(partial(put, expected_revision=revision))
             if joined is not None:
@@ -68,7 +78,7 @@ def of_a_later_version() -> Configuration:
 def test_a_node_that_cannot_read_the_configuration_is_told_by_what_it_works_meanwhile(
     doctor: Doctor, tmp_path: Path
 ) -> None:
-    keep(tmp_path / "data", shipped_configuration(), of_a_later_version())
+    keep(doctor, tmp_path / "data", shipped_configuration(), of_a_later_version())
     with coordinator_with(doctor, NO_LAG, tmp_path / "data", configured=False) as endpoint:
         name, told = f"configuration at {endpoint}", doctor.region("--json", coordinators=endpoint)
         strict = doctor.region("--json", "--strict", coordinators=endpoint)
@@ -87,7 +97,7 @@ def test_a_node_that_cannot_read_the_configuration_is_told_by_what_it_works_mean
 
 
 def test_a_node_that_keeps_an_older_revision_than_it_can_read_is_told(doctor: Doctor, tmp_path: Path) -> None:
-    keep(tmp_path / "data", *[shipped_configuration()] * 2)
+    keep(doctor, tmp_path / "data", *[shipped_configuration()] * 2)
     with coordinator_with(doctor, NO_LAG, tmp_path / "data", configured=False) as endpoint:
         found = checks(doctor.region("--json", coordinators=endpoint))
     assert found[f"configuration at {endpoint}"] == ("good", "this version can read revision 2", "")
@@ -102,7 +112,7 @@ def test_a_coordinator_names_the_members_that_cannot_read_the_configuration(doct
     (told,) = (each for each in older.capabilities if each.name == DataClass.DESCRIPTOR.full_name)
     told.numbers[:] = []
     sichuan = RegionFacts(REGION, ever_joined=True, capabilities=older)
-    keep(tmp_path / "data", shipped_configuration(), joined=sichuan)
+    keep(doctor, tmp_path / "data", shipped_configuration(), joined=sichuan)
     state, found, todo = checks(doctor.coordinator("--json", data=str(tmp_path / "data")))["configuration in force"]
     assert state == "warning"
     assert found.startswith("revision 1: sichuan cannot read retention_rules[0].data_class = ")
@@ -112,9 +122,65 @@ def test_a_coordinator_names_the_members_that_cannot_read_the_configuration(doct
 
 
 def test_a_coordinator_that_cannot_read_the_configuration_itself_is_told(doctor: Doctor, tmp_path: Path) -> None:
-    keep(tmp_path / "data", of_a_later_version())
+    keep(doctor, tmp_path / "data", of_a_later_version())
     state, found, todo = checks(doctor.coordinator("--json", data=str(tmp_path / "data")))["configuration in force"]
     assert (state, found.split(", ")[1]) == ("warning", "which this version cannot read")
     assert todo.startswith("upgrade this coordinator")
     none = checks(doctor.coordinator("--json", data=str(tmp_path / "none")))["configuration in force"]
     assert none == ("not checked", "the registry cannot be read, or there is none yet", "")
+
+
+@pytest.mark.parametrize("process", ["region", "coordinator"])
+def test_whoever_takes_what_nobody_signed_is_warned(doctor: Doctor, process: str, tmp_path: Path) -> None:
+    """And an anchor that cannot be used, which `serve` would refuse, is told before."""
+    settings = doctor.federation.settings_file(REGION if process == "region" else "coordinator")
+    anchored = settings.read_text()
+    look = doctor.region if process == "region" else doctor.coordinator
+    line = f'federation_anchor = "{doctor.federation.administrator.anchor}"'
+    assert line in anchored
+    try:
+        settings.write_text(anchored.replace(line, "allow_unsigned_configuration = true"))
+        state, found, todo = checks(look("--json"))[SIGNATURES]
+        chinese = look("--lang", "zh").stdout
+        settings.write_text(anchored.replace(line, ""))
+        missing = checks(look("--json"))[SIGNATURES]
+    finally:
+        settings.write_text(anchored)
+    assert (state, "whoever has a coordinator" in found, "anchor-in-force" in todo) == ("warning", True, True)
+    assert "配置的签名" in "".join(chinese.split())
+    assert (missing[0], "federation_anchor: is missing" in missing[1]) == ("bad", True)
+    (other := tmp_path / "other.anchor").write_text("{}")
+    told = checks(look("--json", federation_anchor=str(other)))[SIGNATURES]
+    assert (told[0], "is the anchor of the federation" in told[1]) == ("bad", True)
+
+
+@pytest.mark.parametrize(
+    ("left", "state", "told"),
+    [
+        (DAY * 365, "good", "revision 1 is valid until "),
+        (DAY * 15, "good", "revision 1 is valid until "),
+        (DAY * 13, "warning", "revision 1 is valid until "),
+        (-DAY, "warning", "the validity of revision 1 ended at "),
+    ],
+)
+def test_the_end_of_a_revision_is_told_two_weeks_before(doctor: Doctor, left: timedelta, state: str, told: str) -> None:
+    administrator = doctor.federation.administrator
+    anchor = load_anchor(administrator.anchor, FEDERATION)
+    signed = administrator.signed(anchor, shipped_configuration())
+    ends = dated(parsed(RevisionStatement, signed.revision.statement).end_time)
+    found = check_signatures(lambda: anchor, [signed.revision], ends - left)
+    assert (found.state, found.found.startswith(told)) == (state, True)
+    assert ("sign and apply the next revision" in found.todo) == (state == "warning")
+
+
+def test_a_copy_that_does_not_verify_is_told(doctor: Doctor, tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    signed = doctor.federation.administrator.signed(Anchor(federation="other.example"), shipped_configuration())
+    LastGood(tmp_path).save(WatchResponse(federation_revision=1, revisions=[signed.revision]))
+    state, found, todo = checks(doctor.region("--json", data=str(tmp_path)))[SIGNATURES]
+    assert (state, "is of the federation 'other.example'" in found) == ("bad", True)
+    assert "restart the process" in todo
+    (tmp_path / "federation.bin").write_bytes(b"broken")
+    assert checks(doctor.region("--json", data=str(tmp_path)))[SIGNATURES][0] == "not checked"
+    none = checks(doctor.coordinator("--json", data=str(tmp_path / "none")))[SIGNATURES]
+    assert none[0] == "not checked", "before its first start"

@@ -28,7 +28,7 @@ ARM, ITS_PLACE = "    ExpediteRequest expedite = 6;\n", "protos/gateway/api/regi
 PATIENCE_S = 60.0
 
 
-_NEWER = "allow_unsigned_configuration"  # a setting that the last release does not know
+_NEWER = "federation_anchor"  # a setting that the last release does not know
 
 
 class OldBesideNew(TwoRegions):

@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from coordinator.settings import CoordinatorSettings
 from deploy.demo.world import REGIONS
+from deploy.local.administrator import LocalAdministrator
 from deploy.local.certificates import StoreAuthority
 from deploy.local.profiles import PRODUCTION, Engine
 from gateway.api.types.v1.access_pb2 import Role
@@ -89,6 +90,7 @@ def lay_down(certificates: Mapping[str, Mounted], root: Path) -> None:
             _authority().issue(_identity(mounted.owner), now - timedelta(minutes=1), now + timedelta(days=1)).write(
                 place
             )
+            LocalAdministrator(place, _FEDERATION).prepare()
         elif mounted.kind == "keys":
             place.mkdir(parents=True, exist_ok=True)
             KeySet.new().save(place / REGION_KEYS)
@@ -114,6 +116,8 @@ def settings_load(deploy: Path) -> Iterator[str]:
 def _misfits(process: Process, settings: Settings) -> Iterator[str]:
     now = datetime.now(UTC)
     settings.credentials.load(now)
+    if settings.anchor() is None:
+        yield "it takes configurations that nobody has signed"
     (certificate,) = x509.load_pem_x509_certificates(settings.credentials.certificate.read_bytes())
     uris = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     (uri,) = uris.get_values_for_type(x509.UniformResourceIdentifier)

@@ -201,6 +201,20 @@ BROKEN: tuple[tuple[Rule, str, str, str, str], ...] = (
     ),
     (
         agreement.settings_load,
+        "compose.yaml",
+        "REGION_NODE_FEDERATION_ANCHOR: /etc/crossregion/federation/federation.anchor",
+        'REGION_NODE_ALLOW_UNSIGNED_CONFIGURATION: "true"',
+        "nobody has signed",
+    ),
+    (
+        agreement.settings_load,
+        "kubernetes/coordinator.yaml",
+        "$(POD_NAME)/federation.anchor",
+        "$(POD_NAME)/other.anchor",
+        "other.anchor: No such file",
+    ),
+    (
+        agreement.settings_load,
         "kubernetes/henan.yaml",
         "name: keys, mountPath: /etc/crossregion/keys",
         "name: keys, mountPath: /etc/crossregion/other",

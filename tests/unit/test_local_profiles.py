@@ -5,12 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from coordinator.settings import CoordinatorSettings
 from deploy.local import etcd, postgresql
-from deploy.local.federation import LocalFederation
+from deploy.local.federation import FEDERATION, LocalFederation
 from deploy.local.process import ProcessFailed
 from deploy.local.profiles import EMBEDDED, PRODUCTION, Engine, Placement, Profile
 from deploy.local.settings_files import Settings, write_settings
 from deploy.local.stores import LocalStores
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.federation.revisions import Chain
+from gateway.settings import load as load_settings
+from region_node.node.settings import RegionSettings
 
 
 def test_sqlite_serves_one_process_alone() -> None:
@@ -28,6 +33,26 @@ def test_processes_are_numbered_where_several_serve_the_same(tmp_path: Path) -> 
     assert list(federation.processes) == ["coordinator-0", "coordinator-1", "guangdong-0", "guangdong-1", "sichuan"]
     endpoints = {replica.endpoint for replica in (*federation.coordinators, *federation.nodes["guangdong"])}
     assert len(endpoints) == 4
+
+
+def test_every_process_verifies_what_the_administrator_signs(tmp_path: Path) -> None:
+    federation = LocalFederation(tmp_path, ("sichuan",))
+    federation.prepare()
+    coordinator = load_settings(CoordinatorSettings, federation.settings_file("coordinator"))
+    node = load_settings(RegionSettings, federation.settings_file("sichuan"))
+    anchor = coordinator.anchor()
+    assert anchor is not None
+    assert anchor == node.anchor()
+    wanted, chain = Configuration(federation=FEDERATION), Chain.of(anchor)
+    for _ in range(2):
+        signed = federation.administrator.signed(chain.place, wanted)
+        chain = chain.followed((signed.revision,))
+        assert chain.require(signed.content).administration == anchor.administration
+    key = federation.administrator.key
+    assert key.stat().st_mode & 0o777 == 0o600
+    before = key.read_bytes()
+    federation.administrator.prepare()
+    assert key.read_bytes() == before, "made anew, it could sign no further revision"
 
 
 def test_a_settings_file_says_what_it_was_given_and_is_its_owners_alone(tmp_path: Path) -> None:

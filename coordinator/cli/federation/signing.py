@@ -4,8 +4,6 @@ import base64
 from pathlib import Path
 
 import click
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.exit_codes import EPILOG
@@ -28,7 +26,8 @@ from gateway.cli.exits import NotDone
 from gateway.federation.anchors import anchor_text
 from gateway.federation.revisions import parsed
 from gateway.federation.rules import difference
-from gateway.process.files import create_file, replace_file
+from gateway.process.files import replace_file
+from gateway.security.signing import Signer
 from gateway.wording.languages import translated
 
 _directory = click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
@@ -53,13 +52,10 @@ def create_key(file: Path) -> None:
     Example:
       coordinator federation create-key li.key
     """
-    key = Ed25519PrivateKey.generate()
-    content = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
-        create_file(file, content)
+        public = Signer.create(file).public_key
     except OSError as error:
         raise NotDone([translated("{path}: cannot be written: {problem}", path=file, problem=error.strerror)]) from None
-    public = key.public_key().public_bytes_raw()
     click.echo(base64.b64encode(public).decode())
     click.echo(translated("in differences it is {key}", key=public.hex()), err=True)
 

@@ -1,4 +1,4 @@
-"""Whether this coordinator, and each member of the federation, can read the configuration in force."""
+"""Whether this coordinator, and each member, can read the configuration in force, and whether it is signed."""
 
 import asyncio
 
@@ -12,25 +12,36 @@ from coordinator.registry.port import Snapshot
 from coordinator.settings import CoordinatorSettings
 from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.maintenance.doctor.findings import Finding, good, not_checked, warning
+from gateway.maintenance.doctor.signatures import check_signatures
 from gateway.security.tls import CredentialsUnusable
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import StoreUnusable
+from gateway.time.clock import Clock
 from gateway.values.choices import first_unknown
 from gateway.wording.languages import translated
 
 
-async def check_configuration(settings: CoordinatorSettings, *, etcd_answers: bool) -> Finding:
+async def check_configuration(settings: CoordinatorSettings, clock: Clock, *, etcd_answers: bool) -> list[Finding]:
     """Looks at the registry beside the coordinators that work on it. A coordinator without etcd has its own."""
-    unread = not_checked(_name(), translated("the registry cannot be read, or there is none yet"))
+    snapshot = await _snapshot(settings, etcd_answers=etcd_answers)
+    if snapshot is None:
+        told = translated("the registry cannot be read, or there is none yet")
+        return [not_checked(_name(), told), check_signatures(settings.anchor, None, clock.now())]
+    revisions = () if snapshot.chain is None else snapshot.chain.revisions
+    return [_finding(snapshot), check_signatures(settings.anchor, revisions, clock.now())]
+
+
+async def _snapshot(settings: CoordinatorSettings, *, etcd_answers: bool) -> Snapshot | None:
+    """What the registry holds; None where it cannot be read: other checks say what is wrong."""
     if settings.etcd is not None and not etcd_answers:
-        return unread
+        return None
     try:
         if settings.etcd is None:
-            return _finding(await asyncio.to_thread(_embedded, settings.database, settings.anchor()))
+            return await asyncio.to_thread(_embedded, settings.database, settings.anchor())
         async with registry_beside(settings) as registry:
-            return _finding(registry.snapshot())
+            return registry.snapshot()
     except (StoreUnusable, psycopg.Error, RegistryUnreachable, CredentialsUnusable):
-        return unread  # other checks say what is wrong
+        return None
 
 
 def _name() -> str:

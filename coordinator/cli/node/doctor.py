@@ -21,8 +21,8 @@ async def _examine(sources: Sources, settings: CoordinatorSettings) -> Sequence[
     process, etcd = await asyncio.gather(check_process(COORDINATOR, sources, settings, clock), _etcd(settings, clock))
     # The last of them tells of the quorum.
     etcd_answers = etcd[-1].state in (State.GOOD, State.WARNING)
-    configuration = await check_configuration(settings, etcd_answers=etcd_answers)
-    return [*process, *_clock(settings), *etcd, configuration]
+    configuration = await check_configuration(settings, clock, etcd_answers=etcd_answers)
+    return [*process, *_clock(settings), *etcd, *configuration]
 
 
 def _clock(settings: CoordinatorSettings) -> list[Finding]:

@@ -1,13 +1,16 @@
-"""Checks that this version can read the coordinator's configuration, and which revision the node keeps."""
+"""Checks that this version can read the coordinator's configuration, and which revision the node keeps, signed."""
 
+from datetime import datetime
 from pathlib import Path
 
 from gateway.api.federation.v1.federation_pb2 import WatchResponse
 from gateway.maintenance.doctor.findings import Finding, bad, good, not_checked, warning
+from gateway.maintenance.doctor.signatures import check_signatures
 from gateway.process.last_good import LastGoodBroken
 from gateway.values.choices import first_unknown
 from gateway.wording.languages import translated
 from region_node.node.membership.last_good import LastGood
+from region_node.node.settings import RegionSettings
 
 
 def configuration_name(endpoint: str) -> str:
@@ -24,6 +27,15 @@ def kept_revision(data: Path) -> int:
     if state is None or configuration is None or first_unknown(configuration) is not None:
         return 0
     return state.federation_revision
+
+
+def check_kept_signatures(settings: RegionSettings, now: datetime) -> Finding:
+    """Checks the node's anchor, and the statements beside its copy of the configuration."""
+    try:
+        state = LastGood(settings.data).load() or WatchResponse()
+    except LastGoodBroken:
+        return check_signatures(settings.anchor, None, now)
+    return check_signatures(settings.anchor, state.revisions, now)
 
 
 def check_configuration(endpoint: str, response: WatchResponse, kept: int, *, serves: bool) -> Finding:

@@ -34,7 +34,12 @@ from gateway.time.clock import Clock, SystemClock, from_timestamp
 from gateway.wording.languages import translated
 from gateway.wording.words import word
 from region_node.cli.node.config import REGION_NODE
-from region_node.cli.node.configuration_checks import check_configuration, configuration_name, kept_revision
+from region_node.cli.node.configuration_checks import (
+    check_configuration,
+    check_kept_signatures,
+    configuration_name,
+    kept_revision,
+)
 from region_node.cli.node.escalation_checks import check_escalations
 from region_node.cli.node.scope_checks import check_scopes
 from region_node.cli.node.sealing_checks import check_sealing_key, sealing_name
@@ -58,6 +63,7 @@ async def _examine(sources: Sources, settings: RegionSettings) -> Sequence[Findi
         ),
         await asyncio.to_thread(check_region_keys, settings.keys, settings.database, REGION_NODE.name),
         check_scopes(settings),
+        await asyncio.to_thread(check_kept_signatures, settings, clock.now()),
     ]
     groups = await asyncio.gather(
         check_process(REGION_NODE, sources, settings, clock, files),

@@ -1,0 +1,52 @@
+"""The administrator of a federation on one machine: a key, the anchor of all members, and what the key signs."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from gateway.api.coordinator.v1.administration_pb2 import SignedConfiguration
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.federation.v1.revision_pb2 import (
+    Administration,
+    Administrator,
+    Anchor,
+    RevisionSignature,
+    SignedRevision,
+)
+from gateway.federation.anchors import anchor_text
+from gateway.federation.revisions import statement_after
+from gateway.security.signing import REVISION, Signer
+
+NAME = "root"  # as in the certificate
+_KEY, _ANCHOR = "administrator.key", "federation.anchor"
+_VALID = timedelta(days=365)
+
+
+class LocalAdministrator:
+    """The one administrator, whose files are in the directory of the federation."""
+
+    def __init__(self, directory: Path, federation: str) -> None:
+        self.key = directory / _KEY
+        self.anchor = directory / _ANCHOR
+        self._federation = federation
+
+    def prepare(self) -> None:
+        """Makes the key, and the anchor by which members verify what it signs. A key that is there stays."""
+        signer = Signer.load(self.key) if self.key.exists() else Signer.create(self.key)
+        anchor = Anchor(federation=self._federation, administration=_administration(signer))
+        self.anchor.write_text(anchor_text(anchor), "utf-8")
+
+    def signed(self, place: Anchor, wanted: Configuration) -> SignedConfiguration:
+        """A configuration that follows a place of the chain, with this administrator and no other."""
+        signer, configuration, now = Signer.load(self.key), Configuration(), datetime.now(UTC)
+        configuration.CopyFrom(wanted)
+        configuration.administration.CopyFrom(_administration(signer))
+        content = configuration.SerializeToString(deterministic=True)
+        statement = statement_after(place, content, now, now + _VALID)
+        signature = RevisionSignature(key=signer.public_key, signature=signer.sign(REVISION, statement))
+        return SignedConfiguration(
+            revision=SignedRevision(statement=statement, signatures=[signature]), content=content
+        )
+
+
+def _administration(signer: Signer) -> Administration:
+    return Administration(threshold=1, administrators=[Administrator(name=NAME, key=signer.public_key)])
