@@ -39,6 +39,7 @@ from coordinator.registry.embedded import EmbeddedRegistry
 from coordinator.registry.etcd.registry import EtcdRegistry
 from coordinator.registry.own_chains import OwnChains
 from coordinator.registry.port import Registry
+from coordinator.registry.validity import observe_validity
 from coordinator.revocations.in_force import RegisteredRevocations
 from coordinator.revocations.service import RevocationService
 from coordinator.risks.reports import RegionReports
@@ -165,6 +166,7 @@ async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Ru
         registry = await persistently(lambda: _open_registry(settings, clock, store))
         stack.push_async_callback(registry.close)
         observe_age(telemetry.meter, registry, clock)
+        observe_validity(telemetry.meter, registry, clock)
         parts = _parts(settings, clock, store, registry, telemetry)
         stack.push_async_callback(parts.channels.close)
         stack.push_async_callback(parts.presence.close)

@@ -13,11 +13,13 @@ from gateway.api.federation.v1.revision_pb2 import (
     SignedRevision,
 )
 from gateway.federation.anchors import anchor_text
+from gateway.federation.files import dump
 from gateway.federation.revisions import statement_after
 from gateway.security.signing import REVISION, Signer
 
 NAME = "root"  # as in the certificate
 _KEY, _ANCHOR = "administrator.key", "federation.anchor"
+_ADMINISTRATION = "administration.yaml"  # beside the other files of a configuration that the key is to sign
 _VALID = timedelta(days=365)
 
 
@@ -27,13 +29,20 @@ class LocalAdministrator:
     def __init__(self, directory: Path, federation: str) -> None:
         self.key = directory / _KEY
         self.anchor = directory / _ANCHOR
+        self.administration = directory / _ADMINISTRATION
         self._federation = federation
 
     def prepare(self) -> None:
-        """Makes the key, and the anchor by which members verify what it signs. A key that is there stays."""
+        """Makes the key, the anchor by which members verify what it signs, and the configuration's file about it.
+
+        A key that is there stays.
+        """
         signer = Signer.load(self.key) if self.key.exists() else Signer.create(self.key)
-        anchor = Anchor(federation=self._federation, administration=_administration(signer))
+        administration = _administration(signer)
+        anchor = Anchor(federation=self._federation, administration=administration)
         self.anchor.write_text(anchor_text(anchor), "utf-8")
+        files = dump(Configuration(administration=administration))
+        self.administration.write_text(files[_ADMINISTRATION], "utf-8")
 
     def signed(self, place: Anchor, wanted: Configuration) -> SignedConfiguration:
         """A configuration that follows a place of the chain, with this administrator and no other."""

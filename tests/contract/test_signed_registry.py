@@ -1,24 +1,28 @@
 """A registry with an anchor, on each adapter: what is in force was signed, whatever else stands in its store."""
 
 from collections.abc import Awaitable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from etcd3.etcdrpc import rpc_pb2
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import Gauge, InMemoryMetricReader
 
 from coordinator.registry.etcd import values
 from coordinator.registry.etcd.client import PUT, EtcdClient
 from coordinator.registry.etcd.keys import Keys
 from coordinator.registry.etcd.packing import pack
 from coordinator.registry.port import Registry
+from coordinator.registry.validity import observe_validity
 from deploy.local.etcd import LocalEtcd
 from gateway.api.coordinator.v1.administration_pb2 import SignedConfiguration
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.api.federation.v1.revision_pb2 import SignedRevision
+from gateway.api.federation.v1.revision_pb2 import RevisionStatement, SignedRevision
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.time.clock import SystemClock
+from gateway.time.clock import SystemClock, dated
 from tests.administrators import Administrators
 from tests.contract.large_number_plan import with_segments
 from tests.contract.registries import ADMIN, EmbeddedRegistries, EtcdRegistries, Registries, changed, run
@@ -133,3 +137,26 @@ async def write(opened: EtcdRegistries, entries: dict[bytes, bytes]) -> None:
             await client.call(PUT, rpc_pb2.PutRequest(key=key, value=value))
     finally:
         await client.close()
+
+
+def test_the_time_until_the_signed_revision_ends_is_a_metric(opened: Registries, people: Administrators) -> None:
+    def told(reader: InMemoryMetricReader) -> list[float]:
+        read = reader.get_metrics_data()
+        metrics = [] if read is None else read.resource_metrics[0].scope_metrics[0].metrics
+        assert all((each.name, each.unit) == ("crossregion.configuration.validity", "s") for each in metrics)
+        gauges = [each.data for each in metrics if isinstance(each.data, Gauge)]
+        return [float(point.value) for gauge in gauges for point in gauge.data_points]
+
+    async def scenario() -> None:
+        async with opened() as registry:
+            signed = next_of(registry, people, "first")
+            ends = dated(RevisionStatement.FromString(signed.revision.statement).end_time)
+            clock, reader = SimpleNamespace(now=lambda: ends - timedelta(hours=1)), InMemoryMetricReader()
+            observe_validity(MeterProvider([reader]).get_meter("test"), registry, clock)
+            assert told(reader) == [], "nothing is signed yet"
+            await put(registry, signed)
+            assert told(reader) == [3600.0]
+            clock.now = lambda: ends + timedelta(minutes=1)
+            assert told(reader) == [-60.0]
+
+    run(scenario())

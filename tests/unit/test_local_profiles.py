@@ -1,5 +1,6 @@
 """The shapes that a federation on one machine may have, and the settings files that say so to its processes."""
 
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from deploy.local.profiles import EMBEDDED, PRODUCTION, Engine, Placement, Profi
 from deploy.local.settings_files import Settings, write_settings
 from deploy.local.stores import LocalStores
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.federation.files import load as load_configuration
 from gateway.federation.revisions import Chain
 from gateway.settings import load as load_settings
 from region_node.node.settings import RegionSettings
@@ -41,6 +43,8 @@ def test_every_process_verifies_what_the_administrator_signs(tmp_path: Path) -> 
     coordinator = load_settings(CoordinatorSettings, federation.settings_file("coordinator"))
     node = load_settings(RegionSettings, federation.settings_file("sichuan"))
     anchor = coordinator.anchor()
+    (tmp_path / "wanted").mkdir()
+    shutil.copy(federation.administrator.administration, tmp_path / "wanted")
     assert anchor is not None
     assert anchor == node.anchor()
     wanted, chain = Configuration(federation=FEDERATION), Chain.of(anchor)
@@ -48,6 +52,7 @@ def test_every_process_verifies_what_the_administrator_signs(tmp_path: Path) -> 
         signed = federation.administrator.signed(chain.place, wanted)
         chain = chain.followed((signed.revision,))
         assert chain.require(signed.content).administration == anchor.administration
+    assert load_configuration(tmp_path / "wanted").administration == anchor.administration
     key = federation.administrator.key
     assert key.stat().st_mode & 0o777 == 0o600
     before = key.read_bytes()
