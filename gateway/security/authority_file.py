@@ -22,8 +22,10 @@ async def follow_authority(
     while True:
         found = _read(credentials)
         if found is not None and found != seen:
+            is_taken = _take(credentials, keys, found)
+            if is_taken and seen is not None:  # the first one is that of the start, mostly
+                _log.info("trusting the authority now in %s", credentials.authority)
             seen = found
-            _take(credentials, keys, found)
         await sleep(INTERVAL)
 
 
@@ -36,10 +38,10 @@ def _read(credentials: Credentials) -> bytes | None:
         return None
 
 
-def _take(credentials: Credentials, keys: TrustedKeys, found: bytes) -> None:
+def _take(credentials: Credentials, keys: TrustedKeys, found: bytes) -> bool:
     try:
         keys.replace_authority(found)
     except ValueError as error:
         _log.error("%s is ignored, and what was trusted before still is: %s", credentials.authority, error)
-    else:
-        _log.info("trusting the authority now in %s", credentials.authority)
+        return False
+    return True

@@ -68,7 +68,7 @@ def test_beside_a_node_that_is_well_everything_is_good(doctor: Doctor) -> None:
         "disk",
         "escalation file",
         "scopes of operator systems",
-        "signatures of the configuration",
+        "signatures",
         "port",
         "database",
         "schema",
@@ -81,7 +81,7 @@ def test_beside_a_node_that_is_well_everything_is_good(doctor: Doctor) -> None:
     assert "held by sichuan.region.crossregion.example, which says SERVING" in found["port"][1]
     assert "SERVING, configuration revision 1; this region is joined" in found[f"coordinator {endpoint}"][1]
     assert "valid for 29 more days" in found["certificate"][1]
-    assert found["signatures of the configuration"][1].startswith("revision 1 is valid until ")
+    assert found["signatures"][1].startswith("revision 1 is valid until ")
 
 
 def test_beside_a_coordinator_that_is_well_nothing_is_bad(doctor: Doctor) -> None:
@@ -89,7 +89,7 @@ def test_beside_a_coordinator_that_is_well_nothing_is_bad(doctor: Doctor) -> Non
     found = checks(told)
     assert told.exit_code == 0, told.output
     assert {name for name, (state, _, _) in found.items() if state != "good"} == {"clock"}
-    assert found["signatures of the configuration"][1].startswith("revision 1 is valid until ")
+    assert found["signatures"][1].startswith("revision 1 is valid until ")
     assert "held by coordinator.crossregion.example" in found["port"][1]
 
 

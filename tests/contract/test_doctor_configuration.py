@@ -30,7 +30,7 @@ from tests.contract.doctors import DAY, REGION, Doctor, Shifted, checks, coordin
 from tests.later_version import LATER_VALUE
 from tests.shipped import shipped_configuration
 
-SIGNATURES = "signatures of the configuration"
+SIGNATURES = "signatures"
 NO_LAG = Shifted(timedelta(0))
 
 

@@ -172,6 +172,7 @@ LATER_STATE: Mapping[str, str] = {
     "coordinator.MembershipService.SuspendRegion": "a region is suspended, or is so already",
     "coordinator.MembershipService.ReinstateRegion": "a region is reinstated, or was never suspended",
     "coordinator.ConfigurationService.ApplyConfiguration": "names the revision that it follows",
+    "coordinator.RevocationService.PublishRevocationList": "a list has a higher number than the one in force",
     "coordinator.ConfigurationService.AssignNumber": "a number has another home from now on",
     "coordinator.CaseService.ReportCase": "a higher version of a case is how it stands now",
     "coordinator.IssueService.AppointIssueOwner": "an issue has another owner from now on",

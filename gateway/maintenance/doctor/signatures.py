@@ -20,7 +20,7 @@ def check_signatures(
 
     `read_anchor` raises CredentialsUnusable. `revisions` is None where they cannot be read. `now` is aware.
     """
-    name = translated("signatures of the configuration")
+    name = translated("signatures")
     try:
         anchor = read_anchor()
     except CredentialsUnusable as error:
