@@ -40,7 +40,7 @@ from coordinator.registry.etcd.registry import EtcdRegistry
 from coordinator.registry.own_chains import OwnChains
 from coordinator.registry.port import Registry
 from coordinator.registry.validity import observe_validity
-from coordinator.revocations.in_force import RegisteredRevocations
+from coordinator.revocations.in_force import follow_registry
 from coordinator.revocations.service import RevocationService
 from coordinator.risks.reports import RegionReports
 from coordinator.risks.reviews import ReviewNotifier
@@ -251,7 +251,7 @@ def _parts(
     channels.update(members.all())  # channels to the members of the stored registry, which may stay unchanged for long
     denial_log = DenialLog(store, clock)
     keys = TrustedKeys(settings.credentials.authority.read_bytes(), settings.federation)
-    RegisteredRevocations(registry, keys.revocations)
+    follow_registry(registry, keys.revocations)
     own_chains = OwnChains(settings.name, store, registry if settings.etcd is not None else None)
     federation = FederationService(
         FederationPorts(

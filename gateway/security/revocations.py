@@ -4,6 +4,7 @@ The list of the federation's authority names certificates that it issued; that o
 issuer. A revocation is for good: a later list has a higher CRL number, and every serial number of those before.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -21,6 +22,7 @@ from gateway.security.peers import IssuedNumber, Peer, has_issued, issuing_regio
 
 LARGEST_LIST = 64 * 1024
 """Bytes of a list with its issuer's certificate, for some 1,700 serial numbers: each list goes to every node."""
+_log = logging.getLogger(__name__)
 
 
 class _Unusable(Exception):
@@ -56,6 +58,7 @@ class Revocations:
         self._lists: dict[str, VerifiedList] = {}
         self._revoked: frozenset[IssuedNumber] = frozenset()
         self._listeners: list[Callable[[], None]] = []
+        self._refused: dict[bytes, bytes] = {}
 
     def lists(self) -> Sequence[RevocationList]:
         """The lists in force, by issuer."""
@@ -68,6 +71,16 @@ class Revocations:
     def replace_authority(self, authority: bytes) -> None:
         """Takes lists under these authorities (PEM) from now on; those in force stay. Raises ValueError."""
         self._authorities = x509.load_pem_x509_certificates(authority)
+
+    def take_each(self, lists: Iterable[RevocationList]) -> None:
+        """Puts lists of others in force. One that cannot be used is logged, once, and changes nothing."""
+        for told in lists:
+            try:
+                self.take(told)
+            except Refused as refused:
+                if self._refused.get(told.issuer_certificate) != told.crl:
+                    self._refused[told.issuer_certificate] = told.crl
+                    _log.error("a revocation list is ignored, what was revoked before stays so: %s", refused)
 
     def take(self, told: RevocationList) -> VerifiedList:
         """Puts a list in force. A list in force changes nothing.

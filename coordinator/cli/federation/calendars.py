@@ -9,6 +9,7 @@ import click
 from chinese_calendar.constants import holidays, workdays
 
 from coordinator.cli.exit_codes import EPILOG
+from coordinator.cli.federation.written import writing
 from gateway.api.federation.v1.configuration_pb2 import Calendar
 from gateway.cli.exits import NotDone
 from gateway.federation.files import ConfigurationError, load_file
@@ -64,10 +65,8 @@ def import_calendar(years: range, directory: Path) -> None:
         raise NotDone(error.problems) from None
     calendars = {calendar.year: calendar for calendar in kept}
     calendars.update((year, calendar_of(year)) for year in years)
-    try:
+    with writing(path):
         replace_file(path, calendars_text(calendars.values()).encode())
-    except OSError as error:
-        raise NotDone([translated("{path}: cannot be written: {problem}", path=path, problem=error.strerror)]) from None
     for year in years:
         days_off, worked = len(calendars[year].holidays), len(calendars[year].makeup_workdays)
         click.echo(

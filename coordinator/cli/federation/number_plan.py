@@ -29,6 +29,7 @@ from coordinator.cli.federation.number_plan_file import (
     rejected_rows,
 )
 from coordinator.cli.federation.proposals import keys_option
+from coordinator.cli.federation.written import writing
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.cli.exits import NotDone
 from gateway.cli.terminal import error_output
@@ -183,10 +184,8 @@ def _write_rejects(path: Path, file: Path, encoding: str, found: list[Problem]) 
     text = io.StringIO(newline="")
     with _lines(file, encoding, translated("rejecting")) as lines:
         csv.writer(text).writerows(map(spreadsheet_row, rejected_rows(lines, found)))
-    try:
+    with writing(path):
         replace_file(path, text.getvalue().encode("utf-8-sig"))
-    except OSError as error:
-        raise NotDone([translated("{path}: cannot be written: {problem}", path=path, problem=error.strerror)]) from None
 
 
 @contextmanager

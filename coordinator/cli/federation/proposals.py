@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from google.protobuf.message import DecodeError
 
+from coordinator.cli.federation.written import writing
 from gateway.api.coordinator.v1.administration_pb2 import SignedConfiguration
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.revision_pb2 import (
@@ -67,10 +68,8 @@ def read_proposal(path: Path) -> ProposedRevision:
 
 def write_proposal(path: Path, proposed: ProposedRevision) -> None:
     """Replaces a file. Raises NotDone."""
-    try:
+    with writing(path):
         replace_file(path, proposed.SerializeToString())
-    except OSError as error:
-        raise NotDone([translated("{path}: cannot be written: {problem}", path=path, problem=error.strerror)]) from None
 
 
 def statement_of(proposed: ProposedRevision) -> RevisionStatement:

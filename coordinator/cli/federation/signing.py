@@ -20,6 +20,7 @@ from coordinator.cli.federation.proposals import (
     statement_of,
     write_proposal,
 )
+from coordinator.cli.federation.written import writing
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.revision_pb2 import Administration, Anchor, ProposedRevision
 from gateway.cli.exits import NotDone
@@ -52,10 +53,8 @@ def create_key(file: Path) -> None:
     Example:
       coordinator federation create-key li.key
     """
-    try:
+    with writing(file):
         public = Signer.create(file).public_key
-    except OSError as error:
-        raise NotDone([translated("{path}: cannot be written: {problem}", path=file, problem=error.strerror)]) from None
     click.echo(base64.b64encode(public).decode())
     click.echo(translated("in differences it is {key}", key=public.hex()), err=True)
 
@@ -99,10 +98,8 @@ def _write_anchor(file: Path, place: Anchor, administration: Administration) -> 
     if not administration.administrators:
         raise NotDone([translated("the directory has no administration that names administrators")])
     place.administration.CopyFrom(administration)
-    try:
+    with writing(file):
         replace_file(file, anchor_text(place).encode(), mode=0o644)
-    except OSError as error:
-        raise NotDone([translated("{path}: cannot be written: {problem}", path=file, problem=error.strerror)]) from None
     click.echo(
         translated(
             "{path}: the anchor of {federation} after revision {revision}, {threshold} of {count} administrators sign",

@@ -42,7 +42,6 @@ class StateKeeper:
         self._anchor = Chain.of(node.anchor) if node.anchor is not None else None
         self._in_force: Verified | None = None
         self._saved: tuple[int, list[Member], Sequence[RevocationList]] | None = None
-        self._refused_lists: dict[bytes, bytes] = {}
         self._refused_certificates: dict[str, bytes] = {}
         self._refused_sealing_keys: dict[str, bytes] = {}
         self._cannot_save = False
@@ -57,7 +56,7 @@ class StateKeeper:
             state = self._last_good.load()
             if state is None:
                 return
-            self._revoke(state.revocation_lists)
+            self._keys.revocations.take_each(state.revocation_lists)
             federation = self._held(state)
             if federation is None:
                 federation, self._in_force = self._built(state, None)
@@ -76,7 +75,7 @@ class StateKeeper:
         StateUnusable for an unreadable configuration without a former one. Its revocation lists are in force all the
         same: the issuers sign each of them.
         """
-        self._revoke(response.revocation_lists)
+        self._keys.revocations.take_each(response.revocation_lists)
         federation = self._held(response)
         if federation is None:
             try:
@@ -139,16 +138,6 @@ class StateKeeper:
         return Federation(
             revision, configuration, self._current.note_year_without_calendar, self._assignments.book
         ), found
-
-    def _revoke(self, lists: Iterable[RevocationList]) -> None:
-        """Puts revocation lists in force. A coordinator that lost some, or invents one, changes nothing."""
-        for told in lists:
-            try:
-                self._keys.revocations.take(told)
-            except Refused as refused:
-                if self._refused_lists.get(told.issuer_certificate) != told.crl:
-                    self._refused_lists[told.issuer_certificate] = told.crl
-                    _log.error("a revocation list is ignored, what was revoked before stays so: %s", refused)
 
     def _trusted(self, members: Iterable[Member]) -> list[Member]:
         """The members, each with its newest keys: former keys from a coordinator are ignored.
