@@ -185,8 +185,8 @@ class RegionCore:
         self.contents = ContentApplication(ports.context, ports.store, ports.clock, ports.asker)
         self.register = RegisterApplication(ports.context, ports.store, ports.clock, ports.questions)
         attachments = AttachmentApplication(ports.context, ports.store, ports.asker)
-        kinds = _kinds(self.registry, ports.orders, self.verification, self.contents, attachments)
-        relay = RelayPorts(border, kinds, ports.store, ports.clock, ports.tracing, ports.workers)
+        self.kinds = _kinds(self.registry, ports.orders, self.verification, self.contents, attachments)
+        relay = RelayPorts(border, self.kinds, ports.store, ports.clock, ports.tracing, ports.workers)
         settler = Settler(relay)
         self._ports = ports
         self.context = ports.context

@@ -102,7 +102,7 @@ class Network:
             return None
 
     def see(self, region: str, envelope_id: str, result: DeliverResult) -> None:
-        """A region shows its answer to an envelope before it is sealed: the receipt must be the same every time."""
+        """A region shows its answer to a command before it is sealed: the receipt must be the same every time."""
         if result.HasField("receipt"):
             known = self.receipts.setdefault(envelope_id, set())
             receipt = result.receipt.SerializeToString()

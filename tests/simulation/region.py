@@ -20,7 +20,7 @@ from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
 from gateway.process.span_export import tracing_by
 from gateway.process.tracing import Tracing
-from gateway.relay.border import Border
+from gateway.relay.border import Border, Command, Kinds
 from gateway.relay.envelopes import read_content
 from gateway.relay.queries import Asker
 from gateway.relay.sealed_batches import Act, SealedBatchTransport
@@ -143,7 +143,7 @@ class RegionPorts:
     carrier: Carrier
     notifier: Notifier
     see: Callable[[str, str, DeliverResult], None]
-    """Receives each answer of the region to an envelope, by the envelope's id."""
+    """Receives each answer of the region to a command, by the id of its envelope."""
     coordinators: Coordinators
     provider: FulfilmentProvider | None = None
     """The region's own system, where it has one: it carries out what is `PROVISIONED`."""
@@ -199,7 +199,7 @@ class Region:
                 password_cost=PASSWORD_COST,
             )
         )
-        core.receiver = replace(core.receiver, act=self._shown(core.receiver.act))
+        core.receiver = replace(core.receiver, act=self._shown(core.receiver.act, core.kinds))
         restored = RestoredCustomers(core.context, store)
         if self.ports.has_moves:
             await restored.check()
@@ -225,11 +225,15 @@ class Region:
             ReconciliationService(reconciliation(core.context), store, clock),
         )
 
-    def _shown(self, act: Act) -> Act:
+    def _shown(self, act: Act, kinds: Kinds) -> Act:
+        """Shows the answers to commands: a query is answered anew each time."""
+
         async def act_and_show(batch: Batch, origin: str) -> BatchAnswer:
             answer = await act(batch, origin)
             for envelope, result in zip(batch.envelopes, answer.results, strict=True):
-                self.ports.see(self.name, read_content(envelope).id, result)
+                content = read_content(envelope)
+                if isinstance(kinds.get(content.kind), Command):
+                    self.ports.see(self.name, content.id, result)
             return answer
 
         return act_and_show
