@@ -13,6 +13,7 @@ from coordinator.auditing.watch import ChainWatch
 from coordinator.cases.service import CasePorts, CaseService
 from coordinator.configuration.service import ConfigurationService
 from coordinator.membership.members import CurrentMembers
+from coordinator.membership.metrics import observe_members
 from coordinator.membership.presence import Presence
 from coordinator.membership.rules import require_not_suspended
 from coordinator.membership.service import FederationPorts, FederationService, MembershipService
@@ -116,11 +117,14 @@ from gateway.rpc.channels import Dialer
 from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
 from gateway.rpc.server import Server, Service
 from gateway.security.authority_file import follow_authority
+from gateway.security.metrics import observe_certificates
 from gateway.security.signing import TrustedKeys
 from gateway.security.tls import server_credentials
+from gateway.store.metrics import observe_store
 from gateway.store.port import Store
 from gateway.store.schema import migrations_of
 from gateway.time.clock import Clock, SystemClock
+from gateway.web.door import Door
 
 SERVICE_NAME = "coordinator"
 _log = logging.getLogger(__name__)
@@ -156,7 +160,8 @@ async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Ru
         credentials = server_credentials(settings.credentials, clock)
         # A coordinator under a number that it does not prove would confirm a suspension in another's name.
         settings.credentials.require_identity(settings.identity)
-        telemetry = Telemetry.of(SERVICE_NAME, str(settings.number))
+        door = Door(settings.web)
+        telemetry = Telemetry.of(SERVICE_NAME, str(settings.number), door.readers())
         stack.callback(telemetry.shutdown)
         store = await _open_store(settings)
         stack.push_async_callback(store.close)
@@ -167,25 +172,26 @@ async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Ru
         stack.push_async_callback(registry.close)
         observe_age(telemetry.meter, registry, clock)
         observe_validity(telemetry.meter, registry, clock)
+        observe_store(telemetry.meter, store)
+        observe_certificates(telemetry.meter, {"tls": settings.credentials.certificate}, clock)
         parts = _parts(settings, clock, store, registry, telemetry)
+        observe_members(telemetry.meter, parts.members, clock)
         stack.push_async_callback(parts.channels.close)
         stack.push_async_callback(parts.presence.close)
         services = _services(parts)
-        border = BorderInterceptor(
-            BorderPorts(
-                federation=settings.federation,
-                access=AccessRules(
-                    (service.descriptor for service in services),
-                    own_region="",
-                    require_member=lambda region: require_not_suspended(parts.members.all(), region),
-                ),
-                tracing=telemetry.tracing,
-                metrics=telemetry.calls,
-                denied=parts.denial_log.denied,
-                revocations=parts.keys.revocations,
-            )
+        border = BorderPorts(
+            federation=settings.federation,
+            access=AccessRules(
+                (service.descriptor for service in services),
+                own_region="",
+                require_member=lambda region: require_not_suspended(parts.members.all(), region),
+            ),
+            tracing=telemetry.tracing,
+            metrics=telemetry.calls,
+            denied=parts.denial_log.denied,
+            revocations=parts.keys.revocations,
         )
-        server = Server(services, border, reflects=settings.reflection)
+        server = Server(services, BorderInterceptor(border), reflects=settings.reflection)
         port = await server.start(settings.listen, credentials)
         # Suspensions wait for this coordinator until then, because some of the calls may be deliveries.
         stack.push_async_callback(server.drain)
@@ -199,6 +205,7 @@ async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Ru
             parts.chain_watch.run(),
             follow_authority(settings.credentials, parts.keys),
             _risks(parts, telemetry).run(),
+            *await door.open(settings.credentials, border, stack),
         ]
         if settings.etcd is not None:  # a registry in this process answers always
             loops.append(tell_of_registry(server, registry))

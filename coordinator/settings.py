@@ -10,14 +10,25 @@ from gateway.federation.anchors import chosen_anchor
 from gateway.security.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
 from gateway.security.identity import Identity
 from gateway.security.tls import Credentials
-from gateway.settings import example, host_of, naming, on_every_interface, require_address, require_number
+from gateway.settings import (
+    LOG_FORMATS,
+    example,
+    host_of,
+    naming,
+    on_every_interface,
+    require_address,
+    require_choice,
+    require_number,
+)
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
+from gateway.web.settings import WebSettings
 from gateway.wording.languages import translated
 
 # A node that misses one heartbeat is not lost: at least this many fit into a lease.
 _BEATS_IN_LEASE = 2
 _CREDENTIALS = Credentials(Path(AUTHORITY_CERTIFICATE), Path(TLS_CERTIFICATE), Path(TLS_KEY))
 _POSTGRESQL = PostgresqlSettings("host=127.0.0.1 dbname=coordinator user=coordinator")
+_WEB = WebSettings("127.0.0.1:7001")
 _ETCD = EtcdSettings(
     ("127.0.0.1:2379", "127.0.0.1:2479", "127.0.0.1:2579"),
     Credentials(Path("etcd-authority.crt"), Path("etcd.crt"), Path("etcd.key")),
@@ -50,16 +61,21 @@ class CoordinatorSettings:
     """Seconds between heartbeats, as nodes are told."""
     lease: float = 10.0
     """Seconds without a heartbeat after which an endpoint is no longer used."""
+    log_format: str = field(default="text", metadata=example("json"))
+    """How a line of the log is written to standard error: `text`, or `json` with trace ids, for programs."""
     port_file: Path | None = field(default=None, metadata=example("port"))
     """A file that holds the port while this coordinator serves."""
     postgresql: PostgresqlSettings | None = field(default=None, metadata=example(_POSTGRESQL))
     """The database of the coordinators; without it this one keeps one of its own, SQLite, in `data`."""
+    web: WebSettings | None = field(default=None, metadata=example(_WEB))
+    """The HTTPS listener, which serves `/metrics`; none without it."""
     etcd: EtcdSettings | None = field(default=None, metadata=example(_ETCD))
     """The registry that several coordinators share; without it there is exactly one, with a registry of its own."""
 
     def __post_init__(self) -> None:
         with naming("federation"):
             Identity(self.federation, Role.ROLE_COORDINATOR, "", "0")
+        require_choice("log_format", self.log_format, LOG_FORMATS)
         require_address("listen", self.listen, lowest_port=0)
         if self.advertise:
             require_address("advertise", self.advertise)

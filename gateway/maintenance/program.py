@@ -34,6 +34,10 @@ class ServedSettings(Protocol):
         """`host:port`."""
 
     @property
+    def log_format(self) -> str:
+        """How a line of the log is written: `text` or `json`."""
+
+    @property
     def data(self) -> Path:
         """The directory of the process."""
 

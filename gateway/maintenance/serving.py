@@ -47,7 +47,7 @@ def serve_command(program: Program[S], imported: Callable[[], Serve[S]], unusabl
     def serve(sources: Sources) -> None:
         settings = program.settings(sources)
         serve_until_stopped = imported()
-        logs.configure()
+        logs.configure(settings.log_format)
         try:
             run_process(lambda: serve_until_stopped(settings))
         except SchemaOutdated as error:

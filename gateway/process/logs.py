@@ -1,9 +1,12 @@
-"""Logs of a process: to standard error, one line for each event."""
+"""Logs of a process: to standard error, one line for each event, as text for people or as JSON for programs."""
 
 import logging
 import sys
 from datetime import UTC, datetime
 
+from pythonjsonlogger.json import JsonFormatter
+
+from gateway.process.tracing import current_traceparent
 from gateway.values.plain_text import visible
 
 
@@ -17,10 +20,26 @@ class OneLine(logging.Formatter):
         return f"{time:%Y-%m-%dT%H:%M:%S.%f}Z {record.levelname} {record.name}: {text}"
 
 
-def configure() -> None:
+class OneObject(JsonFormatter):
+    """Formats a record as a JSON object: `timestamp`, `severity`, `scope`, `message`, and the ids of its trace."""
+
+    def __init__(self) -> None:
+        names = {"levelname": "severity", "name": "scope"}
+        super().__init__("%(levelname)s %(name)s %(message)s", rename_fields=names, timestamp=True)
+
+    def add_fields(
+        self, log_data: dict[str, object], record: logging.LogRecord, message_dict: dict[str, object]
+    ) -> None:
+        """See the library."""
+        super().add_fields(log_data, record, message_dict)
+        if traceparent := current_traceparent():
+            _, log_data["trace_id"], log_data["span_id"], _ = traceparent.split("-")
+
+
+def configure(log_format: str = "text") -> None:
     """Sends the logs of this process to standard error."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(OneLine("%(message)s"))
+    handler.setFormatter(OneObject() if log_format == "json" else OneLine("%(message)s"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)

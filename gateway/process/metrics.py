@@ -3,12 +3,15 @@
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, Resource
+
+Read: TypeAlias = Callable[[], Iterable[tuple[float, dict[str, str]]]]
+"""Gives the present values, each with its attributes."""
 
 
 def configured_readers() -> list[MetricReader]:
@@ -77,13 +80,18 @@ class UnrecordedCalls:
         """See the port."""
 
 
-def observe(meter: Meter, name: str, unit: str, read: Callable[[], Iterable[tuple[float, dict[str, str]]]]) -> None:
+def observe(meter: Meter, name: str, unit: str, read: Read) -> None:
     """A gauge that is read when metrics are collected."""
+    meter.create_observable_gauge(name, callbacks=[_callback(read)], unit=unit)
 
-    def callback(_: CallbackOptions) -> Iterable[Observation]:
-        return [Observation(value, attributes) for value, attributes in read()]
 
-    meter.create_observable_gauge(name, callbacks=[callback], unit=unit)
+def observe_total(meter: Meter, name: str, unit: str, read: Read) -> None:
+    """As `observe`, a count that only rises while the process runs."""
+    meter.create_observable_counter(name, callbacks=[_callback(read)], unit=unit)
+
+
+def _callback(read: Read) -> Callable[[CallbackOptions], Iterable[Observation]]:
+    return lambda _: [Observation(value, attributes) for value, attributes in read()]
 
 
 def _attributes(method: str, status: str) -> dict[str, str]:

@@ -58,14 +58,18 @@ class AccessRules:
 
         Raises as `require_member` for a region, and as `require_scope` for an operator system.
         """
-        if not self._is_of(identity, self._allowed.get(method, _NOBODY)):
-            if method[1:].rpartition("/")[0] in _OF_GRPC:
-                return
+        roles, service = self._allowed.get(method, _NOBODY), method[1:].rpartition("/")[0]
+        if service not in _OF_GRPC:
+            self.require_role(identity, roles, method, service.rpartition(".")[2])
+
+    def require_role(self, identity: Identity, roles: frozenset[Role.ValueType], method: str, service: str) -> None:
+        """Raises as `require_allowed` unless the identity has one of the roles and may use the service, by its name."""
+        if not self._is_of(identity, roles):
             raise Refused(Reason.REASON_PERMISSION_DENIED, identity=identity.path, method=method)
         if self._require_member is not None and identity.role == Role.ROLE_REGION:
             self._require_member(identity.region)
         if self._require_scope is not None and identity.role == Role.ROLE_OPERATOR:
-            self._require_scope(identity.name, method[1:].rpartition("/")[0].rpartition(".")[2])
+            self._require_scope(identity.name, service)
 
     def is_stranger(self, identity: Identity) -> bool:
         """Whether the identity may call none of the methods of this server, but gRPC's own."""

@@ -66,6 +66,12 @@ class BorderPorts:
     clock: Clock = field(default_factory=SystemClock)
     """The machine's clock, by which TLS itself judges certificates."""
 
+    def require_in_force(self, peer: Peer) -> None:
+        """Raises Refused with CERTIFICATE_EXPIRED or CERTIFICATE_REVOKED."""
+        peer.require_not_expired(self.clock.now())
+        if self.revocations is not None:
+            self.revocations.require_in_force(peer)
+
 
 @dataclass(eq=False)
 class _OpenCall:
@@ -179,9 +185,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         place = self._shares.enter(identity, is_stranger=access.is_stranger(identity))
         self._open.add(call)
         try:
-            peer.require_not_expired(self._ports.clock.now())
-            if self._ports.revocations is not None:
-                self._ports.revocations.require_in_force(peer)
+            self._ports.require_in_force(peer)
             access.require_allowed(identity, method.path)
             remaining = cast("float | None", context.time_remaining())
             if remaining is None and not method.streams:
@@ -196,7 +200,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
             with self._admission.served():
                 return await method.serve(requests, context)
         except Refused as refused:
-            if _is_noted(refused):
+            if is_noted(refused):
                 await self._ports.denied(identity, method.path, refused)
             raise
         except KeyDestroyed:
@@ -223,7 +227,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
                     call.task.cancel()
 
 
-def _is_noted(refused: Refused) -> bool:
+def is_noted(refused: Refused) -> bool:
     """Whether an authenticated peer was turned away for who it is."""
     is_denied = status_code(refused.reason) == grpc.StatusCode.PERMISSION_DENIED
     return is_denied or refused.reason == Reason.REASON_CERTIFICATE_REVOKED

@@ -28,6 +28,13 @@ _PATHS: Mapping[Role.ValueType, str] = {
     Role.ROLE_COORDINATOR: "coordinator/{name}",
     Role.ROLE_ADMIN: "admin/{name}",
     Role.ROLE_PROVIDER: "region/{region}/provider/{name}",
+    Role.ROLE_MONITOR: "monitor/{name}",
+}
+_OF_A_REGION = {"operator": Role.ROLE_OPERATOR, "staff": Role.ROLE_STAFF, "provider": Role.ROLE_PROVIDER}
+_OF_THE_FEDERATION = {
+    "coordinator": Role.ROLE_COORDINATOR,
+    "admin": Role.ROLE_ADMIN,
+    "monitor": Role.ROLE_MONITOR,
 }
 # The form of the name in such a path; a provider's is also a label of its DNS name.
 _NAME_FORMS: Mapping[Role.ValueType, re.Pattern[str]] = {Role.ROLE_COORDINATOR: _REPLICA, Role.ROLE_PROVIDER: _LABEL}
@@ -88,16 +95,10 @@ def parse(uri: str, federation: str) -> Identity:
     match uri.removeprefix(own).split("/"):
         case ["region", region]:
             return Identity(federation, Role.ROLE_REGION, region, "")
-        case ["region", region, "operator", name]:
-            return Identity(federation, Role.ROLE_OPERATOR, region, name)
-        case ["region", region, "staff", name]:
-            return Identity(federation, Role.ROLE_STAFF, region, name)
-        case ["region", region, "provider", name]:
-            return Identity(federation, Role.ROLE_PROVIDER, region, name)
-        case ["coordinator", replica]:
-            return Identity(federation, Role.ROLE_COORDINATOR, "", replica)
-        case ["admin", name]:
-            return Identity(federation, Role.ROLE_ADMIN, "", name)
+        case ["region", region, kind, name] if kind in _OF_A_REGION:
+            return Identity(federation, _OF_A_REGION[kind], region, name)
+        case [kind, name] if kind in _OF_THE_FEDERATION:
+            return Identity(federation, _OF_THE_FEDERATION[kind], "", name)
         case _:
             raise ValueError(f"{uri[:200]!r} names no role of the contract")
 

@@ -12,10 +12,12 @@ a field describes it; nothing else lists the settings.
 Later sources win. In the environment and in flags the texts of a list are separated by commas.
 """
 
+from gateway.settings.checks import LOG_FORMATS as LOG_FORMATS
 from gateway.settings.checks import host_of as host_of
 from gateway.settings.checks import naming as naming
 from gateway.settings.checks import on_every_interface as on_every_interface
 from gateway.settings.checks import require_address as require_address
+from gateway.settings.checks import require_choice as require_choice
 from gateway.settings.checks import require_number as require_number
 from gateway.settings.entries import example as example
 from gateway.settings.page import Page as Page

@@ -2,11 +2,12 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gateway.wording.languages import translated
 
 _ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})", re.ASCII)
+LOG_FORMATS = ("text", "json")
 _HIGHEST_PORT = 65535
 _HIGHEST_NUMBER = 99999
 # Addresses on which a process may listen, but under which nobody reaches it.
@@ -18,6 +19,12 @@ def require_address(key: str, address: str, *, lowest_port: int = 1) -> None:
     found = _ADDRESS.fullmatch(address)
     if found is None or not lowest_port <= int(found[1]) <= _HIGHEST_PORT:
         raise ValueError(translated("{key}: {address!r} is not host:port", key=key, address=address))
+
+
+def require_choice(key: str, value: str, choices: Sequence[str]) -> None:
+    """Raises ValueError, naming the key, unless the value is one of the choices."""
+    if value not in choices:
+        raise ValueError(translated("{key}: must be one of {choices}", key=key, choices=", ".join(choices)))
 
 
 def require_number(number: int) -> None:

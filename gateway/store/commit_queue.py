@@ -13,7 +13,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process.turns import Turns, owner
 from gateway.store.group_commit import Outcome
-from gateway.store.port import Operation, OutcomeLost, store_unavailable
+from gateway.store.port import Operation, OutcomeLost, StoreCounts, store_unavailable
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -41,6 +41,7 @@ class CommitQueue:
         self._is_shared = False
         self._arrived = asyncio.Event()
         self._closing = False
+        self._counts = StoreCounts()
         self._listeners: dict[type, list[Callable[[Any], None]]] = {}
         self._writer = self._loop.create_task(self._write_forever())
         self._writer.add_done_callback(self._ended)
@@ -66,6 +67,12 @@ class CommitQueue:
         for listener in self._listeners.get(type(event), ()):
             self._loop.call_soon(listener, event)
 
+    @property
+    def counts(self) -> StoreCounts:
+        """The port's `counts`."""
+        self._counts.waiting = len(self._waiting)
+        return self._counts
+
     async def close(self) -> None:
         """Finishes the submitted operations and accepts no more."""
         self._closing = True
@@ -79,11 +86,15 @@ class CommitQueue:
                 await self._arrived.wait()
                 continue
             batch = self._waiting.take(SHARED_LIMIT if self._is_shared else BATCH_LIMIT)
+            begun = self._loop.time()
             try:
                 outcomes = await self._commit([operation for operation, _ in batch])
             except self._broken:
                 _log.critical("the database is broken", exc_info=True)
                 outcomes = [Outcome(error=store_unavailable()) for _ in batch]
+            self._counts.commits += 1
+            self._counts.operations += len(batch)
+            self._counts.seconds += self._loop.time() - begun
             self._settle([(future, outcome) for (_, future), outcome in zip(batch, outcomes, strict=True)])
 
     def _ended(self, writer: asyncio.Task[None]) -> None:

@@ -155,6 +155,18 @@ class Destroyed:
     """
 
 
+@dataclass
+class StoreCounts:
+    """The commits of a store since its start."""
+
+    commits: int = 0
+    operations: int = 0
+    seconds: float = 0.0
+    """Time that all commits took together."""
+    waiting: int = 0
+    """Operations that wait at present."""
+
+
 class Store(Protocol):
     """Runs operations. An operation is synchronous: no other one runs between its reads, decisions and writes.
 
@@ -179,6 +191,11 @@ class Store(Protocol):
 
     def subscribe(self, event: type[E], listener: Callable[[E], None]) -> None:
         """Calls the listener on the event loop for every published event of that type, after its commit."""
+        ...
+
+    @property
+    def counts(self) -> StoreCounts:
+        """Its commits so far, for metrics."""
         ...
 
     @property

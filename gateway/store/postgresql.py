@@ -25,7 +25,7 @@ from gateway.process.turns import Places, owner
 from gateway.security.region_keys import RegionKeys
 from gateway.store.commit_queue import CommitQueue
 from gateway.store.group_commit import Outcome, run_alone, run_together
-from gateway.store.port import CommittedElsewhere, Operation, store_unavailable
+from gateway.store.port import CommittedElsewhere, Operation, StoreCounts, store_unavailable
 from gateway.store.postgresql_connection import (
     BEGIN_READ,
     FAILURES,
@@ -126,6 +126,11 @@ class PostgresqlStore:
         # Only at its end: the connection of an abandoned read is busy until then.
         reading.add_done_callback(lambda _: loop.call_soon_threadsafe(self._free_readers.release))
         return cast("T", await asyncio.wrap_future(reading))
+
+    @property
+    def counts(self) -> StoreCounts:
+        """See the port."""
+        return self._queue.counts
 
     def subscribe(self, event: type[E], listener: Callable[[E], None]) -> None:
         """See the port."""

@@ -25,7 +25,7 @@ from gateway.security.region_keys import RegionKeys
 from gateway.store.commit_queue import CommitQueue
 from gateway.store.group_commit import Outcome, run_alone, start_batch
 from gateway.store.pending_rows import RowMissing
-from gateway.store.port import DatabaseInUse, Destroyed, Operation, Transaction, Value
+from gateway.store.port import DatabaseInUse, Destroyed, Operation, StoreCounts, Transaction, Value
 from gateway.store.schema import Migration
 from gateway.store.sqlite_schema import require_current
 from gateway.store.tables import Key, Parameters
@@ -227,6 +227,11 @@ class SqliteStore:
         """Called by SQLite during a read; true ends the read."""
         self._looks_left -= 1
         return self._looks_left < 0
+
+    @property
+    def counts(self) -> StoreCounts:
+        """See the port."""
+        return self._queue.counts
 
     def subscribe(self, event: type[E], listener: Callable[[E], None]) -> None:
         """See the port."""

@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-
-from opentelemetry.metrics import Meter
+from pathlib import Path
 
 from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.api.types.v1.access_pb2 import Role
@@ -17,7 +16,6 @@ from gateway.auditing.denial_log import DenialLog
 from gateway.federation.current import CurrentFederation
 from gateway.maintenance.rotation import KeyFile, Rotation
 from gateway.process import running
-from gateway.process.metrics import observe
 from gateway.process.running import Running, show_port, stop_tasks
 from gateway.process.starting import persistently
 from gateway.process.telemetry import Telemetry
@@ -39,8 +37,10 @@ from gateway.store.opening import moved_file
 from gateway.store.port import Store, Transaction
 from gateway.store.schema import migrations_of
 from gateway.time.clock import Clock, SystemClock
+from gateway.web.door import Door
 from region_node.app import registered
 from region_node.app.core import CorePorts, RegionCore
+from region_node.app.metrics import observe_node
 from region_node.app.row_migrations import migrate_rows
 from region_node.app.services import ServicePorts
 from region_node.app.services import services as node_services
@@ -53,7 +53,6 @@ from region_node.care.complaints.of_problems import count_complaints
 from region_node.care.escalations.file import FileSink
 from region_node.care.escalations.port import LOWEST_LEVEL, Sink
 from region_node.care.escalations.webhook import Webhook
-from region_node.customers.documents.reuse import measure_reuse
 from region_node.customers.notices.port import Notifier
 from region_node.customers.notices.provider import ProviderNotifier
 from region_node.lifecycle.erasure.operations import apply_erased
@@ -110,7 +109,8 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
     async with contextlib.AsyncExitStack() as stack:
         clock = clock or SystemClock()
         credentials = server_credentials(settings.credentials, clock)
-        telemetry = Telemetry.of(SERVICE_NAME, settings.region)
+        door = Door(settings.web)
+        telemetry = Telemetry.of(SERVICE_NAME, settings.region, door.readers())
         stack.callback(telemetry.shutdown)
         ports = await _open(settings, clock, telemetry, stack)
         core_ports, questions = _core_ports(ports)
@@ -128,13 +128,11 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
         await persistently(restored.check)
         await core.start()
         stack.push_async_callback(core.stop)
-        _observe_lanes(telemetry.meter, core)
-        _observe_notifiers(telemetry.meter, core)
-        measure_reuse(telemetry.meter, ports.store)
+        observe_node(telemetry.meter, core, ports.store, _certificates(settings), clock)
         denial_log = DenialLog(ports.store, clock)
         services = node_services(ServicePorts(core, ports.store, ports.clock, questions, client.hold_planned_outage))
-        border = _interceptor(ports, services, telemetry, denial_log)
-        server = Server(services, border, reflects=settings.reflection)
+        border = _gate(ports, services, telemetry, denial_log)
+        server = Server(services, BorderInterceptor(border), reflects=settings.reflection)
         port = await server.start(settings.listen, credentials)
         stack.push_async_callback(server.drain)
         stack.callback(core.changes.close)
@@ -156,6 +154,7 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
             CaseNotifier(ports.store, client.tell_case).run(),
             problems.run(),
             _planning(core_ports, client, restored).run(),
+            *await door.open(settings.credentials, border, stack),
         )
         tasks = [asyncio.create_task(each) for each in loops]
         stack.push_async_callback(client.leave, endpoint)
@@ -253,18 +252,14 @@ def _planning(ports: CorePorts, client: FederationClient, restored: RestoredCust
     return MovePlanning(ports.context, ports.store, client.assign_number, restored, lost)
 
 
-def _interceptor(
-    ports: _Ports, services: Sequence[Service], telemetry: Telemetry, denial_log: DenialLog
-) -> BorderInterceptor:
-    return BorderInterceptor(
-        BorderPorts(
-            federation=ports.settings.federation,
-            access=_access(services, ports),
-            tracing=telemetry.tracing,
-            metrics=telemetry.calls,
-            denied=denial_log.denied,
-            revocations=ports.border.keys.revocations,
-        )
+def _gate(ports: _Ports, services: Sequence[Service], telemetry: Telemetry, denial_log: DenialLog) -> BorderPorts:
+    return BorderPorts(
+        federation=ports.settings.federation,
+        access=_access(services, ports),
+        tracing=telemetry.tracing,
+        metrics=telemetry.calls,
+        denied=denial_log.denied,
+        revocations=ports.border.keys.revocations,
     )
 
 
@@ -327,6 +322,11 @@ def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
     return core, questions
 
 
+def _certificates(settings: RegionSettings) -> dict[str, Path]:
+    """The certificates of a node by their use, for the metric of their ends."""
+    return {"tls": settings.credentials.certificate, "signing": settings.signing.certificate}
+
+
 def _sinks(settings: RegionSettings) -> dict[str, tuple[int, Sink]]:
     """The sinks of escalation notices, by name, each with the lowest level that it receives."""
     found: dict[str, tuple[int, Sink]] = {"file": (LOWEST_LEVEL, FileSink(settings.escalation_file))}
@@ -334,35 +334,3 @@ def _sinks(settings: RegionSettings) -> dict[str, tuple[int, Sink]]:
     if webhook is not None:
         found["webhook"] = (webhook.lowest_level, Webhook(webhook))
     return found
-
-
-def _observe_lanes(meter: Meter, core: RegionCore) -> None:
-    """Registers the metrics of operations: waiting envelopes, and repeats, per destination."""
-    observe(
-        meter,
-        "crossregion.lane.waiting",
-        "{envelope}",
-        lambda: [(len(lane), {"destination": lane.destination}) for lane in core.lanes.all()],
-    )
-    observe(
-        meter,
-        "crossregion.lane.repeated",
-        "{envelope}",
-        lambda: [(lane.counts.repeated, {"destination": lane.destination}) for lane in core.lanes.all()],
-    )
-
-
-def _observe_notifiers(meter: Meter, core: RegionCore) -> None:
-    """Registers the metrics of delivered levels of complaints, and of the time of a sink's failure."""
-    observe(
-        meter,
-        "crossregion.escalation.delivered",
-        "{escalation}",
-        lambda: [(each.told, {"sink": each.name}) for each in core.notifiers],
-    )
-    observe(
-        meter,
-        "crossregion.escalation.failing",
-        "s",
-        lambda: [(each.failing(), {"sink": each.name}) for each in core.notifiers],
-    )

@@ -10,8 +10,18 @@ from gateway.federation.anchors import chosen_anchor
 from gateway.security.authority import AUTHORITY_CERTIFICATE, SIGNING_CERTIFICATE, SIGNING_KEY, TLS_CERTIFICATE, TLS_KEY
 from gateway.security.identity import Identity
 from gateway.security.tls import Credentials
-from gateway.settings import example, host_of, naming, on_every_interface, require_address, require_number
+from gateway.settings import (
+    LOG_FORMATS,
+    example,
+    host_of,
+    naming,
+    on_every_interface,
+    require_address,
+    require_choice,
+    require_number,
+)
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
+from gateway.web.settings import WebSettings
 from gateway.wording.languages import translated
 
 _HIGHEST_LEVEL = 5
@@ -63,6 +73,7 @@ class NotificationSettings:
         require_address("endpoint", self.endpoint)
 
 
+_WEB = WebSettings("127.0.0.1:7643")
 _FULFILMENT = FulfilmentSettings("127.0.0.1:7600", "network", ("ROAMING", "BB_INSTALL"))
 _NOTIFICATION = NotificationSettings("127.0.0.1:7600", "messaging")
 
@@ -162,10 +173,14 @@ class RegionSettings:
     """Who asks, where a command of business is told by neither `--staff-id` nor CROSSREGION_STAFF_ID."""
     reflection: bool = False
     """Whether gRPC reflection is served: for demos and development."""
+    log_format: str = field(default="text", metadata=example("json"))
+    """How a line of the log is written to standard error: `text`, or `json` with trace ids, for programs."""
     port_file: Path | None = field(default=None, metadata=example("port"))
     """A file that holds the port while this node serves."""
     postgresql: PostgresqlSettings | None = field(default=None, metadata=example(_POSTGRESQL))
     """The region's database; without it the node keeps one of its own, SQLite, in `data`."""
+    web: WebSettings | None = field(default=None, metadata=example(_WEB))
+    """The HTTPS listener, which serves `/metrics`; none without it."""
     providers: ProviderSettings = field(
         default_factory=ProviderSettings, metadata=example(ProviderSettings(_FULFILMENT, _NOTIFICATION))
     )
@@ -183,6 +198,7 @@ class RegionSettings:
             raise ValueError(
                 translated("number: must be 0 without postgresql, because SQLite serves one process alone")
             )
+        require_choice("log_format", self.log_format, LOG_FORMATS)
         require_address("listen", self.listen, lowest_port=0)
         if self.advertise:
             require_address("advertise", self.advertise)

@@ -40,6 +40,7 @@ def coordinator_process(
     listen: str = "127.0.0.1:0",
     etcd: EtcdSettings | None = None,
     lease: float = 10.0,
+    extra: str = "",
     launcher: Launcher = preloaded.launch,
 ) -> Iterator[CoordinatorProcess]:
     """Starts one in a directory of its own, and kills it at the end; with `etcd` one of several."""
@@ -50,6 +51,7 @@ def coordinator_process(
         f'federation = "{FEDERATION}"\nlisten = "{listen}"\ndata = "data"\nport_file = "port"\nnumber = {number}\n'
         f"allow_unsigned_configuration = true\nlease = {lease}\nheartbeat_interval = {lease / 4}\n"
         + _table("credentials", credentials)
+        + extra
         + (_etcd_tables(etcd) if etcd is not None else "")
     )
     program = Program("coordinator", "coordinator.cli.main", ("serve", "--settings", str(settings)), errors, port)

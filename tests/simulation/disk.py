@@ -9,7 +9,7 @@ from typing import TypeVar, cast
 from gateway.security.region_keys import RegionKeys
 from gateway.store.commit_queue import BATCH_LIMIT
 from gateway.store.group_commit import Outcome
-from gateway.store.port import Operation
+from gateway.store.port import Operation, StoreCounts
 from gateway.store.sqlite import SqliteDatabase, SqliteTransaction
 from tests.simulation.batch import run_batch
 from tests.simulation.virtual_time import Process
@@ -63,6 +63,7 @@ class SimulatedStore:
     is_shared = False
 
     def __init__(self, disk: Disk, process: Process, source: random.Random) -> None:
+        self.counts = StoreCounts()
         self._disk = disk
         self._process = process
         self._source = source

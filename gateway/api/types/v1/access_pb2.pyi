@@ -41,6 +41,10 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     """A system of one region that its node calls, for fulfilment or notification: `.../region/<id>/provider/<name>`. It
     serves only and never calls.
     """
+    ROLE_MONITOR: _Role.ValueType  # 7
+    """A monitoring system of the federation, which reads the metrics of its members: `.../monitor/<name>`. It may call no
+    RPC.
+    """
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper):
     """The kinds of identity that a certificate can prove, by the path of its SPIFFE URI."""
@@ -60,6 +64,10 @@ ROLE_ADMIN: Role.ValueType  # 5
 ROLE_PROVIDER: Role.ValueType  # 6
 """A system of one region that its node calls, for fulfilment or notification: `.../region/<id>/provider/<name>`. It
 serves only and never calls.
+"""
+ROLE_MONITOR: Role.ValueType  # 7
+"""A monitoring system of the federation, which reads the metrics of its members: `.../monitor/<name>`. It may call no
+RPC.
 """
 Global___Role: _TypeAlias = Role  # noqa: Y015
 

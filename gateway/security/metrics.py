@@ -1,0 +1,25 @@
+"""The metric of the ends of certificates."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from cryptography import x509
+from opentelemetry.metrics import Meter
+
+from gateway.process.metrics import observe
+from gateway.time.clock import Clock
+
+
+def observe_certificates(meter: Meter, files: Mapping[str, Path], clock: Clock) -> None:
+    """Gauges the seconds until a certificate ends, by its use; negative afterwards. Unusable files have none."""
+
+    def read() -> Iterator[tuple[float, dict[str, str]]]:
+        for use, file in files.items():
+            try:
+                chain = x509.load_pem_x509_certificates(file.read_bytes())
+            except (OSError, ValueError):
+                continue
+            end = min(each.not_valid_after_utc for each in chain)
+            yield (end - clock.now()).total_seconds(), {"use": use}
+
+    observe(meter, "crossregion.certificate.validity", "s", read)

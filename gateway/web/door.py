@@ -1,0 +1,50 @@
+"""The HTTPS listener as a process opens it: not at all without its settings."""
+
+import contextlib
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from opentelemetry.sdk.metrics.export import MetricReader
+
+from gateway.process.running import show_port
+from gateway.rpc.interceptor import BorderPorts
+from gateway.security.tls import Credentials
+from gateway.web.settings import WebSettings
+
+_log = logging.getLogger(__name__)
+
+
+class Door:
+    """The HTTPS listener of a process and its pages. Without settings there is neither."""
+
+    def __init__(self, settings: WebSettings | None) -> None:
+        self._settings = settings
+        self._metrics = None
+        if settings is not None:
+            # A large import, needed only by processes that serve HTTPS.
+            from gateway.web.metrics_page import MetricsPage  # noqa: PLC0415
+
+            self._metrics = MetricsPage()
+
+    def readers(self) -> list[MetricReader]:
+        """The collectors of the process's metrics."""
+        return [] if self._metrics is None else [self._metrics.reader]
+
+    async def open(
+        self, credentials: Credentials, border: BorderPorts, stack: contextlib.AsyncExitStack
+    ) -> list[Coroutine[Any, Any, None]]:
+        """Listens until the stack is closed, and returns the loops to run meanwhile.
+
+        Raises PortInUse or CredentialsUnusable.
+        """
+        if self._settings is None or self._metrics is None:
+            return []
+        from gateway.web.server import WebServer  # noqa: PLC0415
+
+        server = WebServer([self._metrics.page()], credentials, border)
+        stack.push_async_callback(server.close)
+        port = await server.start(self._settings.listen)
+        show_port(self._settings.port_file, port, stack)
+        _log.info("serves HTTPS on port %d", port)
+        return [server.follow()]

@@ -1,0 +1,228 @@
+"""The HTTPS listener of a process: mutual TLS 1.3, and the callers of each page.
+
+It shows the certificate of the process and knows a caller by its own, like the gRPC border: the same identities, ends,
+revocations, and audit rows of who was turned away.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Protocol, cast
+
+import grpc
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from google.protobuf.json_format import MessageToDict
+
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused, status_code, to_status
+from gateway.rpc.interceptor import BorderPorts, is_noted
+from gateway.rpc.server import PortInUse
+from gateway.security.peers import Peer, peer_of
+from gateway.security.tls import Credentials, CredentialsUnusable
+from gateway.settings import host_of
+from gateway.time.looks import until_look
+
+LOOK_SECONDS = 1.0  # between two checks of the files of the certificate
+MOST_CALLS = 64  # at a time, of all callers
+_BACKLOG = 128
+_HTTP: Mapping[grpc.StatusCode, HTTPStatus] = {
+    grpc.StatusCode.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
+    grpc.StatusCode.PERMISSION_DENIED: HTTPStatus.FORBIDDEN,
+    grpc.StatusCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: HTTPStatus.TOO_MANY_REQUESTS,
+    grpc.StatusCode.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+# Nothing of a page is stored on the way, guessed by a browser, or shown inside of another page.
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+_log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of a process, read by GET."""
+
+    path: str
+    name: str
+    """The name in the scopes of operator systems."""
+    roles: frozenset[Role.ValueType]
+    """The roles that may read it; of operator systems and staff, those of the region of the process."""
+    show: Handler
+
+
+class _SslObject(Protocol):
+    """The part of the standard library's object that has the certificates of a peer."""
+
+    def getpeercert(self, binary_form: bool) -> bytes | None:
+        """See ssl."""
+        ...
+
+
+class _Sent(Protocol):
+    def public_bytes(self) -> str:
+        """The certificate, PEM."""
+        ...
+
+
+class _Chained(Protocol):
+    def get_unverified_chain(self) -> Sequence[_Sent] | None:
+        """The certificates that the peer has sent."""
+        ...
+
+
+class WebServer:
+    """The listener. It takes replaced files of the certificate from the next connection on."""
+
+    def __init__(self, pages: Sequence[Page], credentials: Credentials, border: BorderPorts) -> None:
+        self._credentials = credentials
+        self._border = border
+        self._calls = asyncio.Semaphore(MOST_CALLS)
+        application = web.Application(middlewares=[_answering, self._admitting], client_max_size=0)
+        application.router.add_routes([web.get(page.path, self._guarded(page)) for page in pages])
+        self._runner = web.AppRunner(application, access_log=None, handle_signals=False)
+        self._socket: socket.socket | None = None
+        self._site: web.SockSite | None = None
+        self._stamp = credentials.stamp()
+
+    async def start(self, listen: str) -> int:
+        """Listens on `host:port` and serves; returns the port. Raises PortInUse or CredentialsUnusable."""
+        host, port = host_of(listen).strip("[]"), int(listen.rpartition(":")[2])
+        context = self._context()
+        try:
+            self._socket = socket.create_server((host, port), family=_family(host), backlog=_BACKLOG)
+        except OSError as error:
+            raise PortInUse(f"cannot listen on {listen}: {error.strerror}") from error
+        await self._runner.setup()
+        await self._serve(self._socket, context)
+        return cast("int", self._socket.getsockname()[1])
+
+    async def follow(self) -> None:
+        """Takes over replaced files of the certificate, until it is cancelled. Open connections go on."""
+        assert self._socket is not None
+        while True:
+            await asyncio.sleep(until_look(LOOK_SECONDS))
+            stamp = self._credentials.stamp()
+            if stamp == self._stamp:
+                continue
+            self._stamp = stamp
+            try:
+                context = self._context()
+            except CredentialsUnusable as error:
+                _log.warning("serving HTTPS on with the former certificate: %s", error)
+                continue
+            await self._serve(self._socket, context)
+
+    async def close(self) -> None:
+        """Finishes the calls that are being served, and stops."""
+        await self._runner.cleanup()
+        if self._socket is not None:
+            self._socket.close()
+
+    async def _serve(self, listening: socket.socket, context: ssl.SSLContext) -> None:
+        former, self._site = self._site, web.SockSite(self._runner, listening.dup(), ssl_context=context)
+        if former is not None:
+            await former.stop()
+        await self._site.start()
+
+    def _context(self) -> ssl.SSLContext:
+        """Raises CredentialsUnusable."""
+        self._credentials.load(self._border.clock.now())
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.num_tickets = 0  # a resumed session would have no certificates
+        try:
+            context.load_verify_locations(self._credentials.authority)
+            context.load_cert_chain(self._credentials.certificate, self._credentials.key)
+        except (OSError, ssl.SSLError) as error:
+            raise CredentialsUnusable(f"{self._credentials.certificate}: {error}") from error
+        return context
+
+    @web.middleware
+    async def _admitting(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self._calls.locked():
+            raise Refused(Reason.REASON_TOO_BUSY)
+        async with self._calls:
+            return await handler(request)
+
+    def _guarded(self, page: Page) -> Handler:
+        async def show(request: web.Request) -> web.StreamResponse:
+            peer = self._peer(request)
+            try:
+                self._border.require_in_force(peer)
+                self._border.access.require_role(peer.identity, page.roles, page.path, page.name)
+            except Refused as refused:
+                if is_noted(refused):
+                    await self._border.denied(peer.identity, page.path, refused)
+                raise
+            return await page.show(request)
+
+        return show
+
+    def _peer(self, request: web.Request) -> Peer:
+        transport = request.transport
+        found = None if transport is None else transport.get_extra_info("ssl_object")
+        if found is None:
+            raise Refused(Reason.REASON_UNAUTHENTICATED)
+        return peer_of(_auth_context(found), self._border.federation)
+
+
+@web.middleware
+async def _answering(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Gives each refusal as google.rpc.Status in JSON, and each answer the headers of all pages."""
+    try:
+        answer = await handler(request)
+    except Refused as refused:
+        answer = _refused(refused)
+    except web.HTTPException as error:
+        answer = web.Response(status=error.status, text=error.reason)
+    answer.headers.update(_HEADERS)
+    return answer
+
+
+def _refused(refused: Refused) -> web.Response:
+    status = _HTTP.get(status_code(refused.reason), HTTPStatus.INTERNAL_SERVER_ERROR)
+    return web.json_response({"error": MessageToDict(to_status(refused))}, status=status)
+
+
+def _auth_context(connection: _SslObject) -> Mapping[str, Collection[bytes]]:
+    """The certificates of a peer in the form of gRPC's `auth_context()`."""
+    own = connection.getpeercert(binary_form=True)
+    if own is None:
+        return {}
+    certificate = x509.load_der_x509_certificate(own)
+    names: Sequence[str] = ()
+    with contextlib.suppress(x509.ExtensionNotFound, ValueError):
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        names = extension.value.get_values_for_type(x509.UniformResourceIdentifier)
+    return {
+        "peer_uri": [name.encode() for name in names],
+        "x509_pem_cert": [certificate.public_bytes(Encoding.PEM)],
+        "x509_pem_cert_chain": [_chain(connection)],
+    }
+
+
+def _chain(connection: _SslObject) -> bytes:
+    """The certificates that the peer has sent, PEM.
+
+    The standard library has a public way from Python 3.13 on; before, the object within has it.
+    """
+    inner = cast("_Chained", getattr(connection, "_sslobj", connection))
+    return b"".join(each.public_bytes().encode() for each in inner.get_unverified_chain() or ())
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -1,0 +1,65 @@
+"""The metrics of a node besides those of its calls."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from opentelemetry.metrics import Meter
+
+from gateway.process.metrics import observe, observe_total
+from gateway.security.metrics import observe_certificates
+from gateway.store.metrics import observe_store
+from gateway.store.port import Store
+from gateway.time.clock import Clock
+from region_node.app.core import RegionCore
+from region_node.customers.documents.reuse import measure_reuse
+
+
+def observe_node(meter: Meter, core: RegionCore, store: Store, certificates: Mapping[str, Path], clock: Clock) -> None:
+    """Registers all metrics of a node. `certificates` are files by their use."""
+    observe_store(meter, store)
+    observe_certificates(meter, certificates, clock)
+    measure_reuse(meter, store)
+    _observe_lanes(meter, core, clock)
+    _observe_notifiers(meter, core)
+
+
+def _observe_lanes(meter: Meter, core: RegionCore, clock: Clock) -> None:
+    """By destination: envelopes that wait, repeats, and how long a lane has stopped because nobody answers."""
+    lanes = core.lanes
+    observe(
+        meter,
+        "crossregion.lane.waiting",
+        "{envelope}",
+        lambda: [(len(lane), {"destination": lane.destination}) for lane in lanes.all()],
+    )
+    observe_total(
+        meter,
+        "crossregion.lane.repeated",
+        "{envelope}",
+        lambda: [(lane.counts.repeated, {"destination": lane.destination}) for lane in lanes.all()],
+    )
+    observe(
+        meter,
+        "crossregion.lane.stopped",
+        "s",
+        lambda: [
+            ((clock.now() - since).total_seconds(), {"destination": destination})
+            for destination, since in lanes.stopped().items()
+        ],
+    )
+
+
+def _observe_notifiers(meter: Meter, core: RegionCore) -> None:
+    """By sink: levels of complaints that were delivered, and how long a sink has failed."""
+    observe_total(
+        meter,
+        "crossregion.escalation.delivered",
+        "{escalation}",
+        lambda: [(each.told, {"sink": each.name}) for each in core.notifiers],
+    )
+    observe(
+        meter,
+        "crossregion.escalation.failing",
+        "s",
+        lambda: [(each.failing(), {"sink": each.name}) for each in core.notifiers],
+    )

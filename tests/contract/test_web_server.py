@@ -1,0 +1,229 @@
+"""The HTTPS listener of a process: who reads a page, with which certificate, and `/metrics` of a real process."""
+
+import asyncio
+import http.client
+import socket
+import ssl
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from opentelemetry.trace import NoOpTracer
+from prometheus_client.parser import text_string_to_metric_families
+
+from deploy.local.process import wait_until
+from gateway.api.federation.v1.federation_pb2 import RevocationList
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused, reason_name
+from gateway.process.metrics import UnrecordedCalls
+from gateway.process.tracing import Tracing
+from gateway.rpc.access import AccessRules
+from gateway.rpc.interceptor import BorderPorts
+from gateway.rpc.server import PortInUse
+from gateway.security.authority import Authority
+from gateway.security.identity import Identity, parse
+from gateway.security.revocations import Revocations
+from gateway.security.tls import Credentials
+from gateway.web.metrics_page import NAME, PATH
+from gateway.web.server import Page, WebServer
+from tests.contract.coordinator_process import coordinator_process
+from tests.contract.small_federation import CLOCK, FEDERATION, HOUR, NOW, Certificates, new_authority
+
+SECONDS = 10.0
+NO_CONNECTION = (ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)
+T = TypeVar("T")
+READERS = frozenset({Role.ROLE_MONITOR, Role.ROLE_OPERATOR, Role.ROLE_STAFF})
+
+
+class Answer:
+    """The answer to one request, on a connection of its own."""
+
+    def __init__(self, port: int, credentials: Credentials | None, authority: Path, path: str = PATH) -> None:
+        context = ssl.create_default_context(cafile=str(authority))
+        context.check_hostname = False
+        if credentials is not None:
+            context.load_cert_chain(credentials.certificate, credentials.key)
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=SECONDS, context=context)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            self.status, self.headers, self.body = answer.status, answer.headers, answer.read().decode()
+            assert connection.sock is not None
+            own = connection.sock.getpeercert(binary_form=True)  # type: ignore[attr-defined]
+            self.served_by = x509.load_der_x509_certificate(own).serial_number
+        finally:
+            connection.close()
+
+
+class Process:
+    """The listener of a node of Sichuan, with one page that says who reads it nothing but `here`."""
+
+    def __init__(self, certificates: Certificates) -> None:
+        self.certificates = certificates
+        self.credentials = certificates.credentials("region/sichuan")
+        self.revocations = Revocations(certificates.authority.certificate_pem, FEDERATION)
+        self.denied: list[tuple[str, str]] = []
+        self.port = 0
+
+    async def server(self) -> WebServer:
+        border = BorderPorts(
+            federation=FEDERATION,
+            access=AccessRules([], own_region="sichuan", require_scope=require_scope),
+            tracing=Tracing(NoOpTracer()),
+            metrics=UnrecordedCalls(),
+            denied=self._deny,
+            revocations=self.revocations,
+        )
+        return WebServer([Page(PATH, NAME, READERS, _show)], self.credentials, border)
+
+    async def _deny(self, identity: Identity, path: str, refused: Refused) -> None:
+        self.denied.append((identity.path, reason_name(refused.reason)))
+
+    def ask(self, path: str, by: Authority | None = None, page: str = PATH) -> Answer:
+        credentials = self.certificates.credentials(path)
+        if by is not None:
+            issued = by.issue_tls(parse(f"spiffe://{FEDERATION}/{path}", FEDERATION), NOW, NOW + HOUR)
+            credentials.certificate.write_bytes(issued.certificate_pem + by.certificate_pem)
+            credentials.key.write_bytes(issued.key_pem)
+        return self.ask_with(credentials, page)
+
+    def ask_with(self, credentials: Credentials | None, page: str = PATH) -> Answer:
+        return Answer(self.port, credentials, self.credentials.authority, page)
+
+
+async def _show(_: web.Request) -> web.StreamResponse:
+    return web.Response(text="here")
+
+
+def require_scope(operator: str, service: str) -> None:
+    if (operator, service) != ("monitoring", NAME):
+        raise Refused(Reason.REASON_OPERATOR_SCOPE_MISSING, operator=operator, missing=service)
+
+
+@contextmanager
+def serving(process: Process, listen: str = "127.0.0.1:0") -> Iterator[None]:
+    """Serves on an event loop beside the test."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    def run(work: Coroutine[object, object, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, loop).result(SECONDS)
+
+    try:
+        server = run(process.server())
+        process.port = run(server.start(listen))
+        following = asyncio.run_coroutine_threadsafe(server.follow(), loop)
+        yield
+        following.cancel()
+        run(server.close())
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Process:
+    return Process(Certificates(tmp_path))
+
+
+def test_a_page_is_read_by_its_roles_and_nobody_else_and_a_denial_is_noted(process: Process) -> None:
+    with serving(process):
+        for path in ("monitor/prometheus", "region/sichuan/staff/li", "region/sichuan/operator/monitoring"):
+            answer = process.ask(path)
+            assert (answer.status, answer.body) == (HTTPStatus.OK, "here")
+            assert answer.headers["Cache-Control"] == "no-store"
+        for path in ("region/henan/staff/wang", "region/henan", "coordinator/0"):
+            answer = process.ask(path)
+            assert (answer.status, "PERMISSION_DENIED" in answer.body) == (HTTPStatus.FORBIDDEN, True)
+        answer = process.ask("region/sichuan/operator/counter")
+        assert (answer.status, "OPERATOR_SCOPE_MISSING" in answer.body) == (HTTPStatus.FORBIDDEN, True)
+    assert process.denied[-1] == ("region/sichuan/operator/counter", "OPERATOR_SCOPE_MISSING")
+    assert len(process.denied) == 4
+
+
+def test_nobody_connects_without_a_certificate_of_the_federation_or_by_an_older_tls(process: Process) -> None:
+    with serving(process):
+        foreign = process.certificates.credentials("monitor/other")
+        stranger = new_authority().issue(parse(f"spiffe://{FEDERATION}/monitor/other", FEDERATION), NOW, NOW + HOUR)
+        foreign.certificate.write_bytes(stranger.tls.certificate_pem)
+        foreign.key.write_bytes(stranger.tls.key_pem)
+        for credentials in (None, foreign):
+            with pytest.raises(NO_CONNECTION):
+                process.ask_with(credentials)
+        older = ssl.create_default_context(cafile=str(foreign.authority))
+        older.maximum_version = ssl.TLSVersion.TLSv1_2
+        with (
+            socket.create_connection(("127.0.0.1", process.port)) as raw,
+            pytest.raises(NO_CONNECTION),
+        ):
+            older.wrap_socket(raw, server_hostname="localhost")
+
+
+def test_an_issuer_of_a_region_makes_readers_of_its_own_region_alone(process: Process) -> None:
+    sichuan = process.certificates.authority.issue_issuer("sichuan", NOW, NOW + HOUR)
+    with serving(process):
+        assert (process.ask("region/sichuan/staff/li", by=sichuan)).status == HTTPStatus.OK
+        forger = Authority(sichuan.certificate, sichuan._key, process.certificates.authority.certificate_pem)
+        forger.region = ""
+        for path in ("monitor/prometheus", "region/henan/staff/wang"):
+            assert process.ask(path, by=forger).status == HTTPStatus.UNAUTHORIZED
+
+
+def test_a_revoked_certificate_reads_nothing(process: Process) -> None:
+    reader = process.certificates.credentials("monitor/prometheus")
+    with serving(process):
+        assert (process.ask_with(reader)).status == HTTPStatus.OK
+        serial = x509.load_pem_x509_certificate(reader.certificate.read_bytes()).serial_number
+        crl = process.certificates.authority.revocation_list([serial], 1, CLOCK.now())
+        process.revocations.take(RevocationList(crl=crl.public_bytes(Encoding.DER)))
+        answer = process.ask_with(reader)
+        assert (answer.status, "CERTIFICATE_REVOKED" in answer.body) == (HTTPStatus.UNAUTHORIZED, True)
+
+
+def test_a_replaced_certificate_serves_the_next_connection_and_a_broken_one_does_not(process: Process) -> None:
+    with serving(process):
+        before = (process.ask("monitor/prometheus")).served_by
+        process.credentials.certificate.write_bytes(b"nothing")
+        assert (process.ask("monitor/prometheus")).served_by == before
+        process.certificates.credentials("region/sichuan")
+        wait_until(
+            lambda: process.ask("monitor/prometheus").served_by != before, SECONDS, "the new certificate is served"
+        )
+
+
+def test_a_page_that_is_not_there_is_not_found_and_says_nothing_else(process: Process) -> None:
+    with serving(process):
+        answer = process.ask("monitor/prometheus", page="/nothing")
+        assert (answer.status, answer.body) == (HTTPStatus.NOT_FOUND, "Not Found")
+
+
+def test_a_port_in_use_is_named(process: Process) -> None:
+    with serving(process):
+        other = Process(process.certificates)
+        with pytest.raises(PortInUse, match=str(process.port)), serving(other, f"127.0.0.1:{process.port}"):
+            pass
+
+
+def test_a_coordinator_shows_its_metrics_to_a_monitor(tmp_path: Path) -> None:
+    certificates = Certificates(tmp_path / "certificates")
+    monitor = certificates.credentials("monitor/prometheus")
+    extra = '[web]\nlisten = "127.0.0.1:0"\nport_file = "web-port"\n'
+    with coordinator_process(certificates, tmp_path / "coordinator", extra=extra):
+        port = int((tmp_path / "coordinator" / "web-port").read_text())
+        answer = Answer(port, monitor, monitor.authority)
+    values = {
+        sample.name: sample.value for family in text_string_to_metric_families(answer.body) for sample in family.samples
+    }
+    assert values["crossregion_store_waiting"] == 0
+    assert 0 < values["crossregion_certificate_validity_seconds"] <= HOUR.total_seconds()
+    assert values["process_resident_memory_bytes"] > 0
