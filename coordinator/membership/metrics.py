@@ -13,7 +13,7 @@ def observe_members(meter: Meter, members: CurrentMembers, clock: Clock) -> None
     observe(
         meter,
         "crossregion.region.state",
-        "1",
+        "{region}",
         lambda: [(1, {"region": region, "state": _name(each.state)}) for region, each in members.all().items()],
     )
     observe(

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the servers that the demo, the tests and the bench start for themselves: Debian's packages of them, and
-# only those whose programs are missing. Usage: services.sh [etcd] [postgresql] [nginx]; without names, the first two.
+# only those whose programs are missing. Usage: services.sh [etcd] [postgresql] [nginx] [promtool]; without names, the first two.
 # Ends with 1, and names the packages, where it may not install or cannot.
 set -eu
 
@@ -11,6 +11,7 @@ is_there() {
     case $1 in
         etcd) command -v etcd >/dev/null ;;
         postgresql) ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null ;;
+        promtool) command -v promtool >/dev/null ;;
         nginx) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
         *) fail "no service is called $1" ;;
     esac
@@ -20,6 +21,14 @@ package_of() {
     case $1 in
         etcd) echo etcd-server ;;
         nginx) echo nginx-light ;;
+        promtool) echo prometheus ;;
+        *) echo "$1" ;;
+    esac
+}
+
+unit_of() {
+    case $1 in
+        promtool) echo prometheus ;;
         *) echo "$1" ;;
     esac
 }
@@ -74,6 +83,6 @@ if ! DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommen
 fi
 for service in $missing; do
     is_there "$service" || fail "$service is still missing after installing $(package_of "$service")"
-    keep_down "$service" >"$log" 2>&1 || { cat "$log" >&2; fail "could not keep the package's own $service down"; }
+    keep_down "$(unit_of "$service")" >"$log" 2>&1 || { cat "$log" >&2; fail "could not keep the package's own $service down"; }
 done
 say "done"

@@ -57,7 +57,8 @@ class Answer:
             answer = connection.getresponse()
             self.status, self.headers, self.body = answer.status, answer.headers, answer.read().decode()
             assert connection.sock is not None
-            own = connection.sock.getpeercert(binary_form=True)  # type: ignore[attr-defined]
+            own = connection.sock.getpeercert(binary_form=True)
+            assert own is not None
             self.served_by = x509.load_der_x509_certificate(own).serial_number
         finally:
             connection.close()

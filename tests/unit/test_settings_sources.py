@@ -62,6 +62,8 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "number": NUMBERS,
     "reflection": st.booleans(),
     "allow_unsigned_configuration": st.booleans(),
+    "log_format": st.sampled_from(("text", "json")),
+    "web.listen": ADDRESSES,
     "staff_id": st.sampled_from(("4711", "wang")),
     "heartbeat_interval": st.floats(0.125, 4),
     "lease": st.floats(8, 100),

@@ -7,16 +7,19 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
+from opentelemetry.trace import NoOpTracer, SpanKind
 from rich.text import Text
 from rich.tree import Tree
 
 from gateway.cli import terminal
-from gateway.process.logs import OneLine
+from gateway.process.logs import OneLine, OneObject
+from gateway.process.tracing import Tracing
 from gateway.values.plain_text import spreadsheet_row, typed_cell
 from gateway.web.html_pages import HtmlPages
 from gateway.web.tables import Cell, Table
@@ -57,6 +60,21 @@ def test_a_line_of_the_log_shows_what_acts_and_stays_one_line() -> None:
     record = logging.LogRecord("node", logging.ERROR, "", 0, "%s\nand more", (NAME,), None)
     line = OneLine("%(message)s").format(record)
     assert line.endswith(f"ERROR node: {SEEN} | and more")
+
+
+def test_a_line_of_json_is_ascii_and_names_the_trace_of_its_call() -> None:
+    record = logging.LogRecord("node", logging.ERROR, "", 0, "%s\nand more", (NAME,), None)
+    traceparent = f"00-{'a' * 32}-{'b' * 16}-01"
+    tracing = Tracing(NoOpTracer(), records=False)
+    with tracing.span("call", SpanKind.SERVER, parent=traceparent):
+        line = OneObject().format(record)
+    assert line.isascii()
+    assert line.isprintable()
+    told = json.loads(line)
+    assert (told["message"], told["severity"], told["scope"]) == (f"{NAME}\nand more", "ERROR", "node")
+    assert (told["trace_id"], told["span_id"]) == ("a" * 32, "b" * 16)
+    assert datetime.fromisoformat(told["timestamp"]).tzinfo is not None
+    assert "trace_id" not in json.loads(OneObject().format(record))
 
 
 def test_a_page_shows_what_acts(tmp_path: Path) -> None:

@@ -1,0 +1,90 @@
+"""The alerts and dashboards that are shipped: their metrics exist, and each alert has its row in the docs."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.sdk.metrics import MeterProvider
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.process.metrics import RecordedCalls, observe, observe_total
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = ROOT / "deploy" / "observability"
+DASHBOARDS = sorted(SHIPPED.glob("dashboard-*.json"))
+ALERTS = [rule for group in yaml.safe_load((SHIPPED / "alerts.yaml").read_text())["groups"] for rule in group["rules"]]
+OF_PROMETHEUS = {"up"}
+_OBSERVED = re.compile(r"(observe|observe_total)\(\s*(?:\w+\.)?meter,\s*\"(crossregion[a-z._]+)\",\s*\"([^\"]+)\"")
+_METRIC = re.compile(r"\b((?:crossregion|rpc|process)_[a-z_]+|up)\b")
+
+
+def exported() -> set[str]:
+    """The names of all metrics of the sources, as Prometheus reads them."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    meter = MeterProvider([PrometheusMetricReader(registry=registry)]).get_meter("all")
+    calls = RecordedCalls(meter)
+    calls.served("a.Service/Get", "OK", calls.start())
+    calls.called("a.Service/Get", "OK", calls.start())
+    for kind, name, unit in observed():
+        (observe if kind == "observe" else observe_total)(meter, name, unit, lambda: [(1.0, {})])
+    families = text_string_to_metric_families(generate_latest(registry).decode())
+    return {sample.name for family in families for sample in family.samples}
+
+
+def observed() -> Iterator[tuple[str, str, str]]:
+    """Kind, name and unit of each metric that is registered in the sources."""
+    for package in ("gateway", "region_node", "coordinator"):
+        for path in (ROOT / package).rglob("*.py"):
+            yield from _OBSERVED.findall(path.read_text("utf-8"))
+
+
+def expressions() -> Iterator[tuple[str, str]]:
+    """Where each expression stands, and the expression."""
+    for alert in ALERTS:
+        yield alert["alert"], alert["expr"]
+    for path in DASHBOARDS:
+        for panel in json.loads(path.read_text("utf-8"))["panels"]:
+            for target in panel["targets"]:
+                yield f"{path.name}: {panel['title']}", target["expr"]
+
+
+def test_every_metric_of_an_alert_or_a_dashboard_exists() -> None:
+    known = exported() | OF_PROMETHEUS
+    assert len(list(observed())) > 10
+    unknown = {
+        (where, name)
+        for where, expression in expressions()
+        for name in _METRIC.findall(re.sub(r"\{[^}]*\}|by \([^)]*\)", "", expression))
+        if name not in known
+    }
+    assert not unknown
+
+
+def test_each_alert_has_a_row_that_says_what_to_do_and_there_are_no_others() -> None:
+    rows = re.findall(
+        r"^\| (\w+) \| [^|]+ \| [^|]+ \|$", (ROOT / "docs" / "alerts.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert rows[1:] == [alert["alert"] for alert in ALERTS]
+
+
+def test_each_alert_says_how_soon_somebody_has_to_act() -> None:
+    assert {alert["labels"]["severity"] for alert in ALERTS} == {"page", "ticket"}
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="not there: run deploy/build/services.sh promtool")
+def test_prometheus_takes_its_settings_and_the_alerts_fire_as_their_tests_say() -> None:
+    for arguments in (
+        ("check", "config", "--syntax-only", "prometheus.yaml"),
+        ("check", "rules", "alerts.yaml"),
+        ("test", "rules", "alerts.test.yaml"),
+    ):
+        done = subprocess.run(["promtool", *arguments], cwd=SHIPPED, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
