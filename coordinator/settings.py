@@ -6,6 +6,7 @@ from pathlib import Path
 from coordinator.registry.etcd.settings import EtcdSettings
 from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.backups.settings import BackupSettings
 from gateway.federation.anchors import chosen_anchor
 from gateway.security.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
 from gateway.security.identity import Identity
@@ -28,6 +29,7 @@ from gateway.wording.languages import translated
 _BEATS_IN_LEASE = 2
 _CREDENTIALS = Credentials(Path(AUTHORITY_CERTIFICATE), Path(TLS_CERTIFICATE), Path(TLS_KEY))
 _POSTGRESQL = PostgresqlSettings("host=127.0.0.1 dbname=coordinator user=coordinator")
+_BACKUP = BackupSettings("sftp:backup.example:/srv/backups/coordinator", Path("backup.password"))
 _WEB = WebSettings("127.0.0.1:7001")
 _ETCD = EtcdSettings(
     ("127.0.0.1:2379", "127.0.0.1:2479", "127.0.0.1:2579"),
@@ -67,6 +69,8 @@ class CoordinatorSettings:
     """A file that holds the port while this coordinator serves."""
     postgresql: PostgresqlSettings | None = field(default=None, metadata=example(_POSTGRESQL))
     """The database of the coordinators; without it this one keeps one of its own, SQLite, in `data`."""
+    backup: BackupSettings | None = field(default=None, metadata=example(_BACKUP))
+    """Where `backups create` copies the database to; nowhere without it."""
     web: WebSettings | None = field(default=None, metadata=example(_WEB))
     """The HTTPS listener, which serves `/metrics`; none without it."""
     etcd: EtcdSettings | None = field(default=None, metadata=example(_ETCD))

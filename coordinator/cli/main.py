@@ -16,6 +16,7 @@ _PLACES: Final = {
     "doctor": "coordinator.cli.node.doctor:doctor",
     "migrate": "coordinator.cli.node.database:migrate",
     "move-to-postgresql": "coordinator.cli.node.database:move_to_postgresql",
+    "backups": "coordinator.cli.node.database:backups",
     "audit": "coordinator.cli.node.audit:audit_group",
     "certificates": "coordinator.cli.certificates:certificates",
     "revocations": "coordinator.cli.revocations:revocations",

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the servers that the demo, the tests and the bench start for themselves: Debian's packages of them, and
-# only those whose programs are missing. Usage: services.sh [etcd] [postgresql] [nginx] [promtool]; without names, the first two.
+# only those whose programs are missing. Usage: services.sh [etcd] [postgresql] [nginx] [promtool] [restic]; without names, the first two.
 # Ends with 1, and names the packages, where it may not install or cannot.
 set -eu
 
@@ -12,6 +12,7 @@ is_there() {
         etcd) command -v etcd >/dev/null ;;
         postgresql) ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null ;;
         promtool) command -v promtool >/dev/null ;;
+        restic) command -v restic >/dev/null ;;
         nginx) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
         *) fail "no service is called $1" ;;
     esac
@@ -29,6 +30,7 @@ package_of() {
 unit_of() {
     case $1 in
         promtool) echo prometheus ;;
+        restic) ;;  # no server
         *) echo "$1" ;;
     esac
 }
@@ -83,6 +85,8 @@ if ! DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommen
 fi
 for service in $missing; do
     is_there "$service" || fail "$service is still missing after installing $(package_of "$service")"
-    keep_down "$(unit_of "$service")" >"$log" 2>&1 || { cat "$log" >&2; fail "could not keep the package's own $service down"; }
+    unit=$(unit_of "$service")
+    [ -n "$unit" ] || continue
+    keep_down "$unit" >"$log" 2>&1 || { cat "$log" >&2; fail "could not keep the package's own $service down"; }
 done
 say "done"

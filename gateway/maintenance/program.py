@@ -9,6 +9,7 @@ from typing import Concatenate, Generic, NoReturn, ParamSpec, Protocol, TypeVar
 
 import click
 
+from gateway.backups.settings import BackupSettings
 from gateway.cli.exits import USAGE
 from gateway.security.identity import Identity
 from gateway.security.tls import Credentials
@@ -40,6 +41,10 @@ class ServedSettings(Protocol):
     @property
     def data(self) -> Path:
         """The directory of the process."""
+
+    @property
+    def backup(self) -> BackupSettings | None:
+        """The repository of its backups."""
 
     @property
     def database(self) -> DatabasePlace:

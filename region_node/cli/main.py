@@ -15,6 +15,7 @@ _PLACES: Final = {
     "doctor": "region_node.cli.node.doctor:doctor",
     "migrate": "region_node.cli.node.database:migrate",
     "move-to-postgresql": "region_node.cli.node.database:move_to_postgresql",
+    "backups": "region_node.cli.node.database:backups",
     "keys": "region_node.cli.node.keys:keys",
     "credentials": "region_node.cli.node.credentials:credentials",
     "audit": "region_node.cli.node.audit:audit",

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.backups.settings import BackupSettings
 from gateway.federation.anchors import chosen_anchor
 from gateway.security.authority import AUTHORITY_CERTIFICATE, SIGNING_CERTIFICATE, SIGNING_KEY, TLS_CERTIFICATE, TLS_KEY
 from gateway.security.identity import Identity
@@ -73,6 +74,7 @@ class NotificationSettings:
         require_address("endpoint", self.endpoint)
 
 
+_BACKUP = BackupSettings("sftp:backup.example:/srv/backups/sichuan", Path("backup.password"))
 _WEB = WebSettings("127.0.0.1:7643")
 _FULFILMENT = FulfilmentSettings("127.0.0.1:7600", "network", ("ROAMING", "BB_INSTALL"))
 _NOTIFICATION = NotificationSettings("127.0.0.1:7600", "messaging")
@@ -179,6 +181,8 @@ class RegionSettings:
     """A file that holds the port while this node serves."""
     postgresql: PostgresqlSettings | None = field(default=None, metadata=example(_POSTGRESQL))
     """The region's database; without it the node keeps one of its own, SQLite, in `data`."""
+    backup: BackupSettings | None = field(default=None, metadata=example(_BACKUP))
+    """Where `backups create` copies the database to; nowhere without it."""
     web: WebSettings | None = field(default=None, metadata=example(_WEB))
     """The HTTPS listener, which serves `/metrics`; none without it."""
     providers: ProviderSettings = field(

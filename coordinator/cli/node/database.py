@@ -1,7 +1,9 @@
-"""`coordinator migrate` and `move-to-postgresql`."""
+"""`coordinator migrate`, `move-to-postgresql` and `backups`."""
 
 from coordinator.cli.node.config import COORDINATOR
+from gateway.maintenance.backup_commands import backups_group
 from gateway.maintenance.commands import migrate_command, move_command
 
 migrate = migrate_command(COORDINATOR)
 move_to_postgresql = move_command(COORDINATOR)
+backups = backups_group(COORDINATOR)

@@ -1,0 +1,118 @@
+"""The repository of backups: restic encrypts, keeps what is new alone, and verifies what it has."""
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from gateway.backups.copies import CopyFailed
+from gateway.backups.settings import BackupSettings
+from gateway.wording.languages import translated
+
+_PROGRAM = "restic"
+# Exit codes of restic 0.17 and later.
+_NO_REPOSITORY, _LOCKED, _WRONG_PASSWORD = 10, 11, 12
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A copy in the repository."""
+
+    id: str
+    time: datetime
+    size: int
+    """Bytes of the copy."""
+    added: int
+    """Bytes that it added to the repository."""
+
+
+class Repository:
+    """The repository of one member. Only one process writes to it at a time."""
+
+    def __init__(self, settings: BackupSettings, member: str, cache: Path) -> None:
+        """`member` is the URI of the member, which marks its backups in the repository."""
+        self._settings = settings
+        self._member = member
+        self._cache = cache
+
+    def add(self, directory: Path) -> Backup:
+        """Adds the files of a directory. Makes the repository if there is none. Raises CopyFailed."""
+        if self._run("cat", "config", may_end_with=_NO_REPOSITORY) is None:
+            self._run("init")
+        added = self._run("backup", ".", "--tag", self._member, "--group-by", "tags", directory=directory) or ""
+        summary = json.loads(added.splitlines()[-1])
+        return next(each for each in self.all() if each.id == summary["snapshot_id"][:8])
+
+    def all(self) -> list[Backup]:
+        """The backups of the member, oldest first. Raises CopyFailed."""
+        found = self._run("snapshots", "--tag", self._member, may_end_with=_NO_REPOSITORY)
+        return [_backup(each) for each in json.loads(found or "[]")]
+
+    def extract(self, backup_id: str, target: Path) -> None:
+        """Writes the files of a backup into a directory. Raises CopyFailed."""
+        self._run("restore", backup_id, "--tag", self._member, "--target", str(target), "--verify")
+
+    def verify(self) -> None:
+        """Reads everything that the repository has and compares it with its hashes. Raises CopyFailed."""
+        self._run("check", "--read-data")
+
+    def forget(self) -> None:
+        """Removes the backups that the settings do not keep. Raises CopyFailed."""
+        kept = self._settings
+        self._run(
+            *("forget", "--tag", self._member, "--group-by", "tags", "--prune", "--keep-last", "1"),
+            *("--keep-hourly", str(kept.keep_hourly)),
+            *("--keep-daily", str(kept.keep_daily), "--keep-monthly", str(kept.keep_monthly)),
+        )
+
+    def _run(self, *arguments: str, directory: Path | None = None, may_end_with: int = 0) -> str | None:
+        """The output of restic; None where it ends with this code. Raises CopyFailed for every other one but 0."""
+        environment = {
+            **os.environ,
+            "RESTIC_REPOSITORY": self._settings.repository,
+            "RESTIC_PASSWORD_FILE": str(self._settings.password_file.absolute()),
+            "RESTIC_CACHE_DIR": str(self._cache.absolute()),
+        }
+        command: Sequence[str] = (_PROGRAM, "--json", "--quiet", *arguments)
+        try:
+            done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            raise CopyFailed(translated("{program} is not installed", program=_PROGRAM)) from None
+        if done.returncode == 0:
+            return done.stdout
+        if done.returncode == may_end_with:
+            return None
+        raise CopyFailed(_told(done.returncode, done.stderr, self._settings))
+
+
+def _backup(told: dict[str, object]) -> Backup:
+    summary = told.get("summary")
+    sizes = summary if isinstance(summary, dict) else {}
+    time = datetime.fromisoformat(str(told["time"]))
+    return Backup(
+        str(told["short_id"]), time, int(sizes.get("total_bytes_processed", 0)), int(sizes.get("data_added_packed", 0))
+    )
+
+
+def _told(code: int, errors: str, settings: BackupSettings) -> str:
+    if code == _NO_REPOSITORY:
+        return translated("{repository}: has no backups", repository=settings.repository)
+    if code == _LOCKED:
+        return translated("{repository}: another process works with it", repository=settings.repository)
+    if code == _WRONG_PASSWORD:
+        return translated(
+            "{repository}: {file} has another password", repository=settings.repository, file=settings.password_file
+        )
+    lines = [_message(each) for each in errors.splitlines() if each.strip()]
+    return f"{settings.repository}: {lines[-1] if lines else code}"
+
+
+def _message(line: str) -> str:
+    try:
+        told = json.loads(line)
+    except ValueError:
+        return line
+    return str(told.get("message", line)) if isinstance(told, dict) else line

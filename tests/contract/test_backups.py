@@ -1,0 +1,136 @@
+"""`region-node backups` and `coordinator backups`, with restic itself, on SQLite and on PostgreSQL."""
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from deploy.local.postgresql import LocalPostgresql
+from tests.contract.programs import COORDINATOR, REGION_NODE, Installation, tables_of
+
+pytestmark = pytest.mark.skipif(shutil.which("restic") is None, reason="not there: run deploy/build/services.sh restic")
+OF_PROCESSES = "store_writers"
+
+
+def with_repository(installed: Installation) -> Installation:
+    password = installed.directory / "backup.password"
+    password.write_text("a password of the test\n")
+    installed.settings["backup.repository"] = str(installed.directory / "repository")
+    installed.settings["backup.password_file"] = str(password)
+    return installed
+
+
+def put_rows(installed: Installation) -> None:
+    """Starts and stops the process, which audits what it does at its start."""
+    assert installed.run("migrate").exit_code == 0
+    with installed.serving():
+        pass
+
+
+@pytest.fixture(params=[REGION_NODE, pytest.param(COORDINATOR, marks=pytest.mark.slow)], name="node")
+def installation(request: pytest.FixtureRequest, tmp_path: Path) -> Installation:
+    return with_repository(Installation.make(request.param, tmp_path))
+
+
+def test_a_database_is_copied_while_it_serves_and_made_again_of_the_copy(node: Installation) -> None:
+    assert node.run("migrate").exit_code == 0
+    with node.serving():
+        done = node.run("backups", "create", "--json")
+        assert done.exit_code == 0, done.output
+        refused = node.run("backups", "restore")
+        assert refused.exit_code == 1
+        assert "is in use by process" in refused.output
+    before = tables_of(node.place)
+    assert "is there already" in node.run("backups", "restore").output
+    node.file.rename(node.file.with_suffix(".away"))
+    (told,) = json.loads(node.run("backups", "list", "--json").output)
+    assert node.run("backups", "restore", told["id"]).exit_code == 0
+    after = tables_of(node.place)
+    assert {name for name in before if before[name] != after[name]} <= {OF_PROCESSES, "audit"}
+    with node.serving():
+        pass
+    assert not (Path(node.settings["data"]) / "backup").exists()
+
+
+@pytest.mark.slow
+def test_a_further_copy_adds_what_is_new_alone_and_all_stay_that_the_settings_keep(node: Installation) -> None:
+    put_rows(node)
+    for _ in range(3):
+        assert node.run("backups", "create").exit_code == 0
+    told = json.loads(node.run("backups", "list", "--json").output)
+    assert told[-1]["bytes"] > 0
+    assert len(told) < 3, "of one hour the last copy stays, beside the very first"
+    assert told[-1]["added_bytes"] < told[-1]["bytes"] / 20
+
+
+@pytest.mark.slow
+def test_a_copy_is_proven_by_a_database_that_is_made_of_it(node: Installation) -> None:
+    put_rows(node)
+    assert node.run("backups", "create").exit_code == 0
+    done = node.run("backups", "verify", "--json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.output)
+    assert told["rows"] == sum(len(rows) for name, rows in tables_of(node.place).items() if name != OF_PROCESSES)
+    assert told["age_seconds"] > told["restored_in_seconds"] > 0
+
+
+@pytest.mark.slow
+def test_a_damaged_repository_and_a_copy_that_differs_are_found(node: Installation) -> None:
+    put_rows(node)
+    assert node.run("backups", "create").exit_code == 0
+    pack = max((node.directory / "repository" / "data").rglob("*"), key=lambda each: each.stat().st_size)
+    whole = pack.read_bytes()
+    pack.chmod(0o600)
+    pack.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
+    damaged = node.run("backups", "verify")
+    assert damaged.exit_code == 1, damaged.output
+    pack.write_bytes(whole)
+    assert node.run("backups", "verify").exit_code == 0
+
+
+@pytest.mark.slow
+def test_a_broken_database_is_not_copied(node: Installation) -> None:
+    put_rows(node)
+    with closing(sqlite3.connect(node.file)) as file, file:
+        file.execute("PRAGMA writable_schema = ON")
+        file.execute("UPDATE sqlite_master SET rootpage = 2 WHERE name = 'audit'")
+    done = node.run("backups", "create")
+    assert done.exit_code == 1
+    assert json.loads(node.run("backups", "list", "--json").output) == []
+
+
+@pytest.mark.slow
+def test_what_is_missing_is_named(node: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "no such database" in node.run("backups", "create").output
+    put_rows(node)
+    assert "there is no such backup" in node.run("backups", "restore").output
+    assert node.run("backups", "create").exit_code == 0
+    Path(node.settings["backup.password_file"]).write_text("another\n")
+    assert "has another password" in node.run("backups", "list").output
+    monkeypatch.setenv("PATH", str(node.directory))
+    assert "restic is not installed" in node.run("backups", "list").output
+    del node.settings["backup.repository"], node.settings["backup.password_file"]
+    done = node.run("backups", "list")
+    assert (done.exit_code, "[backup]" in done.output or "backup:" in done.output) == (2, True)
+
+
+@pytest.mark.slow
+def test_a_postgresql_database_is_dumped_in_one_snapshot_and_loaded_into_an_empty_one(
+    postgresql_server: LocalPostgresql, postgresql_database: str, tmp_path: Path
+) -> None:
+    other = f"test_{uuid4().hex}"
+    postgresql_server.create_database(other)
+    node = with_repository(Installation.make(REGION_NODE, tmp_path, postgresql_server.conninfo(postgresql_database)))
+    assert node.run("migrate").exit_code == 0
+    with node.serving():
+        done = node.run("backups", "create")
+        assert done.exit_code == 0, done.output
+    assert node.run("backups", "verify").exit_code == 2
+    verified = node.run("backups", "verify", "--database", postgresql_server.conninfo(other))
+    assert verified.exit_code == 0, verified.output
+    again = node.run("backups", "verify", "--database", postgresql_server.conninfo(other))
+    assert (again.exit_code, "is not empty" in again.output) == (1, True)
