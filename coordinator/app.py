@@ -113,7 +113,7 @@ from gateway.process.running import Running, show_port, stop_tasks
 from gateway.process.starting import persistently
 from gateway.process.telemetry import Telemetry
 from gateway.rpc.access import AccessRules
-from gateway.rpc.channels import Dialer
+from gateway.rpc.channels import Dialer, OwnCertificate
 from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
 from gateway.rpc.server import Server, Service
 from gateway.security.authority_file import follow_authority
@@ -306,7 +306,9 @@ def _risks(parts: _Parts, telemetry: Telemetry) -> RiskWatch:
         return {**parts.federation.audit_heads(), **parts.chain_watch.broken_regions()}
 
     reports = RegionReports(Regions(parts.members, parts.channels), parts.registry).observations
-    return RiskWatch(WatchPorts(name, parts.registry, parts.problems.current, parts.clock, heads, reports, reviews))
+    certificate = OwnCertificate(Dialer(parts.settings.credentials, parts.clock))
+    current, registry = parts.problems.current, parts.registry
+    return RiskWatch(WatchPorts(name, registry, current, parts.clock, heads, certificate.end, reports, reviews))
 
 
 def _services(parts: _Parts) -> list[Service]:

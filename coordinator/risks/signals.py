@@ -37,6 +37,7 @@ CERTIFICATE = RiskSource.RISK_SOURCE_CERTIFICATE
 PLANNED_OUTAGE = RiskSource.RISK_SOURCE_PLANNED_OUTAGE
 _Test = Callable[[RegionFacts, timedelta, datetime], str]
 """The detail of a signal of a region; empty without one."""
+_COORDINATOR = "coordinator"  # the first part of the name of each
 _HEARD_OF = timedelta(minutes=2)  # several heartbeats: an older one may have a successor at another coordinator
 
 
@@ -48,6 +49,8 @@ class Observation:
     signals: tuple[Signal, ...]
     silent: frozenset[str] = frozenset()
     """Regions of which nothing is known now: their risks stay as they are."""
+    only: str = ""
+    """The one subject that was looked at; empty for all."""
 
     def wanted(self, risks: Mapping[str, Risk], scales: RiskRules, now: datetime) -> dict[str, DecideRisk]:
         """The changes of risks by this observation, by risk id; empty where the risks, by id, have it already."""
@@ -58,6 +61,7 @@ class Observation:
         lasting = {signal.risk_id for signal in self.signals}
         for name, risk in risks.items():
             is_known = risk.source == self.source and self.silent.isdisjoint(risk.subject.split("/"))
+            is_known = is_known and self.only in ("", risk.subject)
             if is_known and risk.signal_lasts and name not in lasting:
                 found[name] = lambda before: rules.calmed(before, scales, now)
         return found
@@ -74,7 +78,7 @@ def of_regions(snapshot: Snapshot, scales: RiskRules, now: datetime) -> Iterator
         (LOST, _lost, frozenset()),
         (LATE, partial(_late, known), silent),
         (BREAKER, partial(_cut_off, joined), silent),
-        (CERTIFICATE, _certificate, silent),
+        (CERTIFICATE, _certificate, silent | {_COORDINATOR}),  # each of them looks at its own
     )
     for source, test, unknown in tests:
         rule = rules.rule_of(scales, source)
@@ -82,6 +86,13 @@ def of_regions(snapshot: Snapshot, scales: RiskRules, now: datetime) -> Iterator
             signals = ((each.region, test(each, _tolerance(rule), now)) for each in facts)
             lasting = (Signal(source, region, region, detail) for region, detail in signals if detail)
             yield Observation(source, tuple(lasting), unknown)
+
+
+def of_own_certificate(name: str, end: datetime | None, rule: RiskSignal, now: datetime) -> Observation:
+    """The certificate of a coordinator that ends, as that coordinator finds it in its files; None is unreadable."""
+    signal = Signal(CERTIFICATE, name, "", "" if end is None else _told(end))
+    has_signal = end is None or end - _tolerance(rule) < now
+    return Observation(CERTIFICATE, (signal,) if has_signal else (), only=name)
 
 
 def of_audit_heads(heads: Mapping[str, tuple[datetime, bool]], snapshot: Snapshot, now: datetime) -> Observation:

@@ -35,6 +35,8 @@ class WatchPorts:
     clock: Clock
     audit_heads: Callable[[], Mapping[str, tuple[datetime, bool]]]
     """The time of each region's last audit head at this coordinator, and whether it continued the stored one."""
+    certificate_end: Callable[[], datetime | None]
+    """The end of this coordinator's certificate; None where no file was ever readable."""
     reports: Callable[[RiskRules, Mapping[str, Risk], datetime], Awaitable[Sequence[Observation]]]
     """The signals in reports of regions; the present risks are by id."""
     reviews: ReviewNotifier
@@ -76,13 +78,19 @@ class RiskWatch:
         ports.reviews.take(risks.values(), now)
 
     async def _observations(self, scales: RiskRules, risks: Mapping[str, Risk], now: datetime) -> list[Observation]:
-        """The observations of this coordinator. Each hears audit heads of its own regions; the first sees the rest."""
+        """The observations of this coordinator. Each knows its certificate and hears audit heads of its own regions.
+
+        The first one sees the rest.
+        """
         ports, snapshot = self._ports, self._ports.registry.snapshot()
         heads = signals.of_audit_heads(ports.audit_heads(), snapshot, now)
+        found, rule = [heads], rules.rule_of(scales, signals.CERTIFICATE)
+        if rule is not None:
+            found.append(signals.of_own_certificate(ports.name, ports.certificate_end(), rule, now))
         if min(snapshot.replicas, default=ports.name) != ports.name:
-            return [heads]
+            return found
         book = await ports.registry.problems.book()
-        found = [heads, *signals.of_regions(snapshot, scales, now)]
+        found += signals.of_regions(snapshot, scales, now)
         found.append(signals.of_accidents(book.problems.values(), ports.current.federation.network))
         rule = rules.rule_of(scales, signals.PLANNED_OUTAGE)
         if rule is not None:

@@ -11,7 +11,7 @@ from gateway.api.federation.v1.configuration_pb2 import BodyMember, Responsibili
 from gateway.cli.table import Table, TableColumn
 from gateway.cli.times import InstantType
 from gateway.wording.languages import in_language, translated
-from gateway.wording.terms import region_name
+from gateway.wording.terms import department_name, region_name
 from gateway.wording.times import told_if_set, told_time
 
 _HOUR = timedelta(hours=1)
@@ -47,8 +47,12 @@ def _person(duty: OnDuty) -> tuple[str, str, str]:
     return duty.region, duty.contact.staff_id, told_if_set(duty.end_time)
 
 
+def _department(code: str) -> str:
+    return department_name(code) if code else ""
+
+
 def _party(party: ResponsibleParty) -> str:
-    parts = [region_name(party.region) if party.region else "", party.department]
+    parts = [region_name(party.region) if party.region else "", _department(party.department)]
     return " ".join(filter(None, parts)) or translated("the department that has it")
 
 
@@ -74,7 +78,7 @@ _DUTIES = Table[Sequence[OnDuty]](
     TableColumn("region", lambda each: region_name(each[0].region)),
     TableColumn("to call", lambda each: told_duty(each[0])),
     TableColumn("until", lambda each: told_if_set(each[0].end_time)),
-    TableColumn("departments", lambda each: " ".join(duty.department for duty in each)),
+    TableColumn("departments", lambda each: ", ".join(_department(duty.department) for duty in each)),
 )
 _MATTERS = Table[Responsibility](
     TableColumn("matter", lambda each: in_language(each.name)),

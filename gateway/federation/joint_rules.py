@@ -10,8 +10,10 @@ from gateway.api.federation.v1.configuration_pb2 import (
     JointMilestoneKind,
     JointRelationKind,
     JointSite,
+    LineKind,
     Mode,
     Precondition,
+    ValueType,
 )
 from gateway.federation.checks import duration_problems, enum_problems, label_problems, text_problems, twice
 
@@ -43,8 +45,24 @@ def joint_problems(path: str, business: Business) -> Iterator[str]:
         yield f"{path}.joint.items: {', '.join(each.id for each in ending)} end the same line"
     if ending and Precondition.PRECONDITION_LINE_NOT_PROMISED not in business.preconditions:
         yield f"{path}.preconditions: an item ends a line, which another order may have promised"
+    for template in business.joint.items:
+        if template.HasField("opens_line"):
+            yield from _opening_problems(f"{path}.joint.items[{template.id}].opens_line", business, template)
     if business.preconditions and not ending:
         yield f"{path}.preconditions: no item is of a line that could be checked"
+
+
+def _opening_problems(path: str, business: Business, template: JointItemTemplate) -> Iterator[str]:
+    new_line, known = template.opens_line, {each.name: each.value_type for each in business.characteristics}
+    yield from enum_problems(f"{path}.kind", LineKind.DESCRIPTOR, [new_line.kind])
+    if template.action != JointAction.JOINT_ACTION_ADD or template.site not in _SINGLE_PLACES:
+        yield f"{path}: only JOINT_ACTION_ADD at the first or the second place opens a line"
+    if _TEST not in [each.kind for each in template.milestones]:
+        yield f"{path}: the line is in service with its test, and there is none"
+    if known.get("plan") != ValueType.VALUE_TYPE_PLAN:
+        yield f"{path}: the business has no characteristic plan of VALUE_TYPE_PLAN"
+    if new_line.name_characteristic not in known:
+        yield f"{path}.name_characteristic: the business has no characteristic {new_line.name_characteristic!r}"
 
 
 def _joint_problems(path: str, joint: JointBusiness) -> Iterator[str]:

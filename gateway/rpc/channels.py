@@ -68,6 +68,24 @@ class Dialer:
         return self._credentials.stamp()
 
 
+class OwnCertificate:
+    """The end of the process's certificate, read again when its files have changed."""
+
+    def __init__(self, dialer: Dialer) -> None:
+        self._dialer = dialer
+        self._stamp: object = None
+        self._end: datetime | None = None
+
+    def end(self) -> datetime | None:
+        """The end; that of the files before where the present ones are unusable, as servers do."""
+        stamp = self._dialer.stamp()
+        if stamp != self._stamp:
+            self._stamp = stamp
+            with contextlib.suppress(CredentialsUnusable):
+                self._end = self._dialer.end()
+        return self._end
+
+
 class _Silent(Unreachable):
     """A replica left a call unanswered, and a probe too."""
 

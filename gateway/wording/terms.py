@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import click
 
 from gateway.api.federation.v1.terms_pb2 import CodeTerm, Terms
-from gateway.wording.languages import current_language, translated
+from gateway.wording.languages import current_language, in_language, translated
 
 _META = "crossregion.terms"
 
@@ -40,6 +40,32 @@ def cause_name(code: str) -> str:
     return _named(code, learned().resolution_causes)
 
 
-def _named(code: str, terms: Iterable[CodeTerm]) -> str:
-    name = next((each.name.zh_cn for each in terms if each.code == code), "") if current_language() == "zh" else ""
+def business_name(code: str) -> str:
+    """A business's printed name with its code, which options and files take."""
+    return _with_code(code, _known(code, learned().businesses))
+
+
+def joint_item_name(business: str, item_id: str) -> str:
+    """The printed name of an item of a joint order with its id, which ends with a position for one of several places."""
+    template, _, position = item_id.rpartition("-")
+    terms = learned().joint_items
+    name = _known(f"{business}/{item_id}", terms) or (position.isdigit() and _known(f"{business}/{template}", terms))
+    return _with_code(item_id, name or "")
+
+
+def department_name(code: str) -> str:
+    """A department's printed name: its Chinese name in Chinese, else its code, which is of English words."""
+    return (_known(code, learned().departments) if current_language() == "zh" else "") or code
+
+
+def _known(code: str, terms: Iterable[CodeTerm]) -> str:
+    """The name of a code in the language of the command; empty for none."""
+    return next((in_language(each.name) for each in terms if each.code == code), "")
+
+
+def _with_code(code: str, name: str) -> str:
     return translated("{name} ({code})", name=name, code=code) if name else code
+
+
+def _named(code: str, terms: Iterable[CodeTerm]) -> str:
+    return _with_code(code, _known(code, terms)) if current_language() == "zh" else code

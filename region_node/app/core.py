@@ -54,6 +54,7 @@ from region_node.business.reconciliation.nightly import (
 from region_node.business.reconciliation.relayed import ReconciliationEnvelopes
 from region_node.business.settlement.relayed import SettlementEnvelopes
 from region_node.business.settlement.rows import ANSWER_TIMER
+from region_node.business.settlement.unproposed import MONTH_TIMER, ensure_settlement_months, month_has_ended
 from region_node.care.bulletins import reminding
 from region_node.care.bulletins.application import BulletinApplication
 from region_node.care.bulletins.relayed import BulletinEnvelopes
@@ -226,6 +227,7 @@ class RegionCore:
             ensure_statements,
             ensure_conformance,
             ensure_reconciliation,
+            ensure_settlement_months,
             ensure_surveys,
         )
         for ensure in ensures:
@@ -364,7 +366,7 @@ def _verification_ports(ports: CorePorts) -> VerificationPorts:
 
 def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, TimerHandler]:
     context = orders.node
-    reconciliation = registered.reconciliation(context)
+    reconciliation, settlement = registered.reconciliation(context), registered.settlement(context)
     return {
         **{kind.ended_timer: partial(_ended, registry, kind) for kind in registry.kinds},
         steps.STEP_TIMER: lambda tx, timer, now: home.step_is_due(tx, orders, timer, now),
@@ -380,7 +382,8 @@ def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, Ti
         REPAIR_TIMER: lambda tx, timer, now: limit_has_passed(tx, context, timer, now),
         ISSUE_TIMER: lambda tx, timer, now: due_time_has_passed(tx, context, timer, now),
         BULLETIN_TIMER: lambda tx, timer, now: reminding.time_has_passed(tx, context, timer, now),
-        ANSWER_TIMER: lambda tx, timer, now: answer_is_due(tx, context, timer, now),
+        ANSWER_TIMER: lambda tx, timer, now: answer_is_due(tx, settlement, timer, now),
+        MONTH_TIMER: lambda tx, timer, now: month_has_ended(tx, settlement, timer, now),
         LOAN_TIMER: lambda tx, timer, now: time_has_passed(tx, context, timer, now),
         ERASURE_TIMER: lambda tx, timer, now: erasure_is_due(tx, registry, timer, now),
         NUMBER_TIMER: lambda tx, timer, now: number_is_due(tx, registry, timer, now),

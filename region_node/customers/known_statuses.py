@@ -1,6 +1,6 @@
 """The status of numbers' customers: from the own records, and from other regions' reports."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from gateway.api.region.v1.erasure_service_pb2 import CustomerStatus
@@ -48,6 +48,28 @@ def keep_known(tx: Transaction, number: str, region: str, status: CustomerStatus
         tx.remove(_KNOWN, index, region)
     else:
         tx.keep(_KNOWN, KnownStatus(index, region, status))
+
+
+def has_restrictions(tx: Transaction) -> bool:
+    """Whether any other region has reported a restricted customer."""
+    sql = "SELECT 1 FROM known_statuses WHERE status = :status LIMIT 1"
+    return tx.first(int, sql, status=RESTRICTED) is not None
+
+
+def forget_restrictions(tx: Transaction, homes: Mapping[str, str | None]) -> int:
+    """Removes what regions have reported of restricted customers whose home they are not any more; returns the count.
+
+    `homes` has the present home of each number, which alone restricts its customer: a former one cannot lift it.
+    """
+    numbers = {number_index(tx, each): each for each in homes}
+    stale = [
+        each
+        for each in rows_among(tx, KnownStatus, _STATUSES, list(numbers))
+        if each.status == RESTRICTED and each.region not in (OWN, homes[numbers[each.number_index]])
+    ]
+    for each in stale:
+        tx.remove(_KNOWN, each.number_index, each.region)
+    return len(stale)
 
 
 def forget_erased(tx: Transaction, index: str, region: str) -> int:

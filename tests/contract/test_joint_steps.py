@@ -102,6 +102,8 @@ class Course:
     fails: bool = False
     business: str = "LEASED_CHANGE"
     now: datetime = START
+    values: Mapping[str, str] = field(default_factory=dict)
+    """Characteristics besides those of `BUSINESSES`."""
     steps: list[str] = field(default_factory=list)
     order_id: str = ""
     is_held_back: Callable[[EnvelopeContent], bool] = lambda content: False
@@ -144,7 +146,7 @@ class Course:
             number=number,
             applicant=Applicant.APPLICANT_ENTERPRISE,
             documents=documents(papers, self.now, ""),
-            characteristics=values,
+            characteristics={**values, **self.values},
             requester=CLERK,
         )
         places = [JointPlace(region=region, address="1 Main Street") for region in regions]

@@ -32,9 +32,19 @@ class Watched:
     def __init__(self, registry: Registry, name: str = "coordinator/0") -> None:
         self.registry, self.clock = registry, FixedClock()
         self.heads: dict[str, tuple[datetime, bool]] = {}
+        self.certificate_end: datetime | None = self.clock.now() + timedelta(days=300)
         current = CurrentNetwork(registry)
         self.watch = RiskWatch(
-            WatchPorts(name, registry, current, self.clock, lambda: self.heads, no_reports, ReviewNotifier())
+            WatchPorts(
+                name,
+                registry,
+                current,
+                self.clock,
+                lambda: self.heads,
+                lambda: self.certificate_end,
+                no_reports,
+                ReviewNotifier(),
+            )
         )
 
     async def risk(self, name: str = LOST) -> Risk | None:
@@ -94,6 +104,26 @@ def test_a_missed_review_is_a_warning_once(tmp_path: Path, caplog: pytest.LogCap
     assert [each.getMessage() for each in caplog.records if LOST in each.getMessage()] == [
         f"the risk {LOST} has an overdue review: score 20"
     ]
+
+
+def test_each_coordinator_raises_the_risk_of_its_own_certificate_and_ends_no_others(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with EmbeddedRegistries(tmp_path)() as registry:
+            await sichuan_is_silent(registry)
+            await registry.enter("coordinator/0", "127.0.0.1:2")
+            first, second = Watched(registry), Watched(registry, "coordinator/1")
+            second.certificate_end = second.clock.now() + timedelta(days=29)
+            for watched in (second, first, second):
+                risk = await watched.risk("certificate/coordinator/1")
+                assert risk is not None
+                assert (risk.signal_lasts, risk.signals, risk.owner_region) == (True, 1, "")
+            assert await first.risk("certificate/coordinator/0") is None
+            second.certificate_end = second.clock.now() + timedelta(days=300)
+            renewed = await second.risk("certificate/coordinator/1")
+            assert renewed is not None
+            assert not renewed.signal_lasts
+
+    run(scenario())
 
 
 def test_a_coordinator_that_is_not_the_first_one_leaves_all_but_its_own_audit_heads(tmp_path: Path) -> None:

@@ -213,7 +213,7 @@ async def has_balance(federation: Federation, sichuan: Counter) -> str:
     ("made", "reason"),
     [
         (has_lines, "CUSTOMER_HAS_LINES"),
-        (has_orders, "CUSTOMER_HAS_ORDERS"),
+        (has_orders, "CUSTOMER_HAS_ORDERS (inProgress, review, sichuan)"),
         (has_balance, "CUSTOMER_HAS_BALANCE"),
     ],
 )
@@ -223,7 +223,8 @@ async def test_an_erasure_is_refused_while_anything_is_open(
     number = await made(federation, sichuan)
     home, subject = federation.sealing("sichuan"), f"customer/{customer_of(number)}"
     sealed = home.seal(subject, SECRET)
-    assert (await refusal(sichuan.erase(number))).reason == reason
+    told = await refusal(sichuan.erase(number))
+    assert f"{told.reason} {told.parameters.get('order', '').partition(' ')[2]}".strip() == reason
     assert home.opens(subject, sealed)
     assert (await sichuan.read(number)).id == customer_of(number)
 

@@ -41,6 +41,7 @@ async def test_a_joint_order_is_submitted_shown_worked_on_and_cancelled_by_comma
     await said(federation, "sichuan", "joint", "work", order_id, "remove", "--refused", "线路共用")
     assert "failed" in await said(federation, "sichuan", "joint", "watch", order_id)
     shown = await said(federation, "guangdong", "joint", "--lang", "zh", "show", order_id)
-    for each in ("线路共用", "已决定：全部解除"):
+    assert "Installation at the new address (install)" in await said(federation, "henan", "joint", "show", order_id)
+    for each in ("线路共用", "已决定：全部解除", "宽带跨区移机", "旧址拆机"):
         assert each in shown, each
     assert "Refused" in await said(federation, "guangdong", "joint", "cancel", order_id, "too late", code=1)

@@ -162,7 +162,9 @@ async def test_a_line_goes_to_a_customer_of_another_region_once_its_home_lets_it
     assert item_of(failed, "give").error.reason == Reason.REASON_IN_ARREARS
     elsewhere = south.submits(south.request("TRANSFER", ["henan", "sichuan"], number))
     assert (await refusal(elsewhere)).reason == "JOINT_LINE_ELSEWHERE"
-    order = await south.submits(south.request("TRANSFER", ["sichuan", "henan"], number))
+    request = south.request("TRANSFER", ["sichuan", "henan"], number)
+    request.order.characteristics["plan"] = "henan-29"
+    order = await south.submits(request)
     await _reserves(staff["sichuan"], order.id, "give")
     terminated = await home.order("TERMINATE", number)
     assert terminated.error.reason == Reason.REASON_LINE_PROMISED
@@ -173,6 +175,9 @@ async def test_a_line_goes_to_a_customer_of_another_region_once_its_home_lets_it
     await _reserves(staff["henan"], order.id, "take")
     await staff["henan"].finishes(order.id, "take")
     assert (await home.read(number)).product.status == active
+    opened = item_of(await staff["henan"].get(order.id), "take").opened_number
+    assert (await Counter(federation, "henan").read(opened)).product.plan_id == "henan-29"
+    assert item_of(await staff["sichuan"].get(order.id), "take").opened_number == ""
     await staff["sichuan"].finishes(order.id, "give")
     await south.reaches(order.id, COMPLETED)
     ended = await home.read(number)

@@ -14,6 +14,7 @@ from gateway.api.region.v1.complaint_pb2 import Remedy
 from gateway.api.region.v1.customer_move_pb2 import CustomerMove, MovedLine, MoveState
 from gateway.api.region.v1.customer_move_service_pb2 import ListMovesRequest, StartMoveRequest
 from gateway.api.region.v1.customer_move_service_pb2_grpc import CustomerMoveServiceStub
+from gateway.api.region.v1.joint_order_pb2 import JointOrderState
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -147,9 +148,8 @@ async def test_a_customer_moves_and_what_is_sent_to_the_old_home_arrives_once_at
     assert "cancelled" in await said(federation, "cancel-move", "sichuan/counter/m0")
     filed = await Complainant(federation, "henan").file("BILL_WRONG", number)
     await staff(federation, "sichuan").reaches(filed.ticket_id, IN_PROGRESS)
-    desk, hall = JointStaff(federation, "henan", "operator/counter"), JointStaff(federation, "sichuan", "operator/hall")
-    joint = await desk.submits(desk.request("LEASED_CHANGE", ["henan", "guangdong"], number))
-    await hall.follows(joint.id, lambda each: each.version > 0, "the home follows it")
+    hall = JointStaff(federation, "sichuan", "operator/hall")
+    joint_order_id = await refused_for_a_joint_order(federation, number, *wanted, "m1")
     await said(federation, "move", number, *wanted, "m1")
     told = await listed(federation)
     for part in ("sichuan/counter/m1", "客户确认"):
@@ -164,7 +164,7 @@ async def test_a_customer_moves_and_what_is_sent_to_the_old_home_arrives_once_at
         return (await known_move(federation)).state == MoveState.MOVE_STATE_MOVED
 
     await until(is_moved, "the old home has given the customer up")
-    assert (await refusal(hall.get(joint.id))).reason == "JOINT_ORDER_NOT_FOUND"
+    assert (await refusal(hall.get(joint_order_id))).reason == "JOINT_ORDER_NOT_FOUND"
     assert await hall.list(number) == []
     assert (await refused_elsewhere(federation, number)).reason == Reason.REASON_NOT_HOME
     assert "moved" in await said(federation, "moves")
@@ -200,6 +200,18 @@ async def test_a_customer_moves_and_what_is_sent_to_the_old_home_arrives_once_at
 
     await until(names_the_new_home, "the old home knows that the number plan names the new one")
     await require_assigned(federation, number)
+
+
+async def refused_for_a_joint_order(federation: Federation, number: str, *wanted: str) -> str:
+    """The id of a joint order that blocks a move until it has ended."""
+    desk, home = JointStaff(federation, "henan", "operator/counter"), JointStaff(federation, "sichuan")
+    order = await desk.submits(desk.request("LEASED_CHANGE", ["henan", "guangdong"], number))
+    await home.follows(order.id, lambda each: each.version > 0, "the home follows it")
+    waits = await said(federation, "move", number, *wanted, code=1)
+    assert f"{order.id} (surveying, henan, guangdong)" in waits, "it says which order is open, and whom to ask"
+    await desk.cancels(order.id)
+    await home.reaches(order.id, JointOrderState.JOINT_ORDER_STATE_CANCELLED)
+    return order.id
 
 
 async def require_assigned(federation: Federation, number: str) -> None:

@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from gateway.api.federation.v1 import configuration_pb2
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintNoted
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest, ComplaintState, WorkItem
+from gateway.api.region.v1.customer_move_pb2 import CustomerMove, MoveState
 from gateway.api.region.v1.customer_status_envelopes_pb2 import CustomerStatusNotice
 from gateway.api.region.v1.document_service_pb2 import DocumentUpload
 from gateway.api.region.v1.erasure_service_pb2 import CustomerStatus
@@ -22,7 +23,9 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
 from gateway.federation.numberplan import NumberPlan
+from gateway.relay.at_rest import envelope_subject
 from gateway.relay.border import Command
+from gateway.store import vault
 from gateway.store.timers import due_timers, fire
 from gateway.time.clock import to_timestamp
 from region_node.care.complaints.index_rows import keep_indexed
@@ -30,16 +33,22 @@ from region_node.care.complaints.keeping import add_complaint
 from region_node.care.complaints.kind import COMPLAINTS
 from region_node.care.complaints.rows import ComplaintRow, complaint_subject
 from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
+from region_node.customers.known_statuses import forget_restrictions, is_restricted
+from region_node.customers.moved_numbers import note_homes
 from region_node.customers.notices.rows import Notice, tell
 from region_node.lifecycle.erasure.destroying import destroy
 from region_node.lifecycle.erasure.of_numbers import NUMBER_TIMER, number_is_due
 from region_node.lifecycle.erasure.relayed import ERASURE_TIMER, ErasureEnvelopes, erasure_is_due
 from region_node.lifecycle.erasure.status_envelopes import CustomerStatusEnvelopes, record_has_ended
 from region_node.lifecycle.holds.relayed import HoldEnvelopes
+from region_node.lifecycle.moving.kind import MOVES
+from region_node.lifecycle.moving.rows import keep_move
+from region_node.lifecycle.moving.rules import MOVED, TAKEN_OVER
 from region_node.network.faults.rows import FaultRow, insert_fault
 from region_node.network.support.rows import SUPPORT_ROWS, SupportRow
 from region_node.node.subjects import number_index, number_subject, order_subject
 from region_node.records.forgetting import FORGET_TIMER
+from region_node.records.kinds import Customer
 from tests.unit.purging import NOW, Archive, archive
 from tests.unit.situations import LINE
 
@@ -114,6 +123,7 @@ def later(kept: Archive, now: datetime) -> None:
     handlers = {
         ERASURE_TIMER: lambda tx, timer, now: erasure_is_due(tx, registry, timer, now),
         NUMBER_TIMER: lambda tx, timer, now: number_is_due(tx, registry, timer, now),
+        MOVES.ended_timer: lambda tx, timer, now: record_has_ended(tx, registry, MOVES, timer, now),
         COMPLAINTS.ended_timer: lambda tx, timer, now: record_has_ended(tx, registry, COMPLAINTS, timer, now),
         FORGET_TIMER: lambda tx, timer, now: None,
     }
@@ -170,6 +180,34 @@ def test_a_region_takes_back_its_own_word_of_a_number_that_has_moved(
     monkeypatch.setattr(kept.context.federation, "number_plan", plan)
     say(kept, "guangdong", "status/1", told(THEIRS, status=ACTIVE))
     assert kept.count("known_statuses") == 0
+
+
+def test_a_former_home_restricts_nobody_once_the_plan_names_another_one(kept: Archive) -> None:
+    restricted = CustomerStatus.CUSTOMER_STATUS_RESTRICTED
+    say(kept, "guangdong", "status/1", told(THEIRS, status=restricted))
+    say(kept, "henan", "status/2", told(ANOTHERS, status=restricted))
+    assert forget_restrictions(kept.tx, {THEIRS: "guangdong", ANOTHERS: "henan"}) == 0
+    assert forget_restrictions(kept.tx, {THEIRS: "henan", ANOTHERS: "henan"}) == 1
+    assert [is_restricted(kept.tx, each) for each in (THEIRS, ANOTHERS)] == [False, True]
+
+
+def test_a_hand_over_is_erased_at_both_homes_with_the_customer_of_the_new_one(kept: Archive) -> None:
+    def move(name: str, number: str, state: MoveState.ValueType) -> str:
+        found = CustomerMove(id=f"{name}/counter/m1", from_region=name, to_region="guangdong", state=state)
+        found.lines.add(number=number)
+        found.create_time.CopyFrom(to_timestamp(NOW))
+        keep_move(kept.tx, found, f"customer-{name}")
+        note_homes(kept.tx, [number], "guangdong" if name == "sichuan" else "sichuan", f"customer-{name}")
+        vault.seal(kept.tx, envelope_subject(found.id), "outbox", b"hand-over")
+        return envelope_subject(found.id)
+
+    given, taken = move("sichuan", THEIRS, MOVED), move("henan", LINE.number, TAKEN_OVER)
+    say(kept, "guangdong", "status/1", told(ANOTHERS, THEIRS))
+    later(kept, NOW)
+    assert (has_key(kept, given), has_key(kept, taken)) == (False, True)
+    customer = Customer("customer-henan", frozenset({LINE.number}), frozenset(), frozenset())
+    (kept_here,) = MOVES.erasure.kept_of(kept.tx, customer)
+    assert kept_here.subjects == [taken]
 
 
 @pytest.mark.parametrize("word", ["the document", "the number"])

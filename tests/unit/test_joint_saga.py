@@ -10,7 +10,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from deploy.local.federation import FEDERATION_FILES
-from gateway.api.federation.v1.configuration_pb2 import Business, Configuration, Precondition
+from gateway.api.federation.v1.configuration_pb2 import Business, Configuration, LineKind, Precondition
 from gateway.api.region.v1.joint_order_envelopes_pb2 import JointCommand
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointPlace, JointVerb
 from gateway.api.region.v1.order_pb2 import OrderRequest
@@ -417,7 +417,15 @@ def test_items_that_wait_for_each_other_or_miss_what_they_need_are_found_in_the_
     def without_a_line(business: Business) -> None:
         business.joint.items[1].ends_line = False
 
+    def no_plan(business: Business) -> None:
+        del business.characteristics[:]
+
+    def opened_nowhere(business: Business) -> None:
+        business.joint.items[1].opens_line.kind = LineKind.LINE_KIND_BROADBAND
+
     wanted = {
+        no_plan: "opens_line: the business has no characteristic plan of VALUE_TYPE_PLAN",
+        opened_nowhere: "opens_line: only JOINT_ACTION_ADD at the first or the second place opens a line",
         two_ends: "items: install, remove end the same line",
         unpromised: "preconditions: an item ends a line, which another order may have promised",
         without_a_line: "preconditions: no item is of a line that could be checked",

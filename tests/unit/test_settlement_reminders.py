@@ -1,6 +1,6 @@
 """A month of settlement that is not answered, or disputed, reminds the persons on duty of both regions until it is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -10,15 +10,16 @@ from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
 from gateway.api.region.v1.settlement_service_pb2 import DisputeSettlementRequest
 from gateway.federation.body import Body
-from gateway.store.timers import due_timers, fire
+from gateway.store.timers import TimerHandler, due_timers, fire
 from region_node.app.registered import settlement
 from region_node.business.settlement import signing
 from region_node.business.settlement.rows import ANSWER_TIMER, keep_statement
+from region_node.business.settlement.unproposed import MONTH_TIMER, ensure_settlement_months, month_has_ended
 from region_node.care.escalations.duty import with_duty
 from region_node.care.escalations.settlements import answer_is_due
 from tests.shipped import shipped_configuration
 from tests.unit.reconciling import HOME, ORIGIN, Region, Two
-from tests.unit.settling import AFTER_JUNE, JUNE, caller, kept, settle, sign
+from tests.unit.settling import AFTER_JULY, AFTER_JUNE, JULY, JUNE, caller, kept, settle, sign
 from tests.unit.settling import regions_with_payments_and_money_for_a_complaint as a_month
 from tests.unit.situations import FEDERATION
 
@@ -35,9 +36,13 @@ def regions_with_sinks(two: Two) -> Two:
 
 def passes(region: Region, now: datetime) -> None:
     """Fires what is due by then, once."""
-    handlers = {ANSWER_TIMER: lambda tx, timer, now: answer_is_due(tx, region.context.node, timer, now)}
+    settled = settlement(region.context.node)
+    handlers: Mapping[str, TimerHandler] = {
+        ANSWER_TIMER: lambda tx, timer, now: answer_is_due(tx, settled, timer, now),
+        MONTH_TIMER: lambda tx, timer, now: month_has_ended(tx, settled, timer, now),
+    }
     for timer in due_timers(region.tx, now):
-        if timer.kind == ANSWER_TIMER:
+        if timer.kind in handlers:
             fire(region.tx, timer, handlers, now)
 
 
@@ -66,6 +71,35 @@ def test_an_unanswered_month_reminds_both_regions_again_and_again_until_it_is_si
     for region in both.by_name.values():
         passes(region, AFTER_JUNE + 9 * WEEK)
         assert len(reminded(region, AFTER_JUNE)) == 4, "it is signed"
+
+
+@pytest.mark.clause("10.3(1)")
+def test_a_month_that_the_first_region_never_proposes_reminds_both_until_a_later_one_has_it(both: Two) -> None:
+    regions = both.by_name.values()
+    for region in regions:
+        ensure_settlement_months(region.tx, AFTER_JUNE - 2 * WEEK)
+        for moment in (AFTER_JUNE - 2 * WEEK, AFTER_JUNE, AFTER_JUNE, AFTER_JUNE + timedelta(hours=1)):
+            passes(region, moment)
+        assert not reminded(region, AFTER_JUNE), "there is time to propose"
+        passes(region, AFTER_JUNE + WEEK)
+        assert reminded(region, AFTER_JUNE) == [(3, region.name, "SETTLEMENT")]
+        for moment in (AFTER_JULY, AFTER_JULY, AFTER_JULY, AFTER_JULY + WEEK):
+            passes(region, moment)
+        assert [level for level, _, _ in reminded(region, AFTER_JUNE)] == [3, 4, 5], "July goes on where June was"
+    sign(both, both.origin, JULY, AFTER_JULY + WEEK)
+    sign(both, both.home, JULY, AFTER_JULY + WEEK, accepts=True)
+    for region in regions:
+        for weeks in (2, 3, 4):
+            passes(region, AFTER_JULY + weeks * WEEK)
+        assert len(reminded(region, AFTER_JUNE)) == 3
+
+
+def test_a_month_in_which_nobody_owes_anything_reminds_nobody(both: Two) -> None:
+    ensure_settlement_months(both.home.tx, AFTER_JULY + 2 * WEEK)
+    both.home.tx.execute("DELETE FROM orders")
+    for weeks in (2, 5, 6, 7):
+        passes(both.home, AFTER_JULY + weeks * WEEK)
+    assert not reminded(both.home, AFTER_JULY)
 
 
 def test_an_open_dispute_reminds_both_regions_from_the_dispute_on(both: Two) -> None:

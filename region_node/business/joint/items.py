@@ -10,7 +10,7 @@ from gateway.errors import Refused, lasting
 from gateway.store.port import Transaction
 from gateway.store.timers import cancel_timer, set_timer
 from gateway.time.clock import from_timestamp
-from region_node.business.joint import lines, provisioning, rules, saga, watching
+from region_node.business.joint import lines, openings, provisioning, rules, saga, watching
 from region_node.business.joint.rows import (
     ITEM_RECORDS,
     JointItemRow,
@@ -63,6 +63,7 @@ def recover(
     if known is None:
         item.state, item.version = rules.ACKNOWLEDGED, 0
         item.ends_line = lines.is_ending(context, order, item)
+        item.opens_line = openings.is_opening(context, order, item)
     if not rules.is_lost(item, told) or (rules.is_committed(item) and not rules.is_committed(told)):
         return None
     hold_until = from_timestamp(order.hold_until_time)
@@ -127,6 +128,7 @@ def _take_in(
     item.CopyFrom(requested)
     item.state = rules.ACKNOWLEDGED  # its versions go on behind those that the leading region has heard of
     item.ends_line = lines.is_ending(context, order, item)
+    item.opens_line = openings.is_opening(context, order, item)
     if verb == saga.RESERVE and requested.ends_line and not item.ends_line:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="the catalogue has no such end of a line")
     if verb == saga.RESERVE:

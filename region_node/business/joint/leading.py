@@ -20,7 +20,7 @@ from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
 from gateway.time.clock import to_timestamp
-from region_node.business.joint import items, lines, notices, rules, saga, templates, watching
+from region_node.business.joint import items, lines, notices, openings, rules, saga, templates, watching
 from region_node.business.joint.proofs import proven
 from region_node.business.joint.rows import (
     JOINT,
@@ -223,6 +223,7 @@ def _check(
         federation.region(place.region)
         _require_member(context, place.region)
     require_documents(prepared, request, now)
+    openings.require_plan_sold(context, request, places)
     lines.require_place(tx, context, request, places, now)
 
 
@@ -244,6 +245,8 @@ def _complete(context: RegionContext, order: JointOrder, number: int, now: datet
     saga.begin_survey(order, business.joint, now)
     survey_due = now + business.joint.survey_within.ToTimedelta()
     order.items.extend(templates.new_items(business, order.places, context.region, survey_due))
+    for item in order.items:
+        item.opens_line = openings.is_opening(context, order, item)
     regions = (context.region, order.home_region or context.region)
     promised = context.federation.promised(business, now, regions)
     order.expected_completion_time.CopyFrom(to_timestamp(promised))

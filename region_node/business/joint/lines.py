@@ -1,4 +1,4 @@
-"""The line that an item of a joint order ends, at its home region. Parts of one transaction.
+"""The line that an item of a joint order ends, at its home region, or opens. Parts of one transaction.
 
 A reserved item promises the end of its line: until the item has ended, no other order ends or binds the line, and its
 customer does not move. The last milestone ends the line with its last charges, in the transaction that stores the item.
@@ -16,7 +16,7 @@ from gateway.errors import Refused
 from gateway.relay.border import Moved
 from gateway.store.port import Transaction
 from region_node.business.billing.charging import closing, final_charges
-from region_node.business.joint import rules, templates
+from region_node.business.joint import openings, rules, templates
 from region_node.customers.accounts import ledger
 from region_node.customers.operations import keep_line, own_line
 from region_node.customers.preconditions import line_situation, require_preconditions
@@ -72,10 +72,12 @@ def is_ending(context: RegionContext, order: JointOrder, item: JointItem) -> boo
 def problem_of(
     tx: Transaction, context: RegionContext, order: JointOrder, item: JointItem, now: datetime
 ) -> Refused | None:
-    """The reason why the end of the line cannot be promised now; None where it can, or where the item ends none.
+    """The reason why the line cannot be opened, or its end promised, now; None where it can, or the item has no line.
 
     A held item is committed: where nothing is left to end, it goes on.
     """
+    if item.opens_line:
+        return openings.problem_of(tx, context, order, item, now)
     if not item.ends_line:
         return None
     try:
@@ -87,10 +89,13 @@ def problem_of(
 
 
 def follow(tx: Transaction, context: RegionContext, order: JointOrder, item: JointItem, now: datetime) -> None:
-    """Brings the line to what the state of its item says: promised, free again, or ended.
+    """Brings the line to what the state of its item says: promised, free again, or ended; or open, once it is tested.
 
-    Raises Refused before the first write where an item is done whose customer's data may not be used now.
+    Raises Refused before the first write where an item is done whose customer's data may not be used now, and as
+    `openings.follow`.
     """
+    if item.opens_line:
+        openings.follow(tx, context, order, item, now)
     if not item.ends_line:
         return
     if item.state == rules.COMPLETED:

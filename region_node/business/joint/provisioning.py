@@ -148,11 +148,15 @@ def _refusal(
     item: JointItem,
     now: datetime,
 ) -> Refused | None:
-    """The reason why an item does not go on: by the system, or by its line, which the system does not know."""
+    """The reason why an item does not go on: by the system, or by its line, which the system does not know.
+
+    A line is promised, or found possible, with the check; it is opened with the test.
+    """
     if not answer.done:
         told = shown(answer.problem)
         return Refused(_BY_SYSTEM, problem_zh_cn=told.zh_cn, problem_en=told.en)
-    return lines.problem_of(tx, context, row.order, item, now) if task.phase == Phase.CHECK else None
+    has_line = task.phase == Phase.CHECK or (task.phase == Phase.TEST and item.opens_line)
+    return lines.problem_of(tx, context, row.order, item, now) if has_line else None
 
 
 def _find(tx: Transaction, task: Task) -> tuple[JointOrderRow, JointItem]:

@@ -190,6 +190,18 @@ def forget_items(tx: Transaction, joint_order_id: str) -> None:
     free_promised(tx, joint_order_id)
 
 
+def open_joint_orders(tx: Transaction, number: str) -> Sequence[JointOrder]:
+    """The joint orders about a number that have not ended, as far as this region knows, by id."""
+    final = ", ".join(str(state) for state in sorted(saga.FINAL))
+    ids = tx.all(
+        str,
+        "SELECT joint_order_id FROM joint_orders WHERE number_index = :number AND number_index <> ''"  # noqa: S608
+        f" AND state NOT IN ({final}) ORDER BY joint_order_id",
+        number=number_index(tx, number),
+    )
+    return [order for each in ids if (order := ORDER_RECORDS.read(tx, each)) is not None]
+
+
 def list_joint_orders(
     tx: Transaction, wanted: JointOrderFilter, before: tuple[int, str] | None, limit: int
 ) -> Page[JointOrder]:

@@ -46,6 +46,7 @@ REASON_LIMIT = 256  # characters
 LOST_VERSIONS = 1000  # more than an order or an item has, so that no version is told twice with different content
 MOST_VERSIONS = 2**53  # of an item, far from the end of the field
 _COMMIT = JointDecision.JOINT_DECISION_COMMIT
+_TEST = JointMilestoneKind.JOINT_MILESTONE_KIND_TEST
 _GONE = frozenset({REFUSED, RELEASED, EXPIRED})
 _COMMITTED = frozenset({COMMITTED, IN_PROGRESS, HELD, COMPLETED})
 _ENDED_EARLY = frozenset({RELEASED, EXPIRED})
@@ -186,16 +187,16 @@ def is_lost(item: JointItem, told: JointItem) -> bool:
 def recover(item: JointItem, told: JointItem, hold_until: datetime, now: datetime) -> None:
     """Brings an item of a restored database on to what its region had said of it, as the leading region knows it.
 
-    A final item stays final, but for one that ends a line: the database has lost that end, too. A promise is surveyed
-    again, and work is held until staff have confirmed the room: neither stands on the word of another region alone.
+    A final item stays final, but for one that ends or opens a line: the database has lost that, too. A promise is
+    surveyed again, and work is held until staff have confirmed the room: neither stands on the word of another region
+    alone.
     """
     adopt(item, told)
     item.requested, item.decision = told.requested, told.decision
     if told.HasField("begin_time"):
         set_limits(item, told.begin_time)
-    if told.state == COMPLETED and item.ends_line:
-        item.milestones[-1].ClearField("reach_time")
-    elif told.state == COMPLETED or (told.state in _GONE and told.decision != _COMMIT):
+    has_lost_line = _forget_line(item)
+    if not has_lost_line and (told.state == COMPLETED or (told.state in _GONE and told.decision != _COMMIT)):
         return
     item.version += LOST_VERSIONS
     if told.decision == _COMMIT:
@@ -205,6 +206,19 @@ def recover(item: JointItem, told: JointItem, hold_until: datetime, now: datetim
     else:
         item.state = SURVEYING if now < hold_until else EXPIRED
     _note(item, now)
+
+
+def _forget_line(item: JointItem) -> bool:
+    """Undoes the milestones from that which changes a line on; returns whether one was reached.
+
+    That is the test of a line that is opened, else the last one. A line that was not lost is not changed again.
+    """
+    kinds = [each.kind for each in item.milestones]
+    first = kinds.index(_TEST) if item.opens_line and _TEST in kinds else len(kinds) - item.ends_line
+    reached = [each for each in item.milestones[first:] if each.HasField("reach_time")]
+    for each in reached:
+        each.ClearField("reach_time")
+    return bool(reached)
 
 
 def hold(item: JointItem, now: datetime) -> bool:

@@ -80,6 +80,12 @@ def is_final(order: JointOrder) -> bool:
     return order.state in FINAL
 
 
+def told_open(order: JointOrder) -> str:
+    """An open order with its state, and the regions to ask: those that have it now, else the leading one."""
+    regions = dict.fromkeys(each.region for each in order.awaiting) or {order.leader_region: None}
+    return f"{order.id} ({', '.join((state_name(order.state), *regions))})"
+
+
 def begin_survey(order: JointOrder, joint: JointBusiness, now: datetime) -> None:
     """Fixes both ends of a new order: that of the survey, and that of every reservation."""
     survey_due = now + joint.survey_within.ToTimedelta()

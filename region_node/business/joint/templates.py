@@ -43,6 +43,12 @@ def ending(business: Business) -> tuple[JointItemTemplate, int] | None:
     return template, position
 
 
+def opening(business: Business) -> list[tuple[JointItemTemplate, int]]:
+    """The templates of items that open a line, each with its place from 1."""
+    templates = [each for each in business.joint.items if each.HasField("opens_line")]
+    return [(each, position) for each in templates for position in _positions(each, business.joint.least_places)]
+
+
 def new_items(business: Business, places: Sequence[JointPlace], leader: str, survey_due: datetime) -> list[JointItem]:
     """The items of a new order, in the order of the templates. A relation to a template names each of its items."""
     positions = {each.id: list(_positions(each, len(places))) for each in business.joint.items}

@@ -13,7 +13,7 @@ from gateway.process import failpoints
 from gateway.security.identity import Identity
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer
-from region_node.business.joint import items, leading, provisioning, rules, saga
+from region_node.business.joint import items, leading, openings, provisioning, rules, saga
 from region_node.business.joint.rows import (
     ITEM_RECORDS,
     JOINT,
@@ -106,8 +106,12 @@ def recover(tx: Transaction, context: RegionContext, row: JointOrderRow, told: J
 
 
 def view(tx: Transaction, context: RegionContext, order: JointOrder) -> JointOrder:
-    """The order with the items of this region in their latest state."""
-    saga.overlay(order, own_items(tx, context.region, order))
+    """The order with the items of this region in their latest state, and the numbers of the lines that they opened."""
+    own = own_items(tx, context.region, order)
+    saga.overlay(order, own)
+    for item in order.items:
+        if item.region == context.region:
+            item.opened_number = openings.number_of(tx, order, item)
     return order
 
 

@@ -28,7 +28,8 @@ def _about(tx: Transaction, customer: Customer) -> Sequence[AboutCustomer]:
 def _require_erasable(tx: Transaction, context: RegionContext, customer: Customer) -> None:
     still_open = [each.order_id for each in _about(tx, customer) if each.is_open]
     if still_open:
-        raise Refused(Reason.REASON_CUSTOMER_HAS_ORDERS, orders=str(len(still_open)), order=still_open[0])
+        rows = (find_order(tx, each) for each in still_open[: rules.MOST_NAMED])
+        raise rules.has_orders(len(still_open), [rules.told_open(row.order) for row in rows if row is not None])
 
 
 def _kept_of(tx: Transaction, customer: Customer) -> Sequence[Kept]:

@@ -5,22 +5,40 @@ from dataclasses import replace
 
 from gateway.api.federation.v1.configuration_pb2 import LineKind, NumberPool, Plan
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, RatingType
+from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.errors import Refused
+from gateway.federation.catalogue import Federation
 from gateway.federation.numberplan import normalize
 from region_node.business.orders.business import Effects, Situation
 from region_node.business.orders.contracts import contract_of, contract_subscription
 from region_node.customers.rows import CustomerRow
 from region_node.customers.subscriptions import Subscription
 
+PERSONS_DOCUMENT = "ID_ORIG"
+"""The material that identifies a person."""
 _TRIES = 1000  # numbers of a pool that are tried before it counts as exhausted
+
+
+def require_openable(situation: Situation, kind: LineKind.ValueType) -> None:
+    """Requires the plan and the contract in the region, a person's card limit for a mobile line, and a free number."""
+    plan_of(situation, kind)
+    contract_of(situation)
+    if kind == LineKind.LINE_KIND_MOBILE:
+        _require_below_card_limit(situation)
+    number_for(situation, kind)
 
 
 def plan_of(situation: Situation, kind: LineKind.ValueType) -> Plan:
     """The plan that the request names. Raises Refused with PLAN_UNKNOWN where the region has none such for the kind."""
-    plan = situation.federation.plan(situation.text("plan"))
-    if plan.region != situation.region or (plan.line_kind or LineKind.LINE_KIND_MOBILE) != kind:
+    return require_plan(situation.federation, situation.region, situation.text("plan"), kind)
+
+
+def require_plan(federation: Federation, region: str, plan_id: str, kind: LineKind.ValueType) -> Plan:
+    """The plan of a region for a kind of line. Raises Refused with PLAN_UNKNOWN."""
+    plan = federation.plan(plan_id)
+    if plan.region != region or (plan.line_kind or LineKind.LINE_KIND_MOBILE) != kind:
         raise Refused(Reason.REASON_PLAN_UNKNOWN, plan=plan.id)
     return plan
 
@@ -46,7 +64,7 @@ def number_for(situation: Situation, kind: LineKind.ValueType) -> str:
     raise Refused(Reason.REASON_NUMBERS_EXHAUSTED, region=situation.region)
 
 
-def require_below_card_limit(situation: Situation) -> None:
+def _require_below_card_limit(situation: Situation) -> None:
     """Raises Refused with CARD_LIMIT_REACHED for a person with the maximum of lines here (Anti-fraud Law, art. 10).
 
     An identity document on file identifies a person, whichever region saw it. An earlier attestation of the origin
@@ -65,14 +83,16 @@ def known_customer(situation: Situation) -> str:
 
     The document is on file, or the origin region has seen it before.
     """
-    return situation.records.customer_known_by(situation.order.origin_region, holder_document(situation))
+    return situation.records.customer_known_by(situation.order.origin_region, holder_document(situation.order.request))
 
 
-def holder_document(situation: Situation) -> Document:
-    """The identity document of the holder, which the catalogue requires."""
-    request = situation.order.request
-    code = "BIZ_LIC" if request.applicant == Applicant.APPLICANT_ENTERPRISE else "ID_ORIG"
-    return next(document for document in request.documents if document.code == code)
+def holder_document(request: OrderRequest) -> Document:
+    """The identity document of the holder. Raises Refused with DOCUMENT_MISSING where the catalogue requires none."""
+    code = "BIZ_LIC" if request.applicant == Applicant.APPLICANT_ENTERPRISE else PERSONS_DOCUMENT
+    found = next((document for document in request.documents if document.code == code), None)
+    if found is None:
+        raise Refused(Reason.REASON_DOCUMENT_MISSING, documents=code)
+    return found
 
 
 def opened(situation: Situation, kind: LineKind.ValueType, number: str) -> Effects:
@@ -101,7 +121,7 @@ def opened(situation: Situation, kind: LineKind.ValueType, number: str) -> Effec
         results={"number": number, "product_id": line.product_id},
         customer=None if known else new,
         subscriptions=subscriptions,
-        identity=holder_document(situation),
+        identity=holder_document(situation.order.request),
     )
 
 

@@ -68,6 +68,8 @@ EXPEDITE_INTERVAL = timedelta(hours=1)  # one reminder an hour: more would bury 
 TEXT_LIMIT = 256  # characters of a text characteristic or a reason
 NOTE_LIMIT = 1000  # characters of a note
 LARGEST_AMOUNT = 10**12  # minor units: sums of such amounts stay exact in every store
+MOST_NAMED = 5  # open orders of a customer that a refusal names
+_AT_HOME = (Party.PARTY_HOME_STAFF, Party.PARTY_HOME_REGION)
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 _YEARS = range(1970, 3000)  # of a time: far from the ends of the calendar, where promises cannot be reckoned
 
@@ -169,6 +171,18 @@ def expedite(order: Order, staff_id: str, now: datetime) -> None:
     if order.expedites and now - from_timestamp(order.expedites[-1].time) < EXPEDITE_INTERVAL:
         raise Refused(Reason.REASON_EXPEDITED_RECENTLY)
     order.expedites.add(time=to_timestamp(now), staff_id=staff_id)
+
+
+def has_orders(count: int, named: Sequence[str]) -> Refused:
+    """The refusal for a customer with open orders: how many, and the first few with their states and whom to ask."""
+    return Refused(Reason.REASON_CUSTOMER_HAS_ORDERS, orders=str(count), order=", ".join(named[:MOST_NAMED]))
+
+
+def told_open(order: Order) -> str:
+    """An open order with its state, the action that it waits for, and the region to ask."""
+    region = order.home_region if order.awaiting.party in _AT_HOME else order.origin_region
+    told = (state_name(order.state), order.awaiting.action, region)
+    return f"{order.id} ({', '.join(filter(None, told))})"
 
 
 def require_other_reviewer(order: Order, reviewer_region: str, reviewer: str) -> None:

@@ -9,7 +9,7 @@ from gateway.store.tables import Table, prints_without
 from gateway.store.timers import TIMERS, cancel_timer, set_timer
 from gateway.time.clock import from_microseconds, to_microseconds
 
-ANSWER_TIMER = "settlement-answer"  # a statement waits for the other region, or for staff
+ANSWER_TIMER = "settlement-answer"  # a month waits for the other region, or for staff
 
 
 @prints_without("body")
@@ -26,7 +26,7 @@ _STATEMENTS = Table("settlement_statements", _StatementRow, key=("region", "mont
 
 
 class Waiting(NamedTuple):
-    """The subject of the timer of a statement that not both have signed."""
+    """The subject of the timer of a month that not both have signed."""
 
     region: str
     month: str
@@ -61,6 +61,16 @@ def keep_statement(tx: Transaction, region: str, statement: SettlementStatement,
     known = tx.find(TIMERS, _timer(region, month))
     reminders = 0 if known is None else Waiting.parse(known.subject).reminders
     Waiting(region, month, reminders, now).watch(tx, now)
+
+
+def watch_unproposed(tx: Transaction, region: str, month: str, before: str, now: datetime) -> None:
+    """Waits for the statement of an ended month that nobody has signed, in place of the month `before` it."""
+    if find_statement(tx, region, month) is not None:
+        return
+    known = tx.find(TIMERS, _timer(region, before)) if find_statement(tx, region, before) is None else None
+    if known is not None:
+        cancel_timer(tx, _timer(region, before))
+    Waiting(region, month, 0 if known is None else Waiting.parse(known.subject).reminders, now).watch(tx, now)
 
 
 def _timer(region: str, month: str) -> str:

@@ -1,6 +1,7 @@
 """How joint orders are shown to people."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import click
@@ -17,7 +18,7 @@ from gateway.api.region.v1.joint_order_pb2 import (
 from gateway.cli.table import Table, TableColumn, show_timeline
 from gateway.time.clock import from_timestamp
 from gateway.wording.languages import in_language, translated
-from gateway.wording.terms import region_name
+from gateway.wording.terms import business_name, joint_item_name, region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word
 
@@ -36,19 +37,29 @@ def _awaited(awaiting: JointAwaiting) -> str:
 
 JOINT_ORDERS = Table[JointOrder](
     TableColumn("joint order", lambda each: each.id),
-    TableColumn("business", lambda each: each.request.business),
+    TableColumn("business", lambda each: business_name(each.request.business)),
     TableColumn("state", lambda each: _state(each.state)),
     TableColumn("led by", lambda each: region_name(each.leader_region)),
     TableColumn("items", lambda each: str(len(each.items))),
     TableColumn("submitted", lambda each: told_time(each.create_time)),
 )
 """The table of joint orders."""
-_ITEMS = Table[JointItem](
-    TableColumn("item", lambda each: each.id),
-    TableColumn("region", lambda each: region_name(each.region)),
-    TableColumn("action", lambda each: word(JointAction.Name(each.action), "JOINT_ACTION_")),
-    TableColumn("state", lambda each: word(JointItemState.Name(each.state), "JOINT_ITEM_STATE_")),
-    TableColumn("reason", lambda each: in_language(each.error.message) if each.HasField("error") else ""),
+
+
+@dataclass(frozen=True)
+class _Item:
+    """An item as a row, with its name."""
+
+    name: str
+    item: JointItem = field(repr=False)
+
+
+_ITEMS = Table[_Item](
+    TableColumn("item", lambda each: each.name),
+    TableColumn("region", lambda each: region_name(each.item.region)),
+    TableColumn("action", lambda each: word(JointAction.Name(each.item.action), "JOINT_ACTION_")),
+    TableColumn("state", lambda each: word(JointItemState.Name(each.item.state), "JOINT_ITEM_STATE_")),
+    TableColumn("reason", lambda each: in_language(each.item.error.message) if each.item.HasField("error") else ""),
 )
 _AWAITING = Table[JointAwaiting](
     TableColumn("region", lambda each: region_name(each.region)),
@@ -71,7 +82,7 @@ def print_told(order: JointOrder) -> None:
 def print_order(order: JointOrder) -> None:
     """Prints a joint order in full: the items, who has them now and until when, and the timeline of all regions."""
     print_told(order)
-    click.echo(f"{order.request.business} {order.request.number}".rstrip())
+    click.echo(f"{business_name(order.request.business)} {order.request.number}".rstrip())
     for place in order.places:
         click.echo(f"{region_name(place.region)}: {place.address}")
     if order.state == JointOrderState.JOINT_ORDER_STATE_SURVEYING:
@@ -79,7 +90,9 @@ def print_order(order: JointOrder) -> None:
         click.echo(told)
     if order.cancellation_reason:
         click.echo(translated("Cancelled: {reason}", reason=order.cancellation_reason))
-    _ITEMS.show(order.items)
+    _ITEMS.show([_Item(joint_item_name(order.request.business, each.id), each) for each in order.items])
+    for item in (each for each in order.items if each.opened_number):
+        click.echo(translated("{item} has opened the line {number}", item=item.id, number=item.opened_number))
     if order.awaiting:
         click.echo()
         _AWAITING.show(order.awaiting)

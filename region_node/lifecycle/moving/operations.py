@@ -17,6 +17,9 @@ from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.billing.charging import final_charges
+from region_node.business.joint.rows import open_joint_orders
+from region_node.business.joint.saga import told_open
+from region_node.business.orders.rules import has_orders
 from region_node.care.complaints import moved as complaints
 from region_node.care.surveys.moving import surveys_to_move
 from region_node.customers import status
@@ -159,8 +162,8 @@ def _require_region(registry: Registry, region: str) -> None:
 def _require_movable(tx: Transaction, registry: Registry, move: CustomerMove, now: datetime) -> list[Line]:
     """The lines that move. Raises Refused for the first obstacle.
 
-    An open order ends where it is, a customer under a legal hold stays, and a former move has to be in the
-    number plan: only the home that it names can give a number away.
+    An open order ends where it is, also one of several regions. A customer under a legal hold stays. A former move has
+    to be in the number plan: only the home that it names can give a number away.
     """
     context = registry.context
     status.require_readable(tx, move.customer_id)
@@ -169,6 +172,10 @@ def _require_movable(tx: Transaction, registry: Registry, move: CustomerMove, no
     rules.require_lines({each.number: each.is_mobile for each in lines}, move.lines, context.federation, move.to_region)
     for line in lines:
         require_not_promised(line)
+    shared = [each for line in lines for each in open_joint_orders(tx, line.number)]
+    if shared:
+        raise has_orders(len(shared), [told_open(each) for each in shared])
+    for line in lines:
         is_planned = context.federation.number_plan.home_of(line.number) == context.region
         if not is_planned or home_since_move(tx, context.federation, line.number) is not None:
             raise Refused(Reason.REASON_NOT_HOME, region=context.region)

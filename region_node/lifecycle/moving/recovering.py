@@ -23,6 +23,7 @@ from gateway.security.sealing import Route
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_timestamp, to_microseconds
 from region_node.customers import status
+from region_node.customers.erased_numbers import is_erased
 from region_node.customers.moved_numbers import customer_given, is_awaited, note_none
 from region_node.customers.rows import lines_numbered
 from region_node.lifecycle.moving import rules
@@ -65,6 +66,8 @@ class HandOverEnvelopes:
         move = None if customer_id is None else move_to(tx, customer_id, content.origin)
         if move is not None:
             envelope = sent(tx, rules.hand_over_id(move.id, content.origin))
+            if envelope is None and is_erased(tx, self._context, number):
+                return Answer(Outcome.OUTCOME_ACCEPTED, result=kept.SerializeToString())  # the asking region erased it
             if envelope is None:
                 raise Refused(Reason.REASON_HAND_OVER_NOT_KEPT, move=move.id)
             kept.hand_over.CopyFrom(envelope)

@@ -8,6 +8,7 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.federation.catalogue import Federation
 from gateway.store.port import Store, Transaction
 from region_node.customers import status
+from region_node.customers.known_statuses import forget_restrictions, has_restrictions
 from region_node.customers.moved_numbers import home_since_move, note_homes
 from region_node.customers.rows import Line, give_up_number, line_at_rest, line_of, lines_numbered, lines_of_customer
 from region_node.node.context import RegionContext
@@ -33,6 +34,8 @@ class RestoredCustomers:
     async def check(self) -> None:
         """Marks customers as moved, or takes the mark away, unless this was done for the plan in force.
 
+        Former homes restrict nobody any more: what they have reported of restricted customers is removed.
+
         At its start a region cannot tell a customer who has just come from one of an older database, and marks both
         until the plan names it. A serving region knows whom it has taken over since.
 
@@ -46,6 +49,7 @@ class RestoredCustomers:
         plan = federation.number_plan
         revision, count = self._checked
         told = plan.book.arrived_after(count) if revision == current.revision else plan.exceptional()
+        await self._forget_restrictions(federation, told)
         numbers = [each for each in told if plan.exception_of(each) not in (None, region)]
         marked, taken_over_by = 0, region if any(self._checked) else ""
         for begin in range(0, len(numbers), _PAGE):
@@ -59,6 +63,13 @@ class RestoredCustomers:
         if await self._store.read(at_home):
             await self._store.write(partial(unmark, federation=federation, region=region))
         self._checked = known
+
+    async def _forget_restrictions(self, federation: Federation, numbers: Sequence[str]) -> None:
+        if not await self._store.read(has_restrictions):
+            return
+        for begin in range(0, len(numbers), _PAGE):
+            homes = {each: federation.number_plan.home_of(each) for each in numbers[begin : begin + _PAGE]}
+            await self._store.write(lambda tx, homes=homes: forget_restrictions(tx, homes))  # type: ignore[misc]
 
 
 def moved_away(tx: Transaction, numbers: Sequence[str], federation: Federation, taken_over_by: str = "") -> set[str]:

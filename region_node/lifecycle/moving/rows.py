@@ -61,6 +61,11 @@ def move_to(tx: Transaction, customer_id: str, region: str) -> CustomerMove | No
     return next((each for each in _opened(tx, rows) if each is not None and each.to_region == region), None)
 
 
+def moves_of(tx: Transaction, customer_id: str) -> list[str]:
+    """The ids of all moves of a customer of this region."""
+    return tx.all(str, "SELECT move_id FROM customer_moves WHERE customer_id = :id ORDER BY move_id", id=customer_id)
+
+
 def open_move(tx: Transaction, customer_id: str) -> str | None:
     """The id of a customer's open move."""
     states = ", ".join(str(each) for each in sorted(OPEN))

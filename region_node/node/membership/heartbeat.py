@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_never
 
@@ -20,8 +20,7 @@ from gateway.errors import Refused, Unreachable
 from gateway.federation.capabilities import own_capabilities
 from gateway.relay import outbox
 from gateway.relay.retry import FullJitter
-from gateway.rpc.channels import Dialer, Replica, Replicas, invoke
-from gateway.security.tls import CredentialsUnusable
+from gateway.rpc.channels import OwnCertificate, Replica, Replicas, invoke
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.node.membership.contact_state import ContactState
 from region_node.node.membership.node import MembershipPorts, Node
@@ -43,7 +42,7 @@ class Heartbeat:
         self._coordinators = coordinators
         self._ports = ports
         self._capabilities = own_capabilities()
-        self._certificate = _OwnCertificate(ports.dialer)
+        self._certificate = OwnCertificate(ports.dialer)
         self._statements = SignedStatements(node.border.signer, node.keys)
         self._contacts: dict[str, ContactState] = {}
         self._clock_errors: dict[str, timedelta] = {}
@@ -156,21 +155,3 @@ class Heartbeat:
         if (end := self._certificate.end()) is not None:
             report.certificate_end_time.CopyFrom(to_timestamp(end))
         return report
-
-
-class _OwnCertificate:
-    """The end of the process's certificate, read again when its files have changed."""
-
-    def __init__(self, dialer: Dialer) -> None:
-        self._dialer = dialer
-        self._stamp: object = None
-        self._end: datetime | None = None
-
-    def end(self) -> datetime | None:
-        """The end; that of the files before where the present ones are unusable, as servers do."""
-        stamp = self._dialer.stamp()
-        if stamp != self._stamp:
-            self._stamp = stamp
-            with contextlib.suppress(CredentialsUnusable):
-                self._end = self._dialer.end()
-        return self._end

@@ -28,6 +28,9 @@ class Terms(_message.Message):
     REGIONS_FIELD_NUMBER: _builtins.int
     COMPLAINT_CATEGORIES_FIELD_NUMBER: _builtins.int
     RESOLUTION_CAUSES_FIELD_NUMBER: _builtins.int
+    DEPARTMENTS_FIELD_NUMBER: _builtins.int
+    BUSINESSES_FIELD_NUMBER: _builtins.int
+    JOINT_ITEMS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def regions(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegionTerm]:
         """All regions, by id."""
@@ -40,16 +43,31 @@ class Terms(_message.Message):
     def resolution_causes(self) -> _containers.RepeatedCompositeFieldContainer[Global___CodeTerm]:
         """All causes of the resolutions of complaints, by code."""
 
+    @_builtins.property
+    def departments(self) -> _containers.RepeatedCompositeFieldContainer[Global___CodeTerm]:
+        """All departments of complaints and of the coordination body, by code."""
+
+    @_builtins.property
+    def businesses(self) -> _containers.RepeatedCompositeFieldContainer[Global___CodeTerm]:
+        """All businesses, by code."""
+
+    @_builtins.property
+    def joint_items(self) -> _containers.RepeatedCompositeFieldContainer[Global___CodeTerm]:
+        """The items of all businesses that several regions do together, by business and item: `BB_MOVE/install`."""
+
     def __init__(
         self,
         *,
         regions: _abc.Iterable[Global___RegionTerm] | None = ...,
         complaint_categories: _abc.Iterable[Global___CodeTerm] | None = ...,
         resolution_causes: _abc.Iterable[Global___CodeTerm] | None = ...,
+        departments: _abc.Iterable[Global___CodeTerm] | None = ...,
+        businesses: _abc.Iterable[Global___CodeTerm] | None = ...,
+        joint_items: _abc.Iterable[Global___CodeTerm] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaint_categories", b"complaint_categories", "regions", b"regions", "resolution_causes", b"resolution_causes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["businesses", b"businesses", "complaint_categories", b"complaint_categories", "departments", b"departments", "joint_items", b"joint_items", "regions", b"regions", "resolution_causes", b"resolution_causes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -96,7 +114,7 @@ class CodeTerm(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """Category code, for example `BILL_WRONG`."""
+    """Code, for example `BILL_WRONG`."""
     @_builtins.property
     def name(self) -> _types_pb2.LocalizedText:
         """Display name."""

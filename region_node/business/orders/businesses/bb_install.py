@@ -14,8 +14,7 @@ from gateway.time.clock import from_timestamp
 from gateway.values.money import in_major_units
 from region_node.business.billing.rules import late_compensation
 from region_node.business.orders.business import BusinessRule, Effects, Situation
-from region_node.business.orders.contracts import contract_of
-from region_node.business.orders.new_lines import number_for, opened, plan_of
+from region_node.business.orders.new_lines import number_for, opened, plan_of, require_openable
 from region_node.customers.accounts.rules import COMPENSATION, EntryKind, Posting, transfer
 
 BROADBAND = LineKind.LINE_KIND_BROADBAND
@@ -27,10 +26,8 @@ class Rule(BusinessRule):
     opens_line: ClassVar[bool] = True
 
     def check(self, situation: Situation) -> None:
-        """Requires the plan and the contract in the region, and a free access number."""
-        plan_of(situation, BROADBAND)
-        contract_of(situation)
-        number_for(situation, BROADBAND)
+        """See `require_openable`."""
+        require_openable(situation, BROADBAND)
 
     def quote(self, situation: Situation) -> Quote:
         """Address, plan, rent and installation fee."""

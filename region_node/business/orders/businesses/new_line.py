@@ -8,7 +8,7 @@ from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.values.money import in_major_units
 from region_node.business.orders.business import BusinessRule, Effects, Situation
 from region_node.business.orders.contracts import contract_of
-from region_node.business.orders.new_lines import number_for, opened, plan_of, require_below_card_limit
+from region_node.business.orders.new_lines import number_for, opened, plan_of, require_openable
 
 MOBILE = LineKind.LINE_KIND_MOBILE
 
@@ -19,11 +19,8 @@ class Rule(BusinessRule):
     opens_line: ClassVar[bool] = True
 
     def check(self, situation: Situation) -> None:
-        """Requires the plan and the contract in the region, a free number, and the person's card limit."""
-        plan_of(situation, MOBILE)
-        contract_of(situation)
-        require_below_card_limit(situation)
-        number_for(situation, MOBILE)
+        """See `require_openable`."""
+        require_openable(situation, MOBILE)
 
     def quote(self, situation: Situation) -> Quote:
         """Number, plan, rent and contract term."""

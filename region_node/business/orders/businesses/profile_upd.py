@@ -28,7 +28,7 @@ class Rule(BusinessRule):
                 name=situation.text("name") or customer.name,
                 email=situation.text("email") or customer.email,
             ),
-            identity=holder_document(situation),
+            identity=holder_document(situation.order.request),
         )
 
 

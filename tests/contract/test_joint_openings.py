@@ -1,0 +1,232 @@
+"""A joint order that opens a line: the region of the item checks it at the survey, and opens it once with its test."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+
+from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind, LineKind
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.region.v1.joint_order_pb2 import JointItem
+from gateway.api.region.v1.joint_order_service_pb2 import WorkOnJointOrderRequest
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused, reason_name
+from gateway.store.port import Transaction
+from region_node.business.joint import rules, saga, working
+from region_node.customers.identities import customer_known_by, note_identity
+from region_node.customers.rows import CustomerRow, Line, find_customer, insert_customer, insert_line
+from region_node.customers.rows import line_of as line_with_id
+from region_node.customers.status import ACTIVE as ACTIVE_CUSTOMER
+from region_node.customers.status import RESTRICTED, keep_status
+from tests.contract.test_joint_lines import HOME, OTHER, give_line, line_of
+from tests.contract.test_joint_steps import LEADER, MORE_ROOM, ROOM, Course, Federation, a_federation
+from tests.simulation.plans import documents
+from tests.simulation.world import START as NOW
+from tests.unit.situations import LINE
+
+__all__ = ["a_federation"]
+ACTIVE = ProductStatus.PRODUCT_STATUS_ACTIVE
+CHOSEN: Mapping[str, Mapping[str, str]] = {
+    "TRANSFER": {"plan": "henan-29"},
+    "BB_MOVE": {"plan": "henan-broadband-300", "name": "ACME"},
+}
+KINDS = {"TRANSFER": LineKind.LINE_KIND_MOBILE, "BB_MOVE": LineKind.LINE_KIND_BROADBAND}
+HOLDERS = {"TRANSFER": ("NEW_OWNER_ID", "Li Si", ""), "BB_MOVE": ("BIZ_LIC", "ACME", "1 Main Street")}
+ITEMS = {"TRANSFER": ("take", "give"), "BB_MOVE": ("install", "remove")}
+TEST = WorkOnJointOrderRequest(reach=JointMilestoneKind.JOINT_MILESTONE_KIND_TEST)
+
+
+def order_of(federation: Federation, business: str = "TRANSFER", **values: str) -> Course:
+    """An order of a business with a plan for the new line."""
+    return Course(federation, business=business, now=NOW, values={**CHOSEN[business], **values})
+
+
+def opened(course: Course, region: str = OTHER) -> Sequence[Line]:
+    """The lines that a region has, besides the one that the order ends."""
+
+    def read(tx: Transaction) -> Sequence[Line]:
+        ids = tx.all(str, "SELECT product_id FROM products ORDER BY product_id")
+        found = [line for each in ids if (line := line_with_id(tx, each)) is not None]
+        return [each for each in found if each.number != LINE.number]
+
+    lines = course.read(region, read)
+    assert isinstance(lines, list)
+    return lines
+
+
+def shown_number(course: Course, region: str, item_id: str) -> str:
+    """The number of the new line, as staff of a region read it."""
+    context = course.federation.context(region)
+    order = course.order(region)
+    course.read(region, lambda tx: working.view(tx, context, order))
+    return next(each.opened_number for each in order.items if each.id == item_id)
+
+
+@pytest.mark.clause("10.1(2)")
+@pytest.mark.parametrize("business", ["TRANSFER", "BB_MOVE"])
+@pytest.mark.parametrize("federation", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True)
+def test_the_new_line_is_in_service_with_its_test_and_before_the_old_one_ends(
+    federation: Federation, business: str
+) -> None:
+    new, old = ITEMS[business]
+    give_line(federation)
+    course = order_of(federation, business)
+    course.submit()
+    course.work(ROOM, new, old)
+    assert opened(course) == []
+    for milestone in _item(course, new).milestones[1:]:
+        course.work(WorkOnJointOrderRequest(reach=milestone.kind), new)
+    (line,) = opened(course)
+    paper, name, address = HOLDERS[business]
+    (document,) = documents([paper], NOW, "")
+    holder = course.read(OTHER, lambda tx: customer_known_by(tx, LEADER, document.keyed_hash))
+    assert (line.customer_id, line.status, line.kind) == (holder, ACTIVE, KINDS[business])
+    assert (line.plan_id, line.address, line_of(course).status) == (CHOSEN[business]["plan"], address, ACTIVE)
+    told = course.read(OTHER, lambda tx: tx.all(str, "SELECT kind FROM notices WHERE kind = 'joint-opened'"))
+    known = course.read(OTHER, lambda tx: find_customer(tx, line.customer_id))
+    assert (told, known) == (["joint-opened"], CustomerRow(line.customer_id, name, ""))
+    course.finish()
+    assert (course.order(OTHER).state, line_of(course).status) == (saga.COMPLETED, line_of(course).terminated().status)
+    assert [shown_number(course, each, new) for each in (OTHER, HOME, LEADER)] == [line.number, "", ""]
+    course.read(OTHER, lambda tx: keep_status(tx, line.customer_id, RESTRICTED))
+    assert shown_number(course, OTHER, new) == ""
+
+
+def test_a_plan_that_the_region_does_not_sell_and_a_holder_without_a_name_are_refused_at_once(
+    federation: Federation,
+) -> None:
+    give_line(federation)
+    found = []
+    for course in (
+        order_of(federation, plan="sichuan-59"),
+        order_of(federation, plan="henan-broadband-300"),
+        order_of(federation, "BB_MOVE", plan="henan-29"),
+        order_of(federation, "BB_MOVE", name=""),
+    ):
+        with pytest.raises(Refused) as refused:
+            course.submit()
+        found.append(reason_name(refused.value.reason))
+    assert found == ["PLAN_UNKNOWN", "PLAN_UNKNOWN", "PLAN_UNKNOWN", "CHARACTERISTIC_MISSING"]
+
+
+@pytest.mark.clause("10.1(2)")
+def test_a_line_that_its_region_may_not_open_fails_the_order_for_all_and_nothing_is_left(
+    federation: Federation,
+) -> None:
+    give_line(federation)
+    (paper,) = documents(["NEW_OWNER_ID"], NOW, "")
+
+    def hold_five(tx: Transaction) -> None:
+        insert_customer(tx, CustomerRow("holder", "Li Si", ""))
+        note_identity(tx, LEADER, paper.keyed_hash, "holder")
+        for index in range(5):
+            held, number = f"held-{index}", f"+861984100000{index}"
+            insert_line(tx, replace(LINE, customer_id="holder", product_id=held, account_id=held, number=number))
+
+    course = order_of(federation)
+    course.read(OTHER, hold_five)
+    course.submit()
+    for region in (LEADER, HOME, OTHER):
+        order = course.order(region)
+        take = next(each for each in order.items if each.id == "take")
+        assert (order.state, take.error.reason) == (saga.FAILED, Reason.REASON_CARD_LIMIT_REACHED), region
+    assert (len(opened(course)), line_of(course).promised_to) == (5, "")
+
+
+def test_a_cancelled_order_opens_no_line_and_one_without_a_plan_leaves_it_to_staff(federation: Federation) -> None:
+    give_line(federation)
+    cancelled, by_hand = order_of(federation), order_of(federation, plan="")
+    cancelled.submit()
+    cancelled.work(ROOM, "take")
+    cancelled.cancel()
+    cancelled.deliver()
+    by_hand.submit()
+    by_hand.work(ROOM, "take", "give")
+    assert [_item(each, "take").opens_line for each in (cancelled, by_hand)] == [True, False]
+    by_hand.finish()
+    assert (cancelled.order().state, by_hand.order().state) == (saga.CANCELLED, saga.COMPLETED)
+    assert opened(by_hand) == []
+
+
+@pytest.mark.slow
+def test_every_step_of_the_region_may_fail_once_or_be_done_twice_and_one_line_is_opened(
+    federation: Federation,
+) -> None:
+    give_line(federation)
+    images = {region: federation.image(region) for region in (LEADER, HOME, OTHER)}
+
+    def ended(faulty: int, *, fails: bool) -> tuple[Course, object]:
+        for region, image in images.items():
+            federation.restore(region, image)
+        course = Course(federation, faulty, fails, business="TRANSFER", now=NOW, values=CHOSEN["TRANSFER"])
+        course.submit()
+        course.work(ROOM, "take", "give")
+        course.finish()
+        lines = [(each.status, each.plan_id) for each in opened(course)]
+        return course, (course.order().state, line_of(course).status, lines)
+
+    whole, expected = ended(-1, fails=False)
+    there = [index for index, name in enumerate(whole.steps) if name.endswith(f"in {OTHER}")]
+    wrong = [
+        (whole.steps[step], fails)
+        for step in there
+        for fails in (True, False)
+        if ended(step, fails=fails)[1] != expected
+    ]
+    assert (len(there) > 5, expected, wrong) == (
+        True,
+        (saga.COMPLETED, line_of(whole).terminated().status, [(ACTIVE, "henan-29")]),
+        [],
+    )
+
+
+def test_a_line_that_cannot_be_opened_any_more_keeps_its_item_until_it_can(federation: Federation) -> None:
+    give_line(federation)
+    course = order_of(federation)
+    course.submit()
+    course.work(ROOM, "take", "give")
+    course.work(WorkOnJointOrderRequest(reach=JointMilestoneKind.JOINT_MILESTONE_KIND_CONTRACT), "take")
+    (paper,) = documents(["NEW_OWNER_ID"], NOW, "")
+
+    def restrict(tx: Transaction) -> None:
+        insert_customer(tx, CustomerRow("holder", "Li Si", ""))
+        note_identity(tx, LEADER, paper.keyed_hash, "holder")
+        keep_status(tx, "holder", RESTRICTED)
+
+    course.read(OTHER, restrict)
+    with pytest.raises(Refused) as refused:
+        course.work(TEST, "take")
+    assert refused.value.reason == Reason.REASON_CUSTOMER_RESTRICTED
+    assert (_item(course, "take").state, opened(course)) == (rules.IN_PROGRESS, [])
+    course.read(OTHER, lambda tx: keep_status(tx, "holder", ACTIVE_CUSTOMER))
+    course.work(TEST, "take")
+    assert [each.customer_id for each in opened(course)] == ["holder"]
+
+
+def test_a_line_that_a_restored_database_has_lost_is_opened_again_once_staff_have_confirmed_it(
+    federation: Federation,
+) -> None:
+    give_line(federation)
+    course = order_of(federation, "BB_MOVE")
+    course.submit()
+    course.work(ROOM, "install", "remove")
+    before = federation.image(OTHER)
+    course.work(WorkOnJointOrderRequest(reach=JointMilestoneKind.JOINT_MILESTONE_KIND_CONFIGURE), "install")
+    course.work(TEST, "install")
+    (lost,) = opened(course)
+    federation.restore(OTHER, before)
+    look = saga.next_look(course.order(), course.now)
+    assert look is not None
+    course.pass_time(look, LEADER)
+    course.deliver()
+    assert (course.own(OTHER)[0].state, opened(course)) == (rules.HELD, []), "not on the word of another region"
+    course.work(MORE_ROOM, "install")
+    again = WorkOnJointOrderRequest(request_id="again")
+    again.MergeFrom(TEST)
+    course.work(again, "install")
+    (line,) = opened(course)
+    assert (line.product_id, line.number) == (lost.product_id, lost.number)
+
+
+def _item(course: Course, item_id: str) -> JointItem:
+    return next(each for each in course.order(OTHER).items if each.id == item_id)
