@@ -13,7 +13,7 @@ from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import titled, told_age, told_span, why_not_taken
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
-from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.federation.v1.federation_pb2 import DisputedRevision, Member, MemberState
 from gateway.cli.exits import NotDone
 from gateway.cli.table import Table, TableColumn
 from gateway.cli.terminal import error_output
@@ -138,6 +138,8 @@ def _waiting_lines(members: Sequence[Member]) -> Iterator[str]:
                 time=told_if_set(each.create_time),
                 why=why_not_taken(each.reason, each.destination),
             )
+        for disputed in report.disputed_revisions:
+            yield _disputed_line(region, disputed)
         for breaker in report.open_breakers:
             yield translated(
                 "{origin} has not reached {destination} since {time}",
@@ -145,6 +147,26 @@ def _waiting_lines(members: Sequence[Member]) -> Iterator[str]:
                 destination=region_name(breaker.destination),
                 time=told_if_set(breaker.open_time),
             )
+
+
+def _disputed_line(region: str, disputed: DisputedRevision) -> str:
+    """A region whose configuration another one contradicts, or has in a later revision."""
+    other, revision, since = region_name(disputed.region), disputed.revision, told_if_set(disputed.begin_time)
+    if disputed.known_digest:
+        return translated(
+            "{region} and {other} hold different configurations of revision {revision}, since {time}",
+            region=region,
+            other=other,
+            revision=revision,
+            time=since,
+        )
+    return translated(
+        "{other} holds revision {revision}, which {region} has not got from a coordinator since {time}",
+        region=region,
+        other=other,
+        revision=revision,
+        time=since,
+    )
 
 
 def _print_suspended(response: contract.SuspendRegionResponse, living: Sequence[str]) -> None:

@@ -422,7 +422,9 @@ def _require_times(report: federation_pb2.NodeReport) -> None:
     """Raises Refused with REQUEST_INVALID for a time from which no term can be counted."""
     opened = [each.open_time for each in report.open_breakers]
     try:
-        for told in (report.certificate_end_time, *opened, *(each.create_time for each in report.waiting)):
+        waiting = [each.create_time for each in report.waiting]
+        disputed = [each.begin_time for each in report.disputed_revisions]
+        for told in (report.certificate_end_time, *opened, *waiting, *disputed):
             dated(told)
     except OverflowError:
         raise _invalid("report", "a time is out of range") from None

@@ -97,15 +97,17 @@ def _verified(tx: Transaction, anchor: Chain, known: Mapping[str, RegionFacts]) 
     chain, wrong = anchor.followed_until(statements)
     revision = chain.place.revision
     content = tx.first(bytes, "SELECT content FROM configurations WHERE revision = :revision", revision=revision)
+    unverified = ""
     if (last := newest(tx)) > revision:
-        _log.error("revision %d of the database is not in force: %s", last, wrong or "it is not signed")
+        unverified = f"revision {last}: {wrong or 'it is not signed'}"
+        _log.error("what the database holds is not in force: %s", unverified)
     try:
         configuration = chain.require(content or b"")
     except RevisionRefused as refused:
         if last:
             _log.error("no configuration is in force: %s", refused)
-        return Snapshot(0, None, known, chain=chain)
-    return Snapshot(revision, configuration, known, content=content or b"", chain=chain)
+        return Snapshot(0, None, known, chain=chain, unverified=str(refused) if last else "")
+    return Snapshot(revision, configuration, known, content=content or b"", chain=chain, unverified=unverified)
 
 
 def configuration_at(tx: Transaction, revision: int) -> Configuration | None:

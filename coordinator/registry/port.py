@@ -58,6 +58,8 @@ class Snapshot:
     """The configuration as transported, which is what administrators sign; empty without one."""
     chain: Chain | None = None
     """The signed revisions up to the one in force; None for a registry without an anchor."""
+    unverified: str = ""
+    """Why the configuration of the store is not the one in force, for people; empty where it is."""
     revocation_lists: Mapping[str, RevocationList] = field(default_factory=dict)
     """The revocation lists, by the SHA-256 (hex) of their issuer's public key. The messages must not be changed."""
 

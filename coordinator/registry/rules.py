@@ -95,12 +95,16 @@ class RegionFacts:
         return sorted(frozenset.intersection(*told)) if told else []
 
     def report(self) -> NodeReport:
-        """The last report of a process, with all parts that any live process cannot read."""
+        """The last report of a process, with what any live process cannot read, and with the disputes of each."""
         report = NodeReport()
         if self.last is not None:
             report.CopyFrom(self.last.report)
         lagging = [each.report.unreadable for each in self.live.values() if each.report.unreadable]
         report.unreadable = lagging[0] if lagging else report.unreadable
+        disputed = {each.region: each for process in self.live.values() for each in process.report.disputed_revisions}
+        if disputed:
+            del report.disputed_revisions[:]
+            report.disputed_revisions.extend(disputed[region] for region in sorted(disputed))
         return report
 
     def change_since(self, before: "RegionFacts | None") -> str:

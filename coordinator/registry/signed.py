@@ -22,7 +22,9 @@ def next_chain(chain: Chain | None, signed: SignedConfiguration | None, now: dat
         raise Refused(Reason.REASON_CONFIGURATION_UNSIGNED)
     try:
         if chain.has(signed.revision):
-            return chain
+            repeated = chain.followed((signed.revision,))
+            repeated.require(signed.content)
+            return repeated
         if place_of(signed.revision).revision <= chain.place.revision:
             raise Refused(Reason.REASON_CONFIGURATION_CHANGED, revision=str(chain.place.revision))
         followed = chain.followed((signed.revision,))

@@ -38,6 +38,7 @@ PLANNED_OUTAGE = RiskSource.RISK_SOURCE_PLANNED_OUTAGE
 _Test = Callable[[RegionFacts, timedelta, datetime], str]
 """The detail of a signal of a region; empty without one."""
 _COORDINATOR = "coordinator"  # the first part of the name of each
+_SHOWN = 16  # digits of a digest
 _HEARD_OF = timedelta(minutes=2)  # several heartbeats: an older one may have a successor at another coordinator
 
 
@@ -96,14 +97,28 @@ def of_own_certificate(name: str, end: datetime | None, rule: RiskSignal, now: d
 
 
 def of_audit_heads(heads: Mapping[str, tuple[datetime, bool]], snapshot: Snapshot, now: datetime) -> Observation:
-    """Audit chains that contradict the stored head.
+    """Audit chains that contradict the stored head, and configurations that contradict those of other regions.
 
     `heads` has the time of a region's last head, and whether it continued the stored one.
     """
     heard = {region: continues for region, (time, continues) in heads.items() if now - time <= _HEARD_OF}
     configured = snapshot.configuration.regions if snapshot.configuration is not None else ()
-    lasting = (Signal(AUDIT, region, region, region) for region, continues in heard.items() if not continues)
-    return Observation(AUDIT, tuple(lasting), frozenset(each.id for each in configured) - heard.keys())
+    known = frozenset(each.id for each in configured)
+    found = {
+        region: region if not continues else _disputed(known, snapshot, region) for region, continues in heard.items()
+    }
+    lasting = (Signal(AUDIT, region, region, detail) for region, detail in found.items() if detail)
+    return Observation(AUDIT, tuple(lasting), known - heard.keys())
+
+
+def _disputed(known: Set[str], snapshot: Snapshot, region: str) -> str:
+    """The first region whose configuration differs from that of a region, by its report; empty without one."""
+    disputed = [each for each in snapshot.facts(region).report().disputed_revisions if each.region in known]
+    first = max(disputed, key=lambda each: bool(each.known_digest), default=None)  # a contradiction before a delay
+    if first is None:
+        return ""
+    told, own = first.configuration_digest.hex()[:_SHOWN], first.known_digest.hex()[:_SHOWN]
+    return f"{first.revision} {first.region} {told or '-'} {own or '-'}"
 
 
 def of_accidents(problems: Iterable[Problem], network: NetworkRegistry) -> Observation:

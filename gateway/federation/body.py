@@ -27,6 +27,8 @@ from gateway.time.working_time import WorkingHours
 
 CASE_WITHOUT_OWNER = "case-without-owner"
 """The matter of a case that awaits the coordinator."""
+CONFIGURATION_DISPUTED = "configuration-disputed"
+"""The matter of a configuration that contradicts another region's, or of a revision that is withheld."""
 ISSUE_ESCALATED = "issue-escalated"
 """The matter of an issue between regions at its first escalation."""
 BULLETIN_UNREAD = "bulletin-unread"

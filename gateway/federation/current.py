@@ -9,6 +9,7 @@ from gateway.api.federation.v1.federation_pb2 import Feature, Member, MemberStat
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
+from gateway.federation.revisions import Chain
 
 MAX_CLOCK_ERROR = timedelta(seconds=30)  # beyond this a node accepts no work that expires (guarantee G3)
 _log = logging.getLogger(__name__)
@@ -20,6 +21,8 @@ class FederationState:
 
     federation: Federation
     members: Mapping[str, Member]
+    chain: Chain | None = None
+    """The signed revisions up to the one in force; None at a region that verifies no signatures."""
 
     def member_state(self, region: str) -> MemberState.ValueType:
         """The state of a region; ABSENT for a region that is not in the configuration."""
@@ -56,6 +59,11 @@ class CurrentFederation:
         return self._state.federation.revision if self._state is not None else 0
 
     @property
+    def chain(self) -> Chain | None:
+        """The signed revisions up to the one in force; None before the first, and where no signatures are verified."""
+        return self._state.chain if self._state is not None else None
+
+    @property
     def assignments(self) -> int:
         """How many assignments of numbers are known; none is ever forgotten."""
         return len(self._state.federation.number_plan.book) if self._state is not None else 0
@@ -68,14 +76,14 @@ class CurrentFederation:
         features = self._features.get(region)
         return features is not None and feature in features
 
-    def update(self, federation: Federation, members: Iterable[Member]) -> None:
+    def update(self, federation: Federation, members: Iterable[Member], chain: Chain | None = None) -> None:
         """Puts a state in force and notifies the listeners.
 
         Ignores a revision lower than the current one, and a state that lacks assignments of numbers.
         """
         if federation.revision < self.revision or len(federation.number_plan.book) < self.assignments:
             return
-        self._state = FederationState(federation, {member.region: member for member in members})
+        self._state = FederationState(federation, {member.region: member for member in members}, chain)
         self._features = {region: frozenset(member.features) for region, member in self._state.members.items()}
         for listener in self._listeners:
             listener(self._state)

@@ -61,6 +61,15 @@ class Chain:
         earlier = self.place.revision - len(self.revisions)
         return self.revisions[max(0, revision - earlier - 1) :]
 
+    def digest_of(self, revision: int) -> bytes:
+        """The digest of the configuration of a revision; empty where the chain does not reach back to it, or so far."""
+        if revision == self.place.revision:
+            return self.configuration_digest
+        index = revision - (self.place.revision - len(self.revisions)) - 1
+        if not 0 <= index < len(self.revisions):
+            return b""
+        return RevisionStatement.FromString(self.revisions[index].statement).configuration_digest
+
     def followed(self, revisions: Iterable[SignedRevision]) -> "Chain":
         """The chain after more statements; earlier ones are passed over. Raises RevisionRefused for a wrong one."""
         chain = self

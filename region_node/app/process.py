@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from gateway.api.federation.v1.federation_pb2 import DisputedRevision
 from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.auditing.denial_log import DenialLog
@@ -36,7 +37,7 @@ from gateway.security.tls import CredentialsUnusable, server_credentials
 from gateway.store.opening import moved_file
 from gateway.store.port import Store, Transaction
 from gateway.store.schema import migrations_of
-from gateway.time.clock import Clock, SystemClock
+from gateway.time.clock import Clock, SystemClock, from_timestamp
 from gateway.web.door import Door
 from region_node.app import registered
 from region_node.app.core import CorePorts, RegionCore
@@ -50,6 +51,7 @@ from region_node.business.orders.rows import orders_under_way
 from region_node.business.providers.fulfilment import FulfilmentProvider, GrpcFulfilment
 from region_node.care.complaints.case_notifier import CaseNotifier
 from region_node.care.complaints.of_problems import count_complaints
+from region_node.care.escalations.configurations import raise_dispute
 from region_node.care.escalations.file import FileSink
 from region_node.care.escalations.port import LOWEST_LEVEL, Sink
 from region_node.care.escalations.webhook import Webhook
@@ -72,6 +74,7 @@ from region_node.node.provider_client import ProviderClient, ProviderPorts, prov
 from region_node.node.settings import RegionSettings
 from region_node.node.witnessing.coordinators import CoordinatorWitness
 from region_node.node.witnessing.notifier import WitnessNotifier, WitnessNotifierPorts
+from region_node.node.witnessing.revisions import RevisionWatch
 from region_node.requests.questions import Questions
 from region_node.schema import PACKAGES
 
@@ -121,7 +124,8 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
         rotation.observe(telemetry.meter)
         await persistently(partial(migrate_rows, ports.store))
         core = RegionCore(core_ports)
-        client = _membership(ports, core.lanes.stopped)
+        revisions = _revision_watch(ports, core_ports.context, telemetry.meter)
+        client = _membership(ports, core.lanes.stopped, revisions)
         stack.push_async_callback(client.close)
         client.load()
         restored = RestoredCustomers(core_ports.context, ports.store)
@@ -150,6 +154,7 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
             keeper.run(),
             Scrubber(core_ports.context, ports.store, clock, moved_file(settings.database.file)).run(),
             notifier.run(),
+            revisions.run(),
             CoordinatorWitness(ports.store, clock, ports.source, client.chain_heads).run(),
             CaseNotifier(ports.store, client.tell_case).run(),
             problems.run(),
@@ -268,7 +273,9 @@ async def _join(client: FederationClient, endpoint: str) -> None:
     await client.stay_joined(endpoint)
 
 
-def _membership(ports: _Ports, breakers: Callable[[], Mapping[str, datetime]]) -> FederationClient:
+def _membership(
+    ports: _Ports, breakers: Callable[[], Mapping[str, datetime]], revisions: RevisionWatch
+) -> FederationClient:
     settings = ports.settings
     node = Node(
         settings.federation,
@@ -278,8 +285,34 @@ def _membership(ports: _Ports, breakers: Callable[[], Mapping[str, datetime]]) -
         settings.coordinators,
         ports.anchor,
     )
-    outside = MembershipPorts(ports.dialer, ports.store, ports.clock, ports.source, breakers)
+    outside = MembershipPorts(
+        ports.dialer,
+        ports.store,
+        ports.clock,
+        ports.source,
+        breakers,
+        disputes=lambda: [each for _, each in revisions.disputes],
+    )
     return FederationClient(node, settings.data, outside)
+
+
+def _revision_watch(ports: _Ports, context: RegionContext, meter: Meter) -> RevisionWatch:
+    """Registers the metric of disputes too: for how long each has lasted."""
+
+    def call(tx: Transaction, dispute: DisputedRevision, now: datetime) -> None:
+        raise_dispute(tx, context, dispute, now)
+
+    watch = RevisionWatch(ports.store, ports.clock, ports.border.current, call)
+
+    def read() -> list[tuple[float, dict[str, str]]]:
+        now = ports.clock.now()
+        return [
+            ((now - from_timestamp(each.begin_time)).total_seconds(), {"region": each.region, "kind": kind})
+            for kind, each in watch.disputes
+        ]
+
+    observe(meter, "crossregion.configuration.disputed", "s", read)
+    return watch
 
 
 def _witness_telling(ports: _Ports, registry: Registry) -> WitnessNotifier:

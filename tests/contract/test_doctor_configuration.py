@@ -1,6 +1,7 @@
 """`doctor` of a node and of a coordinator, where a version cannot read the configuration in force."""
 
 import asyncio
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -128,6 +129,18 @@ def test_a_coordinator_that_cannot_read_the_configuration_itself_is_told(doctor:
     assert todo.startswith("upgrade this coordinator")
     none = checks(doctor.coordinator("--json", data=str(tmp_path / "none")))["configuration in force"]
     assert none == ("not checked", "the registry cannot be read, or there is none yet", "")
+
+
+def test_a_registry_whose_configuration_does_not_verify_is_told(doctor: Doctor, tmp_path: Path) -> None:
+    keep(doctor, tmp_path / "data", shipped_configuration())
+    with sqlite3.connect(tmp_path / "data" / "coordinator.db") as database:
+        database.execute("UPDATE configurations SET content = ?", (of_a_later_version().SerializeToString(),))
+    state, found, todo = checks(doctor.coordinator("--json", data=str(tmp_path / "data")))["configuration in force"]
+    assert (state, found) == (
+        "bad",
+        "what the registry holds does not verify: the configuration is not the signed one of revision 1",
+    )
+    assert "apply the last signed revision once more" in todo
 
 
 @pytest.mark.parametrize("process", ["region", "coordinator"])

@@ -1,6 +1,7 @@
 """A registry with an anchor, on each adapter: what is in force was signed, whatever else stands in its store."""
 
-from collections.abc import Awaitable
+import sqlite3
+from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import Gauge, InMemoryMetricReader
 
 from coordinator.registry.etcd import values
-from coordinator.registry.etcd.client import PUT, EtcdClient
+from coordinator.registry.etcd.client import DELETE, PUT, EtcdClient
 from coordinator.registry.etcd.keys import Keys
 from coordinator.registry.etcd.packing import pack
 from coordinator.registry.port import Registry
@@ -129,12 +130,70 @@ def test_another_coordinator_that_writes_into_etcd_puts_nothing_in_force(
     run(scenario(), 60)
 
 
-async def write(opened: EtcdRegistries, entries: dict[bytes, bytes]) -> None:
-    """Writes into etcd past every registry."""
+def test_a_coordinator_that_restarts_beside_a_poisoned_etcd_serves_what_it_last_verified(
+    etcd_cluster: LocalEtcd, tmp_path: Path, people: Administrators
+) -> None:
+    opened = EtcdRegistries.of(etcd_cluster, tmp_path)
+    opened.anchor, keys = people.anchor, Keys(opened.federation)
+
+    async def scenario() -> None:
+        async with opened() as registry:
+            first = next_of(registry, people, "first")
+            await put(registry, first)
+            second = next_of(registry, people, "second")
+            await put(registry, second)
+        poisoned = values.encode_packed(2, pack(named("poisoned").SerializeToString()), ADMIN, 1)
+        earlier = values.encode_packed(1, pack(first.content), ADMIN, 1)
+        for value in (poisoned, earlier, None):
+            await write(opened, {keys.configuration: value})
+            for _ in range(2):  # what the first restart keeps on disk serves the second one
+                async with opened() as registry:
+                    snapshot = registry.snapshot()
+                    assert (snapshot.revision, snapshot.content) == (2, second.content)
+                    assert snapshot.unverified
+        async with opened() as registry:
+            assert await put(registry, second) == 2, "the same revision once more mends etcd"
+            await changed(registry, lambda: not registry.snapshot().unverified)
+        async with opened(name="new") as fresh:
+            assert (fresh.snapshot().content, fresh.snapshot().unverified) == (second.content, "")
+            assert await put(fresh, next_of(fresh, people, "third")) == 3
+
+    run(scenario(), 60)
+
+
+def test_the_same_revision_once_more_mends_a_registry_whose_configuration_was_altered(
+    tmp_path: Path, people: Administrators
+) -> None:
+    opened = EmbeddedRegistries(tmp_path)
+    opened.anchor = people.anchor
+
+    async def scenario() -> None:
+        async with opened() as registry:
+            first = next_of(registry, people, "first")
+            await put(registry, first)
+        with sqlite3.connect(tmp_path / "registry.db") as database:
+            database.execute("UPDATE configurations SET content = ?", (named("altered").SerializeToString(),))
+        async with opened() as registry:
+            assert (registry.snapshot().configuration, bool(registry.snapshot().unverified)) == (None, True)
+            altered = SignedConfiguration(revision=first.revision, content=named("altered").SerializeToString())
+            assert await refusal(put(registry, altered)) == Reason.REASON_CONFIGURATION_SIGNATURES_INVALID
+            assert await put(registry, first) == 1
+            assert registry.snapshot().unverified == ""
+        async with opened() as registry:
+            assert (registry.snapshot().content, registry.snapshot().unverified) == (first.content, "")
+
+    run(scenario(), 60)
+
+
+async def write(opened: EtcdRegistries, entries: Mapping[bytes, bytes | None]) -> None:
+    """Writes into etcd past every registry, and deletes there."""
     client = EtcdClient(opened.settings, SystemClock())
     try:
         for key, value in entries.items():
-            await client.call(PUT, rpc_pb2.PutRequest(key=key, value=value))
+            if value is None:
+                await client.call(DELETE, rpc_pb2.DeleteRangeRequest(key=key))
+            else:
+                await client.call(PUT, rpc_pb2.PutRequest(key=key, value=value))
     finally:
         await client.close()
 
@@ -143,8 +202,11 @@ def test_the_time_until_the_signed_revision_ends_is_a_metric(opened: Registries,
     def told(reader: InMemoryMetricReader) -> list[float]:
         read = reader.get_metrics_data()
         metrics = [] if read is None else read.resource_metrics[0].scope_metrics[0].metrics
-        assert all((each.name, each.unit) == ("crossregion.configuration.validity", "s") for each in metrics)
-        gauges = [each.data for each in metrics if isinstance(each.data, Gauge)]
+        assert {(each.name, each.unit) for each in metrics} <= {
+            ("crossregion.configuration.validity", "s"),
+            ("crossregion.configuration.unverified", "1"),
+        }
+        gauges = [each.data for each in metrics if each.unit == "s" and isinstance(each.data, Gauge)]
         return [float(point.value) for gauge in gauges for point in gauge.data_points]
 
     async def scenario() -> None:

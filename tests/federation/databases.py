@@ -25,7 +25,8 @@ Cell = int | str | bytes | None
 Row = tuple[Cell, ...]
 
 # What the processes renew for themselves, whatever anybody asks of them.
-_OWN_TABLES = ("processes", "store_writers", "witnesses", "witnessed_heads", "witnessed_erasures", "scrubs")
+_WITNESSING = ("witnesses", "witnessed_heads", "witnessed_erasures", "told_revisions")
+_OWN_TABLES = ("processes", "store_writers", "scrubs", *_WITNESSING)
 
 
 class Database:

@@ -12,7 +12,7 @@ from deploy.local.federation import FEDERATION_FILES
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.coordinator.v1.problem_service_pb2 import AccidentGrade, Problem, ReachedGrade
 from gateway.api.coordinator.v1.risk_service_pb2 import Risk
-from gateway.api.federation.v1.federation_pb2 import NodeReport, OpenBreaker, WaitingEnvelopes
+from gateway.api.federation.v1.federation_pb2 import DisputedRevision, NodeReport, OpenBreaker, WaitingEnvelopes
 from gateway.api.federation.v1.problem_pb2 import NetworkElement, NetworkElementKind, ProblemHeader, ProblemState
 from gateway.federation.files import load
 from gateway.federation.network import NetworkRegistry
@@ -121,6 +121,20 @@ def test_a_contradicting_audit_chain_is_a_signal_and_a_chain_that_was_not_heard_
     assert "guangdong" in found.silent
     later = signals.of_audit_heads(heads, snapshot(), NOW + HOUR)
     assert (subjects(later), later.silent >= heads.keys()) == ([], True)
+
+
+def test_a_configuration_that_another_region_contradicts_is_a_signal_of_the_region_that_says_so() -> None:
+    split = DisputedRevision(region="henan", revision=7, configuration_digest=bytes(32), known_digest=b"\1" * 32)
+    withheld = DisputedRevision(region="guangdong", revision=8, configuration_digest=bytes(32))
+    heads: Mapping[str, tuple[datetime, bool]] = {"sichuan": (NOW, True)}
+    for disputed, detail in (
+        ([split, withheld], f"7 henan {'00' * 8} {'01' * 8}"),
+        ([withheld], f"8 guangdong {'00' * 8} -"),
+        ([DisputedRevision(region="x" * 9_000, revision=7)], ""),
+    ):
+        facts = living(NodeReport(), NodeReport(disputed_revisions=disputed), NodeReport())
+        found = signals.of_audit_heads(heads, snapshot(sichuan=facts), NOW)
+        assert [(each.subject, each.detail) for each in found.signals] == ([("sichuan", detail)] if detail else [])
 
 
 def accident(name: str, grade: AccidentGrade.ValueType, state: ProblemState.ValueType = IN_PROGRESS) -> Problem:

@@ -11,7 +11,7 @@ from coordinator.registry.etcd.registry import RegistryUnreachable
 from coordinator.registry.port import Snapshot
 from coordinator.settings import CoordinatorSettings
 from gateway.api.federation.v1.revision_pb2 import Anchor
-from gateway.maintenance.doctor.findings import Finding, good, not_checked, warning
+from gateway.maintenance.doctor.findings import Finding, bad, good, not_checked, warning
 from gateway.maintenance.doctor.signatures import check_signatures
 from gateway.security.tls import CredentialsUnusable
 from gateway.store.opening import DatabasePlace
@@ -55,6 +55,12 @@ def _embedded(place: DatabasePlace, anchor: Anchor | None) -> Snapshot:
 
 def _finding(snapshot: Snapshot) -> Finding:
     revision, configuration = snapshot.revision, snapshot.configuration
+    if snapshot.unverified:
+        found = translated("what the registry holds does not verify: {problem}", problem=snapshot.unverified)
+        todo = translated(
+            "find out who wrote it, and apply the last signed revision once more: coordinators serve what they kept"
+        )
+        return bad(_name(), found, todo)
     if configuration is None:
         todo = translated("apply a configuration: `coordinator federation apply`")
         return warning(_name(), translated("the federation has no configuration yet"), todo)

@@ -69,11 +69,29 @@ class Copy:
         self._entries: dict[bytes, Entry] = {}
         self._living_since: dict[LiveKey, datetime] = {}
         self._snapshot = Snapshot(0, None, {}, chain=self._anchor)
+        self._verified: Mapping[bytes, Entry] = {}
 
     @property
     def entries(self) -> Mapping[bytes, Entry]:
         """The copied entries of etcd. They must not be changed elsewhere."""
         return self._entries
+
+    def lasting(self) -> Mapping[bytes, Entry]:
+        """The entries for the disk: those of etcd, but of a configuration only what last verified."""
+        if self._anchor is None:
+            return dict(self._entries)
+        others = {key: entry for key, entry in self._entries.items() if not self._is_of_revision(key)}
+        return others | dict(self._verified)
+
+    def begin(self, entries: Mapping[bytes, Entry], now: datetime) -> None:
+        """Puts the configuration of a copy on disk in force, before etcd is read.
+
+        So the coordinator serves it where that of etcd does not verify. Nothing else of the copy counts. Without an
+        anchor nothing does.
+        """
+        if self._anchor is not None:
+            kept = [Event(key, Entry(entry.value, 0)) for key, entry in entries.items() if self._is_of_revision(key)]
+            self.take(kept, 0, now)
 
     @property
     def revision(self) -> int:
@@ -100,14 +118,14 @@ class Copy:
             key = self._keys.parse(event.key)
             if key is None:
                 continue
-            has_revision |= isinstance(key, ConfigurationKey | RevisionKey)
+            has_revision |= self._is_of_revision(event.key)
             if event.entry is None:
                 self._entries.pop(event.key, None)
             else:
                 self._entries[event.key] = event.entry
             self._take(draft, event)
         if has_revision and self._anchor is not None:
-            self._verify(draft, self._anchor)
+            self._verify(draft, before.chain or self._anchor)
         draft.date_presence(before, now)
         self._snapshot = replace(draft.snapshot(), change=revision)
         return draft.told
@@ -133,22 +151,28 @@ class Copy:
         except Unreadable as error:
             _log.error("%s in etcd %s: what was known before goes on", event.key.decode("utf-8", "replace"), error)
 
-    def _verify(self, draft: "_Draft", anchor: Chain) -> None:
-        """Puts the configuration of etcd in force if its signatures verify; else that before stays."""
-        chain, wrong = anchor.followed_until(self._statements())
-        entry = self._entries.get(self._keys.configuration)
-        if entry is None:
+    def _is_of_revision(self, key: bytes) -> bool:
+        return isinstance(self._keys.parse(key), ConfigurationKey | RevisionKey)
+
+    def _verify(self, draft: "_Draft", before: Chain) -> None:
+        """Puts the configuration of etcd in force if its signatures follow those before; else the former stays."""
+        chain, wrong = before.followed_until(self._statements())
+        entry, former = (each.get(self._keys.configuration) for each in (self._entries, self._verified))
+        if chain is before and entry is not None and former is not None and entry.value == former.value:
+            draft.accept()  # half a million prefixes would take seconds once more
             return
         try:
+            if entry is None:
+                raise RevisionRefused("there is none")
             applied = values.decode_applied(entry.value)
             if applied.revision != chain.place.revision:
                 raise wrong or RevisionRefused("it is not signed")
             configuration = chain.require(applied.content)
         except (Unreadable, RevisionRefused) as error:
-            _log.error("the configuration in etcd is not taken: %s: what was known before goes on", error)
-            draft.keep_place(chain)
+            draft.refuse(chain, str(error), is_there=entry is not None)
         else:
             draft.put_verified(chain, configuration, applied.content)
+            self._verified = {key: each for key, each in self._entries.items() if self._is_of_revision(key)}
 
     def _statements(self) -> list[SignedRevision]:
         """The statements of etcd, by revision."""
@@ -166,7 +190,7 @@ class _Draft:
         self.told = False
         self._living_since = living_since
         self._revision, self._configuration = before.revision, before.configuration
-        self._content, self._chain = before.content, before.chain
+        self._content, self._chain, self._unverified = before.content, before.chain, before.unverified
         self._regions = dict(before.regions)
         self._replicas = dict(before.replicas)
         self._assignment_mark = before.assignment_mark
@@ -182,6 +206,7 @@ class _Draft:
             assignment_mark=self._assignment_mark,
             content=self._content,
             chain=self._chain,
+            unverified=self._unverified,
             revocation_lists=self._revocation_lists,
         )
 
@@ -196,12 +221,19 @@ class _Draft:
     def put_verified(self, chain: Chain, configuration: Configuration, content: bytes) -> None:
         self.told |= chain.place.revision != self._revision
         self._revision, self._configuration, self._content = chain.place.revision, configuration, content
-        self._chain = chain
+        self._chain, self._unverified = chain, ""
 
-    def keep_place(self, chain: Chain) -> None:
-        """Without a configuration in force, the next statement follows the last one that verifies."""
+    def accept(self) -> None:
+        """Notes that etcd holds the configuration in force."""
+        self._unverified = ""
+
+    def refuse(self, chain: Chain, problem: str, *, is_there: bool) -> None:
+        """Keeps the configuration in force. Without one, the next statement follows the last one that verifies."""
         if self._configuration is None:
             self._chain = chain
+        if is_there or self._configuration is not None:
+            _log.error("the configuration in etcd is not taken: %s: what was known before goes on", problem)
+            self._unverified = problem
 
     def put_assignment_mark(self, value: bytes | None) -> None:
         mark = values.decode_mark(value) if value is not None else NumberAssignmentMark()

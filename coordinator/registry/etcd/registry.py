@@ -196,7 +196,7 @@ class EtcdRegistry:
         own.CopyFrom(configuration)
         # Half a million prefixes take seconds: beside the event loop, and before the decision.
         chain = await asyncio.to_thread(next_chain, snapshot.chain, signed, self._clock.now())
-        if chain is not None and chain is snapshot.chain:
+        if chain is not None and chain is snapshot.chain and not snapshot.unverified:
             return snapshot.revision
         content = signed.content if signed is not None else own.SerializeToString(deterministic=True)
         packed = await asyncio.to_thread(_packed, content)
@@ -221,9 +221,9 @@ class EtcdRegistry:
         def decide(found: Found) -> Change | None:
             if key in found:
                 other = values.decode_revision(found[key].value)
-                if chain.has(other):
+                if chain.has(other) and not self._copy.snapshot.unverified:
                     return None  # a repeated call
-                if before.followed_until((other,))[0] is not before:
+                if not chain.has(other) and before.followed_until((other,))[0] is not before:
                     raise Refused(Reason.REASON_CONFIGURATION_CHANGED, revision=str(revision))
             value = Put(values.encode_packed(revision, packed, actor, to_microseconds(now)))
             noted = Noted(actor, "CONFIGURATION_APPLIED", f"configuration/{revision}", f"{changes} changes")
@@ -377,6 +377,8 @@ class EtcdRegistry:
             kept, problem = last_good.load(), "there is no last good copy"
         except LastGoodBroken as broken:
             problem = f"of the last good copy {broken}"
+        if kept is not None:
+            self._copy.begin(kept.entries, self._clock.now())
         try:
             await self._follower.list(seen=kept.revision if kept is not None else 0)
             self._contact.start_from(self._clock.now(), is_silent=False)
@@ -473,7 +475,7 @@ class EtcdRegistry:
 
     async def _save(self) -> None:
         self._unsaved.clear()
-        entries, revision = dict(self._copy.entries), self._copy.revision
+        entries, revision = self._copy.lasting(), self._copy.revision
         try:
             await asyncio.to_thread(self._parts.last_good.save, entries, revision)
         except OSError as error:

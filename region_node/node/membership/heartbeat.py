@@ -151,6 +151,7 @@ class Heartbeat:
             unreadable=self._node.border.current.unreadable,
             waiting=waiting,
             open_breakers=[OpenBreaker(destination=each, open_time=to_timestamp(since)) for each, since in breakers],
+            disputed_revisions=self._ports.disputes(),
         )
         if (end := self._certificate.end()) is not None:
             report.certificate_end_time.CopyFrom(to_timestamp(end))

@@ -2,10 +2,11 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from gateway.api.federation.v1.federation_pb2 import DisputedRevision
 from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.relay.border import Border
 from gateway.rpc.channels import Dialer
@@ -34,7 +35,8 @@ class Node:
 class MembershipPorts:
     """The outside ports. `store` supplies the end of the audit chain, and the envelopes that were not accepted.
 
-    `breakers` has the destinations that do not respond, each with the time since when.
+    `breakers` has the destinations that do not respond, each with the time since when; `disputes` the regions whose
+    configuration differs.
     """
 
     dialer: Dialer
@@ -43,3 +45,4 @@ class MembershipPorts:
     source: random.Random
     breakers: Callable[[], Mapping[str, datetime]]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    disputes: Callable[[], Sequence[DisputedRevision]] = tuple

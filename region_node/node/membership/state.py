@@ -64,7 +64,7 @@ class StateKeeper:
             _log.error("%s is ignored: %s", self._last_good.path, error)
             return
         members = self._trusted(state.members)
-        self._current.update(federation, members)
+        self._current.update(federation, members, self._in_force.chain if self._in_force is not None else None)
         self._saved = (state.federation_revision, members, self._keys.revocations.lists())
         _log.info("working by revision %d of the configuration, as last kept on disk", federation.revision)
 
@@ -91,7 +91,7 @@ class StateKeeper:
         members = self._trusted(response.members)
         if (federation.revision, members, self._keys.revocations.lists()) != self._saved:
             await self._save(federation, members)
-        self._current.update(federation, members)
+        self._current.update(federation, members, self._in_force.chain if self._in_force is not None else None)
         if not response.number_assignments.has_more:
             self.told.set()
 

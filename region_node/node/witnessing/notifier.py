@@ -1,4 +1,7 @@
-"""Sends the head of this region's audit chain to its witnesses, once a minute, and stores their heads of it."""
+"""Sends the head of this region's audit chain to its witnesses, once a minute, and stores their heads of it.
+
+A statement and its answer also tell which configuration each of the two holds.
+"""
 
 import asyncio
 import logging
@@ -26,6 +29,7 @@ from gateway.time.clock import Clock, from_microseconds, from_timestamp
 from gateway.time.looks import until_look
 from region_node.node.erased_key_rows import NumberedKey, erased_after_number
 from region_node.node.witnessing import rows
+from region_node.node.witnessing.revisions import Known, hear
 from region_node.node.witnessing.rows import WitnessRow
 from region_node.node.witnessing.witness import IDS_AT_ONCE, witnessed_bytes
 
@@ -119,12 +123,15 @@ class WitnessNotifier:
             known=AuditHead(sequence=known.sequence, hash=known.hash) if known is not None else None,
             destroyed_key_ids=[each.key_id for each in erased],
             heard=before.heard,
+            held_revision=Known.of(self._ports.border.current).held(),
         )
         return _Statement(before, erased, message)
 
     def _heard(self, tx: Transaction, told: _Statement, answer: WitnessAnswer) -> None:
         """Stores the signed answer of a witness, and destroys keys that have come back."""
         before, border, now = told.before, self._ports.border, self._ports.clock.now()
+        if answer.HasField("held_revision"):
+            hear(tx, Known.of(border.current), before.witness, answer.held_revision, now)
         head, time = Head(answer.kept.sequence, answer.kept.hash), from_timestamp(answer.tell_time)
         is_own = border.keys.verify(border.region, AUDIT_HEAD, head.signed_bytes(), answer.kept.signature)
         signed = witnessed_bytes(border.region, head, time)

@@ -1,4 +1,4 @@
-"""The heads that other regions send to this one as their witness."""
+"""The heads and revisions that other regions send to this one as their witness."""
 
 from datetime import datetime
 
@@ -8,6 +8,7 @@ from gateway.relay.border import Border, Kinds, Query
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.node.payloads import received
+from region_node.node.witnessing.revisions import Known, hear
 from region_node.node.witnessing.witness import keep
 
 
@@ -23,5 +24,8 @@ class WitnessEnvelopes:
 
     def _told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         statement = received(WitnessStatement, content.payload)
-        answer = keep(tx, self._border, content.origin, statement, now)
+        answer, known = keep(tx, self._border, content.origin, statement, now), Known.of(self._border.current)
+        if statement.HasField("held_revision"):
+            hear(tx, known, content.origin, statement.held_revision, now)
+        answer.held_revision.CopyFrom(known.held())
         return Answer(Outcome.OUTCOME_ACCEPTED, result=answer.SerializeToString())

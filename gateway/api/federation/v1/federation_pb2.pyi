@@ -366,6 +366,7 @@ class NodeReport(_message.Message):
     WAITING_FIELD_NUMBER: _builtins.int
     OPEN_BREAKERS_FIELD_NUMBER: _builtins.int
     CERTIFICATE_END_TIME_FIELD_NUMBER: _builtins.int
+    DISPUTED_REVISIONS_FIELD_NUMBER: _builtins.int
     unreadable: _builtins.str
     """First part of the configuration in force that the node cannot read, with its revision. The node uses the revision
     before. Empty if it can read all.
@@ -384,6 +385,10 @@ class NodeReport(_message.Message):
         unreadable files.
         """
 
+    @_builtins.property
+    def disputed_revisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___DisputedRevision]:
+        """Other regions whose configuration contradicts the node's, or is later than what its coordinator sends."""
+
     def __init__(
         self,
         *,
@@ -391,14 +396,57 @@ class NodeReport(_message.Message):
         waiting: _abc.Iterable[Global___WaitingEnvelopes] | None = ...,
         open_breakers: _abc.Iterable[Global___OpenBreaker] | None = ...,
         certificate_end_time: _timestamp_pb2.Timestamp | None = ...,
+        disputed_revisions: _abc.Iterable[Global___DisputedRevision] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["certificate_end_time", b"certificate_end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_end_time", b"certificate_end_time", "open_breakers", b"open_breakers", "unreadable", b"unreadable", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_end_time", b"certificate_end_time", "disputed_revisions", b"disputed_revisions", "open_breakers", b"open_breakers", "unreadable", b"unreadable", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NodeReport: _TypeAlias = NodeReport  # noqa: Y015
+
+@_typing.final
+class DisputedRevision(_message.Message):
+    """A revision of the configuration that another region holds and the node does not, by that region's own signed word."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    CONFIGURATION_DIGEST_FIELD_NUMBER: _builtins.int
+    KNOWN_DIGEST_FIELD_NUMBER: _builtins.int
+    BEGIN_TIME_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """The other region."""
+    revision: _builtins.int
+    """Revision of the configuration in force there."""
+    configuration_digest: _builtins.bytes
+    """SHA-256 of that configuration; empty for a region that verifies no signatures."""
+    known_digest: _builtins.bytes
+    """SHA-256 of the configuration that the node knows by this revision. Empty for a later revision than the node's: it
+    has waited for it for more than a minute.
+    """
+    @_builtins.property
+    def begin_time(self) -> _timestamp_pb2.Timestamp:
+        """Time since when the node has known it, by its clock."""
+
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        configuration_digest: _builtins.bytes = ...,
+        known_digest: _builtins.bytes = ...,
+        begin_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "configuration_digest", b"configuration_digest", "known_digest", b"known_digest", "region", b"region", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DisputedRevision: _TypeAlias = DisputedRevision  # noqa: Y015
 
 @_typing.final
 class OpenBreaker(_message.Message):

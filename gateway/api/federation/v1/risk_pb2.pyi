@@ -40,7 +40,7 @@ class _RiskSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskSource
     RISK_SOURCE_ACCIDENT: _RiskSource.ValueType  # 5
     """A network problem with the grade of an accident."""
     RISK_SOURCE_AUDIT: _RiskSource.ValueType  # 6
-    """The audit chain of a region contradicts the head that coordinators keep."""
+    """The audit chain of a region contradicts the head that coordinators keep, or its configuration that of another region."""
     RISK_SOURCE_CERTIFICATE: _RiskSource.ValueType  # 7
     """The signing certificate of a region, or the one that a process of it shows to peers, ends soon."""
     RISK_SOURCE_RECONCILIATION: _RiskSource.ValueType  # 8
@@ -66,7 +66,7 @@ RISK_SOURCE_COMPLAINTS: RiskSource.ValueType  # 4
 RISK_SOURCE_ACCIDENT: RiskSource.ValueType  # 5
 """A network problem with the grade of an accident."""
 RISK_SOURCE_AUDIT: RiskSource.ValueType  # 6
-"""The audit chain of a region contradicts the head that coordinators keep."""
+"""The audit chain of a region contradicts the head that coordinators keep, or its configuration that of another region."""
 RISK_SOURCE_CERTIFICATE: RiskSource.ValueType  # 7
 """The signing certificate of a region, or the one that a process of it shows to peers, ends soon."""
 RISK_SOURCE_RECONCILIATION: RiskSource.ValueType  # 8

@@ -27,7 +27,7 @@ class RaisedComplaint(_message.Message):
 
     An issue or a loan between regions has no category, severity, state, home region and custody. Its first escalation has
     level 3 and a matter of its own, the second level 4, each later one level 5. So are the reminders of a month of settlement.
-    A milestone of a joint order has level 2 and a matter of its own before its limit, and level 3 behind it.
+    A disputed configuration has level 3 and a matter of its own. A milestone of a joint order has level 2 and a matter of its own before its limit, and level 3 behind it.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -56,7 +56,8 @@ class RaisedComplaint(_message.Message):
     """
     ticket_id: _builtins.str
     """The ticket id, or the id of an issue or a loan; `survey/<survey id>` for the follow-up of a low mark; the id
-    of a statement of settlement; `<joint order id>/<item id>/<number of the milestone's kind>`.
+    of a statement of settlement; `<joint order id>/<item id>/<number of the milestone's kind>`;
+    `configuration/<revision>/<region that holds it>`.
     """
     level: _builtins.int
     """Level reached, 1 to 5."""

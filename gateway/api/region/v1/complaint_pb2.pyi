@@ -424,6 +424,8 @@ class _EscalationTriggerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Esc
     """Request of a region with a part in an issue."""
     ESCALATION_TRIGGER_LIMIT_NEAR: _EscalationTrigger.ValueType  # 22
     """Limit of a milestone of a joint order near. No complaint has it."""
+    ESCALATION_TRIGGER_CONFIGURATION_DISPUTED: _EscalationTrigger.ValueType  # 23
+    """Configurations of two regions that differ, or a withheld revision. No complaint has it."""
 
 class EscalationTrigger(_EscalationTrigger, metaclass=_EscalationTriggerEnumTypeWrapper):
     """Reasons for an escalation."""
@@ -470,6 +472,8 @@ ESCALATION_TRIGGER_REGION_ASKED: EscalationTrigger.ValueType  # 21
 """Request of a region with a part in an issue."""
 ESCALATION_TRIGGER_LIMIT_NEAR: EscalationTrigger.ValueType  # 22
 """Limit of a milestone of a joint order near. No complaint has it."""
+ESCALATION_TRIGGER_CONFIGURATION_DISPUTED: EscalationTrigger.ValueType  # 23
+"""Configurations of two regions that differ, or a withheld revision. No complaint has it."""
 Global___EscalationTrigger: _TypeAlias = EscalationTrigger  # noqa: Y015
 
 @_typing.final

@@ -26,7 +26,7 @@ from gateway.api.federation.v1 import federation_pb2 as gateway_dot_api_dot_fede
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&gateway/api/region/v1/witnessing.proto\x12\x15gateway.api.region.v1\x1a*gateway/api/federation/v1/federation.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa5\x01\n\x10WitnessStatement\x12\x32\n\x04head\x18\x01 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x33\n\x05known\x18\x02 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x19\n\x11\x64\x65stroyed_key_ids\x18\x03 \x03(\t\x12\r\n\x05heard\x18\x04 \x01(\x04\"\xc4\x01\n\rWitnessAnswer\x12\x32\n\x04kept\x18\x01 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12-\n\ttell_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tsignature\x18\x03 \x01(\x0c\x12\x14\n\x0c\x63ontradicted\x18\x04 \x01(\x08\x12\x19\n\x11\x64\x65stroyed_key_ids\x18\x05 \x03(\t\x12\x0c\n\x04held\x18\x06 \x01(\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&gateway/api/region/v1/witnessing.proto\x12\x15gateway.api.region.v1\x1a*gateway/api/federation/v1/federation.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe1\x01\n\x10WitnessStatement\x12\x32\n\x04head\x18\x01 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x33\n\x05known\x18\x02 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12\x19\n\x11\x64\x65stroyed_key_ids\x18\x03 \x03(\t\x12\r\n\x05heard\x18\x04 \x01(\x04\x12:\n\rheld_revision\x18\x05 \x01(\x0b\x32#.gateway.api.region.v1.HeldRevision\">\n\x0cHeldRevision\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x1c\n\x14\x63onfiguration_digest\x18\x02 \x01(\x0c\"\x80\x02\n\rWitnessAnswer\x12\x32\n\x04kept\x18\x01 \x01(\x0b\x32$.gateway.api.federation.v1.AuditHead\x12-\n\ttell_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tsignature\x18\x03 \x01(\x0c\x12\x14\n\x0c\x63ontradicted\x18\x04 \x01(\x08\x12\x19\n\x11\x64\x65stroyed_key_ids\x18\x05 \x03(\t\x12\x0c\n\x04held\x18\x06 \x01(\x04\x12:\n\rheld_revision\x18\x07 \x01(\x0b\x32#.gateway.api.region.v1.HeldRevisionb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.region.v1.witne
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_WITNESSSTATEMENT']._serialized_start=143
-  _globals['_WITNESSSTATEMENT']._serialized_end=308
-  _globals['_WITNESSANSWER']._serialized_start=311
-  _globals['_WITNESSANSWER']._serialized_end=507
+  _globals['_WITNESSSTATEMENT']._serialized_end=368
+  _globals['_HELDREVISION']._serialized_start=370
+  _globals['_HELDREVISION']._serialized_end=432
+  _globals['_WITNESSANSWER']._serialized_start=435
+  _globals['_WITNESSANSWER']._serialized_end=691
 # @@protoc_insertion_point(module_scope)

@@ -30,6 +30,7 @@ class WitnessStatement(_message.Message):
     KNOWN_FIELD_NUMBER: _builtins.int
     DESTROYED_KEY_IDS_FIELD_NUMBER: _builtins.int
     HEARD_FIELD_NUMBER: _builtins.int
+    HELD_REVISION_FIELD_NUMBER: _builtins.int
     heard: _builtins.int
     """Number of destroyed keys that the region has received from this witness, in the witness's count."""
     @_builtins.property
@@ -46,6 +47,10 @@ class WitnessStatement(_message.Message):
     def destroyed_key_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ids of encryption keys that the region has destroyed and the witness has not acknowledged; at most 1000."""
 
+    @_builtins.property
+    def held_revision(self) -> Global___HeldRevision:
+        """Configuration in force at the region."""
+
     def __init__(
         self,
         *,
@@ -53,14 +58,43 @@ class WitnessStatement(_message.Message):
         known: _federation_pb2.AuditHead | None = ...,
         destroyed_key_ids: _abc.Iterable[_builtins.str] | None = ...,
         heard: _builtins.int = ...,
+        held_revision: Global___HeldRevision | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "known", b"known"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "held_revision", b"held_revision", "known", b"known"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["destroyed_key_ids", b"destroyed_key_ids", "head", b"head", "heard", b"heard", "known", b"known"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destroyed_key_ids", b"destroyed_key_ids", "head", b"head", "heard", b"heard", "held_revision", b"held_revision", "known", b"known"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WitnessStatement: _TypeAlias = WitnessStatement  # noqa: Y015
+
+@_typing.final
+class HeldRevision(_message.Message):
+    """The configuration in force at a region, for other regions. Coordinators can neither read nor alter it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: _builtins.int
+    CONFIGURATION_DIGEST_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """Revision of the configuration."""
+    configuration_digest: _builtins.bytes
+    """SHA-256 (32 bytes) of the configuration as signed by the administrators. Empty at a region that verifies no
+    signatures.
+    """
+    def __init__(
+        self,
+        *,
+        revision: _builtins.int = ...,
+        configuration_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration_digest", b"configuration_digest", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeldRevision: _TypeAlias = HeldRevision  # noqa: Y015
 
 @_typing.final
 class WitnessAnswer(_message.Message):
@@ -74,6 +108,7 @@ class WitnessAnswer(_message.Message):
     CONTRADICTED_FIELD_NUMBER: _builtins.int
     DESTROYED_KEY_IDS_FIELD_NUMBER: _builtins.int
     HELD_FIELD_NUMBER: _builtins.int
+    HELD_REVISION_FIELD_NUMBER: _builtins.int
     signature: _builtins.bytes
     """Ed25519 signature of the witness. It covers `crossregion.witnessed-head.v1`, a zero byte, the asking region's id
     and a zero byte.
@@ -96,6 +131,10 @@ class WitnessAnswer(_message.Message):
     def destroyed_key_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Destroyed keys of the asking region after the first `heard`, in the witness's order; at most 1000."""
 
+    @_builtins.property
+    def held_revision(self) -> Global___HeldRevision:
+        """Configuration in force at the witness."""
+
     def __init__(
         self,
         *,
@@ -105,10 +144,11 @@ class WitnessAnswer(_message.Message):
         contradicted: _builtins.bool = ...,
         destroyed_key_ids: _abc.Iterable[_builtins.str] | None = ...,
         held: _builtins.int = ...,
+        held_revision: Global___HeldRevision | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["kept", b"kept", "tell_time", b"tell_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["held_revision", b"held_revision", "kept", b"kept", "tell_time", b"tell_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contradicted", b"contradicted", "destroyed_key_ids", b"destroyed_key_ids", "held", b"held", "kept", b"kept", "signature", b"signature", "tell_time", b"tell_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contradicted", b"contradicted", "destroyed_key_ids", b"destroyed_key_ids", "held", b"held", "held_revision", b"held_revision", "kept", b"kept", "signature", b"signature", "tell_time", b"tell_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
