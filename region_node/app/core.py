@@ -18,14 +18,17 @@ from gateway.relay.claims import Claims
 from gateway.relay.lanes import LanePorts, Lanes
 from gateway.relay.ports import RelayPorts
 from gateway.relay.queries import Asker
+from gateway.relay.retry import FullJitter
 from gateway.relay.sealed_batches import SealedBatchReceiver
 from gateway.relay.service import Receiver
 from gateway.relay.settling import Settler
 from gateway.relay.transport import Transport
 from gateway.relay.workers import Workers
 from gateway.security.region_keys import RegionKeys
+from gateway.store.failed_timers import LONGEST_REST, SHORTEST_REST
 from gateway.store.port import Store, Transaction
-from gateway.store.timers import Scheduler, Timer, TimerHandler
+from gateway.store.scheduler import Scheduler
+from gateway.store.timers import Timer, TimerHandler
 from gateway.time.clock import Clock
 from region_node.app import registered
 from region_node.business.billing.relayed import BillingEnvelopes
@@ -206,7 +209,13 @@ class RegionCore:
         self.issues = IssueApplication(ports.context, ports.store, ports.clock, self.changes)
         self.loans = LoanApplication(ports.context, ports.store, ports.clock, self.changes)
         self.bulletins = BulletinApplication(ports.context, ports.store, ports.clock)
-        self._scheduler = Scheduler(ports.store, ports.clock, _timer_handlers(self.registry, ports.orders), [PROMISES])
+        self._scheduler = Scheduler(
+            ports.store,
+            ports.clock,
+            _timer_handlers(self.registry, ports.orders),
+            FullJitter(ports.source, SHORTEST_REST, LONGEST_REST).seconds,
+            [PROMISES],
+        )
         self._billing = BillingRuns(ports.context, ports.store, ports.clock)
         self.notifiers = [
             EscalationNotifier(ports.store, ports.clock, name, sink, ports.source, border.current)
