@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from gateway.errors import Refused, is_temporary
+from gateway.errors import Refused, is_temporary, reason_name
 from gateway.store.port import Transaction
 from gateway.store.tables import Table
-from gateway.store.timers import DueRows, Timer, TimerHandler, fire, put_off
+from gateway.store.timers import DueRows, Timer, TimerHandler, fire, put_off, take
 from gateway.time.clock import to_microseconds
 
 SHORTEST_REST = 1.0  # seconds before the second attempt
@@ -88,7 +88,24 @@ def note_failure(
     return failed
 
 
+def end(tx: Transaction, failed: FailedTimer, rows: DueRows | None = None) -> bool:
+    """Removes a failed timer without firing it. Returns False where it has changed meanwhile."""
+    tx.remove(_FAILED, failed.timer_id)
+    return bool(rows.take(tx, failed.timer) if rows is not None else take(tx, failed.timer))
+
+
 def is_lasting(error: BaseException) -> bool:
     """Whether a failure is a defect: it will not end by waiting, as an absent store or a missing configuration does."""
-    refused = error.refused if isinstance(error, HandlerRefused) else error
-    return not (isinstance(refused, Refused) and is_temporary(refused.reason))
+    refused = _refusal(error)
+    return refused is None or not is_temporary(refused.reason)
+
+
+def problem_of(error: BaseException) -> str:
+    """The problem of a failure in a word without personal data: a reason, or the name of an exception."""
+    refused = _refusal(error)
+    return type(error).__name__ if refused is None else reason_name(refused.reason)
+
+
+def _refusal(error: BaseException) -> Refused | None:
+    found = error.refused if isinstance(error, HandlerRefused) else error
+    return found if isinstance(found, Refused) else None

@@ -11,10 +11,19 @@ from functools import partial
 
 from gateway.errors import Refused
 from gateway.store import failed_timers
-from gateway.store.failed_timers import ATTEMPTS_LIMIT, FailedTimer, HandlerRefused, due_attempts, note_failure
+from gateway.store.failed_timers import (
+    ATTEMPTS_LIMIT,
+    FailedTimer,
+    HandlerRefused,
+    due_attempts,
+    is_lasting,
+    note_failure,
+    problem_of,
+)
 from gateway.store.port import OutcomeLost, Store, Transaction
+from gateway.store.quarantine import TIMER, QuarantinedWork, is_due_for_quarantine, work_id
 from gateway.store.timers import SWEEP_LIMIT, DueRows, Timer, TimerHandler, TimerSet, due_timers, fire
-from gateway.time.clock import Clock, from_microseconds
+from gateway.time.clock import Clock, from_microseconds, to_microseconds
 from gateway.time.looks import until_look
 
 SHORTEST_SLEEP = 0.05  # seconds: a stepped clock may leave a timer due, and this delays the next look
@@ -23,6 +32,16 @@ READ_AGAIN = 60.0  # seconds: a timer whose `TimerSet` was lost without a word i
 STORE_REST = 1.0  # seconds before the next look at a store that is away
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class OfFailed:
+    """What is done about timers that fail."""
+
+    rest: Callable[[int], float]
+    """Seconds until the next attempt, after a number of failed ones."""
+    quarantine: Callable[[Transaction, QuarantinedWork, datetime], None]
+    """Leaves work to people. The timer is removed in the same transaction."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +56,8 @@ class _Due:
 class Scheduler:
     """Fires timers as they fall due. Every process may run one: a timer fires in one transaction only.
 
-    A timer that has failed waits for its own next attempt, after the seconds that `rest` gives for the number of its
-    attempts. Sound timers come first: in each sweep, a few have room that failed before, or that are of a kind of which
-    all have failed in the last sweep.
+    A timer that has failed waits for its own next attempt, and is left to people in the end. Sound timers come first.
+    In each sweep a few have room that failed before, or that are of a kind of which all have failed in the last sweep.
     """
 
     def __init__(
@@ -47,14 +65,14 @@ class Scheduler:
         store: Store,
         clock: Clock,
         handlers: Mapping[str, TimerHandler],
-        rest: Callable[[int], float],
+        of_failed: OfFailed,
         rows: Sequence[DueRows] = (),
     ) -> None:
         self._store = store
         self._rows = {each.kind: each for each in rows}
         self._clock = clock
         self._handlers = handlers
-        self._rest = rest
+        self._of_failed = of_failed
         self._suspects: frozenset[str] = frozenset()  # kinds of which the last sweep has fired none, and some failed
         self._changed = asyncio.Event()
         self._next_due = _NEVER
@@ -102,16 +120,46 @@ class Scheduler:
             (each, result) for each, result in zip(due, results, strict=True) if isinstance(result, BaseException)
         ]
         if failures:
-            await self._store.write(partial(self._note_failures, failures=failures, now=now))
-            _tell([(each.timer, error) for each, error in failures if each.failed is None])
+            await self._note_failures(failures, now)
         return {
             each.timer.kind for each, result in zip(due, results, strict=True) if not isinstance(result, BaseException)
         }
 
-    def _note_failures(self, tx: Transaction, failures: Sequence[tuple[_Due, BaseException]], now: datetime) -> None:
-        for due, _ in failures:
-            attempts = (0 if due.failed is None else due.failed.attempts) + 1
-            note_failure(tx, due.timer, due.failed, self._rest(attempts), now, due.rows)
+    async def _note_failures(self, failures: Sequence[tuple[_Due, BaseException]], now: datetime) -> None:
+        noted = await self._store.write(lambda tx: [self._note(tx, due, now) for due, _ in failures])
+        _tell([(due.timer, error) for due, error in failures if due.failed is None])
+        for (due, error), failed in zip(failures, noted, strict=True):
+            if failed is None or not is_lasting(error):
+                continue
+            if is_due_for_quarantine(failed.attempts, failed.fail_time, now):
+                await self._quarantine(due, failed, problem_of(error), now)
+
+    def _note(self, tx: Transaction, due: _Due, now: datetime) -> FailedTimer | None:
+        attempts = (0 if due.failed is None else due.failed.attempts) + 1
+        return note_failure(tx, due.timer, due.failed, self._of_failed.rest(attempts), now, due.rows)
+
+    async def _quarantine(self, due: _Due, failed: FailedTimer, problem: str, now: datetime) -> None:
+        """Leaves a timer to people. A defect in that leaves it among those that are tried again."""
+        work = QuarantinedWork(
+            work_id(TIMER, failed.timer_id),
+            TIMER,
+            failed.kind,
+            failed.subject,
+            problem,
+            failed.attempts,
+            failed.fail_time,
+            to_microseconds(now),
+        )
+
+        def keep(tx: Transaction) -> None:
+            if failed_timers.end(tx, failed, due.rows):
+                self._of_failed.quarantine(tx, work, now)
+
+        (result,) = await asyncio.gather(self._store.write(keep), return_exceptions=True)
+        if isinstance(result, BaseException):
+            _log.error("timer %s cannot be quarantined now", failed.timer_id, exc_info=result)
+        else:
+            _log.error("timer %s is quarantined after %d attempts: %s", failed.timer_id, failed.attempts, problem)
 
     def _due(self, tx: Transaction, now: datetime) -> list[_Due]:
         """The due timers and rows that are sound, oldest first."""
@@ -180,7 +228,7 @@ def _tell(failures: Sequence[tuple[Timer, BaseException]]) -> None:
     for (kind, _), group in by_kind.items():
         timer, error = group[0]
         _log.error(
-            "%d timers of kind %s failed and are tried again, %s first",
+            "%d timers of kind %s failed and are tried again, one of them is %s",
             len(group),
             kind,
             timer.timer_id,

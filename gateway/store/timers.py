@@ -72,6 +72,15 @@ class DueRows:
             due=timer.due_time,
         )
 
+    def set_again(self, tx: Transaction, subject: str, due: datetime) -> None:
+        """Sets the instant of a row without one."""
+        tx.execute(
+            f"UPDATE {self.table} SET due_time = :due WHERE {self.key} = :subject AND due_time IS NULL",  # noqa: S608
+            due=to_microseconds(due),
+            subject=subject,
+        )
+        tx.publish(TimerSet(due))
+
     def put_off(self, tx: Transaction, timer: Timer, due_time: int) -> int:
         """Gives a row another instant, in microseconds. Returns 0 where the row has another one, or none."""
         return tx.execute(
@@ -139,14 +148,15 @@ def fire(
 
     Returns False for a missing timer.
     """
-    removed = _take(tx, timer) if rows is None else rows.take(tx, timer)
+    removed = take(tx, timer) if rows is None else rows.take(tx, timer)
     if not removed:
         return False
     handlers[timer.kind](tx, timer, now)
     return True
 
 
-def _take(tx: Transaction, timer: Timer) -> int:
+def take(tx: Transaction, timer: Timer) -> int:
+    """Removes a timer. Returns 0 where it has another instant, or is gone."""
     return tx.execute(
         "DELETE FROM timers WHERE timer_id = :timer_id AND due_time = :due", timer_id=timer.timer_id, due=timer.due_time
     )

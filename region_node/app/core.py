@@ -27,7 +27,7 @@ from gateway.relay.workers import Workers
 from gateway.security.region_keys import RegionKeys
 from gateway.store.failed_timers import LONGEST_REST, SHORTEST_REST
 from gateway.store.port import Store, Transaction
-from gateway.store.scheduler import Scheduler
+from gateway.store.scheduler import OfFailed, Scheduler
 from gateway.store.timers import Timer, TimerHandler
 from gateway.time.clock import Clock
 from region_node.app import registered
@@ -80,6 +80,8 @@ from region_node.care.issues.relayed import IssueEnvelopes
 from region_node.care.loans.application import LoanApplication
 from region_node.care.loans.owner import LOAN_TIMER, time_has_passed
 from region_node.care.loans.relayed import LoanEnvelopes
+from region_node.care.quarantine.operations import Quarantine
+from region_node.care.quarantine.watching import QUARANTINE_TIMER, decision_is_due
 from region_node.care.surveys.follow_ups import FOLLOW_UP_TIMER
 from region_node.care.surveys.follow_ups import due_time_has_passed as follow_up_is_overdue
 from region_node.care.surveys.following import SURVEY_TIMER, ensure_surveys, surveys_are_due
@@ -139,6 +141,8 @@ from region_node.records.kinds import RecordKind
 from region_node.requests.changes import Changes
 from region_node.requests.questions import Questions
 
+DUE_ROWS = (PROMISES,)
+"""The rows that fall due as timers do."""
 HELD_AGAIN = 1.0  # seconds until held orders are looked at again after the store refused
 _log = logging.getLogger(__name__)
 
@@ -209,12 +213,13 @@ class RegionCore:
         self.issues = IssueApplication(ports.context, ports.store, ports.clock, self.changes)
         self.loans = LoanApplication(ports.context, ports.store, ports.clock, self.changes)
         self.bulletins = BulletinApplication(ports.context, ports.store, ports.clock)
+        self.quarantine = Quarantine(ports.context, DUE_ROWS)
         self._scheduler = Scheduler(
             ports.store,
             ports.clock,
             _timer_handlers(self.registry, ports.orders),
-            FullJitter(ports.source, SHORTEST_REST, LONGEST_REST).seconds,
-            [PROMISES],
+            OfFailed(FullJitter(ports.source, SHORTEST_REST, LONGEST_REST).seconds, self.quarantine.keep),
+            DUE_ROWS,
         )
         self._billing = BillingRuns(ports.context, ports.store, ports.clock)
         self.notifiers = [
@@ -390,6 +395,7 @@ def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, Ti
         ISSUE_TIMER: lambda tx, timer, now: due_time_has_passed(tx, context, timer, now),
         BULLETIN_TIMER: lambda tx, timer, now: reminding.time_has_passed(tx, context, timer, now),
         ANSWER_TIMER: lambda tx, timer, now: answer_is_due(tx, context, timer, now),
+        QUARANTINE_TIMER: lambda tx, timer, now: decision_is_due(tx, context, timer, now),
         LOAN_TIMER: lambda tx, timer, now: time_has_passed(tx, context, timer, now),
         ERASURE_TIMER: lambda tx, timer, now: erasure_is_due(tx, registry, timer, now),
         NUMBER_TIMER: lambda tx, timer, now: number_is_due(tx, registry, timer, now),

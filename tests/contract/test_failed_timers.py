@@ -12,6 +12,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store import scheduler
 from gateway.store.port import Store, Transaction
+from gateway.store.quarantine import ATTEMPTS, PATIENCE, QuarantinedWork, work_after
 from gateway.store.timers import SWEEP_LIMIT, Timer, cancel_timer, set_timer
 from tests.contract.relay_pair import NOW, FixedClock, effects
 from tests.contract.stores import ADAPTERS, Adapter, adapter_for
@@ -214,3 +215,73 @@ def test_a_refusal_of_a_handler_undoes_its_timer_and_waits_likewise(adapter: Ada
             assert await done(store, 1) == ["break order 1"]
 
     play(adapter, scenario)
+
+
+def quarantined(tx: Transaction) -> list[tuple[str, str, int]]:
+    """The timers that wait for people, each with its problem and its attempts."""
+    return [(each.name, each.failure, each.attempts) for each in work_after(tx, (-1, ""), 10, is_all=True)]
+
+
+def test_a_timer_that_keeps_failing_is_left_to_people_in_the_end(
+    adapter: Adapter, caplog: pytest.LogCaptureFixture
+) -> None:
+    def said() -> int:
+        return sum(1 for record in caplog.records if "is quarantined" in record.message)
+
+    async def scenario(store: Store, clock: FixedClock) -> None:
+        await at(store, NOW, kind="break")
+        await store.write(partial(expect_visit, visit="order 2", due=NOW))
+        with running(store, clock, {**HANDLERS, "ring": fail}, [VISITS], lambda attempts: 0.0):
+            while sum(await store.read(failures)) < 2 * ATTEMPTS:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0)
+            assert await store.read(quarantined) == []
+            clock.instant = NOW + PATIENCE
+            while len(found := await store.read(quarantined)) < 2 or said() < 2:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0)
+        assert [(name, problem) for name, problem, _ in found] == [
+            ("order 1", "ZeroDivisionError"),
+            ("ring/order 2", "ZeroDivisionError"),
+        ]
+        assert all(attempts >= ATTEMPTS for _, _, attempts in found)
+        assert await store.read(failures) == []
+        assert await store.read(left) == []
+        with running(store, clock, {"break": note, "ring": note}, [VISITS]):
+            await sweeps(store, clock)
+        assert await store.read(effects) == ["ring look"]
+
+    play(adapter, scenario)
+    assert said() == 2
+
+
+def test_a_timer_that_waits_for_something_is_tried_on_and_on(tmp_path: Path) -> None:
+    def refuse(tx: Transaction, timer: Timer, now: datetime) -> None:
+        raise Refused(Reason.REASON_CONFIGURATION_MISSING)
+
+    async def scenario(store: Store, clock: FixedClock) -> None:
+        await at(store, NOW, kind="break")
+        with running(store, clock, {**HANDLERS, "break": refuse}):
+            while sum(await store.read(failures)) < ATTEMPTS:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0)
+            clock.instant = NOW + PATIENCE
+            while sum(await store.read(failures)) < 2 * ATTEMPTS:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0)
+        assert await store.read(quarantined) == []
+
+    play(tmp_path, scenario)
+
+
+def test_a_timer_that_cannot_be_left_to_people_is_tried_on_and_delays_no_other_one(tmp_path: Path) -> None:
+    def keep(tx: Transaction, work: QuarantinedWork, now: datetime) -> None:
+        raise ZeroDivisionError
+
+    async def scenario(store: Store, clock: FixedClock) -> None:
+        await at(store, NOW, kind="break")
+        with running(store, clock, keep=keep):
+            while sum(await store.read(failures)) < ATTEMPTS:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0)
+            clock.instant = NOW + PATIENCE
+            await sweeps(store, clock, rounds=3)
+        assert await store.read(left) == ["order 1"]
+        assert len(await store.read(failures)) == 1
+
+    play(tmp_path, scenario)

@@ -487,7 +487,8 @@ def test_timers_fire_again_after_a_time_in_which_nothing_could_be_read(
         async with opened(database.through(proxy), migrations=[*MIGRATIONS, *fabric]) as store:
             handlers: dict[str, timers.TimerHandler] = {"ring": lambda tx, timer, now: fired.append(timer.subject)}
             proxy.cut()
-            running = asyncio.create_task(scheduler.Scheduler(store, clock, handlers, lambda attempts: 0.0).run())
+            of_failed = scheduler.OfFailed(lambda attempts: 0.0, lambda tx, work, now: None)
+            running = asyncio.create_task(scheduler.Scheduler(store, clock, handlers, of_failed).run())
             await until(lambda: "no timer can be looked at" in told.text)
             monkeypatch.setattr(postgresql, "READ_WAIT", 10.0)
             proxy.heal()

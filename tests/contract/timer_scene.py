@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from gateway.store.port import Store, Transaction
-from gateway.store.scheduler import Scheduler
+from gateway.store.quarantine import QUARANTINED, QuarantinedWork
+from gateway.store.scheduler import OfFailed, Scheduler
 from gateway.store.schema import migrations_of
 from gateway.store.timers import DueRows, Timer, TimerHandler, TimerSet, set_timer
 from gateway.time.clock import to_microseconds
@@ -60,6 +61,11 @@ def left(tx: Transaction) -> list[str]:
     return tx.all(str, "SELECT timer_id FROM timers ORDER BY due_time, timer_id")
 
 
+def keep_only(tx: Transaction, work: QuarantinedWork, now: datetime) -> None:
+    """Leaves work to people, and tells nobody."""
+    tx.keep(QUARANTINED, work)
+
+
 @contextmanager
 def running(
     store: Store,
@@ -67,9 +73,10 @@ def running(
     handlers: dict[str, TimerHandler] | None = None,
     rows: Sequence[DueRows] = (),
     rest: Callable[[int], float] = lambda attempts: 0.0,
+    keep: Callable[[Transaction, QuarantinedWork, datetime], None] = keep_only,
 ) -> Iterator[None]:
-    """A scheduler that runs meanwhile; `rest` gives the seconds after so many failures of a timer."""
-    running = Scheduler(store, clock, handlers or HANDLERS, rest, rows)
+    """A scheduler that runs meanwhile. `rest` gives the seconds after a failure, `keep` leaves work to people."""
+    running = Scheduler(store, clock, handlers or HANDLERS, OfFailed(rest, keep), rows)
     task = asyncio.get_running_loop().create_task(running.run())
     try:
         yield
