@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class OfFailed:
-    """What is done about timers that fail."""
+    """Ports for timers that fail."""
 
     rest: Callable[[int], float]
     """Seconds until the next attempt, after a number of failed ones."""

@@ -193,7 +193,8 @@ class RegionCore:
         self.register = RegisterApplication(ports.context, ports.store, ports.clock, ports.questions)
         attachments = AttachmentApplication(ports.context, ports.store, ports.asker)
         kinds = _kinds(self.registry, ports.orders, self.verification, self.contents, attachments)
-        relay = RelayPorts(border, kinds, ports.store, ports.clock, ports.tracing, ports.workers)
+        self.quarantine = Quarantine(ports.context, DUE_ROWS, kinds)
+        relay = RelayPorts(border, kinds, ports.store, ports.clock, ports.tracing, ports.workers, self.quarantine.keep)
         settler = Settler(relay)
         self._ports = ports
         self.context = ports.context
@@ -213,7 +214,6 @@ class RegionCore:
         self.issues = IssueApplication(ports.context, ports.store, ports.clock, self.changes)
         self.loans = LoanApplication(ports.context, ports.store, ports.clock, self.changes)
         self.bulletins = BulletinApplication(ports.context, ports.store, ports.clock)
-        self.quarantine = Quarantine(ports.context, DUE_ROWS)
         self._scheduler = Scheduler(
             ports.store,
             ports.clock,

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from gateway.store import quarantine
 from gateway.store.port import Store, Transaction
-from gateway.store.quarantine import QUARANTINED, QuarantinedWork
+from gateway.store.quarantine import QuarantinedWork
 from gateway.store.scheduler import OfFailed, Scheduler
 from gateway.store.schema import migrations_of
 from gateway.store.timers import DueRows, Timer, TimerHandler, TimerSet, set_timer
@@ -61,11 +62,6 @@ def left(tx: Transaction) -> list[str]:
     return tx.all(str, "SELECT timer_id FROM timers ORDER BY due_time, timer_id")
 
 
-def keep_only(tx: Transaction, work: QuarantinedWork, now: datetime) -> None:
-    """Leaves work to people, and tells nobody."""
-    tx.keep(QUARANTINED, work)
-
-
 @contextmanager
 def running(
     store: Store,
@@ -73,7 +69,7 @@ def running(
     handlers: dict[str, TimerHandler] | None = None,
     rows: Sequence[DueRows] = (),
     rest: Callable[[int], float] = lambda attempts: 0.0,
-    keep: Callable[[Transaction, QuarantinedWork, datetime], None] = keep_only,
+    keep: Callable[[Transaction, QuarantinedWork, datetime], None] = quarantine.keep,
 ) -> Iterator[None]:
     """A scheduler that runs meanwhile. `rest` gives the seconds after a failure, `keep` leaves work to people."""
     running = Scheduler(store, clock, handlers or HANDLERS, OfFailed(rest, keep), rows)

@@ -41,12 +41,12 @@ def kept(scene: Archive, timer_id: str = "late", kind: str = "reminder", subject
     work = QuarantinedWork(
         work_id(TIMER, timer_id), TIMER, kind, subject, "ZeroDivisionError", ATTEMPTS, to_microseconds(NOW), 1
     )
-    Quarantine(scene.context, [PROMISES]).keep(scene.tx, work, NOW)
+    Quarantine(scene.context, [PROMISES], {}).keep(scene.tx, work, NOW)
     return work.work_id
 
 
 def quarantined(scene: Archive) -> Quarantine:
-    return Quarantine(scene.context, [PROMISES])
+    return Quarantine(scene.context, [PROMISES], {})
 
 
 def notices(scene: Archive) -> list[RaisedComplaint]:

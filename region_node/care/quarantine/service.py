@@ -6,9 +6,10 @@ from gateway.api.region.v1 import quarantine_service_pb2 as api
 from gateway.api.region.v1.quarantine_service_pb2_grpc import QuarantineServiceServicer
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.federation.body import QUARANTINED_WORK
+from gateway.relay import setting_aside
 from gateway.rpc.pages import decode_token, first_page, key_number, page_size
 from gateway.store import quarantine
-from gateway.store.port import Store
+from gateway.store.port import Store, Transaction
 from gateway.store.quarantine import QuarantinedWork
 from gateway.time.clock import Clock, from_microseconds, to_timestamp
 from region_node.care.quarantine.operations import Quarantine
@@ -47,10 +48,15 @@ class QuarantineService(QuarantineServiceServicer):
     ) -> api.GetQuarantinedWorkResponse:
         """See the contract."""
         _require_id(request.work_id)
-        found = await self._store.read(lambda tx: quarantine.require(tx, request.work_id))
+
+        def look(tx: Transaction) -> tuple[QuarantinedWork, int]:
+            work = quarantine.require(tx, request.work_id)
+            return work, setting_aside.held_up(tx, work) if work.source == quarantine.ENVELOPE else 0
+
+        found, held_up = await self._store.read(look)
         node, now = self._work.context, self._clock.now()
         on_duty = node.federation.body.lead_on_duty(QUARANTINED_WORK, node.region, "", now)
-        return api.GetQuarantinedWorkResponse(work=_told(found), on_duty=on_duty)
+        return api.GetQuarantinedWorkResponse(work=_told(found), on_duty=on_duty, held_up=held_up)
 
     async def ReplayQuarantinedWork(
         self,

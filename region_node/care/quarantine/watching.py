@@ -21,7 +21,7 @@ _USUAL = timedelta(days=1)  # without a row in the matrix of responsibility
 
 
 class _Group(NamedTuple):
-    """Work of one source, kind and destination that waits: people are told of all of it together."""
+    """Work of one source, kind and destination that waits: one notice serves all of it."""
 
     source: int
     kind: str
@@ -43,7 +43,7 @@ class _Group(NamedTuple):
 
 
 def keep(tx: Transaction, context: RegionContext, work: QuarantinedWork, now: datetime) -> None:
-    """Stores quarantined work with its due time, and tells the person on duty of the first of its kind."""
+    """Stores quarantined work with its due time, and notifies the person on duty of the first of its kind."""
     due = due_by(context, QUARANTINED_WORK, now, _USUAL)
     tx.keep(quarantine.QUARANTINED, work._replace(due_time=to_microseconds(due)))
     actor, detail = f"region/{context.region}", f"{work.failure}, {work.attempts} attempts"
@@ -53,7 +53,7 @@ def keep(tx: Transaction, context: RegionContext, work: QuarantinedWork, now: da
 
 
 def decision_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
-    """Tells the next level of work that waits on behind its due time."""
+    """Notifies the next level of work that waits on behind its due time."""
     group = _Group.parse(timer.subject)
     due = quarantine.first_due(tx, QuarantineSource.ValueType(group.source), group.kind, group.destination)
     if due is None:

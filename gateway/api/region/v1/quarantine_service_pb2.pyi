@@ -35,7 +35,7 @@ class _QuarantineSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Quar
     """An envelope of this region that its destination cannot take, or whose receipt this region cannot keep."""
 
 class QuarantineSource(_QuarantineSource, metaclass=_QuarantineSourceEnumTypeWrapper):
-    """What failed."""
+    """Kind of work."""
 
 QUARANTINE_SOURCE_UNSPECIFIED: QuarantineSource.ValueType  # 0
 """Never valid."""
@@ -54,13 +54,13 @@ class _QuarantineStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Quara
     QUARANTINE_STATE_UNSPECIFIED: _QuarantineState.ValueType  # 0
     """Never valid."""
     QUARANTINE_STATE_WAITING: _QuarantineState.ValueType  # 1
-    """It waits for people."""
+    """Work that waits for people."""
     QUARANTINE_STATE_REPLAYED: _QuarantineState.ValueType  # 2
     """People have it tried again."""
     QUARANTINE_STATE_GIVEN_UP: _QuarantineState.ValueType  # 3
     """People have given it up."""
     QUARANTINE_STATE_DONE: _QuarantineState.ValueType  # 4
-    """It was done meanwhile: the destination has answered after all."""
+    """Work that was done meanwhile: the destination has answered after all."""
 
 class QuarantineState(_QuarantineState, metaclass=_QuarantineStateEnumTypeWrapper):
     """State of quarantined work."""
@@ -68,13 +68,13 @@ class QuarantineState(_QuarantineState, metaclass=_QuarantineStateEnumTypeWrappe
 QUARANTINE_STATE_UNSPECIFIED: QuarantineState.ValueType  # 0
 """Never valid."""
 QUARANTINE_STATE_WAITING: QuarantineState.ValueType  # 1
-"""It waits for people."""
+"""Work that waits for people."""
 QUARANTINE_STATE_REPLAYED: QuarantineState.ValueType  # 2
 """People have it tried again."""
 QUARANTINE_STATE_GIVEN_UP: QuarantineState.ValueType  # 3
 """People have given it up."""
 QUARANTINE_STATE_DONE: QuarantineState.ValueType  # 4
-"""It was done meanwhile: the destination has answered after all."""
+"""Work that was done meanwhile: the destination has answered after all."""
 Global___QuarantineState: _TypeAlias = QuarantineState  # noqa: Y015
 
 @_typing.final
@@ -102,7 +102,7 @@ class QuarantinedWork(_message.Message):
     id: _builtins.str
     """Id: `timer/` and the id of the timer, or `envelope/` and the id of the envelope."""
     source: Global___QuarantineSource.ValueType
-    """What failed."""
+    """Kind of work."""
     state: Global___QuarantineState.ValueType
     """State."""
     kind: _builtins.str

@@ -618,7 +618,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_QUARANTINED_WORK_PROPOSER: _Reason.ValueType  # 570
     """Another member of staff sends the same reference."""
     REASON_QUARANTINED_WORK_REFERENCE_DIFFERS: _Reason.ValueType  # 571
-    """Agree on the reference; whoever proposed it may propose another one."""
+    """Agree on the reference; the member of staff who proposed it may propose another one."""
     REASON_QUARANTINED_WORK_ANSWERED: _Reason.ValueType  # 572
     """Mend what keeps this region from storing the receipt, then replay it."""
 
@@ -1220,7 +1220,7 @@ REASON_QUARANTINED_WORK_DECIDED: Reason.ValueType  # 569
 REASON_QUARANTINED_WORK_PROPOSER: Reason.ValueType  # 570
 """Another member of staff sends the same reference."""
 REASON_QUARANTINED_WORK_REFERENCE_DIFFERS: Reason.ValueType  # 571
-"""Agree on the reference; whoever proposed it may propose another one."""
+"""Agree on the reference; the member of staff who proposed it may propose another one."""
 REASON_QUARANTINED_WORK_ANSWERED: Reason.ValueType  # 572
 """Mend what keeps this region from storing the receipt, then replay it."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
