@@ -16,7 +16,7 @@ from gateway.errors import Refused
 from gateway.relay.at_rest import OUTBOX, envelope_subject
 from gateway.relay.envelopes import Sealed
 from gateway.relay.lanes import Lanes
-from gateway.relay.outbox import HandedOver, handed_over_to, sealed_from
+from gateway.relay.outbox import SET_ASIDE, Enqueued, HandedOver, handed_over_to, sealed_from
 from gateway.store import vault
 from gateway.store.port import CommittedElsewhere, OutcomeLost, Store, Transaction
 
@@ -110,6 +110,31 @@ class Waiting:
 
     created: int
     sealed: Sealed
+
+
+def set_aside(tx: Transaction, subject: str, destination: str) -> None:
+    """Takes the open envelopes of a subject to a destination away from all processes: they wait for people."""
+    tx.execute(
+        f"UPDATE outbox SET claimed_by = {SET_ASIDE}, handed_over = 0"  # noqa: S608 - a number
+        " WHERE subject = :subject AND destination = :destination AND closed IS NULL",
+        subject=subject,
+        destination=destination,
+    )
+
+
+def release(tx: Transaction, number: int, subject: str, destination: str) -> None:
+    """Claims what `set_aside` took away, to be sent anew in its order."""
+    rows = tx.all(
+        _Row,
+        "UPDATE outbox SET claimed_by = :number, handed_over = 0"  # noqa: S608 - constants
+        f" WHERE subject = :subject AND destination = :destination AND closed IS NULL AND claimed_by = {SET_ASIDE}"
+        f" RETURNING {_ROW}",
+        number=number,
+        subject=subject,
+        destination=destination,
+    )
+    for waiting in _in_order(_opened(tx, rows)):
+        tx.publish(Enqueued(waiting.sealed, perhaps_sent=True))
 
 
 class Silence:

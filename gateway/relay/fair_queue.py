@@ -6,6 +6,7 @@ Pure: no clock, no I/O.
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.relay.envelopes import Sealed
@@ -20,6 +21,14 @@ class QueuedEnvelope:
     withdrawn: bool = False
     not_taken: Reason.ValueType = Reason.REASON_UNSPECIFIED
     """Why the destination has not taken it, as far as that is kept."""
+    failure: str = ""
+    """Why it has no receipt here, by its last attempt."""
+    defects: int = 0
+    """How many of its last attempts in a row have met a defect, which no waiting ends."""
+    defect_time: datetime | None = None
+    """Of the first of them."""
+    is_set_aside: bool = False
+    """Whether it was left to people."""
     envelope_id: str = field(init=False)
     """The envelope's id."""
     subject: str = field(init=False)
@@ -108,6 +117,14 @@ class FairQueue:
         self._withdrawn.add(envelope_id)
         self._await_no_more(queued)
         return queued
+
+    def drop(self, subject: str) -> None:
+        """Forgets all queued envelopes of a subject, one of which is out."""
+        for queued in [each for each in self._waiting.values() if each.subject == subject]:
+            queued.withdrawn = True
+            self._await_no_more(queued)
+        self._blocked.pop(subject, None)
+        self._out.pop(subject, None)
 
     def forget(self, envelope_id: str) -> None:
         """Ends a withdrawal: the envelope may be put again."""

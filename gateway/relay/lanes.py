@@ -26,6 +26,7 @@ BATCHES_IN_FLIGHT = 2  # one is in transit while the destination works on the ot
 BATCH_BYTES = 2 * 1024 * 1024  # contents in one delivery: half of a server's limit, since signatures come on top
 DELIVER_TIMEOUT = 10.0  # seconds for a delivery there and back: a destination waits for its own commit only
 LONGEST_PARKING = 30.0  # seconds before an envelope that was not taken is offered again
+LONGEST_REST = 300.0  # the same, of one that meets a defect, each time
 _log = logging.getLogger(__name__)
 
 
@@ -45,7 +46,7 @@ Settle = Callable[[Sequence[Delivered]], Awaitable[list[bool]]]
 class LanePorts:
     """The ports of a lane.
 
-    `settle` commits receipts at the origin; False at an index means: send that envelope again.
+    `settle` commits receipts at the origin; False at an index means: send that envelope again, unless it was set aside.
     """
 
     region: str
@@ -181,6 +182,8 @@ class Lane:
         for queued, done in zip(batch, settled, strict=True):
             if done:
                 self._queue.release(queued.subject)
+            elif queued.is_set_aside:
+                self._queue.drop(queued.subject)
             else:
                 self._park(queued)
         self._budget.deposit(sum(settled))
@@ -195,7 +198,9 @@ class Lane:
 
     def _park(self, queued: QueuedEnvelope) -> None:
         """Offers an envelope that was not taken again after a while."""
-        delay = min(LONGEST_PARKING, self._wait.seconds(queued.attempts) * queued.attempts)
+        delay = min(
+            LONGEST_REST if queued.defects else LONGEST_PARKING, self._wait.seconds(queued.attempts) * queued.attempts
+        )
         asyncio.get_running_loop().call_later(delay, self._offer_again, queued)
 
     def _offer_again(self, queued: QueuedEnvelope) -> None:

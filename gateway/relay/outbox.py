@@ -15,18 +15,23 @@ from gateway.relay.receipt_differences import difference, receipt_of
 from gateway.security.signing import ENVELOPE
 from gateway.store import vault
 from gateway.store.port import Transaction
+from gateway.store.quarantine import ENVELOPE as QUARANTINED_ENVELOPE
+from gateway.store.quarantine import WAITING, work_id
 from gateway.store.reading_ahead import Wanted, least_wanted, row_wanted
 from gateway.store.tables import Table, prints_without
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 
+SET_ASIDE = -1
+"""The claimant of an envelope that waits for people, and of those that wait behind it: no process has this number."""
 _MOST_WAITING = 100  # destinations and reasons in one report
 
 
 @dataclass(frozen=True)
 class Enqueued:
-    """Published when an envelope waits to be sent by this process."""
+    """Published when an envelope waits to be sent by this process. `perhaps_sent`: it may have left before."""
 
     sealed: Sealed
+    perhaps_sent: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,13 +89,16 @@ class OutboxRow:
     attempts: int
     journey: bytes | None
     not_taken: int
+    quarantine_state: int
+    """The number of a QuarantineState."""
 
 
 def send(tx: Transaction, border: Border, outgoing: OutgoingEnvelope, *, now: datetime, traceparent: str) -> None:
     """Seals an outgoing envelope and queues it in this transaction; it leaves after the commit.
 
     The process that holds the open envelopes of its subject sends it, which keeps their order. Without open envelopes,
-    this process does. An id can be queued only once: a second call is a defect and fails the transaction.
+    this process does. Behind an envelope that waits for people, no process does. An id can be queued only once: a
+    second call is a defect and fails the transaction.
     """
     sealed = unsigned_envelope(
         outgoing,
@@ -100,7 +108,7 @@ def send(tx: Transaction, border: Border, outgoing: OutgoingEnvelope, *, now: da
         traceparent=traceparent,
         assignments=border.current.assignments,
     )
-    claimant, is_handed_over = _claim(tx, border, outgoing.subject)
+    claimant, is_handed_over = _claim(tx, border, outgoing.subject, outgoing.destination)
     row = _Row(
         envelope_id=outgoing.envelope_id,
         destination=outgoing.destination,
@@ -115,6 +123,8 @@ def send(tx: Transaction, border: Border, outgoing: OutgoingEnvelope, *, now: da
     )
     sign_at_commit(tx, border, ENVELOPE, sealed.envelope, outgoing.destination)
     tx.insert_late(_OUTBOX, row, lambda row: row._replace(signature=sealed.envelope.signature))
+    if claimant == SET_ASIDE:
+        return
     if is_handed_over:
         tx.publish(HandedOver(claimant), about=handed_over_to(claimant))
     else:
@@ -134,17 +144,39 @@ def closing_wanted(envelope_id: str, subject: str) -> list[Wanted]:
     return [row_wanted(_OUTBOX, envelope_id), vault.key_wanted(envelope_subject(subject))]
 
 
-def _claim(tx: Transaction, border: Border, subject: str) -> tuple[int, bool]:
+def _claim(tx: Transaction, border: Border, subject: str, destination: str) -> tuple[int, bool]:
     """The process that sends the next envelope of a subject, and whether that process has to fetch it.
 
-    An envelope behind an unclaimed one of its subject waits for the same process, so that it cannot overtake.
+    An envelope behind an unclaimed one of its subject waits for the same process, so that it cannot overtake. One
+    that waits for people holds up later ones of its subject and destination.
     """
     oldest = tx.find_least(_OUTBOX, _Claim, subject=subject, closed=None)
+    if oldest is not None and _has_set_aside(tx):
+        if tx.find_least(_OUTBOX, _Claim, subject=subject, destination=destination, closed=None, claimed_by=SET_ASIDE):
+            return SET_ASIDE, False
+        oldest = _oldest_claimed(tx, subject)
     if oldest is None:
         return border.number, False
     if oldest.claimed_by != border.number or oldest.handed_over:
         return oldest.claimed_by, True
     return border.number, tx.find_least(_OUTBOX, _Claim, subject=subject, closed=None, handed_over=1) is not None
+
+
+def _has_set_aside(tx: Transaction) -> bool:
+    """Whether any envelope waits for people: this is read once per commit."""
+    query = f"SELECT 1 FROM quarantined_work WHERE state = {WAITING} AND source = {QUARANTINED_ENVELOPE} LIMIT 1"  # noqa: S608
+    return tx.once("quarantined_work", "envelopes", lambda: tx.first(int, query)) is not None
+
+
+def _oldest_claimed(tx: Transaction, subject: str) -> _Claim | None:
+    """The oldest open envelope of a subject that a process has claimed."""
+    return tx.first(
+        _Claim,
+        "SELECT created, envelope_id, claimed_by, handed_over FROM outbox WHERE subject = :subject AND closed IS NULL"
+        " AND claimed_by <> :nobody ORDER BY created, envelope_id LIMIT 1",
+        nobody=SET_ASIDE,
+        subject=subject,
+    )
 
 
 def handed_over_to(number: int) -> str:
@@ -226,6 +258,24 @@ def receipt_content(tx: Transaction, envelope_id: str) -> bytes | None:
     return None if content is None or receipt is None else receipt_of(receipt, content)
 
 
+def is_set_aside(tx: Transaction, envelope_id: str) -> bool:
+    """Whether an open envelope waits for people, or behind one that does."""
+    row = _find_open(tx, envelope_id)
+    return row is not None and row.claimed_by == SET_ASIDE
+
+
+def drop_set_aside(tx: Transaction, envelope_id: str, now: datetime) -> Envelope | None:
+    """Closes the row of an envelope that waits for people, without a receipt.
+
+    Returns the envelope; None where it is not open, or after the destruction of its key.
+    """
+    row = _find_open(tx, envelope_id)
+    if row is None:
+        return None
+    tx.update(_OUTBOX, row._replace(closed=to_microseconds(now)))
+    return sent(tx, envelope_id)
+
+
 def drop_unsent(tx: Transaction, border: Border, envelope_id: str, now: datetime) -> bool:
     """Closes the row of an envelope that this process's lane has given back.
 
@@ -242,8 +292,10 @@ def rows_about(tx: Transaction, subject: str) -> list[OutboxRow]:
     """The envelopes about a subject, oldest first."""
     return tx.all(
         OutboxRow,
-        "SELECT envelope_id, kind, destination, traceparent, attempts, journey, not_taken FROM outbox"
-        " WHERE subject = :subject ORDER BY created, envelope_id",
+        "SELECT outbox.envelope_id, outbox.kind, outbox.destination, traceparent, outbox.attempts, journey, not_taken,"
+        " COALESCE(state, 0) FROM outbox LEFT JOIN quarantined_work ON work_id = :prefix || envelope_id"
+        " WHERE outbox.subject = :subject ORDER BY created, envelope_id",
+        prefix=work_id(QUARANTINED_ENVELOPE, ""),
         subject=subject,
     )
 

@@ -1,11 +1,15 @@
 """The ports of a region's relay: the receiver of batches, and the settler of receipts."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from gateway.process.tracing import Tracing
 from gateway.relay.border import Border, Kinds
 from gateway.relay.workers import Workers
-from gateway.store.port import Store
+from gateway.store import quarantine
+from gateway.store.port import Store, Transaction
+from gateway.store.quarantine import QuarantinedWork
 from gateway.time.clock import Clock
 
 
@@ -19,3 +23,5 @@ class RelayPorts:
     clock: Clock
     tracing: Tracing
     workers: Workers
+    quarantine: Callable[[Transaction, QuarantinedWork, datetime], None] = quarantine.keep
+    """Leaves work to people."""

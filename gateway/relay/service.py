@@ -1,6 +1,7 @@
 """RelayService of a region node: executes batches from coordinators, and answers each envelope in its place."""
 
 import logging
+from collections import OrderedDict
 from collections.abc import Awaitable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
@@ -42,6 +43,7 @@ from gateway.time.clock import to_timestamp
 from gateway.values.names import name_of
 
 ANSWERS_BYTES = MAX_MESSAGE_BYTES - 256 * 1024  # contents in one answer; signatures and refusals come on top
+_MOST_INCIDENTS = 1000  # defects of envelopes, each of which the log names once
 _MOST_TOLD = 100  # different parts of later versions that the log names
 _log = logging.getLogger(__name__)
 
@@ -53,6 +55,7 @@ class Receiver:
         self._ports = ports
         self._denial_log = DenialLog(ports.store, ports.clock)
         self._told: set[str] = set()
+        self._incidents: OrderedDict[tuple[str, str, type[Exception]], Refused] = OrderedDict()
 
     async def deliver(self, batch: Batch, origin: str) -> BatchAnswer:
         """Acts on every envelope of a region's batch, each in its own operation, all in as few commits as possible."""
@@ -67,7 +70,8 @@ class Receiver:
         if any(isinstance(each, Sealed) and self._is_command(each) for each in opened):
             failpoints.reach("S9.after-commit")
         self._tell_of_upgrade(origin, [*opened, *answers])
-        receipts = iter(answers)
+        acted = [each for each in opened if isinstance(each, Sealed)]
+        receipts = iter(self._told_of(sealed, answer) for sealed, answer in zip(acted, answers, strict=True))
         results = _results(next(receipts) if isinstance(each, Sealed) else each for each in opened)
         journey.stamps.append(self._stamp("committed"))
         return BatchAnswer(results=results, journey=journey)
@@ -93,6 +97,20 @@ class Receiver:
                 if told not in self._told and len(self._told) < _MOST_TOLD:
                     self._told.add(told)
                     _log.warning("upgrade this node for %s", told)
+
+    def _told_of(self, sealed: Sealed, answer: Receipt | Exception) -> Receipt | Refused:
+        """The answer; for a defect a refusal, so that the others of the batch are answered.
+
+        A defect has one entry in the log for each envelope, however often it is delivered.
+        """
+        if isinstance(answer, Receipt | Refused):
+            return answer
+        name = (sealed.content.origin, sealed.content.id, type(answer))
+        known = self._incidents.pop(name, None)
+        self._incidents[name] = told = known or incident("an envelope", answer)
+        if len(self._incidents) > _MOST_INCIDENTS:
+            self._incidents.popitem(last=False)
+        return told
 
     def _is_command(self, sealed: Sealed) -> bool:
         return isinstance(self._ports.kinds.get(sealed.content.kind), Command)
@@ -121,7 +139,7 @@ class Receiver:
         return HopStamp(party=self._ports.border.region, event=event, time=to_timestamp(self._ports.clock.now()))
 
 
-def _results(answers: Iterable[Receipt | BaseException]) -> list[DeliverResult]:
+def _results(answers: Iterable[Receipt | Refused]) -> list[DeliverResult]:
     """The answers of a batch, which share one message: those without room there are refused with MESSAGE_TOO_LARGE.
 
     Asked for again with fewer neighbours, they find room. The receipt of a command is kept until then.
@@ -137,18 +155,10 @@ def _results(answers: Iterable[Receipt | BaseException]) -> list[DeliverResult]:
     return results
 
 
-def _result(answer: Receipt | BaseException) -> DeliverResult:
+def _result(answer: Receipt | Refused) -> DeliverResult:
     if isinstance(answer, Receipt):
         return DeliverResult(receipt=answer)
-    refused = answer if isinstance(answer, Refused) else _defect(answer)
-    return DeliverResult(not_delivered=NotDelivered(reason=refused.reason, reason_parameters=refused.parameters))
-
-
-def _defect(error: BaseException) -> Refused:
-    """The refusal for a defect in one envelope, so that the others of its batch are answered."""
-    if not isinstance(error, Exception):
-        raise error
-    return incident("an envelope", error)
+    return DeliverResult(not_delivered=NotDelivered(reason=answer.reason, reason_parameters=answer.parameters))
 
 
 class RelayService(RelayServiceServicer):

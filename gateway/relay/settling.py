@@ -10,12 +10,14 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcom
 from gateway.auditing import audit
 from gateway.errors import Refused, is_temporary, reason_name
 from gateway.process import failpoints
-from gateway.relay import outbox
+from gateway.relay import claims, outbox
 from gateway.relay.border import Command
 from gateway.relay.envelopes import open_receipt
+from gateway.relay.fair_queue import QueuedEnvelope
 from gateway.relay.lanes import Delivered
 from gateway.relay.outcomes import outcomes
 from gateway.relay.ports import RelayPorts
+from gateway.relay.setting_aside import end_by_receipt, note_attempt, work_of
 from gateway.security.signing import count_signatures
 from gateway.store.port import Transaction
 from gateway.store.reading_ahead import Announced, Wanted
@@ -35,12 +37,14 @@ class Settler:
     async def settle(self, batch: Sequence[Delivered]) -> list[bool]:
         """Commits the receipts of a destination, and retries while the store is away.
 
-        False at an index means that the envelope has to be sent again.
+        False at an index means that the envelope has to be sent again, unless it was set aside for people.
         """
         signatures = count_signatures(delivered.result.receipt.signature for delivered in batch)
         opened = await self._ports.workers.each(self._open, batch, signatures)
         answered = [
-            (delivered, receipt) for delivered, receipt in zip(batch, opened, strict=True) if receipt is not None
+            (delivered, receipt)
+            for delivered, receipt in zip(batch, opened, strict=True)
+            if isinstance(receipt, ReceiptContent)
         ]
         now = self._ports.clock.now()
         errors = await self._commit_all(answered, now)
@@ -56,10 +60,39 @@ class Settler:
                 errors[index] = error
         failpoints.reach("S12.after-commit")
         await self._keep_why_not_taken(
-            [delivered for delivered, receipt in zip(batch, opened, strict=True) if receipt is None]
+            [delivered for delivered, receipt in zip(batch, opened, strict=True) if isinstance(receipt, Refused)]
         )
         committed = iter(errors)
-        return [receipt is not None and _is_kept(receipt, next(committed)) for receipt in opened]
+        for delivered, receipt in zip(batch, opened, strict=True):
+            error = receipt if isinstance(receipt, Refused) else next(committed)
+            await self._note(delivered, error, is_answered=not isinstance(receipt, Refused))
+        return [not delivered.queued.failure for delivered in batch]
+
+    async def _note(self, delivered: Delivered, error: Exception | None, *, is_answered: bool) -> None:
+        """Logs why an envelope has no receipt here, where that is news, and leaves it to people in the end."""
+        queued, now = delivered.queued, self._ports.clock.now()
+        before = queued.failure
+        is_hopeless = note_attempt(queued, error, now)
+        if error is not None and queued.failure != before:
+            _tell(delivered, error)
+        if is_hopeless:
+            await self._set_aside(queued, is_answered=is_answered, now=now)
+
+    async def _set_aside(self, queued: QueuedEnvelope, *, is_answered: bool, now: datetime) -> None:
+        """Leaves an envelope to people. Where that is not possible now, it is sent again, and then left to them."""
+        content = queued.sealed.content
+        work = work_of(queued, is_answered=is_answered, now=now)
+
+        def keep(tx: Transaction) -> None:
+            claims.set_aside(tx, content.subject, content.destination)
+            self._ports.quarantine(tx, work, now)
+
+        (error,) = await outcomes([self._ports.store.write(keep)])
+        if isinstance(error, Exception):
+            _log.error("the envelope %s cannot be set aside now", content.id, exc_info=error)
+            return
+        queued.is_set_aside = True
+        _log.error("the envelope %s waits for people after %d attempts: %s", content.id, work.attempts, work.failure)
 
     async def _keep_why_not_taken(self, unanswered: Sequence[Delivered]) -> None:
         """Stores new reasons of refusal. While the store is away, the next attempt brings them again."""
@@ -82,18 +115,15 @@ class Settler:
         """The exception of each commit, or None."""
         return await outcomes([self._commit(delivered, receipt, now) for delivered, receipt in answered])
 
-    def _open(self, delivered: Delivered) -> ReceiptContent | None:
-        """The receipt, if there is a valid one."""
-        content = delivered.queued.sealed.content
+    def _open(self, delivered: Delivered) -> ReceiptContent | Refused:
+        """The receipt, or why there is no valid one."""
         if delivered.result.HasField("not_delivered"):
-            reason = delivered.result.not_delivered.reason
-            _log.warning("%s was not taken by %s: %s", content.id, content.destination, reason_name(reason))
-            return None
+            told = delivered.result.not_delivered
+            return Refused(told.reason, **told.reason_parameters)
         try:
             return open_receipt(delivered.result.receipt, self._ports.border.keys, delivered.queued.sealed)
         except Refused as refused:
-            _log.error("the receipt of %s is not good: %s", content.id, refused)
-            return None
+            return refused
 
     def _commit(self, delivered: Delivered, receipt: ReceiptContent, now: datetime) -> Awaitable[None]:
         content = delivered.queued.sealed.content
@@ -115,6 +145,7 @@ class Settler:
 
     def _record(self, tx: Transaction, delivered: Delivered, receipt: ReceiptContent, now: datetime) -> None:
         sent = delivered.queued.sealed.content
+        was_set_aside = outbox.is_set_aside(tx, sent.id)
         kept = outbox.close_answered(
             tx,
             sent.id,
@@ -129,6 +160,8 @@ class Settler:
             if known is not None and known != delivered.result.receipt.content:
                 _log.error("a second, different receipt for %s: the first stands", sent.id)
             return
+        if was_set_aside:
+            end_by_receipt(tx, self._ports.border, sent, now)
         kind = self._ports.kinds[sent.kind]
         if isinstance(kind, Command):
             kind.answered(tx, sent, receipt, now)
@@ -147,10 +180,14 @@ def _is_away(error: Exception | None) -> bool:
     return isinstance(error, Refused) and is_temporary(error.reason)
 
 
-def _is_kept(receipt: ReceiptContent, error: Exception | None) -> bool:
-    """Whether a receipt was committed; otherwise logs the reason."""
+def _tell(delivered: Delivered, error: Exception) -> None:
+    """Logs why an envelope has no receipt here."""
+    content = delivered.queued.sealed.content
     if isinstance(error, UnknownChoice):
-        _log.warning("the answer to %s waits until this region is upgraded: %s", receipt.envelope_id, error)
-    elif error is not None:
-        _log.error("the receipt of %s cannot be kept", receipt.envelope_id, exc_info=error)
-    return error is None
+        _log.warning("the answer to %s waits until this region is upgraded: %s", content.id, error)
+    elif not isinstance(error, Refused):
+        _log.error("the receipt of %s cannot be kept", content.id, exc_info=error)
+    elif delivered.result.HasField("not_delivered"):
+        _log.warning("%s was not taken by %s: %s", content.id, content.destination, reason_name(error.reason))
+    else:
+        _log.error("the receipt of %s is not good: %s", content.id, error)

@@ -1,27 +1,15 @@
 """Durable timers: each fires once at a time of day, also after a time in which the process was down."""
 
-import asyncio
-import contextlib
-import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import datetime
 from typing import NamedTuple
 
-from gateway.errors import Refused
-from gateway.store.port import OutcomeLost, Store, Transaction
+from gateway.store.port import Transaction
 from gateway.store.tables import Table
-from gateway.time.clock import Clock, from_microseconds, to_microseconds
-from gateway.time.looks import until_look
+from gateway.time.clock import from_microseconds, to_microseconds
 
-SHORTEST_SLEEP = 0.05  # seconds: a failed timer stays due, and this delays the next look
-LONGEST_SLEEP = 1.0  # seconds: a stepped clock is noticed after at most this
-READ_AGAIN = 60.0  # seconds: a timer whose `TimerSet` was lost without a word is found after at most this
-FAILED_REST = 1.0  # seconds before the retry of a timer whose handler failed
 SWEEP_LIMIT = 100  # timers in one transaction
-_NEVER = datetime.max.replace(tzinfo=UTC)
-_log = logging.getLogger(__name__)
 
 
 class Timer(NamedTuple):
@@ -57,11 +45,12 @@ class DueRows:
     key: str
 
     def due(self, tx: Transaction, now: datetime, limit: int) -> list[Timer]:
-        """The due rows, oldest first, at most `limit`."""
+        """The due rows, oldest first, at most `limit`, without those that wait for another attempt."""
         return tx.all(
             self._timer,
             f"SELECT {self.key}, due_time FROM {self.table} WHERE due_time <= :now"  # noqa: S608 - names of modules
-            f" ORDER BY due_time, {self.key} LIMIT :limit",
+            f" AND NOT {_failed(f':kind || {self.key}', self.table)} ORDER BY due_time, {self.key} LIMIT :limit",
+            kind=f"{self.kind}/",
             now=to_microseconds(now),
             limit=limit,
         )
@@ -79,6 +68,25 @@ class DueRows:
         return tx.execute(
             f"UPDATE {self.table} SET due_time = NULL"  # noqa: S608 - names of modules
             f" WHERE {self.key} = :subject AND due_time = :due",
+            subject=timer.subject,
+            due=timer.due_time,
+        )
+
+    def set_again(self, tx: Transaction, subject: str, due: datetime) -> None:
+        """Sets the instant of a row without one."""
+        tx.execute(
+            f"UPDATE {self.table} SET due_time = :due WHERE {self.key} = :subject AND due_time IS NULL",  # noqa: S608
+            due=to_microseconds(due),
+            subject=subject,
+        )
+        tx.publish(TimerSet(due))
+
+    def put_off(self, tx: Transaction, timer: Timer, due_time: int) -> int:
+        """Gives a row another instant, in microseconds. Returns 0 where the row has another one, or none."""
+        return tx.execute(
+            f"UPDATE {self.table} SET due_time = :later"  # noqa: S608 - names of modules
+            f" WHERE {self.key} = :subject AND due_time = :due",
+            later=due_time,
             subject=timer.subject,
             due=timer.due_time,
         )
@@ -114,14 +122,22 @@ def is_set(tx: Transaction, timer_id: str) -> bool:
     return tx.find(TIMERS, timer_id) is not None
 
 
-def due_timers(tx: Transaction, now: datetime, limit: int = SWEEP_LIMIT) -> list[Timer]:
-    """The due timers, oldest first, at most `limit`."""
+def due_timers(
+    tx: Transaction, now: datetime, limit: int = SWEEP_LIMIT, *, of: Collection[str] = (), but: Collection[str] = ()
+) -> list[Timer]:
+    """The due timers, oldest first, at most `limit`, without those that wait for another attempt.
+
+    Only those `of` some kinds, where it has any, and none of the kinds in `but`.
+    """
+    kinds = {f"kind{number}": kind for number, kind in enumerate(of or but)}
+    listed = f" AND kind {'' if of else 'NOT '}IN ({', '.join(f':{each}' for each in kinds)})" if kinds else ""
     return tx.all(
         Timer,
-        "SELECT timer_id, kind, subject, due_time FROM timers WHERE due_time <= :now ORDER BY"
-        " due_time, timer_id LIMIT :limit",
+        f"SELECT timer_id, kind, subject, due_time FROM timers WHERE due_time <= :now{listed}"  # noqa: S608 - names
+        f" AND NOT {_failed('timers.timer_id', 'timers')} ORDER BY due_time, timer_id LIMIT :limit",
         now=to_microseconds(now),
         limit=limit,
+        **kinds,
     )
 
 
@@ -132,109 +148,35 @@ def fire(
 
     Returns False for a missing timer.
     """
-    removed = _take(tx, timer) if rows is None else rows.take(tx, timer)
+    removed = take(tx, timer) if rows is None else rows.take(tx, timer)
     if not removed:
         return False
     handlers[timer.kind](tx, timer, now)
     return True
 
 
-def _take(tx: Transaction, timer: Timer) -> int:
+def take(tx: Transaction, timer: Timer) -> int:
+    """Removes a timer. Returns 0 where it has another instant, or is gone."""
     return tx.execute(
         "DELETE FROM timers WHERE timer_id = :timer_id AND due_time = :due", timer_id=timer.timer_id, due=timer.due_time
     )
 
 
-class Scheduler:
-    """Fires timers as they fall due. Every process may run one: a timer fires in one transaction only."""
+def put_off(tx: Transaction, timer: Timer, due_time: int, rows: DueRows | None = None) -> int:
+    """Gives a timer, or one of the due `rows`, another instant, in microseconds. Returns 0 where it has another one."""
+    if rows is not None:
+        return rows.put_off(tx, timer, due_time)
+    return tx.execute(
+        "UPDATE timers SET due_time = :later WHERE timer_id = :timer_id AND due_time = :due",
+        later=due_time,
+        timer_id=timer.timer_id,
+        due=timer.due_time,
+    )
 
-    def __init__(
-        self, store: Store, clock: Clock, handlers: Mapping[str, TimerHandler], rows: Sequence[DueRows] = ()
-    ) -> None:
-        self._store = store
-        self._rows = rows
-        self._clock = clock
-        self._handlers = handlers
-        self._changed = asyncio.Event()
-        self._next_due = _NEVER
-        self._awake_at: datetime | None = None
-        self._read_at = 0.0  # when the table was read, in the loop's time
-        self._resting: dict[str, float] = {}  # until when, in the loop's time, by timer
-        store.subscribe(TimerSet, self._timer_set)
-        store.subscribe(OutcomeLost, self._outcome_lost)
 
-    async def run(self) -> None:
-        """Runs until cancelled."""
-        while True:
-            self._changed.clear()
-            try:
-                if not await self._sweep():
-                    await self._sleep()
-            except Refused as refused:
-                _log.warning("no timer can be looked at now: %s", refused)
-                await asyncio.sleep(FAILED_REST)
-
-    def _timer_set(self, timer: TimerSet) -> None:
-        self._next_due = min(self._next_due, timer.due_time)
-        if self._awake_at is None or timer.due_time < self._awake_at:
-            self._changed.set()
-
-    def _outcome_lost(self, _: OutcomeLost) -> None:
-        self._changed.set()
-
-    async def _sweep(self) -> int:
-        """Fires the due timers.
-
-        A timer that just failed rests, so that it neither fills the log nor delays the others.
-        """
-        now, time = self._clock.now(), asyncio.get_running_loop().time()
-        self._resting = {timer_id: until for timer_id, until in self._resting.items() if until > time}
-        limit = SWEEP_LIMIT + len(self._resting)
-        found = await self._store.read(lambda tx: self._due(tx, now, limit))
-        due = [each for each in found if each[0].timer_id not in self._resting][:SWEEP_LIMIT]
-        firing = [self._store.write(partial(self._fire, timer=timer, now=now, rows=rows)) for timer, rows in due]
-        results = await asyncio.gather(*firing, return_exceptions=True)
-        for (timer, _), result in zip(due, results, strict=True):
-            if isinstance(result, BaseException):
-                _log.error("timer %s of kind %s failed and stays due", timer.timer_id, timer.kind, exc_info=result)
-                self._resting[timer.timer_id] = time + FAILED_REST
-        return sum(1 for result in results if result is True)
-
-    def _due(self, tx: Transaction, now: datetime, limit: int) -> list[tuple[Timer, DueRows | None]]:
-        """The due timers and rows, oldest first."""
-        found: list[tuple[Timer, DueRows | None]] = [(timer, None) for timer in due_timers(tx, now, limit)]
-        for rows in self._rows:
-            found += [(timer, rows) for timer in rows.due(tx, now, limit)]
-        return sorted(found, key=lambda each: (each[0].due_time, each[0].timer_id))
-
-    def _first(self, tx: Transaction) -> datetime:
-        """When the first timer or row is due."""
-        found = [tx.first(int, "SELECT due_time FROM timers ORDER BY due_time LIMIT 1")]
-        found += [rows.first(tx) for rows in self._rows]
-        return min((from_microseconds(each) for each in found if each is not None), default=_NEVER)
-
-    def _fire(self, tx: Transaction, timer: Timer, now: datetime, rows: DueRows | None) -> bool:
-        return fire(tx, timer, self._handlers, now, rows)
-
-    async def _sleep(self) -> None:
-        """Sleeps until a timer may be due, by this process's count.
-
-        Other processes set timers unnoticed, and so does a write that was reported as failed and is committed.
-        """
-        self._next_due, self._read_at = _NEVER, asyncio.get_running_loop().time()
-        self._next_due = min(await self._store.read(self._first), self._next_due)
-        while await self._slept_on():
-            pass
-
-    async def _slept_on(self) -> bool:
-        """Sleeps for a while; returns whether no timer can be due yet."""
-        now = self._clock.now()
-        left = (self._next_due - now).total_seconds()
-        seconds = min(max(left, SHORTEST_SLEEP), until_look(LONGEST_SLEEP))
-        self._awake_at = now + timedelta(seconds=seconds)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
-        self._awake_at = None
-        is_known = asyncio.get_running_loop().time() < self._read_at + READ_AGAIN and not self._store.is_shared
-        return left > seconds and not self._changed.is_set() and is_known
+def _failed(timer_id: str, table: str) -> str:
+    """The condition that a due row waits for another attempt: `gateway.store.failed_timers`."""
+    return (
+        f"EXISTS (SELECT 1 FROM failed_timers WHERE failed_timers.timer_id = {timer_id}"  # noqa: S608 - names of modules
+        f" AND failed_timers.retry_time = {table}.due_time)"
+    )

@@ -56,6 +56,7 @@ from gateway.api.region.v1.joint_order_pb2 import JointItemState, JointOrderStat
 from gateway.api.region.v1.loan_pb2 import LoanState, ReturnCondition
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutageState
+from gateway.api.region.v1.quarantine_service_pb2 import QuarantineSource, QuarantineState
 from gateway.api.region.v1.reconciliation_pb2 import DifferenceKind, RepairAct, RepairState
 from gateway.api.region.v1.settlement_pb2 import SettlementState
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
@@ -167,6 +168,8 @@ _ENUMS = {
     "PROBLEM_STATE_": ProblemState,
     "PLANNED_OUTAGE_STATE_": PlannedOutageState,
     "PRODUCT_STATUS_": ProductStatus,
+    "QUARANTINE_SOURCE_": QuarantineSource,
+    "QUARANTINE_STATE_": QuarantineState,
     "QUOTE_STATE_": QuoteState,
     "REMEDY_": Remedy,
     "REMEDY_STATE_": RemedyState,

@@ -18,14 +18,17 @@ from gateway.relay.claims import Claims
 from gateway.relay.lanes import LanePorts, Lanes
 from gateway.relay.ports import RelayPorts
 from gateway.relay.queries import Asker
+from gateway.relay.retry import FullJitter
 from gateway.relay.sealed_batches import SealedBatchReceiver
 from gateway.relay.service import Receiver
 from gateway.relay.settling import Settler
 from gateway.relay.transport import Transport
 from gateway.relay.workers import Workers
 from gateway.security.region_keys import RegionKeys
+from gateway.store.failed_timers import LONGEST_REST, SHORTEST_REST
 from gateway.store.port import Store, Transaction
-from gateway.store.timers import Scheduler, Timer, TimerHandler
+from gateway.store.scheduler import OfFailed, Scheduler
+from gateway.store.timers import Timer, TimerHandler
 from gateway.time.clock import Clock
 from region_node.app import registered
 from region_node.business.billing.relayed import BillingEnvelopes
@@ -78,6 +81,8 @@ from region_node.care.issues.relayed import IssueEnvelopes
 from region_node.care.loans.application import LoanApplication
 from region_node.care.loans.owner import LOAN_TIMER, time_has_passed
 from region_node.care.loans.relayed import LoanEnvelopes
+from region_node.care.quarantine.operations import Quarantine
+from region_node.care.quarantine.watching import QUARANTINE_TIMER, decision_is_due
 from region_node.care.surveys.follow_ups import FOLLOW_UP_TIMER
 from region_node.care.surveys.follow_ups import due_time_has_passed as follow_up_is_overdue
 from region_node.care.surveys.following import SURVEY_TIMER, ensure_surveys, surveys_are_due
@@ -137,6 +142,8 @@ from region_node.records.kinds import RecordKind
 from region_node.requests.changes import Changes
 from region_node.requests.questions import Questions
 
+DUE_ROWS = (PROMISES,)
+"""The rows that fall due as timers do."""
 HELD_AGAIN = 1.0  # seconds until held orders are looked at again after the store refused
 _log = logging.getLogger(__name__)
 
@@ -187,7 +194,9 @@ class RegionCore:
         self.register = RegisterApplication(ports.context, ports.store, ports.clock, ports.questions)
         attachments = AttachmentApplication(ports.context, ports.store, ports.asker)
         self.kinds = _kinds(self.registry, ports.orders, self.verification, self.contents, attachments)
-        relay = RelayPorts(border, self.kinds, ports.store, ports.clock, ports.tracing, ports.workers)
+        self.quarantine = Quarantine(ports.context, DUE_ROWS, self.kinds)
+        keep = self.quarantine.keep
+        relay = RelayPorts(border, self.kinds, ports.store, ports.clock, ports.tracing, ports.workers, keep)
         settler = Settler(relay)
         self._ports = ports
         self.context = ports.context
@@ -207,7 +216,13 @@ class RegionCore:
         self.issues = IssueApplication(ports.context, ports.store, ports.clock, self.changes)
         self.loans = LoanApplication(ports.context, ports.store, ports.clock, self.changes)
         self.bulletins = BulletinApplication(ports.context, ports.store, ports.clock)
-        self._scheduler = Scheduler(ports.store, ports.clock, _timer_handlers(self.registry, ports.orders), [PROMISES])
+        self._scheduler = Scheduler(
+            ports.store,
+            ports.clock,
+            _timer_handlers(self.registry, ports.orders),
+            OfFailed(FullJitter(ports.source, SHORTEST_REST, LONGEST_REST).seconds, self.quarantine.keep),
+            DUE_ROWS,
+        )
         self._billing = BillingRuns(ports.context, ports.store, ports.clock)
         self.notifiers = [
             EscalationNotifier(ports.store, ports.clock, name, sink, ports.source, border.current)
@@ -384,6 +399,7 @@ def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, Ti
         BULLETIN_TIMER: lambda tx, timer, now: reminding.time_has_passed(tx, context, timer, now),
         ANSWER_TIMER: lambda tx, timer, now: answer_is_due(tx, settlement, timer, now),
         MONTH_TIMER: lambda tx, timer, now: month_has_ended(tx, settlement, timer, now),
+        QUARANTINE_TIMER: lambda tx, timer, now: decision_is_due(tx, context, timer, now),
         LOAN_TIMER: lambda tx, timer, now: time_has_passed(tx, context, timer, now),
         ERASURE_TIMER: lambda tx, timer, now: erasure_is_due(tx, registry, timer, now),
         NUMBER_TIMER: lambda tx, timer, now: number_is_due(tx, registry, timer, now),

@@ -35,6 +35,7 @@ from gateway.api.region.v1 import (
     order_service_pb2,
     planned_outage_service_pb2,
     quality_service_pb2,
+    quarantine_service_pb2,
     reconciliation_service_pb2,
     resource_oversight_service_pb2,
     retention_service_pb2,
@@ -85,6 +86,7 @@ from gateway.api.region.v1.order_oversight_service_pb2_grpc import add_OrderOver
 from gateway.api.region.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
 from gateway.api.region.v1.planned_outage_service_pb2_grpc import add_PlannedOutageServiceServicer_to_server
 from gateway.api.region.v1.quality_service_pb2_grpc import add_QualityServiceServicer_to_server
+from gateway.api.region.v1.quarantine_service_pb2_grpc import add_QuarantineServiceServicer_to_server
 from gateway.api.region.v1.reconciliation_service_pb2_grpc import add_ReconciliationServiceServicer_to_server
 from gateway.api.region.v1.resource_oversight_service_pb2_grpc import add_ResourceOversightServiceServicer_to_server
 from gateway.api.region.v1.retention_service_pb2_grpc import add_RetentionServiceServicer_to_server
@@ -121,6 +123,7 @@ from region_node.care.improvements.service import ImprovementService
 from region_node.care.issues.service import IssueService
 from region_node.care.loans.service import LoanService
 from region_node.care.quality.service import QualityService
+from region_node.care.quarantine.service import QuarantineService
 from region_node.care.surveys.service import SurveyService
 from region_node.customers.documents.service import DocumentPorts, DocumentService
 from region_node.customers.notices.service import NoticeService
@@ -336,6 +339,11 @@ def _of_records(ports: ServicePorts) -> list[Service]:
             customer_move_oversight_service_pb2.DESCRIPTOR.services_by_name["CustomerMoveOversightService"],
             add_CustomerMoveOversightServiceServicer_to_server,
             CustomerMoveOversightService(store),
+        ),
+        Service.of(
+            quarantine_service_pb2.DESCRIPTOR.services_by_name["QuarantineService"],
+            add_QuarantineServiceServicer_to_server,
+            QuarantineService(core.quarantine, store, clock),
         ),
         Service.of(
             retention_service_pb2.DESCRIPTOR.services_by_name["RetentionService"],

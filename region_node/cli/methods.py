@@ -46,6 +46,7 @@ _SERVICES = (
     "bulletin_service",
     "survey_service",
     "retention_service",
+    "quarantine_service",
     "quality_service",
     "reconciliation_service",
     "settlement_service",

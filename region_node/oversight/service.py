@@ -7,6 +7,7 @@ from gateway.api.region.v1 import order_oversight_service_pb2 as api
 from gateway.api.region.v1.joint_order_pb2 import JointOrder
 from gateway.api.region.v1.order_oversight_service_pb2_grpc import OrderOversightServiceServicer
 from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.region.v1.quarantine_service_pb2 import QuarantineState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Journey
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.federation.numberplan import number_prefix
@@ -74,6 +75,7 @@ class OrderOversightService(OrderOversightServiceServicer):
             journey=Journey.FromString(row.journey or b""),
             traceparent=row.traceparent,
             not_taken_reason=Reason.ValueType(row.not_taken),
+            quarantine_state=QuarantineState.ValueType(row.quarantine_state),
         )
 
 

@@ -455,6 +455,8 @@ def test_orders_are_listed_and_followed_hop_by_hop(tmp_path: Path) -> None:
             assert "order command henan → sichuan: no receipt yet; whether and how often it was sent" in out
             assert "order update henan → sichuan: not taken so far: it waits until sichuan is upgraded" in out
             assert "order update henan → sichuan: not taken so far: REGION_SUSPENDED" in out
+            assert "waits for people of henan: `region-node quarantine show envelope/e`" in out
+            assert "given up by staff of henan" in out
 
             waits = join_request(henan, endpoint)
             waits.report.unreadable = "revision 2 has something"

@@ -22,7 +22,7 @@ from deploy.local.postgresql import LocalPostgresql
 from deploy.local.process import HALTED, state_of
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.store import postgresql, postgresql_connection, timers
+from gateway.store import postgresql, postgresql_connection, scheduler, timers
 from gateway.store.port import Operation, OutcomeLost, Transaction
 from gateway.store.schema import migrations_of
 from tests.contract.postgresql_scene import (
@@ -477,7 +477,7 @@ def connections(database: Database) -> int:
 def test_timers_fire_again_after_a_time_in_which_nothing_could_be_read(
     database: Database, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch, told: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(timers, "FAILED_REST", 0.01)
+    monkeypatch.setattr(scheduler, "STORE_REST", 0.01)
     monkeypatch.setattr(postgresql, "READ_WAIT", 0.1)
     fired: list[str] = []
     clock, fabric = FixedClock(), migrations_of("gateway")
@@ -487,7 +487,8 @@ def test_timers_fire_again_after_a_time_in_which_nothing_could_be_read(
         async with opened(database.through(proxy), migrations=[*MIGRATIONS, *fabric]) as store:
             handlers: dict[str, timers.TimerHandler] = {"ring": lambda tx, timer, now: fired.append(timer.subject)}
             proxy.cut()
-            running = asyncio.create_task(timers.Scheduler(store, clock, handlers).run())
+            of_failed = scheduler.OfFailed(lambda attempts: 0.0, lambda tx, work, now: None)
+            running = asyncio.create_task(scheduler.Scheduler(store, clock, handlers, of_failed).run())
             await until(lambda: "no timer can be looked at" in told.text)
             monkeypatch.setattr(postgresql, "READ_WAIT", 10.0)
             proxy.heal()

@@ -1,10 +1,8 @@
 """Timers on a real store: each fires once, never early, also when the process was down at its time."""
 
 import asyncio
-import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -12,100 +10,34 @@ from typing import TypeVar
 
 import pytest
 
-from gateway.store import timers
+from gateway.store import scheduler, timers
 from gateway.store.port import Operation, OutcomeLost, Store, Transaction
-from gateway.store.timers import (
-    SWEEP_LIMIT,
-    DueRows,
-    Scheduler,
-    Timer,
-    TimerHandler,
-    TimerSet,
-    cancel_timer,
-    fire,
-    set_timer,
-)
+from gateway.store.timers import SWEEP_LIMIT, Timer, cancel_timer, fire, set_timer
 from gateway.time.clock import to_microseconds
-from tests.contract.relay_pair import NOW, FixedClock, effects, open_store
-
-SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
-# Reached only where a test fails.
-PATIENCE_S = 20.0
+from tests.contract.relay_pair import NOW, FixedClock, effects
+from tests.contract.timer_scene import (
+    HANDLERS,
+    HOUR,
+    SECOND,
+    VISITS,
+    at,
+    done,
+    expect_visit,
+    left,
+    note,
+    play,
+    running,
+    sweeps,
+)
 
 T = TypeVar("T")
-Scenario = Callable[[Store, FixedClock], Coroutine[object, object, None]]
 
 
 @pytest.fixture(autouse=True)
 def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock that a test moves is noticed at once."""
-    monkeypatch.setattr(timers, "SHORTEST_SLEEP", 0.0)
-    monkeypatch.setattr(timers, "LONGEST_SLEEP", 0.001)
-    monkeypatch.setattr(timers, "FAILED_REST", 0.001)
-
-
-def play(directory: Path, scenario: Scenario) -> None:
-    """Runs a scenario on the store in a directory; a second one is the next process."""
-
-    async def bounded() -> None:
-        async with asyncio.timeout(PATIENCE_S), open_store(directory) as store:
-            await scenario(store, FixedClock())
-
-    asyncio.run(bounded())
-
-
-def note(tx: Transaction, timer: Timer, now: datetime) -> None:
-    """The handler: writes down what fired."""
-    tx.execute("INSERT INTO effects (effect) VALUES (:effect)", effect=f"{timer.kind} {timer.subject}")
-
-
-def fail(tx: Transaction, timer: Timer, now: datetime) -> None:
-    """A handler with a defect."""
-    note(tx, timer, now)
-    raise ZeroDivisionError
-
-
-HANDLERS: dict[str, TimerHandler] = {"ring": note, "break": fail}
-VISITS = DueRows("ring", "visits", "visit")
-
-
-async def at(store: Store, due: datetime, subject: str = "order 1", *, kind: str = "ring", name: str = "") -> None:
-    """Sets a timer."""
-    await store.write(partial(set_timer, timer_id=name or subject, kind=kind, subject=subject, due=due))
-
-
-def left(tx: Transaction) -> list[str]:
-    return tx.all(str, "SELECT timer_id FROM timers ORDER BY due_time, timer_id")
-
-
-@contextmanager
-def running(
-    store: Store,
-    clock: FixedClock,
-    handlers: dict[str, TimerHandler] | None = None,
-    rows: Sequence[DueRows] = (),
-) -> Iterator[None]:
-    """A scheduler that runs meanwhile."""
-    scheduler = Scheduler(store, clock, handlers or HANDLERS, rows)
-    task = asyncio.get_running_loop().create_task(scheduler.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-
-
-async def done(store: Store, count: int) -> list[str]:
-    """The fired timers, once there are `count`."""
-    while len(fired := await store.read(effects)) < count:  # noqa: ASYNC110 - looked at over a connection of its own
-        await asyncio.sleep(0)
-    return fired
-
-
-async def sweeps(store: Store, clock: FixedClock, subject: str = "order 1") -> None:
-    """Lets the scheduler run until it has certainly looked: a timer that is due fires."""
-    before = len(await store.read(effects))
-    await at(store, clock.now(), subject="look", name="look")
-    await done(store, before + 1)
+    monkeypatch.setattr(scheduler, "SHORTEST_SLEEP", 0.0)
+    monkeypatch.setattr(scheduler, "LONGEST_SLEEP", 0.001)
 
 
 def test_a_timer_fires_at_its_time_and_not_before(tmp_path: Path) -> None:
@@ -125,7 +57,7 @@ def test_a_timer_fires_at_its_time_and_not_before(tmp_path: Path) -> None:
 def test_a_timer_set_while_the_scheduler_sleeps_fires_without_waiting_for_its_next_look(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timers, "LONGEST_SLEEP", 3600.0)
+    monkeypatch.setattr(scheduler, "LONGEST_SLEEP", 3600.0)
 
     async def scenario(store: Store, clock: FixedClock) -> None:
         await at(store, NOW + HOUR, "later")
@@ -141,8 +73,8 @@ def test_a_timer_set_while_the_scheduler_sleeps_fires_without_waiting_for_its_ne
 def test_a_timer_of_a_write_whose_events_were_lost_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_told: bool
 ) -> None:
-    monkeypatch.setattr(timers, "LONGEST_SLEEP", 3600.0 if is_told else 0.001)
-    monkeypatch.setattr(timers, "READ_AGAIN", 3600.0 if is_told else 0.01)
+    monkeypatch.setattr(scheduler, "LONGEST_SLEEP", 3600.0 if is_told else 0.001)
+    monkeypatch.setattr(scheduler, "READ_AGAIN", 3600.0 if is_told else 0.01)
 
     def keep_unheard(tx: Transaction) -> None:
         tx.keep(timers.TIMERS, Timer("1", "ring", "order 1", to_microseconds(NOW)))
@@ -217,17 +149,10 @@ def test_due_timers_fire_in_the_order_of_their_times(tmp_path: Path) -> None:
     play(tmp_path, scenario)
 
 
-def expect_visit(tx: Transaction, visit: str, due: datetime) -> None:
-    """A row that falls due."""
-    tx.execute("CREATE TABLE IF NOT EXISTS visits (visit TEXT NOT NULL PRIMARY KEY, due_time INTEGER)")
-    tx.execute("INSERT INTO visits (visit, due_time) VALUES (:visit, :due)", visit=visit, due=to_microseconds(due))
-    tx.publish(TimerSet(due))
-
-
 def test_rows_that_fall_due_fire_once_among_the_timers_and_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timers, "LONGEST_SLEEP", 3600.0)
+    monkeypatch.setattr(scheduler, "LONGEST_SLEEP", 3600.0)
 
     async def scenario(store: Store, clock: FixedClock) -> None:
         for visit, due in (("second", NOW - SECOND), ("third", NOW), ("later", NOW + HOUR)):
@@ -240,19 +165,6 @@ def test_rows_that_fall_due_fire_once_among_the_timers_and_stay(
         left_due = "SELECT visit FROM visits WHERE due_time IS NOT NULL"
         assert await store.read(lambda tx: tx.all(str, left_due)) == ["later"]
         assert await store.read(lambda tx: tx.first(int, "SELECT COUNT(*) FROM visits")) == 4
-
-    play(tmp_path, scenario)
-
-
-def test_a_row_whose_handler_fails_stays_due(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async def scenario(store: Store, clock: FixedClock) -> None:
-        await store.write(partial(expect_visit, visit="order 1", due=NOW))
-        with running(store, clock, {**HANDLERS, "ring": fail}, [VISITS]):
-            while not caplog.records:  # noqa: ASYNC110 - the log is no thing of the loop
-                await asyncio.sleep(0)
-        assert await store.read(effects) == []
-        with running(store, clock, rows=[VISITS]):
-            assert await done(store, 1) == ["ring order 1"]
 
     play(tmp_path, scenario)
 
@@ -347,54 +259,5 @@ def test_a_handler_may_set_the_timer_again(tmp_path: Path) -> None:
             assert await store.read(left) == ["order 1"]
             clock.instant = NOW + HOUR
             await done(store, 2)
-
-    play(tmp_path, scenario)
-
-
-@pytest.mark.parametrize("kind", ["break", "unknown"])
-def test_a_timer_whose_handler_breaks_leaves_nothing_stays_due_and_fires_when_it_is_mended(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
-) -> None:
-    async def scenario(store: Store, clock: FixedClock) -> None:
-        await at(store, NOW, kind=kind)
-        with running(store, clock):
-            while not caplog.records:  # noqa: ASYNC110 - the log is no thing of the loop
-                await asyncio.sleep(0)
-            await sweeps(store, clock)
-        assert await store.read(effects) == ["ring look"]
-        assert await store.read(left) == ["order 1"]
-        assert {record.levelno for record in caplog.records} == {logging.ERROR}
-        with running(store, clock, {**HANDLERS, kind: note}):
-            assert await done(store, 2) == ["ring look", f"{kind} order 1"]
-
-    play(tmp_path, scenario)
-
-
-def test_timers_that_keep_failing_do_not_keep_the_later_ones_from_firing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(timers, "FAILED_REST", 3600.0)
-
-    async def scenario(store: Store, clock: FixedClock) -> None:
-        for number in range(SWEEP_LIMIT):
-            await at(store, NOW - HOUR, f"broken {number}", kind="break")
-        await at(store, NOW)
-        with running(store, clock):
-            assert await done(store, 1) == ["ring order 1"]
-
-    play(tmp_path, scenario)
-
-
-def test_a_timer_that_keeps_failing_is_not_tried_all_the_time(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(timers, "FAILED_REST", 3600.0)
-
-    async def scenario(store: Store, clock: FixedClock) -> None:
-        await at(store, NOW, kind="break")
-        with running(store, clock):
-            for _ in range(20):
-                await sweeps(store, clock)
-        assert len(caplog.records) == 1
 
     play(tmp_path, scenario)

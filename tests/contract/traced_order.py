@@ -9,6 +9,7 @@ from gateway.api.region.v1 import order_oversight_service_pb2 as contract
 from gateway.api.region.v1.order_oversight_service_pb2 import EnvelopeTrace, OrderSummary
 from gateway.api.region.v1.order_oversight_service_pb2_grpc import OrderOversightServiceServicer
 from gateway.api.region.v1.order_pb2 import Awaiting, OrderState, Party, StateChange
+from gateway.api.region.v1.quarantine_service_pb2 import QuarantineState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, HopStamp, Journey
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -76,6 +77,15 @@ def trace() -> contract.GetOrderTraceResponse:
             *(
                 EnvelopeTrace(kind=update, origin="henan", destination="sichuan", not_taken_reason=reason)
                 for reason in (Reason.REASON_UPGRADE_REQUIRED, Reason.REASON_REGION_SUSPENDED)
+            ),
+            *(
+                EnvelopeTrace(
+                    envelope_id="e", kind=cancel, origin="henan", destination="sichuan", quarantine_state=state
+                )
+                for state in (
+                    QuarantineState.QUARANTINE_STATE_WAITING,
+                    QuarantineState.QUARANTINE_STATE_GIVEN_UP,
+                )
             ),
         ],
     )

@@ -13,7 +13,7 @@ import uvloop
 
 from gateway.relay import lanes
 from gateway.relay.retry import FullJitter
-from gateway.store import timers
+from gateway.store import scheduler
 from region_node.business.billing import runs
 from region_node.business.providers import worker
 from region_node.node.membership import heartbeat, watch
@@ -76,7 +76,7 @@ def _all_is_noticed_soon() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module in (lanes, heartbeat, watch):
             patch.setattr(module, "FullJitter", quick)
-        patch.setattr(timers, "LONGEST_SLEEP", SOON)
+        patch.setattr(scheduler, "LONGEST_SLEEP", SOON)
         patch.setattr(runs, "LOOK_AGAIN", SOON)
         patch.setattr(notifier, "LOOK_AGAIN", SOON)
         patch.setattr(worker, "LONGEST_SLEEP", SOON)

@@ -19,6 +19,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
 from gateway.process.span_export import tracing_by
+from gateway.process.starting import persistently
 from gateway.process.tracing import Tracing
 from gateway.relay.border import Border, Command, Kinds
 from gateway.relay.envelopes import read_content
@@ -202,7 +203,7 @@ class Region:
         core.receiver = replace(core.receiver, act=self._shown(core.receiver.act, core.kinds))
         restored = RestoredCustomers(core.context, store)
         if self.ports.has_moves:
-            await restored.check()
+            await persistently(restored.check)
         await core.start()
         self.node = self._node(process, core, store)
         if self.ports.has_moves:

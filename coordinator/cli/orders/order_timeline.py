@@ -9,6 +9,7 @@ from coordinator.cli.output import why_not_taken
 from gateway.api.coordinator.v1.administration_pb2 import GetOrderTraceResponse
 from gateway.api.region.v1.order_oversight_service_pb2 import EnvelopeTrace
 from gateway.api.region.v1.order_pb2 import OrderState, StateChange
+from gateway.api.region.v1.quarantine_service_pb2 import QuarantineState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.time.clock import from_timestamp
 from gateway.wording.languages import translated
@@ -43,6 +44,16 @@ def unanswered_envelopes(response: GetOrderTraceResponse) -> list[str]:
 
 
 def _waiting(envelope: EnvelopeTrace) -> str:
+    if envelope.quarantine_state == QuarantineState.QUARANTINE_STATE_WAITING:
+        return translated(
+            "{envelope}: waits for people of {region}: `region-node quarantine show envelope/{id}`",
+            envelope=_about(envelope),
+            region=region_name(envelope.origin),
+            id=envelope.envelope_id,
+        )
+    if envelope.quarantine_state == QuarantineState.QUARANTINE_STATE_GIVEN_UP:
+        region = region_name(envelope.origin)
+        return translated("{envelope}: given up by staff of {region}", envelope=_about(envelope), region=region)
     if envelope.not_taken_reason:
         why = why_not_taken(envelope.not_taken_reason, envelope.destination)
         return translated("{envelope}: not taken so far: {why}", envelope=_about(envelope), why=why)

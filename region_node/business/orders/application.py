@@ -246,7 +246,8 @@ class OrderApplication:
             lane.give_back(queued)
 
     def _put_in_lane(self, enqueued: Enqueued) -> None:
-        self._ports.lanes.to(enqueued.sealed.content.destination).add(enqueued.sealed)
+        lane = self._ports.lanes.to(enqueued.sealed.content.destination)
+        (lane.add_perhaps_sent if enqueued.perhaps_sent else lane.add)(enqueued.sealed)
 
     def _require_room(self, request: OrderRequest, operator: str) -> None:
         self._ports.context.node.border.current.require_trusted_clock()

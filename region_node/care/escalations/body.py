@@ -1,15 +1,17 @@
 """The escalations of a ticket between regions to the coordination body."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
 from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
 from gateway.auditing import audit
+from gateway.errors import Refused
 from gateway.federation.body import HIGHEST_LEVEL, escalation_level
 from gateway.store.port import Transaction
+from gateway.time.working_time import NeverOpen, deadline
 from region_node.care.escalations.rows import add_notices
 from region_node.node.context import RegionContext
 from region_node.tickets.followed import Facts
@@ -24,6 +26,24 @@ class Escalated:
     time: Timestamp
     due_time: Timestamp | None
     """The due time that has passed; None for a request."""
+
+
+def due_by(context: RegionContext, matter: str, since: datetime, usual: timedelta) -> datetime:
+    """When the lead of a matter must have acted, from an instant on.
+
+    `usual` is the time without a row in the matrix of responsibility, or without a configuration.
+    """
+    try:
+        federation = context.federation
+    except Refused:
+        return since + usual
+    found = federation.body.responsible(matter, context.region)
+    if found is None:
+        return since + usual
+    try:
+        return deadline(found.limit, since, federation.working_hours(context.region))
+    except NeverOpen:
+        return since + usual
 
 
 def tell_body(

@@ -4,17 +4,15 @@ from datetime import datetime, timedelta
 
 from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
 from gateway.api.region.v1.settlement_pb2 import SettlementState, SettlementStatement, SettlementTerms
-from gateway.errors import Refused
 from gateway.federation.body import SETTLEMENT_DISPUTE
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer
 from gateway.time.clock import to_timestamp
-from gateway.time.working_time import NeverOpen, deadline
 from region_node.business.settlement.port import Settlement
 from region_node.business.settlement.rows import Waiting, find_statement, first_waiting_month
 from region_node.business.settlement.signing import statement_id
 from region_node.business.settlement.unproposed import is_unproposed
-from region_node.care.escalations.body import Escalated, tell_body
+from region_node.care.escalations.body import Escalated, due_by, tell_body
 from region_node.node.context import RegionContext
 from region_node.tickets.followed import Facts
 
@@ -34,7 +32,7 @@ def answer_is_due(tx: Transaction, settlement: Settlement, timer: Timer, now: da
     if statement is None and not is_unproposed(tx, settlement, waiting.region, waiting.month):
         return
     since = waiting.since or now
-    due = _limit(context, since)
+    due = due_by(context, SETTLEMENT_DISPUTE, since, _USUAL)
     if now < due:
         waiting._replace(since=since).watch(tx, due)
         return
@@ -48,22 +46,7 @@ def answer_is_due(tx: Transaction, settlement: Settlement, timer: Timer, now: da
         )
         told = statement or _nobodys(context.region, waiting, since)
         tell_body(tx, context, _facts(context, told), escalated, "RemindOfSettlement", SETTLEMENT_DISPUTE, now)
-    waiting._replace(reminders=reminders, since=now).watch(tx, _limit(context, now))
-
-
-def _limit(context: RegionContext, since: datetime) -> datetime:
-    """When the lead of the matter must have acted."""
-    try:
-        federation = context.federation
-    except Refused:  # no configuration yet
-        return since + _USUAL
-    found = federation.body.responsible(SETTLEMENT_DISPUTE, context.region)
-    if found is None:
-        return since + _USUAL
-    try:
-        return deadline(found.limit, since, federation.working_hours(context.region))
-    except NeverOpen:
-        return since + _USUAL
+    waiting._replace(reminders=reminders, since=now).watch(tx, due_by(context, SETTLEMENT_DISPUTE, now, _USUAL))
 
 
 def _nobodys(region: str, waiting: Waiting, since: datetime) -> SettlementStatement:

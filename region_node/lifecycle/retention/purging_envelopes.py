@@ -7,6 +7,7 @@ from datetime import timedelta
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent
 from gateway.errors import Refused
 from gateway.relay import inbox
+from gateway.store import quarantine
 from gateway.store.port import Transaction
 from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds
 from region_node.records.kinds import RecordKind, Table
@@ -33,7 +34,7 @@ class _Received:
 
 
 class Envelopes:
-    """Purges closed envelopes, then executed commands of other regions.
+    """Purges closed envelopes, then executed commands of other regions, then what people decided on quarantined work.
 
     A command may be purged, whatever its lifetime, after the term of its class: the inbox then refuses it. Its origin
     must also have sent an envelope since: without a receipt, its lane would have sent this command before. Envelopes of
@@ -47,6 +48,9 @@ class Envelopes:
         """See Purger. A place is the table, the instant and the key of the last row that was looked at."""
         if place.startswith("inbox "):
             return self._inbox(tx, cut, place.removeprefix("inbox "))
+        if place.startswith("quarantine "):
+            gone = quarantine.forget_decided(tx, cut.before, cut.limit)
+            return Page(gone, 0, place if gone == cut.limit else "")
         return self._outbox(tx, cut, place.removeprefix("outbox "))
 
     def oldest(self, tx: Transaction) -> int | None:
@@ -91,7 +95,9 @@ class Envelopes:
         inbox.forget(tx, [(each.origin, each.envelope_id) for each in gone], cut.before)
         last = found[-1] if len(found) == cut.limit else None
         return Page(
-            len(gone), len(held), f"inbox {last.received} {last.origin} {last.envelope_id}" if last is not None else ""
+            len(gone),
+            len(held),
+            f"inbox {last.received} {last.origin} {last.envelope_id}" if last is not None else "quarantine ",
         )
 
     def _is_held(self, tx: Transaction, held: Held, subject: str) -> bool:

@@ -9,11 +9,12 @@ import pytest
 
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.auditing.audit import AUDIT
-from gateway.store import timers
+from gateway.store import scheduler
 from gateway.store.pending_rows import WriteRows
 from gateway.store.port import Operation, Transaction
+from gateway.store.scheduler import Scheduler
 from gateway.store.sqlite import SqliteTransaction
-from gateway.store.timers import DueRows, Scheduler, Timer, TimerHandler
+from gateway.store.timers import DueRows, Timer, TimerHandler
 from gateway.store.unit_of_work import UnitOfWork
 from region_node.business.orders import handling, intake
 from region_node.business.orders.application import OrderApplication
@@ -107,15 +108,15 @@ def timer_removed_in_another_transaction(patch: pytest.MonkeyPatch) -> None:
         handlers[timer.kind](tx, timer, now)
         return True
 
-    async def sweep_and_remove(self: Scheduler) -> int:
+    async def sweep_and_remove(self: Scheduler) -> bool:
         now = self._clock.now()
-        due = await self._store.read(lambda tx: self._due(tx, now, timers.SWEEP_LIMIT))
+        due = await self._store.read(lambda tx: self._due(tx, now))
         fired = await sweep(self)
-        for timer, rows in due:
-            await self._store.write(partial(_remove, timer=timer, rows=rows))
+        for each in due:
+            await self._store.write(partial(_remove, timer=each.timer, rows=each.rows))
         return fired
 
-    patch.setattr(timers, "fire", fire)
+    patch.setattr(scheduler, "fire", fire)
     patch.setattr(Scheduler, "_sweep", sweep_and_remove)
 
 

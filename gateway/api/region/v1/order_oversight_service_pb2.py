@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 from gateway.api.region.v1 import joint_order_pb2 as gateway_dot_api_dot_region_dot_v1_dot_joint__order__pb2
 from gateway.api.region.v1 import order_pb2 as gateway_dot_api_dot_region_dot_v1_dot_order__pb2
+from gateway.api.region.v1 import quarantine_service_pb2 as gateway_dot_api_dot_region_dot_v1_dot_quarantine__service__pb2
 from gateway.api.relay.v1 import relay_pb2 as gateway_dot_api_dot_relay_dot_v1_dot_relay__pb2
 from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
 from gateway.api.types.v1 import reason_pb2 as gateway_dot_api_dot_types_dot_v1_dot_reason__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n3gateway/api/region/v1/order_oversight_service.proto\x12\x15gateway.api.region.v1\x1a\'gateway/api/region/v1/joint_order.proto\x1a!gateway/api/region/v1/order.proto\x1a gateway/api/relay/v1/relay.proto\x1a!gateway/api/types/v1/access.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x02\n\x0cOrderSummary\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08\x62usiness\x18\x02 \x01(\t\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.gateway.api.region.v1.OrderState\x12\x0f\n\x07version\x18\x04 \x01(\x04\x12\x15\n\rorigin_region\x18\x05 \x01(\t\x12\x13\n\x0bhome_region\x18\x06 \x01(\t\x12\x31\n\x08\x61waiting\x18\x07 \x01(\x0b\x32\x1f.gateway.api.region.v1.Awaiting\x12,\n\x06reason\x18\x08 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rnumber_prefix\x18\n \x01(\t\"\x85\x01\n\x19ListOrderSummariesRequest\x12\x31\n\x06states\x18\x01 \x03(\x0e\x32!.gateway.api.region.v1.OrderState\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0e\n\x06region\x18\x04 \x01(\t\"\x9b\x01\n\x1aListOrderSummariesResponse\x12\x33\n\x06orders\x18\x01 \x03(\x0b\x32#.gateway.api.region.v1.OrderSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12/\n\x0blooked_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"(\n\x14GetOrderTraceRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\"\xf8\x01\n\x15GetOrderTraceResponse\x12\x32\n\x05order\x18\x01 \x01(\x0b\x32#.gateway.api.region.v1.OrderSummary\x12\x39\n\rstate_changes\x18\x02 \x03(\x0b\x32\".gateway.api.region.v1.StateChange\x12\x37\n\tenvelopes\x18\x03 \x03(\x0b\x32$.gateway.api.region.v1.EnvelopeTrace\x12\x37\n\x05joint\x18\x04 \x01(\x0b\x32(.gateway.api.region.v1.JointOrderSummary\"\x97\x03\n\x11JointOrderSummary\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08\x62usiness\x18\x02 \x01(\t\x12\x35\n\x05state\x18\x03 \x01(\x0e\x32&.gateway.api.region.v1.JointOrderState\x12\x0f\n\x07version\x18\x04 \x01(\x04\x12\x15\n\rleader_region\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0fhold_until_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65\x63ide_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x05items\x18\t \x03(\x0b\x32\'.gateway.api.region.v1.JointItemSummary\x12\x36\n\x08\x61waiting\x18\n \x03(\x0b\x32$.gateway.api.region.v1.JointAwaiting\"\x92\x01\n\x10JointItemSummary\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x34\n\x05state\x18\x03 \x01(\x0e\x32%.gateway.api.region.v1.JointItemState\x12,\n\x06reason\x18\x04 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\"\x8a\x02\n\rEnvelopeTrace\x12\x13\n\x0b\x65nvelope_id\x18\x01 \x01(\t\x12\x30\n\x04kind\x18\x02 \x01(\x0e\x32\".gateway.api.relay.v1.EnvelopeKind\x12\x0e\n\x06origin\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65stination\x18\x04 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\r\x12.\n\x07journey\x18\x06 \x01(\x0b\x32\x1d.gateway.api.relay.v1.Journey\x12\x13\n\x0btraceparent\x18\x07 \x01(\t\x12\x36\n\x10not_taken_reason\x18\x08 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason2\x93\x02\n\x15OrderOversightService\x12\x83\x01\n\x12ListOrderSummaries\x12\x30.gateway.api.region.v1.ListOrderSummariesRequest\x1a\x31.gateway.api.region.v1.ListOrderSummariesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x04\x12t\n\rGetOrderTrace\x12+.gateway.api.region.v1.GetOrderTraceRequest\x1a,.gateway.api.region.v1.GetOrderTraceResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n3gateway/api/region/v1/order_oversight_service.proto\x12\x15gateway.api.region.v1\x1a\'gateway/api/region/v1/joint_order.proto\x1a!gateway/api/region/v1/order.proto\x1a.gateway/api/region/v1/quarantine_service.proto\x1a gateway/api/relay/v1/relay.proto\x1a!gateway/api/types/v1/access.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x02\n\x0cOrderSummary\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08\x62usiness\x18\x02 \x01(\t\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.gateway.api.region.v1.OrderState\x12\x0f\n\x07version\x18\x04 \x01(\x04\x12\x15\n\rorigin_region\x18\x05 \x01(\t\x12\x13\n\x0bhome_region\x18\x06 \x01(\t\x12\x31\n\x08\x61waiting\x18\x07 \x01(\x0b\x32\x1f.gateway.api.region.v1.Awaiting\x12,\n\x06reason\x18\x08 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rnumber_prefix\x18\n \x01(\t\"\x85\x01\n\x19ListOrderSummariesRequest\x12\x31\n\x06states\x18\x01 \x03(\x0e\x32!.gateway.api.region.v1.OrderState\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0e\n\x06region\x18\x04 \x01(\t\"\x9b\x01\n\x1aListOrderSummariesResponse\x12\x33\n\x06orders\x18\x01 \x03(\x0b\x32#.gateway.api.region.v1.OrderSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12/\n\x0blooked_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"(\n\x14GetOrderTraceRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\"\xf8\x01\n\x15GetOrderTraceResponse\x12\x32\n\x05order\x18\x01 \x01(\x0b\x32#.gateway.api.region.v1.OrderSummary\x12\x39\n\rstate_changes\x18\x02 \x03(\x0b\x32\".gateway.api.region.v1.StateChange\x12\x37\n\tenvelopes\x18\x03 \x03(\x0b\x32$.gateway.api.region.v1.EnvelopeTrace\x12\x37\n\x05joint\x18\x04 \x01(\x0b\x32(.gateway.api.region.v1.JointOrderSummary\"\x97\x03\n\x11JointOrderSummary\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08\x62usiness\x18\x02 \x01(\t\x12\x35\n\x05state\x18\x03 \x01(\x0e\x32&.gateway.api.region.v1.JointOrderState\x12\x0f\n\x07version\x18\x04 \x01(\x04\x12\x15\n\rleader_region\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0fhold_until_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65\x63ide_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x05items\x18\t \x03(\x0b\x32\'.gateway.api.region.v1.JointItemSummary\x12\x36\n\x08\x61waiting\x18\n \x03(\x0b\x32$.gateway.api.region.v1.JointAwaiting\"\x92\x01\n\x10JointItemSummary\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x34\n\x05state\x18\x03 \x01(\x0e\x32%.gateway.api.region.v1.JointItemState\x12,\n\x06reason\x18\x04 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\"\xcc\x02\n\rEnvelopeTrace\x12\x13\n\x0b\x65nvelope_id\x18\x01 \x01(\t\x12\x30\n\x04kind\x18\x02 \x01(\x0e\x32\".gateway.api.relay.v1.EnvelopeKind\x12\x0e\n\x06origin\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65stination\x18\x04 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\r\x12.\n\x07journey\x18\x06 \x01(\x0b\x32\x1d.gateway.api.relay.v1.Journey\x12\x13\n\x0btraceparent\x18\x07 \x01(\t\x12\x36\n\x10not_taken_reason\x18\x08 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12@\n\x10quarantine_state\x18\t \x01(\x0e\x32&.gateway.api.region.v1.QuarantineState2\x93\x02\n\x15OrderOversightService\x12\x83\x01\n\x12ListOrderSummaries\x12\x30.gateway.api.region.v1.ListOrderSummariesRequest\x1a\x31.gateway.api.region.v1.ListOrderSummariesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x04\x12t\n\rGetOrderTrace\x12+.gateway.api.region.v1.GetOrderTraceRequest\x1a,.gateway.api.region.v1.GetOrderTraceResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,22 +42,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORDEROVERSIGHTSERVICE'].methods_by_name['ListOrderSummaries']._serialized_options = b'\220\002\001\252\273\030\001\004'
   _globals['_ORDEROVERSIGHTSERVICE'].methods_by_name['GetOrderTrace']._loaded_options = None
   _globals['_ORDEROVERSIGHTSERVICE'].methods_by_name['GetOrderTrace']._serialized_options = b'\220\002\001\252\273\030\001\004'
-  _globals['_ORDERSUMMARY']._serialized_start=292
-  _globals['_ORDERSUMMARY']._serialized_end=616
-  _globals['_LISTORDERSUMMARIESREQUEST']._serialized_start=619
-  _globals['_LISTORDERSUMMARIESREQUEST']._serialized_end=752
-  _globals['_LISTORDERSUMMARIESRESPONSE']._serialized_start=755
-  _globals['_LISTORDERSUMMARIESRESPONSE']._serialized_end=910
-  _globals['_GETORDERTRACEREQUEST']._serialized_start=912
-  _globals['_GETORDERTRACEREQUEST']._serialized_end=952
-  _globals['_GETORDERTRACERESPONSE']._serialized_start=955
-  _globals['_GETORDERTRACERESPONSE']._serialized_end=1203
-  _globals['_JOINTORDERSUMMARY']._serialized_start=1206
-  _globals['_JOINTORDERSUMMARY']._serialized_end=1613
-  _globals['_JOINTITEMSUMMARY']._serialized_start=1616
-  _globals['_JOINTITEMSUMMARY']._serialized_end=1762
-  _globals['_ENVELOPETRACE']._serialized_start=1765
-  _globals['_ENVELOPETRACE']._serialized_end=2031
-  _globals['_ORDEROVERSIGHTSERVICE']._serialized_start=2034
-  _globals['_ORDEROVERSIGHTSERVICE']._serialized_end=2309
+  _globals['_ORDERSUMMARY']._serialized_start=340
+  _globals['_ORDERSUMMARY']._serialized_end=664
+  _globals['_LISTORDERSUMMARIESREQUEST']._serialized_start=667
+  _globals['_LISTORDERSUMMARIESREQUEST']._serialized_end=800
+  _globals['_LISTORDERSUMMARIESRESPONSE']._serialized_start=803
+  _globals['_LISTORDERSUMMARIESRESPONSE']._serialized_end=958
+  _globals['_GETORDERTRACEREQUEST']._serialized_start=960
+  _globals['_GETORDERTRACEREQUEST']._serialized_end=1000
+  _globals['_GETORDERTRACERESPONSE']._serialized_start=1003
+  _globals['_GETORDERTRACERESPONSE']._serialized_end=1251
+  _globals['_JOINTORDERSUMMARY']._serialized_start=1254
+  _globals['_JOINTORDERSUMMARY']._serialized_end=1661
+  _globals['_JOINTITEMSUMMARY']._serialized_start=1664
+  _globals['_JOINTITEMSUMMARY']._serialized_end=1810
+  _globals['_ENVELOPETRACE']._serialized_start=1813
+  _globals['_ENVELOPETRACE']._serialized_end=2145
+  _globals['_ORDEROVERSIGHTSERVICE']._serialized_start=2148
+  _globals['_ORDEROVERSIGHTSERVICE']._serialized_end=2423
 # @@protoc_insertion_point(module_scope)

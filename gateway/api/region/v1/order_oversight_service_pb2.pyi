@@ -6,6 +6,7 @@ The coordinator's access to a region's orders, without the identity of customers
 from collections import abc as _abc
 from gateway.api.region.v1 import joint_order_pb2 as _joint_order_pb2
 from gateway.api.region.v1 import order_pb2 as _order_pb2
+from gateway.api.region.v1 import quarantine_service_pb2 as _quarantine_service_pb2
 from gateway.api.relay.v1 import relay_pb2 as _relay_pb2
 from gateway.api.types.v1 import reason_pb2 as _reason_pb2
 from google.protobuf import descriptor as _descriptor
@@ -335,6 +336,7 @@ class EnvelopeTrace(_message.Message):
     JOURNEY_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
     NOT_TAKEN_REASON_FIELD_NUMBER: _builtins.int
+    QUARANTINE_STATE_FIELD_NUMBER: _builtins.int
     envelope_id: _builtins.str
     """Envelope id."""
     kind: _relay_pb2.EnvelopeKind.ValueType
@@ -351,6 +353,8 @@ class EnvelopeTrace(_message.Message):
     """Reason why the destination has not accepted the envelope, by its last answer. The envelope is kept and sent again.
     Unset without such an answer.
     """
+    quarantine_state: _quarantine_service_pb2.QuarantineState.ValueType
+    """State of the quarantine of the envelope at its origin; unset for an envelope that was never quarantined."""
     @_builtins.property
     def journey(self) -> _relay_pb2.Journey:
         """All hops there and back; empty until the receipt arrives."""
@@ -366,10 +370,11 @@ class EnvelopeTrace(_message.Message):
         journey: _relay_pb2.Journey | None = ...,
         traceparent: _builtins.str = ...,
         not_taken_reason: _reason_pb2.Reason.ValueType = ...,
+        quarantine_state: _quarantine_service_pb2.QuarantineState.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["journey", b"journey"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "destination", b"destination", "envelope_id", b"envelope_id", "journey", b"journey", "kind", b"kind", "not_taken_reason", b"not_taken_reason", "origin", b"origin", "traceparent", b"traceparent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "destination", b"destination", "envelope_id", b"envelope_id", "journey", b"journey", "kind", b"kind", "not_taken_reason", b"not_taken_reason", "origin", b"origin", "quarantine_state", b"quarantine_state", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -609,6 +609,18 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Wait some minutes. One list can revoke many certificates."""
     REASON_CERTIFICATE_EXPIRED: _Reason.ValueType  # 503
     """Take the renewed certificate; a channel keeps the one that it was made with."""
+    REASON_ENVELOPE_GIVEN_UP: _Reason.ValueType  # 567
+    """The destination could not take the envelope, and staff of this region have given it up. Ask them, or submit anew."""
+    REASON_QUARANTINED_WORK_NOT_FOUND: _Reason.ValueType  # 568
+    """List the work: `region-node quarantine list --all`."""
+    REASON_QUARANTINED_WORK_DECIDED: _Reason.ValueType  # 569
+    """Nothing is left to do: it was replayed, given up or done."""
+    REASON_QUARANTINED_WORK_PROPOSER: _Reason.ValueType  # 570
+    """Another member of staff sends the same reference."""
+    REASON_QUARANTINED_WORK_REFERENCE_DIFFERS: _Reason.ValueType  # 571
+    """Agree on the reference; the member of staff who proposed it may propose another one."""
+    REASON_QUARANTINED_WORK_ANSWERED: _Reason.ValueType  # 572
+    """Mend what keeps this region from storing the receipt, then replay it."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1199,6 +1211,18 @@ REASON_REVOCATION_LISTS_TOO_MANY: Reason.ValueType  # 502
 """Wait some minutes. One list can revoke many certificates."""
 REASON_CERTIFICATE_EXPIRED: Reason.ValueType  # 503
 """Take the renewed certificate; a channel keeps the one that it was made with."""
+REASON_ENVELOPE_GIVEN_UP: Reason.ValueType  # 567
+"""The destination could not take the envelope, and staff of this region have given it up. Ask them, or submit anew."""
+REASON_QUARANTINED_WORK_NOT_FOUND: Reason.ValueType  # 568
+"""List the work: `region-node quarantine list --all`."""
+REASON_QUARANTINED_WORK_DECIDED: Reason.ValueType  # 569
+"""Nothing is left to do: it was replayed, given up or done."""
+REASON_QUARANTINED_WORK_PROPOSER: Reason.ValueType  # 570
+"""Another member of staff sends the same reference."""
+REASON_QUARANTINED_WORK_REFERENCE_DIFFERS: Reason.ValueType  # 571
+"""Agree on the reference; the member of staff who proposed it may propose another one."""
+REASON_QUARANTINED_WORK_ANSWERED: Reason.ValueType  # 572
+"""Mend what keeps this region from storing the receipt, then replay it."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

@@ -1,0 +1,111 @@
+"""`region-node quarantine`: timers and envelopes that failed again and again, and wait for people."""
+
+import click
+
+from gateway.api.region.v1 import quarantine_service_pb2 as api
+from gateway.api.region.v1.quarantine_service_pb2 import QuarantinedWork, QuarantineSource, QuarantineState
+from gateway.api.region.v1.quarantine_service_pb2_grpc import QuarantineServiceStub
+from gateway.cli.asking import limit_option
+from gateway.cli.body import told_duty
+from gateway.cli.table import Table, TableColumn
+from gateway.wording.languages import translated
+from gateway.wording.terms import region_name
+from gateway.wording.times import told_if_set
+from gateway.wording.words import word
+from region_node.cli.asking import Asking, reads, repeats
+
+_WORK = Table[QuarantinedWork](
+    TableColumn("id", lambda each: each.id),
+    TableColumn("source", lambda each: word(QuarantineSource.Name(each.source), "QUARANTINE_SOURCE_"), only_wide=True),
+    TableColumn("kind", lambda each: each.kind),
+    TableColumn("subject", lambda each: each.subject, only_wide=True),
+    TableColumn("destination", lambda each: region_name(each.destination)),
+    TableColumn("problem", lambda each: each.failure),
+    TableColumn("attempts", lambda each: str(each.attempts)),
+    TableColumn("failed", lambda each: told_if_set(each.fail_time), only_wide=True),
+    TableColumn("due", lambda each: told_if_set(each.due_time)),
+    TableColumn("state", lambda each: word(QuarantineState.Name(each.state), "QUARANTINE_STATE_")),
+    TableColumn("proposed by", lambda each: each.proposer, only_wide=True),
+    TableColumn("reference", lambda each: each.reference, only_wide=True),
+    TableColumn("decided by", lambda each: each.decider, only_wide=True),
+    TableColumn("decided", lambda each: told_if_set(each.decide_time), only_wide=True),
+)
+
+
+@click.group()
+def quarantine() -> None:
+    """Look at timers and envelopes that failed again and again: have them tried once more, or give them up."""
+
+
+@quarantine.command("list")
+@reads(limit_option())
+@click.option("--all", "is_all", is_flag=True, help="Work that is over, too.")
+def list_(asking: Asking, *, is_all: bool) -> None:
+    """List the work that waits for people, the first due time first.
+
+    \b
+    Example:
+      region-node quarantine list --all
+    """
+    request = api.ListQuarantinedWorkRequest(all=is_all)
+    found = asking.ask(lambda channel: QuarantineServiceStub(channel).ListQuarantinedWork, request)
+    asking.show(found, _WORK, found.work)
+
+
+@quarantine.command()
+@reads()
+@click.argument("work")
+def show(asking: Asking, work: str) -> None:
+    """Show WORK by its id, the person to call, and how much waits behind it.
+
+    \b
+    Example:
+      region-node quarantine show timer/purge
+    """
+    request = api.GetQuarantinedWorkRequest(work_id=work)
+    found = asking.ask(lambda channel: QuarantineServiceStub(channel).GetQuarantinedWork, request)
+    asking.tell(found, _print)
+
+
+@quarantine.command()
+@repeats(done="tried again")
+@click.argument("work")
+def replay(asking: Asking, work: str) -> None:
+    """Try WORK once more, after what kept it from being done was mended.
+
+    \b
+    Example:
+      region-node quarantine replay timer/purge
+    """
+    request = api.ReplayQuarantinedWorkRequest(work_id=work)
+    answer = asking.ask(lambda channel: QuarantineServiceStub(channel).ReplayQuarantinedWork, request)
+    asking.tell(answer.work, _WORK.show_one)
+
+
+@quarantine.command("give-up")
+@repeats(done="proposed, or given up")
+@click.argument("work")
+@click.argument("reference")
+def give_up(asking: Asking, work: str, reference: str) -> None:
+    """Give WORK up: a second member of staff confirms it by the same REFERENCE of the file that says why.
+
+    A timer never fires then. The record that waited for an envelope gets a refusal: make sure first, with the other
+    region, that it has not acted on it.
+
+    \b
+    Example:
+      region-node quarantine give-up timer/purge INC-2041
+    """
+    request = api.GiveUpQuarantinedWorkRequest(work_id=work, reference=reference)
+    answer = asking.ask(lambda channel: QuarantineServiceStub(channel).GiveUpQuarantinedWork, request)
+    asking.tell(answer.work, _WORK.show_one)
+
+
+def _print(found: api.GetQuarantinedWorkResponse) -> None:
+    _WORK.show_one(found.work)
+    if found.HasField("on_duty"):
+        click.echo(translated("To call: {duty}", duty=told_duty(found.on_duty)))
+    if found.held_up:
+        click.echo(translated("Envelopes that wait behind it: {count}", count=found.held_up))
+    if found.work.answered:
+        click.echo(translated("The other region has acted on it: it can be replayed, and not given up."))
