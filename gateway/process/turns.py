@@ -50,6 +50,14 @@ class Turns(Generic[T]):
         self._count -= len(taken)
         return taken
 
+    def of(self, owner: str) -> int:
+        """How many items of an owner wait."""
+        return len(self._lines.get(owner, ()))
+
+    def ahead_of(self, owner: str) -> int:
+        """How many items at most are taken before another one of an owner."""
+        return min(self._count, (self.of(owner) + 1) * len(self._lines))
+
     def is_shared(self, owner: str, now: float) -> bool:
         """Whether several owners were present lately; notes that this one is, at `now` (monotonic seconds).
 

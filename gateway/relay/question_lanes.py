@@ -19,6 +19,7 @@ from gateway.relay.commit_signing import sign_batch
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed
 from gateway.relay.lanes import BATCH_BYTES, BATCHES_IN_FLIGHT
 from gateway.relay.transport import Transport
+from gateway.rpc.admission import elsewhere
 from gateway.security.signing import ENVELOPE
 from gateway.time.clock import Clock, to_timestamp
 
@@ -83,7 +84,8 @@ class QuestionLane:
         question = _Question(sealed, deadline, asyncio.get_running_loop().create_future())
         self._waiting.append(question)
         self._start()
-        return await question.answer
+        with elsewhere():
+            return await question.answer
 
     async def close(self) -> None:
         """Ends all questions."""

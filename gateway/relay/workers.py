@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
+from gateway.rpc.admission import elsewhere
+
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -72,7 +74,8 @@ class ThreadWorkers:
 
     async def alone(self, work: Callable[[], B]) -> B:
         """See the port."""
-        return await asyncio.get_running_loop().run_in_executor(self._slow, work)
+        with elsewhere():
+            return await asyncio.get_running_loop().run_in_executor(self._slow, work)
 
     def close(self) -> None:
         """See the port."""

@@ -1,19 +1,43 @@
-"""The order in which admitted calls begin.
+"""The door of a server: how many calls are served at a time, in which order they begin, and which are refused.
 
-Where several operator systems call at once, their calls begin in turns. So a call waits for few others, however many
-another operator has sent. Where one operator calls alone, its calls begin at once.
-
-gRPC brings calls one by one, in the order in which they came: calls of a flood that it still holds would begin before
-any later one. So no call begins while further ones come, up to a limit.
+The number finds itself (`gateway.process.limit`), by the time for which calls occupy this process. A call that waits
+for somebody else occupies nothing. Calls beyond the number wait here, and begin in turns between operator systems. So
+a call waits for few others, however many another operator has sent. A call that would wait too long is refused at once,
+before anything of it is read.
 """
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.process.limit import Limit, Shared
 from gateway.process.turns import Turns
 
-AT_ONCE = 8  # calls that are served, or begin, together: another operator may have to wait for so many
+LEAST, MOST = 16, 1024  # calls served at a time
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """How long calls may take, in seconds."""
+
+    goal: float
+    """For which a call occupies the process."""
+    patience: float
+    """For which it may wait for its turn."""
+    first: int
+    """Calls served at a time before anything is known."""
+
+
+# One operator alone: commits are large, and a call that would come too late is better refused.
+_ALONE = _Terms(goal=0.1, patience=0.5, first=256)
+# Several: another one waits for what is served. A long line delays its owner alone; refusing it would cost the others
+# more than letting it wait.
+_AMONG_OTHERS = _Terms(goal=0.05, patience=2.0, first=LEAST)
+
 # gRPC takes three rounds of the event loop, and a wake-up of its thread, for a call that it holds.
 LOOK = 0.001  # seconds between two looks
 QUIET_LOOKS = 3  # in a row that bring no call, after which gRPC is taken to hold none
@@ -24,40 +48,143 @@ class Admission:
     """Lets the calls of one server begin. Used on one event loop."""
 
     def __init__(self) -> None:
-        self._waiting: Turns[asyncio.Future[None]] = Turns()
-        self._served = 0
+        self._waiting: Turns[tuple[str, asyncio.Future[None]]] = Turns()
+        self._served = Shared()
+        self._limits = {terms: _limit(terms) for terms in (_ALONE, _AMONG_OTHERS)}
+        self._terms = _ALONE
         self._looks = self._quiet = 0
+        self._is_looking = False
 
-    async def turn(self, owner: str) -> None:
-        """Returns when a call of the owner may begin."""
+    async def begin(self, owner: str, calls: int) -> "Place":
+        """A place for a call of the owner, who has so many, once it may begin.
+
+        Raises Refused with CALLS_TOO_MANY where that would take too long.
+        """
         loop = asyncio.get_running_loop()
         self._quiet = 0
-        is_shared = self._waiting.is_shared(owner, loop.time())
-        if self._waiting or (is_shared and self._served >= AT_ONCE):
+        self._terms = _AMONG_OTHERS if self._waiting.is_shared(owner, loop.time()) else _ALONE
+        limit = self._limits[self._terms]
+        if self._waiting.of(owner) or not self._served.has_room(owner, limit):
+            if self._waiting.ahead_of(owner) * limit.seconds > self._terms.patience * limit.value:
+                raise Refused(Reason.REASON_CALLS_TOO_MANY, caller=owner, calls=str(calls))
             turn = loop.create_future()
-            if not self._waiting:
-                loop.call_later(LOOK, self._look, loop)
-            self._waiting.put(owner, turn)
-            await turn
+            self._waiting.put(owner, (owner, turn))
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():  # given in the moment in which the caller went away
+                    self.leave(owner)
+                raise
+        else:
+            self._served.enter(owner)
+        return Place(self, owner)
 
-    @contextmanager
-    def served(self) -> Iterator[None]:
-        """Counts a call among those that are served. A stream counts for none: it may be open for days."""
-        self._served += 1
-        try:
-            yield
-        finally:
-            self._served -= 1
+    def enter(self, owner: str) -> None:
+        """Takes a place for a call that goes on, whether or not there is one."""
+        self._served.enter(owner)
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+    def leave(self, owner: str) -> None:
+        """Gives a place back; a call that waits begins."""
+        self._served.leave(owner)
+        if self._terms is _ALONE:
+            self._let_begin()
+        elif self._may_begin() and not self._is_looking:
+            self._is_looking = True
+            self._looks = self._quiet = 0
+            asyncio.get_running_loop().call_later(LOOK, self._look)
+
+    def note(self, began: float, seconds: float, now: float) -> None:
+        """Takes into account a call that was served."""
+        self._limits[self._terms].note(began, seconds, self._served.count, now)
+
+    def _may_begin(self) -> bool:
+        return bool(self._waiting) and self._served.count < self._limits[self._terms].value
+
+    def _let_begin(self) -> None:
+        while self._may_begin():
+            ((owner, turn),) = self._waiting.take(1)
+            if not turn.done():  # its caller may have gone away
+                turn.set_result(None)
+                self._served.enter(owner)
+
+    def _look(self) -> None:
         self._looks += 1
         self._quiet += 1
         if self._quiet > QUIET_LOOKS or self._looks > LOOKS:
-            self._looks = self._quiet = begun = 0
-            while self._waiting and begun < AT_ONCE:
-                (turn,) = self._waiting.take(1)
-                if not turn.done():  # its caller may have gone away
-                    turn.set_result(None)
-                    begun += 1
-        if self._waiting:
-            loop.call_later(LOOK, self._look, loop)
+            self._is_looking = False
+            self._let_begin()
+        else:
+            asyncio.get_running_loop().call_later(LOOK, self._look)
+
+
+def _limit(terms: _Terms) -> Limit:
+    return Limit(terms.goal, least=LEAST, first=terms.first, most=MOST)
+
+
+class Place:
+    """A call's place among those that are served, from its making to `close`; not while it waits for somebody else."""
+
+    def __init__(self, admission: Admission, owner: str) -> None:
+        self._admission = admission
+        self._owner = owner
+        self._began = self._since = asyncio.get_running_loop().time()
+        self._seconds = 0.0
+        self._waits = 0
+        self._is_closed = False
+
+    def close(self, *, is_counted: bool) -> None:
+        """Gives the place back. A call that is counted shows how busy the process is."""
+        now = asyncio.get_running_loop().time()
+        if is_counted:
+            self._admission.note(self._began, self._seconds + now - self._since, now)
+        self._is_closed = True
+        if not self._waits:
+            self._admission.leave(self._owner)
+
+    def pause(self) -> None:
+        """Gives the place to others until `resume`. Several tasks of a call may do so at a time."""
+        self._waits += 1
+        if self._waits == 1 and not self._is_closed:
+            self._seconds += asyncio.get_running_loop().time() - self._since
+            self._admission.leave(self._owner)
+
+    def resume(self) -> None:
+        """Takes the place again."""
+        self._waits -= 1
+        if not self._waits and not self._is_closed:
+            self._since = asyncio.get_running_loop().time()
+            self._admission.enter(self._owner)
+
+
+_place: ContextVar[Place | None] = ContextVar("crossregion_place", default=None)
+
+
+@contextmanager
+def placed(place: Place) -> Iterator[None]:
+    """The current task serves the call of a place."""
+    _place.set(place)
+    is_served = False
+    try:
+        yield
+        is_served = True
+    finally:
+        place.close(is_counted=is_served)
+
+
+def current_place() -> Place | None:
+    """The place of the call that the current task serves; None outside of one, and in a stream."""
+    return _place.get()
+
+
+@contextmanager
+def elsewhere() -> Iterator[None]:
+    """A part of a call in which others work: another region, a system of this one, or people."""
+    place = _place.get()
+    if place is None:
+        yield
+        return
+    place.pause()
+    try:
+        yield
+    finally:
+        place.resume()

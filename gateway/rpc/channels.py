@@ -15,6 +15,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable, from_rpc_error
+from gateway.rpc.admission import elsewhere
 from gateway.security.tls import Credentials, CredentialsUnusable, client_credentials, member_options
 from gateway.time.clock import Clock
 
@@ -193,6 +194,10 @@ class Replicas:
         `attempt` may run once for each replica, and each run may have had an effect. Waits for a moment where no
         replica is connected. Raises the exceptions of `attempt`.
         """
+        with elsewhere():
+            return await self._call(attempt, timeout)
+
+    async def _call(self, attempt: Attempt[T], timeout: float) -> T:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         failed: list[Replica] = []

@@ -14,6 +14,7 @@ import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeAlias, TypeVar, cast
 
 import grpc
@@ -28,7 +29,7 @@ from gateway.process.metrics import CallMetrics
 from gateway.process.tracing import Tracing
 from gateway.process.turns import owner
 from gateway.rpc.access import AccessRules
-from gateway.rpc.admission import Admission
+from gateway.rpc.admission import Admission, placed
 from gateway.rpc.calls import Call, enter
 from gateway.rpc.incidents import incident
 from gateway.rpc.request_streams import RequestReader, RequestStreams
@@ -48,6 +49,7 @@ _Requests = AsyncIterator[bytes]
 _Serve = Callable[[_Requests, _Context], Awaitable[Message | None]]
 # The callers who share a node. Members carry the work of many callers, in lanes of their own.
 _TAKE_TURNS = frozenset({Role.ROLE_OPERATOR, Role.ROLE_STAFF})
+_CROWDED_KEPT = 256  # refusals of callers and numbers of calls
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
 
@@ -194,11 +196,8 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
             enter(Call(identity, method.path, deadline))
             if identity.role in _TAKE_TURNS:
                 owner.set(place)
-                await self._admission.turn(place)
-            if method.streams:
-                return await method.serve(requests, context)
-            with self._admission.served():
-                return await method.serve(requests, context)
+                return await self._in_turn(method, requests, context, place)
+            return await method.serve(requests, context)
         except Refused as refused:
             if is_noted(refused):
                 await self._ports.denied(identity, method.path, refused)
@@ -214,6 +213,18 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         finally:
             self._open.discard(call)
             self._shares.leave(place)
+
+    async def _in_turn(self, method: _Method, requests: _Requests, context: _Context, owner: str) -> Message | None:
+        """Serves a call once it may begin. A stream occupies the process at its beginning alone: it may last for days.
+
+        Raises Refused where it would wait too long.
+        """
+        place = await self._admission.begin(owner, self._shares.of(owner))
+        if method.streams:
+            place.close(is_counted=False)
+            return await method.serve(requests, context)
+        with placed(place):
+            return await method.serve(requests, context)
 
     def _end_revoked(self) -> None:
         """Ends the open calls whose certificates were revoked."""
@@ -275,4 +286,14 @@ def _traceparent(context: _Context) -> str:
 
 
 async def _abort(context: _Context, refused: Refused) -> None:
-    await context.abort_with_status(rpc_status.to_status(to_status(refused)))
+    if refused.reason == Reason.REASON_CALLS_TOO_MANY:
+        status = _crowded(**refused.parameters)
+    else:
+        status = rpc_status.to_status(to_status(refused))
+    await context.abort_with_status(status)
+
+
+@lru_cache(_CROWDED_KEPT)
+def _crowded(caller: str, calls: str) -> grpc.Status:
+    """The status of CALLS_TOO_MANY: where calls come in a flood, it is told many times a second."""
+    return rpc_status.to_status(to_status(Refused(Reason.REASON_CALLS_TOO_MANY, caller=caller, calls=calls)))

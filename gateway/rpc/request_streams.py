@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError, Message
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.rpc.admission import current_place
 from gateway.rpc.message_checks import require_few, require_plain
 
 BYTES_PER_ELEMENT = 32  # of the largest request: 8,192 elements by default, 131,072 for a batch of 4 MiB
@@ -20,6 +21,7 @@ _LEAST_ELEMENT = 2  # bytes
 # The timeout of an admitted call's only request, and the least rate of the largest request in bytes per second.
 PATIENCE = 10.0
 BYTES_PER_SECOND = 64 * 1024
+SOON = 0.05  # seconds after which a call whose request does not come makes room for others
 
 
 class RequestReader:
@@ -33,16 +35,24 @@ class RequestReader:
 
     async def read_only(self, coming: Awaitable[object]) -> Message:
         """The request of a call that has one, which gRPC gives. Raises Refused as `read`, and where none comes."""
-        loop, is_late = asyncio.get_running_loop(), False
-        reading = cast("asyncio.Task[object]", asyncio.current_task(loop))
+        loop, is_late, is_away = asyncio.get_running_loop(), False, False
+        timer: asyncio.TimerHandle
+        reading, place = cast("asyncio.Task[object]", asyncio.current_task(loop)), current_place()
 
         def give_up() -> None:
             nonlocal is_late
             is_late = True
             reading.cancel()
 
+        def give_way() -> None:
+            nonlocal timer, is_away
+            if place is not None:
+                is_away = True
+                place.pause()
+            timer = loop.call_later(self._patience - SOON, give_up)
+
         # Every call waits here: `asyncio.timeout` costs twice as much.
-        timer = loop.call_later(self._patience, give_up)
+        timer = loop.call_later(SOON, give_way)
         try:
             data = await coming
         except asyncio.CancelledError:
@@ -51,6 +61,8 @@ class RequestReader:
             raise Refused(Reason.REASON_REQUEST_NOT_SENT, seconds=f"{self._patience:.0f}") from None
         finally:
             timer.cancel()
+            if place is not None and is_away:
+                place.resume()
         if not isinstance(data, bytes):
             raise Refused(Reason.REASON_REQUEST_INVALID, field="request", problem="there is none")
         return self.read(data)

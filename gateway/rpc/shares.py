@@ -29,6 +29,10 @@ class Shares:
         self._held[caller] = held + 1
         return caller
 
+    def of(self, caller: str) -> int:
+        """How many places a caller holds, by the key of `enter`."""
+        return self._held.get(caller, 0)
+
     def leave(self, caller: str) -> None:
         """Gives one place of a caller back, by the key of `enter`."""
         held = self._held.pop(caller)

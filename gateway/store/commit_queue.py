@@ -85,7 +85,10 @@ class CommitQueue:
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
-            batch = self._waiting.take(SHARED_LIMIT if self._is_shared else BATCH_LIMIT)
+            taken = self._waiting.take(SHARED_LIMIT if self._is_shared else BATCH_LIMIT)
+            batch = [each for each in taken if not each[1].cancelled()]  # the callers of the others have gone
+            if not batch:
+                continue
             begun = self._loop.time()
             try:
                 outcomes = await self._commit([operation for operation, _ in batch])

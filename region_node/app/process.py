@@ -10,6 +10,8 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from opentelemetry.metrics import Meter
+
 from gateway.api.federation.v1.federation_pb2 import DisputedRevision
 from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.api.types.v1.access_pb2 import Role
@@ -19,6 +21,7 @@ from gateway.maintenance.rotation import KeyFile, Rotation
 from gateway.process import running
 from gateway.process.running import Running, show_port, stop_tasks
 from gateway.process.starting import persistently
+from gateway.process.metrics import observe
 from gateway.process.telemetry import Telemetry
 from gateway.process.tracing import Tracing
 from gateway.relay.border import Border

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.rpc.admission import elsewhere
 from gateway.security.identity import Identity
 from gateway.store.port import CommittedElsewhere, OutcomeLost, Store, Transaction
 from region_node.requests.caller import Caller
@@ -42,7 +43,7 @@ class Changes:
         try:
             written = await writing
             if wait and not await self._store.read(lambda tx: _settled(tx, [key])):
-                with suppress(TimeoutError):
+                with suppress(TimeoutError), elsewhere():
                     async with asyncio.timeout(wait):
                         await event.wait()
             return written

@@ -24,14 +24,13 @@ from rich.table import Table
 from deploy.local.federation import FEDERATION, LocalFederation
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import from_rpc_error
 from gateway.security.identity import server_name
 from gateway.security.tls import client_credentials, client_options
 from region_node.cli.measurements import sparkline
 from tests.bench.chain import credentials_in
 from tests.bench.load import OrderWork, run_window
-from tests.bench.orders import CUSTOMERS, HANDLING, WAIT, Line, all_lines, order_service, submission
+from tests.bench.orders import CUSTOMERS, HANDLING, REFUSED_FOR_LOAD, WAIT, Line, all_lines, order_service, submission
 from tests.bench.report import Report, Spread, percentile
 from tests.bench.requirements import BUILD, Needs, ready, working_directory
 from tests.bench.results import circumstances, write_report
@@ -44,7 +43,6 @@ LATE = 1.0  # seconds from the intended start, after which an order counts for n
 _LINES = 20_480  # of which each waiting order has one of its own
 _CONNECTIONS = 4  # of one client: each carries as many calls as a server serves a caller
 _CALLERS = 128  # who wait for their answers
-_REFUSED_FOR_LOAD = (Reason.REASON_TOO_BUSY, Reason.REASON_CALLS_TOO_MANY)
 
 Submit = Callable[[], Awaitable[bool]]
 """Sends an order; whether it was completed, and not refused for want of room."""
@@ -116,10 +114,10 @@ class Arrivals:
         try:
             answer = await next(self._services).SubmitOrder(submission(next(self._ids), line), timeout=WAIT + 5)
         except grpc.aio.AioRpcError as error:
-            if error.code() is grpc.StatusCode.UNAVAILABLE:
-                return False  # by gRPC itself: too many streams; whether the order was taken is not known
             refused = from_rpc_error(error)
-            if refused is None or refused.reason not in _REFUSED_FOR_LOAD:
+            if refused is None and error.code() is grpc.StatusCode.UNAVAILABLE:
+                return False  # by gRPC itself: too many streams; whether the order was taken is not known
+            if refused is None or refused.reason not in REFUSED_FOR_LOAD:
                 raise
             self._free.append(line)
             return False

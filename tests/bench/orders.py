@@ -1,5 +1,6 @@
 """The measured load: SUSPEND and RESUME orders for customers of another region, each followed to its completion."""
 
+import asyncio
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,11 +22,15 @@ from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceStub
 from gateway.api.region.v1.order_pb2 import OrderRequest, OrderState
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest, SubmitOrderResponse
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Money, Requester
+from gateway.errors import from_rpc_error
 
 HANDLING, HOME = "guangdong", "sichuan"
 CUSTOMERS = 2048  # lines at the home region: 16 for each of 128 callers
 WAIT = 20.0  # seconds that an order may take; one that is not completed by then fails the run
+REFUSED_FOR_LOAD = (Reason.REASON_TOO_BUSY, Reason.REASON_CALLS_TOO_MANY)
+_ROOM_AGAIN = 1.0  # seconds until a refused order is sent again, as its RetryInfo says
 _BATCH = 500
 _PREFIXES = {HOME: "+8619851", HANDLING: "+8619844", "henan": "+8619841", "hunan": "+8619843"}
 _PLANS = {HOME: "sichuan-29", HANDLING: "guangdong-79", "henan": "henan-29", "hunan": "hunan-29"}
@@ -64,12 +69,23 @@ class Clerk:
         """Sends one order; returns the request and the completed order. Raises OrderNotCompleted."""
         line = next(self._lines)
         request = submission(next(self._ids), line)
-        response = await self._orders.SubmitOrder(request, timeout=WAIT + 5)
+        response = await self._accepted(request)
         if response.order.state != OrderState.ORDER_STATE_COMPLETED:
             state = OrderState.Name(response.order.state)
             raise OrderNotCompleted(f"{response.order.id} is {state}: {response.order.error}")
         line.suspended = not line.suspended
         return request, response
+
+    async def _accepted(self, request: SubmitOrderRequest) -> SubmitOrderResponse:
+        """The answer to an order that is sent until there is room for it."""
+        while True:
+            try:
+                return await self._orders.SubmitOrder(request, timeout=WAIT + 5)
+            except grpc.aio.AioRpcError as error:
+                refused = from_rpc_error(error)
+                if refused is None or refused.reason not in REFUSED_FOR_LOAD:
+                    raise
+            await asyncio.sleep(_ROOM_AGAIN)
 
 
 def submission(request_id: str, line: Line) -> SubmitOrderRequest:

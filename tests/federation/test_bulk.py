@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest, QueryBillsRequest, QueryBillsResponse
-from gateway.api.region.v1.order_pb2 import OrderRequest, OrderState
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
 from gateway.api.region.v1.order_service_pb2 import (
     SubmitOrdersRequest,
     SubmitOrdersResponse,
@@ -20,7 +20,7 @@ from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.security.signing import count_signatures
 from region_node.business.orders import application
 from region_node.business.orders.bulk import LARGEST_PACK
-from tests.federation.counter import REQUESTER, Counter, seconds
+from tests.federation.counter import REQUESTER, WAIT, Counter, seconds
 from tests.federation.databases import Databases
 from tests.federation.refusals import read, refusal
 from tests.federation.running import CALL_SECONDS, running, until, until_a_lane_stops
@@ -299,6 +299,30 @@ async def test_an_order_for_a_lane_that_is_full_waits_for_room_and_the_stream_wi
         for answer in answers.values():
             await guangdong.reaches(answer.order.id, COMPLETED)
         assert await sichuan.balance(number) >= 81 * 5000
+
+
+async def test_callers_who_wait_for_a_region_are_no_more_than_it_answers_in_time(
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each in ("LEAST_WAITING", "FIRST_WAITING", "MOST_WAITING"):
+        monkeypatch.setattr(application, each, 2)
+    async with running(tmp_path, databases, ["guangdong", "sichuan"]) as federation:
+        guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
+        other = Counter(federation, "guangdong", "kiosk")
+        numbers = [await sichuan.new_customer() for _ in range(24)]
+        several = [guangdong.submit(guangdong.request("PAY", each)) for each in numbers[1:]]
+        *flood, small = await asyncio.gather(
+            *several, other.submit(other.request("PAY", numbers[0])), return_exceptions=True
+        )
+        refused = [read(each).reason for each in flood if isinstance(each, grpc.aio.AioRpcError)]
+        assert set(refused) == {"TOO_BUSY"}
+        assert [each.state for each in (*flood, small) if isinstance(each, Order)] == [COMPLETED] * (24 - len(refused))
+        assert not isinstance(small, BaseException), "another operator has its share"
+        requests = named(guangdong, [guangdong.request("PAY", each) for each in numbers])
+        for request in requests:
+            request.wait.CopyFrom(seconds(WAIT))
+        answers = await submitted(guangdong, requests)
+        assert {answer.order.state for answer in answers.values()} == {COMPLETED}
 
 
 async def test_each_bill_of_a_stream_is_answered_by_its_id_from_whichever_region(

@@ -4,12 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import cast
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.process.turns import SHARED_SECONDS, Places, Turns, owner
-from gateway.rpc.admission import AT_ONCE, Admission
 from gateway.store.commit_queue import BATCH_LIMIT, SHARED_LIMIT, CommitQueue
 from gateway.store.group_commit import Outcome
 from gateway.store.port import Operation, Transaction
@@ -107,82 +105,23 @@ def test_the_operations_of_one_owner_fill_a_commit() -> None:
     assert commits == [BATCH_LIMIT]
 
 
-def test_a_call_of_another_owner_begins_ahead_of_a_flood_that_came_before_it() -> None:
-    begun: list[str] = []
+def test_the_operation_of_a_caller_who_has_gone_is_not_run() -> None:
+    commits: list[list[object]] = []
 
     async def scenario() -> None:
-        admission, have_begun = Admission(), asyncio.Event()
+        async def commit(operations: Sequence[Operation[object]]) -> list[Outcome]:
+            commits.append([operation(cast("Transaction", None)) for operation in operations])
+            return [Outcome(result) for result in commits[-1]]
 
-        async def call(name: str) -> None:
-            await admission.turn(name)
-            begun.append(name)
-            if len(begun) == FLOOD + 2:
-                have_begun.set()
-            with admission.served():
-                await have_begun.wait()
-
-        async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
-            group.create_task(call("small"))
-            for _ in range(FLOOD):
-                group.create_task(call("big"))
-            group.create_task(call("small"))
-
-    asyncio.run(scenario())
-    assert begun[:AT_ONCE] == ["small"] + ["big"] * (AT_ONCE - 1)
-    assert "small" in begun[AT_ONCE : 2 * AT_ONCE]
-
-
-def test_the_calls_of_one_owner_begin_at_once() -> None:
-    begun: list[int] = []
-
-    async def scenario() -> None:
-        admission = Admission()
-
-        async def call(number: int) -> None:
-            await admission.turn("one")
-            begun.append(number)
-
-        for number in range(FLOOD):
-            call_begins = call(number)
-            with pytest.raises(StopIteration):
-                call_begins.send(None)
-
-    asyncio.run(scenario())
-    assert begun == list(range(FLOOD))
-
-
-def test_calls_that_go_away_while_they_wait_hold_nobody_up() -> None:
-    begun: list[str] = []
-    together: list[int] = []
-
-    async def scenario() -> None:
-        admission, have_begun, may_end = Admission(), asyncio.Event(), asyncio.Event()
-
-        async def call(name: str) -> None:
-            await admission.turn(name)
-            begun.append(name)
-            if len(begun) == AT_ONCE:
-                have_begun.set()
-            with admission.served():
-                await may_end.wait()
-
-        calls = [asyncio.create_task(call(f"owner-{number % 2}")) for number in range(FLOOD)]
-        await have_begun.wait()
-        for each in calls:
+        queue = CommitQueue(commit, ValueError)
+        gone = [asyncio.ensure_future(queue.write(named("gone"))) for _ in range(BATCH_LIMIT)]
+        for each in gone:
             each.cancel()
-        await asyncio.gather(*calls, return_exceptions=True)
-        begun.clear()
-        may_end.set()
-        last = [asyncio.create_task(call("owner-0")) for _ in range(AT_ONCE + 1)]
-        async with asyncio.timeout(PATIENCE_S):
-            await asyncio.wait(last, return_when=asyncio.FIRST_COMPLETED)
-        together.append(len(begun))
-        async with asyncio.timeout(PATIENCE_S):
-            await asyncio.gather(*last)
+        assert await queue.write(named("here")) == "here"
+        await queue.close()
 
     asyncio.run(scenario())
-    assert together == [AT_ONCE], "those that went away take nobody's turn"
-    assert len(begun) == AT_ONCE + 1
+    assert commits == [["here"]]
 
 
 @given(

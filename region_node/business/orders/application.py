@@ -16,9 +16,11 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import Refused, is_temporary
 from gateway.process import failpoints
+from gateway.process.limit import Limit, Shared
 from gateway.relay.fair_queue import QueuedEnvelope
-from gateway.relay.lanes import Lanes
+from gateway.relay.lanes import Lane, Lanes
 from gateway.relay.outbox import Enqueued
+from gateway.rpc.admission import current_place, elsewhere
 from gateway.security.identity import Identity
 from gateway.store.port import CommittedElsewhere, OutcomeLost, Store, Transaction
 from gateway.store.reading_ahead import Announced
@@ -45,6 +47,9 @@ from region_node.tickets.followed import answered_request
 
 LONGEST_LANE = 50_000  # waiting envelopes for one region, above which new orders for it are refused
 LONGEST_OF_OPERATOR = 10_000  # of them, those of one operator: the others still have room
+# Callers who wait for the decisions of one region, while it answers: so many that a decision takes about as long.
+DECISION_GOAL = 0.5  # seconds
+LEAST_WAITING, FIRST_WAITING, MOST_WAITING = 16, 256, 4096
 _NO_STORE = (Reason.REASON_STORE_UNAVAILABLE, Reason.REASON_OUTCOME_UNKNOWN)
 _log = logging.getLogger(__name__)
 
@@ -118,6 +123,7 @@ class OrderApplication:
 
     def __init__(self, ports: OrderApplicationPorts) -> None:
         self._ports = ports
+        self._waiting: dict[str, tuple[Shared, Limit]] = {}
         ports.store.subscribe(Enqueued, self._put_in_lane)
 
     async def check(self, caller: Caller, request: OrderRequest) -> None:
@@ -133,7 +139,24 @@ class OrderApplication:
     async def submit(self, caller: Caller, request: OrderRequest, wait: float) -> Order:
         """Accepts an order and returns it after the home region's decision or after `wait` seconds."""
         self._ports.context.node.scopes.require_business(caller.identity, request.business)
-        self._require_room(request, caller.operator)
+        lane = self._with_room(request, caller.operator)
+        if lane is None or not wait or _is_away(lane) or current_place() is None:  # a stream has a bound of its own
+            return await self._decided(caller, request, wait)
+        loop, (waiting, limit) = asyncio.get_running_loop(), self._waiting_for(lane.destination)
+        if not waiting.has_room(caller.operator, limit):
+            raise Refused(Reason.REASON_TOO_BUSY)
+        began = loop.time()
+        waiting.enter(caller.operator)
+        try:
+            order = await self._decided(caller, request, wait)
+            seconds = loop.time() - began
+            if not _is_away(lane) and (is_decided(order) or seconds > DECISION_GOAL):
+                limit.note(began, seconds, waiting.count, loop.time())
+            return order
+        finally:
+            waiting.leave(caller.operator)
+
+    async def _decided(self, caller: Caller, request: OrderRequest, wait: float) -> Order:
         context, now = self._ports.context, self._ports.clock.now()
         with self._ports.decisions.decision_on(caller.subject(context.node.region)) as decision:
             order = await self._take_in(caller, request, now)
@@ -142,7 +165,8 @@ class OrderApplication:
                 return order
             timer = asyncio.get_running_loop().call_later(wait, _tell, decision, None)
             try:
-                decided = await decision
+                with elsewhere():
+                    decided = await decision
             finally:
                 timer.cancel()
         if decided is not None:
@@ -249,19 +273,32 @@ class OrderApplication:
         lane = self._ports.lanes.to(enqueued.sealed.content.destination)
         (lane.add_perhaps_sent if enqueued.perhaps_sent else lane.add)(enqueued.sealed)
 
-    def _require_room(self, request: OrderRequest, operator: str) -> None:
+    def _waiting_for(self, region: str) -> tuple[Shared, Limit]:
+        """The callers who wait for the decisions of a region, and how many they may be."""
+        known = self._waiting.get(region)
+        if known is None:
+            limit = Limit(DECISION_GOAL, least=LEAST_WAITING, first=FIRST_WAITING, most=MOST_WAITING)
+            known = self._waiting[region] = (Shared(), limit)
+        return known
+
+    def _with_room(self, request: OrderRequest, operator: str) -> Lane | None:
+        """The lane to the owner of an order's number; None for this region, or where the number has no owner.
+
+        Raises Refused where this node, or the lane, takes no more of the operator.
+        """
         self._ports.context.node.border.current.require_trusted_clock()
         if not self._ports.store.accepts_new_work():
             raise Refused(Reason.REASON_STORE_UNAVAILABLE)
         owner = self._ports.context.node.federation.number_plan.home_of(request.number)
         if not owner or owner == self._ports.context.node.region:
-            return
+            return None
         lane = self._ports.lanes.to(owner)
         if len(lane) > LONGEST_LANE:
             raise Refused(Reason.REASON_TOO_BUSY)
         if (waiting := lane.waiting_of(operator)) > LONGEST_OF_OPERATOR:
             told = {"operator": operator, "waiting": str(waiting), "region": owner}
             raise Refused(Reason.REASON_ORDERS_WAITING_TOO_MANY, **told)
+        return lane
 
 
 def _review(
@@ -276,6 +313,11 @@ def _review(
     order = home.review(tx, context, request.order_id, reviewer, request.decision, request.documents, request.note, now)
     insert_request(tx, key, order.id, settled=True, now=now)
     return order
+
+
+def _is_away(lane: Lane) -> bool:
+    """Whether the region of a lane does not answer: its orders wait, however many they are."""
+    return lane.stopped is not None
 
 
 def _tell(waiting: "asyncio.Future[Order | None]", decided: Order | None) -> None:

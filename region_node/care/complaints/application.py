@@ -22,6 +22,7 @@ from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse, Re
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process import failpoints
+from gateway.rpc.admission import elsewhere
 from gateway.security.identity import Identity
 from gateway.store.port import CommittedElsewhere, Store, Transaction
 from gateway.time.clock import Clock, from_timestamp
@@ -83,7 +84,8 @@ class ComplaintApplication:
                 row = await self._store.read(lambda tx: find_complaint(tx, ticket_id))
                 if row is not None and not rules.is_on_its_way(row.complaint):
                     return row.complaint
-                await changed.wait()
+                with elsewhere():
+                    await changed.wait()
         finally:
             waiting.discard(changed)
             if not waiting:

@@ -1,0 +1,76 @@
+"""A limit that finds itself: the pieces of work under way at a time, of which each takes about as long as it should.
+
+Where a resource is used up, whatever is under way takes the longer, the more of it there is (Little's law). So the goal
+divided by the time that was needed is the factor by which the limit is off. Pure: times are those of the event loop, in
+seconds.
+"""
+
+from collections import Counter
+
+ROUND = 16  # pieces of work whose mean counts: fewer would follow chance
+_MOST_GROWTH = 1.5  # in one round; what a longer wait would bring is not known
+_MOST_SHRINKING = 0.5
+_SHORTEST = 1e-6
+
+
+class Limit:
+    """A number between `least` and `most`, at which a piece of work takes about `goal` seconds."""
+
+    def __init__(self, goal: float, *, least: int, first: int, most: int) -> None:
+        self._goal = goal
+        self._least = least
+        self._most = most
+        self._value = float(first)
+        self.seconds = 0.0
+        """What a piece has taken lately."""
+        self._changed = 0.0
+        self._count = 0
+        self._sum = 0.0
+
+    @property
+    def value(self) -> int:
+        """How many pieces may be under way."""
+        return int(self._value)
+
+    def note(self, began: float, seconds: float, under_way: int, now: float) -> None:
+        """Takes into account a piece that began at `began`, took `seconds`, and ended at `now` among `under_way`."""
+        if began < self._changed:  # it tells of the value before
+            return
+        self._count += 1
+        self._sum += seconds
+        if self._count < ROUND:
+            return
+        self.seconds = self._sum / self._count
+        self._count, self._sum = 0, 0.0
+        ratio = self._goal / max(self.seconds, _SHORTEST)
+        if ratio < 1:
+            self._value = max(self._least, self._value * max(ratio, _MOST_SHRINKING))
+        elif under_way * 2 >= self._value:  # else more than now would not be noticed
+            self._value = min(self._most, self._value * min(ratio, _MOST_GROWTH))
+        self._changed = now
+
+
+class Shared:
+    """Pieces of work under way, counted by their owners, who have fair shares of a limit."""
+
+    def __init__(self) -> None:
+        self._of: Counter[str] = Counter()
+        self.count = 0
+        """How many are under way."""
+
+    def has_room(self, owner: str, limit: Limit) -> bool:
+        """Whether another piece of an owner may begin: there is room, or the owner has less than its share."""
+        return self.count < limit.value or (self._of[owner] + 1) * len(self._of.keys() | {owner}) <= limit.value
+
+    def enter(self, owner: str) -> None:
+        """Counts a piece as under way."""
+        self._of[owner] += 1
+        self.count += 1
+
+    def leave(self, owner: str) -> None:
+        """Counts it no more."""
+        self.count -= 1
+        if self._of[owner] == 1:
+            del self._of[owner]
+        else:
+            self._of[owner] -= 1

@@ -1,0 +1,203 @@
+"""The door: calls of another owner begin ahead of a flood, and a call that would wait too long is refused at once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.rpc.admission import LEAST, Admission, current_place, elsewhere, placed
+from gateway.rpc.request_streams import RequestReader
+
+FLOOD = 200
+PATIENCE_S = 20.0
+
+
+class Scene:
+    """Calls at one door, which end when they are let."""
+
+    def __init__(self) -> None:
+        self.admission = Admission()
+        self.begun: list[str] = []
+        self.refused: list[Refused] = []
+        self.may_end = asyncio.Event()
+
+    async def call(self, owner: str) -> None:
+        try:
+            place = await self.admission.begin(owner, 7)
+        except Refused as refused:
+            self.refused.append(refused)
+            return
+        with placed(place):
+            self.begun.append(owner)
+            await self.may_end.wait()
+
+    def come(self, owner: str, count: int = 1) -> list["asyncio.Task[None]"]:
+        return [asyncio.get_running_loop().create_task(self.call(owner)) for _ in range(count)]
+
+
+def run(scenario: Callable[[Scene], Awaitable[None]]) -> None:
+    async def ran() -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            await scenario(Scene())
+
+    asyncio.run(ran())
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    while not is_so():  # noqa: ASYNC110 - it waits for what other tasks do
+        await asyncio.sleep(0)
+
+
+async def quiet() -> None:
+    """Returns once all that can go on has gone on."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def test_the_calls_of_one_owner_begin_at_once() -> None:
+    async def scenario(scene: Scene) -> None:
+        calls = scene.come("one", FLOOD)
+        await quiet()
+        assert scene.begun == ["one"] * FLOOD
+        scene.may_end.set()
+        await asyncio.gather(*calls)
+
+    run(scenario)
+
+
+def test_a_call_of_another_owner_begins_at_once_beside_a_flood_that_came_before_it() -> None:
+    async def scenario(scene: Scene) -> None:
+        first = scene.come("small")
+        flood = scene.come("big", FLOOD)
+        await quiet()
+        assert len(scene.begun) <= LEAST
+        last = scene.come("small")
+        await quiet()
+        assert scene.begun.count("small") == 2
+        scene.may_end.set()
+        await asyncio.gather(*first, *flood, *last)
+        assert scene.begun.count("big") == FLOOD
+        assert scene.refused == []
+
+    run(scenario)
+
+
+def test_calls_that_go_away_while_they_wait_or_just_then_hold_nobody_up() -> None:
+    async def scenario(scene: Scene) -> None:
+        calls = scene.come("one") + scene.come("two", FLOOD)
+        await quiet()
+        scene.may_end.set()
+        await until(lambda: len(scene.begun) > LEAST)  # some have their turn, and do not know it yet
+        for each in calls:
+            each.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        scene.begun.clear()
+        scene.may_end.clear()
+        later = scene.come("two", LEAST)
+        await until(lambda: len(scene.begun) >= LEAST)
+        scene.may_end.set()
+        await asyncio.gather(*later)
+
+    run(scenario)
+
+
+def test_a_call_that_would_wait_too_long_is_refused_at_once_and_one_of_another_owner_is_not() -> None:
+    async def scenario(scene: Scene) -> None:
+        admission, now = scene.admission, asyncio.get_running_loop().time()
+        for owner in ("small", "big"):
+            await admission.begin(owner, 1)
+        for each in range(FLOOD):  # calls that took very long
+            admission.note(now + each, 60.0, now + each + 60.0)
+        calls = scene.come("big", FLOOD)
+        await quiet()
+        assert scene.refused
+        refused = scene.refused[0]
+        assert refused.reason == Reason.REASON_CALLS_TOO_MANY
+        assert refused.parameters == {"caller": "big", "calls": "7"}
+        count = len(scene.refused)
+        calls += scene.come("small")
+        await quiet()
+        assert (scene.begun.count("small"), len(scene.refused)) == (1, count)
+        scene.may_end.set()
+        await asyncio.gather(*calls)
+
+    run(scenario)
+
+
+def test_a_call_that_waits_for_somebody_else_leaves_its_place_to_others() -> None:
+    async def scenario(scene: Scene) -> None:
+        is_answered = asyncio.Event()
+
+        async def ask(owner: str) -> None:
+            with placed(await scene.admission.begin(owner, 1)):
+
+                async def wait() -> None:
+                    with elsewhere():
+                        await is_answered.wait()
+
+                await asyncio.gather(wait(), wait())
+                scene.begun.append("answered")
+
+        await scene.admission.begin("two", 1)
+        asking = [asyncio.ensure_future(ask("one")) for _ in range(FLOOD)]
+        later = scene.come("one")
+        await until(lambda: "one" in scene.begun)
+        is_answered.set()
+        await asyncio.gather(*asking)
+        assert scene.begun.count("answered") == FLOOD
+        scene.may_end.set()
+        await asyncio.gather(*later)
+
+    run(scenario)
+
+
+def test_what_goes_on_behind_a_call_that_has_ended_takes_no_place() -> None:
+    async def scenario(scene: Scene) -> None:
+        may_go_on = asyncio.Event()
+
+        async def go_on() -> None:
+            with elsewhere():
+                await may_go_on.wait()
+            with elsewhere():
+                pass
+
+        behind = []
+        for _ in range(2 * LEAST):
+            with placed(await scene.admission.begin("one", 1)):
+                behind.append(asyncio.ensure_future(go_on()))
+                await asyncio.sleep(0)
+        may_go_on.set()
+        await asyncio.gather(*behind)
+        calls = scene.come("two", LEAST)
+        await quiet()
+        assert len(scene.begun) == LEAST
+        scene.may_end.set()
+        await asyncio.gather(*calls)
+
+    run(scenario)
+
+
+def test_a_call_whose_request_does_not_come_leaves_its_place_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.rpc.request_streams.PATIENCE", 0.2)
+    monkeypatch.setattr("gateway.rpc.request_streams.SOON", 0.001)
+    reader = RequestReader(1, lambda _: pytest.fail("nothing came"))
+
+    async def scenario(scene: Scene) -> None:
+        async def silent() -> None:
+            with placed(await scene.admission.begin("one", 1)):
+                assert current_place() is not None
+                await reader.read_only(asyncio.Event().wait())
+
+        await scene.admission.begin("two", 1)
+        waiting = [asyncio.ensure_future(silent()) for _ in range(FLOOD)]
+        later = scene.come("one")
+        await until(lambda: "one" in scene.begun)
+        ended = await asyncio.gather(*waiting, return_exceptions=True)
+        reasons = {each.reason for each in ended if isinstance(each, Refused)}
+        assert reasons == {Reason.REASON_REQUEST_NOT_SENT}
+        scene.may_end.set()
+        await asyncio.gather(*later)
+
+    run(scenario)
