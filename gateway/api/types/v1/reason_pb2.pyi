@@ -609,6 +609,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Wait some minutes. One list can revoke many certificates."""
     REASON_CERTIFICATE_EXPIRED: _Reason.ValueType  # 503
     """Take the renewed certificate; a channel keeps the one that it was made with."""
+    REASON_LIMIT_EXCEEDED: _Reason.ValueType  # 527
+    """An order with it is not refused: it waits for staff of its home region, who review it."""
+    REASON_OPERATOR_LIMIT_EXCEEDED: _Reason.ValueType  # 528
+    """The region raises `amount_a_day` in its file of scopes, or the customer goes to another counter."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1199,6 +1203,10 @@ REASON_REVOCATION_LISTS_TOO_MANY: Reason.ValueType  # 502
 """Wait some minutes. One list can revoke many certificates."""
 REASON_CERTIFICATE_EXPIRED: Reason.ValueType  # 503
 """Take the renewed certificate; a channel keeps the one that it was made with."""
+REASON_LIMIT_EXCEEDED: Reason.ValueType  # 527
+"""An order with it is not refused: it waits for staff of its home region, who review it."""
+REASON_OPERATOR_LIMIT_EXCEEDED: Reason.ValueType  # 528
+"""The region raises `amount_a_day` in its file of scopes, or the customer goes to another counter."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
