@@ -26,6 +26,7 @@ _PLACES: Final = {
     "quality": "region_node.cli.quality:quality",
     "reconciliation": "region_node.cli.reconciliation:reconciliation",
     "settlement": "region_node.cli.settlement:settlement",
+    "approvals": "region_node.cli.approvals:approvals",
     "retention": "region_node.cli.retention:retention",
     "impact-records": "region_node.cli.impact_records:impact_records",
     "sharing": "region_node.cli.sharing.sharing:sharing",
