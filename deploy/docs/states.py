@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
+from region_node.approvals import rules as approval_rules
 from region_node.business.joint import rules as joint_item_rules
 from region_node.business.joint import saga as joint_saga
 from region_node.business.orders import rules as order_rules
@@ -29,6 +30,7 @@ def diagrams() -> Mapping[str, str]:
         "order-intake": _diagram(order_rules.INTAKE_TRANSITIONS, order_rules.state_name),
         "complaint": _diagram(complaint_rules.TRANSITIONS, complaint_rules.state_name),
         "fault": _diagram(fault_rules.TRANSITIONS, fault_rules.state_name),
+        "approval": _diagram(approval_rules.TRANSITIONS, approval_rules.state_name),
         "joint-order": _diagram(joint_saga.TRANSITIONS, joint_saga.state_name),
         "joint-item": _diagram(joint_item_rules.TRANSITIONS, joint_item_rules.state_name),
         "support": _diagram(support_rules.TRANSITIONS, support_rules.state_name),

@@ -25,6 +25,13 @@ from gateway.federation.policy_rules import limit_problems, looser_problems
 QUERY = "QRY_"
 COOLING_OFF = "cooling-off"
 """The policy with the hours for which an order waits for the customer's proof (STEP_VERIFY)."""
+UNREVIEWED_AMOUNT = "unreviewed-amount"
+"""The policy with the largest amount of an order from another region that no staff of the home region review."""
+UNREVIEWED_OF_OPERATOR = "unreviewed-of-operator"
+"""The same for all such orders of one operator system in a day."""
+UNREVIEWED_OF_REGION = "unreviewed-of-region"
+"""The same for all such orders of one region in a day."""
+_UNREVIEWED = (UNREVIEWED_AMOUNT, UNREVIEWED_OF_OPERATOR, UNREVIEWED_OF_REGION)
 _HIGHEST_HANDLING_FEE = 1_000_000  # minor units
 _CHOICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", re.ASCII)
 
@@ -70,6 +77,9 @@ def _business_problems(business: Business, known: _Known) -> Iterator[str]:
     yield from _regional_limit_problems(path, business, known.currencies)
     yield from twice(f"{path}.policies", business.policies)
     yield from (f"{path}.policies: unknown policy {name}" for name in business.policies if name not in known.policies)
+    for name in _UNREVIEWED:
+        if name in business.policies and name in known.policies and name not in known.amounts:
+            yield f"{path}.policies: {name} needs a figure in UNIT_MINOR_UNITS"
     yield from text_problems(f"{path}.tariff", business.tariff)
     if business.HasField("fee"):
         yield from _fee_problems(f"{path}.fee", business.fee, known.currencies)

@@ -22,6 +22,7 @@ from gateway.api.federation.v1.quality_pb2 import SampledKind
 from gateway.api.federation.v1.risk_pb2 import RiskSource
 from gateway.api.region.v1.agreement_pb2 import StatementLineKind
 from gateway.api.region.v1.alarm_pb2 import AlarmState
+from gateway.api.region.v1.approval_service_pb2 import ApprovalAct, ApprovalState
 from gateway.api.region.v1.bulletin_pb2 import BulletinSeverity, BulletinState
 from gateway.api.region.v1.complaint_pb2 import (
     ClassifiedBy,
@@ -173,6 +174,8 @@ _ENUMS = {
     "QUOTE_STATE_": QuoteState,
     "REMEDY_": Remedy,
     "REMEDY_STATE_": RemedyState,
+    "APPROVAL_ACT_": ApprovalAct,
+    "APPROVAL_STATE_": ApprovalState,
     "REPAIR_ACT_": RepairAct,
     "REPAIR_MILESTONE_": RepairMilestone,
     "REPAIR_MODE_": RepairMode,

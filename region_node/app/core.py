@@ -70,6 +70,7 @@ from region_node.care.complaints.owner import ESCALATION_TIMER
 from region_node.care.complaints.relayed import ComplaintEnvelopes
 from region_node.care.complaints.remedy import REMEDY_TIMER
 from region_node.care.complaints.remote_repeats_relayed import JoiningEnvelopes
+from region_node.care.escalations.duty_readings import readings_are_many
 from region_node.care.escalations.joint_orders import limit_is_near
 from region_node.care.escalations.notifier import EscalationNotifier
 from region_node.care.escalations.port import Sink
@@ -98,6 +99,7 @@ from region_node.customers.notices.port import Notifier
 from region_node.customers.operations import SUSPENSION_TIMER, suspension_has_ended
 from region_node.customers.profiles_relayed import ProfileEnvelopes
 from region_node.customers.reminders import REMINDER_TIMER, ensure_reminders, remind
+from region_node.customers.sharing.duty_readings import DUTY_TIMER
 from region_node.customers.sharing.relayed import SharingEnvelopes
 from region_node.customers.verification.application import VerificationApplication, VerificationPorts
 from region_node.customers.verification.relayed import VerificationEnvelopes
@@ -421,6 +423,7 @@ def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, Ti
         CAMPAIGN_TIMER: lambda tx, timer, now: campaign_is_due(tx, context, timer, now),
         CORRECTION_TIMER: lambda tx, timer, now: correction_is_due(tx, context, timer, now),
         NIGHT_TIMER: lambda tx, timer, now: night_is_due(tx, reconciliation, timer, now),
+        DUTY_TIMER: lambda tx, timer, now: readings_are_many(tx, context, timer, now),
         DAY_TIMER: lambda tx, timer, now: day_is_due(tx, reconciliation, timer, now),
     }
 

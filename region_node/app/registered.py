@@ -6,6 +6,7 @@ from gateway.api.region.v1.complaint_pb2 import ComplaintState
 from gateway.api.region.v1.fault_pb2 import FaultState
 from gateway.api.region.v1.support_request_pb2 import SupportState
 from gateway.relay import at_rest
+from region_node.approvals.kind import APPROVALS
 from region_node.business.billing.kind import ACCOUNTS
 from region_node.business.joint.settled import SETTLED_ITEMS, SETTLED_JOINT
 from region_node.business.orders.charged import CHARGED_HANDLING, CHARGED_PAYMENTS, CHARGED_REMEDIES
@@ -73,6 +74,7 @@ KINDS: Sequence[RecordKind] = (
     SHARING,
     DOCUMENTS,
     VERIFICATIONS,
+    APPROVALS,
     LINE_SERVICES,
     MEASUREMENTS,
     RECONCILIATIONS,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from gateway.api.region.v1 import (
     agreement_service_pb2,
     alarm_service_pb2,
+    approval_service_pb2,
     attachment_service_pb2,
     audit_service_pb2,
     billing_service_pb2,
@@ -48,6 +49,7 @@ from gateway.api.region.v1 import (
 )
 from gateway.api.region.v1.agreement_service_pb2_grpc import add_AgreementServiceServicer_to_server
 from gateway.api.region.v1.alarm_service_pb2_grpc import add_AlarmServiceServicer_to_server
+from gateway.api.region.v1.approval_service_pb2_grpc import add_ApprovalServiceServicer_to_server
 from gateway.api.region.v1.attachment_service_pb2_grpc import add_AttachmentServiceServicer_to_server
 from gateway.api.region.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
 from gateway.api.region.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
@@ -106,6 +108,7 @@ from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.app.core import RegionCore
 from region_node.app.registered import PROBLEMS, reconciliation, settlement
+from region_node.approvals.service import ApprovalService
 from region_node.business.billing.service import BillingService
 from region_node.business.catalogue.service import CatalogueService
 from region_node.business.joint.service import JointOrderService
@@ -349,6 +352,11 @@ def _of_records(ports: ServicePorts) -> list[Service]:
             retention_service_pb2.DESCRIPTOR.services_by_name["RetentionService"],
             add_RetentionServiceServicer_to_server,
             RetentionService(core.registry, store, clock),
+        ),
+        Service.of(
+            approval_service_pb2.DESCRIPTOR.services_by_name["ApprovalService"],
+            add_ApprovalServiceServicer_to_server,
+            ApprovalService(store, clock),
         ),
         Service.of(
             reconciliation_service_pb2.DESCRIPTOR.services_by_name["ReconciliationService"],

@@ -28,6 +28,7 @@ _SERVICES = (
     "sharing_service",
     "notice_service",
     "erasure_service",
+    "approval_service",
     "complaint_service",
     "complaint_import_service",
     "attachment_service",

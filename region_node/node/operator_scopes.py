@@ -1,4 +1,4 @@
-"""The scopes of a region's operator systems: the services, businesses and purposes that each may use.
+"""The scopes of a region's operator systems: the services, businesses, purposes and amounts that each may use.
 
 A file beside the node has them, out of reach of every caller. An operator system that it does not name may do nothing.
 """
@@ -23,6 +23,7 @@ from gateway.time.looks import until_look
 
 LOOK_SECONDS = 1.0  # between two checks of the file
 _ALL = "*"
+_AMOUNT = "amount_a_day"
 _log = logging.getLogger(__name__)
 
 
@@ -39,6 +40,8 @@ class Scope:
     """Of orders and joint orders that the operator system submits."""
     purposes: frozenset[str] = frozenset()
     """Of reads of shared customers, and of consents."""
+    amount_a_day: int | None = None
+    """Of the money that its orders take in, in minor units of the region's currency; None without a limit."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class ScopeFile:
 
     @classmethod
     def load(cls, path: Path) -> "ScopeFile":
-        """Reads a file: a table for each operator system, with lists of names. Raises ScopesUnusable."""
+        """Reads a file: a table for each operator system, with lists of names and its amount. Raises ScopesUnusable."""
         try:
             content = path.read_bytes()
             tables = tomllib.loads(content.decode())
@@ -89,6 +92,10 @@ class OperatorScopes:
         """Raises Refused with OPERATOR_SCOPE_MISSING unless an operator system may read for a purpose."""
         if self._file is not None:
             _require(operator, self._scope(operator).purposes, purpose)
+
+    def amount_a_day(self, operator: str) -> int | None:
+        """The money that an operator system may take in by its orders in a day, in minor units; None for any."""
+        return self._scope(operator).amount_a_day
 
     async def run(self, store: Store, clock: Clock) -> None:
         """Follows the file, and adds each content that was put in force to the audit chain. Never returns."""
@@ -141,7 +148,11 @@ def _scope(operator: str, table: object) -> Scope:
     known = [each.name for each in fields(Scope)]
     if not isinstance(table, dict) or not table.keys() <= set(known):
         raise ValueError(f"{operator}: must be a table of {', '.join(known)}")
-    for key, names in table.items():
+    lists = {key: names for key, names in table.items() if key != _AMOUNT}
+    for key, names in lists.items():
         if not isinstance(names, list) or not all(isinstance(each, str) and each for each in names):
             raise ValueError(f"{operator}.{key}: must be a list of names")
-    return Scope(**{key: frozenset(names) for key, names in table.items()})
+    amount = table.get(_AMOUNT)
+    if amount is not None and (type(amount) is not int or amount < 0):
+        raise ValueError(f"{operator}.{_AMOUNT}: must be a whole number of minor units")
+    return Scope(**{key: frozenset(names) for key, names in lists.items()}, amount_a_day=amount)

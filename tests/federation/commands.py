@@ -1,6 +1,7 @@
 """The commands, as people run them, against a federation that runs in this process."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 
 from tests import preloaded
@@ -26,6 +27,19 @@ def as_caller(federation: Federation, region: str, who: str, *, node: str = "", 
         "CROSSREGION_REGION": region,
         "CROSSREGION_LANG": language,
     }
+
+
+async def confirmed_by_command(federation: Federation, region: str, waiting: tuple[int, str], *words: str) -> None:
+    """Confirms, as a second member of staff, the act for which a command has ended with a code and a text."""
+    code, said = waiting
+    found = re.search(r"approval-\d+", said)
+    assert code == 1, said
+    assert "APPROVAL_AWAITED" in said
+    assert found is not None, said
+    environment = as_caller(federation, region, "staff/zhao")
+    command = ("region_node.cli.main", "approvals", "confirm", found[0], *words)
+    ended = await run_command(*command, environment=environment)
+    assert ended.code == 0, ended
 
 
 def as_administrator(federation: Federation) -> dict[str, str]:

@@ -152,6 +152,7 @@ ASKED_ONCE: Mapping[str, Fields] = {
         "acting_region": "sichuan",
         "note": "other",
     },
+    "region.ApprovalService.DecideApproval": {"approval_id": "x", "confirmed": True},
     "region.ReconciliationService.DecideRepair": {"repair_id": "x", "confirmed": True},
     "region.SettlementService.SignSettlement": {"region": "sichuan", "month": "2020-01"},
     "region.SettlementService.DisputeSettlement": {"region": "sichuan", "month": "2020-01", "note": "other"},

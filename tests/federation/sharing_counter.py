@@ -11,7 +11,8 @@ from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.federation.sharing_rules import CONSENT_PAPER
 from gateway.time.clock import to_timestamp
 from tests.federation.archive import Archive
-from tests.federation.counter import REQUESTER, Counter
+from tests.federation.counter import REQUESTER, Approver, Counter
+from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation
 
 CONSENT = LegalBasis.LEGAL_BASIS_CONSENT
@@ -82,6 +83,16 @@ class SharingCounter:
     async def ask(self, request: api.ReadSharedCustomerRequest) -> api.ReadSharedCustomerResponse:
         """The answer."""
         return await self.stub.ReadSharedCustomer(request, timeout=CALL_SECONDS)
+
+    async def ask_by_two(
+        self, request: api.ReadSharedCustomerRequest, second: str = "zhao"
+    ) -> api.ReadSharedCustomerResponse:
+        """The answer to a reading by legal duty that a second member of staff has confirmed."""
+        refused = await refusal(self.ask(request))
+        assert refused.reason == "APPROVAL_AWAITED"
+        approver = Approver(self.federation, self.counter.region, second)
+        await approver.confirm(refused.parameters["approval"], request.number)
+        return await self.ask(request)
 
     async def read(self, number: str, purpose: str = "counter-service") -> api.ReadSharedCustomerResponse:
         """The data that the customer's consent permits."""

@@ -19,6 +19,7 @@ SHOWS_NOBODY = {
     "PlannedOutageService.ListPlannedOutages": "when a region works on its network",
     "QualityService": "counts without small groups of marks, ids of records, and which staff judged them",
     "SupportResourceService": "experts by staff id, parts in store, and resources that are lent",
+    "ApprovalService": "ids, purposes and states of acts that two people agree to; a number is never told",
     "ReconciliationService": "serials, states and amounts of records between regions",
     "SettlementService": "sums of months between regions, of no customer",
     "SurveyService.GetSurveyResults": "counts of marks, without small groups",

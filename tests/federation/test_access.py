@@ -23,6 +23,7 @@ from gateway.api.federation.v1 import federation_pb2
 from gateway.api.region.v1 import (
     agreement_service_pb2,
     alarm_service_pb2,
+    approval_service_pb2,
     audit_service_pb2,
     billing_service_pb2,
     bulletin_oversight_service_pb2,
@@ -91,6 +92,7 @@ FILES = (
     complaint_service_pb2,
     customer_move_service_pb2,
     customer_service_pb2,
+    approval_service_pb2,
     erasure_service_pb2,
     fault_service_pb2,
     improvement_service_pb2,

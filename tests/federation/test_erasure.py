@@ -20,9 +20,9 @@ from region_node.lifecycle.erasure import operations
 from region_node.lifecycle.holds.operations import Hold
 from region_node.node.erased_keys import ERASED_KEYS
 from tests.federation.archive import Archive
-from tests.federation.commands import as_caller, run_command
+from tests.federation.commands import as_caller, confirmed_by_command, run_command
 from tests.federation.complainant import Complainant
-from tests.federation.counter import REQUESTED, REQUESTER, Counter, Reviewer
+from tests.federation.counter import REQUESTED, REQUESTER, Approver, Counter, Reviewer
 from tests.federation.databases import Databases
 from tests.federation.forger import ERASURE, Forger, refused
 from tests.federation.refusals import refusal
@@ -128,7 +128,9 @@ async def test_once_erased_nothing_of_a_customer_is_read_at_home_nor_where_the_o
     found = federation.database("sichuan").rows(
         "SELECT actor, detail FROM audit WHERE action = 'EraseCustomer' AND subject = ?", customer_of(number)
     )
-    assert found == [(sichuan.path, "staff clerk-7, ERASURE_REASON_REQUESTED, 3 keys destroyed")]
+    assert found == [
+        (sichuan.path, "staff clerk-7, ERASURE_REASON_REQUESTED, 3 keys destroyed, confirmed by staff zhao")
+    ]
 
 
 async def test_to_other_regions_an_erased_customer_is_one_who_does_not_exist(
@@ -337,7 +339,9 @@ async def test_the_commands_restrict_release_and_erase_and_say_so(federation: Fe
         return ended.code, ended.out + ended.err
 
     reason = ("--reason", "consent-withdrawn")
-    code, said = await run("restrict", "--number", number, *reason)
+    restricting = ("restrict", "--number", number, *reason)
+    await confirmed_by_command(federation, "sichuan", await run(*restricting))
+    code, said = await run(*restricting)
     assert (code, said) == (0, f"{customer} is restricted: stored, and nothing else.\n")
     assert (await refusal(sichuan.read(number))).reason == "CUSTOMER_RESTRICTED"
     code, said = await run("release", "--customer-id", customer)
@@ -348,6 +352,7 @@ async def test_the_commands_restrict_release_and_erase_and_say_so(federation: Fe
     code, said = await run("erase", "--number", number, *reason)
     assert (code, "for good?" in said) == (1, True), "nobody said yes"
     assert (await sichuan.read(number)).id == customer
+    await confirmed_by_command(federation, "sichuan", await run("erase", "--number", number, *reason, "--yes"))
     for _ in range(2):
         code, said = await run("erase", "--number", number, *reason, "--yes", "--json")
         erasure = json.loads(said)["erasure"]
@@ -356,6 +361,26 @@ async def test_the_commands_restrict_release_and_erase_and_say_so(federation: Fe
     assert (code, "--customer-id" in said) == (2, True)
     code, said = await run("release", "--number", number)
     assert (code, "CUSTOMER_ERASED" in said) == (1, True)
+
+
+async def test_an_operator_system_alone_neither_erases_nor_restricts_anybody(
+    federation: Federation, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer(balance=0)
+    restricting = api.RestrictCustomerRequest(number=number, reason=REQUESTED, requester=REQUESTER)
+    told = await refusal(sichuan.erasure.RestrictCustomer(restricting, timeout=CALL_SECONDS))
+    assert told.reason == "APPROVAL_AWAITED"
+    again = await refusal(sichuan.erasure.RestrictCustomer(restricting, timeout=CALL_SECONDS))
+    assert again.parameters == told.parameters
+    proposer = Approver(federation, "sichuan", REQUESTER.staff_id)
+    assert (await refusal(proposer.confirm(told.parameters["approval"]))).reason == "APPROVER_IS_PROPOSER"
+    await Approver(federation, "sichuan").decide(told.parameters["approval"], confirmed=False)
+    await sichuan.read(number)
+    end_line(federation, number)
+    erasing = api.EraseCustomerRequest(request_id="R", number=number, reason=REQUESTED, requester=REQUESTER)
+    told = await refusal(sichuan.erasure.EraseCustomer(erasing, timeout=CALL_SECONDS))
+    assert told.reason == "APPROVAL_AWAITED"
+    assert (await sichuan.read(number)).id == customer_of(number)
 
 
 async def test_of_a_restricted_customer_nothing_is_read_and_nothing_goes_on_until_that_is_lifted(
@@ -392,7 +417,7 @@ async def test_of_a_restricted_customer_nothing_is_read_and_nothing_goes_on_unti
         customer_of(number),
     )
     assert found == [
-        ("RestrictCustomer", "staff clerk-7, ERASURE_REASON_REQUESTED"),
+        ("RestrictCustomer", "staff clerk-7, ERASURE_REASON_REQUESTED, confirmed by staff zhao"),
         ("LiftRestriction", "staff clerk-7"),
     ]
 

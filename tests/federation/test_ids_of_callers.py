@@ -26,7 +26,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, reason_name, status_code
 from tests.federation.complainant import Complainant
 from tests.federation.contents_of_ids import ASKED_ONCE, LATER_STATE, OTHERWISE, WHO, Fields
-from tests.federation.counter import Counter
+from tests.federation.counter import Approver, Counter
 from tests.federation.fault_reporter import FaultReporter
 from tests.federation.joint_staff import JointStaff
 from tests.federation.refusals import read
@@ -110,7 +110,11 @@ class Scene:
             both: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(path)
             answers = [response.FromString(each) async for each in both(iter(sent), timeout=CALL_SECONDS)]
         except grpc.aio.AioRpcError as error:
-            return read(error).reason
+            refused = read(error)
+            if refused.reason != "APPROVAL_AWAITED":
+                return refused.reason
+            await Approver(self.federation, self.region).confirm(refused.parameters["approval"])
+            return await self.told(method, messages, values)
         return next((told for each in answers if (told := _rejected(each))), "")
 
 

@@ -8,8 +8,9 @@ from gateway.api.region.v1.billing_service_pb2 import ListSettlementsRequest, Se
 from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.types_pb2 import Applicant
-from tests.federation.counter import REQUESTER, Counter
+from tests.federation.counter import REQUESTER, Counter, Reviewer
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation
 
@@ -93,7 +94,31 @@ async def test_a_payment_above_the_policy_of_the_federation_is_refused_and_nothi
         told = await refusal(guangdong.order("PAY", number, amount=str(amount)))
         assert (told.reason, told.parameters) == ("AMOUNT_TOO_HIGH", {"amount": "50000.00 CNY"})
     assert changes(before, books(federation, "guangdong")) == {}
-    assert (await guangdong.order("PAY", number, amount="5000000")).state == OrderState.ORDER_STATE_COMPLETED
+    order = await guangdong.order("PAY", number, amount="5000000")
+    assert (order.state, order.awaiting.action) == (
+        (OrderState.ORDER_STATE_COMPLETED, "")
+        if home == "guangdong"
+        else (OrderState.ORDER_STATE_IN_PROGRESS, "review")
+    )
+
+
+@pytest.mark.parametrize("decision", [ReviewDecision.REVIEW_DECISION_APPROVE, ReviewDecision.REVIEW_DECISION_REJECT])
+async def test_a_payment_beyond_a_limit_waits_for_staff_of_the_home_region_and_says_why(
+    federation: Federation, guangdong: Counter, sichuan: Counter, decision: ReviewDecision.ValueType
+) -> None:
+    number, before = await sichuan.new_customer(balance=0), books(federation, "guangdong")
+    order = await guangdong.order("PAY", number, amount="2000001")
+    assert (order.state, order.awaiting.action) == (OrderState.ORDER_STATE_IN_PROGRESS, "review")
+    assert order.error.message.en.endswith("The largest amount from another region without a review: 20000.00 CNY.")
+    assert "异地受理免审核的单笔最高金额：20000.00 CNY" in order.error.message.zh_cn
+    assert await sichuan.balance(number) == 0
+    await Reviewer(federation, "sichuan").decide(order.id, decision, note="looked at")
+    if decision == ReviewDecision.REVIEW_DECISION_APPROVE:
+        done = await guangdong.reaches(order.id, OrderState.ORDER_STATE_COMPLETED)
+        assert (done.HasField("error"), await sichuan.balance(number)) == (False, 2_000_001)
+    else:
+        await guangdong.reaches(order.id, OrderState.ORDER_STATE_FAILED)
+        assert (changes(before, books(federation, "guangdong")), await sichuan.balance(number)) == ({}, 0)
 
 
 async def test_a_held_payment_is_owed_to_the_payer_until_it_is_cancelled(

@@ -75,7 +75,7 @@ async def share_in_every_way(federation: Federation, number: str) -> bytes:
     for purpose in ("counter-service", "complaint-handling", "enterprise-support", "installation"):
         await henan.read(number, purpose)
     assert (await refusal(henan.read(number, "fraud-investigation"))).reason == "SHARING_NOT_ALLOWED"
-    await south.by_staff().ask(south.question(number, "fraud-investigation", DUTY, reference=FILE_NUMBER))
+    await south.by_staff().ask_by_two(south.question(number, "fraud-investigation", DUTY, reference=FILE_NUMBER))
     assert await south.disclosures(number)
     assert await south.grants(number)
     await south.withdraw(number)

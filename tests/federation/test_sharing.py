@@ -11,13 +11,14 @@ import pytest
 
 from gateway.api.federation.v1.configuration_pb2 import SharedField
 from gateway.api.region.v1 import sharing_service_pb2 as api
+from gateway.api.region.v1.approval_service_pb2 import ListApprovalsRequest
 from gateway.api.region.v1.customer_service_pb2 import QueryProfileRequest
 from gateway.api.region.v1.notice_service_pb2 import ListNoticesRequest
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState
 from gateway.api.types.v1.reason_pb2 import Reason
 from tests.federation.archive import CHUNK, Archive, scan
 from tests.federation.complainant import Complainant
-from tests.federation.counter import REQUESTER, Counter
+from tests.federation.counter import REQUESTER, Approver, Counter
 from tests.federation.folder import Folder
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation
@@ -164,10 +165,11 @@ async def test_a_duty_of_law_is_named_and_the_customer_can_see_it(
 ) -> None:
     number = await sichuan.new_customer(name="张三丰")
     question = south.question(number, "fraud-investigation", DUTY, reference=FILE_NUMBER)
-    assert told(await south.by_staff().ask(question))[NAME] == ["张三丰"]
+    assert told(await south.by_staff().ask_by_two(question))[NAME] == ["张三丰"]
     (seen,) = await south.disclosures(number)
     assert (seen.kind, seen.region, seen.operator) == (DisclosureKind.DISCLOSURE_KIND_READ, "guangdong", "staff/wang")
     assert seen.particulars.requester.staff_id == "wang", "by the certificate, whatever the request says"
+    assert seen.particulars.approver_staff_id == "zhao"
     assert (seen.purpose, seen.legal_basis, seen.particulars.reference) == ("fraud-investigation", DUTY, FILE_NUMBER)
     assert SharedField.SHARED_FIELD_NAME in seen.shown
     assert seen.purpose_title.zh_cn
@@ -175,10 +177,39 @@ async def test_a_duty_of_law_is_named_and_the_customer_can_see_it(
         audited = federation.database(region).rows(
             "SELECT COUNT(*) FROM audit WHERE actor = 'region/guangdong/staff/wang' AND action = 'ReadSharedCustomer'"
             " AND detail LIKE ? AND detail LIKE ?",
-            f"%LEGAL_BASIS_LEGAL_DUTY {FILE_NUMBER}:%",
+            f"%LEGAL_BASIS_LEGAL_DUTY {FILE_NUMBER}: confirmed by staff zhao:%",
             f"%{question.request_id}%",
         )
         assert audited == [(1,)], region
+
+
+@pytest.mark.clause("7.2(2)")
+async def test_a_reading_by_legal_duty_waits_for_a_second_person_who_gives_the_number(
+    federation: Federation, south: SharingCounter, sichuan: Counter
+) -> None:
+    number, staff = await sichuan.new_customer(), south.by_staff()
+    question = south.question(number, "fraud-investigation", DUTY, reference=FILE_NUMBER)
+    question.approver_staff_id = "zhao"
+    approvals = {(await refusal(staff.ask(question))).parameters["approval"] for _ in range(2)}
+    (approval,) = approvals
+    asker, second = Approver(federation, "guangdong", "wang"), Approver(federation, "guangdong")
+    listed = await second.approvals.ListApprovals(ListApprovalsRequest(undecided=True), timeout=CALL_SECONDS)
+    waiting = next(each for each in listed.approvals if each.id == approval)
+    assert (waiting.proposer, waiting.purpose, waiting.reference) == ("wang", "fraud-investigation", FILE_NUMBER)
+    assert number not in str(listed)
+    assert (await refusal(asker.confirm(approval, number))).reason == "APPROVER_IS_PROPOSER"
+    other = Approver(federation, "sichuan")
+    assert (await refusal(other.confirm(approval, number))).reason == "APPROVAL_NOT_FOUND"
+    for wrong in ("", await sichuan.new_customer()):
+        assert (await refusal(second.confirm(approval, wrong))).reason == "APPROVAL_DIFFERS"
+    await second.confirm(approval, number)
+    assert (await refusal(second.confirm(approval, number))).reason == "APPROVAL_STATE_FORBIDS"
+    assert masks(await staff.ask(question)) == {"UNSPECIFIED"}
+    another = south.question(number, "fraud-investigation", DUTY, reference="GD-FRAUD(2026)18")
+    assert (await refusal(staff.ask(another))).reason == "APPROVAL_AWAITED", "another file is another reading"
+    assert (await refusal(south.by_staff("li").ask(question))).reason == "APPROVAL_AWAITED", "so is another person's"
+    await federation.advance(timedelta(days=1))
+    assert (await refusal(staff.ask(question))).reason == "APPROVAL_AWAITED", "a day later it needs a new confirmation"
 
 
 async def test_the_customer_sees_who_saw_what_and_who_was_refused_page_by_page(

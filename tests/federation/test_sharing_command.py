@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from subprocess import PIPE, Popen
 
 from tests.completing import completed_at_last
-from tests.federation.commands import as_administrator, as_caller, run_command
+from tests.federation.commands import as_administrator, as_caller, confirmed_by_command, run_command
 from tests.federation.counter import Counter, code_in
 from tests.federation.running import Federation, until
 from tests.federation.sharing_counter import FILE_NUMBER, SharingCounter
@@ -145,7 +145,10 @@ async def test_a_duty_of_law_is_claimed_with_the_certificate_of_staff_and_the_cu
     asking = ("read", number, "--purpose", "fraud-investigation", "--basis", "legal-duty", "--reference", FILE_NUMBER)
     denied = await shell.run(*asking)
     assert (denied.code, "LEGAL_DUTY_BY_STAFF_ALONE" in denied.err) == (1, True), denied
-    staff = await Shell(federation, "staff/wang").run(*asking)
+    wang = Shell(federation, "staff/wang")
+    waiting = await wang.run(*asking)
+    await confirmed_by_command(federation, "guangdong", (waiting.code, waiting.err), "--number", number)
+    staff = await wang.run(*asking)
     assert (staff.code, "张三丰" in staff.out) == (0, True), staff
     seen = await shell.run_with_code(number, "disclosures", number)
     assert f"legal duty: {FILE_NUMBER}" in seen.out

@@ -143,6 +143,13 @@ def suspend(**fields: object) -> Break:
     return change
 
 
+def time_for_amount(configuration: Configuration) -> None:
+    """The policy of an amount has a time."""
+    policy = next(each for each in configuration.policies if each.name == "unreviewed-amount")
+    policy.limit.CopyFrom(contract.TimeLimit(days=1, source="x"))
+    policy.ClearField("stricter")
+
+
 def documents(*lines: str, applicant: Applicant.ValueType = Applicant.APPLICANT_HOLDER) -> Break:
     return suspend(documents=[DocumentRequirement(applicant=applicant, all_of=lines)])
 
@@ -196,6 +203,7 @@ TEXT = LocalizedText(zh_cn="文", en="text")
         (suspend(steps=[]), "businesses[SUSPEND].steps: STEP_FULFIL must be the last"),
         (suspend(steps=[5, 2]), "businesses[SUSPEND].steps: STEP_FULFIL must be the last"),
         (suspend(steps=[7, 5]), "businesses[SUSPEND].policies: lacks cooling-off"),
+        (time_for_amount, "businesses[PAY].policies: unreviewed-amount needs a figure in UNIT_MINOR_UNITS"),
         (suspend(steps=[2, 2, 5]), "businesses[SUSPEND].steps[STEP_CONFIRM]: stands here twice"),
         (suspend(steps=[0, 5]), "businesses[SUSPEND].steps: is missing"),
         (suspend(code="QRY_USE"), "businesses[QRY_USE].steps: a query has none"),

@@ -22,8 +22,9 @@ def test_without_a_file_each_operator_system_may_do_everything() -> None:
 
 def test_an_operator_system_has_what_the_file_names_and_staff_are_not_bound_by_it(tmp_path: Path) -> None:
     file = tmp_path / "operators.toml"
-    file.write_text('[app]\nservices = ["OrderService"]\nbusinesses = ["*"]\n')
+    file.write_text('[app]\nservices = ["OrderService"]\nbusinesses = ["*"]\namount_a_day = 500\n')
     scopes = OperatorScopes(file)
+    assert [scopes.amount_a_day(each) for each in ("app", "crm")] == [500, None]
     app, crm = (Identity("f", Role.ROLE_OPERATOR, "sichuan", name) for name in ("app", "crm"))
     scopes.require_service("app", "OrderService")
     scopes.require_business(app, "SUSPEND")
@@ -49,6 +50,9 @@ def test_an_operator_system_has_what_the_file_names_and_staff_are_not_bound_by_i
         '[app]\nservices = "OrderService"',
         "[app]\nservices = [1]",
         '[app]\nservices = [""]',
+        "[app]\namount_a_day = -1",
+        "[app]\namount_a_day = true",
+        '[app]\namount_a_day = "5"',
         b"\xff",
     ],
 )

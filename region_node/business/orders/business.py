@@ -161,6 +161,13 @@ class BusinessRule:
         """The origin region's bookings when the home region has completed the order."""
         return ()
 
+    def credited(self, order: Order) -> int:
+        """The money that the order has the home region credit, for the limits of money, in minor units; 0 for none.
+
+        The origin region is to pay it.
+        """
+        return 0
+
     def given_up(self, order: Order) -> tuple[Posting, ...]:
         """The origin region's bookings when the order ended without effect."""
         return ()

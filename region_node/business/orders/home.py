@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from gateway.api.federation.v1.configuration_pb2 import Step
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand, OrderUpdate
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
@@ -19,6 +20,7 @@ from gateway.store.timers import Timer, cancel_timer, set_timer
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.orders import provisioning, rules
 from region_node.business.orders.context import OrderContext
+from region_node.business.orders.exposure import beyond_limit, count_unreviewed
 from region_node.business.orders.proof import VERIFY
 from region_node.business.orders.rows import OrderRow, insert_order, require_order, update_order
 from region_node.business.orders.steps import (
@@ -42,10 +44,11 @@ from region_node.requests.checks import require_size
 UPDATE_LIFETIME = timedelta(days=3650)  # the report of an event does not expire
 
 
-def decide(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
+def decide(tx: Transaction, context: OrderContext, order: Order, now: datetime, *, is_taken_in: bool = False) -> None:
     """The first decision on an order: checks everything, then takes it as far as it goes without anybody's help.
 
-    `order` is changed in place; the caller stores it. Raises Refused or Moved before the first write.
+    `order` is changed in place; the caller stores it. With `is_taken_in`, this region has taken it in for another one
+    before, within its limits of money. Raises Refused or Moved before the first write.
     """
     federation, region = context.node.federation, context.node.region
     prepared = federation.prepared(order.request.business)
@@ -63,7 +66,13 @@ def decide(tx: Transaction, context: OrderContext, order: Order, now: datetime) 
     order.version = 1
     order.steps[:] = business.steps
     order.steps_done = 0
+    beyond = None if is_taken_in else beyond_limit(tx, context, order, now)
+    if beyond is not None:
+        rules.note_error(order, beyond)
+        order.steps.insert(0, Step.STEP_REVIEW)
     take_steps(tx, context, situation, is_possible=True)
+    if beyond is None and not is_taken_in:
+        count_unreviewed(tx, context, order, now)
 
 
 def refuse(context: OrderContext, order: Order, refused: Refused, now: datetime) -> None:
@@ -208,6 +217,7 @@ def review(
         is_ahead = not rules.is_fulfilled(order)
         if is_ahead:
             require_possible(context, situation)
+            order.ClearField("error")
             end_wait(tx, order)
         # Otherwise the defect found by the customer is corrected: the acceptance begins again.
         advance(tx, context, situation, is_possible=is_ahead)

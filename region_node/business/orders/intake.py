@@ -25,7 +25,7 @@ from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.billing.rules import next_cycle
-from region_node.business.orders import home, rules
+from region_node.business.orders import exposure, home, rules
 from region_node.business.orders.books import book_intake, close_books, take_back
 from region_node.business.orders.business import owner_of
 from region_node.business.orders.context import OrderContext, require_amounts
@@ -113,6 +113,7 @@ def submit(
     order = _new_order(context, caller, request, checked, now)
     failpoints.reach("S3.before-commit")
     if checked.owner != context.node.region or not _decide_here(tx, context, order, caller.traceparent, now):
+        exposure.take_in(tx, context, order, now)
         book_intake(tx, context, order, now)
         _send_or_hold(tx, context, order, caller.traceparent, now)
         insert_order(tx, OrderRow(order, caller.traceparent), now, promised=promised_date(order))
@@ -228,7 +229,7 @@ def _decide_taken_in(tx: Transaction, context: OrderContext, row: OrderRow, now:
     order.ClearField("error")
     rules.enter(order, rules.ACKNOWLEDGED, now=now, region=context.node.region, reason="released")
     try:
-        home.decide(tx, context, order, now)
+        home.decide(tx, context, order, now, is_taken_in=True)
     except Refused as refused:
         home.refuse(context, order, lasting(refused), now)
     except Moved:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -11,6 +12,7 @@ from gateway.store.port import Transaction
 from region_node.business.orders import rules
 from region_node.business.orders.completed import forget_counted
 from region_node.business.orders.erasing import AboutCustomer, orders_about
+from region_node.business.orders.exposure_rows import forget_exposures
 from region_node.business.orders.provisioning_rows import seal_clear_tasks
 from region_node.business.orders.purging import OrderEvents, Orders
 from region_node.business.orders.rows import ORDER_RECORDS, find_order
@@ -69,6 +71,11 @@ def _is_open(tx: Transaction, order_id: str) -> bool:
     return state is not None and state not in rules.FINAL
 
 
+def _forget_days(tx: Transaction, now: datetime) -> None:
+    forget_counted(tx, now)
+    forget_exposures(tx, now)
+
+
 @dataclass(frozen=True)
 class _Clear:
     order_id: str
@@ -104,7 +111,7 @@ ORDERS = RecordKind(
         purgers={DataClass.DATA_CLASS_ORDERS: Orders(), DataClass.DATA_CLASS_ORDER_EVENTS: OrderEvents()},
         table=Table("orders", "order_id", "number"),
         is_open=_is_open,
-        forget=forget_counted,
+        forget=_forget_days,
     ),
     row_migrations={"orders": _seal_clear, "fulfilment_tasks": seal_clear_tasks},
 )

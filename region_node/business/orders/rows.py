@@ -18,6 +18,7 @@ from gateway.wording.masking import masked_number, prints_masked
 from region_node.business.orders import rules
 from region_node.business.orders.completed import note_completed
 from region_node.business.orders.events import event_of
+from region_node.business.orders.exposure_rows import give_back
 from region_node.business.orders.rules import FINAL
 from region_node.node.subjects import number_index, order_subject
 from region_node.records.listing import Page
@@ -148,6 +149,8 @@ def update_order(tx: Transaction, order: Order, now: datetime) -> None:
     before = ORDER_RECORDS.update(tx, order.id, order, columns)
     if order.state == COMPLETED and before["state"] != COMPLETED:
         note_completed(tx, order, now)
+    if order.state in rules.WITHOUT_EFFECT and before["state"] not in FINAL:
+        give_back(tx, order.id)
     _note_event(tx, order, now)
 
 

@@ -35,7 +35,8 @@ def erase(asking: Asking, number: str, customer_id: str, reason: str, yes: bool)
     """Erase a customer for good: destroy the keys of fields, documents and orders.
 
     Nothing brings it back, not even a backup. Refused while a line is not terminated, an order is open, the balance is
-    not zero, or somebody must keep the data.
+    not zero, or somebody must keep the data. A second person confirms it first (`approvals confirm`); then run the
+    same command again.
 
     \b
     Example:
@@ -67,7 +68,8 @@ def erase(asking: Asking, number: str, customer_id: str, reason: str, yes: bool)
 def restrict(asking: Asking, number: str, customer_id: str, reason: str) -> None:
     """Restrict a customer: the data is stored and nothing else.
 
-    For what would be to be erased and must still be kept, or cannot be erased yet. `customers release` ends it.
+    For what would be to be erased and must still be kept, or cannot be erased yet. `customers release` ends it. A
+    second person confirms it first (`approvals confirm`); then run the same command again.
 
     \b
     Example:

@@ -119,7 +119,8 @@ def read(
     """Read what a purpose may see of the customer with NUMBER, clear or masked.
 
     The home region answers, and the customer can see that it was asked. A refusal is an answer too; its exit code
-    is 1. A duty of law is claimed with the certificate of a member of staff alone.
+    is 1. A duty of law is claimed with the certificate of a member of staff alone, and a second one confirms it first
+    (`approvals confirm`); then run the same command again.
 
     \b
     Examples:

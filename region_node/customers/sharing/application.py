@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 
 from gateway.api.federation.v1.configuration_pb2 import LegalBasis, Purpose
 from gateway.api.region.v1 import sharing_service_pb2 as api
+from gateway.api.region.v1.approval_service_pb2 import ApprovalAct
 from gateway.api.region.v1.sharing_envelopes_pb2 import SharingQuery
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.access_pb2 import Role
@@ -16,11 +17,13 @@ from gateway.federation.numberplan import normalize
 from gateway.relay.border import Moved
 from gateway.store.port import Store
 from gateway.time.clock import Clock
+from region_node.approvals.operations import Act, Awaited, approval_of
 from region_node.customers.sharing.forms import Asked, require_claimant, require_form
 from region_node.customers.sharing.operations import Call, refusal_of, said_basis
 from region_node.customers.sharing.relayed import answer_query
-from region_node.customers.sharing.rules import Denied
+from region_node.customers.sharing.rules import Denied, require_basis
 from region_node.node.context import RegionContext
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.questions import Questions, is_large
 
 R = TypeVar("R", bound=Message)
@@ -53,6 +56,8 @@ class SharingApplication:
         questioner = self._questions.questioner
         if questioner.is_staff:
             asked.requester.staff_id = questioner.operator
+        if isinstance(asked, api.ReadSharedCustomerRequest):
+            asked.approver_staff_id = ""
         call = Call(questioner, asked.request_id, asked.requester.staff_id, self._clock.now())
         try:
             require_form(asked)
@@ -62,6 +67,8 @@ class SharingApplication:
                 require_claimant(asked.legal_basis, questioner)
             asked.number = normalize(asked.number)
             owner = self._questions.owner_of(asked.number)
+            if isinstance(asked, api.ReadSharedCustomerRequest) and questioner.is_staff:
+                asked.approver_staff_id = await self._approver(call, asked)
             if owner == self._context.region:
                 return await self._answer(call, asked, response)
             if isinstance(asked, api.ReadSharedCustomerRequest):
@@ -72,6 +79,25 @@ class SharingApplication:
             what = reason_name(refused.reason)
             await self._store.write(lambda tx: call.record(tx, action, None, what))
             raise
+
+    async def _approver(self, call: Call, asked: api.ReadSharedCustomerRequest) -> str:
+        """The staff id of the second person who has confirmed a reading by legal duty.
+
+        Raises Refused with APPROVAL_AWAITED until then, and as the home region for what no purpose permits.
+        """
+        purpose = self._context.federation.purpose(asked.purpose)
+        require_basis(purpose, asked.legal_basis, asked.order_id, asked.reference)
+        act = Act(
+            ApprovalAct.APPROVAL_ACT_LEGAL_DUTY_READING,
+            number=asked.number,
+            purpose=asked.purpose,
+            reference=asked.reference,
+        )
+        proposing = AuditedCall(call.questioner.path, call.staff_id, call.now)
+        approval = await self._store.write(lambda tx: approval_of(tx, act, proposing))
+        if isinstance(approval, Awaited):
+            raise approval.refused
+        return approval.decider
 
     async def _read_abroad(
         self, call: Call, owner: str, asked: api.ReadSharedCustomerRequest
@@ -87,7 +113,7 @@ class SharingApplication:
             )
         outcome = "a record" if answer.HasField("record") else reason_name(answer.refusal.reason)
         basis = LegalBasis.Name(asked.legal_basis) if asked.legal_basis in LegalBasis.values() else "-"
-        what = f"{owner}, {asked.purpose}, {said_basis(basis, asked.reference)}: {outcome}"
+        what = f"{owner}, {asked.purpose}, {said_basis(basis, asked)}: {outcome}"
         await self._store.write(lambda tx: call.record(tx, "ReadSharedCustomer", None, what))
         return answer
 

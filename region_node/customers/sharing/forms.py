@@ -6,6 +6,7 @@ from gateway.api.federation.v1.configuration_pb2 import LegalBasis
 from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from region_node.approvals.rules import require_another
 from region_node.customers.documents.rules import require_document_id
 from region_node.requests.checks import (
     Questioner,
@@ -44,6 +45,7 @@ def require_form(asked: Asked) -> None:
         require_length("purpose", asked.purpose, _ID_LIMIT, required=True)
         require_length("order_id", asked.order_id, _ID_LIMIT)
         _require_reference(asked)
+        _require_approver(asked)
     elif isinstance(asked, api.GiveConsentRequest):
         _require_decision(asked)
     elif isinstance(asked, api.WithdrawConsentRequest):
@@ -64,6 +66,16 @@ def _require_reference(asked: api.ReadSharedCustomerRequest) -> None:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="reference", problem=problem)
     if asked.reference and asked.legal_basis != LegalBasis.LEGAL_BASIS_LEGAL_DUTY:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="reference", problem="only for a legal duty")
+
+
+def _require_approver(asked: api.ReadSharedCustomerRequest) -> None:
+    """Requires another person than the first, where a region tells one: older regions tell none."""
+    if not asked.approver_staff_id:
+        return
+    require_name("approver_staff_id", asked.approver_staff_id)
+    if asked.legal_basis != LegalBasis.LEGAL_BASIS_LEGAL_DUTY:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="approver_staff_id", problem="only for a legal duty")
+    require_another(asked.requester.staff_id, asked.approver_staff_id)
 
 
 def _require_decision(asked: api.GiveConsentRequest) -> None:

@@ -22,6 +22,7 @@ from region_node.customers.disclosures.rows import DisclosureRow, note_disclosur
 from region_node.customers.moved_numbers import home_elsewhere
 from region_node.customers.rows import Line, find_customer, find_line
 from region_node.customers.sharing import rows
+from region_node.customers.sharing.duty_readings import over_limit
 from region_node.customers.sharing.forms import require_claimant, require_form
 from region_node.customers.sharing.rules import (
     CLEAR,
@@ -104,6 +105,8 @@ def read_shared(
         zone=ZoneInfo(context.time_zone),
     )
     found = judge(reading)
+    if asked.legal_basis == LegalBasis.LEGAL_BASIS_LEGAL_DUTY and not reading.without_agreement:
+        found = over_limit(tx, context, questioner.region, now) or found
     call = Call(questioner, asked.request_id, asked.requester.staff_id, now)
     _note_reading(tx, call, asked, line, found)
     if isinstance(found, Denied):
@@ -130,9 +133,10 @@ def version_of(context: RegionContext, purpose: str, reader: str) -> str:
     return ""
 
 
-def said_basis(basis: str, reference: str) -> str:
-    """The name of a legal basis in the audit chain: for a duty with the file number."""
-    return f"{basis} {reference}" if reference else basis
+def said_basis(basis: str, asked: api.ReadSharedCustomerRequest) -> str:
+    """The name of a legal basis in the audit chain: for a duty with the file number and the second person."""
+    said = f"{basis} {asked.reference}" if asked.reference else basis
+    return f"{said}: confirmed by staff {asked.approver_staff_id}" if asked.approver_staff_id else said
 
 
 def refusal_of(denied: Denied) -> api.SharingRefusal:
@@ -177,7 +181,10 @@ def _note_reading(
         purpose=asked.purpose,
         legal_basis=asked.legal_basis,
         particulars=api.DisclosureParticulars(
-            requester=asked.requester, order_id=asked.order_id, reference=asked.reference
+            requester=asked.requester,
+            order_id=asked.order_id,
+            reference=asked.reference,
+            approver_staff_id=asked.approver_staff_id,
         ),
     )
     if isinstance(found, Denied):
@@ -187,7 +194,7 @@ def _note_reading(
         masked = [each for each, mask in found.fields.items() if mask != CLEAR]
         row = replace(row, grant_id=found.grant_id, shown=shown, masked=masked)
         outcome = f"{len(shown)} shown, {len(masked)} masked"
-    basis = said_basis(LegalBasis.Name(asked.legal_basis), asked.reference)
+    basis = said_basis(LegalBasis.Name(asked.legal_basis), asked)
     call.record(tx, "ReadSharedCustomer", line, f"{asked.purpose}, {basis}: {outcome}")
     if line is not None:
         note_disclosure(tx, line, row)

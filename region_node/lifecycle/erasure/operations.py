@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.api.region.v1 import erasure_service_pb2 as api
+from gateway.api.region.v1.approval_service_pb2 import ApprovalAct
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel
 from gateway.auditing import audit
@@ -12,6 +13,8 @@ from gateway.errors import Refused
 from gateway.store import vault
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds, to_timestamp
+from region_node.approvals.operations import Act, Awaited, approval_of, use
+from region_node.approvals.rows import ApprovalRow
 from region_node.customers.rows import customer_numbered, lines_of_customer
 from region_node.customers.status import ACTIVE, ERASED, RESTRICTED, keep_status, require_at_home, status_of
 from region_node.lifecycle.customers import customer_of
@@ -52,8 +55,8 @@ class Request:
     channel: Channel.ValueType
 
 
-def erase(tx: Transaction, registry: Registry, asked: Request, call: AuditedCall) -> ErasureRow:
-    """Destroys the keys of a customer; a repeated request returns its first result.
+def erase(tx: Transaction, registry: Registry, asked: Request, call: AuditedCall) -> ErasureRow | Awaited:
+    """Destroys the keys of a customer once a second person has confirmed it; a repeat returns its first result.
 
     Raises Refused with REQUEST_ID_REUSED, CUSTOMER_NOT_FOUND or CUSTOMER_ERASED. Raises Refused with an obstacle
     (`_require_erasable`), and with STORE_UNAVAILABLE where the ids of the keys cannot be stored.
@@ -66,7 +69,11 @@ def erase(tx: Transaction, registry: Registry, asked: Request, call: AuditedCall
     customer_id = _require_there(tx, asked.customer)
     customer = customer_of(tx, customer_id)
     _require_erasable(tx, registry, customer, call.now)
-    erased = _erase_all(tx, registry, customer, call.now)
+    act = Act(ApprovalAct.APPROVAL_ACT_ERASE_CUSTOMER, customer_id=customer_id, reason=asked.reason)
+    approval = approval_of(tx, act, call)
+    if isinstance(approval, Awaited):
+        return approval
+    erased = _erase_all(tx, registry, customer, call.now)  # the approval with it
     row = ErasureRow(
         caller=asked.caller,
         request_id=asked.request_id,
@@ -81,7 +88,8 @@ def erase(tx: Transaction, registry: Registry, asked: Request, call: AuditedCall
         scrub=erased.scrub,
     )
     insert_erasure(tx, row)
-    call.record(tx, "EraseCustomer", customer_id, f"{_name(asked.reason)}, {erased.keys} keys destroyed")
+    told = f"{_name(asked.reason)}, {erased.keys} keys destroyed, {_confirmed(approval)}"
+    call.record(tx, "EraseCustomer", customer_id, told)
     return row
 
 
@@ -172,15 +180,23 @@ def read_erasure(tx: Transaction, caller: str, request_id: str, customer_id: str
 
 def restrict(
     tx: Transaction, registry: Registry, customer: Named, reason: api.ErasureReason.ValueType, call: AuditedCall
-) -> str:
-    """Has a customer stored only, here and in other regions; returns the id. A repeat changes nothing.
+) -> str | Awaited:
+    """Has a customer stored only, here and in other regions, once a second person has confirmed it; returns the id.
+
+    A repeat changes nothing.
 
     Raises Refused with CUSTOMER_NOT_FOUND or CUSTOMER_ERASED.
     """
     customer_id = _require_there(tx, customer)
-    if status_of(tx, customer_id) != RESTRICTED:
-        _stand(tx, registry.context, customer_id, RESTRICTED, call.now)
-        call.record(tx, "RestrictCustomer", customer_id, _name(reason))
+    if status_of(tx, customer_id) == RESTRICTED:
+        return customer_id
+    act = Act(ApprovalAct.APPROVAL_ACT_RESTRICT_CUSTOMER, customer_id=customer_id, reason=reason)
+    approval = approval_of(tx, act, call)
+    if isinstance(approval, Awaited):
+        return approval
+    use(tx, approval)
+    _stand(tx, registry.context, customer_id, RESTRICTED, call.now)
+    call.record(tx, "RestrictCustomer", customer_id, f"{_name(reason)}, {_confirmed(approval)}")
     return customer_id
 
 
@@ -234,6 +250,10 @@ def _require_there(tx: Transaction, customer: Named) -> str:
         raise Refused(Reason.REASON_CUSTOMER_ERASED)
     require_at_home(tx, customer_id)
     return customer_id
+
+
+def _confirmed(approval: ApprovalRow) -> str:
+    return f"confirmed by staff {approval.decider}"
 
 
 def _name(reason: api.ErasureReason.ValueType) -> str:

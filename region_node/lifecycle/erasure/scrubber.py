@@ -15,7 +15,7 @@ from region_node.lifecycle.erasure.scrub_rows import begin_scrub, is_scrub_due, 
 from region_node.node.context import RegionContext
 
 LOOK_SECONDS = 2.0  # between two looks: erasures close to each other share a scrub
-_TABLES = (vault.KEYS, "products", "identities", "known_statuses", "timers")
+_TABLES = (vault.KEYS, "products", "identities", "known_statuses", "approvals", "timers")
 """The tables from which erasures remove keys, and what somebody with the region's keys could try numbers by."""
 _QUIET_HOURS = range(3, 5)  # of the region: after the nightly purge
 _log = logging.getLogger(__name__)

@@ -13,6 +13,7 @@ from gateway.federation.numberplan import normalize
 from gateway.rpc.calls import current_call
 from gateway.store.port import Store
 from gateway.time.clock import Clock
+from region_node.approvals.operations import Awaited
 from region_node.customers.status import ACTIVE, RESTRICTED
 from region_node.customers.taking_over import NAME_LIMIT
 from region_node.lifecycle.erasure import operations
@@ -52,6 +53,8 @@ class ErasureService(ErasureServiceServicer):
             channel=request.requester.channel,
         )
         row = await self._store.write(lambda tx: operations.erase(tx, self._registry, asked, call))
+        if isinstance(row, Awaited):
+            raise row.refused
         return api.EraseCustomerResponse(erasure=row.message())
 
     async def GetErasure(
@@ -81,6 +84,8 @@ class ErasureService(ErasureServiceServicer):
         customer_id = await self._store.write(
             lambda tx: operations.restrict(tx, self._registry, customer, request.reason, call)
         )
+        if isinstance(customer_id, Awaited):
+            raise customer_id.refused
         return api.RestrictCustomerResponse(customer_id=customer_id, status=RESTRICTED)
 
     async def LiftRestriction(

@@ -71,6 +71,8 @@ class ErasureServiceServicer:
         open.
 
         Refused also while a balance remains, or under a legal hold.
+
+        A second person confirms it (ApprovalService): the first request is refused with APPROVAL_AWAITED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -93,6 +95,8 @@ class ErasureServiceServicer:
         Every other region receives the numbers. From then on it neither shows nor accepts complaints about them.
 
         Automatic processes continue: the time of a complaint, its levels and their notices.
+
+        A second person confirms it, as an erasure.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -26,6 +26,8 @@ class ErasureServiceStub:
     open.
 
     Refused also while a balance remains, or under a legal hold.
+
+    A second person confirms it (ApprovalService): the first request is refused with APPROVAL_AWAITED.
     """
     GetErasure: _aio.UnaryUnaryMultiCallable[_erasure_service_pb2.GetErasureRequest, _erasure_service_pb2.GetErasureResponse]
     """Returns the extent, time and reason of an erasure. The reading is recorded."""
@@ -39,6 +41,8 @@ class ErasureServiceStub:
     Every other region receives the numbers. From then on it neither shows nor accepts complaints about them.
 
     Automatic processes continue: the time of a complaint, its levels and their notices.
+
+    A second person confirms it, as an erasure.
     """
     LiftRestriction: _aio.UnaryUnaryMultiCallable[_erasure_service_pb2.LiftRestrictionRequest, _erasure_service_pb2.LiftRestrictionResponse]
     """Ends the restriction of a customer. A repeat changes nothing."""
@@ -61,6 +65,8 @@ class ErasureServiceServicer(metaclass=_abc_1.ABCMeta):
         open.
 
         Refused also while a balance remains, or under a legal hold.
+
+        A second person confirms it (ApprovalService): the first request is refused with APPROVAL_AWAITED.
         """
 
     @_abc_1.abstractmethod
@@ -86,6 +92,8 @@ class ErasureServiceServicer(metaclass=_abc_1.ABCMeta):
         Every other region receives the numbers. From then on it neither shows nor accepts complaints about them.
 
         Automatic processes continue: the time of a complaint, its levels and their notices.
+
+        A second person confirms it, as an erasure.
         """
 
     @_abc_1.abstractmethod

@@ -251,7 +251,7 @@ class Order(_message.Message):
 
     @_builtins.property
     def error(self) -> Global___OrderError:
-        """Reason for a rejection, a failure or a hold."""
+        """Reason for a rejection, a failure or a hold; of an order that waits for a review, the limit that it exceeds."""
 
     @_builtins.property
     def state_changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___StateChange]:
@@ -275,7 +275,10 @@ class Order(_message.Message):
 
     @_builtins.property
     def steps(self) -> _containers.RepeatedScalarFieldContainer[_configuration_pb2.Step.ValueType]:
-        """Steps of the order, as in the catalogue at the first decision. Later catalogues change no order."""
+        """Steps of the order, as in the catalogue at the first decision. Later catalogues change no order.
+
+        Money beyond a limit has a review ahead of them.
+        """
 
     @_builtins.property
     def handling_fee(self) -> _types_pb2.Money:

@@ -263,6 +263,7 @@ class ReadSharedCustomerRequest(_message.Message):
     REFERENCE_FIELD_NUMBER: _builtins.int
     FIELDS_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
+    APPROVER_STAFF_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id chosen by the caller, 1 to 64 characters of [A-Za-z0-9._-]."""
     number: _builtins.str
@@ -278,6 +279,10 @@ class ReadSharedCustomerRequest(_message.Message):
     the authority, the year in brackets, and the number, for example `粤公网查〔2026〕17号`.
 
     It is part of the audit chain, and visible to the customer.
+    """
+    approver_staff_id: _builtins.str
+    """Staff id of the second person of the asking region, who confirmed a reading by legal duty. Set by that region's node
+    alone: a caller's own value is ignored.
     """
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_configuration_pb2.SharedField.ValueType]:
@@ -298,10 +303,11 @@ class ReadSharedCustomerRequest(_message.Message):
         reference: _builtins.str = ...,
         fields: _abc.Iterable[_configuration_pb2.SharedField.ValueType] | None = ...,
         requester: _types_pb2.Requester | None = ...,
+        approver_staff_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fields", b"fields", "legal_basis", b"legal_basis", "number", b"number", "order_id", b"order_id", "purpose", b"purpose", "reference", b"reference", "request_id", b"request_id", "requester", b"requester"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approver_staff_id", b"approver_staff_id", "fields", b"fields", "legal_basis", b"legal_basis", "number", b"number", "order_id", b"order_id", "purpose", b"purpose", "reference", b"reference", "request_id", b"request_id", "requester", b"requester"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1085,12 +1091,15 @@ class DisclosureParticulars(_message.Message):
     ORDER_ID_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
     RECORD_ID_FIELD_NUMBER: _builtins.int
+    APPROVER_STAFF_ID_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Order, for contract necessity."""
     reference: _builtins.str
     """File number of the obliging document, for a legal duty."""
     record_id: _builtins.str
     """Record: month of a bill, document id, or ticket id of a complaint, with the id of the attachment."""
+    approver_staff_id: _builtins.str
+    """Staff id of the second person, for a legal duty; empty for a region of an older version."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
         """The requester."""
@@ -1102,10 +1111,11 @@ class DisclosureParticulars(_message.Message):
         order_id: _builtins.str = ...,
         reference: _builtins.str = ...,
         record_id: _builtins.str = ...,
+        approver_staff_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id", "record_id", b"record_id", "reference", b"reference", "requester", b"requester"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approver_staff_id", b"approver_staff_id", "order_id", b"order_id", "record_id", b"record_id", "reference", b"reference", "requester", b"requester"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -92,7 +92,8 @@ class SharingServiceServicer:
         """Returns the fields of a customer's record that a purpose allows, for a customer of any region. A refusal is an
         ordinary answer.
 
-        Only staff may use a legal duty as the basis, and staff may use no other basis.
+        Only staff may use a legal duty as the basis, and staff may use no other basis. A second member of staff confirms
+        such a reading (ApprovalService): the first request is refused with APPROVAL_AWAITED, and repeated for a day after.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

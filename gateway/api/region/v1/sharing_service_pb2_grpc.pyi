@@ -27,7 +27,8 @@ class SharingServiceStub:
     """Returns the fields of a customer's record that a purpose allows, for a customer of any region. A refusal is an
     ordinary answer.
 
-    Only staff may use a legal duty as the basis, and staff may use no other basis.
+    Only staff may use a legal duty as the basis, and staff may use no other basis. A second member of staff confirms
+    such a reading (ApprovalService): the first request is refused with APPROVAL_AWAITED, and repeated for a day after.
     """
     ReadSharedCustomers: _aio.StreamStreamMultiCallable[_sharing_service_pb2.ReadSharedCustomersRequest, _sharing_service_pb2.ReadSharedCustomersResponse]
     """Returns many records on one stream, each checked separately and answered in any order. After the withdrawal of a
@@ -77,7 +78,8 @@ class SharingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns the fields of a customer's record that a purpose allows, for a customer of any region. A refusal is an
         ordinary answer.
 
-        Only staff may use a legal duty as the basis, and staff may use no other basis.
+        Only staff may use a legal duty as the basis, and staff may use no other basis. A second member of staff confirms
+        such a reading (ApprovalService): the first request is refused with APPROVAL_AWAITED, and repeated for a day after.
         """
 
     @_abc_1.abstractmethod

@@ -609,18 +609,22 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Wait some minutes. One list can revoke many certificates."""
     REASON_CERTIFICATE_EXPIRED: _Reason.ValueType  # 503
     """Take the renewed certificate; a channel keeps the one that it was made with."""
-    REASON_ENVELOPE_GIVEN_UP: _Reason.ValueType  # 567
-    """The destination could not take the envelope, and staff of this region have given it up. Ask them, or submit anew."""
-    REASON_QUARANTINED_WORK_NOT_FOUND: _Reason.ValueType  # 568
-    """List the work: `region-node quarantine list --all`."""
-    REASON_QUARANTINED_WORK_DECIDED: _Reason.ValueType  # 569
-    """Nothing is left to do: it was replayed, given up or done."""
-    REASON_QUARANTINED_WORK_PROPOSER: _Reason.ValueType  # 570
-    """Another member of staff sends the same reference."""
-    REASON_QUARANTINED_WORK_REFERENCE_DIFFERS: _Reason.ValueType  # 571
-    """Agree on the reference; the member of staff who proposed it may propose another one."""
-    REASON_QUARANTINED_WORK_ANSWERED: _Reason.ValueType  # 572
-    """Mend what keeps this region from storing the receipt, then replay it."""
+    REASON_LIMIT_EXCEEDED: _Reason.ValueType  # 527
+    """An order with it is not refused: it waits for staff of its home region, who review it."""
+    REASON_OPERATOR_LIMIT_EXCEEDED: _Reason.ValueType  # 528
+    """The region raises `amount_a_day` in its file of scopes, or the customer goes to another counter."""
+    REASON_APPROVAL_AWAITED: _Reason.ValueType  # 529
+    """A second member of staff confirms it (`region-node approvals`); then send the same request again."""
+    REASON_APPROVAL_NOT_FOUND: _Reason.ValueType  # 530
+    """List the approvals; those that ended a month ago are gone."""
+    REASON_APPROVER_IS_PROPOSER: _Reason.ValueType  # 531
+    """Any other member of the region's staff may confirm."""
+    REASON_APPROVAL_DIFFERS: _Reason.ValueType  # 532
+    """Give the number that stands in the obliging document. Reject the reading of another number."""
+    REASON_APPROVAL_STATE_FORBIDS: _Reason.ValueType  # 533
+    """Decided or expired: the first person asks again."""
+    REASON_LEGAL_DUTY_LIMIT_REACHED: _Reason.ValueType  # 534
+    """Wait for the next day of the home region, or ask its staff."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1211,18 +1215,22 @@ REASON_REVOCATION_LISTS_TOO_MANY: Reason.ValueType  # 502
 """Wait some minutes. One list can revoke many certificates."""
 REASON_CERTIFICATE_EXPIRED: Reason.ValueType  # 503
 """Take the renewed certificate; a channel keeps the one that it was made with."""
-REASON_ENVELOPE_GIVEN_UP: Reason.ValueType  # 567
-"""The destination could not take the envelope, and staff of this region have given it up. Ask them, or submit anew."""
-REASON_QUARANTINED_WORK_NOT_FOUND: Reason.ValueType  # 568
-"""List the work: `region-node quarantine list --all`."""
-REASON_QUARANTINED_WORK_DECIDED: Reason.ValueType  # 569
-"""Nothing is left to do: it was replayed, given up or done."""
-REASON_QUARANTINED_WORK_PROPOSER: Reason.ValueType  # 570
-"""Another member of staff sends the same reference."""
-REASON_QUARANTINED_WORK_REFERENCE_DIFFERS: Reason.ValueType  # 571
-"""Agree on the reference; the member of staff who proposed it may propose another one."""
-REASON_QUARANTINED_WORK_ANSWERED: Reason.ValueType  # 572
-"""Mend what keeps this region from storing the receipt, then replay it."""
+REASON_LIMIT_EXCEEDED: Reason.ValueType  # 527
+"""An order with it is not refused: it waits for staff of its home region, who review it."""
+REASON_OPERATOR_LIMIT_EXCEEDED: Reason.ValueType  # 528
+"""The region raises `amount_a_day` in its file of scopes, or the customer goes to another counter."""
+REASON_APPROVAL_AWAITED: Reason.ValueType  # 529
+"""A second member of staff confirms it (`region-node approvals`); then send the same request again."""
+REASON_APPROVAL_NOT_FOUND: Reason.ValueType  # 530
+"""List the approvals; those that ended a month ago are gone."""
+REASON_APPROVER_IS_PROPOSER: Reason.ValueType  # 531
+"""Any other member of the region's staff may confirm."""
+REASON_APPROVAL_DIFFERS: Reason.ValueType  # 532
+"""Give the number that stands in the obliging document. Reject the reading of another number."""
+REASON_APPROVAL_STATE_FORBIDS: Reason.ValueType  # 533
+"""Decided or expired: the first person asks again."""
+REASON_LEGAL_DUTY_LIMIT_REACHED: Reason.ValueType  # 534
+"""Wait for the next day of the home region, or ask its staff."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

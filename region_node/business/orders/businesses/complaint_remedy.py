@@ -19,6 +19,11 @@ from region_node.customers.accounts.rules import (
 REFUND = "refund"
 
 
+def _amount(order: Order) -> int:
+    """The amount in minor units; intake has checked its form."""
+    return int(order.request.characteristics["amount"])
+
+
 class Rule(BusinessRule):
     """The owner region pays through its node's order: it owes the home region the customer's compensation."""
 
@@ -44,7 +49,11 @@ class Rule(BusinessRule):
         line, notices = after_credit(situation, amount)
         return Effects(line, (given,), results, notices=notices)
 
+    def credited(self, order: Order) -> int:
+        """The compensation."""
+        return _amount(order)
+
     def done_elsewhere(self, order: Order) -> tuple[Posting, ...]:
         """Books the customer's compensation as a debt to the home region."""
-        amount, to_home = int(order.request.characteristics["amount"]), payable(order.home_region)
+        amount, to_home = _amount(order), payable(order.home_region)
         return (transfer(f"{order.id}#owed", EntryKind.REMEDY_OWED, amount, debit=COMPENSATION, credit=to_home),)

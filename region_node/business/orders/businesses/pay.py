@@ -28,6 +28,10 @@ class Rule(BusinessRule):
         results = {"balance_minor_units": str(situation.balance + amount)}
         return Effects(line, (posting,), results, notices=notices)
 
+    def credited(self, order: Order) -> int:
+        """The payment."""
+        return _amount(order)
+
     def taken_in(self, order: Order) -> tuple[Posting, ...]:
         """Cash came in and is owed to the payer until the home region has booked it."""
         return (transfer(f"{order.id}#taken", EntryKind.PAYMENT_TAKEN, _amount(order), debit=CASH, credit=IN_TRANSIT),)

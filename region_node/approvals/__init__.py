@@ -1,0 +1,1 @@
+"""Acts that one person proposes and a second one confirms."""

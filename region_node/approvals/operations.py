@@ -1,0 +1,115 @@
+"""Proposing and confirming acts of a region. One transaction each."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from gateway.api.region.v1.approval_service_pb2 import Approval, ApprovalAct
+from gateway.api.region.v1.erasure_service_pb2 import ErasureReason
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.federation.numberplan import normalize
+from gateway.store import vault
+from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, time_in, to_microseconds
+from region_node.approvals import rules
+from region_node.approvals.rows import APPROVALS, ApprovalRow, newest_of, require_row
+from region_node.node.subjects import number_index
+from region_node.requests.auditing import AuditedCall
+
+
+@dataclass(frozen=True)
+class Act:
+    """An act that needs two people; the same content is the same act."""
+
+    act: ApprovalAct.ValueType
+    customer_id: str = ""
+    number: str = field(default="", repr=False)
+    """Of a reading, E.164."""
+    purpose: str = ""
+    reference: str = ""
+    reason: ErasureReason.ValueType = ErasureReason.ERASURE_REASON_UNSPECIFIED
+
+
+@dataclass(frozen=True)
+class Awaited:
+    """The act waits for a second person: what the operation stored is kept, and its caller is refused."""
+
+    approval: ApprovalRow
+
+    @property
+    def refused(self) -> Refused:
+        """The refusal, with APPROVAL_AWAITED."""
+        until = time_in(UTC, from_microseconds(self.approval.expire_time))
+        return Refused(Reason.REASON_APPROVAL_AWAITED, approval=self.approval.approval_id, until=until)
+
+
+def approval_of(tx: Transaction, act: Act, call: AuditedCall) -> ApprovalRow | Awaited:
+    """The confirmed approval of a caller's act; without one the proposal, which is made unless it is there.
+
+    Each caller needs an approval of its own.
+    """
+    content = _content(tx, act, call.actor)
+    known = newest_of(tx, content)
+    state = None if known is None else known.state_at(call.now)
+    if known is not None and state == rules.CONFIRMED:
+        return known
+    if known is not None and state == rules.PROPOSED:
+        return Awaited(known)
+    time = to_microseconds(call.now)
+    row = ApprovalRow(
+        approval_id=_free_id(tx, time),
+        act=act.act,
+        state=rules.PROPOSED,
+        content=content,
+        number=number_index(tx, act.number),
+        customer_id=act.customer_id,
+        purpose=act.purpose,
+        reference=act.reference,
+        reason=act.reason,
+        caller=call.actor,
+        proposer=call.staff_id,
+        propose_time=time,
+        expire_time=to_microseconds(call.now + rules.TO_DECIDE),
+        decider="",
+        decide_time=None,
+    )
+    tx.insert(APPROVALS, row)
+    call.record(tx, "ProposeAct", row.approval_id, ApprovalAct.Name(act.act))
+    return Awaited(row)
+
+
+def use(tx: Transaction, approval: ApprovalRow) -> None:
+    """Notes that the act was done: the same act needs another approval."""
+    tx.update(APPROVALS, approval._replace(state=rules.DONE))
+
+
+def decide(tx: Transaction, approval_id: str, decider: str, number: str, now: datetime, *, confirmed: bool) -> Approval:
+    """A member of staff confirms or rejects a proposed act; a proposer may take the own proposal back.
+
+    Raises Refused with APPROVAL_NOT_FOUND, APPROVAL_STATE_FORBIDS, APPROVER_IS_PROPOSER, and with APPROVAL_DIFFERS
+    where the number is not the one of the reading.
+    """
+    row = require_row(tx, approval_id)
+    state = rules.CONFIRMED if confirmed else rules.REJECTED
+    rules.require_decidable(row.state_at(now), state)
+    expires = row.expire_time
+    if confirmed:
+        rules.require_another(row.proposer, decider)
+        if row.number and (not number or number_index(tx, normalize(number)) != row.number):
+            raise Refused(Reason.REASON_APPROVAL_DIFFERS, approval=approval_id)
+        expires = to_microseconds(now + rules.TO_ACT)
+    decided = row._replace(state=state, expire_time=expires, decider=decider, decide_time=to_microseconds(now))
+    tx.update(APPROVALS, decided)
+    return decided.message(now)
+
+
+def _content(tx: Transaction, act: Act, caller: str) -> str:
+    told = (caller, str(act.act), act.customer_id, act.number, act.purpose, act.reference, str(act.reason))
+    return vault.index_of(tx, "approval", "\0".join(told))
+
+
+def _free_id(tx: Transaction, time: int) -> str:
+    """An id by the time of the proposal; proposals of one instant have those of the next ones."""
+    while tx.find(APPROVALS, f"approval-{time}") is not None:
+        time += 1
+    return f"approval-{time}"

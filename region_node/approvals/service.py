@@ -1,0 +1,71 @@
+"""ApprovalService: gRPC for acts that two people agree to."""
+
+from datetime import datetime
+from functools import partial
+
+import grpc
+
+from gateway.api.region.v1 import approval_service_pb2 as api
+from gateway.api.region.v1.approval_service_pb2 import Approval
+from gateway.api.region.v1.approval_service_pb2_grpc import ApprovalServiceServicer
+from gateway.api.types.v1.types_pb2 import Requester
+from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
+from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock, from_microseconds
+from region_node.approvals import operations
+from region_node.approvals.rows import ApprovalRow, list_rows, require_row
+from region_node.requests.auditing import audited_call
+from region_node.requests.caller import Caller
+from region_node.requests.deciding import StaffDecisions
+
+_PAGE = "approvals"
+
+
+class ApprovalService(ApprovalServiceServicer):
+    """See the contract."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._decisions = StaffDecisions(store, clock)
+
+    async def ListApprovals(
+        self,
+        request: api.ListApprovalsRequest,
+        context: grpc.aio.ServicerContext[api.ListApprovalsRequest, api.ListApprovalsResponse],
+    ) -> api.ListApprovalsResponse:
+        """See the contract. The read is audited."""
+        size, before = page_size(request.page_size), dated_place(decode_token(_PAGE, request.page_token))
+        reading = audited_call(Requester(), self._clock)
+
+        def read(tx: Transaction) -> list[ApprovalRow]:
+            found = list_rows(tx, before, size + 1, reading.now, undecided=request.undecided)
+            reading.record(tx, "ListApprovals", "-", f"{min(len(found), size)} read")
+            return found
+
+        page, token = first_page(_PAGE, await self._store.write(read), size, _key)
+        return api.ListApprovalsResponse(approvals=[each.message(reading.now) for each in page], next_page_token=token)
+
+    async def DecideApproval(
+        self,
+        request: api.DecideApprovalRequest,
+        context: grpc.aio.ServicerContext[api.DecideApprovalRequest, api.DecideApprovalResponse],
+    ) -> api.DecideApprovalResponse:
+        """See the contract."""
+
+        def decide(tx: Transaction, caller: Caller, now: datetime) -> Approval:
+            decider = caller.identity.name
+            return operations.decide(tx, request.approval_id, decider, request.number, now, confirmed=request.confirmed)
+
+        action = "ConfirmAct" if request.confirmed else "RejectAct"
+        known = partial(_known, now=self._clock.now())
+        approval = await self._decisions.once(request.request_id, request, action, decide, known)
+        return api.DecideApprovalResponse(approval=approval)
+
+
+def _known(tx: Transaction, approval_id: str, now: datetime) -> Approval:
+    return require_row(tx, approval_id).message(now)
+
+
+def _key(row: ApprovalRow) -> str:
+    return dated_key(from_microseconds(row.propose_time), row.approval_id)

@@ -1,0 +1,128 @@
+"""Acts that two people agree to, and the limit of readings by legal duty of a day."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from gateway.api.region.v1.approval_service_pb2 import ApprovalAct
+from gateway.api.region.v1.erasure_service_pb2 import ErasureReason
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import audit
+from gateway.errors import Refused
+from gateway.store.timers import due_timers, fire
+from region_node.approvals import rules
+from region_node.approvals.operations import Act, Awaited, approval_of, decide, use
+from region_node.approvals.rows import ApprovalRow, forget_customer, forget_expired, forget_number, list_rows
+from region_node.care.escalations.duty_readings import readings_are_many
+from region_node.customers.sharing.duty_readings import DUTY_TIMER, LIMIT, forget_readings, over_limit
+from region_node.node.subjects import number_index
+from region_node.requests.auditing import AuditedCall
+from tests.unit.purging import NOW, Archive, archive
+
+NUMBER = "+8619851000001"
+ERASING = Act(
+    ApprovalAct.APPROVAL_ACT_ERASE_CUSTOMER,
+    customer_id="customer-1",
+    reason=ErasureReason.ERASURE_REASON_REQUESTED,
+)
+READING = Act(
+    ApprovalAct.APPROVAL_ACT_LEGAL_DUTY_READING, number=NUMBER, purpose="fraud-investigation", reference="GD(2031)7"
+)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(name="kept")
+def what_a_region_keeps() -> Iterator[Archive]:
+    with archive() as found:
+        yield found
+
+
+def asked(kept: Archive, act: Act = ERASING, staff_id: str = "li", after: timedelta = timedelta(0)) -> ApprovalRow:
+    """The approval of an act that the operator system crm asks for."""
+    found = approval_of(kept.tx, act, AuditedCall("region/sichuan/operator/crm", staff_id, NOW + after))
+    return found.approval if isinstance(found, Awaited) else found
+
+
+def decided(kept: Archive, approval: ApprovalRow, confirmed: bool = True, by: str = "zhao", number: str = "") -> None:
+    decide(kept.tx, approval.approval_id, by, number, NOW, confirmed=confirmed)
+
+
+def test_the_same_act_is_one_proposal_and_is_done_once_for_a_confirmation(kept: Archive) -> None:
+    first = asked(kept)
+    assert asked(kept) == first
+    decided(kept, first)
+    confirmed = asked(kept)
+    assert (confirmed.approval_id, confirmed.decider) == (first.approval_id, "zhao")
+    use(kept.tx, confirmed)
+    assert asked(kept).approval_id != first.approval_id, "to do it again needs another confirmation"
+    assert [row.action for row in audit.rows(kept.tx)].count("ProposeAct") == 2
+
+
+def test_nobody_confirms_an_own_proposal_and_anybody_may_take_it_back(kept: Archive) -> None:
+    approval = asked(kept)
+    with pytest.raises(Refused) as caught:
+        decided(kept, approval, by="li")
+    assert caught.value.reason == Reason.REASON_APPROVER_IS_PROPOSER
+    decided(kept, approval, confirmed=False, by="li")
+    assert asked(kept).approval_id != approval.approval_id
+
+
+def test_a_confirmation_counts_for_its_caller_its_act_and_its_time_alone(kept: Archive) -> None:
+    approval = asked(kept)
+    decided(kept, approval)
+    other = Act(ERASING.act, customer_id="customer-2", reason=ERASING.reason)
+    assert asked(kept, other).state == rules.PROPOSED
+    found = approval_of(kept.tx, ERASING, AuditedCall("region/sichuan/operator/app", "li", NOW))
+    assert isinstance(found, Awaited)
+    assert asked(kept, after=rules.TO_ACT - timedelta(seconds=1)).state == rules.CONFIRMED
+    assert asked(kept, after=rules.TO_ACT).state == rules.PROPOSED
+
+
+def test_an_expired_proposal_is_not_confirmed_and_is_listed_as_expired(kept: Archive) -> None:
+    approval = asked(kept, after=-rules.TO_DECIDE)
+    with pytest.raises(Refused) as caught:
+        decided(kept, approval)
+    assert caught.value.reason == Reason.REASON_APPROVAL_STATE_FORBIDS
+    assert [each.state_at(NOW) for each in list_rows(kept.tx, None, 9, NOW, undecided=False)] == [rules.EXPIRED]
+    assert list_rows(kept.tx, None, 9, NOW, undecided=True) == []
+
+
+def test_a_reading_is_confirmed_by_who_knows_the_number(kept: Archive) -> None:
+    approval = asked(kept, READING)
+    for wrong in ("", "+8619851000002"):
+        with pytest.raises(Refused) as caught:
+            decided(kept, approval, number=wrong)
+        assert caught.value.reason == Reason.REASON_APPROVAL_DIFFERS
+    decided(kept, approval, number=NUMBER)
+    assert asked(kept, READING).state == rules.CONFIRMED
+    assert NUMBER not in str(asked(kept, READING))
+
+
+def test_approvals_go_with_the_customer_and_a_month_after_their_end(kept: Archive) -> None:
+    asked(kept), asked(kept, READING)
+    forget_customer(kept.tx, "customer-1")
+    forget_number(kept.tx, number_index(kept.tx, NUMBER))
+    assert list_rows(kept.tx, None, 9, NOW, undecided=False) == []
+    approval = asked(kept)
+    forget_expired(kept.tx, NOW + rules.TO_DECIDE + 30 * DAY)
+    assert list_rows(kept.tx, None, 9, NOW, undecided=False) == [approval]
+    forget_expired(kept.tx, NOW + rules.TO_DECIDE + 31 * DAY)
+    assert list_rows(kept.tx, None, 9, NOW, undecided=False) == []
+
+
+def test_a_region_reads_so_often_by_legal_duty_in_a_day_and_the_home_region_is_told_twice(kept: Archive) -> None:
+    limit = kept.context.federation.figure(LIMIT, ())
+    outcomes = [over_limit(kept.tx, kept.context, "guangdong", NOW) for _ in range(limit + 2)]
+    assert outcomes[:limit] == [None] * limit
+    assert [each.reason for each in outcomes[limit:] if each] == [Reason.REASON_LEGAL_DUTY_LIMIT_REACHED] * 2
+    assert over_limit(kept.tx, kept.context, "henan", NOW) is None, "each region has a limit of its own"
+    assert over_limit(kept.tx, kept.context, "sichuan", NOW) is None, "the home region has none at itself"
+    told = [timer for timer in due_timers(kept.tx, NOW) if timer.kind == DUTY_TIMER]
+    for timer in told:
+        fire(kept.tx, timer, {DUTY_TIMER: lambda tx, each, now: readings_are_many(tx, kept.context, each, now)}, NOW)
+    alerts = [row.subject for row in audit.rows(kept.tx) if row.action == "AlertOfDutyReadings"]
+    assert alerts == ["duty-readings/guangdong/2031-11-24"] * 2
+    assert over_limit(kept.tx, kept.context, "guangdong", NOW + DAY) is None
+    forget_readings(kept.tx, NOW + 31 * DAY)
+    assert kept.tx.all(str, "SELECT day FROM duty_readings") == ["2031-11-25"]
