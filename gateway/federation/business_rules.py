@@ -19,12 +19,11 @@ from gateway.federation.checks import (
 )
 from gateway.federation.documents import parse_alternatives
 from gateway.federation.joint_rules import joint_problems
+from gateway.federation.policies import COOLING_OFF
 from gateway.federation.policy_rules import limit_problems, looser_problems
 
 # The prefix of businesses that read and change nothing; beside joint businesses only they have no steps.
 QUERY = "QRY_"
-COOLING_OFF = "cooling-off"
-"""The policy with the hours for which an order waits for the customer's proof (STEP_VERIFY)."""
 _HIGHEST_HANDLING_FEE = 1_000_000  # minor units
 _CHOICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", re.ASCII)
 

@@ -13,6 +13,9 @@ from gateway.api.federation.v1.configuration_pb2 import (
     TimeLimit,
 )
 
+COOLING_OFF = "cooling-off"
+"""The policy with the hours for which an order waits for the customer's own proof (STEP_VERIFY)."""
+
 
 @dataclass(frozen=True)
 class Promise:

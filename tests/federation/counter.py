@@ -1,7 +1,7 @@
 """An operator system at one region's node, and the customers that it brings."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -24,6 +24,7 @@ from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.region.v1.verification_service_pb2_grpc import VerificationServiceStub
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Money, Requester
 from gateway.time.clock import to_timestamp
+from region_node.customers.proof import VERIFY
 from tests.federation.running import CALL_SECONDS, Federation, until
 
 ACTIVE = customer_api.ProductStatus.PRODUCT_STATUS_ACTIVE
@@ -213,15 +214,21 @@ class Counter:
 
     async def reaches(self, order_id: str, state: OrderState.ValueType) -> Order:
         """The order once it is in a state at this region."""
+        return await self._follows(order_id, lambda order: order.state == state, f"is {OrderState.Name(state)}")
 
+    async def awaits(self, order_id: str, action: str) -> Order:
+        """The order once it awaits an action as this region knows it."""
+        return await self._follows(order_id, lambda order: order.awaiting.action == action, f"awaits {action}")
+
+    async def _follows(self, order_id: str, holds: Callable[[Order], bool], what: str) -> Order:
         order = Order()
 
-        async def holds() -> bool:
+        async def is_so() -> bool:
             order.CopyFrom(await self.get(order_id))
-            return order.state == state
+            return holds(order)
 
         try:
-            await until(holds, f"{order_id} is {OrderState.Name(state)} in {self.region}")
+            await until(is_so, f"{order_id} {what} in {self.region}")
         except TimeoutError as error:
             error.add_note(f"It is:\n{order}")
             raise
@@ -376,5 +383,8 @@ class Reviewer:
         return (await self.orders.ReviewOrder(request, timeout=CALL_SECONDS)).order
 
     async def approve(self, order_id: str) -> Order:
-        """Lets an order go on."""
-        return await self.decide(order_id, order_api.ReviewDecision.REVIEW_DECISION_APPROVE)
+        """Lets an order go on, also for the customer whose own proof it then waits for."""
+        order = await self.decide(order_id, order_api.ReviewDecision.REVIEW_DECISION_APPROVE)
+        if order.awaiting.action == VERIFY:
+            order = await self.decide(order_id, order_api.ReviewDecision.REVIEW_DECISION_APPROVE)
+        return order

@@ -80,6 +80,10 @@ def print_order(order: JointOrder) -> None:
     if order.cancellation_reason:
         click.echo(translated("Cancelled: {reason}", reason=order.cancellation_reason))
     _ITEMS.show(order.items)
+    for item in order.items:
+        if item.HasField("verify_until_time"):
+            time = told_time(item.verify_until_time)
+            click.echo(translated("{item} waits until {time} for the customer's own proof.", item=item.id, time=time))
     if order.awaiting:
         click.echo()
         _AWAITING.show(order.awaiting)

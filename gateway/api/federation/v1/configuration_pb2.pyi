@@ -1944,6 +1944,7 @@ class JointItemTemplate(_message.Message):
     RELATIONS_FIELD_NUMBER: _builtins.int
     MILESTONES_FIELD_NUMBER: _builtins.int
     ENDS_LINE_FIELD_NUMBER: _builtins.int
+    VERIFY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Item id: lower-case letters, digits and dashes. An item of one place of several has its position behind a dash."""
     action: Global___JointAction.ValueType
@@ -1953,6 +1954,10 @@ class JointItemTemplate(_message.Message):
     ends_line: _builtins.bool
     """True if the item ends the line of the order's number; its place is the home region of that number. At most one
     template of a business, of JOINT_ACTION_DELETE at the first or the second place.
+    """
+    verify: _builtins.bool
+    """True if the home region reserves the item only with proof that the customer wants it, as STEP_VERIFY. It passes at
+    once where the home region leads the order. Only with `ends_line`, in a business with the policy `cooling-off`.
     """
     @_builtins.property
     def name(self) -> _types_pb2.LocalizedText:
@@ -1976,10 +1981,11 @@ class JointItemTemplate(_message.Message):
         relations: _abc.Iterable[Global___JointRelation] | None = ...,
         milestones: _abc.Iterable[Global___JointMilestoneLimit] | None = ...,
         ends_line: _builtins.bool = ...,
+        verify: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "ends_line", b"ends_line", "id", b"id", "milestones", b"milestones", "name", b"name", "relations", b"relations", "site", b"site"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "ends_line", b"ends_line", "id", b"id", "milestones", b"milestones", "name", b"name", "relations", b"relations", "site", b"site", "verify", b"verify"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

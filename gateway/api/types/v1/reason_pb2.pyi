@@ -609,6 +609,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Wait some minutes. One list can revoke many certificates."""
     REASON_CERTIFICATE_EXPIRED: _Reason.ValueType  # 503
     """Take the renewed certificate; a channel keeps the one that it was made with."""
+    REASON_JOINT_ITEM_UNPROVEN: _Reason.ValueType  # 543
+    """Hand in a code of the customer, or ask staff of the home region; else wait."""
+    REASON_CONSENT_NOT_WAITING: _Reason.ValueType  # 544
+    """Ask the customer which consent is meant, and look at `ListGrants`."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1199,6 +1203,10 @@ REASON_REVOCATION_LISTS_TOO_MANY: Reason.ValueType  # 502
 """Wait some minutes. One list can revoke many certificates."""
 REASON_CERTIFICATE_EXPIRED: Reason.ValueType  # 503
 """Take the renewed certificate; a channel keeps the one that it was made with."""
+REASON_JOINT_ITEM_UNPROVEN: Reason.ValueType  # 543
+"""Hand in a code of the customer, or ask staff of the home region; else wait."""
+REASON_CONSENT_NOT_WAITING: Reason.ValueType  # 544
+"""Ask the customer which consent is meant, and look at `ListGrants`."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
