@@ -97,7 +97,8 @@ async def leaving_for_good(world: World) -> None:
     stage.chapter(
         f"{who.name} leaves for good: reviewed at home, with one return",
         "A termination cannot be undone. Sichuan's staff review it on Sichuan's node with certificates of their own;"
-        " what is missing is added under the same order, and the customer confirms the settlement.",
+        " what is missing is added under the same order. Papers that another region attests are not enough: Sichuan"
+        " tells the customer, who calls. Then the customer confirms the settlement.",
     )
     order = await _submit(
         world, "terminate-1", "TERMINATE", who.product.number, {"refund_account": "account ending in 4321"}, _LEAVING
@@ -106,8 +107,11 @@ async def leaving_for_good(world: World) -> None:
     reviewer = world.reviewers["zhao.min"]
     await _return_and_supplement(world, reviewer, order.id)
     await reviewer.review("approve-1", order.id, ReviewDecision.REVIEW_DECISION_APPROVE)
+    order = await world.here.until(order.id, lambda seen: seen.awaiting.action == "verify")
+    stage.check(f"{reviewer.name} approves the papers", "pending, customer: verify", _state(order))
+    await reviewer.review("approve-2", order.id, ReviewDecision.REVIEW_DECISION_APPROVE)
     order = await world.here.until(order.id, lambda seen: seen.awaiting.action == "confirm")
-    stage.check(f"{reviewer.name} approves", "pending, customer: confirm", _state(order))
+    stage.check(f"the customer calls, and {reviewer.name} approves", "pending, customer: confirm", _state(order))
     stage.told("the customer is asked", order.quote.description)
     order = await world.here.confirm("terminate-1-confirm", order.id)
     stage.check("TERMINATE: confirmed", "completed", wording.state(order), wording.took(order))

@@ -56,7 +56,7 @@ _ERRANDS = (
         ("OTP",),
     ),
     Errand("PWD_RESET", papers=("ID_ORIG", "FACE"), said=("OTP",)),
-    Errand("PROFILE_UPD", {"email": "new.address@example.com"}, ("ID_ORIG", "FACE")),
+    Errand("PROFILE_UPD", {"email": "new.address@example.com"}, ("ID_ORIG", "FACE"), ("OTP",)),
     Errand("ROAMING", {"offering": "sichuan-roaming"}, (), ("PWD", "OTP")),
     Errand("VAS_CANCEL", {"offering": "sichuan-ring-tones"}, (), ("OTP",)),
     Errand("RENEW", {"contract": "sichuan-contract-12"}),

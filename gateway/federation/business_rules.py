@@ -19,18 +19,16 @@ from gateway.federation.checks import (
 )
 from gateway.federation.documents import parse_alternatives
 from gateway.federation.joint_rules import joint_problems
+from gateway.federation.policies import (
+    COOLING_OFF,
+    UNREVIEWED_AMOUNT,
+    UNREVIEWED_OF_OPERATOR,
+    UNREVIEWED_OF_REGION,
+)
 from gateway.federation.policy_rules import limit_problems, looser_problems
 
 # The prefix of businesses that read and change nothing; beside joint businesses only they have no steps.
 QUERY = "QRY_"
-COOLING_OFF = "cooling-off"
-"""The policy with the hours for which an order waits for the customer's proof (STEP_VERIFY)."""
-UNREVIEWED_AMOUNT = "unreviewed-amount"
-"""The policy with the largest amount of an order from another region that no staff of the home region review."""
-UNREVIEWED_OF_OPERATOR = "unreviewed-of-operator"
-"""The same for all such orders of one operator system in a day."""
-UNREVIEWED_OF_REGION = "unreviewed-of-region"
-"""The same for all such orders of one region in a day."""
 _UNREVIEWED = (UNREVIEWED_AMOUNT, UNREVIEWED_OF_OPERATOR, UNREVIEWED_OF_REGION)
 _HIGHEST_HANDLING_FEE = 1_000_000  # minor units
 _CHOICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", re.ASCII)

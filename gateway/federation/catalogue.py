@@ -179,6 +179,10 @@ class Federation:
             raise Refused(Reason.REASON_CONFIGURATION_INVALID, problem=f"policies[{name}]: is missing")
         return found
 
+    def has_policy(self, name: str) -> bool:
+        """Whether there is a policy with this name; one that is newer than the configuration is missing."""
+        return name in self._policies
+
     def agreement_template(self, template: str) -> AgreementTemplate:
         """The terms with this id. Raises `Refused` with AGREEMENT_TEMPLATE_UNKNOWN."""
         found = self._agreement_templates.get(template)

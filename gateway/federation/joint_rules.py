@@ -16,6 +16,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
     ValueType,
 )
 from gateway.federation.checks import duration_problems, enum_problems, label_problems, text_problems, twice
+from gateway.federation.policies import COOLING_OFF
 
 MOST_PLACES = 20  # so that an order with all items and addresses fits into an envelope
 _BUNDLES = JointRelationKind.JOINT_RELATION_KIND_BUNDLES
@@ -43,6 +44,8 @@ def joint_problems(path: str, business: Business) -> Iterator[str]:
     ending = [each for each in business.joint.items if each.ends_line]
     if len(ending) > 1:
         yield f"{path}.joint.items: {', '.join(each.id for each in ending)} end the same line"
+    if any(each.verify for each in business.joint.items) and COOLING_OFF not in business.policies:
+        yield f"{path}.policies: lacks {COOLING_OFF}, the hours for which an item with verify waits"
     if ending and Precondition.PRECONDITION_LINE_NOT_PROMISED not in business.preconditions:
         yield f"{path}.preconditions: an item ends a line, which another order may have promised"
     for template in business.joint.items:
@@ -85,6 +88,8 @@ def _template_problems(path: str, joint: JointBusiness, template: JointItemTempl
     yield from enum_problems(f"{path}.site", JointSite.DESCRIPTOR, [template.site])
     if template.ends_line and (template.action, template.site in _SINGLE_PLACES) != (_DELETE, True):
         yield f"{path}.ends_line: only JOINT_ACTION_DELETE at the first or the second place ends a line"
+    if template.verify and not template.ends_line:
+        yield f"{path}.verify: only an item that ends a line asks the customer"
     if _PLACES_OF.get(template.site, 0) > joint.least_places:
         yield f"{path}.site: an order may have fewer places"
     others = {each.id for each in joint.items} - {template.id}

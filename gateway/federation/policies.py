@@ -13,6 +13,15 @@ from gateway.api.federation.v1.configuration_pb2 import (
     TimeLimit,
 )
 
+COOLING_OFF = "cooling-off"
+"""The policy with the hours for which an order waits for the customer's own proof (STEP_VERIFY)."""
+UNREVIEWED_AMOUNT = "unreviewed-amount"
+"""The policy with the largest amount of an order from another region that no staff of the home region review."""
+UNREVIEWED_OF_OPERATOR = "unreviewed-of-operator"
+"""The same for all such orders of one operator system in a day."""
+UNREVIEWED_OF_REGION = "unreviewed-of-region"
+"""The same for all such orders of one region in a day."""
+
 
 @dataclass(frozen=True)
 class Promise:

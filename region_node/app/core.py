@@ -37,6 +37,7 @@ from region_node.business.joint import provisioning, working
 from region_node.business.joint.application import JointApplication
 from region_node.business.joint.items import RESERVATION_TIMER
 from region_node.business.joint.leading import ORDER_TIMER, order_is_due
+from region_node.business.joint.proving import VERIFY_TIMER
 from region_node.business.joint.relayed import JointEnvelopes
 from region_node.business.joint.watching import LIMIT_TIMER
 from region_node.business.orders import home, intake, promises, provisioning_answers, steps
@@ -393,6 +394,7 @@ def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, Ti
         ORDER_TIMER: lambda tx, timer, now: order_is_due(tx, context, timer, now),
         LIMIT_TIMER: lambda tx, timer, now: limit_is_near(tx, context, timer, now),
         RESERVATION_TIMER: lambda tx, timer, now: working.reservation_is_due(tx, context, timer, now),
+        VERIFY_TIMER: lambda tx, timer, now: working.verify_is_due(tx, context, timer, now),
         REMEDY_TIMER: lambda tx, timer, now: remedy_orders.order_is_due(tx, orders, timer, now),
         FOLLOW_TIMER: lambda tx, timer, now: remedy_orders.order_changed(tx, context, timer, now),
         ESCALATION_TIMER: lambda tx, timer, now: escalation_is_due(tx, context, timer, now),

@@ -28,6 +28,7 @@ from gateway.store.sqlite import SqliteDatabase
 from gateway.store.timers import TimerHandler, due_timers, fire
 from region_node.business.joint import leading, rules, saga, working
 from region_node.business.joint.items import RESERVATION_TIMER
+from region_node.business.joint.proving import VERIFY_TIMER
 from region_node.business.joint.relayed import JointEnvelopes
 from region_node.business.joint.rows import ORDER_RECORDS, own_items
 from region_node.node.context import RegionContext
@@ -44,6 +45,7 @@ LEADER = "guangdong"
 CLERK = Requester(staff_id="c-17", channel=Channel.CHANNEL_COUNTER)
 MORE_ROOM = WorkOnJointOrderRequest(request_id="again", reserve=WorkOnJointOrderRequest.Reserve())
 ROOM = WorkOnJointOrderRequest(reserve=WorkOnJointOrderRequest.Reserve())
+VERIFIED = WorkOnJointOrderRequest(verify=WorkOnJointOrderRequest.Verify())
 END = JointOrderState.Name
 BUSINESSES: Mapping[str, tuple[Sequence[str], Mapping[str, str]]] = {
     "LEASED_CHANGE": (("CONTRACT", "SEAL_LETTER"), {"bandwidth": "1 Gbit/s"}),
@@ -171,8 +173,10 @@ class Course:
                 self._carry(origin, content)
 
     def work(self, step: WorkOnJointOrderRequest, *items: str) -> None:
-        """Staff do a step on items, each in its region."""
+        """Staff do a step on items, each in its region. Before they reserve, they ask the customer."""
         for region, item in [(item.region, item) for item in self.order().items if item.id in items]:
+            if step.HasField("reserve") and item.HasField("verify_until_time"):
+                self.work(VERIFIED, item.id)
             asked = WorkOnJointOrderRequest(joint_order_id=self.order_id, item_id=item.id)
             asked.MergeFrom(step)
             name = f"{self._number}-{item.id}-{step.WhichOneof('step')}-{step.reach}{step.request_id}"
@@ -222,6 +226,7 @@ class Course:
         handlers: Mapping[str, TimerHandler] = {
             leading.ORDER_TIMER: lambda tx, timer, now: leading.order_is_due(tx, context, timer, now),
             RESERVATION_TIMER: lambda tx, timer, now: working.reservation_is_due(tx, context, timer, now),
+            VERIFY_TIMER: lambda tx, timer, now: working.verify_is_due(tx, context, timer, now),
         }
         for timer in due_timers(tx, self.now):
             if timer.kind in handlers and timer.subject.startswith(self.order_id):

@@ -29,6 +29,7 @@ STAFF = "li"
 SURVEYING = JointItemState.JOINT_ITEM_STATE_SURVEYING
 COMPLETED = JointOrderState.JOINT_ORDER_STATE_COMPLETED
 ROOM = WorkOnJointOrderRequest(reserve=WorkOnJointOrderRequest.Reserve())
+VERIFIED = WorkOnJointOrderRequest(verify=WorkOnJointOrderRequest.Verify())
 COUNTED = ("SELECT COUNT(*) FROM joint_orders", "SELECT COUNT(*) FROM joint_items")
 
 
@@ -94,6 +95,12 @@ def test_a_joint_order_whose_nodes_die_at_the_worst_steps_is_done_once_and_every
     )
     scene.run(worked(scene, HANDLING, order.id, "install", ROOM))
 
+    scene.run(worked(scene, HOME, order.id, "remove", VERIFIED))
+    wait_until(
+        lambda: not item_at(scene.handling, order.id, "remove").HasField("verify_until_time"),
+        CALL_SECONDS,
+        "the customer has agreed",
+    )
     scene.arm(HANDLING, "joint-reported.before-commit")  # in the very transaction of the decision
     scene.arm(HOME, "joint-worked.after-commit")
     _is_cut(scene, HOME, worked(scene, HOME, order.id, "remove", ROOM))

@@ -125,7 +125,9 @@ ASKED_ONCE: Mapping[str, Fields] = {
     },
     "region.JointOrderService.SubmitJointOrder": {"order": {"business": "BB_MOVE", "requester": WHO}},
     "region.JointOrderService.CancelJointOrder": {"joint_order_id": "JOINT", "reason": "other"},
+    "region.JointOrderService.SupplementJointOrder": {"joint_order_id": "JOINT", "documents": [{"code": "OTP"}]},
     "region.JointOrderService.WorkOnJointOrder": {"joint_order_id": "JOINT", "item_id": "remove", "reserve": {}},
+    "region.SharingService.ConfirmConsent": {"number": "NUMBER", "agreed": True},
     "region.OrderService.SubmitOrder": {
         "order": {
             "business": "PAY",

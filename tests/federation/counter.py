@@ -30,6 +30,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Money, Requester
 from gateway.errors import from_rpc_error
 from gateway.time.clock import to_timestamp
+from region_node.customers.proof import VERIFY
 from tests.federation.running import CALL_SECONDS, Federation, until
 
 T = TypeVar("T")
@@ -232,15 +233,21 @@ class Counter:
 
     async def reaches(self, order_id: str, state: OrderState.ValueType) -> Order:
         """The order once it is in a state at this region."""
+        return await self._follows(order_id, lambda order: order.state == state, f"is {OrderState.Name(state)}")
 
+    async def awaits(self, order_id: str, action: str) -> Order:
+        """The order once it awaits an action as this region knows it."""
+        return await self._follows(order_id, lambda order: order.awaiting.action == action, f"awaits {action}")
+
+    async def _follows(self, order_id: str, holds: Callable[[Order], bool], what: str) -> Order:
         order = Order()
 
-        async def holds() -> bool:
+        async def is_so() -> bool:
             order.CopyFrom(await self.get(order_id))
-            return order.state == state
+            return holds(order)
 
         try:
-            await until(holds, f"{order_id} is {OrderState.Name(state)} in {self.region}")
+            await until(is_so, f"{order_id} {what} in {self.region}")
         except TimeoutError as error:
             error.add_note(f"It is:\n{order}")
             raise
@@ -420,5 +427,8 @@ class Reviewer:
         return (await self.orders.ReviewOrder(request, timeout=CALL_SECONDS)).order
 
     async def approve(self, order_id: str) -> Order:
-        """Lets an order go on."""
-        return await self.decide(order_id, order_api.ReviewDecision.REVIEW_DECISION_APPROVE)
+        """Lets an order go on, also for the customer whose own proof it then waits for."""
+        order = await self.decide(order_id, order_api.ReviewDecision.REVIEW_DECISION_APPROVE)
+        if order.awaiting.action == VERIFY:
+            order = await self.decide(order_id, order_api.ReviewDecision.REVIEW_DECISION_APPROVE)
+        return order

@@ -11,12 +11,13 @@ from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointOr
 from gateway.api.region.v1.joint_order_service_pb2 import WorkOnJointOrderRequest
 from gateway.api.region.v1.joint_order_service_pb2_grpc import JointOrderServiceStub
 from gateway.api.region.v1.order_pb2 import OrderRequest
-from gateway.api.types.v1.types_pb2 import Applicant
+from gateway.api.types.v1.types_pb2 import Applicant, Document
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.refusals import read
 from tests.federation.running import CALL_SECONDS, Federation, until
 
 ROOM = WorkOnJointOrderRequest(reserve=WorkOnJointOrderRequest.Reserve())
+VERIFIED = WorkOnJointOrderRequest(verify=WorkOnJointOrderRequest.Verify())
 PAPERS = {
     "LEASED_LINE": ("BIZ_LIC", "SEAL_LETTER", "HANDLER_ID", "CONTRACT", "ADDR"),
     "LEASED_CHANGE": ("CONTRACT", "SEAL_LETTER"),
@@ -84,6 +85,16 @@ class JointStaff:
         )
         return (await self.service.CancelJointOrder(message, timeout=CALL_SECONDS)).order
 
+    async def supplements(self, joint_order_id: str, documents: Sequence[Document]) -> JointOrder:
+        """Hands in the customer's own proof."""
+        message = api.SupplementJointOrderRequest(
+            request_id=self.federation.next_id(),
+            joint_order_id=joint_order_id,
+            documents=documents,
+            requester=REQUESTER,
+        )
+        return (await self.service.SupplementJointOrder(message, timeout=CALL_SECONDS)).order
+
     async def works(
         self, joint_order_id: str, item_id: str, step: WorkOnJointOrderRequest, request_id: str = ""
     ) -> JointOrder:
@@ -113,6 +124,13 @@ class JointStaff:
     async def reaches(self, joint_order_id: str, state: JointOrderState.ValueType) -> JointOrder:
         """The joint order once it is in a state at this region."""
         return await self.follows(joint_order_id, lambda each: each.state == state, JointOrderState.Name(state))
+
+    async def reserves(self, joint_order_id: str, item_id: str) -> None:
+        """Reserves room for an item, once the region has it, and once it has asked the customer where it has to."""
+        order = await self.follows(joint_order_id, lambda each: each.version > 0, "taken in")
+        if item_of(order, item_id).HasField("verify_until_time"):
+            await self.works(joint_order_id, item_id, VERIFIED)
+        await self.works(joint_order_id, item_id, ROOM)
 
     async def finishes(self, joint_order_id: str, item_id: str) -> None:
         """Reaches all milestones of an item behind the survey, once its work has begun."""

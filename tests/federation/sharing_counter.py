@@ -188,6 +188,11 @@ class SharingCounter:
         )
         return await self.stub.WithdrawConsent(request, timeout=CALL_SECONDS)
 
+    async def confirm(self, number: str, *, agreed: bool = True) -> api.ConfirmConsentResponse:
+        """Records what the customer has said to staff about consents that wait."""
+        request = api.ConfirmConsentRequest(request_id=self.federation.next_id(), number=number, agreed=agreed)
+        return await self.stub.ConfirmConsent(request, timeout=CALL_SECONDS)
+
     async def grants(self, number: str, *, page_size: int = 0) -> list[api.Grant]:
         """All decisions of the customer, by as many pages as needed."""
         request_id = self.federation.next_id()

@@ -56,9 +56,8 @@ async def test_a_review_is_not_skipped_when_the_catalogue_drops_it_for_later_ord
         business(configuration, "TERMINATE").steps[:] = [Step.STEP_FULFIL]
         await put_in_force(federation, configuration)
         assert (await guangdong.get(order.id)).awaiting.action == "review"
-        await Reviewer(federation, "sichuan").decide(order.id, ReviewDecision.REVIEW_DECISION_APPROVE)
-        shown = await guangdong.reaches(order.id, PENDING)
-        assert shown.awaiting.action == "confirm"
+        await Reviewer(federation, "sichuan").approve(order.id)
+        await guangdong.awaits(order.id, "confirm")
         assert (await guangdong.confirm(order.id)).state == COMPLETED
 
 

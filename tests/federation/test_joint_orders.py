@@ -43,7 +43,7 @@ async def test_a_line_through_three_regions_is_refused_by_one_and_built_by_all_a
     assert (first.id.startswith("guangdong/J"), first.state) == (True, SURVEYING)
     assert {each.id: each.region for each in first.items} == regions
     for item_id in ("access-1", "backbone", "service"):
-        await _reserves(staff[regions[item_id]], first.id, item_id)
+        await staff[regions[item_id]].reserves(first.id, item_id)
     await staff["henan"].follows(first.id, lambda each: each.version > 0, "taken in")
     await staff["henan"].works(first.id, "access-2", WorkOnJointOrderRequest(refuse="无空闲管道"))
     for each in staff.values():
@@ -54,7 +54,7 @@ async def test_a_line_through_three_regions_is_refused_by_one_and_built_by_all_a
         assert [item.state for item in failed.items if item.id != "access-2"] == [RELEASED] * 3
     second = await staff["guangdong"].submits(staff["guangdong"].request("LEASED_LINE", ["sichuan", "henan"], number))
     for item_id, region in regions.items():
-        await _reserves(staff[region], second.id, item_id)
+        await staff[region].reserves(second.id, item_id)
     await staff["henan"].reaches(second.id, IN_PROGRESS)
     for item_id, region in regions.items():
         await staff[region].finishes(second.id, item_id)
@@ -73,7 +73,7 @@ async def test_a_leading_region_that_was_stopped_goes_on_where_it_was_and_nothin
     for region in ("sichuan", "henan"):
         await staff[region].follows(order.id, lambda each: each.version > 0, "taken in")
     await federation.stop_node("guangdong")
-    await _reserves(staff["sichuan"], order.id, "remove")
+    await staff["sichuan"].reserves(order.id, "remove")
     step_id = federation.next_id()
     reserved = await staff["henan"].works(order.id, "install", ROOM, step_id)
     assert reserved == await staff["henan"].works(order.id, "install", ROOM, step_id)
@@ -93,7 +93,7 @@ async def test_a_reservation_ends_by_itself_where_the_leading_region_is_silent_a
 ) -> None:
     number = await with_broadband(federation, "sichuan")
     order = await staff["guangdong"].submits(staff["guangdong"].request("BB_MOVE", ["sichuan", "henan"], number))
-    await _reserves(staff["henan"], order.id, "install")
+    await staff["henan"].reserves(order.id, "install")
     await staff["sichuan"].follows(order.id, lambda each: each.version > 0, "taken in")
     await federation.stop_node("henan")
     await federation.advance(from_timestamp(order.survey_due_time) - federation.clock.now() + timedelta(seconds=1))
@@ -165,14 +165,14 @@ async def test_a_line_goes_to_a_customer_of_another_region_once_its_home_lets_it
     request = south.request("TRANSFER", ["sichuan", "henan"], number)
     request.order.characteristics["plan"] = "henan-29"
     order = await south.submits(request)
-    await _reserves(staff["sichuan"], order.id, "give")
+    await staff["sichuan"].reserves(order.id, "give")
     terminated = await home.order("TERMINATE", number)
     assert terminated.error.reason == Reason.REASON_LINE_PROMISED
     move = StartMoveRequest(request_id=federation.next_id(), number=number, to_region="henan", requester=REQUESTER)
     move.lines.add(number=number, plan_id="henan-29")
     node = CustomerMoveServiceStub(federation.dial_node("sichuan", "region/sichuan/operator/counter"))
     assert (await refusal(node.StartMove(move, timeout=CALL_SECONDS))).reason == "LINE_PROMISED"
-    await _reserves(staff["henan"], order.id, "take")
+    await staff["henan"].reserves(order.id, "take")
     await staff["henan"].finishes(order.id, "take")
     assert (await home.read(number)).product.status == active
     opened = item_of(await staff["henan"].get(order.id), "take").opened_number
@@ -229,9 +229,3 @@ async def test_the_systems_of_the_customers_home_see_an_order_that_others_lead_a
     sql = "SELECT DISTINCT action FROM audit WHERE actor = ? AND subject = ?"
     read = federation.database("sichuan").rows(sql, "region/sichuan/operator/hall", order.id)
     assert set(read) == {("GetJointOrder",), ("WatchJointOrder",)}
-
-
-async def _reserves(staff: JointStaff, joint_order_id: str, item_id: str) -> None:
-    """Reserves room for an item, once the region has it."""
-    await staff.follows(joint_order_id, lambda each: each.version > 0, "taken in")
-    await staff.works(joint_order_id, item_id, ROOM)

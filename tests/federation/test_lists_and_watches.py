@@ -148,7 +148,7 @@ async def test_a_watch_that_catches_up_tells_an_order_that_changed_often_once(
     order = await app.order("TERMINATE", await sichuan.new_customer())
     paid = await app.order("PAY", await sichuan.new_customer())
     await reviewer.approve(order.id)
-    pending = await app.reaches(order.id, OrderState.ORDER_STATE_PENDING)
+    pending = await app.awaits(order.id, "confirm")
     events = federation.database("henan").rows("SELECT 1 FROM order_events WHERE order_id = ?", order.id)
     assert len(events) > 1
     async with watching(app, start.token) as changes:

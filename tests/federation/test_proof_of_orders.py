@@ -7,6 +7,7 @@ import pytest
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from tests.federation.counter import Counter, Reviewer
+from tests.federation.joint_staff import ROOM, JointStaff, item_of
 from tests.federation.refusals import refusal
 from tests.federation.running import Federation, until
 
@@ -118,3 +119,56 @@ async def test_an_order_that_is_cancelled_while_it_waits_has_no_effect(
 
 async def test_at_home_papers_are_enough(sichuan: Counter) -> None:
     assert (await papers_alone(sichuan, await sichuan.new_customer())).state == COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("business", "papers", "told"),
+    [
+        ("TERMINATE", ("ID_ORIG", "FACE", "SIM", "REFUND_ACC"), {"refund_account": "6222-0001"}),
+        ("PROFILE_UPD", PAPERS, {"name": "王方"}),
+    ],
+)
+async def test_what_the_home_region_has_reviewed_still_waits_for_the_customer(
+    federation: Federation,
+    guangdong: Counter,
+    sichuan: Counter,
+    business: str,
+    papers: tuple[str, ...],
+    told: dict[str, str],
+) -> None:
+    number = await sichuan.new_customer()
+    order = await guangdong.submit(guangdong.request(business, number, papers=papers, **told))
+    reviewer = Reviewer(federation, "sichuan")
+    await reviewer.decide(order.id, ReviewDecision.REVIEW_DECISION_APPROVE)
+    waits = await guangdong.reaches(order.id, PENDING)
+    assert (waits.awaiting.party, waits.awaiting.action) == (Party.PARTY_CUSTOMER, "verify")
+    request_id = order.id.rpartition("/")[2]
+    documents = await guangdong.verify(number, request_id, code=await guangdong.receive_code(number, request_id))
+    went_on = await guangdong.supplement(order.id, documents=documents)
+    assert (went_on.state, went_on.awaiting.action) in ((PENDING, "confirm"), (COMPLETED, ""))
+
+
+async def test_the_line_of_a_joint_order_is_asked_for_by_a_code_that_counts_for_that_order_alone(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer()
+    desk = JointStaff(federation, "guangdong", "operator/counter")
+    order = await desk.submits(desk.request("TRANSFER", ["sichuan", "henan"], number))
+    waits = await desk.follows(order.id, lambda each: item_of(each, "give").HasField("verify_until_time"), "it waits")
+    assert waits.items[1].error.reason == 0
+    at_home = JointStaff(federation, "sichuan")
+    unproven = await refusal(at_home.works(order.id, "give", ROOM))
+    assert unproven.reason == "JOINT_ITEM_UNPROVEN"
+    for wrong in ([], [guangdong.document("ID_ORIG")]):
+        assert (await refusal(desk.supplements(order.id, wrong))).reason == "REQUEST_INVALID"
+    other = JointStaff(federation, "guangdong", "operator/other")
+    assert (await refusal(other.supplements(order.id, [guangdong.document("OTP")]))).reason == "JOINT_ORDER_NOT_FOUND"
+    await desk.supplements(order.id, [guangdong.document("OTP")])
+    await desk.follows(order.id, lambda each: item_of(each, "give").HasField("error"), "the code is not the home's")
+    name = order.id.rpartition("/")[2]
+    await desk.supplements(
+        order.id, await guangdong.verify(number, name, code=await guangdong.receive_code(number, name))
+    )
+    await desk.follows(order.id, lambda each: not item_of(each, "give").HasField("verify_until_time"), "it goes on")
+    await at_home.works(order.id, "give", ROOM)
+    assert [each.kind for each in federation.texts(number)].count("order-verify") == 1

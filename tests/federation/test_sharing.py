@@ -262,6 +262,8 @@ async def test_the_customer_is_told_of_each_consent_and_of_its_end(
     number = await sichuan.new_customer()
     paper = await south.sign(number)
     given = await south.give(south.decision(number, "guangdong", paper=paper))
+    assert reason(await south.read(number)) == "SHARING_NOT_UNTIL"
+    await home.by_staff().confirm(number)
     assert masks(await south.read(number)) == {"UNSPECIFIED"}
     (grant,) = await south.grants(number)
     assert (grant.evidence.paper, len(grant.text_version)) == (paper, 64)

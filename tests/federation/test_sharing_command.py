@@ -128,14 +128,22 @@ async def test_an_empty_paper_is_a_mistake_and_no_code_is_sent_instead(
     assert shell.codes(number) == []
 
 
-async def test_a_consent_on_paper_names_the_paper_on_file(federation: Federation, sichuan: Counter) -> None:
+async def test_a_consent_on_paper_names_the_paper_on_file_and_is_confirmed_at_home(
+    federation: Federation, sichuan: Counter
+) -> None:
     shell, number = Shell(federation), await sichuan.new_customer(name="张三丰")
     consent = ("consent", number, "--reader", "guangdong", "--purpose", "counter-service", "--paper")
     invented = await shell.run(*consent, "guangdong/counter/none")
     assert (invented.code, "DOCUMENT_NOT_ON_FILE" in invented.err) == (1, True), invented
     paper = await SharingCounter.of(federation, "guangdong").sign(number)
     assert (await shell.run(*consent, paper)).code == 0
-    assert "张三丰" in (await shell.run("read", number, "--purpose", "counter-service", "--field", "name")).out
+    read = ("read", number, "--purpose", "counter-service", "--field", "name")
+    assert "SHARING_NOT_UNTIL" in (await shell.run(*read)).out
+    environment = as_caller(federation, "sichuan", "staff/wang")
+    for code, told in ((0, "Recorded for:"), (1, "CONSENT_NOT_WAITING")):
+        ended = await run_command("region_node.cli.main", "sharing", "confirm", number, environment=environment)
+        assert (ended.code, told in ended.out + ended.err) == (code, True), ended
+    assert "张三丰" in (await shell.run(*read)).out
 
 
 async def test_a_duty_of_law_is_claimed_with_the_certificate_of_staff_and_the_customer_sees_its_file_number(

@@ -38,7 +38,7 @@ async def approved(guangdong: Counter, reviewer: Reviewer, number: str) -> Order
         "review",
     )
     await reviewer.approve(order.id)
-    return await guangdong.reaches(order.id, PENDING)
+    return await guangdong.awaits(order.id, "confirm")
 
 
 async def test_from_review_over_return_and_supplement_to_the_refund(
@@ -61,7 +61,7 @@ async def test_from_review_over_return_and_supplement_to_the_refund(
     assert len(supplemented.request.documents) == 5
 
     await reviewer.approve(order.id)
-    quoted = await guangdong.reaches(order.id, PENDING)
+    quoted = await guangdong.awaits(order.id, "confirm")
     rent = rent_due(federation, 2900)
     assert (quoted.awaiting.action, quoted.quote.amount.minor_units) == ("confirm", 20_000 - rent)
     assert (await sichuan.read(number)).product.status == ProductStatus.PRODUCT_STATUS_ACTIVE
@@ -162,7 +162,8 @@ async def test_the_same_review_twice_is_one_review(
     assert await reviewer.decide(order.id, APPROVE, request_id=request_id) == first
     told = await refusal(reviewer.decide(order.id, REJECT, note="no", request_id=request_id))
     assert told.reason == "REQUEST_ID_REUSED"
-    assert (await refusal(reviewer.approve(order.id))).reason == "ORDER_STATE_FORBIDS"
+    again = reviewer.decide(order.id, RETURN, documents=["SIM"], note="after all")
+    assert (await refusal(again)).reason == "ORDER_STATE_FORBIDS"
 
 
 async def test_an_order_that_is_no_longer_possible_is_not_approved(
@@ -171,7 +172,7 @@ async def test_an_order_that_is_no_longer_possible_is_not_approved(
     number = await sichuan.new_customer()
     first, second = [await guangdong.order("TERMINATE", number) for _ in range(2)]
     await reviewer.approve(first.id)
-    await guangdong.reaches(first.id, PENDING)
+    await guangdong.awaits(first.id, "confirm")
     assert (await guangdong.confirm(first.id)).state == COMPLETED
     assert (await refusal(reviewer.approve(second.id))).reason == "LINE_CLOSED"
     assert (await sichuan.get(second.id)).state == IN_PROGRESS

@@ -170,7 +170,11 @@ class JointStaff:
     async def _work_on(self, order: JointOrder, item: JointItem) -> None:
         request = WorkOnJointOrderRequest(joint_order_id=order.id, item_id=item.id)
         chance, milestone = random.Random(f"{self._salt} {order.id} {item.id}").random(), rules.next_milestone(item)
-        if item.state == rules.HELD or (item.state == rules.SURVEYING and chance > 0.1):
+        if item.HasField("verify_until_time"):
+            if chance < 0.2:
+                return  # the customer is not reached, and the time passes
+            request.verify.SetInParent()
+        elif item.state == rules.HELD or (item.state == rules.SURVEYING and chance > 0.1):
             request.reserve.SetInParent()
         elif item.state == rules.SURVEYING and chance < 0.05:
             request.refuse = "no duct"

@@ -101,6 +101,7 @@ def test_the_shipped_catalogue_offers_the_businesses(federation: Federation) -> 
     assert federation.business("TERMINATE").mode == contract.MODE_PROXY
     assert list(federation.business("TERMINATE").steps) == [
         contract.STEP_REVIEW,
+        contract.STEP_VERIFY,
         contract.STEP_CONFIRM,
         contract.STEP_FULFIL,
     ]
@@ -363,7 +364,11 @@ def test_a_difference_is_told_by_path(shipped: Configuration, changed: Configura
         Change("businesses[TERMINATE].limit.duration", None, "2:00:00"),
         Change("businesses[TERMINATE].limit.verified", "false", "true"),
         Change("businesses[TERMINATE].limit.working_days", "3", None),
-        Change("businesses[TERMINATE].steps", "STEP_REVIEW, STEP_CONFIRM, STEP_FULFIL", "STEP_REVIEW, STEP_FULFIL"),
+        Change(
+            "businesses[TERMINATE].steps",
+            "STEP_REVIEW, STEP_VERIFY, STEP_CONFIRM, STEP_FULFIL",
+            "STEP_REVIEW, STEP_VERIFY, STEP_FULFIL",
+        ),
         Change("calendars[2025].holidays[2025-10-08]", "listed", None),
         Change("regions[beijing].currency", "CNY", "USD"),
     ]

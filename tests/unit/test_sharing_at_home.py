@@ -2,9 +2,9 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -24,26 +24,30 @@ from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
 from gateway.store.unit_of_work import UnitOfWork
-from gateway.time.clock import to_microseconds
+from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.business.orders.rows import orders_under_way
 from region_node.customers.disclosures.rows import DisclosureRow, disclosures_page, note_disclosure, was_noted
 from region_node.customers.documents.rows import DocumentRow, insert_document
+from region_node.customers.notices.rows import claim
 from region_node.customers.operations import keep_customer
 from region_node.customers.rows import CustomerRow, insert_line
 from region_node.customers.sharing import rows
-from region_node.customers.sharing.consents import give_consent
+from region_node.customers.sharing.consents import confirm_consent, give_consent, withdraw_consent
 from region_node.customers.sharing.operations import read_shared
-from region_node.customers.status import ERASED, RESTRICTED, keep_status
+from region_node.customers.status import ACTIVE, ERASED, RESTRICTED, keep_status
 from region_node.node.context import RegionContext
 from region_node.node.subjects import customer_subject
+from region_node.requests.caller import Caller
 from region_node.requests.checks import Questioner
 from tests.empty_database import empty_database
-from tests.simulation.world import keys
+from tests.simulation.world import keys, staff
 from tests.unit.situations import FEDERATION, LINE, NOW
 
 SOUTH = Questioner("guangdong", "counter")
 REQUESTER = Requester(staff_id="clerk-7", channel=Channel.CHANNEL_COUNTER)
 NOBODYS = "+8619851999999"
+LATER = NOW + timedelta(hours=12)  # the end of the wait for a paper of another region, by the shipped policy
+AT_HOME = Questioner("sichuan", "counter")
 
 
 @pytest.fixture(name="tx", params=[None, UnitOfWork], ids=["commits", "commit"])
@@ -100,7 +104,7 @@ def consent(tx: Transaction, number: str = LINE.number, request_id: str = "C1") 
     return give_consent(tx, sichuan(), request, SOUTH, NOW).grant_id
 
 
-def read(tx: Transaction, number: str = LINE.number) -> api.ReadSharedCustomerResponse:
+def read(tx: Transaction, number: str = LINE.number, now: datetime = LATER) -> api.ReadSharedCustomerResponse:
     """Guangdong asks by consent."""
     request = api.ReadSharedCustomerRequest(
         request_id="R1",
@@ -110,7 +114,21 @@ def read(tx: Transaction, number: str = LINE.number) -> api.ReadSharedCustomerRe
         fields=[SharedField.SHARED_FIELD_NAME],
         requester=REQUESTER,
     )
-    return read_shared(tx, sichuan(), request, SOUTH, NOW)
+    return read_shared(tx, sichuan(), request, SOUTH, now)
+
+
+def confirm(tx: Transaction, *, agreed: bool = True, request_id: str = "S1", **named: str) -> Sequence[str]:
+    """Staff of Sichuan have spoken with the customer; returns the ids of the grants."""
+    asked = api.ConfirmConsentRequest(request_id=request_id, number=LINE.number, agreed=agreed, **named)
+    caller = Caller(staff("sichuan", "li"), request_id, "")
+    return confirm_consent(tx, sichuan(), asked, caller, NOW).grant_ids
+
+
+def states(tx: Transaction, now: datetime = NOW) -> list[str]:
+    """The states of the customer's decisions, newest first."""
+    found = rows.grants_page(tx, LINE, 0, 10, now=now)
+    names = [api.GrantState.Name(each.decided.state(now, is_newest=each.is_newest)) for each in found]
+    return [name.removeprefix("GRANT_STATE_") for name in names]
 
 
 def test_a_restricted_record_is_told_to_nobody_who_could_read_it(tx: Transaction) -> None:
@@ -143,7 +161,7 @@ def test_of_an_erased_customer_nothing_is_told_and_nothing_new_is_kept(tx: Trans
     assert disclosures_page(tx, LINE, 0, 10) == before
     assert not vault.key_ids_of(tx, [customer_subject(LINE.customer_id)]), "no key is made anew"
     assert not before[0].particulars.requester.staff_id, "what was sealed can be read no more"
-    assert not rows.grants_page(tx, LINE, 0, 10)[0].evidence.paper
+    assert not rows.grants_page(tx, LINE, 0, 10, now=NOW)[0].evidence.paper
     audit.verify(audit.rows(tx))
 
 
@@ -228,3 +246,86 @@ def test_a_grant_of_a_database_of_before_is_of_no_version_and_by_no_paper_on_fil
         insert_line(tx, LINE)
         assert read(tx).record.values[0].texts == ["王芳"]
         assert not rows.is_paper_used(tx, "guangdong/counter/C0")
+
+
+def test_a_paper_of_another_region_opens_nothing_until_the_customer_could_object(tx: Transaction) -> None:
+    grant_id = consent(tx)
+    for now in (NOW, LATER - timedelta(seconds=1)):
+        assert read(tx, now=now).refusal.reason == Reason.REASON_SHARING_NOT_UNTIL
+    assert read(tx).record.grant_id == grant_id
+    told = [each.notice for each in claim(tx, NOW, 10, timedelta(minutes=1), None)]
+    assert [(each.kind, each.number) for each in told] == [("consent-given", LINE.number)]
+    for part in ("Guangdong has recorded a paper", "2030-06-16 00:00", "name, number"):
+        assert part in told[0].text.en
+    assert "2030-06-16 00:00起生效" in told[0].text.zh_cn
+
+
+def test_a_paper_that_the_home_region_has_seen_itself_opens_at_once(tx: Transaction) -> None:
+    document_id = signed(tx, "C1", document_id="sichuan/counter/C1", region="sichuan")
+    request = api.GiveConsentRequest(
+        request_id="C1",
+        number=LINE.number,
+        reader="guangdong",
+        purpose="counter-service",
+        decision=api.ConsentDecision.CONSENT_DECISION_GRANTED,
+        paper=document_id.replace("guangdong", "sichuan"),
+        requester=REQUESTER,
+    )
+    give_consent(tx, sichuan(), request, AT_HOME, NOW)
+    assert read(tx, now=NOW).record.values[0].texts == ["王芳"]
+
+
+def test_staff_of_the_home_region_speak_for_the_customer_about_a_paper(tx: Transaction) -> None:
+    first = consent(tx)
+    with pytest.raises(Refused) as raised:
+        confirm(tx, reader="henan")
+    assert raised.value.reason == Reason.REASON_CONSENT_NOT_WAITING
+    assert confirm(tx, request_id="S2") == [first]
+    assert read(tx, now=NOW).record.grant_id == first
+    assert confirm(tx, request_id="S2") == [], "the same request"
+    for request_id, reason in (("S2", Reason.REASON_REQUEST_ID_REUSED), ("S3", Reason.REASON_CONSENT_NOT_WAITING)):
+        with pytest.raises(Refused) as raised:
+            confirm(tx, agreed=False, request_id=request_id)
+        assert raised.value.reason == reason
+    audit.verify(audit.rows(tx))
+
+
+def test_a_customer_who_objects_is_not_read_and_keeps_what_was_in_force(tx: Transaction) -> None:
+    first = consent(tx)
+    confirm(tx)
+    second = consent(tx, request_id="C2")
+    assert read(tx, now=NOW).record.grant_id == first, "a paper that waits replaces nothing"
+    assert states(tx) == ["NOT_YET", "IN_FORCE"]
+    keep_status(tx, LINE.customer_id, RESTRICTED)  # an objection does not wait for that
+    assert confirm(tx, agreed=False, request_id="S2") == [second]
+    keep_status(tx, LINE.customer_id, ACTIVE)
+    for now in (NOW, LATER):
+        assert read(tx, now=now).record.grant_id == first
+        assert states(tx, now) == ["WITHDRAWN", "IN_FORCE"]
+    third = consent(tx, request_id="C3")
+    assert read(tx, now=LATER).record.grant_id == third
+    assert states(tx, LATER) == ["IN_FORCE", "WITHDRAWN", "REPLACED"]
+
+
+def test_a_withdrawal_on_paper_does_not_wait(tx: Transaction) -> None:
+    consent(tx)
+    asked = api.WithdrawConsentRequest(request_id="W1", number=LINE.number, paper="archive 1", requester=REQUESTER)
+    withdraw_consent(tx, sichuan(), asked, SOUTH, NOW)
+    assert {each.masked for each in read(tx).record.values} == {api.MaskReason.MASK_REASON_WITHDRAWN}
+
+
+def test_a_paper_that_ends_before_its_wait_is_over_is_refused(tx: Transaction) -> None:
+    signed(tx, "C1")
+    request = api.GiveConsentRequest(
+        request_id="C1",
+        number=LINE.number,
+        reader="guangdong",
+        purpose="counter-service",
+        decision=api.ConsentDecision.CONSENT_DECISION_GRANTED,
+        end_time=to_timestamp(LATER),
+        paper="guangdong/counter/C1",
+        requester=REQUESTER,
+    )
+    with pytest.raises(Refused) as raised:
+        give_consent(tx, sichuan(), request, SOUTH, NOW)
+    assert (raised.value.reason, raised.value.parameters["field"]) == (Reason.REASON_REQUEST_INVALID, "end_time")

@@ -1,6 +1,7 @@
 """The part of a customer's data that a region may see, for a purpose and by a right."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -69,6 +70,7 @@ decisions = st.lists(
         end=st.none() | instants,
         withdrawn=st.none() | instants,
         text_version=st.sampled_from(["", "today's", "another"]),
+        attested=st.none() | instants,
     ),
     max_size=6,
 )
@@ -105,6 +107,11 @@ def decided(
     return Decided(
         "G1", "guangdong", purpose, everything, granted, NOW + start, ends, NOW - DAY / 2 if withdrawn else None
     )
+
+
+def waiting(purpose: str = "counter-service", *, start: timedelta = DAY / 2, withdrawn: bool = False) -> Decided:
+    """A consent on a paper of another region, which the customer has not confirmed."""
+    return replace(decided(purpose, start=start, withdrawn=withdrawn), attested=NOW - DAY)
 
 
 def outcome(asked: Reading) -> str:
@@ -195,6 +202,14 @@ def answer(asked: Reading, values: dict[Field, SharedValue]) -> object:
         (reading("counter-service", decided(granted=False, end=None), decided()), "SHARING_DECLINED"),
         (reading("counter-service", decided(), decided(granted=False, end=None)), "UNSPECIFIED"),
         (reading("counter-service", decided(withdrawn=True), decided()), "WITHDRAWN"),
+        (reading("counter-service", waiting()), "SHARING_NOT_UNTIL"),
+        (reading("counter-service", waiting(start=timedelta(0))), "UNSPECIFIED"),
+        (reading("counter-service", waiting(), decided()), "UNSPECIFIED"),
+        (reading("counter-service", waiting(withdrawn=True), decided()), "UNSPECIFIED"),
+        (reading("counter-service", waiting(start=-DAY, withdrawn=True), decided()), "WITHDRAWN"),
+        (reading("counter-service", waiting(), decided(granted=False, end=None)), "SHARING_DECLINED"),
+        (reading("counter-service", waiting(), decided(withdrawn=True)), "SHARING_NOT_UNTIL"),
+        (reading("counter-service", waiting("installation")), "NOT_GRANTED"),
         (reading("counter-service", decided(), restricted=True), "SHARING_RESTRICTED"),
         (reading("counter-service", restricted=True), "NOT_GRANTED"),
         (reading("counter-service", basis=ORDER, has_order=True), "UNSPECIFIED"),

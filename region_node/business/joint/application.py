@@ -3,7 +3,11 @@
 from collections.abc import Sequence
 
 from gateway.api.region.v1.joint_order_pb2 import JointOrder, JointPlace
-from gateway.api.region.v1.joint_order_service_pb2 import CancelJointOrderRequest, WorkOnJointOrderRequest
+from gateway.api.region.v1.joint_order_service_pb2 import (
+    CancelJointOrderRequest,
+    SupplementJointOrderRequest,
+    WorkOnJointOrderRequest,
+)
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -43,6 +47,11 @@ class JointApplication:
         """Cancels a joint order before its decision."""
         now = self._clock.now()
         return await self._store.write(lambda tx: leading.cancel(tx, self._context, caller, asked, now))
+
+    async def supplement(self, caller: Caller, asked: SupplementJointOrderRequest) -> JointOrder:
+        """Passes the customer's own proof on to the home region."""
+        now = self._clock.now()
+        return await self._store.write(lambda tx: leading.supplement(tx, self._context, caller, asked, now))
 
     async def work(self, caller: Caller, asked: WorkOnJointOrderRequest) -> JointOrder:
         """Executes a step of staff on an item of this region."""

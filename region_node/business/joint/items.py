@@ -10,7 +10,7 @@ from gateway.errors import Refused, lasting
 from gateway.store.port import Transaction
 from gateway.store.timers import cancel_timer, set_timer
 from gateway.time.clock import from_timestamp
-from region_node.business.joint import lines, openings, provisioning, rules, saga, watching
+from region_node.business.joint import lines, openings, proving, provisioning, rules, saga, watching
 from region_node.business.joint.rows import (
     ITEM_RECORDS,
     JointItemRow,
@@ -68,6 +68,10 @@ def recover(
         return None
     hold_until = from_timestamp(order.hold_until_time)
     rules.recover(item, told, hold_until, now)
+    # Only this region says what it has asked the customer; what it has lost it asks again.
+    rules.wait_as(item, JointItem() if known is None else known)
+    if known is None and item.state in rules.UNPROVEN:
+        proving.ask(tx, context, order, item, now)
     if known is None:
         watching.follow(tx, context, order, None, item)
         insert_item(tx, order.id, JointItemRow(item, traceparent), now)
@@ -80,9 +84,11 @@ def recover(
 def reserve(tx: Transaction, context: RegionContext, order: JointOrder, item: JointItem, now: datetime) -> None:
     """The survey was good, or room was made for a held item. An item whose line forbids it is refused.
 
-    Raises Refused with JOINT_ITEM_STATE_FORBIDS, and for the line of a held item, which nobody can refuse any more.
+    Raises Refused with JOINT_ITEM_STATE_FORBIDS or JOINT_ITEM_UNPROVEN, and for the line of a held item, which nobody
+    can refuse any more.
     """
     rules.require_state(item, "reserve", rules.SURVEYING, rules.HELD)
+    proving.require_proven(context, item, now)
     problem = lines.problem_of(tx, context, order, item, now)
     if problem is None:
         rules.reserve(item, now)
@@ -109,6 +115,7 @@ def store(tx: Transaction, context: RegionContext, order: JointOrder, item: Join
         cancel_timer(tx, _timer(order, item))
     watching.follow(tx, context, order, ITEM_RECORDS.read(tx, item_key(order.id, item.id)), item)
     update_item(tx, order.id, item)
+    proving.follow(tx, order, item)
     provisioning.follow(tx, context, order, item, now)
 
 
@@ -126,6 +133,7 @@ def _take_in(
         return ITEM_RECORDS.read(tx, key)
     item, hold_until = JointItem(), from_timestamp(order.hold_until_time)
     item.CopyFrom(requested)
+    item.ClearField("verify_until_time")
     item.state = rules.ACKNOWLEDGED  # its versions go on behind those that the leading region has heard of
     item.ends_line = lines.is_ending(context, order, item)
     item.opens_line = openings.is_opening(context, order, item)
@@ -134,10 +142,13 @@ def _take_in(
     if verb == saga.RESERVE:
         problem = lines.problem_of(tx, context, order, item, now)
         rules.survey(item, hold_until, now, None if problem is None else lasting(problem))
+        if item.state == rules.SURVEYING:
+            proving.ask(tx, context, order, item, now)
     else:
         rules.release(item, now)
     watching.follow(tx, context, order, None, item)
     insert_item(tx, order.id, JointItemRow(item, traceparent), now)
+    proving.follow(tx, order, item)
     provisioning.follow(tx, context, order, item, now)
     if item.state in rules.RESERVING:
         set_timer(tx, _timer(order, item), kind=RESERVATION_TIMER, subject=key, due=hold_until)

@@ -12,7 +12,7 @@ from gateway.api.federation.v1.configuration_pb2 import Mode
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.joint_order_envelopes_pb2 import JointReport
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointOrderState, JointPlace
-from gateway.api.region.v1.joint_order_service_pb2 import CancelJointOrderRequest
+from gateway.api.region.v1.joint_order_service_pb2 import CancelJointOrderRequest, SupplementJointOrderRequest
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -97,6 +97,27 @@ def cancel(
     _proceed(tx, context, row, now, before=before)
     insert_request(tx, key, row.order.id, settled=True, now=now)
     note(tx, caller, "CancelJointOrder", row.order.id, now)
+    return row.order
+
+
+def supplement(
+    tx: Transaction, context: RegionContext, caller: Caller, asked: SupplementJointOrderRequest, now: datetime
+) -> JointOrder:
+    """Passes the customer's own proof on to the home region. A repeated request returns the current state.
+
+    Raises Refused with JOINT_ITEM_STATE_FORBIDS where no item waits for one, JOINT_ORDER_LED_ELSEWHERE,
+    JOINT_ORDER_NOT_FOUND.
+    """
+    key = caller.key(b"supplement\0" + asked.SerializeToString(deterministic=True))
+    row = ORDER_RECORDS.require(tx, asked.joint_order_id)
+    if (known := known_request(JOINT, tx, key)) is not None:
+        return known
+    if row.order.leader_region != context.region:
+        raise Refused(Reason.REASON_JOINT_ORDER_LED_ELSEWHERE, region=row.order.leader_region)
+    saga.supplement(row.order, asked.documents)
+    _proceed(tx, context, row, now, before=row.order.state)
+    insert_request(tx, key, row.order.id, settled=True, now=now)
+    note(tx, caller, "SupplementJointOrder", row.order.id, now)
     return row.order
 
 

@@ -39,6 +39,8 @@ def phase_of(item: JointItem) -> Phase:
 
     An item that staff, or its line, have refused is undone: the system may have reserved it.
     """
+    if item.HasField("verify_until_time"):
+        return Phase.IDLE
     if item.state in (rules.SURVEYING, rules.HELD):
         return Phase.CHECK
     is_refused_elsewhere = item.state == rules.REFUSED and item.error.reason != _BY_SYSTEM

@@ -262,7 +262,7 @@ def _require_end(order: JointOrder, now: datetime) -> None:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a reservation without an end")
     if any(item.version > rules.MOST_VERSIONS for item in order.items):
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a version that no region counts")
-    if not all(is_timely(item, now) for item in order.items):
+    if not all(is_timely(item, now) and rules.has_wait_within(item, order.hold_until_time) for item in order.items):
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a time that is still to come")
 
 

@@ -14,7 +14,7 @@ from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind
 from gateway.api.region.v1.joint_order_pb2 import JointDecision, JointItem, JointItemState, JointMilestone, JointVerb
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.time.clock import from_microseconds, to_timestamp
+from gateway.time.clock import from_microseconds, from_timestamp, to_timestamp
 from region_node.requests.checks import error_of
 
 ACKNOWLEDGED = JointItemState.JOINT_ITEM_STATE_ACKNOWLEDGED
@@ -41,6 +41,8 @@ TRANSITIONS: Mapping[JointItemState.ValueType, frozenset[JointItemState.ValueTyp
 }
 RESERVING = frozenset({SURVEYING, RESERVED})
 """The states that end by themselves."""
+UNPROVEN = frozenset({SURVEYING, HELD})
+"""The states in which an item may wait for the customer's own proof."""
 
 REASON_LIMIT = 256  # characters
 LOST_VERSIONS = 1000  # more than an order or an item has, so that no version is told twice with different content
@@ -121,6 +123,12 @@ def has_times_within(item: JointItem, since: datetime, until: datetime) -> bool:
     return all(first <= each.seconds <= last and 0 <= each.nanos < _SECOND for each in times)
 
 
+def has_wait_within(item: JointItem, end: Timestamp) -> bool:
+    """Whether the wait of an item for the customer's own proof ends with the reservation, at the latest."""
+    wait = item.verify_until_time
+    return 0 <= wait.seconds <= end.seconds and 0 <= wait.nanos < _SECOND
+
+
 def adopt(item: JointItem, told: JointItem) -> None:
     """Takes over the part of an item that its region decides."""
     item.state, item.version = told.state, told.version
@@ -128,10 +136,18 @@ def adopt(item: JointItem, told: JointItem) -> None:
     item.ClearField("error")
     if told.HasField("error"):
         item.error.CopyFrom(told.error)
+    wait_as(item, told)
     reached = {each.kind: each.reach_time for each in told.milestones if each.HasField("reach_time")}
     for milestone in item.milestones:
         if milestone.kind in reached:
             milestone.reach_time.CopyFrom(reached[milestone.kind])
+
+
+def wait_as(item: JointItem, told: JointItem) -> None:
+    """Takes over how long an item waits for the customer's own proof."""
+    item.ClearField("verify_until_time")
+    if told.HasField("verify_until_time"):
+        item.verify_until_time.CopyFrom(told.verify_until_time)
 
 
 def set_limits(item: JointItem, begin: Timestamp) -> None:
@@ -290,6 +306,21 @@ def reach(item: JointItem, kind: JointMilestoneKind.ValueType, now: datetime) ->
         _note(item, now)
 
 
+def is_unproven(item: JointItem, now: datetime) -> bool:
+    """Whether an item still waits for the customer's own proof."""
+    return item.HasField("verify_until_time") and now < from_timestamp(item.verify_until_time)
+
+
+def prove(item: JointItem, now: datetime) -> bool:
+    """Ends the wait for the customer's own proof; returns whether there was one."""
+    if not item.HasField("verify_until_time"):
+        return False
+    item.ClearField("verify_until_time")
+    item.ClearField("error")
+    _note(item, now)
+    return True
+
+
 def note_problem(item: JointItem, problem: Refused | None, now: datetime) -> None:
     """Notes why an item does not go on by itself; None once it does again."""
     item.ClearField("error")
@@ -309,6 +340,8 @@ def _enter(item: JointItem, state: JointItemState.ValueType, now: datetime) -> N
     if state not in TRANSITIONS.get(item.state, ()):
         raise ValueError(f"an item does not go from {state_name(item.state)} to {state_name(state)}")
     item.state = state
+    if state not in UNPROVEN:
+        item.ClearField("verify_until_time")
     _note(item, now)
 
 

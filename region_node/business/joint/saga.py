@@ -23,6 +23,7 @@ from gateway.api.region.v1.joint_order_pb2 import (
     JointVerb,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import Refused
 from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.joint import rules
@@ -176,6 +177,14 @@ def cancel(order: JointOrder, reason: str, now: datetime) -> None:
     _decide(order, (), now)
 
 
+def supplement(order: JointOrder, proofs: Sequence[Document]) -> None:
+    """Takes the customer's own proof in. Raises Refused with JOINT_ITEM_STATE_FORBIDS where no item waits for one."""
+    if is_final(order) or not any(each.HasField("verify_until_time") for each in order.items):
+        raise Refused(Reason.REASON_JOINT_ITEM_STATE_FORBIDS, state=state_name(order.state), action="verify")
+    del order.proofs[:]
+    order.proofs.extend(proofs)
+
+
 def advance(order: JointOrder, now: datetime) -> bool:
     """Decides and ends the order where that is due; returns whether it did."""
     before = order.state
@@ -309,7 +318,8 @@ def _is_done(order: JointOrder, now: datetime) -> bool:
 
 def _is_plausible(order: JointOrder, item: JointItem, told: JointItem, now: datetime) -> bool:
     since = from_timestamp(order.create_time) - CLOCK_ERROR
-    return rules.is_plausible(item, told, since, now + CLOCK_ERROR)
+    is_timely = rules.has_wait_within(told, order.hold_until_time)
+    return is_timely and rules.is_plausible(item, told, since, now + CLOCK_ERROR)
 
 
 def _has_ended(item: JointItem) -> bool:

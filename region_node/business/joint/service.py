@@ -18,6 +18,7 @@ from gateway.time.clock import Clock
 from region_node.business.joint import rules, saga, working
 from region_node.business.joint.application import JointApplication
 from region_node.business.joint.rows import JointOrderFilter
+from region_node.customers.proof import require_proofs
 from region_node.node.context import RegionContext
 from region_node.records.listing import Page
 from region_node.requests.auditing import audited_call
@@ -131,6 +132,20 @@ class JointOrderService(JointOrderServiceServicer):
             lambda tx: working.find_for(tx, self._context, request.joint_order_id, identity, acts=True)
         )
         return api.CancelJointOrderResponse(order=await self._application.cancel(caller, request))
+
+    async def SupplementJointOrder(
+        self,
+        request: api.SupplementJointOrderRequest,
+        context: grpc.aio.ServicerContext[api.SupplementJointOrderRequest, api.SupplementJointOrderResponse],
+    ) -> api.SupplementJointOrderResponse:
+        """See the contract."""
+        caller, identity = calling(request.request_id), current_call().identity
+        require_reader(identity, request.requester)
+        require_proofs(request.documents)
+        await self._store.read(
+            lambda tx: working.find_for(tx, self._context, request.joint_order_id, identity, acts=True)
+        )
+        return api.SupplementJointOrderResponse(order=await self._application.supplement(caller, request))
 
     async def WorkOnJointOrder(
         self,

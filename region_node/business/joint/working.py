@@ -13,7 +13,7 @@ from gateway.process import failpoints
 from gateway.security.identity import Identity
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer
-from region_node.business.joint import items, leading, openings, provisioning, rules, saga
+from region_node.business.joint import items, leading, openings, proving, provisioning, rules, saga
 from region_node.business.joint.rows import (
     ITEM_RECORDS,
     JOINT,
@@ -67,6 +67,13 @@ def reservation_is_due(tx: Transaction, context: RegionContext, timer: Timer, no
         _store_and_report(tx, context, row, found.item, now)
 
 
+def verify_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
+    """Ends the wait of an item for the customer's own proof, where nobody has objected in time."""
+    row, found = ORDER_RECORDS.find(tx, order_of(timer.subject)), ITEM_RECORDS.find(tx, timer.subject)
+    if row is not None and found is not None and rules.prove(found.item, now):
+        _store_and_report(tx, context, row, found.item, now)
+
+
 def answered(tx: Transaction, context: RegionContext, asked: Asked, answer: Answer, now: datetime) -> Asked | None:
     """Handles an answer of the region's own system about an item. The next call is due by itself."""
     changed = provisioning.take_answer(tx, context, asked, answer, now)
@@ -95,6 +102,9 @@ def adopt(tx: Transaction, context: RegionContext, told: JointOrder, now: dateti
         row = replace(row, order=order)
     for item in row.order.items:
         recover(tx, context, row, item, now)
+    for own in own_items(tx, context.region, row.order) if row.order.proofs else ():
+        if proving.take_proof(tx, context, row.order, own, now):
+            _store_and_report(tx, context, row, own, now)
 
 
 def recover(tx: Transaction, context: RegionContext, row: JointOrderRow, told: JointItem, now: datetime) -> None:
@@ -181,6 +191,9 @@ def _do(
             rules.refuse(item, Refused(Reason.REASON_JOINT_SURVEY_REFUSED, problem=asked.refuse), now)
         case "reach":
             rules.reach(item, asked.reach, now)
+        case "verify":
+            if not rules.prove(item, now):
+                rules.require_state(item, "verify")
         case "ask_again":
             provisioning.ask_again(tx, order, item, now)
         case _:

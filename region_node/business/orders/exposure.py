@@ -16,7 +16,7 @@ from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
-from gateway.federation.business_rules import UNREVIEWED_AMOUNT, UNREVIEWED_OF_OPERATOR, UNREVIEWED_OF_REGION
+from gateway.federation.policies import UNREVIEWED_AMOUNT, UNREVIEWED_OF_OPERATOR, UNREVIEWED_OF_REGION
 from gateway.store.port import Transaction
 from gateway.values.money import in_major_units
 from region_node.business.orders import rules

@@ -21,7 +21,6 @@ from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.orders import provisioning, rules
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.exposure import beyond_limit, count_unreviewed
-from region_node.business.orders.proof import VERIFY
 from region_node.business.orders.rows import OrderRow, insert_order, require_order, update_order
 from region_node.business.orders.steps import (
     ANSWER_TIMER,
@@ -37,6 +36,7 @@ from region_node.business.orders.steps import (
 )
 from region_node.customers.documents.register import require_on_file
 from region_node.customers.documents.rules import paper_use, require_documents, require_fresh
+from region_node.customers.proof import VERIFY
 from region_node.customers.verification.rows import find_key
 from region_node.customers.verification.rules import is_proven, require_verified
 from region_node.requests.checks import require_size

@@ -1,13 +1,12 @@
 """The steps of an order at home: their waiting conditions, and the fulfilment. Inside the transaction of a decision."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from gateway.api.federation.v1.configuration_pb2 import Step
 from gateway.api.region.v1.order_pb2 import Order, Party
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, lasting
-from gateway.federation.business_rules import COOLING_OFF
 from gateway.federation.prepared import PreparedBusiness
 from gateway.store.port import Transaction
 from gateway.store.timers import cancel_timer, set_timer
@@ -18,14 +17,12 @@ from region_node.business.orders import provisioning, rules
 from region_node.business.orders.business import Effects, Situation, chosen_region, line_to_open
 from region_node.business.orders.charged import fix_handling_fee
 from region_node.business.orders.context import OrderContext, require_amounts
-from region_node.business.orders.proof import VERIFY, proof_notices
 from region_node.customers.accounts.rules import FEES, EntryKind, transfer
-from region_node.customers.notices.rows import tell
 from region_node.customers.operations import own_line
 from region_node.customers.preconditions import require_preconditions
+from region_node.customers.proof import ORDER_NOTICE, VERIFY, Asked, ask_customer, must_ask, order_text, wait_until
 from region_node.customers.rows import Line, line_of
 from region_node.customers.status import require_readable
-from region_node.customers.verification.rules import is_proven
 
 STEP_TIMER = "order-step"  # the agreed time has come, or the customer has not objected in time
 ANSWER_TIMER = "order-answer"  # no answer came in time
@@ -155,14 +152,14 @@ def _waits(tx: Transaction, context: OrderContext, situation: Situation, step: S
 def _wait_for_proof(tx: Transaction, context: OrderContext, situation: Situation) -> bool:
     """Tells the customer of an order that only another region attests; returns whether it has to wait."""
     order, now = situation.order, situation.now
-    if order.origin_region == context.node.region or is_proven(order.request.documents):
+    if not must_ask(context.node, order.origin_region, order.request.documents):
         return False
-    due = now + timedelta(hours=situation.federation.figure(COOLING_OFF, situation.regions))
+    due = wait_until(context.node, order.origin_region, now)
     rules.enter(order, rules.PENDING, now=now, region=context.node.region, reason="to be verified")
     rules.wait_for(order, Party.PARTY_CUSTOMER, VERIFY, now=now, due=due)
     set_timer(tx, f"{STEP_TIMER}/{order.id}", kind=STEP_TIMER, subject=order.id, due=due)
-    for notice in proof_notices(tx, situation, due):
-        tell(tx, notice, now)
+    asked = Asked(order.id, order.origin_region, ORDER_NOTICE, order_text(situation.business.name))
+    ask_customer(tx, context.node, situation.line, asked, due, now)
     return True
 
 

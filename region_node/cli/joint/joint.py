@@ -126,8 +126,16 @@ def cancel(asking: Asking, joint_order: str, reason: str) -> None:
 @click.option("--refused", default="", metavar="REASON", help="The survey was bad.")
 @click.option("--reached", type=click.Choice(tuple(_MILESTONES)), help="The next milestone was reached.")
 @click.option("--again", is_flag=True, help="Have the region's own system asked again what it refused.")
+@click.option("--verified", is_flag=True, help="The customer has told you that the line is to end.")
 def work(
-    asking: Asking, joint_order: str, item: str, reserved: bool, refused: str, reached: str | None, again: bool
+    asking: Asking,
+    joint_order: str,
+    item: str,
+    reserved: bool,
+    refused: str,
+    reached: str | None,
+    again: bool,
+    verified: bool,
 ) -> None:
     """Do the next step of an item of this region.
 
@@ -137,6 +145,8 @@ def work(
       region-node joint work guangdong/J20261210-17 access-2 --refused "no free duct"
       region-node joint work guangdong/J20261210-17 access-2 --reached test
       region-node joint work guangdong/J20261210-17 access-2 --again
+      region-node joint work guangdong/J20261210-17 give --verified
+      region-node joint work guangdong/J20261210-17 give --refused "the holder objects"
     """
     request = api.WorkOnJointOrderRequest(joint_order_id=joint_order, item_id=item)
     if refused:
@@ -147,5 +157,7 @@ def work(
         request.reserve.SetInParent()
     elif again:
         request.ask_again.SetInParent()
+    elif verified:
+        request.verify.SetInParent()
     answer = asking.ask(lambda channel: JointOrderServiceStub(channel).WorkOnJointOrder, request)
     asking.tell(answer.order, print_told)

@@ -93,6 +93,10 @@ def print_order(order: JointOrder) -> None:
     _ITEMS.show([_Item(joint_item_name(order.request.business, each.id), each) for each in order.items])
     for item in (each for each in order.items if each.opened_number):
         click.echo(translated("{item} has opened the line {number}", item=item.id, number=item.opened_number))
+    for item in order.items:
+        if item.HasField("verify_until_time"):
+            time = told_time(item.verify_until_time)
+            click.echo(translated("{item} waits until {time} for the customer's own proof.", item=item.id, time=time))
     if order.awaiting:
         click.echo()
         _AWAITING.show(order.awaiting)

@@ -23,6 +23,7 @@ from region_node.cli.sharing.sharing_report import (
     DISCLOSURES,
     GRANTS,
     PURPOSES,
+    print_confirmed,
     print_consent,
     print_record,
     print_withdrawal,
@@ -198,6 +199,29 @@ def consent(
         paper=paper,
     )
     asking.tell(asking.ask(lambda channel: SharingServiceStub(channel).GiveConsent, request), print_consent)
+
+
+@sharing.command()
+@writes(done="confirmed")
+@click.argument("number")
+@click.option("--grant", "grant_id", default="", help="Only this grant.")
+@click.option("--reader", default="", shell_complete=complete_regions, help="Only what this region may read.")
+@click.option("--purpose", default="", shell_complete=complete_purposes, help="Only for this purpose.")
+@click.option("--objects", is_flag=True, help="The customer does not want it: withdraw it.")
+def confirm(asking: Asking, number: str, grant_id: str, reader: str, purpose: str, objects: bool) -> None:
+    """Record what the customer with NUMBER has said to you about consents on paper that wait.
+
+    For staff of the home region. Another region has seen the paper; the customer was notified, and has called.
+
+    \b
+    Examples:
+      region-node sharing confirm +8619851000001
+      region-node sharing confirm +8619851000001 --reader guangdong --objects
+    """
+    request = api.ConfirmConsentRequest(
+        number=number, grant_id=grant_id, reader=reader, purpose=purpose, agreed=not objects
+    )
+    asking.tell(asking.ask(lambda channel: SharingServiceStub(channel).ConfirmConsent, request), print_confirmed)
 
 
 @sharing.command()

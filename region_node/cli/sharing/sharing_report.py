@@ -62,6 +62,13 @@ def print_withdrawal(answer: api.WithdrawConsentResponse) -> None:
         click.echo(f"  {grant_id}")
 
 
+def print_confirmed(answer: api.ConfirmConsentResponse) -> None:
+    """Prints the consents about which the customer's word was recorded."""
+    click.echo(translated("Recorded for:") if answer.grant_ids else translated("Recorded before"))
+    for grant_id in answer.grant_ids:
+        click.echo(f"  {grant_id}")
+
+
 def word_of_mask(mask: MaskReason.ValueType) -> str:
     """The reason for a field's mask; empty for an unmasked one."""
     return word(MaskReason.Name(mask), "MASK_REASON_") if mask else ""

@@ -18,12 +18,14 @@ from gateway.relay.border import Moved
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.approvals.operations import Act, Awaited, approval_of
-from region_node.customers.sharing.forms import Asked, require_claimant, require_form
+from region_node.customers.sharing.consents import confirm_consent
+from region_node.customers.sharing.forms import Asked, require_claimant, require_form, require_ids
 from region_node.customers.sharing.operations import Call, refusal_of, said_basis
 from region_node.customers.sharing.relayed import answer_query
 from region_node.customers.sharing.rules import Denied, require_basis
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall
+from region_node.requests.caller import Caller
 from region_node.requests.questions import Questions, is_large
 
 R = TypeVar("R", bound=Message)
@@ -98,6 +100,15 @@ class SharingApplication:
         if isinstance(approval, Awaited):
             raise approval.refused
         return approval.decider
+
+    async def confirm(self, caller: Caller, asked: api.ConfirmConsentRequest) -> api.ConfirmConsentResponse:
+        """The customer's word to staff of this region. Raises Refused, with NOT_HOME for another region's customer."""
+        require_ids(asked)
+        asked.number, now = normalize(asked.number), self._clock.now()
+        try:
+            return await self._store.write(lambda tx: confirm_consent(tx, self._context, asked, caller, now))
+        except Moved as moved:
+            raise Refused(Reason.REASON_NOT_HOME, region=moved.region) from None
 
     async def _read_abroad(
         self, call: Call, owner: str, asked: api.ReadSharedCustomerRequest

@@ -1,5 +1,6 @@
 """The customers' decisions about the sharing of their records, at the home region: one transaction each."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -20,6 +21,7 @@ from region_node.customers.disclosures.rows import DisclosureRow, note_disclosur
 from region_node.customers.documents.rows import find_document
 from region_node.customers.documents.rules import require_good
 from region_node.customers.notices.rows import Notice, tell
+from region_node.customers.proof import Asked, Told, ask_customer, must_ask, wait_until
 from region_node.customers.rows import Line
 from region_node.customers.sharing import rows
 from region_node.customers.sharing.fields import field_word
@@ -27,13 +29,18 @@ from region_node.customers.sharing.forms import require_form
 from region_node.customers.sharing.operations import Call, find_own_line, version_of
 from region_node.customers.sharing.rows import SharingRequest
 from region_node.customers.sharing.rules import Decided, asked_fields, grant_period, not_allowed, require_method
+from region_node.customers.status import require_readable
 from region_node.customers.verified import verified_line
 from region_node.node.context import RegionContext
+from region_node.requests.caller import Caller, done_before, note
 from region_node.requests.checks import Questioner
+from region_node.requests.rows import insert_request
 
 _DIGEST = "sharing request"  # the kind of index that compares requests
-Asked = TypeVar("Asked", api.GiveConsentRequest, api.WithdrawConsentRequest)
+Request = TypeVar("Request", api.GiveConsentRequest, api.WithdrawConsentRequest)
 _GRANTED = ConsentDecision.CONSENT_DECISION_GRANTED
+_GIVEN = "consent-given"  # the kind of the notices
+_WAIT = "consent-cooling-off"  # the policy with the hours; without it, a paper takes effect at once
 
 
 def give_consent(
@@ -52,7 +59,7 @@ def give_consent(
     done = rows.find_request(tx, call.subject)
     if done is not None:
         return _repeated(call, done, digest)
-    decided = _decided(context, asked, purpose, call)
+    decided = _waiting(context, _decided(context, asked, purpose, call), asked, call)
     line = verified_line(tx, context, asked, questioner, now) if asked.documents else None
     if line is None:
         line = find_own_line(tx, context, asked.number)
@@ -65,8 +72,37 @@ def give_consent(
     if line is not None:
         rows.insert_grant(tx, line, decided, _evidence(asked), now)
         _note(tx, call, line, kind, decided, asked)
-        _tell_given(tx, context, line, purpose, decided, now)
+        _tell_given(tx, context, line, purpose, decided, call)
     return _answer(call, decided.start, decided.end)
+
+
+def confirm_consent(
+    tx: Transaction, context: RegionContext, asked: api.ConfirmConsentRequest, caller: Caller, now: datetime
+) -> api.ConfirmConsentResponse:
+    """Takes the customer's word, given to staff of this home region, on consents that wait for it; each once.
+
+    The number is in E.164. An objection of a restricted customer is taken, too. Raises Refused with
+    CONSENT_NOT_WAITING, REQUEST_ID_REUSED, or as `require_readable`; Moved.
+    """
+    key = caller.key(b"confirm-consent\0" + asked.SerializeToString(deterministic=True))
+    if done_before(tx, key) is not None:
+        return api.ConfirmConsentResponse()
+    line = find_own_line(tx, context, asked.number)
+    held = [] if line is None else [each for each in rows.granted_to_anybody(tx, line) if not each.counts(now)]
+    held = [each for each in held if _fits(each, asked)]
+    if line is None or not held:
+        raise Refused(Reason.REASON_CONSENT_NOT_WAITING)
+    if asked.agreed:
+        require_readable(tx, line.customer_id)
+    for each in held:
+        if asked.agreed:
+            rows.confirm(tx, each.grant_id, max(now, each.attested or now))
+        note(tx, caller, "ConfirmConsent", each.grant_id, now)
+    if not asked.agreed:
+        rows.withdraw(tx, [each.grant_id for each in held], now)
+        _tell_withdrawn(tx, line, caller.subject(context.region), now)
+    insert_request(tx, key, held[0].grant_id, settled=True, now=now)
+    return api.ConfirmConsentResponse(grant_ids=[each.grant_id for each in held])
 
 
 def withdraw_consent(
@@ -95,7 +131,7 @@ def withdraw_consent(
         for each in held:
             call.record(tx, "WithdrawConsent", line, f"{each.grant_id}: {each.reader}, {each.purpose}")
             _note(tx, call, line, DisclosureKind.DISCLOSURE_KIND_WITHDRAWN, each, asked)
-        _tell_withdrawn(tx, line, call)
+        _tell_withdrawn(tx, line, call.subject, now)
     told = [each.grant_id for each in held] if asked.documents else []
     return api.WithdrawConsentResponse(withdraw_time=to_timestamp(now), grant_ids=told)
 
@@ -114,7 +150,7 @@ def _require_paper(tx: Transaction, document_id: str, line: Line | None, questio
         raise Refused(Reason.REASON_CONSENT_PAPER_USED, document=document_id)
 
 
-def _fits(decided: Decided, asked: api.WithdrawConsentRequest) -> bool:
+def _fits(decided: Decided, asked: api.WithdrawConsentRequest | api.ConfirmConsentRequest) -> bool:
     return all(
         not wanted or wanted == own
         for wanted, own in (
@@ -149,6 +185,23 @@ def _decided(context: RegionContext, asked: api.GiveConsentRequest, purpose: Pur
     return Decided(call.subject, asked.reader, purpose.name, fields, granted, begins, end)
 
 
+def _waiting(context: RegionContext, decided: Decided, asked: api.GiveConsentRequest, call: Call) -> Decided:
+    """The decision as it takes effect: a grant on a paper that another region attests waits for the customer.
+
+    A refusal takes effect at once. Raises Refused with REQUEST_INVALID for a grant that ends before the wait is over.
+    """
+    federation, origin = context.federation, call.questioner.region
+    if not decided.granted or not must_ask(context, origin, asked.documents) or not federation.has_policy(_WAIT):
+        return decided
+    start = max(decided.start, wait_until(context, origin, call.now, _WAIT))
+    if decided.end is not None and decided.end <= start:
+        problem = (
+            f"not after {time_in(ZoneInfo(context.time_zone), start)}, when a paper of another region takes effect"
+        )
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="end_time", problem=problem)
+    return replace(decided, start=start, attested=decided.start)
+
+
 def _instant(asked: api.GiveConsentRequest, name: str) -> datetime | None:
     if not asked.HasField("start_time" if name == "start_time" else "end_time"):
         return None
@@ -159,7 +212,7 @@ def _instant(asked: api.GiveConsentRequest, name: str) -> datetime | None:
         raise Refused(Reason.REASON_REQUEST_INVALID, field=name, problem="a time that no calendar has") from None
 
 
-def _digest(tx: Transaction, asked: Asked) -> str:
+def _digest(tx: Transaction, asked: Request) -> str:
     """The digest by which two requests are the same, without the caller and the verification, which may be repeated."""
     same = type(asked)()
     same.CopyFrom(asked)
@@ -229,7 +282,7 @@ def _note(
 
 
 def _tell_given(
-    tx: Transaction, context: RegionContext, line: Line, purpose: Purpose, decided: Decided, now: datetime
+    tx: Transaction, context: RegionContext, line: Line, purpose: Purpose, decided: Decided, call: Call
 ) -> None:
     """Notifies the customer of the reader, the fields, the purpose, the end, and the right to withdraw.
 
@@ -240,19 +293,35 @@ def _tell_given(
     reader = context.federation.region(decided.reader).name
     end = time_in(ZoneInfo(context.time_zone), decided.end)
     fields = [field_word(each) for each in purpose.fields if each in decided.fields]
+    words_zh, words_en = "、".join(each.zh_cn for each in fields), ", ".join(each.en for each in fields)
+    zh_cn = f"{reader.zh_cn}公司为“{purpose.title.zh_cn}”查阅您的以下信息：{words_zh}，至{end}止。"
+    en = f"{reader.en} to read, for {purpose.title.en}, until {end}: {words_en}."
+    if decided.attested is not None:
+        asked = Asked(decided.grant_id, call.questioner.region, _GIVEN, _waiting_text(zh_cn, en))
+        ask_customer(tx, context, line, asked, decided.start, call.now)
+        return
     told = LocalizedText(
-        zh_cn=f"您已同意{reader.zh_cn}公司为“{purpose.title.zh_cn}”查阅您的以下信息："
-        f"{'、'.join(each.zh_cn for each in fields)}，至{end}止。可随时在任一地区撤回。如非本人意愿，请立即联系客服。",
-        en=f"You have allowed {reader.en} to read, for {purpose.title.en}, until {end}:"
-        f" {', '.join(each.en for each in fields)}. You can withdraw this at any time, in any region. If this was not"
-        " you, call customer service at once.",
+        zh_cn=f"您已同意{zh_cn}可随时在任一地区撤回。如非本人意愿，请立即联系客服。",
+        en=f"You have allowed {en} You can withdraw this at any time, in any region. If this was not you, call customer"
+        " service at once.",
     )
-    tell(tx, Notice(f"{decided.grant_id}#consent", "consent-given", line.number, told), now)
+    tell(tx, Notice(f"{decided.grant_id}#consent", _GIVEN, line.number, told), call.now)
 
 
-def _tell_withdrawn(tx: Transaction, line: Line, call: Call) -> None:
+def _waiting_text(zh_cn: str, en: str) -> Told:
+    """The text about a grant that waits, by the permission in both languages."""
+    return lambda region, time: LocalizedText(
+        zh_cn=f"{region.zh_cn}登记了您的纸质同意书：同意{zh_cn}{time}起生效。"
+        "凭短信验证码重新同意的，立即生效；非本人意愿的，请立即联系归属地客服，或在任一地区撤回。",
+        en=f"{region.en} has recorded a paper by which you allow {en} It takes effect from {time} on; at once, if you"
+        " consent anew by a code sent by SMS. If this was not you, call your home region at once, or withdraw it in any"
+        " region.",
+    )
+
+
+def _tell_withdrawn(tx: Transaction, line: Line, subject: str, now: datetime) -> None:
     told = LocalizedText(
         zh_cn="您对信息共享的同意已撤回，其他地区不能再据此查阅您的信息。",
         en="Your consent to the sharing of your record is withdrawn: no region can read it by that any more.",
     )
-    tell(tx, Notice(f"{call.subject}#withdrawn", "consent-withdrawn", line.number, told), call.now)
+    tell(tx, Notice(f"{subject}#withdrawn", "consent-withdrawn", line.number, told), now)

@@ -49,9 +49,14 @@ def require_form(asked: Asked) -> None:
     elif isinstance(asked, api.GiveConsentRequest):
         _require_decision(asked)
     elif isinstance(asked, api.WithdrawConsentRequest):
-        for field in ("grant_id", "reader", "purpose"):
-            require_length(field, getattr(asked, field), _ID_LIMIT)
+        require_ids(asked)
         _require_one_way(asked)
+
+
+def require_ids(asked: api.WithdrawConsentRequest | api.ConfirmConsentRequest) -> None:
+    """Raises Refused with REQUEST_INVALID for a grant, reader or purpose that nothing can have as its name."""
+    for field in ("grant_id", "reader", "purpose"):
+        require_length(field, getattr(asked, field), _ID_LIMIT)
 
 
 def require_claimant(legal_basis: LegalBasis.ValueType, questioner: Questioner) -> None:

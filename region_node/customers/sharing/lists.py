@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from gateway.api.region.v1 import sharing_service_pb2 as api
@@ -42,7 +43,8 @@ def list_grants(
 ) -> api.ListGrantsResponse:
     """The decisions of a customer, newest first; the read is audited. Raises Refused as `verified_line`; Moved."""
     listing = _Listing("ListGrants", "grants", asked)
-    page, token = _page(tx, context, listing, rows.grants_page, questioner, now)
+    read = partial(rows.grants_page, now=now)
+    page, token = _page(tx, context, listing, read, questioner, now)
     return api.ListGrantsResponse(grants=[_grant(context, each, now) for each in page], next_page_token=token)
 
 

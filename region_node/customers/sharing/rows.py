@@ -14,7 +14,14 @@ from region_node.customers.sharing.rules import Decided
 from region_node.node.subjects import customer_subject
 
 _GRANTS = "sharing_grants"
-_DECIDED = "grant_id, reader, purpose, fields, granted, start_time, end_time, withdraw_time, text_version"
+_DECIDED = (
+    "grant_id, reader, purpose, fields, granted, start_time, end_time, withdraw_time, text_version, attested_start"
+)
+
+_COUNTS = (
+    "(newer.attested_start IS NULL OR (newer.start_time <= :now"
+    " AND (newer.withdraw_time IS NULL OR newer.start_time <= newer.withdraw_time)))"
+)
 
 
 @dataclass(frozen=True)
@@ -75,8 +82,8 @@ def insert_grant(tx: Transaction, line: Line, decided: Decided, evidence: Consen
     tx.execute(
         f"INSERT INTO sharing_grants (sequence, customer_id, product_id, {_DECIDED}, record_time, evidence, paper)"  # noqa: S608
         " SELECT COALESCE(MAX(sequence), 0) + 1, :customer, :product, :grant_id, :reader, :purpose, :fields, :granted,"
-        " CAST(:start AS BIGINT), CAST(:end AS BIGINT), NULL, :text_version, CAST(:now AS BIGINT), :evidence, :paper"
-        " FROM sharing_grants",
+        " CAST(:start AS BIGINT), CAST(:end AS BIGINT), NULL, :text_version, CAST(:attested AS BIGINT),"
+        " CAST(:now AS BIGINT), :evidence, :paper FROM sharing_grants",
         customer=line.customer_id,
         product=line.product_id,
         grant_id=decided.grant_id,
@@ -88,6 +95,7 @@ def insert_grant(tx: Transaction, line: Line, decided: Decided, evidence: Consen
         end=_column(decided.end),
         now=to_microseconds(now),
         text_version=decided.text_version,
+        attested=_column(decided.attested),
         evidence=seal(tx, subject, _GRANTS, evidence.SerializeToString()),
         paper=evidence.paper if decided.granted else "",
     )
@@ -114,18 +122,22 @@ def forget_grant(tx: Transaction, sequence: int) -> None:
     tx.execute("DELETE FROM sharing_grants WHERE sequence = :sequence", sequence=sequence)
 
 
-def grants_page(tx: Transaction, line: Line, before: int, limit: int) -> list[GrantRow]:
-    """At most `limit` decisions about a line before a place, newest first; 0 begins with the newest."""
+def grants_page(tx: Transaction, line: Line, before: int, limit: int, *, now: datetime) -> list[GrantRow]:
+    """At most `limit` decisions about a line before a place, newest first; 0 begins with the newest.
+
+    A decision is the newest as long as no later one counts, as `Decided.counts`.
+    """
     found = tx.all(
         _grant,
         f"SELECT sequence, record_time, evidence, (SELECT COUNT(*) FROM sharing_grants AS newer"  # noqa: S608
         " WHERE newer.product_id = held.product_id AND newer.reader = held.reader AND newer.purpose = held.purpose"
-        f" AND newer.sequence > held.sequence), {_DECIDED} FROM sharing_grants AS held"
+        f" AND newer.sequence > held.sequence AND {_COUNTS}), {_DECIDED} FROM sharing_grants AS held"
         " WHERE product_id = :product AND customer_id = :customer AND sequence < :before"
         " ORDER BY sequence DESC LIMIT :limit",
         product=line.product_id,
         customer=line.customer_id,
         before=before or FROM_NEWEST,
+        now=to_microseconds(now),
         limit=limit,
     )
     return [
@@ -139,6 +151,15 @@ def withdraw(tx: Transaction, grant_ids: Collection[str], now: datetime) -> None
     tx.execute_many(
         "UPDATE sharing_grants SET withdraw_time = :now WHERE grant_id = :grant_id",
         [{"grant_id": each, "now": to_microseconds(now)} for each in grant_ids],
+    )
+
+
+def confirm(tx: Transaction, grant_id: str, start: datetime) -> None:
+    """Brings a grant into force from `start` on: the customer has confirmed it."""
+    tx.execute(
+        "UPDATE sharing_grants SET start_time = :start, attested_start = NULL WHERE grant_id = :grant_id",
+        start=to_microseconds(start),
+        grant_id=grant_id,
     )
 
 
@@ -176,6 +197,7 @@ def _decided(
     end: int | None,
     withdrawn: int | None,
     text_version: str,
+    attested: int | None,
 ) -> Decided:
     return Decided(
         grant_id,
@@ -187,6 +209,7 @@ def _decided(
         _instant(end),
         _instant(withdrawn),
         text_version,
+        _instant(attested),
     )
 
 
@@ -204,6 +227,7 @@ def _grant(
     end: int | None,
     withdrawn: int | None,
     text_version: str,
+    attested: int | None,
 ) -> tuple[int, datetime, bytes, bool, Decided]:
-    decided = _decided(grant_id, reader, purpose, fields, granted, start, end, withdrawn, text_version)
+    decided = _decided(grant_id, reader, purpose, fields, granted, start, end, withdrawn, text_version, attested)
     return sequence, from_microseconds(recorded), sealed, not newer, decided

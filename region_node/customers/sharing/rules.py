@@ -24,6 +24,7 @@ from gateway.wording import masking
 Field: TypeAlias = SharedField.ValueType
 Mask: TypeAlias = MaskReason.ValueType
 CLEAR = MaskReason.MASK_REASON_UNSPECIFIED
+_STANDING = (GrantState.GRANT_STATE_IN_FORCE, GrantState.GRANT_STATE_DECLINED)
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,12 @@ class Decided:
     withdrawn: datetime | None = None
     text_version: str = ""
     """The version of the consent text; empty where it was not stored."""
+    attested: datetime | None = None
+    """The start on a paper that another region attests, for which the customer's own proof is awaited until `start`."""
+
+    def counts(self, now: datetime) -> bool:
+        """Whether the decision replaces earlier ones: not while it waits, nor if it was withdrawn meanwhile."""
+        return self.attested is None or self.start <= (now if self.withdrawn is None else min(now, self.withdrawn))
 
     def state(self, now: datetime, *, is_newest: bool = True, text_version: str = "") -> GrantState.ValueType:
         """The state of the decision; `text_version` is today's version, if it is known.
@@ -215,7 +222,7 @@ def _by_right(reading: Reading, known: Known) -> Shown | Denied:
         if known.has_order:
             return everything
         return _withheld(reading, MaskReason.MASK_REASON_NOT_GRANTED, has_met=known.has_met)
-    decided = next((each for each in known.decisions if each.purpose == reading.purpose.name), None)
+    decided = _newest(known.decisions, reading.purpose.name, reading.now)
     if decided is None:
         live = any(_is_live(known.decisions, each, reading.now) for each in known.decisions)
         mask = MaskReason.MASK_REASON_OTHER_PURPOSE if live else MaskReason.MASK_REASON_NOT_GRANTED
@@ -243,8 +250,17 @@ def _by_decision(reading: Reading, decided: Decided) -> Shown | Denied:
     )
 
 
+def _newest(decisions: Sequence[Decided], purpose: str, now: datetime) -> Decided | None:
+    """The newest decision for a purpose. One that does not count yet leaves an earlier one in force."""
+    own = [each for each in decisions if each.purpose == purpose]
+    standing = next((each for each in own if each.counts(now)), None)
+    if standing is not None and standing.state(now) in _STANDING:
+        return standing
+    return next(iter(own), None)
+
+
 def _is_live(decisions: Sequence[Decided], decided: Decided, now: datetime) -> bool:
-    newest = next(each for each in decisions if each.purpose == decided.purpose)
+    newest = _newest(decisions, decided.purpose, now)
     return newest is decided and decided.state(now) == GrantState.GRANT_STATE_IN_FORCE
 
 

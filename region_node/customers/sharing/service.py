@@ -10,6 +10,7 @@ from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceService
 from gateway.errors import Refused
 from region_node.customers.sharing.application import SharingApplication
 from region_node.node.answering import answer_each, at_most
+from region_node.requests.calling import calling
 from region_node.requests.checks import error_of
 
 AT_ONCE = 16  # readings of one stream under way: each may be a call to another region, which others ask as well
@@ -75,6 +76,14 @@ class SharingService(SharingServiceServicer):
     ) -> api.WithdrawConsentResponse:
         """See the contract."""
         return await self._application.ask("WithdrawConsent", request, api.WithdrawConsentResponse)
+
+    async def ConfirmConsent(
+        self,
+        request: api.ConfirmConsentRequest,
+        context: grpc.aio.ServicerContext[api.ConfirmConsentRequest, api.ConfirmConsentResponse],
+    ) -> api.ConfirmConsentResponse:
+        """See the contract."""
+        return await self._application.confirm(calling(request.request_id), request)
 
     async def ListGrants(
         self,

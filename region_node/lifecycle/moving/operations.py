@@ -200,7 +200,7 @@ def _content(tx: Transaction, registry: Registry, move: CustomerMove, lines: lis
         seen.add(line.account_id)
         balance = Money(minor_units=owed, currency=registry.context.currency)
         told.customers.append(customer_message(customer, line, subscriptions_of(tx, line.product_id), balance))
-        told.consents.extend(_consents(tx, line))
+        told.consents.extend(_consents(tx, line, at))
         told.complaints.extend(complaints.to_hand_over(tx, line.number))
         told.agreements.extend(agreements.to_hand_over(tx, line.product_id, at))
     told.documents.extend(documents.to_hand_over(tx, move.customer_id))
@@ -216,9 +216,9 @@ def _closing_balance(tx: Transaction, context: RegionContext, line: Line, at: da
     return ledger.balance(tx, line.account_id) + balance_of(line.account_id, charges)
 
 
-def _consents(tx: Transaction, line: Line) -> list[MovedConsent]:
-    """The newest decision about each reader and purpose, unless it was withdrawn; oldest first."""
-    found = [each for each in grants_page(tx, line, 0, _MOST_GRANTS) if each.is_newest]
+def _consents(tx: Transaction, line: Line, at: datetime) -> list[MovedConsent]:
+    """The newest decision about each reader and purpose, and one that waits; unless withdrawn. Oldest first."""
+    found = [each for each in grants_page(tx, line, 0, _MOST_GRANTS, now=at) if each.is_newest]
     told = []
     for each in reversed(found):
         decided = each.decided
@@ -235,7 +235,10 @@ def _consents(tx: Transaction, line: Line) -> list[MovedConsent]:
             evidence=each.evidence,
             text_version=decided.text_version,
         )
-        told.append(MovedConsent(number=line.number, grant=grant, granted=decided.granted))
+        moved = MovedConsent(number=line.number, grant=grant, granted=decided.granted)
+        if decided.attested is not None:
+            moved.attested_start_time.CopyFrom(to_timestamp(decided.attested))
+        told.append(moved)
     return told
 
 

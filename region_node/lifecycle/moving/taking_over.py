@@ -162,5 +162,6 @@ def _keep_consents(tx: Transaction, context: RegionContext, told: CustomerHandOv
             from_timestamp(grant.start_time),
             from_timestamp(grant.end_time) if grant.HasField("end_time") else None,
             text_version=grant.text_version,
+            attested=from_timestamp(each.attested_start_time) if each.HasField("attested_start_time") else None,
         )
         insert_grant(tx, line, decided, grant.evidence, from_timestamp(grant.record_time))

@@ -34,7 +34,7 @@ from gateway.api.types.v1 import reason_pb2 as gateway_dot_api_dot_types_dot_v1_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)gateway/api/region/v1/customer_move.proto\x12\x15gateway.api.region.v1\x1a%gateway/api/region/v1/agreement.proto\x1a/gateway/api/region/v1/complaint_envelopes.proto\x1a,gateway/api/region/v1/customer_service.proto\x1a,gateway/api/region/v1/document_service.proto\x1a+gateway/api/region/v1/sharing_service.proto\x1a\"gateway/api/region/v1/survey.proto\x1a gateway/api/relay/v1/relay.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"8\n\tMovedLine\x12\x14\n\x06number\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x15\n\x07plan_id\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x04\"\xf5\x02\n\x0c\x43ustomerMove\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x13\n\x0b\x66rom_region\x18\x03 \x01(\t\x12\x11\n\tto_region\x18\x04 \x01(\t\x12/\n\x05lines\x18\x05 \x03(\x0b\x32 .gateway.api.region.v1.MovedLine\x12\x35\n\x05state\x18\x06 \x01(\x0e\x32 .gateway.api.region.v1.MoveStateB\x04\xb8\xbb\x18\x04\x12\x35\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x12\x35\n\x0b\x63hange_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x12,\n\x06reason\x18\t \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12\x18\n\nis_planned\x18\n \x01(\x08\x42\x04\xb8\xbb\x18\x04\"h\n\x0cMovedConsent\x12\x14\n\x06number\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\x12+\n\x05grant\x18\x02 \x01(\x0b\x32\x1c.gateway.api.region.v1.Grant\x12\x15\n\x07granted\x18\x03 \x01(\x08\x42\x04\xb8\xbb\x18\x04\"\xcf\x03\n\x10\x43ustomerHandOver\x12\x31\n\x04move\x18\x01 \x01(\x0b\x32#.gateway.api.region.v1.CustomerMove\x12\x32\n\tcustomers\x18\x02 \x03(\x0b\x32\x1f.gateway.api.region.v1.Customer\x12>\n\x0bpreferences\x18\x03 \x01(\x0b\x32).gateway.api.region.v1.ContactPreferences\x12\x35\n\x08\x63onsents\x18\x04 \x03(\x0b\x32#.gateway.api.region.v1.MovedConsent\x12<\n\tdocuments\x18\x05 \x03(\x0b\x32).gateway.api.region.v1.RegisteredDocument\x12\x34\n\nagreements\x18\x06 \x03(\x0b\x32 .gateway.api.region.v1.Agreement\x12\x39\n\ncomplaints\x18\x07 \x03(\x0b\x32%.gateway.api.region.v1.ComplaintNoted\x12.\n\x07surveys\x18\x08 \x03(\x0b\x32\x1d.gateway.api.region.v1.Survey\"&\n\x0eHandOverWanted\x12\x14\n\x06number\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\"A\n\x0cHandOverKept\x12\x31\n\thand_over\x18\x01 \x01(\x0b\x32\x1e.gateway.api.relay.v1.Envelope*\xbb\x01\n\tMoveState\x12\x1a\n\x16MOVE_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14MOVE_STATE_REQUESTED\x10\x01\x12\x15\n\x11MOVE_STATE_MOVING\x10\x02\x12\x14\n\x10MOVE_STATE_MOVED\x10\x03\x12\x19\n\x15MOVE_STATE_TAKEN_OVER\x10\x04\x12\x18\n\x14MOVE_STATE_CANCELLED\x10\x05\x12\x16\n\x12MOVE_STATE_REFUSED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)gateway/api/region/v1/customer_move.proto\x12\x15gateway.api.region.v1\x1a%gateway/api/region/v1/agreement.proto\x1a/gateway/api/region/v1/complaint_envelopes.proto\x1a,gateway/api/region/v1/customer_service.proto\x1a,gateway/api/region/v1/document_service.proto\x1a+gateway/api/region/v1/sharing_service.proto\x1a\"gateway/api/region/v1/survey.proto\x1a gateway/api/relay/v1/relay.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"8\n\tMovedLine\x12\x14\n\x06number\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x15\n\x07plan_id\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x04\"\xf5\x02\n\x0c\x43ustomerMove\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x13\n\x0b\x66rom_region\x18\x03 \x01(\t\x12\x11\n\tto_region\x18\x04 \x01(\t\x12/\n\x05lines\x18\x05 \x03(\x0b\x32 .gateway.api.region.v1.MovedLine\x12\x35\n\x05state\x18\x06 \x01(\x0e\x32 .gateway.api.region.v1.MoveStateB\x04\xb8\xbb\x18\x04\x12\x35\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x12\x35\n\x0b\x63hange_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x12,\n\x06reason\x18\t \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12\x18\n\nis_planned\x18\n \x01(\x08\x42\x04\xb8\xbb\x18\x04\"\xa7\x01\n\x0cMovedConsent\x12\x14\n\x06number\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\x12+\n\x05grant\x18\x02 \x01(\x0b\x32\x1c.gateway.api.region.v1.Grant\x12\x15\n\x07granted\x18\x03 \x01(\x08\x42\x04\xb8\xbb\x18\x04\x12=\n\x13\x61ttested_start_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\"\xcf\x03\n\x10\x43ustomerHandOver\x12\x31\n\x04move\x18\x01 \x01(\x0b\x32#.gateway.api.region.v1.CustomerMove\x12\x32\n\tcustomers\x18\x02 \x03(\x0b\x32\x1f.gateway.api.region.v1.Customer\x12>\n\x0bpreferences\x18\x03 \x01(\x0b\x32).gateway.api.region.v1.ContactPreferences\x12\x35\n\x08\x63onsents\x18\x04 \x03(\x0b\x32#.gateway.api.region.v1.MovedConsent\x12<\n\tdocuments\x18\x05 \x03(\x0b\x32).gateway.api.region.v1.RegisteredDocument\x12\x34\n\nagreements\x18\x06 \x03(\x0b\x32 .gateway.api.region.v1.Agreement\x12\x39\n\ncomplaints\x18\x07 \x03(\x0b\x32%.gateway.api.region.v1.ComplaintNoted\x12.\n\x07surveys\x18\x08 \x03(\x0b\x32\x1d.gateway.api.region.v1.Survey\"&\n\x0eHandOverWanted\x12\x14\n\x06number\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\"A\n\x0cHandOverKept\x12\x31\n\thand_over\x18\x01 \x01(\x0b\x32\x1e.gateway.api.relay.v1.Envelope*\xbb\x01\n\tMoveState\x12\x1a\n\x16MOVE_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14MOVE_STATE_REQUESTED\x10\x01\x12\x15\n\x11MOVE_STATE_MOVING\x10\x02\x12\x14\n\x10MOVE_STATE_MOVED\x10\x03\x12\x19\n\x15MOVE_STATE_TAKEN_OVER\x10\x04\x12\x18\n\x14MOVE_STATE_CANCELLED\x10\x05\x12\x16\n\x12MOVE_STATE_REFUSED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,22 +57,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MOVEDCONSENT'].fields_by_name['number']._serialized_options = b'\270\273\030\001'
   _globals['_MOVEDCONSENT'].fields_by_name['granted']._loaded_options = None
   _globals['_MOVEDCONSENT'].fields_by_name['granted']._serialized_options = b'\270\273\030\004'
+  _globals['_MOVEDCONSENT'].fields_by_name['attested_start_time']._loaded_options = None
+  _globals['_MOVEDCONSENT'].fields_by_name['attested_start_time']._serialized_options = b'\270\273\030\004'
   _globals['_HANDOVERWANTED'].fields_by_name['number']._loaded_options = None
   _globals['_HANDOVERWANTED'].fields_by_name['number']._serialized_options = b'\270\273\030\001'
-  _globals['_MOVESTATE']._serialized_start=1581
-  _globals['_MOVESTATE']._serialized_end=1768
+  _globals['_MOVESTATE']._serialized_start=1645
+  _globals['_MOVESTATE']._serialized_end=1832
   _globals['_MOVEDLINE']._serialized_start=467
   _globals['_MOVEDLINE']._serialized_end=523
   _globals['_CUSTOMERMOVE']._serialized_start=526
   _globals['_CUSTOMERMOVE']._serialized_end=899
-  _globals['_MOVEDCONSENT']._serialized_start=901
-  _globals['_MOVEDCONSENT']._serialized_end=1005
-  _globals['_CUSTOMERHANDOVER']._serialized_start=1008
-  _globals['_CUSTOMERHANDOVER']._serialized_end=1471
-  _globals['_HANDOVERWANTED']._serialized_start=1473
-  _globals['_HANDOVERWANTED']._serialized_end=1511
-  _globals['_HANDOVERKEPT']._serialized_start=1513
-  _globals['_HANDOVERKEPT']._serialized_end=1578
+  _globals['_MOVEDCONSENT']._serialized_start=902
+  _globals['_MOVEDCONSENT']._serialized_end=1069
+  _globals['_CUSTOMERHANDOVER']._serialized_start=1072
+  _globals['_CUSTOMERHANDOVER']._serialized_end=1535
+  _globals['_HANDOVERWANTED']._serialized_start=1537
+  _globals['_HANDOVERWANTED']._serialized_end=1575
+  _globals['_HANDOVERKEPT']._serialized_start=1577
+  _globals['_HANDOVERKEPT']._serialized_end=1642
 # @@protoc_insertion_point(module_scope)
 
 for _enum in (MoveState,):

@@ -167,6 +167,7 @@ class MovedConsent(_message.Message):
     NUMBER_FIELD_NUMBER: _builtins.int
     GRANT_FIELD_NUMBER: _builtins.int
     GRANTED_FIELD_NUMBER: _builtins.int
+    ATTESTED_START_TIME_FIELD_NUMBER: _builtins.int
     number: _builtins.str
     """E.164 number of the line."""
     granted: _builtins.bool
@@ -175,16 +176,21 @@ class MovedConsent(_message.Message):
     def grant(self) -> _sharing_service_pb2.Grant:
         """The decision."""
 
+    @_builtins.property
+    def attested_start_time(self) -> _timestamp_pb2.Timestamp:
+        """Start on the paper, for a consent that waits for the customer's own proof until the start of the grant."""
+
     def __init__(
         self,
         *,
         number: _builtins.str = ...,
         grant: _sharing_service_pb2.Grant | None = ...,
         granted: _builtins.bool = ...,
+        attested_start_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["grant", b"grant"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attested_start_time", b"attested_start_time", "grant", b"grant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant", b"grant", "granted", b"granted", "number", b"number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attested_start_time", b"attested_start_time", "grant", b"grant", "granted", b"granted", "number", b"number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -6,6 +6,7 @@ Joint orders: one order of a customer with items in several regions (TMF622 Prod
 from collections import abc as _abc
 from gateway.api.federation.v1 import configuration_pb2 as _configuration_pb2
 from gateway.api.region.v1 import order_pb2 as _order_pb2
+from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
@@ -206,6 +207,7 @@ class JointOrder(_message.Message):
     AWAITING_FIELD_NUMBER: _builtins.int
     WARN_BEFORE_FIELD_NUMBER: _builtins.int
     EXPECTED_COMPLETION_TIME_FIELD_NUMBER: _builtins.int
+    PROOFS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Joint order id, `<leading region>/J<day>-<number>`."""
     version: _builtins.int
@@ -266,6 +268,10 @@ class JointOrder(_message.Message):
     def expected_completion_time(self) -> _timestamp_pb2.Timestamp:
         """Completion time, as promised to the customer."""
 
+    @_builtins.property
+    def proofs(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Document]:
+        """Codes or passwords that the home region has verified for this order, the last that were handed in."""
+
     def __init__(
         self,
         *,
@@ -288,10 +294,11 @@ class JointOrder(_message.Message):
         awaiting: _abc.Iterable[Global___JointAwaiting] | None = ...,
         warn_before: _duration_pb2.Duration | None = ...,
         expected_completion_time: _timestamp_pb2.Timestamp | None = ...,
+        proofs: _abc.Iterable[_types_pb2.Document] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decide_time", b"decide_time", "end_time", b"end_time", "expected_completion_time", b"expected_completion_time", "hold_until_time", b"hold_until_time", "request", b"request", "survey_due_time", b"survey_due_time", "warn_before", b"warn_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "cancellation_reason", b"cancellation_reason", "create_time", b"create_time", "decide_time", b"decide_time", "end_time", b"end_time", "expected_completion_time", b"expected_completion_time", "hold_until_time", b"hold_until_time", "home_region", b"home_region", "id", b"id", "items", b"items", "leader_region", b"leader_region", "operator", b"operator", "partial_allowed", b"partial_allowed", "places", b"places", "request", b"request", "state", b"state", "survey_due_time", b"survey_due_time", "version", b"version", "warn_before", b"warn_before"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "cancellation_reason", b"cancellation_reason", "create_time", b"create_time", "decide_time", b"decide_time", "end_time", b"end_time", "expected_completion_time", b"expected_completion_time", "hold_until_time", b"hold_until_time", "home_region", b"home_region", "id", b"id", "items", b"items", "leader_region", b"leader_region", "operator", b"operator", "partial_allowed", b"partial_allowed", "places", b"places", "proofs", b"proofs", "request", b"request", "state", b"state", "survey_due_time", b"survey_due_time", "version", b"version", "warn_before", b"warn_before"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -343,8 +350,7 @@ class JointItem(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     CHANGE_TIME_FIELD_NUMBER: _builtins.int
     ENDS_LINE_FIELD_NUMBER: _builtins.int
-    OPENS_LINE_FIELD_NUMBER: _builtins.int
-    OPENED_NUMBER_FIELD_NUMBER: _builtins.int
+    VERIFY_UNTIL_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Item id, unique in the order, for example `access-2`."""
     region: _builtins.str
@@ -363,12 +369,6 @@ class JointItem(_message.Message):
     """Last step that the leading region requested."""
     ends_line: _builtins.bool
     """True if the item ends the line of the order's number, which its region is the home of."""
-    opens_line: _builtins.bool
-    """True if the node of its region opens the line of the item with its test; else staff open it."""
-    opened_number: _builtins.str
-    """Number of the line that the item has opened, E.164 with the plus sign. Set in reads at the region of the item alone,
-    while the customer of that line is active there.
-    """
     @_builtins.property
     def relations(self) -> _containers.RepeatedCompositeFieldContainer[_configuration_pb2.JointRelation]:
         """Relations to other items."""
@@ -389,6 +389,12 @@ class JointItem(_message.Message):
     def change_time(self) -> _timestamp_pb2.Timestamp:
         """Time of the last change by its region."""
 
+    @_builtins.property
+    def verify_until_time(self) -> _timestamp_pb2.Timestamp:
+        """End of the wait for the customer's own proof, at most the end of the reservation; the item is not reserved before.
+        Unset once there is proof, and where none is needed.
+        """
+
     def __init__(
         self,
         *,
@@ -406,12 +412,11 @@ class JointItem(_message.Message):
         error: _order_pb2.OrderError | None = ...,
         change_time: _timestamp_pb2.Timestamp | None = ...,
         ends_line: _builtins.bool = ...,
-        opens_line: _builtins.bool = ...,
-        opened_number: _builtins.str = ...,
+        verify_until_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "change_time", b"change_time", "error", b"error"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "change_time", b"change_time", "error", b"error", "verify_until_time", b"verify_until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "begin_time", b"begin_time", "change_time", b"change_time", "decision", b"decision", "ends_line", b"ends_line", "error", b"error", "id", b"id", "milestones", b"milestones", "opened_number", b"opened_number", "opens_line", b"opens_line", "place", b"place", "region", b"region", "relations", b"relations", "requested", b"requested", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "begin_time", b"begin_time", "change_time", b"change_time", "decision", b"decision", "ends_line", b"ends_line", "error", b"error", "id", b"id", "milestones", b"milestones", "place", b"place", "region", b"region", "relations", b"relations", "requested", b"requested", "state", b"state", "verify_until_time", b"verify_until_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

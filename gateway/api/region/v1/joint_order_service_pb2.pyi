@@ -318,6 +318,68 @@ class CancelJointOrderResponse(_message.Message):
 Global___CancelJointOrderResponse: _TypeAlias = CancelJointOrderResponse  # noqa: Y015
 
 @_typing.final
+class SupplementJointOrderRequest(_message.Message):
+    """See SupplementJointOrder."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    JOINT_ORDER_ID_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    REQUESTER_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Id as for SubmitJointOrder, different from the order's."""
+    joint_order_id: _builtins.str
+    """Joint order id."""
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Document]:
+        """Documents of Verify: one or two, each a code or a password."""
+
+    @_builtins.property
+    def requester(self) -> _types_pb2.Requester:
+        """The requester."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        joint_order_id: _builtins.str = ...,
+        documents: _abc.Iterable[_types_pb2.Document] | None = ...,
+        requester: _types_pb2.Requester | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents", "joint_order_id", b"joint_order_id", "request_id", b"request_id", "requester", b"requester"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SupplementJointOrderRequest: _TypeAlias = SupplementJointOrderRequest  # noqa: Y015
+
+@_typing.final
+class SupplementJointOrderResponse(_message.Message):
+    """See SupplementJointOrder."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order(self) -> _joint_order_pb2.JointOrder:
+        """The joint order with the proof."""
+
+    def __init__(
+        self,
+        *,
+        order: _joint_order_pb2.JointOrder | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SupplementJointOrderResponse: _TypeAlias = SupplementJointOrderResponse  # noqa: Y015
+
+@_typing.final
 class WorkOnJointOrderRequest(_message.Message):
     """See WorkOnJointOrder."""
 
@@ -353,6 +415,21 @@ class WorkOnJointOrderRequest(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class Verify(_message.Message):
+        """Proof, given to staff."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        def __init__(
+            self,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     JOINT_ORDER_ID_FIELD_NUMBER: _builtins.int
     ITEM_ID_FIELD_NUMBER: _builtins.int
@@ -360,6 +437,7 @@ class WorkOnJointOrderRequest(_message.Message):
     REFUSE_FIELD_NUMBER: _builtins.int
     REACH_FIELD_NUMBER: _builtins.int
     ASK_AGAIN_FIELD_NUMBER: _builtins.int
+    VERIFY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id as for SubmitJointOrder, different from the order's."""
     joint_order_id: _builtins.str
@@ -378,6 +456,10 @@ class WorkOnJointOrderRequest(_message.Message):
     def ask_again(self) -> Global___WorkOnJointOrderRequest.AskAgain:
         """Another call to the region's own system for what it refused."""
 
+    @_builtins.property
+    def verify(self) -> Global___WorkOnJointOrderRequest.Verify:
+        """The customer has said to staff of the home region that the line is to end. An objection is a refusal."""
+
     def __init__(
         self,
         *,
@@ -388,12 +470,13 @@ class WorkOnJointOrderRequest(_message.Message):
         refuse: _builtins.str = ...,
         reach: _configuration_pb2.JointMilestoneKind.ValueType = ...,
         ask_again: Global___WorkOnJointOrderRequest.AskAgain | None = ...,
+        verify: Global___WorkOnJointOrderRequest.Verify | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ask_again", b"ask_again", "reach", b"reach", "refuse", b"refuse", "reserve", b"reserve", "step", b"step"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ask_again", b"ask_again", "reach", b"reach", "refuse", b"refuse", "reserve", b"reserve", "step", b"step", "verify", b"verify"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_again", b"ask_again", "item_id", b"item_id", "joint_order_id", b"joint_order_id", "reach", b"reach", "refuse", b"refuse", "request_id", b"request_id", "reserve", b"reserve", "step", b"step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_again", b"ask_again", "item_id", b"item_id", "joint_order_id", b"joint_order_id", "reach", b"reach", "refuse", b"refuse", "request_id", b"request_id", "reserve", b"reserve", "step", b"step", "verify", b"verify"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["reserve", "refuse", "reach", "ask_again"]  # noqa: Y015
+    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["reserve", "refuse", "reach", "ask_again", "verify"]  # noqa: Y015
     _WhichOneofArgType_step: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_step) -> _WhichOneofReturnType_step | None: ...
 

@@ -63,6 +63,11 @@ class JointOrderServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_joint__order__service__pb2.CancelJointOrderRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_joint__order__service__pb2.CancelJointOrderResponse.FromString,
                 _registered_method=True)
+        self.SupplementJointOrder = channel.unary_unary(
+                '/gateway.api.region.v1.JointOrderService/SupplementJointOrder',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_joint__order__service__pb2.SupplementJointOrderRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_joint__order__service__pb2.SupplementJointOrderResponse.FromString,
+                _registered_method=True)
         self.WorkOnJointOrder = channel.unary_unary(
                 '/gateway.api.region.v1.JointOrderService/WorkOnJointOrder',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_joint__order__service__pb2.WorkOnJointOrderRequest.SerializeToString,
@@ -118,6 +123,16 @@ class JointOrderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SupplementJointOrder(self, request, context):
+        """Hands in the customer's own proof for an item that ends a line, at the leading region: a code or password.
+
+        The code was verified for the request id that is the last part of the joint order id, by the operator system that
+        submitted the order. An item whose proof does not hold shows NOT_VERIFIED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WorkOnJointOrder(self, request, context):
         """Executes the next step of an item, by staff of its region.
         """
@@ -152,6 +167,11 @@ def add_JointOrderServiceServicer_to_server(servicer, server):
                     servicer.CancelJointOrder,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_joint__order__service__pb2.CancelJointOrderRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_joint__order__service__pb2.CancelJointOrderResponse.SerializeToString,
+            ),
+            'SupplementJointOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.SupplementJointOrder,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_joint__order__service__pb2.SupplementJointOrderRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_joint__order__service__pb2.SupplementJointOrderResponse.SerializeToString,
             ),
             'WorkOnJointOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.WorkOnJointOrder,
@@ -298,6 +318,33 @@ class JointOrderService:
             '/gateway.api.region.v1.JointOrderService/CancelJointOrder',
             gateway_dot_api_dot_region_dot_v1_dot_joint__order__service__pb2.CancelJointOrderRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_joint__order__service__pb2.CancelJointOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SupplementJointOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.JointOrderService/SupplementJointOrder',
+            gateway_dot_api_dot_region_dot_v1_dot_joint__order__service__pb2.SupplementJointOrderRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_joint__order__service__pb2.SupplementJointOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,12 @@ class JointOrderServiceStub:
 
     Of operator systems, the one that submitted it cancels it.
     """
+    SupplementJointOrder: _aio.UnaryUnaryMultiCallable[_joint_order_service_pb2.SupplementJointOrderRequest, _joint_order_service_pb2.SupplementJointOrderResponse]
+    """Hands in the customer's own proof for an item that ends a line, at the leading region: a code or password.
+
+    The code was verified for the request id that is the last part of the joint order id, by the operator system that
+    submitted the order. An item whose proof does not hold shows NOT_VERIFIED.
+    """
     WorkOnJointOrder: _aio.UnaryUnaryMultiCallable[_joint_order_service_pb2.WorkOnJointOrderRequest, _joint_order_service_pb2.WorkOnJointOrderResponse]
     """Executes the next step of an item, by staff of its region."""
 
@@ -96,6 +102,18 @@ class JointOrderServiceServicer(metaclass=_abc_1.ABCMeta):
         """Cancels a joint order before its decision, at the leading region. Every reservation is released.
 
         Of operator systems, the one that submitted it cancels it.
+        """
+
+    @_abc_1.abstractmethod
+    def SupplementJointOrder(
+        self,
+        request: _joint_order_service_pb2.SupplementJointOrderRequest,
+        context: _aio.ServicerContext[_joint_order_service_pb2.SupplementJointOrderRequest, _joint_order_service_pb2.SupplementJointOrderResponse],
+    ) -> _abc.Awaitable[_joint_order_service_pb2.SupplementJointOrderResponse]:
+        """Hands in the customer's own proof for an item that ends a line, at the leading region: a code or password.
+
+        The code was verified for the request id that is the last part of the joint order id, by the operator system that
+        submitted the order. An item whose proof does not hold shows NOT_VERIFIED.
         """
 
     @_abc_1.abstractmethod

@@ -585,7 +585,7 @@ class GiveConsentRequest(_message.Message):
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Start time; unset for at once."""
+        """Start time; unset for at once. A paper of another region takes effect at the end of its wait, at the earliest."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
@@ -656,6 +656,72 @@ class GiveConsentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GiveConsentResponse: _TypeAlias = GiveConsentResponse  # noqa: Y015
+
+@_typing.final
+class ConfirmConsentRequest(_message.Message):
+    """The customer's word on every waiting consent that fits all named fields."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    GRANT_ID_FIELD_NUMBER: _builtins.int
+    READER_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    AGREED_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Id chosen by the caller, 1 to 64 characters of [A-Za-z0-9._-]."""
+    number: _builtins.str
+    """Number of a customer of this region."""
+    grant_id: _builtins.str
+    """Only this grant."""
+    reader: _builtins.str
+    """Only grants for this region."""
+    purpose: _builtins.str
+    """Only grants for this purpose."""
+    agreed: _builtins.bool
+    """True if the customer agrees; false for an objection, which withdraws the grants."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        number: _builtins.str = ...,
+        grant_id: _builtins.str = ...,
+        reader: _builtins.str = ...,
+        purpose: _builtins.str = ...,
+        agreed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreed", b"agreed", "grant_id", b"grant_id", "number", b"number", "purpose", b"purpose", "reader", b"reader", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmConsentRequest: _TypeAlias = ConfirmConsentRequest  # noqa: Y015
+
+@_typing.final
+class ConfirmConsentResponse(_message.Message):
+    """See ConfirmConsent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GRANT_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def grant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the grants; none for a repeated request."""
+
+    def __init__(
+        self,
+        *,
+        grant_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant_ids", b"grant_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmConsentResponse: _TypeAlias = ConfirmConsentResponse  # noqa: Y015
 
 @_typing.final
 class WithdrawConsentRequest(_message.Message):

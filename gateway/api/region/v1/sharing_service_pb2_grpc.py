@@ -62,6 +62,11 @@ class SharingServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_sharing__service__pb2.WithdrawConsentRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_sharing__service__pb2.WithdrawConsentResponse.FromString,
                 _registered_method=True)
+        self.ConfirmConsent = channel.unary_unary(
+                '/gateway.api.region.v1.SharingService/ConfirmConsent',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_sharing__service__pb2.ConfirmConsentRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_sharing__service__pb2.ConfirmConsentResponse.FromString,
+                _registered_method=True)
         self.ListGrants = channel.unary_unary(
                 '/gateway.api.region.v1.SharingService/ListGrants',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_sharing__service__pb2.ListGrantsRequest.SerializeToString,
@@ -110,6 +115,10 @@ class SharingServiceServicer:
     def GiveConsent(self, request, context):
         """Records at the home region that the customer has consented or declined. A repeat with the same request id has no
         further effect.
+
+        A consent on a paper that another region has seen waits for the hours of the policy `consent-cooling-off`. The home
+        region notifies the customer, who may withdraw it, consent anew by a code, or speak with staff at home. Until it takes
+        effect, an earlier decision stays.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -119,6 +128,14 @@ class SharingServiceServicer:
         """Withdraws the customer's consent. After the return, no read that begins later succeeds on this consent.
 
         A withdrawal needs no data agreement, and no purpose can forbid it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmConsent(self, request, context):
+        """Records the word of a customer of this region, given to its staff, on consents on paper that wait: they take effect at
+        once, or never.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -169,6 +186,11 @@ def add_SharingServiceServicer_to_server(servicer, server):
                     servicer.WithdrawConsent,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_sharing__service__pb2.WithdrawConsentRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_sharing__service__pb2.WithdrawConsentResponse.SerializeToString,
+            ),
+            'ConfirmConsent': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmConsent,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_sharing__service__pb2.ConfirmConsentRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_sharing__service__pb2.ConfirmConsentResponse.SerializeToString,
             ),
             'ListGrants': grpc.unary_unary_rpc_method_handler(
                     servicer.ListGrants,
@@ -319,6 +341,33 @@ class SharingService:
             '/gateway.api.region.v1.SharingService/WithdrawConsent',
             gateway_dot_api_dot_region_dot_v1_dot_sharing__service__pb2.WithdrawConsentRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_sharing__service__pb2.WithdrawConsentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmConsent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.SharingService/ConfirmConsent',
+            gateway_dot_api_dot_region_dot_v1_dot_sharing__service__pb2.ConfirmConsentRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_sharing__service__pb2.ConfirmConsentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,11 +37,19 @@ class SharingServiceStub:
     GiveConsent: _aio.UnaryUnaryMultiCallable[_sharing_service_pb2.GiveConsentRequest, _sharing_service_pb2.GiveConsentResponse]
     """Records at the home region that the customer has consented or declined. A repeat with the same request id has no
     further effect.
+
+    A consent on a paper that another region has seen waits for the hours of the policy `consent-cooling-off`. The home
+    region notifies the customer, who may withdraw it, consent anew by a code, or speak with staff at home. Until it takes
+    effect, an earlier decision stays.
     """
     WithdrawConsent: _aio.UnaryUnaryMultiCallable[_sharing_service_pb2.WithdrawConsentRequest, _sharing_service_pb2.WithdrawConsentResponse]
     """Withdraws the customer's consent. After the return, no read that begins later succeeds on this consent.
 
     A withdrawal needs no data agreement, and no purpose can forbid it.
+    """
+    ConfirmConsent: _aio.UnaryUnaryMultiCallable[_sharing_service_pb2.ConfirmConsentRequest, _sharing_service_pb2.ConfirmConsentResponse]
+    """Records the word of a customer of this region, given to its staff, on consents on paper that wait: they take effect at
+    once, or never.
     """
     ListGrants: _aio.UnaryUnaryMultiCallable[_sharing_service_pb2.ListGrantsRequest, _sharing_service_pb2.ListGrantsResponse]
     """Lists the customer's decisions, newest first."""
@@ -100,6 +108,10 @@ class SharingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_sharing_service_pb2.GiveConsentResponse]:
         """Records at the home region that the customer has consented or declined. A repeat with the same request id has no
         further effect.
+
+        A consent on a paper that another region has seen waits for the hours of the policy `consent-cooling-off`. The home
+        region notifies the customer, who may withdraw it, consent anew by a code, or speak with staff at home. Until it takes
+        effect, an earlier decision stays.
         """
 
     @_abc_1.abstractmethod
@@ -111,6 +123,16 @@ class SharingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Withdraws the customer's consent. After the return, no read that begins later succeeds on this consent.
 
         A withdrawal needs no data agreement, and no purpose can forbid it.
+        """
+
+    @_abc_1.abstractmethod
+    def ConfirmConsent(
+        self,
+        request: _sharing_service_pb2.ConfirmConsentRequest,
+        context: _aio.ServicerContext[_sharing_service_pb2.ConfirmConsentRequest, _sharing_service_pb2.ConfirmConsentResponse],
+    ) -> _abc.Awaitable[_sharing_service_pb2.ConfirmConsentResponse]:
+        """Records the word of a customer of this region, given to its staff, on consents on paper that wait: they take effect at
+        once, or never.
         """
 
     @_abc_1.abstractmethod

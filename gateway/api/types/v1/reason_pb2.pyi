@@ -609,22 +609,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Wait some minutes. One list can revoke many certificates."""
     REASON_CERTIFICATE_EXPIRED: _Reason.ValueType  # 503
     """Take the renewed certificate; a channel keeps the one that it was made with."""
-    REASON_LIMIT_EXCEEDED: _Reason.ValueType  # 527
-    """An order with it is not refused: it waits for staff of its home region, who review it."""
-    REASON_OPERATOR_LIMIT_EXCEEDED: _Reason.ValueType  # 528
-    """The region raises `amount_a_day` in its file of scopes, or the customer goes to another counter."""
-    REASON_APPROVAL_AWAITED: _Reason.ValueType  # 529
-    """A second member of staff confirms it (`region-node approvals`); then send the same request again."""
-    REASON_APPROVAL_NOT_FOUND: _Reason.ValueType  # 530
-    """List the approvals; those that ended a month ago are gone."""
-    REASON_APPROVER_IS_PROPOSER: _Reason.ValueType  # 531
-    """Any other member of the region's staff may confirm."""
-    REASON_APPROVAL_DIFFERS: _Reason.ValueType  # 532
-    """Give the number that stands in the obliging document. Reject the reading of another number."""
-    REASON_APPROVAL_STATE_FORBIDS: _Reason.ValueType  # 533
-    """Decided or expired: the first person asks again."""
-    REASON_LEGAL_DUTY_LIMIT_REACHED: _Reason.ValueType  # 534
-    """Wait for the next day of the home region, or ask its staff."""
+    REASON_JOINT_ITEM_UNPROVEN: _Reason.ValueType  # 543
+    """Hand in a code of the customer, or ask staff of the home region; else wait."""
+    REASON_CONSENT_NOT_WAITING: _Reason.ValueType  # 544
+    """Ask the customer which consent is meant, and look at `ListGrants`."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1215,22 +1203,10 @@ REASON_REVOCATION_LISTS_TOO_MANY: Reason.ValueType  # 502
 """Wait some minutes. One list can revoke many certificates."""
 REASON_CERTIFICATE_EXPIRED: Reason.ValueType  # 503
 """Take the renewed certificate; a channel keeps the one that it was made with."""
-REASON_LIMIT_EXCEEDED: Reason.ValueType  # 527
-"""An order with it is not refused: it waits for staff of its home region, who review it."""
-REASON_OPERATOR_LIMIT_EXCEEDED: Reason.ValueType  # 528
-"""The region raises `amount_a_day` in its file of scopes, or the customer goes to another counter."""
-REASON_APPROVAL_AWAITED: Reason.ValueType  # 529
-"""A second member of staff confirms it (`region-node approvals`); then send the same request again."""
-REASON_APPROVAL_NOT_FOUND: Reason.ValueType  # 530
-"""List the approvals; those that ended a month ago are gone."""
-REASON_APPROVER_IS_PROPOSER: Reason.ValueType  # 531
-"""Any other member of the region's staff may confirm."""
-REASON_APPROVAL_DIFFERS: Reason.ValueType  # 532
-"""Give the number that stands in the obliging document. Reject the reading of another number."""
-REASON_APPROVAL_STATE_FORBIDS: Reason.ValueType  # 533
-"""Decided or expired: the first person asks again."""
-REASON_LEGAL_DUTY_LIMIT_REACHED: Reason.ValueType  # 534
-"""Wait for the next day of the home region, or ask its staff."""
+REASON_JOINT_ITEM_UNPROVEN: Reason.ValueType  # 543
+"""Hand in a code of the customer, or ask staff of the home region; else wait."""
+REASON_CONSENT_NOT_WAITING: Reason.ValueType  # 544
+"""Ask the customer which consent is meant, and look at `ListGrants`."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

@@ -1,0 +1,77 @@
+"""The customer's own proof for an item that ends a line, at the home region. Parts of one transaction.
+
+Another region that leads the order attests by papers alone. Until there is a proof, or the wait is over, nobody here
+reserves the item, and the region's own system is not asked.
+"""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.store.port import Transaction
+from gateway.store.timers import cancel_timer, set_timer
+from gateway.time.clock import from_timestamp, time_in, to_timestamp
+from region_node.business.joint import rules, templates
+from region_node.business.joint.rows import item_key
+from region_node.customers.documents.rules import require_fresh
+from region_node.customers.proof import ORDER_NOTICE, Asked, ask_customer, must_ask, order_text, wait_until
+from region_node.customers.rows import find_line
+from region_node.customers.verification.rows import find_key
+from region_node.customers.verification.rules import require_verified
+from region_node.node.context import RegionContext
+
+VERIFY_TIMER = "joint-verify"  # the customer has not objected in time
+
+
+def ask(tx: Transaction, context: RegionContext, order: JointOrder, item: JointItem, now: datetime) -> None:
+    """Notifies the customer of an item that ends their line, which then waits, where the catalogue here says so."""
+    if not item.ends_line or not must_ask(context, order.leader_region, ()):
+        return
+    business = context.federation.business(order.request.business)
+    found, line = templates.ending(business), find_line(tx, order.request.number)
+    if found is None or not found[0].verify or line is None:
+        return
+    due = min(wait_until(context, order.leader_region, now), from_timestamp(order.hold_until_time))
+    item.verify_until_time.CopyFrom(to_timestamp(due))
+    asked = Asked(item_key(order.id, item.id), order.leader_region, ORDER_NOTICE, order_text(business.name))
+    ask_customer(tx, context, line, asked, due, now)
+
+
+def require_proven(context: RegionContext, item: JointItem, now: datetime) -> None:
+    """Raises Refused with JOINT_ITEM_UNPROVEN for an item that still waits for the customer's own proof."""
+    if rules.is_unproven(item, now):
+        until = time_in(ZoneInfo(context.time_zone), from_timestamp(item.verify_until_time))
+        raise Refused(Reason.REASON_JOINT_ITEM_UNPROVEN, until=until)
+
+
+def take_proof(tx: Transaction, context: RegionContext, order: JointOrder, item: JointItem, now: datetime) -> bool:
+    """Takes the codes or passwords that the leading region has handed in; returns whether the item has changed.
+
+    Those that this region has not checked for this very order change nothing, and the item says so.
+    """
+    if not order.proofs or not item.HasField("verify_until_time"):
+        return False
+    subject = f"{order.leader_region}/{order.operator}/{order.id.rpartition('/')[2]}"
+    try:
+        require_verified(find_key(tx), subject, order.request.number, order.proofs)
+        require_fresh(context.federation.prepared(order.request.business), order.proofs, now)
+    except Refused as refused:
+        if item.error.reason == refused.reason:
+            return False
+        rules.note_problem(item, refused, now)
+        return True
+    return not must_ask(context, order.leader_region, order.proofs) and rules.prove(item, now)
+
+
+def follow(tx: Transaction, order: JointOrder, item: JointItem) -> None:
+    """Keeps the timer of an item for as long as it waits for a proof."""
+    if not item.ends_line:
+        return
+    key = item_key(order.id, item.id)
+    if item.HasField("verify_until_time"):
+        due = from_timestamp(item.verify_until_time)
+        set_timer(tx, f"{VERIFY_TIMER}/{key}", kind=VERIFY_TIMER, subject=key, due=due)
+    else:
+        cancel_timer(tx, f"{VERIFY_TIMER}/{key}")

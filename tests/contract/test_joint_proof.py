@@ -1,0 +1,212 @@
+"""A joint order that ends a line, led by another region: its home asks the customer before it reserves the item."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointPlace
+from gateway.api.region.v1.joint_order_service_pb2 import SupplementJointOrderRequest, WorkOnJointOrderRequest
+from gateway.api.region.v1.order_pb2 import OrderRequest
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Applicant, Document
+from gateway.errors import Refused
+from gateway.time.clock import from_timestamp
+from region_node.business.joint import leading, provisioning, rules, saga, working
+from region_node.business.orders.provisioning_rows import Phase
+from region_node.customers.verification.rows import key_or
+from region_node.customers.verification.rules import OTP, attest
+from region_node.requests.caller import Caller
+from tests.contract.test_joint_lines import HOME, OTHER, give_line, order_of
+from tests.contract.test_joint_steps import BUSINESSES, CLERK, LEADER, ROOM, VERIFIED, Course, Federation, a_federation
+from tests.simulation.plans import documents
+from tests.simulation.world import START as NOW
+from tests.simulation.world import operator, staff
+from tests.unit.situations import LINE
+
+__all__ = ["a_federation"]
+KEY = bytes(range(32))
+COOLING_OFF = timedelta(hours=12)  # of the shipped policy
+OBJECTED = WorkOnJointOrderRequest(refuse="the holder objects")
+TOLD = "SELECT COUNT(*) FROM notices WHERE kind = 'order-verify'"
+
+
+def taken_in(federation: Federation) -> Course:
+    """An order of Guangdong's that ends a line of Sichuan."""
+    give_line(federation)
+    course = order_of(federation)
+    course.submit()
+    return course
+
+
+def give(course: Course, region: str = HOME) -> JointItem:
+    """The item that ends the line, as a region has it; the home as its own."""
+    found = course.own(HOME) if region == HOME else course.order(region).items
+    return next(each for each in found if each.id == "give")
+
+
+def reserve(course: Course) -> None:
+    """Staff at home reserve the item without asking anybody."""
+    caller, context = Caller(staff(HOME, "li"), f"reserve-{course.order_id[-3:]}", ""), course.federation.context(HOME)
+    asked = WorkOnJointOrderRequest(joint_order_id=course.order_id, item_id="give", reserve=ROOM.reserve)
+    course.do("reserve", HOME, lambda tx: working.work(tx, context, caller, asked, course.now))
+    course.deliver()
+
+
+def tell(course: Course, order: JointOrder) -> None:
+    """The home hears a version of the leading region."""
+    context = course.federation.context(HOME)
+    course.do("update", HOME, lambda tx: working.adopt(tx, context, order, course.now, ""))
+
+
+def code(course: Course, *, key: bytes = KEY, name: str = "", number: str = LINE.number) -> Sequence[Document]:
+    """A code that a region has checked for a request about a number; by default for this order."""
+    subject = f"{LEADER}/counter/{name or course.order_id.rpartition('/')[2]}"
+    return [attest(key, subject, number, OTP, course.now)]
+
+
+def supplement(course: Course, documents: Sequence[Document], request_id: str = "proof") -> None:
+    """The counter at the leading region hands in a proof."""
+    asked = SupplementJointOrderRequest(request_id=request_id, joint_order_id=course.order_id, documents=documents)
+    caller, context = Caller(operator(LEADER, "counter"), request_id, ""), course.federation.context(LEADER)
+    course.do("supplement", LEADER, lambda tx: leading.supplement(tx, context, caller, asked, course.now))
+    course.deliver()
+
+
+def knows_codes(federation: Federation) -> None:
+    """Sichuan has checked codes before."""
+    Course(federation).read(HOME, lambda tx: key_or(tx, KEY))
+
+
+@pytest.mark.clause("10.1(2)")
+def test_a_line_is_not_given_away_on_the_word_of_another_region_and_goes_after_the_wait(federation: Federation) -> None:
+    course = taken_in(federation)
+    for region in (HOME, LEADER):
+        waits_until = from_timestamp(give(course, region).verify_until_time)
+        assert waits_until == NOW + COOLING_OFF, region
+    assert course.read(HOME, lambda tx: tx.first(int, TOLD)) == 1, "the customer is told once"
+    with pytest.raises(Refused) as refused:
+        reserve(course)
+    assert refused.value.reason == Reason.REASON_JOINT_ITEM_UNPROVEN
+    assert provisioning.phase_of(give(course)) == Phase.IDLE, "nor is the region's own system asked"
+    course.pass_time(NOW + COOLING_OFF - timedelta(minutes=1), HOME)
+    assert give(course).HasField("verify_until_time")
+    course.pass_time(NOW + COOLING_OFF, HOME)
+    course.deliver()
+    for region in (HOME, LEADER):
+        assert not give(course, region).HasField("verify_until_time"), region
+    assert provisioning.phase_of(give(course)) == Phase.CHECK
+    course.work(ROOM, "give", "take")
+    course.finish()
+    assert course.order(OTHER).state == saga.COMPLETED
+
+
+def test_with_a_code_for_this_very_order_it_goes_on_at_once(federation: Federation) -> None:
+    course = taken_in(federation)
+    knows_codes(federation)
+    for number, wrong in enumerate(
+        (
+            code(course, key=bytes(32)),
+            code(course, name="J20260328-99"),
+            code(course, number="+8619851000002"),
+        )
+    ):
+        supplement(course, wrong, f"wrong-{number}")
+        for region in (HOME, LEADER):
+            item = give(course, region)
+            assert (item.error.reason, item.HasField("verify_until_time")) == (Reason.REASON_NOT_VERIFIED, True), region
+    supplement(course, code(course))
+    for region in (HOME, LEADER):
+        item = give(course, region)
+        assert not item.HasField("verify_until_time"), region
+        assert not item.HasField("error"), region
+    with pytest.raises(Refused) as refused:
+        supplement(course, code(course), "once-more")
+    assert refused.value.reason == Reason.REASON_JOINT_ITEM_STATE_FORBIDS, "nothing waits for a proof"
+    reserve(course)
+    assert give(course).state == rules.RESERVED
+
+
+def test_an_old_code_proves_nothing(federation: Federation) -> None:
+    course = taken_in(federation)
+    knows_codes(federation)
+    recent = code(course)
+    course.now += COOLING_OFF - timedelta(minutes=1)
+    supplement(course, recent)
+    assert not give(course).HasField("verify_until_time"), "a code of today counts"
+    course = order_of(federation)
+    course.submit()
+    course.now -= timedelta(days=2)
+    old = code(course)
+    course.now += timedelta(days=2)
+    supplement(course, old, "old")
+    assert give(course).error.reason == Reason.REASON_DOCUMENT_STALE
+    assert give(course).HasField("verify_until_time")
+
+
+def test_staff_of_the_home_region_speak_for_the_customer(federation: Federation) -> None:
+    course = taken_in(federation)
+    course.work(VERIFIED, "give")
+    assert not give(course, LEADER).HasField("verify_until_time")
+    with pytest.raises(Refused) as refused:
+        course.work(WorkOnJointOrderRequest(request_id="twice", verify=VERIFIED.verify), "give")
+    assert refused.value.reason == Reason.REASON_JOINT_ITEM_STATE_FORBIDS
+    objected = order_of(federation)
+    objected.submit()
+    objected.work(OBJECTED, "give")
+    assert (objected.order().state, give(objected, LEADER).error.reason) == (
+        saga.FAILED,
+        Reason.REASON_JOINT_SURVEY_REFUSED,
+    )
+    left = objected.read(HOME, lambda tx: tx.first(int, "SELECT COUNT(*) FROM timers WHERE kind = 'joint-verify'"))
+    assert left == 0
+
+
+def test_a_leading_region_at_home_asks_nobody(federation: Federation) -> None:
+    give_line(federation)
+    course, context = order_of(federation), federation.context(HOME)
+    papers, values = BUSINESSES["TRANSFER"]
+    request = OrderRequest(
+        business="TRANSFER",
+        number=LINE.number,
+        applicant=Applicant.APPLICANT_ENTERPRISE,
+        documents=documents(papers, NOW, ""),
+        characteristics=values,
+        requester=CLERK,
+    )
+    places = [JointPlace(region=region, address="1 Main Street") for region in (HOME, OTHER)]
+    caller = Caller(operator(HOME, "counter"), "at-home", "")
+    order = course.do("submit", HOME, lambda tx: leading.submit(tx, context, caller, request, places, NOW))
+    assert isinstance(order, JointOrder)
+    assert order.items[1].state == rules.SURVEYING
+    assert not any(each.HasField("verify_until_time") for each in order.items)
+
+
+@pytest.mark.parametrize("decision", [saga.COMMIT, 0])
+def test_no_leading_region_talks_a_home_out_of_the_question_by_a_loss_that_it_invents(
+    federation: Federation, decision: int
+) -> None:
+    course = taken_in(federation)
+    told = course.order()
+    item = next(each for each in told.items if each.id == "give")
+    item.ClearField("verify_until_time")
+    item.decision = decision  # type: ignore[assignment]
+    item.version += 7
+    told.version += 1
+    tell(course, told)
+    own = give(course)
+    assert own.HasField("verify_until_time"), "the home believes its own records"
+    with pytest.raises(Refused) as refused:
+        reserve(course)
+    assert refused.value.reason == Reason.REASON_JOINT_ITEM_UNPROVEN
+
+
+def test_a_home_that_has_lost_its_question_asks_again(federation: Federation) -> None:
+    give_line(federation)
+    before = federation.image(HOME)
+    course = order_of(federation)
+    course.submit()
+    federation.restore(HOME, before)
+    tell(course, course.order())
+    assert give(course).HasField("verify_until_time")
+    assert course.read(HOME, lambda tx: tx.first(int, TOLD)) == 1
