@@ -48,6 +48,7 @@ class AccessRules:
         self._largest = {
             path: said[access_pb2.largest_request] for path, said in options.items() if said[access_pb2.largest_request]
         }
+        self._without_staff = {path for path, said in options.items() if said[access_pb2.without_staff]}
         self._callers = frozenset[Role.ValueType]().union(*self._allowed.values())
         self._own_region = own_region
         self._require_member = require_member
@@ -59,7 +60,7 @@ class AccessRules:
         Raises as `require_member` for a region, and as `require_scope` for an operator system.
         """
         if not self._is_of(identity, self._allowed.get(method, _NOBODY)):
-            if method[1:].rpartition("/")[0] in _OF_GRPC:
+            if _is_of_grpc(method):
                 return
             raise Refused(Reason.REASON_PERMISSION_DENIED, identity=identity.path, method=method)
         if self._require_member is not None and identity.role == Role.ROLE_REGION:
@@ -74,6 +75,14 @@ class AccessRules:
     def _is_of(self, identity: Identity, roles: frozenset[Role.ValueType]) -> bool:
         return identity.role in roles and (identity.role not in _OF_ONE_REGION or identity.region == self._own_region)
 
+    def serves_without_staff(self, method: str) -> bool:
+        """Whether the method serves an operator system in which no proven member of staff acts."""
+        return method in self._without_staff or _is_of_grpc(method)
+
     def largest_request(self, method: str) -> int:
         """The most bytes of a request of the method, or of one message of its stream."""
         return self._largest.get(method, LARGEST_REQUEST)
+
+
+def _is_of_grpc(method: str) -> bool:
+    return method[1:].rpartition("/")[0] in _OF_GRPC

@@ -36,7 +36,8 @@ def read_profile(
     require_readable(tx, line.customer_id)
     situation = line_situation(tx, context, line, questioner.region, now)
     require_preconditions(business.preconditions, situation)
-    AuditedCall(questioner.path, asked.requester.staff_id, now).record(tx, "QueryProfile", line.customer_id)
+    call = AuditedCall(questioner.path, asked.requester.staff_id, now, questioner.proof)
+    call.record(tx, "QueryProfile", line.customer_id)
     customer = find_customer(tx, line.customer_id)
     return Profile(
         region=context.region,

@@ -1,4 +1,4 @@
-"""The scopes of a region's operator systems: the services, businesses and purposes that each may use.
+"""The scopes of a region's operator systems: what each may use, and whether it is believed about its staff.
 
 A file beside the node has them, out of reach of every caller. An operator system that it does not name may do nothing.
 """
@@ -6,6 +6,7 @@ A file beside the node has them, out of reach of every caller. An operator syste
 import asyncio
 import hashlib
 import logging
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -23,6 +24,9 @@ from gateway.time.looks import until_look
 
 LOOK_SECONDS = 1.0  # between two checks of the file
 _ALL = "*"
+PROVEN, NAMED = "proven", "named"
+_STAFF = (PROVEN, NAMED)
+_CLIENT_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 _log = logging.getLogger(__name__)
 
 
@@ -39,6 +43,10 @@ class Scope:
     """Of orders and joint orders that the operator system submits."""
     purposes: frozenset[str] = frozenset()
     """Of reads of shared customers, and of consents."""
+    staff: str = PROVEN
+    """`proven`: a member of staff who acts through it has a proof. `named`: it is believed about who acts."""
+    client_id: str = ""
+    """Its name at the region's identity provider; empty for the name in its certificate."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,14 @@ class OperatorScopes:
         if self._file is not None:
             _require(operator, self._scope(operator).purposes, purpose)
 
+    def believes(self, operator: str) -> bool:
+        """Whether an operator system is believed when it names a member of staff without a proof."""
+        return self._file is None or self._scope(operator).staff == NAMED
+
+    def client_id(self, operator: str) -> str:
+        """The name of an operator system at the region's identity provider."""
+        return self._scope(operator).client_id or operator
+
     async def run(self, store: Store, clock: Clock) -> None:
         """Follows the file, and adds each content that was put in force to the audit chain. Never returns."""
         while True:
@@ -129,6 +145,7 @@ class OperatorScopes:
 
 
 _NOTHING = Scope()
+_LISTS = ("services", "businesses", "purposes")
 
 
 def _require(operator: str, names: frozenset[str], name: str) -> None:
@@ -141,7 +158,16 @@ def _scope(operator: str, table: object) -> Scope:
     known = [each.name for each in fields(Scope)]
     if not isinstance(table, dict) or not table.keys() <= set(known):
         raise ValueError(f"{operator}: must be a table of {', '.join(known)}")
-    for key, names in table.items():
-        if not isinstance(names, list) or not all(isinstance(each, str) and each for each in names):
-            raise ValueError(f"{operator}.{key}: must be a list of names")
-    return Scope(**{key: frozenset(names) for key, names in table.items()})
+    names = {key: _names(f"{operator}.{key}", value) for key, value in table.items() if key in _LISTS}
+    staff, client_id = table.get("staff", PROVEN), table.get("client_id", "")
+    if staff not in _STAFF:
+        raise ValueError(f"{operator}.staff: must be {' or '.join(_STAFF)}")
+    if client_id and not (isinstance(client_id, str) and _CLIENT_ID.fullmatch(client_id)):
+        raise ValueError(f"{operator}.client_id: must be 1 to 128 characters without a space")
+    return Scope(**names, staff=staff, client_id=client_id or "")
+
+
+def _names(key: str, names: object) -> frozenset[str]:
+    if not isinstance(names, list) or not all(isinstance(each, str) and each for each in names):
+        raise ValueError(f"{key}: must be a list of names")
+    return frozenset(names)
