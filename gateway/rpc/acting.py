@@ -19,8 +19,9 @@ from gateway.errors import Refused
 from gateway.rpc.access import AccessRules
 from gateway.security.identity import Identity
 from gateway.security.peers import Peer
-from gateway.security.staff_proofs import SELF_SERVICE, StaffProof, StaffProofs, invalid
+from gateway.security.staff_proofs import StaffProof, StaffProofs, invalid
 from gateway.time.clock import Clock
+from gateway.values.requesters import SELF_SERVICE
 
 _SCHEME = "bearer"
 Metadata = Iterable[tuple[str, str | bytes]]
@@ -61,17 +62,24 @@ class Acting:
         for field, held in found:
             if isinstance(held, Requester):
                 self._name(held, f"{field}.staff_id" if field else "staff_id")
-        unseen = [
-            held.code for _, held in found if isinstance(held, Document) and not self.staff.is_known_at_home(held)
-        ]
-        if self.proof is None and unseen:
-            problem, chinese = f"nobody of staff has seen {unseen[0]}", f"没有员工查验过{unseen[0]}"
-            raise not_proven(self.operator, problem, chinese)
+        if self.proof is None:
+            self._require_seen([held for _, held in found if isinstance(held, Document)])
 
     def require_not_revoked(self) -> None:
         """Raises Refused where the certificate behind the proof was revoked."""
         if self.proof is not None and self.proof.peer is not None:
             self.staff.require_not_revoked(self.proof.peer)
+
+    def _require_seen(self, documents: Sequence[Document]) -> None:
+        """Raises Refused for a document that rests on somebody of staff.
+
+        One on file tells nothing of the person who names it now: with it the customer says a code or a password.
+        """
+        said = [each for each in documents if self.staff.is_checked_at_home(each)]
+        for each in documents:
+            if each not in said and not (said and each.document_id):
+                problem, chinese = f"nobody of staff has seen {each.code}", f"没有员工查验过{each.code}"
+                raise not_proven(self.operator, problem, chinese)
 
     def _name(self, requester: Requester, field: str) -> None:
         if self.proof is None:
@@ -129,9 +137,9 @@ class ActingStaff:
         """As `StaffProofs.require_not_revoked`."""
         self._proofs.require_not_revoked(peer)
 
-    def is_known_at_home(self, document: Document) -> bool:
-        """Whether the home region itself checks a document: a code, a password, or one on file."""
-        return bool(document.document_id) or document.code in self._checked_at_home
+    def is_checked_at_home(self, document: Document) -> bool:
+        """Whether the home region itself checks what the customer says: a code or a password."""
+        return document.code in self._checked_at_home
 
 
 def not_proven(operator: Identity, problem: str, problem_zh_cn: str) -> Refused:

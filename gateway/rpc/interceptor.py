@@ -1,7 +1,7 @@
 """The border of a server: each incoming call passes here, and nowhere else.
 
-The order of checks: an identity, a place among its calls, a certificate in force, permission, the person who acts, a
-deadline, a turn. Then the request is read: in time, within its size, parseable, plain, in the name of a proven person.
+The order of checks: an identity, a place among its calls, a certificate in force, permission, a deadline, a turn, the
+person who acts. Then the request is read: in time, within its size, parseable, plain, in the name of a proven person.
 A revoked certificate ends its open calls. A refusal becomes a status with details. Data under a destroyed key is
 reported as erased. Any other exception becomes INTERNAL with a number, and the log has the full traceback under that
 number.
@@ -190,16 +190,17 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
             if self._ports.revocations is not None:
                 self._ports.revocations.require_in_force(peer)
             access.require_allowed(identity, method.path)
-            if self._ports.staff is not None and identity.role == Role.ROLE_OPERATOR:
-                call.acting = self._ports.staff.acting(identity, method.path, context.invocation_metadata() or ())
             remaining = cast("float | None", context.time_remaining())
             if remaining is None and not method.streams:
                 raise Refused(Reason.REASON_DEADLINE_MISSING)
             deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
-            enter(Call(identity, method.path, deadline, call.acting))
             if identity.role in _TAKE_TURNS:
                 owner.set(place)
                 await self._admission.turn(place)
+            if self._ports.staff is not None and identity.role == Role.ROLE_OPERATOR:
+                # Only now: a token that is new costs signatures.
+                call.acting = self._ports.staff.acting(identity, method.path, context.invocation_metadata() or ())
+            enter(Call(identity, method.path, deadline, call.acting))
             if method.streams:
                 return await method.serve(requests, context)
             with self._admission.served():

@@ -32,6 +32,7 @@ from gateway.security.identity import SCHEME, Identity, parse
 from gateway.security.peers import Peer, peer_of_chain
 from gateway.security.revocations import Revocations
 from gateway.security.tls import Credentials
+from gateway.values.requesters import SELF_SERVICE
 
 LARGEST_PROOF = 6 * 1024
 """Bytes of a token: gRPC takes 8 KiB of metadata with a call."""
@@ -41,8 +42,6 @@ LONGEST_TOKEN = timedelta(hours=1)
 """The longest life of a token of the identity provider."""
 SKEW = timedelta(seconds=30)
 """By so much the clock of whoever signs may be wrong, as that of a member."""
-SELF_SERVICE = "self-service"
-"""The staff id of a call in which no member of staff acts."""
 _TYPE = "staff-statement+jwt"  # RFC 8725, 3.11: nothing else that the key signs can be taken for a statement
 _LONGEST_CHAIN = 3  # certificates
 _REMEMBERED = 1024  # proofs

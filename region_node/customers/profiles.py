@@ -29,7 +29,11 @@ def read_profile(
     require_requester(asked.requester)
     business = context.federation.prepared(QRY_PROFILE)
     request = OrderRequest(
-        business=QRY_PROFILE, number=asked.number, applicant=asked.applicant, documents=asked.documents
+        business=QRY_PROFILE,
+        number=asked.number,
+        applicant=asked.applicant,
+        documents=asked.documents,
+        requester=asked.requester,
     )
     request = with_file(tx, context, business, request, now)
     line = verified_line(tx, context, asked, questioner, now, request.documents)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import grpc
 import jwt
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from google.protobuf.descriptor import MethodDescriptor
 
@@ -19,6 +20,7 @@ from gateway.api.types.v1 import access_pb2
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.types_pb2 import Channel, Requester
 from region_node.node.settings import IdentityProviderSettings
+from tests.federation.commands import as_caller, run_command
 from tests.federation.counter import WAIT, Counter, Reviewer, code_in, seconds
 from tests.federation.databases import Databases
 from tests.federation.refusals import read, refusal
@@ -57,7 +59,6 @@ ALONE = {
     ),
     "CustomerMoveService": ("CancelMove", "ConfirmMove", "StartMove"),
     "CustomerService": ("GetContactPreferences", "QueryProfile", "SetContactPreferences"),
-    "DocumentService": ("CheckDocuments",),
     "FaultService": (
         *("CancelFault", "FindPlaces", "GetFault", "ListFaults", "ReportFault", "RespondToFault", "WatchFaults"),
     ),
@@ -270,3 +271,25 @@ async def test_without_a_proof_an_operator_system_does_what_a_customer_does_alon
                 if is_refused != (not is_alone and not acting and path == DESK):
                     wrong.append(f"{service}/{method.name} of {path} with {acting}")
         assert not wrong
+
+
+@pytest.mark.slow  # six commands
+@pytest.mark.files  # no part of it depends on the engine
+async def test_a_command_acts_with_the_statement_that_another_one_makes(databases: Databases, tmp_path: Path) -> None:
+    async with proving(tmp_path, databases) as federation:
+        staff, desk = (as_caller(federation, REGION, who) for who in ("staff/wang", "operator/counter"))
+        file = tmp_path / "wang.statement"
+        own = "region_node.cli.main"
+        made = await run_command(own, "credentials", "statement", "counter", "--out", str(file), environment=staff)
+        assert (made.code, made.err) == (0, "")
+        assert file.stat().st_mode & 0o777 == 0o600
+        listed = ("faults", "list")
+        without = await run_command(own, *listed, "--staff-id", "wang", environment=desk)
+        assert (without.code, "has to prove which member of staff acts" in without.err) == (1, True)
+        done = await run_command(own, *listed, environment=desk | {"CROSSREGION_STAFF_PROOF": str(file)})
+        assert done.code == 0, done.err
+        for wrong in (("counter", "--minutes", "11"), ("coun ter",)):
+            ended = await run_command(own, "credentials", "statement", *wrong, environment=staff)
+            assert ended.code != 0, wrong
+        ended = await run_command(own, "credentials", "statement", "counter", environment=desk)
+        assert (ended.code, "is no member of staff" in ended.err) == (1, True)

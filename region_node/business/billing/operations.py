@@ -40,7 +40,13 @@ def read_bill(
     Raises Refused, or Moved where the number belongs to another region.
     """
     business = context.federation.prepared(QRY_BILL)
-    request = OrderRequest(business=QRY_BILL, number=asked.number, applicant=asked.applicant, documents=asked.documents)
+    request = OrderRequest(
+        business=QRY_BILL,
+        number=asked.number,
+        applicant=asked.applicant,
+        documents=asked.documents,
+        requester=asked.requester,
+    )
     require_requester(asked.requester)
     request = with_file(tx, context, business, request, now)
     require_documents(business, request, now)

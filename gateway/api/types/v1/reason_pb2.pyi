@@ -611,7 +611,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Take the renewed certificate; a channel keeps the one that it was made with."""
     REASON_STAFF_NOT_PROVEN: _Reason.ValueType  # 519
     """Send a proof of the member of staff with the call, `authorization: Bearer`; `region-node credentials statement` makes
-    one. For a customer who acts alone say `self-service`, with a code, a password or documents on file.
+    one. For a customer who acts alone say `self-service`, with a code or a password.
     """
     REASON_STAFF_PROOF_INVALID: _Reason.ValueType  # 520
     """Make a new statement with the key of the member of staff, or take a new token of the region's identity provider."""
@@ -1211,7 +1211,7 @@ REASON_CERTIFICATE_EXPIRED: Reason.ValueType  # 503
 """Take the renewed certificate; a channel keeps the one that it was made with."""
 REASON_STAFF_NOT_PROVEN: Reason.ValueType  # 519
 """Send a proof of the member of staff with the call, `authorization: Bearer`; `region-node credentials statement` makes
-one. For a customer who acts alone say `self-service`, with a code, a password or documents on file.
+one. For a customer who acts alone say `self-service`, with a code or a password.
 """
 REASON_STAFF_PROOF_INVALID: Reason.ValueType  # 520
 """Make a new statement with the key of the member of staff, or take a new token of the region's identity provider."""
