@@ -5,7 +5,7 @@ gRPC reports every failure before a call as UNAVAILABLE, with a text for its own
 
 import socket
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -56,10 +56,12 @@ class Server:
     """Its DNS name, as `gateway.security.identity.server_name` has it."""
     credentials: Credentials
     choices: Choices
+    staff_proof: str = field(default="", repr=False)
+    """The proof of the member of staff who acts through the caller; empty without one."""
 
     def channel(self) -> grpc.aio.Channel:
         """Opens a channel to the server. Raises CredentialsUnusable."""
-        return Dialer(self.credentials, SystemClock()).dial(self.endpoint, self.name)
+        return Dialer(self.credentials, SystemClock(), self.staff_proof).dial(self.endpoint, self.name)
 
     def told(self, status: str) -> str:
         """Describes why a call ended with a gRPC status and no reason of the contract: the attempt, and the remedy.

@@ -48,6 +48,7 @@ class AccessRules:
         self._largest = {
             path: said[access_pb2.largest_request] for path, said in options.items() if said[access_pb2.largest_request]
         }
+        self._without_staff = {path for path, said in options.items() if said[access_pb2.without_staff]}
         self._callers = frozenset[Role.ValueType]().union(*self._allowed.values())
         self._own_region = own_region
         self._require_member = require_member
@@ -58,9 +59,9 @@ class AccessRules:
 
         Raises as `require_member` for a region, and as `require_scope` for an operator system.
         """
-        roles, service = self._allowed.get(method, _NOBODY), method[1:].rpartition("/")[0]
-        if service not in _OF_GRPC:
-            self.require_role(identity, roles, method, service.rpartition(".")[2])
+        if not _is_of_grpc(method):
+            service = method[1:].rpartition("/")[0].rpartition(".")[2]
+            self.require_role(identity, self._allowed.get(method, _NOBODY), method, service)
 
     def require_role(self, identity: Identity, roles: frozenset[Role.ValueType], method: str, service: str) -> None:
         """Raises as `require_allowed` unless the identity has one of the roles and may use the service, by its name."""
@@ -78,6 +79,14 @@ class AccessRules:
     def _is_of(self, identity: Identity, roles: frozenset[Role.ValueType]) -> bool:
         return identity.role in roles and (identity.role not in _OF_ONE_REGION or identity.region == self._own_region)
 
+    def serves_without_staff(self, method: str) -> bool:
+        """Whether the method serves an operator system in which no proven member of staff acts."""
+        return method in self._without_staff or _is_of_grpc(method)
+
     def largest_request(self, method: str) -> int:
         """The most bytes of a request of the method, or of one message of its stream."""
         return self._largest.get(method, LARGEST_REQUEST)
+
+
+def _is_of_grpc(method: str) -> bool:
+    return method[1:].rpartition("/")[0] in _OF_GRPC

@@ -6,17 +6,28 @@ from typing import NamedTuple
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.rpc.acting import Acting
 from gateway.security.identity import Identity
 
 HOP_MARGIN = 0.1  # seconds kept back at each hop, so that an answer still travels before the caller gives up
 
 
 class Call(NamedTuple):
-    """A call. `deadline` is a time of the event loop; None for streams, which may be endless."""
+    """A call. `deadline` is a time of the event loop; None for streams, which may be endless.
+
+    `acting` says who acts through an operator system that is not believed, or sends a proof; else it is None.
+    """
 
     identity: Identity
     method: str
     deadline: float | None
+    acting: Acting | None = None
+
+    @property
+    def proof(self) -> str:
+        """The proven member of staff as the audit chain keeps it; empty without a proof."""
+        acting = self.acting
+        return acting.proof.told if acting is not None and acting.proof is not None else ""
 
     def seconds_left(self, at_most: float) -> float:
         """The timeout of an onward call: the time left less one hop's margin, and at most `at_most`.

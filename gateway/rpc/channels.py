@@ -43,11 +43,12 @@ Stub = TypeVar("Stub")
 
 
 class Dialer:
-    """Opens channels with this process's certificate."""
+    """Opens channels with this process's certificate, and the proof of the member of staff who acts, if any."""
 
-    def __init__(self, credentials: Credentials, clock: Clock) -> None:
+    def __init__(self, credentials: Credentials, clock: Clock, staff_proof: str = "") -> None:
         self._credentials = credentials
         self._clock = clock
+        self._staff_proof = staff_proof
 
     def dial(self, endpoint: str, server_name: str) -> grpc.aio.Channel:
         """A channel to `host:port` that accepts only the server that proves `server_name`.
@@ -56,7 +57,7 @@ class Dialer:
         """
         return grpc.aio.secure_channel(
             endpoint,
-            client_credentials(self._credentials, self._clock.now()),
+            client_credentials(self._credentials, self._clock.now(), self._staff_proof),
             options=member_options(server_name),
         )
 

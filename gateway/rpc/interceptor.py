@@ -1,9 +1,10 @@
 """The border of a server: each incoming call passes here, and nowhere else.
 
-The order of checks: an identity, a place among its calls, a certificate in force, permission, a deadline, a turn. Then
-the request is read: in time, within its size, parseable, plain. A revoked certificate ends its open calls. A refusal
-becomes a status with details. Data under a destroyed key is reported as erased. Any other exception becomes INTERNAL
-with a number, and the log has the full traceback under that number.
+The order of checks: an identity, a place among its calls, a certificate in force, permission, a deadline, a turn, the
+person who acts. Then the request is read: in time, within its size, parseable, plain, in the name of a proven person.
+A revoked certificate ends its open calls. A refusal becomes a status with details. Data under a destroyed key is
+reported as erased. Any other exception becomes INTERNAL with a number, and the log has the full traceback under that
+number.
 
 gRPC treats every request here as a stream of bytes; a unary request looks the same on the wire. For a unary call gRPC
 would read and parse the request before this code could check the caller.
@@ -29,8 +30,9 @@ from gateway.process.metrics import CallMetrics
 from gateway.process.tracing import Tracing
 from gateway.process.turns import owner
 from gateway.rpc.access import AccessRules
+from gateway.rpc.acting import Acting, ActingStaff
 from gateway.rpc.admission import Admission, placed
-from gateway.rpc.calls import Call, enter
+from gateway.rpc.calls import Call, current_call, enter
 from gateway.rpc.incidents import incident
 from gateway.rpc.request_streams import RequestReader, RequestStreams
 from gateway.rpc.shares import Shares
@@ -50,6 +52,8 @@ _Serve = Callable[[_Requests, _Context], Awaitable[Message | None]]
 # The callers who share a node. Members carry the work of many callers, in lanes of their own.
 _TAKE_TURNS = frozenset({Role.ROLE_OPERATOR, Role.ROLE_STAFF})
 _CROWDED_KEPT = 256  # refusals of callers and numbers of calls
+# Refusals for who somebody is, beside those with PERMISSION_DENIED.
+_NOTED = frozenset({Reason.REASON_CERTIFICATE_REVOKED, Reason.REASON_STAFF_PROOF_INVALID})
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
 
@@ -67,6 +71,8 @@ class BorderPorts:
     """The revoked certificates; a server without them takes every certificate until its end."""
     clock: Clock = field(default_factory=SystemClock)
     """The machine's clock, by which TLS itself judges certificates."""
+    staff: ActingStaff | None = None
+    """Finds out who acts through operator systems; a server without it asks nobody."""
 
     def require_in_force(self, peer: Peer) -> None:
         """Raises Refused with CERTIFICATE_EXPIRED or CERTIFICATE_REVOKED."""
@@ -81,7 +87,10 @@ class _OpenCall:
 
     peer: Peer
     task: "asyncio.Task[object] | None"
+    share: str
+    """Whose places it has a place among, and in whose turn it begins."""
     refused: Refused | None = None
+    acting: Acting | None = None
 
 
 class _Method:
@@ -183,8 +192,8 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         """
         peer = peer_of(context.auth_context(), self._ports.federation)
         identity, access = peer.identity, self._ports.access
-        call = _OpenCall(peer, asyncio.current_task())
-        place = self._shares.enter(identity, is_stranger=access.is_stranger(identity))
+        share = self._shares.enter(identity, is_stranger=access.is_stranger(identity))
+        call = _OpenCall(peer, asyncio.current_task(), share)
         self._open.add(call)
         try:
             self._ports.require_in_force(peer)
@@ -193,10 +202,10 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
             if remaining is None and not method.streams:
                 raise Refused(Reason.REASON_DEADLINE_MISSING)
             deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
-            enter(Call(identity, method.path, deadline))
             if identity.role in _TAKE_TURNS:
-                owner.set(place)
-                return await self._in_turn(method, requests, context, place)
+                owner.set(share)
+                return await self._in_turn(method, requests, context, call, deadline)
+            self._enter(method, context, call, deadline)
             return await method.serve(requests, context)
         except Refused as refused:
             if is_noted(refused):
@@ -212,26 +221,42 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
             raise call.refused from None
         finally:
             self._open.discard(call)
-            self._shares.leave(place)
+            self._shares.leave(share)
 
-    async def _in_turn(self, method: _Method, requests: _Requests, context: _Context, owner: str) -> Message | None:
+    def _enter(self, method: _Method, context: _Context, call: _OpenCall, deadline: float | None) -> None:
+        """Makes a call the current one, with the member of staff who is proven to act through an operator system.
+
+        Only once a call may begin, because a token that is new costs signatures.
+        """
+        identity = call.peer.identity
+        if self._ports.staff is not None and identity.role == Role.ROLE_OPERATOR:
+            call.acting = self._ports.staff.acting(identity, method.path, context.invocation_metadata() or ())
+        enter(Call(identity, method.path, deadline, call.acting))
+
+    async def _in_turn(
+        self, method: _Method, requests: _Requests, context: _Context, call: _OpenCall, deadline: float | None
+    ) -> Message | None:
         """Serves a call once it may begin. A stream occupies the process at its beginning alone: it may last for days.
 
         Raises Refused where it would wait too long.
         """
-        place = await self._admission.begin(owner, self._shares.of(owner))
+        place = await self._admission.begin(call.share, self._shares.of(call.share))
         if method.streams:
             place.close(is_counted=False)
+            self._enter(method, context, call, deadline)
             return await method.serve(requests, context)
         with placed(place):
+            self._enter(method, context, call, deadline)
             return await method.serve(requests, context)
 
     def _end_revoked(self) -> None:
-        """Ends the open calls whose certificates were revoked."""
+        """Ends the open calls whose certificates, or those behind a proof, were revoked."""
         assert self._ports.revocations is not None
         for call in self._open:
             try:
                 self._ports.revocations.require_in_force(call.peer)
+                if call.acting is not None:
+                    call.acting.require_not_revoked()
             except Refused as refused:
                 if call.task is not None and call.refused is None:
                     call.refused = refused
@@ -241,12 +266,12 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
 def is_noted(refused: Refused) -> bool:
     """Whether an authenticated peer was turned away for who it is."""
     is_denied = status_code(refused.reason) == grpc.StatusCode.PERMISSION_DENIED
-    return is_denied or refused.reason == Reason.REASON_CERTIFICATE_REVOKED
+    return is_denied or refused.reason in _NOTED
 
 
 def _unary(serve: _Unary, reader: RequestReader) -> _Serve:
     async def answer(_: _Requests, context: _Context) -> Message:
-        return await serve(await reader.read_only(context.read()), context)
+        return await serve(_taken(await reader.read_only(context.read())), context)
 
     return answer
 
@@ -257,7 +282,11 @@ def _stream(serve: _Streams, reader: RequestReader, streams: RequestStreams | No
 
     # The function writes by itself: a generator would stay open where a caller goes away during a write.
     async def answer(requests: _Requests, context: _Context) -> None:
-        request = await reader.read_only(context.read()) if streams is None else streams.read(requests, reader)
+        request: object
+        if streams is None:
+            request = _taken(await reader.read_only(context.read()))
+        else:
+            request = streams.read(requests, reader, _taken)
         if not generates:
             await cast("Awaitable[None]", serve(request, context))
             return
@@ -266,6 +295,14 @@ def _stream(serve: _Streams, reader: RequestReader, streams: RequestStreams | No
                 await context.write(response)
 
     return answer
+
+
+def _taken(request: Message) -> Message:
+    """A request of the current call, in the name of whoever acts. Raises Refused as `Acting.take`."""
+    acting = current_call().acting
+    if acting is not None:
+        acting.take(request)
+    return request
 
 
 def _unknown(method: str) -> _Serve:

@@ -111,16 +111,28 @@ class RequestStreams:
         for read in self.reads:
             read.reschedule(asyncio.get_running_loop().time())
 
-    def read(self, requests: AsyncIterator[bytes], reader: RequestReader) -> AsyncIterator[Message]:
-        """The messages of a stream. Raises Refused for a message that breaks a limit, and once the server drains."""
-        return _Read(self, requests, reader)
+    def read(
+        self, requests: AsyncIterator[bytes], reader: RequestReader, take: Callable[[Message], Message]
+    ) -> AsyncIterator[Message]:
+        """The messages of a stream, each as `take` gives it.
+
+        Raises Refused for a message that breaks a limit, as `take`, and once the server drains.
+        """
+        return _Read(self, requests, reader, take)
 
 
 class _Read(AsyncIterator[Message]):
-    def __init__(self, streams: RequestStreams, requests: AsyncIterator[bytes], reader: RequestReader) -> None:
+    def __init__(
+        self,
+        streams: RequestStreams,
+        requests: AsyncIterator[bytes],
+        reader: RequestReader,
+        take: Callable[[Message], Message],
+    ) -> None:
         self._streams = streams
         self._requests = requests
         self._reader = reader
+        self._take = take
 
     async def __anext__(self) -> Message:
         if self._streams.closing:
@@ -134,4 +146,4 @@ class _Read(AsyncIterator[Message]):
                     self._streams.reads.discard(read)
         except TimeoutError:
             raise Refused(Reason.REASON_TOO_BUSY) from None
-        return self._reader.read(data)
+        return self._take(self._reader.read(data))

@@ -12,7 +12,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 
-_SCHEME = "spiffe://"
+SCHEME = "spiffe://"
 # Under this key gRPC lists only URI names, so a DNS name with the text of a URI proves nothing.
 _URI_NAMES = "peer_uri"
 # A region is also a label of a DNS name (RFC 1035, 2.3.1), and a federation a whole one.
@@ -75,7 +75,7 @@ class Identity:
     @property
     def uri(self) -> str:
         """The SPIFFE URI, for example `spiffe://example.org/region/sichuan`."""
-        return f"{_SCHEME}{self.federation}/{self.path}"
+        return f"{SCHEME}{self.federation}/{self.path}"
 
 
 def _require(form: re.Pattern[str], what: str, value: str) -> None:
@@ -89,7 +89,7 @@ def parse(uri: str, federation: str) -> Identity:
 
     Raises ValueError for a URI of another form, or of another federation.
     """
-    own = f"{_SCHEME}{federation}/"
+    own = f"{SCHEME}{federation}/"
     if not uri.startswith(own):
         raise ValueError(f"{uri[:200]!r} is not of the federation {federation}")
     match uri.removeprefix(own).split("/"):
@@ -109,12 +109,12 @@ def trust_domain(federation: str) -> str:
     Raises ValueError for an invalid name of a federation.
     """
     _require(_FEDERATION, "federation", federation)
-    return _SCHEME + federation
+    return SCHEME + federation
 
 
 def federation_of(uri: str) -> str:
     """The federation of a trust domain's URI. Raises ValueError for a URI of another form."""
-    federation = uri.removeprefix(_SCHEME)
+    federation = uri.removeprefix(SCHEME)
     if trust_domain(federation) != uri:
         raise ValueError(f"{uri[:200]!r} is no trust domain")
     return federation

@@ -1,10 +1,11 @@
 """The certificates that a peer proves itself by: whose they are, and what their issuers may have issued.
 
-TLS has verified the chain up to the authority. The name constraints of a region's issuer end at the host of a URI
-(RFC 5280, 4.2.1.10), which is the federation: the region and the role behind it are checked here.
+TLS has verified the chain up to the authority; `peer_of_chain` verifies one that came otherwise. The name constraints
+of a region's issuer end at the host of a URI (RFC 5280, 4.2.1.10), which is the federation: the region and the role
+behind it are checked here.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -23,6 +24,8 @@ _CHAIN = "x509_pem_cert_chain"
 # A chain has one issuer, and perhaps the authority; what is longer is no chain of this federation.
 _LONGEST_CHAIN = 16 * 1024  # bytes of PEM
 _REMEMBERED = 1024
+# RFC 5280, 4.2: a certificate with a critical extension that the reader does not process must be refused.
+_PROCESSED = (x509.BasicConstraints.oid, x509.KeyUsage.oid, x509.SubjectAlternativeName.oid)
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,44 @@ def peer_of(auth_context: Mapping[str, Iterable[bytes]], federation: str) -> Pee
         return _proven(identity, b"".join(auth_context.get(_CERTIFICATE, ())), chain)
     except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
         raise Refused(Reason.REASON_UNAUTHENTICATED) from error
+
+
+def peer_of_chain(
+    chain: Sequence[x509.Certificate], authorities: Iterable[x509.Certificate], federation: str, now: datetime
+) -> Peer:
+    """The peer whose certificate begins a chain that no handshake has verified; the issuer of a region may follow.
+
+    `now` is aware. Raises ValueError unless an authority certifies the chain, it is in force, and its first certificate
+    has one URI, whose owner its issuer may certify. Revocation is the caller's question.
+    """
+    own, issuers = chain[0], list(chain[1:2])
+    require_signing(own)
+    names = own.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    uris = names.get_values_for_type(x509.UniformResourceIdentifier)
+    if len(uris) != 1:
+        raise ValueError("the certificate does not name one member")
+    identity = parse(uris[0], federation)
+    if not all(has_issued(each, own) and signs_certificates(each) for each in issuers):
+        raise ValueError("the second certificate is not that of the issuer")
+    path = [own, *issuers]
+    root = next((each for each in authorities if has_issued(each, path[-1])), None)
+    if root is None:
+        raise ValueError("the authority of the federation has not certified it")
+    if not all(each.not_valid_before_utc <= now <= each.not_valid_after_utc for each in (*path, root)):
+        raise ValueError("a certificate has expired, or is not valid yet")
+    numbers = frozenset(_checked(identity, own, issuers))
+    return Peer(identity, numbers, min(each.not_valid_after_utc for each in (*path, root)))
+
+
+def require_signing(certificate: x509.Certificate) -> None:
+    """Raises ValueError for an authority, a key that may not sign, or an unknown critical extension."""
+    if signs_certificates(certificate):
+        raise ValueError("an authority's certificate signs for no member")
+    for extension in certificate.extensions:
+        if extension.critical and extension.oid not in _PROCESSED:
+            raise ValueError(f"has the critical extension {extension.oid.dotted_string}")
+        if isinstance(extension.value, x509.KeyUsage) and not extension.value.digital_signature:
+            raise ValueError("the key is not for signatures")
 
 
 def issuing_region(certificate: x509.Certificate, federation: str) -> str:

@@ -60,6 +60,11 @@ class Revocations:
         self._listeners: list[Callable[[], None]] = []
         self._refused: dict[bytes, bytes] = {}
 
+    @property
+    def authorities(self) -> Sequence[x509.Certificate]:
+        """The authorities of the federation; another list once they are replaced."""
+        return self._authorities
+
     def lists(self) -> Sequence[RevocationList]:
         """The lists in force, by issuer."""
         return [self._lists[issuer].told for issuer in sorted(self._lists)]

@@ -32,7 +32,7 @@ from gateway.errors import Refused
 from gateway.process.files import create_file
 from gateway.security.hash_trees import SALT_BYTES, leaf, root_of, tree
 from gateway.security.identity import Identity
-from gateway.security.peers import has_issued, signs_certificates
+from gateway.security.peers import has_issued, require_signing, signs_certificates
 from gateway.security.revocations import Revocations
 
 ENVELOPE = b"crossregion.envelope.v1"
@@ -56,8 +56,6 @@ _REMEMBERED = 128
 
 # The key in use and the previous one: signatures from just before a rotation are still in transit.
 _KEYS_PER_REGION = 2
-# RFC 5280, 4.2: a certificate with a critical extension that the reader does not process must be refused.
-_PROCESSED = (x509.BasicConstraints.oid, x509.KeyUsage.oid, x509.SubjectAlternativeName.oid)
 
 
 class Signer:
@@ -304,7 +302,7 @@ class TrustedKeys:
         issuer = next((each for each in self._authorities if has_issued(each, certificate)), None)
         if issuer is None:
             raise ValueError("not issued by the authority of the federation")
-        _check_extensions(certificate)
+        require_signing(certificate)
         owner = Identity(self._federation, Role.ROLE_REGION, region, "")
         if list(_uris(certificate)) != [owner.uri]:
             raise ValueError(f"not issued to {owner.uri} alone")
@@ -358,17 +356,6 @@ def _is_authority(certificate: x509.Certificate) -> bool:
     except x509.ExtensionNotFound:
         may_sign = True
     return may_sign and signs_certificates(certificate)
-
-
-def _check_extensions(certificate: x509.Certificate) -> None:
-    """Raises ValueError for an authority, a key that may not sign, or an unknown critical extension."""
-    if signs_certificates(certificate):
-        raise ValueError("an authority's certificate signs no envelopes")
-    for extension in certificate.extensions:
-        if extension.critical and extension.oid not in _PROCESSED:
-            raise ValueError(f"has the critical extension {extension.oid.dotted_string}")
-        if isinstance(extension.value, x509.KeyUsage) and not extension.value.digital_signature:
-            raise ValueError("the key is not for signatures")
 
 
 def _uris(certificate: x509.Certificate) -> Iterator[str]:

@@ -223,13 +223,17 @@ def server_credentials(credentials: Credentials, clock: Clock) -> grpc.ServerCre
     return grpc.dynamic_ssl_server_credentials(reloading.initial, changed, require_client_authentication=True)
 
 
-def client_credentials(credentials: Credentials, now: datetime) -> grpc.ChannelCredentials:
+def client_credentials(credentials: Credentials, now: datetime, staff_proof: str = "") -> grpc.ChannelCredentials:
     """The credentials of a client, from the current files (aware time). Raises CredentialsUnusable.
 
-    A channel keeps them: when `Credentials.stamp` changes, make a new channel.
+    `staff_proof` proves who acts in each call of an operator system; it travels as `authorization: Bearer`. A channel
+    keeps both: when `Credentials.stamp` changes, or the proof ends, make a new channel.
     """
     loaded = credentials.load(now)
-    return grpc.ssl_channel_credentials(loaded.authority, loaded.key, loaded.certificate)
+    own = grpc.ssl_channel_credentials(loaded.authority, loaded.key, loaded.certificate)
+    if not staff_proof:
+        return own
+    return grpc.composite_channel_credentials(own, grpc.access_token_call_credentials(staff_proof))
 
 
 def server_options() -> ChannelOptions:

@@ -30,12 +30,14 @@ from gateway.relay.queries import Asker
 from gateway.relay.sealed_batches import SealedBatchTransport, expire_sessions
 from gateway.relay.workers import ThreadWorkers
 from gateway.rpc.access import AccessRules
+from gateway.rpc.acting import ActingStaff
 from gateway.rpc.channels import Dialer, Replicas
 from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
 from gateway.rpc.server import Server, Service
 from gateway.security.authority_file import follow_authority
 from gateway.security.identity import server_name
 from gateway.security.signing import Signer, TrustedKeys
+from gateway.security.staff_proofs import StaffProofs
 from gateway.security.tls import CredentialsUnusable, server_credentials
 from gateway.store.opening import moved_file
 from gateway.store.port import Store, Transaction
@@ -60,6 +62,7 @@ from region_node.care.escalations.port import LOWEST_LEVEL, Sink
 from region_node.care.escalations.webhook import Webhook
 from region_node.customers.notices.port import Notifier
 from region_node.customers.notices.provider import ProviderNotifier
+from region_node.customers.verification.rules import CHECKED_AT_HOME
 from region_node.lifecycle.erasure.operations import apply_erased
 from region_node.lifecycle.erasure.repeated_erasure import ErasedKeysKeeper
 from region_node.lifecycle.erasure.scrubber import Scrubber
@@ -70,6 +73,7 @@ from region_node.lifecycle.registry import Registry
 from region_node.network.problems.notifier import Coordinators, ProblemNotifier
 from region_node.node.context import RegionContext
 from region_node.node.erased_keys import ERASED_KEYS, ErasedKeyFile, ErasedKeys
+from region_node.node.identity_provider import ProviderKeys
 from region_node.node.membership.client import FederationClient
 from region_node.node.membership.node import MembershipPorts, Node
 from region_node.node.operator_scopes import OperatorScopes
@@ -96,6 +100,7 @@ class _Ports:
     key_file: KeyFile
     erased_keys: ErasedKeys
     scopes: OperatorScopes
+    provider_keys: ProviderKeys | None
     dialer: Dialer
     border: Border
     source: random.Random
@@ -164,7 +169,8 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
             _planning(core_ports, client, restored).run(),
             *await door.open(settings.credentials, border, stack),
         )
-        tasks = [asyncio.create_task(each) for each in loops]
+        keys_of_provider = () if ports.provider_keys is None else (ports.provider_keys.run(),)
+        tasks = [asyncio.create_task(each) for each in (*loops, *keys_of_provider)]
         stack.push_async_callback(client.leave, endpoint)
         stack.push_async_callback(stop_tasks, tasks)
         show_port(settings.port_file, port, stack)
@@ -191,6 +197,8 @@ async def _open(
     key_file = KeyFile(settings.keys)
     erased_keys = ErasedKeyFile(settings.data / ERASED_KEYS)
     scopes = OperatorScopes(settings.operators)
+    named = settings.identity_provider
+    provider_keys = None if named is None else ProviderKeys(named)
     store = await settings.database.open(migrations_of(*PACKAGES), number=settings.number, keys=key_file.keys)
     stack.push_async_callback(store.close)
     # Only now: before the lock of the store, the file could be that of a node that runs.
@@ -215,6 +223,7 @@ async def _open(
         key_file=key_file,
         erased_keys=erased_keys,
         scopes=scopes,
+        provider_keys=provider_keys,
         dialer=dialer,
         border=border,
         source=source,
@@ -261,13 +270,17 @@ def _planning(ports: CorePorts, client: FederationClient, restored: RestoredCust
 
 
 def _gate(ports: _Ports, services: Sequence[Service], telemetry: Telemetry, denial_log: DenialLog) -> BorderPorts:
+    access, revocations = _access(services, ports), ports.border.keys.revocations
+    provider = None if ports.provider_keys is None else ports.provider_keys.provider
+    proofs = StaffProofs(ports.settings.identity, revocations, provider)
     return BorderPorts(
         federation=ports.settings.federation,
-        access=_access(services, ports),
+        access=access,
         tracing=telemetry.tracing,
         metrics=telemetry.calls,
         denied=denial_log.denied,
-        revocations=ports.border.keys.revocations,
+        revocations=revocations,
+        staff=ActingStaff(proofs, access, ports.scopes, SystemClock(), CHECKED_AT_HOME),
     )
 
 

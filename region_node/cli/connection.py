@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import ClassVar, Concatenate, ParamSpec, TypeVar
+from typing import IO, ClassVar, Concatenate, ParamSpec, TypeVar
 
 import click
 import grpc
@@ -78,6 +78,13 @@ _OPTIONS = (
         show_envvar=True,
         shell_complete=_own_region,
         help="The node's region.",
+    ),
+    click.option(
+        "--staff-proof",
+        type=click.File(encoding="utf-8"),
+        envvar="CROSSREGION_STAFF_PROOF",
+        show_envvar=True,
+        help="The file with a statement, or a token of the identity provider, of the member of staff who acts.",
     ),
 )
 _SECONDS = 30.0  # for one answer
@@ -166,17 +173,27 @@ def server_told(told: Mapping[str, object]) -> Server | None:
     return None
 
 
-def _server(node: str, credentials: Path, federation: str, region: str) -> Server:
-    return Server(node, server_name(Role.ROLE_REGION, region, federation), credentials_in(credentials), _CHOICES)
+def _server(node: str, credentials: Path, federation: str, region: str, staff_proof: str = "") -> Server:
+    name = server_name(Role.ROLE_REGION, region, federation)
+    return Server(node, name, credentials_in(credentials), _CHOICES, staff_proof)
 
 
 def connection_options(command: Callable[Concatenate[Target, P], None]) -> Callable[..., None]:
     """Adds the options for the node's address and the caller; the command receives the Target first."""
 
     @wraps(command)
-    def reached(node: str, credentials: Path, federation: str, region: str, *args: P.args, **kwargs: P.kwargs) -> None:
+    def reached(
+        node: str,
+        credentials: Path,
+        federation: str,
+        region: str,
+        staff_proof: IO[str] | None,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> None:
+        token = "" if staff_proof is None else staff_proof.read().strip()
         try:
-            server = _server(node, credentials, federation, region)
+            server = _server(node, credentials, federation, region, token)
         except ValueError as error:
             raise click.UsageError(
                 translated(

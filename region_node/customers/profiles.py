@@ -29,14 +29,19 @@ def read_profile(
     require_requester(asked.requester)
     business = context.federation.prepared(QRY_PROFILE)
     request = OrderRequest(
-        business=QRY_PROFILE, number=asked.number, applicant=asked.applicant, documents=asked.documents
+        business=QRY_PROFILE,
+        number=asked.number,
+        applicant=asked.applicant,
+        documents=asked.documents,
+        requester=asked.requester,
     )
     request = with_file(tx, context, business, request, now)
     line = verified_line(tx, context, asked, questioner, now, request.documents)
     require_readable(tx, line.customer_id)
     situation = line_situation(tx, context, line, questioner.region, now)
     require_preconditions(business.preconditions, situation)
-    AuditedCall(questioner.path, asked.requester.staff_id, now).record(tx, "QueryProfile", line.customer_id)
+    call = AuditedCall(questioner.path, asked.requester.staff_id, now, questioner.proof)
+    call.record(tx, "QueryProfile", line.customer_id)
     customer = find_customer(tx, line.customer_id)
     return Profile(
         region=context.region,

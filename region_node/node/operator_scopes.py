@@ -1,4 +1,4 @@
-"""The scopes of a region's operator systems: the services, businesses, purposes and amounts that each may use.
+"""The scopes of a region's operator systems: what each may use, and whether it is believed about its staff.
 
 A file beside the node has them, out of reach of every caller. An operator system that it does not name may do nothing.
 """
@@ -6,6 +6,7 @@ A file beside the node has them, out of reach of every caller. An operator syste
 import asyncio
 import hashlib
 import logging
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -24,6 +25,9 @@ from gateway.time.looks import until_look
 LOOK_SECONDS = 1.0  # between two checks of the file
 _ALL = "*"
 _AMOUNT = "amount_a_day"
+PROVEN, NAMED = "proven", "named"
+_STAFF = (PROVEN, NAMED)
+_CLIENT_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 _log = logging.getLogger(__name__)
 
 
@@ -42,6 +46,10 @@ class Scope:
     """Of reads of shared customers, and of consents."""
     amount_a_day: int | None = None
     """Of the money that its orders take in, in minor units of the region's currency; None without a limit."""
+    staff: str = PROVEN
+    """`proven`: a member of staff who acts through it has a proof. `named`: it is believed about who acts."""
+    client_id: str = ""
+    """Its name at the region's identity provider; empty for the name in its certificate."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,14 @@ class OperatorScopes:
         """The money that an operator system may take in by its orders in a day, in minor units; None for any."""
         return self._scope(operator).amount_a_day
 
+    def believes(self, operator: str) -> bool:
+        """Whether an operator system is believed when it names a member of staff without a proof."""
+        return self._file is None or self._scope(operator).staff == NAMED
+
+    def client_id(self, operator: str) -> str:
+        """The name of an operator system at the region's identity provider."""
+        return self._scope(operator).client_id or operator
+
     async def run(self, store: Store, clock: Clock) -> None:
         """Follows the file, and adds each content that was put in force to the audit chain. Never returns."""
         while True:
@@ -136,6 +152,7 @@ class OperatorScopes:
 
 
 _NOTHING = Scope()
+_LISTS = ("services", "businesses", "purposes")
 
 
 def _require(operator: str, names: frozenset[str], name: str) -> None:
@@ -148,11 +165,18 @@ def _scope(operator: str, table: object) -> Scope:
     known = [each.name for each in fields(Scope)]
     if not isinstance(table, dict) or not table.keys() <= set(known):
         raise ValueError(f"{operator}: must be a table of {', '.join(known)}")
-    lists = {key: names for key, names in table.items() if key != _AMOUNT}
-    for key, names in lists.items():
-        if not isinstance(names, list) or not all(isinstance(each, str) and each for each in names):
-            raise ValueError(f"{operator}.{key}: must be a list of names")
-    amount = table.get(_AMOUNT)
+    names = {key: _names(f"{operator}.{key}", value) for key, value in table.items() if key in _LISTS}
+    staff, client_id, amount = table.get("staff", PROVEN), table.get("client_id", ""), table.get(_AMOUNT)
+    if staff not in _STAFF:
+        raise ValueError(f"{operator}.staff: must be {' or '.join(_STAFF)}")
+    if client_id and not (isinstance(client_id, str) and _CLIENT_ID.fullmatch(client_id)):
+        raise ValueError(f"{operator}.client_id: must be 1 to 128 characters without a space")
     if amount is not None and (type(amount) is not int or amount < 0):
         raise ValueError(f"{operator}.{_AMOUNT}: must be a whole number of minor units")
-    return Scope(**{key: frozenset(names) for key, names in lists.items()}, amount_a_day=amount)
+    return Scope(**names, amount_a_day=amount, staff=staff, client_id=client_id or "")
+
+
+def _names(key: str, names: object) -> frozenset[str]:
+    if not isinstance(names, list) or not all(isinstance(each, str) and each for each in names):
+        raise ValueError(f"{key}: must be a list of names")
+    return frozenset(names)

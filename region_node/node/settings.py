@@ -131,6 +131,29 @@ class EscalationSettings:
     """The webhook that is told, too."""
 
 
+@dataclass(frozen=True)
+class IdentityProviderSettings:
+    """The region's identity provider, whose access tokens prove members of staff (OpenID Connect, RFC 9068)."""
+
+    issuer: str
+    """The issuer of its tokens, `iss`."""
+    audience: str
+    """The audience of tokens for this node, `aud`."""
+    keys: Path
+    """The file of its keys, a JWK set; read again when it changes."""
+    name_claim: str = "preferred_username"
+    """The claim with the staff id: the same name as in a certificate of that member of staff."""
+
+    def __post_init__(self) -> None:
+        for key in ("issuer", "audience", "name_claim"):
+            value = getattr(self, key)
+            if not value.isascii() or not value.isprintable() or not value or " " in value:
+                raise ValueError(translated("{key}: must be a text without a space", key=key))
+
+
+_IDENTITY_PROVIDER = IdentityProviderSettings(
+    "https://id.example", "https://guangdong.example", Path("staff-keys.json")
+)
 _ESCALATIONS = EscalationSettings(
     Path("escalations.jsonl"),
     WebhookSettings(
@@ -167,6 +190,8 @@ class RegionSettings:
     operators: Path | None = field(default=None, metadata=example(Path("operators.toml")))
     """The file of the scopes of the region's operator systems, read again when it changes; without it each may do
     everything that the contract allows to operator systems."""
+    identity_provider: IdentityProviderSettings | None = field(default=None, metadata=example(_IDENTITY_PROVIDER))
+    """The identity provider of the region's staff; without it statements by their own certificates prove them alone."""
     number: int = 0
     """The number of this process among those that serve the region's database; only PostgreSQL lets several."""
     advertise: str = field(default="", metadata=example("node.example:7443"))

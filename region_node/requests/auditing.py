@@ -19,19 +19,25 @@ class AuditedCall:
     actor: str
     staff_id: str
     now: datetime
+    proof: str = ""
+    """The proven member of staff, as `Call.proof`; empty without a proof."""
+
+    @property
+    def person(self) -> str:
+        """The person behind the call, as the row names them."""
+        return self.proof or f"staff {self.staff_id}"
 
     def record(self, tx: Transaction, action: str, subject: str, what: str = "") -> None:
         """Adds the row. `what` carries no personal data."""
-        detail = f"staff {self.staff_id}, {what}" if what else f"staff {self.staff_id}"
+        detail = f"{self.person}, {what}" if what else self.person
         audit.append(tx, now=self.now, actor=self.actor, action=action, subject=subject, detail=detail)
 
     def record_each(self, tx: Transaction, action: str, subjects: Sequence[str]) -> None:
         """Adds a row for each of many subjects with the same action."""
-        detail = f"staff {self.staff_id}"
-        audit.append_each(tx, now=self.now, actor=self.actor, action=action, subjects=subjects, detail=detail)
+        audit.append_each(tx, now=self.now, actor=self.actor, action=action, subjects=subjects, detail=self.person)
 
 
 def audited_call(requester: Requester, clock: Clock) -> AuditedCall:
     """The call being served. Raises Refused where an operator system does not name the person."""
-    identity = current_call().identity
-    return AuditedCall(identity.path, require_reader(identity, requester), clock.now())
+    call = current_call()
+    return AuditedCall(call.identity.path, require_reader(call.identity, requester), clock.now(), call.proof)

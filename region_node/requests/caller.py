@@ -21,6 +21,8 @@ class Caller:
     identity: Identity
     request_id: str
     traceparent: str
+    proof: str = ""
+    """The proven member of staff behind an operator system, for the audit chain; empty without a proof."""
 
     @property
     def operator(self) -> str:
@@ -127,7 +129,8 @@ def settle_asked(tx: Transaction, envelope_id: str, refused: Refused | None) -> 
 
 def note(tx: Transaction, caller: Submitter | Administrator, action: str, subject: str, now: datetime) -> None:
     """Keeps the audit row of an accepted request."""
-    audit.append(tx, now=now, actor=caller.path, action=action, subject=subject)
+    proof = caller.proof if isinstance(caller, Caller) else ""
+    audit.append(tx, now=now, actor=caller.path, action=action, subject=subject, detail=proof)
 
 
 def require_accepted(tx: Transaction, caller: Caller) -> None:

@@ -18,7 +18,13 @@ State = TypeVar("State", bound=int)
 def calling(request_id: str) -> Caller:
     """The caller with a request id. Raises Refused for a malformed id."""
     require_request_id(request_id)
-    return Caller(current_call().identity, request_id, current_traceparent())
+    return caller_of(request_id)
+
+
+def caller_of(request_id: str) -> Caller:
+    """The caller with a request id that is checked elsewhere, or is not needed."""
+    call = current_call()
+    return Caller(call.identity, request_id, current_traceparent(), call.proof)
 
 
 def patience(wait: Duration) -> float:

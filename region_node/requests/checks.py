@@ -1,7 +1,7 @@
 """Checks of every request of an operator system. Pure."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from google.protobuf.duration_pb2 import Duration
@@ -27,6 +27,8 @@ class Questioner:
     operator: str
     """The name in the certificate."""
     is_staff: bool = False
+    proof: str = field(default="", compare=False)
+    """The proven member of staff, as `Call.proof`: known in the asking region alone."""
 
     @property
     def path(self) -> str:

@@ -7,11 +7,10 @@ from typing import Protocol, TypeVar
 
 from google.protobuf.message import Message
 
-from gateway.process.tracing import current_traceparent
-from gateway.rpc.calls import current_call
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from region_node.requests.caller import Caller, done_before, note
+from region_node.requests.calling import caller_of
 from region_node.requests.checks import require_request_id
 from region_node.requests.rows import insert_request
 
@@ -46,7 +45,7 @@ class StaffDecisions:
         Raises Refused with REQUEST_INVALID, REQUEST_ID_REUSED for other content, and as `decide`.
         """
         require_request_id(request_id)
-        caller = Caller(current_call().identity, request_id, current_traceparent())
+        caller = caller_of(request_id)
         content = request.SerializeToString(deterministic=True)
         key, now = caller.key(hashlib.sha256(action.encode()).digest() + content), self._clock.now()
 

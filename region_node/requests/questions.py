@@ -38,8 +38,9 @@ class Questions:
     @property
     def questioner(self) -> Questioner:
         """The caller: the operator system or the member of staff."""
-        identity = current_call().identity
-        return Questioner(self._context.region, identity.name, identity.role == Role.ROLE_STAFF)
+        call = current_call()
+        is_staff = call.identity.role == Role.ROLE_STAFF
+        return Questioner(self._context.region, call.identity.name, is_staff, call.proof)
 
     def owner_of(self, number: str) -> str:
         """The home region of a number in E.164. Raises Refused with NUMBER_UNRESOLVED."""

@@ -37,10 +37,11 @@ from gateway.errors import from_rpc_error
 from gateway.process.running import Running
 from gateway.rpc.channels import Dialer
 from gateway.security.identity import server_name
+from gateway.security.staff_proofs import LONGEST_STATEMENT, statement_for
 from gateway.store.opening import PostgresqlSettings
 from gateway.time.clock import to_timestamp
 from region_node.app.process import start as start_node
-from region_node.node.settings import NotificationSettings, ProviderSettings, RegionSettings
+from region_node.node.settings import IdentityProviderSettings, NotificationSettings, ProviderSettings, RegionSettings
 from tests.administrators import Administrators
 from tests.federation.certificates import FEDERATION, Certificates
 from tests.federation.databases import Database, Databases
@@ -90,13 +91,17 @@ class Federation:
         self.providers: dict[str, ProviderSettings] = {}
         self.operators: dict[str, Path] = {}
         """The files of scopes of the regions that have one."""
+        self.identity_providers: dict[str, IdentityProviderSettings] = {}
+        """The identity providers of the regions that have one."""
+        self.acting: dict[str, str] = {}
+        """The member of staff who proves to act through an operator system, by the path of the system."""
         self._messaging: dict[str, Provider] = {}
         """The own systems of the regions that have any."""
         self.administrators: Administrators | None = None
         """Who sign each revision; None where no signatures are needed."""
         self.coordinator: Running | None = None
         self.nodes: dict[str, Running] = {}
-        self._channels: dict[tuple[str, str], grpc.aio.Channel] = {}
+        self._channels: dict[tuple[str, str, str], grpc.aio.Channel] = {}
         self._numbers = itertools.count(1)
 
     def next_number(self, region: str) -> str:
@@ -231,6 +236,7 @@ class Federation:
             allow_unsigned_configuration=self._anchor is None,
             providers=self.providers.get(region, self._own_systems(region)),
             operators=self.operators.get(region),
+            identity_provider=self.identity_providers.get(region),
         )
         postgresql = self._database(region, "region_node", settings.database.file)
         return replace(settings, postgresql=postgresql, number=int(number or 0))
@@ -367,11 +373,19 @@ class Federation:
         await until(holds, f"{region} has billed")
 
     def _dial(self, endpoint: str, path: str, name: str) -> grpc.aio.Channel:
-        key = (endpoint, path)
+        key = (endpoint, path, self.acting.get(path, ""))
         if key not in self._channels:
-            dialer = Dialer(self.certificates.credentials(path), self.clock)
+            dialer = Dialer(self.certificates.credentials(path), self.clock, self.staff_proof(path))
             self._channels[key] = dialer.dial(endpoint, name)
         return self._channels[key]
+
+    def staff_proof(self, path: str) -> str:
+        """The statement of whoever acts through the operator system at `path`; empty for nobody."""
+        if (staff := self.acting.get(path)) is None:
+            return ""
+        region, name = path.split("/")[1], path.rpartition("/")[2]
+        own = self.certificates.credentials(f"region/{region}/staff/{staff}")
+        return statement_for(own, name, datetime.now(UTC), LONGEST_STATEMENT)
 
     @property
     def _anchor(self) -> Path | None:

@@ -5,9 +5,12 @@ from datetime import timedelta
 import pytest
 
 from gateway.api.region.v1 import document_service_pb2 as api
+from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
+from gateway.api.region.v1.customer_service_pb2 import QueryProfileRequest
 from gateway.api.region.v1.order_envelopes_pb2 import OrderSubmission
 from gateway.api.region.v1.order_pb2 import Order, OrderState, PaperUse
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision, SubmitOrderRequest
+from gateway.api.types.v1.types_pb2 import Applicant, Channel, Requester
 from gateway.time.clock import from_timestamp, to_timestamp
 from tests.federation.archive import Archive, scan
 from tests.federation.counter import REQUESTER, Counter, Reviewer
@@ -230,6 +233,28 @@ async def test_a_bill_is_shown_for_a_document_on_file(
     assert told.reason == "DOCUMENT_MISSING"
     await henan.put(number)
     assert (await guangdong.bill(number, papers=())).region == home
+
+
+@pytest.mark.parametrize("home", ["guangdong", "sichuan"])
+async def test_a_paper_on_file_tells_nothing_of_a_customer_who_acts_alone(
+    federation: Federation, henan: Archive, guangdong: Counter, home: str
+) -> None:
+    number, request_id = await Counter(federation, home).new_customer(), federation.next_id()
+    await henan.put(number)
+    alone = Requester(staff_id="self-service", channel=Channel.CHANNEL_APP)
+    asked = QueryBillRequest(number=number, applicant=Applicant.APPLICANT_HOLDER, requester=alone)
+    asked.month = f"{federation.clock.now() + timedelta(hours=8):%Y-%m}"
+    assert (await refusal(guangdong.billing.QueryBill(asked, timeout=CALL_SECONDS))).reason == "DOCUMENT_MISSING"
+    profile = QueryProfileRequest(request_id=request_id, number=number, requester=alone)
+    profile.applicant = Applicant.APPLICANT_HOLDER
+    told = await refusal(guangdong.customers.QueryProfile(profile, timeout=CALL_SECONDS))
+    assert told.reason == "DOCUMENT_MISSING"
+    request = guangdong.request("SUSPEND", number, papers=(), staff_id="self-service")
+    assert (await refusal(guangdong.submit(request))).reason == "DOCUMENT_MISSING"
+    code = await guangdong.receive_code(number, request_id)
+    request.documents.extend(await guangdong.verify(number, request_id, code=code))
+    order = await guangdong.submit(request, request_id=request_id)
+    assert order.state == COMPLETED, "with a code the paper on file completes it"
 
 
 async def test_where_the_register_cannot_be_asked_the_refusal_names_what_is_missing(

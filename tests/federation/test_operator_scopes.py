@@ -19,11 +19,13 @@ SCOPES = """
 services = ["OrderService", "CustomerService", "SharingService", "VerificationService"]
 businesses = ["SUSPEND"]
 purposes = ["counter-service"]
+staff = "named"
 
 [crm]
 services = ["*"]
 businesses = ["*"]
 purposes = ["*"]
+staff = "named"
 """
 MISSING = "OPERATOR_SCOPE_MISSING"
 

@@ -1,5 +1,6 @@
 """The settings of a region node."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from gateway.maintenance.doctor.findings import State
 from gateway.settings import SettingsError, load
 from gateway.store.opening import PostgresqlSettings
-from region_node.cli.node.scope_checks import check_scopes
+from region_node.cli.node.scope_checks import check_identity_provider, check_scopes
+from region_node.node.identity_provider import ProviderKeys, ProviderKeysUnusable
+from region_node.node.operator_scopes import OperatorScopes
 from region_node.node.settings import FulfilmentSettings, ProviderSettings, RegionSettings, WebhookSettings
 
 GOOD = """
@@ -28,6 +31,7 @@ certificate = "tls/signing.crt"
 key = "tls/signing.key"
 """
 
+KEY = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"  # RFC 8037, appendix A.2
 FULFILMENT = """
 [providers.fulfilment]
 endpoint = "127.0.0.1:7600"
@@ -61,6 +65,48 @@ def test_without_scopes_of_operator_systems_the_doctor_warns(tmp_path: Path) -> 
     finding = check_scopes(settings_of(tmp_path, GOOD))
     assert finding.state == State.WARNING
     assert "name it in the settings: operators" in finding.todo
+
+
+def test_the_doctor_names_operator_systems_that_are_believed_about_their_staff(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, GOOD.replace("[credentials]", 'operators = "operators.toml"\n[credentials]'))
+    file = tmp_path / "operators.toml"
+    file.write_text('[counter]\nservices = ["*"]\n')
+    assert check_scopes(settings).state == State.GOOD
+    file.write_text('[counter]\nservices = ["*"]\n[crm]\nstaff = "named"\nclient_id = "0a1b"\n')
+    scopes = OperatorScopes(file)
+    assert [scopes.believes(each) for each in ("counter", "crm", "unknown")] == [False, True, False]
+    assert [scopes.client_id(each) for each in ("counter", "crm")] == ["counter", "0a1b"]
+    assert OperatorScopes().believes("counter"), "as before there were scopes"
+    found = check_scopes(settings)
+    assert (found.state, found.found) == (State.WARNING, f"{file}: believed about their staff without a proof: crm")
+    for line in ('staff = "trusted"', "staff = 7", 'client_id = "two words"', "client_id = 7", 'staff = ["named"]'):
+        file.write_text(f"[crm]\n{line}\n")
+        assert check_scopes(settings).state == State.BAD, line
+
+
+def test_the_keys_of_an_identity_provider_are_followed_and_a_broken_file_changes_nothing(tmp_path: Path) -> None:
+    page = 'issuer = "https://id.example"\naudience = "crossregion"\nkeys = "keys.json"\n'
+    settings = settings_of(tmp_path, f"{GOOD}\n[identity_provider]\n{page}")
+    named, file = settings.identity_provider, tmp_path / "keys.json"
+    assert named is not None
+    assert (named.keys, named.name_claim) == (file, "preferred_username")
+    assert check_identity_provider(settings).state == State.BAD
+    with pytest.raises(ProviderKeysUnusable, match="cannot be read"):
+        ProviderKeys(named)
+    file.write_text(json.dumps({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": KEY}]}))
+    assert check_identity_provider(settings).state == State.GOOD
+    keys = ProviderKeys(named)
+    for broken in ("", "[" * 5000, "{}", '{"keys": []}', "x" * 300_000):
+        file.write_text(broken)
+        keys.look()
+        assert set(keys.provider.keys()) == {"a"}, broken[:9]
+    file.unlink()
+    keys.look()
+    file.write_text(json.dumps({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "b", "x": KEY}]}))
+    keys.look()
+    assert set(keys.provider.keys()) == {"b"}
+    with pytest.raises(SettingsError, match="without a space"):
+        settings_of(tmp_path, f"{GOOD}\n[identity_provider]\n{page.replace('crossregion', 'cross region')}")
 
 
 def test_a_node_is_reached_where_it_listens_with_the_port_that_it_got(tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ PURE_GATEWAY = frozenset(
         "gateway.errors",
         "gateway.federation",
         "gateway.values.money",
+        "gateway.values.requesters",
         "gateway.wording.masking",
         "gateway.federation.numberplan",
         "gateway.time.working_time",

@@ -40,7 +40,13 @@ def read_bill(
     Raises Refused, or Moved where the number belongs to another region.
     """
     business = context.federation.prepared(QRY_BILL)
-    request = OrderRequest(business=QRY_BILL, number=asked.number, applicant=asked.applicant, documents=asked.documents)
+    request = OrderRequest(
+        business=QRY_BILL,
+        number=asked.number,
+        applicant=asked.applicant,
+        documents=asked.documents,
+        requester=asked.requester,
+    )
     require_requester(asked.requester)
     request = with_file(tx, context, business, request, now)
     require_documents(business, request, now)
@@ -52,7 +58,8 @@ def read_bill(
     require_readable(tx, line.customer_id)
     require_on_file(tx, context, request.documents, line, now)
     require_preconditions(business.preconditions, line_situation(tx, context, line, questioner.region, now))
-    AuditedCall(questioner.path, asked.requester.staff_id, now).record(tx, "QueryBill", line.customer_id, asked.month)
+    call = AuditedCall(questioner.path, asked.requester.staff_id, now, questioner.proof)
+    call.record(tx, "QueryBill", line.customer_id, asked.month)
     bill, former = bill_of(tx, context, line.account_id, month, itemised=asked.itemised), former_home(tx, line, month)
     bill.former_region = "" if former is None else former.region
     return bill

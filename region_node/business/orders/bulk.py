@@ -16,6 +16,7 @@ from gateway.api.region.v1.order_service_pb2 import (
 )
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.rpc.calls import current_call
 from gateway.rpc.incidents import incident
 from gateway.rpc.message_checks import require_plain
 from gateway.security.identity import Identity
@@ -110,6 +111,8 @@ async def _answer_one(
     try:
         if isinstance(submitted, SubmittedOrder):  # the border has checked the others
             require_plain(submitted)
+            if (acting := current_call().acting) is not None:
+                acting.take(submitted)
         if _waits(wait):
             accepted = await take_in(request_id, order, wait)
         else:

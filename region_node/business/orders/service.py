@@ -15,7 +15,6 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
-from gateway.process.tracing import current_traceparent
 from gateway.rpc.calls import current_call
 from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
@@ -32,8 +31,7 @@ from region_node.business.orders.rows import (
 from region_node.records.listing import Page
 from region_node.records.watches import Change, Feed, Follower, changes_after
 from region_node.requests.auditing import audited_call
-from region_node.requests.caller import Caller
-from region_node.requests.calling import calling, known_states, patience
+from region_node.requests.calling import caller_of, calling, known_states, patience
 from region_node.requests.changes import Changes
 from region_node.requests.checks import (
     require_length,
@@ -64,9 +62,7 @@ class OrderService(OrderServiceServicer):
         """See the contract."""
         order, wait = _normalised(request.order), patience(request.wait)
         if request.validate_only:
-            await self._application.check(
-                Caller(current_call().identity, request.request_id, current_traceparent()), order
-            )
+            await self._application.check(caller_of(request.request_id), order)
             return api.SubmitOrderResponse()
         return api.SubmitOrderResponse(order=await self._application.submit(calling(request.request_id), order, wait))
 

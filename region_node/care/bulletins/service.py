@@ -4,7 +4,6 @@ import grpc
 
 from gateway.api.region.v1 import bulletin_service_pb2 as api
 from gateway.api.region.v1.bulletin_service_pb2_grpc import BulletinServiceServicer
-from gateway.process.tracing import current_traceparent
 from gateway.rpc.calls import current_call
 from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store
@@ -12,6 +11,7 @@ from gateway.time.clock import Clock, to_timestamp
 from region_node.care.bulletins.application import BulletinApplication
 from region_node.care.bulletins.rows import BulletinFilter, list_bulletins
 from region_node.requests.caller import Caller
+from region_node.requests.calling import caller_of
 from region_node.requests.checks import require_request_id
 
 _PAGE = "bulletins"
@@ -76,4 +76,4 @@ class BulletinService(BulletinServiceServicer):
 
 
 def _caller(request_id: str = "") -> Caller:
-    return Caller(current_call().identity, request_id, current_traceparent())
+    return caller_of(request_id)

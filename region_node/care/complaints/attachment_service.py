@@ -10,7 +10,6 @@ from gateway.api.region.v1.document_service_pb2 import DocumentChunk
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.complaint_rules import ATTACHMENT_SIZE
-from gateway.process.tracing import current_traceparent
 from gateway.rpc.calls import current_call
 from gateway.store.port import Store
 from gateway.time.clock import Clock
@@ -22,7 +21,7 @@ from region_node.customers.documents.receiving_stream import ReceivingApplicatio
 from region_node.customers.documents.rules import MEBIBYTE, require_file
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
-from region_node.requests.caller import Caller
+from region_node.requests.calling import caller_of
 from region_node.requests.checks import error_of, require_request_id
 from region_node.requests.questions import Questions
 
@@ -69,7 +68,7 @@ class AttachmentService(AttachmentServiceServicer):
         asked, identity = audited_call(named.requester, self._clock), current_call().identity
         require_request_id(named.request_id)
         rules.require_ticket_id(named.ticket_id)
-        caller = Caller(identity, named.request_id, current_traceparent())
+        caller = caller_of(named.request_id)
         told = api.AttachmentUpload()
         told.CopyFrom(named)
         attaching = Attaching(

@@ -6,7 +6,6 @@ from gateway.api.region.v1 import dossier_service_pb2 as api
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand
 from gateway.api.region.v1.dossier_service_pb2_grpc import DossierServiceServicer
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.process.tracing import current_traceparent
 from gateway.rpc.calls import current_call
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
@@ -15,8 +14,7 @@ from region_node.care.complaints.application import ComplaintApplication
 from region_node.care.dossiers.operations import Exporter, export
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
-from region_node.requests.caller import Caller
-from region_node.requests.calling import patience
+from region_node.requests.calling import caller_of, patience
 from region_node.requests.checks import require_reader, require_request_id
 
 
@@ -37,7 +35,7 @@ class DossierService(DossierServiceServicer):
         """See the contract."""
         require_request_id(request.request_id)
         call = current_call()
-        caller = Caller(call.identity, request.request_id, current_traceparent())
+        caller = caller_of(request.request_id)
         told = Requester(staff_id=require_reader(call.identity, request.requester), channel=request.requester.channel)
         asked = ComplaintCommand(ticket_id=request.ticket_id, requester=told)
         asked.ask_for_regulator.SetInParent()

@@ -7,8 +7,6 @@ import grpc
 from gateway.api.region.v1 import quality_service_pb2 as api
 from gateway.api.region.v1.quality_service_pb2 import Sample
 from gateway.api.region.v1.quality_service_pb2_grpc import QualityServiceServicer
-from gateway.process.tracing import current_traceparent
-from gateway.rpc.calls import current_call
 from gateway.rpc.pages import dated_key, dated_place, decode_token, page_of_bytes, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_timestamp
@@ -19,7 +17,8 @@ from region_node.care.quality.draws import Draw
 from region_node.care.quality.sampling import Judgement, Population
 from region_node.care.quality.scorecard import scorecard
 from region_node.node.context import RegionContext
-from region_node.requests.caller import Caller, done_before, note
+from region_node.requests.caller import done_before, note
+from region_node.requests.calling import caller_of
 from region_node.requests.checks import require_name, require_request_id
 from region_node.requests.rows import RequestKey, insert_request
 
@@ -59,7 +58,7 @@ class QualityService(QualityServiceServicer):
         if request.seed:
             require_name("seed", request.seed)
         size = sampling.size_of(self._context.federation, self._context.region, request.size)
-        caller = Caller(current_call().identity, request.request_id, current_traceparent())
+        caller = caller_of(request.request_id)
         key = caller.key(b"DrawSample" + request.SerializeToString(deterministic=True))
         known = await self._store.read(lambda tx: _drawn(tx, key))
         if known is not None:
@@ -106,7 +105,7 @@ class QualityService(QualityServiceServicer):
         context: grpc.aio.ServicerContext[api.JudgeSampledRecordRequest, api.JudgeSampledRecordResponse],
     ) -> api.JudgeSampledRecordResponse:
         """See the contract."""
-        caller, now = Caller(current_call().identity, "", current_traceparent()), self._clock.now()
+        caller, now = caller_of(""), self._clock.now()
         made = Judgement(
             request.sample_id, request.record_id, request.failed_criteria, caller.identity.name, caller.operator
         )

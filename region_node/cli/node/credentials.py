@@ -1,4 +1,4 @@
-"""`region-node credentials`: certificates that a region issues to its operators and staff by itself."""
+"""`region-node credentials`: certificates that a region issues to its operators and staff, and their statements."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,9 +13,11 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.cli.exits import CannotReach, NotDone
 from gateway.cli.issuers import DIRECTORY, issue_into, serial_option, show_issued, signed_list
 from gateway.errors import Refused, Unreachable
+from gateway.process.files import replace_file
 from gateway.rpc.channels import Dialer, invoke
-from gateway.security.authority import TLS_CERTIFICATE
+from gateway.security.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
 from gateway.security.identity import server_name
+from gateway.security.staff_proofs import LONGEST_STATEMENT, statement_for
 from gateway.security.tls import Credentials, CredentialsUnusable
 from gateway.settings import Sources
 from gateway.time.clock import SystemClock
@@ -24,6 +26,8 @@ from region_node.cli.node.config import REGION_NODE
 from region_node.node.settings import RegionSettings
 
 _HOURS = 168
+_MINUTES = 5
+_MOST_MINUTES = int(LONGEST_STATEMENT.total_seconds() // 60)
 _SECONDS = 5.0  # for the answer of one coordinator
 
 _hours_option = click.option("--hours", type=click.IntRange(min=1), default=_HOURS, show_default=True, help="Lifetime.")
@@ -32,7 +36,7 @@ _issuer = click.argument("issuer", type=DIRECTORY)
 
 @click.group()
 def credentials() -> None:
-    """Issue, renew and revoke the certificates of the region's operators and staff.
+    """Issue, renew and revoke the certificates of the region's operators and staff, and make statements by them.
 
     ISSUER is the directory that `coordinator certificates issue-issuer` has made for the region.
     """
@@ -76,6 +80,47 @@ def renew(issuer: Path, directory: Path, hours: int) -> None:
         raise click.ClickException(str(error)) from error
     identity = issue_into(issuer, "".join(uris[:1]), directory, timedelta(hours=hours))
     _tell_issued(identity.uri, directory, hours)
+
+
+@credentials.command()
+@click.argument("operator")
+@click.option(
+    "--credentials",
+    "own",
+    required=True,
+    type=DIRECTORY,
+    envvar="CROSSREGION_CREDENTIALS",
+    show_envvar=True,
+    help="The directory with tls.crt and tls.key of the member of staff.",
+)
+@click.option(
+    "--minutes",
+    type=click.IntRange(1, _MOST_MINUTES),
+    default=_MINUTES,
+    show_default=True,
+    help="Lifetime.",
+)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The file; standard output without it.")
+def statement(operator: str, own: Path, minutes: int, out: Path | None) -> None:
+    """Make a statement that the member of staff acts through the system OPERATOR.
+
+    Whoever has it acts in their name through that system, at the node of their region, until it ends. The system sends
+    it with each call, `authorization: Bearer`; commands take it by --staff-proof.
+
+    \b
+    Example:
+      region-node credentials statement counter --credentials wang --out wang.statement
+    """
+    files = Credentials(own / AUTHORITY_CERTIFICATE, own / TLS_CERTIFICATE, own / TLS_KEY)
+    try:
+        token = statement_for(files, operator, SystemClock().now(), timedelta(minutes=minutes))
+        if out is None:
+            click.echo(token)
+            return
+        replace_file(out, f"{token}\n".encode())
+    except (CredentialsUnusable, OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(translated("The statement is in {file}, valid for {minutes} minutes.", file=out, minutes=minutes))
 
 
 @credentials.command("list")

@@ -42,7 +42,7 @@ from region_node.cli.node.configuration_checks import (
 )
 from region_node.cli.node.escalation_checks import check_escalations
 from region_node.cli.node.revision_checks import check_revisions
-from region_node.cli.node.scope_checks import check_scopes
+from region_node.cli.node.scope_checks import check_identity_provider, check_scopes
 from region_node.cli.node.sealing_checks import check_sealing_key, sealing_name
 from region_node.node.provider_client import provider_name
 from region_node.node.settings import FulfilmentSettings, NotificationSettings, RegionSettings
@@ -64,6 +64,7 @@ async def _examine(sources: Sources, settings: RegionSettings) -> Sequence[Findi
         ),
         await asyncio.to_thread(check_region_keys, settings.keys, settings.database, REGION_NODE.name),
         check_scopes(settings),
+        check_identity_provider(settings),
         await asyncio.to_thread(check_kept_signatures, settings, clock.now()),
         await asyncio.to_thread(check_revisions, settings, clock.now()),
     ]

@@ -1,8 +1,9 @@
-"""The check of `region-node doctor` on the scopes of the region's operator systems."""
+"""The checks of `region-node doctor` on operator systems: their scopes, and by what keys their staff is proven."""
 
 from gateway.maintenance.doctor.findings import Finding, bad, good, warning
 from gateway.wording.languages import translated
-from region_node.node.operator_scopes import ScopeFile, ScopesUnusable
+from region_node.node.identity_provider import ProviderKeysUnusable, load_keys
+from region_node.node.operator_scopes import NAMED, ScopeFile, ScopesUnusable
 from region_node.node.settings import RegionSettings
 
 
@@ -16,4 +17,25 @@ def check_scopes(settings: RegionSettings) -> Finding:
         file = ScopeFile.load(path)
     except ScopesUnusable as error:
         return bad(name, str(error), translated("correct the file; a running node keeps the scopes of before"))
-    return good(name, translated("{path}: {count} operator systems", path=path, count=len(file.scopes)))
+    told = translated("{path}: {count} operator systems", path=path, count=len(file.scopes))
+    believed = sorted(each for each, scope in file.scopes.items() if scope.staff == NAMED)
+    if believed:
+        told = translated(
+            "{path}: believed about their staff without a proof: {names}", path=path, names=", ".join(believed)
+        )
+        return warning(name, told, translated("have them prove their staff, and remove `staff` from the file"))
+    return good(name, told)
+
+
+def check_identity_provider(settings: RegionSettings) -> Finding:
+    """Whether the keys of the region's identity provider can be used, if it has one."""
+    name, named = translated("identity provider of staff"), settings.identity_provider
+    if named is None:
+        return good(name, translated("there is none: members of staff are proven by their certificates alone"))
+    try:
+        keys = load_keys(named.keys)
+    except ProviderKeysUnusable as error:
+        return bad(name, str(error), translated("correct the file; a running node keeps the keys of before"))
+    return good(
+        name, translated("{path}: {count} keys of {issuer}", path=named.keys, count=len(keys), issuer=named.issuer)
+    )

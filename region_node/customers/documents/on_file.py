@@ -60,10 +60,10 @@ class RegisterApplication:
         """The documents on file that complete an order's own; none where the register does not respond."""
         business = self._context.federation.prepared(request.business)
         lines = business.documents.get(request.applicant, ())
-        if not lines or not request.number:
+        staff_id, brought = request.requester.staff_id, {document.code for document in request.documents}
+        if not lines or not request.number or not rules.may_complete(staff_id, brought):
             return ()
-        registered = await self._registered(actor, request.requester.staff_id, request.number, business.code)
-        brought = {document.code for document in request.documents}
+        registered = await self._registered(actor, staff_id, request.number, business.code)
         federation, now = self._context.federation, self._clock.now()
         found = rules.completed(federation, business, lines, brought, registered, now)
         return [rules.attested(each) for each in found.added]
@@ -74,7 +74,7 @@ class RegisterApplication:
         """The documents on file that stand in for those that a review requested and nobody supplied."""
         codes = {document.code for document in brought}
         wanted = [code for code in order.documents_requested if code not in codes]
-        if not wanted or not order.request.number:
+        if not wanted or not order.request.number or not rules.may_complete(staff_id, codes):
             return ()
         federation, now = self._context.federation, self._clock.now()
         business = federation.prepared(order.request.business)

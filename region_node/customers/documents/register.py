@@ -102,7 +102,8 @@ def with_file(
     """
     lines = business.documents.get(request.applicant, ())
     brought = {document.code for document in request.documents}
-    if not documents_missing(lines, brought):
+    staff_id = request.requester.staff_id
+    if not documents_missing(lines, brought) or not rules.may_complete(staff_id, brought):
         return request
     line = find_line(tx, request.number)
     if line is None:

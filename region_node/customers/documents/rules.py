@@ -1,7 +1,7 @@
 """Rules for documents on file: the conditions of an upload, and the documents that count for a business. Pure."""
 
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -16,6 +16,8 @@ from gateway.federation.catalogue import Federation
 from gateway.federation.documents import MATERIALS_OF_THE_MOMENT, MEDIA_TYPES, RequiredLine, documents_missing
 from gateway.federation.prepared import PreparedBusiness
 from gateway.time.clock import from_timestamp
+from gateway.values.requesters import SELF_SERVICE
+from region_node.customers.verification.rules import CHECKED_AT_HOME
 from region_node.requests.checks import require_length, require_name, require_request_id, require_requester
 
 CHUNK_LIMIT = 64 * 1024
@@ -169,6 +171,15 @@ class OnFile:
 
     added: Sequence[RegisteredDocument] = field(repr=False)
     missing: Sequence[str]
+
+
+def may_complete(staff_id: str, brought: Collection[str]) -> bool:
+    """Whether documents on file may complete those that were brought, by their codes.
+
+    A paper on file is no sign of the person who acts now. A member of staff sees that person; a customer who acts alone
+    shows a code or a password with it.
+    """
+    return staff_id != SELF_SERVICE or not CHECKED_AT_HOME.isdisjoint(brought)
 
 
 def completed(

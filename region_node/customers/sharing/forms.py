@@ -6,6 +6,7 @@ from gateway.api.federation.v1.configuration_pb2 import LegalBasis
 from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.values.requesters import SELF_SERVICE
 from region_node.approvals.rules import require_another
 from region_node.customers.documents.rules import require_document_id
 from region_node.requests.checks import (
@@ -102,6 +103,6 @@ def _require_one_way(asked: api.GiveConsentRequest | api.WithdrawConsentRequest)
     if asked.paper:
         # A paper was seen by a person: `self-service` sees nothing.
         require_name("requester.staff_id", asked.requester.staff_id)
-        if asked.requester.staff_id == "self-service":
+        if asked.requester.staff_id == SELF_SERVICE:
             problem = "a paper is seen by a named member of staff"
             raise Refused(Reason.REASON_REQUEST_INVALID, field="requester.staff_id", problem=problem)

@@ -60,7 +60,7 @@ class Call:
 
     def record(self, tx: Transaction, action: str, line: Line | None, what: str) -> None:
         """Adds the audit row; `what` carries no personal data."""
-        audited = AuditedCall(self.questioner.path, self.staff_id, self.now)
+        audited = AuditedCall(self.questioner.path, self.staff_id, self.now, self.questioner.proof)
         audited.record(tx, action, "-" if line is None else line.customer_id, f"{self.subject}: {what}")
 
 

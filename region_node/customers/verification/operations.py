@@ -76,7 +76,7 @@ class Attempt:
 
     def note(self, tx: Transaction, line: Line | None, outcome: str) -> None:
         """Adds the audit row, without code and password."""
-        call = AuditedCall(self.questioner.path, self.staff_id, self.now)
+        call = AuditedCall(self.questioner.path, self.staff_id, self.now, self.questioner.proof)
         call.record(tx, self.action, "-" if line is None else line.customer_id, f"{self.subject}: {outcome}")
 
 

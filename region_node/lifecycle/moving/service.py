@@ -22,7 +22,8 @@ from region_node.lifecycle.moving import operations, rules
 from region_node.lifecycle.moving.rows import list_moves
 from region_node.lifecycle.registry import Registry
 from region_node.requests.auditing import audited_call
-from region_node.requests.caller import Caller, done_before
+from region_node.requests.caller import done_before
+from region_node.requests.calling import caller_of
 from region_node.requests.checks import Questioner, require_request_id, require_size
 from region_node.requests.rows import insert_request
 
@@ -46,7 +47,7 @@ class CustomerMoveService(CustomerMoveServiceServicer):
         require_request_id(request.request_id)
         require_size(request.ByteSize())
         call, number = audited_call(request.requester, self._clock), normalize(request.number)
-        caller = Caller(current_call().identity, request.request_id, current_traceparent())
+        caller = caller_of(request.request_id)
         move_id = caller.subject(self._registry.context.region)
         asked = CustomerMove(id=move_id, to_region=request.to_region, lines=request.lines)
         for line in asked.lines:

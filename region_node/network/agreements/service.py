@@ -13,7 +13,6 @@ from gateway.api.region.v1.agreement_service_pb2_grpc import AgreementServiceSer
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
-from gateway.process.tracing import current_traceparent
 from gateway.rpc.calls import current_call
 from gateway.rpc.pages import decode_token, first_page, key_number, page_size
 from gateway.store.port import Store, Transaction
@@ -25,7 +24,8 @@ from region_node.network.agreements import operations
 from region_node.network.agreements.rows import Numbered, find_statement, list_agreements, require_agreement
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
-from region_node.requests.caller import Caller, done_before, note
+from region_node.requests.caller import done_before, note
+from region_node.requests.calling import caller_of
 from region_node.requests.checks import require_request_id
 from region_node.requests.rows import insert_request
 
@@ -167,7 +167,7 @@ class AgreementService(AgreementServiceServicer):
         `write` also returns an id, by which `read` finds the result.
         """
         require_request_id(request_id)
-        caller = Caller(current_call().identity, request_id, current_traceparent())
+        caller = caller_of(request_id)
         key, now = caller.key(hashlib.sha256(action.encode()).digest() + content), self._clock.now()
 
         def once(tx: Transaction) -> T:

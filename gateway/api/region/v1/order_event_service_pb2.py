@@ -28,7 +28,7 @@ from gateway.api.types.v1 import reason_pb2 as gateway_dot_api_dot_types_dot_v1_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/gateway/api/region/v1/order_event_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/region/v1/order.proto\x1a!gateway/api/types/v1/access.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"<\n\x18StreamOrderEventsRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x11\n\tonly_past\x18\x02 \x01(\x08\"]\n\x19StreamOrderEventsResponse\x12\x31\n\x06\x65vents\x18\x01 \x03(\x0b\x32!.gateway.api.region.v1.OrderEvent\x12\r\n\x05token\x18\x02 \x01(\t\"\xe4\x03\n\nOrderEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12.\n\nevent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08order_id\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\x04\x12\x10\n\x08\x62usiness\x18\x05 \x01(\t\x12\x30\n\x05state\x18\x06 \x01(\x0e\x32!.gateway.api.region.v1.OrderState\x12\x15\n\rorigin_region\x18\x07 \x01(\t\x12\x13\n\x0bhome_region\x18\x08 \x01(\t\x12\x10\n\x08operator\x18\t \x01(\t\x12.\n\x08\x61waiting\x18\n \x01(\x0e\x32\x1c.gateway.api.region.v1.Party\x12\x0e\n\x06\x61\x63tion\x18\x0b \x01(\t\x12,\n\x06reason\x18\x0c \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12\x12\n\nsteps_done\x18\r \x01(\r\x12/\n\x0b\x63reate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12<\n\x18\x65xpected_completion_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\x99\x01\n\x11OrderEventService\x12\x83\x01\n\x11StreamOrderEvents\x12/.gateway.api.region.v1.StreamOrderEventsRequest\x1a\x30.gateway.api.region.v1.StreamOrderEventsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/gateway/api/region/v1/order_event_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/region/v1/order.proto\x1a!gateway/api/types/v1/access.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"<\n\x18StreamOrderEventsRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x11\n\tonly_past\x18\x02 \x01(\x08\"]\n\x19StreamOrderEventsResponse\x12\x31\n\x06\x65vents\x18\x01 \x03(\x0b\x32!.gateway.api.region.v1.OrderEvent\x12\r\n\x05token\x18\x02 \x01(\t\"\xe4\x03\n\nOrderEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12.\n\nevent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08order_id\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\x04\x12\x10\n\x08\x62usiness\x18\x05 \x01(\t\x12\x30\n\x05state\x18\x06 \x01(\x0e\x32!.gateway.api.region.v1.OrderState\x12\x15\n\rorigin_region\x18\x07 \x01(\t\x12\x13\n\x0bhome_region\x18\x08 \x01(\t\x12\x10\n\x08operator\x18\t \x01(\t\x12.\n\x08\x61waiting\x18\n \x01(\x0e\x32\x1c.gateway.api.region.v1.Party\x12\x0e\n\x06\x61\x63tion\x18\x0b \x01(\t\x12,\n\x06reason\x18\x0c \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12\x12\n\nsteps_done\x18\r \x01(\r\x12/\n\x0b\x63reate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12<\n\x18\x65xpected_completion_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\x9d\x01\n\x11OrderEventService\x12\x87\x01\n\x11StreamOrderEvents\x12/.gateway.api.region.v1.StreamOrderEventsRequest\x1a\x30.gateway.api.region.v1.StreamOrderEventsResponse\"\r\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\xd0\xbb\x18\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,7 +36,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.region.v1.order
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ORDEREVENTSERVICE'].methods_by_name['StreamOrderEvents']._loaded_options = None
-  _globals['_ORDEREVENTSERVICE'].methods_by_name['StreamOrderEvents']._serialized_options = b'\220\002\001\252\273\030\002\002\003'
+  _globals['_ORDEREVENTSERVICE'].methods_by_name['StreamOrderEvents']._serialized_options = b'\220\002\001\252\273\030\002\002\003\320\273\030\001'
   _globals['_STREAMORDEREVENTSREQUEST']._serialized_start=212
   _globals['_STREAMORDEREVENTSREQUEST']._serialized_end=272
   _globals['_STREAMORDEREVENTSRESPONSE']._serialized_start=274
@@ -44,5 +44,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORDEREVENT']._serialized_start=370
   _globals['_ORDEREVENT']._serialized_end=854
   _globals['_ORDEREVENTSERVICE']._serialized_start=857
-  _globals['_ORDEREVENTSERVICE']._serialized_end=1010
+  _globals['_ORDEREVENTSERVICE']._serialized_end=1014
 # @@protoc_insertion_point(module_scope)

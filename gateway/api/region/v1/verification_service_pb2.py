@@ -28,7 +28,7 @@ from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_d
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0gateway/api/region/v1/verification_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"o\n\x0fSendCodeRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"`\n\x10SendCodeResponse\x12/\n\x0b\x65xpire_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\rmasked_number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\"\x99\x01\n\rVerifyRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x12\n\x04\x63ode\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x02\x12\x16\n\x08password\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x02\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"C\n\x0eVerifyResponse\x12\x31\n\tdocuments\x18\x01 \x03(\x0b\x32\x1e.gateway.api.types.v1.Document\"\xbd\x01\n\x15\x43hangePasswordRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x16\n\x08password\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x02\x12\x1a\n\x0cnew_password\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x02\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x12\n\x04\x63ode\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x02\"\x18\n\x16\x43hangePasswordResponse2\xd6\x02\n\x13VerificationService\x12\x65\n\x08SendCode\x12&.gateway.api.region.v1.SendCodeRequest\x1a\'.gateway.api.region.v1.SendCodeResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12_\n\x06Verify\x12$.gateway.api.region.v1.VerifyRequest\x1a%.gateway.api.region.v1.VerifyResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12w\n\x0e\x43hangePassword\x12,.gateway.api.region.v1.ChangePasswordRequest\x1a-.gateway.api.region.v1.ChangePasswordResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0gateway/api/region/v1/verification_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"o\n\x0fSendCodeRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"`\n\x10SendCodeResponse\x12/\n\x0b\x65xpire_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\rmasked_number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\"\x99\x01\n\rVerifyRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x12\n\x04\x63ode\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x02\x12\x16\n\x08password\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x02\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"C\n\x0eVerifyResponse\x12\x31\n\tdocuments\x18\x01 \x03(\x0b\x32\x1e.gateway.api.types.v1.Document\"\xbd\x01\n\x15\x43hangePasswordRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x16\n\x08password\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x02\x12\x1a\n\x0cnew_password\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x02\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x12\n\x04\x63ode\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x02\"\x18\n\x16\x43hangePasswordResponse2\xe2\x02\n\x13VerificationService\x12i\n\x08SendCode\x12&.gateway.api.region.v1.SendCodeRequest\x1a\'.gateway.api.region.v1.SendCodeResponse\"\x0c\x90\x02\x02\xaa\xbb\x18\x01\x02\xd0\xbb\x18\x01\x12\x63\n\x06Verify\x12$.gateway.api.region.v1.VerifyRequest\x1a%.gateway.api.region.v1.VerifyResponse\"\x0c\x90\x02\x02\xaa\xbb\x18\x01\x02\xd0\xbb\x18\x01\x12{\n\x0e\x43hangePassword\x12,.gateway.api.region.v1.ChangePasswordRequest\x1a-.gateway.api.region.v1.ChangePasswordResponse\"\x0c\x90\x02\x02\xaa\xbb\x18\x01\x02\xd0\xbb\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,11 +54,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['code']._loaded_options = None
   _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['code']._serialized_options = b'\270\273\030\002'
   _globals['_VERIFICATIONSERVICE'].methods_by_name['SendCode']._loaded_options = None
-  _globals['_VERIFICATIONSERVICE'].methods_by_name['SendCode']._serialized_options = b'\220\002\002\252\273\030\001\002'
+  _globals['_VERIFICATIONSERVICE'].methods_by_name['SendCode']._serialized_options = b'\220\002\002\252\273\030\001\002\320\273\030\001'
   _globals['_VERIFICATIONSERVICE'].methods_by_name['Verify']._loaded_options = None
-  _globals['_VERIFICATIONSERVICE'].methods_by_name['Verify']._serialized_options = b'\220\002\002\252\273\030\001\002'
+  _globals['_VERIFICATIONSERVICE'].methods_by_name['Verify']._serialized_options = b'\220\002\002\252\273\030\001\002\320\273\030\001'
   _globals['_VERIFICATIONSERVICE'].methods_by_name['ChangePassword']._loaded_options = None
-  _globals['_VERIFICATIONSERVICE'].methods_by_name['ChangePassword']._serialized_options = b'\220\002\002\252\273\030\001\002'
+  _globals['_VERIFICATIONSERVICE'].methods_by_name['ChangePassword']._serialized_options = b'\220\002\002\252\273\030\001\002\320\273\030\001'
   _globals['_SENDCODEREQUEST']._serialized_start=213
   _globals['_SENDCODEREQUEST']._serialized_end=324
   _globals['_SENDCODERESPONSE']._serialized_start=326
@@ -72,5 +72,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHANGEPASSWORDRESPONSE']._serialized_start=841
   _globals['_CHANGEPASSWORDRESPONSE']._serialized_end=865
   _globals['_VERIFICATIONSERVICE']._serialized_start=868
-  _globals['_VERIFICATIONSERVICE']._serialized_end=1210
+  _globals['_VERIFICATIONSERVICE']._serialized_end=1222
 # @@protoc_insertion_point(module_scope)

@@ -73,6 +73,7 @@ Global___Role: _TypeAlias = Role  # noqa: Y015
 
 ALLOW_FIELD_NUMBER: _builtins.int
 LARGEST_REQUEST_FIELD_NUMBER: _builtins.int
+WITHOUT_STAFF_FIELD_NUMBER: _builtins.int
 REFUSED_SINGLY_FIELD_NUMBER: _builtins.int
 allow: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _containers.RepeatedScalarFieldContainer[Global___Role.ValueType]]
 """The roles that may call the RPC. Nobody may call an RPC without it."""
@@ -81,6 +82,10 @@ largest_request: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.Metho
 requests set more.
 
 It also limits repeated elements: a request may have at most one for every 32 of these bytes.
+"""
+without_staff: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
+"""The RPC serves an operator system also where no proven member of staff acts: for what a customer does alone, and for
+the work of systems. Other RPCs need a proof (STAFF_NOT_PROVEN), unless the region believes the operator system.
 """
 refused_singly: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
 """Set on repeated fields with elements that are accepted or refused separately. An element with a forbidden text does

@@ -609,10 +609,16 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Wait some minutes. One list can revoke many certificates."""
     REASON_CERTIFICATE_EXPIRED: _Reason.ValueType  # 503
     """Take the renewed certificate; a channel keeps the one that it was made with."""
-    REASON_JOINT_ITEM_UNPROVEN: _Reason.ValueType  # 543
-    """Hand in a code of the customer, or ask staff of the home region; else wait."""
-    REASON_CONSENT_NOT_WAITING: _Reason.ValueType  # 544
-    """Ask the customer which consent is meant, and look at `ListGrants`."""
+    REASON_STAFF_NOT_PROVEN: _Reason.ValueType  # 519
+    """Send a proof of the member of staff with the call, `authorization: Bearer`; `region-node credentials statement` makes
+    one. For a customer who acts alone say `self-service`, with a code or a password.
+    """
+    REASON_STAFF_PROOF_INVALID: _Reason.ValueType  # 520
+    """Make a new statement with the key of the member of staff, or take a new token of the region's identity provider."""
+    REASON_STAFF_PROOF_EXPIRED: _Reason.ValueType  # 521
+    """Repeat the call with a new proof and the same request id."""
+    REASON_STAFF_DIFFERS: _Reason.ValueType  # 522
+    """Name the member of staff whom the proof names, or nobody."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1203,10 +1209,16 @@ REASON_REVOCATION_LISTS_TOO_MANY: Reason.ValueType  # 502
 """Wait some minutes. One list can revoke many certificates."""
 REASON_CERTIFICATE_EXPIRED: Reason.ValueType  # 503
 """Take the renewed certificate; a channel keeps the one that it was made with."""
-REASON_JOINT_ITEM_UNPROVEN: Reason.ValueType  # 543
-"""Hand in a code of the customer, or ask staff of the home region; else wait."""
-REASON_CONSENT_NOT_WAITING: Reason.ValueType  # 544
-"""Ask the customer which consent is meant, and look at `ListGrants`."""
+REASON_STAFF_NOT_PROVEN: Reason.ValueType  # 519
+"""Send a proof of the member of staff with the call, `authorization: Bearer`; `region-node credentials statement` makes
+one. For a customer who acts alone say `self-service`, with a code or a password.
+"""
+REASON_STAFF_PROOF_INVALID: Reason.ValueType  # 520
+"""Make a new statement with the key of the member of staff, or take a new token of the region's identity provider."""
+REASON_STAFF_PROOF_EXPIRED: Reason.ValueType  # 521
+"""Repeat the call with a new proof and the same request id."""
+REASON_STAFF_DIFFERS: Reason.ValueType  # 522
+"""Name the member of staff whom the proof names, or nobody."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

@@ -143,7 +143,9 @@ class Requester(_message.Message):
     STAFF_ID_FIELD_NUMBER: _builtins.int
     CHANNEL_FIELD_NUMBER: _builtins.int
     staff_id: _builtins.str
-    """Staff id in the calling region, 1 to 64 characters of [A-Za-z0-9._-]; `self-service` if the customer acts alone."""
+    """Staff id in the calling region, 1 to 64 characters of [A-Za-z0-9._-]; `self-service` if no member of staff acts.
+    In a call with a proof of the member of staff (`authorization: Bearer`) it is the proven name, or empty.
+    """
     channel: Global___Channel.ValueType
     """Channel that the customer used."""
     def __init__(
