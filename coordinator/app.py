@@ -12,6 +12,7 @@ from coordinator.auditing.service import AuditOversightService, AuditPorts
 from coordinator.auditing.watch import ChainWatch
 from coordinator.cases.service import CasePorts, CaseService
 from coordinator.configuration.service import ConfigurationService
+from coordinator.enrolments.service import EnrolmentPorts, EnrolmentService, JoiningService
 from coordinator.membership.members import CurrentMembers
 from coordinator.membership.presence import Presence
 from coordinator.membership.rules import require_not_suspended
@@ -58,6 +59,7 @@ from gateway.api.coordinator.v1 import (
     case_service_pb2,
     complaint_oversight_service_pb2,
     customer_move_oversight_service_pb2,
+    enrolment_service_pb2,
     issue_service_pb2,
     path_service_pb2,
     planned_outage_registry_service_pb2,
@@ -83,6 +85,10 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import (
 from gateway.api.coordinator.v1.customer_move_oversight_service_pb2_grpc import (
     add_CustomerMoveOversightServiceServicer_to_server,
 )
+from gateway.api.coordinator.v1.enrolment_service_pb2_grpc import (
+    add_EnrolmentServiceServicer_to_server,
+    add_JoiningServiceServicer_to_server,
+)
 from gateway.api.coordinator.v1.issue_service_pb2_grpc import add_IssueServiceServicer_to_server
 from gateway.api.coordinator.v1.path_service_pb2_grpc import add_PathServiceServicer_to_server
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2_grpc import (
@@ -106,6 +112,7 @@ from gateway.api.federation.v1.federation_pb2_grpc import add_FederationServiceS
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
 from gateway.auditing.denial_log import DenialLog
+from gateway.errors import Refused
 from gateway.process import running
 from gateway.process.memory import SettledMemory
 from gateway.process.running import Running, show_port, stop_tasks
@@ -116,8 +123,11 @@ from gateway.rpc.channels import Dialer
 from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
 from gateway.rpc.server import Server, Service
 from gateway.security.authority_file import follow_authority
+from gateway.security.identity import Identity
+from gateway.security.peers import joiner
 from gateway.security.signing import TrustedKeys
-from gateway.security.tls import server_credentials
+from gateway.security.tls import joiner_options, server_credentials
+from gateway.settings import host_of
 from gateway.store.port import Store
 from gateway.store.schema import migrations_of
 from gateway.time.clock import Clock, SystemClock
@@ -187,6 +197,7 @@ async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Ru
         )
         server = Server(services, border, reflects=settings.reflection)
         port = await server.start(settings.listen, credentials)
+        await _serve_joiners(parts, telemetry, stack)
         # Suspensions wait for this coordinator until then, because some of the calls may be deliveries.
         stack.push_async_callback(server.drain)
         loop = asyncio.get_running_loop()
@@ -210,6 +221,37 @@ async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Ru
         _log.info("%s of %s serves on %s:%d", settings.name, settings.federation, settings.host, port)
         return Running(port, [*registry.loops, *parts.presence.loops, *tasks], stack.pop_all())
     raise AssertionError("the block above returns or raises")
+
+
+async def _serve_joiners(parts: _Parts, telemetry: Telemetry, stack: contextlib.AsyncExitStack) -> None:
+    """Serves enrolment at its own port, where the settings name one. Raises CredentialsUnusable or PortInUse."""
+    settings = parts.settings
+    if settings.enrolment is None:
+        return
+    service = Service.of(
+        enrolment_service_pb2.DESCRIPTOR.services_by_name["JoiningService"],
+        add_JoiningServiceServicer_to_server,
+        JoiningService(_enrolment_ports(parts)),
+    )
+
+    async def unnoted(identity: Identity, method: str, refused: Refused) -> None:
+        """A stranger must not fill the audit chain."""
+
+    border = BorderInterceptor(
+        BorderPorts(
+            federation=settings.federation,
+            access=AccessRules([service.descriptor], own_region=""),
+            tracing=telemetry.tracing,
+            metrics=telemetry.calls,
+            denied=unnoted,
+            peer=joiner,
+        )
+    )
+    server = Server([service], border, reflects=False, options=joiner_options())
+    credentials = server_credentials(settings.credentials, parts.clock, requires_certificate=False)
+    port = await server.start(settings.enrolment.listen, credentials)
+    stack.push_async_callback(server.drain)
+    _log.info("%s serves enrolment on %s:%d", settings.name, host_of(settings.enrolment.listen), port)
 
 
 async def serve(settings: CoordinatorSettings, clock: Clock | None = None) -> None:
@@ -283,6 +325,10 @@ def _parts(
     )
 
 
+def _enrolment_ports(parts: _Parts) -> EnrolmentPorts:
+    return EnrolmentPorts(parts.settings.federation, parts.registry, parts.clock, lambda: parts.keys.authorities)
+
+
 def _problems(registry: Registry, clock: Clock, telemetry: Telemetry) -> ProblemPorts:
     reports = ReportNotifier(LogSink())
     reports.observe(telemetry.meter)
@@ -337,11 +383,6 @@ def _services(parts: _Parts) -> list[Service]:
             membership,
         ),
         Service.of(
-            revocation_service_pb2.DESCRIPTOR.services_by_name["RevocationService"],
-            add_RevocationServiceServicer_to_server,
-            RevocationService(parts.registry, parts.keys.revocations),
-        ),
-        Service.of(
             admin["ConfigurationService"],
             add_ConfigurationServiceServicer_to_server,
             configuration,
@@ -366,8 +407,25 @@ def _services(parts: _Parts) -> list[Service]:
             add_AuditOversightServiceServicer_to_server,
             parts.auditing,
         ),
+        *_of_certificates(parts),
         *_of_the_network(parts, regions),
         *_between_regions(parts, regions),
+    ]
+
+
+def _of_certificates(parts: _Parts) -> list[Service]:
+    """Enrolment, and revocation."""
+    return [
+        Service.of(
+            enrolment_service_pb2.DESCRIPTOR.services_by_name["EnrolmentService"],
+            add_EnrolmentServiceServicer_to_server,
+            EnrolmentService(_enrolment_ports(parts)),
+        ),
+        Service.of(
+            revocation_service_pb2.DESCRIPTOR.services_by_name["RevocationService"],
+            add_RevocationServiceServicer_to_server,
+            RevocationService(parts.registry, parts.keys.revocations),
+        ),
     ]
 
 

@@ -18,6 +18,7 @@ _PLACES: Final = {
     "move-to-postgresql": "coordinator.cli.node.database:move_to_postgresql",
     "audit": "coordinator.cli.node.audit:audit_group",
     "certificates": "coordinator.cli.certificates:certificates",
+    "enrolments": "coordinator.cli.enrolments:enrolments",
     "revocations": "coordinator.cli.revocations:revocations",
     "federation": "coordinator.cli.federation.federation:federation",
     "regions": "coordinator.cli.regions:regions",

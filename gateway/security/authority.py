@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -49,6 +49,7 @@ _COMMON_NAME_LENGTH = 64
 _PUBLIC, _PRIVATE = 0o644, 0o600
 
 PrivateKey = ec.EllipticCurvePrivateKey | Ed25519PrivateKey
+PublicKey = ec.EllipticCurvePublicKey | Ed25519PublicKey
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -67,7 +68,7 @@ class Issued:
     @property
     def key_pem(self) -> bytes:
         """The private key as PEM (PKCS #8, not encrypted)."""
-        return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return private_pem(self.key)
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         name = _common_name(f"{federation} authority")
         certificate = (
-            _builder(name, name, key, valid_from, valid_until)
+            _builder(name, name, key.public_key(), valid_from, valid_until)
             .add_extension(_names(trust_domain(federation)), critical=False)
             .add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
             .add_extension(key_usage(signs_certificates=True), critical=True)
@@ -193,7 +194,7 @@ class Authority:
         # Two issuers of a region have different subjects, else OpenSSL would try the wrong one of them.
         name = _common_name(f"issuer {valid_from:%Y%m%d%H%M%S} of {identity.path}")
         certificate = (
-            _builder(name, self.certificate.subject, key, valid_from, valid_until)
+            _builder(name, self.certificate.subject, key.public_key(), valid_from, valid_until)
             .add_extension(_names(identity.uri), critical=False)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(key_usage(signs_certificates=True), critical=True)
@@ -238,8 +239,25 @@ class Authority:
         and cut to seconds. Raises ValueError for another federation, or a time outside the authority's own. Raises
         ValueError for a DNS name of a role, or one that a caller cannot have.
         """
-        self._check(identity, valid_from, valid_until)
         key = ec.generate_private_key(ec.SECP256R1())
+        public = key.public_key()
+        certificate = self.certify_tls(
+            identity, public, valid_from, valid_until, dns_names=dns_names, addresses=addresses
+        )
+        return Issued(certificate, key)
+
+    def certify_tls(
+        self,
+        identity: Identity,
+        key: ec.EllipticCurvePublicKey,
+        valid_from: datetime,
+        valid_until: datetime,
+        *,
+        dns_names: Sequence[str] = (),
+        addresses: Sequence[Address] = LOOPBACK,
+    ) -> x509.Certificate:
+        """As `issue_tls`, for the key of somebody else."""
+        self._check(identity, valid_from, valid_until)
         names: list[x509.GeneralName] = []
         usages = [] if identity.role == _CALLS_NOTHING else [ExtendedKeyUsageOID.CLIENT_AUTH]
         if identity.role in _SERVERS:
@@ -253,10 +271,17 @@ class Authority:
 
     def issue_signing(self, identity: Identity, valid_from: datetime, valid_until: datetime) -> Issued:
         """A signing certificate (Ed25519). Raises ValueError as `issue_tls`; only a region gets one."""
+        key = Ed25519PrivateKey.generate()
+        return Issued(self.certify_signing(identity, key.public_key(), valid_from, valid_until), key)
+
+    def certify_signing(
+        self, identity: Identity, key: Ed25519PublicKey, valid_from: datetime, valid_until: datetime
+    ) -> x509.Certificate:
+        """As `issue_signing`, for the key of somebody else."""
         self._check(identity, valid_from, valid_until)
         if identity.role != Role.ROLE_REGION:
             raise ValueError(f"{identity.uri} is no region and signs nothing")
-        return self._sign(identity, Ed25519PrivateKey.generate(), valid_from, valid_until, [], [_DOCUMENT_SIGNING])
+        return self._sign(identity, key, valid_from, valid_until, [], [_DOCUMENT_SIGNING])
 
     def _check(self, identity: Identity, valid_from: datetime, valid_until: datetime) -> None:
         if identity.federation != self.federation:
@@ -278,13 +303,13 @@ class Authority:
     def _sign(
         self,
         identity: Identity,
-        key: PrivateKey,
+        key: PublicKey,
         valid_from: datetime,
         valid_until: datetime,
         names: Sequence[x509.GeneralName],
         usages: Sequence[x509.ObjectIdentifier],
-    ) -> Issued:
-        certificate = (
+    ) -> x509.Certificate:
+        return (
             _builder(_common_name(identity.path), self.certificate.subject, key, valid_from, valid_until)
             .add_extension(_names(identity.uri, names), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -293,11 +318,15 @@ class Authority:
             .add_extension(self._issued_by(), critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        return Issued(certificate, key)
 
     def _issued_by(self) -> x509.AuthorityKeyIdentifier:
         own = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
         return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
+
+
+def private_pem(key: PrivateKey) -> bytes:
+    """A private key as PEM (PKCS #8, not encrypted)."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def _constraints(federation: str) -> x509.NameConstraints:
@@ -315,9 +344,8 @@ def _common_name(text: str) -> x509.Name:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: PrivateKey, valid_from: datetime, valid_until: datetime
+    subject: x509.Name, issuer: x509.Name, public: PublicKey, valid_from: datetime, valid_until: datetime
 ) -> x509.CertificateBuilder:
-    public = key.public_key()
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

@@ -28,6 +28,7 @@ _PATHS: Mapping[Role.ValueType, str] = {
     Role.ROLE_COORDINATOR: "coordinator/{name}",
     Role.ROLE_ADMIN: "admin/{name}",
     Role.ROLE_PROVIDER: "region/{region}/provider/{name}",
+    Role.ROLE_JOINER: "joiner",  # of no URI: `parse` knows none
 }
 # The form of the name in such a path; a provider's is also a label of its DNS name.
 _NAME_FORMS: Mapping[Role.ValueType, re.Pattern[str]] = {Role.ROLE_COORDINATOR: _REPLICA, Role.ROLE_PROVIDER: _LABEL}

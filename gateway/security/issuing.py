@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gateway.api.federation.v1.federation_pb2 import RevocationList
 from gateway.process.files import replace_file
 from gateway.security.authority import Authority, CertificateSet
+from gateway.security.enrolling import RequestedKeys
 from gateway.security.identity import Identity
 
 REVOKED = "revoked.crl"
@@ -55,6 +56,17 @@ class IssuerDirectory:
             if each is not None:
                 self.keep(each.certificate)
         return issued
+
+    def certify(
+        self, identity: Identity, keys: RequestedKeys, now: datetime, life: timedelta, dns_names: Sequence[str] = ()
+    ) -> tuple[bytes, bytes]:
+        """The certificates (PEM) for the keys that a region's node has made: TLS, and signing. Otherwise as `issue`."""
+        begin, end = max(now - HEAD_START, self.authority.certificate.not_valid_before_utc), now + life
+        tls = self.authority.certify_tls(identity, keys.tls, begin, end, dns_names=dns_names)
+        signing = self.authority.certify_signing(identity, keys.signing, begin, end)
+        for each in (tls, signing):
+            self.keep(each)
+        return tls.public_bytes(Encoding.PEM), signing.public_bytes(Encoding.PEM)
 
     def keep(self, certificate: x509.Certificate) -> None:
         """Keeps a certificate that the issuer has issued, so that it can be revoked by its name. Raises OSError."""

@@ -6,7 +6,7 @@ TLS has verified the chain up to the authority. The name constraints of a region
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from cryptography import x509
@@ -68,6 +68,11 @@ def peer_of(auth_context: Mapping[str, Iterable[bytes]], federation: str) -> Pee
         return _proven(identity, b"".join(auth_context.get(_CERTIFICATE, ())), chain)
     except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
         raise Refused(Reason.REASON_UNAUTHENTICATED) from error
+
+
+def joiner(_: Mapping[str, Iterable[bytes]], federation: str) -> Peer:
+    """The peer of a call at a port for those who have no certificate yet: nobody in particular."""
+    return Peer(Identity(federation, Role.ROLE_JOINER, "", ""), frozenset(), datetime.max.replace(tzinfo=UTC))
 
 
 def issuing_region(certificate: x509.Certificate, federation: str) -> str:

@@ -254,6 +254,11 @@ class TrustedKeys:
         for region, known in list(self._accepted.items()):
             self._accepted[region] = tuple(each for each in known if each.issuer in self._authorities)
 
+    @property
+    def authorities(self) -> Sequence[x509.Certificate]:
+        """The certificates of the federation's authority that count now."""
+        return self._authorities
+
     def newest(self, region: str) -> bytes | None:
         """The newest certificate (PEM) of a region, though it may have run out since; None for none."""
         newest = self._newest.get(region)

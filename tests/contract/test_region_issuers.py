@@ -157,7 +157,8 @@ def issue_client(forger: Authority, path: str) -> Issued:
     """A certificate without the names of a server, which TLS would refuse before anybody reads its URI."""
     identity = parse(f"spiffe://{FEDERATION}/{path}", FEDERATION)
     key = issue(forger, "region/sichuan/operator/counter").key
-    return forger._sign(identity, key, NOW, NOW + HOUR, [], [ExtendedKeyUsageOID.CLIENT_AUTH])
+    usages = [ExtendedKeyUsageOID.CLIENT_AUTH]
+    return Issued(forger._sign(identity, key.public_key(), NOW, NOW + HOUR, [], usages), key)
 
 
 def test_no_server_is_believed_by_a_certificate_of_a_regions_issuer(tmp_path: Path) -> None:
@@ -170,7 +171,8 @@ def test_no_server_is_believed_by_a_certificate_of_a_regions_issuer(tmp_path: Pa
             usages = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
             names = ([x509.DNSName(name)], [x509.DNSName(name), *map(x509.IPAddress, LOOPBACK)])
             for each in names:
-                false = forger._sign(identity, caller.key, NOW, NOW + HOUR, each, usages)
+                key = caller.key
+                false = Issued(forger._sign(identity, key.public_key(), NOW, NOW + HOUR, each, usages), key)
                 pair = (false.key_pem, false.certificate_pem + node.sichuan.certificate_pem)
                 server = grpc.aio.server(options=server_options())
                 port = server.add_secure_port(

@@ -10,6 +10,7 @@ from gateway.api.coordinator.v1 import administration_pb2, path_service_pb2
 from gateway.api.coordinator.v1 import bulletin_service_pb2 as overseen_bulletins_pb2
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as overseen_complaints_pb2
 from gateway.api.coordinator.v1 import customer_move_oversight_service_pb2 as overseen_moves_pb2
+from gateway.api.coordinator.v1 import enrolment_service_pb2 as enrolments_pb2
 from gateway.api.coordinator.v1 import issue_service_pb2 as overseen_issues_pb2
 from gateway.api.coordinator.v1 import planned_outage_registry_service_pb2 as held_windows_pb2
 from gateway.api.coordinator.v1 import problem_service_pb2 as found_problems_pb2
@@ -118,6 +119,7 @@ FILES = (
     quality_service_pb2,
     overseen_moves_pb2,
     overseen_reconciliation_pb2,
+    enrolments_pb2,
     revocations_pb2,
     risks_pb2,
     reconciliation_service_pb2,
@@ -136,6 +138,7 @@ OF_COORDINATORS = {
     "gateway.api.coordinator.v1.ComplaintOversightService",
     "gateway.api.coordinator.v1.ConfigurationService",
     "gateway.api.coordinator.v1.CustomerMoveOversightService",
+    "gateway.api.coordinator.v1.EnrolmentService",
     "gateway.api.coordinator.v1.IssueService",
     "gateway.api.coordinator.v1.MembershipService",
     "gateway.api.coordinator.v1.OrderOversightService",
@@ -151,7 +154,9 @@ OF_COORDINATORS = {
     "gateway.api.federation.v1.FederationService",
     "gateway.api.relay.v1.RelayService",
 }
-OF_NODES = SERVICES.keys() - OF_COORDINATORS | {"gateway.api.relay.v1.RelayService"}
+# Of no port that asks for a certificate: `tests/contract/test_enrolment.py` has its callers.
+OF_JOINERS = {"gateway.api.coordinator.v1.JoiningService"}
+OF_NODES = SERVICES.keys() - OF_COORDINATORS - OF_JOINERS | {"gateway.api.relay.v1.RelayService"}
 # The one RPC that both serve: each takes it from the other only.
 RELAY = {"coordinator": Role.ROLE_REGION, "guangdong": Role.ROLE_COORDINATOR}
 PATHS = (

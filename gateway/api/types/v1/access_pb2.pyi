@@ -41,6 +41,8 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     """A system of one region that its node calls, for fulfilment or notification: `.../region/<id>/provider/<name>`. It
     serves only and never calls.
     """
+    ROLE_JOINER: _Role.ValueType  # 7
+    """A node without a certificate: no URI names it, and only the enrolment port of a coordinator serves it."""
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper):
     """The kinds of identity that a certificate can prove, by the path of its SPIFFE URI."""
@@ -61,6 +63,8 @@ ROLE_PROVIDER: Role.ValueType  # 6
 """A system of one region that its node calls, for fulfilment or notification: `.../region/<id>/provider/<name>`. It
 serves only and never calls.
 """
+ROLE_JOINER: Role.ValueType  # 7
+"""A node without a certificate: no URI names it, and only the enrolment port of a coordinator serves it."""
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
 ALLOW_FIELD_NUMBER: _builtins.int

@@ -609,6 +609,22 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Wait some minutes. One list can revoke many certificates."""
     REASON_CERTIFICATE_EXPIRED: _Reason.ValueType  # 503
     """Take the renewed certificate; a channel keeps the one that it was made with."""
+    REASON_ENROLMENT_TOKEN_INVALID: _Reason.ValueType  # 511
+    """Ask an administrator for another invitation; it counts once, and for some hours."""
+    REASON_ENROLMENT_TOKEN_USED: _Reason.ValueType  # 512
+    """Reject the enrolment: somebody else may have the token. Continue with the keys of the first request, or a new token."""
+    REASON_CERTIFICATE_REQUEST_INVALID: _Reason.ValueType  # 513
+    """Send PKCS #10 requests that are signed by their own keys and name the invited region."""
+    REASON_ENROLMENT_NOT_FOUND: _Reason.ValueType  # 514
+    """List the enrolments for their ids; ended ones are removed after some weeks."""
+    REASON_ENROLMENT_NOT_WAITING: _Reason.ValueType  # 515
+    """Look at its state: keys must have come in time, and it is decided once. Make another invitation if it has ended."""
+    REASON_ENROLMENT_NEEDS_ANOTHER_ADMINISTRATOR: _Reason.ValueType  # 516
+    """Ask another administrator to compare the fingerprint and to approve it."""
+    REASON_CERTIFICATE_UNFIT: _Reason.ValueType  # 517
+    """Certify the keys of the request, with the authority of the federation, for its region alone."""
+    REASON_ENROLMENTS_TOO_MANY: _Reason.ValueType  # 518
+    """Wait some minutes, or reject invitations that nobody uses."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1199,6 +1215,22 @@ REASON_REVOCATION_LISTS_TOO_MANY: Reason.ValueType  # 502
 """Wait some minutes. One list can revoke many certificates."""
 REASON_CERTIFICATE_EXPIRED: Reason.ValueType  # 503
 """Take the renewed certificate; a channel keeps the one that it was made with."""
+REASON_ENROLMENT_TOKEN_INVALID: Reason.ValueType  # 511
+"""Ask an administrator for another invitation; it counts once, and for some hours."""
+REASON_ENROLMENT_TOKEN_USED: Reason.ValueType  # 512
+"""Reject the enrolment: somebody else may have the token. Continue with the keys of the first request, or a new token."""
+REASON_CERTIFICATE_REQUEST_INVALID: Reason.ValueType  # 513
+"""Send PKCS #10 requests that are signed by their own keys and name the invited region."""
+REASON_ENROLMENT_NOT_FOUND: Reason.ValueType  # 514
+"""List the enrolments for their ids; ended ones are removed after some weeks."""
+REASON_ENROLMENT_NOT_WAITING: Reason.ValueType  # 515
+"""Look at its state: keys must have come in time, and it is decided once. Make another invitation if it has ended."""
+REASON_ENROLMENT_NEEDS_ANOTHER_ADMINISTRATOR: Reason.ValueType  # 516
+"""Ask another administrator to compare the fingerprint and to approve it."""
+REASON_CERTIFICATE_UNFIT: Reason.ValueType  # 517
+"""Certify the keys of the request, with the authority of the federation, for its region alone."""
+REASON_ENROLMENTS_TOO_MANY: Reason.ValueType  # 518
+"""Wait some minutes, or reject invitations that nobody uses."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
