@@ -12,7 +12,8 @@ from coordinator.auditing.service import AuditOversightService, AuditPorts
 from coordinator.auditing.watch import ChainWatch
 from coordinator.cases.service import CasePorts, CaseService
 from coordinator.configuration.service import ConfigurationService
-from coordinator.enrolments.service import EnrolmentPorts, EnrolmentService, JoiningService
+from coordinator.enrolments.joining import joining_server
+from coordinator.enrolments.service import EnrolmentPorts, EnrolmentService
 from coordinator.membership.members import CurrentMembers
 from coordinator.membership.presence import Presence
 from coordinator.membership.rules import require_not_suspended
@@ -41,6 +42,7 @@ from coordinator.registry.etcd.registry import EtcdRegistry
 from coordinator.registry.own_chains import OwnChains
 from coordinator.registry.port import Registry
 from coordinator.registry.validity import observe_validity
+from coordinator.renewals.service import RenewalService
 from coordinator.revocations.in_force import follow_registry
 from coordinator.revocations.service import RevocationService
 from coordinator.risks.reports import RegionReports
@@ -66,6 +68,7 @@ from gateway.api.coordinator.v1 import (
     problem_service_pb2,
     quality_oversight_service_pb2,
     reconciliation_oversight_service_pb2,
+    renewal_service_pb2,
     resource_service_pb2,
     revocation_service_pb2,
     risk_service_pb2,
@@ -85,10 +88,7 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import (
 from gateway.api.coordinator.v1.customer_move_oversight_service_pb2_grpc import (
     add_CustomerMoveOversightServiceServicer_to_server,
 )
-from gateway.api.coordinator.v1.enrolment_service_pb2_grpc import (
-    add_EnrolmentServiceServicer_to_server,
-    add_JoiningServiceServicer_to_server,
-)
+from gateway.api.coordinator.v1.enrolment_service_pb2_grpc import add_EnrolmentServiceServicer_to_server
 from gateway.api.coordinator.v1.issue_service_pb2_grpc import add_IssueServiceServicer_to_server
 from gateway.api.coordinator.v1.path_service_pb2_grpc import add_PathServiceServicer_to_server
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2_grpc import (
@@ -101,6 +101,7 @@ from gateway.api.coordinator.v1.quality_oversight_service_pb2_grpc import (
 from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2_grpc import (
     add_ReconciliationOversightServiceServicer_to_server,
 )
+from gateway.api.coordinator.v1.renewal_service_pb2_grpc import add_RenewalServiceServicer_to_server
 from gateway.api.coordinator.v1.resource_service_pb2_grpc import add_ResourceServiceServicer_to_server
 from gateway.api.coordinator.v1.revocation_service_pb2_grpc import add_RevocationServiceServicer_to_server
 from gateway.api.coordinator.v1.risk_service_pb2_grpc import add_RiskServiceServicer_to_server
@@ -112,7 +113,6 @@ from gateway.api.federation.v1.federation_pb2_grpc import add_FederationServiceS
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
 from gateway.auditing.denial_log import DenialLog
-from gateway.errors import Refused
 from gateway.process import running
 from gateway.process.memory import SettledMemory
 from gateway.process.running import Running, show_port, stop_tasks
@@ -123,10 +123,8 @@ from gateway.rpc.channels import Dialer
 from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
 from gateway.rpc.server import Server, Service
 from gateway.security.authority_file import follow_authority
-from gateway.security.identity import Identity
-from gateway.security.peers import joiner
 from gateway.security.signing import TrustedKeys
-from gateway.security.tls import joiner_options, server_credentials
+from gateway.security.tls import server_credentials
 from gateway.settings import host_of
 from gateway.store.port import Store
 from gateway.store.schema import migrations_of
@@ -228,26 +226,7 @@ async def _serve_joiners(parts: _Parts, telemetry: Telemetry, stack: contextlib.
     settings = parts.settings
     if settings.enrolment is None:
         return
-    service = Service.of(
-        enrolment_service_pb2.DESCRIPTOR.services_by_name["JoiningService"],
-        add_JoiningServiceServicer_to_server,
-        JoiningService(_enrolment_ports(parts)),
-    )
-
-    async def unnoted(identity: Identity, method: str, refused: Refused) -> None:
-        """A stranger must not fill the audit chain."""
-
-    border = BorderInterceptor(
-        BorderPorts(
-            federation=settings.federation,
-            access=AccessRules([service.descriptor], own_region=""),
-            tracing=telemetry.tracing,
-            metrics=telemetry.calls,
-            denied=unnoted,
-            peer=joiner,
-        )
-    )
-    server = Server([service], border, reflects=False, options=joiner_options())
+    server = joining_server(_enrolment_ports(parts), telemetry)
     credentials = server_credentials(settings.credentials, parts.clock, requires_certificate=False)
     port = await server.start(settings.enrolment.listen, credentials)
     stack.push_async_callback(server.drain)
@@ -414,12 +393,17 @@ def _services(parts: _Parts) -> list[Service]:
 
 
 def _of_certificates(parts: _Parts) -> list[Service]:
-    """Enrolment, and revocation."""
+    """Enrolment, renewal and revocation."""
     return [
         Service.of(
             enrolment_service_pb2.DESCRIPTOR.services_by_name["EnrolmentService"],
             add_EnrolmentServiceServicer_to_server,
             EnrolmentService(_enrolment_ports(parts)),
+        ),
+        Service.of(
+            renewal_service_pb2.DESCRIPTOR.services_by_name["RenewalService"],
+            add_RenewalServiceServicer_to_server,
+            RenewalService(parts.settings.federation, parts.registry, parts.keys, parts.clock),
         ),
         Service.of(
             revocation_service_pb2.DESCRIPTOR.services_by_name["RevocationService"],

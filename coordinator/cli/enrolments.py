@@ -1,5 +1,6 @@
 """`coordinator enrolments`: invitations of regions, and the decisions on their keys."""
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ import click
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
 from coordinator.cli.exit_codes import EPILOG
+from coordinator.cli.issuing import Issuing
 from coordinator.cli.output import titled
 from gateway.api.coordinator.v1 import enrolment_service_pb2 as contract
 from gateway.api.coordinator.v1.enrolment_service_pb2 import Enrolment, EnrolmentState
@@ -30,6 +32,8 @@ from gateway.wording.words import word
 
 _HOURS, _MOST_HOURS = 24, 72
 _DAYS = 90
+_RENEWED_HOURS = 48.0
+_PAUSE = 2.0  # seconds between two looks for renewals
 
 _enrolment = click.argument("enrolment_id", metavar="ID")
 
@@ -95,9 +99,20 @@ def list_enrolments(asking: Asking) -> None:
 @click.argument("fingerprint")
 @click.option("--authority", type=DIRECTORY, required=True, help="The directory of the authority, with its key.")
 @click.option("--days", type=click.IntRange(min=1), default=_DAYS, show_default=True, help="Lifetime of certificates.")
+@click.option(
+    "--tls-hours",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Lifetime of the certificate for TLS where the node renews it by itself; else --days.",
+)
 @click.option("--dns-name", "dns_names", multiple=True, help="A further DNS name of the node; may be repeated.")
 def approve(
-    asking: Asking, enrolment_id: str, fingerprint: str, authority: Path, days: int, dns_names: Sequence[str]
+    asking: Asking,
+    enrolment_id: str,
+    fingerprint: str,
+    authority: Path,
+    days: int,
+    tls_hours: float | None,
+    dns_names: Sequence[str],
 ) -> None:
     """Approve the enrolment ID, if its keys have the FINGERPRINT, and certify them with the authority.
 
@@ -123,8 +138,9 @@ def approve(
             ]
         )
     issuer, identity, life = opened(authority), _node(found, asking.link.federation), timedelta(days=days)
+    lives = (timedelta(hours=tls_hours) if tls_hours else life, life)
     try:
-        tls, signing = issuer.certify(identity, keys, datetime.now(UTC), life, dns_names)
+        tls, signing = issuer.certify(identity, keys, datetime.now(UTC), lives, dns_names)
     except (OSError, ValueError) as error:
         raise NotDone([str(error)]) from error
     approval = contract.ApproveEnrolmentRequest(enrolment_id=found.id, tls_certificate=tls, signing_certificate=signing)
@@ -153,6 +169,38 @@ def reject(asking: Asking, enrolment_id: str, note: str) -> None:
     request = contract.RejectEnrolmentRequest(enrolment_id=enrolment_id, note=note)
     response = asking.ask(lambda channel: EnrolmentServiceStub(channel).RejectEnrolment, request)
     asking.say(response, lambda: translated("{enrolment} is rejected", enrolment=enrolment_id))
+
+
+@enrolments.command(epilog=EPILOG)
+@asks(with_json=False)
+@click.argument("issuer", type=DIRECTORY)
+@click.option(
+    "--hours", type=click.FloatRange(min=0, min_open=True), default=_RENEWED_HOURS, show_default=True, help="Lifetime."
+)
+@click.option("--once", is_flag=True, help="Serve what waits now, and end.")
+def renew(asking: Asking, issuer: Path, hours: float, once: bool) -> None:
+    """Certify the fresh keys by which nodes renew, with the ISSUER of nodes, until it is stopped.
+
+    It listens nowhere and asks the coordinators every few seconds. Each request is signed by its region, whose signing
+    certificate the authority has issued: no coordinator can make one up. Run it on a machine of the administrators,
+    under an account of its own, with a certificate of an administrator.
+
+    \b
+    Example:
+      coordinator enrolments renew node-issuer --hours 48
+    """
+    issuing = Issuing(asking, opened(issuer), timedelta(hours=hours))
+    while True:
+        try:
+            for renewed in issuing.look():
+                click.echo(translated("{node} has a new certificate", node=renewed))
+        except click.ClickException as error:
+            if once:
+                raise
+            error.show()
+        if once:
+            return
+        time.sleep(_PAUSE)
 
 
 def _waiting_keys(asking: Asking, found: Enrolment) -> RequestedKeys:

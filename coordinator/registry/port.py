@@ -20,6 +20,7 @@ from coordinator.registry.rules import Heartbeat, RegionFacts
 from gateway.api.coordinator.v1.administration_pb2 import SignedConfiguration
 from gateway.api.coordinator.v1.enrolment_service_pb2 import Enrolment
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
+from gateway.api.coordinator.v1.renewal_service_pb2 import Renewal
 from gateway.api.coordinator.v1.risk_service_pb2 import Risk
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import NumberAssignmentMark, RevocationList
@@ -227,6 +228,11 @@ class Registry(Protocol):
     @property
     def enrolments(self) -> RecordRegistry[Enrolment]:
         """The enrolments of regions' nodes, by id."""
+        ...
+
+    @property
+    def renewals(self) -> RecordRegistry[Renewal]:
+        """The last renewal of each process of a region, by id."""
         ...
 
     async def planned_outages(self) -> Sequence[PlannedOutageHeader]:

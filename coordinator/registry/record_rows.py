@@ -19,6 +19,7 @@ class RecordTable(NamedTuple):
 
 RISKS = RecordTable("risks", "risk_id")
 ENROLMENTS = RecordTable("enrolments", "enrolment_id")
+RENEWALS = RecordTable("renewals", "renewal_id")
 
 
 class EmbeddedRecords(Generic[M]):

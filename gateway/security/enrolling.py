@@ -10,6 +10,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -17,14 +18,20 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from google.protobuf.message import DecodeError
 
+from gateway.api.coordinator.v1.renewal_service_pb2 import RenewalStatement
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.security.authority import PrivateKey, PublicKey
+from gateway.security.authority import NODES, PrivateKey, PublicKey
 from gateway.security.identity import Identity, federation_of, server_name
-from gateway.security.peers import has_issued
+from gateway.security.peers import has_issued, issuing_region
+from gateway.time.clock import from_timestamp
 
 SECRET_BYTES = 32
 ID_DIGITS = 16
+LONGEST_AGE = timedelta(hours=1)
+"""How long a statement about a fresh key counts."""
+PROCESSES = 64  # of a region, each with one renewal
 _TOKEN = re.compile(r"([a-z0-9-]{1,63})\.([A-Za-z0-9_-]{43})((?:\.[A-Za-z0-9_-]{1,4096}){1,4})")
 # Of a library that reads foreign bytes; all of them mean that these are no certificate or request.
 UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion)
@@ -108,8 +115,7 @@ class RequestedKeys:
     def of(cls, tls_request: bytes, signing_request: bytes, identity: Identity) -> "RequestedKeys":
         """The keys of two requests (DER) for a node. Raises ValueError for requests that prove or name another."""
         tls, signing = (_requested_key(each, identity) for each in (tls_request, signing_request))
-        if not isinstance(tls, ec.EllipticCurvePublicKey) or not isinstance(tls.curve, ec.SECP256R1):
-            raise ValueError("the key for TLS is no ECDSA key on P-256")
+        tls = _tls_key(tls)
         if not isinstance(signing, Ed25519PublicKey):
             raise ValueError("the key for signatures is no Ed25519 key")
         return cls(tls, signing)
@@ -126,10 +132,55 @@ class RequestedKeys:
         """Raises ValueError unless two certificates (PEM) are for these keys and this node, by such an authority."""
         for pem, key in ((tls, self.tls), (signing, self.signing)):
             _require_certified(pem, key, authorities, identity)
-        name = server_name(identity.role, identity.region, identity.federation)
-        names = _names(x509.load_pem_x509_certificate(tls))
-        if name not in names.get_values_for_type(x509.DNSName):
-            raise ValueError(f"the certificate for TLS does not prove the name {name}")
+        _require_name(x509.load_pem_x509_certificate(tls), identity)
+
+
+@dataclass(frozen=True)
+class RequestedRenewal:
+    """A region's statement about a fresh key of one of its processes, with the key that its request proves."""
+
+    statement: RenewalStatement
+    identity: Identity
+    key: ec.EllipticCurvePublicKey
+
+    @classmethod
+    def parse(cls, statement: bytes, federation: str) -> "RequestedRenewal":
+        """A serialised statement. Raises ValueError for one that names no node, or proves no key."""
+        try:
+            parsed = RenewalStatement.FromString(statement)
+        except DecodeError as error:
+            raise ValueError("the statement cannot be read") from error
+        if not 0 <= parsed.process < PROCESSES:
+            raise ValueError(f"the process is not 0 to {PROCESSES - 1}")
+        identity = Identity(federation, Role.ROLE_REGION, parsed.region, "")
+        return cls(parsed, identity, _tls_key(_requested_key(parsed.tls_request, identity)))
+
+    def require_fresh(self, now: datetime) -> None:
+        """Raises ValueError for a statement that is too old at `now` (aware).
+
+        A coordinator may have kept it, for a key that was stolen since.
+        """
+        if abs(now - from_timestamp(self.statement.request_time)) > LONGEST_AGE:
+            raise ValueError("it is older than an hour, or a clock is wrong")
+
+    @property
+    def id(self) -> str:
+        """The id of the renewal."""
+        return f"{self.identity.region}-{self.statement.process}"
+
+    def require_certified(self, chain: bytes, authorities: Sequence[x509.Certificate]) -> None:
+        """Raises ValueError unless a certificate (PEM) is for this key and node, by the issuer of nodes behind it."""
+        try:
+            certificate, *issuers = x509.load_pem_x509_certificates(chain)
+        except UNREADABLE as error:
+            raise ValueError("it cannot be read") from error
+        if len(issuers) != 1 or issuing_region(issuers[0], self.identity.federation) != NODES:
+            raise ValueError("no issuer of nodes stands behind it")
+        if not any(has_issued(each, issuers[0]) for each in authorities):
+            raise ValueError("another authority has certified its issuer")
+        own = certificate.public_bytes(Encoding.PEM)
+        _require_certified(own, self.key, issuers, self.identity)
+        _require_name(certificate, self.identity)
 
 
 def _require_certified(pem: bytes, key: PublicKey, authorities: Sequence[x509.Certificate], identity: Identity) -> None:
@@ -145,6 +196,18 @@ def _require_certified(pem: bytes, key: PublicKey, authorities: Sequence[x509.Ce
         raise ValueError("another authority has issued it")
     if _names(certificate).get_values_for_type(x509.UniformResourceIdentifier) != [identity.uri]:
         raise ValueError(f"it does not name {identity.uri} alone")
+
+
+def _require_name(certificate: x509.Certificate, identity: Identity) -> None:
+    name = server_name(identity.role, identity.region, identity.federation)
+    if name not in _names(certificate).get_values_for_type(x509.DNSName):
+        raise ValueError(f"the certificate for TLS does not prove the name {name}")
+
+
+def _tls_key(key: object) -> ec.EllipticCurvePublicKey:
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise ValueError("the key for TLS is no ECDSA key on P-256")
+    return key
 
 
 def _requested_key(der: bytes, identity: Identity) -> object:

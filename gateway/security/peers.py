@@ -15,8 +15,8 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.security.authority import OF_REGION_ISSUERS
-from gateway.security.identity import Identity, from_auth_context, parse, trust_domain
+from gateway.security.authority import issuer_of, may_issue
+from gateway.security.identity import Identity, from_auth_context, trust_domain
 
 _CERTIFICATE = "x509_pem_cert"
 _CHAIN = "x509_pem_cert_chain"
@@ -32,7 +32,7 @@ class IssuedNumber:
     issuer: bytes
     """Name of the issuer (DER)."""
     region: str
-    """The region whose issuer it is; empty for the federation's authority."""
+    """The region whose issuer it is, or NODES; empty for the federation's authority."""
     serial: int
 
 
@@ -76,7 +76,7 @@ def joiner(_: Mapping[str, Iterable[bytes]], federation: str) -> Peer:
 
 
 def issuing_region(certificate: x509.Certificate, federation: str) -> str:
-    """The region whose issuer has this certificate; empty for the federation's authority, and one without a URI.
+    """The region whose issuer has this certificate, or NODES; empty for the authority, and one without a URI.
 
     Raises ValueError for any other URI.
     """
@@ -87,10 +87,9 @@ def issuing_region(certificate: x509.Certificate, federation: str) -> str:
     uris = names.get_values_for_type(x509.UniformResourceIdentifier)
     if not uris or uris == [trust_domain(federation)]:
         return ""
-    identities = [parse(uri, federation) for uri in uris]
-    if [each.role for each in identities] != [Role.ROLE_REGION]:
-        raise ValueError("the issuer is none of a region")
-    return identities[0].region
+    if len(uris) != 1:
+        raise ValueError("the issuer has several names")
+    return issuer_of(uris[0], federation)
 
 
 def has_issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
@@ -133,7 +132,7 @@ def _checked(identity: Identity, own: x509.Certificate, issuers: Iterable[x509.C
         regions.add(region)
         if not region:
             continue
-        if identity.region != region or identity.role not in OF_REGION_ISSUERS:
+        if not may_issue(region, identity):
             raise ValueError(f"the issuer of {region} may not have issued {identity.path}")
         yield IssuedNumber(issuer.issuer.public_bytes(), "", issuer.serial_number)
     for region in regions or {""}:

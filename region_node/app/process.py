@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -33,6 +33,7 @@ from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
 from gateway.rpc.server import Server, Service
 from gateway.security.authority_file import follow_authority
 from gateway.security.identity import server_name
+from gateway.security.renewing import RenewedFiles
 from gateway.security.signing import Signer, TrustedKeys
 from gateway.security.tls import CredentialsUnusable, server_credentials
 from gateway.store.opening import moved_file
@@ -68,6 +69,7 @@ from region_node.node.context import RegionContext
 from region_node.node.erased_keys import ERASED_KEYS, ErasedKeyFile, ErasedKeys
 from region_node.node.membership.client import FederationClient
 from region_node.node.membership.node import MembershipPorts, Node
+from region_node.node.membership.renewing import CertificateRenewal, RenewalPorts
 from region_node.node.operator_scopes import OperatorScopes
 from region_node.node.provider_client import ProviderClient, ProviderPorts, provider_name
 from region_node.node.settings import RegionSettings
@@ -109,6 +111,8 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
     """
     async with contextlib.AsyncExitStack() as stack:
         clock = clock or SystemClock()
+        if settings.renew_certificate:
+            RenewedFiles(settings.credentials).complete()
         credentials = server_credentials(settings.credentials, clock)
         telemetry = Telemetry.of(SERVICE_NAME, settings.region)
         stack.callback(telemetry.shutdown)
@@ -156,6 +160,7 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
             CaseNotifier(ports.store, client.tell_case).run(),
             problems.run(),
             _planning(core_ports, client, restored).run(),
+            *_renewal(ports, client, telemetry.meter),
         )
         tasks = [asyncio.create_task(each) for each in loops]
         stack.push_async_callback(client.leave, endpoint)
@@ -285,6 +290,27 @@ def _membership(ports: _Ports, breakers: Callable[[], Mapping[str, datetime]]) -
     )
     outside = MembershipPorts(ports.dialer, ports.store, ports.clock, ports.source, breakers)
     return FederationClient(node, settings.data, outside)
+
+
+def _renewal(ports: _Ports, client: FederationClient, meter: Meter) -> Sequence[Coroutine[None, None, None]]:
+    """The loop that renews the certificate of this process; none where its settings leave that to others."""
+    settings, border = ports.settings, ports.border
+    if not settings.renew_certificate:
+        return ()
+    renewal = CertificateRenewal(
+        RenewalPorts(
+            credentials=settings.credentials,
+            identity=settings.identity,
+            process=settings.number,
+            signer=border.signer,
+            signing_certificate=settings.signing.certificate.read_bytes(),
+            authorities=lambda: border.keys.authorities,
+            ask=client.renew_certificate,
+            clock=SystemClock(),
+        )
+    )
+    renewal.observe(meter)
+    return (renewal.run(),)
 
 
 def _witness_telling(ports: _Ports, registry: Registry) -> WitnessNotifier:

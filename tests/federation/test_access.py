@@ -16,6 +16,7 @@ from gateway.api.coordinator.v1 import planned_outage_registry_service_pb2 as he
 from gateway.api.coordinator.v1 import problem_service_pb2 as found_problems_pb2
 from gateway.api.coordinator.v1 import quality_oversight_service_pb2 as overseen_quality_pb2
 from gateway.api.coordinator.v1 import reconciliation_oversight_service_pb2 as overseen_reconciliation_pb2
+from gateway.api.coordinator.v1 import renewal_service_pb2 as renewals_pb2
 from gateway.api.coordinator.v1 import resource_service_pb2 as shared_resources_pb2
 from gateway.api.coordinator.v1 import revocation_service_pb2 as revocations_pb2
 from gateway.api.coordinator.v1 import risk_service_pb2 as risks_pb2
@@ -120,6 +121,7 @@ FILES = (
     overseen_moves_pb2,
     overseen_reconciliation_pb2,
     enrolments_pb2,
+    renewals_pb2,
     revocations_pb2,
     risks_pb2,
     reconciliation_service_pb2,
@@ -147,6 +149,7 @@ OF_COORDINATORS = {
     "gateway.api.coordinator.v1.PlannedOutageRegistryService",
     "gateway.api.coordinator.v1.QualityOversightService",
     "gateway.api.coordinator.v1.ReconciliationOversightService",
+    "gateway.api.coordinator.v1.RenewalService",
     "gateway.api.coordinator.v1.ResourceService",
     "gateway.api.coordinator.v1.SettlementOversightService",
     "gateway.api.coordinator.v1.RevocationService",

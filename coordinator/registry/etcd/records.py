@@ -10,7 +10,7 @@ from coordinator.registry.etcd.problems import ProblemPorts, readable
 from coordinator.registry.problem_port import Administered
 from coordinator.registry.record_port import DecideRecord, M
 
-RISKS, ENROLMENTS = "risks", "enrolments"
+RISKS, ENROLMENTS, RENEWALS = "risks", "enrolments", "renewals"
 
 
 class EtcdRecords(Generic[M]):
