@@ -12,6 +12,8 @@ from coordinator.auditing.service import AuditOversightService, AuditPorts
 from coordinator.auditing.watch import ChainWatch
 from coordinator.cases.service import CasePorts, CaseService
 from coordinator.configuration.service import ConfigurationService
+from coordinator.enrolments.joining import joining_server
+from coordinator.enrolments.service import EnrolmentPorts, EnrolmentService
 from coordinator.membership.members import CurrentMembers
 from coordinator.membership.metrics import observe_members
 from coordinator.membership.presence import Presence
@@ -41,6 +43,7 @@ from coordinator.registry.etcd.registry import EtcdRegistry
 from coordinator.registry.own_chains import OwnChains
 from coordinator.registry.port import Registry
 from coordinator.registry.validity import observe_validity
+from coordinator.renewals.service import RenewalService
 from coordinator.revocations.in_force import follow_registry
 from coordinator.revocations.service import RevocationService
 from coordinator.risks.reports import RegionReports
@@ -59,12 +62,14 @@ from gateway.api.coordinator.v1 import (
     case_service_pb2,
     complaint_oversight_service_pb2,
     customer_move_oversight_service_pb2,
+    enrolment_service_pb2,
     issue_service_pb2,
     path_service_pb2,
     planned_outage_registry_service_pb2,
     problem_service_pb2,
     quality_oversight_service_pb2,
     reconciliation_oversight_service_pb2,
+    renewal_service_pb2,
     resource_service_pb2,
     revocation_service_pb2,
     risk_service_pb2,
@@ -84,6 +89,7 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import (
 from gateway.api.coordinator.v1.customer_move_oversight_service_pb2_grpc import (
     add_CustomerMoveOversightServiceServicer_to_server,
 )
+from gateway.api.coordinator.v1.enrolment_service_pb2_grpc import add_EnrolmentServiceServicer_to_server
 from gateway.api.coordinator.v1.issue_service_pb2_grpc import add_IssueServiceServicer_to_server
 from gateway.api.coordinator.v1.path_service_pb2_grpc import add_PathServiceServicer_to_server
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2_grpc import (
@@ -96,6 +102,7 @@ from gateway.api.coordinator.v1.quality_oversight_service_pb2_grpc import (
 from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2_grpc import (
     add_ReconciliationOversightServiceServicer_to_server,
 )
+from gateway.api.coordinator.v1.renewal_service_pb2_grpc import add_RenewalServiceServicer_to_server
 from gateway.api.coordinator.v1.resource_service_pb2_grpc import add_ResourceServiceServicer_to_server
 from gateway.api.coordinator.v1.revocation_service_pb2_grpc import add_RevocationServiceServicer_to_server
 from gateway.api.coordinator.v1.risk_service_pb2_grpc import add_RiskServiceServicer_to_server
@@ -120,6 +127,7 @@ from gateway.security.authority_file import follow_authority
 from gateway.security.metrics import observe_certificates
 from gateway.security.signing import TrustedKeys
 from gateway.security.tls import server_credentials
+from gateway.settings import host_of
 from gateway.store.metrics import observe_store
 from gateway.store.port import Store
 from gateway.store.schema import migrations_of
@@ -193,6 +201,7 @@ async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Ru
         )
         server = Server(services, BorderInterceptor(border), reflects=settings.reflection)
         port = await server.start(settings.listen, credentials)
+        await _serve_joiners(parts, telemetry, stack)
         # Suspensions wait for this coordinator until then, because some of the calls may be deliveries.
         stack.push_async_callback(server.drain)
         loop = asyncio.get_running_loop()
@@ -217,6 +226,18 @@ async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Ru
         _log.info("%s of %s serves on %s:%d", settings.name, settings.federation, settings.host, port)
         return Running(port, [*registry.loops, *parts.presence.loops, *tasks], stack.pop_all())
     raise AssertionError("the block above returns or raises")
+
+
+async def _serve_joiners(parts: _Parts, telemetry: Telemetry, stack: contextlib.AsyncExitStack) -> None:
+    """Serves enrolment at its own port, where the settings name one. Raises CredentialsUnusable or PortInUse."""
+    settings = parts.settings
+    if settings.enrolment is None:
+        return
+    server = joining_server(_enrolment_ports(parts), telemetry)
+    credentials = server_credentials(settings.credentials, parts.clock, requires_certificate=False)
+    port = await server.start(settings.enrolment.listen, credentials)
+    stack.push_async_callback(server.drain)
+    _log.info("%s serves enrolment on %s:%d", settings.name, host_of(settings.enrolment.listen), port)
 
 
 async def serve(settings: CoordinatorSettings, clock: Clock | None = None) -> None:
@@ -290,6 +311,10 @@ def _parts(
     )
 
 
+def _enrolment_ports(parts: _Parts) -> EnrolmentPorts:
+    return EnrolmentPorts(parts.settings.federation, parts.registry, parts.clock, lambda: parts.keys.authorities)
+
+
 def _problems(registry: Registry, clock: Clock, telemetry: Telemetry) -> ProblemPorts:
     reports = ReportNotifier(LogSink())
     reports.observe(telemetry.meter)
@@ -346,11 +371,6 @@ def _services(parts: _Parts) -> list[Service]:
             membership,
         ),
         Service.of(
-            revocation_service_pb2.DESCRIPTOR.services_by_name["RevocationService"],
-            add_RevocationServiceServicer_to_server,
-            RevocationService(parts.registry, parts.keys.revocations),
-        ),
-        Service.of(
             admin["ConfigurationService"],
             add_ConfigurationServiceServicer_to_server,
             configuration,
@@ -375,8 +395,30 @@ def _services(parts: _Parts) -> list[Service]:
             add_AuditOversightServiceServicer_to_server,
             parts.auditing,
         ),
+        *_of_certificates(parts),
         *_of_the_network(parts, regions),
         *_between_regions(parts, regions),
+    ]
+
+
+def _of_certificates(parts: _Parts) -> list[Service]:
+    """Enrolment, renewal and revocation."""
+    return [
+        Service.of(
+            enrolment_service_pb2.DESCRIPTOR.services_by_name["EnrolmentService"],
+            add_EnrolmentServiceServicer_to_server,
+            EnrolmentService(_enrolment_ports(parts)),
+        ),
+        Service.of(
+            renewal_service_pb2.DESCRIPTOR.services_by_name["RenewalService"],
+            add_RenewalServiceServicer_to_server,
+            RenewalService(parts.settings.federation, parts.registry, parts.keys, parts.clock),
+        ),
+        Service.of(
+            revocation_service_pb2.DESCRIPTOR.services_by_name["RevocationService"],
+            add_RevocationServiceServicer_to_server,
+            RevocationService(parts.registry, parts.keys.revocations),
+        ),
     ]
 
 

@@ -38,6 +38,17 @@ _ETCD = EtcdSettings(
 
 
 @dataclass(frozen=True)
+class EnrolmentSettings:
+    """The port for the nodes of new regions, which have no certificate yet."""
+
+    listen: str
+    """`host:port`, another one than the coordinator's; open it while regions join, and to their networks alone."""
+
+    def __post_init__(self) -> None:
+        require_address("listen", self.listen, lowest_port=0)
+
+
+@dataclass(frozen=True)
 class CoordinatorSettings:
     """Settings of one coordinator."""
 
@@ -67,6 +78,8 @@ class CoordinatorSettings:
     """How a line of the log is written to standard error: `text`, or `json` with trace ids, for programs."""
     port_file: Path | None = field(default=None, metadata=example("port"))
     """A file that holds the port while this coordinator serves."""
+    enrolment: EnrolmentSettings | None = field(default=None, metadata=example(EnrolmentSettings("127.0.0.1:7001")))
+    """Where new regions enrol; without it nobody can."""
     postgresql: PostgresqlSettings | None = field(default=None, metadata=example(_POSTGRESQL))
     """The database of the coordinators; without it this one keeps one of its own, SQLite, in `data`."""
     backup: BackupSettings | None = field(default=None, metadata=example(_BACKUP))
@@ -87,6 +100,8 @@ class CoordinatorSettings:
             raise ValueError(
                 translated("advertise: is needed, because nobody reaches this replica at {listen}", listen=self.listen)
             )
+        if self.enrolment is not None and self.enrolment.listen == self.listen and not self.listen.endswith(":0"):
+            raise ValueError(translated("enrolment.listen: must be another one than listen"))
         if self.etcd is not None and self.etcd.credentials.authority == self.credentials.authority:
             raise ValueError(
                 translated("etcd.credentials.authority: must be etcd's own, else every member could open etcd")

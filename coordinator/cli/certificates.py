@@ -115,6 +115,36 @@ def issue_issuer(directory: Path, region: str, out: Path, days: int) -> None:
     )
 
 
+@certificates.command("issue-node-issuer")
+@click.argument("directory", type=DIRECTORY)
+@click.option("--out", type=DIRECTORY, required=True, help="Where the files of the issuer go.")
+@click.option("--days", type=click.IntRange(min=1), default=_ISSUER_DAYS, show_default=True, help="Lifetime.")
+def issue_node_issuer(directory: Path, out: Path, days: int) -> None:
+    """Make the issuer by which the nodes of regions renew their TLS certificates, and nobody else.
+
+    It signs no signing certificate, and no operator, member of staff, coordinator or administrator. The authority in
+    DIRECTORY goes back to its safe; `coordinator enrolments renew` works with the issuer. Upgrade every member first:
+    an older one believes no node by it.
+
+    \b
+    Example:
+      coordinator certificates issue-node-issuer authority --out node-issuer
+    """
+    now, authority = datetime.now(UTC), opened(directory)
+    try:
+        valid_from = max(now - HEAD_START, authority.authority.certificate.not_valid_before_utc)
+        issuer = authority.authority.issue_node_issuer(valid_from, now + timedelta(days=days))
+        issuer.save(out)
+        authority.keep(issuer.certificate)
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(
+        translated(
+            "The issuer of nodes is in {directory}, valid for {days} days. Guard issuer.key.", directory=out, days=days
+        )
+    )
+
+
 @certificates.command("list")
 @click.argument("directory", type=DIRECTORY)
 def list_issued(directory: Path) -> None:

@@ -17,12 +17,15 @@ from coordinator.registry.assignment_rows import EmbeddedAssignments, NumberAssi
 from coordinator.registry.operations import HeadKept, Revision, SuspensionChanged, Wanted
 from coordinator.registry.port import PublishedList, Replica, Snapshot
 from coordinator.registry.problem_rows import EmbeddedProblems
+from coordinator.registry.record_rows import ENROLMENTS, RENEWALS, RISKS, EmbeddedRecords
 from coordinator.registry.revocation_rows import ListPublished
-from coordinator.registry.risk_rows import EmbeddedRisks
 from coordinator.registry.rules import Heartbeat, Lease, RegionFacts, expired, next_expiry
 from coordinator.registry.signed import next_chain
 from gateway.api.coordinator.v1.administration_pb2 import SignedConfiguration
+from gateway.api.coordinator.v1.enrolment_service_pb2 import Enrolment
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
+from gateway.api.coordinator.v1.renewal_service_pb2 import Renewal
+from gateway.api.coordinator.v1.risk_service_pb2 import Risk
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
@@ -44,7 +47,9 @@ class EmbeddedRegistry:
         self._store = store
         self.assignments: Final = EmbeddedAssignments(store, clock)
         self.problems: Final = EmbeddedProblems(store, clock)
-        self.risks: Final = EmbeddedRisks(store, clock)
+        self.risks: Final = EmbeddedRecords(store, clock, RISKS, Risk)
+        self.enrolments: Final = EmbeddedRecords(store, clock, ENROLMENTS, Enrolment)
+        self.renewals: Final = EmbeddedRecords(store, clock, RENEWALS, Renewal)
         self._clock = clock
         self._lease_seconds = lease.total_seconds()
         self._snapshot = snapshot

@@ -2,9 +2,9 @@
 
 An adapter keeps the configuration with all its revisions, the joined regions with their live processes, and
 suspensions. It keeps the assignments of numbers, revocation lists, the furthest audit head of each region, the cases of
-complaints, planned outages, network problems and risks. Last, it keeps the live coordinators. All are durable, except
-for the lease of a process, which ends by itself when heartbeats stop. While the registry does not respond, the snapshot
-stays unchanged, and every change is refused with REGISTRY_UNAVAILABLE.
+complaints, planned outages, network problems, risks and enrolments. Last, it keeps the live coordinators. All are
+durable, except for the lease of a process, which ends by itself when heartbeats stop. While the registry does not
+respond, the snapshot stays unchanged, and every change is refused with REGISTRY_UNAVAILABLE.
 """
 
 import asyncio
@@ -15,10 +15,13 @@ from typing import Protocol
 
 from coordinator.registry.assignment_port import AssignmentRegistry
 from coordinator.registry.problem_port import ProblemRegistry
-from coordinator.registry.risk_port import RiskRegistry
+from coordinator.registry.record_port import RecordRegistry
 from coordinator.registry.rules import Heartbeat, RegionFacts
 from gateway.api.coordinator.v1.administration_pb2 import SignedConfiguration
+from gateway.api.coordinator.v1.enrolment_service_pb2 import Enrolment
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
+from gateway.api.coordinator.v1.renewal_service_pb2 import Renewal
+from gateway.api.coordinator.v1.risk_service_pb2 import Risk
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import NumberAssignmentMark, RevocationList
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
@@ -220,8 +223,18 @@ class Registry(Protocol):
         ...
 
     @property
-    def risks(self) -> RiskRegistry:
-        """The register of risks."""
+    def risks(self) -> RecordRegistry[Risk]:
+        """The register of risks. Signals leave no audit row."""
+        ...
+
+    @property
+    def enrolments(self) -> RecordRegistry[Enrolment]:
+        """The enrolments of regions' nodes, by id."""
+        ...
+
+    @property
+    def renewals(self) -> RecordRegistry[Renewal]:
+        """The last renewal of each process of a region, by id."""
         ...
 
     async def planned_outages(self) -> Sequence[PlannedOutageHeader]:

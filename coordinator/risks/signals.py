@@ -16,7 +16,7 @@ from coordinator.problems import rules as problem_rules
 from coordinator.problems.elements import element_of, region_of
 from coordinator.problems.grades import grade_of
 from coordinator.registry.port import Snapshot
-from coordinator.registry.risk_port import DecideRisk
+from coordinator.registry.record_port import DecideRecord
 from coordinator.registry.rules import RegionFacts
 from coordinator.risks import rules
 from coordinator.risks.rules import Signal
@@ -53,9 +53,9 @@ class Observation:
     only: str = ""
     """The one subject that was looked at; empty for all."""
 
-    def wanted(self, risks: Mapping[str, Risk], scales: RiskRules, now: datetime) -> dict[str, DecideRisk]:
+    def wanted(self, risks: Mapping[str, Risk], scales: RiskRules, now: datetime) -> dict[str, DecideRecord[Risk]]:
         """The changes of risks by this observation, by risk id; empty where the risks, by id, have it already."""
-        found: dict[str, DecideRisk] = {}
+        found: dict[str, DecideRecord[Risk]] = {}
         for signal in self.signals:
             if rules.raised(risks.get(signal.risk_id), signal, scales, now) is not None:
                 found[signal.risk_id] = lambda before, signal=signal: rules.raised(before, signal, scales, now)  # type: ignore[misc]

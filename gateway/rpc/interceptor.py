@@ -12,7 +12,7 @@ would read and parse the request before this code could check the caller.
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -71,6 +71,8 @@ class BorderPorts:
     """The revoked certificates; a server without them takes every certificate until its end."""
     clock: Clock = field(default_factory=SystemClock)
     """The machine's clock, by which TLS itself judges certificates."""
+    peer: Callable[[Mapping[str, Iterable[bytes]], str], Peer] = peer_of
+    """The peer of a call, by its `auth_context()` and the federation."""
     staff: ActingStaff | None = None
     """Finds out who acts through operator systems; a server without it asks nobody."""
 
@@ -190,7 +192,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         Raises Refused before any of the call is read. Writes an audit row where this border, or the service itself,
         turns an authenticated peer away.
         """
-        peer = peer_of(context.auth_context(), self._ports.federation)
+        peer = self._ports.peer(context.auth_context(), self._ports.federation)
         identity, access = peer.identity, self._ports.access
         share = self._shares.enter(identity, is_stranger=access.is_stranger(identity))
         call = _OpenCall(peer, asyncio.current_task(), share)

@@ -12,7 +12,7 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection
 
 from gateway.rpc.interceptor import BorderInterceptor
-from gateway.security.tls import server_options
+from gateway.security.tls import ChannelOptions, server_options
 
 # Calls and streams at a time, of all callers: further ones are refused with RESOURCE_EXHAUSTED before they are read.
 MOST_CALLS = 4096
@@ -41,10 +41,19 @@ class Service:
 class Server:
     """A listening server."""
 
-    def __init__(self, services: Sequence[Service], border: BorderInterceptor, *, reflects: bool) -> None:
+    def __init__(
+        self,
+        services: Sequence[Service],
+        border: BorderInterceptor,
+        *,
+        reflects: bool,
+        options: ChannelOptions = (),
+    ) -> None:
+        """`options` are further arguments of gRPC's server, instead of those that every server has."""
         self._border = border
+        chosen = {**dict(server_options()), **dict(options)}
         self._server = grpc.aio.server(
-            interceptors=[border], options=server_options(), maximum_concurrent_rpcs=MOST_CALLS
+            interceptors=[border], options=list(chosen.items()), maximum_concurrent_rpcs=MOST_CALLS
         )
         self._health = health_aio.HealthServicer()
         self._names = [service.descriptor.full_name for service in services]

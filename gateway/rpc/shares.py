@@ -7,7 +7,7 @@ from gateway.security.identity import Identity
 
 CALLS = 1024  # of one certificate; a quarter of a server's calls
 CALLS_OF_COORDINATOR = 2 * CALLS  # a coordinator carries the envelopes of all other regions
-CALLS_OF_STRANGERS = 32  # of all of one region together: they can only ask for the health of the server
+CALLS_OF_STRANGERS = 32  # of all of one region together, and of all without a certificate
 
 
 class Shares:
@@ -44,4 +44,6 @@ def _share(identity: Identity, *, is_stranger: bool) -> tuple[str, int]:
     """The key under which callers share places, and the number of places."""
     if is_stranger:
         return f"region/{identity.region}/*" if identity.region else identity.path, CALLS_OF_STRANGERS
+    if identity.role == Role.ROLE_JOINER:
+        return identity.path, CALLS_OF_STRANGERS
     return identity.path, CALLS_OF_COORDINATOR if identity.role == Role.ROLE_COORDINATOR else CALLS

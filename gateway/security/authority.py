@@ -1,7 +1,8 @@
 """A certificate authority for one federation: for the demo, the tests, and federations without their own.
 
 It issues certificates in the form that the fabric expects of any authority. Each member has one SPIFFE URI; only
-servers have the DNS name of their role. A region's issuer is an authority below it, for operators and staff alone.
+servers have the DNS name of their role. Below it stand issuers: of a region, for its operators and staff alone, and of
+the nodes of regions, for TLS alone.
 """
 
 import ipaddress
@@ -14,7 +15,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -42,6 +43,8 @@ _SERVERS = (Role.ROLE_REGION, Role.ROLE_COORDINATOR, Role.ROLE_PROVIDER)
 _CALLS_NOTHING = Role.ROLE_PROVIDER
 OF_REGION_ISSUERS = (Role.ROLE_OPERATOR, Role.ROLE_STAFF)
 """The roles whose certificates a region's issuer may issue."""
+NODES = "*"
+"""The issuer of all regions' nodes, where else the region of an issuer stands: no region is called so."""
 # RFC 9336: neither a TLS server nor a TLS client, so that a signing key opens no connection.
 _DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 # RFC 5280, appendix A.1: ub-common-name.
@@ -49,6 +52,7 @@ _COMMON_NAME_LENGTH = 64
 _PUBLIC, _PRIVATE = 0o644, 0o600
 
 PrivateKey = ec.EllipticCurvePrivateKey | Ed25519PrivateKey
+PublicKey = ec.EllipticCurvePublicKey | Ed25519PublicKey
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -67,7 +71,7 @@ class Issued:
     @property
     def key_pem(self) -> bytes:
         """The private key as PEM (PKCS #8, not encrypted)."""
-        return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return private_pem(self.key)
 
 
 @dataclass(frozen=True)
@@ -108,10 +112,7 @@ class Authority:
             self.trusted_pem, self.chain_pem = self.certificate_pem, b""
             return
         self.federation = uri.removeprefix("spiffe://").partition("/")[0]
-        identity = parse(uri, self.federation)
-        if identity.role != Role.ROLE_REGION:
-            raise ValueError(f"{uri[:200]!r} is no region")
-        self.region = identity.region
+        self.region = issuer_of(uri, self.federation)
         self.trusted_pem, self.chain_pem = trusted_pem, self.certificate_pem
 
     @classmethod
@@ -123,7 +124,7 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         name = _common_name(f"{federation} authority")
         certificate = (
-            _builder(name, name, key, valid_from, valid_until)
+            _builder(name, name, key.public_key(), valid_from, valid_until)
             .add_extension(_names(trust_domain(federation)), critical=False)
             .add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
             .add_extension(key_usage(signs_certificates=True), critical=True)
@@ -185,20 +186,42 @@ class Authority:
         an issuer.
         """
         identity = Identity(self.federation, Role.ROLE_REGION, region, "")
-        self._check(identity, valid_from, valid_until)
+        constraints = _constraints(self.federation)
+        return self._issue_issuer(identity.uri, [ExtendedKeyUsageOID.CLIENT_AUTH], constraints, valid_from, valid_until)
+
+    def issue_node_issuer(self, valid_from: datetime, valid_until: datetime) -> "Authority":
+        """The issuer of the TLS certificates of regions' nodes (ECDSA P-256), by which they renew them.
+
+        TLS itself refuses by this issuer each server outside of the names of regions, an address, and another
+        federation. The role in the names it issues is checked by `gateway.security.peers`. Otherwise as `issue_issuer`.
+        """
+        usages = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
+        constraints = _constraints(self.federation, f"region.{self.federation}")
+        return self._issue_issuer(nodes_uri(self.federation), usages, constraints, valid_from, valid_until)
+
+    def _issue_issuer(
+        self,
+        uri: str,
+        usages: Sequence[x509.ObjectIdentifier],
+        constraints: x509.NameConstraints,
+        valid_from: datetime,
+        valid_until: datetime,
+    ) -> "Authority":
+        self._check_times(valid_from, valid_until)
         own = self.certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
         if own.path_length == 0:
             raise ValueError("the certificate of this authority allows no issuer below it: create another authority")
         key = ec.generate_private_key(ec.SECP256R1())
-        # Two issuers of a region have different subjects, else OpenSSL would try the wrong one of them.
-        name = _common_name(f"issuer {valid_from:%Y%m%d%H%M%S} of {identity.path}")
+        # Two issuers of one kind have different subjects, else OpenSSL would try the wrong one of them.
+        path = uri.removeprefix(f"{trust_domain(self.federation)}/")
+        name = _common_name(f"issuer {valid_from:%Y%m%d%H%M%S} of {path}")
         certificate = (
-            _builder(name, self.certificate.subject, key, valid_from, valid_until)
-            .add_extension(_names(identity.uri), critical=False)
+            _builder(name, self.certificate.subject, key.public_key(), valid_from, valid_until)
+            .add_extension(_names(uri), critical=False)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(key_usage(signs_certificates=True), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=True)
-            .add_extension(_constraints(self.federation), critical=True)
+            .add_extension(x509.ExtendedKeyUsage(usages), critical=True)
+            .add_extension(constraints, critical=True)
             .add_extension(self._issued_by(), critical=False)
             .sign(self._key, hashes.SHA256())
         )
@@ -238,8 +261,25 @@ class Authority:
         and cut to seconds. Raises ValueError for another federation, or a time outside the authority's own. Raises
         ValueError for a DNS name of a role, or one that a caller cannot have.
         """
-        self._check(identity, valid_from, valid_until)
         key = ec.generate_private_key(ec.SECP256R1())
+        public = key.public_key()
+        certificate = self.certify_tls(
+            identity, public, valid_from, valid_until, dns_names=dns_names, addresses=addresses
+        )
+        return Issued(certificate, key)
+
+    def certify_tls(
+        self,
+        identity: Identity,
+        key: ec.EllipticCurvePublicKey,
+        valid_from: datetime,
+        valid_until: datetime,
+        *,
+        dns_names: Sequence[str] = (),
+        addresses: Sequence[Address] = LOOPBACK,
+    ) -> x509.Certificate:
+        """As `issue_tls`, for the key of somebody else."""
+        self._check(identity, valid_from, valid_until)
         names: list[x509.GeneralName] = []
         usages = [] if identity.role == _CALLS_NOTHING else [ExtendedKeyUsageOID.CLIENT_AUTH]
         if identity.role in _SERVERS:
@@ -253,16 +293,28 @@ class Authority:
 
     def issue_signing(self, identity: Identity, valid_from: datetime, valid_until: datetime) -> Issued:
         """A signing certificate (Ed25519). Raises ValueError as `issue_tls`; only a region gets one."""
+        key = Ed25519PrivateKey.generate()
+        return Issued(self.certify_signing(identity, key.public_key(), valid_from, valid_until), key)
+
+    def certify_signing(
+        self, identity: Identity, key: Ed25519PublicKey, valid_from: datetime, valid_until: datetime
+    ) -> x509.Certificate:
+        """As `issue_signing`, for the key of somebody else."""
         self._check(identity, valid_from, valid_until)
-        if identity.role != Role.ROLE_REGION:
-            raise ValueError(f"{identity.uri} is no region and signs nothing")
-        return self._sign(identity, Ed25519PrivateKey.generate(), valid_from, valid_until, [], [_DOCUMENT_SIGNING])
+        if identity.role != Role.ROLE_REGION or self.region:
+            raise ValueError(f"{identity.uri} gets no signing certificate by this issuer")
+        return self._sign(identity, key, valid_from, valid_until, [], [_DOCUMENT_SIGNING])
 
     def _check(self, identity: Identity, valid_from: datetime, valid_until: datetime) -> None:
         if identity.federation != self.federation:
             raise ValueError(f"{identity.uri} is not of the federation {self.federation}")
-        if self.region and (identity.region != self.region or identity.role not in OF_REGION_ISSUERS):
+        if not may_issue(self.region, identity):
+            if self.region == NODES:
+                raise ValueError("the issuer of nodes certifies the nodes of regions alone")
             raise ValueError(f"the issuer of {self.region} certifies its operators and staff alone")
+        self._check_times(valid_from, valid_until)
+
+    def _check_times(self, valid_from: datetime, valid_until: datetime) -> None:
         if valid_from.replace(microsecond=0) < self.certificate.not_valid_before_utc:
             raise ValueError("a certificate cannot begin before that of its authority")
         if valid_until.replace(microsecond=0) > self.certificate.not_valid_after_utc:
@@ -278,13 +330,13 @@ class Authority:
     def _sign(
         self,
         identity: Identity,
-        key: PrivateKey,
+        key: PublicKey,
         valid_from: datetime,
         valid_until: datetime,
         names: Sequence[x509.GeneralName],
         usages: Sequence[x509.ObjectIdentifier],
-    ) -> Issued:
-        certificate = (
+    ) -> x509.Certificate:
+        return (
             _builder(_common_name(identity.path), self.certificate.subject, key, valid_from, valid_until)
             .add_extension(_names(identity.uri, names), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -293,20 +345,46 @@ class Authority:
             .add_extension(self._issued_by(), critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        return Issued(certificate, key)
 
     def _issued_by(self) -> x509.AuthorityKeyIdentifier:
         own = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
         return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
 
 
-def _constraints(federation: str) -> x509.NameConstraints:
-    """RFC 5280, 4.2.1.10: the host of URIs is the federation; no DNS name and no address at all."""
-    everything = ("0.0.0.0/0", "::/0")
-    return x509.NameConstraints(
-        permitted_subtrees=[x509.UniformResourceIdentifier(federation)],
-        excluded_subtrees=[x509.DNSName(""), *(x509.IPAddress(ipaddress.ip_network(each)) for each in everything)],
-    )
+def private_pem(key: PrivateKey) -> bytes:
+    """A private key as PEM (PKCS #8, not encrypted)."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def issuer_of(uri: str, federation: str) -> str:
+    """The region whose issuer has this URI, or NODES. Raises ValueError for a URI of no issuer."""
+    if uri == nodes_uri(federation):
+        return NODES
+    identity = parse(uri, federation)
+    if identity.role != Role.ROLE_REGION:
+        raise ValueError(f"{uri[:200]!r} is no region")
+    return identity.region
+
+
+def nodes_uri(federation: str) -> str:
+    """The URI of the issuer of nodes, which is that of no member."""
+    return f"{trust_domain(federation)}/nodes"
+
+
+def may_issue(region: str, identity: Identity) -> bool:
+    """Whether the issuer of a region, of NODES, or the authority (empty) may certify this member."""
+    if region == NODES:
+        return identity.role == Role.ROLE_REGION
+    return not region or (identity.region == region and identity.role in OF_REGION_ISSUERS)
+
+
+def _constraints(federation: str, server: str = "") -> x509.NameConstraints:
+    """RFC 5280, 4.2.1.10: the host of URIs is the federation; DNS names below `server`, else none; no address."""
+    everything = [x509.IPAddress(ipaddress.ip_network(each)) for each in ("0.0.0.0/0", "::/0")]
+    uris = x509.UniformResourceIdentifier(federation)
+    if server:
+        return x509.NameConstraints([uris, x509.DNSName(server)], everything)
+    return x509.NameConstraints([uris], [x509.DNSName(""), *everything])
 
 
 def _common_name(text: str) -> x509.Name:
@@ -315,9 +393,8 @@ def _common_name(text: str) -> x509.Name:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: PrivateKey, valid_from: datetime, valid_until: datetime
+    subject: x509.Name, issuer: x509.Name, public: PublicKey, valid_from: datetime, valid_until: datetime
 ) -> x509.CertificateBuilder:
-    public = key.public_key()
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

@@ -29,6 +29,7 @@ _PATHS: Mapping[Role.ValueType, str] = {
     Role.ROLE_ADMIN: "admin/{name}",
     Role.ROLE_PROVIDER: "region/{region}/provider/{name}",
     Role.ROLE_MONITOR: "monitor/{name}",
+    Role.ROLE_JOINER: "joiner",  # of no URI: `parse` knows none
 }
 _OF_A_REGION = {"operator": Role.ROLE_OPERATOR, "staff": Role.ROLE_STAFF, "provider": Role.ROLE_PROVIDER}
 _OF_THE_FEDERATION = {

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gateway.api.federation.v1.federation_pb2 import RevocationList
 from gateway.process.files import replace_file
 from gateway.security.authority import Authority, CertificateSet
+from gateway.security.enrolling import RequestedKeys, RequestedRenewal
 from gateway.security.identity import Identity
 
 REVOKED = "revoked.crl"
@@ -49,12 +50,40 @@ class IssuerDirectory:
 
         Raises OSError, or ValueError as `Authority.issue`.
         """
-        own = self.authority.certificate
-        issued = self.authority.issue(identity, max(now - HEAD_START, own.not_valid_before_utc), now + life, dns_names)
+        issued = self.authority.issue(identity, self._begin(now, life), now + life, dns_names)
         for each in (issued.tls, issued.signing):
             if each is not None:
                 self.keep(each.certificate)
         return issued
+
+    def certify(
+        self,
+        identity: Identity,
+        keys: RequestedKeys,
+        now: datetime,
+        lives: tuple[timedelta, timedelta],
+        dns_names: Sequence[str] = (),
+    ) -> tuple[bytes, bytes]:
+        """The certificates (PEM) for the keys that a region's node has made: TLS, and signing, with their `lives`.
+
+        Otherwise as `issue`.
+        """
+        tls_life, life = lives
+        tls = self.authority.certify_tls(
+            identity, keys.tls, self._begin(now, tls_life), now + tls_life, dns_names=dns_names
+        )
+        signing = self.authority.certify_signing(identity, keys.signing, self._begin(now, life), now + life)
+        for each in (tls, signing):
+            self.keep(each)
+        return tls.public_bytes(Encoding.PEM), signing.public_bytes(Encoding.PEM)
+
+    def renew(self, asked: RequestedRenewal, now: datetime, life: timedelta) -> bytes:
+        """The next TLS certificate (PEM) of a node, with the issuer of nodes behind it. Otherwise as `issue`."""
+        certificate = self.authority.certify_tls(
+            asked.identity, asked.key, self._begin(now, life), now + life, addresses=()
+        )
+        self.keep(certificate)
+        return certificate.public_bytes(Encoding.PEM) + self.authority.chain_pem
 
     def keep(self, certificate: x509.Certificate) -> None:
         """Keeps a certificate that the issuer has issued, so that it can be revoked by its name. Raises OSError."""
@@ -96,6 +125,10 @@ class IssuerDirectory:
     def list_file(self) -> Path:
         """The file of the revocation list."""
         return self._directory / REVOKED
+
+    def _begin(self, now: datetime, life: timedelta) -> datetime:
+        """The begin of a certificate: a little earlier than now, by no more than a tenth of its life."""
+        return max(now - min(HEAD_START, life / 10), self.authority.certificate.not_valid_before_utc)
 
     def _crl(self) -> x509.CertificateRevocationList | None:
         return x509.load_pem_x509_crl(self.list_file.read_bytes()) if self.list_file.exists() else None

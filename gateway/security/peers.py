@@ -7,7 +7,7 @@ behind it are checked here.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from cryptography import x509
@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.security.authority import OF_REGION_ISSUERS
+from gateway.security.authority import issuer_of, may_issue
 from gateway.security.identity import Identity, from_auth_context, parse, trust_domain
 
 _CERTIFICATE = "x509_pem_cert"
@@ -35,7 +35,7 @@ class IssuedNumber:
     issuer: bytes
     """Name of the issuer (DER)."""
     region: str
-    """The region whose issuer it is; empty for the federation's authority."""
+    """The region whose issuer it is, or NODES; empty for the federation's authority."""
     serial: int
 
 
@@ -71,6 +71,11 @@ def peer_of(auth_context: Mapping[str, Iterable[bytes]], federation: str) -> Pee
         return _proven(identity, b"".join(auth_context.get(_CERTIFICATE, ())), chain)
     except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
         raise Refused(Reason.REASON_UNAUTHENTICATED) from error
+
+
+def joiner(_: Mapping[str, Iterable[bytes]], federation: str) -> Peer:
+    """The peer of a call at a port for those who have no certificate yet: nobody in particular."""
+    return Peer(Identity(federation, Role.ROLE_JOINER, "", ""), frozenset(), datetime.max.replace(tzinfo=UTC))
 
 
 def peer_of_chain(
@@ -112,7 +117,7 @@ def require_signing(certificate: x509.Certificate) -> None:
 
 
 def issuing_region(certificate: x509.Certificate, federation: str) -> str:
-    """The region whose issuer has this certificate; empty for the federation's authority, and one without a URI.
+    """The region whose issuer has this certificate, or NODES; empty for the authority, and one without a URI.
 
     Raises ValueError for any other URI.
     """
@@ -123,10 +128,9 @@ def issuing_region(certificate: x509.Certificate, federation: str) -> str:
     uris = names.get_values_for_type(x509.UniformResourceIdentifier)
     if not uris or uris == [trust_domain(federation)]:
         return ""
-    identities = [parse(uri, federation) for uri in uris]
-    if [each.role for each in identities] != [Role.ROLE_REGION]:
-        raise ValueError("the issuer is none of a region")
-    return identities[0].region
+    if len(uris) != 1:
+        raise ValueError("the issuer has several names")
+    return issuer_of(uris[0], federation)
 
 
 def has_issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
@@ -169,7 +173,7 @@ def _checked(identity: Identity, own: x509.Certificate, issuers: Iterable[x509.C
         regions.add(region)
         if not region:
             continue
-        if identity.region != region or identity.role not in OF_REGION_ISSUERS:
+        if not may_issue(region, identity):
             raise ValueError(f"the issuer of {region} may not have issued {identity.path}")
         yield IssuedNumber(issuer.issuer.public_bytes(), "", issuer.serial_number)
     for region in regions or {""}:

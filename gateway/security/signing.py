@@ -42,6 +42,7 @@ SEALING_KEY = b"crossregion.sealing-key.v1"
 NUMBER_ASSIGNMENT = b"crossregion.number-assignment.v1"
 WITNESSED_HEAD = b"crossregion.witnessed-head.v1"
 REVISION = b"crossregion.revision.v1"
+RENEWAL = b"crossregion.renewal.v1"
 # The domain of a tree's root, by the domain of its contents.
 _TREE_DOMAINS = {ENVELOPE: b"crossregion.envelope-tree.v1", RECEIPT: b"crossregion.receipt-tree.v1"}
 
@@ -251,6 +252,11 @@ class TrustedKeys:
         self._of_evidence.cache_clear()
         for region, known in list(self._accepted.items()):
             self._accepted[region] = tuple(each for each in known if each.issuer in self._authorities)
+
+    @property
+    def authorities(self) -> Sequence[x509.Certificate]:
+        """The certificates of the federation's authority that count now."""
+        return self._authorities
 
     def newest(self, region: str) -> bytes | None:
         """The newest certificate (PEM) of a region, though it may have run out since; None for none."""

@@ -41,6 +41,8 @@ _CONNECTION_GRACE_MS = _MINUTE_MS
 # A connecting client must finish its handshake soon or lose its place.
 _HANDSHAKE_MS = 10 * _SECOND_MS
 _MAX_CONCURRENT_STREAMS = 1024
+_JOINER_STREAMS = 4  # of one connection
+_JOINER_MESSAGE_BYTES = 64 * 1024
 # Calls that no handler has taken yet. gRPC drops further ones as CANCELLED, by chance from the first figure on, and
 # names no reason; a server that takes them refuses with one (TOO_BUSY, CALLS_TOO_MANY).
 _MAX_PENDING_CALLS = 16 * _MAX_CONCURRENT_STREAMS
@@ -212,15 +214,18 @@ def _configuration(loaded: Loaded) -> grpc.ServerCertificateConfiguration:
     return grpc.ssl_server_certificate_configuration([pair], root_certificates=loaded.authority)
 
 
-def server_credentials(credentials: Credentials, clock: Clock) -> grpc.ServerCredentials:
+def server_credentials(
+    credentials: Credentials, clock: Clock, *, requires_certificate: bool = True
+) -> grpc.ServerCredentials:
     """The credentials of a server's port, which requires a certificate of the authority from every client.
 
-    New connections use replaced files. Raises CredentialsUnusable without usable files now.
+    `requires_certificate` is False for the port of those who have none yet. New connections use replaced files. Raises
+    CredentialsUnusable without usable files now.
     """
     reloading = _Reloading(credentials, clock)
     # The stubs leave out None, which gRPC documents.
     changed = cast("Callable[[], grpc.ServerCertificateConfiguration]", reloading.changed)
-    return grpc.dynamic_ssl_server_credentials(reloading.initial, changed, require_client_authentication=True)
+    return grpc.dynamic_ssl_server_credentials(reloading.initial, changed, requires_certificate)
 
 
 def client_credentials(credentials: Credentials, now: datetime, staff_proof: str = "") -> grpc.ChannelCredentials:
@@ -234,6 +239,11 @@ def client_credentials(credentials: Credentials, now: datetime, staff_proof: str
     if not staff_proof:
         return own
     return grpc.composite_channel_credentials(own, grpc.access_token_call_credentials(staff_proof))
+
+
+def joiner_credentials(authority: bytes) -> grpc.ChannelCredentials:
+    """The credentials of a client that has no certificate yet, and trusts these authorities (PEM)."""
+    return grpc.ssl_channel_credentials(authority)
 
 
 def server_options() -> ChannelOptions:
@@ -252,6 +262,17 @@ def server_options() -> ChannelOptions:
         ("grpc.max_connection_age_ms", _CONNECTION_AGE_MS),
         ("grpc.max_connection_age_grace_ms", _CONNECTION_GRACE_MS),
         ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
+    ]
+
+
+def joiner_options() -> ChannelOptions:
+    """Arguments of a server for those who have no certificate yet: small requests, and short connections."""
+    return [
+        ("grpc.max_receive_message_length", _JOINER_MESSAGE_BYTES),
+        ("grpc.max_concurrent_streams", _JOINER_STREAMS),
+        ("grpc.max_connection_idle_ms", _HANDSHAKE_MS),
+        ("grpc.max_connection_age_ms", _MINUTE_MS),
+        ("grpc.max_connection_age_grace_ms", _HANDSHAKE_MS),
     ]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import chain
 
+from gateway.api.coordinator.v1.enrolment_service_pb2 import EnrolmentState
 from gateway.api.coordinator.v1.problem_service_pb2 import AccidentGrade, NetworkEventKind, ReportKind
 from gateway.api.coordinator.v1.risk_service_pb2 import RiskAct, RiskState
 from gateway.api.federation.v1.configuration_pb2 import (
@@ -140,6 +141,7 @@ _ENUMS = {
     "DOSSIER_CONDITION_KIND_": DossierConditionKind,
     "DOSSIER_FINDING_": DossierFinding,
     "DOSSIER_VERDICT_": DossierVerdict,
+    "ENROLMENT_STATE_": EnrolmentState,
     "ENVELOPE_KIND_": EnvelopeKind,
     "ESCALATION_TRIGGER_": EscalationTrigger,
     "FAULT_CAUSE_": FaultCause,

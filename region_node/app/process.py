@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -19,9 +19,9 @@ from gateway.auditing.denial_log import DenialLog
 from gateway.federation.current import CurrentFederation
 from gateway.maintenance.rotation import KeyFile, Rotation
 from gateway.process import running
+from gateway.process.metrics import observe
 from gateway.process.running import Running, show_port, stop_tasks
 from gateway.process.starting import persistently
-from gateway.process.metrics import observe
 from gateway.process.telemetry import Telemetry
 from gateway.process.tracing import Tracing
 from gateway.relay.border import Border
@@ -36,6 +36,7 @@ from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
 from gateway.rpc.server import Server, Service
 from gateway.security.authority_file import follow_authority
 from gateway.security.identity import server_name
+from gateway.security.renewing import RenewedFiles
 from gateway.security.signing import Signer, TrustedKeys
 from gateway.security.staff_proofs import StaffProofs
 from gateway.security.tls import CredentialsUnusable, server_credentials
@@ -76,6 +77,7 @@ from region_node.node.erased_keys import ERASED_KEYS, ErasedKeyFile, ErasedKeys
 from region_node.node.identity_provider import ProviderKeys
 from region_node.node.membership.client import FederationClient
 from region_node.node.membership.node import MembershipPorts, Node
+from region_node.node.membership.renewing import CertificateRenewal, RenewalPorts
 from region_node.node.operator_scopes import OperatorScopes
 from region_node.node.provider_client import ProviderClient, ProviderPorts, provider_name
 from region_node.node.settings import RegionSettings
@@ -119,6 +121,8 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
     """
     async with contextlib.AsyncExitStack() as stack:
         clock = clock or SystemClock()
+        if settings.renew_certificate:
+            RenewedFiles(settings.credentials).complete()
         credentials = server_credentials(settings.credentials, clock)
         door = Door(settings.web)
         telemetry = Telemetry.of(SERVICE_NAME, settings.region, door.readers())
@@ -168,6 +172,7 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
             problems.run(),
             _planning(core_ports, client, restored).run(),
             *await door.open(settings.credentials, border, stack),
+            *_renewal(ports, client, telemetry.meter),
         )
         keys_of_provider = () if ports.provider_keys is None else (ports.provider_keys.run(),)
         tasks = [asyncio.create_task(each) for each in (*loops, *keys_of_provider)]
@@ -329,6 +334,27 @@ def _revision_watch(ports: _Ports, context: RegionContext, meter: Meter) -> Revi
 
     observe(meter, "crossregion.configuration.disputed", "s", read)
     return watch
+
+
+def _renewal(ports: _Ports, client: FederationClient, meter: Meter) -> Sequence[Coroutine[None, None, None]]:
+    """The loop that renews the certificate of this process; none where its settings leave that to others."""
+    settings, border = ports.settings, ports.border
+    if not settings.renew_certificate:
+        return ()
+    renewal = CertificateRenewal(
+        RenewalPorts(
+            credentials=settings.credentials,
+            identity=settings.identity,
+            process=settings.number,
+            signer=border.signer,
+            signing_certificate=settings.signing.certificate.read_bytes(),
+            authorities=lambda: border.keys.authorities,
+            ask=client.renew_certificate,
+            clock=SystemClock(),
+        )
+    )
+    renewal.observe(meter)
+    return (renewal.run(),)
 
 
 def _witness_telling(ports: _Ports, registry: Registry) -> WitnessNotifier:

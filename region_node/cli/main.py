@@ -17,6 +17,7 @@ _PLACES: Final = {
     "move-to-postgresql": "region_node.cli.node.database:move_to_postgresql",
     "backups": "region_node.cli.node.database:backups",
     "keys": "region_node.cli.node.keys:keys",
+    "join": "region_node.cli.node.join:join",
     "credentials": "region_node.cli.node.credentials:credentials",
     "audit": "region_node.cli.node.audit:audit",
     "call": "region_node.cli.call:call",

@@ -187,6 +187,9 @@ class RegionSettings:
     """The anchor file, by which signed configurations are verified: `coordinator federation anchor` writes it."""
     allow_unsigned_configuration: bool = False
     """Whether configurations are taken that no administrator has signed; without an anchor it has to be true."""
+    renew_certificate: bool = False
+    """Whether the node renews its TLS certificate by itself after two thirds of its life; it needs an issuing program
+    (`coordinator enrolments renew`), and may write where its certificate and key are."""
     operators: Path | None = field(default=None, metadata=example(Path("operators.toml")))
     """The file of the scopes of the region's operator systems, read again when it changes; without it each may do
     everything that the contract allows to operator systems."""

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from coordinator.app import start as start_coordinator
 from coordinator.registry.etcd.settings import EtcdSettings
-from coordinator.settings import CoordinatorSettings
+from coordinator.settings import CoordinatorSettings, EnrolmentSettings
 from gateway.api.coordinator.v1.administration_pb2 import (
     ApplyConfigurationRequest,
     GetConfigurationRequest,
@@ -180,10 +180,11 @@ async def federation(
     number: int = 0,
     etcd: EtcdSettings | None = None,
     anchor: Path | None = None,
+    enrolment: str = "",
 ) -> AsyncIterator[Federation]:
     """A coordinator with these data, stopped at the end as SIGTERM would; with `etcd` one of several.
 
-    With an `anchor` it takes signed configurations alone.
+    With an `anchor` it takes signed configurations alone. `enrolment` is the address of its port for joiners.
     """
     chosen = CoordinatorSettings(
         FEDERATION,
@@ -194,6 +195,7 @@ async def federation(
         heartbeat_interval=min(2.0, lease / 2),
         lease=lease,
         etcd=etcd,
+        enrolment=EnrolmentSettings(enrolment) if enrolment else None,
         federation_anchor=anchor,
         allow_unsigned_configuration=anchor is None,
     )

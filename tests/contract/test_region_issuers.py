@@ -157,7 +157,8 @@ def issue_client(forger: Authority, path: str) -> Issued:
     """A certificate without the names of a server, which TLS would refuse before anybody reads its URI."""
     identity = parse(f"spiffe://{FEDERATION}/{path}", FEDERATION)
     key = issue(forger, "region/sichuan/operator/counter").key
-    return forger._sign(identity, key, NOW, NOW + HOUR, [], [ExtendedKeyUsageOID.CLIENT_AUTH])
+    usages = [ExtendedKeyUsageOID.CLIENT_AUTH]
+    return Issued(forger._sign(identity, key.public_key(), NOW, NOW + HOUR, [], usages), key)
 
 
 def test_no_server_is_believed_by_a_certificate_of_a_regions_issuer(tmp_path: Path) -> None:
@@ -170,7 +171,8 @@ def test_no_server_is_believed_by_a_certificate_of_a_regions_issuer(tmp_path: Pa
             usages = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
             names = ([x509.DNSName(name)], [x509.DNSName(name), *map(x509.IPAddress, LOOPBACK)])
             for each in names:
-                false = forger._sign(identity, caller.key, NOW, NOW + HOUR, each, usages)
+                key = caller.key
+                false = Issued(forger._sign(identity, key.public_key(), NOW, NOW + HOUR, each, usages), key)
                 pair = (false.key_pem, false.certificate_pem + node.sichuan.certificate_pem)
                 server = grpc.aio.server(options=server_options())
                 port = server.add_secure_port(
@@ -179,6 +181,39 @@ def test_no_server_is_believed_by_a_certificate_of_a_regions_issuer(tmp_path: Pa
                 await server.start()
                 assert await outcome(node.dial(caller, name=name, port=port)) == "UNAVAILABLE"
                 await server.stop(None)
+
+    asyncio.run(scenario())
+
+
+def test_a_node_by_the_issuer_of_nodes_is_believed_and_no_other_server_and_no_other_caller(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with serving(tmp_path) as node:
+            nodes = node.authority.issue_node_issuer(NOW, NOW + HOUR)
+            forger = without_rules(nodes, node.authority)
+            caller = issue(node.authority, "region/sichuan/operator/counter")
+            sichuan = parse(f"spiffe://{FEDERATION}/region/sichuan", FEDERATION)
+            usages = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
+            coordinators = server_name(Role.ROLE_COORDINATOR, "", FEDERATION)
+            addressed: list[x509.GeneralName] = [x509.DNSName(NODE), *map(x509.IPAddress, LOOPBACK)]
+            for name, names, told in (
+                (NODE, [x509.DNSName(NODE)], "UNIMPLEMENTED"),
+                (NODE, addressed, "UNAVAILABLE"),
+                (coordinators, [x509.DNSName(coordinators)], "UNAVAILABLE"),
+            ):
+                public = caller.key.public_key()
+                shown = Issued(forger._sign(sichuan, public, NOW, NOW + HOUR, names, usages), caller.key)
+                pair = (shown.key_pem, shown.certificate_pem + nodes.certificate_pem)
+                server = grpc.aio.server(options=server_options())
+                port = server.add_secure_port(
+                    "127.0.0.1:0", grpc.ssl_server_credentials([pair], node.authority.certificate_pem, True)
+                )
+                await server.start()
+                assert await outcome(node.dial(caller, name=name, port=port)) == told
+                await server.stop(None)
+            assert await outcome(node.dial(issue_client(forger, "region/sichuan"), nodes)) == "OK"
+            for path in ("region/sichuan/operator/crm", "region/sichuan/staff/wang", "admin/root", "coordinator/0"):
+                told = await outcome(node.dial(issue_client(forger, path), nodes))
+                assert told == "UNAUTHENTICATED", path
 
     asyncio.run(scenario())
 

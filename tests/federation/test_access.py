@@ -10,11 +10,13 @@ from gateway.api.coordinator.v1 import administration_pb2, path_service_pb2
 from gateway.api.coordinator.v1 import bulletin_service_pb2 as overseen_bulletins_pb2
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as overseen_complaints_pb2
 from gateway.api.coordinator.v1 import customer_move_oversight_service_pb2 as overseen_moves_pb2
+from gateway.api.coordinator.v1 import enrolment_service_pb2 as enrolments_pb2
 from gateway.api.coordinator.v1 import issue_service_pb2 as overseen_issues_pb2
 from gateway.api.coordinator.v1 import planned_outage_registry_service_pb2 as held_windows_pb2
 from gateway.api.coordinator.v1 import problem_service_pb2 as found_problems_pb2
 from gateway.api.coordinator.v1 import quality_oversight_service_pb2 as overseen_quality_pb2
 from gateway.api.coordinator.v1 import reconciliation_oversight_service_pb2 as overseen_reconciliation_pb2
+from gateway.api.coordinator.v1 import renewal_service_pb2 as renewals_pb2
 from gateway.api.coordinator.v1 import resource_service_pb2 as shared_resources_pb2
 from gateway.api.coordinator.v1 import revocation_service_pb2 as revocations_pb2
 from gateway.api.coordinator.v1 import risk_service_pb2 as risks_pb2
@@ -120,6 +122,8 @@ FILES = (
     quality_service_pb2,
     overseen_moves_pb2,
     overseen_reconciliation_pb2,
+    enrolments_pb2,
+    renewals_pb2,
     revocations_pb2,
     risks_pb2,
     reconciliation_service_pb2,
@@ -138,6 +142,7 @@ OF_COORDINATORS = {
     "gateway.api.coordinator.v1.ComplaintOversightService",
     "gateway.api.coordinator.v1.ConfigurationService",
     "gateway.api.coordinator.v1.CustomerMoveOversightService",
+    "gateway.api.coordinator.v1.EnrolmentService",
     "gateway.api.coordinator.v1.IssueService",
     "gateway.api.coordinator.v1.MembershipService",
     "gateway.api.coordinator.v1.OrderOversightService",
@@ -146,6 +151,7 @@ OF_COORDINATORS = {
     "gateway.api.coordinator.v1.PlannedOutageRegistryService",
     "gateway.api.coordinator.v1.QualityOversightService",
     "gateway.api.coordinator.v1.ReconciliationOversightService",
+    "gateway.api.coordinator.v1.RenewalService",
     "gateway.api.coordinator.v1.ResourceService",
     "gateway.api.coordinator.v1.SettlementOversightService",
     "gateway.api.coordinator.v1.RevocationService",
@@ -153,7 +159,9 @@ OF_COORDINATORS = {
     "gateway.api.federation.v1.FederationService",
     "gateway.api.relay.v1.RelayService",
 }
-OF_NODES = SERVICES.keys() - OF_COORDINATORS | {"gateway.api.relay.v1.RelayService"}
+# Of no port that asks for a certificate: `tests/contract/test_enrolment.py` has its callers.
+OF_JOINERS = {"gateway.api.coordinator.v1.JoiningService"}
+OF_NODES = SERVICES.keys() - OF_COORDINATORS - OF_JOINERS | {"gateway.api.relay.v1.RelayService"}
 # The one RPC that both serve: each takes it from the other only.
 RELAY = {"coordinator": Role.ROLE_REGION, "guangdong": Role.ROLE_COORDINATOR}
 PATHS = (

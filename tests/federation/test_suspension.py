@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
+from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
 from gateway.api.region.v1.order_envelopes_pb2 import OrderUpdate
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
-from tests.federation.counter import Counter
+from gateway.api.types.v1.types_pb2 import Applicant, Document
+from gateway.time.clock import to_timestamp
+from tests.federation.counter import REQUESTER, Counter
 from tests.federation.databases import Databases
 from tests.federation.forger import UPDATE, Forger, bring, not_delivered
 from tests.federation.refusals import refusal
@@ -43,6 +47,23 @@ async def test_the_coordinator_takes_nothing_from_a_suspended_region_and_sends_n
             relay = RelayServiceStub(federation.dial_coordinator(f"region/{sender}"))
             told = await refusal(relay.Deliver(DeliverRequest(destination=destination), timeout=CALL_SECONDS))
             assert (told.reason, told.parameters["region"]) == ("REGION_SUSPENDED", "henan")
+        # Nor do operators of the suspended region learn anything of customers elsewhere.
+        billing = BillingServiceStub(federation.dial_node("henan", "region/henan/operator/counter"))
+        question = QueryBillRequest(
+            number=federation.next_number("guangdong"),
+            month=f"{federation.clock.now():%Y-%m}",
+            applicant=Applicant.APPLICANT_HOLDER,
+            documents=[
+                Document(
+                    code="ID_ORIG",
+                    verifier="counter",
+                    verify_time=to_timestamp(federation.clock.now()),
+                    keyed_hash=bytes(32),
+                )
+            ],
+            requester=REQUESTER,
+        )
+        assert (await refusal(billing.QueryBill(question, timeout=CALL_SECONDS))).reason == "REGION_SUSPENDED"
 
 
 async def test_a_node_itself_takes_nothing_of_a_suspended_origin(databases: Databases, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from tests.unit.test_contract_numbers import contract
 
 BOUNDED = {
     "coordinator.v1.MembershipService.ListRegions": "one for each region of the configuration",
+    "coordinator.v1.RenewalService.ListRenewals": "at most 100 that wait; the others follow later",
     "coordinator.v1.RevocationService.ListRevocationLists": "one for each issuer that the authority has certified",
     "region.v1.AuditService.ListWitnessedHeads": "one for each region of the configuration",
     "region.v1.BillingService.ListSettlements": "one for each region of the configuration",

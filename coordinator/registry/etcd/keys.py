@@ -221,14 +221,13 @@ class Keys:
         problem, _, region = key.decode().removeprefix(f"{self._prefix}problem-followers/").partition("/")
         return problem, region
 
-    def risk(self, risk_id: str) -> bytes:
-        """A risk of the federation."""
-        return self._key(f"risks/{risk_id}")
+    def record(self, prefix: str, record_id: str) -> bytes:
+        """A record of one kind, such as a risk."""
+        return self._key(f"{prefix}/{record_id}")
 
-    @property
-    def risks(self) -> KeyRange:
-        """All risks."""
-        return _below(f"{self._prefix}risks/")
+    def records(self, prefix: str) -> KeyRange:
+        """All records of one kind."""
+        return _below(f"{self._prefix}{prefix}/")
 
     @property
     def planned_outages(self) -> bytes:

@@ -26,7 +26,7 @@ from coordinator.registry.etcd.packing import Packed, TooLarge, pack
 from coordinator.registry.etcd.planned_outages import Decide, change_planned_outages, read_planned_outages
 from coordinator.registry.etcd.plans import Plans
 from coordinator.registry.etcd.problems import EtcdProblems, ProblemPorts
-from coordinator.registry.etcd.risks import EtcdRisks
+from coordinator.registry.etcd.records import ENROLMENTS, RENEWALS, RISKS, EtcdRecords
 from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.registry.etcd.values import Applied
 from coordinator.registry.etcd.watch import Follower, FollowerPorts
@@ -34,7 +34,10 @@ from coordinator.registry.port import PublishedList, Replica, Snapshot
 from coordinator.registry.rules import Heartbeat
 from coordinator.registry.signed import next_chain
 from gateway.api.coordinator.v1.administration_pb2 import SignedConfiguration
+from gateway.api.coordinator.v1.enrolment_service_pb2 import Enrolment
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
+from gateway.api.coordinator.v1.renewal_service_pb2 import Renewal
+from gateway.api.coordinator.v1.risk_service_pb2 import Risk
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
@@ -112,7 +115,9 @@ class EtcdRegistry:
             AssignmentPorts(parts.keys, parts.clock, self._read_all, self._change)
         )
         self.problems: Final = EtcdProblems(asking)
-        self.risks: Final = EtcdRisks(asking)
+        self.risks: Final = EtcdRecords(asking, RISKS, Risk)
+        self.enrolments: Final = EtcdRecords(asking, ENROLMENTS, Enrolment)
+        self.renewals: Final = EtcdRecords(asking, RENEWALS, Renewal)
         self._loop = asyncio.get_running_loop()
         self._listeners: list[Callable[[], None]] = []
         self._unsaved = asyncio.Event()

@@ -18,7 +18,6 @@ from coordinator.registry.etcd.packing import NotWhole, Packed, PlanName, unpack
 from coordinator.registry.port import Replica
 from coordinator.registry.rules import Heartbeat, RegionFacts, Suspension
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
-from gateway.api.coordinator.v1.risk_service_pb2 import Risk
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import (
     Capabilities,
@@ -290,17 +289,17 @@ def decode_case(value: bytes) -> CaseHeader:
         raise Unreadable("holds no case of this version") from error
 
 
-def encode_risk(risk: Risk) -> bytes:
-    """The value of a risk."""
-    return _encode({"id": risk.id}, risk.SerializeToString(deterministic=True))
+def encode_record(record_id: str, record: Message) -> bytes:
+    """The value of a record, such as a risk."""
+    return _encode({"id": record_id}, record.SerializeToString(deterministic=True))
 
 
-def decode_risk(value: bytes) -> Risk:
-    """The risk of a value. Raises Unreadable."""
+def decode_record(value: bytes, kind: type[M]) -> M:
+    """The record of a value. Raises Unreadable."""
     try:
-        return Risk.FromString(_Fields(value).content)
+        return kind.FromString(_Fields(value).content)
     except DecodeError as error:
-        raise Unreadable("holds no risk of this version") from error
+        raise Unreadable(f"holds no {kind.DESCRIPTOR.name} of this version") from error
 
 
 def encode_network_event(event: NetworkEvent) -> bytes:

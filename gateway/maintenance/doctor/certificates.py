@@ -111,7 +111,8 @@ def _in_force(name: str, path: Path, certificates: Sequence[x509.Certificate], n
         else translated("{hours} more hours", hours=left // _HOUR)
     )
     found = translated("{path}: valid for {left}", path=path, left=told)
-    if left < EXPIRES_SOON:
+    # A certificate of hours or days is renewed after two thirds of its life.
+    if left < min(EXPIRES_SOON, (ends - begins) / 3):
         return warning(name, found, translated("replace it before {time}", time=told_time(ends)))
     return good(name, found)
 

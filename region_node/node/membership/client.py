@@ -13,6 +13,8 @@ from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import HoldP
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2_grpc import PlannedOutageRegistryServiceStub
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, ReportAffectedRequest, ReportEventRequest
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
+from gateway.api.coordinator.v1.renewal_service_pb2 import RenewCertificateRequest, RenewCertificateResponse
+from gateway.api.coordinator.v1.renewal_service_pb2_grpc import RenewalServiceStub
 from gateway.api.federation.v1.federation_pb2 import (
     ChainHead,
     GetChainHeadsRequest,
@@ -145,6 +147,13 @@ class FederationClient:
         request = AssignNumberRequest(assignment=assignment, signing_certificate=certificate)
         await self._coordinators.call(
             lambda each, seconds: invoke(ConfigurationServiceStub(each.channel).AssignNumber, request, seconds),
+            TELL_SECONDS,
+        )
+
+    async def renew_certificate(self, request: RenewCertificateRequest) -> RenewCertificateResponse:
+        """The state of a renewal at a coordinator. Raises as `tell_case`."""
+        return await self._coordinators.call(
+            lambda each, seconds: invoke(RenewalServiceStub(each.channel).RenewCertificate, request, seconds),
             TELL_SECONDS,
         )
 

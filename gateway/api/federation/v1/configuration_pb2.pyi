@@ -1944,6 +1944,7 @@ class JointItemTemplate(_message.Message):
     RELATIONS_FIELD_NUMBER: _builtins.int
     MILESTONES_FIELD_NUMBER: _builtins.int
     ENDS_LINE_FIELD_NUMBER: _builtins.int
+    OPENS_LINE_FIELD_NUMBER: _builtins.int
     VERIFY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Item id: lower-case letters, digits and dashes. An item of one place of several has its position behind a dash."""
@@ -1971,6 +1972,12 @@ class JointItemTemplate(_message.Message):
     def milestones(self) -> _containers.RepeatedCompositeFieldContainer[Global___JointMilestoneLimit]:
         """Milestones behind the survey, in their order. The last one ends the item."""
 
+    @_builtins.property
+    def opens_line(self) -> Global___JointNewLine:
+        """The line that the item opens at the node of its region, where the request names the characteristic `plan`. Unset for
+        none. Of JOINT_ACTION_ADD at the first or the second place, with a test.
+        """
+
     def __init__(
         self,
         *,
@@ -1981,15 +1988,46 @@ class JointItemTemplate(_message.Message):
         relations: _abc.Iterable[Global___JointRelation] | None = ...,
         milestones: _abc.Iterable[Global___JointMilestoneLimit] | None = ...,
         ends_line: _builtins.bool = ...,
+        opens_line: Global___JointNewLine | None = ...,
         verify: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "opens_line", b"opens_line"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "ends_line", b"ends_line", "id", b"id", "milestones", b"milestones", "name", b"name", "relations", b"relations", "site", b"site", "verify", b"verify"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "ends_line", b"ends_line", "id", b"id", "milestones", b"milestones", "name", b"name", "opens_line", b"opens_line", "relations", b"relations", "site", b"site", "verify", b"verify"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___JointItemTemplate: _TypeAlias = JointItemTemplate  # noqa: Y015
+
+@_typing.final
+class JointNewLine(_message.Message):
+    """The new line of an item. Plan and further values are characteristics of the order, by the names of business NEW_LINE."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    NAME_CHARACTERISTIC_FIELD_NUMBER: _builtins.int
+    HOLDER_DOCUMENT_FIELD_NUMBER: _builtins.int
+    kind: Global___LineKind.ValueType
+    """Kind of the line. One of LINE_KIND_BROADBAND is at the address of the item's place."""
+    name_characteristic: _builtins.str
+    """Name of the characteristic that has the full name of the holder."""
+    holder_document: _builtins.str
+    """Material that identifies the holder, a person; empty where the applicant is the holder."""
+    def __init__(
+        self,
+        *,
+        kind: Global___LineKind.ValueType = ...,
+        name_characteristic: _builtins.str = ...,
+        holder_document: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder_document", b"holder_document", "kind", b"kind", "name_characteristic", b"name_characteristic"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JointNewLine: _TypeAlias = JointNewLine  # noqa: Y015
 
 @_typing.final
 class JointRelation(_message.Message):

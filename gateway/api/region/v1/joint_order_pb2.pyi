@@ -350,6 +350,8 @@ class JointItem(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     CHANGE_TIME_FIELD_NUMBER: _builtins.int
     ENDS_LINE_FIELD_NUMBER: _builtins.int
+    OPENS_LINE_FIELD_NUMBER: _builtins.int
+    OPENED_NUMBER_FIELD_NUMBER: _builtins.int
     VERIFY_UNTIL_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Item id, unique in the order, for example `access-2`."""
@@ -369,6 +371,12 @@ class JointItem(_message.Message):
     """Last step that the leading region requested."""
     ends_line: _builtins.bool
     """True if the item ends the line of the order's number, which its region is the home of."""
+    opens_line: _builtins.bool
+    """True if the node of its region opens the line of the item with its test; else staff open it."""
+    opened_number: _builtins.str
+    """Number of the line that the item has opened, E.164 with the plus sign. Set in reads at the region of the item alone,
+    while the customer of that line is active there.
+    """
     @_builtins.property
     def relations(self) -> _containers.RepeatedCompositeFieldContainer[_configuration_pb2.JointRelation]:
         """Relations to other items."""
@@ -412,11 +420,13 @@ class JointItem(_message.Message):
         error: _order_pb2.OrderError | None = ...,
         change_time: _timestamp_pb2.Timestamp | None = ...,
         ends_line: _builtins.bool = ...,
+        opens_line: _builtins.bool = ...,
+        opened_number: _builtins.str = ...,
         verify_until_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "change_time", b"change_time", "error", b"error", "verify_until_time", b"verify_until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "begin_time", b"begin_time", "change_time", b"change_time", "decision", b"decision", "ends_line", b"ends_line", "error", b"error", "id", b"id", "milestones", b"milestones", "place", b"place", "region", b"region", "relations", b"relations", "requested", b"requested", "state", b"state", "verify_until_time", b"verify_until_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "begin_time", b"begin_time", "change_time", b"change_time", "decision", b"decision", "ends_line", b"ends_line", "error", b"error", "id", b"id", "milestones", b"milestones", "opened_number", b"opened_number", "opens_line", b"opens_line", "place", b"place", "region", b"region", "relations", b"relations", "requested", b"requested", "state", b"state", "verify_until_time", b"verify_until_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

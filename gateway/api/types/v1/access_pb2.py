@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!gateway/api/types/v1/access.proto\x12\x14gateway.api.types.v1\x1a google/protobuf/descriptor.proto*\x89\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_REGION\x10\x01\x12\x11\n\rROLE_OPERATOR\x10\x02\x12\x0e\n\nROLE_STAFF\x10\x03\x12\x14\n\x10ROLE_COORDINATOR\x10\x04\x12\x0e\n\nROLE_ADMIN\x10\x05\x12\x11\n\rROLE_PROVIDER\x10\x06:K\n\x05\x61llow\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x03(\x0e\x32\x1a.gateway.api.types.v1.Role:9\n\x0flargest_request\x12\x1e.google.protobuf.MethodOptions\x18\xb8\x87\x03 \x01(\x05:7\n\rwithout_staff\x12\x1e.google.protobuf.MethodOptions\x18\xba\x87\x03 \x01(\x08:7\n\x0erefused_singly\x12\x1d.google.protobuf.FieldOptions\x18\xb9\x87\x03 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!gateway/api/types/v1/access.proto\x12\x14gateway.api.types.v1\x1a google/protobuf/descriptor.proto*\xac\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_REGION\x10\x01\x12\x11\n\rROLE_OPERATOR\x10\x02\x12\x0e\n\nROLE_STAFF\x10\x03\x12\x14\n\x10ROLE_COORDINATOR\x10\x04\x12\x0e\n\nROLE_ADMIN\x10\x05\x12\x11\n\rROLE_PROVIDER\x10\x06\x12\x10\n\x0cROLE_MONITOR\x10\x07\x12\x0f\n\x0bROLE_JOINER\x10\x08:K\n\x05\x61llow\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x03(\x0e\x32\x1a.gateway.api.types.v1.Role:9\n\x0flargest_request\x12\x1e.google.protobuf.MethodOptions\x18\xb8\x87\x03 \x01(\x05:7\n\rwithout_staff\x12\x1e.google.protobuf.MethodOptions\x18\xba\x87\x03 \x01(\x08:7\n\x0erefused_singly\x12\x1d.google.protobuf.FieldOptions\x18\xb9\x87\x03 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.types.v1.access
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ROLE']._serialized_start=94
-  _globals['_ROLE']._serialized_end=231
+  _globals['_ROLE']._serialized_end=266
 # @@protoc_insertion_point(module_scope)
 
 for _enum in (Role,):

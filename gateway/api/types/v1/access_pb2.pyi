@@ -45,6 +45,8 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     """A monitoring system of the federation, which reads the metrics of its members: `.../monitor/<name>`. It may call no
     RPC.
     """
+    ROLE_JOINER: _Role.ValueType  # 8
+    """A node without a certificate: no URI names it, and only the enrolment port of a coordinator serves it."""
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper):
     """The kinds of identity that a certificate can prove, by the path of its SPIFFE URI."""
@@ -69,6 +71,8 @@ ROLE_MONITOR: Role.ValueType  # 7
 """A monitoring system of the federation, which reads the metrics of its members: `.../monitor/<name>`. It may call no
 RPC.
 """
+ROLE_JOINER: Role.ValueType  # 8
+"""A node without a certificate: no URI names it, and only the enrolment port of a coordinator serves it."""
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
 ALLOW_FIELD_NUMBER: _builtins.int

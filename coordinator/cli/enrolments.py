@@ -1,0 +1,250 @@
+"""`coordinator enrolments`: invitations of regions, and the decisions on their keys."""
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from coordinator.cli.asking import Asking, asks
+from coordinator.cli.completing import complete_regions
+from coordinator.cli.exit_codes import EPILOG
+from coordinator.cli.issuing import Issuing
+from coordinator.cli.output import titled
+from gateway.api.coordinator.v1 import enrolment_service_pb2 as contract
+from gateway.api.coordinator.v1.enrolment_service_pb2 import Enrolment, EnrolmentState
+from gateway.api.coordinator.v1.enrolment_service_pb2_grpc import EnrolmentServiceStub
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.cli.exits import NotDone
+from gateway.cli.issuers import DIRECTORY, opened
+from gateway.cli.table import Table, TableColumn
+from gateway.errors import Refused
+from gateway.security.enrolling import Invitation, RequestedKeys, token_hash
+from gateway.security.identity import Identity
+from gateway.security.tls import CredentialsUnusable
+from gateway.time.clock import from_timestamp
+from gateway.wording.languages import refusal, translated
+from gateway.wording.terms import region_name
+from gateway.wording.times import told_time
+from gateway.wording.words import word
+
+_HOURS, _MOST_HOURS = 24, 72
+_DAYS = 90
+_RENEWED_HOURS = 48.0
+_PAUSE = 2.0  # seconds between two looks for renewals
+
+_enrolment = click.argument("enrolment_id", metavar="ID")
+
+
+@click.group(epilog=EPILOG)
+def enrolments() -> None:
+    """Invite regions, and decide on the keys that their nodes have made: one administrator invites, another decides."""
+
+
+@enrolments.command(epilog=EPILOG)
+@asks()
+@click.argument("region", shell_complete=complete_regions)
+@click.option(
+    "--hours", type=click.IntRange(1, _MOST_HOURS), default=_HOURS, show_default=True, help="How long the token counts."
+)
+def invite(asking: Asking, region: str, hours: int) -> None:
+    """Invite REGION, which is in the configuration, and print the token for `region-node join`.
+
+    The token counts once. It holds a secret, whose hash alone the coordinator gets, and the certificate of the
+    authority, by which the joiner verifies the coordinator. Send it to the region on a way that others do not read.
+
+    \b
+    Example:
+      coordinator enrolments invite sichuan --hours 4
+    """
+    authority = asking.link.credentials.authority
+    try:
+        invitation = Invitation.new(region, authority.read_bytes())
+        _ = invitation.identity
+    except (OSError, ValueError) as error:
+        raise NotDone([f"{authority}: {error}"]) from error
+    request = contract.InviteRegionRequest(region=region, token_hash=token_hash(invitation.secret), hours=hours)
+    response = asking.ask(lambda channel: EnrolmentServiceStub(channel).InviteRegion, request)
+    end = told_time(from_timestamp(response.enrolment.end_time))
+    told = translated(
+        "{region} may enrol until {end}, as enrolment {enrolment}, by this token:",
+        region=region_name(region),
+        end=end,
+        enrolment=response.enrolment.id,
+    )
+    click.echo(told, err=True)
+    click.echo(invitation.token)
+
+
+@enrolments.command("list", epilog=EPILOG)
+@asks()
+def list_enrolments(asking: Asking) -> None:
+    """List enrolments with their states, and the fingerprints of the keys that wait.
+
+    \b
+    Example:
+      coordinator enrolments list
+    """
+    request = contract.ListEnrolmentsRequest()
+    response = asking.ask_all(lambda channel: EnrolmentServiceStub(channel).ListEnrolments, request)
+    table = _table(asking.link.federation)
+    asking.show(response, table, response.enrolments, titled(translated("Enrolments")))
+
+
+@enrolments.command(epilog=EPILOG)
+@asks()
+@_enrolment
+@click.argument("fingerprint")
+@click.option("--authority", type=DIRECTORY, required=True, help="The directory of the authority, with its key.")
+@click.option("--days", type=click.IntRange(min=1), default=_DAYS, show_default=True, help="Lifetime of certificates.")
+@click.option(
+    "--tls-hours",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Lifetime of the certificate for TLS where the node renews it by itself; else --days.",
+)
+@click.option("--dns-name", "dns_names", multiple=True, help="A further DNS name of the node; may be repeated.")
+def approve(
+    asking: Asking,
+    enrolment_id: str,
+    fingerprint: str,
+    authority: Path,
+    days: int,
+    tls_hours: float | None,
+    dns_names: Sequence[str],
+) -> None:
+    """Approve the enrolment ID, if its keys have the FINGERPRINT, and certify them with the authority.
+
+    The person who joins reads the fingerprint from `region-node join`, and tells it by telephone for example. Nobody
+    approves an own invitation. The certificates are signed here; no coordinator has the key.
+
+    \b
+    Example:
+      coordinator enrolments approve 5f1c0a9b3d7e2468 9c1a:...:04d2 --authority authority
+    """
+    request = contract.ListEnrolmentsRequest(enrolment_id=enrolment_id)
+    (found,) = asking.ask(lambda channel: EnrolmentServiceStub(channel).ListEnrolments, request).enrolments
+    keys = _waiting_keys(asking, found)
+    if _digits(fingerprint) != _digits(keys.fingerprint):
+        raise NotDone(
+            [
+                translated(
+                    "the keys of {enrolment} have the fingerprint {fingerprint}: another one was told to you, and"
+                    " somebody else may have used the token. To do: `coordinator enrolments reject`, and invite anew.",
+                    enrolment=found.id,
+                    fingerprint=keys.fingerprint,
+                )
+            ]
+        )
+    issuer, identity, life = opened(authority), _node(found, asking.link.federation), timedelta(days=days)
+    lives = (timedelta(hours=tls_hours) if tls_hours else life, life)
+    try:
+        tls, signing = issuer.certify(identity, keys, datetime.now(UTC), lives, dns_names)
+    except (OSError, ValueError) as error:
+        raise NotDone([str(error)]) from error
+    approval = contract.ApproveEnrolmentRequest(enrolment_id=found.id, tls_certificate=tls, signing_certificate=signing)
+    response = asking.ask(lambda channel: EnrolmentServiceStub(channel).ApproveEnrolment, approval)
+    asking.say(
+        response,
+        lambda: translated(
+            "{region} is approved, with certificates for {days} days.",
+            region=region_name(found.region),
+            days=days,
+        ),
+    )
+
+
+@enrolments.command(epilog=EPILOG)
+@asks()
+@_enrolment
+@click.option("--note", default="", help="Why; the joiner reads it.")
+def reject(asking: Asking, enrolment_id: str, note: str) -> None:
+    """Reject the enrolment ID, or withdraw its invitation.
+
+    \b
+    Example:
+      coordinator enrolments reject 5f1c0a9b3d7e2468 --note "another fingerprint was told"
+    """
+    request = contract.RejectEnrolmentRequest(enrolment_id=enrolment_id, note=note)
+    response = asking.ask(lambda channel: EnrolmentServiceStub(channel).RejectEnrolment, request)
+    asking.say(response, lambda: translated("{enrolment} is rejected", enrolment=enrolment_id))
+
+
+@enrolments.command(epilog=EPILOG)
+@asks(with_json=False)
+@click.argument("issuer", type=DIRECTORY)
+@click.option(
+    "--hours", type=click.FloatRange(min=0, min_open=True), default=_RENEWED_HOURS, show_default=True, help="Lifetime."
+)
+@click.option("--once", is_flag=True, help="Serve what waits now, and end.")
+def renew(asking: Asking, issuer: Path, hours: float, once: bool) -> None:
+    """Certify the fresh keys by which nodes renew, with the ISSUER of nodes, until it is stopped.
+
+    It listens nowhere and asks the coordinators every few seconds. Each request is signed by its region, whose signing
+    certificate the authority has issued: no coordinator can make one up. Run it on a machine of the administrators,
+    under an account of its own, with a certificate of an administrator.
+
+    \b
+    Example:
+      coordinator enrolments renew node-issuer --hours 48
+    """
+    issuing = Issuing(asking, opened(issuer), timedelta(hours=hours))
+    while True:
+        try:
+            for renewed in issuing.look():
+                click.echo(translated("{node} has a new certificate", node=renewed))
+        except click.ClickException as error:
+            if once:
+                raise
+            error.show()
+        if once:
+            return
+        time.sleep(_PAUSE)
+
+
+def _waiting_keys(asking: Asking, found: Enrolment) -> RequestedKeys:
+    """The keys that this administrator may decide on; ends the command with the reason where there are none."""
+    try:
+        own = asking.link.credentials.names()
+        if found.state != EnrolmentState.ENROLMENT_STATE_REQUESTED:
+            raise Refused(Reason.REASON_ENROLMENT_NOT_WAITING, enrolment=found.id)
+        if own and own[0].endswith(f"/{found.invited_by}"):
+            raise Refused(Reason.REASON_ENROLMENT_NEEDS_ANOTHER_ADMINISTRATOR, actor=found.invited_by)
+        return _keys(found, asking.link.federation)
+    except Refused as refused:
+        raise NotDone([refusal(refused)]) from None
+    except (CredentialsUnusable, ValueError) as error:
+        raise NotDone([str(error)]) from error
+
+
+def _table(federation: str) -> Table[Enrolment]:
+    def fingerprint(each: Enrolment) -> str:
+        if not each.tls_request:
+            return ""
+        try:
+            return _keys(each, federation).fingerprint
+        except ValueError as error:
+            return str(error)
+
+    return Table(
+        TableColumn("id", lambda each: each.id),
+        TableColumn("region", lambda each: region_name(each.region)),
+        TableColumn("state", lambda each: word(EnrolmentState.Name(each.state), "ENROLMENT_STATE_")),
+        TableColumn("invited by", lambda each: each.invited_by),
+        TableColumn("decided by", lambda each: each.decided_by),
+        TableColumn("end", lambda each: told_time(from_timestamp(each.end_time))),
+        TableColumn("fingerprint", fingerprint),
+    )
+
+
+def _keys(enrolment: Enrolment, federation: str) -> RequestedKeys:
+    return RequestedKeys.of(enrolment.tls_request, enrolment.signing_request, _node(enrolment, federation))
+
+
+def _node(enrolment: Enrolment, federation: str) -> Identity:
+    return Identity(federation, Role.ROLE_REGION, enrolment.region, "")
+
+
+def _digits(fingerprint: str) -> str:
+    return fingerprint.replace(":", "").replace(" ", "").lower()

@@ -1,0 +1,74 @@
+"""The program that certifies what nodes renew, beside the coordinators: it believes regions, and no coordinator."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from coordinator.cli.asking import Asking
+from gateway.api.coordinator.v1 import renewal_service_pb2 as contract
+from gateway.api.coordinator.v1.renewal_service_pb2 import Renewal
+from gateway.api.coordinator.v1.renewal_service_pb2_grpc import RenewalServiceStub
+from gateway.api.coordinator.v1.revocation_service_pb2 import ListRevocationListsRequest
+from gateway.api.coordinator.v1.revocation_service_pb2_grpc import RevocationServiceStub
+from gateway.cli.exits import NotDone
+from gateway.errors import Refused
+from gateway.security.enrolling import RequestedRenewal
+from gateway.security.issuing import IssuerDirectory
+from gateway.security.signing import RENEWAL, TrustedKeys
+from gateway.wording.languages import refusal, translated
+
+
+class Issuing:
+    """An issuer of nodes at work."""
+
+    def __init__(self, asking: Asking, issuer: IssuerDirectory, life: timedelta) -> None:
+        """`life` is that of the certificates. Ends the command for another issuer than that of nodes."""
+        self._asking = asking
+        self._issuer = issuer
+        self._life = life
+        self._refused: dict[str, bytes] = {}
+        try:
+            self._keys = TrustedKeys(asking.link.credentials.authority.read_bytes(), asking.link.federation)
+        except (OSError, ValueError) as error:
+            raise NotDone([f"{asking.link.credentials.authority}: {error}"]) from error
+
+    def look(self) -> Iterator[str]:
+        """Certifies the waiting renewals, and gives the id of each. Ends as `Asking.ask`.
+
+        A renewal that its region has not signed is told once, and stays without a certificate.
+        """
+        lists = self._asking.ask(
+            lambda channel: RevocationServiceStub(channel).ListRevocationLists, ListRevocationListsRequest()
+        )
+        self._keys.revocations.take_each(lists.revocation_lists)
+        waiting = self._asking.ask(
+            lambda channel: RenewalServiceStub(channel).ListRenewals, contract.ListRenewalsRequest()
+        )
+        for renewal in waiting.renewals:
+            if self._refused.get(renewal.id) == renewal.statement:
+                continue
+            try:
+                request = self._certified(renewal)
+                self._asking.ask(lambda channel: RenewalServiceStub(channel).IssueCertificate, request)
+            except (OSError, ValueError, Refused, NotDone) as error:
+                # One region that misbehaves must not keep the others from their certificates.
+                self._refused[renewal.id] = renewal.statement
+                problem = refusal(error) if isinstance(error, Refused) else str(error)
+                told = translated("{renewal} gets no certificate: {problem}", renewal=renewal.id, problem=problem)
+                click.echo(told, err=True)
+                continue
+            yield renewal.id
+
+    def _certified(self, renewal: Renewal) -> contract.IssueCertificateRequest:
+        """Raises ValueError, Refused or OSError where there is no certificate for it."""
+        asked, now = RequestedRenewal.parse(renewal.statement, self._asking.link.federation), datetime.now(UTC)
+        region = asked.identity.region
+        self._keys.accept(region, renewal.signing_certificate, now)
+        if not self._keys.verify(region, RENEWAL, renewal.statement, renewal.signature):
+            raise ValueError("its region has not signed it")
+        asked.require_fresh(now)
+        certificate = self._issuer.renew(asked, now, self._life)
+        return contract.IssueCertificateRequest(
+            renewal_id=asked.id, statement=renewal.statement, tls_certificate=certificate
+        )

@@ -1,0 +1,1 @@
+"""Enrolment of regions: invitations, certificate requests, and the decisions of administrators."""

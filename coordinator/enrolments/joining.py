@@ -1,0 +1,37 @@
+"""The server at the port for those who have no certificate yet."""
+
+from coordinator.enrolments.service import EnrolmentPorts, JoiningService
+from gateway.api.coordinator.v1 import enrolment_service_pb2
+from gateway.api.coordinator.v1.enrolment_service_pb2_grpc import add_JoiningServiceServicer_to_server
+from gateway.errors import Refused
+from gateway.process.telemetry import Telemetry
+from gateway.rpc.access import AccessRules
+from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
+from gateway.rpc.server import Server, Service
+from gateway.security.identity import Identity
+from gateway.security.peers import joiner
+from gateway.security.tls import joiner_options
+
+
+def joining_server(ports: EnrolmentPorts, telemetry: Telemetry) -> Server:
+    """A server with the JoiningService alone, for callers without certificates."""
+    service = Service.of(
+        enrolment_service_pb2.DESCRIPTOR.services_by_name["JoiningService"],
+        add_JoiningServiceServicer_to_server,
+        JoiningService(ports),
+    )
+    border = BorderInterceptor(
+        BorderPorts(
+            federation=ports.federation,
+            access=AccessRules([service.descriptor], own_region=""),
+            tracing=telemetry.tracing,
+            metrics=telemetry.calls,
+            denied=_unnoted,
+            peer=joiner,
+        )
+    )
+    return Server([service], border, reflects=False, options=joiner_options())
+
+
+async def _unnoted(identity: Identity, method: str, refused: Refused) -> None:
+    """A stranger must not fill the audit chain."""

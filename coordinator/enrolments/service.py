@@ -1,0 +1,149 @@
+"""JoiningService at its own port, and EnrolmentService for administrators."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import grpc
+from cryptography import x509
+
+from coordinator.enrolments import decisions
+from coordinator.membership.members import members_of
+from coordinator.membership.rules import require_configured
+from coordinator.registry.port import Registry
+from coordinator.registry.problem_port import Administered
+from gateway.api.coordinator.v1 import enrolment_service_pb2 as contract
+from gateway.api.coordinator.v1.enrolment_service_pb2 import Enrolment
+from gateway.api.coordinator.v1.enrolment_service_pb2_grpc import EnrolmentServiceServicer, JoiningServiceServicer
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.rpc.calls import current_call
+from gateway.rpc.pages import page_after
+from gateway.rpc.rates import Rate
+from gateway.security.enrolling import enrolment_id, token_hash
+from gateway.time.clock import Clock
+
+# Calls of all joiners together: each of them asks every few seconds, and strangers must cost little.
+JOINERS = 32  # as a burst
+JOINERS_PER_SECOND = 16
+_EVERYBODY = ""
+
+
+@dataclass(frozen=True)
+class EnrolmentPorts:
+    """The ports of both services."""
+
+    federation: str
+    registry: Registry
+    clock: Clock
+    authorities: Callable[[], Sequence[x509.Certificate]]
+    """The authorities of the federation that count now."""
+
+
+class JoiningService(JoiningServiceServicer):
+    """See the contract."""
+
+    def __init__(self, ports: EnrolmentPorts) -> None:
+        self._ports = ports
+        self._rate = Rate(JOINERS, JOINERS_PER_SECOND)
+
+    async def Enrol(
+        self,
+        request: contract.EnrolRequest,
+        context: grpc.aio.ServicerContext[contract.EnrolRequest, contract.EnrolResponse],
+    ) -> contract.EnrolResponse:
+        """See the contract. A token that nobody knows costs one read and writes nothing."""
+        if not self._rate.allows(_EVERYBODY, asyncio.get_running_loop().time()):
+            raise Refused(Reason.REASON_ENROLMENTS_TOO_MANY)
+        decisions.require_secret(request.secret)
+        ports, hashed = self._ports, token_hash(request.secret)
+        name, now = enrolment_id(hashed), ports.clock.now()
+
+        def decide(before: Enrolment | None) -> Enrolment | None:
+            return decisions.requested(before, request, hashed, ports.federation, now)
+
+        stored = await ports.registry.enrolments.find(name)
+        if decide(stored) is not None:
+            by = Administered("joiner", "ENROLMENT_REQUESTED", f"enrolment/{name}")
+            stored = await ports.registry.enrolments.change(name, decide, by)
+        assert stored is not None, "nobody else's token is taken"
+        found = decisions.stands(stored, now)
+        return contract.EnrolResponse(
+            state=found.state,
+            note=found.note,
+            tls_certificate=found.tls_certificate,
+            signing_certificate=found.signing_certificate,
+        )
+
+
+class EnrolmentService(EnrolmentServiceServicer):
+    """See the contract."""
+
+    def __init__(self, ports: EnrolmentPorts) -> None:
+        self._ports = ports
+        self._enrolments = ports.registry.enrolments
+
+    async def InviteRegion(
+        self,
+        request: contract.InviteRegionRequest,
+        context: grpc.aio.ServicerContext[contract.InviteRegionRequest, contract.InviteRegionResponse],
+    ) -> contract.InviteRegionResponse:
+        """See the contract."""
+        require_configured(members_of(self._ports.registry.snapshot()), request.region)
+        actor, now = current_call().identity.path, self._ports.clock.now()
+        name = enrolment_id(request.token_hash)
+        known = await self._enrolments.all()
+        if all(each.id != name for each in known):
+            decisions.require_room(known, now)
+        stored = await self._enrolments.change(
+            name,
+            lambda before: decisions.invited(before, request, actor, now),
+            Administered(actor, "ENROLMENT_INVITED", f"region/{request.region}", f"enrolment/{name}"),
+        )
+        for each in known:
+            if decisions.is_past(each, now):
+                await self._enrolments.remove(each.id)
+        return contract.InviteRegionResponse(enrolment=stored)
+
+    async def ListEnrolments(
+        self,
+        request: contract.ListEnrolmentsRequest,
+        context: grpc.aio.ServicerContext[contract.ListEnrolmentsRequest, contract.ListEnrolmentsResponse],
+    ) -> contract.ListEnrolmentsResponse:
+        """See the contract."""
+        now = self._ports.clock.now()
+        wanted = [each for each in await self._enrolments.all() if request.enrolment_id in ("", each.id)]
+        if request.enrolment_id and not wanted:
+            raise Refused(Reason.REASON_ENROLMENT_NOT_FOUND, enrolment=request.enrolment_id)
+        found = sorted((decisions.stands(each, now) for each in wanted), key=decisions.place)
+        page, token = page_after("enrolments", found, decisions.place, request.page_size, request.page_token)
+        return contract.ListEnrolmentsResponse(enrolments=page, next_page_token=token)
+
+    async def ApproveEnrolment(
+        self,
+        request: contract.ApproveEnrolmentRequest,
+        context: grpc.aio.ServicerContext[contract.ApproveEnrolmentRequest, contract.ApproveEnrolmentResponse],
+    ) -> contract.ApproveEnrolmentResponse:
+        """See the contract."""
+        ports, actor, name = self._ports, current_call().identity.path, request.enrolment_id
+        authorities, now = ports.authorities(), ports.clock.now()
+        stored = await self._enrolments.change(
+            name,
+            lambda before: decisions.approved(before, request, actor, authorities, ports.federation, now),
+            Administered(actor, "ENROLMENT_APPROVED", f"enrolment/{name}"),
+        )
+        return contract.ApproveEnrolmentResponse(enrolment=stored)
+
+    async def RejectEnrolment(
+        self,
+        request: contract.RejectEnrolmentRequest,
+        context: grpc.aio.ServicerContext[contract.RejectEnrolmentRequest, contract.RejectEnrolmentResponse],
+    ) -> contract.RejectEnrolmentResponse:
+        """See the contract."""
+        actor, now, name = current_call().identity.path, self._ports.clock.now(), request.enrolment_id
+        stored = await self._enrolments.change(
+            name,
+            lambda before: decisions.rejected(before, request, actor, now),
+            Administered(actor, "ENROLMENT_REJECTED", f"enrolment/{name}", request.note),
+        )
+        return contract.RejectEnrolmentResponse(enrolment=stored)

@@ -1,0 +1,247 @@
+"""Enrolment of a region's node: the token of an invitation, the certificate requests, and what may answer them.
+
+The keys are made where they are used. A request (PKCS #10, RFC 2986) proves that its sender has the key. Of a request
+nothing is certified but the key: all names are those of the invitation.
+"""
+
+import base64
+import hashlib
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from google.protobuf.message import DecodeError
+
+from gateway.api.coordinator.v1.renewal_service_pb2 import RenewalStatement
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.security.authority import NODES, PrivateKey, PublicKey
+from gateway.security.identity import Identity, federation_of, server_name
+from gateway.security.peers import has_issued, issuing_region
+from gateway.time.clock import from_timestamp
+
+SECRET_BYTES = 32
+ID_DIGITS = 16
+LONGEST_AGE = timedelta(hours=1)
+"""How long a statement about a fresh key counts."""
+PROCESSES = 64  # of a region, each with one renewal
+_TOKEN = re.compile(r"([a-z0-9-]{1,63})\.([A-Za-z0-9_-]{43})((?:\.[A-Za-z0-9_-]{1,4096}){1,4})")
+# Of a library that reads foreign bytes; all of them mean that these are no certificate or request.
+UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion)
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """The content of an invitation's token, which goes from an administrator to the joiner."""
+
+    region: str
+    secret: bytes = field(repr=False)
+    authorities: tuple[x509.Certificate, ...]
+    """The authority of the federation, while it rotates two: by it the joiner verifies the coordinator first of all."""
+
+    @classmethod
+    def new(cls, region: str, authority: bytes) -> "Invitation":
+        """An invitation with a fresh secret, under an authority's certificates (PEM). Raises ValueError."""
+        certificates = tuple(x509.load_pem_x509_certificates(authority))
+        return cls(region, secrets.token_bytes(SECRET_BYTES), certificates)
+
+    @classmethod
+    def parse(cls, token: str) -> "Invitation":
+        """The invitation of a token. Raises ValueError for any other text."""
+        found = _TOKEN.fullmatch(token.strip())
+        if found is None:
+            raise ValueError("is no token of an invitation")
+        region, secret, authorities = found.groups()
+        try:
+            certificates = [x509.load_der_x509_certificate(_decoded(each)) for each in authorities[1:].split(".")]
+            invitation = cls(region, _decoded(secret), tuple(certificates))
+            _ = invitation.identity
+        except (*UNREADABLE, x509.ExtensionNotFound) as error:
+            raise ValueError("is no token of an invitation") from error
+        return invitation
+
+    @property
+    def token(self) -> str:
+        """The token: one word, some 700 characters."""
+        authorities = (_encoded(each.public_bytes(Encoding.DER)) for each in self.authorities)
+        return ".".join((self.region, _encoded(self.secret), *authorities))
+
+    @property
+    def authority_pem(self) -> bytes:
+        """The certificates of the authority as PEM."""
+        return b"".join(each.public_bytes(Encoding.PEM) for each in self.authorities)
+
+    @property
+    def identity(self) -> Identity:
+        """The node that is invited. Raises ValueError where the authority or the region names none."""
+        names = self.authorities[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        (uri,) = names.get_values_for_type(x509.UniformResourceIdentifier)
+        return Identity(federation_of(uri), Role.ROLE_REGION, self.region, "")
+
+
+def token_hash(secret: bytes) -> bytes:
+    """The hash by which a coordinator knows a token."""
+    return hashlib.sha256(secret).digest()
+
+
+def enrolment_id(hashed: bytes) -> str:
+    """The id of the enrolment with a token's hash."""
+    return hashed.hex()[:ID_DIGITS]
+
+
+def certificate_request(key: PrivateKey, identity: Identity) -> bytes:
+    """A request (DER) for a certificate of a key's owner."""
+    name = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(identity.uri)])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).add_extension(name, critical=False)
+    hashed = None if isinstance(key, Ed25519PrivateKey) else hashes.SHA256()
+    return builder.sign(key, hashed).public_bytes(Encoding.DER)
+
+
+@dataclass(frozen=True)
+class RequestedKeys:
+    """The keys of a node's two requests, each proven by its signature."""
+
+    tls: ec.EllipticCurvePublicKey
+    signing: Ed25519PublicKey
+
+    @classmethod
+    def of(cls, tls_request: bytes, signing_request: bytes, identity: Identity) -> "RequestedKeys":
+        """The keys of two requests (DER) for a node. Raises ValueError for requests that prove or name another."""
+        tls, signing = (_requested_key(each, identity) for each in (tls_request, signing_request))
+        tls = _tls_key(tls)
+        if not isinstance(signing, Ed25519PublicKey):
+            raise ValueError("the key for signatures is no Ed25519 key")
+        return cls(tls, signing)
+
+    @property
+    def fingerprint(self) -> str:
+        """The text that two people compare: SHA-256 over both public keys, in groups of four hexadecimal digits."""
+        digest = hashlib.sha256(_spki(self.tls) + _spki(self.signing)).hexdigest()
+        return ":".join(digest[at : at + 4] for at in range(0, len(digest), 4))
+
+    def require_certified(
+        self, tls: bytes, signing: bytes, authorities: Sequence[x509.Certificate], identity: Identity
+    ) -> None:
+        """Raises ValueError unless two certificates (PEM) are for these keys and this node, by such an authority."""
+        for pem, key in ((tls, self.tls), (signing, self.signing)):
+            _require_certified(pem, key, authorities, identity)
+        _require_name(x509.load_pem_x509_certificate(tls), identity)
+
+
+@dataclass(frozen=True)
+class RequestedRenewal:
+    """A region's statement about a fresh key of one of its processes, with the key that its request proves."""
+
+    statement: RenewalStatement
+    identity: Identity
+    key: ec.EllipticCurvePublicKey
+
+    @classmethod
+    def parse(cls, statement: bytes, federation: str) -> "RequestedRenewal":
+        """A serialised statement. Raises ValueError for one that names no node, or proves no key."""
+        try:
+            parsed = RenewalStatement.FromString(statement)
+        except DecodeError as error:
+            raise ValueError("the statement cannot be read") from error
+        if not 0 <= parsed.process < PROCESSES:
+            raise ValueError(f"the process is not 0 to {PROCESSES - 1}")
+        identity = Identity(federation, Role.ROLE_REGION, parsed.region, "")
+        return cls(parsed, identity, _tls_key(_requested_key(parsed.tls_request, identity)))
+
+    def require_fresh(self, now: datetime) -> None:
+        """Raises ValueError for a statement that is too old at `now` (aware).
+
+        A coordinator may have kept it, for a key that was stolen since.
+        """
+        if abs(now - from_timestamp(self.statement.request_time)) > LONGEST_AGE:
+            raise ValueError("it is older than an hour, or a clock is wrong")
+
+    @property
+    def id(self) -> str:
+        """The id of the renewal."""
+        return f"{self.identity.region}-{self.statement.process}"
+
+    def require_certified(self, chain: bytes, authorities: Sequence[x509.Certificate]) -> None:
+        """Raises ValueError unless a certificate (PEM) is for this key and node, by the issuer of nodes behind it."""
+        try:
+            certificate, *issuers = x509.load_pem_x509_certificates(chain)
+        except UNREADABLE as error:
+            raise ValueError("it cannot be read") from error
+        if len(issuers) != 1 or issuing_region(issuers[0], self.identity.federation) != NODES:
+            raise ValueError("no issuer of nodes stands behind it")
+        if not any(has_issued(each, issuers[0]) for each in authorities):
+            raise ValueError("another authority has certified its issuer")
+        own = certificate.public_bytes(Encoding.PEM)
+        _require_certified(own, self.key, issuers, self.identity)
+        _require_name(certificate, self.identity)
+
+
+def _require_certified(pem: bytes, key: PublicKey, authorities: Sequence[x509.Certificate], identity: Identity) -> None:
+    try:
+        certificate, *behind = x509.load_pem_x509_certificates(pem)
+    except UNREADABLE as error:
+        raise ValueError("it cannot be read") from error
+    if behind:
+        raise ValueError("there are several")
+    if _spki(certificate.public_key()) != _spki(key):
+        raise ValueError("it is for another key")
+    if not any(has_issued(each, certificate) for each in authorities):
+        raise ValueError("another authority has issued it")
+    if _names(certificate).get_values_for_type(x509.UniformResourceIdentifier) != [identity.uri]:
+        raise ValueError(f"it does not name {identity.uri} alone")
+
+
+def _require_name(certificate: x509.Certificate, identity: Identity) -> None:
+    name = server_name(identity.role, identity.region, identity.federation)
+    if name not in _names(certificate).get_values_for_type(x509.DNSName):
+        raise ValueError(f"the certificate for TLS does not prove the name {name}")
+
+
+def _tls_key(key: object) -> ec.EllipticCurvePublicKey:
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise ValueError("the key for TLS is no ECDSA key on P-256")
+    return key
+
+
+def _requested_key(der: bytes, identity: Identity) -> object:
+    try:
+        request = x509.load_der_x509_csr(der)
+        is_proven = request.is_signature_valid
+        uris = _names(request).get_values_for_type(x509.UniformResourceIdentifier)
+        key = request.public_key()
+    except UNREADABLE as error:
+        raise ValueError("it cannot be read") from error
+    if not is_proven:
+        raise ValueError("its signature is not by its key")
+    if uris != [identity.uri]:
+        raise ValueError(f"it does not name {identity.uri} alone")
+    return key
+
+
+def _names(named: x509.Certificate | x509.CertificateSigningRequest) -> x509.SubjectAlternativeName:
+    try:
+        return named.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        raise ValueError("it names nobody") from None
+
+
+def _spki(key: object) -> bytes:
+    assert hasattr(key, "public_bytes")
+    encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert isinstance(encoded, bytes)
+    return encoded
+
+
+def _encoded(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).decode("ascii").rstrip("=")
+
+
+def _decoded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

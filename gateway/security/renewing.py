@@ -1,0 +1,80 @@
+"""Renewal of a node's TLS certificate while it serves: the fresh key, what the region signs, and the replaced files.
+
+Two files cannot be replaced at once. So the fresh key and its certificate stand beside the present ones, as `.next`,
+until both are there; a process that is killed between the two renamings completes them at its next start.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from gateway.process.files import create_file, replace_file
+from gateway.security.authority import private_pem
+from gateway.security.tls import Credentials
+
+_PUBLIC = 0o644
+_NEXT = ".next"
+
+
+@dataclass(frozen=True)
+class RenewedFiles:
+    """The files of a process's credentials, and those that are to take their places."""
+
+    credentials: Credentials
+
+    @property
+    def next_key(self) -> Path:
+        """The file of the fresh key, until its certificate is there."""
+        return _beside(self.credentials.key)
+
+    @property
+    def next_certificate(self) -> Path:
+        """The file of the fresh certificate, until it is in its place."""
+        return _beside(self.credentials.certificate)
+
+    def fresh_key(self) -> ec.EllipticCurvePrivateKey:
+        """The fresh key, which is made where there is none: after a restart the same one. Raises OSError."""
+        try:
+            key = load_pem_private_key(self.next_key.read_bytes(), password=None)
+            if isinstance(key, ec.EllipticCurvePrivateKey):
+                return key
+        except (FileNotFoundError, ValueError, TypeError):
+            self.next_key.unlink(missing_ok=True)
+        made = ec.generate_private_key(ec.SECP256R1())
+        create_file(self.next_key, private_pem(made))
+        return made
+
+    def discard(self) -> None:
+        """Removes the fresh key: the next one is another."""
+        self.next_key.unlink(missing_ok=True)
+
+    def install(self, certificate: bytes) -> None:
+        """Puts the fresh key and its certificate (PEM) in the places of the former ones. Raises OSError."""
+        replace_file(self.next_certificate, certificate, _PUBLIC)
+        self.complete()
+
+    def complete(self) -> None:
+        """Completes what was begun: nothing without a fresh certificate. Raises OSError."""
+        if not self.next_certificate.exists():
+            return
+        if self.next_key.exists():
+            self.next_key.replace(self.credentials.key)
+        self.next_certificate.replace(self.credentials.certificate)
+
+
+def due_at(chain: bytes) -> datetime:
+    """The time at which a certificate (PEM, with its issuers behind it) is to be renewed: after two thirds of its life.
+
+    The first end among them counts. Raises ValueError.
+    """
+    own, *issuers = x509.load_pem_x509_certificates(chain)
+    end = min(each.not_valid_after_utc for each in (own, *issuers))
+    return end - (end - own.not_valid_before_utc) / 3
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(path.name + _NEXT)

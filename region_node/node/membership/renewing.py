@@ -1,0 +1,177 @@
+"""The node's TLS certificate, renewed by the node itself after two thirds of its life, while it serves.
+
+The fresh key is made here. A request for it goes over a connection of the present certificate, signed by the region.
+The answer replaces the files, which servers and channels follow by themselves.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from opentelemetry.metrics import Meter
+
+from gateway.api.coordinator.v1.renewal_service_pb2 import (
+    RenewalStatement,
+    RenewCertificateRequest,
+    RenewCertificateResponse,
+)
+from gateway.errors import Refused, Unreachable
+from gateway.process.metrics import observe
+from gateway.security.enrolling import RequestedRenewal, certificate_request
+from gateway.security.identity import Identity, server_name
+from gateway.security.renewing import RenewedFiles, due_at
+from gateway.security.signing import RENEWAL, Signer
+from gateway.security.tls import Credentials, CredentialsUnusable
+from gateway.time.clock import Clock, to_timestamp
+
+# Seconds between two looks: rare far from the end, and often enough for a life of minutes.
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
+_PARTS = 20  # looks between now and the end
+# An issuing program answers within seconds; what lasts longer is told.
+_PATIENCE = timedelta(seconds=30)
+# Whoever issues takes no older statement than of an hour.
+_SIGNED_ANEW = timedelta(minutes=20)
+_log = logging.getLogger(__name__)
+
+Ask = Callable[[RenewCertificateRequest], Awaitable[RenewCertificateResponse]]
+
+
+@dataclass(frozen=True)
+class RenewalPorts:
+    """The ports of a renewal."""
+
+    credentials: Credentials
+    identity: Identity
+    process: int
+    signer: Signer
+    signing_certificate: bytes
+    authorities: Callable[[], Sequence[x509.Certificate]]
+    ask: Ask
+    """Raises Refused or Unreachable."""
+    clock: Clock
+    """The machine's clock, by which TLS judges certificates."""
+
+
+class _NotRenewed(Exception):
+    """The certificate cannot be renewed now; the text says why."""
+
+
+class CertificateRenewal:
+    """Keeps the certificate of one process in force."""
+
+    def __init__(self, ports: RenewalPorts) -> None:
+        self._ports = ports
+        self._files = RenewedFiles(ports.credentials)
+        self._request: tuple[datetime, ec.EllipticCurvePublicKey, RenewCertificateRequest] | None = None
+        self._failing: datetime | None = None
+        self._told = ""
+
+    def observe(self, meter: Meter) -> None:
+        """Registers the metric of the seconds for which renewal has failed: zero while none is due, or all is well."""
+
+        def failing() -> float:
+            now = self._ports.clock.now()
+            return (now - self._failing).total_seconds() if self._failing is not None else 0.0
+
+        observe(meter, "crossregion.certificate.failing", "s", lambda: [(failing(), {})])
+
+    async def run(self) -> None:
+        """Renews for as long as the process serves. Never returns."""
+        pause = 0.0
+        while True:
+            await asyncio.sleep(pause)
+            pause = await self.look()
+
+    async def look(self) -> float:
+        """Does what is due, and returns the seconds until the next look."""
+        now = self._ports.clock.now()
+        try:
+            await asyncio.to_thread(self._files.complete)
+            due, end = self._times()
+            if now < due:
+                self._failing, self._told = None, ""
+                return _pause((due - now).total_seconds())
+            await self._renew(now)
+        except (_NotRenewed, OSError, ValueError, CredentialsUnusable, Refused, Unreachable) as error:
+            self._note(str(error), now)
+            return SHORTEST_PAUSE if self._failing is None else _pause(self._left(now))
+        return _pause((end - now).total_seconds() / _PARTS)
+
+    def _times(self) -> tuple[datetime, datetime]:
+        chain = self._ports.credentials.certificate.read_bytes()
+        return due_at(chain), self._ports.credentials.end()
+
+    def _left(self, now: datetime) -> float:
+        try:
+            return (self._ports.credentials.end() - now).total_seconds() / _PARTS
+        except CredentialsUnusable:
+            return SHORTEST_PAUSE
+
+    async def _renew(self, now: datetime) -> None:
+        """Raises _NotRenewed, OSError, ValueError, Refused or Unreachable."""
+        self._require_own_name_alone()
+        key = await asyncio.to_thread(self._files.fresh_key)
+        request = self._asked(key, now)
+        answer = await self._ports.ask(request)
+        if not answer.tls_certificate:
+            raise _NotRenewed("no issuing program has answered yet")
+        asked = RequestedRenewal.parse(request.statement, self._ports.identity.federation)
+        asked.require_certified(answer.tls_certificate, self._ports.authorities())
+        if due_at(answer.tls_certificate) <= now:
+            # It was issued before this node was away for long: the present one may be valid for longer.
+            await asyncio.to_thread(self._files.discard)
+            raise _NotRenewed("the certificate for the former request is old by now")
+        await asyncio.to_thread(self._files.install, answer.tls_certificate)
+        self._failing, self._told, self._request = None, "", None
+        _log.info("the certificate was renewed, and is in force until %s", self._ports.credentials.end())
+
+    def _asked(self, key: ec.EllipticCurvePrivateKey, now: datetime) -> RenewCertificateRequest:
+        """The signed request for a key; the same one again, until it grows old."""
+        if self._request is not None:
+            signed, public, request = self._request
+            if public == key.public_key() and now - signed < _SIGNED_ANEW:
+                return request
+        statement = RenewalStatement(
+            region=self._ports.identity.region,
+            process=self._ports.process,
+            tls_request=certificate_request(key, self._ports.identity),
+            request_time=to_timestamp(now),
+        ).SerializeToString()
+        request = RenewCertificateRequest(
+            statement=statement,
+            signing_certificate=self._ports.signing_certificate,
+            signature=self._ports.signer.sign(RENEWAL, statement),
+        )
+        self._request = now, key.public_key(), request
+        return request
+
+    def _require_own_name_alone(self) -> None:
+        """Raises _NotRenewed for a certificate with names that its successor would lack."""
+        own = x509.load_pem_x509_certificate(self._ports.credentials.certificate.read_bytes())
+        names = own.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        identity = self._ports.identity
+        role = server_name(identity.role, identity.region, identity.federation)
+        further = [each for each in names.get_values_for_type(x509.DNSName) if each != role]
+        if further:
+            raise _NotRenewed(f"it proves {', '.join(further)}, too: have the authority renew it by hand")
+
+    def _note(self, problem: str, now: datetime) -> None:
+        """Tells what lasts, once for each problem."""
+        self._failing = self._failing or now
+        if now - self._failing > _PATIENCE and problem != self._told:
+            self._told = problem
+            _log.error("the certificate is not renewed, and ends at %s: %s", self._end(), problem)
+
+    def _end(self) -> str:
+        try:
+            return f"{self._ports.credentials.end()}"
+        except CredentialsUnusable as error:
+            return f"an unknown time ({error})"
+
+
+def _pause(seconds: float) -> float:
+    return min(max(seconds, SHORTEST_PAUSE), LONGEST_PAUSE)

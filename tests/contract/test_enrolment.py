@@ -1,0 +1,223 @@
+"""Enrolment at a real coordinator: by the commands, for two administrators, at a port that serves nothing else."""
+
+import asyncio
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import cast
+
+import grpc
+import pytest
+
+from deploy.local.ports import HeldPort
+from gateway.api.coordinator.v1.enrolment_service_pb2 import EnrolRequest
+from gateway.api.coordinator.v1.enrolment_service_pb2_grpc import JoiningServiceStub
+from gateway.api.federation.v1.federation_pb2 import WatchRequest
+from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.errors import Refused, from_rpc_error, reason_name
+from gateway.rpc.channels import Dialer, invoke
+from gateway.security.authority import Authority
+from gateway.security.enrolling import SECRET_BYTES
+from gateway.security.identity import server_name
+from gateway.security.tls import Credentials, client_options, joiner_credentials
+from tests import preloaded
+from tests.contract.coordinators import PATIENCE_S, Federation, federation, run
+from tests.contract.small_federation import CLOCK, FEDERATION, HOUR, NOW, Certificates
+from tests.preloaded import Ended
+
+ENROL = "coordinator.v1.JoiningService/Enrol"
+NAME = server_name(Role.ROLE_COORDINATOR, "", FEDERATION)
+
+
+@dataclass
+class Scene:
+    """A coordinator that serves joiners, two administrators, and the directory of the authority."""
+
+    running: Federation
+    joining: str
+    directory: Path
+
+    async def administrator(self, name: str, *words: str, language: str = "en") -> Ended:
+        """Runs a command of an administrator."""
+        files = self.running.certificates.credentials(f"admin/{name}").certificate.parent
+        environment = {
+            "CROSSREGION_COORDINATOR": self.running.endpoint,
+            "CROSSREGION_CREDENTIALS": str(files),
+            "CROSSREGION_FEDERATION": FEDERATION,
+            "CROSSREGION_LANG": language,
+        }
+        return await asyncio.to_thread(
+            preloaded.run, "coordinator.cli.main", "enrolments", *words, environment=environment
+        )
+
+    async def invited(self, *words: str) -> str:
+        """The token of a fresh invitation of Hunan."""
+        ended = await self.administrator("li", "invite", "hunan", *words)
+        assert ended.code == 0, ended.err
+        return ended.out.strip()
+
+    async def join(self, token: str, out: str = "node", wait: float = 0) -> Ended:
+        """Runs `region-node join`."""
+        words = ("join", "-", "--coordinator", self.joining, "--out", str(self.directory / out), "--wait", str(wait))
+        environment = {"CROSSREGION_LANG": "en"}
+        return await asyncio.to_thread(
+            preloaded.run, "region_node.cli.main", *words, environment=environment, typed=f"{token}\n"
+        )
+
+    async def id(self) -> str:
+        """The id of the only enrolment."""
+        listed = await self.administrator("wang", "list", "--json")
+        (found,) = cast("list[dict[str, str]]", listed.summary["enrolments"])
+        return found["id"]
+
+    async def approve(self, name: str, fingerprint: str, authority: str = "authority") -> Ended:
+        """Approves the only enrolment."""
+        directory = str(self.directory / authority)
+        return await self.administrator(
+            name, "approve", await self.id(), fingerprint, "--authority", directory, "--days", "1"
+        )
+
+
+def long_authority() -> Authority:
+    return Authority.create(FEDERATION, NOW - HOUR, NOW + timedelta(days=30))
+
+
+@asynccontextmanager
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    port, certificates = HeldPort(), Certificates(tmp_path / "certificates")
+    joining = f"127.0.0.1:{port.number}"
+    certificates.authority = long_authority()
+    certificates.authority.save(tmp_path / "authority")
+    async with federation(certificates, tmp_path / "data", enrolment=joining) as running:
+        await running.apply()
+        yield Scene(running, joining, tmp_path)
+
+
+def fingerprint_in(ended: Ended) -> str:
+    return ended.out.partition("who approves: ")[2].split()[0]
+
+
+def test_a_node_enrols_by_a_token_and_the_approval_of_a_second_administrator(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with scene(tmp_path) as at:
+            token = await at.invited()
+            first = await at.join(token)
+            assert (first.code, "nobody has approved yet" in first.err) == (3, True), first.err
+            fingerprint, out = fingerprint_in(first), tmp_path / "node"
+            modes = [stat.S_IMODE((out / name).stat().st_mode) for name in ("tls.key", "signing.key")]
+            assert modes == [0o600, 0o600]
+            listed = await at.administrator("wang", "list")
+            assert "requested" in listed.out
+            own = await at.approve("li", fingerprint)
+            assert (own.code, "another administrator" in own.err) == (1, True), own.err
+            told_wrongly = await at.approve(
+                "wang", fingerprint.replace(fingerprint[0], "0" if fingerprint[0] != "0" else "1")
+            )
+            assert (told_wrongly.code, "another one was told to you" in told_wrongly.err) == (1, True), told_wrongly.err
+            approved = await at.approve("wang", fingerprint.upper())
+            assert approved.code == 0, approved.err
+            second = await at.join(token)
+            assert second.code == 0, second.err
+            assert fingerprint_in(second) == fingerprint, "the same keys went on"
+            credentials = Credentials(out / "authority.crt", out / "tls.crt", out / "tls.key")
+            async with Dialer(credentials, CLOCK).dial(at.running.endpoint, NAME) as channel:
+                watch = FederationServiceStub(channel).Watch(WatchRequest())
+                assert await watch.read() is not grpc.aio.EOF, "it is a member"
+            again = await at.join(token)
+            assert (again.code, "has certificates" in again.err) == (1, True)
+            actions = [(row.actor, row.action) for row in at.running.audit_rows() if "ENROLMENT" in row.action]
+            assert actions == [
+                ("admin/li", "ENROLMENT_INVITED"),
+                ("joiner", "ENROLMENT_REQUESTED"),
+                ("admin/wang", "ENROLMENT_APPROVED"),
+            ]
+            database = b"".join(each.read_bytes() for each in (tmp_path / "data").glob("coordinator.db*"))
+            secret = token.split(".")[1]
+            assert secret.encode() not in database
+
+    run(scenario())
+
+
+@pytest.mark.slow  # commands; the decisions are in tests/unit/test_enrolments.py
+def test_a_token_that_was_used_by_another_is_found_and_rejected(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with scene(tmp_path) as at:
+            token = await at.invited()
+            thief = await at.join(token, "thief")
+            owner = await at.join(token, "owner")
+            assert (owner.code, "was used before" in owner.err) == (1, True), owner.err
+            refused = await at.approve("wang", fingerprint_in(owner))
+            assert (refused.code, fingerprint_in(thief) in refused.err) == (1, True), refused.err
+            rejected = await at.administrator("li", "reject", await at.id(), "--note", "told otherwise")
+            assert rejected.code == 0, rejected.err
+            told = await at.join(token, "thief")
+            assert (told.code, "told otherwise" in told.err) == (1, True), told.err
+            assert not (tmp_path / "thief" / "tls.crt").exists()
+            unknown = await at.administrator("li", "reject", "0000000000000000", language="zh")
+            assert (unknown.code, "不存在入网申请" in unknown.err) == (1, True), unknown.err
+
+    run(scenario())
+
+
+@pytest.mark.slow  # commands
+def test_certificates_of_another_authority_are_published_by_nobody(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with scene(tmp_path) as at:
+            long_authority().save(tmp_path / "other")
+            token = await at.invited()
+            joining = await at.join(token)
+            refused = await at.approve("wang", fingerprint_in(joining), "other")
+            assert (refused.code, "another authority" in refused.err) == (1, True), refused.err
+            # A joiner trusts the authority of its token, and no server of another one.
+            false = Certificates(tmp_path / "false")
+            port = HeldPort()
+            async with federation(false, tmp_path / "false-data", enrolment=f"127.0.0.1:{port.number}"):
+                at.joining = f"127.0.0.1:{port.number}"
+                told = await at.join(token)
+                assert (told.code, "has to prove" in told.err) == (3, True), told.err
+
+    run(scenario())
+
+
+def test_a_stranger_gets_nothing_but_a_refusal_and_leaves_no_row(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with scene(tmp_path) as at:
+            rows = len(at.running.audit_rows())
+            trusted = joiner_credentials(at.running.certificates.authority.certificate_pem)
+            async with grpc.aio.secure_channel(at.joining, trusted, options=client_options(NAME)) as channel:
+                stub = JoiningServiceStub(channel)
+                for secret in (b"", bytes(SECRET_BYTES)):
+                    with pytest.raises(Refused) as refused:
+                        await invoke(stub.Enrol, EnrolRequest(secret=secret), PATIENCE_S)
+                    assert reason_name(refused.value.reason) == "ENROLMENT_TOKEN_INVALID"
+                for size, reason in ((20_000, "MESSAGE_TOO_LARGE"), (100_000, "RESOURCE_EXHAUSTED")):
+                    assert await told(channel, ENROL, bytes(size)) == reason
+                for method in (
+                    "coordinator.v1.EnrolmentService/ListEnrolments",
+                    "federation.v1.FederationService/Join",
+                ):
+                    assert await told(channel, method, b"") == "METHOD_UNKNOWN"
+                answers = [await told(channel, "coordinator.v1.JoiningService/Enrol", b"") for _ in range(40)]
+                assert "ENROLMENTS_TOO_MANY" in answers
+            async with grpc.aio.secure_channel(at.running.endpoint, trusted, options=client_options(NAME)) as channel:
+                assert await told(channel, "coordinator.v1.JoiningService/Enrol", b"") == "UNAVAILABLE", (
+                    "no certificate"
+                )
+            assert len(at.running.audit_rows()) == rows
+
+    run(scenario())
+
+
+async def told(channel: grpc.aio.Channel, method: str, request: bytes) -> str:
+    """The reason of a refusal, or the status without one."""
+    rpc: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"/gateway.api.{method}")
+    try:
+        await rpc(request, timeout=PATIENCE_S)
+    except grpc.aio.AioRpcError as error:
+        refused = from_rpc_error(error)
+        return error.code().name if refused is None else reason_name(refused.reason)
+    return "OK"

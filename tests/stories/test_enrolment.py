@@ -1,0 +1,258 @@
+"""A fourth region joins a running federation, renews its certificate while calls run, and is revoked."""
+
+import asyncio
+import os
+import time
+from collections import Counter
+from collections.abc import Awaitable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import grpc
+import pytest
+from cryptography import x509
+
+from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
+from deploy.local.ports import HeldPort
+from deploy.local.process import LocalProcess, Program, wait_until
+from deploy.local.settings_files import credentials_table, write_settings
+from gateway.api.coordinator.v1.administration_pb2 import ListRegionsRequest
+from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
+from gateway.api.federation.v1.federation_pb2 import JoinRequest, MemberState
+from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
+from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
+from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
+from gateway.errors import from_rpc_error, reason_name
+from gateway.rpc.channels import Dialer
+from gateway.security.authority import Authority
+from gateway.security.identity import Identity, server_name
+from gateway.security.tls import Credentials
+from gateway.time.clock import SystemClock, to_timestamp
+from tests import preloaded
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+REGIONS = ("guangdong", "sichuan", "henan")
+JOINER, NUMBER = "hunan", "+8619843000001"  # of nobody
+LIFE = timedelta(seconds=24)
+PATIENCE = 60.0
+COORDINATOR, NODE = "coordinator.cli.main", "region_node.cli.main"
+
+
+class Story:
+    """The federation, its administrators at their machine, and the machine of the joiner."""
+
+    def __init__(self, directory: Path, stack: ExitStack) -> None:
+        self.directory = directory
+        self.federation = LocalFederation(directory, REGIONS, launcher=preloaded.launch)
+        self.joining = HeldPort()
+        self.port = HeldPort()
+        self.out = directory / "node"
+        self._stack = stack
+
+    def start(self) -> None:
+        """Starts three regions, and a coordinator that serves enrolment."""
+        self.federation.prepare()
+        authority = Authority.load(self.directory / "authority")
+        for name in ("li", "wang"):
+            self.federation.issue(authority, Identity(FEDERATION, Role.ROLE_ADMIN, "", name), name)
+        operator = Identity(FEDERATION, Role.ROLE_OPERATOR, JOINER, OPERATOR)
+        self.federation.issue(authority, operator, f"{JOINER}-{OPERATOR}")
+        with self.federation.settings_file("coordinator").open("a", encoding="utf-8") as settings:
+            settings.write(f'\n[enrolment]\nlisten = "127.0.0.1:{self.joining.number}"\n')
+        self._stack.callback(self.federation.kill)
+        self.federation.start()
+
+    def typed(self, module: str, *words: str, by: str = "li") -> str:
+        """A command that has to succeed, and its output."""
+        ended = preloaded.run(module, *words, environment=self._environment(by))
+        assert ended.code == 0, ended.err
+        return ended.out
+
+    def launched(self, name: str, module: str, *words: str, by: str = "li") -> LocalProcess:
+        """A command that goes on beside the test."""
+        log = self.directory / "logs" / f"{name}.log"
+        process = LocalProcess(Program(name, module, words, log, self.directory / name), preloaded.launch)
+        process.launch(self._environment(by))
+        self._stack.callback(process.kill)
+        return process
+
+    def enrolled(self) -> None:
+        """Three commands: an invitation, the joiner's, and an approval."""
+        token = self.typed(COORDINATOR, "enrolments", "invite", JOINER).strip()
+        coordinator = f"127.0.0.1:{self.joining.number}"
+        join = self.launched("join", NODE, "join", token, "--coordinator", coordinator, "--out", str(self.out))
+        told = "who approves: "
+        wait_until(lambda: told in join.last_lines(), PATIENCE, "the joiner tells its fingerprint")
+        fingerprint = join.last_lines().partition(told)[2].split()[0]
+        words = ("--authority", str(self.directory / "authority"), "--days", "2")
+        hours = str(LIFE / timedelta(hours=1))
+        name = self._enrolment()
+        self.typed(COORDINATOR, "enrolments", "approve", name, fingerprint, *words, "--tls-hours", hours, by="wang")
+        assert join.wait_for_end() == 0, join.last_lines()
+
+    def _enrolment(self) -> str:
+        listed: list[str] = []
+
+        def waits() -> bool:
+            found = preloaded.run(
+                COORDINATOR, "enrolments", "list", "--json", environment=self._environment("wang")
+            ).summary["enrolments"]
+            assert isinstance(found, list)
+            listed[:] = [each["id"] for each in found if each["state"] == "ENROLMENT_STATE_REQUESTED"]
+            return bool(listed)
+
+        wait_until(waits, PATIENCE, "the requests of the joiner are there")
+        return listed[0]
+
+    def node(self) -> LocalProcess:
+        """Starts the node of the joiner."""
+        self.typed(NODE, "keys", "create", str(self.out / "region.keys"))
+        settings, port_file = self.directory / "settings" / f"{JOINER}.toml", self.directory / "data" / f"{JOINER}.port"
+        write_settings(
+            settings,
+            {
+                "federation": FEDERATION,
+                "region": JOINER,
+                "listen": f"127.0.0.1:{self.port.number}",
+                "data": str(self.directory / "data" / JOINER),
+                "port_file": str(port_file),
+                "coordinators": (self.federation.coordinator_endpoint,),
+                "keys": str(self.out / "region.keys"),
+                "federation_anchor": str(self.federation.administrator.anchor),
+                "renew_certificate": True,
+                "credentials": credentials_table(self.out),
+                "signing": {"certificate": str(self.out / "signing.crt"), "key": str(self.out / "signing.key")},
+            },
+        )
+        log = self.directory / "logs" / f"{JOINER}.log"
+        process = LocalProcess(
+            Program(JOINER, NODE, ("serve", "--settings", str(settings)), log, port_file), preloaded.launch
+        )
+        self._stack.callback(process.kill)
+        process.start()
+        return process
+
+    def serial(self) -> int:
+        """The serial number of the joiner's certificate in its file."""
+        return x509.load_pem_x509_certificate((self.out / "tls.crt").read_bytes()).serial_number
+
+    def dial(self) -> grpc.aio.Channel:
+        """The operator system of the joiner, at its node."""
+        directory = self.directory / "certificates" / f"{JOINER}-{OPERATOR}"
+        name = server_name(Role.ROLE_REGION, JOINER, FEDERATION)
+        return Dialer(credentials_in(directory), SystemClock()).dial(f"127.0.0.1:{self.port.number}", name)
+
+    def _environment(self, by: str) -> dict[str, str]:
+        return {
+            "CROSSREGION_COORDINATOR": self.federation.coordinator_endpoint,
+            "CROSSREGION_CREDENTIALS": str(self.directory / "certificates" / by),
+            "CROSSREGION_FEDERATION": FEDERATION,
+            "CROSSREGION_LANG": "en",
+        }
+
+
+@pytest.fixture(name="story")
+def with_all_ended(tmp_path: Path) -> Iterator[Story]:
+    with ExitStack() as stack:
+        yield Story(tmp_path, stack)
+
+
+def credentials_in(directory: Path) -> Credentials:
+    return Credentials(directory / "authority.crt", directory / "tls.crt", directory / "tls.key")
+
+
+async def bill(channel: grpc.aio.Channel, number: str) -> str:
+    """How a question about a bill is answered: a node that serves knows no such customer."""
+    now = datetime.now(UTC)
+    paper = Document(code="ID_ORIG", verifier="probe", verify_time=to_timestamp(now), keyed_hash=bytes(32))
+    request = QueryBillRequest(
+        number=number,
+        month=f"{now:%Y-%m}",
+        applicant=Applicant.APPLICANT_HOLDER,
+        documents=[paper],
+        requester=Requester(staff_id="probe", channel=Channel.CHANNEL_COUNTER),
+    )
+    return await outcome(BillingServiceStub(channel).QueryBill(request, timeout=10.0))
+
+
+async def outcome(call: Awaitable[object]) -> str:
+    try:
+        await call
+    except grpc.aio.AioRpcError as error:
+        refused = from_rpc_error(error)
+        return error.code().name if refused is None else reason_name(refused.reason)
+    return "OK"
+
+
+async def renewed_twice(story: Story) -> Counter[str]:
+    """Makes calls until the certificate was renewed twice; returns how they were answered.
+
+    They are asked at the joiner over one connection and over new ones, and by another region across the federation.
+    """
+    answers: Counter[str] = Counter()
+    serials, end = {story.serial()}, time.monotonic() + 4 * LIFE.total_seconds()
+    guangdong = story.federation.dial_region("guangdong", f"guangdong-{OPERATOR}")
+    async with story.dial() as lasting, guangdong:
+        while len(serials) < 3 and time.monotonic() < end:
+            async with story.dial() as fresh:
+                calls = (bill(lasting, NUMBER), bill(fresh, NUMBER), bill(guangdong, NUMBER))
+                answers.update(await asyncio.gather(*calls))
+            serials.add(story.serial())
+    assert len(serials) == 3, f"renewed {len(serials) - 1} times"
+    return answers
+
+
+async def until_joined(story: Story) -> None:
+    async with story.federation.dial_coordinator() as channel, asyncio.timeout(PATIENCE):
+        while True:
+            listed = await MembershipServiceStub(channel).ListRegions(ListRegionsRequest(), timeout=10.0)
+            if any(each.region == JOINER and each.state == MemberState.MEMBER_STATE_JOINED for each in listed.members):
+                return
+            await asyncio.sleep(0.1)
+
+
+async def until_served(story: Story) -> None:
+    """Returns once another region has an answer of the joiner."""
+    async with story.federation.dial_region("guangdong", f"guangdong-{OPERATOR}") as channel, asyncio.timeout(PATIENCE):
+        while await bill(channel, NUMBER) != "SUBSCRIPTION_NOT_FOUND":  # noqa: ASYNC110 - of other processes
+            await asyncio.sleep(0.1)
+
+
+async def until_out(story: Story) -> None:
+    """Returns once the coordinator refuses the joiner's certificate, and lists it as lost."""
+    name = server_name(Role.ROLE_COORDINATOR, "", FEDERATION)
+    own = Dialer(credentials_in(story.out), SystemClock()).dial(story.federation.coordinator_endpoint, name)
+    async with own, story.federation.dial_coordinator() as channel, asyncio.timeout(PATIENCE):
+        join = FederationServiceStub(own).Join
+        while await outcome(join(JoinRequest(), timeout=10.0)) != "CERTIFICATE_REVOKED":  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.05)
+        while True:
+            listed = await MembershipServiceStub(channel).ListRegions(ListRegionsRequest(), timeout=10.0)
+            if any(each.region == JOINER and each.state == MemberState.MEMBER_STATE_LOST for each in listed.members):
+                return
+            await asyncio.sleep(0.05)
+
+
+def test_a_fourth_region_joins_renews_twice_under_load_and_is_out_once_revoked(story: Story) -> None:
+    story.start()
+    story.enrolled()
+    issuer, authority = str(story.directory / "issuer"), str(story.directory / "authority")
+    story.typed(COORDINATOR, "certificates", "issue-node-issuer", authority, "--out", issuer, "--days", "20")
+    hours = str(LIFE / timedelta(hours=1))
+    issuing = story.launched("issuing", COORDINATOR, "enrolments", "renew", issuer, "--hours", hours)
+    node = story.node()
+    asyncio.run(until_joined(story))
+    asyncio.run(until_served(story))
+    answers = asyncio.run(renewed_twice(story))
+    assert set(answers) == {"SUBSCRIPTION_NOT_FOUND"}, f"{answers}\n{node.last_lines(40)}\n{issuing.last_lines()}"
+    uri = Identity(FEDERATION, Role.ROLE_REGION, JOINER, "").uri
+    issuing.kill()
+    for directory in (authority, issuer):
+        story.typed(COORDINATOR, "certificates", "revoke", directory, uri)
+        story.typed(COORDINATOR, "revocations", "publish", os.path.join(directory, "revoked.crl"))
+    asyncio.run(until_out(story))
+    node.kill()

@@ -1,0 +1,262 @@
+"""Renewal of a node's certificate: what the issuer of nodes makes, what is a request, and the files after a kill."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from gateway.api.coordinator.v1.renewal_service_pb2 import (
+    RenewalStatement,
+    RenewCertificateRequest,
+    RenewCertificateResponse,
+)
+from gateway.api.federation.v1.federation_pb2 import RevocationList
+from gateway.errors import Refused, Unreachable, reason_name
+from gateway.security.authority import NODES, Authority
+from gateway.security.enrolling import RequestedRenewal, certificate_request
+from gateway.security.identity import parse
+from gateway.security.issuing import IssuerDirectory
+from gateway.security.peers import Peer, peer_of
+from gateway.security.renewing import RenewedFiles, due_at
+from gateway.security.revocations import Revocations
+from gateway.security.signing import RENEWAL, Signer, TrustedKeys
+from gateway.security.tls import Credentials
+from region_node.node.membership.renewing import SHORTEST_PAUSE, CertificateRenewal, RenewalPorts
+
+FEDERATION = "demo.example"
+NOW = datetime.now(UTC)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+AUTHORITY = Authority.create(FEDERATION, NOW - DAY, NOW + 90 * DAY)
+ISSUER = AUTHORITY.issue_node_issuer(NOW - DAY, NOW + 30 * DAY)
+HUNAN = parse(f"spiffe://{FEDERATION}/region/hunan", FEDERATION)
+
+
+def peer(path: str, by: Authority) -> Peer:
+    """The member at a path as gRPC shows it, by a certificate that an issuer has signed against its own rules."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    identity = parse(f"spiffe://{FEDERATION}/{path}", FEDERATION)
+    certificate = by._sign(identity, key.public_key(), NOW, NOW + HOUR, [], [ExtendedKeyUsageOID.CLIENT_AUTH])
+    context = {
+        "peer_uri": [identity.uri.encode()],
+        "x509_pem_cert": [certificate.public_bytes(Encoding.PEM)],
+        "x509_pem_cert_chain": [by.chain_pem],
+    }
+    return peer_of(context, FEDERATION)
+
+
+def test_the_issuer_of_nodes_makes_nodes_and_nobody_else() -> None:
+    assert peer("region/hunan", ISSUER).identity == HUNAN
+    for path in ("region/hunan/operator/crm", "region/hunan/staff/wang", "admin/root", "coordinator/0"):
+        with pytest.raises(Refused) as refused:
+            peer(path, ISSUER)
+        assert reason_name(refused.value.reason) == "UNAUTHENTICATED"
+        with pytest.raises(ValueError, match="nodes of regions alone"):
+            ISSUER.issue_tls(parse(f"spiffe://{FEDERATION}/{path}", FEDERATION), NOW, NOW + HOUR)
+    with pytest.raises(ValueError, match="gets no signing certificate"):
+        ISSUER.issue_signing(HUNAN, NOW, NOW + HOUR)
+    assert ISSUER.region == NODES
+
+
+def test_a_renewed_certificate_is_revoked_by_the_issuer_of_nodes_and_with_it() -> None:
+    renewed = peer("region/hunan", ISSUER)
+    for by, serial in (
+        (ISSUER, next(each.serial for each in renewed.numbers if each.region == NODES)),
+        (AUTHORITY, ISSUER.certificate.serial_number),
+    ):
+        kept = Revocations(AUTHORITY.certificate_pem, FEDERATION)
+        kept.require_in_force(renewed)
+        crl = by.revocation_list([serial], 1, NOW).public_bytes(Encoding.DER)
+        own = by.certificate.public_bytes(Encoding.DER) if by is ISSUER else b""
+        kept.take(RevocationList(crl=crl, issuer_certificate=own))
+        with pytest.raises(Refused) as refused:
+            kept.require_in_force(renewed)
+        assert reason_name(refused.value.reason) == "CERTIFICATE_REVOKED"
+
+
+def test_a_certificate_is_due_after_two_thirds_of_its_life() -> None:
+    life = timedelta(hours=3)
+    tls = AUTHORITY.issue_tls(HUNAN, NOW, NOW + life)
+    assert abs(due_at(tls.certificate_pem) - (NOW + 2 * HOUR)) < timedelta(seconds=2)
+
+
+class NodeClock:
+    """The machine's clock of a node under test."""
+
+    def __init__(self, node: "Node") -> None:
+        self._node = node
+
+    def now(self) -> datetime:
+        return self._node.time
+
+
+class Node:
+    """A node's files, and an issuing program that answers."""
+
+    def __init__(self, directory: Path, life: timedelta = HOUR) -> None:
+        self.directory = directory
+        issued = AUTHORITY.issue(HUNAN, NOW - HOUR, NOW - HOUR + life)
+        issued.write(directory / "node")
+        assert issued.signing is not None
+        assert isinstance(issued.signing.key, Ed25519PrivateKey)
+        node = directory / "node"
+        self.credentials = Credentials(node / "authority.crt", node / "tls.crt", node / "tls.key")
+        self.signing = issued.signing
+        ISSUER.save(directory / "issuer")
+        self.issuer = IssuerDirectory(directory / "issuer")
+        self.keys = TrustedKeys(AUTHORITY.certificate_pem, FEDERATION)
+        self.asked: list[RenewCertificateRequest] = []
+        self.time = NOW
+        self.answer: Callable[[RenewCertificateRequest], RenewCertificateResponse] = self.issued
+        self.renewal = CertificateRenewal(
+            RenewalPorts(
+                self.credentials,
+                HUNAN,
+                0,
+                Signer(issued.signing.key),
+                issued.signing.certificate_pem,
+                lambda: self.keys.authorities,
+                self.ask,
+                NodeClock(self),
+            )
+        )
+
+    async def ask(self, request: RenewCertificateRequest) -> RenewCertificateResponse:
+        self.asked.append(request)
+        return self.answer(request)
+
+    def issued(self, request: RenewCertificateRequest) -> RenewCertificateResponse:
+        self.keys.accept("hunan", request.signing_certificate, NOW - HOUR)
+        assert self.keys.verify("hunan", RENEWAL, request.statement, request.signature)
+        asked = RequestedRenewal.parse(request.statement, FEDERATION)
+        return RenewCertificateResponse(tls_certificate=self.issuer.renew(asked, self.time, 48 * HOUR))
+
+    def look(self) -> float:
+        return asyncio.run(self.renewal.look())
+
+    def serial(self) -> int:
+        return x509.load_pem_x509_certificate(self.credentials.certificate.read_bytes()).serial_number
+
+
+def test_a_node_asks_when_it_is_due_and_puts_key_and_certificate_in_place(tmp_path: Path) -> None:
+    node = Node(tmp_path, life=4 * HOUR)
+    before = node.serial()
+    assert node.look() > SHORTEST_PAUSE
+    assert not node.asked, "it is not due"
+    node.time = NOW + 2 * HOUR
+    node.look()
+    assert node.serial() != before
+    assert node.credentials.load(node.time).key
+    assert (node.directory / "node" / "tls.key").stat().st_mode & 0o777 == 0o600
+    assert not list((node.directory / "node").glob("*.next"))
+    assert b"BEGIN CERTIFICATE" in node.credentials.certificate.read_bytes().partition(b"END")[2], "with its issuer"
+    asked = len(node.asked)
+    node.look()
+    assert len(node.asked) == asked, "it is not due again"
+
+
+def test_a_node_whose_renewal_fails_keeps_its_certificate_and_asks_again_with_the_same_key(tmp_path: Path) -> None:
+    node = Node(tmp_path)
+    before = node.serial()
+
+    def away(_: RenewCertificateRequest) -> RenewCertificateResponse:
+        raise Unreachable("nobody answers")
+
+    other = AUTHORITY.issue_tls(HUNAN, NOW, NOW + HOUR)  # of another key, and by no issuer of nodes
+    for answer in (
+        away,
+        lambda _: RenewCertificateResponse(),
+        lambda _: RenewCertificateResponse(tls_certificate=other.certificate_pem),
+        lambda _: RenewCertificateResponse(tls_certificate=b"x"),
+    ):
+        node.answer = answer
+        assert node.look() >= SHORTEST_PAUSE
+        assert node.serial() == before
+    assert len({each.SerializeToString() for each in node.asked}) == 1
+    node.time = NOW + timedelta(minutes=30)
+    node.answer = node.issued
+    with pytest.raises(Refused):
+        node.keys.accept("hunan", node.signing.certificate_pem, NOW + 90 * DAY)
+    node.look()
+    assert node.serial() != before
+    statements = [RequestedRenewal.parse(each.statement, FEDERATION) for each in (node.asked[0], node.asked[-1])]
+    assert statements[0].key == statements[1].key
+    assert statements[0].statement.request_time != statements[1].statement.request_time, (
+        "an old statement is signed anew"
+    )
+
+
+def test_an_answer_that_has_grown_old_meanwhile_takes_no_place_and_another_key_follows(tmp_path: Path) -> None:
+    node = Node(tmp_path)
+    before = node.serial()
+
+    def old(request: RenewCertificateRequest) -> RenewCertificateResponse:
+        asked = RequestedRenewal.parse(request.statement, FEDERATION)
+        return RenewCertificateResponse(tls_certificate=node.issuer.renew(asked, NOW - 3 * HOUR, HOUR))
+
+    node.answer = old
+    node.look()
+    assert node.serial() == before
+    node.answer = node.issued
+    node.look()
+    assert node.serial() != before
+    first, last = (RequestedRenewal.parse(each.statement, FEDERATION) for each in (node.asked[0], node.asked[-1]))
+    assert first.key != last.key
+
+
+def test_a_certificate_with_further_names_is_left_to_people(tmp_path: Path) -> None:
+    node = Node(tmp_path)
+    AUTHORITY.issue(HUNAN, NOW - HOUR, NOW + HOUR / 4, ["node.example"]).write(tmp_path / "node")
+    node.look()
+    assert not node.asked
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_a_kill_between_any_two_steps_of_the_replacement_leaves_a_pair_after_the_next_start(
+    tmp_path: Path, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = Node(tmp_path, life=2 * HOUR)
+    files = RenewedFiles(node.credentials)
+    key = files.fresh_key()
+    statement = RenewalStatement(region="hunan", tls_request=certificate_request(key, HUNAN)).SerializeToString()
+    certificate = node.issuer.renew(RequestedRenewal.parse(statement, FEDERATION), NOW, HOUR)
+    left = steps
+    rename = Path.replace
+
+    def killed(self: Path, target: Path) -> Path:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        files.install(certificate)
+    monkeypatch.undo()
+    RenewedFiles(node.credentials).complete()
+    loaded = node.credentials.load(NOW - timedelta(minutes=4))
+    assert (loaded.certificate == certificate) == (steps > 1)
+    assert RenewedFiles(node.credentials).fresh_key().public_key() == key.public_key() or steps > 1
+
+
+def test_a_statement_of_no_node_is_none() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    request = certificate_request(key, HUNAN)
+    wrong = (
+        RenewalStatement(region="henan", tls_request=request),
+        RenewalStatement(region="hunan", process=64, tls_request=request),
+        RenewalStatement(region="../etc", tls_request=request),
+        RenewalStatement(region="hunan", tls_request=certificate_request(Ed25519PrivateKey.generate(), HUNAN)),
+    )
+    for each in wrong:
+        with pytest.raises(ValueError, match=r".+"):
+            RequestedRenewal.parse(each.SerializeToString(), FEDERATION)
+    with pytest.raises(ValueError, match="cannot be read"):
+        RequestedRenewal.parse(b"\xff", FEDERATION)
