@@ -46,7 +46,7 @@ def business_name(code: str) -> str:
 
 
 def joint_item_name(business: str, item_id: str) -> str:
-    """The printed name and id of an item of a joint order; the id of one of several places ends with a position."""
+    """The printed name of an item of a joint order with its id, which ends with a position where it has several."""
     template, _, position = item_id.rpartition("-")
     terms = learned().joint_items
     name = _known(f"{business}/{item_id}", terms) or (position.isdigit() and _known(f"{business}/{template}", terms))

@@ -90,6 +90,7 @@ from region_node.care.surveys.follow_ups import due_time_has_passed as follow_up
 from region_node.care.surveys.following import SURVEY_TIMER, ensure_surveys, surveys_are_due
 from region_node.care.surveys.inviting import CAMPAIGN_TIMER, campaign_is_due
 from region_node.care.surveys.relayed import SurveyEnvelopes
+from region_node.customers.contacts_relayed import ContactEnvelopes
 from region_node.customers.documents.content_stream import ContentApplication
 from region_node.customers.documents.moved import SEALING_TIMER, sealing_is_due
 from region_node.customers.documents.on_file import RegisterApplication
@@ -346,6 +347,7 @@ def _kinds(
         **JointEnvelopes(context).kinds(),
         **BillingEnvelopes(context).kinds(),
         **ProfileEnvelopes(context).kinds(),
+        **ContactEnvelopes(context).kinds(),
         **VerificationEnvelopes(verification).kinds(),
         **ErasureEnvelopes(registry).kinds(),
         **CustomerStatusEnvelopes(registry).kinds(),

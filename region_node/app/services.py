@@ -128,6 +128,7 @@ from region_node.care.loans.service import LoanService
 from region_node.care.quality.service import QualityService
 from region_node.care.quarantine.service import QuarantineService
 from region_node.care.surveys.service import SurveyService
+from region_node.customers.contacts_asked import ContactApplication
 from region_node.customers.documents.service import DocumentPorts, DocumentService
 from region_node.customers.notices.service import NoticeService
 from region_node.customers.profiles_asked import ProfileApplication
@@ -203,7 +204,13 @@ def _of_business(ports: ServicePorts) -> list[Service]:
         Service.of(
             customer_service_pb2.DESCRIPTOR.services_by_name["CustomerService"],
             add_CustomerServiceServicer_to_server,
-            CustomerService(context, store, clock, ProfileApplication(context, store, questions, clock)),
+            CustomerService(
+                context,
+                store,
+                clock,
+                ProfileApplication(context, store, questions, clock),
+                ContactApplication(context, store, questions, clock),
+            ),
         ),
         Service.of(
             billing_service_pb2.DESCRIPTOR.services_by_name["BillingService"],

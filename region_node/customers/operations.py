@@ -1,6 +1,6 @@
 """Operations on customers and their lines, one transaction each."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -115,12 +115,12 @@ def read_preferences(tx: Transaction, number: str, asked: AuditedCall) -> Contac
 
 
 def change_preferences(
-    tx: Transaction, number: str, preferences: ContactPreferences, asked: AuditedCall
+    tx: Transaction, number: str, change: Callable[[ContactPreferences], ContactPreferences], asked: AuditedCall
 ) -> ContactPreferences:
-    """Replaces the contact preferences of a customer, and returns them. Raises Refused as `read`."""
+    """Changes the contact preferences of a customer, and returns them. Raises Refused as `read`."""
     customer_id = _require(tx, number).customer.customer_id
     asked.record(tx, "SetContactPreferences", customer_id)
-    return keep_preferences(tx, customer_id, preferences, asked.now)
+    return keep_preferences(tx, customer_id, change(preferences_of(tx, customer_id)), asked.now)
 
 
 def own_line(tx: Transaction, federation: Federation, region: str, number: str, *, asking: str) -> Line:

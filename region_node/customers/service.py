@@ -14,6 +14,7 @@ from gateway.rpc.pages import decode_token, first_page, page_size
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.customers import imports, operations
+from region_node.customers.contacts_asked import ContactApplication
 from region_node.customers.messages import customer_message
 from region_node.customers.operations import KnownCustomer
 from region_node.customers.profiles_asked import ProfileApplication
@@ -32,11 +33,19 @@ _CHANGEABLE = frozenset({"name", "email"})
 class CustomerService(CustomerServiceServicer):
     """See the contract."""
 
-    def __init__(self, context: RegionContext, store: Store, clock: Clock, profiles: ProfileApplication) -> None:
+    def __init__(
+        self,
+        context: RegionContext,
+        store: Store,
+        clock: Clock,
+        profiles: ProfileApplication,
+        contacts: ContactApplication,
+    ) -> None:
         self._context = context
         self._store = store
         self._clock = clock
         self._profiles = profiles
+        self._contacts = contacts
 
     async def BatchCreateCustomers(
         self,
@@ -129,9 +138,7 @@ class CustomerService(CustomerServiceServicer):
         context: grpc.aio.ServicerContext[api.SetContactPreferencesRequest, api.SetContactPreferencesResponse],
     ) -> api.SetContactPreferencesResponse:
         """See the contract."""
-        asked, number = audited_call(request.requester, self._clock), normalize(request.number)
-        kept = await self._store.write(lambda tx: operations.change_preferences(tx, number, request.preferences, asked))
-        return api.SetContactPreferencesResponse(preferences=kept)
+        return api.SetContactPreferencesResponse(preferences=await self._contacts.change(request))
 
     def _message(self, known: KnownCustomer) -> api.Customer:
         balance = Money(minor_units=known.balance, currency=self._context.currency)

@@ -194,7 +194,7 @@ LATER_STATE: Mapping[str, str] = {
     "region.AlarmService.ClearAlarms": "an alarm is over",
     "region.BulletinService.ReadBulletin": "a member of staff has read a bulletin",
     "region.BulletinService.WithdrawBulletin": "a bulletin is withdrawn",
-    "region.CustomerService.SetContactPreferences": "which contacts are permitted from now on",
+    "region.CustomerService.SetContactPreferences": "which contacts are permitted from now on; the id is a code's",
     "region.CustomerService.UpdateCustomer": "what the mask names is changed",
     "region.DocumentService.WithdrawDocument": "a document counts no more",
     "region.ErasureService.RestrictCustomer": "a customer is stored only",

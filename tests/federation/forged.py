@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from gateway.api.federation.v1.federation_pb2 import AuditHead
@@ -18,8 +19,13 @@ from gateway.api.region.v1.agreement_pb2 import PartOutage, ServiceConformance, 
 from gateway.api.region.v1.billing_service_pb2 import FormerBillQuestion, QueryBillRequest
 from gateway.api.region.v1.bulletin_pb2 import Bulletin
 from gateway.api.region.v1.complaint_pb2 import Complaint
+from gateway.api.region.v1.contact_envelopes_pb2 import ContactPreferencesQuery
 from gateway.api.region.v1.customer_move_pb2 import CustomerHandOver, CustomerMove, HandOverWanted
-from gateway.api.region.v1.customer_service_pb2 import QueryProfileRequest
+from gateway.api.region.v1.customer_service_pb2 import (
+    ContactPreferences,
+    QueryProfileRequest,
+    SetContactPreferencesRequest,
+)
 from gateway.api.region.v1.customer_status_envelopes_pb2 import CustomerStatusNotice
 from gateway.api.region.v1.document_envelopes_pb2 import (
     DocumentContentQuestion,
@@ -162,6 +168,20 @@ def of_customer_status(scene: Scene) -> Table:
             FormerBillQuestion(move_id="sichuan/counter/none", month="2026-01", requester=REQUESTER),
             "QRY_BILL",
             "MOVE_NOT_FOUND",
+        ),
+        EnvelopeKind.ENVELOPE_KIND_CONTACT_PREFERENCES: Forged(
+            "any region: a refusal, or what the customer proves to want",
+            "sichuan",
+            ContactPreferencesQuery(
+                request=SetContactPreferencesRequest(
+                    number=scene.number,
+                    preferences=ContactPreferences(marketing=True),
+                    update_mask=FieldMask(paths=["marketing"]),
+                    requester=REQUESTER,
+                )
+            ),
+            "SetContactPreferences",
+            "DOCUMENT_MISSING",
         ),
         EnvelopeKind.ENVELOPE_KIND_HAND_OVER_WANTED: Forged(
             "the new home of a customer who moved; any other is told nothing",

@@ -74,8 +74,12 @@ async def test_a_customer_on_the_quiet_list_is_not_asked(
 ) -> None:
     quiet, other = await sichuan.new_customer(), await sichuan.new_customer()
     staff, system = ("--staff-id", "4711"), "operator/counter"
-    await said(federation, "sichuan", "customers", "set-contact", quiet, "--quiet", *staff, who=system)
-    assert "yes" in await said(federation, "sichuan", "customers", "contact", quiet, *staff, who=system)
+    change = ("customers", "set-contact", quiet)
+    await said(federation, "sichuan", *change, "--marketing", *staff, who=system)
+    assert "OTP" in await said(federation, "guangdong", *change, "--not-quiet", *staff, who=system, code=1)
+    await said(federation, "guangdong", *change, "--quiet", *staff, who=system)
+    told = await said(federation, "sichuan", "customers", "contact", quiet, *staff, who=system)
+    assert told.split()[-3:] == ["yes", "yes", "no"], "another region has put the customer on the quiet list alone"
     for number in (quiet, other):
         order = await guangdong.order("SUSPEND", number)
         await said(federation, "guangdong", "surveys", "invite", order.id)

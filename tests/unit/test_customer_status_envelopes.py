@@ -205,7 +205,7 @@ def test_a_hand_over_is_erased_at_both_homes_with_the_customer_of_the_new_one(ke
     say(kept, "guangdong", "status/1", told(ANOTHERS, THEIRS))
     later(kept, NOW)
     assert (has_key(kept, given), has_key(kept, taken)) == (False, True)
-    customer = Customer("customer-henan", frozenset({LINE.number}), frozenset(), frozenset())
+    customer = Customer("customer-henan", [LINE.number], [], [])
     (kept_here,) = MOVES.erasure.kept_of(kept.tx, customer)
     assert kept_here.subjects == [taken]
 

@@ -1,13 +1,16 @@
 """`region-node customers contact` and `set-contact`: the contacts that a customer permits."""
 
 import click
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceStub
+from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.cli.table import Table, TableColumn
 from gateway.wording.languages import translated
-from region_node.cli.asking import Asking, reads, repeats
+from region_node.cli.asking import Asking, reads, writes
 from region_node.cli.options import channel_option, required_staff_option
+from region_node.cli.sharing.sharing_proof import WAYS, proven
 
 _PREFERENCES = Table[api.ContactPreferences](
     TableColumn("marketing", lambda each: _said(each.marketing)),
@@ -32,22 +35,47 @@ def contact(asking: Asking, number: str) -> None:
 
 
 @click.command("set-contact")
-@repeats(required_staff_option, channel_option)
+@writes(required_staff_option, channel_option)
 @click.argument("number")
-@click.option("--marketing", is_flag=True, help="The customer consents to marketing.")
-@click.option("--quiet", is_flag=True, help="On the quiet list: only notices that law or contract demands.")
-@click.option("--no-surveys", is_flag=True, help="The customer refuses surveys.")
-def set_contact(asking: Asking, number: str, marketing: bool, quiet: bool, no_surveys: bool) -> None:
-    """Replace the contacts that the customer of NUMBER permits, for all lines.
+@click.option("--marketing/--no-marketing", default=None, help="The customer consents to marketing, or does not.")
+@click.option(
+    "--quiet/--not-quiet", default=None, help="On the quiet list: only notices that law or contract demands; or off it."
+)
+@click.option("--no-surveys/--surveys", default=None, help="The customer refuses surveys, or does not.")
+@click.option(
+    "--verify",
+    type=click.Choice(WAYS),
+    help="How a customer of another region proves to be the customer, for a change that permits more: a code is sent, "
+    "a password is asked for; what the customer says is read from the terminal or from standard input.",
+)
+def set_contact(
+    asking: Asking,
+    number: str,
+    marketing: bool | None,
+    quiet: bool | None,
+    no_surveys: bool | None,
+    verify: str | None,
+) -> None:
+    """Change the contacts that the customer of NUMBER permits, for all lines; what no option names stays as it is.
 
-    Notices that law or contract demands go out all the same.
+    The customer may be of any region. Notices that law or contract demands go out all the same.
 
     \b
-    Example:
+    Examples:
       region-node customers set-contact +8619851000001 --quiet --staff-id 4711
+      region-node customers set-contact +8619844000002 --marketing --verify code --staff-id 4711
     """
-    preferences = api.ContactPreferences(marketing=marketing, quiet=quiet, no_surveys=no_surveys)
-    request = api.SetContactPreferencesRequest(number=number, preferences=preferences)
+    decided = {"marketing": marketing, "quiet": quiet, "no_surveys": no_surveys}
+    named = sorted(name for name, value in decided.items() if value is not None)
+    if not named:
+        raise click.UsageError(translated("Say what the customer has decided."))
+    preferences = api.ContactPreferences(marketing=bool(marketing), quiet=bool(quiet), no_surveys=bool(no_surveys))
+    request = api.SetContactPreferencesRequest(
+        number=number, preferences=preferences, update_mask=FieldMask(paths=named)
+    )
+    if verify is not None:
+        request.applicant = Applicant.APPLICANT_HOLDER
+        request.documents.extend(proven(asking, number, verify))
     answer = asking.ask(lambda channel: CustomerServiceStub(channel).SetContactPreferences, request)
     asking.tell(answer.preferences, _PREFERENCES.show_one)
 

@@ -18,7 +18,7 @@ from gateway.wording.languages import translated
 from region_node.cli.asking import Asking, reads, writes
 from region_node.cli.completing import complete_purposes, complete_regions
 from region_node.cli.options import APPLICANTS, channel_option, required_staff_option
-from region_node.cli.sharing.sharing_proof import WAYS, Proof, prove
+from region_node.cli.sharing.sharing_proof import WAYS, proven
 from region_node.cli.sharing.sharing_report import (
     DISCLOSURES,
     GRANTS,
@@ -296,7 +296,4 @@ def disclosures(asking: Asking, number: str, verify: str, applicant: str) -> Non
 
 def _proven(asking: Asking, number: str, way: str, paper: str = "") -> Sequence[Document]:
     """The home region's verification of the customer for this request; empty for a paper."""
-    if paper:
-        return []
-    proof = Proof(number, way, asking.request_id, asking.requester)
-    return asking.link.ask(lambda channel: prove(channel, proof), asking.request_id)
+    return [] if paper else proven(asking, number, way)

@@ -10,6 +10,7 @@ from gateway.api.region.v1.verification_service_pb2 import SendCodeRequest, Veri
 from gateway.api.region.v1.verification_service_pb2_grpc import VerificationServiceStub
 from gateway.api.types.v1.types_pb2 import Document, Requester
 from gateway.wording.languages import translated
+from region_node.cli.asking import Asking
 
 WAYS = ("code", "password")
 _TIMEOUT = 30.0  # seconds for one answer
@@ -23,6 +24,12 @@ class Proof:
     way: str
     request_id: str
     requester: Requester | None
+
+
+def proven(asking: Asking, number: str, way: str) -> list[Document]:
+    """The home region's verification of the customer for the request of a command."""
+    proof = Proof(number, way, asking.request_id, asking.requester)
+    return asking.link.ask(lambda channel: prove(channel, proof), asking.request_id)
 
 
 async def prove(channel: grpc.aio.Channel, proof: Proof) -> list[Document]:

@@ -47,6 +47,8 @@ PURPOSES: Mapping[str, Purpose] = {
     "planned-outage": Purpose.URGENT,
     "network-problem": Purpose.URGENT,
     "fault": Purpose.URGENT,
+    # PIPL art. 44 to 50: the customer can put right what another region says was decided.
+    "contact-changed": Purpose.DEMANDED,
     # The contract: credits, and the course of what the customer asked for.
     "service-credit": Purpose.DEMANDED,
     "joint": Purpose.URGENT,

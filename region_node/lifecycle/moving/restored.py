@@ -48,7 +48,7 @@ class RestoredCustomers:
         federation, region = self._context.federation, self._context.region
         plan = federation.number_plan
         revision, count = self._checked
-        told = plan.book.arrived_after(count) if revision == current.revision else plan.exceptional()
+        told = list(plan.book.arrived_after(count) if revision == current.revision else plan.exceptional())
         await self._forget_restrictions(federation, told)
         numbers = [each for each in told if plan.exception_of(each) not in (None, region)]
         marked, taken_over_by = 0, region if any(self._checked) else ""

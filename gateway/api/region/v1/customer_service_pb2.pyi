@@ -943,8 +943,16 @@ class SetContactPreferencesRequest(_message.Message):
     NUMBER_FIELD_NUMBER: _builtins.int
     PREFERENCES_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    APPLICANT_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
     number: _builtins.str
     """The number of a line."""
+    request_id: _builtins.str
+    """Id chosen by the caller, as for SubmitOrder, for which a password or code was verified. Required with documents."""
+    applicant: _types_pb2.Applicant.ValueType
+    """Kind of applicant; with documents."""
     @_builtins.property
     def preferences(self) -> Global___ContactPreferences:
         """The preferences; the region assigns `marketing_time`."""
@@ -953,16 +961,32 @@ class SetContactPreferencesRequest(_message.Message):
     def requester(self) -> _types_pb2.Requester:
         """The requester; recorded. Not required of staff, whose certificate names them."""
 
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """The preferences that the customer has decided: `marketing`, `quiet`, `no_surveys`. Empty for all, of a customer of
+        this region; required for a customer of another one.
+        """
+
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Document]:
+        """Documents that the home region has verified for this request. For a customer of another region, unless the change
+        only refuses contacts.
+        """
+
     def __init__(
         self,
         *,
         number: _builtins.str = ...,
         preferences: Global___ContactPreferences | None = ...,
         requester: _types_pb2.Requester | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        request_id: _builtins.str = ...,
+        applicant: _types_pb2.Applicant.ValueType = ...,
+        documents: _abc.Iterable[_types_pb2.Document] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["preferences", b"preferences", "requester", b"requester"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preferences", b"preferences", "requester", b"requester", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "preferences", b"preferences", "requester", b"requester"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applicant", b"applicant", "documents", b"documents", "number", b"number", "preferences", b"preferences", "request_id", b"request_id", "requester", b"requester", "update_mask", b"update_mask"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -977,7 +1001,7 @@ class SetContactPreferencesResponse(_message.Message):
     PREFERENCES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def preferences(self) -> Global___ContactPreferences:
-        """The preferences after the change."""
+        """The preferences after the change. For a customer of another region only those that the mask names."""
 
     def __init__(
         self,

@@ -139,7 +139,10 @@ class CustomerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetContactPreferences(self, request, context):
-        """Replaces the contact preferences of a customer, for all lines. Notices respect them from the next one on.
+        """Changes the contact preferences of a customer of any region, for all lines. Notices respect them from the next one on.
+
+        The home region decides. For a customer of another region any operator may refuse contacts; whatever permits more
+        needs the customer's proof. The customer gets a notice of a change by another region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

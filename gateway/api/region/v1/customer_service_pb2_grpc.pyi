@@ -42,7 +42,11 @@ class CustomerServiceStub:
     GetContactPreferences: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.GetContactPreferencesRequest, _customer_service_pb2.GetContactPreferencesResponse]
     """Returns the contact preferences of a customer, for all lines."""
     SetContactPreferences: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.SetContactPreferencesRequest, _customer_service_pb2.SetContactPreferencesResponse]
-    """Replaces the contact preferences of a customer, for all lines. Notices respect them from the next one on."""
+    """Changes the contact preferences of a customer of any region, for all lines. Notices respect them from the next one on.
+
+    The home region decides. For a customer of another region any operator may refuse contacts; whatever permits more
+    needs the customer's proof. The customer gets a notice of a change by another region.
+    """
 
 class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
     """The region's own customers; customers of other regions are not readable here."""
@@ -120,6 +124,10 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _customer_service_pb2.SetContactPreferencesRequest,
         context: _aio.ServicerContext[_customer_service_pb2.SetContactPreferencesRequest, _customer_service_pb2.SetContactPreferencesResponse],
     ) -> _abc.Awaitable[_customer_service_pb2.SetContactPreferencesResponse]:
-        """Replaces the contact preferences of a customer, for all lines. Notices respect them from the next one on."""
+        """Changes the contact preferences of a customer of any region, for all lines. Notices respect them from the next one on.
+
+        The home region decides. For a customer of another region any operator may refuse contacts; whatever permits more
+        needs the customer's proof. The customer gets a notice of a change by another region.
+        """
 
 def add_CustomerServiceServicer_to_server(servicer: CustomerServiceServicer, server: _aio.Server) -> None: ...

@@ -137,6 +137,8 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, old home to verifying region: the customer of this document has moved; register it with the new home."""
     ENVELOPE_KIND_FORMER_BILL: _EnvelopeKind.ValueType  # 80
     """Query, new home to old home: the bill of a month before the end of a move."""
+    ENVELOPE_KIND_CONTACT_PREFERENCES: _EnvelopeKind.ValueType  # 72
+    """Query, any region to the home region: store what a customer has decided about contacts."""
     ENVELOPE_KIND_JOINT_COMMAND: _EnvelopeKind.ValueType  # 60
     """Command, leading region of a joint order to the region of an item: reserve, commit, begin or release it."""
     ENVELOPE_KIND_JOINT_REPORT: _EnvelopeKind.ValueType  # 61
@@ -261,6 +263,8 @@ ENVELOPE_KIND_DOCUMENT_HOME: EnvelopeKind.ValueType  # 79
 """Command, old home to verifying region: the customer of this document has moved; register it with the new home."""
 ENVELOPE_KIND_FORMER_BILL: EnvelopeKind.ValueType  # 80
 """Query, new home to old home: the bill of a month before the end of a move."""
+ENVELOPE_KIND_CONTACT_PREFERENCES: EnvelopeKind.ValueType  # 72
+"""Query, any region to the home region: store what a customer has decided about contacts."""
 ENVELOPE_KIND_JOINT_COMMAND: EnvelopeKind.ValueType  # 60
 """Command, leading region of a joint order to the region of an item: reserve, commit, begin or release it."""
 ENVELOPE_KIND_JOINT_REPORT: EnvelopeKind.ValueType  # 61
