@@ -6,8 +6,8 @@ from deploy.demo import wording
 from deploy.demo.cast import Reviewer
 from deploy.demo.world import World
 from gateway.api.region.v1.customer_service_pb2 import Customer
-from gateway.api.region.v1.order_pb2 import Order
-from gateway.api.region.v1.order_service_pb2 import ReviewDecision
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest
+from gateway.api.region.v1.order_service_pb2 import ReviewDecision, SubmitOrderRequest
 from gateway.values.money import in_major_units
 
 PAYMENT = 10_000  # minor units
@@ -158,9 +158,15 @@ async def four_eyes(world: World) -> None:
         papers=_LEAVING,
         clerk="li.na",
     )
-    order = await world.home.submit(request)
+    async with world.acting("li.na") as counter:
+        order = await counter.submit(request)
+        lent = OrderRequest()
+        lent.CopyFrom(request.order)
+        lent.requester.staff_id = "zhao.min"
+        refused = await wording.outcome(counter.submit(SubmitOrderRequest(request_id="terminate-3", order=lent)))
     world.orders.append(order.id)
     stage.check("a local TERMINATE, taken in by li.na", "inProgress, home region's staff: review", _state(order))
+    stage.check("by her statement, in a colleague's name", "PERMISSION_DENIED STAFF_DIFFERS", refused.seen)
     approve = ReviewDecision.REVIEW_DECISION_APPROVE
     refused = await wording.outcome(world.reviewers["li.na"].review("approve-own", order.id, approve))
     stage.check("li.na reviews it", "PERMISSION_DENIED REVIEWER_IS_SUBMITTER", refused.seen)

@@ -1,13 +1,15 @@
 """The world of the story: a federation of real processes, its actors, and the orders so far."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from deploy.demo.cast import Administrator, Counter, Reviewer
+from deploy.demo.client import Client
 from deploy.demo.stage import Stage
-from deploy.local.federation import LocalFederation
+from deploy.local.federation import OPERATOR, LocalFederation
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.customer_service_pb2 import Customer, ProductStatus, RatingType
 from gateway.api.types.v1.types_pb2 import Document
@@ -62,6 +64,15 @@ class World:
     def home(self) -> Counter:
         """The counter in Sichuan, the customers' home."""
         return self.counters["sichuan"]
+
+    @asynccontextmanager
+    async def acting(self, clerk: str) -> AsyncIterator[Counter]:
+        """The counter in Sichuan, with the proof that this clerk acts through it."""
+        client = Client(self.federation.region_replicas("sichuan", f"sichuan-{OPERATOR}", clerk))
+        try:
+            yield Counter("sichuan", client)
+        finally:
+            await client.close()
 
     async def code(self, request_id: str, number: str) -> str:
         """The one-time code for a request, from the customer's telephone."""

@@ -34,6 +34,7 @@ from gateway.rpc.channels import Dialer, Replicas
 from gateway.security.authority import Authority, CertificateSet
 from gateway.security.identity import Identity, server_name
 from gateway.security.region_keys import REGION_KEYS, KeySet
+from gateway.security.staff_proofs import LONGEST_STATEMENT, statement_for
 from gateway.security.tls import Credentials
 from gateway.settings import load as load_settings
 from gateway.store.opening import DatabasePlace
@@ -270,16 +271,24 @@ class LocalFederation:
         name = server_name(Role.ROLE_COORDINATOR, "", FEDERATION)
         return self._dialer(certificate).dial(self.coordinators[number].endpoint, name)
 
-    def region_replicas(self, region: str, certificate: str) -> Replicas:
-        """All processes of a region as a client reaches them. Made on the event loop that will use it."""
-        return self._all(self.nodes[region], certificate, server_name(Role.ROLE_REGION, region, FEDERATION))
+    def region_replicas(self, region: str, certificate: str, acting: str = "") -> Replicas:
+        """All processes of a region as a client reaches them. Made on the event loop that will use it.
+
+        `acting` is the member of the region's staff who proves for some minutes to act through the operator system.
+        """
+        name, proof = server_name(Role.ROLE_REGION, region, FEDERATION), ""
+        if acting:
+            own, operator = self._credentials(f"{region}-{acting}"), certificate.removeprefix(f"{region}-")
+            proof = statement_for(own, operator, SystemClock().now(), LONGEST_STATEMENT)
+        return self._all(self.nodes[region], certificate, name, proof)
 
     def coordinator_replicas(self, certificate: str = "admin") -> Replicas:
         """All coordinators as a client reaches them. Made on the event loop that will use it."""
         return self._all(self.coordinators, certificate, server_name(Role.ROLE_COORDINATOR, "", FEDERATION))
 
-    def _all(self, replicas: Sequence[Replica], certificate: str, name: str) -> Replicas:
-        found = Replicas(self._dialer(certificate), name, random.Random())
+    def _all(self, replicas: Sequence[Replica], certificate: str, name: str, staff_proof: str = "") -> Replicas:
+        dialer = Dialer(self._credentials(certificate), SystemClock(), staff_proof)
+        found = Replicas(dialer, name, random.Random())
         found.update([replica.endpoint for replica in replicas])
         return found
 
@@ -351,8 +360,10 @@ class LocalFederation:
         return max(1, sum(replica.process.runs() for replica in self.nodes[region]))
 
     def _dialer(self, certificate: str) -> Dialer:
-        directory = self.directory / "certificates" / certificate
-        return Dialer(_credentials(directory), SystemClock())
+        return Dialer(self._credentials(certificate), SystemClock())
+
+    def _credentials(self, certificate: str) -> Credentials:
+        return _credentials(self.directory / "certificates" / certificate)
 
     def _placement(self, owner: str) -> Placement:
         return self.profile.coordinators if owner == COORDINATOR else self.profile.placement(owner)

@@ -87,18 +87,19 @@ def peer_of_chain(
     has one URI, whose owner its issuer may certify. Revocation is the caller's question.
     """
     own, issuers = chain[0], list(chain[1:2])
+    path = [own, *issuers]
+    # Of a certificate that nobody has signed, only the signature is looked at.
+    root = next((each for each in authorities if has_issued(each, path[-1])), None)
+    if root is None:
+        raise ValueError("the authority of the federation has not certified it")
+    if not all(signs_certificates(each) and has_issued(each, own) for each in issuers):
+        raise ValueError("the second certificate is not that of the issuer")
     require_signing(own)
     names = own.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     uris = names.get_values_for_type(x509.UniformResourceIdentifier)
     if len(uris) != 1:
         raise ValueError("the certificate does not name one member")
     identity = parse(uris[0], federation)
-    if not all(has_issued(each, own) and signs_certificates(each) for each in issuers):
-        raise ValueError("the second certificate is not that of the issuer")
-    path = [own, *issuers]
-    root = next((each for each in authorities if has_issued(each, path[-1])), None)
-    if root is None:
-        raise ValueError("the authority of the federation has not certified it")
     if not all(each.not_valid_before_utc <= now <= each.not_valid_after_utc for each in (*path, root)):
         raise ValueError("a certificate has expired, or is not valid yet")
     numbers = frozenset(_checked(identity, own, issuers))

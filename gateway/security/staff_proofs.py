@@ -151,7 +151,12 @@ class StaffProofs:
             return self._of_provider(self._provider, token, digest, header, client_id, now)
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError, UnsupportedAlgorithm) as error:
             raise _unreadable() from error
-        except (x509.DuplicateExtension, x509.ExtensionNotFound, x509.InvalidVersion) as error:
+        except (
+            x509.DuplicateExtension,
+            x509.ExtensionNotFound,
+            x509.InvalidVersion,
+            x509.UnsupportedGeneralNameType,
+        ) as error:
             raise _unreadable() from error
 
     def _of_statement(self, token: str, digest: str, header: _Claims, operator: Identity, now: datetime) -> StaffProof:

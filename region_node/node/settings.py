@@ -138,7 +138,7 @@ class IdentityProviderSettings:
     issuer: str
     """The issuer of its tokens, `iss`."""
     audience: str
-    """The audience of tokens for this node, `aud`."""
+    """The audience of tokens for the nodes of this region, `aud`; each region has another one."""
     keys: Path
     """The file of its keys, a JWK set; read again when it changes."""
     name_claim: str = "preferred_username"
@@ -151,9 +151,7 @@ class IdentityProviderSettings:
                 raise ValueError(translated("{key}: must be a text without a space", key=key))
 
 
-_IDENTITY_PROVIDER = IdentityProviderSettings(
-    "https://id.example", "https://guangdong.example", Path("staff-keys.json")
-)
+_IDENTITY_PROVIDER = IdentityProviderSettings("https://id.example", "https://sichuan.example", Path("staff-keys.json"))
 _ESCALATIONS = EscalationSettings(
     Path("escalations.jsonl"),
     WebhookSettings(

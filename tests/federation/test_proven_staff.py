@@ -47,7 +47,7 @@ DESK = f"region/{REGION}/operator/counter"
 ALONE = {
     "AlarmService": ("ListAlarms", "SendAlarms", "WatchAlarms"),
     "AttachmentService": ("AttachFile", "GetAttachmentContent"),
-    "BillingService": ("QueryBill", "QueryBills", "RecordUsage"),
+    "BillingService": ("QueryBill", "QueryBills"),
     "CatalogueService": (
         *("ComparePlans", "GetBody", "GetBusinessGuide", "GetTerms", "ListBusinesses", "ListComplaintCategories"),
         *("ListOfferings", "ListPlans", "ListResolutionCauses", "ListServicePoints", "ProposeComplaintCategory"),
@@ -57,8 +57,7 @@ ALONE = {
         *("AcceptResolution", "ExpediteComplaint", "FileComplaint", "GetComplaint", "ListComplaints"),
         *("RefuseResolution", "RespondToComplaint", "WatchComplaint", "WithdrawComplaint"),
     ),
-    "CustomerMoveService": ("CancelMove", "ConfirmMove", "StartMove"),
-    "CustomerService": ("GetContactPreferences", "QueryProfile", "SetContactPreferences"),
+    "CustomerService": ("QueryProfile",),
     "FaultService": (
         *("CancelFault", "FindPlaces", "GetFault", "ListFaults", "ReportFault", "RespondToFault", "WatchFaults"),
     ),

@@ -33,6 +33,7 @@ TOLD = (
     r"✓ BILL_CORRECTION: the balance again",
     r"✓ BB_INSTALL +completed",
     r"✓ TERMINATE: line and account at home +terminated, 0\.00 CNY",
+    r"✓ by her statement, in a colleague's name +PERMISSION_DENIED STAFF_DIFFERS",
     r"✓ li\.na reviews it +PERMISSION_DENIED REVIEWER_IS_SUBMITTER",
     r"✓ cancelled in time +cancelled",
     r"✓ the payment cancelled too late +FAILED_PRECONDITION ORDER_TOO_LATE_TO_CANCEL",
