@@ -16,14 +16,17 @@ from coordinator.registry.etcd.keys import (
     RevisionKey,
     RevocationKey,
     SuspensionKey,
+    SuspensionStatementKey,
 )
 from coordinator.registry.etcd.values import Unreadable
 from coordinator.registry.port import Snapshot
 from coordinator.registry.rules import RegionFacts, Suspension
+from coordinator.registry.suspensions import suspension_of
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import NumberAssignmentMark
-from gateway.api.federation.v1.revision_pb2 import Anchor, SignedRevision
+from gateway.api.federation.v1.revision_pb2 import Anchor, SignedRevision, SignedSuspension
 from gateway.federation.revisions import Chain, RevisionRefused
+from gateway.federation.suspensions import later
 
 _log = logging.getLogger(__name__)
 _UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -113,12 +116,13 @@ class Copy:
         A heartbeat that only renews a lease changes nothing. `now` is the time of receipt, aware.
         """
         draft, before = _Draft(self._snapshot, self._living_since), self._snapshot
-        has_revision = False
+        has_revision = has_standing = False
         for event in events:
             key = self._keys.parse(event.key)
             if key is None:
                 continue
             has_revision |= self._is_of_revision(event.key)
+            has_standing |= isinstance(key, SuspensionKey | SuspensionStatementKey)
             if event.entry is None:
                 self._entries.pop(event.key, None)
             else:
@@ -126,6 +130,8 @@ class Copy:
             self._take(draft, event)
         if has_revision and self._anchor is not None:
             self._verify(draft, before.chain or self._anchor)
+        if has_revision or has_standing:
+            draft.put_statements(self._suspension_statements())
         draft.date_presence(before, now)
         self._snapshot = replace(draft.snapshot(), change=revision)
         return draft.told
@@ -174,6 +180,10 @@ class Copy:
             draft.put_verified(chain, configuration, applied.content)
             self._verified = {key: each for key, each in self._entries.items() if self._is_of_revision(key)}
 
+    def _suspension_statements(self) -> list[SignedSuspension]:
+        keys = [each for each in self._entries if isinstance(self._keys.parse(each), SuspensionStatementKey)]
+        return [values.decode_suspension_statement(self._entries[key].value) for key in keys]
+
     def _statements(self) -> list[SignedRevision]:
         """The statements of etcd, by revision."""
         keys = sorted(each for each in self._entries if isinstance(self._keys.parse(each), RevisionKey))
@@ -195,6 +205,7 @@ class _Draft:
         self._replicas = dict(before.replicas)
         self._assignment_mark = before.assignment_mark
         self._revocation_lists = dict(before.revocation_lists)
+        self._suspensions = dict(before.suspensions)
 
     def snapshot(self) -> Snapshot:
         return Snapshot(
@@ -208,6 +219,7 @@ class _Draft:
             chain=self._chain,
             unverified=self._unverified,
             revocation_lists=self._revocation_lists,
+            suspensions=self._suspensions,
         )
 
     def put_configuration(self, value: bytes | None) -> None:
@@ -256,6 +268,20 @@ class _Draft:
         before = self._facts(region)
         after = replace(before, suspension=self._suspension(before, value))
         self._put(before, after, is_change=after != before)
+
+    def put_statements(self, told: Iterable[SignedSuspension]) -> None:
+        """Lets regions stand by the statements of administrators. One that was known and is gone counts on."""
+        if self._chain is None:
+            return
+        found, refused = later(self._suspensions, told, self._chain)
+        for problem in refused:
+            _log.error("a statement about a region in etcd is not proven: %s", problem)
+        self.told |= found != self._suspensions
+        self._suspensions = found
+        for region, stated in found.items():
+            before = self._facts(region)
+            after = before.standing(suspension_of(stated))
+            self._put(before, after, is_change=after != before)
 
     def put_live(self, key: LiveKey, value: bytes | None) -> None:
         before = self._facts(key.region)

@@ -44,6 +44,7 @@ from gateway.auditing.audit_heads import Continuation, KeptHead, continuation
 from gateway.errors import Refused
 from gateway.federation.revisions import Chain
 from gateway.federation.rules import difference
+from gateway.federation.suspensions import ProvenSuspension
 from gateway.process.last_good import LastGoodBroken
 from gateway.time.clock import Clock, to_microseconds
 
@@ -176,6 +177,12 @@ class EtcdRegistry:
         """See the port."""
         key = self._keys.suspension(region)
         await self._change([key], lambda found: decisions.reinstated(found, key, region, actor), self._clock.now())
+
+    async def keep_suspension(self, wanted: ProvenSuspension, *, actor: str) -> int:
+        """See the port."""
+        region, now = wanted.statement.region, self._clock.now()
+        key, former = self._keys.suspension_statement(region), self._keys.suspension(region)
+        return await self._change([key], lambda found: decisions.stated(found, key, former, wanted, actor), now)
 
     async def publish(self, wanted: PublishedList, *, actor: str) -> None:
         """See the port."""

@@ -609,6 +609,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Wait some minutes. One list can revoke many certificates."""
     REASON_CERTIFICATE_EXPIRED: _Reason.ValueType  # 503
     """Take the renewed certificate; a channel keeps the one that it was made with."""
+    REASON_SUSPENSION_UNSIGNED: _Reason.ValueType  # 535
+    """Sign it with the key of an administrator: `coordinator regions suspend --key`."""
+    REASON_SUSPENSION_UNPROVEN: _Reason.ValueType  # 536
+    """Sign it anew with the key of an administrator whom the configuration in force names."""
+    REASON_SUSPENSION_OUTDATED: _Reason.ValueType  # 537
+    """Correct the clock of the machine that signs, and sign it anew: of two statements, the later one counts."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1199,6 +1205,12 @@ REASON_REVOCATION_LISTS_TOO_MANY: Reason.ValueType  # 502
 """Wait some minutes. One list can revoke many certificates."""
 REASON_CERTIFICATE_EXPIRED: Reason.ValueType  # 503
 """Take the renewed certificate; a channel keeps the one that it was made with."""
+REASON_SUSPENSION_UNSIGNED: Reason.ValueType  # 535
+"""Sign it with the key of an administrator: `coordinator regions suspend --key`."""
+REASON_SUSPENSION_UNPROVEN: Reason.ValueType  # 536
+"""Sign it anew with the key of an administrator whom the configuration in force names."""
+REASON_SUSPENSION_OUTDATED: Reason.ValueType  # 537
+"""Correct the clock of the machine that signs, and sign it anew: of two statements, the later one counts."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
