@@ -116,8 +116,8 @@ class EmbeddedRegistry:
 
     async def keep_suspension(self, wanted: ProvenSuspension, *, actor: str) -> int:
         """See the port."""
-        now = self._clock.now()
-        await self._store.write(lambda tx: operations.keep_suspension(tx, wanted, actor=actor, now=now))
+        chain, now = self._snapshot.chain, self._clock.now()
+        await self._store.write(lambda tx: operations.keep_suspension(tx, wanted, chain, actor=actor, now=now))
         return self._suspended_by.get(wanted.statement.region, 0)
 
     async def apply(

@@ -212,11 +212,13 @@ def keep_joined(tx: Transaction, facts: RegionFacts, now: datetime) -> None:
     audit.append(tx, now=now, actor=f"region/{region}", action=action, subject=f"region/{region}")
 
 
-def keep_suspension(tx: Transaction, wanted: ProvenSuspension, *, actor: str, now: datetime) -> None:
+def keep_suspension(
+    tx: Transaction, wanted: ProvenSuspension, chain: Chain | None, *, actor: str, now: datetime
+) -> None:
     """Stores a statement about a region. See the port."""
     region = wanted.statement.region
     row = tx.find(_STATEMENTS, region)
-    if not suspensions.is_new(wanted, None if row is None else SignedSuspension.FromString(row.content)):
+    if not suspensions.is_new(wanted, None if row is None else SignedSuspension.FromString(row.content), chain):
         return
     tx.keep(_STATEMENTS, _StatementRow(region, wanted.signed.SerializeToString()))
     action, detail = suspensions.action_of(wanted), suspensions.detail_of(wanted)

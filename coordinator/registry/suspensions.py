@@ -7,15 +7,23 @@ from coordinator.registry.rules import RegionFacts, Suspension
 from gateway.api.federation.v1.revision_pb2 import SignedSuspension
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.federation.suspensions import ProvenSuspension
+from gateway.federation.revisions import Chain, RevisionRefused
+from gateway.federation.suspensions import ProvenSuspension, proven
 from gateway.time.clock import from_microseconds
 
 
-def is_new(wanted: ProvenSuspension, former: SignedSuspension | None) -> bool:
-    """Whether a statement is to be stored; False where it is. Raises Refused with SUSPENSION_OUTDATED."""
+def is_new(wanted: ProvenSuspension, former: SignedSuspension | None, chain: Chain | None) -> bool:
+    """Whether a statement is to be stored; False where it is. Raises Refused with SUSPENSION_OUTDATED.
+
+    A former one that is not proven by the chain, because somebody wrote it into the store, counts as none.
+    """
     if former == wanted.signed:
         return False
-    if not wanted.replaces(former):
+    try:
+        before = proven(former, chain) if former is not None and chain is not None else None
+    except RevisionRefused:
+        before = None
+    if not wanted.replaces(before):
         raise Refused(Reason.REASON_SUSPENSION_OUTDATED, region=wanted.statement.region)
     return True
 

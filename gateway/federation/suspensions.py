@@ -26,9 +26,9 @@ class ProvenSuspension:
     administrator: str
     """The name of who signed it."""
 
-    def replaces(self, former: SignedSuspension | None) -> bool:
-        """Whether it counts more than a former statement about the region, proven or not."""
-        return former is None or claimed(former).sign_time_us < self.statement.sign_time_us
+    def replaces(self, former: "ProvenSuspension | None") -> bool:
+        """Whether it counts more than a former statement about the region."""
+        return former is None or former.statement.sign_time_us < self.statement.sign_time_us
 
 
 def signed_suspension(
@@ -83,8 +83,7 @@ def later(
         except RevisionRefused as problem:
             refused.append(problem)
             continue
-        former = found.get(one.statement.region)
-        if one.replaces(former.signed if former is not None else None):
+        if one.replaces(found.get(one.statement.region)):
             found[one.statement.region] = one
     return found, refused
 

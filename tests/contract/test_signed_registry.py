@@ -21,10 +21,15 @@ from coordinator.registry.validity import observe_validity
 from deploy.local.etcd import LocalEtcd
 from gateway.api.coordinator.v1.administration_pb2 import SignedConfiguration
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.api.federation.v1.revision_pb2 import RevisionStatement, SignedRevision, SignedSuspension
+from gateway.api.federation.v1.revision_pb2 import (
+    RevisionStatement,
+    SignedRevision,
+    SignedSuspension,
+    SuspensionStatement,
+)
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.federation.suspensions import ProvenSuspension, proven, signed_suspension
+from gateway.federation.suspensions import LATEST_US, ProvenSuspension, proven, signed_suspension
 from gateway.time.clock import SystemClock, dated
 from tests.administrators import Administrators
 from tests.contract.large_number_plan import with_segments
@@ -120,7 +125,8 @@ def test_another_coordinator_that_writes_into_etcd_puts_nothing_in_force(
                 statement = values.encode_revision(SignedRevision(statement=b"\xff"))
                 await write(opened, {keys.configuration: value, keys.revision(2): statement})
                 await changed(false, lambda: false.snapshot().revision == POISON)
-                await changed(honest, lambda: honest.snapshot().change >= false.snapshot().change)
+                await write(opened, {keys.joined("probe"): values.encode_joined(values.Joined(1, b""))})
+                await changed(honest, lambda: honest.snapshot().facts("probe").ever_joined)
                 assert honest.snapshot().revision == 1
                 opened.anchor = people.anchor
                 async with opened(name="b") as started:
@@ -244,14 +250,21 @@ def test_another_coordinator_that_writes_into_etcd_neither_suspends_nor_reinstat
         async with opened() as honest:
             await put(honest, next_of(honest, people, "first"))
             await honest.keep_suspension(stated(honest, people, suspended=True), actor=ADMIN)
-            forged = values.encode_suspension_statement(SignedSuspension(statement=b"\xff"))
-            for statement in (forged, None):
+            latest = SuspensionStatement(
+                federation=FEDERATION, region="sichuan", sign_time_us=LATEST_US, revision=1
+            ).SerializeToString()
+            forged = [
+                values.encode_suspension_statement(SignedSuspension(statement=each)) for each in (b"\xff", latest)
+            ]
+            for statement in (None, *forged):
                 entries = {keys.suspension("sichuan"): None, keys.suspension_statement("sichuan"): statement}
                 await write(opened, {**entries, keys.joined("probe"): values.encode_joined(values.Joined(1, b""))})
                 await changed(honest, lambda: honest.snapshot().facts("probe").ever_joined)
                 await write(opened, {keys.joined("probe"): None})
                 await changed(honest, lambda: not honest.snapshot().facts("probe").ever_joined)
                 assert honest.snapshot().facts("sichuan").suspension is not None
+        async with opened() as honest:
+            assert honest.snapshot().facts("sichuan").suspension is not None, "by its own disk"
             await honest.keep_suspension(stated(honest, people, suspended=False, after=1), actor=ADMIN)
             await write(opened, {keys.suspension("sichuan"): unsigned, keys.suspension("henan"): unsigned})
             await changed(honest, lambda: honest.snapshot().facts("henan").suspension is not None)

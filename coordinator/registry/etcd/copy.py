@@ -80,20 +80,23 @@ class Copy:
         return self._entries
 
     def lasting(self) -> Mapping[bytes, Entry]:
-        """The entries for the disk: those of etcd, but of a configuration only what last verified."""
+        """The entries for the disk: those of etcd, but of configurations and statements only what last verified."""
         if self._anchor is None:
             return dict(self._entries)
-        others = {key: entry for key, entry in self._entries.items() if not self._is_of_revision(key)}
-        return others | dict(self._verified)
+        others = {key: entry for key, entry in self._entries.items() if not self._is_signed(key)}
+        stated = {
+            self._keys.suspension_statement(region): Entry(values.encode_suspension_statement(each.signed), 0)
+            for region, each in self._snapshot.suspensions.items()
+        }
+        return others | dict(self._verified) | stated
 
     def begin(self, entries: Mapping[bytes, Entry], now: datetime) -> None:
-        """Puts the configuration of a copy on disk in force, before etcd is read.
+        """Puts the configuration of a copy on disk in force, and the statements about regions, before etcd is read.
 
-        So the coordinator serves it where that of etcd does not verify. Nothing else of the copy counts. Without an
-        anchor nothing does.
+        So they count where those of etcd do not verify. Nothing else of the copy counts, and without an anchor nothing.
         """
         if self._anchor is not None:
-            kept = [Event(key, Entry(entry.value, 0)) for key, entry in entries.items() if self._is_of_revision(key)]
+            kept = [Event(key, Entry(entry.value, 0)) for key, entry in entries.items() if self._is_signed(key)]
             self.take(kept, 0, now)
 
     @property
@@ -156,6 +159,9 @@ class Copy:
                     draft.put_revocation_list(issuer, value)
         except Unreadable as error:
             _log.error("%s in etcd %s: what was known before goes on", event.key.decode("utf-8", "replace"), error)
+
+    def _is_signed(self, key: bytes) -> bool:
+        return self._is_of_revision(key) or isinstance(self._keys.parse(key), SuspensionStatementKey)
 
     def _is_of_revision(self, key: bytes) -> bool:
         return isinstance(self._keys.parse(key), ConfigurationKey | RevisionKey)
@@ -237,6 +243,7 @@ class _Draft:
 
     def accept(self) -> None:
         """Notes that etcd holds the configuration in force."""
+        self.told |= self._unverified != ""
         self._unverified = ""
 
     def refuse(self, chain: Chain, problem: str, *, is_there: bool) -> None:
@@ -245,6 +252,7 @@ class _Draft:
             self._chain = chain
         if is_there or self._configuration is not None:
             _log.error("the configuration in etcd is not taken: %s: what was known before goes on", problem)
+            self.told |= self._unverified != problem
             self._unverified = problem
 
     def put_assignment_mark(self, value: bytes | None) -> None:

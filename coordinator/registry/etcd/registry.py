@@ -180,9 +180,9 @@ class EtcdRegistry:
 
     async def keep_suspension(self, wanted: ProvenSuspension, *, actor: str) -> int:
         """See the port."""
-        region, now = wanted.statement.region, self._clock.now()
-        key, former = self._keys.suspension_statement(region), self._keys.suspension(region)
-        return await self._change([key], lambda found: decisions.stated(found, key, former, wanted, actor), now)
+        keys, chain, now = self._keys, self._copy.snapshot.chain, self._clock.now()
+        key = keys.suspension_statement(wanted.statement.region)
+        return await self._change([key], lambda found: decisions.stated(found, keys, wanted, chain, actor), now)
 
     async def publish(self, wanted: PublishedList, *, actor: str) -> None:
         """See the port."""
