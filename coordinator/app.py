@@ -348,7 +348,7 @@ def _services(parts: _Parts) -> list[Service]:
         )
     )
     routing = RoutingService(router)
-    membership = MembershipService(parts.registry, parts.presence)
+    membership = MembershipService(parts.registry, parts.presence, parts.clock.now)
     configuration = ConfigurationService(parts.registry, parts.keys, parts.settings.federation, parts.clock)
     regions = Regions(parts.members, parts.channels)
     oversight = OrderOversightService(regions)

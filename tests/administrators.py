@@ -12,12 +12,11 @@ from gateway.api.federation.v1.revision_pb2 import (
     Administration,
     Administrator,
     Anchor,
-    RevisionSignature,
     SignedRevision,
 )
 from gateway.federation.anchors import anchor_text
-from gateway.federation.revisions import statement_after
-from gateway.security.signing import REVISION, Signer
+from gateway.federation.revisions import signed_revision, statement_after
+from gateway.security.signing import Signer
 
 VALID = timedelta(days=365)
 
@@ -59,8 +58,4 @@ class Administrators:
 
     def signatures(self, statement: bytes, names: Sequence[str] | None = None) -> SignedRevision:
         """A statement with the signatures of these of them."""
-        chosen = self.signers if names is None else {name: self.signers[name] for name in names}
-        signatures = [
-            RevisionSignature(key=each.public_key, signature=each.sign(REVISION, statement)) for each in chosen.values()
-        ]
-        return SignedRevision(statement=statement, signatures=signatures)
+        return signed_revision(statement, [self.signers[name] for name in (self.signers if names is None else names)])

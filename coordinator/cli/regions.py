@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 import grpc
@@ -10,13 +11,17 @@ from rich.text import Text
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.connection import TIMEOUT
 from coordinator.cli.exit_codes import EPILOG
+from coordinator.cli.federation.in_force import in_force
+from coordinator.cli.federation.proposals import signer_of
 from coordinator.cli.output import titled, told_age, told_span, why_not_taken
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
 from gateway.api.federation.v1.federation_pb2 import DisputedRevision, Member, MemberState
+from gateway.api.federation.v1.revision_pb2 import SignedSuspension
 from gateway.cli.exits import NotDone
 from gateway.cli.table import Table, TableColumn
 from gateway.cli.terminal import error_output
+from gateway.federation.suspensions import signed_suspension
 from gateway.rpc.channels import invoke
 from gateway.time.clock import from_timestamp
 from gateway.wording.languages import translated
@@ -32,6 +37,13 @@ _STYLES = {
     MemberState.MEMBER_STATE_LOST: "red",
     MemberState.MEMBER_STATE_SUSPENDED: "yellow",
 }
+
+
+_key_option = click.option(
+    "--key",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Sign with this key of an administrator.",
+)
 
 
 @click.group()
@@ -77,17 +89,22 @@ def _print_regions(response: contract.ListRegionsResponse) -> None:
 @asks()
 @click.argument("region")
 @click.option("--note", required=True, help="Why; shown to everybody.")
-def suspend(asking: Asking, region: str, note: str) -> None:
+@_key_option
+def suspend(asking: Asking, region: str, note: str, key: Path | None) -> None:
     """Suspend REGION: nothing is routed to it or taken from it.
 
     Done once every coordinator that lives has confirmed that it acts by it. Where some have not, they are named, and
     the exit code is 1: the suspension stands all the same. Ask again, or stop them.
 
+    In a federation with signed configurations an administrator signs, and no coordinator can suspend alone.
+
     \b
-    Example:
+    Examples:
       coordinator regions suspend henan --note "signing key under suspicion"
+      coordinator regions suspend henan --note "signing key under suspicion" --key li.key
     """
-    request = contract.SuspendRegionRequest(region=region, note=note)
+    signed = _signed(asking, key, region, suspended=True, note=note.strip())
+    request = contract.SuspendRegionRequest(region=region, note=note, signed=signed)
 
     async def ask(channel: grpc.aio.Channel) -> tuple[contract.SuspendRegionResponse, list[str]]:
         stub = MembershipServiceStub(channel)
@@ -110,17 +127,32 @@ def suspend(asking: Asking, region: str, note: str) -> None:
 @regions.command(epilog=EPILOG)
 @asks()
 @click.argument("region")
-def reinstate(asking: Asking, region: str) -> None:
-    """End the suspension of REGION.
+@_key_option
+def reinstate(asking: Asking, region: str, key: Path | None) -> None:
+    """End the suspension of REGION. Signed like the suspension.
 
     \b
-    Example:
+    Examples:
       coordinator regions reinstate henan
+      coordinator regions reinstate henan --key li.key
     """
-    request = contract.ReinstateRegionRequest(region=region)
+    signed = _signed(asking, key, region, suspended=False)
+    request = contract.ReinstateRegionRequest(region=region, signed=signed)
     response = asking.ask(lambda channel: MembershipServiceStub(channel).ReinstateRegion, request)
     state = word(MemberState.Name(response.member.state), _PREFIX)
     asking.say(response, lambda: translated("{region} is {state}", region=region, state=state))
+
+
+def _signed(
+    asking: Asking, key: Path | None, region: str, *, suspended: bool, note: str = ""
+) -> SignedSuspension | None:
+    """The statement that a key signs, by the revision in force; None without a key. Raises NotDone."""
+    if key is None:
+        return None
+    signer = signer_of(key)
+    return signed_suspension(
+        signer, in_force(asking.link).place, region, datetime.now(UTC), suspended=suspended, note=note
+    )
 
 
 def _waiting_lines(members: Sequence[Member]) -> Iterator[str]:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -15,6 +15,7 @@ from coordinator.membership.members import CurrentMembers, member_of, members_of
 from coordinator.membership.presence import Presence
 from coordinator.membership.registered import trust_registered
 from coordinator.membership.rules import require_configured, require_not_suspended
+from coordinator.membership.suspensions import kept_statement, required_statement
 from coordinator.registry.own_chains import OwnChains
 from coordinator.registry.port import Registry, Replica
 from coordinator.registry.rules import Heartbeat
@@ -30,6 +31,7 @@ from gateway.auditing.denial_log import DenialLog
 from gateway.auditing.walking import LARGEST_SEQUENCE
 from gateway.errors import Refused
 from gateway.federation.current import MAX_CLOCK_ERROR
+from gateway.federation.suspensions import ProvenSuspension
 from gateway.rpc.calls import current_call
 from gateway.rpc.rates import Rate
 from gateway.security.sealing_keys import is_proven
@@ -134,6 +136,7 @@ class FederationService(FederationServiceServicer):
             raise _invalid("number_assignments", "not a revision")
         verified = request.verified_revision if request.HasField("verified_revision") else None
         told: Mapping[str, federation_pb2.RevocationList] = {}
+        stated: Mapping[str, ProvenSuspension] = {}
         if sum(each == region for each in self._watching.values()) >= WATCHES_PER_REGION:
             raise Refused(Reason.REASON_WATCHES_TOO_MANY, watches=str(WATCHES_PER_REGION))
         self._watching[changed] = region
@@ -163,6 +166,12 @@ class FederationService(FederationServiceServicer):
                     lists = snapshot.revocation_lists
                     response.revocation_lists.extend(each for name, each in lists.items() if told.get(name) is not each)
                     told = lists
+                    if request.HasField("verified_revision"):
+                        known = snapshot.suspensions
+                        response.suspensions.extend(
+                            each.signed for name, each in known.items() if stated.get(name) is not each
+                        )
+                        stated = known
                     yield response
                     require_not_suspended(self._ports.members.all(), region)
                     if page is not None and page.has_more:
@@ -327,9 +336,10 @@ class FederationService(FederationServiceServicer):
 class MembershipService(MembershipServiceServicer):
     """Lists, suspends and reinstates regions."""
 
-    def __init__(self, registry: Registry, presence: Presence) -> None:
+    def __init__(self, registry: Registry, presence: Presence, now: Callable[[], datetime]) -> None:
         self._registry = registry
         self._presence = presence
+        self._now = now
 
     async def ListRegions(
         self,
@@ -361,7 +371,13 @@ class MembershipService(MembershipServiceServicer):
         note = request.note.strip()
         if not 1 <= len(note) <= _NOTE_LENGTH or not note.isprintable():
             raise _invalid("note", f"must be one line of 1 to {_NOTE_LENGTH} characters")
-        change = await self._registry.suspend(request.region, note=note, actor=current_call().identity.path)
+        region, actor = request.region, current_call().identity.path
+        signed = request.signed if request.HasField("signed") else None
+        wanted = required_statement(self._registry.snapshot(), signed, region, self._now(), suspended=True, note=note)
+        if wanted is None:
+            change = await self._registry.suspend(region, note=note, actor=actor)
+        else:
+            change = await self._registry.keep_suspension(wanted, actor=actor)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(current_call().patience(CONFIRM_SECONDS)):
                 await self._confirmed(change)
@@ -378,8 +394,28 @@ class MembershipService(MembershipServiceServicer):
     ) -> administration_pb2.ReinstateRegionResponse:
         """See the administration_pb2."""
         self._require_configured(request.region)
-        await self._registry.reinstate(request.region, actor=current_call().identity.path)
-        return administration_pb2.ReinstateRegionResponse(member=self._member(request.region))
+        region, actor = request.region, current_call().identity.path
+        signed = request.signed if request.HasField("signed") else None
+        wanted = required_statement(self._registry.snapshot(), signed, region, self._now(), suspended=False)
+        if wanted is None:
+            await self._registry.reinstate(region, actor=actor)
+        else:
+            await self._registry.keep_suspension(wanted, actor=actor)
+        return administration_pb2.ReinstateRegionResponse(member=self._member(region))
+
+    async def KeepSuspension(
+        self,
+        request: administration_pb2.KeepSuspensionRequest,
+        context: grpc.aio.ServicerContext[
+            administration_pb2.KeepSuspensionRequest, administration_pb2.KeepSuspensionResponse
+        ],
+    ) -> administration_pb2.KeepSuspensionResponse:
+        """See the contract."""
+        chain = self._registry.snapshot().chain
+        if chain is not None:
+            wanted = kept_statement(chain, request.signed, self._now())
+            await self._registry.keep_suspension(wanted, actor=current_call().identity.path)
+        return administration_pb2.KeepSuspensionResponse()
 
     def _require_configured(self, region: str) -> None:
         require_configured(members_of(self._registry.snapshot()), region)

@@ -33,6 +33,7 @@ from gateway.auditing import audit
 from gateway.auditing.audit import AuditRow, Head
 from gateway.auditing.audit_heads import KeptHead
 from gateway.federation.rules import difference
+from gateway.federation.suspensions import ProvenSuspension
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 
@@ -117,6 +118,12 @@ class EmbeddedRegistry:
         """See the port."""
         now = self._clock.now()
         await self._store.write(lambda tx: operations.reinstate(tx, region, actor=actor, now=now))
+
+    async def keep_suspension(self, wanted: ProvenSuspension, *, actor: str) -> int:
+        """See the port."""
+        chain, now = self._snapshot.chain, self._clock.now()
+        await self._store.write(lambda tx: operations.keep_suspension(tx, wanted, chain, actor=actor, now=now))
+        return self._suspended_by.get(wanted.statement.region, 0)
 
     async def apply(
         self,
@@ -289,7 +296,10 @@ class EmbeddedRegistry:
 
     def _take_suspension(self, changed: SuspensionChanged) -> None:
         self._suspended_by[changed.region] = self._snapshot.change + 1
-        self._put(replace(self._snapshot.facts(changed.region), suspension=changed.suspension))
+        self._put(self._snapshot.facts(changed.region).standing(changed.suspension))
+        if changed.stated is not None:
+            stated = {**self._snapshot.suspensions, changed.region: changed.stated}
+            self._snapshot = replace(self._snapshot, suspensions=stated)
         self._tell()
 
     def _take_assignment(self, assigned: NumberAssigned) -> None:

@@ -6,19 +6,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
+from coordinator.registry import suspensions
 from coordinator.registry.assignment_rows import last_mark
 from coordinator.registry.port import Snapshot
 from coordinator.registry.revocation_rows import revocation_lists
 from coordinator.registry.rules import RegionFacts, Suspension
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import Capabilities, SealingKey
-from gateway.api.federation.v1.revision_pb2 import Anchor, SignedRevision
+from gateway.api.federation.v1.revision_pb2 import Anchor, SignedRevision, SignedSuspension
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.auditing.audit import Head
 from gateway.auditing.audit_heads import Continuation, KeptHead, continuation
 from gateway.errors import Refused
 from gateway.federation.revisions import Chain, RevisionRefused
+from gateway.federation.suspensions import ProvenSuspension, later
 from gateway.store.port import Transaction
 from gateway.store.tables import Table
 from gateway.time.clock import from_microseconds, to_microseconds
@@ -39,8 +41,16 @@ class _HeadRow(NamedTuple):
         return Head(self.sequence, self.hash)
 
 
+class _StatementRow(NamedTuple):
+    """The signed statement in force about a region."""
+
+    region: str
+    content: bytes
+
+
 _log = logging.getLogger(__name__)
 _HEADS = Table("audit_heads", _HeadRow, key=("region",))
+_STATEMENTS = Table("suspension_statements", _StatementRow, key=("region",))
 _JOINED = "SELECT region, signing_certificate, sealing_key, capabilities FROM joined_regions"
 
 
@@ -62,6 +72,8 @@ class SuspensionChanged:
 
     region: str
     suspension: Suspension | None
+    stated: ProvenSuspension | None = None
+    """The signed statement; None for a registry without an anchor."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +93,8 @@ def snapshot(tx: Transaction, anchor: Anchor | None = None) -> Snapshot:
     """All that is durably known. With an anchor, the configuration of the last revision that verifies from it."""
     known = {facts.region: facts for facts in regions(tx)}
     found = _unsigned(tx, known) if anchor is None else _verified(tx, Chain.of(anchor), known)
+    stated = _statements(tx, found.chain)
+    found = replace(found, regions=suspensions.standing(found.regions, stated), suspensions=stated)
     return replace(found, assignment_mark=last_mark(tx), revocation_lists=revocation_lists(tx))
 
 
@@ -196,6 +210,31 @@ def keep_joined(tx: Transaction, facts: RegionFacts, now: datetime) -> None:
     )
     action = facts.change_since(before)
     audit.append(tx, now=now, actor=f"region/{region}", action=action, subject=f"region/{region}")
+
+
+def keep_suspension(
+    tx: Transaction, wanted: ProvenSuspension, chain: Chain | None, *, actor: str, now: datetime
+) -> None:
+    """Stores a statement about a region. See the port."""
+    region = wanted.statement.region
+    row = tx.find(_STATEMENTS, region)
+    if not suspensions.is_new(wanted, None if row is None else SignedSuspension.FromString(row.content), chain):
+        return
+    tx.keep(_STATEMENTS, _StatementRow(region, wanted.signed.SerializeToString()))
+    action, detail = suspensions.action_of(wanted), suspensions.detail_of(wanted)
+    audit.append(tx, now=now, actor=actor, action=action, subject=f"region/{region}", detail=detail)
+    tx.publish(SuspensionChanged(region, suspensions.suspension_of(wanted), wanted))
+
+
+def _statements(tx: Transaction, chain: Chain | None) -> dict[str, ProvenSuspension]:
+    """The statements about regions, by region. One that is not proven is logged and ignored."""
+    if chain is None:
+        return {}
+    stored = tx.all(SignedSuspension.FromString, "SELECT content FROM suspension_statements ORDER BY region")
+    found, refused = later({}, stored, chain)
+    for problem in refused:
+        _log.error("a statement about a region in the database is not proven: %s", problem)
+    return found
 
 
 def suspend(tx: Transaction, region: str, *, note: str, actor: str, now: datetime) -> None:

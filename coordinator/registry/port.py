@@ -28,6 +28,7 @@ from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.auditing.audit import AuditRow, Head
 from gateway.auditing.audit_heads import KeptHead
 from gateway.federation.revisions import Chain
+from gateway.federation.suspensions import ProvenSuspension
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class Snapshot:
     """Why the configuration of the store is not the one in force, for people; empty where it is."""
     revocation_lists: Mapping[str, RevocationList] = field(default_factory=dict)
     """The revocation lists, by the SHA-256 (hex) of their issuer's public key. The messages must not be changed."""
+    suspensions: Mapping[str, ProvenSuspension] = field(default_factory=dict)
+    """The statement of an administrator in force about each region that has one."""
 
     def facts(self, region: str) -> RegionFacts:
         """The facts of one region."""
@@ -174,6 +177,14 @@ class Registry(Protocol):
         A configuration with the meaning of the current one changes nothing. Raises Refused with CONFIGURATION_CHANGED
         where the revision in force is not the expected one. With an anchor, `signed` has to hold the configuration; it
         names its revision itself, and replaces what does not verify. Raises as `next_chain`, too.
+        """
+        ...
+
+    async def keep_suspension(self, wanted: ProvenSuspension, *, actor: str) -> int:
+        """Stores a statement about a region, which suspends it or ends its suspension.
+
+        Returns the number of the change, as `suspend`. Nothing happens where it is stored. Raises Refused with
+        SUSPENSION_OUTDATED where a later one is.
         """
         ...
 

@@ -64,6 +64,10 @@ class RegionFacts:
     """The start of the live time, or of the silence."""
     suspension: Suspension | None = None
 
+    def standing(self, suspension: Suspension | None) -> "RegionFacts":
+        """The facts under a suspension, or without one."""
+        return self if suspension == self.suspension else replace(self, suspension=suspension)
+
     def joined_by(self, heartbeat: Heartbeat) -> "RegionFacts":
         """The facts after a process with news: the latest newcomer counts.
 

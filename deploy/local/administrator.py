@@ -5,17 +5,11 @@ from pathlib import Path
 
 from gateway.api.coordinator.v1.administration_pb2 import SignedConfiguration
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.api.federation.v1.revision_pb2 import (
-    Administration,
-    Administrator,
-    Anchor,
-    RevisionSignature,
-    SignedRevision,
-)
+from gateway.api.federation.v1.revision_pb2 import Administration, Administrator, Anchor
 from gateway.federation.anchors import anchor_text
 from gateway.federation.files import dump
-from gateway.federation.revisions import statement_after
-from gateway.security.signing import REVISION, Signer
+from gateway.federation.revisions import signed_revision, statement_after
+from gateway.security.signing import Signer
 
 NAME = "root"  # as in the certificate
 _KEY, _ANCHOR = "administrator.key", "federation.anchor"
@@ -51,10 +45,7 @@ class LocalAdministrator:
         configuration.administration.CopyFrom(_administration(signer))
         content = configuration.SerializeToString(deterministic=True)
         statement = statement_after(place, content, now, now + _VALID)
-        signature = RevisionSignature(key=signer.public_key, signature=signer.sign(REVISION, statement))
-        return SignedConfiguration(
-            revision=SignedRevision(statement=statement, signatures=[signature]), content=content
-        )
+        return SignedConfiguration(revision=signed_revision(statement, [signer]), content=content)
 
 
 def _administration(signer: Signer) -> Administration:

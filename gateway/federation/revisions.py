@@ -14,9 +14,15 @@ from google.protobuf.message import DecodeError, Message
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import WatchResponse
-from gateway.api.federation.v1.revision_pb2 import Administration, Anchor, RevisionStatement, SignedRevision
+from gateway.api.federation.v1.revision_pb2 import (
+    Administration,
+    Anchor,
+    RevisionSignature,
+    RevisionStatement,
+    SignedRevision,
+)
 from gateway.federation.administration_rules import MOST_ADMINISTRATORS, administration_problems
-from gateway.security.signing import REVISION, is_signed_by
+from gateway.security.signing import REVISION, Signer, is_signed_by
 from gateway.time.clock import dated, to_timestamp
 
 M = TypeVar("M", bound=Message)
@@ -65,10 +71,15 @@ class Chain:
         """The digest of the configuration of a revision; empty where the chain does not reach back to it, or so far."""
         if revision == self.place.revision:
             return self.configuration_digest
-        index = revision - (self.place.revision - len(self.revisions)) - 1
-        if not 0 <= index < len(self.revisions):
-            return b""
-        return RevisionStatement.FromString(self.revisions[index].statement).configuration_digest
+        statement = self._statement_of(revision)
+        return statement.configuration_digest if statement is not None else b""
+
+    def administration_at(self, revision: int) -> Administration | None:
+        """The administrators whom the configuration of a revision names; None where the chain does not know them."""
+        if revision == self.place.revision:
+            return self.place.administration
+        statement = self._statement_of(revision)
+        return statement.administration if statement is not None else None
 
     def followed(self, revisions: Iterable[SignedRevision]) -> "Chain":
         """The chain after more statements; earlier ones are passed over. Raises RevisionRefused for a wrong one."""
@@ -98,6 +109,12 @@ class Chain:
         _require_next(self.place, statement)
         _require_signatures(self.place.administration, revision)
         return Chain(place_of(revision), statement.configuration_digest, (*self.revisions, revision))
+
+    def _statement_of(self, revision: int) -> RevisionStatement | None:
+        index = revision - (self.place.revision - len(self.revisions)) - 1
+        if not 0 <= index < len(self.revisions):
+            return None
+        return RevisionStatement.FromString(self.revisions[index].statement)
 
     def require(self, content: bytes) -> Configuration:
         """The configuration of the place from its transported bytes.
@@ -144,6 +161,16 @@ def statement_after(place: Anchor, content: bytes, issue_time: datetime, end_tim
     )
     _require_next(place, statement)
     return statement.SerializeToString(deterministic=True)
+
+
+def signature_of(signer: Signer, statement: bytes) -> RevisionSignature:
+    """The signature of an administrator under a statement, as transported."""
+    return RevisionSignature(key=signer.public_key, signature=signer.sign(REVISION, statement))
+
+
+def signed_revision(statement: bytes, signing: Iterable[Signer]) -> SignedRevision:
+    """A statement, as transported, with the signatures of administrators."""
+    return SignedRevision(statement=statement, signatures=[signature_of(each, statement) for each in signing])
 
 
 def signers(administration: Administration, revision: SignedRevision) -> list[str]:

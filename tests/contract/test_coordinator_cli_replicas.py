@@ -68,6 +68,13 @@ class Membership(MembershipServiceServicer):
     ) -> contract.ReinstateRegionResponse:
         raise AssertionError
 
+    async def KeepSuspension(  # noqa: N802 - named by gRPC
+        self,
+        request: contract.KeepSuspensionRequest,
+        context: grpc.aio.ServicerContext[contract.KeepSuspensionRequest, contract.KeepSuspensionResponse],
+    ) -> contract.KeepSuspensionResponse:
+        raise AssertionError
+
 
 @asynccontextmanager
 async def told_by(certificates: Certificates, membership: Membership) -> AsyncIterator[str]:

@@ -17,10 +17,11 @@ from gateway.api.coordinator.v1.administration_pb2 import (
 )
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.api.federation.v1.federation_pb2 import WatchResponse
-from gateway.api.federation.v1.revision_pb2 import Anchor, SignedRevision
+from gateway.api.federation.v1.federation_pb2 import MemberState, WatchResponse
+from gateway.api.federation.v1.revision_pb2 import Anchor, SignedRevision, SignedSuspension
 from gateway.errors import Refused, reason_name
 from gateway.federation.revisions import place_of
+from gateway.federation.suspensions import signed_suspension
 from gateway.rpc.channels import invoke
 from region_node.node.membership.last_good import LastGood
 from tests.administrators import VALID, Administrators
@@ -254,6 +255,56 @@ def test_a_node_takes_of_a_coordinator_only_what_the_administrators_have_signed(
         kept.save(saved)
         async with following(certificates, tmp_path, people.anchor) as again:
             assert again.current.revision == 0, "a copy that somebody altered is no configuration"
+
+    asyncio.run(story())
+
+
+def test_a_node_suspends_and_reinstates_a_region_by_the_word_of_an_administrator_and_of_no_coordinator(
+    certificates: Certificates, tmp_path: Path, people: Administrators
+) -> None:
+    now, region = CLOCK.now(), CONFIGURATION.regions[0].id
+    first = people.signed(people.anchor, CONFIGURATION, now)
+    place, li = place_of(first.revision), people.signers["li"]
+    suspended = signed_suspension(li, place, region, now, suspended=True, note="under suspicion")
+    ended = signed_suspension(li, place, region, now + timedelta(seconds=1), suspended=False)
+    (tmp_path / "strangers").mkdir()
+    stranger = Administrators(tmp_path / "strangers", FEDERATION).signers["li"]
+    forged = signed_suspension(stranger, place, region, now + timedelta(days=1), suspended=True, note="forged")
+    said, joined = MemberState.MEMBER_STATE_SUSPENDED, MemberState.MEMBER_STATE_JOINED
+
+    def told(by_coordinator: MemberState.ValueType, *signed: SignedSuspension) -> WatchResponse:
+        response = state(first)
+        response.members.add(region=region, state=by_coordinator)
+        response.suspensions.extend(signed)
+        return response
+
+    async def story() -> None:
+        async with coordinator(certificates) as hub:
+            hub.put(told(said, forged))
+            async with following(certificates, tmp_path, people.anchor, hub.endpoint) as under_test:
+
+                def noted() -> str:
+                    probe = under_test.current.state().members.get("probe")
+                    return "" if probe is None else probe.state_note
+
+                async def stands(wanted: MemberState.ValueType, response: WatchResponse, mark: str) -> None:
+                    response.members.add(region="probe", state_note=mark)
+                    hub.put(response)
+                    await eventually(lambda: noted() == mark)
+                    assert under_test.current.state().member_state(region) == wanted, mark
+
+                await eventually(lambda: under_test.current.revision == 1)
+                assert under_test.current.state().member_state(region) == MemberState.MEMBER_STATE_LOST
+                again = signed_suspension(li, place, region, now + timedelta(seconds=2), suspended=True, note="again")
+                await stands(said, told(joined, suspended), "suspended")
+                await stands(said, told(joined), "a coordinator reinstates it")
+                await stands(said, told(joined, forged), "by a forged statement")
+                await stands(joined, told(joined, ended), "reinstated")
+                await stands(MemberState.MEMBER_STATE_LOST, told(said, suspended), "by an earlier statement")
+                await stands(said, told(joined, again), "suspended again")
+        async with following(certificates, tmp_path, people.anchor) as restarted:
+            assert restarted.current.state().member_state(region) == said, "by its own disk, verified again"
+            assert restarted.current.state().members[region].state_note == "again"
 
     asyncio.run(story())
 

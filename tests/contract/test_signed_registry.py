@@ -16,17 +16,24 @@ from coordinator.registry.etcd.client import DELETE, PUT, EtcdClient
 from coordinator.registry.etcd.keys import Keys
 from coordinator.registry.etcd.packing import pack
 from coordinator.registry.port import Registry
+from coordinator.registry.rules import Suspension
 from coordinator.registry.validity import observe_validity
 from deploy.local.etcd import LocalEtcd
 from gateway.api.coordinator.v1.administration_pb2 import SignedConfiguration
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.api.federation.v1.revision_pb2 import RevisionStatement, SignedRevision
+from gateway.api.federation.v1.revision_pb2 import (
+    RevisionStatement,
+    SignedRevision,
+    SignedSuspension,
+    SuspensionStatement,
+)
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.federation.suspensions import LATEST_US, ProvenSuspension, proven, signed_suspension
 from gateway.time.clock import SystemClock, dated
 from tests.administrators import Administrators
 from tests.contract.large_number_plan import with_segments
-from tests.contract.registries import ADMIN, EmbeddedRegistries, EtcdRegistries, Registries, changed, run
+from tests.contract.registries import ADMIN, EmbeddedRegistries, EtcdRegistries, Registries, audit_rows, changed, run
 
 FEDERATION = "demo.example"
 POISON = 10**12
@@ -118,7 +125,8 @@ def test_another_coordinator_that_writes_into_etcd_puts_nothing_in_force(
                 statement = values.encode_revision(SignedRevision(statement=b"\xff"))
                 await write(opened, {keys.configuration: value, keys.revision(2): statement})
                 await changed(false, lambda: false.snapshot().revision == POISON)
-                await changed(honest, lambda: honest.snapshot().change >= false.snapshot().change)
+                await write(opened, {keys.joined("probe"): values.encode_joined(values.Joined(1, b""))})
+                await changed(honest, lambda: honest.snapshot().facts("probe").ever_joined)
                 assert honest.snapshot().revision == 1
                 opened.anchor = people.anchor
                 async with opened(name="b") as started:
@@ -181,6 +189,86 @@ def test_the_same_revision_once_more_mends_a_registry_whose_configuration_was_al
             assert registry.snapshot().unverified == ""
         async with opened() as registry:
             assert (registry.snapshot().content, registry.snapshot().unverified) == (first.content, "")
+
+    run(scenario(), 60)
+
+
+def stated(registry: Registry, people: Administrators, *, suspended: bool, after: int = 0) -> ProvenSuspension:
+    """A statement of an administrator about Sichuan, so many seconds from now."""
+    chain = registry.snapshot().chain
+    assert chain is not None
+    now = datetime.now(UTC) + timedelta(seconds=after)
+    note = "under suspicion" if suspended else ""
+    signed = signed_suspension(people.signers["li"], chain.place, "sichuan", now, suspended=suspended, note=note)
+    return proven(signed, chain)
+
+
+def test_a_signed_suspension_holds_until_a_later_statement_ends_it_and_no_earlier_one_counts_again(
+    opened: Registries, people: Administrators
+) -> None:
+    def suspension(registry: Registry) -> Suspension | None:
+        return registry.snapshot().facts("sichuan").suspension
+
+    async def scenario() -> None:
+        async with opened() as registry:
+            await put(registry, next_of(registry, people, "first"))
+            wanted = stated(registry, people, suspended=True)
+            change = await registry.keep_suspension(wanted, actor=ADMIN)
+            assert (found := suspension(registry)) is not None
+            assert (found.note, found.actor) == ("under suspicion", "admin/li")
+            assert change <= registry.snapshot().change
+            await registry.keep_suspension(wanted, actor=ADMIN)
+            assert registry.snapshot().suspensions["sichuan"].signed == wanted.signed
+        async with opened() as registry:
+            assert suspension(registry) == found, "after a restart"
+            ended = stated(registry, people, suspended=False, after=1)
+            await registry.keep_suspension(ended, actor=ADMIN)
+            assert suspension(registry) is None
+            with pytest.raises(Refused) as refused:
+                await registry.keep_suspension(wanted, actor=ADMIN)
+            assert refused.value.reason == Reason.REASON_SUSPENSION_OUTDATED
+        async with opened() as registry:
+            assert suspension(registry) is None
+            assert registry.snapshot().suspensions["sichuan"].signed == ended.signed
+            rows = [row for row in await audit_rows(registry) if row.subject == "region/sichuan"]
+            assert [(row.action, row.detail) for row in rows] == [
+                ("REGION_SUSPENDED", "signed by li: under suspicion"),
+                ("REGION_REINSTATED", "signed by li"),
+            ]
+
+    run(scenario(), 60)
+
+
+def test_another_coordinator_that_writes_into_etcd_neither_suspends_nor_reinstates_where_an_administrator_has_signed(
+    etcd_cluster: LocalEtcd, tmp_path: Path, people: Administrators
+) -> None:
+    opened = EtcdRegistries.of(etcd_cluster, tmp_path)
+    opened.anchor, keys = people.anchor, Keys(opened.federation)
+    unsigned = values.encode_suspension(Suspension(datetime.now(UTC), "false", "admin/root"))
+
+    async def scenario() -> None:
+        async with opened() as honest:
+            await put(honest, next_of(honest, people, "first"))
+            await honest.keep_suspension(stated(honest, people, suspended=True), actor=ADMIN)
+            latest = SuspensionStatement(
+                federation=FEDERATION, region="sichuan", sign_time_us=LATEST_US, revision=1
+            ).SerializeToString()
+            forged = [
+                values.encode_suspension_statement(SignedSuspension(statement=each)) for each in (b"\xff", latest)
+            ]
+            for statement in (None, *forged):
+                entries = {keys.suspension("sichuan"): None, keys.suspension_statement("sichuan"): statement}
+                await write(opened, {**entries, keys.joined("probe"): values.encode_joined(values.Joined(1, b""))})
+                await changed(honest, lambda: honest.snapshot().facts("probe").ever_joined)
+                await write(opened, {keys.joined("probe"): None})
+                await changed(honest, lambda: not honest.snapshot().facts("probe").ever_joined)
+                assert honest.snapshot().facts("sichuan").suspension is not None
+        async with opened() as honest:
+            assert honest.snapshot().facts("sichuan").suspension is not None, "by its own disk"
+            await honest.keep_suspension(stated(honest, people, suspended=False, after=1), actor=ADMIN)
+            await write(opened, {keys.suspension("sichuan"): unsigned, keys.suspension("henan"): unsigned})
+            await changed(honest, lambda: honest.snapshot().facts("henan").suspension is not None)
+            assert honest.snapshot().facts("sichuan").suspension is None
 
     run(scenario(), 60)
 

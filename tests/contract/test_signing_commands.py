@@ -135,3 +135,26 @@ def test_nobody_signs_what_is_shown_otherwise(signing: Signing) -> None:
     assert "exists" in signing.refused("create-key", "li.key")
     path.write_bytes(b"\xff")
     assert "is no proposal" in signing.refused("sign", "one.bin", "--key", "li.key", "--yes")
+
+
+@pytest.mark.slow
+def test_one_administrator_suspends_a_region_and_another_one_reinstates_it(signing: Signing) -> None:
+    def regions(*words: str) -> tuple[int, str]:
+        ended = signing.process.command("regions", *[signing.path(word) for word in words])
+        return ended.exit_code, ended.output
+
+    with serving(signing):
+        signing.done("apply", "wanted", "--key", "li.key", "--key", "wang.key")
+        signing.done("create-key", "other.key")
+        suspend = ("suspend", "henan", "--note", "under suspicion")
+        unsigned, stranger = regions(*suspend), regions(*suspend, "--key", "other.key")
+        assert (unsigned[0], "SUSPENSION_UNSIGNED" in unsigned[1]) == (1, True)
+        assert (stranger[0], "no administrator of revision 1 has signed it" in stranger[1]) == (1, True)
+        code, told = regions(*suspend, "--key", "li.key")
+        assert (code, "henan is suspended: under suspicion (by admin/li)" in told) == (0, True)
+        assert "under suspicion (by admin/li)" in regions("list", "--json")[1]
+    with serving(signing):
+        assert "under suspicion (by admin/li)" in regions("list", "--json")[1], "after a restart"
+        assert regions("reinstate", "henan")[0] == 1
+        assert regions("reinstate", "henan", "--key", "wang.key")[0] == 0
+        assert "under suspicion" not in regions("list", "--json")[1]

@@ -174,6 +174,7 @@ ASKED_ONCE: Mapping[str, Fields] = {
 LATER_STATE: Mapping[str, str] = {
     "coordinator.MembershipService.SuspendRegion": "a region is suspended, or is so already",
     "coordinator.MembershipService.ReinstateRegion": "a region is reinstated, or was never suspended",
+    "coordinator.MembershipService.KeepSuspension": "a statement is kept, or a later one is",
     "coordinator.ConfigurationService.ApplyConfiguration": "names the revision that it follows",
     "coordinator.RevocationService.PublishRevocationList": "a list has a higher number than the one in force",
     "coordinator.ConfigurationService.AssignNumber": "a number has another home from now on",

@@ -28,12 +28,14 @@ from gateway.api.coordinator.v1.administration_pb2_grpc import (
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.federation.v1.revision_pb2 import SignedSuspension
 from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
 from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
 from gateway.errors import from_rpc_error
+from gateway.federation.suspensions import signed_suspension
 from gateway.process.running import Running
 from gateway.rpc.channels import Dialer
 from gateway.security.identity import server_name
@@ -326,12 +328,23 @@ class Federation:
 
     async def suspend(self, region: str) -> None:
         """An administrator suspends a region."""
-        request = admin_api.SuspendRegionRequest(region=region, note="under investigation")
+        note = "under investigation"
+        signed = await self._signed(region, suspended=True, note=note)
+        request = admin_api.SuspendRegionRequest(region=region, note=note, signed=signed)
         await self.membership.SuspendRegion(request, timeout=CALL_SECONDS)
 
     async def reinstate(self, region: str) -> None:
         """An administrator ends a suspension."""
-        await self.membership.ReinstateRegion(admin_api.ReinstateRegionRequest(region=region), timeout=CALL_SECONDS)
+        request = admin_api.ReinstateRegionRequest(region=region, signed=await self._signed(region, suspended=False))
+        await self.membership.ReinstateRegion(request, timeout=CALL_SECONDS)
+
+    async def _signed(self, region: str, *, suspended: bool, note: str = "") -> SignedSuspension | None:
+        """The statement of the first administrator about a region; None where no signatures are needed."""
+        if self.administrators is None:
+            return None
+        held = await self.administration.GetConfiguration(admin_api.GetConfigurationRequest(), timeout=CALL_SECONDS)
+        signer = next(iter(self.administrators.signers.values()))
+        return signed_suspension(signer, held.place, region, self.clock.now(), suspended=suspended, note=note)
 
     async def members(self) -> dict[str, Member]:
         """The regions as the coordinator knows them."""

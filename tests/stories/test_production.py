@@ -237,8 +237,9 @@ def test_without_the_leader_of_etcd_orders_are_routed_and_a_region_can_be_suspen
         return shape.coordinator_command(1, "regions", *command).returncode == 0
 
     # What is asked while a new leader is elected may be refused with REGISTRY_UNAVAILABLE.
-    wait_until(lambda: done("suspend", "henan", "--note", "for a test"), PATIENCE, "henan is suspended")
-    wait_until(lambda: done("reinstate", "henan"), PATIENCE, "henan is reinstated")
+    key = ("--key", str(shape.federation.administrator.key))
+    wait_until(lambda: done("suspend", "henan", "--note", "for a test", *key), PATIENCE, "henan is suspended")
+    wait_until(lambda: done("reinstate", "henan", *key), PATIENCE, "henan is reinstated")
     require_all_once(shape, requests)
 
 
@@ -255,7 +256,8 @@ def test_a_coordinator_that_was_frozen_while_a_region_was_suspended_brings_it_no
     frozen = shape.federation.processes[shape.federation.coordinators[0].name]
     frozen.freeze()
     asleep = [shape.start_deliver(relay, envelope) for _ in range(3)]
-    suspended = ("regions", "suspend", HOME, "--note", "for a test")
+    key = str(shape.federation.administrator.key)
+    suspended = ("regions", "suspend", HOME, "--note", "for a test", "--key", key)
     wait_until(lambda: shape.coordinator_command(1, *suspended).returncode == 0, PATIENCE, "it is suspended")
     received = shape.home.column(RECEIVED)
     requests = [shape.pay() for _ in range(4)]

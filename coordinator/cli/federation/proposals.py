@@ -18,9 +18,9 @@ from gateway.api.federation.v1.revision_pb2 import (
     SignedRevision,
 )
 from gateway.cli.exits import NotDone
-from gateway.federation.revisions import RevisionRefused, digest, parsed, signers, statement_after
+from gateway.federation.revisions import RevisionRefused, digest, parsed, signature_of, signers, statement_after
 from gateway.process.files import replace_file
-from gateway.security.signing import REVISION, Signer
+from gateway.security.signing import Signer
 from gateway.wording.languages import translated
 
 DEFAULT_DAYS = 365
@@ -100,8 +100,7 @@ def add_signature(proposed: ProposedRevision, signer: Signer) -> str:
                 )
             ]
         )
-    signature = signer.sign(REVISION, proposed.revision.statement)
-    _add(proposed, RevisionSignature(key=signer.public_key, signature=signature))
+    _add(proposed, signature_of(signer, proposed.revision.statement))
     return name
 
 

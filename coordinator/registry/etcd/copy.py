@@ -16,14 +16,17 @@ from coordinator.registry.etcd.keys import (
     RevisionKey,
     RevocationKey,
     SuspensionKey,
+    SuspensionStatementKey,
 )
 from coordinator.registry.etcd.values import Unreadable
 from coordinator.registry.port import Snapshot
 from coordinator.registry.rules import RegionFacts, Suspension
+from coordinator.registry.suspensions import suspension_of
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import NumberAssignmentMark
-from gateway.api.federation.v1.revision_pb2 import Anchor, SignedRevision
+from gateway.api.federation.v1.revision_pb2 import Anchor, SignedRevision, SignedSuspension
 from gateway.federation.revisions import Chain, RevisionRefused
+from gateway.federation.suspensions import later
 
 _log = logging.getLogger(__name__)
 _UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -77,20 +80,23 @@ class Copy:
         return self._entries
 
     def lasting(self) -> Mapping[bytes, Entry]:
-        """The entries for the disk: those of etcd, but of a configuration only what last verified."""
+        """The entries for the disk: those of etcd, but of configurations and statements only what last verified."""
         if self._anchor is None:
             return dict(self._entries)
-        others = {key: entry for key, entry in self._entries.items() if not self._is_of_revision(key)}
-        return others | dict(self._verified)
+        others = {key: entry for key, entry in self._entries.items() if not self._is_signed(key)}
+        stated = {
+            self._keys.suspension_statement(region): Entry(values.encode_suspension_statement(each.signed), 0)
+            for region, each in self._snapshot.suspensions.items()
+        }
+        return others | dict(self._verified) | stated
 
     def begin(self, entries: Mapping[bytes, Entry], now: datetime) -> None:
-        """Puts the configuration of a copy on disk in force, before etcd is read.
+        """Puts the configuration of a copy on disk in force, and the statements about regions, before etcd is read.
 
-        So the coordinator serves it where that of etcd does not verify. Nothing else of the copy counts. Without an
-        anchor nothing does.
+        So they count where those of etcd do not verify. Nothing else of the copy counts, and without an anchor nothing.
         """
         if self._anchor is not None:
-            kept = [Event(key, Entry(entry.value, 0)) for key, entry in entries.items() if self._is_of_revision(key)]
+            kept = [Event(key, Entry(entry.value, 0)) for key, entry in entries.items() if self._is_signed(key)]
             self.take(kept, 0, now)
 
     @property
@@ -113,12 +119,13 @@ class Copy:
         A heartbeat that only renews a lease changes nothing. `now` is the time of receipt, aware.
         """
         draft, before = _Draft(self._snapshot, self._living_since), self._snapshot
-        has_revision = False
+        has_revision = has_standing = False
         for event in events:
             key = self._keys.parse(event.key)
             if key is None:
                 continue
             has_revision |= self._is_of_revision(event.key)
+            has_standing |= isinstance(key, SuspensionKey | SuspensionStatementKey)
             if event.entry is None:
                 self._entries.pop(event.key, None)
             else:
@@ -126,6 +133,8 @@ class Copy:
             self._take(draft, event)
         if has_revision and self._anchor is not None:
             self._verify(draft, before.chain or self._anchor)
+        if has_revision or has_standing:
+            draft.put_statements(self._suspension_statements())
         draft.date_presence(before, now)
         self._snapshot = replace(draft.snapshot(), change=revision)
         return draft.told
@@ -151,6 +160,9 @@ class Copy:
         except Unreadable as error:
             _log.error("%s in etcd %s: what was known before goes on", event.key.decode("utf-8", "replace"), error)
 
+    def _is_signed(self, key: bytes) -> bool:
+        return self._is_of_revision(key) or isinstance(self._keys.parse(key), SuspensionStatementKey)
+
     def _is_of_revision(self, key: bytes) -> bool:
         return isinstance(self._keys.parse(key), ConfigurationKey | RevisionKey)
 
@@ -174,6 +186,10 @@ class Copy:
             draft.put_verified(chain, configuration, applied.content)
             self._verified = {key: each for key, each in self._entries.items() if self._is_of_revision(key)}
 
+    def _suspension_statements(self) -> list[SignedSuspension]:
+        keys = [each for each in self._entries if isinstance(self._keys.parse(each), SuspensionStatementKey)]
+        return [values.decode_suspension_statement(self._entries[key].value) for key in keys]
+
     def _statements(self) -> list[SignedRevision]:
         """The statements of etcd, by revision."""
         keys = sorted(each for each in self._entries if isinstance(self._keys.parse(each), RevisionKey))
@@ -195,6 +211,7 @@ class _Draft:
         self._replicas = dict(before.replicas)
         self._assignment_mark = before.assignment_mark
         self._revocation_lists = dict(before.revocation_lists)
+        self._suspensions = dict(before.suspensions)
 
     def snapshot(self) -> Snapshot:
         return Snapshot(
@@ -208,6 +225,7 @@ class _Draft:
             chain=self._chain,
             unverified=self._unverified,
             revocation_lists=self._revocation_lists,
+            suspensions=self._suspensions,
         )
 
     def put_configuration(self, value: bytes | None) -> None:
@@ -225,6 +243,7 @@ class _Draft:
 
     def accept(self) -> None:
         """Notes that etcd holds the configuration in force."""
+        self.told |= self._unverified != ""
         self._unverified = ""
 
     def refuse(self, chain: Chain, problem: str, *, is_there: bool) -> None:
@@ -233,6 +252,7 @@ class _Draft:
             self._chain = chain
         if is_there or self._configuration is not None:
             _log.error("the configuration in etcd is not taken: %s: what was known before goes on", problem)
+            self.told |= self._unverified != problem
             self._unverified = problem
 
     def put_assignment_mark(self, value: bytes | None) -> None:
@@ -256,6 +276,20 @@ class _Draft:
         before = self._facts(region)
         after = replace(before, suspension=self._suspension(before, value))
         self._put(before, after, is_change=after != before)
+
+    def put_statements(self, told: Iterable[SignedSuspension]) -> None:
+        """Lets regions stand by the statements of administrators. One that was known and is gone counts on."""
+        if self._chain is None:
+            return
+        found, refused = later(self._suspensions, told, self._chain)
+        for problem in refused:
+            _log.error("a statement about a region in etcd is not proven: %s", problem)
+        self.told |= found != self._suspensions
+        self._suspensions = found
+        for region, stated in found.items():
+            before = self._facts(region)
+            after = before.standing(suspension_of(stated))
+            self._put(before, after, is_change=after != before)
 
     def put_live(self, key: LiveKey, value: bytes | None) -> None:
         before = self._facts(key.region)

@@ -2,10 +2,14 @@
 
 from datetime import datetime
 
+from coordinator.registry import suspensions
 from coordinator.registry.etcd import values
 from coordinator.registry.etcd.changes import Change, Found, Noted, Put
+from coordinator.registry.etcd.keys import Keys
 from coordinator.registry.port import PublishedList
 from coordinator.registry.rules import Suspension
+from gateway.federation.revisions import Chain
+from gateway.federation.suspensions import ProvenSuspension
 
 
 def suspended(found: Found, key: bytes, region: str, note: str, actor: str, now: datetime) -> Change | None:
@@ -22,6 +26,23 @@ def reinstated(found: Found, key: bytes, region: str, actor: str) -> Change | No
     """The end of a suspension; None where there is none."""
     noted = Noted(actor, "REGION_REINSTATED", f"region/{region}")
     return Change(deletes=[key], noted=noted) if key in found else None
+
+
+def stated(found: Found, keys: Keys, wanted: ProvenSuspension, chain: Chain | None, actor: str) -> Change | None:
+    """A signed statement about a region; None where it is stored. Raises Refused with SUSPENSION_OUTDATED.
+
+    A suspension without a signature stands beside it: coordinators of an earlier version go by that.
+    """
+    region, suspension = wanted.statement.region, suspensions.suspension_of(wanted)
+    key, of_former = keys.suspension_statement(region), keys.suspension(region)
+    former = values.decode_suspension_statement(found[key].value) if key in found else None
+    if not suspensions.is_new(wanted, former, chain):
+        return None
+    noted = Noted(actor, suspensions.action_of(wanted), f"region/{region}", suspensions.detail_of(wanted))
+    put = {key: Put(values.encode_suspension_statement(wanted.signed))}
+    if suspension is None:
+        return Change(put, deletes=[of_former], noted=noted)
+    return Change({**put, of_former: Put(values.encode_suspension(suspension))}, noted=noted)
 
 
 def published(found: Found, key: bytes, wanted: PublishedList, actor: str) -> Change | None:

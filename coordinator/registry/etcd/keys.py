@@ -50,6 +50,13 @@ class ReplicaKey:
 
 
 @dataclass(frozen=True)
+class SuspensionStatementKey:
+    """The signed statement about a region."""
+
+    region: str
+
+
+@dataclass(frozen=True)
 class RevocationKey:
     """The revocation list of an issuer."""
 
@@ -67,6 +74,7 @@ CopiedKey = (
     | AssignmentMarkKey
     | JoinedKey
     | SuspensionKey
+    | SuspensionStatementKey
     | LiveKey
     | ReplicaKey
     | RevocationKey
@@ -80,6 +88,7 @@ _OF_ONE_NAME: Mapping[str, Callable[[str], CopiedKey]] = {
     "revisions": RevisionKey,
     "joined": JoinedKey,
     "suspensions": SuspensionKey,
+    "suspension-statements": SuspensionStatementKey,
     "revocations": RevocationKey,
     "replicas": ReplicaKey,
 }
@@ -115,10 +124,7 @@ class Keys:
         return (
             KeyRange(self.configuration, self.configuration + b"\0"),
             KeyRange(self.assignment_mark, self.assignment_mark + b"\0"),
-            *(
-                _below(f"{self._prefix}{kind}/")
-                for kind in ("revisions", "joined", "suspensions", "live", "replicas", "revocations")
-            ),
+            *(_below(f"{self._prefix}{kind}/") for kind in (*_OF_ONE_NAME, "live")),
         )
 
     @property
@@ -166,6 +172,10 @@ class Keys:
     def suspension(self, region: str) -> bytes:
         """The suspension of a region."""
         return self._key(f"suspensions/{region}")
+
+    def suspension_statement(self, region: str) -> bytes:
+        """The signed statement about a region."""
+        return self._key(f"suspension-statements/{region}")
 
     def revocation_list(self, issuer: str) -> bytes:
         """The revocation list of an issuer, by the SHA-256 (hex) of its public key."""

@@ -47,6 +47,7 @@ from gateway.auditing.audit_heads import Continuation, KeptHead, continuation
 from gateway.errors import Refused
 from gateway.federation.revisions import Chain
 from gateway.federation.rules import difference
+from gateway.federation.suspensions import ProvenSuspension
 from gateway.process.last_good import LastGoodBroken
 from gateway.time.clock import Clock, to_microseconds
 
@@ -181,6 +182,12 @@ class EtcdRegistry:
         """See the port."""
         key = self._keys.suspension(region)
         await self._change([key], lambda found: decisions.reinstated(found, key, region, actor), self._clock.now())
+
+    async def keep_suspension(self, wanted: ProvenSuspension, *, actor: str) -> int:
+        """See the port."""
+        keys, chain, now = self._keys, self._copy.snapshot.chain, self._clock.now()
+        key = keys.suspension_statement(wanted.statement.region)
+        return await self._change([key], lambda found: decisions.stated(found, keys, wanted, chain, actor), now)
 
     async def publish(self, wanted: PublishedList, *, actor: str) -> None:
         """See the port."""

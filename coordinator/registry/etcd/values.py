@@ -27,7 +27,7 @@ from gateway.api.federation.v1.federation_pb2 import (
     RevocationList,
     SealingKey,
 )
-from gateway.api.federation.v1.revision_pb2 import SignedRevision
+from gateway.api.federation.v1.revision_pb2 import SignedRevision, SignedSuspension
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.auditing.audit import AuditRow, Head
 from gateway.auditing.audit_heads import KeptHead
@@ -196,6 +196,19 @@ def decode_suspension(value: bytes) -> Suspension:
     """The suspension of a value. Raises Unreadable."""
     fields = _Fields(value)
     return Suspension(from_microseconds(fields.number("since")), fields.text("note"), fields.text("actor"))
+
+
+def encode_suspension_statement(signed: SignedSuspension) -> bytes:
+    """The value of a signed statement about a region."""
+    return _encode({}, signed.SerializeToString())
+
+
+def decode_suspension_statement(value: bytes) -> SignedSuspension:
+    """The statement of a value; an empty one, which is never proven, for a damaged value or one of a later version."""
+    try:
+        return SignedSuspension.FromString(_Fields(value).content)
+    except (Unreadable, DecodeError):
+        return SignedSuspension()
 
 
 def encode_revocation_list(told: RevocationList) -> bytes:

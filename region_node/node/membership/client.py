@@ -5,8 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
-from gateway.api.coordinator.v1.administration_pb2 import AssignNumberRequest
-from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
+from gateway.api.coordinator.v1.administration_pb2 import AssignNumberRequest, KeepSuspensionRequest
+from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub, MembershipServiceStub
 from gateway.api.coordinator.v1.case_service_pb2 import ReportCaseRequest
 from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceStub
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import HoldPlannedOutageRequest, PlannedOutageHeader
@@ -22,6 +22,7 @@ from gateway.api.federation.v1.federation_pb2 import (
     NumberAssignment,
 )
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
+from gateway.api.federation.v1.revision_pb2 import SignedSuspension
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import Refused, Unreachable
@@ -58,7 +59,13 @@ class FederationClient:
         assignments = AssignmentKeeper(node.border.region, node.border.keys, data)
         self._keeper = StateKeeper(node, ports.clock, LastGood(data), assignments)
         self._watcher = Watcher(
-            self._coordinators, self._keeper, assignments, self._hand_in, node.border.current, ports
+            self._coordinators,
+            self._keeper,
+            assignments,
+            self._hand_in,
+            self._give_back,
+            node.border.current,
+            ports,
         )
         self._heartbeat = Heartbeat(node, self._coordinators, ports)
 
@@ -154,6 +161,13 @@ class FederationClient:
         """The state of a renewal at a coordinator. Raises as `tell_case`."""
         return await self._coordinators.call(
             lambda each, seconds: invoke(RenewalServiceStub(each.channel).RenewCertificate, request, seconds),
+            TELL_SECONDS,
+        )
+
+    async def _give_back(self, signed: SignedSuspension) -> None:
+        request = KeepSuspensionRequest(signed=signed)
+        await self._coordinators.call(
+            lambda each, seconds: invoke(MembershipServiceStub(each.channel).KeepSuspension, request, seconds),
             TELL_SECONDS,
         )
 

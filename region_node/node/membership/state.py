@@ -3,8 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from gateway.api.federation.v1.federation_pb2 import Member, RevocationList, WatchResponse
+from gateway.api.federation.v1.revision_pb2 import SignedSuspension
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.revisions import Chain, RevisionRefused
@@ -15,8 +17,10 @@ from gateway.values.choices import first_unknown
 from region_node.node.membership.assignments import AssignmentKeeper
 from region_node.node.membership.last_good import LastGood
 from region_node.node.membership.node import Node
+from region_node.node.membership.suspensions import SuspensionKeeper
 from region_node.node.membership.verified import Verified, verified
 
+_Saved = tuple[int, list[Member], Sequence[RevocationList], Sequence[SignedSuspension]]
 _log = logging.getLogger(__name__)
 
 
@@ -40,8 +44,10 @@ class StateKeeper:
         self._last_good = last_good
         self._assignments = assignments
         self._anchor = Chain.of(node.anchor) if node.anchor is not None else None
+        self.suspensions: Final = SuspensionKeeper()
+        """The signed statements about regions."""
         self._in_force: Verified | None = None
-        self._saved: tuple[int, list[Member], Sequence[RevocationList]] | None = None
+        self._saved: _Saved | None = None
         self._refused_certificates: dict[str, bytes] = {}
         self._refused_sealing_keys: dict[str, bytes] = {}
         self._cannot_save = False
@@ -60,12 +66,13 @@ class StateKeeper:
             federation = self._held(state)
             if federation is None:
                 federation, self._in_force = self._built(state, None)
+            self.suspensions.take(state.suspensions, self._chain)
         except (LastGoodBroken, StateUnusable) as error:
             _log.error("%s is ignored: %s", self._last_good.path, error)
             return
         members = self._trusted(state.members)
         self._current.update(federation, members, self._in_force.chain if self._in_force is not None else None)
-        self._saved = (state.federation_revision, members, self._keys.revocations.lists())
+        self._saved = self._to_save(federation, members)
         _log.info("working by revision %d of the configuration, as last kept on disk", federation.revision)
 
     async def take(self, response: WatchResponse) -> None:
@@ -86,10 +93,12 @@ class StateKeeper:
                 federation = self._kept_instead(response.federation_revision, unreadable)
             else:
                 self._unreadable_revision, self._current.unreadable = 0, ""
+        # Behind the configuration, which may name the administrators who signed.
+        self.suspensions.take(response.suspensions, self._chain)
         if response.HasField("number_assignments"):
             federation = await self._assignments.take(response.number_assignments, federation)
         members = self._trusted(response.members)
-        if (federation.revision, members, self._keys.revocations.lists()) != self._saved:
+        if self._to_save(federation, members) != self._saved:
             await self._save(federation, members)
         self._current.update(federation, members, self._in_force.chain if self._in_force is not None else None)
         if not response.number_assignments.has_more:
@@ -149,6 +158,7 @@ class StateKeeper:
             self._trust(told)
             member = Member()
             member.CopyFrom(told)
+            self.suspensions.put_into(member, self._chain)
             if (certificate := self._keys.newest(told.region)) is not None:
                 member.signing_certificate = certificate
             if (sealing_key := self._sealing_keys.told(told.region)) is not None:
@@ -183,12 +193,16 @@ class StateKeeper:
 
     async def _save(self, federation: Federation, members: list[Member]) -> None:
         """Saves a state. On a full disk the node works on, and then restarts from an older one."""
-        in_force = self._in_force or Verified(federation.configuration)
-
-        lists = self._keys.revocations.lists()
+        in_force, saved = self._in_force or Verified(federation.configuration), self._to_save(federation, members)
+        _, _, lists, suspensions = saved
 
         def save() -> None:
-            state = WatchResponse(federation_revision=federation.revision, members=members, revocation_lists=lists)
+            state = WatchResponse(
+                federation_revision=federation.revision,
+                members=members,
+                revocation_lists=lists,
+                suspensions=suspensions,
+            )
             in_force.put_into(state)
             self._last_good.save(state)
 
@@ -199,4 +213,7 @@ class StateKeeper:
                 _log.error("%s cannot be written: %s", self._last_good.path, error.strerror)
             self._cannot_save = True
         else:
-            self._saved, self._cannot_save = (federation.revision, members, lists), False
+            self._saved, self._cannot_save = saved, False
+
+    def _to_save(self, federation: Federation, members: list[Member]) -> "_Saved":
+        return federation.revision, members, self._keys.revocations.lists(), self.suspensions.signed()

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 import grpc
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_never
 
-from gateway.api.federation.v1.federation_pb2 import NumberAssignment, WatchRequest
+from gateway.api.federation.v1.federation_pb2 import NumberAssignment, WatchRequest, WatchResponse
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
+from gateway.api.federation.v1.revision_pb2 import SignedSuspension
 from gateway.errors import Refused, Unreachable, from_rpc_error
 from gateway.federation.current import CurrentFederation
 from gateway.relay.retry import FullJitter
@@ -20,6 +21,8 @@ from region_node.node.membership.state import StateKeeper, StateUnusable
 
 HandIn = Callable[[NumberAssignment, bytes], Awaitable[None]]
 """Returns once a coordinator keeps an assignment with its certificate (PEM). Raises Refused, or Unreachable."""
+GiveBack = Callable[[SignedSuspension], Awaitable[None]]
+"""Returns once a coordinator keeps a statement about a region. Raises Refused, or Unreachable."""
 FIRST_STATE = 10.0  # seconds for the first message, which a coordinator with a configuration has at hand
 _log = logging.getLogger(__name__)
 _FAILURES = (Unreachable, Refused, StateUnusable)
@@ -34,12 +37,14 @@ class Watcher:
         keeper: StateKeeper,
         assignments: AssignmentKeeper,
         hand_in: HandIn,
+        give_back: GiveBack,
         current: CurrentFederation,
         ports: MembershipPorts,
     ) -> None:
         self._replicas = replicas
         self._assignments = assignments
         self._hand_in = hand_in
+        self._give_back = give_back
         self._keeper = keeper
         self._current = current
         self._ports = ports
@@ -83,6 +88,8 @@ class Watcher:
                     patience.reschedule(None)
                     await self._keeper.take(response)
                     contact.well("followed")
+                    if not taken:
+                        await self._give_back_lost(response)
                     taken = True
                     if not response.number_assignments.has_more:
                         await self._hand_in_missing()
@@ -111,6 +118,14 @@ class Watcher:
                 return
             else:
                 self._assignments.handed_in(assignment)
+
+    async def _give_back_lost(self, first: WatchResponse) -> None:
+        """Gives back the statements about regions that a coordinator has lost, by the first message of a stream."""
+        for signed in self._keeper.suspensions.lacking(first.suspensions):
+            try:
+                await self._give_back(signed)
+            except (Refused, Unreachable) as error:  # an older coordinator, or one that knows a later statement
+                _log.info("a statement about a region is not given back: %s", error)
 
 
 def _failure(error: grpc.aio.AioRpcError) -> Exception:

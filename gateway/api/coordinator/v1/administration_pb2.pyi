@@ -259,19 +259,25 @@ class SuspendRegionRequest(_message.Message):
 
     REGION_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    SIGNED_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """The region id."""
     note: _builtins.str
     """Reason; visible to everybody; 1 to 256 characters."""
+    @_builtins.property
+    def signed(self) -> _revision_pb2.SignedSuspension:
+        """The statement of an administrator, which says the same; required by a coordinator with an anchor."""
+
     def __init__(
         self,
         *,
         region: _builtins.str = ...,
         note: _builtins.str = ...,
+        signed: _revision_pb2.SignedSuspension | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "region", b"region"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "region", b"region", "signed", b"signed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -308,22 +314,69 @@ class SuspendRegionResponse(_message.Message):
 Global___SuspendRegionResponse: _TypeAlias = SuspendRegionResponse  # noqa: Y015
 
 @_typing.final
+class KeepSuspensionRequest(_message.Message):
+    """A statement about a region."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def signed(self) -> _revision_pb2.SignedSuspension:
+        """The statement."""
+
+    def __init__(
+        self,
+        *,
+        signed: _revision_pb2.SignedSuspension | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeepSuspensionRequest: _TypeAlias = KeepSuspensionRequest  # noqa: Y015
+
+@_typing.final
+class KeepSuspensionResponse(_message.Message):
+    """Answer to a statement that is kept, or that a later one replaces."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeepSuspensionResponse: _TypeAlias = KeepSuspensionResponse  # noqa: Y015
+
+@_typing.final
 class ReinstateRegionRequest(_message.Message):
     """A region."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REGION_FIELD_NUMBER: _builtins.int
+    SIGNED_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """The region id."""
+    @_builtins.property
+    def signed(self) -> _revision_pb2.SignedSuspension:
+        """The statement of an administrator, which says the same; required by a coordinator with an anchor."""
+
     def __init__(
         self,
         *,
         region: _builtins.str = ...,
+        signed: _revision_pb2.SignedSuspension | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["region", b"region"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["region", b"region", "signed", b"signed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -50,6 +50,11 @@ class MembershipServiceStub:
                 request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ReinstateRegionRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ReinstateRegionResponse.FromString,
                 _registered_method=True)
+        self.KeepSuspension = channel.unary_unary(
+                '/gateway.api.coordinator.v1.MembershipService/KeepSuspension',
+                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.KeepSuspensionRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.KeepSuspensionResponse.FromString,
+                _registered_method=True)
 
 
 class MembershipServiceServicer:
@@ -80,6 +85,14 @@ class MembershipServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def KeepSuspension(self, request, context):
+        """Keeps a signed statement about a region that the coordinators have lost, as with an older database. An earlier one
+        than theirs changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MembershipServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -97,6 +110,11 @@ def add_MembershipServiceServicer_to_server(servicer, server):
                     servicer.ReinstateRegion,
                     request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ReinstateRegionRequest.FromString,
                     response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ReinstateRegionResponse.SerializeToString,
+            ),
+            'KeepSuspension': grpc.unary_unary_rpc_method_handler(
+                    servicer.KeepSuspension,
+                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.KeepSuspensionRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.KeepSuspensionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -181,6 +199,33 @@ class MembershipService:
             '/gateway.api.coordinator.v1.MembershipService/ReinstateRegion',
             gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ReinstateRegionRequest.SerializeToString,
             gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ReinstateRegionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def KeepSuspension(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.coordinator.v1.MembershipService/KeepSuspension',
+            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.KeepSuspensionRequest.SerializeToString,
+            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.KeepSuspensionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -26,6 +26,10 @@ class MembershipServiceStub:
     """
     ReinstateRegion: _aio.UnaryUnaryMultiCallable[_administration_pb2.ReinstateRegionRequest, _administration_pb2.ReinstateRegionResponse]
     """Ends a suspension."""
+    KeepSuspension: _aio.UnaryUnaryMultiCallable[_administration_pb2.KeepSuspensionRequest, _administration_pb2.KeepSuspensionResponse]
+    """Keeps a signed statement about a region that the coordinators have lost, as with an older database. An earlier one
+    than theirs changes nothing.
+    """
 
 class MembershipServiceServicer(metaclass=_abc_1.ABCMeta):
     """Membership of regions."""
@@ -57,6 +61,16 @@ class MembershipServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_administration_pb2.ReinstateRegionRequest, _administration_pb2.ReinstateRegionResponse],
     ) -> _abc.Awaitable[_administration_pb2.ReinstateRegionResponse]:
         """Ends a suspension."""
+
+    @_abc_1.abstractmethod
+    def KeepSuspension(
+        self,
+        request: _administration_pb2.KeepSuspensionRequest,
+        context: _aio.ServicerContext[_administration_pb2.KeepSuspensionRequest, _administration_pb2.KeepSuspensionResponse],
+    ) -> _abc.Awaitable[_administration_pb2.KeepSuspensionResponse]:
+        """Keeps a signed statement about a region that the coordinators have lost, as with an older database. An earlier one
+        than theirs changes nothing.
+        """
 
 def add_MembershipServiceServicer_to_server(servicer: MembershipServiceServicer, server: _aio.Server) -> None: ...
 

@@ -595,6 +595,7 @@ class WatchResponse(_message.Message):
     MEMBERS_FIELD_NUMBER: _builtins.int
     COORDINATOR_TIME_FIELD_NUMBER: _builtins.int
     NUMBER_ASSIGNMENTS_FIELD_NUMBER: _builtins.int
+    SUSPENSIONS_FIELD_NUMBER: _builtins.int
     REVISIONS_FIELD_NUMBER: _builtins.int
     CONFIGURATION_CONTENT_FIELD_NUMBER: _builtins.int
     REVOCATION_LISTS_FIELD_NUMBER: _builtins.int
@@ -619,6 +620,12 @@ class WatchResponse(_message.Message):
         """The next assignments of numbers that the node lacks; unset if it has all."""
 
     @_builtins.property
+    def suspensions(self) -> _containers.RepeatedCompositeFieldContainer[_revision_pb2.SignedSuspension]:
+        """Statements about suspensions, for a caller that verifies signatures: all in the first message of a stream, later
+        those that changed. The reader verifies each itself.
+        """
+
+    @_builtins.property
     def revisions(self) -> _containers.RepeatedCompositeFieldContainer[_revision_pb2.SignedRevision]:
         """Statements after the verified revision of the request, in ascending order."""
 
@@ -634,13 +641,14 @@ class WatchResponse(_message.Message):
         members: _abc.Iterable[Global___Member] | None = ...,
         coordinator_time: _timestamp_pb2.Timestamp | None = ...,
         number_assignments: Global___NumberAssignments | None = ...,
+        suspensions: _abc.Iterable[_revision_pb2.SignedSuspension] | None = ...,
         revisions: _abc.Iterable[_revision_pb2.SignedRevision] | None = ...,
         configuration_content: _builtins.bytes = ...,
         revocation_lists: _abc.Iterable[Global___RevocationList] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "coordinator_time", b"coordinator_time", "number_assignments", b"number_assignments"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "configuration_content", b"configuration_content", "coordinator_time", b"coordinator_time", "federation_revision", b"federation_revision", "members", b"members", "number_assignments", b"number_assignments", "revisions", b"revisions", "revocation_lists", b"revocation_lists"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "configuration_content", b"configuration_content", "coordinator_time", b"coordinator_time", "federation_revision", b"federation_revision", "members", b"members", "number_assignments", b"number_assignments", "revisions", b"revisions", "revocation_lists", b"revocation_lists", "suspensions", b"suspensions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

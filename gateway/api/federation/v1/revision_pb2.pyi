@@ -182,6 +182,80 @@ class SignedRevision(_message.Message):
 Global___SignedRevision: _TypeAlias = SignedRevision  # noqa: Y015
 
 @_typing.final
+class SuspensionStatement(_message.Message):
+    """The statement that one administrator signs about a region: nobody deals with it, or everybody does again. Of two
+    statements about a region, the one signed later counts.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FEDERATION_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    SUSPENDED_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    SIGN_TIME_US_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    federation: _builtins.str
+    """The name of the federation."""
+    region: _builtins.str
+    """The region id."""
+    suspended: _builtins.bool
+    """True for a suspension, false for its end."""
+    note: _builtins.str
+    """Reason for the suspension; visible to everybody; at most 256 characters."""
+    sign_time_us: _builtins.int
+    """Time of signing, by the administrator's clock, in microseconds since 1970."""
+    revision: _builtins.int
+    """Revision of the configuration that names the administrator."""
+    def __init__(
+        self,
+        *,
+        federation: _builtins.str = ...,
+        region: _builtins.str = ...,
+        suspended: _builtins.bool = ...,
+        note: _builtins.str = ...,
+        sign_time_us: _builtins.int = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["federation", b"federation", "note", b"note", "region", b"region", "revision", b"revision", "sign_time_us", b"sign_time_us", "suspended", b"suspended"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuspensionStatement: _TypeAlias = SuspensionStatement  # noqa: Y015
+
+@_typing.final
+class SignedSuspension(_message.Message):
+    """A statement about a region with its signature."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    statement: _builtins.bytes
+    """A SuspensionStatement as it was signed; it is never serialised again."""
+    key: _builtins.bytes
+    """Ed25519 public key (32 bytes) of the administrator."""
+    signature: _builtins.bytes
+    """Ed25519 signature over `crossregion.suspension.v1`, a zero byte and the statement as transported."""
+    def __init__(
+        self,
+        *,
+        statement: _builtins.bytes = ...,
+        key: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "signature", b"signature", "statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignedSuspension: _TypeAlias = SignedSuspension  # noqa: Y015
+
+@_typing.final
 class ProposedRevision(_message.Message):
     """A revision that administrators sign: the content of a proposal file."""
 

@@ -1,0 +1,55 @@
+"""Signed statements about regions in the registry: which replace others, and what follows for the regions. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from coordinator.registry.rules import RegionFacts, Suspension
+from gateway.api.federation.v1.revision_pb2 import SignedSuspension
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.federation.revisions import Chain, RevisionRefused
+from gateway.federation.suspensions import ProvenSuspension, proven
+from gateway.time.clock import from_microseconds
+
+
+def is_new(wanted: ProvenSuspension, former: SignedSuspension | None, chain: Chain | None) -> bool:
+    """Whether a statement is to be stored; False where it is. Raises Refused with SUSPENSION_OUTDATED.
+
+    A former one that is not proven by the chain, because somebody wrote it into the store, counts as none.
+    """
+    if former == wanted.signed:
+        return False
+    try:
+        before = proven(former, chain) if former is not None and chain is not None else None
+    except RevisionRefused:
+        before = None
+    if not wanted.replaces(before):
+        raise Refused(Reason.REASON_SUSPENSION_OUTDATED, region=wanted.statement.region)
+    return True
+
+
+def suspension_of(stated: ProvenSuspension) -> Suspension | None:
+    """The suspension by a statement; None for its end."""
+    if not stated.statement.suspended:
+        return None
+    since: datetime = from_microseconds(stated.statement.sign_time_us)
+    return Suspension(since, stated.statement.note, f"admin/{stated.administrator}")
+
+
+def action_of(stated: ProvenSuspension) -> str:
+    """The action of the audit row about a statement."""
+    return "REGION_SUSPENDED" if stated.statement.suspended else "REGION_REINSTATED"
+
+
+def detail_of(stated: ProvenSuspension) -> str:
+    """The detail of the audit row: who signed, and the note."""
+    return f"signed by {stated.administrator}: {stated.statement.note}".rstrip(": ")
+
+
+def standing(regions: Mapping[str, RegionFacts], statements: Mapping[str, ProvenSuspension]) -> dict[str, RegionFacts]:
+    """The facts of regions, with suspensions by the statements about them. Others stay as they are."""
+    found = dict(regions)
+    for region, stated in statements.items():
+        facts = found.get(region) or RegionFacts(region)
+        found[region] = facts.standing(suspension_of(stated))
+    return found

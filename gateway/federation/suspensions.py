@@ -1,0 +1,96 @@
+"""Statements of administrators that suspend a region, or reinstate it. Pure.
+
+A statement is proven by the administrators of the revision that it names, in the chain of signed revisions. Of two
+about a region, the one signed later counts, so that no earlier one ever counts again.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.api.federation.v1.revision_pb2 import Anchor, SignedSuspension, SuspensionStatement
+from gateway.federation.revisions import Chain, RevisionRefused, parsed
+from gateway.security.signing import SUSPENSION, Signer, is_signed_by
+from gateway.time.clock import to_microseconds
+
+NOTE_LENGTH = 256
+LATEST_US = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class ProvenSuspension:
+    """A proven statement. Its messages must not be changed."""
+
+    signed: SignedSuspension
+    statement: SuspensionStatement
+    administrator: str
+    """The name of who signed it."""
+
+    def replaces(self, former: "ProvenSuspension | None") -> bool:
+        """Whether it counts more than a former statement about the region."""
+        return former is None or former.statement.sign_time_us < self.statement.sign_time_us
+
+
+def signed_suspension(
+    signer: Signer, place: Anchor, region: str, now: datetime, *, suspended: bool, note: str = ""
+) -> SignedSuspension:
+    """The statement of an administrator about a region, by the place of the chain in force. `now` is aware."""
+    statement = SuspensionStatement(
+        federation=place.federation,
+        region=region,
+        suspended=suspended,
+        note=note,
+        sign_time_us=to_microseconds(now),
+        revision=place.revision,
+    ).SerializeToString(deterministic=True)
+    return SignedSuspension(statement=statement, key=signer.public_key, signature=signer.sign(SUSPENSION, statement))
+
+
+def proven(signed: SignedSuspension, chain: Chain) -> ProvenSuspension:
+    """A statement, proven. Raises RevisionRefused with the reason."""
+    statement = parsed(SuspensionStatement, signed.statement)
+    if statement.federation != chain.place.federation:
+        raise RevisionRefused(f"it is of the federation {statement.federation!r}")
+    if not statement.region or not statement.sign_time_us or statement.sign_time_us > LATEST_US:
+        raise RevisionRefused("it has no region, or no time")
+    if len(statement.note) > NOTE_LENGTH or not statement.note.isprintable():
+        raise RevisionRefused(f"its note is not one line of at most {NOTE_LENGTH} characters")
+    administration = chain.administration_at(statement.revision)
+    if administration is None:
+        raise RevisionRefused(f"the administrators of revision {statement.revision} are not known")
+    name = next((each.name for each in administration.administrators if each.key == signed.key), None)
+    if name is None or not is_signed_by(signed.key, SUSPENSION, signed.statement, signed.signature):
+        raise RevisionRefused(f"no administrator of revision {statement.revision} has signed it")
+    return ProvenSuspension(signed, statement, name)
+
+
+def require_present(found: ProvenSuspension, chain: Chain) -> None:
+    """Raises RevisionRefused where the signer is no administrator of the revision in force any more."""
+    if found.signed.key not in [each.key for each in chain.place.administration.administrators]:
+        raise RevisionRefused(f"{found.administrator} is no administrator of revision {chain.place.revision}")
+
+
+def later(
+    known: Mapping[str, ProvenSuspension], told: Iterable[SignedSuspension], chain: Chain
+) -> tuple[dict[str, ProvenSuspension], list[RevisionRefused]]:
+    """The statement in force about each region after some more, and why others of them are not proven."""
+    found, refused = dict(known), list[RevisionRefused]()
+    for each in told:
+        if any(each == former.signed for former in found.values()):
+            continue
+        try:
+            one = proven(each, chain)
+        except RevisionRefused as problem:
+            refused.append(problem)
+            continue
+        if one.replaces(found.get(one.statement.region)):
+            found[one.statement.region] = one
+    return found, refused
+
+
+def claimed(signed: SignedSuspension) -> SuspensionStatement:
+    """A statement without proof; empty for bytes that are none."""
+    try:
+        return parsed(SuspensionStatement, signed.statement)
+    except RevisionRefused:
+        return SuspensionStatement()

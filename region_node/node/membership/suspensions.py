@@ -1,0 +1,61 @@
+"""The signed statements about regions that this node knows: no coordinator suspends or reinstates a region alone."""
+
+import logging
+from collections.abc import Iterable, Sequence
+
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.federation.v1.revision_pb2 import SignedSuspension
+from gateway.federation.revisions import Chain
+from gateway.federation.suspensions import ProvenSuspension, claimed, later
+
+_SUSPENDED = MemberState.MEMBER_STATE_SUSPENDED
+_log = logging.getLogger(__name__)
+
+
+class SuspensionKeeper:
+    """The statement in force about each region that has one. A node without an anchor knows none."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, ProvenSuspension] = {}
+        self._refused: set[str] = set()
+        self._disbelieved: set[str] = set()
+
+    def take(self, told: Iterable[SignedSuspension], chain: Chain | None) -> None:
+        """Takes over proven statements that are later than those known. Any other is logged once, and ignored."""
+        if chain is None:
+            return
+        self._known, refused = later(self._known, told, chain)
+        for problem in (str(each) for each in refused):
+            if problem not in self._refused:
+                _log.error("a statement about a region is not proven: %s", problem)
+        self._refused = {str(each) for each in refused}
+
+    def signed(self) -> Sequence[SignedSuspension]:
+        """All statements, by region."""
+        return [self._known[region].signed for region in sorted(self._known)]
+
+    def lacking(self, told: Iterable[SignedSuspension]) -> list[SignedSuspension]:
+        """The statements that a coordinator has lost, by all those that it has."""
+        latest = {each.region: each.sign_time_us for each in map(claimed, told)}
+        return [
+            each.signed
+            for region, each in sorted(self._known.items())
+            if latest.get(region, 0) < each.statement.sign_time_us
+        ]
+
+    def put_into(self, member: Member, chain: Chain | None) -> None:
+        """Lets a member stand by the statement about it, whatever a coordinator says."""
+        if chain is None:
+            return
+        stated = self._known.get(member.region)
+        if stated is not None and stated.statement.suspended:
+            member.state, member.state_note = _SUSPENDED, stated.statement.note
+        elif member.state == _SUSPENDED:
+            if member.region not in self._disbelieved:
+                self._disbelieved.add(member.region)
+                _log.error(
+                    "a coordinator suspends %s without an administrator's statement: not believed", member.region
+                )
+            member.state = MemberState.MEMBER_STATE_LOST
+        else:
+            self._disbelieved.discard(member.region)

@@ -1,0 +1,130 @@
+"""Statements of administrators that suspend regions: what proves them, and which of them counts."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.federation.v1.revision_pb2 import Administration, Anchor, SignedSuspension, SuspensionStatement
+from gateway.federation.revisions import Chain, RevisionRefused
+from gateway.federation.suspensions import (
+    NOTE_LENGTH,
+    ProvenSuspension,
+    later,
+    proven,
+    require_present,
+    signed_suspension,
+)
+from gateway.security.signing import REVISION, SUSPENSION, Signer
+from tests.administrators import Administrators
+
+FEDERATION = "demo.example"
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture(name="people", scope="module")
+def two_administrators(tmp_path_factory: pytest.TempPathFactory) -> Administrators:
+    return Administrators(tmp_path_factory.mktemp("anchor"), FEDERATION)
+
+
+def chain_of(people: Administrators, *others: Administration) -> Chain:
+    """The chain with a revision of these administrators, then one for each other administration."""
+    chain = Chain.of(people.anchor)
+    for administration in (people.administration, *others):
+        wanted = Configuration(federation=FEDERATION, administration=administration)
+        chain = chain.followed((people.signed(chain.place, wanted, NOW).revision,))
+    return chain
+
+
+def stated(
+    people: Administrators, place: Anchor, after: timedelta = SECOND, *, name: str = "li", ends: bool = False
+) -> SignedSuspension:
+    """A statement about Henan by an administrator, after a time."""
+    note = "" if ends else "under suspicion"
+    return signed_suspension(people.signers[name], place, "henan", NOW + after, suspended=not ends, note=note)
+
+
+def test_one_administrator_of_the_revision_in_force_suspends_a_region(people: Administrators) -> None:
+    chain = chain_of(people)
+    found = proven(stated(people, chain.place, name="wang"), chain)
+    assert (found.administrator, found.statement.region, found.statement.suspended) == ("wang", "henan", True)
+    require_present(found, chain)
+
+
+def test_nothing_else_proves_a_statement(people: Administrators) -> None:
+    chain, li = chain_of(people), people.signers["li"]
+    right, stranger = stated(people, chain.place), Signer(Ed25519PrivateKey.generate())
+
+    def otherwise(**changes: object) -> SignedSuspension:
+        """A statement that Li has signed, with other fields."""
+        statement = SuspensionStatement.FromString(right.statement)
+        for name, value in changes.items():
+            setattr(statement, name, value)
+        content = statement.SerializeToString()
+        return SignedSuspension(statement=content, key=li.public_key, signature=li.sign(SUSPENSION, content))
+
+    forged: Mapping[str, SignedSuspension] = {
+        "nothing": SignedSuspension(),
+        "no statement": SignedSuspension(statement=b"\xff", key=right.key, signature=right.signature),
+        "no signature": SignedSuspension(statement=right.statement, key=right.key),
+        "altered": SignedSuspension(
+            statement=otherwise(region="sichuan").statement, key=right.key, signature=right.signature
+        ),
+        "of a stranger": signed_suspension(stranger, chain.place, "henan", NOW, suspended=True, note="x"),
+        "in the name of another": SignedSuspension(
+            statement=right.statement, key=people.signers["wang"].public_key, signature=right.signature
+        ),
+        "for another purpose": SignedSuspension(
+            statement=right.statement, key=right.key, signature=li.sign(REVISION, right.statement)
+        ),
+        "another federation": otherwise(federation="other.example"),
+        "a revision to come": otherwise(revision=2),
+        "no region": otherwise(region=""),
+        "no time": otherwise(sign_time_us=0),
+        "a time that no store keeps": otherwise(sign_time_us=2**63),
+        "a long note": otherwise(note="x" * (NOTE_LENGTH + 1)),
+        "a note of two lines": otherwise(note="a\nb"),
+    }
+    assert proven(otherwise(), chain).statement.region == "henan", "the control"
+    for name, each in forged.items():
+        known, refused = later({}, [each], chain)
+        assert (known, len(refused)) == ({}, 1), name
+
+
+def test_a_statement_counts_on_when_its_signer_has_left_and_he_signs_no_other(people: Administrators) -> None:
+    only_wang = Administration(threshold=1, administrators=people.administration.administrators[1:])
+    before, after = chain_of(people), chain_of(people, only_wang)
+    found = proven(stated(people, before.place), after)
+    assert found.administrator == "li"
+    with pytest.raises(RevisionRefused, match="li is no administrator of revision 2"):
+        require_present(found, after)
+    with pytest.raises(RevisionRefused, match="no administrator of revision 2 has signed it"):
+        proven(stated(people, after.place), after)
+
+
+def test_an_earlier_statement_never_counts_again(people: Administrators) -> None:
+    chain = chain_of(people)
+    first = stated(people, chain.place)
+    ended = stated(people, chain.place, 2 * SECOND, name="wang", ends=True)
+    known, refused = later({}, [ended, first, SignedSuspension()], chain)
+    assert (known["henan"].signed, len(refused)) == (ended, 1)
+    assert later(known, [first, ended], chain) == (known, [])
+
+
+@settings(max_examples=40, deadline=None)
+@given(order=st.permutations(range(4)), pieces=st.integers(1, 4))
+def test_in_whatever_order_statements_come_the_last_one_counts(
+    people: Administrators, order: list[int], pieces: int
+) -> None:
+    chain = chain_of(people)
+    signed = [stated(people, chain.place, (at + 1) * SECOND, ends=at % 2 == 0) for at in range(4)]
+    known: dict[str, ProvenSuspension] = {}
+    told = [signed[at] for at in order]
+    for first in range(0, len(told), pieces):
+        known, _ = later(known, told[first : first + pieces], chain)
+    assert known["henan"].signed == signed[-1]
