@@ -8,9 +8,11 @@ from datetime import timedelta
 from gateway.api.federation.v1.configuration_pb2 import Business, DocumentRequirement
 from gateway.api.region.v1.billing_service_pb2 import UsageKind
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
+from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.federation.documents import parse_alternatives
 from gateway.time.clock import from_timestamp
+from region_node.customers.proof import VERIFY
 from region_node.customers.verification.rules import CHECKED_AT_HOME, attest
 from tests.federation.business_cases import BALANCE, BusinessCase
 from tests.federation.counter import REQUESTER, Counter, Reviewer
@@ -109,8 +111,8 @@ class Handling:
         reviewer = Reviewer(self.federation, self.at_home.region)
         while order.HasField("awaiting"):
             awaited = order.awaiting.action
-            if awaited == "review":
-                await reviewer.approve(order.id)
+            if awaited in ("review", VERIFY):
+                await reviewer.decide(order.id, ReviewDecision.REVIEW_DECISION_APPROVE)
             elif awaited in ("confirm", "accept"):
                 await self.counter.confirm(order.id)
             else:
