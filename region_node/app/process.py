@@ -12,6 +12,7 @@ from functools import partial
 from opentelemetry.metrics import Meter
 
 from gateway.api.federation.v1.revision_pb2 import Anchor
+from gateway.api.region.v1.quarantine_service_pb2 import QuarantineSource
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.auditing.denial_log import DenialLog
 from gateway.federation.current import CurrentFederation
@@ -53,6 +54,7 @@ from region_node.care.complaints.of_problems import count_complaints
 from region_node.care.escalations.file import FileSink
 from region_node.care.escalations.port import LOWEST_LEVEL, Sink
 from region_node.care.escalations.webhook import Webhook
+from region_node.care.quarantine.counting import WaitingWork
 from region_node.customers.documents.reuse import measure_reuse
 from region_node.customers.notices.port import Notifier
 from region_node.customers.notices.provider import ProviderNotifier
@@ -130,6 +132,8 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
         stack.push_async_callback(core.stop)
         _observe_lanes(telemetry.meter, core)
         _observe_notifiers(telemetry.meter, core)
+        waiting_work = WaitingWork(ports.store)
+        _observe_quarantine(telemetry.meter, waiting_work)
         measure_reuse(telemetry.meter, ports.store)
         denial_log = DenialLog(ports.store, clock)
         services = node_services(ServicePorts(core, ports.store, ports.clock, questions, client.hold_planned_outage))
@@ -150,6 +154,7 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
             follow_authority(settings.credentials, ports.border.keys),
             expire_sessions(ports.transport, ports.key_file.keys),
             keeper.run(),
+            waiting_work.run(),
             Scrubber(core_ports.context, ports.store, clock, moved_file(settings.database.file)).run(),
             notifier.run(),
             CoordinatorWitness(ports.store, clock, ports.source, client.chain_heads).run(),
@@ -349,6 +354,19 @@ def _observe_lanes(meter: Meter, core: RegionCore) -> None:
         "crossregion.lane.repeated",
         "{envelope}",
         lambda: [(lane.counts.repeated, {"destination": lane.destination}) for lane in core.lanes.all()],
+    )
+
+
+def _observe_quarantine(meter: Meter, waiting: WaitingWork) -> None:
+    """Registers the metric of work that waits for people, by its source."""
+    observe(
+        meter,
+        "crossregion.quarantine.waiting",
+        "{work}",
+        lambda: [
+            (count, {"source": QuarantineSource.Name(source).removeprefix("QUARANTINE_SOURCE_").lower()})
+            for source, count in waiting.by_source.items()
+        ],
     )
 
 
