@@ -195,6 +195,22 @@ def test_an_envelope_that_is_answered_after_all_waits_for_nobody_and_later_ones_
     play(adapter, scenario)
 
 
+def test_an_envelope_that_another_process_brought_to_its_end_is_not_left_to_people(adapter: Adapter) -> None:
+    async def scenario(scene: Scene) -> None:
+        sent = await scene.send()
+        await send(scene, "2", "order 1")
+        queued = QueuedEnvelope(sent, attempts=1)
+        for _ in range(ATTEMPTS):
+            await attempt(scene, queued, REUSED)
+        assert await attempt(scene, QueuedEnvelope(sent, attempts=1), DeliverResult(receipt=scene.answer(sent)))
+        scene.clock.instant += PATIENCE
+        assert await attempt(scene, queued, REUSED), "it is done"
+        assert await works(scene) == []
+        assert [each.sealed.content.id for each in await scene.store.read(partial(own, number=0, after=None))] == ["2"]
+
+    play(adapter, scenario)
+
+
 def test_an_envelope_whose_receipt_cannot_be_kept_is_known_as_answered(adapter: Adapter) -> None:
     async def scenario(scene: Scene) -> None:
         sent = await scene.send()
