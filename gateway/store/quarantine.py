@@ -57,7 +57,7 @@ class QuarantineChanged:
 
 
 def keep(tx: Transaction, work: QuarantinedWork, now: datetime) -> None:
-    """Leaves work to people, and tells nobody."""
+    """Leaves work to people, without a notice."""
     tx.keep(QUARANTINED, work)
     tx.publish(QuarantineChanged(), about=ABOUT)
 
