@@ -258,6 +258,11 @@ def receipt_content(tx: Transaction, envelope_id: str) -> bytes | None:
     return None if content is None or receipt is None else receipt_of(receipt, content)
 
 
+def is_open(tx: Transaction, envelope_id: str) -> bool:
+    """Whether an envelope waits for its receipt."""
+    return _find_open(tx, envelope_id) is not None
+
+
 def is_set_aside(tx: Transaction, envelope_id: str) -> bool:
     """Whether an open envelope waits for people, or behind one that does."""
     row = _find_open(tx, envelope_id)

@@ -83,13 +83,19 @@ class Settler:
         content = queued.sealed.content
         work = work_of(queued, is_answered=is_answered, now=now)
 
-        def keep(tx: Transaction) -> None:
-            claims.set_aside(tx, content.subject, content.destination)
-            self._ports.quarantine(tx, work, now)
+        def keep(tx: Transaction) -> bool:
+            is_open = outbox.is_open(tx, content.id)
+            if is_open:
+                claims.set_aside(tx, content.subject, content.destination)
+                self._ports.quarantine(tx, work, now)
+            return is_open
 
-        (error,) = await outcomes([self._ports.store.write(keep)])
-        if isinstance(error, Exception):
-            _log.error("the envelope %s cannot be set aside now", content.id, exc_info=error)
+        (kept,) = await outcomes([self._ports.store.write(keep)])
+        if isinstance(kept, Exception):
+            _log.error("the envelope %s cannot be set aside now", content.id, exc_info=kept)
+            return
+        if not kept:  # another process has its receipt
+            queued.failure = ""
             return
         queued.is_set_aside = True
         _log.error("the envelope %s waits for people after %d attempts: %s", content.id, work.attempts, work.failure)

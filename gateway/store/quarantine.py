@@ -1,5 +1,6 @@
 """Quarantined work: timers and envelopes that failed again and again, and wait for people."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ from gateway.time.clock import from_microseconds, to_microseconds
 TIMER = QuarantineSource.QUARANTINE_SOURCE_TIMER
 ENVELOPE = QuarantineSource.QUARANTINE_SOURCE_ENVELOPE
 WAITING = QuarantineState.QUARANTINE_STATE_WAITING
+ABOUT = "quarantined-work"
+"""The subject by which other processes learn of a change."""
 ATTEMPTS = 12  # failed attempts before work is quarantined
 PATIENCE = timedelta(hours=1)  # from its first failure: a defect may be mended, and a key arrive, in this time
 _PREFIXES = {TIMER: "timer/", ENVELOPE: "envelope/"}
@@ -48,9 +51,15 @@ QUARANTINED = Table("quarantined_work", QuarantinedWork, key=("work_id",))
 _COLUMNS = ", ".join(QuarantinedWork._fields)
 
 
+@dataclass(frozen=True)
+class QuarantineChanged:
+    """Published when work was left to people, or decided."""
+
+
 def keep(tx: Transaction, work: QuarantinedWork, now: datetime) -> None:
-    """Leaves work to people, and tells nobody."""
+    """Leaves work to people, without a notice."""
     tx.keep(QUARANTINED, work)
+    tx.publish(QuarantineChanged(), about=ABOUT)
 
 
 def work_id(source: QuarantineSource.ValueType, name: str) -> str:
@@ -89,6 +98,7 @@ def decide(
     """Ends the waiting of work, and returns its row."""
     decided = work._replace(state=state, decider=decider, decide_time=to_microseconds(now))
     tx.update(QUARANTINED, decided)
+    tx.publish(QuarantineChanged(), about=ABOUT)
     return decided
 
 

@@ -5,22 +5,32 @@ from pathlib import Path
 
 from opentelemetry.metrics import Meter
 
+from gateway.api.region.v1.quarantine_service_pb2 import QuarantineSource
 from gateway.process.metrics import observe, observe_total
 from gateway.security.metrics import observe_certificates
 from gateway.store.metrics import observe_store
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.app.core import RegionCore
+from region_node.care.quarantine.counting import WaitingWork
 from region_node.customers.documents.reuse import measure_reuse
 
 
-def observe_node(meter: Meter, core: RegionCore, store: Store, certificates: Mapping[str, Path], clock: Clock) -> None:
+def observe_node(
+    meter: Meter,
+    core: RegionCore,
+    work: WaitingWork,
+    store: Store,
+    certificates: Mapping[str, Path],
+    clock: Clock,
+) -> None:
     """Registers all metrics of a node. `certificates` are files by their use."""
     observe_store(meter, store)
     observe_certificates(meter, certificates, clock)
     measure_reuse(meter, store)
     _observe_lanes(meter, core, clock)
     _observe_notifiers(meter, core)
+    _observe_quarantine(meter, work)
 
 
 def _observe_lanes(meter: Meter, core: RegionCore, clock: Clock) -> None:
@@ -62,4 +72,17 @@ def _observe_notifiers(meter: Meter, core: RegionCore) -> None:
         "crossregion.escalation.failing",
         "s",
         lambda: [(each.failing(), {"sink": each.name}) for each in core.notifiers],
+    )
+
+
+def _observe_quarantine(meter: Meter, work: WaitingWork) -> None:
+    """By source: work that failed again and again and waits for people."""
+    observe(
+        meter,
+        "crossregion.quarantine.waiting",
+        "{work}",
+        lambda: [
+            (count, {"source": QuarantineSource.Name(source).removeprefix("QUARANTINE_SOURCE_").lower()})
+            for source, count in work.by_source.items()
+        ],
     )

@@ -61,6 +61,7 @@ from region_node.care.escalations.configurations import raise_dispute
 from region_node.care.escalations.file import FileSink
 from region_node.care.escalations.port import LOWEST_LEVEL, Sink
 from region_node.care.escalations.webhook import Webhook
+from region_node.care.quarantine.counting import WaitingWork
 from region_node.customers.notices.port import Notifier
 from region_node.customers.notices.provider import ProviderNotifier
 from region_node.customers.verification.rules import CHECKED_AT_HOME
@@ -144,7 +145,8 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
         await persistently(restored.check)
         await core.start()
         stack.push_async_callback(core.stop)
-        observe_node(telemetry.meter, core, ports.store, _certificates(settings), clock)
+        waiting_work = WaitingWork(ports.store)
+        observe_node(telemetry.meter, core, waiting_work, ports.store, _certificates(settings), clock)
         denial_log = DenialLog(ports.store, clock)
         services = node_services(ServicePorts(core, ports.store, ports.clock, questions, client.hold_planned_outage))
         border = _gate(ports, services, telemetry, denial_log)
@@ -164,6 +166,7 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
             follow_authority(settings.credentials, ports.border.keys),
             expire_sessions(ports.transport, ports.key_file.keys),
             keeper.run(),
+            waiting_work.run(),
             Scrubber(core_ports.context, ports.store, clock, moved_file(settings.database.file)).run(),
             notifier.run(),
             revisions.run(),

@@ -19,10 +19,13 @@ from gateway.relay.fair_queue import FairQueue, QueuedEnvelope
 from gateway.relay.lanes import Delivered
 from gateway.relay.outbox import Enqueued
 from gateway.store import quarantine
+from gateway.store.opening import DatabasePlace
 from gateway.store.port import Transaction
 from gateway.store.quarantine import ATTEMPTS, PATIENCE, QuarantinedWork
 from gateway.store.schema import migrations_of
-from tests.contract.relay_pair import DESTINATION, EFFECTS, ORIGIN, OUTGOING, Desk, FixedClock, Pair
+from region_node.care.quarantine.counting import WaitingWork
+from region_node.cli.node.quarantine_checks import check_quarantine
+from tests.contract.relay_pair import DESTINATION, EFFECTS, ORIGIN, OUTGOING, Desk, FixedClock, Pair, open_store
 from tests.contract.relay_scene import Scene
 from tests.contract.stores import ADAPTERS, Adapter, adapter_for
 
@@ -192,6 +195,22 @@ def test_an_envelope_that_is_answered_after_all_waits_for_nobody_and_later_ones_
     play(adapter, scenario)
 
 
+def test_an_envelope_that_another_process_brought_to_its_end_is_not_left_to_people(adapter: Adapter) -> None:
+    async def scenario(scene: Scene) -> None:
+        sent = await scene.send()
+        await send(scene, "2", "order 1")
+        queued = QueuedEnvelope(sent, attempts=1)
+        for _ in range(ATTEMPTS):
+            await attempt(scene, queued, REUSED)
+        assert await attempt(scene, QueuedEnvelope(sent, attempts=1), DeliverResult(receipt=scene.answer(sent)))
+        scene.clock.instant += PATIENCE
+        assert await attempt(scene, queued, REUSED), "it is done"
+        assert await works(scene) == []
+        assert [each.sealed.content.id for each in await scene.store.read(partial(own, number=0, after=None))] == ["2"]
+
+    play(adapter, scenario)
+
+
 def test_an_envelope_whose_receipt_cannot_be_kept_is_known_as_answered(adapter: Adapter) -> None:
     async def scenario(scene: Scene) -> None:
         sent = await scene.send()
@@ -221,6 +240,28 @@ def test_a_defect_of_the_destination_is_logged_once_for_each_envelope(
     assert len([each for each in caplog.records if "incident" in each.message]) == 1
 
 
+def test_the_doctor_warns_of_work_that_waits_and_is_silent_about_a_database_that_it_cannot_read(
+    tmp_path: Path,
+) -> None:
+    place = DatabasePlace(tmp_path / "node.db")
+    assert check_quarantine(place) == []
+    place.migrate([EFFECTS], dry_run=False)
+    assert check_quarantine(place) == []
+    place.migrate([*migrations_of("gateway"), EFFECTS], dry_run=False)
+    assert check_quarantine(place) == []
+
+    async def scenario(scene: Scene) -> None:
+        await set_aside(scene, await scene.send())
+
+    async def bounded() -> None:
+        async with open_store(tmp_path) as store:
+            await scenario(Scene(Pair(), Desk(), store, FixedClock()))
+
+    asyncio.run(bounded())
+    [warned] = check_quarantine(place)
+    assert "1 timers and envelopes" in warned.found
+
+
 def test_a_queue_forgets_all_envelopes_of_a_subject_that_waits_for_people() -> None:
     pair, queue = Pair(), FairQueue()
     for name in ("1", "2", "3"):
@@ -237,3 +278,23 @@ def test_a_queue_forgets_all_envelopes_of_a_subject_that_waits_for_people() -> N
 
 def _batch(*envelopes: Sealed) -> Batch:
     return Batch(destination=DESTINATION, envelopes=[each.envelope for each in envelopes])
+
+
+def test_work_that_waits_for_people_is_counted_by_its_source(adapter: Adapter) -> None:
+    async def scenario(scene: Scene) -> None:
+        waiting = WaitingWork(scene.store)
+        counting = asyncio.create_task(waiting.run())
+
+        async def counts(envelopes: int) -> None:
+            while waiting.by_source.get(quarantine.ENVELOPE) != envelopes:  # noqa: ASYNC110 - counted by a task
+                await asyncio.sleep(0)
+
+        await counts(0)
+        sent = await scene.send()
+        queued = await set_aside(scene, sent)
+        await counts(1)
+        await attempt(scene, queued, DeliverResult(receipt=scene.answer(sent)))
+        await counts(0)
+        counting.cancel()
+
+    play(adapter, scenario)

@@ -1,19 +1,36 @@
 """`region-node quarantine` against a region that runs."""
 
 import json
+from datetime import timedelta
 
-from tests.federation.commands import as_caller, run_command
+import pytest
+
+from gateway.api.region.v1.order_pb2 import Order, OrderState
+from gateway.api.region.v1.quarantine_service_pb2 import QuarantineState
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.store import quarantine
+from region_node.business.orders.intake import submission_id
+from tests.federation.commands import as_administrator, as_caller, run_command
+from tests.federation.counter import Counter
 from tests.federation.running import Federation, until
 
+WAITING = QuarantineState.QUARANTINE_STATE_WAITING
 COLUMNS = (
     "work_id, source, kind, subject, destination, failure, attempts, fail_time, quarantine_time, due_time, is_answered,"
     " state, proposer, reference, decider"
 )
 
 
-async def said(federation: Federation, *words: str, who: str = "wang", language: str = "en", code: int = 0) -> str:
-    """The output of the command, as a member of the staff of Sichuan."""
-    environment = as_caller(federation, "sichuan", f"staff/{who}", language=language)
+async def said(
+    federation: Federation,
+    *words: str,
+    who: str = "wang",
+    language: str = "en",
+    region: str = "sichuan",
+    code: int = 0,
+) -> str:
+    """The output of the command, as a member of a region's staff."""
+    environment = as_caller(federation, region, f"staff/{who}", language=language)
     ended = await run_command("region_node.cli.main", "quarantine", *words, environment=environment)
     assert ended.code == code, ended.err
     return ended.out + ended.err
@@ -45,3 +62,41 @@ async def test_staff_look_at_quarantined_timers_and_replay_them_or_give_them_up(
     assert "work" not in left
     assert "timer/second" in await said(federation, "list", "--all")
     database.change("DELETE FROM timers WHERE timer_id = 'first'")
+
+
+@pytest.mark.slow
+async def test_an_order_that_its_home_region_can_never_take_waits_for_people_and_is_refused_once_two_give_it_up(
+    federation: Federation, guangdong: Counter, sichuan: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quarantine, "ATTEMPTS", 3)
+    monkeypatch.setattr(quarantine, "PATIENCE", timedelta(0))
+    number, others = await sichuan.new_customer(), await sichuan.new_customer()
+    order = "guangdong/counter/poison"
+    name = submission_id(Order(id=order, home_region="sichuan"))
+    home, blob = federation.database("sichuan"), federation.database("sichuan").blob(b"not sealed")
+    home.change(
+        "INSERT INTO inbox (origin, envelope_id, subject, content, signature, receipt_content, receipt_signature,"
+        f" received, is_sealed) VALUES ('guangdong', '{name}', '{order}', {blob}, {blob}, {blob}, {blob}, 1, 1)"
+    )
+    poison = await guangdong.submit(guangdong.request("PAY", number, amount="5000"), request_id="poison", wait=0.0)
+    assert poison.id == order
+
+    async def waits() -> bool:
+        return federation.database("guangdong").rows("SELECT state FROM quarantined_work") == [(WAITING,)]
+
+    await until(waits, "the envelope waits for people")
+    done = await guangdong.order("PAY", others, amount="5000")
+    assert done.state == OrderState.ORDER_STATE_COMPLETED
+    shown = await said(federation, "show", f"envelope/{name}", region="guangdong")
+    assert "INTERNAL" in shown
+    trace = await run_command(
+        "coordinator.cli.main", "orders", "trace", order, environment=as_administrator(federation)
+    )
+    assert "waits for people" in trace.out + trace.err
+
+    await said(federation, "replay", f"envelope/{name}", region="guangdong")
+    await until(waits, "it has failed again")
+    await said(federation, "give-up", f"envelope/{name}", "INC-7", region="guangdong")
+    await said(federation, "give-up", f"envelope/{name}", "INC-7", region="guangdong", who="li")
+    refused = await guangdong.reaches(order, OrderState.ORDER_STATE_REJECTED)
+    assert refused.error.reason == Reason.REASON_ENVELOPE_GIVEN_UP

@@ -45,7 +45,7 @@ class _Group(NamedTuple):
 def keep(tx: Transaction, context: RegionContext, work: QuarantinedWork, now: datetime) -> None:
     """Stores quarantined work with its due time, and notifies the person on duty of the first of its kind."""
     due = due_by(context, QUARANTINED_WORK, now, _USUAL)
-    tx.keep(quarantine.QUARANTINED, work._replace(due_time=to_microseconds(due)))
+    quarantine.keep(tx, work._replace(due_time=to_microseconds(due)), now)
     actor, detail = f"region/{context.region}", f"{work.failure}, {work.attempts} attempts"
     audit.append(tx, now=now, actor=actor, action="QuarantineWork", subject=work.work_id, detail=detail)
     if not quarantine.has_waiting(tx, work):
