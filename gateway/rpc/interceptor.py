@@ -74,6 +74,7 @@ class _OpenCall:
     """A call that is being served. `refused` says why it was ended."""
 
     peer: Peer
+    method: str
     task: "asyncio.Task[object] | None"
     refused: Refused | None = None
 
@@ -177,7 +178,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         """
         peer = peer_of(context.auth_context(), self._ports.federation)
         identity, access = peer.identity, self._ports.access
-        call = _OpenCall(peer, asyncio.current_task())
+        call = _OpenCall(peer, method.path, asyncio.current_task())
         place = self._shares.enter(identity, is_stranger=access.is_stranger(identity))
         self._open.add(call)
         try:
@@ -222,12 +223,21 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         with placed(place):
             return await method.serve(requests, context)
 
+    def end_unallowed(self) -> None:
+        """Ends the open calls whose callers may no longer make them."""
+        self._end(lambda call: self._ports.access.require_allowed(call.peer.identity, call.method))
+
     def _end_revoked(self) -> None:
         """Ends the open calls whose certificates were revoked."""
-        assert self._ports.revocations is not None
+        revocations = self._ports.revocations
+        assert revocations is not None
+        self._end(lambda call: revocations.require_in_force(call.peer))
+
+    def _end(self, require: Callable[[_OpenCall], None]) -> None:
+        """Ends the open calls that a check refuses."""
         for call in self._open:
             try:
-                self._ports.revocations.require_in_force(call.peer)
+                require(call)
             except Refused as refused:
                 if call.task is not None and call.refused is None:
                     call.refused = refused

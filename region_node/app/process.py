@@ -134,6 +134,7 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
         denial_log = DenialLog(ports.store, clock)
         services = node_services(ServicePorts(core, ports.store, ports.clock, questions, client.hold_planned_outage))
         border = _interceptor(ports, services, telemetry, denial_log)
+        ports.scopes.on_change(border.end_unallowed)
         server = Server(services, border, reflects=settings.reflection)
         port = await server.start(settings.listen, credentials)
         stack.push_async_callback(server.drain)
