@@ -262,6 +262,10 @@ class Lanes:
             self._tasks.append(running)
         return lane
 
+    def known(self, destination: str) -> Lane | None:
+        """The lane to a destination; None where nothing was sent there yet."""
+        return self._lanes.get(destination)
+
     def all(self) -> list[Lane]:
         """The lanes that exist."""
         return list(self._lanes.values())

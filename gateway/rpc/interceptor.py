@@ -88,6 +88,7 @@ class _OpenCall:
     """A call that is being served. `refused` says why it was ended."""
 
     peer: Peer
+    method: str
     task: "asyncio.Task[object] | None"
     share: str
     """Whose places it has a place among, and in whose turn it begins."""
@@ -195,7 +196,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         peer = self._ports.peer(context.auth_context(), self._ports.federation)
         identity, access = peer.identity, self._ports.access
         share = self._shares.enter(identity, is_stranger=access.is_stranger(identity))
-        call = _OpenCall(peer, asyncio.current_task(), share)
+        call = _OpenCall(peer, method.path, asyncio.current_task(), share)
         self._open.add(call)
         try:
             self._ports.require_in_force(peer)
@@ -251,14 +252,27 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
             self._enter(method, context, call, deadline)
             return await method.serve(requests, context)
 
+    def end_unallowed(self) -> None:
+        """Ends the open calls whose callers may no longer make them."""
+        self._end(lambda call: self._ports.access.require_allowed(call.peer.identity, call.method))
+
     def _end_revoked(self) -> None:
         """Ends the open calls whose certificates, or those behind a proof, were revoked."""
-        assert self._ports.revocations is not None
+        revocations = self._ports.revocations
+        assert revocations is not None
+
+        def require(call: _OpenCall) -> None:
+            revocations.require_in_force(call.peer)
+            if call.acting is not None:
+                call.acting.require_not_revoked()
+
+        self._end(require)
+
+    def _end(self, require: Callable[[_OpenCall], None]) -> None:
+        """Ends the open calls that a check refuses."""
         for call in self._open:
             try:
-                self._ports.revocations.require_in_force(call.peer)
-                if call.acting is not None:
-                    call.acting.require_not_revoked()
+                require(call)
             except Refused as refused:
                 if call.task is not None and call.refused is None:
                     call.refused = refused

@@ -145,6 +145,7 @@ from region_node.records.forgetting import FORGET_TIMER
 from region_node.records.kinds import RecordKind
 from region_node.requests.changes import Changes
 from region_node.requests.questions import Questions
+from region_node.requests.room import Room
 
 DUE_ROWS = (PROMISES,)
 """The rows that fall due as timers do."""
@@ -208,17 +209,18 @@ class RegionCore:
         self.lanes = Lanes(LanePorts(border.region, ports.transport, settler.settle, ports.clock, ports.source))
         self.changes = Changes(ports.store)
         decisions = Decisions(ports.store, self.changes)
+        room = Room(ports.context, ports.store, self.lanes)
         self.application = OrderApplication(
             OrderApplicationPorts(
-                ports.orders, ports.store, ports.clock, self.lanes, self.changes, decisions, self.register
+                ports.orders, ports.store, ports.clock, self.lanes, self.changes, room, decisions, self.register
             )
         )
-        self.joint = JointApplication(ports.context, ports.store, ports.clock, self.changes)
-        self.complaints = ComplaintApplication(ports.context, ports.store, ports.clock, self.changes)
-        self.faults = FaultApplication(ports.context, ports.store, ports.clock, self.changes)
-        self.support = SupportApplication(ports.context, ports.store, ports.clock, self.changes)
-        self.issues = IssueApplication(ports.context, ports.store, ports.clock, self.changes)
-        self.loans = LoanApplication(ports.context, ports.store, ports.clock, self.changes)
+        self.joint = JointApplication(ports.context, ports.store, ports.clock, self.changes, room)
+        self.complaints = ComplaintApplication(ports.context, ports.store, ports.clock, self.changes, room)
+        self.faults = FaultApplication(ports.context, ports.store, ports.clock, self.changes, room)
+        self.support = SupportApplication(ports.context, ports.store, ports.clock, self.changes, room)
+        self.issues = IssueApplication(ports.context, ports.store, ports.clock, self.changes, room)
+        self.loans = LoanApplication(ports.context, ports.store, ports.clock, self.changes, room)
         self.bulletins = BulletinApplication(ports.context, ports.store, ports.clock)
         self._scheduler = Scheduler(
             ports.store,

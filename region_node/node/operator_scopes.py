@@ -8,7 +8,7 @@ import hashlib
 import logging
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -85,6 +85,11 @@ class OperatorScopes:
         self._stamp = None if path is None else stamp_of(path)
         self._file = None if path is None else ScopeFile.load(path)
         self._audited = ""
+        self._listeners: list[Callable[[], None]] = []
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Calls a listener once other scopes are in force."""
+        self._listeners.append(listener)
 
     def require_service(self, operator: str, service: str) -> None:
         """Raises Refused with OPERATOR_SCOPE_MISSING unless an operator system may use a service."""
@@ -133,6 +138,9 @@ class OperatorScopes:
             self._file = ScopeFile.load(self._path)
         except ScopesUnusable as error:
             _log.error("the scopes of operator systems stay as they are: %s", error)
+            return
+        for listener in self._listeners:
+            listener()
 
     async def _audit(self, file: ScopeFile, store: Store, clock: Clock) -> None:
         detail = f"{len(file.scopes)} operator systems, SHA-256 {file.digest}"

@@ -10,41 +10,42 @@ from gateway.store.port import Store, Transaction
 from region_node.records.stored import Events
 from region_node.requests.changes import Changes
 
+K = TypeVar("K", bound=Hashable)
 P = TypeVar("P")
 T = TypeVar("T")
 _EVENTS_AT_ONCE = 100
 
 
-class SharedReads(Generic[P]):
-    """The reads since the last change, by their place."""
+class SharedReads(Generic[K, P]):
+    """The reads since the last change, by what they are about: a place in a list of changes, or a record."""
 
-    def __init__(self, store: Store, changes: Changes, read: Callable[[Transaction, int], P]) -> None:
+    def __init__(self, store: Store, changes: Changes, read: Callable[[Transaction, K], P]) -> None:
         self._store = store
         self._changes = changes
         self._read = read
         self._round = changes.round
-        self._reads: dict[Hashable, asyncio.Task[P]] = {}
+        self._reads: dict[K, asyncio.Task[P]] = {}
 
-    async def after(self, sequence: int) -> P:
-        """The result of `read` for a sequence number. Raises Refused as the store does."""
+    async def of(self, key: K) -> P:
+        """The result of `read` for a key. Raises Refused as the store does."""
         if self._round != self._changes.round:
             self._round = self._changes.round
             self._reads.clear()
-        reading = self._reads.get(sequence)
+        reading = self._reads.get(key)
         if reading is None:
-            reading = asyncio.get_running_loop().create_task(self._read_once(sequence))
-            self._reads[sequence] = reading
-            reading.add_done_callback(partial(self._done, sequence))
+            reading = asyncio.get_running_loop().create_task(self._read_once(key))
+            self._reads[key] = reading
+            reading.add_done_callback(partial(self._done, key))
         # The first caller may leave before the others.
         return await asyncio.shield(reading)
 
-    async def _read_once(self, sequence: int) -> P:
-        return await self._store.read(lambda tx: self._read(tx, sequence))
+    async def _read_once(self, key: K) -> P:
+        return await self._store.read(lambda tx: self._read(tx, key))
 
-    def _done(self, sequence: int, reading: "asyncio.Task[P]") -> None:
+    def _done(self, key: K, reading: "asyncio.Task[P]") -> None:
         """Drops a failed read, so that the next caller reads anew."""
-        if (reading.cancelled() or reading.exception() is not None) and self._reads.get(sequence) is reading:
-            del self._reads[sequence]
+        if (reading.cancelled() or reading.exception() is not None) and self._reads.get(key) is reading:
+            del self._reads[key]
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,9 @@ class Follower(Generic[T]):
         self._store = store
         self._changes = changes
         self._feed = feed
-        self._shared = SharedReads(store, changes, lambda tx, sequence: feed.after(tx, sequence, ""))
+        self._shared: SharedReads[int, Sequence[Change[T]]] = SharedReads(
+            store, changes, lambda tx, sequence: feed.after(tx, sequence, "")
+        )
 
     async def follow(self, changed: asyncio.Event, sequence: int, name: str = "") -> AsyncIterator[Change[T]]:
         """The changes after a sequence number, of one thing or of all, until the process stops.
@@ -100,7 +103,7 @@ class Follower(Generic[T]):
                 is_behind, sequence = bool(seen), seen[-1].sequence if seen else last
         while not self._changes.closed:
             changed.clear()
-            page = await self._shared.after(sequence)
+            page = await self._shared.of(sequence)
             for change in page:
                 sequence = change.sequence
                 if not name or change.name == name:

@@ -4,14 +4,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Generic
 
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from region_node.node.context import RegionContext
-from region_node.requests.caller import Caller
+from region_node.requests.caller import Caller, Opener
 from region_node.requests.changes import Changes
+from region_node.requests.room import Room
 from region_node.tickets.followed import Followed, M, answered_request
 from region_node.tickets.rows import TicketRow
 
@@ -28,17 +27,16 @@ class TicketApplication(Generic[M]):
     is_worked: str
     """The fail point of a step, after its commit."""
 
-    def __init__(self, context: RegionContext, store: Store, clock: Clock, changes: Changes) -> None:
+    def __init__(self, context: RegionContext, store: Store, clock: Clock, changes: Changes, room: Room) -> None:
         self._context = context
         self._store = store
         self._clock = clock
         self._changes = changes
+        self._room = room
 
-    async def _open(self, opened: Operation[M]) -> M:
-        """Accepts a ticket. Raises Refused, also with CLOCK_UNTRUSTED and STORE_UNAVAILABLE."""
-        self._context.border.current.require_trusted_clock()
-        if not self._store.accepts_new_work():
-            raise Refused(Reason.REASON_STORE_UNAVAILABLE)
+    async def _open(self, opener: Opener, opened: Operation[M], *, number: str = "", region: str = "") -> M:
+        """Accepts a ticket about a number, or for a region. Raises Refused, also as `Room.require`."""
+        self._room.require(opener.operator, number=number, regions=[region])
         return await self._done(opened, self.is_opened)
 
     async def _work(self, caller: Caller, worked: Operation[M], wait: float) -> M:

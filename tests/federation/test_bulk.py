@@ -20,8 +20,10 @@ from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.security.signing import count_signatures
 from region_node.business.orders import application
 from region_node.business.orders.bulk import LARGEST_PACK
+from region_node.requests import room
 from tests.federation.counter import REQUESTER, WAIT, Counter, seconds
 from tests.federation.databases import Databases
+from tests.federation.joint_staff import JointStaff
 from tests.federation.refusals import read, refusal
 from tests.federation.running import CALL_SECONDS, running, until, until_a_lane_stops
 
@@ -268,7 +270,7 @@ async def test_an_order_for_a_lane_that_is_full_waits_for_room_and_the_stream_wi
     caplog: pytest.LogCaptureFixture,
     limit: str,
 ) -> None:
-    monkeypatch.setattr(application, limit, 2)
+    monkeypatch.setattr(room, limit, 2)
     async with running(tmp_path, databases, ["guangdong", "sichuan"]) as federation:
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
         number = await sichuan.new_customer(balance=0)
@@ -292,6 +294,9 @@ async def test_an_order_for_a_lane_that_is_full_waits_for_room_and_the_stream_wi
         if limit == "LONGEST_OF_OPERATOR":
             told = await refusal(guangdong.submit(guangdong.request("PAY", number), wait=0))
             assert (told.code, told.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "ORDERS_WAITING_TOO_MANY")
+            joint = JointStaff(federation, "guangdong", "operator/counter")
+            asked = joint.submits(joint.request("BB_MOVE", ["sichuan", "guangdong"], number))
+            assert (await refusal(asked)).reason == "ORDERS_WAITING_TOO_MANY", "other work is bounded as orders are"
             other = Counter(federation, "guangdong", "kiosk")
             assert (await other.submit(other.request("PAY", number), wait=0)).id
         await federation.start_node("sichuan")

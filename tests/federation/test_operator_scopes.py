@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import grpc
 import pytest
 
 from gateway.api.region.v1.order_pb2 import OrderState
-from tests.federation.counter import Counter
+from gateway.api.region.v1.order_service_pb2 import WatchOrdersRequest
+from tests.federation.counter import REQUESTER, Counter
 from tests.federation.databases import Databases
 from tests.federation.joint_staff import JointStaff
 from tests.federation.refusals import refusal
@@ -82,6 +84,8 @@ async def test_a_scope_that_is_changed_counts_without_a_restart_for_joint_orders
         counter, file = Counter(narrow, "guangdong"), narrow.operators["guangdong"]
         number = await Counter(narrow, "sichuan").new_customer()
         await counter.order("SUSPEND", number)
+        watch = counter.orders.WatchOrders(WatchOrdersRequest(requester=REQUESTER))
+        await watch.read()
         file.write_text("[counter]\nservices = 7\n")
         file.write_text(SCOPES.replace('"OrderService", ', ""))
 
@@ -92,6 +96,12 @@ async def test_a_scope_that_is_changed_counts_without_a_restart_for_joint_orders
                 return False
 
         await until(is_gone, "the node has looked at the file")
+
+        async def watch_ends() -> None:
+            while await watch.read() is not grpc.aio.EOF:
+                pass
+
+        assert await told(watch_ends()) == (MISSING, "OrderService")
         rows = narrow.database("guangdong").rows("SELECT detail FROM audit WHERE action = 'OperatorScopes'")
         assert len(rows) >= 2, "each file that was put in force is in the audit chain"
         file.write_text(SCOPES.replace('["OrderService"', '["JointOrderService", "OrderService"'))

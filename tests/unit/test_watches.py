@@ -12,7 +12,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.security.identity import Identity
 from gateway.store.port import Operation, Store, Transaction, store_unavailable
-from region_node.records.watches import Change, Feed, Follower
+from region_node.records.watches import Change, Feed, Follower, SharedReads
 from region_node.requests.changes import WATCHES, Changes
 
 T = TypeVar("T")
@@ -99,6 +99,18 @@ def test_a_change_is_read_once_however_many_watch() -> None:
         assert scene.log.reads - before == 2, "the change, and that no other follows"
         for task in tasks:
             task.cancel()
+
+    run(scenario)
+
+
+def test_watchers_of_one_record_share_each_read_of_it() -> None:
+    async def scenario(scene: Scene) -> None:
+        reads = SharedReads[str, str](cast("Store", scene.log), scene.changes, lambda _, name: f"{name} is read")
+        for _ in range(2):
+            scene.changes.wake_watchers()
+            seen = await asyncio.gather(*(reads.of(name) for name in ("one", "two") * 100))
+            assert seen == ["one is read", "two is read"] * 100
+        assert scene.log.reads == 4
 
     run(scenario)
 

@@ -9,8 +9,6 @@ from gateway.api.region.v1.joint_order_service_pb2 import (
     WorkOnJointOrderRequest,
 )
 from gateway.api.region.v1.order_pb2 import OrderRequest
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.store.port import CommittedElsewhere, Store
 from gateway.time.clock import Clock
@@ -19,25 +17,25 @@ from region_node.business.joint.rows import JOINT_SUBJECTS, JointOrderChanged
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller
 from region_node.requests.changes import Changes
+from region_node.requests.room import Room
 
 
 class JointApplication:
     """Accepts joint orders, cancellations and the work of staff."""
 
-    def __init__(self, context: RegionContext, store: Store, clock: Clock, changes: Changes) -> None:
+    def __init__(self, context: RegionContext, store: Store, clock: Clock, changes: Changes, room: Room) -> None:
         self._context = context
         self._store = store
         self._clock = clock
         self._changes = changes
+        self._room = room
         store.subscribe(JointOrderChanged, lambda _: changes.wake_watchers())
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
 
     async def submit(self, caller: Caller, request: OrderRequest, places: Sequence[JointPlace]) -> JointOrder:
         """Accepts a joint order."""
         self._context.scopes.require_business(caller.identity, request.business)
-        self._context.border.current.require_trusted_clock()
-        if not self._store.accepts_new_work():
-            raise Refused(Reason.REASON_STORE_UNAVAILABLE)
+        self._room.require(caller.operator, number=request.number, regions=[each.region for each in places])
         now = self._clock.now()
         order = await self._store.write(lambda tx: leading.submit(tx, self._context, caller, request, places, now))
         failpoints.reach("joint-submitted.after-commit")

@@ -21,6 +21,7 @@ from region_node.business.joint.rows import JointOrderFilter
 from region_node.customers.proof import require_proofs
 from region_node.node.context import RegionContext
 from region_node.records.listing import Page
+from region_node.records.watches import SharedReads
 from region_node.requests.auditing import audited_call
 from region_node.requests.calling import calling, known_states
 from region_node.requests.changes import Changes
@@ -40,6 +41,9 @@ class JointOrderService(JointOrderServiceServicer):
         self._store = store
         self._changes = changes
         self._clock = clock
+        self._watched: SharedReads[str, working.Seen] = SharedReads(
+            store, changes, lambda tx, name: working.see(tx, context, name)
+        )
 
     async def SubmitJointOrder(
         self,
@@ -99,11 +103,8 @@ class JointOrderService(JointOrderServiceServicer):
         """See the contract."""
         identity, reading = current_call().identity, audited_call(request.requester, self._clock)
 
-        def read(tx: Transaction) -> JointOrder:
-            return working.find_for(tx, self._context, request.joint_order_id, identity)
-
         def start(tx: Transaction) -> JointOrder:
-            found = read(tx)
+            found = working.find_for(tx, self._context, request.joint_order_id, identity)
             reading.record(tx, "WatchJointOrder", found.id)
             return found
 
@@ -117,7 +118,7 @@ class JointOrderService(JointOrderServiceServicer):
                     return
                 await changed.wait()
                 changed.clear()
-                now = await self._store.read(read)
+                now = (await self._watched.of(request.joint_order_id)).by(identity)
 
     async def CancelJointOrder(
         self,

@@ -1,7 +1,7 @@
 """The work of a region's staff on the items of joint orders, and the copies of orders that a region follows."""
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder
@@ -125,6 +125,38 @@ def view(tx: Transaction, context: RegionContext, order: JointOrder) -> JointOrd
     return order
 
 
+@dataclass(frozen=True)
+class Seen:
+    """A joint order, and who may read it."""
+
+    order: JointOrder = field(repr=False)
+    is_at_home: bool
+    """Whether all of this region may read it."""
+    refused: Refused | None
+    """Why nobody may, at present."""
+
+    def by(self, identity: Identity, *, acts: bool = False) -> JointOrder:
+        """The order, for a reader. Raises Refused as `find_for`."""
+        if not (_is_own(self.order, identity) or (not acts and self.is_at_home)):
+            raise Refused(Reason.REASON_JOINT_ORDER_NOT_FOUND, order=self.order.id)
+        if self.refused is not None:
+            raise self.refused
+        return self.order
+
+
+def see(tx: Transaction, context: RegionContext, joint_order_id: str) -> Seen:
+    """A joint order for all its readers. Raises Refused with JOINT_ORDER_NOT_FOUND."""
+    row = ORDER_RECORDS.find(tx, joint_order_id)
+    if row is None:
+        raise Refused(Reason.REASON_JOINT_ORDER_NOT_FOUND, order=joint_order_id)
+    try:
+        require_unrestricted(tx, row.order.request.number)
+        refused = None
+    except Refused as error:
+        refused = error.with_traceback(None)
+    return Seen(view(tx, context, row.order), _is_at_home(tx, context, row.order), refused)
+
+
 def find_for(
     tx: Transaction, context: RegionContext, joint_order_id: str, identity: Identity, *, acts: bool = False
 ) -> JointOrder:
@@ -133,11 +165,7 @@ def find_for(
     One that `acts` on it is of the first two. Raises Refused with JOINT_ORDER_NOT_FOUND, also for other readers, and
     with CUSTOMER_RESTRICTED.
     """
-    row = ORDER_RECORDS.find(tx, joint_order_id)
-    if row is None or not (_is_own(row.order, identity) or (not acts and _is_at_home(tx, context, row.order))):
-        raise Refused(Reason.REASON_JOINT_ORDER_NOT_FOUND, order=joint_order_id)
-    require_unrestricted(tx, row.order.request.number)
-    return view(tx, context, row.order)
+    return see(tx, context, joint_order_id).by(identity, acts=acts)
 
 
 def list_for(

@@ -42,11 +42,10 @@ from region_node.customers.documents.on_file import RegisterApplication
 from region_node.customers.documents.rules import require_materials
 from region_node.requests.caller import Caller, done_before
 from region_node.requests.changes import Changes
+from region_node.requests.room import Room
 from region_node.requests.rows import RequestKey, insert_request
 from region_node.tickets.followed import answered_request
 
-LONGEST_LANE = 50_000  # waiting envelopes for one region, above which new orders for it are refused
-LONGEST_OF_OPERATOR = 10_000  # of them, those of one operator: the others still have room
 # Callers who wait for the decisions of one region, while it answers: so many that a decision takes about as long.
 DECISION_GOAL = 0.5  # seconds
 LEAST_WAITING, FIRST_WAITING, MOST_WAITING = 16, 256, 4096
@@ -113,6 +112,7 @@ class OrderApplicationPorts:
     clock: Clock
     lanes: Lanes
     changes: Changes
+    room: Room
     decisions: Decisions
     register: RegisterApplication
     """The register of documents on file, for orders that lack some."""
@@ -139,7 +139,8 @@ class OrderApplication:
     async def submit(self, caller: Caller, request: OrderRequest, wait: float) -> Order:
         """Accepts an order and returns it after the home region's decision or after `wait` seconds."""
         self._ports.context.node.scopes.require_business(caller.identity, request.business)
-        lane = self._with_room(request, caller.operator)
+        self._ports.room.require(caller.operator, number=request.number)
+        lane = self._lane_of(request)
         if lane is None or not wait or _is_away(lane) or current_place() is None:  # a stream has a bound of its own
             return await self._decided(caller, request, wait)
         loop, (waiting, limit) = asyncio.get_running_loop(), self._waiting_for(lane.destination)
@@ -281,24 +282,10 @@ class OrderApplication:
             known = self._waiting[region] = (Shared(), limit)
         return known
 
-    def _with_room(self, request: OrderRequest, operator: str) -> Lane | None:
-        """The lane to the owner of an order's number; None for this region, or where the number has no owner.
-
-        Raises Refused where this node, or the lane, takes no more of the operator.
-        """
-        self._ports.context.node.border.current.require_trusted_clock()
-        if not self._ports.store.accepts_new_work():
-            raise Refused(Reason.REASON_STORE_UNAVAILABLE)
+    def _lane_of(self, request: OrderRequest) -> Lane | None:
+        """The lane to the owner of an order's number; None for this region, or where the number has no owner."""
         owner = self._ports.context.node.federation.number_plan.home_of(request.number)
-        if not owner or owner == self._ports.context.node.region:
-            return None
-        lane = self._ports.lanes.to(owner)
-        if len(lane) > LONGEST_LANE:
-            raise Refused(Reason.REASON_TOO_BUSY)
-        if (waiting := lane.waiting_of(operator)) > LONGEST_OF_OPERATOR:
-            told = {"operator": operator, "waiting": str(waiting), "region": owner}
-            raise Refused(Reason.REASON_ORDERS_WAITING_TOO_MANY, **told)
-        return lane
+        return self._ports.lanes.to(owner) if owner and owner != self._ports.context.node.region else None
 
 
 def _review(

@@ -37,7 +37,7 @@ class OrderEventService(OrderEventServiceServicer):
             yield _message([], sequence)
             while not self._changes.closed and not (request.only_past and sequence >= last):
                 changed.clear()
-                events = await self._reads.after(sequence)
+                events = await self._reads.of(sequence)
                 if events:
                     sequence = events[-1].sequence
                     yield _message(events, sequence)

@@ -19,8 +19,6 @@ from gateway.api.region.v1.complaint_pb2 import (
     ReturnReason,
 )
 from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse, ReachedLevels, SettleRemedyRequest
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.rpc.admission import elsewhere
 from gateway.security.identity import Identity
@@ -41,6 +39,7 @@ from region_node.network.problems.complaints import problems_of
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, note
 from region_node.requests.changes import Changes
+from region_node.requests.room import Room
 from region_node.requests.rows import RequestKey, insert_request
 from region_node.tickets.followed import answered_request, known_request
 
@@ -50,20 +49,19 @@ Decide = Callable[[Transaction, datetime], Complaint]
 class ComplaintApplication:
     """Accepts complaints and commands on them, and waits for the owner region on request."""
 
-    def __init__(self, context: RegionContext, store: Store, clock: Clock, changes: Changes) -> None:
+    def __init__(self, context: RegionContext, store: Store, clock: Clock, changes: Changes, room: Room) -> None:
         self._context = context
         self._store = store
         self._clock = clock
         self._changes = changes
+        self._room = room
         self._filing: dict[str, set[asyncio.Event]] = {}
         store.subscribe(ComplaintChanged, self._changed)
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
 
     async def file(self, caller: Caller, request: ComplaintRequest, wait: float = 0.0) -> Complaint:
         """Accepts a complaint; waits up to `wait` seconds for its acceptance by another owner region."""
-        self._context.border.current.require_trusted_clock()
-        if not self._store.accepts_new_work():
-            raise Refused(Reason.REASON_STORE_UNAVAILABLE)
+        self._room.require(caller.operator, number=request.number, regions=[request.location_region])
         now = self._clock.now()
         complaint = await self._store.write(lambda tx: handling.file(tx, self._context, caller, request, now))
         failpoints.reach("complaint-filed.after-commit")

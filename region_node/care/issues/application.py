@@ -18,7 +18,11 @@ class IssueApplication(TicketApplication[Issue]):
     async def open(self, opener: Opener, request: IssueRequest) -> Issue:
         """Accepts an issue."""
         rules.require_request(request, self._context.federation.region)
-        return await self._open(lambda tx, now: handling.open_issue(tx, self._context, opener, request, now))
+        return await self._open(
+            opener,
+            lambda tx, now: handling.open_issue(tx, self._context, opener, request, now),
+            region=request.owner_region,
+        )
 
     async def appoint(self, asked: owner.Appointment) -> Issue:
         """Makes another region the owner by the word of the coordination body. Raises Refused."""

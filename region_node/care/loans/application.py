@@ -18,7 +18,11 @@ class LoanApplication(TicketApplication[Loan]):
     async def request(self, caller: Caller, request: LoanRequest) -> Loan:
         """Accepts a request for a loan."""
         rules.require_request(request, self._context.federation.region)
-        return await self._open(lambda tx, now: handling.request_loan(tx, self._context, caller, request, now))
+        return await self._open(
+            caller,
+            lambda tx, now: handling.request_loan(tx, self._context, caller, request, now),
+            region=request.region,
+        )
 
     async def work(self, caller: Caller, asked: WorkOnLoanRequest, wait: float) -> Loan:
         """Executes a staff member's step; raises Refused where the lender has refused it."""

@@ -192,8 +192,8 @@ def next_due(tx: Transaction) -> datetime | None:
 
 
 _READABLE = (
-    " AND number NOT IN (SELECT products.number FROM customers JOIN products"
-    " ON products.customer_id = customers.customer_id WHERE customers.status <> 1)"
+    " AND NOT EXISTS (SELECT 1 FROM products JOIN customers ON customers.customer_id = products.customer_id"
+    " WHERE products.number = notices.number AND customers.status <> 1)"
 )
 
 

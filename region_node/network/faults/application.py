@@ -5,8 +5,6 @@ import hashlib
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand
 from gateway.api.region.v1.fault_pb2 import Fault, FaultReport
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.store.port import CommittedElsewhere, Store, Transaction
 from gateway.time.clock import Clock
@@ -15,6 +13,7 @@ from region_node.network.faults.rows import FAULT, FAULT_SUBJECTS, FaultChanged
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, note
 from region_node.requests.changes import Changes
+from region_node.requests.room import Room
 from region_node.requests.rows import RequestKey, insert_request
 from region_node.tickets.followed import answered_request, known_request
 
@@ -22,19 +21,18 @@ from region_node.tickets.followed import answered_request, known_request
 class FaultApplication:
     """Accepts faults and commands on them, and waits for the owner region on request."""
 
-    def __init__(self, context: RegionContext, store: Store, clock: Clock, changes: Changes) -> None:
+    def __init__(self, context: RegionContext, store: Store, clock: Clock, changes: Changes, room: Room) -> None:
         self._context = context
         self._store = store
         self._clock = clock
         self._changes = changes
+        self._room = room
         store.subscribe(FaultChanged, lambda _: changes.wake_watchers())
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
 
     async def report(self, caller: Caller, report: FaultReport) -> Fault:
         """Accepts a fault."""
-        self._context.border.current.require_trusted_clock()
-        if not self._store.accepts_new_work():
-            raise Refused(Reason.REASON_STORE_UNAVAILABLE)
+        self._room.require(caller.operator, number=report.number)
         now = self._clock.now()
         fault = await self._store.write(lambda tx: handling.report(tx, self._context, caller, report, now))
         failpoints.reach("fault-reported.after-commit")

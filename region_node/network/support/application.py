@@ -20,7 +20,9 @@ class SupportApplication(TicketApplication[SupportRequest]):
     ) -> SupportRequest:
         """Accepts a support request. `unmeasured` is the original inquiry, where measurements were added to it."""
         return await self._open(
-            lambda tx, now: handling.open_request(tx, self._context, caller, inquiry, now, unmeasured=unmeasured)
+            caller,
+            lambda tx, now: handling.open_request(tx, self._context, caller, inquiry, now, unmeasured=unmeasured),
+            number=inquiry.number,
         )
 
     async def work(self, caller: Caller, asked: WorkOnSupportRequestRequest, wait: float) -> SupportRequest:

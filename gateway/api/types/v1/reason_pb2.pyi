@@ -568,7 +568,9 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_HAND_OVER_NOT_KEPT: _Reason.ValueType  # 452
     """The purge of the former home has removed the hand-over: import the customer from a newer backup, or from papers."""
     REASON_ORDERS_WAITING_TOO_MANY: _Reason.ValueType  # 509
-    """Repeat the same request with the same id later. Orders for other regions are taken meanwhile."""
+    """Repeat the same request with the same id later. Orders, complaints, faults and other work for other regions are
+    taken meanwhile.
+    """
     REASON_QUERY_TOO_LONG: _Reason.ValueType  # 510
     """Narrow the filter, the page or the time."""
     REASON_CUSTOMER_MOVING: _Reason.ValueType  # 460
@@ -1164,7 +1166,9 @@ REASON_HAND_OVER_AWAITED: Reason.ValueType  # 451
 REASON_HAND_OVER_NOT_KEPT: Reason.ValueType  # 452
 """The purge of the former home has removed the hand-over: import the customer from a newer backup, or from papers."""
 REASON_ORDERS_WAITING_TOO_MANY: Reason.ValueType  # 509
-"""Repeat the same request with the same id later. Orders for other regions are taken meanwhile."""
+"""Repeat the same request with the same id later. Orders, complaints, faults and other work for other regions are
+taken meanwhile.
+"""
 REASON_QUERY_TOO_LONG: Reason.ValueType  # 510
 """Narrow the filter, the page or the time."""
 REASON_CUSTOMER_MOVING: Reason.ValueType  # 460
