@@ -14,7 +14,7 @@ from gateway.security.identity import Identity
 
 _OF_ONE_REGION = (Role.ROLE_OPERATOR, Role.ROLE_STAFF)
 _NOBODY: frozenset[Role.ValueType] = frozenset()
-# The services of gRPC itself cannot carry the option: every identity of the federation may use them.
+# The services of gRPC itself cannot carry the option: every identity of the federation may use them, and no stranger.
 _OF_GRPC = (
     health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
     reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"].full_name,
@@ -59,7 +59,7 @@ class AccessRules:
         Raises as `require_member` for a region, and as `require_scope` for an operator system.
         """
         if not self._is_of(identity, self._allowed.get(method, _NOBODY)):
-            if method[1:].rpartition("/")[0] in _OF_GRPC:
+            if method[1:].rpartition("/")[0] in _OF_GRPC and identity.role != Role.ROLE_JOINER:
                 return
             raise Refused(Reason.REASON_PERMISSION_DENIED, identity=identity.path, method=method)
         if self._require_member is not None and identity.role == Role.ROLE_REGION:
