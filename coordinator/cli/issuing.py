@@ -37,7 +37,7 @@ class Issuing:
     def look(self) -> Iterator[str]:
         """Certifies the waiting renewals, and gives the id of each. Ends as `Asking.ask`.
 
-        A renewal that its region has not signed is told once, and stays without a certificate.
+        A renewal that its region has not signed stays without a certificate, with one line on standard error.
         """
         lists = self._asking.ask(
             lambda channel: RevocationServiceStub(channel).ListRevocationLists, ListRevocationListsRequest()
