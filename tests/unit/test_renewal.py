@@ -20,6 +20,8 @@ from gateway.api.coordinator.v1.renewal_service_pb2 import (
 )
 from gateway.api.federation.v1.federation_pb2 import RevocationList
 from gateway.errors import Refused, Unreachable, reason_name
+from gateway.maintenance.doctor.certificates import check_credentials
+from gateway.maintenance.doctor.findings import State
 from gateway.security.authority import NODES, Authority
 from gateway.security.enrolling import RequestedRenewal, certificate_request
 from gateway.security.identity import parse
@@ -227,6 +229,13 @@ def test_an_answer_that_has_grown_old_meanwhile_takes_no_place_and_another_key_f
     assert node.serial() != before
     first, last = (RequestedRenewal.parse(each.statement, FEDERATION) for each in (node.asked[0], node.asked[-1]))
     assert first.key != last.key
+
+
+def test_the_doctor_warns_of_a_short_certificate_in_the_last_third_of_its_life(tmp_path: Path) -> None:
+    node = Node(tmp_path, life=4 * HOUR)
+    for time, state in ((NOW, State.GOOD), (NOW + 2 * HOUR, State.WARNING)):
+        _, certificate, _ = check_credentials(node.credentials, time, HUNAN)
+        assert certificate.state is state
 
 
 def test_a_certificate_with_further_names_is_left_to_people(tmp_path: Path) -> None:
