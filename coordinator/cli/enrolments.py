@@ -44,7 +44,7 @@ def enrolments() -> None:
 
 
 @enrolments.command(epilog=EPILOG)
-@asks()
+@asks(with_json=False)
 @click.argument("region", shell_complete=complete_regions)
 @click.option(
     "--hours", type=click.IntRange(1, _MOST_HOURS), default=_HOURS, show_default=True, help="How long the token counts."

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import click
+from cryptography import x509
 
 from coordinator.cli.asking import Asking
 from gateway.api.coordinator.v1 import renewal_service_pb2 as contract
@@ -13,6 +14,7 @@ from gateway.api.coordinator.v1.revocation_service_pb2 import ListRevocationList
 from gateway.api.coordinator.v1.revocation_service_pb2_grpc import RevocationServiceStub
 from gateway.cli.exits import NotDone
 from gateway.errors import Refused
+from gateway.security.authority import NODES
 from gateway.security.enrolling import RequestedRenewal
 from gateway.security.issuing import IssuerDirectory
 from gateway.security.signing import RENEWAL, TrustedKeys
@@ -28,19 +30,19 @@ class Issuing:
         self._issuer = issuer
         self._life = life
         self._refused: dict[str, bytes] = {}
-        try:
-            self._keys = TrustedKeys(asking.link.credentials.authority.read_bytes(), asking.link.federation)
-        except (OSError, ValueError) as error:
-            raise NotDone([f"{asking.link.credentials.authority}: {error}"]) from error
+        if issuer.authority.region != NODES:
+            raise NotDone([translated("the directory holds another issuer than that of nodes")])
+        self._keys = TrustedKeys(self._authority(), asking.link.federation)
 
     def look(self) -> Iterator[str]:
         """Certifies the waiting renewals, and gives the id of each. Ends as `Asking.ask`.
 
-        A renewal that its region has not signed is told once, and stays without a certificate.
+        A renewal that its region has not signed stays without a certificate, with one line on standard error.
         """
         lists = self._asking.ask(
             lambda channel: RevocationServiceStub(channel).ListRevocationLists, ListRevocationListsRequest()
         )
+        self._keys.replace_authority(self._authority())  # it rotates without a restart
         self._keys.revocations.take_each(lists.revocation_lists)
         waiting = self._asking.ask(
             lambda channel: RenewalServiceStub(channel).ListRenewals, contract.ListRenewalsRequest()
@@ -59,6 +61,16 @@ class Issuing:
                 click.echo(told, err=True)
                 continue
             yield renewal.id
+
+    def _authority(self) -> bytes:
+        """The certificates of the authority. Ends the command for a file without them."""
+        path = self._asking.link.credentials.authority
+        try:
+            content = path.read_bytes()
+            x509.load_pem_x509_certificates(content)
+        except (OSError, ValueError) as error:
+            raise NotDone([f"{path}: {error}"]) from error
+        return content
 
     def _certified(self, renewal: Renewal) -> contract.IssueCertificateRequest:
         """Raises ValueError, Refused or OSError where there is no certificate for it."""

@@ -14,7 +14,7 @@ from gateway.security.identity import Identity
 
 _OF_ONE_REGION = (Role.ROLE_OPERATOR, Role.ROLE_STAFF)
 _NOBODY: frozenset[Role.ValueType] = frozenset()
-# The services of gRPC itself cannot carry the option: every identity of the federation may use them.
+# The services of gRPC itself cannot carry the option: every identity of the federation may use them, and no stranger.
 _OF_GRPC = (
     health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
     reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"].full_name,
@@ -59,9 +59,10 @@ class AccessRules:
 
         Raises as `require_member` for a region, and as `require_scope` for an operator system.
         """
-        if not _is_of_grpc(method):
-            service = method[1:].rpartition("/")[0].rpartition(".")[2]
-            self.require_role(identity, self._allowed.get(method, _NOBODY), method, service)
+        if _is_of_grpc(method) and identity.role != Role.ROLE_JOINER:
+            return
+        service = method[1:].rpartition("/")[0].rpartition(".")[2]
+        self.require_role(identity, self._allowed.get(method, _NOBODY), method, service)
 
     def require_role(self, identity: Identity, roles: frozenset[Role.ValueType], method: str, service: str) -> None:
         """Raises as `require_allowed` unless the identity has one of the roles and may use the service, by its name."""

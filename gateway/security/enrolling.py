@@ -8,7 +8,8 @@ import base64
 import hashlib
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -34,7 +35,13 @@ LONGEST_AGE = timedelta(hours=1)
 PROCESSES = 64  # of a region, each with one renewal
 _TOKEN = re.compile(r"([a-z0-9-]{1,63})\.([A-Za-z0-9_-]{43})((?:\.[A-Za-z0-9_-]{1,4096}){1,4})")
 # Of a library that reads foreign bytes; all of them mean that these are no certificate or request.
-UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion)
+UNREADABLE = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 @dataclass(frozen=True)
@@ -130,9 +137,10 @@ class RequestedKeys:
         self, tls: bytes, signing: bytes, authorities: Sequence[x509.Certificate], identity: Identity
     ) -> None:
         """Raises ValueError unless two certificates (PEM) are for these keys and this node, by such an authority."""
-        for pem, key in ((tls, self.tls), (signing, self.signing)):
-            _require_certified(pem, key, authorities, identity)
-        _require_name(x509.load_pem_x509_certificate(tls), identity)
+        with _readable():
+            for pem, key in ((tls, self.tls), (signing, self.signing)):
+                _require_certified(pem, key, authorities, identity)
+            _require_name(x509.load_pem_x509_certificate(tls), identity)
 
 
 @dataclass(frozen=True)
@@ -170,24 +178,30 @@ class RequestedRenewal:
 
     def require_certified(self, chain: bytes, authorities: Sequence[x509.Certificate]) -> None:
         """Raises ValueError unless a certificate (PEM) is for this key and node, by the issuer of nodes behind it."""
-        try:
+        with _readable():
             certificate, *issuers = x509.load_pem_x509_certificates(chain)
-        except UNREADABLE as error:
-            raise ValueError("it cannot be read") from error
-        if len(issuers) != 1 or issuing_region(issuers[0], self.identity.federation) != NODES:
-            raise ValueError("no issuer of nodes stands behind it")
-        if not any(has_issued(each, issuers[0]) for each in authorities):
-            raise ValueError("another authority has certified its issuer")
-        own = certificate.public_bytes(Encoding.PEM)
-        _require_certified(own, self.key, issuers, self.identity)
-        _require_name(certificate, self.identity)
+            if len(issuers) != 1 or issuing_region(issuers[0], self.identity.federation) != NODES:
+                raise ValueError("no issuer of nodes stands behind it")
+            if not any(has_issued(each, issuers[0]) for each in authorities):
+                raise ValueError("another authority has certified its issuer")
+            own = certificate.public_bytes(Encoding.PEM)
+            _require_certified(own, self.key, issuers, self.identity)
+            _require_name(certificate, self.identity)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Raises ValueError for certificates of others that the library cannot read, whatever it raises itself."""
+    try:
+        yield
+    except ValueError:
+        raise
+    except UNREADABLE as error:
+        raise ValueError("it cannot be read") from error
 
 
 def _require_certified(pem: bytes, key: PublicKey, authorities: Sequence[x509.Certificate], identity: Identity) -> None:
-    try:
-        certificate, *behind = x509.load_pem_x509_certificates(pem)
-    except UNREADABLE as error:
-        raise ValueError("it cannot be read") from error
+    certificate, *behind = x509.load_pem_x509_certificates(pem)
     if behind:
         raise ValueError("there are several")
     if _spki(certificate.public_key()) != _spki(key):

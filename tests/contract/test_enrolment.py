@@ -19,7 +19,7 @@ from gateway.api.federation.v1.federation_pb2 import WatchRequest
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import Refused, from_rpc_error, reason_name
-from gateway.rpc.channels import Dialer, invoke
+from gateway.rpc.channels import Dialer, health_of, invoke
 from gateway.security.authority import Authority
 from gateway.security.enrolling import SECRET_BYTES
 from gateway.security.identity import server_name
@@ -201,7 +201,10 @@ def test_a_stranger_gets_nothing_but_a_refusal_and_leaves_no_row(tmp_path: Path)
                     "federation.v1.FederationService/Join",
                 ):
                     assert await told(channel, method, b"") == "METHOD_UNKNOWN"
-                answers = [await told(channel, "coordinator.v1.JoiningService/Enrol", b"") for _ in range(40)]
+                with pytest.raises(grpc.aio.AioRpcError) as denied:
+                    await health_of(channel, "", PATIENCE_S)
+                assert denied.value.code() == grpc.StatusCode.PERMISSION_DENIED
+                answers = [await told(channel, ENROL, b"") for _ in range(40)]
                 assert "ENROLMENTS_TOO_MANY" in answers
             async with grpc.aio.secure_channel(at.running.endpoint, trusted, options=client_options(NAME)) as channel:
                 assert await told(channel, "coordinator.v1.JoiningService/Enrol", b"") == "UNAVAILABLE", (

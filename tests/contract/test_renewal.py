@@ -116,6 +116,10 @@ def test_a_region_renews_by_its_signature_and_gets_the_same_answer_again(tmp_pat
             assert await at.renew(later) == certificate, "after a lost answer, by the same key"
             assert await at.waiting() == []
             assert await at.renew(at.asked(ec.generate_private_key(ec.SECP256R1()))) == b"", "another key begins anew"
+            at.running.certificates.authority.issue_issuer("sichuan", NOW - HOUR, NOW + HOUR).save(tmp_path / "other")
+            at.issuer = tmp_path / "other"
+            told = await at.issue()
+            assert (told.code, "another issuer" in told.err) == (1, True), told.err
             actions = [row.action for row in at.running.audit_rows()]
             assert actions.count("CERTIFICATE_RENEWED") == 1
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -19,6 +20,8 @@ from gateway.api.coordinator.v1.renewal_service_pb2 import (
 )
 from gateway.api.federation.v1.federation_pb2 import RevocationList
 from gateway.errors import Refused, Unreachable, reason_name
+from gateway.maintenance.doctor.certificates import check_credentials
+from gateway.maintenance.doctor.findings import State
 from gateway.security.authority import NODES, Authority
 from gateway.security.enrolling import RequestedRenewal, certificate_request
 from gateway.security.identity import parse
@@ -161,6 +164,22 @@ def test_a_node_asks_when_it_is_due_and_puts_key_and_certificate_in_place(tmp_pa
     assert len(node.asked) == asked, "it is not due again"
 
 
+def nameless() -> bytes:
+    """A certificate (PEM) with no name at all, and with a broken extension."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([])
+    names = x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, b"\xff\xff")
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW, NOW + HOUR)
+    return builder.add_extension(names, critical=False).sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+def test_a_node_whose_file_is_broken_meanwhile_goes_on_and_looks_again(tmp_path: Path) -> None:
+    node = Node(tmp_path)
+    for content in (b"", b"x", nameless(), AUTHORITY.issue(HUNAN, NOW - DAY, NOW - HOUR).tls.certificate_pem):
+        node.credentials.certificate.write_bytes(content)
+        assert node.look() >= SHORTEST_PAUSE
+
+
 def test_a_node_whose_renewal_fails_keeps_its_certificate_and_asks_again_with_the_same_key(tmp_path: Path) -> None:
     node = Node(tmp_path)
     before = node.serial()
@@ -174,6 +193,8 @@ def test_a_node_whose_renewal_fails_keeps_its_certificate_and_asks_again_with_th
         lambda _: RenewCertificateResponse(),
         lambda _: RenewCertificateResponse(tls_certificate=other.certificate_pem),
         lambda _: RenewCertificateResponse(tls_certificate=b"x"),
+        lambda _: RenewCertificateResponse(tls_certificate=nameless() + ISSUER.certificate_pem),
+        lambda _: RenewCertificateResponse(tls_certificate=other.certificate_pem + nameless()),
     ):
         node.answer = answer
         assert node.look() >= SHORTEST_PAUSE
@@ -208,6 +229,13 @@ def test_an_answer_that_has_grown_old_meanwhile_takes_no_place_and_another_key_f
     assert node.serial() != before
     first, last = (RequestedRenewal.parse(each.statement, FEDERATION) for each in (node.asked[0], node.asked[-1]))
     assert first.key != last.key
+
+
+def test_the_doctor_warns_of_a_short_certificate_in_the_last_third_of_its_life(tmp_path: Path) -> None:
+    node = Node(tmp_path, life=4 * HOUR)
+    for time, state in ((NOW, State.GOOD), (NOW + 2 * HOUR, State.WARNING)):
+        _, certificate, _ = check_credentials(node.credentials, time, HUNAN)
+        assert certificate.state is state
 
 
 def test_a_certificate_with_further_names_is_left_to_people(tmp_path: Path) -> None:

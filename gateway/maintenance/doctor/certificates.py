@@ -19,6 +19,7 @@ from gateway.wording.languages import translated
 from gateway.wording.times import told_time
 
 EXPIRES_SOON = timedelta(days=14)
+RENEWED_LIFE = timedelta(days=3)
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 OTHERS, ALL_BUT_OWNER = 0o007, 0o077
 
@@ -111,8 +112,9 @@ def _in_force(name: str, path: Path, certificates: Sequence[x509.Certificate], n
         else translated("{hours} more hours", hours=left // _HOUR)
     )
     found = translated("{path}: valid for {left}", path=path, left=told)
-    # A certificate of hours or days is renewed after two thirds of its life.
-    if left < min(EXPIRES_SOON, (ends - begins) / 3):
+    # A program renews a certificate of hours to days, after two thirds of its life.
+    life = ends - begins
+    if left < (EXPIRES_SOON if life > RENEWED_LIFE else life / 3):
         return warning(name, found, translated("replace it before {time}", time=told_time(ends)))
     return good(name, found)
 

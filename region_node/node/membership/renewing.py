@@ -21,7 +21,7 @@ from gateway.api.coordinator.v1.renewal_service_pb2 import (
 )
 from gateway.errors import Refused, Unreachable
 from gateway.process.metrics import observe
-from gateway.security.enrolling import RequestedRenewal, certificate_request
+from gateway.security.enrolling import UNREADABLE, RequestedRenewal, certificate_request
 from gateway.security.identity import Identity, server_name
 from gateway.security.renewing import RenewedFiles, due_at
 from gateway.security.signing import RENEWAL, Signer
@@ -60,6 +60,18 @@ class _NotRenewed(Exception):
     """The certificate cannot be renewed now; the text says why."""
 
 
+# A file may be broken meanwhile, and an answer may be anything: the node serves on with its certificate.
+_FAILURES = (
+    _NotRenewed,
+    OSError,
+    *UNREADABLE,
+    x509.ExtensionNotFound,
+    CredentialsUnusable,
+    Refused,
+    Unreachable,
+)
+
+
 class CertificateRenewal:
     """Keeps the certificate of one process in force."""
 
@@ -96,7 +108,7 @@ class CertificateRenewal:
                 self._failing, self._told = None, ""
                 return _pause((due - now).total_seconds())
             await self._renew(now)
-        except (_NotRenewed, OSError, ValueError, CredentialsUnusable, Refused, Unreachable) as error:
+        except _FAILURES as error:
             self._note(str(error), now)
             return SHORTEST_PAUSE if self._failing is None else _pause(self._left(now))
         return _pause((end - now).total_seconds() / _PARTS)
