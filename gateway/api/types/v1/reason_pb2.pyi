@@ -611,6 +611,64 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Wait some minutes. One list can revoke many certificates."""
     REASON_CERTIFICATE_EXPIRED: _Reason.ValueType  # 503
     """Take the renewed certificate; a channel keeps the one that it was made with."""
+    REASON_ENVELOPE_GIVEN_UP: _Reason.ValueType  # 567
+    """The destination could not take the envelope, and staff of this region have given it up. Ask them, or submit anew."""
+    REASON_QUARANTINED_WORK_NOT_FOUND: _Reason.ValueType  # 568
+    """List the work: `region-node quarantine list --all`."""
+    REASON_QUARANTINED_WORK_DECIDED: _Reason.ValueType  # 569
+    """Nothing is left to do: it was replayed, given up or done."""
+    REASON_QUARANTINED_WORK_PROPOSER: _Reason.ValueType  # 570
+    """Another member of staff sends the same reference."""
+    REASON_QUARANTINED_WORK_REFERENCE_DIFFERS: _Reason.ValueType  # 571
+    """Agree on the reference; the member of staff who proposed it may propose another one."""
+    REASON_QUARANTINED_WORK_ANSWERED: _Reason.ValueType  # 572
+    """Mend what keeps this region from storing the receipt, then replay it."""
+    REASON_LIMIT_EXCEEDED: _Reason.ValueType  # 527
+    """An order with it is not refused: it waits for staff of its home region, who review it."""
+    REASON_OPERATOR_LIMIT_EXCEEDED: _Reason.ValueType  # 528
+    """The region raises `amount_a_day` in its file of scopes, or the customer goes to another counter."""
+    REASON_APPROVAL_AWAITED: _Reason.ValueType  # 529
+    """A second member of staff confirms it (`region-node approvals`); then send the same request again."""
+    REASON_APPROVAL_NOT_FOUND: _Reason.ValueType  # 530
+    """List the approvals; those that ended a month ago are gone."""
+    REASON_APPROVER_IS_PROPOSER: _Reason.ValueType  # 531
+    """Any other member of the region's staff may confirm."""
+    REASON_APPROVAL_DIFFERS: _Reason.ValueType  # 532
+    """Give the number that stands in the obliging document. Reject the reading of another number."""
+    REASON_APPROVAL_STATE_FORBIDS: _Reason.ValueType  # 533
+    """Decided or expired: the first person asks again."""
+    REASON_LEGAL_DUTY_LIMIT_REACHED: _Reason.ValueType  # 534
+    """Wait for the next day of the home region, or ask its staff."""
+    REASON_JOINT_ITEM_UNPROVEN: _Reason.ValueType  # 543
+    """Hand in a code of the customer, or ask staff of the home region; else wait."""
+    REASON_CONSENT_NOT_WAITING: _Reason.ValueType  # 544
+    """Ask the customer which consent is meant, and look at `ListGrants`."""
+    REASON_STAFF_NOT_PROVEN: _Reason.ValueType  # 519
+    """Send a proof of the member of staff with the call, `authorization: Bearer`; `region-node credentials statement` makes
+    one. For a customer who acts alone say `self-service`, with a code or a password.
+    """
+    REASON_STAFF_PROOF_INVALID: _Reason.ValueType  # 520
+    """Make a new statement with the key of the member of staff, or take a new token of the region's identity provider."""
+    REASON_STAFF_PROOF_EXPIRED: _Reason.ValueType  # 521
+    """Repeat the call with a new proof and the same request id."""
+    REASON_STAFF_DIFFERS: _Reason.ValueType  # 522
+    """Name the member of staff whom the proof names, or nobody."""
+    REASON_ENROLMENT_TOKEN_INVALID: _Reason.ValueType  # 511
+    """Ask an administrator for another invitation; it counts once, and for some hours."""
+    REASON_ENROLMENT_TOKEN_USED: _Reason.ValueType  # 512
+    """Reject the enrolment: somebody else may have the token. Continue with the keys of the first request, or a new token."""
+    REASON_CERTIFICATE_REQUEST_INVALID: _Reason.ValueType  # 513
+    """Send PKCS #10 requests that are signed by their own keys and name the invited region."""
+    REASON_ENROLMENT_NOT_FOUND: _Reason.ValueType  # 514
+    """List the enrolments for their ids; ended ones are removed after some weeks."""
+    REASON_ENROLMENT_NOT_WAITING: _Reason.ValueType  # 515
+    """Look at its state: keys must have come in time, and it is decided once. Make another invitation if it has ended."""
+    REASON_ENROLMENT_NEEDS_ANOTHER_ADMINISTRATOR: _Reason.ValueType  # 516
+    """Ask another administrator to compare the fingerprint and to approve it."""
+    REASON_CERTIFICATE_UNFIT: _Reason.ValueType  # 517
+    """Certify the keys of the request, with the authority of the federation, for its region alone."""
+    REASON_ENROLMENTS_TOO_MANY: _Reason.ValueType  # 518
+    """Wait some minutes, or reject invitations that nobody uses."""
     REASON_SUSPENSION_UNSIGNED: _Reason.ValueType  # 535
     """Sign it with the key of an administrator: `coordinator regions suspend --key`."""
     REASON_SUSPENSION_UNPROVEN: _Reason.ValueType  # 536
@@ -1209,6 +1267,64 @@ REASON_REVOCATION_LISTS_TOO_MANY: Reason.ValueType  # 502
 """Wait some minutes. One list can revoke many certificates."""
 REASON_CERTIFICATE_EXPIRED: Reason.ValueType  # 503
 """Take the renewed certificate; a channel keeps the one that it was made with."""
+REASON_ENVELOPE_GIVEN_UP: Reason.ValueType  # 567
+"""The destination could not take the envelope, and staff of this region have given it up. Ask them, or submit anew."""
+REASON_QUARANTINED_WORK_NOT_FOUND: Reason.ValueType  # 568
+"""List the work: `region-node quarantine list --all`."""
+REASON_QUARANTINED_WORK_DECIDED: Reason.ValueType  # 569
+"""Nothing is left to do: it was replayed, given up or done."""
+REASON_QUARANTINED_WORK_PROPOSER: Reason.ValueType  # 570
+"""Another member of staff sends the same reference."""
+REASON_QUARANTINED_WORK_REFERENCE_DIFFERS: Reason.ValueType  # 571
+"""Agree on the reference; the member of staff who proposed it may propose another one."""
+REASON_QUARANTINED_WORK_ANSWERED: Reason.ValueType  # 572
+"""Mend what keeps this region from storing the receipt, then replay it."""
+REASON_LIMIT_EXCEEDED: Reason.ValueType  # 527
+"""An order with it is not refused: it waits for staff of its home region, who review it."""
+REASON_OPERATOR_LIMIT_EXCEEDED: Reason.ValueType  # 528
+"""The region raises `amount_a_day` in its file of scopes, or the customer goes to another counter."""
+REASON_APPROVAL_AWAITED: Reason.ValueType  # 529
+"""A second member of staff confirms it (`region-node approvals`); then send the same request again."""
+REASON_APPROVAL_NOT_FOUND: Reason.ValueType  # 530
+"""List the approvals; those that ended a month ago are gone."""
+REASON_APPROVER_IS_PROPOSER: Reason.ValueType  # 531
+"""Any other member of the region's staff may confirm."""
+REASON_APPROVAL_DIFFERS: Reason.ValueType  # 532
+"""Give the number that stands in the obliging document. Reject the reading of another number."""
+REASON_APPROVAL_STATE_FORBIDS: Reason.ValueType  # 533
+"""Decided or expired: the first person asks again."""
+REASON_LEGAL_DUTY_LIMIT_REACHED: Reason.ValueType  # 534
+"""Wait for the next day of the home region, or ask its staff."""
+REASON_JOINT_ITEM_UNPROVEN: Reason.ValueType  # 543
+"""Hand in a code of the customer, or ask staff of the home region; else wait."""
+REASON_CONSENT_NOT_WAITING: Reason.ValueType  # 544
+"""Ask the customer which consent is meant, and look at `ListGrants`."""
+REASON_STAFF_NOT_PROVEN: Reason.ValueType  # 519
+"""Send a proof of the member of staff with the call, `authorization: Bearer`; `region-node credentials statement` makes
+one. For a customer who acts alone say `self-service`, with a code or a password.
+"""
+REASON_STAFF_PROOF_INVALID: Reason.ValueType  # 520
+"""Make a new statement with the key of the member of staff, or take a new token of the region's identity provider."""
+REASON_STAFF_PROOF_EXPIRED: Reason.ValueType  # 521
+"""Repeat the call with a new proof and the same request id."""
+REASON_STAFF_DIFFERS: Reason.ValueType  # 522
+"""Name the member of staff whom the proof names, or nobody."""
+REASON_ENROLMENT_TOKEN_INVALID: Reason.ValueType  # 511
+"""Ask an administrator for another invitation; it counts once, and for some hours."""
+REASON_ENROLMENT_TOKEN_USED: Reason.ValueType  # 512
+"""Reject the enrolment: somebody else may have the token. Continue with the keys of the first request, or a new token."""
+REASON_CERTIFICATE_REQUEST_INVALID: Reason.ValueType  # 513
+"""Send PKCS #10 requests that are signed by their own keys and name the invited region."""
+REASON_ENROLMENT_NOT_FOUND: Reason.ValueType  # 514
+"""List the enrolments for their ids; ended ones are removed after some weeks."""
+REASON_ENROLMENT_NOT_WAITING: Reason.ValueType  # 515
+"""Look at its state: keys must have come in time, and it is decided once. Make another invitation if it has ended."""
+REASON_ENROLMENT_NEEDS_ANOTHER_ADMINISTRATOR: Reason.ValueType  # 516
+"""Ask another administrator to compare the fingerprint and to approve it."""
+REASON_CERTIFICATE_UNFIT: Reason.ValueType  # 517
+"""Certify the keys of the request, with the authority of the federation, for its region alone."""
+REASON_ENROLMENTS_TOO_MANY: Reason.ValueType  # 518
+"""Wait some minutes, or reject invitations that nobody uses."""
 REASON_SUSPENSION_UNSIGNED: Reason.ValueType  # 535
 """Sign it with the key of an administrator: `coordinator regions suspend --key`."""
 REASON_SUSPENSION_UNPROVEN: Reason.ValueType  # 536
