@@ -10,6 +10,7 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.types_pb2 import Applicant
+from tests.federation.commands import as_caller, run_command
 from tests.federation.counter import REQUESTER, Counter, Reviewer
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation
@@ -119,6 +120,19 @@ async def test_a_payment_beyond_a_limit_waits_for_staff_of_the_home_region_and_s
     else:
         await guangdong.reaches(order.id, OrderState.ORDER_STATE_FAILED)
         assert (changes(before, books(federation, "guangdong")), await sichuan.balance(number)) == ({}, 0)
+
+
+async def test_staff_find_and_approve_by_commands_what_is_beyond_a_limit(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    order = await guangdong.order("PAY", await sichuan.new_customer(), amount="2000001")
+    staff = as_caller(federation, "sichuan", "staff/zhao", language="zh")
+    listed = await run_command("region_node.cli.main", "orders", "waiting", environment=staff)
+    assert (listed.code, order.id in listed.out) == (0, True), listed
+    assert "异地受理免审核的单笔最高金额" in listed.out
+    approved = await run_command("region_node.cli.main", "orders", "approve", order.id, environment=staff)
+    assert approved.code == 0, approved
+    await guangdong.reaches(order.id, OrderState.ORDER_STATE_COMPLETED)
 
 
 async def test_a_held_payment_is_owed_to_the_payer_until_it_is_cancelled(
