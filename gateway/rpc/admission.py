@@ -17,7 +17,7 @@ from gateway.errors import Refused
 from gateway.process.limit import Limit, Shared
 from gateway.process.turns import Turns
 
-LEAST, MOST = 16, 1024  # calls served at a time
+LEAST, MOST = 32, 1024  # calls served at a time; two commits of several owners take the least
 
 
 @dataclass(frozen=True)
