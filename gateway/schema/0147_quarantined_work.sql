@@ -12,7 +12,6 @@ CREATE TABLE quarantined_work (
     due_time        INTEGER NOT NULL,               -- by which people have to decide
     is_answered     INTEGER NOT NULL,               -- 1 where the destination has acted on an envelope
     state           INTEGER NOT NULL,               -- the number of a QuarantineState
-    proposer        TEXT    NOT NULL,
     reference       TEXT    NOT NULL,
     decider         TEXT    NOT NULL,
     decide_time     INTEGER

@@ -36,7 +36,6 @@ class QuarantinedWork(NamedTuple):
     due_time: int = 0
     is_answered: int = 0
     state: QuarantineState.ValueType = WAITING
-    proposer: str = ""
     reference: str = ""
     decider: str = ""
     decide_time: int | None = None

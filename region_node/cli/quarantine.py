@@ -25,7 +25,6 @@ _WORK = Table[QuarantinedWork](
     TableColumn("failed", lambda each: told_if_set(each.fail_time), only_wide=True),
     TableColumn("due", lambda each: told_if_set(each.due_time)),
     TableColumn("state", lambda each: word(QuarantineState.Name(each.state), "QUARANTINE_STATE_")),
-    TableColumn("proposed by", lambda each: each.proposer, only_wide=True),
     TableColumn("reference", lambda each: each.reference, only_wide=True),
     TableColumn("decided by", lambda each: each.decider, only_wide=True),
     TableColumn("decided", lambda each: told_if_set(each.decide_time), only_wide=True),
@@ -83,11 +82,13 @@ def replay(asking: Asking, work: str) -> None:
 
 
 @quarantine.command("give-up")
-@repeats(done="proposed, or given up")
+@repeats(done="given up")
 @click.argument("work")
 @click.argument("reference")
 def give_up(asking: Asking, work: str, reference: str) -> None:
-    """Give WORK up: a second member of staff confirms it by the same REFERENCE of the file that says why.
+    """Give WORK up: REFERENCE is that of the file that says why.
+
+    A second member of staff confirms it first (`region-node approvals confirm`); then give the command again.
 
     A timer never fires then. The record that waited for an envelope gets a refusal: make sure first, with the other
     region, that it has not acted on it.

@@ -15,6 +15,7 @@ from gateway.store import quarantine
 from gateway.store.quarantine import ATTEMPTS, PATIENCE, TIMER, QuarantinedWork, is_due_for_quarantine, work_id
 from gateway.store.timers import due_timers, is_set, set_timer
 from gateway.time.clock import to_microseconds
+from region_node.approvals.operations import Awaited, decide
 from region_node.business.orders.rows import PROMISES
 from region_node.care.quarantine.operations import Quarantine
 from region_node.care.quarantine.watching import QUARANTINE_TIMER, decision_is_due
@@ -113,22 +114,17 @@ def test_a_replayed_row_is_due_at_once(scene: Archive) -> None:
     assert not is_set(scene.tx, f"{PROMISES.kind}/order 1")
 
 
-def test_two_members_of_staff_give_work_up_by_one_reference(scene: Archive) -> None:
+def test_work_is_given_up_once_a_second_member_of_staff_has_confirmed_it_with_its_reference(scene: Archive) -> None:
     work, people = kept(scene), quarantined(scene)
-    proposed = people.give_up(scene.tx, work, "INC-1", call("wang"))
-    assert (proposed.state, proposed.proposer) == (WAITING, "wang")
-    with refused(Reason.REASON_QUARANTINED_WORK_PROPOSER):
-        people.give_up(scene.tx, work, "INC-1", call("wang"))
-    with refused(Reason.REASON_QUARANTINED_WORK_REFERENCE_DIFFERS):
-        people.give_up(scene.tx, work, "INC-2", call("li"))
-    people.give_up(scene.tx, work, "INC-3", call("wang"))
-    given = people.give_up(scene.tx, work, "INC-3", call("li"))
-    assert (given.state, given.proposer, given.decider) == (
-        QuarantineState.QUARANTINE_STATE_GIVEN_UP,
-        "wang",
-        "li",
-    )
-    assert people.give_up(scene.tx, work, "INC-3", call("li")) == given
+    waits = people.give_up(scene.tx, work, "INC-1", call("wang"))
+    assert isinstance(waits, Awaited)
+    assert quarantine.require(scene.tx, work).state == WAITING
+    decide(scene.tx, waits.approval.approval_id, "li", "", NOW, confirmed=True)
+    assert isinstance(people.give_up(scene.tx, work, "INC-2", call("wang")), Awaited)
+    given = people.give_up(scene.tx, work, "INC-1", call("wang"))
+    assert isinstance(given, QuarantinedWork)
+    assert (given.state, given.reference, given.decider) == (QuarantineState.QUARANTINE_STATE_GIVEN_UP, "INC-1", "li")
+    assert people.give_up(scene.tx, work, "INC-1", call("li")) == given
     with refused(Reason.REASON_QUARANTINED_WORK_DECIDED):
         people.replay(scene.tx, work, call())
     assert not is_set(scene.tx, "late")

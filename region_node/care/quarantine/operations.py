@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from gateway.api.region.v1.approval_service_pb2 import ApprovalAct
 from gateway.api.region.v1.quarantine_service_pb2 import QuarantineState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay import setting_aside
 from gateway.relay.border import Kinds
 from gateway.store.port import Transaction
-from gateway.store.quarantine import ENVELOPE, QUARANTINED, QuarantinedWork, decide, require, require_waiting
+from gateway.store.quarantine import ENVELOPE, QuarantinedWork, decide, require, require_waiting
 from gateway.store.timers import DueRows, is_set, set_timer
+from region_node.approvals.operations import Act, Awaited, approval_of, use
 from region_node.care.quarantine import watching
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall
@@ -48,11 +50,10 @@ class Quarantine:
         call.record(tx, "ReplayQuarantinedWork", work_id)
         return decide(tx, work, REPLAYED, call.staff_id, call.now)
 
-    def give_up(self, tx: Transaction, work_id: str, reference: str, call: AuditedCall) -> QuarantinedWork:
-        """Proposes to give work up; a second member of staff gives it up by the same reference.
+    def give_up(self, tx: Transaction, work_id: str, reference: str, call: AuditedCall) -> QuarantinedWork | Awaited:
+        """Gives work up, once a second member of staff has confirmed the proposal of the first.
 
-        Raises Refused with QUARANTINED_WORK_NOT_FOUND, QUARANTINED_WORK_DECIDED, QUARANTINED_WORK_ANSWERED,
-        QUARANTINED_WORK_PROPOSER or QUARANTINED_WORK_REFERENCE_DIFFERS.
+        Raises Refused with QUARANTINED_WORK_NOT_FOUND, QUARANTINED_WORK_DECIDED or QUARANTINED_WORK_ANSWERED.
         """
         work = require(tx, work_id)
         if work.state == GIVEN_UP and work.reference == reference:
@@ -60,19 +61,16 @@ class Quarantine:
         work = require_waiting(tx, work_id)
         if work.is_answered:
             raise Refused(Reason.REASON_QUARANTINED_WORK_ANSWERED, work=work_id, region=work.destination)
-        if work.proposer in ("", call.staff_id):
-            if work.reference == reference:
-                raise Refused(Reason.REASON_QUARANTINED_WORK_PROPOSER, work=work_id)
-            proposed = work._replace(proposer=call.staff_id, reference=reference)
-            tx.update(QUARANTINED, proposed)
-            call.record(tx, "ProposeToGiveUp", work_id, f"reference {reference}")
-            return proposed
-        if work.reference != reference:
-            raise Refused(Reason.REASON_QUARANTINED_WORK_REFERENCE_DIFFERS, work=work_id, reference=work.reference)
-        call.record(tx, "GiveUpQuarantinedWork", work_id, f"reference {reference}")
+        act = Act(ApprovalAct.APPROVAL_ACT_GIVE_UP_WORK, reference=f"{work_id}, {reference}")
+        approval = approval_of(tx, act, call)
+        if isinstance(approval, Awaited):
+            return approval
+        use(tx, approval)
+        detail = f"reference {reference}, confirmed by {approval.decider}"
+        call.record(tx, "GiveUpQuarantinedWork", work_id, detail)
         if work.source == ENVELOPE:
             setting_aside.give_up(tx, self.context.border, self.kinds, work, call.now)
-        return decide(tx, work, GIVEN_UP, call.staff_id, call.now)
+        return decide(tx, work._replace(reference=reference), GIVEN_UP, approval.decider, call.now)
 
     def _set_again(self, tx: Transaction, work: QuarantinedWork, now: datetime) -> None:
         """Sets a timer or a row again, unless that was done meanwhile."""

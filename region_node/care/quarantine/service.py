@@ -12,6 +12,7 @@ from gateway.store import quarantine
 from gateway.store.port import Store, Transaction
 from gateway.store.quarantine import QuarantinedWork
 from gateway.time.clock import Clock, from_microseconds, to_timestamp
+from region_node.approvals.operations import Awaited
 from region_node.care.quarantine.operations import Quarantine
 from region_node.requests.auditing import audited_call
 from region_node.requests.checks import require_length, require_name
@@ -79,6 +80,8 @@ class QuarantineService(QuarantineServiceServicer):
         require_name("reference", request.reference)
         call = audited_call(Requester(), self._clock)
         given = await self._store.write(lambda tx: self._work.give_up(tx, request.work_id, request.reference, call))
+        if isinstance(given, Awaited):
+            raise given.refused
         return api.GiveUpQuarantinedWorkResponse(work=_told(given))
 
 
@@ -99,7 +102,6 @@ def _told(work: QuarantinedWork) -> api.QuarantinedWork:
         fail_time=to_timestamp(from_microseconds(work.fail_time)),
         quarantine_time=to_timestamp(from_microseconds(work.quarantine_time)),
         due_time=to_timestamp(from_microseconds(work.due_time)),
-        proposer=work.proposer,
         reference=work.reference,
         decider=work.decider,
         decide_time=None if work.decide_time is None else to_timestamp(from_microseconds(work.decide_time)),

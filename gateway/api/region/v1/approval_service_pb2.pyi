@@ -35,6 +35,8 @@ class _ApprovalActEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ApprovalA
     """Erasure of a customer."""
     APPROVAL_ACT_RESTRICT_CUSTOMER: _ApprovalAct.ValueType  # 3
     """Restriction of a customer to storage."""
+    APPROVAL_ACT_GIVE_UP_WORK: _ApprovalAct.ValueType  # 4
+    """Giving up work in quarantine."""
 
 class ApprovalAct(_ApprovalAct, metaclass=_ApprovalActEnumTypeWrapper):
     """Acts that need two people."""
@@ -47,6 +49,8 @@ APPROVAL_ACT_ERASE_CUSTOMER: ApprovalAct.ValueType  # 2
 """Erasure of a customer."""
 APPROVAL_ACT_RESTRICT_CUSTOMER: ApprovalAct.ValueType  # 3
 """Restriction of a customer to storage."""
+APPROVAL_ACT_GIVE_UP_WORK: ApprovalAct.ValueType  # 4
+"""Giving up work in quarantine."""
 Global___ApprovalAct: _TypeAlias = ApprovalAct  # noqa: Y015
 
 class _ApprovalState:
@@ -115,7 +119,7 @@ class Approval(_message.Message):
     purpose: _builtins.str
     """Purpose of a reading."""
     reference: _builtins.str
-    """File number of the document that obliges to a reading."""
+    """File number of the document that obliges to a reading. For work to give up: its id, and the reference that says why."""
     reason: _erasure_service_pb2.ErasureReason.ValueType
     """Reason for an erasure or a restriction."""
     caller: _builtins.str

@@ -94,7 +94,6 @@ class QuarantinedWork(_message.Message):
     FAIL_TIME_FIELD_NUMBER: _builtins.int
     QUARANTINE_TIME_FIELD_NUMBER: _builtins.int
     DUE_TIME_FIELD_NUMBER: _builtins.int
-    PROPOSER_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
     DECIDER_FIELD_NUMBER: _builtins.int
     DECIDE_TIME_FIELD_NUMBER: _builtins.int
@@ -115,10 +114,8 @@ class QuarantinedWork(_message.Message):
     """Failure of the last attempt: name of a Reason, or of an exception that the log has with its traceback."""
     attempts: _builtins.int
     """Number of failed attempts."""
-    proposer: _builtins.str
-    """Member of staff who proposed to give it up; empty without a proposal."""
     reference: _builtins.str
-    """Reference of the file or ticket that says why it is given up."""
+    """Reference of the file or ticket that says why it was given up."""
     decider: _builtins.str
     """Member of staff who had it replayed, or confirmed that it is given up; empty while it waits."""
     answered: _builtins.bool
@@ -153,7 +150,6 @@ class QuarantinedWork(_message.Message):
         fail_time: _timestamp_pb2.Timestamp | None = ...,
         quarantine_time: _timestamp_pb2.Timestamp | None = ...,
         due_time: _timestamp_pb2.Timestamp | None = ...,
-        proposer: _builtins.str = ...,
         reference: _builtins.str = ...,
         decider: _builtins.str = ...,
         decide_time: _timestamp_pb2.Timestamp | None = ...,
@@ -161,7 +157,7 @@ class QuarantinedWork(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time", "due_time", b"due_time", "fail_time", b"fail_time", "quarantine_time", b"quarantine_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "attempts", b"attempts", "decide_time", b"decide_time", "decider", b"decider", "destination", b"destination", "due_time", b"due_time", "fail_time", b"fail_time", "failure", b"failure", "id", b"id", "kind", b"kind", "proposer", b"proposer", "quarantine_time", b"quarantine_time", "reference", b"reference", "source", b"source", "state", b"state", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "attempts", b"attempts", "decide_time", b"decide_time", "decider", b"decider", "destination", b"destination", "due_time", b"due_time", "fail_time", b"fail_time", "failure", b"failure", "id", b"id", "kind", b"kind", "quarantine_time", b"quarantine_time", "reference", b"reference", "source", b"source", "state", b"state", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -362,7 +358,7 @@ class GiveUpQuarantinedWorkResponse(_message.Message):
     WORK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def work(self) -> Global___QuarantinedWork:
-        """The work after the change: it waits on until a second member of staff confirms."""
+        """The work after the change."""
 
     def __init__(
         self,

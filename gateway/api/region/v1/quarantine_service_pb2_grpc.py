@@ -83,8 +83,8 @@ class QuarantineServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GiveUpQuarantinedWork(self, request, context):
-        """Gives the work up as soon as a second member of staff sends the same reference. A timer is removed. The record that
-        waited for an envelope gets the refusal ENVELOPE_GIVEN_UP.
+        """Gives the work up, which two people agree to (ApprovalService). A timer is removed. The record that waited for an
+        envelope gets the refusal ENVELOPE_GIVEN_UP.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

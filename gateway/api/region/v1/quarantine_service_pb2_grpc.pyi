@@ -23,8 +23,8 @@ class QuarantineServiceStub:
     ReplayQuarantinedWork: _aio.UnaryUnaryMultiCallable[_quarantine_service_pb2.ReplayQuarantinedWorkRequest, _quarantine_service_pb2.ReplayQuarantinedWorkResponse]
     """Tries the work once more, with as many attempts as new work has."""
     GiveUpQuarantinedWork: _aio.UnaryUnaryMultiCallable[_quarantine_service_pb2.GiveUpQuarantinedWorkRequest, _quarantine_service_pb2.GiveUpQuarantinedWorkResponse]
-    """Gives the work up as soon as a second member of staff sends the same reference. A timer is removed. The record that
-    waited for an envelope gets the refusal ENVELOPE_GIVEN_UP.
+    """Gives the work up, which two people agree to (ApprovalService). A timer is removed. The record that waited for an
+    envelope gets the refusal ENVELOPE_GIVEN_UP.
     """
 
 class QuarantineServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -60,8 +60,8 @@ class QuarantineServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _quarantine_service_pb2.GiveUpQuarantinedWorkRequest,
         context: _aio.ServicerContext[_quarantine_service_pb2.GiveUpQuarantinedWorkRequest, _quarantine_service_pb2.GiveUpQuarantinedWorkResponse],
     ) -> _abc.Awaitable[_quarantine_service_pb2.GiveUpQuarantinedWorkResponse]:
-        """Gives the work up as soon as a second member of staff sends the same reference. A timer is removed. The record that
-        waited for an envelope gets the refusal ENVELOPE_GIVEN_UP.
+        """Gives the work up, which two people agree to (ApprovalService). A timer is removed. The record that waited for an
+        envelope gets the refusal ENVELOPE_GIVEN_UP.
         """
 
 def add_QuarantineServiceServicer_to_server(servicer: QuarantineServiceServicer, server: _aio.Server) -> None: ...

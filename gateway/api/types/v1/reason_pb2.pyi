@@ -617,11 +617,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """List the work: `region-node quarantine list --all`."""
     REASON_QUARANTINED_WORK_DECIDED: _Reason.ValueType  # 569
     """Nothing is left to do: it was replayed, given up or done."""
-    REASON_QUARANTINED_WORK_PROPOSER: _Reason.ValueType  # 570
-    """Another member of staff sends the same reference."""
-    REASON_QUARANTINED_WORK_REFERENCE_DIFFERS: _Reason.ValueType  # 571
-    """Agree on the reference; the member of staff who proposed it may propose another one."""
-    REASON_QUARANTINED_WORK_ANSWERED: _Reason.ValueType  # 572
+    REASON_QUARANTINED_WORK_ANSWERED: _Reason.ValueType  # 570
     """Mend what keeps this region from storing the receipt, then replay it."""
     REASON_LIMIT_EXCEEDED: _Reason.ValueType  # 527
     """An order with it is not refused: it waits for staff of its home region, who review it."""
@@ -1273,11 +1269,7 @@ REASON_QUARANTINED_WORK_NOT_FOUND: Reason.ValueType  # 568
 """List the work: `region-node quarantine list --all`."""
 REASON_QUARANTINED_WORK_DECIDED: Reason.ValueType  # 569
 """Nothing is left to do: it was replayed, given up or done."""
-REASON_QUARANTINED_WORK_PROPOSER: Reason.ValueType  # 570
-"""Another member of staff sends the same reference."""
-REASON_QUARANTINED_WORK_REFERENCE_DIFFERS: Reason.ValueType  # 571
-"""Agree on the reference; the member of staff who proposed it may propose another one."""
-REASON_QUARANTINED_WORK_ANSWERED: Reason.ValueType  # 572
+REASON_QUARANTINED_WORK_ANSWERED: Reason.ValueType  # 570
 """Mend what keeps this region from storing the receipt, then replay it."""
 REASON_LIMIT_EXCEEDED: Reason.ValueType  # 527
 """An order with it is not refused: it waits for staff of its home region, who review it."""
