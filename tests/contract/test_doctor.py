@@ -69,6 +69,7 @@ def test_beside_a_node_that_is_well_everything_is_good(doctor: Doctor) -> None:
         "escalation file",
         "scopes of operator systems",
         "signatures",
+        "configuration of other regions",
         "port",
         "database",
         "schema",
@@ -99,7 +100,7 @@ def test_the_table_says_what_was_found_and_sums_up(doctor: Doctor) -> None:
     (line,) = (line for line in told.stdout.splitlines() if line.startswith(f"coordinator {NOTHING_LISTENS}"))
     assert "bad" in line
     assert "start the server, or correct the address" in line
-    assert told.stdout.splitlines()[-1] == "16 good, 1 bad, 3 not checked"
+    assert told.stdout.splitlines()[-1] == "17 good, 1 bad, 3 not checked"
 
 
 def test_scopes_of_operator_systems_are_read_and_a_missing_file_is_bad(doctor: Doctor) -> None:
@@ -271,12 +272,13 @@ def test_a_suspended_region_is_warned(doctor: Doctor) -> None:
     options = ["--coordinator", doctor.coordinator_endpoint, "--credentials", str(administrator)]
     options += ["--federation", FEDERATION]
     main = coordinator.cli.main.main
-    suspended = CliRunner().invoke(main, ["regions", "suspend", REGION, "--note", "x", *options])
+    key = str(doctor.federation.administrator.key)
+    suspended = CliRunner().invoke(main, ["regions", "suspend", REGION, "--note", "x", "--key", key, *options])
     assert suspended.exit_code == 0, suspended.output
     try:
         told = doctor.region("--json")
     finally:
-        assert CliRunner().invoke(main, ["regions", "reinstate", REGION, *options]).exit_code == 0
+        assert CliRunner().invoke(main, ["regions", "reinstate", REGION, "--key", key, *options]).exit_code == 0
     state, found, _ = checks(told)[f"coordinator {doctor.coordinator_endpoint}"]
     assert (state, told.exit_code) == ("warning", 0)
     assert "this region is suspended" in found
