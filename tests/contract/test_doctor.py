@@ -70,6 +70,7 @@ def test_beside_a_node_that_is_well_everything_is_good(doctor: Doctor) -> None:
         "scopes of operator systems",
         "identity provider of staff",
         "signatures",
+        "configuration of other regions",
         "port",
         "database",
         "schema",
@@ -272,12 +273,13 @@ def test_a_suspended_region_is_warned(doctor: Doctor) -> None:
     options = ["--coordinator", doctor.coordinator_endpoint, "--credentials", str(administrator)]
     options += ["--federation", FEDERATION]
     main = coordinator.cli.main.main
-    suspended = CliRunner().invoke(main, ["regions", "suspend", REGION, "--note", "x", *options])
+    key = str(doctor.federation.administrator.key)
+    suspended = CliRunner().invoke(main, ["regions", "suspend", REGION, "--note", "x", "--key", key, *options])
     assert suspended.exit_code == 0, suspended.output
     try:
         told = doctor.region("--json")
     finally:
-        assert CliRunner().invoke(main, ["regions", "reinstate", REGION, *options]).exit_code == 0
+        assert CliRunner().invoke(main, ["regions", "reinstate", REGION, "--key", key, *options]).exit_code == 0
     state, found, _ = checks(told)[f"coordinator {doctor.coordinator_endpoint}"]
     assert (state, told.exit_code) == ("warning", 0)
     assert "this region is suspended" in found

@@ -275,5 +275,5 @@ def test_a_coordinator_that_was_frozen_while_a_region_was_suspended_brings_it_no
     )
     assert shape.home.column(RECEIVED) == received
     assert not any(is_settled(shape, order_id_of(request)) for request in requests)
-    assert shape.coordinator_command(0, "regions", "reinstate", HOME).returncode == 0
+    assert shape.coordinator_command(0, "regions", "reinstate", HOME, "--key", key).returncode == 0
     require_all_once(shape, requests)
