@@ -126,7 +126,7 @@ class Scheduler:
         }
 
     async def _note_failures(self, failures: Sequence[tuple[_Due, BaseException]], now: datetime) -> None:
-        noted = await self._store.write(lambda tx: [self._note(tx, due, now) for due, _ in failures])
+        noted = await self._store.write(lambda tx: [self._note(tx, *each, now) for each in failures])
         _tell([(due.timer, error) for due, error in failures if due.failed is None])
         for (due, error), failed in zip(failures, noted, strict=True):
             if failed is None or not is_lasting(error):
@@ -134,9 +134,11 @@ class Scheduler:
             if is_due_for_quarantine(failed.attempts, failed.fail_time, now):
                 await self._quarantine(due, failed, problem_of(error), now)
 
-    def _note(self, tx: Transaction, due: _Due, now: datetime) -> FailedTimer | None:
-        attempts = (0 if due.failed is None else due.failed.attempts) + 1
-        return note_failure(tx, due.timer, due.failed, self._of_failed.rest(attempts), now, due.rows)
+    def _note(self, tx: Transaction, due: _Due, error: BaseException, now: datetime) -> FailedTimer | None:
+        """Puts a timer off. Where it only waits for something, it is tried again soon, and does not count."""
+        before = due.failed if is_lasting(error) else None
+        rest = self._of_failed.rest((0 if before is None else before.attempts) + 1)
+        return note_failure(tx, due.timer, before, rest, now, due.rows)
 
     async def _quarantine(self, due: _Due, failed: FailedTimer, problem: str, now: datetime) -> None:
         """Leaves a timer to people. A defect in that leaves it among those that are tried again."""
