@@ -147,9 +147,8 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
         stack.push_async_callback(core.stop)
         waiting_work = WaitingWork(ports.store)
         observe_node(telemetry.meter, core, waiting_work, ports.store, _certificates(settings), clock)
-        denial_log = DenialLog(ports.store, clock)
         services = node_services(ServicePorts(core, ports.store, ports.clock, questions, client.hold_planned_outage))
-        border = _gate(ports, services, telemetry, denial_log)
+        border = _gate(ports, services, telemetry)
         interceptor = BorderInterceptor(border)
         ports.scopes.on_change(interceptor.end_unallowed)
         server = Server(services, interceptor, reflects=settings.reflection)
@@ -157,9 +156,7 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
         stack.push_async_callback(server.drain)
         stack.callback(core.changes.close)
         endpoint = settings.endpoint(port)
-        notifier = _witness_telling(ports, registry)
         tellers = Coordinators(client.tell_event, client.tell_affected)
-        problems = ProblemNotifier(core_ports.context, ports.store, tellers, count_complaints)
         loops = (
             client.follow(),
             _join(client, endpoint),
@@ -170,17 +167,17 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
             keeper.run(),
             waiting_work.run(),
             Scrubber(core_ports.context, ports.store, clock, moved_file(settings.database.file)).run(),
-            notifier.run(),
+            _witness_telling(ports, registry).run(),
             revisions.run(),
             CoordinatorWitness(ports.store, clock, ports.source, client.chain_heads).run(),
             CaseNotifier(ports.store, client.tell_case).run(),
-            problems.run(),
+            ProblemNotifier(core_ports.context, ports.store, tellers, count_complaints).run(),
             _planning(core_ports, client, restored).run(),
             *await door.open(settings.credentials, border, stack),
             *_renewal(ports, client, telemetry.meter),
+            *(() if ports.provider_keys is None else (ports.provider_keys.run(),)),
         )
-        keys_of_provider = () if ports.provider_keys is None else (ports.provider_keys.run(),)
-        tasks = [asyncio.create_task(each) for each in (*loops, *keys_of_provider)]
+        tasks = [asyncio.create_task(each) for each in loops]
         stack.push_async_callback(client.leave, endpoint)
         stack.push_async_callback(stop_tasks, tasks)
         show_port(settings.port_file, port, stack)
@@ -279,7 +276,7 @@ def _planning(ports: CorePorts, client: FederationClient, restored: RestoredCust
     return MovePlanning(ports.context, ports.store, client.assign_number, restored, lost)
 
 
-def _gate(ports: _Ports, services: Sequence[Service], telemetry: Telemetry, denial_log: DenialLog) -> BorderPorts:
+def _gate(ports: _Ports, services: Sequence[Service], telemetry: Telemetry) -> BorderPorts:
     access, revocations = _access(services, ports), ports.border.keys.revocations
     provider = None if ports.provider_keys is None else ports.provider_keys.provider
     proofs = StaffProofs(ports.settings.identity, revocations, provider)
@@ -288,7 +285,7 @@ def _gate(ports: _Ports, services: Sequence[Service], telemetry: Telemetry, deni
         access=access,
         tracing=telemetry.tracing,
         metrics=telemetry.calls,
-        denied=denial_log.denied,
+        denied=DenialLog(ports.store, ports.clock).denied,
         revocations=revocations,
         staff=ActingStaff(proofs, access, ports.scopes, SystemClock(), CHECKED_AT_HOME),
     )

@@ -121,7 +121,7 @@ def test_only_a_region_gets_a_signing_certificate_and_no_connection_with_it(auth
     assert isinstance(issued.key, Ed25519PrivateKey)
     assert usages(issued).isdisjoint({ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH})
     for path in ("coordinator/1", *CALLERS):
-        with pytest.raises(ValueError, match="no region"):
+        with pytest.raises(ValueError, match="gets no signing certificate"):
             authority.issue_signing(identity(path), NOW - DAY, NOW + DAY)
 
 

@@ -109,17 +109,29 @@ def test_every_kind_of_notice_in_the_code_has_a_purpose_and_an_unlisted_kind_nee
     assert purpose_of("offer") is Purpose.MARKETING
 
 
+PLACE_OF_KIND = {"Notice": 1, "Message": 1, "Asked": 2}
+
+
 def kinds_in_the_code() -> Iterator[str]:
-    """The kinds of all notices and messages, or their beginnings, as written at their constructors."""
-    for path in (ROOT / "region_node").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or len(node.args) < 2:
-                continue
-            kind = node.args[1]
-            first = kind.values[0] if isinstance(kind, ast.JoinedStr) else kind
-            is_notice = node.func.id in ("Notice", "Message")
-            if is_notice and isinstance(first, ast.Constant) and isinstance(first.value, str):
-                yield first.value
+    """The kinds of all notices and messages, or their beginnings, as written at their constructors or as a constant."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "region_node").rglob("*.py")]
+    constants = dict(constant for tree in trees for constant in text_constants(tree))
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            continue
+        place = PLACE_OF_KIND.get(node.func.id, len(node.args))
+        kind = node.args[place] if place < len(node.args) else None
+        first = kind.values[0] if isinstance(kind, ast.JoinedStr) else kind
+        if isinstance(first, ast.Constant) and isinstance(first.value, str):
+            yield first.value
+        elif isinstance(first, ast.Name) and first.id in constants:
+            yield constants[first.id]
+
+
+def text_constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield from ((target.id, node.value.value) for target in node.targets if isinstance(target, ast.Name))
 
 
 @pytest.mark.clause("8.2(2)")

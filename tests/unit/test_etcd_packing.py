@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.registry.etcd import values
-from coordinator.registry.etcd.packing import MAX_CONFIGURATION_BYTES, PART_BYTES, Packed, TooLarge, pack
+from coordinator.registry.etcd.packing import MAX_CONFIGURATION_BYTES, PART_BYTES, Packed, pack
 from coordinator.registry.etcd.values import Applied, Unreadable
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.errors import Refused
 from tests.contract.large_number_plan import with_segments
 from tests.contract.small_federation import CONFIGURATION
 
@@ -48,7 +49,7 @@ def test_the_bytes_of_a_configuration_come_back_as_they_were_signed(large: Confi
         value = values.whole(values.encode_packed(7, packed, "admin/root", 5), packed.parts)
         assert values.decode_applied(value).content == signed
     for unusual in (content + plan, content + b"\x1a\x80\x00", b"\x1a\xff" * 400_000):
-        with pytest.raises(TooLarge):
+        with pytest.raises(Refused, match="configuration"):
             pack(unusual)
 
 
@@ -73,7 +74,7 @@ def test_the_same_plan_has_the_same_name_whatever_else_changes(large: Configurat
 
 def test_what_is_too_large_without_its_number_plan_is_refused() -> None:
     large = Configuration(federation="x" * MAX_CONFIGURATION_BYTES)
-    with pytest.raises(TooLarge, match="without its number plan"):
+    with pytest.raises(Refused, match="without its number plan"):
         pack(large.SerializeToString(deterministic=True))
 
 

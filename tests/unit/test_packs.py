@@ -1,7 +1,7 @@
 """The orders of packs count singly against what a caller may have in progress, and against a full lane."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing
 
 import pytest
@@ -12,11 +12,20 @@ from gateway.api.region.v1.order_service_pb2 import SubmitOrdersRequest, SubmitO
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.rpc.calls import Call, enter
 from gateway.security.identity import Identity
 from gateway.store.vault import KeyDestroyed
 from region_node.business.orders.bulk import Callers, InProgress, answer_orders
 
 WAIT = Duration(seconds=5)
+COUNTER = Identity("cn", Role.ROLE_OPERATOR, "guangdong", "counter")
+
+
+@pytest.fixture(autouse=True)
+def a_stream_is_a_call() -> Iterator[None]:
+    token = enter(Call(COUNTER, "SubmitOrders", None))
+    yield
+    token.var.reset(token)
 
 
 async def stream(packs: Sequence[SubmitOrdersRequest]) -> AsyncIterator[SubmitOrdersRequest]:

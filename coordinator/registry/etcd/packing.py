@@ -13,6 +13,8 @@ import zlib
 from dataclasses import dataclass, field
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
 
 # A change writes the configuration twice, and etcd accepts at most 1.5 MiB per request.
 MAX_CONFIGURATION_BYTES = 700 * 1024
@@ -21,10 +23,6 @@ PART_BYTES = 256 * 1024  # so that a slow disk takes one within an attempt
 _LENGTH_DELIMITED = 2
 _FIXED = {1: 8, 5: 4}
 _PLAN_TAG = bytes([Configuration.NUMBER_PLAN_FIELD_NUMBER << 3 | _LENGTH_DELIMITED])
-
-
-class TooLarge(Exception):
-    """The configuration without its number plan is too large for etcd; the text has the size."""
 
 
 class NotWhole(Exception):
@@ -55,13 +53,16 @@ class Packed:
 
 
 def pack(content: bytes) -> Packed:
-    """The written form of a configuration, with its number plan in it if both are small. Raises TooLarge."""
+    """The written form of a configuration, with its number plan in it if both are small.
+
+    Raises Refused with REQUEST_INVALID.
+    """
     if len(content) <= MAX_CONFIGURATION_BYTES:
         return Packed(content)
     first, plan_first, end = _plan_of(content)
     rest = content[:first] + content[end:]
     if len(rest) > MAX_CONFIGURATION_BYTES:
-        raise TooLarge(f"{len(rest)} bytes without its number plan, more than {MAX_CONFIGURATION_BYTES}")
+        raise _too_large(f"{len(rest)} bytes without its number plan, more than {MAX_CONFIGURATION_BYTES}")
     plan = zlib.compress(content[plan_first:end])
     parts = tuple(plan[first : first + PART_BYTES] for first in range(0, len(plan), PART_BYTES))
     return Packed(rest, PlanName(hashlib.sha256(plan).hexdigest(), len(parts), first), parts)
@@ -88,8 +89,8 @@ def unpack(name: PlanName, rest: bytes, parts: bytes) -> bytes:
 def _plan_of(content: bytes) -> tuple[int, int, int]:
     """The places of the number plan in a configuration: of its tag, of its first byte, and of its end.
 
-    Without one, it is at the end and empty. Raises TooLarge for several, and where a serialisation would write it
-    otherwise.
+    Without one, it is at the end and empty. Raises Refused with REQUEST_INVALID for several, and where a serialisation
+    would write it otherwise.
     """
     found, position = [], 0
     while position < len(content):
@@ -110,10 +111,10 @@ def _plan_of(content: bytes) -> tuple[int, int, int]:
     if not found:
         return len(content), len(content), len(content)
     if len(found) != 1 or position != len(content):
-        raise TooLarge(f"{len(content)} bytes, in which its number plan cannot be told from the rest")
+        raise _too_large(f"{len(content)} bytes, in which its number plan cannot be told from the rest")
     start, first, end = found[0]
     if content[start:first] != _PLAN_TAG + _varint(end - first):
-        raise TooLarge(f"{len(content)} bytes, whose number plan is written in an unusual form")
+        raise _too_large(f"{len(content)} bytes, whose number plan is written in an unusual form")
     return start, first, end
 
 
@@ -134,3 +135,8 @@ def _varint(value: int) -> bytes:
         written.append(value & 0x7F | 0x80)
         value >>= 7
     return bytes([*written, value])
+
+
+def _too_large(problem: str) -> Refused:
+    """REQUEST_INVALID: etcd cannot store the configuration; the problem has its size."""
+    return Refused(Reason.REASON_REQUEST_INVALID, field="configuration", problem=problem)

@@ -22,7 +22,7 @@ from coordinator.registry.etcd.endpoints import EndpointPorts, EtcdEndpoints
 from coordinator.registry.etcd.keys import KeyRange, Keys
 from coordinator.registry.etcd.last_good import LastGood
 from coordinator.registry.etcd.leases import Leases, OwnReplica
-from coordinator.registry.etcd.packing import Packed, TooLarge, pack
+from coordinator.registry.etcd.packing import Packed, pack
 from coordinator.registry.etcd.planned_outages import Decide, change_planned_outages, read_planned_outages
 from coordinator.registry.etcd.plans import Plans
 from coordinator.registry.etcd.problems import EtcdProblems, ProblemPorts
@@ -211,7 +211,7 @@ class EtcdRegistry:
         if chain is not None and chain is snapshot.chain and not snapshot.unverified:
             return snapshot.revision
         content = signed.content if signed is not None else own.SerializeToString(deterministic=True)
-        packed = await asyncio.to_thread(_packed, content)
+        packed = await asyncio.to_thread(pack, content)
         before = (snapshot.revision, snapshot.configuration or Configuration())
         while True:
             changes = len(await asyncio.to_thread(difference, before[1], own))
@@ -496,10 +496,3 @@ class EtcdRegistry:
 
 async def _nobody_to_ask(_: Collection[Replica]) -> bool:
     return False
-
-
-def _packed(content: bytes) -> Packed:
-    try:
-        return pack(content)
-    except TooLarge as error:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="configuration", problem=str(error)) from None
