@@ -21,7 +21,8 @@ E = TypeVar("E")
 BATCH_LIMIT = 256  # operations in one commit: beyond this the wait of the first outweighs the shared fsync
 SHARED_LIMIT = 16  # operations in one commit while several owners are present: another owner waits for no more
 
-_Waiting = tuple[Operation[object], "asyncio.Future[Any]"]
+_Waiting = tuple[Operation[object], "asyncio.Future[Any]", bool]
+"""An operation, its outcome, and whether it is for a caller of the server who may go away."""
 Commit = Callable[[Sequence[Operation[object]]], Awaitable[list[Outcome]]]
 _log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class CommitQueue:
         else:
             of = owner.get()
             self._is_shared = self._waiting.is_shared(of, self._loop.time())
-            self._waiting.put(of, (operation, future))
+            self._waiting.put(of, (operation, future, bool(of)))
             self._arrived.set()
         return future
 
@@ -86,8 +87,10 @@ class CommitQueue:
                 await self._arrived.wait()
                 continue
             taken = self._waiting.take(SHARED_LIMIT if self._is_shared else BATCH_LIMIT)
-            batch = [each for each in taken if not each[1].cancelled()]  # the callers of the others have gone
-            if not batch:
+            batch = [
+                (operation, future) for operation, future, is_called in taken if not (is_called and future.cancelled())
+            ]
+            if not batch:  # the callers have gone
                 continue
             begun = self._loop.time()
             try:
@@ -105,7 +108,7 @@ class CommitQueue:
         self._closing = True
         if not writer.cancelled() and writer.exception() is not None:
             _log.critical("the store takes nothing more", exc_info=writer.exception())
-        for _, future in self._waiting.take(len(self._waiting)):
+        for _, future, _ in self._waiting.take(len(self._waiting)):
             if not future.done():
                 future.set_exception(store_unavailable())
 

@@ -59,12 +59,18 @@ def change_from_elsewhere(
 ) -> ContactPreferences:
     """Stores the decision of a customer of this region in another one, with a notice of a change to the customer.
 
-    The answer has the decided preferences alone, so that no other region learns of the rest. Raises Refused with
-    REQUEST_INVALID, and for a customer who has to prove it as `verified_line`; or Moved.
+    The answer has the decided preferences alone, so that no other region learns of the rest. Contacts are refused for
+    a number that nobody has, too. Raises Refused with REQUEST_INVALID, and for a customer who has to prove it as
+    `verified_line`; or Moved.
     """
     require_mask(asked.update_mask, is_named=True)
     if only_refuses(asked):
-        line = own_line(tx, context.federation, context.region, asked.number, asking=questioner.region)
+        try:
+            line = own_line(tx, context.federation, context.region, asked.number, asking=questioner.region)
+        except Refused as refused:
+            if refused.reason != Reason.REASON_SUBSCRIPTION_NOT_FOUND:
+                raise
+            return merged(ContactPreferences(), asked)  # as for a customer: a stranger learns of nobody
     else:
         asked.applicant = asked.applicant or Applicant.APPLICANT_HOLDER
         line = verified_line(tx, context, asked, questioner, now)

@@ -4,7 +4,7 @@ CREATE TABLE exposure_totals (
     day      TEXT   NOT NULL,   -- YYYY-MM-DD in the time zone of this region
     origin   TEXT   NOT NULL,
     operator TEXT   NOT NULL,
-    amount   BIGINT NOT NULL,
+    amount   INTEGER NOT NULL,
     PRIMARY KEY (day, origin, operator)
 );
 
@@ -14,7 +14,7 @@ CREATE TABLE exposures (
     operator TEXT   NOT NULL,
     origin   TEXT   NOT NULL,
     day      TEXT   NOT NULL,
-    amount   BIGINT NOT NULL,
+    amount   INTEGER NOT NULL,
     PRIMARY KEY (order_id, operator)
 );
 CREATE INDEX exposures_day ON exposures (day);

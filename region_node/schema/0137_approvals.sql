@@ -11,10 +11,10 @@ CREATE TABLE approvals (
     reason       INTEGER NOT NULL,
     caller       TEXT    NOT NULL,
     proposer     TEXT    NOT NULL,
-    propose_time BIGINT  NOT NULL,
-    expire_time  BIGINT  NOT NULL,
+    propose_time INTEGER NOT NULL,
+    expire_time  INTEGER NOT NULL,
     decider      TEXT    NOT NULL,
-    decide_time  BIGINT
+    decide_time  INTEGER
 );
 CREATE INDEX approvals_content ON approvals (content);
 CREATE INDEX approvals_listed ON approvals (propose_time, approval_id);

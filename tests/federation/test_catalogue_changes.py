@@ -111,7 +111,7 @@ async def test_a_payment_that_is_held_too_long_is_cancelled_and_the_money_return
         assert federation.database("guangdong").rows(in_transit) == [(0,)]
         of_orders = (
             "SELECT * FROM timers WHERE subject <> '' AND kind <> 'purge' AND kind NOT LIKE 'agreement-%'"
-            " AND kind NOT LIKE 'reconciliation%'"
+            " AND kind NOT LIKE 'settlement-%' AND kind NOT LIKE 'reconciliation%'"
         )
         assert federation.database("guangdong").rows(of_orders) == []
 

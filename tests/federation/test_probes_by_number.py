@@ -33,6 +33,7 @@ CONTENTS: Mapping[str, Fields] = {
             "requester": WHO,
         }
     },
+    "CustomerService.SetContactPreferences": {"preferences": {"quiet": True}, "updateMask": "quiet"},
     "DocumentService.CheckDocuments": {"business": "SUSPEND"},
     "DocumentService.GetDocumentContent": {"document_id": "sichuan/counter/none"},
     "FaultService.ReportFault": {

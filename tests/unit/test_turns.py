@@ -114,6 +114,7 @@ def test_the_operation_of_a_caller_who_has_gone_is_not_run() -> None:
             return [Outcome(result) for result in commits[-1]]
 
         queue = CommitQueue(commit, ValueError)
+        owner.set("one")
         gone = [asyncio.ensure_future(queue.write(named("gone"))) for _ in range(BATCH_LIMIT)]
         for each in gone:
             each.cancel()
