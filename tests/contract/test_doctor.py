@@ -101,7 +101,7 @@ def test_the_table_says_what_was_found_and_sums_up(doctor: Doctor) -> None:
     (line,) = (line for line in told.stdout.splitlines() if line.startswith(f"coordinator {NOTHING_LISTENS}"))
     assert "bad" in line
     assert "start the server" in line
-    assert told.stdout.splitlines()[-1] == "17 good, 1 bad, 3 not checked"
+    assert told.stdout.splitlines()[-1] == "18 good, 1 bad, 3 not checked"
 
 
 def test_scopes_of_operator_systems_are_read_and_a_missing_file_is_bad(doctor: Doctor) -> None:
