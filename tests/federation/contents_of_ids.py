@@ -178,6 +178,12 @@ LATER_STATE: Mapping[str, str] = {
     "coordinator.ConfigurationService.ApplyConfiguration": "names the revision that it follows",
     "coordinator.RevocationService.PublishRevocationList": "a list has a higher number than the one in force",
     "coordinator.ConfigurationService.AssignNumber": "a number has another home from now on",
+    "coordinator.EnrolmentService.InviteRegion": "a token with this hash is an invitation, once",
+    "coordinator.EnrolmentService.ApproveEnrolment": "an enrolment is decided once",
+    "coordinator.EnrolmentService.RejectEnrolment": "an enrolment is decided once",
+    "coordinator.JoiningService.Enrol": "a token counts for the keys that came first",
+    "coordinator.RenewalService.RenewCertificate": "the later statement of a process counts",
+    "coordinator.RenewalService.IssueCertificate": "a renewal gets its certificate once",
     "coordinator.CaseService.ReportCase": "a higher version of a case is how it stands now",
     "coordinator.IssueService.AppointIssueOwner": "an issue has another owner from now on",
     "coordinator.PlannedOutageRegistryService.HoldPlannedOutage": "a planned outage as the region"
@@ -223,6 +229,8 @@ LATER_STATE: Mapping[str, str] = {
     "region.VerificationService.Verify": "names the request that a code is for; a code is used up",
     "region.VerificationService.ChangePassword": "names the request that a code is for; a code is used up",
     "relay.RelayService.Deliver": "an envelope's id is signed with its content; test_envelopes.py shows it",
+    "region.QuarantineService.GiveUpQuarantinedWork": "work is decided once",
+    "region.QuarantineService.ReplayQuarantinedWork": "work is decided once",
 }
 
 CUSTOMER: Fields = {

@@ -153,6 +153,15 @@ def test_a_region_that_follows_a_little_later_each_time_is_no_dispute(tx: Transa
     assert raised.found == []
 
 
+def test_a_process_that_has_just_started_calls_nobody_for_what_another_one_of_its_region_has(
+    tx: Transaction, people: Administrators
+) -> None:
+    chain, raised = chain_of(people, "a"), Raised()
+    hear(tx, known(chain), OTHER, known(chain).held(), NOW)
+    raised.look(tx, known(Chain.of(people.anchor)), MINUTE)
+    assert raised.found == []
+
+
 @pytest.mark.parametrize("silence", [RECENT + SECOND, timedelta(days=3)])
 def test_a_region_that_was_down_waits_a_minute_anew(
     tx: Transaction, people: Administrators, silence: timedelta

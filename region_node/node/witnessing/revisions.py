@@ -94,7 +94,8 @@ class _Row(NamedTuple):
         if kind is not DisputeKind.WITHHELD:
             return kind if now <= told + SILENT else None
         begun = from_microseconds(self.since)
-        is_late = begun + WITHHELD_AFTER <= now <= told + RECENT
+        # Another process of the region may have had the revision when it was told; this one has just started then.
+        is_late = self.since and begun + WITHHELD_AFTER <= now <= told + RECENT
         return kind if is_late else None
 
     def is_raised(self, kind: DisputeKind, known: Known) -> bool:
