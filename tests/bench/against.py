@@ -141,7 +141,7 @@ async def ways_of(stack: AsyncExitStack, federation: LocalFederation, seconds: f
             "granted_reads_beside_bare",
             "records of another region by a grant",
             "clear",
-            await granted_reading(channel),
+            await granted_reading(federation, channel),
         ),
         ("complaints_beside_bare", COMPLAINTS, "complaints", complaint),
         ("faults_beside_bare", FAULTS, "faults", fault),

@@ -21,7 +21,7 @@ from gateway.rpc.channels import health_of
 from tests.bench.bare import BARE
 from tests.bench.comparing import in_turns
 from tests.bench.load import CALL_TIMEOUT, Call
-from tests.bench.orders import HANDLING, all_lines, requester
+from tests.bench.orders import HANDLING, HOME, all_lines, requester
 from tests.bench.papers import put_on_file
 from tests.bench.questions import CALLERS, rate_of
 from tests.bench.report import Comparison
@@ -40,7 +40,7 @@ async def measure_sharing(federation: LocalFederation, bare: Call, rounds: int, 
     Each beside a health check of the same node, and beside a bare chain.
     """
     async with federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
-        granted, masked = await granted_reading(channel), masked_reading(channel)
+        granted, masked = await granted_reading(federation, channel), masked_reading(channel)
 
         async def health() -> None:
             await health_of(channel, "", CALL_TIMEOUT)
@@ -61,13 +61,14 @@ async def measure_sharing(federation: LocalFederation, bare: Call, rounds: int, 
         ]
 
 
-async def granted_reading(channel: Channel) -> Call:
-    """Reads records of customers who have consented, which they do now."""
-    granted, service = [line.number for line in all_lines()[:_GRANTED]], SharingServiceStub(channel)
-    for number in granted:
-        paper = await put_on_file(DocumentServiceStub(channel), number, CONSENT_PAPER)
-        await service.GiveConsent(_consent(number, paper), timeout=CALL_TIMEOUT)
-    return record_call(service, itertools.cycle(granted), is_masked=False)
+async def granted_reading(federation: LocalFederation, channel: Channel) -> Call:
+    """Reads records of customers who have consented, which they do now, at home: there no paper waits."""
+    granted = [line.number for line in all_lines()[:_GRANTED]]
+    async with federation.dial_region(HOME, f"{HOME}-{OPERATOR}") as home:
+        for number in granted:
+            paper = await put_on_file(DocumentServiceStub(home), number, CONSENT_PAPER)
+            await SharingServiceStub(home).GiveConsent(_consent(number, paper), timeout=CALL_TIMEOUT)
+    return record_call(SharingServiceStub(channel), itertools.cycle(granted), is_masked=False)
 
 
 def masked_reading(channel: Channel) -> Call:
