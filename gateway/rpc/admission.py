@@ -33,7 +33,7 @@ class _Terms:
 
 
 # One operator alone: commits are large, and a call that would come too late is better refused.
-_ALONE = _Terms(goal=0.1, patience=0.3, first=256)
+_ALONE = _Terms(goal=0.3, patience=0.3, first=256)
 # Several: another one waits for what is served. A long line delays its owner alone; refusing it would cost the others
 # more than letting it wait.
 _AMONG_OTHERS = _Terms(goal=0.05, patience=2.0, first=LEAST)
