@@ -23,9 +23,12 @@ class Limit:
         self._value = float(first)
         self.seconds = 0.0
         """What a piece has taken lately."""
+        self.rate = float("inf")
+        """Pieces a second that are done lately."""
         self._changed = 0.0
         self._count = 0
         self._sum = 0.0
+        self._under_way = 0
 
     @property
     def value(self) -> int:
@@ -38,10 +41,12 @@ class Limit:
             return
         self._count += 1
         self._sum += seconds
+        self._under_way += under_way
         if self._count < ROUND:
             return
         self.seconds = self._sum / self._count
-        self._count, self._sum = 0, 0.0
+        self.rate = self._under_way / max(self._sum, _SHORTEST)
+        self._count, self._sum, self._under_way = 0, 0.0, 0
         ratio = self._goal / max(self.seconds, _SHORTEST)
         if ratio < 1:
             self._value = max(self._least, self._value * max(ratio, _MOST_SHRINKING))

@@ -17,7 +17,9 @@ from gateway.errors import Refused
 from gateway.process.limit import Limit, Shared
 from gateway.process.turns import Turns
 
-LEAST, MOST = 32, 1024  # calls served at a time; two commits of several owners take the least
+MOST = 1024  # calls served at a time
+LEAST_ALONE = 32
+LEAST_AMONG_OTHERS = 12  # fewer make commits of SQLite small; more make another operator wait
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,15 @@ class _Terms:
     """For which it may wait for its turn."""
     first: int
     """Calls served at a time before anything is known."""
+    least: int
+    """Calls served at a time, however long they take."""
 
 
 # One operator alone: commits are large, and a call that would come too late is better refused.
-_ALONE = _Terms(goal=0.3, patience=0.3, first=256)
+_ALONE = _Terms(goal=0.3, patience=0.3, first=256, least=LEAST_ALONE)
 # Several: another one waits for what is served. A long line delays its owner alone; refusing it would cost the others
 # more than letting it wait.
-_AMONG_OTHERS = _Terms(goal=0.05, patience=2.0, first=LEAST)
+_AMONG_OTHERS = _Terms(goal=0.02, patience=2.0, first=LEAST_AMONG_OTHERS, least=LEAST_AMONG_OTHERS)
 
 # gRPC takes three rounds of the event loop, and a wake-up of its thread, for a call that it holds.
 LOOK = 0.001  # seconds between two looks
@@ -65,7 +69,7 @@ class Admission:
         self._terms = _AMONG_OTHERS if self._waiting.is_shared(owner, loop.time()) else _ALONE
         limit = self._limits[self._terms]
         if self._waiting.of(owner) or not self._served.has_room(owner, limit):
-            if self._waiting.ahead_of(owner) * limit.seconds > self._terms.patience * limit.value:
+            if self._waiting.ahead_of(owner) > self._terms.patience * limit.rate:
                 raise Refused(Reason.REASON_CALLS_TOO_MANY, caller=owner, calls=str(calls))
             turn = loop.create_future()
             self._waiting.put(owner, (owner, turn))
@@ -118,7 +122,7 @@ class Admission:
 
 
 def _limit(terms: _Terms) -> Limit:
-    return Limit(terms.goal, least=LEAST, first=terms.first, most=MOST)
+    return Limit(terms.goal, least=terms.least, first=terms.first, most=MOST)
 
 
 class Place:

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.rpc.admission import LEAST, Admission, current_place, elsewhere, placed
+from gateway.rpc.admission import LEAST_AMONG_OTHERS, Admission, current_place, elsewhere, placed
 from gateway.rpc.request_streams import RequestReader
 
 FLOOD = 200
@@ -72,7 +72,7 @@ def test_a_call_of_another_owner_begins_at_once_beside_a_flood_that_came_before_
         first = scene.come("small")
         flood = scene.come("big", FLOOD)
         await quiet()
-        assert len(scene.begun) <= LEAST
+        assert len(scene.begun) <= LEAST_AMONG_OTHERS
         last = scene.come("small")
         await quiet()
         assert scene.begun.count("small") == 2
@@ -89,14 +89,14 @@ def test_calls_that_go_away_while_they_wait_or_just_then_hold_nobody_up() -> Non
         calls = scene.come("one") + scene.come("two", FLOOD)
         await quiet()
         scene.may_end.set()
-        await until(lambda: len(scene.begun) > LEAST)  # some have their turn, and do not know it yet
+        await until(lambda: len(scene.begun) > LEAST_AMONG_OTHERS)  # some have their turn, and do not know it yet
         for each in calls:
             each.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
         scene.begun.clear()
         scene.may_end.clear()
-        later = scene.come("two", LEAST)
-        await until(lambda: len(scene.begun) >= LEAST)
+        later = scene.come("two", LEAST_AMONG_OTHERS)
+        await until(lambda: len(scene.begun) >= LEAST_AMONG_OTHERS)
         scene.may_end.set()
         await asyncio.gather(*later)
 
@@ -164,15 +164,15 @@ def test_what_goes_on_behind_a_call_that_has_ended_takes_no_place() -> None:
                 pass
 
         behind = []
-        for _ in range(2 * LEAST):
+        for _ in range(2 * LEAST_AMONG_OTHERS):
             with placed(await scene.admission.begin("one", 1)):
                 behind.append(asyncio.ensure_future(go_on()))
                 await asyncio.sleep(0)
         may_go_on.set()
         await asyncio.gather(*behind)
-        calls = scene.come("two", LEAST)
+        calls = scene.come("two", LEAST_AMONG_OTHERS)
         await quiet()
-        assert len(scene.begun) == LEAST
+        assert len(scene.begun) == LEAST_AMONG_OTHERS
         scene.may_end.set()
         await asyncio.gather(*calls)
 

@@ -79,3 +79,10 @@ def test_whoever_has_less_than_a_share_has_room_however_much_another_has(comers:
         shared.leave(each)
     assert shared.count == 0
     assert shared.has_room("big", of)
+
+
+def test_its_rate_is_that_at_which_pieces_are_done_and_not_that_of_a_full_limit() -> None:
+    of = limit()
+    for now in range(ROUND):
+        of.note(now, 0.05, 20, now)
+    assert round(of.rate) == 400
