@@ -26,6 +26,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.process.files import create_file, replace_file
+from gateway.security.alternative_names import uris_of
 from gateway.security.identity import Identity, federation_of, parse, server_name, trust_domain
 
 AUTHORITY_CERTIFICATE = "authority.crt"
@@ -105,8 +106,7 @@ class Authority:
         """
         self.certificate = certificate
         self._key = key
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        (uri,) = names.get_values_for_type(x509.UniformResourceIdentifier)
+        (uri,) = uris_of(certificate)
         if trusted_pem is None:
             self.federation, self.region = federation_of(uri), ""
             self.trusted_pem, self.chain_pem = self.certificate_pem, b""

@@ -23,6 +23,7 @@ from google.protobuf.message import DecodeError
 
 from gateway.api.coordinator.v1.renewal_service_pb2 import RenewalStatement
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.security.alternative_names import dns_names_of, uris_of
 from gateway.security.authority import NODES, PrivateKey, PublicKey
 from gateway.security.identity import Identity, federation_of, server_name
 from gateway.security.peers import has_issued, issuing_region
@@ -88,8 +89,7 @@ class Invitation:
     @property
     def identity(self) -> Identity:
         """The node that is invited. Raises ValueError where the authority or the region names none."""
-        names = self.authorities[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        (uri,) = names.get_values_for_type(x509.UniformResourceIdentifier)
+        (uri,) = uris_of(self.authorities[0])
         return Identity(federation_of(uri), Role.ROLE_REGION, self.region, "")
 
 
@@ -208,13 +208,13 @@ def _require_certified(pem: bytes, key: PublicKey, authorities: Sequence[x509.Ce
         raise ValueError("it is for another key")
     if not any(has_issued(each, certificate) for each in authorities):
         raise ValueError("another authority has issued it")
-    if _names(certificate).get_values_for_type(x509.UniformResourceIdentifier) != [identity.uri]:
+    if uris_of(certificate) != [identity.uri]:
         raise ValueError(f"it does not name {identity.uri} alone")
 
 
 def _require_name(certificate: x509.Certificate, identity: Identity) -> None:
     name = server_name(identity.role, identity.region, identity.federation)
-    if name not in _names(certificate).get_values_for_type(x509.DNSName):
+    if name not in dns_names_of(certificate):
         raise ValueError(f"the certificate for TLS does not prove the name {name}")
 
 
@@ -228,7 +228,7 @@ def _requested_key(der: bytes, identity: Identity) -> object:
     try:
         request = x509.load_der_x509_csr(der)
         is_proven = request.is_signature_valid
-        uris = _names(request).get_values_for_type(x509.UniformResourceIdentifier)
+        uris = uris_of(request)
         key = request.public_key()
     except UNREADABLE as error:
         raise ValueError("it cannot be read") from error
@@ -237,13 +237,6 @@ def _requested_key(der: bytes, identity: Identity) -> object:
     if uris != [identity.uri]:
         raise ValueError(f"it does not name {identity.uri} alone")
     return key
-
-
-def _names(named: x509.Certificate | x509.CertificateSigningRequest) -> x509.SubjectAlternativeName:
-    try:
-        return named.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        raise ValueError("it names nobody") from None
 
 
 def _spki(key: object) -> bytes:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.api.federation.v1.federation_pb2 import RevocationList
 from gateway.process.files import replace_file
+from gateway.security.alternative_names import uris_of
 from gateway.security.authority import Authority, CertificateSet
 from gateway.security.enrolling import RequestedKeys, RequestedRenewal
 from gateway.security.identity import Identity
@@ -99,7 +100,10 @@ class IssuerDirectory:
         return sorted(
             (
                 IssuedCertificate(
-                    each.serial_number, _uri(each), each.not_valid_after_utc, each.serial_number in revoked
+                    each.serial_number,
+                    ", ".join(uris_of(each)),
+                    each.not_valid_after_utc,
+                    each.serial_number in revoked,
                 )
                 for each in found
             ),
@@ -163,8 +167,3 @@ def list_as_pem(told: RevocationList) -> bytes:
     if not told.issuer_certificate:
         return content
     return content + x509.load_der_x509_certificate(told.issuer_certificate).public_bytes(Encoding.PEM)
-
-
-def _uri(certificate: x509.Certificate) -> str:
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    return ", ".join(names.get_values_for_type(x509.UniformResourceIdentifier))

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from cryptography import x509
 from opentelemetry.metrics import Meter
 
 from gateway.process.metrics import observe
+from gateway.security.tls import CredentialsUnusable, end_of
 from gateway.time.clock import Clock
 
 
@@ -16,10 +16,9 @@ def observe_certificates(meter: Meter, files: Mapping[str, Path], clock: Clock) 
     def read() -> Iterator[tuple[float, dict[str, str]]]:
         for use, file in files.items():
             try:
-                chain = x509.load_pem_x509_certificates(file.read_bytes())
-            except (OSError, ValueError):
+                end = end_of(file)
+            except CredentialsUnusable:
                 continue
-            end = min(each.not_valid_after_utc for each in chain)
             yield (end - clock.now()).total_seconds(), {"use": use}
 
     observe(meter, "crossregion.certificate.validity", "s", read)

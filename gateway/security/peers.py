@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.security.alternative_names import uris_of
 from gateway.security.authority import issuer_of, may_issue
 from gateway.security.identity import Identity, from_auth_context, parse, trust_domain
 
@@ -95,8 +96,7 @@ def peer_of_chain(
     if not all(signs_certificates(each) and has_issued(each, own) for each in issuers):
         raise ValueError("the second certificate is not that of the issuer")
     require_signing(own)
-    names = own.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    uris = names.get_values_for_type(x509.UniformResourceIdentifier)
+    uris = uris_of(own)
     if len(uris) != 1:
         raise ValueError("the certificate does not name one member")
     identity = parse(uris[0], federation)
@@ -122,11 +122,7 @@ def issuing_region(certificate: x509.Certificate, federation: str) -> str:
 
     Raises ValueError for any other URI.
     """
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return ""
-    uris = names.get_values_for_type(x509.UniformResourceIdentifier)
+    uris = uris_of(certificate)
     if not uris or uris == [trust_domain(federation)]:
         return ""
     if len(uris) != 1:

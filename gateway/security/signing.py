@@ -8,7 +8,7 @@ path to the root (32 bytes for each hash).
 """
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
@@ -30,6 +30,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process.files import create_file
+from gateway.security.alternative_names import uris_of
 from gateway.security.hash_trees import SALT_BYTES, leaf, root_of, tree
 from gateway.security.identity import Identity
 from gateway.security.peers import has_issued, require_signing, signs_certificates
@@ -311,7 +312,7 @@ class TrustedKeys:
             raise ValueError("not issued by the authority of the federation")
         require_signing(certificate)
         owner = Identity(self._federation, Role.ROLE_REGION, region, "")
-        if list(_uris(certificate)) != [owner.uri]:
+        if uris_of(certificate) != [owner.uri]:
             raise ValueError(f"not issued to {owner.uri} alone")
         key = certificate.public_key()
         if not isinstance(key, Ed25519PublicKey):
@@ -363,11 +364,3 @@ def _is_authority(certificate: x509.Certificate) -> bool:
     except x509.ExtensionNotFound:
         may_sign = True
     return may_sign and signs_certificates(certificate)
-
-
-def _uris(certificate: x509.Certificate) -> Iterator[str]:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return iter(())
-    return iter(names.get_values_for_type(x509.UniformResourceIdentifier))

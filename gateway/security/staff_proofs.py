@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.security.alternative_names import uris_of
 from gateway.security.identity import SCHEME, Identity, parse
 from gateway.security.peers import Peer, peer_of_chain
 from gateway.security.revocations import Revocations
@@ -219,8 +220,7 @@ def statement_for(own: Credentials, operator: str, now: datetime, life: timedelt
     chain, key = x509.load_pem_x509_certificates(loaded.certificate), load_pem_private_key(loaded.key, password=None)
     if not isinstance(key, EllipticCurvePrivateKey | Ed25519PrivateKey):
         raise ValueError("the key is none for EdDSA or ES256")
-    names = chain[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    (uri, *_) = (*names.get_values_for_type(x509.UniformResourceIdentifier), "")
+    (uri, *_) = (*uris_of(chain[0]), "")
     staff = parse(uri, uri.removeprefix(SCHEME).partition("/")[0])
     if staff.role != Role.ROLE_STAFF:
         raise ValueError(f"{staff.path} is no member of staff")

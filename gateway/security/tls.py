@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from gateway.security.alternative_names import uris_of
 from gateway.security.identity import Identity
 from gateway.time.clock import Clock
 from gateway.wording.languages import translated
@@ -111,14 +112,12 @@ class Credentials:
 
         Raises CredentialsUnusable.
         """
-        chain = _certificates(self.certificate, _read(self.certificate))
         authorities = _certificates(self.authority, _read(self.authority))
-        last = max(each.not_valid_after_utc for each in authorities)
-        return min(last, *(each.not_valid_after_utc for each in chain))
+        return min(max(each.not_valid_after_utc for each in authorities), end_of(self.certificate))
 
     def names(self) -> list[str]:
         """The URIs that the certificate names. Raises CredentialsUnusable."""
-        return _uris(_certificates(self.certificate, _read(self.certificate))[0])
+        return uris_of(_certificates(self.certificate, _read(self.certificate))[0])
 
     def require_identity(self, identity: Identity) -> None:
         """Raises CredentialsUnusable unless the certificate names exactly this member."""
@@ -152,12 +151,9 @@ def _certificates(path: Path, pem: bytes) -> list[x509.Certificate]:
         raise CredentialsUnusable(translated("{path}: holds no certificate that can be read", path=path)) from error
 
 
-def _uris(certificate: x509.Certificate) -> list[str]:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return []
-    return names.get_values_for_type(x509.UniformResourceIdentifier)
+def end_of(certificates: Path) -> datetime:
+    """The first end among the certificates of a file. Raises CredentialsUnusable."""
+    return min(each.not_valid_after_utc for each in _certificates(certificates, _read(certificates)))
 
 
 def _fault_of_time(certificate: x509.Certificate, now: datetime) -> str | None:

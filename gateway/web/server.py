@@ -25,6 +25,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, status_code, to_status
 from gateway.rpc.interceptor import BorderPorts, is_noted
 from gateway.rpc.server import PortInUse
+from gateway.security.alternative_names import uris_of
 from gateway.security.peers import Peer, peer_of
 from gateway.security.tls import Credentials, CredentialsUnusable
 from gateway.settings import host_of
@@ -205,9 +206,8 @@ def _auth_context(connection: _SslObject) -> Mapping[str, Collection[bytes]]:
         return {}
     certificate = x509.load_der_x509_certificate(own)
     names: Sequence[str] = ()
-    with contextlib.suppress(x509.ExtensionNotFound, ValueError):
-        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-        names = extension.value.get_values_for_type(x509.UniformResourceIdentifier)
+    with contextlib.suppress(ValueError):
+        names = uris_of(certificate)
     return {
         "peer_uri": [name.encode() for name in names],
         "x509_pem_cert": [certificate.public_bytes(Encoding.PEM)],

@@ -5,14 +5,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.errors import Refused
 from gateway.maintenance.doctor.findings import Finding, State, bad, good, not_checked, warning
+from gateway.security.alternative_names import dns_names_of, uris_of
 from gateway.security.identity import Identity, server_name
+from gateway.security.peers import has_issued
 from gateway.security.signing import TrustedKeys
 from gateway.security.tls import Credentials
 from gateway.wording.languages import translated
@@ -126,13 +128,12 @@ def _fault(
         return translated("was not issued by the authority")
     if member is None:
         return None
-    names = _alternative_names(chain[0])
-    uris = [] if names is None else names.get_values_for_type(x509.UniformResourceIdentifier)
+    uris = uris_of(chain[0])
     if uris != [member.uri]:
         named = ", ".join(uris) or translated("nobody")
         return translated("names {named} instead of {wanted}", named=named, wanted=member.uri)
     own = server_name(member.role, member.region, member.federation)
-    if names is not None and own not in names.get_values_for_type(x509.DNSName):
+    if own not in dns_names_of(chain[0]):
         return translated("does not prove the DNS name {name}, which its callers expect", name=own)
     return _fault_of_usage(chain[0])
 
@@ -140,26 +141,11 @@ def _fault(
 def _is_issued(chain: Sequence[x509.Certificate], authorities: Sequence[x509.Certificate]) -> bool:
     """Whether the first certificate leads to an authority, over those behind it in its file."""
     for position, certificate in enumerate(chain):
-        if any(_issued(each, certificate) for each in authorities):
+        if any(has_issued(each, certificate) for each in authorities):
             return True
-        if position + 1 == len(chain) or not _issued(chain[position + 1], certificate):
+        if position + 1 == len(chain) or not has_issued(chain[position + 1], certificate):
             return False
     return False
-
-
-def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (InvalidSignature, ValueError, TypeError):
-        return False
-    return True
-
-
-def _alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternativeName | None:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return None
 
 
 def _fault_of_usage(certificate: x509.Certificate) -> str | None:
