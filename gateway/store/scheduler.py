@@ -66,9 +66,12 @@ class Scheduler:
         clock: Clock,
         handlers: Mapping[str, TimerHandler],
         of_failed: OfFailed,
+        is_settled: Callable[[], bool],
         rows: Sequence[DueRows] = (),
     ) -> None:
+        """`is_settled` says whether the clock can be relied on: while it cannot, no timer fires."""
         self._store = store
+        self._is_settled = is_settled
         self._rows = {each.kind: each for each in rows}
         self._clock = clock
         self._handlers = handlers
@@ -85,6 +88,9 @@ class Scheduler:
         """Runs until cancelled."""
         while True:
             self._changed.clear()
+            if not self._is_settled():
+                await asyncio.sleep(until_look(LONGEST_SLEEP))
+                continue
             try:
                 if not await self._sweep():
                     await self._sleep()

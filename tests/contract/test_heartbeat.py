@@ -13,9 +13,9 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.federation.capabilities import own_capabilities
-from gateway.federation.current import CurrentFederation
 from gateway.security.sealing_keys import is_proven
 from gateway.security.signing import AUDIT_HEAD, TrustedKeys
+from gateway.time.agreed_clock import AgreedClock
 from gateway.time.clock import to_timestamp
 from tests.contract.membership_node import ENDPOINT, REGION, at_once, eventually, node, running
 from tests.contract.small_federation import CLOCK, FEDERATION, NOTHING_LISTENS, Certificates, coordinator
@@ -110,9 +110,9 @@ def test_a_clock_that_is_far_from_the_federations_is_not_trusted_until_it_is_rig
             running(under_test.client.stay_joined(ENDPOINT)),
         ):
             hub.clock_ahead = ahead
-            await eventually(lambda: not is_clock_trusted(under_test.current))
+            await eventually(lambda: not is_clock_trusted(under_test.border.clock))
             hub.clock_ahead = timedelta(0)
-            await eventually(lambda: is_clock_trusted(under_test.current))
+            await eventually(lambda: is_clock_trusted(under_test.border.clock))
 
     asyncio.run(story())
 
@@ -127,14 +127,14 @@ def test_one_wrong_clock_among_three_coordinators_stops_nobody(certificates: Cer
             )
             await stack.enter_async_context(running(under_test.client.stay_joined(ENDPOINT)))
             await eventually(lambda: all(len(hub.joins) > 2 for hub in hubs))
-            assert is_clock_trusted(under_test.current)
+            assert is_clock_trusted(under_test.border.clock)
 
     asyncio.run(story())
 
 
-def is_clock_trusted(current: CurrentFederation) -> bool:
+def is_clock_trusted(clock: AgreedClock) -> bool:
     try:
-        current.require_trusted_clock()
+        clock.require_trusted()
     except Refused as refused:
         return refused.reason != Reason.REASON_CLOCK_UNTRUSTED
     return True

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import itertools
 import shutil
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -75,6 +76,10 @@ class MovableClock:
     def now(self) -> datetime:
         """The time of day in this test."""
         return datetime.now(UTC) + self._ahead
+
+    def steady(self) -> float:
+        """Seconds that pass with the time of this test."""
+        return time.monotonic() + self._ahead.total_seconds()
 
     def advance(self, step: timedelta) -> None:
         """Moves the clock forward."""

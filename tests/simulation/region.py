@@ -28,6 +28,7 @@ from gateway.relay.sealed_batches import Act, SealedBatchTransport
 from gateway.relay.transport import Carrier
 from gateway.security.identity import Identity
 from gateway.security.region_keys import RegionKeys
+from gateway.time.agreed_clock import AgreedClock
 from region_node.app.core import CorePorts, RegionCore
 from region_node.app.registered import PROBLEMS, reconciliation
 from region_node.business.orders.business import load_rules
@@ -174,21 +175,27 @@ class Region:
     async def _run(self, process: Process) -> None:
         store = SimulatedStore(self.ports.disk, process, random.Random(self.ports.source.getrandbits(64)))
         shared = keys()
+        clock = AgreedClock(self.ports.clock)
         border = Border(
-            self.name, shared.signers[self.name], shared.trusted, CurrentFederation(), draw=self.ports.keys.draw
+            self.name,
+            shared.signers[self.name],
+            shared.trusted,
+            CurrentFederation(),
+            draw=self.ports.keys.draw,
+            clock=clock,
         )
         self._put_in_force(border)
         provider = self.ports.provider
         provisioned = PROVISIONED if provider is not None else frozenset()
         transport = SealedBatchTransport(border, self.ports.carrier)
         source = random.Random(self.ports.source.getrandbits(64))
-        asker = Asker(border, transport, self.ports.clock, source)
+        asker = Asker(border, transport, clock, source)
         core = RegionCore(
             CorePorts(
                 orders=OrderContext(RegionContext(border, orders_under_way, provisioned=provisioned), _rules()),
                 keys=self.ports.keys,
                 store=store,
-                clock=self.ports.clock,
+                clock=clock,
                 transport=transport,
                 asker=asker,
                 source=source,
@@ -207,12 +214,12 @@ class Region:
         await core.start()
         self.node = self._node(process, core, store)
         if self.ports.has_moves:
-            lost = LostCustomers(core.context, store, asker, self.ports.clock)
+            lost = LostCustomers(core.context, store, asker, clock)
             assign = self.ports.coordinators.assign_number
             process.spawn(MovePlanning(core.context, store, assign, restored, lost).run())
 
     def _node(self, process: Process, core: RegionCore, store: SimulatedStore) -> Node:
-        clock, coordinators = self.ports.clock, self.ports.coordinators
+        clock, coordinators = core.context.border.clock, self.ports.coordinators
         notifier = ProblemNotifier(
             core.context, store, Notified(coordinators.tell_event, coordinators.tell_affected), count_complaints
         )
@@ -257,7 +264,7 @@ class Region:
             self._put_in_force(self.node.core.context.border)
 
     def _put_in_force(self, border: Border) -> None:
-        border.current.note_clock_error(self.ports.clock.error)
+        border.clock.hear("coordinator", self.ports.clock.now() - self.ports.clock.error)
         if self.knowledge is not None:
             for member in self.knowledge.members:
                 border.sealing_keys.accept(member.region, member.sealing_key, border.keys.verify)

@@ -136,3 +136,7 @@ class NodeClock:
     def now(self) -> datetime:
         """See the port."""
         return self._wall.now() + self.error
+
+    def steady(self) -> float:
+        """See the port."""
+        return self._wall.now().timestamp()

@@ -55,7 +55,8 @@ class BillingRuns:
                         await self._changed.wait()
 
     async def _page(self) -> bool:
-        if not self._context.border.current.revision or not self._store.accepts_new_work():
+        border = self._context.border
+        if not border.clock.is_settled() or not border.current.revision or not self._store.accepts_new_work():
             return False
         now = self._clock.now()
         if not await self._store.read(lambda tx: is_due(tx, self._context, now)):
