@@ -21,7 +21,7 @@ from gateway.store.failed_timers import (
     problem_of,
 )
 from gateway.store.port import OutcomeLost, Store, Transaction
-from gateway.store.quarantine import TIMER, QuarantinedWork, is_due_for_quarantine, work_id
+from gateway.store.quarantine import TIMER, Keep, QuarantinedWork, is_due_for_quarantine, work_id
 from gateway.store.timers import SWEEP_LIMIT, DueRows, Timer, TimerHandler, TimerSet, due_timers, fire
 from gateway.time.clock import Clock, from_microseconds, to_microseconds
 from gateway.time.looks import until_look
@@ -40,7 +40,7 @@ class OfFailed:
 
     rest: Callable[[int], float]
     """Seconds until the next attempt, after a number of failed ones."""
-    quarantine: Callable[[Transaction, QuarantinedWork, datetime], None]
+    quarantine: Keep
     """Leaves work to people. The timer is removed in the same transaction."""
 
 

@@ -64,6 +64,21 @@ class Evidence:
         """Whether somebody else was heard lately."""
         return bool(_offsets(self, steady))
 
+    def follows_last(self, offset: timedelta, steady: float) -> bool:
+        """Whether a time of day comes soon after the one that the database kept."""
+        if self.last is None:
+            return False
+        absent = offset + timedelta(seconds=steady) - (self.last - EPOCH)
+        return -MAX_CLOCK_ERROR <= absent <= LONGEST_ALONE
+
+    def better_than(self, offset: timedelta, steady: float) -> timedelta | None:
+        """The offset of the others, where the database's time speaks for them and against a time of day."""
+        others = _offsets(self, steady)
+        if not others or self.follows_last(offset, steady):
+            return None
+        theirs = median_low(others)
+        return theirs if self.follows_last(theirs, steady) else None
+
     def difference(self, offset: timedelta, steady: float) -> timedelta:
         """A time of day less that of the others; without them, less the time that was agreed last."""
         others = _offsets(self, steady)
@@ -86,10 +101,8 @@ def standing(evidence: Evidence, offset: timedelta, steady: float) -> Standing:
         return Standing.SETTLED if _are_near(evidence.agreed, offset) else Standing.WRONG
     if steady - evidence.started < LISTENING:
         return Standing.UNPROVEN
-    if evidence.last is None:
-        return Standing.SETTLED
-    absent = offset + timedelta(seconds=steady) - (evidence.last - EPOCH)
-    return Standing.SETTLED if -MAX_CLOCK_ERROR <= absent <= LONGEST_ALONE else Standing.UNPROVEN
+    is_believed = evidence.last is None or evidence.follows_last(offset, steady)
+    return Standing.SETTLED if is_believed else Standing.UNPROVEN
 
 
 class AgreedClock:
@@ -142,6 +155,8 @@ class AgreedClock:
             # Alone, a clock that steps again and again by a little would carry the agreed time along.
             if self._evidence.agreed is None or self._evidence.has_others(steady):
                 self._evidence = replace(self._evidence, agreed=offset)
+        elif self._evidence.agreed is None:  # a process that has started by a wrong clock
+            self._evidence = replace(self._evidence, agreed=self._evidence.better_than(offset, steady))
         if found != self._noted:
             self._noted = found
             self._tell(found, self._evidence.difference(offset, steady))

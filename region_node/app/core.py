@@ -230,7 +230,7 @@ class RegionCore:
             border.clock.is_settled,
             DUE_ROWS,
         )
-        self._billing = BillingRuns(ports.context, ports.store, ports.clock)
+        self._billing = BillingRuns(ports.context, ports.store, ports.clock, self.quarantine.keep)
         self.notifiers = [
             EscalationNotifier(ports.store, ports.clock, name, sink, ports.source, border.current)
             for name, sink in ports.sinks.items()

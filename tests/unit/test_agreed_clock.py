@@ -113,8 +113,10 @@ def test_a_clock_that_is_wrong_from_the_start_is_found_by_the_first_who_answers(
     machine.error = 4 * YEAR
     clock = started(machine, NOW - DAY)
     assert (clock.is_settled(), trusted(clock)) == (False, True)  # nobody knows yet: it takes orders, and fires nothing
+    assert clock.now() == machine.now()
     clock.hear("coordinator", machine.true)
     assert (clock.is_settled(), trusted(clock)) == (False, False)
+    assert clock.now() == machine.true, "the database's time speaks for the coordinator"
     machine.error = timedelta(0)
     assert (clock.is_settled(), trusted(clock)) == (True, True)
 
@@ -129,6 +131,14 @@ def test_alone_a_start_counts_from_the_time_that_the_database_kept(since: timede
     assert clock.is_settled() == is_believed
     machine.error = 2 * MAX_CLOCK_ERROR
     assert not (is_believed and clock.is_settled()), "alone, the steady clock tells of a step"
+
+
+def test_a_coordinator_whose_clock_is_wrong_moves_no_time_of_a_node_that_starts() -> None:
+    machine = Machine()
+    clock = started(machine, NOW - DAY)
+    clock.hear("coordinator", machine.true + YEAR)
+    assert not clock.is_settled()
+    assert clock.now() == machine.true
 
 
 def test_a_new_database_has_nothing_to_compare_with() -> None:

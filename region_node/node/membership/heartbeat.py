@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_never
 
@@ -36,8 +36,12 @@ _FAILURES = (Unreachable, Refused)
 class Heartbeat:
     """Joins at the coordinator in turn, and stays joined."""
 
-    def __init__(self, node: Node, coordinators: Replicas, ports: MembershipPorts) -> None:
+    def __init__(
+        self, node: Node, coordinators: Replicas, ports: MembershipPorts, trust_again: Callable[[], None]
+    ) -> None:
+        """`trust_again` looks anew at certificates that are refused; it is called while the clock is settled."""
         self._node = node
+        self._trust_again = trust_again
         self._coordinators = coordinators
         self._ports = ports
         self._capabilities = own_capabilities()
@@ -90,6 +94,8 @@ class Heartbeat:
             raise
         if response.HasField("coordinator_time"):
             self._hear_clock(coordinator, response, started)
+        if clock.is_settled():
+            self._trust_again()
         self._contact(coordinator).well("joined")
         return response
 
