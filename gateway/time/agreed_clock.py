@@ -29,9 +29,9 @@ class Standing(Enum):
 
     SETTLED = "settled"
     UNPROVEN = "unproven"
-    """Nobody has confirmed it since the start, and the last agreed time is too far away."""
+    """Nobody has confirmed it since the start, and somebody still may."""
     WRONG = "wrong"
-    """It contradicts others, or it has stepped since they confirmed it."""
+    """It contradicts others or the time that the database kept, or it has stepped since they confirmed it."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,11 @@ class Evidence:
 
     def follows_last(self, offset: timedelta, steady: float) -> bool:
         """Whether a time of day comes soon after the one that the database kept."""
-        if self.last is None:
-            return False
-        absent = offset + timedelta(seconds=steady) - (self.last - EPOCH)
-        return -MAX_CLOCK_ERROR <= absent <= LONGEST_ALONE
+        return self.last is not None and -MAX_CLOCK_ERROR <= self.since_last(offset, steady) <= LONGEST_ALONE
+
+    def since_last(self, offset: timedelta, steady: float) -> timedelta:
+        """The time from the one that the database kept to a time of day; since 1970 for a new database."""
+        return offset + timedelta(seconds=steady) - ((self.last or EPOCH) - EPOCH)
 
     def better_than(self, offset: timedelta, steady: float) -> timedelta | None:
         """The offset of the others, where the database's time speaks for them and against a time of day."""
@@ -80,11 +81,13 @@ class Evidence:
         return theirs if self.follows_last(theirs, steady) else None
 
     def difference(self, offset: timedelta, steady: float) -> timedelta:
-        """A time of day less that of the others; without them, less the time that was agreed last."""
+        """A time of day less that of the others; without them, less the time that was agreed or kept last."""
         others = _offsets(self, steady)
         if others:
             return offset - median_low(others)
-        return timedelta(0) if self.agreed is None else offset - self.agreed
+        if self.agreed is not None:
+            return offset - self.agreed
+        return timedelta(0) if self.last is None else self.since_last(offset, steady)
 
 
 def standing(evidence: Evidence, offset: timedelta, steady: float) -> Standing:
@@ -99,10 +102,9 @@ def standing(evidence: Evidence, offset: timedelta, steady: float) -> Standing:
         return Standing.SETTLED if 2 * agreeing >= len(others) else Standing.WRONG
     if evidence.agreed is not None:
         return Standing.SETTLED if _are_near(evidence.agreed, offset) else Standing.WRONG
-    if steady - evidence.started < LISTENING:
-        return Standing.UNPROVEN
-    is_believed = evidence.last is None or evidence.follows_last(offset, steady)
-    return Standing.SETTLED if is_believed else Standing.UNPROVEN
+    if evidence.last is not None and not evidence.follows_last(offset, steady):
+        return Standing.WRONG
+    return Standing.UNPROVEN if steady - evidence.started < LISTENING else Standing.SETTLED
 
 
 class AgreedClock:

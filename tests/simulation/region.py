@@ -182,7 +182,7 @@ class Region:
         store = SimulatedStore(self.ports.disk, process, random.Random(self.ports.source.getrandbits(64)))
         shared = keys()
         clock = AgreedClock(self.ports.clock)
-        clock.start_from(self.ports.clock.now() - self.ports.clock.error)  # the database has kept it
+        clock.start_from(self.ports.clock.of_people() - self.ports.clock.error)  # the database has kept it
         border = Border(
             self.name,
             shared.signers[self.name],
@@ -272,7 +272,7 @@ class Region:
             self._put_in_force(self.node.core.context.border)
 
     def _put_in_force(self, border: Border) -> None:
-        border.clock.hear("coordinator", self.ports.clock.now() - self.ports.clock.error)
+        border.clock.hear("coordinator", self.ports.clock.of_people() - self.ports.clock.error)
         if self.knowledge is not None:
             for member in self.knowledge.members:
                 border.sealing_keys.accept(member.region, member.sealing_key, border.keys.verify)

@@ -112,7 +112,7 @@ def test_a_clock_that_is_wrong_from_the_start_is_found_by_the_first_who_answers(
     machine = Machine()
     machine.error = 4 * YEAR
     clock = started(machine, NOW - DAY)
-    assert (clock.is_settled(), trusted(clock)) == (False, True)  # nobody knows yet: it takes orders, and fires nothing
+    assert (clock.is_settled(), trusted(clock)) == (False, False), "no year passes without a sign of life"
     assert clock.now() == machine.now()
     clock.hear("coordinator", machine.true)
     assert (clock.is_settled(), trusted(clock)) == (False, False)
@@ -126,6 +126,7 @@ def test_alone_a_start_counts_from_the_time_that_the_database_kept(since: timede
     machine = Machine()
     clock = started(machine, NOW - since)
     assert not clock.is_settled(), "somebody may still answer"
+    assert trusted(clock) == (-MAX_CLOCK_ERROR <= since <= LONGEST_ALONE)
     machine.passed += LISTENING
     is_believed = -MAX_CLOCK_ERROR <= since + timedelta(seconds=LISTENING) <= LONGEST_ALONE
     assert clock.is_settled() == is_believed

@@ -21,7 +21,9 @@ class QuarantineServiceStub:
     GetQuarantinedWork: _aio.UnaryUnaryMultiCallable[_quarantine_service_pb2.GetQuarantinedWorkRequest, _quarantine_service_pb2.GetQuarantinedWorkResponse]
     """Returns one piece of quarantined work, and the person to call."""
     ReplayQuarantinedWork: _aio.UnaryUnaryMultiCallable[_quarantine_service_pb2.ReplayQuarantinedWorkRequest, _quarantine_service_pb2.ReplayQuarantinedWorkResponse]
-    """Tries the work once more, with as many attempts as new work has. A run goes on as far as it has told."""
+    """Tries the work once more, with as many attempts as new work has. A run goes on up to its subject, and never beyond
+    the present day.
+    """
     GiveUpQuarantinedWork: _aio.UnaryUnaryMultiCallable[_quarantine_service_pb2.GiveUpQuarantinedWorkRequest, _quarantine_service_pb2.GiveUpQuarantinedWorkResponse]
     """Gives the work up, which two people agree to (ApprovalService). A timer is removed. The record that waited for an
     envelope gets the refusal ENVELOPE_GIVEN_UP.
@@ -52,7 +54,9 @@ class QuarantineServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _quarantine_service_pb2.ReplayQuarantinedWorkRequest,
         context: _aio.ServicerContext[_quarantine_service_pb2.ReplayQuarantinedWorkRequest, _quarantine_service_pb2.ReplayQuarantinedWorkResponse],
     ) -> _abc.Awaitable[_quarantine_service_pb2.ReplayQuarantinedWorkResponse]:
-        """Tries the work once more, with as many attempts as new work has. A run goes on as far as it has told."""
+        """Tries the work once more, with as many attempts as new work has. A run goes on up to its subject, and never beyond
+        the present day.
+        """
 
     @_abc_1.abstractmethod
     def GiveUpQuarantinedWork(
