@@ -115,6 +115,7 @@ from gateway.api.relay.v1 import relay_pb2
 from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
 from gateway.auditing.denial_log import DenialLog
 from gateway.process import running
+from gateway.process.clock_metrics import observe_clock
 from gateway.process.memory import SettledMemory
 from gateway.process.running import Running, show_port, stop_tasks
 from gateway.process.starting import persistently
@@ -128,10 +129,12 @@ from gateway.security.metrics import observe_certificates
 from gateway.security.signing import TrustedKeys
 from gateway.security.tls import server_credentials
 from gateway.settings import host_of
+from gateway.store.agreed_time import AgreedTimeKeeper, last_agreed
 from gateway.store.metrics import observe_store
 from gateway.store.port import Store
 from gateway.store.schema import migrations_of
-from gateway.time.clock import Clock, SystemClock
+from gateway.time.agreed_clock import AgreedClock
+from gateway.time.clock import Clock, SteadyClock, SystemClock
 from gateway.web.door import Door
 
 SERVICE_NAME = "coordinator"
@@ -143,7 +146,7 @@ class _Parts:
     """The parts that the services of one coordinator share."""
 
     settings: CoordinatorSettings
-    clock: Clock
+    clock: AgreedClock
     registry: Registry
     keys: TrustedKeys
     members: CurrentMembers
@@ -157,14 +160,14 @@ class _Parts:
     chain_watch: ChainWatch
 
 
-async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Running:
+async def start(settings: CoordinatorSettings, machine: SteadyClock | None = None) -> Running:
     """Opens the database and the registry, listens, and enters the registry.
 
     Raises CredentialsUnusable, StoreUnusable, RegistryUnreachable, PortInUse, OSError or StoppedWhileStarting; then
     nothing is left open.
     """
     async with contextlib.AsyncExitStack() as stack:
-        clock = clock or SystemClock()
+        clock = AgreedClock(machine or SystemClock())
         credentials = server_credentials(settings.credentials, clock)
         # A coordinator under a number that it does not prove would confirm a suspension in another's name.
         settings.credentials.require_identity(settings.identity)
@@ -173,17 +176,14 @@ async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Ru
         stack.callback(telemetry.shutdown)
         store = await _open_store(settings)
         stack.push_async_callback(store.close)
+        clock.start_from(await persistently(lambda: store.read(last_agreed)))
         # Only now: before the lock of the store, the file could be that of a coordinator that runs.
         if settings.port_file is not None:
             settings.port_file.unlink(missing_ok=True)
         registry = await persistently(lambda: _open_registry(settings, clock, store))
         stack.push_async_callback(registry.close)
-        observe_age(telemetry.meter, registry, clock)
-        observe_validity(telemetry.meter, registry, clock)
-        observe_store(telemetry.meter, store)
-        observe_certificates(telemetry.meter, {"tls": settings.credentials.certificate}, clock)
         parts = _parts(settings, clock, store, registry, telemetry)
-        observe_members(telemetry.meter, parts.members, clock)
+        _observe(parts, store, telemetry)
         stack.push_async_callback(parts.channels.close)
         stack.push_async_callback(parts.presence.close)
         services = _services(parts)
@@ -204,7 +204,6 @@ async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Ru
         await _serve_joiners(parts, telemetry, stack)
         # Suspensions wait for this coordinator until then, because some of the calls may be deliveries.
         stack.push_async_callback(server.drain)
-        loop = asyncio.get_running_loop()
         following = Following(FollowingPorts(registry, parts.members, parts.channels))
         parts.problems.correlator.on_change(following.note_change)
         await server.say(REGISTRY, serves=registry.answers())
@@ -212,13 +211,14 @@ async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Ru
             parts.problems.correlator.run(),
             following.run(),
             parts.chain_watch.run(),
+            AgreedTimeKeeper(store, clock).run(),
             follow_authority(settings.credentials, parts.keys),
             _risks(parts, telemetry).run(),
             *await door.open(settings.credentials, border, stack),
         ]
         if settings.etcd is not None:  # a registry in this process answers always
             loops.append(tell_of_registry(server, registry))
-        tasks = [loop.create_task(each) for each in loops]
+        tasks = [asyncio.create_task(each) for each in loops]
         stack.push_async_callback(stop_tasks, tasks)
         stack.callback(parts.federation.close)
         await parts.presence.enter(settings.name, settings.endpoint(port))
@@ -226,6 +226,17 @@ async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Ru
         _log.info("%s of %s serves on %s:%d", settings.name, settings.federation, settings.host, port)
         return Running(port, [*registry.loops, *parts.presence.loops, *tasks], stack.pop_all())
     raise AssertionError("the block above returns or raises")
+
+
+def _observe(parts: _Parts, store: Store, telemetry: Telemetry) -> None:
+    """Registers the metrics of a coordinator, besides those of its calls, problems and risks."""
+    meter, clock = telemetry.meter, parts.clock
+    observe_age(meter, parts.registry, clock)
+    observe_validity(meter, parts.registry, clock)
+    observe_store(meter, store)
+    observe_clock(meter, clock)
+    observe_certificates(meter, {"tls": parts.settings.credentials.certificate}, clock)
+    observe_members(meter, parts.members, clock)
 
 
 async def _serve_joiners(parts: _Parts, telemetry: Telemetry, stack: contextlib.AsyncExitStack) -> None:
@@ -240,7 +251,7 @@ async def _serve_joiners(parts: _Parts, telemetry: Telemetry, stack: contextlib.
     _log.info("%s serves enrolment on %s:%d", settings.name, host_of(settings.enrolment.listen), port)
 
 
-async def serve(settings: CoordinatorSettings, clock: Clock | None = None) -> None:
+async def serve(settings: CoordinatorSettings, clock: SteadyClock | None = None) -> None:
     """Runs a coordinator until the process gets a signal to stop. Raises as `start`."""
     await running.serve(start(settings, clock))
 
@@ -265,7 +276,7 @@ async def _open_registry(settings: CoordinatorSettings, clock: Clock, store: Sto
 
 
 def _parts(
-    settings: CoordinatorSettings, clock: Clock, store: Store, registry: Registry, telemetry: Telemetry
+    settings: CoordinatorSettings, clock: AgreedClock, store: Store, registry: Registry, telemetry: Telemetry
 ) -> _Parts:
     deliveries = Deliveries()
     members = CurrentMembers(registry)
@@ -315,7 +326,7 @@ def _enrolment_ports(parts: _Parts) -> EnrolmentPorts:
     return EnrolmentPorts(parts.settings.federation, parts.registry, parts.clock, lambda: parts.keys.authorities)
 
 
-def _problems(registry: Registry, clock: Clock, telemetry: Telemetry) -> ProblemPorts:
+def _problems(registry: Registry, clock: AgreedClock, telemetry: Telemetry) -> ProblemPorts:
     reports = ReportNotifier(LogSink())
     reports.observe(telemetry.meter)
     current = CurrentNetwork(registry)

@@ -19,7 +19,6 @@ from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.body import Body, asked_instant
-from gateway.federation.current import MAX_CLOCK_ERROR
 from gateway.federation.numberplan import normalize
 from gateway.federation.revisions import RevisionRefused, digest, parsed
 from gateway.federation.rules import difference, problems
@@ -27,6 +26,7 @@ from gateway.federation.terms import terms_of
 from gateway.process import failpoints
 from gateway.rpc.calls import current_call
 from gateway.security.signing import TrustedKeys, certificate_hash
+from gateway.time.agreed_clock import MAX_CLOCK_ERROR
 from gateway.time.clock import Clock, to_microseconds
 from gateway.values.choices import first_unknown
 

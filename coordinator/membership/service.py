@@ -30,13 +30,13 @@ from gateway.auditing.audit_heads import KeptHead
 from gateway.auditing.denial_log import DenialLog
 from gateway.auditing.walking import LARGEST_SEQUENCE
 from gateway.errors import Refused
-from gateway.federation.current import MAX_CLOCK_ERROR
 from gateway.federation.suspensions import ProvenSuspension
 from gateway.rpc.calls import current_call
 from gateway.rpc.rates import Rate
 from gateway.security.sealing_keys import is_proven
 from gateway.security.signing import AUDIT_HEAD, TrustedKeys
-from gateway.time.clock import Clock, dated, from_timestamp, to_timestamp
+from gateway.time.agreed_clock import MAX_CLOCK_ERROR, AgreedClock
+from gateway.time.clock import dated, from_timestamp, to_timestamp
 
 _ENDPOINT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[1-9][0-9]{0,4}", re.ASCII)
 _ENDPOINT_LENGTH = 255
@@ -67,7 +67,7 @@ class FederationPorts:
     members: CurrentMembers
     keys: TrustedKeys
     denial_log: DenialLog
-    clock: Clock
+    clock: AgreedClock
     interval: timedelta
     chains: OwnChains
 
@@ -105,6 +105,7 @@ class FederationService(FederationServiceServicer):
         else:
             self._require_room(region, heartbeat.endpoint)
             self._require_calm(region, heartbeat)
+            self._ports.clock.hear(region, from_timestamp(request.node_time))
             await self._ports.registry.beat(region, heartbeat)
             await self._notice_oddities(region, heartbeat)
         if head is not None:

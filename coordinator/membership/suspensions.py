@@ -6,9 +6,9 @@ from coordinator.registry.port import Snapshot
 from gateway.api.federation.v1.revision_pb2 import SignedSuspension
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.federation.current import MAX_CLOCK_ERROR
 from gateway.federation.revisions import Chain, RevisionRefused
 from gateway.federation.suspensions import ProvenSuspension, proven, require_present
+from gateway.time.agreed_clock import MAX_CLOCK_ERROR
 from gateway.time.clock import to_microseconds
 
 

@@ -20,7 +20,7 @@ from coordinator.registry.problem_port import Book, Decision
 from gateway.api.coordinator.v1.problem_service_pb2 import Problem
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.time.clock import Clock
+from gateway.time.agreed_clock import AgreedClock
 
 LOOK = 5.0  # seconds in which a grade may have risen, or another coordinator died with an unprocessed event
 Listener = Callable[[Mapping[str, Problem]], None]
@@ -34,7 +34,7 @@ class CorrelatorPorts:
 
     registry: Registry
     current: CurrentNetwork
-    clock: Clock
+    clock: AgreedClock
     reports: ReportNotifier
 
 
@@ -59,6 +59,7 @@ class Correlator:
     async def run(self) -> None:
         """Runs until cancelled."""
         while True:
+            await self._ports.clock.settled()
             self._told.clear()
             try:
                 await self.look()

@@ -17,7 +17,7 @@ from coordinator.risks.signals import Observation
 from gateway.api.coordinator.v1.risk_service_pb2 import Risk
 from gateway.api.federation.v1.risk_pb2 import RiskRules
 from gateway.errors import Refused
-from gateway.time.clock import Clock
+from gateway.time.agreed_clock import AgreedClock
 
 LOOK = 30.0  # seconds between two looks
 _ASK_EVERY = timedelta(hours=1)  # regions count months of complaints for an answer
@@ -32,7 +32,7 @@ class WatchPorts:
     """This coordinator, for example `coordinator/0`."""
     registry: Registry
     current: CurrentNetwork
-    clock: Clock
+    clock: AgreedClock
     audit_heads: Callable[[], Mapping[str, tuple[datetime, bool]]]
     """The time of each region's last audit head at this coordinator, and whether it continued the stored one."""
     certificate_end: Callable[[], datetime | None]
@@ -52,6 +52,7 @@ class RiskWatch:
     async def run(self) -> None:
         """Runs until cancelled."""
         while True:
+            await self._ports.clock.settled()
             try:
                 await self.look()
             except Refused as refused:

@@ -88,14 +88,16 @@ class LocalFederation:
         provided: Mapping[str, Sequence[str]] | None = None,
         *,
         clock_file: Path | None = None,
+        clock_files: Mapping[str, Path] | None = None,
         launcher: Launcher = launch_anew,
     ) -> None:
         """`postgresql` is a running shared server; without it an own one is started if needed.
 
         `provided` maps regions to the businesses of their own system. `clock_file` is that of a common clock, instead
-        of the machine's (`driven_clock.py`). `launcher` starts the processes.
+        of the machine's (`driven_clock.py`); `clock_files` are those of regions with their own. `launcher` starts the
+        processes.
         """
-        self._clock_file = clock_file
+        self._clock_file, self._clock_files = clock_file, dict(clock_files or {})
         self._launcher = launcher
         self.directory = directory = directory.absolute()
         self.administrator = LocalAdministrator(directory, FEDERATION)
@@ -388,9 +390,10 @@ class LocalFederation:
     def _command(self, owner: str, settings: str) -> tuple[str, tuple[str, ...]]:
         """The module that serves, and its arguments."""
         is_coordinator = owner == COORDINATOR
-        if self._clock_file is not None:
+        clock_file = self._clock_files.get(owner, self._clock_file)
+        if clock_file is not None:
             served = "coordinator" if is_coordinator else "region-node"
-            return "deploy.local.serve_driven", (str(self._clock_file), served, settings)
+            return "deploy.local.serve_driven", (str(clock_file), served, settings)
         return _COORDINATOR_COMMAND if is_coordinator else _REGION_COMMAND, ("serve", "--settings", settings)
 
     def _provider(self, region: str) -> Replica:

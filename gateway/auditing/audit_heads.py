@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from gateway.auditing.audit import Head
-from gateway.federation.current import MAX_CLOCK_ERROR
+from gateway.time.agreed_clock import MAX_CLOCK_ERROR
 
 _JOIN_SECONDS = timedelta(seconds=2)  # timeout of a heartbeat at one coordinator
 # Processes of a region share a chain, so a delayed heartbeat may arrive behind a later one. Each coordinator dates the

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
 from gateway.api.federation.v1.federation_pb2 import Feature, Member, MemberState
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -11,7 +10,6 @@ from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.revisions import Chain
 
-MAX_CLOCK_ERROR = timedelta(seconds=30)  # beyond this a node accepts no work that expires (guarantee G3)
 _log = logging.getLogger(__name__)
 
 
@@ -37,7 +35,6 @@ class CurrentFederation:
         self._state: FederationState | None = None
         self._features: Mapping[str, frozenset[Feature.ValueType]] = {}
         self._listeners: list[Callable[[FederationState], None]] = []
-        self._clock_error = timedelta(0)
         self.unreadable = ""
         """The first part of the newest configuration that this version cannot read; empty where it reads all."""
         self._years_noted: set[int] = set()
@@ -92,17 +89,8 @@ class CurrentFederation:
         """Calls the listener for every state from now on."""
         self._listeners.append(listener)
 
-    def note_clock_error(self, error: timedelta) -> None:
-        """Notes the error of this clock against a coordinator's."""
-        self._clock_error = error
-
     def note_year_without_calendar(self, year: int) -> None:
         """A promise in working days runs through a year without a calendar: a warning in the log, once a year's."""
         if year not in self._years_noted:
             self._years_noted.add(year)
             _log.warning("there is no calendar of %d: weekends alone count as days off in promises of time", year)
-
-    def require_trusted_clock(self) -> None:
-        """Raises Refused with CLOCK_UNTRUSTED where this clock is too far from the federation's."""
-        if abs(self._clock_error) > MAX_CLOCK_ERROR:
-            raise Refused(Reason.REASON_CLOCK_UNTRUSTED)

@@ -15,6 +15,8 @@ from gateway.security.sealing_keys import SealingKeys
 from gateway.security.signing import Signer, TrustedKeys
 from gateway.store.port import Transaction
 from gateway.store.reading_ahead import Wanted
+from gateway.time.agreed_clock import AgreedClock
+from gateway.time.clock import SystemClock
 
 
 class Moved(Exception):
@@ -89,6 +91,8 @@ class Border:
     """The source of randomness for the keys of single batches and answers, and for the salts of signatures."""
     sealing_keys: SealingKeys = field(default_factory=SealingKeys)
     """The keys of other regions, to which batches are sealed."""
+    clock: AgreedClock = field(default_factory=lambda: AgreedClock(SystemClock()))
+    """The time of day that this process and others agree on."""
 
     def shares_signatures(self, reader: str) -> bool:
         """Whether one signature may serve several messages that a region reads.

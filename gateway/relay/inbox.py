@@ -74,7 +74,7 @@ def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: 
         if stored.content != sealed.envelope.content:
             raise Refused(Reason.REASON_ENVELOPE_ID_REUSED)
         return Receipt(content=stored.receipt_content, signature=stored.receipt_signature)
-    border.current.require_trusted_clock()
+    border.clock.require_trusted()
     answer = _decide(tx, kind, sealed, now)
     if isinstance(kind, Command) and answer.outcome != Outcome.OUTCOME_ACCEPTED and tx.has_written():
         raise WriteAfterRefusal(f"{EnvelopeKind.Name(content.kind)} {content.id}: {Outcome.Name(answer.outcome)}")
@@ -103,7 +103,7 @@ async def answer_slowly(store: Store, border: Border, query: SlowQuery, sealed: 
     Raises Refused as `receive` does.
     """
     _require_not_suspended(border, sealed.content.origin)
-    border.current.require_trusted_clock()
+    border.clock.require_trusted()
     try:
         _require_in_time(sealed, now)
         with UntilUpgraded(border.region):

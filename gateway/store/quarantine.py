@@ -1,24 +1,26 @@
-"""Quarantined work: timers and envelopes that failed again and again, and wait for people."""
+"""Quarantined work: timers and envelopes that failed again and again, and runs that are too large, wait for people."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from gateway.api.region.v1.quarantine_service_pb2 import QuarantineSource, QuarantineState
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, reason_name
 from gateway.store.port import Transaction
 from gateway.store.tables import Table
 from gateway.time.clock import from_microseconds, to_microseconds
 
 TIMER = QuarantineSource.QUARANTINE_SOURCE_TIMER
 ENVELOPE = QuarantineSource.QUARANTINE_SOURCE_ENVELOPE
+RUN = QuarantineSource.QUARANTINE_SOURCE_RUN
 WAITING = QuarantineState.QUARANTINE_STATE_WAITING
 ABOUT = "quarantined-work"
 """The subject by which other processes learn of a change."""
 ATTEMPTS = 12  # failed attempts before work is quarantined
 PATIENCE = timedelta(hours=1)  # from its first failure: a defect may be mended, and a key arrive, in this time
-_PREFIXES = {TIMER: "timer/", ENVELOPE: "envelope/"}
+_PREFIXES = {TIMER: "timer/", ENVELOPE: "envelope/", RUN: "run/"}
 
 
 class QuarantinedWork(NamedTuple):
@@ -55,6 +57,10 @@ class QuarantineChanged:
     """Published when work was left to people, or decided."""
 
 
+Keep = Callable[[Transaction, QuarantinedWork, datetime], None]
+"""Leaves work to people, with a notice."""
+
+
 def keep(tx: Transaction, work: QuarantinedWork, now: datetime) -> None:
     """Leaves work to people, without a notice."""
     tx.keep(QUARANTINED, work)
@@ -72,6 +78,29 @@ def is_due_for_quarantine(attempts: int, fail_time: int, now: datetime) -> bool:
     Neither many attempts at once nor a clock that steps ahead suffices alone.
     """
     return attempts >= ATTEMPTS and now - from_microseconds(fail_time) >= PATIENCE
+
+
+def may_run(tx: Transaction, run: str, extent: str, now: datetime, leave: Keep) -> bool:
+    """Whether a run may do more than it does by itself, up to an extent: the last month or day, by its ISO name.
+
+    People decide (`leave`), once for each extent; while they have not, the extent is the present one.
+    """
+    known = tx.find(QUARANTINED, work_id(RUN, run))
+    if known is not None and known.state == WAITING:
+        if known.subject != extent:
+            tx.keep(QUARANTINED, known._replace(subject=extent))
+        return False
+    if known is not None and known.state == QuarantineState.QUARANTINE_STATE_REPLAYED and extent <= known.subject:
+        return True
+    problem, at = reason_name(Reason.REASON_RUN_TOO_LARGE), to_microseconds(now)
+    leave(tx, QuarantinedWork(work_id(RUN, run), RUN, run, extent, problem, 0, at, at), now)
+    return False
+
+
+def waits_for_people(tx: Transaction, run: str, extent: str) -> bool:
+    """Whether people have been asked about a run up to this very extent, and have not decided."""
+    known = tx.find(QUARANTINED, work_id(RUN, run))
+    return known is not None and known.state == WAITING and known.subject == extent
 
 
 def require(tx: Transaction, work: str) -> QuarantinedWork:

@@ -21,7 +21,7 @@ from gateway.store.failed_timers import (
     problem_of,
 )
 from gateway.store.port import OutcomeLost, Store, Transaction
-from gateway.store.quarantine import TIMER, QuarantinedWork, is_due_for_quarantine, work_id
+from gateway.store.quarantine import TIMER, Keep, QuarantinedWork, is_due_for_quarantine, work_id
 from gateway.store.timers import SWEEP_LIMIT, DueRows, Timer, TimerHandler, TimerSet, due_timers, fire
 from gateway.time.clock import Clock, from_microseconds, to_microseconds
 from gateway.time.looks import until_look
@@ -40,7 +40,7 @@ class OfFailed:
 
     rest: Callable[[int], float]
     """Seconds until the next attempt, after a number of failed ones."""
-    quarantine: Callable[[Transaction, QuarantinedWork, datetime], None]
+    quarantine: Keep
     """Leaves work to people. The timer is removed in the same transaction."""
 
 
@@ -66,9 +66,12 @@ class Scheduler:
         clock: Clock,
         handlers: Mapping[str, TimerHandler],
         of_failed: OfFailed,
+        is_settled: Callable[[], bool],
         rows: Sequence[DueRows] = (),
     ) -> None:
+        """`is_settled` says whether the clock can be relied on: while it cannot, no timer fires."""
         self._store = store
+        self._is_settled = is_settled
         self._rows = {each.kind: each for each in rows}
         self._clock = clock
         self._handlers = handlers
@@ -85,6 +88,9 @@ class Scheduler:
         """Runs until cancelled."""
         while True:
             self._changed.clear()
+            if not self._is_settled():
+                await asyncio.sleep(until_look(LONGEST_SLEEP))
+                continue
             try:
                 if not await self._sweep():
                     await self._sleep()

@@ -3,12 +3,13 @@
 An instant is an aware `datetime` in UTC in Python. Columns hold whole microseconds since 1970, messages a Timestamp.
 """
 
+import time
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = 86_400  # seconds
 _MARGIN = timedelta(days=366)  # wider than the offset of any zone, and than a term of weeks
 _FIRST = datetime.min.replace(tzinfo=UTC) + _MARGIN
@@ -23,6 +24,14 @@ class Clock(Protocol):
         ...
 
 
+class SteadyClock(Clock, Protocol):
+    """A source of the time of day, beside a clock that runs on while nobody sets it."""
+
+    def steady(self) -> float:
+        """Seconds since any instant, which no step of the time of day moves."""
+        ...
+
+
 class SystemClock:
     """The machine's clock."""
 
@@ -30,28 +39,32 @@ class SystemClock:
         """The machine's time of day."""
         return datetime.now(UTC)
 
+    def steady(self) -> float:
+        """Seconds since the machine's start, with the time in which it was suspended."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
 
 def to_microseconds(instant: datetime) -> int:
     """The column value of an instant."""
     # Three small numbers: the quotient of two durations takes twice as long.
-    passed = instant - _EPOCH
+    passed = instant - EPOCH
     return (passed.days * _DAY + passed.seconds) * 1_000_000 + passed.microseconds
 
 
 def from_microseconds(value: int) -> datetime:
     """The instant of a column value."""
-    return _EPOCH + timedelta(0, 0, value)
+    return EPOCH + timedelta(0, 0, value)
 
 
 def to_timestamp(instant: datetime) -> Timestamp:
     """The message of an instant."""
-    passed = instant - _EPOCH
+    passed = instant - EPOCH
     return Timestamp(seconds=passed.days * _DAY + passed.seconds, nanos=passed.microseconds * 1_000)
 
 
 def from_timestamp(timestamp: Timestamp) -> datetime:
     """The instant of a message, cut to microseconds."""
-    return _EPOCH + timedelta(0, timestamp.seconds, timestamp.nanos // 1_000)
+    return EPOCH + timedelta(0, timestamp.seconds, timestamp.nanos // 1_000)
 
 
 def dated(timestamp: Timestamp) -> datetime:

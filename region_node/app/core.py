@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -227,9 +227,10 @@ class RegionCore:
             ports.clock,
             _timer_handlers(self.registry, ports.orders),
             OfFailed(FullJitter(ports.source, SHORTEST_REST, LONGEST_REST).seconds, self.quarantine.keep),
+            border.clock.is_settled,
             DUE_ROWS,
         )
-        self._billing = BillingRuns(ports.context, ports.store, ports.clock)
+        self._billing = BillingRuns(ports.context, ports.store, ports.clock, self.quarantine.keep)
         self.notifiers = [
             EscalationNotifier(ports.store, ports.clock, name, sink, ports.source, border.current)
             for name, sink in ports.sinks.items()
@@ -241,6 +242,37 @@ class RegionCore:
     async def start(self) -> None:
         """Takes up the work of an earlier process, then runs by itself. Raises StoppedWhileStarting."""
         await persistently(self._claims.start)
+        waits = await persistently(lambda: self._ports.store.read(_what_waits))
+        self._ports.context.border.current.on_update(self._note_state)
+        self._state_changed.set()
+        self.loops = [self._once_settled(each) for each in (self._timers, self._release_held, self._billing.run)]
+        if self._ports.provider is not None:
+            self.loops.append(self._once_settled(_worker(self._ports, self._ports.provider).run))
+        elif waits.is_to_be_provisioned:
+            _log.error("orders wait for a system of the region's own, and the settings name none: providers.fulfilment")
+        if self._ports.notifier is not None:
+            delivery = NoticeDelivery(self._ports.context, self._ports.store, self._ports.clock, self._ports.notifier)
+            self.loops.append(self._once_settled(delivery.run))
+        for name in waits.sinks:
+            if name not in self._ports.sinks:
+                _log.error("escalations wait for the sink %s, and the settings name none: escalations.%s", name, name)
+        self.loops.extend(self._once_settled(notifier.run) for notifier in self.notifiers)
+        if self._ports.store.is_shared:
+            self.loops.append(asyncio.create_task(self._claims.run()))
+
+    def _once_settled(self, loop: Callable[[], Coroutine[None, None, None]]) -> asyncio.Task[None]:
+        """Begins a loop that sets instants in the database as soon as the time of day is agreed on.
+
+        From then on it never steps: a node that starts by a wrong clock sets nothing for years ahead.
+        """
+
+        async def begin() -> None:
+            await self._ports.context.border.clock.settled()
+            await loop()
+
+        return asyncio.create_task(begin())
+
+    async def _timers(self) -> None:
         ensures = (
             ensure_reminders,
             ensure_purge,
@@ -253,26 +285,7 @@ class RegionCore:
         )
         for ensure in ensures:
             await persistently(partial(self._ensure, ensure))
-        waits = await persistently(lambda: self._ports.store.read(_what_waits))
-        self._ports.context.border.current.on_update(self._note_state)
-        self._state_changed.set()
-        loop = asyncio.get_running_loop()
-        self.loops = [
-            loop.create_task(each) for each in (self._scheduler.run(), self._release_held(), self._billing.run())
-        ]
-        if self._ports.provider is not None:
-            self.loops.append(loop.create_task(_worker(self._ports, self._ports.provider).run()))
-        elif waits.is_to_be_provisioned:
-            _log.error("orders wait for a system of the region's own, and the settings name none: providers.fulfilment")
-        if self._ports.notifier is not None:
-            delivery = NoticeDelivery(self._ports.context, self._ports.store, self._ports.clock, self._ports.notifier)
-            self.loops.append(loop.create_task(delivery.run()))
-        for name in waits.sinks:
-            if name not in self._ports.sinks:
-                _log.error("escalations wait for the sink %s, and the settings name none: escalations.%s", name, name)
-        self.loops.extend(loop.create_task(notifier.run()) for notifier in self.notifiers)
-        if self._ports.store.is_shared:
-            self.loops.append(loop.create_task(self._claims.run()))
+        await self._scheduler.run()
 
     async def _ensure(self, ensure: Callable[[Transaction, datetime], None]) -> None:
         await self._ports.store.write(lambda tx: ensure(tx, self._ports.clock.now()))

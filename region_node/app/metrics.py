@@ -6,10 +6,12 @@ from pathlib import Path
 from opentelemetry.metrics import Meter
 
 from gateway.api.region.v1.quarantine_service_pb2 import QuarantineSource
+from gateway.process.clock_metrics import observe_clock
 from gateway.process.metrics import observe, observe_total
 from gateway.security.metrics import observe_certificates
 from gateway.store.metrics import observe_store
 from gateway.store.port import Store
+from gateway.time.agreed_clock import AgreedClock
 from gateway.time.clock import Clock
 from region_node.app.core import RegionCore
 from region_node.care.quarantine.counting import WaitingWork
@@ -22,10 +24,11 @@ def observe_node(
     work: WaitingWork,
     store: Store,
     certificates: Mapping[str, Path],
-    clock: Clock,
+    clock: AgreedClock,
 ) -> None:
     """Registers all metrics of a node. `certificates` are files by their use."""
     observe_store(meter, store)
+    observe_clock(meter, clock)
     observe_certificates(meter, certificates, clock)
     measure_reuse(meter, store)
     _observe_lanes(meter, core, clock)

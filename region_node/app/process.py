@@ -40,10 +40,12 @@ from gateway.security.renewing import RenewedFiles
 from gateway.security.signing import Signer, TrustedKeys
 from gateway.security.staff_proofs import StaffProofs
 from gateway.security.tls import CredentialsUnusable, server_credentials
+from gateway.store.agreed_time import AgreedTimeKeeper, last_agreed
 from gateway.store.opening import moved_file
 from gateway.store.port import Store, Transaction
 from gateway.store.schema import migrations_of
-from gateway.time.clock import Clock, SystemClock, from_timestamp
+from gateway.time.agreed_clock import AgreedClock
+from gateway.time.clock import SteadyClock, SystemClock, from_timestamp
 from gateway.web.door import Door
 from region_node.app import registered
 from region_node.app.core import CorePorts, RegionCore
@@ -98,7 +100,7 @@ class _Ports:
 
     settings: RegionSettings
     anchor: Anchor | None
-    clock: Clock
+    clock: AgreedClock
     store: Store
     key_file: KeyFile
     erased_keys: ErasedKeys
@@ -114,14 +116,14 @@ class _Ports:
     notifier: Notifier | None
 
 
-async def start(settings: RegionSettings, clock: Clock | None = None) -> Running:
+async def start(settings: RegionSettings, machine: SteadyClock | None = None) -> Running:
     """Opens the database, takes up what was left, listens and joins.
 
     Raises CredentialsUnusable, FileUnusable, StoreUnusable, PortInUse, OSError or StoppedWhileStarting; then
     nothing is left open. Stopped, it leaves the federation before it takes no new calls.
     """
     async with contextlib.AsyncExitStack() as stack:
-        clock = clock or SystemClock()
+        clock = AgreedClock(machine or SystemClock())
         if settings.renew_certificate:
             RenewedFiles(settings.credentials).complete()
         credentials = server_credentials(settings.credentials, clock)
@@ -162,10 +164,10 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
             _join(client, endpoint),
             rotation.run(),
             ports.scopes.run(ports.store, clock),
-            follow_authority(settings.credentials, ports.border.keys),
             expire_sessions(ports.transport, ports.key_file.keys),
             keeper.run(),
             waiting_work.run(),
+            AgreedTimeKeeper(ports.store, clock).run(),
             Scrubber(core_ports.context, ports.store, clock, moved_file(settings.database.file)).run(),
             _witness_telling(ports, registry).run(),
             revisions.run(),
@@ -174,8 +176,7 @@ async def start(settings: RegionSettings, clock: Clock | None = None) -> Running
             ProblemNotifier(core_ports.context, ports.store, tellers, count_complaints).run(),
             _planning(core_ports, client, restored).run(),
             *await door.open(settings.credentials, border, stack),
-            *_renewal(ports, client, telemetry.meter),
-            *(() if ports.provider_keys is None else (ports.provider_keys.run(),)),
+            *_of_credentials(ports, client, telemetry.meter),
         )
         tasks = [asyncio.create_task(each) for each in loops]
         stack.push_async_callback(client.leave, endpoint)
@@ -191,13 +192,13 @@ def _access(services: Sequence[Service], ports: _Ports) -> AccessRules:
     return AccessRules(descriptors, own_region=ports.settings.region, require_scope=ports.scopes.require_service)
 
 
-async def serve(settings: RegionSettings, clock: Clock | None = None) -> None:
+async def serve(settings: RegionSettings, clock: SteadyClock | None = None) -> None:
     """Runs a node until the process gets a signal to stop. Raises as `start`."""
     await running.serve(start(settings, clock))
 
 
 async def _open(
-    settings: RegionSettings, clock: Clock, telemetry: Telemetry, stack: contextlib.AsyncExitStack
+    settings: RegionSettings, clock: AgreedClock, telemetry: Telemetry, stack: contextlib.AsyncExitStack
 ) -> _Ports:
     anchor = settings.anchor()
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -208,10 +209,11 @@ async def _open(
     provider_keys = None if named is None else ProviderKeys(named)
     store = await settings.database.open(migrations_of(*PACKAGES), number=settings.number, keys=key_file.keys)
     stack.push_async_callback(store.close)
+    clock.start_from(await persistently(lambda: store.read(last_agreed)))
     # Only now: before the lock of the store, the file could be that of a node that runs.
     if settings.port_file is not None:
         settings.port_file.unlink(missing_ok=True)
-    border = _border(settings)
+    border = _border(settings, clock)
     source = random.Random()
     dialer = Dialer(settings.credentials, clock)
     name = server_name(Role.ROLE_COORDINATOR, "", settings.federation)
@@ -262,13 +264,13 @@ def _notifier(settings: RegionSettings, ports: ProviderPorts, stack: contextlib.
     return ProviderNotifier(client)
 
 
-def _border(settings: RegionSettings) -> Border:
+def _border(settings: RegionSettings, clock: AgreedClock) -> Border:
     try:
         signer = Signer.load(settings.signing.key)
         keys = TrustedKeys(settings.credentials.authority.read_bytes(), settings.federation)
     except ValueError as error:
         raise CredentialsUnusable(str(error)) from None
-    return Border(settings.region, signer, keys, CurrentFederation(), settings.number)
+    return Border(settings.region, signer, keys, CurrentFederation(), settings.number, clock=clock)
 
 
 def _planning(ports: CorePorts, client: FederationClient, restored: RestoredCustomers) -> MovePlanning:
@@ -336,6 +338,16 @@ def _revision_watch(ports: _Ports, context: RegionContext, meter: Meter) -> Revi
 
     observe(meter, "crossregion.configuration.disputed", "s", read)
     return watch
+
+
+def _of_credentials(ports: _Ports, client: FederationClient, meter: Meter) -> Sequence[Coroutine[None, None, None]]:
+    """The loops that follow the authority, an identity provider, and the end of the own certificate."""
+    provider = ports.provider_keys
+    return (
+        follow_authority(ports.settings.credentials, ports.border.keys),
+        *_renewal(ports, client, meter),
+        *(() if provider is None else (provider.run(),)),
+    )
 
 
 def _renewal(ports: _Ports, client: FederationClient, meter: Meter) -> Sequence[Coroutine[None, None, None]]:

@@ -1,4 +1,4 @@
-"""`region-node quarantine`: timers and envelopes that failed again and again, and wait for people."""
+"""`region-node quarantine`: timers and envelopes that failed again and again, and runs that are too large."""
 
 import click
 
@@ -33,7 +33,7 @@ _WORK = Table[QuarantinedWork](
 
 @click.group()
 def quarantine() -> None:
-    """Look at timers and envelopes that failed again and again: have them tried once more, or give them up."""
+    """Look at work that failed again and again, or is too much at once: have it tried once more, or give it up."""
 
 
 @quarantine.command("list")
@@ -69,14 +69,19 @@ def show(asking: Asking, work: str) -> None:
 @quarantine.command()
 @repeats(done="tried again")
 @click.argument("work")
-def replay(asking: Asking, work: str) -> None:
+@click.argument("reference", default="")
+def replay(asking: Asking, work: str, reference: str) -> None:
     """Try WORK once more, after what kept it from being done was mended.
 
+    A run has more to do at once than it may by itself: billing of more than a month, a purge that comes a day late.
+    Make sure that the clock is right. The run goes on by REFERENCE, that of the file that says why it is so much.
+
     \b
-    Example:
+    Examples:
       region-node quarantine replay timer/purge
+      region-node quarantine replay run/billing INC-2041
     """
-    request = api.ReplayQuarantinedWorkRequest(work_id=work)
+    request = api.ReplayQuarantinedWorkRequest(work_id=work, reference=reference)
     answer = asking.ask(lambda channel: QuarantineServiceStub(channel).ReplayQuarantinedWork, request)
     asking.tell(answer.work, _WORK.show_one)
 

@@ -25,7 +25,7 @@ class Room:
 
         The reasons are CLOCK_UNTRUSTED, STORE_UNAVAILABLE, TOO_BUSY and ORDERS_WAITING_TOO_MANY.
         """
-        self._context.border.current.require_trusted_clock()
+        self._context.border.clock.require_trusted()
         if not self._store.accepts_new_work():
             raise Refused(Reason.REASON_STORE_UNAVAILABLE)
         home = self._context.federation.number_plan.home_of(number) if number else ""

@@ -42,7 +42,7 @@ from gateway.security.identity import server_name
 from gateway.security.sealing_keys import published
 from gateway.security.signing import AUDIT_HEAD, Signer
 from gateway.store.sqlite import open_read_only
-from gateway.time.clock import Clock, to_timestamp
+from gateway.time.clock import SteadyClock, to_timestamp
 from tests.contract.small_federation import CLOCK, CONFIGURATION, FEDERATION, Certificates
 from tests.keys import region_keys
 
@@ -176,7 +176,7 @@ async def federation(
     data: Path,
     *,
     lease: float = 600.0,
-    clock: Clock | None = None,
+    clock: SteadyClock | None = None,
     number: int = 0,
     etcd: EtcdSettings | None = None,
     anchor: Path | None = None,

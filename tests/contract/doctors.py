@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -83,6 +84,9 @@ class Shifted:
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self._by
+
+    def steady(self) -> float:
+        return time.monotonic()
 
 
 async def apply(doctor: Doctor, endpoint: str) -> None:

@@ -54,6 +54,10 @@ class FixedClock:
         """See the port."""
         return self.instant
 
+    def steady(self) -> float:
+        """See the port: time passes by being set."""
+        return self.instant.timestamp()
+
 
 class Pair:
     """Guangdong, which sends, and Sichuan, which acts. Both trust each other's keys."""

@@ -65,6 +65,9 @@ class SteppingClock:
     def now(self) -> datetime:
         return CLOCK.now() + self.ahead
 
+    def steady(self) -> float:
+        return CLOCK.steady()
+
 
 def changed(**fields: str) -> Configuration:
     """The shipped configuration with another Chinese name for Sichuan."""

@@ -3,21 +3,21 @@
 import asyncio
 import logging
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from gateway.api.federation.v1.federation_pb2 import NodeReport
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState, NodeReport
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.federation.capabilities import own_capabilities
-from gateway.federation.current import CurrentFederation
 from gateway.security.sealing_keys import is_proven
 from gateway.security.signing import AUDIT_HEAD, TrustedKeys
+from gateway.time.agreed_clock import AgreedClock
 from gateway.time.clock import to_timestamp
-from tests.contract.membership_node import ENDPOINT, REGION, at_once, eventually, node, running
+from tests.contract.membership_node import ENDPOINT, REGION, at_once, eventually, node, running, signer_of
 from tests.contract.small_federation import CLOCK, FEDERATION, NOTHING_LISTENS, Certificates, coordinator
 from tests.keys import region_keys
 
@@ -110,9 +110,9 @@ def test_a_clock_that_is_far_from_the_federations_is_not_trusted_until_it_is_rig
             running(under_test.client.stay_joined(ENDPOINT)),
         ):
             hub.clock_ahead = ahead
-            await eventually(lambda: not is_clock_trusted(under_test.current))
+            await eventually(lambda: not is_clock_trusted(under_test.border.clock))
             hub.clock_ahead = timedelta(0)
-            await eventually(lambda: is_clock_trusted(under_test.current))
+            await eventually(lambda: is_clock_trusted(under_test.border.clock))
 
     asyncio.run(story())
 
@@ -127,14 +127,14 @@ def test_one_wrong_clock_among_three_coordinators_stops_nobody(certificates: Cer
             )
             await stack.enter_async_context(running(under_test.client.stay_joined(ENDPOINT)))
             await eventually(lambda: all(len(hub.joins) > 2 for hub in hubs))
-            assert is_clock_trusted(under_test.current)
+            assert is_clock_trusted(under_test.border.clock)
 
     asyncio.run(story())
 
 
-def is_clock_trusted(current: CurrentFederation) -> bool:
+def is_clock_trusted(clock: AgreedClock) -> bool:
     try:
-        current.require_trusted_clock()
+        clock.require_trusted()
     except Refused as refused:
         return refused.reason != Reason.REASON_CLOCK_UNTRUSTED
     return True
@@ -176,3 +176,61 @@ def test_a_coordinator_that_refuses_is_asked_again_and_told_once(
     asyncio.run(story())
     told = [record.levelname for record in caplog.records if "heartbeat to coordinator" in record.message]
     assert told == ["WARNING", "INFO"]
+
+
+class Wrong:
+    """A clock that is hours ahead until it is set right."""
+
+    ahead = timedelta(hours=2)
+
+    def now(self) -> datetime:
+        return CLOCK.now() + self.ahead
+
+
+def test_a_certificate_that_a_wrong_clock_took_for_expired_is_trusted_once_the_clock_is_right(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    issued = certificates.issue("region/henan")
+    assert issued.signing is not None
+    peer = Member(
+        region="henan", state=MemberState.MEMBER_STATE_JOINED, signing_certificate=issued.signing.certificate_pem
+    )
+
+    async def story() -> None:
+        clock = Wrong()
+        async with (
+            coordinator(certificates) as hub,
+            node(certificates, tmp_path / "data", hub.endpoint, clock=clock) as under_test,
+            running(under_test.client.follow()),
+        ):
+            hub.change(2, peer)
+            await eventually(lambda: under_test.current.revision == 2)
+            assert not under_test.trusts("henan", signer_of(issued))
+            clock.ahead = timedelta(0)
+            async with running(under_test.client.stay_joined(ENDPOINT)):
+                await eventually(lambda: under_test.trusts("henan", signer_of(issued)))
+
+    asyncio.run(story())
+
+
+def test_while_clocks_disagree_no_key_of_a_region_expires(certificates: Certificates, tmp_path: Path) -> None:
+    issued = certificates.issue("region/henan")
+    assert issued.signing is not None
+    pem = issued.signing.certificate_pem
+
+    async def story() -> None:
+        clock = Wrong()
+        async with (
+            coordinator(certificates) as hub,
+            node(certificates, tmp_path / "data", hub.endpoint, clock=clock) as under_test,
+        ):
+            under_test.border.keys.accept("henan", pem, CLOCK.now())
+            under_test.border.clock.hear(hub.endpoint, clock.now())
+            hub.clock_ahead = clock.ahead
+            async with running(under_test.client.stay_joined(ENDPOINT)):
+                await eventually(lambda: len(hub.joins) > 2)
+                assert under_test.trusts("henan", signer_of(issued))
+                hub.clock_ahead = timedelta(0)
+                await eventually(lambda: not under_test.trusts("henan", signer_of(issued)))
+
+    asyncio.run(story())

@@ -313,11 +313,11 @@ def test_with_a_clock_that_cannot_be_trusted_nothing_new_is_acted_on_and_old_ans
     async def scenario(scene: Scene) -> None:
         sent = scene.pair.seal()
         first = await scene.receive(sent)
-        current = scene.pair.borders[DESTINATION].current
-        current.note_clock_error(timedelta(seconds=31))
+        clock = scene.pair.borders[DESTINATION].clock
+        clock.hear("coordinator", clock.now() + timedelta(seconds=31))
         assert await refusal(scene.receive(scene.pair.seal(envelope_id="2"))) == "CLOCK_UNTRUSTED"
         assert await scene.receive(sent) == first
-        current.note_clock_error(timedelta(0))
+        clock.hear("coordinator", clock.now())
         assert await scene.effects() == ["one"]
 
     play(tmp_path, scenario)

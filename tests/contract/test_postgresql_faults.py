@@ -488,7 +488,7 @@ def test_timers_fire_again_after_a_time_in_which_nothing_could_be_read(
             handlers: dict[str, timers.TimerHandler] = {"ring": lambda tx, timer, now: fired.append(timer.subject)}
             proxy.cut()
             of_failed = scheduler.OfFailed(lambda attempts: 0.0, lambda tx, work, now: None)
-            running = asyncio.create_task(scheduler.Scheduler(store, clock, handlers, of_failed).run())
+            running = asyncio.create_task(scheduler.Scheduler(store, clock, handlers, of_failed, lambda: True).run())
             await until(lambda: "no timer can be looked at" in told.text)
             monkeypatch.setattr(postgresql, "READ_WAIT", 10.0)
             proxy.heal()

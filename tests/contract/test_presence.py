@@ -32,6 +32,7 @@ from gateway.security.identity import Identity
 from gateway.security.signing import TrustedKeys
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
+from gateway.time.agreed_clock import AgreedClock
 from gateway.time.clock import SystemClock, from_timestamp
 from tests.contract.registries import ADMIN, LONG, NOW, configuration, heartbeat
 from tests.contract.small_federation import FEDERATION
@@ -230,7 +231,7 @@ def test_a_coordinator_routes_once_it_has_entered_and_not_while_it_is_out_of_dat
 
 async def watched(registry: RegistryUnderTest, store: SqliteStore) -> AsyncIterator[WatchResponse]:
     """The federation state as a coordinator sends it, with one region."""
-    clock = SystemClock()
+    clock = AgreedClock(SystemClock())
     authority = Authority.create(FEDERATION, clock.now() - LONG, clock.now() + LONG)
     keys = TrustedKeys(authority.certificate_pem, FEDERATION)
     members, denial_log = CurrentMembers(registry), DenialLog(store, clock)

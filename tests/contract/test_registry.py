@@ -14,7 +14,7 @@ from gateway.api.region.v1.complaint_pb2 import WorkItem
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
-from gateway.federation.current import MAX_CLOCK_ERROR
+from gateway.time.agreed_clock import MAX_CLOCK_ERROR
 from gateway.time.clock import to_timestamp
 from tests.contract.coordinators import eventually
 from tests.contract.large_number_plan import in_two_sizes, with_segments

@@ -14,6 +14,7 @@ from coordinator.risks.signals import Observation
 from coordinator.risks.watch import RiskWatch, WatchPorts
 from gateway.api.coordinator.v1.risk_service_pb2 import Risk, RiskState
 from gateway.api.federation.v1.risk_pb2 import RiskRules
+from gateway.time.agreed_clock import AgreedClock
 from tests.contract.registries import EmbeddedRegistries, heartbeat, run, state
 from tests.contract.relay_pair import FixedClock
 from tests.contract.small_federation import CONFIGURATION
@@ -39,7 +40,7 @@ class Watched:
                 name,
                 registry,
                 current,
-                self.clock,
+                AgreedClock(self.clock),
                 lambda: self.heads,
                 lambda: self.certificate_end,
                 no_reports,

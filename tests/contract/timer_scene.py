@@ -13,7 +13,7 @@ from gateway.store.quarantine import QuarantinedWork
 from gateway.store.scheduler import OfFailed, Scheduler
 from gateway.store.schema import migrations_of
 from gateway.store.timers import DueRows, Timer, TimerHandler, TimerSet, set_timer
-from gateway.time.clock import to_microseconds
+from gateway.time.clock import Clock, to_microseconds
 from tests.contract.relay_pair import EFFECTS, FixedClock, effects, open_store
 from tests.contract.stores import Adapter
 
@@ -65,14 +65,15 @@ def left(tx: Transaction) -> list[str]:
 @contextmanager
 def running(
     store: Store,
-    clock: FixedClock,
+    clock: Clock,
     handlers: dict[str, TimerHandler] | None = None,
     rows: Sequence[DueRows] = (),
     rest: Callable[[int], float] = lambda attempts: 0.0,
     keep: Callable[[Transaction, QuarantinedWork, datetime], None] = quarantine.keep,
+    is_settled: Callable[[], bool] = lambda: True,
 ) -> Iterator[None]:
     """A scheduler that runs meanwhile. `rest` gives the seconds after a failure, `keep` leaves work to people."""
-    running = Scheduler(store, clock, handlers or HANDLERS, OfFailed(rest, keep), rows)
+    running = Scheduler(store, clock, handlers or HANDLERS, OfFailed(rest, keep), is_settled, rows)
     task = asyncio.get_running_loop().create_task(running.run())
     try:
         yield

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import itertools
 import shutil
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -75,6 +76,10 @@ class MovableClock:
     def now(self) -> datetime:
         """The time of day in this test."""
         return datetime.now(UTC) + self._ahead
+
+    def steady(self) -> float:
+        """Seconds that pass with the time of this test."""
+        return time.monotonic() + self._ahead.total_seconds()
 
     def advance(self, step: timedelta) -> None:
         """Moves the clock forward."""
@@ -376,9 +381,14 @@ class Federation:
                 await until(functools.partial(has_beaten, region), f"{region} sends a heartbeat")
 
     async def until_billed(self, region: str) -> None:
-        """Returns when a region has billed every month that has ended, and looked at every day."""
+        """Returns when a region has billed every month that has ended, and looked at every day.
+
+        Tests pass months together: people let a run of several go on.
+        """
 
         async def holds() -> bool:
+            waits = "work_id = 'run/billing' AND state = 1"
+            self.database(region).change(f"UPDATE quarantined_work SET state = 2 WHERE {waits}")
             now = self.clock.now().astimezone(ZoneInfo("Asia/Shanghai"))
             due = {("cycle", f"{now:%Y-%m}"), ("arrears", f"{now:%Y-%m-%d}")}
             return due == set(self.database(region).rows("SELECT run, period FROM billing_runs"))

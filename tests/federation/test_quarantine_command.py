@@ -110,3 +110,27 @@ async def test_an_order_that_its_home_region_can_never_take_waits_for_people_and
     await said(federation, "give-up", f"envelope/{name}", "INC-7", region="guangdong")
     refused = await guangdong.reaches(order, OrderState.ORDER_STATE_REJECTED)
     assert refused.error.reason == Reason.REASON_ENVELOPE_GIVEN_UP
+
+
+@pytest.mark.slow
+async def test_billing_of_several_months_at_once_waits_for_people_and_goes_on_by_their_word(
+    federation: Federation, sichuan: Counter
+) -> None:
+    await sichuan.new_customer()
+    await federation.until_billed("sichuan")
+    database, months = federation.database("sichuan"), "SELECT period FROM billing_runs WHERE run = 'cycle'"
+    before = database.rows(months)
+    await federation.advance(timedelta(days=93))
+
+    async def waits() -> bool:
+        return "run/billing" in await said(federation, "list")
+
+    await until(waits, "the run waits for people")
+    assert database.rows(months) == before
+    assert "RUN_TOO_LARGE" in await said(federation, "show", "run/billing")
+    assert "定期批次" in await said(federation, "show", "run/billing", language="zh")
+    assert "REQUEST_INVALID" in await said(federation, "replay", "run/billing", code=1)
+    assert "RUN_NOT_GIVEN_UP" in await said(federation, "give-up", "run/billing", "INC-1", code=1)
+    assert "INC-1" in await said(federation, "replay", "run/billing", "INC-1")
+    await federation.until_billed("sichuan")
+    assert "INC-1" in await said(federation, "show", "run/billing")

@@ -83,7 +83,7 @@ class Accountant:
         others = [each for each in world.REGIONS if each != self.region]
         while True:
             await asyncio.sleep(self._source.uniform(2.0, 6.0))
-            day = self._line.region.ports.clock.now().astimezone(ZONE).date() - timedelta(
+            day = self._line.region.ports.clock.of_people().astimezone(ZONE).date() - timedelta(
                 days=self._source.randint(0, 1)
             )
             request = api.CompareDayRequest(region=self._source.choice(others), day=f"{day}")

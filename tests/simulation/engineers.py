@@ -67,7 +67,7 @@ class Engineers:
         if fault.state == FaultState.FAULT_STATE_RESOLVED:
             return False
         chance = random.Random(f"{self._salt} {fault.id}").random()
-        age = self._line.region.ports.clock.now() - from_timestamp(fault.outages[-1].start_time)
+        age = self._line.region.ports.clock.of_people() - from_timestamp(fault.outages[-1].start_time)
         return chance < 0.15 or (chance < 0.5 and age < LATE)
 
     async def _work_on(self, fault: Fault) -> None:
@@ -110,7 +110,7 @@ class Engineers:
         elif chance < 0.3:
             request.assess.severity = FaultSeverity.FAULT_SEVERITY_CRITICAL
         elif chance < 0.4:
-            now = self._line.region.ports.clock.now()
+            now = self._line.region.ports.clock.of_people()
             request.appoint.start_time.CopyFrom(to_timestamp(now + timedelta(hours=1)))
             request.appoint.end_time.CopyFrom(to_timestamp(now + timedelta(hours=2)))
         else:

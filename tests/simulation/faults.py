@@ -18,6 +18,9 @@ from tests.simulation.region import Region
 from tests.simulation.virtual_time import WallTime
 from tests.simulation.world import UNPLANNED, Subscriber, subscribers
 
+_WILD = 10.0  # seconds: a greater error is one of so many years for a while
+_WILD_FOR = 8.0  # seconds
+_YEAR = 365 * 86_400.0  # seconds
 CLOCK_ERROR = 14.0  # seconds: two nodes stay within the 30 s that the federation allows between members
 LATE = "henan"  # the region that joins late, where one does
 
@@ -234,7 +237,15 @@ class Faults:
 
     async def _step_clock(self) -> None:
         error = self._source.uniform(-CLOCK_ERROR, CLOCK_ERROR)
-        self._set_error(self._source.choice(self._parts.regions), error)
+        region = self._source.choice(self._parts.regions)
+        self._set_error(region, error)
+        if abs(error) > _WILD:
+            self._parts.history.count("wild clocks")
+            region.ports.clock.wild = timedelta(seconds=error * _YEAR)
+            try:
+                await asyncio.sleep(_WILD_FOR)
+            finally:
+                region.ports.clock.wild = timedelta(0)
 
     def _set_error(self, region: Region, error: float) -> None:
         region.ports.clock.error = timedelta(seconds=error)

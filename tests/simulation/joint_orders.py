@@ -100,7 +100,7 @@ class JointCustomer:
             business=errand.business,
             number=errand.number,
             applicant=Applicant.APPLICANT_ENTERPRISE,
-            documents=documents(papers, self._line.region.ports.clock.now(), ""),
+            documents=documents(papers, self._line.region.ports.clock.of_people(), ""),
             characteristics=values,
             requester=requester,
         )

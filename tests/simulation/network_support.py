@@ -20,9 +20,10 @@ from gateway.api.coordinator.v1.problem_service_pb2 import AccidentReport, Repor
 from gateway.api.federation.v1.federation_pb2 import Member
 from gateway.rpc.channels import Attempt, Replica
 from gateway.security.identity import Identity
-from gateway.time.clock import Clock
+from gateway.time.agreed_clock import AgreedClock
 from tests.simulation.calls import served
 from tests.simulation.registry import SimulatedRegistry
+from tests.simulation.virtual_time import NodeClock
 
 T = TypeVar("T")
 Exchange = Callable[[bytes, float], Awaitable[bytes]]
@@ -35,13 +36,14 @@ class NetworkSupport:
     def __init__(
         self,
         kept: SimulatedRegistry,
-        clock: Clock,
+        clock: NodeClock,
         members: Callable[[], Mapping[str, Member]],
         ways: Callable[[str], Exchange],
     ) -> None:
         registry = cast("Registry", kept)
         current = CurrentNetwork(registry)
-        self._correlator = Correlator(CorrelatorPorts(registry, current, clock, ReportNotifier(_NobodyReports())))
+        reports = ReportNotifier(_NobodyReports())
+        self._correlator = Correlator(CorrelatorPorts(registry, current, AgreedClock(clock), reports))
         current_members, channels = cast("CurrentMembers", _Members(members)), cast("RegionChannels", _Channels(ways))
         self._following = Following(FollowingPorts(registry, current_members, channels))
         self._correlator.on_change(self._following.note_change)

@@ -109,7 +109,7 @@ class OperatorSystem:
         errand = self._errand
         await asyncio.sleep(errand.begins)
         verified = await self._prove()
-        request = errand.fill_in(self._line.region.ports.clock.now(), verified)
+        request = errand.fill_in(self._line.region.ports.clock.of_people(), verified)
         wait = self._source.choice((0.0, 0.0, 0.5, 5.0))
         caller = self._caller(errand.request_id)
         try:
@@ -170,7 +170,7 @@ class OperatorSystem:
         elif awaited.party == Party.PARTY_CUSTOMER:
             await self._command(OrderCommand(confirm=OrderCommand.Confirm(agreed=self._errand.agrees)))
         elif awaited.party == Party.PARTY_ORIGIN_REGION:
-            now = self._line.region.ports.clock.now()
+            now = self._line.region.ports.clock.of_people()
             brought = documents(SUPPLEMENTED if self._source.random() < 0.8 else ("ID_ORIG",), now, self._errand.person)
             await self._command(OrderCommand(supplement=OrderCommand.Supplement(documents=brought)))
 
@@ -184,7 +184,7 @@ class OperatorSystem:
         self._asked += 1
         request_id = f"{errand.request_id}c{self._asked}"
         asked.order_id = errand.order_id
-        asked.requester.CopyFrom(errand.fill_in(self._line.region.ports.clock.now()).requester)
+        asked.requester.CopyFrom(errand.fill_in(self._line.region.ports.clock.of_people()).requester)
         caller, wait = self._caller(request_id), self._source.choice((0.0, 0.5, 4.0))
         name = asked.WhichOneof("command") or ""
         self._note(f"{name} is asked as {request_id}")
@@ -270,7 +270,7 @@ class Staff:
         """Half of the broadband accesses are reviewed when they are late already, and their customers compensated."""
         if not order.request.business.startswith("BB_") or order.awaiting.action != "review":
             return False
-        age = self._line.region.ports.clock.now() - from_timestamp(order.create_time)
+        age = self._line.region.ports.clock.of_people() - from_timestamp(order.create_time)
         return sum(order.id.encode()) % 2 == 0 and age < PUT_OFF
 
     async def _review(self, order: Order) -> None:

@@ -129,7 +129,7 @@ class Planner:
         return 2 if self._source.random() < 0.3 else 1
 
     def _now(self) -> datetime:
-        return self._line.region.ports.clock.now()
+        return self._line.region.ports.clock.of_people()
 
     def _note(self, what: str, about: str = "") -> None:
         self._line.history.note(self._who, what, about)

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Protocol, TypeVar
 
 from opentelemetry.sdk.trace import TracerProvider
@@ -16,6 +16,7 @@ from gateway.api.federation.v1.federation_pb2 import Member
 from gateway.api.region.v1.followed_problem_service_pb2 import FollowProblemRequest
 from gateway.api.relay.v1.relay_pb2 import Batch, BatchAnswer, DeliverRequest, DeliverResponse, DeliverResult
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
 from gateway.process.span_export import tracing_by
@@ -28,6 +29,8 @@ from gateway.relay.sealed_batches import Act, SealedBatchTransport
 from gateway.relay.transport import Carrier
 from gateway.security.identity import Identity
 from gateway.security.region_keys import RegionKeys
+from gateway.store.quarantine import RUN, QuarantineChanged, work_after
+from gateway.time.agreed_clock import AgreedClock
 from region_node.app.core import CorePorts, RegionCore
 from region_node.app.registered import PROBLEMS, reconciliation
 from region_node.business.orders.business import load_rules
@@ -46,6 +49,7 @@ from region_node.network.problems.notifier import Coordinators as Notified
 from region_node.network.problems.notifier import ProblemNotifier
 from region_node.network.problems.service import FollowedProblemService
 from region_node.node.context import RegionContext
+from region_node.requests.auditing import AuditedCall
 from tests.simulation.businesses import PROVISIONED
 from tests.simulation.calls import served
 from tests.simulation.disk import Disk, SimulatedStore
@@ -56,6 +60,9 @@ from tests.simulation.world import PASSWORD_COST, configuration, keys
 A = TypeVar("A")
 B = TypeVar("B")
 T = TypeVar("T")
+
+
+_RUNS = 10  # more than there are
 
 
 class NoAnswer(Exception):
@@ -174,21 +181,28 @@ class Region:
     async def _run(self, process: Process) -> None:
         store = SimulatedStore(self.ports.disk, process, random.Random(self.ports.source.getrandbits(64)))
         shared = keys()
+        clock = AgreedClock(self.ports.clock)
+        clock.start_from(self.ports.clock.of_people() - self.ports.clock.error)  # the database has kept it
         border = Border(
-            self.name, shared.signers[self.name], shared.trusted, CurrentFederation(), draw=self.ports.keys.draw
+            self.name,
+            shared.signers[self.name],
+            shared.trusted,
+            CurrentFederation(),
+            draw=self.ports.keys.draw,
+            clock=clock,
         )
         self._put_in_force(border)
         provider = self.ports.provider
         provisioned = PROVISIONED if provider is not None else frozenset()
         transport = SealedBatchTransport(border, self.ports.carrier)
         source = random.Random(self.ports.source.getrandbits(64))
-        asker = Asker(border, transport, self.ports.clock, source)
+        asker = Asker(border, transport, clock, source)
         core = RegionCore(
             CorePorts(
                 orders=OrderContext(RegionContext(border, orders_under_way, provisioned=provisioned), _rules()),
                 keys=self.ports.keys,
                 store=store,
-                clock=self.ports.clock,
+                clock=clock,
                 transport=transport,
                 asker=asker,
                 source=source,
@@ -206,13 +220,14 @@ class Region:
             await persistently(restored.check)
         await core.start()
         self.node = self._node(process, core, store)
+        process.spawn(_let_runs_go_on(core, store))
         if self.ports.has_moves:
-            lost = LostCustomers(core.context, store, asker, self.ports.clock)
+            lost = LostCustomers(core.context, store, asker, clock)
             assign = self.ports.coordinators.assign_number
             process.spawn(MovePlanning(core.context, store, assign, restored, lost).run())
 
     def _node(self, process: Process, core: RegionCore, store: SimulatedStore) -> Node:
-        clock, coordinators = self.ports.clock, self.ports.coordinators
+        clock, coordinators = core.context.border.clock, self.ports.coordinators
         notifier = ProblemNotifier(
             core.context, store, Notified(coordinators.tell_event, coordinators.tell_affected), count_complaints
         )
@@ -257,7 +272,7 @@ class Region:
             self._put_in_force(self.node.core.context.border)
 
     def _put_in_force(self, border: Border) -> None:
-        border.current.note_clock_error(self.ports.clock.error)
+        border.clock.hear("coordinator", self.ports.clock.of_people() - self.ports.clock.error)
         if self.knowledge is not None:
             for member in self.knowledge.members:
                 border.sealing_keys.accept(member.region, member.sealing_key, border.keys.verify)
@@ -302,3 +317,21 @@ class Region:
     def is_idle(self) -> bool:
         """Whether nothing is under way in the process."""
         return self.node is not None and self.node.store.is_idle()
+
+
+async def _let_runs_go_on(core: RegionCore, store: SimulatedStore) -> None:
+    """Staff who let every run go on that asks them: many days pass at once in a simulation."""
+    asked = asyncio.Event()
+    store.subscribe(QuarantineChanged, lambda _: asked.set())
+    asked.set()
+    while True:
+        await asked.wait()
+        asked.clear()
+        try:
+            for work in await store.read(lambda tx: work_after(tx, (-1, ""), _RUNS, is_all=False)):
+                if work.source == RUN:
+                    call = AuditedCall("staff", "wang", core.context.border.clock.now())
+                    await store.write(partial(core.quarantine.replay, work_id=work.work_id, reference="1", call=call))
+        except Refused:
+            await asyncio.sleep(1.0)
+            asked.set()

@@ -150,17 +150,17 @@ class Mover:
     def _start(self, tx: Transaction, line: Line, asked: CustomerMove) -> CustomerMove:
         node = line.region.node
         assert node is not None, "its own process runs this"
-        now = line.region.ports.clock.now()
+        now = line.region.ports.clock.of_people()
         return operations.start(tx, node.core.registry, asked, self._relocation.number, now)
 
     def _confirm(self, tx: Transaction, line: Line, move_id: str) -> CustomerMove:
         node = line.region.node
         assert node is not None, "its own process runs this"
-        now = line.region.ports.clock.now()
+        now = line.region.ports.clock.of_people()
         return operations.confirm(tx, node.core.registry, move_id, now, f"trace-of-{move_id}")
 
     def _cancel(self, tx: Transaction, line: Line, move_id: str) -> CustomerMove:
-        return operations.cancel(tx, move_id, line.region.ports.clock.now())
+        return operations.cancel(tx, move_id, line.region.ports.clock.of_people())
 
     async def _done(self, line: Line, move_id: str, verb: str, operation: Operation[CustomerMove]) -> bool:
         """Whether the region has done it. A refusal is noted."""

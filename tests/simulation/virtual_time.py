@@ -132,7 +132,17 @@ class NodeClock:
     def __init__(self, wall: WallTime) -> None:
         self._wall = wall
         self.error = timedelta(0)
+        self.wild = timedelta(0)
+        """An error of years, besides: people see it, and the node must not follow it."""
 
     def now(self) -> datetime:
         """See the port."""
+        return self.of_people() + self.wild
+
+    def of_people(self) -> datetime:
+        """The time of the people beside the machine."""
         return self._wall.now() + self.error
+
+    def steady(self) -> float:
+        """See the port."""
+        return self._wall.now().timestamp()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.auditing.audit import Head
 from gateway.auditing.audit_heads import ON_ITS_WAY, Continuation, KeptHead, continuation
-from gateway.federation.current import MAX_CLOCK_ERROR
+from gateway.time.agreed_clock import MAX_CLOCK_ERROR
 from region_node.node.membership.heartbeat import JOIN_TIMEOUT
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

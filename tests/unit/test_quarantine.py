@@ -93,7 +93,7 @@ def test_people_are_told_once_of_all_work_of_a_kind_and_again_when_its_due_time_
 
 def test_nobody_is_told_again_of_work_that_was_decided(scene: Archive) -> None:
     work = kept(scene)
-    quarantined(scene).replay(scene.tx, work, call())
+    quarantined(scene).replay(scene.tx, work, "", call())
     for each in due_timers(scene.tx, NOW + 20 * DAY):
         if each.kind == QUARANTINE_TIMER:
             decision_is_due(scene.tx, scene.context, each, NOW + 20 * DAY)
@@ -104,13 +104,13 @@ def test_a_replayed_timer_is_due_at_once_and_one_that_was_set_meanwhile_stays(sc
     first, second = kept(scene, "first"), kept(scene, "second")
     set_timer(scene.tx, "second", kind="reminder", subject="later", due=NOW + DAY)
     for work in (first, second, first):  # a repeated request changes nothing
-        assert quarantined(scene).replay(scene.tx, work, call()).state == QuarantineState.QUARANTINE_STATE_REPLAYED
+        assert quarantined(scene).replay(scene.tx, work, "", call()).state == QuarantineState.QUARANTINE_STATE_REPLAYED
     assert [each.timer_id for each in due_timers(scene.tx, NOW) if each.kind == "reminder"] == ["first"]
 
 
 def test_a_replayed_row_is_due_at_once(scene: Archive) -> None:
     work = kept(scene, f"{PROMISES.kind}/order 1", kind=PROMISES.kind, subject="order 1")
-    quarantined(scene).replay(scene.tx, work, call())
+    quarantined(scene).replay(scene.tx, work, "", call())
     assert not is_set(scene.tx, f"{PROMISES.kind}/order 1")
 
 
@@ -126,20 +126,20 @@ def test_work_is_given_up_once_a_second_member_of_staff_has_confirmed_it_with_it
     assert (given.state, given.reference, given.decider) == (QuarantineState.QUARANTINE_STATE_GIVEN_UP, "INC-1", "li")
     assert people.give_up(scene.tx, work, "INC-1", call("li")) == given
     with refused(Reason.REASON_QUARANTINED_WORK_DECIDED):
-        people.replay(scene.tx, work, call())
+        people.replay(scene.tx, work, "", call())
     assert not is_set(scene.tx, "late")
 
 
 def test_unknown_work_is_refused(scene: Archive) -> None:
     with refused(Reason.REASON_QUARANTINED_WORK_NOT_FOUND):
-        quarantined(scene).replay(scene.tx, "timer/x", call())
+        quarantined(scene).replay(scene.tx, "timer/x", "", call())
     with refused(Reason.REASON_QUARANTINED_WORK_NOT_FOUND):
         quarantined(scene).give_up(scene.tx, "timer/x", "INC-1", call())
 
 
 def test_decided_work_is_forgotten_by_its_age_and_waiting_work_never(scene: Archive) -> None:
     kept(scene, "waits")
-    quarantined(scene).replay(scene.tx, kept(scene, "decided"), call())
+    quarantined(scene).replay(scene.tx, kept(scene, "decided"), "", call())
     assert quarantine.forget_decided(scene.tx, to_microseconds(NOW), 10) == 0
     assert quarantine.forget_decided(scene.tx, to_microseconds(NOW + SECOND), 10) == 1
     assert [each.name for each in quarantine.work_after(scene.tx, (-1, ""), 10, is_all=True)] == ["waits"]

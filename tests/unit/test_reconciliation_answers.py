@@ -185,7 +185,8 @@ def test_a_night_with_a_wrong_clock_waits_until_it_is_right(two: Two) -> None:
             now += timedelta(minutes=10)
         return asked
 
-    region.context.node.border.current.note_clock_error(timedelta(hours=2))
+    clock = region.context.node.border.clock
+    clock.hear("coordinator", clock.now() + timedelta(hours=2))
     assert asked_until(timedelta(days=1)) == 0
-    region.context.node.border.current.note_clock_error(timedelta(0))
+    clock.hear("coordinator", clock.now())
     assert asked_until(timedelta(days=2)) == 3, "the days of one night"

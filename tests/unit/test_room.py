@@ -37,7 +37,7 @@ class Lane:
 def room(lanes: dict[str, Lane], *, has_disk: bool = True) -> Room:
     """The room of Guangdong; the number is of Sichuan."""
     federation = SimpleNamespace(number_plan=SimpleNamespace(home_of={NUMBER: "sichuan"}.get))
-    border = SimpleNamespace(current=SimpleNamespace(require_trusted_clock=lambda: None))
+    border = SimpleNamespace(clock=SimpleNamespace(require_trusted=lambda: None))
     return Room(
         cast("RegionContext", SimpleNamespace(region="guangdong", federation=federation, border=border)),
         cast("Store", SimpleNamespace(accepts_new_work=lambda: has_disk)),

@@ -8,12 +8,12 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from gateway.cli.reachability import Choices, Server
 from gateway.errors import Refused, Unreachable
-from gateway.federation.current import MAX_CLOCK_ERROR
 from gateway.maintenance.doctor.findings import Finding, bad, good, not_checked, warning
 from gateway.maintenance.doctor.machine import PortTaken, try_port
 from gateway.rpc.channels import invoke
 from gateway.security.tls import Credentials, CredentialsUnusable
 from gateway.settings import on_every_interface
+from gateway.time.agreed_clock import MAX_CLOCK_ERROR
 from gateway.wording.languages import refusal, translated
 
 ANSWER_SECONDS = 4.0

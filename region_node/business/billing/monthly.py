@@ -46,6 +46,8 @@ SETTLES = timedelta(hours=1)  # after a month's end: orders for the next cycle h
 PAGE = 25  # accounts in one transaction, for which everything else of the region waits
 FORGOTTEN = 1000  # rows in one transaction
 BILLS_KEPT = "bills-kept"  # the policy
+BILLING = "billing"
+"""The name of the run to people."""
 ARREARS = "arrears"  # the run that comes every day
 _log = logging.getLogger(__name__)
 
@@ -87,6 +89,15 @@ def is_due(tx: Transaction, context: RegionContext, now: datetime) -> bool:
     """Whether a page is to be billed."""
     progress = progress_of(tx, CYCLE)
     return progress is not None and now >= Month.of(progress.period, context.time_zone).end + SETTLES
+
+
+def last_of_many(tx: Transaction, context: RegionContext, now: datetime) -> str | None:
+    """The last month that is to be billed, where there are several; None where there is one or none."""
+    progress = progress_of(tx, CYCLE)
+    if progress is None:
+        return None
+    last = Month.at(now - SETTLES, context.time_zone).before(1).name
+    return last if progress.period < last else None
 
 
 def bill_page(tx: Transaction, context: RegionContext, now: datetime, limit: int = PAGE) -> bool:

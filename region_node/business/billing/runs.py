@@ -6,6 +6,7 @@ import logging
 from datetime import datetime
 
 from gateway.store.port import Store, Transaction
+from gateway.store.quarantine import Keep, may_run, waits_for_people
 from gateway.time.clock import Clock
 from gateway.time.looks import until_look
 from region_node.business.billing import dunning, monthly
@@ -20,6 +21,9 @@ _log = logging.getLogger(__name__)
 
 def is_due(tx: Transaction, context: RegionContext, now: datetime) -> bool:
     """Whether work is due."""
+    last = monthly.last_of_many(tx, context, now)
+    if last is not None and waits_for_people(tx, monthly.BILLING, last):
+        return False
     begun = progress_of(tx, CYCLE) is not None
     return not begun or monthly.is_due(tx, context, now) or dunning.is_due(tx, context, now)
 
@@ -32,10 +36,14 @@ def run_page(tx: Transaction, context: RegionContext, now: datetime) -> bool:
 
 
 class BillingRuns:
-    """Bills months that have ended, and looks after arrears day by day."""
+    """Bills months that have ended, and looks after arrears day by day.
 
-    def __init__(self, context: RegionContext, store: Store, clock: Clock) -> None:
+    More than one month at once waits for people (`leave`), such as after a wrong clock or a long absence.
+    """
+
+    def __init__(self, context: RegionContext, store: Store, clock: Clock, leave: Keep) -> None:
         self._context = context
+        self._leave = leave
         self._store = store
         self._clock = clock
         self._changed = asyncio.Event()
@@ -55,9 +63,14 @@ class BillingRuns:
                         await self._changed.wait()
 
     async def _page(self) -> bool:
-        if not self._context.border.current.revision or not self._store.accepts_new_work():
+        border = self._context.border
+        if not border.clock.is_settled() or not border.current.revision or not self._store.accepts_new_work():
             return False
         now = self._clock.now()
         if not await self._store.read(lambda tx: is_due(tx, self._context, now)):
             return False
-        return await self._store.write(lambda tx: run_page(tx, self._context, now))
+        return await self._store.write(lambda tx: self._may(tx, now) and run_page(tx, self._context, now))
+
+    def _may(self, tx: Transaction, now: datetime) -> bool:
+        last = monthly.last_of_many(tx, self._context, now)
+        return last is None or may_run(tx, monthly.BILLING, last, now, self._leave)

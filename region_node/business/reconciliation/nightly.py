@@ -34,7 +34,7 @@ def night_is_due(tx: Transaction, context: Reconciliation, timer: Timer, now: da
     The subject of the timer is `wait`, or the last region and day; empty at the beginning of a night.
     """
     try:
-        context.node.border.current.require_trusted_clock()
+        context.node.border.clock.require_trusted()
         tonight = days.next_night(context.node, now)
         todo = [] if timer.subject == _WAIT else _after(tx, context.node, timer.subject, now)
         if todo:

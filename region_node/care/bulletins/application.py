@@ -30,7 +30,7 @@ class BulletinApplication:
     async def publish(self, publisher: Opener, content: BulletinContent) -> Bulletin:
         """Publishes a bulletin. Raises Refused."""
         rules.require_content(content, self._context.federation.region)
-        self._context.border.current.require_trusted_clock()
+        self._context.border.clock.require_trusted()
         if not self._store.accepts_new_work():
             raise Refused(Reason.REASON_STORE_UNAVAILABLE)
         now = self._clock.now()

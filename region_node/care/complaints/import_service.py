@@ -61,7 +61,7 @@ class ComplaintImportService(ComplaintImportServiceServicer):
 
     def _require_ready(self, file: ImportFile) -> None:
         """Requires a trusted clock, which separates past deadlines from future ones. Raises Refused otherwise."""
-        self._context.border.current.require_trusted_clock()
+        self._context.border.clock.require_trusted()
         if not file.validate_only and not self._store.accepts_new_work():
             raise Refused(Reason.REASON_STORE_UNAVAILABLE)
 

@@ -66,8 +66,10 @@ class QuarantineService(QuarantineServiceServicer):
     ) -> api.ReplayQuarantinedWorkResponse:
         """See the contract."""
         _require_id(request.work_id)
+        if request.reference:
+            require_name("reference", request.reference)
         call = audited_call(Requester(), self._clock)
-        replayed = await self._store.write(lambda tx: self._work.replay(tx, request.work_id, call))
+        replayed = await self._store.write(lambda tx: self._work.replay(tx, request.work_id, request.reference, call))
         return api.ReplayQuarantinedWorkResponse(work=_told(replayed))
 
     async def GiveUpQuarantinedWork(

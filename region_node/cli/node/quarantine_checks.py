@@ -23,5 +23,5 @@ def check_quarantine(place: DatabasePlace) -> list[Finding]:
         return []
     if not count:
         return []
-    told = translated("{count} timers and envelopes failed again and again, and wait for people", count=count)
+    told = translated("{count} timers, envelopes and runs wait for people", count=count)
     return [warning(translated("quarantine"), told, translated("look at them: `region-node quarantine list`"))]

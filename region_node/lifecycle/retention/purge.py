@@ -11,8 +11,10 @@ from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.store.port import Transaction
-from gateway.store.timers import Timer, is_set, set_timer
-from gateway.time.clock import to_microseconds
+from gateway.store.quarantine import QuarantinedWork, may_run
+from gateway.store.timers import TIMERS, Timer, set_timer
+from gateway.time.clock import from_microseconds, to_microseconds
+from region_node.care.quarantine import watching
 from region_node.lifecycle.holds.operations import held_now
 from region_node.lifecycle.holds.sending import send_holds
 from region_node.lifecycle.registry import Registry
@@ -24,20 +26,26 @@ from region_node.records.purging.rules import cutoff, next_purge, night_of
 PURGE_TIMER = "purge"
 PAGE = 200  # rows in one transaction, for which everything else of the region waits
 _RETRY = timedelta(minutes=1)
+_LATEST = timedelta(days=1)  # a later purge asks people
+_TOO_LATE = "late"
 _BREATH = timedelta(milliseconds=50)  # between two pages, for everything else that the store has to do
 
 
 def ensure_purge(tx: Transaction, now: datetime) -> None:
-    """Sets the timer if it is missing: the first run finds the beginning of the region's night."""
-    if not is_set(tx, PURGE_TIMER):
+    """Sets the timer if it is missing, or later than any night: a clock that was believed may have been wrong.
+
+    The first run finds the beginning of the region's night.
+    """
+    timer = tx.find(TIMERS, PURGE_TIMER)
+    if timer is None or from_microseconds(timer.due_time) > now + _LATEST:
         set_timer(tx, PURGE_TIMER, kind=PURGE_TIMER, subject="wait", due=now)
 
 
 def purge(tx: Transaction, registry: Registry, timer: Timer, now: datetime) -> None:
     """Does one page and returns for the next; after the last one, in the next night.
 
-    The subject of the timer is `wait`, or empty at the beginning of a night. Otherwise it is the night, the number of
-    the class and the place in it.
+    The subject of the timer is empty at the beginning of a night, `wait` before the first one, and `late` while people
+    decide on it. Otherwise it is the night, the number of the class and the place in it.
     """
     try:
         federation = registry.context.federation
@@ -48,11 +56,15 @@ def purge(tx: Transaction, registry: Registry, timer: Timer, now: datetime) -> N
     if timer.subject == "wait":
         _come_back(tx, "", next_purge(now, zone))
         return
-    if not timer.subject:
+    begins = timer.subject in ("", _TOO_LATE)
+    if begins and not _may_begin(tx, registry, timer, f"{night_of(now, zone)}", now):
+        _come_back(tx, _TOO_LATE, now + _RETRY)
+        return
+    if begins:
         send_holds(tx, registry, now)
         for kind in registry.kinds:
             kind.retention.forget(tx, now)
-    night, data_class, place = _place(timer.subject) if timer.subject else (f"{night_of(now, zone)}", 0, "")
+    night, data_class, place = (f"{night_of(now, zone)}", 0, "") if begins else _place(timer.subject)
     known = purgers(registry)
     classes = [each for each in known if federation.retention_rule(each) is not None]
     if data_class == 0 and classes:
@@ -74,6 +86,16 @@ def purge(tx: Transaction, registry: Registry, timer: Timer, now: datetime) -> N
         _come_back(tx, f"{night} {following} ", now + _BREATH)
     else:
         _come_back(tx, "", next_purge(now, zone))
+
+
+def _may_begin(tx: Transaction, registry: Registry, timer: Timer, night: str, now: datetime) -> bool:
+    """Whether a night may begin: a purge that comes a day late removes more than a day's worth beyond the usual."""
+
+    def leave(tx: Transaction, work: QuarantinedWork, now: datetime) -> None:
+        watching.keep(tx, registry.context, work, now)
+
+    is_late = timer.subject == _TOO_LATE or now - from_microseconds(timer.due_time) > _LATEST
+    return not is_late or may_run(tx, PURGE_TIMER, night, now, leave)
 
 
 def _page(tx: Transaction, registry: Registry, rule: RetentionRule, purger: Purger, place: str, now: datetime) -> Page:

@@ -2,8 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_never
 
@@ -21,7 +20,7 @@ from gateway.federation.capabilities import own_capabilities
 from gateway.relay import outbox
 from gateway.relay.retry import FullJitter
 from gateway.rpc.channels import OwnCertificate, Replica, Replicas, invoke
-from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.time.clock import from_timestamp, is_dated, to_timestamp
 from region_node.node.membership.contact_state import ContactState
 from region_node.node.membership.node import MembershipPorts, Node
 from region_node.node.membership.statements import SignedStatements
@@ -37,15 +36,18 @@ _FAILURES = (Unreachable, Refused)
 class Heartbeat:
     """Joins at the coordinator in turn, and stays joined."""
 
-    def __init__(self, node: Node, coordinators: Replicas, ports: MembershipPorts) -> None:
+    def __init__(
+        self, node: Node, coordinators: Replicas, ports: MembershipPorts, trust_again: Callable[[], None]
+    ) -> None:
+        """`trust_again` looks anew at certificates that are refused; it is called while the clock is settled."""
         self._node = node
+        self._trust_again = trust_again
         self._coordinators = coordinators
         self._ports = ports
         self._capabilities = own_capabilities()
         self._certificate = OwnCertificate(ports.dialer)
         self._statements = SignedStatements(node.border.signer, node.keys)
         self._contacts: dict[str, ContactState] = {}
-        self._clock_errors: dict[str, timedelta] = {}
 
     async def stay_joined(self, endpoint: str) -> None:
         """Sends heartbeats for the process at `endpoint` until it is cancelled."""
@@ -80,33 +82,32 @@ class Heartbeat:
         raise failure
 
     async def _join_at(self, coordinator: Replica, endpoint: str) -> JoinResponse:
-        self._node.border.keys.expire(self._ports.clock.now())
-        loop = asyncio.get_running_loop()
+        clock, keys = self._node.border.clock, self._node.border.keys
+        if clock.is_settled():
+            keys.expire(self._ports.clock.now())
         request = await self._request(endpoint, leaving=False)
-        started = loop.time()
+        started = clock.steady()
         try:
             response = await self._send(coordinator, request, JOIN_TIMEOUT)
         except _FAILURES as error:
-            self._clock_errors.pop(coordinator.endpoint, None)
             self._contact(coordinator).failed(error)
             raise
         if response.HasField("coordinator_time"):
-            round_trip = timedelta(seconds=loop.time() - started)
-            self._note_clock_error(coordinator, request, response, round_trip)
+            self._hear_clock(coordinator, response, started)
+        if clock.is_settled():
+            self._trust_again()
         self._contact(coordinator).well("joined")
         return response
 
-    def _note_clock_error(
-        self, coordinator: Replica, request: JoinRequest, response: JoinResponse, round_trip: timedelta
-    ) -> None:
-        """Notes the clock difference, assuming that the coordinator read its clock halfway.
+    def _hear_clock(self, coordinator: Replica, response: JoinResponse, started: float) -> None:
+        """Notes the time of a coordinator, assuming that it read its clock halfway.
 
-        The median of the coordinators counts, so that one wrong clock among three stops nobody.
+        An answer that took long, such as to a frozen process, says nothing about it.
         """
-        halfway = from_timestamp(request.node_time) + round_trip / 2
-        self._clock_errors[coordinator.endpoint] = halfway - from_timestamp(response.coordinator_time)
-        errors = sorted(self._clock_errors.values(), key=abs)
-        self._node.border.current.note_clock_error(errors[len(errors) // 2])
+        clock = self._node.border.clock
+        round_trip = clock.steady() - started
+        if round_trip <= JOIN_TIMEOUT and is_dated(response.coordinator_time):
+            clock.hear(coordinator.endpoint, from_timestamp(response.coordinator_time), started + round_trip / 2)
 
     async def _say_goodbye(self, coordinator: Replica, request: JoinRequest) -> bool:
         """Whether the coordinator has received it."""
@@ -136,7 +137,7 @@ class Heartbeat:
             endpoint=endpoint,
             signing_certificate=self._node.signing_certificate,
             federation_revision=border.current.revision,
-            node_time=to_timestamp(now),
+            node_time=to_timestamp(border.clock.wall()),
             audit_head=self._statements.audit_head(head),
             leaving=leaving,
             sealing_key=self._statements.sealing_key(now),

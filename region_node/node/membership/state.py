@@ -180,6 +180,12 @@ class StateKeeper:
             self._refused_certificates.pop(member.region, None)
             self._seal_to(member)
 
+    def trust_again(self) -> None:
+        """Looks anew at the certificates that are refused: a wrong clock may have taken them for expired."""
+        for region in list(self._refused_certificates):
+            if (member := self._current.state().members.get(region)) is not None:
+                self._trust(member)
+
     def _seal_to(self, member: Member) -> None:
         """Takes over the member's sealing key, if the region itself has signed it."""
         if not member.HasField("sealing_key"):

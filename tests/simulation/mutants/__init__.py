@@ -17,6 +17,7 @@ from tests.simulation.mutants import (
     signing,
     storing,
     supporting,
+    timing,
 )
 from tests.simulation.relocating import FIRST_SEED as MOVES
 from tests.simulation.relocating import ONE
@@ -64,6 +65,7 @@ MUTANTS = (
     Mutant(storing.requests_not_remembered, "same answer"),
     Mutant(storing.put_rows_of_a_table_dropped, "audit"),
     Mutant(storing.known_values_survive_a_rollback, "audit"),
+    Mutant(timing.gate_of_the_clock_left_out, "right outcome"),
     Mutant(providing.effects_before_the_provider_has_done_it, "carried out"),
     Mutant(providing.number_of_the_provider_ignored, "carried out", first=16),
     Mutant(providing.nothing_undone, "carried out", first=8),

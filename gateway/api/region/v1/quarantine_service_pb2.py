@@ -27,7 +27,7 @@ from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.gateway/api/region/v1/quarantine_service.proto\x12\x15gateway.api.region.v1\x1a$gateway/api/federation/v1/body.proto\x1a!gateway/api/types/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdd\x03\n\x0fQuarantinedWork\x12\n\n\x02id\x18\x01 \x01(\t\x12\x37\n\x06source\x18\x02 \x01(\x0e\x32\'.gateway.api.region.v1.QuarantineSource\x12\x35\n\x05state\x18\x03 \x01(\x0e\x32&.gateway.api.region.v1.QuarantineState\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12\x13\n\x0b\x64\x65stination\x18\x06 \x01(\t\x12\x0f\n\x07\x66\x61ilure\x18\x07 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x08 \x01(\r\x12-\n\tfail_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0fquarantine_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\treference\x18\x0c \x01(\t\x12\x0f\n\x07\x64\x65\x63ider\x18\r \x01(\t\x12/\n\x0b\x64\x65\x63ide_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61nswered\x18\x0f \x01(\x08\"P\n\x1aListQuarantinedWorkRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0b\n\x03\x61ll\x18\x03 \x01(\x08\"l\n\x1bListQuarantinedWorkResponse\x12\x34\n\x04work\x18\x01 \x03(\x0b\x32&.gateway.api.region.v1.QuarantinedWork\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\",\n\x19GetQuarantinedWorkRequest\x12\x0f\n\x07work_id\x18\x01 \x01(\t\"\x97\x01\n\x1aGetQuarantinedWorkResponse\x12\x34\n\x04work\x18\x01 \x01(\x0b\x32&.gateway.api.region.v1.QuarantinedWork\x12\x32\n\x07on_duty\x18\x02 \x01(\x0b\x32!.gateway.api.federation.v1.OnDuty\x12\x0f\n\x07held_up\x18\x03 \x01(\r\"/\n\x1cReplayQuarantinedWorkRequest\x12\x0f\n\x07work_id\x18\x01 \x01(\t\"U\n\x1dReplayQuarantinedWorkResponse\x12\x34\n\x04work\x18\x01 \x01(\x0b\x32&.gateway.api.region.v1.QuarantinedWork\"B\n\x1cGiveUpQuarantinedWorkRequest\x12\x0f\n\x07work_id\x18\x01 \x01(\t\x12\x11\n\treference\x18\x02 \x01(\t\"U\n\x1dGiveUpQuarantinedWorkResponse\x12\x34\n\x04work\x18\x01 \x01(\x0b\x32&.gateway.api.region.v1.QuarantinedWork*r\n\x10QuarantineSource\x12!\n\x1dQUARANTINE_SOURCE_UNSPECIFIED\x10\x00\x12\x1b\n\x17QUARANTINE_SOURCE_TIMER\x10\x01\x12\x1e\n\x1aQUARANTINE_SOURCE_ENVELOPE\x10\x02*\xaa\x01\n\x0fQuarantineState\x12 \n\x1cQUARANTINE_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18QUARANTINE_STATE_WAITING\x10\x01\x12\x1d\n\x19QUARANTINE_STATE_REPLAYED\x10\x02\x12\x1d\n\x19QUARANTINE_STATE_GIVEN_UP\x10\x03\x12\x19\n\x15QUARANTINE_STATE_DONE\x10\x04\x32\xc0\x04\n\x11QuarantineService\x12\x86\x01\n\x13ListQuarantinedWork\x12\x31.gateway.api.region.v1.ListQuarantinedWorkRequest\x1a\x32.gateway.api.region.v1.ListQuarantinedWorkResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12\x83\x01\n\x12GetQuarantinedWork\x12\x30.gateway.api.region.v1.GetQuarantinedWorkRequest\x1a\x31.gateway.api.region.v1.GetQuarantinedWorkResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12\x8c\x01\n\x15ReplayQuarantinedWork\x12\x33.gateway.api.region.v1.ReplayQuarantinedWorkRequest\x1a\x34.gateway.api.region.v1.ReplayQuarantinedWorkResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x8c\x01\n\x15GiveUpQuarantinedWork\x12\x33.gateway.api.region.v1.GiveUpQuarantinedWorkRequest\x1a\x34.gateway.api.region.v1.GiveUpQuarantinedWorkResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.gateway/api/region/v1/quarantine_service.proto\x12\x15gateway.api.region.v1\x1a$gateway/api/federation/v1/body.proto\x1a!gateway/api/types/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdd\x03\n\x0fQuarantinedWork\x12\n\n\x02id\x18\x01 \x01(\t\x12\x37\n\x06source\x18\x02 \x01(\x0e\x32\'.gateway.api.region.v1.QuarantineSource\x12\x35\n\x05state\x18\x03 \x01(\x0e\x32&.gateway.api.region.v1.QuarantineState\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12\x13\n\x0b\x64\x65stination\x18\x06 \x01(\t\x12\x0f\n\x07\x66\x61ilure\x18\x07 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x08 \x01(\r\x12-\n\tfail_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0fquarantine_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\treference\x18\x0c \x01(\t\x12\x0f\n\x07\x64\x65\x63ider\x18\r \x01(\t\x12/\n\x0b\x64\x65\x63ide_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61nswered\x18\x0f \x01(\x08\"P\n\x1aListQuarantinedWorkRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0b\n\x03\x61ll\x18\x03 \x01(\x08\"l\n\x1bListQuarantinedWorkResponse\x12\x34\n\x04work\x18\x01 \x03(\x0b\x32&.gateway.api.region.v1.QuarantinedWork\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\",\n\x19GetQuarantinedWorkRequest\x12\x0f\n\x07work_id\x18\x01 \x01(\t\"\x97\x01\n\x1aGetQuarantinedWorkResponse\x12\x34\n\x04work\x18\x01 \x01(\x0b\x32&.gateway.api.region.v1.QuarantinedWork\x12\x32\n\x07on_duty\x18\x02 \x01(\x0b\x32!.gateway.api.federation.v1.OnDuty\x12\x0f\n\x07held_up\x18\x03 \x01(\r\"B\n\x1cReplayQuarantinedWorkRequest\x12\x0f\n\x07work_id\x18\x01 \x01(\t\x12\x11\n\treference\x18\x02 \x01(\t\"U\n\x1dReplayQuarantinedWorkResponse\x12\x34\n\x04work\x18\x01 \x01(\x0b\x32&.gateway.api.region.v1.QuarantinedWork\"B\n\x1cGiveUpQuarantinedWorkRequest\x12\x0f\n\x07work_id\x18\x01 \x01(\t\x12\x11\n\treference\x18\x02 \x01(\t\"U\n\x1dGiveUpQuarantinedWorkResponse\x12\x34\n\x04work\x18\x01 \x01(\x0b\x32&.gateway.api.region.v1.QuarantinedWork*\x8d\x01\n\x10QuarantineSource\x12!\n\x1dQUARANTINE_SOURCE_UNSPECIFIED\x10\x00\x12\x1b\n\x17QUARANTINE_SOURCE_TIMER\x10\x01\x12\x1e\n\x1aQUARANTINE_SOURCE_ENVELOPE\x10\x02\x12\x19\n\x15QUARANTINE_SOURCE_RUN\x10\x03*\xaa\x01\n\x0fQuarantineState\x12 \n\x1cQUARANTINE_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18QUARANTINE_STATE_WAITING\x10\x01\x12\x1d\n\x19QUARANTINE_STATE_REPLAYED\x10\x02\x12\x1d\n\x19QUARANTINE_STATE_GIVEN_UP\x10\x03\x12\x19\n\x15QUARANTINE_STATE_DONE\x10\x04\x32\xc0\x04\n\x11QuarantineService\x12\x86\x01\n\x13ListQuarantinedWork\x12\x31.gateway.api.region.v1.ListQuarantinedWorkRequest\x1a\x32.gateway.api.region.v1.ListQuarantinedWorkResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12\x83\x01\n\x12GetQuarantinedWork\x12\x30.gateway.api.region.v1.GetQuarantinedWorkRequest\x1a\x31.gateway.api.region.v1.GetQuarantinedWorkResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12\x8c\x01\n\x15ReplayQuarantinedWork\x12\x33.gateway.api.region.v1.ReplayQuarantinedWorkRequest\x1a\x34.gateway.api.region.v1.ReplayQuarantinedWorkResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x8c\x01\n\x15GiveUpQuarantinedWork\x12\x33.gateway.api.region.v1.GiveUpQuarantinedWorkRequest\x1a\x34.gateway.api.region.v1.GiveUpQuarantinedWorkResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,10 +42,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUARANTINESERVICE'].methods_by_name['ReplayQuarantinedWork']._serialized_options = b'\220\002\002\252\273\030\001\003'
   _globals['_QUARANTINESERVICE'].methods_by_name['GiveUpQuarantinedWork']._loaded_options = None
   _globals['_QUARANTINESERVICE'].methods_by_name['GiveUpQuarantinedWork']._serialized_options = b'\220\002\002\252\273\030\001\003'
-  _globals['_QUARANTINESOURCE']._serialized_start=1342
-  _globals['_QUARANTINESOURCE']._serialized_end=1456
-  _globals['_QUARANTINESTATE']._serialized_start=1459
-  _globals['_QUARANTINESTATE']._serialized_end=1629
+  _globals['_QUARANTINESOURCE']._serialized_start=1362
+  _globals['_QUARANTINESOURCE']._serialized_end=1503
+  _globals['_QUARANTINESTATE']._serialized_start=1506
+  _globals['_QUARANTINESTATE']._serialized_end=1676
   _globals['_QUARANTINEDWORK']._serialized_start=180
   _globals['_QUARANTINEDWORK']._serialized_end=657
   _globals['_LISTQUARANTINEDWORKREQUEST']._serialized_start=659
@@ -57,15 +57,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETQUARANTINEDWORKRESPONSE']._serialized_start=898
   _globals['_GETQUARANTINEDWORKRESPONSE']._serialized_end=1049
   _globals['_REPLAYQUARANTINEDWORKREQUEST']._serialized_start=1051
-  _globals['_REPLAYQUARANTINEDWORKREQUEST']._serialized_end=1098
-  _globals['_REPLAYQUARANTINEDWORKRESPONSE']._serialized_start=1100
-  _globals['_REPLAYQUARANTINEDWORKRESPONSE']._serialized_end=1185
-  _globals['_GIVEUPQUARANTINEDWORKREQUEST']._serialized_start=1187
-  _globals['_GIVEUPQUARANTINEDWORKREQUEST']._serialized_end=1253
-  _globals['_GIVEUPQUARANTINEDWORKRESPONSE']._serialized_start=1255
-  _globals['_GIVEUPQUARANTINEDWORKRESPONSE']._serialized_end=1340
-  _globals['_QUARANTINESERVICE']._serialized_start=1632
-  _globals['_QUARANTINESERVICE']._serialized_end=2208
+  _globals['_REPLAYQUARANTINEDWORKREQUEST']._serialized_end=1117
+  _globals['_REPLAYQUARANTINEDWORKRESPONSE']._serialized_start=1119
+  _globals['_REPLAYQUARANTINEDWORKRESPONSE']._serialized_end=1204
+  _globals['_GIVEUPQUARANTINEDWORKREQUEST']._serialized_start=1206
+  _globals['_GIVEUPQUARANTINEDWORKREQUEST']._serialized_end=1272
+  _globals['_GIVEUPQUARANTINEDWORKRESPONSE']._serialized_start=1274
+  _globals['_GIVEUPQUARANTINEDWORKRESPONSE']._serialized_end=1359
+  _globals['_QUARANTINESERVICE']._serialized_start=1679
+  _globals['_QUARANTINESERVICE']._serialized_end=2255
 # @@protoc_insertion_point(module_scope)
 
 for _enum in (QuarantineSource, QuarantineState,):

@@ -76,7 +76,8 @@ class QuarantineServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReplayQuarantinedWork(self, request, context):
-        """Tries the work once more, with as many attempts as new work has.
+        """Tries the work once more, with as many attempts as new work has. A run goes on up to its subject, and never beyond
+        the present day.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -671,6 +671,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Sign it anew with the key of an administrator whom the configuration in force names."""
     REASON_SUSPENSION_OUTDATED: _Reason.ValueType  # 537
     """Correct the clock of the machine that signs, and sign it anew: of two statements, the later one counts."""
+    REASON_RUN_TOO_LARGE: _Reason.ValueType  # 588
+    """The problem of quarantined work, not of a call: check the clock and the date, then have the run go on."""
+    REASON_RUN_NOT_GIVEN_UP: _Reason.ValueType  # 589
+    """Have it go on (`region-node quarantine replay`): until then it waits."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1323,6 +1327,10 @@ REASON_SUSPENSION_UNPROVEN: Reason.ValueType  # 536
 """Sign it anew with the key of an administrator whom the configuration in force names."""
 REASON_SUSPENSION_OUTDATED: Reason.ValueType  # 537
 """Correct the clock of the machine that signs, and sign it anew: of two statements, the later one counts."""
+REASON_RUN_TOO_LARGE: Reason.ValueType  # 588
+"""The problem of quarantined work, not of a call: check the clock and the date, then have the run go on."""
+REASON_RUN_NOT_GIVEN_UP: Reason.ValueType  # 589
+"""Have it go on (`region-node quarantine replay`): until then it waits."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
