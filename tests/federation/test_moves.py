@@ -275,7 +275,8 @@ async def test_a_customer_who_moves_back_has_documents_and_agreement_again_and_n
     await moved(federation, number, "guangdong", "sichuan", "sichuan-59")
     assert await can_read(Archive(sichuan), number, document_id, scan())
     assert [each.document_id for each in await Archive(sichuan).list(number)] == [document_id]
-    assert federation.database("guangdong").rows("SELECT document_id FROM documents") == []
+    there = "SELECT document_id FROM documents WHERE document_id = ?"
+    assert federation.database("guangdong").rows(there, document_id) == []
     asked = ListAgreementsRequest(number=number, requester=REQUESTER)
     (back,) = (await Agreements(federation, "sichuan").node.ListAgreements(asked, timeout=CALL_SECONDS)).agreements
     assert back.former_id.startswith("guangdong/")

@@ -137,7 +137,7 @@ def test_an_agreement_goes_on_from_the_move_by_its_terms_and_one_of_another_line
     products = {"theirs-1": LINE}
     later = promised("theirs-1", "other")
     later.start_time.CopyFrom(to_timestamp(NOW + DAY))
-    agreements.take_over(home.tx, home.context, [promised("theirs-1"), later], products, NOW)
+    agreements.take_over(home.tx, home.context, [promised("theirs-1"), later], products, NOW, NOW)
     first, second = running_of(home.tx, LINE.product_id, NOW)
     assert [from_timestamp(each.start_time) for each in (first, second)] == [NOW, NOW + DAY]
     assert (first.id, first.former_id, first.number) == ("sichuan/agreement-1", "henan/agreement-4", LINE.number)
@@ -155,7 +155,7 @@ def test_the_old_home_ends_an_agreement_at_the_moment_of_the_move_and_never_begi
     later.start_time.CopyFrom(to_timestamp(NOW + DAY))
     insert_agreement(home.tx, promised(), 4)
     insert_agreement(home.tx, later, 5)
-    agreements.give_up(home.tx, LINE.product_id, NOW)
+    agreements.give_up(home.tx, home.context, LINE.product_id, NOW, NOW)
     assert running_of(home.tx, LINE.product_id, NOW + DAY) == []
 
 
@@ -228,7 +228,7 @@ def test_a_change_of_category_is_reported_to_the_new_home_and_repeats_are_believ
     assert refused.value.reason == Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED
 
 
-def test_a_time_that_no_calendar_has_refuses_a_hand_over_for_good() -> None:
+def test_a_time_that_cannot_be_refuses_a_hand_over_for_good() -> None:
     good = CustomerHandOver(documents=[registered()], agreements=[promised()])
     rules.require_times(good)
     for place in (good.documents[0].expire_time, good.agreements[0].end_time):
@@ -237,6 +237,11 @@ def test_a_time_that_no_calendar_has_refuses_a_hand_over_for_good() -> None:
             rules.require_times(good)
         assert refused.value.reason == INVALID
         place.seconds = 0
+    good.move.create_time.CopyFrom(to_timestamp(NOW))
+    good.move.change_time.CopyFrom(to_timestamp(NOW - DAY))
+    with pytest.raises(Refused) as refused:
+        rules.require_times(good)
+    assert refused.value.reason == INVALID, "a confirmation before the request would have past months stated"
 
 
 def test_a_customer_with_too_much_for_one_hand_over_hears_of_it_before_anything_is_frozen(

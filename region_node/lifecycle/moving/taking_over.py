@@ -100,7 +100,8 @@ def take_over(
     _keep_consents(tx, context, told, {each.line.number: each.line for each in new})
     complaints.take_over(tx, context, told.complaints)
     documents.take_over(tx, customer_id, told.documents, move.from_region, now)
-    agreements.take_over(tx, context, told.agreements, _by_former_id(told, new), from_timestamp(move.change_time))
+    moment = from_timestamp(move.change_time)
+    agreements.take_over(tx, context, told.agreements, _by_former_id(told, new), moment, now)
     keep_moved(tx, context, told.surveys, move, customer_id, now)
     note_homes(tx, [each.line.number for each in new], context.region, customer_id)
     move.state = rules.TAKEN_OVER
