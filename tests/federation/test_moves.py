@@ -297,6 +297,9 @@ async def test_a_new_home_with_a_database_of_before_the_move_takes_the_customer_
         await federation.start_node("guangdong")
         await moved(federation, number, "sichuan", "guangdong", "guangdong-79")
         given = await guangdong.balance(number)
+        verified = {
+            await Archive(each).put(number, scan(mark=each.region)) for each in (sichuan, Counter(federation, "henan"))
+        }
         await federation.stop_node("guangdong")
         await federation.stop_node("sichuan")
         restore()
@@ -315,3 +318,8 @@ async def test_a_new_home_with_a_database_of_before_the_move_takes_the_customer_
         assert federation.database("guangdong").rows(sql) == [(1,)], "it came through the inbox"
         sql = "SELECT COUNT(*) FROM audit WHERE action = 'HandOverWanted'"
         assert federation.database("sichuan").rows(sql) == [(1,)]
+
+        async def has_registered() -> bool:
+            return {each.document_id for each in await Archive(guangdong).list(number)} == verified
+
+        await until(has_registered, "what others have verified since the move is registered again")

@@ -28,7 +28,7 @@ from region_node.customers.taking_over import NewCustomer, new_customer
 from region_node.lifecycle.moving import rules
 from region_node.lifecycle.moving.books import book_moved, note_moved
 from region_node.lifecycle.moving.restored import free_number, stale_line
-from region_node.lifecycle.moving.rows import keep_move
+from region_node.lifecycle.moving.rows import keep_move, note_assignments
 from region_node.network.agreements import moved as agreements
 from region_node.node.context import RegionContext
 
@@ -107,6 +107,7 @@ def take_over(
     move.state = rules.TAKEN_OVER
     move.change_time.CopyFrom(to_timestamp(now))
     keep_move(tx, move, customer_id)
+    note_assignments(tx, move, customer_id, context.federation)
     for each in new:
         _note_disclosure(tx, move, each.line, now)
         if context.federation.number_plan.home_of(each.line.number) == context.region:
