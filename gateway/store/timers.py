@@ -122,6 +122,12 @@ def is_set(tx: Transaction, timer_id: str) -> bool:
     return tx.find(TIMERS, timer_id) is not None
 
 
+def subject_of(tx: Transaction, timer_id: str) -> str | None:
+    """The subject of the timer with this id; None where it is not set."""
+    found = tx.find(TIMERS, timer_id)
+    return None if found is None else found.subject
+
+
 def due_timers(
     tx: Transaction, now: datetime, limit: int = SWEEP_LIMIT, *, of: Collection[str] = (), but: Collection[str] = ()
 ) -> list[Timer]:

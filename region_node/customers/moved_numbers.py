@@ -43,19 +43,14 @@ def home_since_move(tx: Transaction, federation: Federation, number: str) -> str
 
 def has_moved(tx: Transaction, number: str) -> bool:
     """Whether a number has ever moved from or to this region."""
-    return customer_with(tx, number) is not None
+    row = tx.find(_MOVED, number_index(tx, number))
+    return row is not None and row.customer_id is not None
 
 
 def customer_given(tx: Transaction, number: str, region: str) -> str | None:
     """The customer of this region who has moved to another one with a number; None where none has by the last move."""
     row = tx.find(_MOVED, number_index(tx, number))
     return row.customer_id if row is not None and row.region == region else None
-
-
-def customer_with(tx: Transaction, number: str) -> str | None:
-    """The customer of this region in the last move of a number; None for a number that never moved from or to it."""
-    row = tx.find(_MOVED, number_index(tx, number))
-    return None if row is None else row.customer_id
 
 
 def is_awaited(tx: Transaction, federation: Federation, region: str, number: str, *, is_new: bool = False) -> bool:

@@ -32,6 +32,7 @@ from gateway.api.region.v1.document_envelopes_pb2 import (
     DocumentHome,
     DocumentListQuestion,
     DocumentNotification,
+    DocumentsWanted,
 )
 from gateway.api.region.v1.erasure_service_pb2 import CustomerStatus
 from gateway.api.region.v1.fault_pb2 import Fault
@@ -225,6 +226,13 @@ def of_documents(scene: Scene) -> Table:
             "guangdong",
             DocumentHome(document_id=scene.paper, number=scene.number, move_id=f"{LIAR}/counter/m", to_region=LIAR),
             f"document/{scene.paper}",
+        ),
+        EnvelopeKind.ENVELOPE_KIND_DOCUMENTS_WANTED: Forged(
+            "the home with which the asked one has registered documents; any other is told nothing",
+            "guangdong",
+            DocumentsWanted(numbers=[scene.number], document_ids=[scene.paper], move_id=f"{LIAR}/counter/m"),
+            f"{LIAR}/counter/m",
+            "OUTCOME_ACCEPTED",
         ),
         EnvelopeKind.ENVELOPE_KIND_DOCUMENT_LIST: Forged(
             "any region, a customer of the asked one",

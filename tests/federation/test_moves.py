@@ -275,7 +275,8 @@ async def test_a_customer_who_moves_back_has_documents_and_agreement_again_and_n
     await moved(federation, number, "guangdong", "sichuan", "sichuan-59")
     assert await can_read(Archive(sichuan), number, document_id, scan())
     assert [each.document_id for each in await Archive(sichuan).list(number)] == [document_id]
-    assert federation.database("guangdong").rows("SELECT document_id FROM documents") == []
+    there = "SELECT document_id FROM documents WHERE document_id = ?"
+    assert federation.database("guangdong").rows(there, document_id) == []
     asked = ListAgreementsRequest(number=number, requester=REQUESTER)
     (back,) = (await Agreements(federation, "sichuan").node.ListAgreements(asked, timeout=CALL_SECONDS)).agreements
     assert back.former_id.startswith("guangdong/")
@@ -296,6 +297,9 @@ async def test_a_new_home_with_a_database_of_before_the_move_takes_the_customer_
         await federation.start_node("guangdong")
         await moved(federation, number, "sichuan", "guangdong", "guangdong-79")
         given = await guangdong.balance(number)
+        verified = {
+            await Archive(each).put(number, scan(mark=each.region)) for each in (sichuan, Counter(federation, "henan"))
+        }
         await federation.stop_node("guangdong")
         await federation.stop_node("sichuan")
         restore()
@@ -314,3 +318,8 @@ async def test_a_new_home_with_a_database_of_before_the_move_takes_the_customer_
         assert federation.database("guangdong").rows(sql) == [(1,)], "it came through the inbox"
         sql = "SELECT COUNT(*) FROM audit WHERE action = 'HandOverWanted'"
         assert federation.database("sichuan").rows(sql) == [(1,)]
+
+        async def has_registered() -> bool:
+            return {each.document_id for each in await Archive(guangdong).list(number)} == verified
+
+        await until(has_registered, "what others have verified since the move is registered again")

@@ -135,6 +135,7 @@ def test_a_customer_comes_back_to_a_region_whose_older_database_has_its_number_s
     told.move.state = MoveState.MOVE_STATE_MOVING
     told.move.lines.add(number=MOVER.number, plan_id="sichuan-59")
     told.move.create_time.CopyFrom(to_timestamp(START))
+    told.move.change_time.CopyFrom(to_timestamp(START))
     told.customers.append(home.run(_as_told))
     content = EnvelopeContent(
         origin="guangdong", subject=BACK, payload=told.SerializeToString(), federation_revision=home.revision

@@ -127,6 +127,9 @@ def test_a_lost_customer_is_taken_over_once_with_the_balance_of_the_hand_over(bo
     assert both.new.run(lambda tx: ledger.balance(tx, account)) == told > 0
     texts = both.new.run(lambda tx: tx.all(int, "SELECT COUNT(*) FROM notices WHERE notice_id LIKE '%/m1/%'"))
     assert texts == [0], "the customer was told of the move before"
+    sent = both.new.run(lambda tx: tx.all(str, "SELECT envelope_id FROM outbox ORDER BY destination"))
+    asked = [each.partition(">") for each in sent if each.startswith(f"{MOVE}#documents-wanted/")]
+    assert [each[2] for each in asked] == ["henan", "sichuan"], "their registrations were lost as well"
 
 
 def test_without_the_answer_of_each_region_the_number_is_refused_only_for_now(both: Both) -> None:

@@ -33,6 +33,7 @@ from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import COMPENSATION, REFUNDS_DUE
 from region_node.customers.operations import keep_customer, keep_line
 from region_node.customers.rows import CustomerRow, give_up_number
+from region_node.customers.status import MOVED, keep_status
 from region_node.network.agreements import operations
 from region_node.network.agreements.announced import PLANNED_TIMER, planned_is_told
 from region_node.network.agreements.conformance import note_conformance
@@ -257,7 +258,7 @@ def test_the_old_home_states_its_part_of_the_month_of_a_move_and_sends_no_notice
         node.note(JUNE + DAY, 10 * HOUR, JUNE + 5 * DAY)
         line = replace(LINE, product_id="p1", customer_id="c1", account_id="a1", number="+8619851000001")
         line = replace(line, start_time=JUNE - 400 * DAY).terminated()
-        give_up(node.tx, line.product_id, JUNE + 20 * DAY)
+        give_up(node.tx, node.context, line.product_id, JUNE + 20 * DAY, JUNE + 20 * DAY)
         keep_line(node.tx, line, JUNE + 20 * DAY)
         give_up_number(node.tx, line)
         node.run(JULY)
@@ -265,6 +266,15 @@ def test_the_old_home_states_its_part_of_the_month_of_a_move_and_sends_no_notice
         assert timedelta(microseconds=stated.period_us) == 20 * DAY
         assert ledger.balance(node.tx, REFUNDS_DUE) == stated.credit.minor_units > 0
         assert node.count("notices") == 0
+
+
+def test_of_a_customer_whom_an_older_database_has_still_the_new_home_states_the_months() -> None:
+    with desk() as node:
+        node.agree(JUNE)
+        node.note(JUNE + DAY, 10 * HOUR, JUNE + 5 * DAY)
+        keep_status(node.tx, "c1", MOVED)
+        node.run(JULY)
+        assert (node.count("agreement_statements"), node.postings("a1")) == (0, [])
 
 
 def test_a_line_that_was_suspended_could_not_be_used_and_gets_nothing_for_it() -> None:

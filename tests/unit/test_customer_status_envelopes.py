@@ -210,6 +210,41 @@ def test_a_hand_over_is_erased_at_both_homes_with_the_customer_of_the_new_one(ke
     assert kept_here.subjects == [taken]
 
 
+def moves_of_one_who_came_back(kept: Archive) -> list[str]:
+    """From here to Henan, back, and to Guangdong: the subjects of the three hand-overs, in this order."""
+    found = []
+    for index, (old, new) in enumerate((("sichuan", "henan"), ("henan", "sichuan"), ("sichuan", "guangdong"))):
+        state = MOVED if old == "sichuan" else TAKEN_OVER
+        move = CustomerMove(id=f"{old}/counter/m{index}", from_region=old, to_region=new, state=state)
+        move.lines.add(number=THEIRS)
+        move.create_time.CopyFrom(to_timestamp(NOW))
+        customer_id = "customer-1" if index == 0 else "customer-2"
+        keep_move(kept.tx, move, customer_id)
+        note_homes(kept.tx, [THEIRS], new, customer_id)
+        found.append(envelope_subject(move.id))
+        vault.seal(kept.tx, found[-1], "outbox", b"hand-over")
+    return found
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["moves of this version", "moves of the version before"])
+def test_all_hand_overs_of_one_who_came_back_and_left_again_are_erased_with_the_customer(
+    kept: Archive, earlier: bool
+) -> None:
+    subjects = moves_of_one_who_came_back(kept)
+    if earlier:
+        kept.tx.execute("DELETE FROM move_numbers")
+        kept.tx.execute("UPDATE customer_moves SET has_numbers = 0")
+        migrate = MOVES.row_migrations["customer_moves"]
+        assert [migrate(kept.tx, 2) for _ in range(3)] == [2, 1, 0]
+    say(kept, "henan", "status/0", told(THEIRS))
+    later(kept, NOW)
+    assert [has_key(kept, each) for each in subjects] == [False, True, True], "what it was handed over itself alone"
+    say(kept, "guangdong", "status/1", told(THEIRS))
+    later(kept, NOW)
+    assert [has_key(kept, each) for each in subjects] == [False, False, False]
+    assert kept.count("move_numbers") == 0
+
+
 @pytest.mark.parametrize("word", ["the document", "the number"])
 def test_what_is_under_a_hold_is_erased_once_that_has_ended(kept: Archive, word: str) -> None:
     document_id, subject = document(kept, "paper"), number_subject(kept.tx, THEIRS)

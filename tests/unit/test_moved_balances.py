@@ -116,6 +116,10 @@ def test_a_move_that_no_statement_would_look_at_is_not_taken_over() -> None:
         with pytest.raises(Refused):
             rules.require_recent(move_of(1, HOME), TAKEN_IN + age)
     rules.require_recent(move_of(1, HOME), TAKEN_IN + timedelta(days=59))
+    ahead = move_of(1, HOME)
+    ahead.change_time.CopyFrom(to_timestamp(TAKEN_IN + timedelta(days=3)))
+    with pytest.raises(Refused):
+        rules.require_recent(ahead, TAKEN_IN)
 
 
 def test_moves_of_the_version_before_are_charged_once_they_are_found_in_the_books() -> None:

@@ -11,9 +11,9 @@ from gateway.api.region.v1.agreement_pb2 import Agreement
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintNoted, ComplaintRepeats
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.api.region.v1.customer_move_pb2 import CustomerHandOver, CustomerMove
-from gateway.api.region.v1.document_envelopes_pb2 import DocumentHome, DocumentNotification
+from gateway.api.region.v1.document_envelopes_pb2 import DocumentHome, DocumentNotification, DocumentsWanted
 from gateway.api.region.v1.document_service_pb2 import DocumentUpload, RegisteredDocument
-from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
@@ -28,6 +28,7 @@ from region_node.care.complaints.keeping import add_complaint
 from region_node.care.complaints.remote_repeats_relayed import JoiningEnvelopes
 from region_node.care.complaints.rows import ComplaintRow, find_complaint
 from region_node.customers.documents import moved as documents
+from region_node.customers.documents import uploads
 from region_node.customers.documents.files import REGISTERED, StoredFile, find_file, insert_file
 from region_node.customers.documents.register import take_note
 from region_node.customers.documents.rows import find_document
@@ -120,9 +121,10 @@ def test_only_the_home_has_a_document_registered_elsewhere_and_its_content_outli
     insert_file(home.tx, file, named.SerializeToString(), NOW)
     told = DocumentHome(document_id=file.document_id, number=LINE.number, move_id="henan/a/m", to_region="guangdong")
     with pytest.raises(Refused) as refused:
-        documents.register_anew(home.tx, home.context, told, "guangdong-2", NOW)
+        documents.require_home(home.tx, told, "guangdong-2")
     assert refused.value.reason == Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED
-    documents.register_anew(home.tx, home.context, told, "henan", NOW)
+    documents.require_home(home.tx, told, "henan")
+    documents.register_anew(home.tx, home.context, told, NOW)
     sent = home.tx.all(str, "SELECT envelope_id FROM outbox")
     assert sent == ["sichuan/counter/p#register/henan/a/m>guangdong"]
     for timer in [each for each in _due(home) if each.kind == documents.SEALING_TIMER]:
@@ -133,11 +135,60 @@ def test_only_the_home_has_a_document_registered_elsewhere_and_its_content_outli
     assert DocumentUpload.FromString(after.opened_name(home.tx)) == named
 
 
+def test_a_home_that_took_a_customer_over_once_more_gets_again_what_was_registered_with_it_and_no_other_does(
+    home: Archive,
+) -> None:
+    subject, index = number_subject(home.tx, LINE.number), number_index(home.tx, LINE.number)
+    named = DocumentUpload(number=LINE.number, code="ID_ORIG", size=9, verify_time=to_timestamp(NOW))
+    named.sha256 = b"s" * 32
+    for name, sealed_by in (("p", subject), ("q", "customer/of-then"), ("r", subject)):
+        told_to = "guangdong" if name == "r" else "henan"
+        file = StoredFile(f"sichuan/counter/{name}", sealed_by, index, name, 9, 9, REGISTERED, told_to)
+        insert_file(home.tx, file, named.SerializeToString(), NOW)
+    ids = ["sichuan/counter/q", "sichuan/counter/r", "sichuan/counter/gone"]
+    wanted = DocumentsWanted(numbers=[LINE.number], document_ids=ids, move_id="sichuan/a/m")
+    for asking, time in (("guangdong-2", NOW), ("henan", NOW), ("henan", NOW), ("henan", NOW + DAY)):
+        documents.register_again(home.tx, home.context, wanted, (asking, asking), time)
+    sent = [each.rpartition("/") for each in home.tx.all(str, "SELECT envelope_id FROM outbox ORDER BY envelope_id")]
+    told = [f"sichuan/counter/{name}#register/sichuan/a/m" for name in ("p", "p", "q", "q")]
+    assert [each[0] for each in sent] == told, "once for each time that it asks"
+    documents.register_again(home.tx, home.context, wanted, ("henan", "sichuan"), NOW)
+    assert find_document(home.tx, "sichuan/counter/p") is not None, "verified here for the former home"
+    assert find_document(home.tx, "sichuan/counter/r") is None
+
+
+def test_a_document_of_one_who_came_back_goes_on_before_the_word_of_the_former_home_and_a_report_there_again(
+    home: Archive,
+) -> None:
+    named = DocumentUpload(number=LINE.number, code="ID_ORIG", size=9, verify_time=to_timestamp(NOW))
+    index = number_index(home.tx, LINE.number)
+    file = StoredFile("sichuan/counter/p", "customer/gone", index, "h", 9, 9, REGISTERED, "henan")
+    insert_file(home.tx, file, named.SerializeToString(), NOW)
+    documents.take_over(home.tx, LINE.customer_id, [registered(file.document_id)], "henan", NOW)
+    told = DocumentHome(number=LINE.number, move_id="sichuan/a/m3", to_region="guangdong")
+    documents.give_up(home.tx, home.context, LINE.customer_id, told, NOW)
+    assert home.tx.all(str, "SELECT home FROM document_files") == ["guangdong"]
+    report = DocumentNotification(document_id=file.document_id, number=LINE.number)
+    report.withdrawal.withdraw_time.CopyFrom(to_timestamp(NOW))
+    for asked, moved_to in (("guangdong", "henan"), ("henan", "guangdong"), ("guangdong", "henan")):
+        envelope_id = f"{file.document_id}#register/sichuan/a/m3>{asked}"
+        content = EnvelopeContent(id=envelope_id, destination=asked, payload=report.SerializeToString())
+        receipt = ReceiptContent(outcome=Outcome.OUTCOME_MOVED, moved_to=moved_to)
+        uploads.answered(home.tx, home.context, content, receipt, NOW)
+    sent = home.tx.all(str, "SELECT envelope_id FROM outbox ORDER BY envelope_id")
+    assert sent == [
+        f"{file.document_id}#register/sichuan/a/m3/again>guangdong",
+        f"{file.document_id}#register/sichuan/a/m3/again>henan",
+        f"{file.document_id}#register/sichuan/a/m3>guangdong",
+        f"{file.document_id}#register/sichuan/a/m3>henan",
+    ]
+
+
 def test_an_agreement_goes_on_from_the_move_by_its_terms_and_one_of_another_line_is_refused(home: Archive) -> None:
     products = {"theirs-1": LINE}
     later = promised("theirs-1", "other")
     later.start_time.CopyFrom(to_timestamp(NOW + DAY))
-    agreements.take_over(home.tx, home.context, [promised("theirs-1"), later], products, NOW)
+    agreements.take_over(home.tx, home.context, [promised("theirs-1"), later], products, NOW, NOW)
     first, second = running_of(home.tx, LINE.product_id, NOW)
     assert [from_timestamp(each.start_time) for each in (first, second)] == [NOW, NOW + DAY]
     assert (first.id, first.former_id, first.number) == ("sichuan/agreement-1", "henan/agreement-4", LINE.number)
@@ -155,7 +206,7 @@ def test_the_old_home_ends_an_agreement_at_the_moment_of_the_move_and_never_begi
     later.start_time.CopyFrom(to_timestamp(NOW + DAY))
     insert_agreement(home.tx, promised(), 4)
     insert_agreement(home.tx, later, 5)
-    agreements.give_up(home.tx, LINE.product_id, NOW)
+    agreements.give_up(home.tx, home.context, LINE.product_id, NOW, NOW)
     assert running_of(home.tx, LINE.product_id, NOW + DAY) == []
 
 
@@ -228,7 +279,7 @@ def test_a_change_of_category_is_reported_to_the_new_home_and_repeats_are_believ
     assert refused.value.reason == Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED
 
 
-def test_a_time_that_no_calendar_has_refuses_a_hand_over_for_good() -> None:
+def test_a_time_that_cannot_be_refuses_a_hand_over_for_good() -> None:
     good = CustomerHandOver(documents=[registered()], agreements=[promised()])
     rules.require_times(good)
     for place in (good.documents[0].expire_time, good.agreements[0].end_time):
@@ -237,6 +288,11 @@ def test_a_time_that_no_calendar_has_refuses_a_hand_over_for_good() -> None:
             rules.require_times(good)
         assert refused.value.reason == INVALID
         place.seconds = 0
+    good.move.create_time.CopyFrom(to_timestamp(NOW))
+    good.move.change_time.CopyFrom(to_timestamp(NOW - DAY))
+    with pytest.raises(Refused) as refused:
+        rules.require_times(good)
+    assert refused.value.reason == INVALID, "a confirmation before the request would have past months stated"
 
 
 def test_a_customer_with_too_much_for_one_hand_over_hears_of_it_before_anything_is_frozen(

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import product
 
 import pytest
 
@@ -39,7 +40,7 @@ from region_node.customers.rows import (
 from region_node.lifecycle.moving import rules
 from region_node.lifecycle.moving.headers import list_headers
 from region_node.lifecycle.moving.restored import free_number, mark_moved, marked_at_home, stale_line, unmark
-from region_node.lifecycle.moving.rows import keep_move
+from region_node.lifecycle.moving.rows import is_behind, keep_move, note_assignments
 from tests.empty_database import empty_database
 from tests.number_assignments import book_of, chain, giver
 from tests.unit.situations import FEDERATION, LINE, NOW
@@ -91,6 +92,51 @@ def test_a_number_that_moves_back_keeps_its_assignment_which_no_line_of_a_restor
     with moving_database() as tx:
         restored = home_elsewhere(tx, back, NEW, NUMBER, has_line=True)
     assert restored == HOME, "the region in between, with a database of the time when it was the home"
+
+
+def test_of_one_who_came_back_and_left_again_every_region_names_the_last_home_whatever_it_knows_of_the_plan() -> None:
+    homes = (HOME, NEW, HOME, THIRD)
+    plans = [Federation(3, plan_of(), book=book_of(chain(NUMBER, *homes[:count]))) for count in range(1, 5)]
+    for named, known, region in product(plans, plans, (HOME, NEW, "hunan")):
+        assert last_home(region, known, named) == THIRD, (region, len(known.number_plan.book.of(NUMBER)))
+
+
+def test_a_process_that_lags_does_not_take_an_earlier_move_to_the_same_region_for_the_last_one() -> None:
+    before, between, named = (
+        Federation(3, plan_of(), book=book_of(chain(NUMBER, *homes)))
+        for homes in ((HOME, NEW), (HOME, NEW, HOME), (HOME, NEW, HOME, NEW))
+    )
+    again = CustomerMove(id=f"{HOME}/crm/m3", from_region=HOME, to_region=NEW, state=rules.MOVED)
+    again.lines.add(number=NUMBER)
+    with moving_database() as tx:
+        insert_customer(tx, CustomerRow("customer-1", "陈静", "chen@example.com"))
+        keep_move(tx, again, "customer-1")
+        assert not is_behind(tx, again, before), "of a move of an earlier version nothing is known"
+        note_assignments(tx, again, "customer-1", between)
+        keep_move(tx, again, "customer-1")
+        assert [is_behind(tx, again, each) for each in (before, between, named)] == [True, False, False]
+
+
+def last_home(region: str, known: Federation, named: Federation) -> str:
+    """The home to which the regions lead from one, all of which have a copy of the plan that is as old.
+
+    `named` is the newest plan by which a process of theirs has noted the homes of their moves.
+    """
+    with moving_database() as first, moving_database() as second:
+        for tx, numbers in ((first, (NEW, HOME, THIRD)), (second, (NEW, HOME))):
+            for index, home in enumerate(numbers):
+                note_homes(tx, [NUMBER], home, f"customer-{index}")
+                if len(named.number_plan.book.of(NUMBER)) > index:
+                    note_named(tx, [NUMBER], home, named)
+        for _ in range(4):
+            if region == THIRD:
+                return region
+            if region in (HOME, NEW):
+                tx = first if region == HOME else second
+                region = home_elsewhere(tx, known, region, NUMBER, has_line=False) or region
+            else:
+                region = known.number_plan.home_of(NUMBER) or region
+    return region
 
 
 def test_a_number_is_given_to_a_region_that_has_joined_though_it_may_be_suspended_since() -> None:

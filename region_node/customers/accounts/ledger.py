@@ -94,6 +94,21 @@ def balance_before(tx: Transaction, account: str, instant: datetime) -> int:
     )
 
 
+def given_after(tx: Transaction, account: str, kinds: Sequence[EntryKind], instant: datetime) -> int:
+    """The sum of an account's entries of some kinds after an instant."""
+    stored = ", ".join(f"'{kind}'" for kind in kinds)
+    return (
+        tx.first(
+            int,
+            "SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM ledger_entries"  # noqa: S608 - stored names of ours
+            f" WHERE account = :account AND time > :instant AND kind IN ({stored})",
+            account=account,
+            instant=to_microseconds(instant),
+        )
+        or 0
+    )
+
+
 def entries_between(tx: Transaction, account: str, start: datetime, end: datetime) -> list[LedgerEntry]:
     """An account's entries from `start` up to and without `end`, oldest first."""
     return tx.all(

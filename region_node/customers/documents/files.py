@@ -67,6 +67,12 @@ def find_file(tx: Transaction, document_id: str, ticket_id: str = "") -> StoredF
     return file if file is not None and file.ticket_id == ticket_id else None
 
 
+def files_about(tx: Transaction, subject: str) -> list[str]:
+    """The ids of the documents sealed under a subject: of other homes' customers it is that of the number."""
+    query = "SELECT document_id FROM document_files WHERE subject = :subject AND ticket_id = '' ORDER BY document_id"
+    return tx.all(str, query, subject=subject)
+
+
 def insert_file(tx: Transaction, file: StoredFile, named: bytes, now: datetime) -> None:
     """Begins an upload."""
     tx.execute(

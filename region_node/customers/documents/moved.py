@@ -7,7 +7,8 @@ documents anew: the new home compares by keys of its own, and sends erasures and
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from gateway.api.region.v1.document_envelopes_pb2 import DocumentHome, DocumentNotification
+from gateway.api.region.v1.customer_move_pb2 import CustomerHandOver
+from gateway.api.region.v1.document_envelopes_pb2 import DocumentHome, DocumentNotification, DocumentsWanted
 from gateway.api.region.v1.document_service_pb2 import DocumentUpload, RegisteredDocument
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -15,13 +16,21 @@ from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.relay.border import Moved
 from gateway.relay.envelopes import OutgoingEnvelope
-from gateway.relay.outbox import send
+from gateway.relay.outbox import send, was_sent
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer, set_timer
 from gateway.store.vault import KeyDestroyed
 from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 from region_node.customers.documents import register, rules
-from region_node.customers.documents.files import COMPLETE, REGISTERED, StoredFile, find_file, seal_anew, set_state
+from region_node.customers.documents.files import (
+    COMPLETE,
+    REGISTERED,
+    StoredFile,
+    files_about,
+    find_file,
+    seal_anew,
+    set_state,
+)
 from region_node.customers.documents.rows import (
     DocumentRow,
     document_subject,
@@ -99,7 +108,7 @@ def give_up(tx: Transaction, context: RegionContext, customer_id: str, told: Doc
         named.CopyFrom(told)
         named.document_id = each.document_id
         if each.region == context.region:
-            register_anew(tx, context, named, context.region, now)
+            register_anew(tx, context, named, now)
             continue
         outgoing = OutgoingEnvelope(
             envelope_id=f"{each.document_id}#home/{told.move_id}>{each.region}",
@@ -114,17 +123,19 @@ def give_up(tx: Transaction, context: RegionContext, customer_id: str, told: Doc
     forget_documents(tx, customer_id)
 
 
-def register_anew(tx: Transaction, context: RegionContext, told: DocumentHome, origin: str, now: datetime) -> None:
-    """Registers a document that was verified here with the new home of its customer. Nothing for one that is gone.
+def require_home(tx: Transaction, told: DocumentHome, origin: str) -> None:
+    """Raises Refused with ENVELOPE_KIND_NOT_ALLOWED to a region that is not the home of a document's customer."""
+    file = find_file(tx, told.document_id)
+    # A withdrawal that was on its way may have named the new home already.
+    if file is not None and file.home not in (origin, told.to_region):
+        raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
 
-    Raises Refused with ENVELOPE_KIND_NOT_ALLOWED to a region that is not the home.
-    """
+
+def register_anew(tx: Transaction, context: RegionContext, told: DocumentHome, now: datetime) -> None:
+    """Registers a document that was verified here with the new home of its customer. Nothing for one that is gone."""
     file = find_file(tx, told.document_id)
     if file is None or file.state not in (COMPLETE, REGISTERED):
         return
-    # A withdrawal that was on its way may have named the new home already.
-    if file.home not in (origin, told.to_region):
-        raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
     try:
         named = DocumentUpload.FromString(file.opened_name(tx))
     except KeyDestroyed:
@@ -139,11 +150,57 @@ def register_anew(tx: Transaction, context: RegionContext, told: DocumentHome, o
     for step, note in notes:
         if told.to_region == context.region:
             _note_here(tx, context, note, now)
-        else:
+        elif not was_sent(tx, f"{file.document_id}#{step}/{told.move_id}>{told.to_region}"):
             send_notification(tx, context, note, told.to_region, f"{step}/{told.move_id}", "", "", now)
     timer_id = f"{SEALING_TIMER}/{file.document_id}"
     set_timer(tx, timer_id, kind=SEALING_TIMER, subject=file.document_id, due=now)
     failpoints.reach("document-rehomed.before-commit")
+
+
+def want_again(
+    tx: Transaction, context: RegionContext, told: CustomerHandOver, regions: Sequence[str], now: datetime
+) -> None:
+    """Has all verifying regions register the documents of a customer who was taken over once more.
+
+    Their registrations since the first time were lost with the newer database. This region verified some for the former
+    home itself.
+    """
+    move = told.move
+    numbers = [each.number for each in move.lines]
+    for region in [context.region, *regions]:
+        named = [each.document_id for each in told.documents if each.region == region]
+        wanted = DocumentsWanted(numbers=numbers, document_ids=named, move_id=move.id)
+        if region == context.region:
+            register_again(tx, context, wanted, (move.from_region, region), now)
+            continue
+        outgoing = OutgoingEnvelope(
+            envelope_id=f"{move.id}#documents-wanted/{to_microseconds(now)}>{region}",
+            destination=region,
+            kind=EnvelopeKind.ENVELOPE_KIND_DOCUMENTS_WANTED,
+            payload=wanted.SerializeToString(),
+            subject=move.id,
+            operator="",
+            lifetime=_LIFETIME,
+            bulk=True,
+        )
+        send(tx, context.border, outgoing, now=now, traceparent="")
+
+
+def register_again(
+    tx: Transaction, context: RegionContext, wanted: DocumentsWanted, homes: tuple[str, str], now: datetime
+) -> None:
+    """Registers the documents verified here that had the first of two homes, or the second, with the second.
+
+    Documents of other homes are left out: the asking region learns of none that it has not known.
+    """
+    subjects = [number_subject(tx, each) for each in wanted.numbers]
+    found = {each for subject in subjects for each in files_about(tx, subject)}.union(wanted.document_ids)
+    for document_id in sorted(found):
+        file = find_file(tx, document_id)
+        if file is not None and file.home in homes:
+            step = f"{wanted.move_id}/{to_microseconds(now)}"
+            told = DocumentHome(document_id=document_id, number=wanted.numbers[0], move_id=step, to_region=homes[1])
+            register_anew(tx, context, told, now)
 
 
 def sealing_is_due(tx: Transaction, timer: Timer, now: datetime) -> None:

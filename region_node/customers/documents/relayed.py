@@ -2,7 +2,12 @@
 
 from datetime import datetime
 
-from gateway.api.region.v1.document_envelopes_pb2 import DocumentHome, DocumentListQuestion, DocumentNotification
+from gateway.api.region.v1.document_envelopes_pb2 import (
+    DocumentHome,
+    DocumentListQuestion,
+    DocumentNotification,
+    DocumentsWanted,
+)
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -16,7 +21,7 @@ from region_node.customers.disclosures.recording import noted_answer
 from region_node.customers.disclosures.rows import DisclosureRow
 from region_node.customers.documents import register, uploads
 from region_node.customers.documents.content_stream import KIND, ContentApplication
-from region_node.customers.documents.moved import register_anew
+from region_node.customers.documents.moved import register_again, register_anew, require_home
 from region_node.customers.documents.on_file import LIST_KIND
 from region_node.customers.documents.rows import document_subject
 from region_node.node.context import RegionContext
@@ -37,6 +42,7 @@ class DocumentEnvelopes:
         return {
             EnvelopeKind.ENVELOPE_KIND_DOCUMENT: Command(self._told, self._answered),
             EnvelopeKind.ENVELOPE_KIND_DOCUMENT_HOME: Command(self._moved, lambda tx, content, receipt, now: None),
+            EnvelopeKind.ENVELOPE_KIND_DOCUMENTS_WANTED: Command(self._wanted, lambda tx, content, receipt, now: None),
             LIST_KIND: Query(self._listed),
             KIND: SlowQuery(self._contents.answer),
         }
@@ -56,7 +62,16 @@ class DocumentEnvelopes:
         told = received(DocumentHome, content.payload)
         if content.subject != document_subject(told.document_id):
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-        register_anew(tx, self._context, told, content.origin, now)
+        require_home(tx, told, content.origin)
+        register_anew(tx, self._context, told, now)
+        return Answer(Outcome.OUTCOME_ACCEPTED)
+
+    def _wanted(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """Handles the request of a home that has lost registrations with a newer database."""
+        wanted = received(DocumentsWanted, content.payload)
+        if content.subject != wanted.move_id or not wanted.numbers:
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no number, or another subject than the move")
+        register_again(tx, self._context, wanted, (content.origin, content.origin), now)
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
     def _answered(self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:

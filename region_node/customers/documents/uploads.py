@@ -12,7 +12,7 @@ from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.relay.border import Moved
 from gateway.relay.envelopes import OutgoingEnvelope
-from gateway.relay.outbox import send
+from gateway.relay.outbox import send, was_sent
 from gateway.store.port import Transaction
 from gateway.store.vault import index_of
 from gateway.time.clock import to_timestamp
@@ -122,7 +122,7 @@ def answered(
         return
     failpoints.reach("D3.before-commit")
     if receipt.outcome == Outcome.OUTCOME_MOVED:
-        step = content.id.rpartition("#")[2].partition(">")[0]
+        step = _next_step(tx, content, receipt.moved_to)
         set_state(tx, told.document_id, file.state, home=receipt.moved_to)
         if receipt.moved_to == context.region:
             _settle_here(tx, context, told, now)
@@ -136,6 +136,15 @@ def answered(
         # A home that refuses what another one has registered does not remove it: the region goes on with the content.
         if file.state == COMPLETE or refused is None:
             settle(tx, told.document_id, content.destination, refused)
+
+
+def _next_step(tx: Transaction, content: EnvelopeContent, home: str) -> str:
+    """The step of a report that goes on to another home, unlike those that have gone there: a number may come back."""
+    subject, _, last = content.id.rpartition("#")
+    step = last.partition(">")[0]
+    while was_sent(tx, f"{subject}#{step}>{home}"):
+        step += "/again"
+    return step
 
 
 def _settle_here(tx: Transaction, context: RegionContext, told: DocumentNotification, now: datetime) -> None:

@@ -11,7 +11,7 @@ from region_node.business.reconciliation.port import SettledKind, Wanted
 from region_node.business.reconciliation.rules import OPEN, Record
 from region_node.business.settlement.debts import Debt, charged_debts, note_booked_debt, settled_debts
 from region_node.customers.accounts import ledger
-from region_node.customers.accounts.rules import REFUNDS_DUE, EntryKind, charge, transfer
+from region_node.customers.accounts.rules import REFUNDS_DUE, SETTLING, EntryKind, charge, transfer
 from region_node.lifecycle.moving.rows import open_moves_between
 from region_node.lifecycle.moving.rules import state_name
 from region_node.node.context import RegionContext
@@ -43,17 +43,20 @@ def note_moved(tx: Transaction, context: RegionContext, move: CustomerMove, amou
     note_booked_debt(tx, context, Debt(_KIND, move.id, move.from_region, move.to_region, amount, time))
 
 
-def book_rest(tx: Transaction, move_id: str, account: str, currency: str, now: datetime) -> None:
+def book_rest(tx: Transaction, move: CustomerMove, account: str, currency: str, now: datetime) -> None:
     """Empties the account of a customer who has moved of what came after the confirmation.
 
     The balance of the hand-over does not know of it. Charges are taken back, since the new home charges from then on;
-    what was given is owed to the customer.
+    what was given is owed to the customer, and pays for no charge that is taken back.
     """
-    rest, posting_id = ledger.balance(tx, account), f"{move_id}#rest/{account}"
-    if rest < 0:
-        ledger.post(tx, charge(posting_id, EntryKind.CORRECTION, rest, account), currency, now)
-    elif rest > 0:
-        posting = transfer(posting_id, EntryKind.REFUND, rest, debit=account, credit=REFUNDS_DUE)
+    rest, confirmed = ledger.balance(tx, account), from_timestamp(move.change_time)
+    owed = max(rest, ledger.given_after(tx, account, SETTLING, confirmed), 0)
+    if owed > rest:
+        posting = charge(f"{move.id}#rest/{account}", EntryKind.CORRECTION, rest - owed, account)
+        ledger.post(tx, posting, currency, now)
+    if owed:
+        posting_id = f"{move.id}#given/{account}"
+        posting = transfer(posting_id, EntryKind.REFUND, owed, debit=account, credit=REFUNDS_DUE)
         ledger.post(tx, posting, currency, now)
 
 

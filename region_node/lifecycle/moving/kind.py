@@ -2,15 +2,26 @@
 
 from collections.abc import Sequence
 
+from gateway.api.region.v1.customer_move_pb2 import CustomerMove
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay.at_rest import envelope_subject
 from gateway.store.port import Transaction
-from region_node.customers.moved_numbers import customer_with, forget_home, forget_homes
-from region_node.lifecycle.moving.rows import find_move, forget_moves, moves_of, open_move
-from region_node.lifecycle.moving.rules import MOVED
+from region_node.customers.moved_numbers import forget_home, forget_homes
+from region_node.lifecycle.moving.rows import (
+    find_move,
+    forget_moves,
+    forget_numbers,
+    index_numbers,
+    moves_of,
+    moves_with,
+    open_move,
+)
+from region_node.lifecycle.moving.rules import MOVED, TAKEN_OVER
 from region_node.node.context import RegionContext
 from region_node.records.kinds import AboutNumber, Customer, Ended, ErasurePort, Kept, RecordKind
+
+_ENDED = (MOVED, TAKEN_OVER)
 
 
 def _require_no_move(tx: Transaction, context: RegionContext, customer: Customer) -> None:
@@ -25,19 +36,24 @@ def _kept_of(tx: Transaction, customer: Customer) -> Sequence[Kept]:
 
 
 def _about(tx: Transaction, number: str) -> Sequence[AboutNumber]:
-    """The hand-overs by which this region has given a number away."""
-    customer_id = customer_with(tx, number)
-    moves = () if customer_id is None else moves_of(tx, customer_id)
-    found = [move for each in moves if (move := find_move(tx, each)) is not None and move.state == MOVED]
-    return [AboutNumber(each.id, each.to_region) for each in found]
+    """The hand-overs of a number from and to this region: of one that came back and left again there are several."""
+    return [AboutNumber(each.id, _next_home(each)) for each in moves_with(tx, number) if each.state in _ENDED]
+
+
+def _next_home(move: CustomerMove) -> str:
+    """The region to which this one has given a customer by a move; empty for one who came here.
+
+    Of the latter only the present home of the number says that the customer was erased.
+    """
+    return move.to_region if move.state == MOVED else ""
 
 
 def _ended(tx: Transaction, move_id: str) -> Ended | None:
-    """A move away: its hand-over is destroyed once the new home has erased the customer."""
+    """A move, whose hand-over is destroyed once a later home has erased the customer."""
     move = find_move(tx, move_id)
-    if move is None or move.state != MOVED or not move.lines:
+    if move is None or move.state not in _ENDED or not move.lines:
         return None
-    return Ended([move.id], [envelope_subject(move.id)], move.lines[0].number, move.id, move.to_region)
+    return Ended([move.id], [envelope_subject(move.id)], move.lines[0].number, move.id, _next_home(move))
 
 
 def _forget(tx: Transaction, customer_id: str) -> None:
@@ -45,13 +61,19 @@ def _forget(tx: Transaction, customer_id: str) -> None:
     forget_homes(tx, customer_id)
 
 
+def _forget_number(tx: Transaction, index: str) -> None:
+    forget_home(tx, index)
+    forget_numbers(tx, index)
+
+
 MOVES = RecordKind(
     "move",
     ErasurePort(
         require_erasable=_require_no_move,
         kept_of=_kept_of,
-        forget={"customer": _forget, "number": forget_home},
+        forget={"customer": _forget, "number": _forget_number},
         about=_about,
         ended=_ended,
     ),
+    row_migrations={"customer_moves": index_numbers},
 )

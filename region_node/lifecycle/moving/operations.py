@@ -37,7 +37,7 @@ from region_node.customers.subscriptions import subscriptions_of
 from region_node.lifecycle.customers import customer_of
 from region_node.lifecycle.holds.operations import holds_of
 from region_node.lifecycle.moving import rules
-from region_node.lifecycle.moving.rows import find_move, keep_move, open_move
+from region_node.lifecycle.moving.rows import find_move, keep_move, note_assignments, open_move
 from region_node.lifecycle.registry import Registry
 from region_node.network.agreements import moved as agreements
 from region_node.node.context import RegionContext
@@ -97,6 +97,7 @@ def confirm(tx: Transaction, registry: Registry, move_id: str, now: datetime, tr
     status.keep_status(tx, move.customer_id, status.MOVING)
     cancel_timer(tx, _timer(move.id))
     keep_move(tx, move, move.customer_id)
+    note_assignments(tx, move, move.customer_id, registry.context.federation)
     outgoing = OutgoingEnvelope(
         envelope_id=rules.hand_over_id(move.id, move.to_region),
         destination=move.to_region,

@@ -23,6 +23,7 @@ from gateway.security.sealing import Route
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_timestamp, to_microseconds
 from region_node.customers import status
+from region_node.customers.documents import moved as documents
 from region_node.customers.erased_numbers import is_erased
 from region_node.customers.moved_numbers import customer_given, is_awaited, note_none
 from region_node.customers.rows import lines_numbered
@@ -122,14 +123,15 @@ class LostCustomers:
 
         Raises Refused without the answers of all regions.
         """
-        found = [each for region in self._givers() if (each := await self._kept(region, number, index)) is not None]
+        givers = self._givers()
+        found = [each for region in givers if (each := await self._kept(region, number, index)) is not None]
         found = [each for each in found if not self._is_erased(each)]
         if not found:
             federation, region = self._context.federation, self._context.region
             await self._store.write(lambda tx: note_none(tx, number, region, federation))
             return
         newest = max(found, key=lambda each: from_timestamp(_told(each).move.change_time))
-        await self._store.write(lambda tx: self._take(tx, newest, number))
+        await self._store.write(lambda tx: self._take(tx, newest, number, givers))
         _log.warning("a customer was lost with a newer database, and is taken over again: %s", newest.content.subject)
 
     def _givers(self) -> Sequence[str]:
@@ -172,8 +174,8 @@ class LostCustomers:
         mark = erasure_mark(rules.ids_at_new_home(sealed.content.subject))
         return mark in self._context.erased_keys.known
 
-    def _take(self, tx: Transaction, sealed: Sealed, number: str) -> None:
-        """Takes a hand-over as it would have come by the lane.
+    def _take(self, tx: Transaction, sealed: Sealed, number: str, regions: Sequence[str]) -> None:
+        """Takes a hand-over as it would have come by the lane, and asks all regions for their documents.
 
         A refusal is not stored as the answer: what stands in the way may end.
         """
@@ -181,6 +183,7 @@ class LostCustomers:
         if is_awaited(tx, context.federation, context.region, number, is_new=True):
             self._envelopes.require_acceptable(tx, sealed.content, now)
             receive(tx, context.border, self._envelopes.kinds(), sealed, now)
+            documents.want_again(tx, context, _told(sealed), regions, now)
 
 
 def _named(federation: Federation, region: str) -> Iterator[str]:

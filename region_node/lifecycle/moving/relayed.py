@@ -91,6 +91,8 @@ class MoveEnvelopes:
         """Charges what was due at the confirmation, hands the balances over, and forwards from now on."""
         move, closed, moment = told.move, set[str](), from_timestamp(told.move.change_time)
         for each in told.customers:
+            agreements.give_up(tx, self._context, each.product.id, moment, now)
+        for each in told.customers:
             line, amount = line_of(tx, each.product.id), each.billing_account.balance.minor_units
             if line is None:
                 raise ValueError(f"move {move.id} has lost a line")
@@ -103,7 +105,6 @@ class MoveEnvelopes:
         documents.give_up(tx, self._context, move.customer_id, named, now)
         for each in told.customers:
             complaints.give_up(tx, each.product.number)
-            agreements.give_up(tx, each.product.id, moment)
             line = line_of(tx, each.product.id)
             if line is not None:
                 # A month that is billed after the receipt charges nothing from the confirmation on.
@@ -118,4 +119,4 @@ class MoveEnvelopes:
         for charge in final_charges(tx, context.federation, context.time_zone, line, at):
             ledger.post(tx, charge, context.currency, now)
         book_moved(tx, move.id, account, -amount, payable(move.to_region), context.currency, now)
-        book_rest(tx, move.id, account, context.currency, now)
+        book_rest(tx, move, account, context.currency, now)

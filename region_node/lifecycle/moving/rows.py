@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import NamedTuple
 
 from gateway.api.region.v1.customer_move_pb2 import CustomerMove, MoveState
+from gateway.federation.catalogue import Federation
 from gateway.store import vault
 from gateway.store.port import Transaction
 from gateway.store.tables import Table, prints_without
 from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.lifecycle.moving.rules import MOVED, OPEN, TAKEN_OVER
-from region_node.node.subjects import customer_subject
+from region_node.node.subjects import customer_subject, number_index
 from region_node.records.readable import readable_page
 
 
@@ -22,9 +23,21 @@ class _AtRest(NamedTuple):
     create_time: int
     is_planned: int
     body: bytes
+    has_numbers: int
+
+
+@prints_without("number")
+class _Number(NamedTuple):
+    """A number of a move; `number` is an index."""
+
+    move_id: str
+    number: str
+    customer_id: str
+    assignments: int
 
 
 _MOVES = Table("customer_moves", _AtRest, key=("move_id",))
+_NUMBERS = Table("move_numbers", _Number, key=("move_id", "number"))
 _SELECT = f"SELECT {', '.join(_MOVES.columns)} FROM customer_moves"  # noqa: S608 - column names only
 _OPEN = f"state IN ({', '.join(str(each) for each in sorted(OPEN))}) OR is_planned = 0"  # as its index has it
 _LAST = 2**62
@@ -47,7 +60,8 @@ def keep_move(tx: Transaction, move: CustomerMove, customer_id: str) -> None:
     body = vault.seal(tx, customer_subject(customer_id), _place(move.id), move.SerializeToString())
     created = to_microseconds(from_timestamp(move.create_time))
     waits = move.state in (MOVED, TAKEN_OVER) and not move.is_planned
-    tx.keep(_MOVES, _AtRest(move.id, customer_id, move.state, created, int(not waits), body))
+    tx.keep(_MOVES, _AtRest(move.id, customer_id, move.state, created, int(not waits), body, 1))
+    _keep_numbers(tx, move, customer_id)
 
 
 def move_to(tx: Transaction, customer_id: str, region: str) -> CustomerMove | None:
@@ -64,6 +78,31 @@ def move_to(tx: Transaction, customer_id: str, region: str) -> CustomerMove | No
 def moves_of(tx: Transaction, customer_id: str) -> list[str]:
     """The ids of all moves of a customer of this region."""
     return tx.all(str, "SELECT move_id FROM customer_moves WHERE customer_id = :id ORDER BY move_id", id=customer_id)
+
+
+def note_assignments(tx: Transaction, move: CustomerMove, customer_id: str, federation: Federation) -> None:
+    """Stores how many assignments of each number of a move are known now: the next one names the new home."""
+    for each in move.lines:
+        count = len(federation.number_plan.book.of(each.number))
+        tx.keep(_NUMBERS, _Number(move.id, number_index(tx, each.number), customer_id, count))
+
+
+def is_behind(tx: Transaction, move: CustomerMove, federation: Federation) -> bool:
+    """Whether a plan is older than a move, as that of a process that lags, and cannot say whether it is named."""
+    book = federation.number_plan.book
+    rows = ((each.number, tx.find(_NUMBERS, move.id, number_index(tx, each.number))) for each in move.lines)
+    return any(row is not None and len(book.of(number)) < row.assignments for number, row in rows)
+
+
+def moves_with(tx: Transaction, number: str) -> list[CustomerMove]:
+    """All moves of a number, E.164, from and to this region, also of the customer of another move; by id.
+
+    Those of erased customers are left out.
+    """
+    ids = tx.all(
+        str, "SELECT move_id FROM move_numbers WHERE number = :number ORDER BY move_id", number=number_index(tx, number)
+    )
+    return [move for each in ids if (move := find_move(tx, each)) is not None]
 
 
 def open_move(tx: Transaction, customer_id: str) -> str | None:
@@ -132,7 +171,30 @@ def list_moves(tx: Transaction, before: tuple[int, str] | None, limit: int) -> l
 
 def forget_moves(tx: Transaction, customer_id: str) -> None:
     """Removes the moves of an erased customer."""
+    tx.execute("DELETE FROM move_numbers WHERE customer_id = :id", id=customer_id)
     tx.execute("DELETE FROM customer_moves WHERE customer_id = :id", id=customer_id)
+
+
+def forget_numbers(tx: Transaction, index: str) -> None:
+    """Removes an erased number, by its index, from the moves that had it."""
+    tx.execute("DELETE FROM move_numbers WHERE number = :number", number=index)
+
+
+def index_numbers(tx: Transaction, limit: int) -> int:
+    """Stores the numbers of at most `limit` moves of an earlier version; returns how many, 0 once none is left."""
+    rows = tx.all(_AtRest, f"{_SELECT} WHERE has_numbers = 0 ORDER BY move_id LIMIT :n", n=limit)
+    for row, move in zip(rows, _opened(tx, rows), strict=True):
+        if move is not None:
+            _keep_numbers(tx, move, row.customer_id)
+        tx.keep(_MOVES, row._replace(has_numbers=1))
+    return len(rows)
+
+
+def _keep_numbers(tx: Transaction, move: CustomerMove, customer_id: str) -> None:
+    for each in move.lines:
+        index = number_index(tx, each.number)
+        if tx.find(_NUMBERS, move.id, index) is None:
+            tx.keep(_NUMBERS, _Number(move.id, index, customer_id, 0))
 
 
 def _opened(tx: Transaction, rows: Sequence[_AtRest]) -> list[CustomerMove | None]:

@@ -71,12 +71,16 @@ def require_recent(move: CustomerMove, now: datetime) -> None:
     A statement looks at three months before its own: the old home must not date what it owes before these.
     """
     age = now.timestamp() - move.create_time.seconds
-    if not -_CLOCKS.total_seconds() <= age <= _TAKEN_WITHIN.total_seconds():
+    is_confirmed = move.change_time.seconds <= now.timestamp() + _CLOCKS.total_seconds()
+    if not -_CLOCKS.total_seconds() <= age <= _TAKEN_WITHIN.total_seconds() or not is_confirmed:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a move requested too long ago, or in the future")
 
 
 def require_times(told: CustomerHandOver) -> None:
-    """Raises Refused with ENVELOPE_INVALID for times that no calendar has, which no later attempt would mend."""
+    """Raises Refused with ENVELOPE_INVALID for times that no calendar has, which no later attempt would mend.
+
+    A confirmation before the request is none either: the new home would state months that it never had.
+    """
     times = [told.move.change_time]
     times += [time for each in told.documents for time in (each.verify_time, each.expire_time, each.withdraw_time)]
     times += [time for each in told.agreements for time in (each.start_time, each.end_time)]
@@ -86,6 +90,8 @@ def require_times(told: CustomerHandOver) -> None:
             dated(time)
     except OverflowError:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a time that no calendar has") from None
+    if told.move.change_time.seconds < told.move.create_time.seconds - _CLOCKS.total_seconds():
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="confirmed before it was requested")
 
 
 def ids_at_new_home(move_id: str) -> str:

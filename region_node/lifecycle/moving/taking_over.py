@@ -28,7 +28,7 @@ from region_node.customers.taking_over import NewCustomer, new_customer
 from region_node.lifecycle.moving import rules
 from region_node.lifecycle.moving.books import book_moved, note_moved
 from region_node.lifecycle.moving.restored import free_number, stale_line
-from region_node.lifecycle.moving.rows import keep_move
+from region_node.lifecycle.moving.rows import keep_move, note_assignments
 from region_node.network.agreements import moved as agreements
 from region_node.node.context import RegionContext
 
@@ -100,12 +100,14 @@ def take_over(
     _keep_consents(tx, context, told, {each.line.number: each.line for each in new})
     complaints.take_over(tx, context, told.complaints)
     documents.take_over(tx, customer_id, told.documents, move.from_region, now)
-    agreements.take_over(tx, context, told.agreements, _by_former_id(told, new), from_timestamp(move.change_time))
+    moment = from_timestamp(move.change_time)
+    agreements.take_over(tx, context, told.agreements, _by_former_id(told, new), moment, now)
     keep_moved(tx, context, told.surveys, move, customer_id, now)
     note_homes(tx, [each.line.number for each in new], context.region, customer_id)
     move.state = rules.TAKEN_OVER
     move.change_time.CopyFrom(to_timestamp(now))
     keep_move(tx, move, customer_id)
+    note_assignments(tx, move, customer_id, context.federation)
     for each in new:
         _note_disclosure(tx, move, each.line, now)
         if context.federation.number_plan.home_of(each.line.number) == context.region:

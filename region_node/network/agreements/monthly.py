@@ -7,7 +7,7 @@ there is a configuration.
 from datetime import datetime, timedelta
 
 from gateway.store.port import Transaction
-from gateway.store.timers import is_set, set_timer
+from gateway.store.timers import is_set, set_timer, subject_of
 from gateway.time.clock import from_microseconds, to_microseconds
 from region_node.business.billing.rules import Month
 
@@ -25,6 +25,15 @@ def ensure_monthly(tx: Transaction, kind: str, now: datetime) -> None:
 def come_back(tx: Transaction, kind: str, subject: str, due: datetime) -> None:
     """Sets the one timer of a kind again."""
     set_timer(tx, kind, kind=kind, subject=subject, due=due)
+
+
+def has_passed(tx: Transaction, kind: str, month: Month, place: str) -> bool:
+    """Whether the timer of a kind has gone through a place of a month, to which it does not come back."""
+    subject = subject_of(tx, kind)
+    if subject is None:
+        return False
+    running, after = place_of(subject, month.time_zone)
+    return (month.name, place) <= (running.name, after)
 
 
 def place_of(subject: str, zone: str) -> tuple[Month, str]:

@@ -11,6 +11,7 @@ from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.customers.rows import Line
 from region_node.network.agreements.operations import MOST_MINOR_UNITS
 from region_node.network.agreements.rows import end_agreement, insert_agreement, next_agreement_number, running_of
+from region_node.network.agreements.statements import settle_passed
 from region_node.node.context import RegionContext
 
 
@@ -36,10 +37,12 @@ def take_over(
     agreements: Sequence[Agreement],
     products: Mapping[str, Line],
     moment: datetime,
+    now: datetime,
 ) -> None:
     """Goes on with agreements from the moment of the move, or from their later start.
 
-    `products` are the lines here by their ids at the former home. Its announcements of planned outages stand.
+    `products` are the lines here by their ids at the former home. Its announcements of planned outages stand. A
+    hand-over that came late may bring months that are stated here already: they are stated for these agreements too.
     """
     for each in agreements:
         line, number = products[each.product_id], next_agreement_number(tx)
@@ -49,10 +52,16 @@ def take_over(
         agreement.number, agreement.customer_id, agreement.product_id = line.number, line.customer_id, line.product_id
         agreement.start_time.CopyFrom(to_timestamp(max(moment, from_timestamp(each.start_time))))
         insert_agreement(tx, agreement, number)
+        settle_passed(tx, context, agreement, moment, now)
 
 
-def give_up(tx: Transaction, product_id: str, moment: datetime) -> None:
-    """Ends the agreements of a line at the moment of the move; one that begins later never runs here."""
+def give_up(tx: Transaction, context: RegionContext, product_id: str, moment: datetime, now: datetime) -> None:
+    """Ends the agreements of a line at the moment of the move; one that begins later never runs here.
+
+    Months that were stated meanwhile are computed again without the time that is the new home's. The account of the
+    line is still open, since credits on the way belong to it.
+    """
     for each in running_of(tx, product_id, moment):
         each.end_time.CopyFrom(to_timestamp(max(moment, from_timestamp(each.start_time))))
         end_agreement(tx, each)
+        settle_passed(tx, context, each, moment, now)

@@ -22,9 +22,10 @@ from region_node.customers.accounts.rules import COMPENSATION, REFUNDS_DUE, Entr
 from region_node.customers.notices.rows import Notice, tell
 from region_node.customers.rows import Line, line_of
 from region_node.customers.states import states_of
+from region_node.customers.status import MOVED, status_of
 from region_node.network.agreements import rules
 from region_node.network.agreements.conformance import measured_of
-from region_node.network.agreements.monthly import RETRY, come_back, ensure_monthly, place_of
+from region_node.network.agreements.monthly import RETRY, come_back, ensure_monthly, has_passed, place_of
 from region_node.network.agreements.outages import CORRECTION_TIMER, outages_of, waivers_of
 from region_node.network.agreements.part_outages import together_outages_of
 from region_node.network.agreements.regional import claim_credit
@@ -88,14 +89,30 @@ def correction_is_due(tx: Transaction, context: RegionContext, timer: Timer, now
         set_timer(tx, timer.timer_id, kind=CORRECTION_TIMER, subject=subject, due=now + _BREATH)
 
 
+def settle_passed(
+    tx: Transaction, context: RegionContext, agreement: Agreement, moment: datetime, now: datetime
+) -> None:
+    """Computes the months that the run has passed, from that of a moment on: the run does the later ones.
+
+    The moment is that of a move, of which this region hears later.
+    """
+    month = Month.at(moment, context.time_zone)
+    while has_passed(tx, STATEMENT_TIMER, month, agreement.id):
+        settle(tx, context, agreement, month, now)
+        month = month.next()
+
+
 def settle(tx: Transaction, context: RegionContext, agreement: Agreement, month: Month, now: datetime) -> bool:
-    """Computes a month, and posts the difference to earlier postings. Returns False without a change."""
+    """Computes a month, and posts the difference to earlier postings. Returns False without a change.
+
+    A line in service of a customer who has moved came back with an older database: the new home states its months.
+    """
     line = line_of(tx, agreement.product_id)
-    if line is None:
+    if line is None or (not _is_closed(line) and status_of(tx, agreement.customer_id) == MOVED):
         return False
     before = find_statement(tx, agreement, month.name)
     statement = _computed(tx, context, agreement, line, month)
-    if statement is None or (before is not None and _same(before, statement)):
+    if not statement.period_us if before is None else _same(before, statement):
         return False
     currency = agreement.monthly_charge.currency
     posted = before.credit.minor_units if before is not None else 0
@@ -119,12 +136,12 @@ def settle(tx: Transaction, context: RegionContext, agreement: Agreement, month:
 
 def _computed(
     tx: Transaction, context: RegionContext, agreement: Agreement, line: Line, month: Month
-) -> AgreementStatement | None:
-    """The calculation; None for a month in which the agreement did not run."""
+) -> AgreementStatement:
+    """The calculation; of no time and no credit for a month in which the agreement did not run."""
     whole = Span(to_microseconds(month.start), to_microseconds(month.end))
     term = _term(tx, agreement, line).within(whole)
     if not term.length:
-        return None
+        term = Span(whole.start, whole.start)
     hours = context.federation.figure(rules.NOTICE_POLICY, (context.region, context.region))
     outages = [
         *outages_of(tx, agreement.service, agreement.id, term),
@@ -187,11 +204,14 @@ def _posting(statement: AgreementStatement, line: Line, difference: int) -> Post
     part = "credit" if is_first else f"correction-{statement.revision}"
     posting_id = f"{statement.agreement_id}/{statement.month}#{part}"
     kind = EntryKind.SERVICE_CREDIT if is_first else EntryKind.SERVICE_CREDIT_CORRECTION
-    is_closed = line.status == ProductStatus.PRODUCT_STATUS_TERMINATED
-    account = REFUNDS_DUE if is_closed else line.account_id
+    account = REFUNDS_DUE if _is_closed(line) else line.account_id
     if difference > 0:
         return transfer(posting_id, kind, difference, debit=COMPENSATION, credit=account)
     return transfer(posting_id, kind, -difference, debit=account, credit=COMPENSATION)
+
+
+def _is_closed(line: Line) -> bool:
+    return line.status == ProductStatus.PRODUCT_STATUS_TERMINATED
 
 
 def _credited(statement: AgreementStatement, line: Line, difference: int) -> Notice:

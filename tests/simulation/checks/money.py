@@ -205,7 +205,8 @@ def _rests_of_moves(evidence: Evidence) -> Counter[str]:
     """What was charged or given while a customer was on the way, and booked out of the former account since."""
     found: Counter[str] = Counter()
     for _, row in evidence.rows(
-        "SELECT account, amount FROM ledger_entries WHERE posting_id LIKE '%#rest/%' AND account LIKE 'account-%'"
+        "SELECT account, amount FROM ledger_entries WHERE account LIKE 'account-%'"
+        " AND (posting_id LIKE '%#rest/%' OR posting_id LIKE '%#given/%')"
     ):
         found[row["account"]] += row["amount"]
     return found

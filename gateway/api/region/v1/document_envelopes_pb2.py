@@ -26,7 +26,7 @@ from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.gateway/api/region/v1/document_envelopes.proto\x12\x15gateway.api.region.v1\x1a\"gateway/api/types/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\x04\n\x14\x44ocumentNotification\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12P\n\x0cregistration\x18\x03 \x01(\x0b\x32\x38.gateway.api.region.v1.DocumentNotification.RegistrationH\x00\x12L\n\nwithdrawal\x18\x04 \x01(\x0b\x32\x36.gateway.api.region.v1.DocumentNotification.WithdrawalH\x00\x1a\xf9\x01\n\x0cRegistration\x12\x12\n\x04\x63ode\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x04\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\x03\x12\x14\n\x06sha256\x18\x04 \x01(\x0c\x42\x04\xb8\xbb\x18\x01\x12\x10\n\x08verifier\x18\x05 \x01(\t\x12\x35\n\x0bverify_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x12\x35\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x12\x1d\n\x0fidentity_number\x18\x08 \x01(\tB\x04\xb8\xbb\x18\x01\x1a\x45\n\nWithdrawal\x12\x37\n\rwithdraw_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x42\t\n\x07outcome\"]\n\x0c\x44ocumentHome\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x0f\n\x07move_id\x18\x03 \x01(\t\x12\x11\n\tto_region\x18\x04 \x01(\t\"w\n\x14\x44ocumentListQuestion\x12\x14\n\x06number\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x10\n\x08staff_id\x18\x02 \x01(\t\x12\x10\n\x08\x62usiness\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"f\n\x17\x44ocumentContentQuestion\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x0e\n\x06offset\x18\x03 \x01(\x03\x12\x10\n\x08staff_id\x18\x04 \x01(\t\"r\n\rDocumentPiece\x12\x12\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\x14\n\x06sha256\x18\x03 \x01(\x0c\x42\x04\xb8\xbb\x18\x01\x12\x12\n\nmedia_type\x18\x04 \x01(\t\x12\x15\n\ris_with_asker\x18\x05 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.gateway/api/region/v1/document_envelopes.proto\x12\x15gateway.api.region.v1\x1a\"gateway/api/types/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\x04\n\x14\x44ocumentNotification\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12P\n\x0cregistration\x18\x03 \x01(\x0b\x32\x38.gateway.api.region.v1.DocumentNotification.RegistrationH\x00\x12L\n\nwithdrawal\x18\x04 \x01(\x0b\x32\x36.gateway.api.region.v1.DocumentNotification.WithdrawalH\x00\x1a\xf9\x01\n\x0cRegistration\x12\x12\n\x04\x63ode\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x04\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\x03\x12\x14\n\x06sha256\x18\x04 \x01(\x0c\x42\x04\xb8\xbb\x18\x01\x12\x10\n\x08verifier\x18\x05 \x01(\t\x12\x35\n\x0bverify_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x12\x35\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x12\x1d\n\x0fidentity_number\x18\x08 \x01(\tB\x04\xb8\xbb\x18\x01\x1a\x45\n\nWithdrawal\x12\x37\n\rwithdraw_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x42\t\n\x07outcome\"]\n\x0c\x44ocumentHome\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x0f\n\x07move_id\x18\x03 \x01(\t\x12\x11\n\tto_region\x18\x04 \x01(\t\"O\n\x0f\x44ocumentsWanted\x12\x15\n\x07numbers\x18\x01 \x03(\tB\x04\xb8\xbb\x18\x01\x12\x14\n\x0c\x64ocument_ids\x18\x02 \x03(\t\x12\x0f\n\x07move_id\x18\x03 \x01(\t\"w\n\x14\x44ocumentListQuestion\x12\x14\n\x06number\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x10\n\x08staff_id\x18\x02 \x01(\t\x12\x10\n\x08\x62usiness\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"f\n\x17\x44ocumentContentQuestion\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x0e\n\x06offset\x18\x03 \x01(\x03\x12\x10\n\x08staff_id\x18\x04 \x01(\t\"r\n\rDocumentPiece\x12\x12\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\x14\n\x06sha256\x18\x03 \x01(\x0c\x42\x04\xb8\xbb\x18\x01\x12\x12\n\nmedia_type\x18\x04 \x01(\t\x12\x15\n\ris_with_asker\x18\x05 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,6 +49,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOCUMENTNOTIFICATION'].fields_by_name['number']._serialized_options = b'\270\273\030\001'
   _globals['_DOCUMENTHOME'].fields_by_name['number']._loaded_options = None
   _globals['_DOCUMENTHOME'].fields_by_name['number']._serialized_options = b'\270\273\030\001'
+  _globals['_DOCUMENTSWANTED'].fields_by_name['numbers']._loaded_options = None
+  _globals['_DOCUMENTSWANTED'].fields_by_name['numbers']._serialized_options = b'\270\273\030\001'
   _globals['_DOCUMENTLISTQUESTION'].fields_by_name['number']._loaded_options = None
   _globals['_DOCUMENTLISTQUESTION'].fields_by_name['number']._serialized_options = b'\270\273\030\001'
   _globals['_DOCUMENTCONTENTQUESTION'].fields_by_name['number']._loaded_options = None
@@ -65,10 +67,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOCUMENTNOTIFICATION_WITHDRAWAL']._serialized_end=691
   _globals['_DOCUMENTHOME']._serialized_start=704
   _globals['_DOCUMENTHOME']._serialized_end=797
-  _globals['_DOCUMENTLISTQUESTION']._serialized_start=799
-  _globals['_DOCUMENTLISTQUESTION']._serialized_end=918
-  _globals['_DOCUMENTCONTENTQUESTION']._serialized_start=920
-  _globals['_DOCUMENTCONTENTQUESTION']._serialized_end=1022
-  _globals['_DOCUMENTPIECE']._serialized_start=1024
-  _globals['_DOCUMENTPIECE']._serialized_end=1138
+  _globals['_DOCUMENTSWANTED']._serialized_start=799
+  _globals['_DOCUMENTSWANTED']._serialized_end=878
+  _globals['_DOCUMENTLISTQUESTION']._serialized_start=880
+  _globals['_DOCUMENTLISTQUESTION']._serialized_end=999
+  _globals['_DOCUMENTCONTENTQUESTION']._serialized_start=1001
+  _globals['_DOCUMENTCONTENTQUESTION']._serialized_end=1103
+  _globals['_DOCUMENTPIECE']._serialized_start=1105
+  _globals['_DOCUMENTPIECE']._serialized_end=1219
 # @@protoc_insertion_point(module_scope)

@@ -3,9 +3,11 @@
 isort:skip_file
 Payloads of document envelopes, and results of their receipts."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -167,6 +169,44 @@ class DocumentHome(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DocumentHome: _TypeAlias = DocumentHome  # noqa: Y015
+
+@_typing.final
+class DocumentsWanted(_message.Message):
+    """Payload of ENVELOPE_KIND_DOCUMENTS_WANTED, from a home whose older database was restored to every other region.
+
+    A region that verified documents registers them again, if the asking region was their home before. The result of the
+    receipt is empty.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBERS_FIELD_NUMBER: _builtins.int
+    DOCUMENT_IDS_FIELD_NUMBER: _builtins.int
+    MOVE_ID_FIELD_NUMBER: _builtins.int
+    move_id: _builtins.str
+    """The move by which the customer came."""
+    @_builtins.property
+    def numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The numbers of the customer, in E.164 with the plus sign."""
+
+    @_builtins.property
+    def document_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Documents that the asked region verified, as the asking one knows them by the hand-over; at most 64."""
+
+    def __init__(
+        self,
+        *,
+        numbers: _abc.Iterable[_builtins.str] | None = ...,
+        document_ids: _abc.Iterable[_builtins.str] | None = ...,
+        move_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_ids", b"document_ids", "move_id", b"move_id", "numbers", b"numbers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocumentsWanted: _TypeAlias = DocumentsWanted  # noqa: Y015
 
 @_typing.final
 class DocumentListQuestion(_message.Message):

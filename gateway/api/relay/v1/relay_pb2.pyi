@@ -135,6 +135,10 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """
     ENVELOPE_KIND_DOCUMENT_HOME: _EnvelopeKind.ValueType  # 79
     """Command, old home to verifying region: the customer of this document has moved; register it with the new home."""
+    ENVELOPE_KIND_DOCUMENTS_WANTED: _EnvelopeKind.ValueType  # 81
+    """Command, new home that has taken a customer over once more to any other region: register the documents again that you
+    have registered with this home before.
+    """
     ENVELOPE_KIND_FORMER_BILL: _EnvelopeKind.ValueType  # 80
     """Query, new home to old home: the bill of a month before the end of a move."""
     ENVELOPE_KIND_CONTACT_PREFERENCES: _EnvelopeKind.ValueType  # 72
@@ -261,6 +265,10 @@ home that has lost it with an older database takes the customer over once more.
 """
 ENVELOPE_KIND_DOCUMENT_HOME: EnvelopeKind.ValueType  # 79
 """Command, old home to verifying region: the customer of this document has moved; register it with the new home."""
+ENVELOPE_KIND_DOCUMENTS_WANTED: EnvelopeKind.ValueType  # 81
+"""Command, new home that has taken a customer over once more to any other region: register the documents again that you
+have registered with this home before.
+"""
 ENVELOPE_KIND_FORMER_BILL: EnvelopeKind.ValueType  # 80
 """Query, new home to old home: the bill of a month before the end of a move."""
 ENVELOPE_KIND_CONTACT_PREFERENCES: EnvelopeKind.ValueType  # 72
