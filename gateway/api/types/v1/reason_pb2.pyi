@@ -671,6 +671,14 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Sign it anew with the key of an administrator whom the configuration in force names."""
     REASON_SUSPENSION_OUTDATED: _Reason.ValueType  # 537
     """Correct the clock of the machine that signs, and sign it anew: of two statements, the later one counts."""
+    REASON_DATABASE_BEHIND: _Reason.ValueType  # 596
+    """Nothing is done, and nothing is lost by waiting: repeat the same request with the same id. Staff of the region look at
+    `region-node recovery show`, and accept the loss.
+    """
+    REASON_LOSS_NOT_FOUND: _Reason.ValueType  # 597
+    """List the losses for their numbers."""
+    REASON_LOSS_ACCEPTED: _Reason.ValueType  # 598
+    """Look at who has accepted it, and why."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1323,6 +1331,14 @@ REASON_SUSPENSION_UNPROVEN: Reason.ValueType  # 536
 """Sign it anew with the key of an administrator whom the configuration in force names."""
 REASON_SUSPENSION_OUTDATED: Reason.ValueType  # 537
 """Correct the clock of the machine that signs, and sign it anew: of two statements, the later one counts."""
+REASON_DATABASE_BEHIND: Reason.ValueType  # 596
+"""Nothing is done, and nothing is lost by waiting: repeat the same request with the same id. Staff of the region look at
+`region-node recovery show`, and accept the loss.
+"""
+REASON_LOSS_NOT_FOUND: Reason.ValueType  # 597
+"""List the losses for their numbers."""
+REASON_LOSS_ACCEPTED: Reason.ValueType  # 598
+"""Look at who has accepted it, and why."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
