@@ -38,6 +38,13 @@ def digest_of(row: Json) -> bytes:
     return digest.digest()
 
 
+def names_missing(row: Json, expected: int) -> bool:
+    """Whether the region has lost rows of its database, and says so by this row of the chain."""
+    named = f"rows {expected} to {row['sequence'] - 1} do not exist: "
+    is_loss = row["action"] == "DATABASE_BEHIND" and row["sequence"] > expected
+    return is_loss and str(row["detail"]).startswith(named)
+
+
 def walk(header: Json, lines: list[Json]) -> tuple[dict[int, str], list[Json]]:
     """The chain made again: the hash of every row, and the rows that are shown."""
     sequence, current = header["after"]["sequence"], bytes.fromhex(header["after"]["hash"])
@@ -45,11 +52,15 @@ def walk(header: Json, lines: list[Json]) -> tuple[dict[int, str], list[Json]]:
     for line in lines:
         if "row" in line:
             row = line["row"]
-            if row["sequence"] != sequence + 1:
+            is_loss = names_missing(row, sequence + 1)
+            if row["sequence"] != sequence + 1 and not is_loss:
                 raise Wrong(f"row {row['sequence']} stands where row {sequence + 1} must be")
-            if not header["from"] <= row["time"] < header["to"]:
+            if not is_loss and not header["from"] <= row["time"] < header["to"]:
                 raise Wrong(f"row {row['sequence']} is not of the period")
-            shown.append(row)
+            if is_loss:
+                sequence = row["sequence"] - 1
+            else:
+                shown.append(row)
             digests = [digest_of(row)]
         else:
             digests = [bytes.fromhex(each) for each in line["digests"]]
@@ -57,6 +68,12 @@ def walk(header: Json, lines: list[Json]) -> tuple[dict[int, str], list[Json]]:
             sequence, current = sequence + 1, hashlib.sha256(current + digest).digest()
             hashes[sequence] = current.hex()
     return hashes, shown
+
+
+def losses_of(lines: list[Json]) -> list[str]:
+    """The rows that do not exist, as the region names them."""
+    rows = [line["row"] for line in lines if "row" in line]
+    return [row["detail"] for row in rows if row["action"] == "DATABASE_BEHIND"]
 
 
 def key_of(end: Json, region: str, federation: str, authorities: list[x509.Certificate]) -> Any:  # noqa: ANN401
@@ -99,6 +116,7 @@ def check(lines: list[Json], authorities: list[x509.Certificate]) -> list[str]:
     if end["head"]["sequence"] != max(hashes):
         raise Wrong("there are rows behind the signed end")
     told = [f"{len(shown)} rows about {header['customer']}, in a chain of {len(hashes) - 1} up to row {max(hashes)}"]
+    told += [f"the region had lost rows, and says so: {each}" for each in losses_of(lines[1:-1])]
     told.append(f"the end is signed by {region}")
     for each in end["witnesses"]:
         prefix = region.encode() + b"\0" + each["time"].to_bytes(8, "big")

@@ -64,6 +64,8 @@ class AuditRow(NamedTuple):
         return Head(self.sequence, self.hash)
 
 
+LOSS = "DATABASE_BEHIND"
+"""The action of the row that names rows which do not exist: the chain goes on behind all that others may have seen."""
 AUDIT = Table("audit", AuditRow, key=("sequence",))
 _HEAD = "head"
 
@@ -119,12 +121,38 @@ def problem_text(kind: ChainProblemKind.ValueType, sequence: int, time: int | No
 
 def append(tx: Transaction, *, now: datetime, actor: str, action: str, subject: str, detail: str = "") -> None:
     """Adds a row. The detail carries no personal data."""
+    _append(tx, head(tx).sequence + 1, now, actor, action, subject, detail)
+
+
+def append_after_loss(tx: Transaction, *, beyond: int, now: datetime, actor: str, subject: str, detail: str) -> int:
+    """Adds a row that leaves out `beyond` numbers of rows, at least one, and names them; returns its number."""
+    first = head(tx).sequence + 1
+    sequence = first + beyond
+    _append(tx, sequence, now, actor, LOSS, subject, f"{_left_out(first, sequence - 1)}: {detail}")
+    return sequence
+
+
+def _append(tx: Transaction, sequence: int, now: datetime, actor: str, action: str, subject: str, detail: str) -> None:
     last, time = head(tx), to_microseconds(now)
-    sequence = last.sequence + 1
     salt = tx.keys.draw(SALT_BYTES) if tx.keys is not None else b""
     hashed = _hash(last.hash, _digest(salt, sequence, time, actor, action, subject, detail))
     tx.insert(AUDIT, AuditRow(sequence, time, actor, action, subject, detail, hashed, salt))
     tx.know(AUDIT.name, _HEAD, Head(sequence, hashed))
+
+
+def losses_told(tx: Transaction) -> list[AuditRow]:
+    """The rows that name rows which do not exist, oldest first."""
+    return tx.all(AuditRow, f"SELECT {_COLUMNS} FROM audit WHERE action = :loss ORDER BY sequence", loss=LOSS)  # noqa: S608
+
+
+def lacks(tx: Transaction, seen: Head, incarnation: int) -> bool:
+    """Whether others have seen a row that this chain does not have, or has otherwise.
+
+    Rows of before the incarnation count no more: what was lost of them is known.
+    """
+    if seen.sequence == 0 or seen.sequence < incarnation:
+        return False
+    return head_at(tx, seen.sequence) != seen
 
 
 def append_each(
@@ -133,6 +161,10 @@ def append_each(
     """Adds a row for each subject, which differ in nothing else. The detail carries no personal data."""
     for subject in subjects:
         append(tx, now=now, actor=actor, action=action, subject=subject, detail=detail)
+
+
+def _left_out(first: int, last: int) -> str:
+    return f"rows {first} to {last} do not exist"
 
 
 def _digest(salt: bytes, sequence: int, time: int, *texts: str) -> bytes:
@@ -214,7 +246,7 @@ class Walk:
         Raises ChainBroken where the row does not follow, or differs from a head seen by others.
         """
         expected = self._previous.sequence + 1
-        if row.sequence != expected:
+        if row.sequence != expected and not _names(row, expected):
             raise ChainBroken(ChainProblemKind.CHAIN_PROBLEM_KIND_MISSING, expected, self._last_time, None)
         if row.hash != row.expected_hash(self._previous.hash):
             raise ChainBroken(ChainProblemKind.CHAIN_PROBLEM_KIND_ALTERED, row.sequence, row.time, None)
@@ -236,6 +268,12 @@ class Walk:
                 cut = ChainProblemKind.CHAIN_PROBLEM_KIND_CUT
                 raise ChainBroken(cut, self._previous.sequence + 1, self._last_time, seen)
         return self.head
+
+
+def _names(row: AuditRow, expected: int) -> bool:
+    """Whether a row names all rows that are missing before it."""
+    is_behind = row.action == LOSS and row.sequence > expected
+    return is_behind and row.detail.startswith(f"{_left_out(expected, row.sequence - 1)}: ")
 
 
 def verify(chain: Iterable[AuditRow], seen: Iterable[Seen] = ()) -> Head:

@@ -83,6 +83,11 @@ class Server:
         self._border.drain()
         await self._server.stop(DRAIN_SECONDS)
 
+    async def show(self, *, serves: bool) -> None:
+        """Reports through the health service whether all services serve."""
+        health = health_pb2.HealthCheckResponse
+        await self._say(health.SERVING if serves else health.NOT_SERVING)
+
     async def say(self, name: str, *, serves: bool) -> None:
         """Reports the health of a component other than a service through the health service."""
         told = health_pb2.HealthCheckResponse.SERVING if serves else health_pb2.HealthCheckResponse.NOT_SERVING

@@ -94,6 +94,14 @@ class Signer:
         """The signature (64 bytes) over content (any bytes, as transported) for one purpose."""
         return self._key.sign(_signed(domain, content))
 
+    def has_signed(self, domain: bytes, content: bytes, signature: bytes) -> bool:
+        """Whether a signature by `sign` is its own."""
+        try:
+            self._key.public_key().verify(signature, _signed(domain, content))
+        except InvalidSignature:
+            return False
+        return True
+
     def sign_all(self, domain: bytes, contents: Sequence[bytes], draw: Callable[[int], bytes]) -> list[bytes]:
         """One signature for all contents (any bytes, as transported): for each its proof, in their order.
 

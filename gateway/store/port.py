@@ -203,6 +203,18 @@ class Store(Protocol):
         """Whether other processes may work on the same database."""
         ...
 
+    @property
+    def lost_commits(self) -> int:
+        """The commits of this process that the database lacks since it was reached again; 0 where it lacks none.
+
+        As after a fail-over to a standby that lags behind. Nothing is written for it: see `gateway.store.fenced`.
+        """
+        ...
+
+    def forget_lost_commits(self) -> None:
+        """Called once the loss is stored: `lost_commits` begins at 0 again."""
+        ...
+
     async def scrub(self, tables: Sequence[str], *, since: str, is_quiet: bool) -> str:
         """Overwrites in the files what rows deleted before this call have left of tables, above all of sealing keys.
 

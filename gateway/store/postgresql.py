@@ -136,6 +136,15 @@ class PostgresqlStore:
         """See the port."""
         self._queue.subscribe(event, listener)
 
+    @property
+    def lost_commits(self) -> int:
+        """See the port."""
+        return self._writer.lost_commits
+
+    def forget_lost_commits(self) -> None:
+        """See the port."""
+        self._writer.lost_commits = 0
+
     async def scrub(self, tables: Sequence[str], *, since: str, is_quiet: bool) -> str:
         """See the port. Tables are written anew beside the connections of this store."""
         loop = asyncio.get_running_loop()

@@ -183,6 +183,9 @@ class Writer:
         self._transactions: list[PostgresqlTransaction] = []
         self._disk_full = False
         self._last_batch = ""  # as the server has it, as far as is known here
+        self._commits = 0  # of this number, as the server has them, as far as is known here
+        self.lost_commits = 0
+        """The commits that the server lacks since it was reached again: it is another one, or an older copy."""
         self._line: socket.socket | None = None
         self._line_lock = threading.Lock()
         self._ahead = ReadAhead()
@@ -202,7 +205,7 @@ class Writer:
         writer = cls(conninfo, number, alone=alone, keys=keys)
         try:
             require_current(writer._connection, migrations)
-            writer._last_batch = writer._find_last_batch(writer._connection)
+            writer._last_batch, writer._commits = writer._find_last_batch(writer._connection)
         except (psycopg.Error, SchemaMismatch):
             writer.close()
             raise
@@ -215,7 +218,7 @@ class Writer:
         try:
             connection = self._connect()
             try:
-                self._last_batch = self._find_last_batch(connection)
+                batch, commits = self._find_last_batch(connection)
             except psycopg.Error:
                 connection.close()
                 raise
@@ -223,6 +226,11 @@ class Writer:
             _log.warning("the database cannot be used: %s", failure)
             return False
         self._connection = connection
+        # More than are known here are those of an answer that was lost, or of a process that had the number meanwhile.
+        if lost := max(self._commits - commits, 0):
+            self.lost_commits += lost
+            _log.critical("the database lacks %d commits of this process: nothing is served from it", lost)
+        self._last_batch, self._commits = batch, commits
         _log.warning("the database can be used again")
         return True
 
@@ -283,7 +291,9 @@ class Writer:
             self._connection.close()
             if not self._was_committed(batch):
                 raise
+            return
         self._last_batch = batch
+        self._commits += 1
 
     def rollback(self) -> None:
         """See the port."""
@@ -321,7 +331,9 @@ class Writer:
     def _ending(self, batch: str) -> sql.Composed:
         """The last statements of a transaction that has written, sent together."""
         parts: list[sql.Composable] = [
-            sql.SQL("UPDATE store_writers SET last_batch = {} WHERE number = {}").format(batch, self.number)
+            sql.SQL("UPDATE store_writers SET last_batch = {}, commits = commits + 1 WHERE number = {}").format(
+                batch, self.number
+            )
         ]
         subjects = [subject for each in self._transactions for subject in each.subjects]
         parts += [
@@ -346,14 +358,18 @@ class Writer:
         _log.error("what became of a commit is not known; callers are told so")
         raise Refused(Reason.REASON_OUTCOME_UNKNOWN)
 
-    def _find_last_batch(self, connection: Connection) -> str:
-        """The last transaction of this number. Waits for a transaction that is still running on the server."""
+    def _find_last_batch(self, connection: Connection) -> tuple[str, int]:
+        """The last transaction of this number, and how many it has made.
+
+        Waits for a transaction that is still running on the server.
+        """
         row = connection.execute(
             "INSERT INTO store_writers (number, last_batch) VALUES (%s, '')"
-            " ON CONFLICT (number) DO UPDATE SET last_batch = store_writers.last_batch RETURNING last_batch",
+            " ON CONFLICT (number) DO UPDATE SET last_batch = store_writers.last_batch RETURNING last_batch, commits",
             (self.number,),
         ).fetchone()
-        return "" if row is None else str(row[0])
+        assert row is not None, "the row was just written"
+        return str(row[0]), int(str(row[1]))
 
     def _connect(self) -> Connection:
         connection = connect(self._conninfo, self._name)

@@ -20,12 +20,14 @@ from gateway.store.schema import (
 ENGINE = "postgresql"
 Connection = psycopg.Connection[tuple[object, ...]]
 
-# A row per writing process: the random id of its last transaction, read where a commit's response was lost. The table
-# belongs to the store, so it exists before any schema file.
+# A row per writing process: the random id of its last transaction, read where a commit's response was lost, and how
+# many it has made, by which a database shows that it has lost some. The table belongs to the store, so it exists before
+# any schema file.
 _WRITERS = """CREATE TABLE IF NOT EXISTS store_writers (
     number     BIGINT NOT NULL PRIMARY KEY,
     last_batch TEXT   NOT NULL
-)"""
+);
+ALTER TABLE store_writers ADD COLUMN IF NOT EXISTS commits BIGINT NOT NULL DEFAULT 0"""
 
 # SQLite's names for its types: whole numbers of 8 bytes, and texts ordered by their bytes.
 _TYPES = {"INTEGER": "BIGINT", "BLOB": "BYTEA", "TEXT": 'TEXT COLLATE "C"'}

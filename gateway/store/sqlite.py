@@ -237,6 +237,14 @@ class SqliteStore:
         """See the port."""
         self._queue.subscribe(event, listener)
 
+    @property
+    def lost_commits(self) -> int:
+        """See the port. This process has the file to itself, and it is open: nobody can put back another one."""
+        return 0
+
+    def forget_lost_commits(self) -> None:
+        """See the port."""
+
     async def scrub(self, tables: Sequence[str], *, since: str, is_quiet: bool) -> str:
         """See the port. SQLite overwrites deleted rows at their commit; what is left stands in the log alone."""
         await self._queue.write(lambda tx: tx.publish(Destroyed()))

@@ -9,8 +9,8 @@ from gateway.api.region.v1.quarantine_service_pb2 import QuarantineSource
 from gateway.process.clock_metrics import observe_clock
 from gateway.process.metrics import observe, observe_total
 from gateway.security.metrics import observe_certificates
+from gateway.store.fenced import FencedStore
 from gateway.store.metrics import observe_store
-from gateway.store.port import Store
 from gateway.time.agreed_clock import AgreedClock
 from gateway.time.clock import Clock
 from region_node.app.core import RegionCore
@@ -22,7 +22,7 @@ def observe_node(
     meter: Meter,
     core: RegionCore,
     work: WaitingWork,
-    store: Store,
+    store: FencedStore,
     certificates: Mapping[str, Path],
     clock: AgreedClock,
 ) -> None:
@@ -34,6 +34,7 @@ def observe_node(
     _observe_lanes(meter, core, clock)
     _observe_notifiers(meter, core)
     _observe_quarantine(meter, work)
+    observe(meter, "crossregion.store.fenced", "{store}", lambda: [(int(not store.is_open), {})])
 
 
 def _observe_lanes(meter: Meter, core: RegionCore, clock: Clock) -> None:

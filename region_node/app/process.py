@@ -41,6 +41,7 @@ from gateway.security.signing import Signer, TrustedKeys
 from gateway.security.staff_proofs import StaffProofs
 from gateway.security.tls import CredentialsUnusable, server_credentials
 from gateway.store.agreed_time import AgreedTimeKeeper, last_agreed
+from gateway.store.fenced import FencedStore
 from gateway.store.opening import moved_file
 from gateway.store.port import Store, Transaction
 from gateway.store.schema import migrations_of
@@ -73,6 +74,8 @@ from region_node.lifecycle.erasure.scrubber import Scrubber
 from region_node.lifecycle.moving.planning import MovePlanning
 from region_node.lifecycle.moving.recovering import LostCustomers
 from region_node.lifecycle.moving.restored import RestoredCustomers
+from region_node.lifecycle.recovery.keeper import FenceKeeper, KeeperPorts
+from region_node.lifecycle.recovery.operations import Finding
 from region_node.lifecycle.registry import Registry
 from region_node.network.problems.notifier import Coordinators, ProblemNotifier
 from region_node.node.context import RegionContext
@@ -101,7 +104,9 @@ class _Ports:
     settings: RegionSettings
     anchor: Anchor | None
     clock: AgreedClock
-    store: Store
+    unfenced: Store
+    """The database, for what looks after it: business has `store`, the fence before it."""
+    store: FencedStore
     key_file: KeyFile
     erased_keys: ErasedKeys
     scopes: OperatorScopes
@@ -133,23 +138,29 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
         ports = await _open(settings, clock, telemetry, stack)
         core_ports, questions = _core_ports(ports)
         registry = registered.registry(core_ports.context)
-        keeper = ErasedKeysKeeper(registry, ports.store, clock)
+        keeper = ErasedKeysKeeper(registry, ports.unfenced, clock)
         await persistently(keeper.start)
-        rotation = Rotation(ports.key_file, ports.store)
+        rotation = Rotation(ports.key_file, ports.unfenced)
         rotation.observe(telemetry.meter)
-        await persistently(partial(migrate_rows, ports.store))
+        await persistently(partial(migrate_rows, ports.unfenced))
         core = RegionCore(core_ports)
         revisions = _revision_watch(ports, core_ports.context, telemetry.meter)
         client = _membership(ports, core.lanes.stopped, revisions)
         stack.push_async_callback(client.close)
         client.load()
+        finding = Finding(settings.region, registered.COUNTED)
+        fence = FenceKeeper(KeeperPorts(ports.border, ports.unfenced, ports.store, clock, finding, client.audit_heads))
+        await persistently(fence.start)
         restored = RestoredCustomers(core_ports.context, ports.store)
-        await persistently(restored.check)
-        await core.start()
+        working = () if await _begins(core, restored, ports.store) else (_begin_once_open(core, restored, fence),)
         stack.push_async_callback(core.stop)
         waiting_work = WaitingWork(ports.store)
         observe_node(telemetry.meter, core, waiting_work, ports.store, _certificates(settings), clock)
-        services = node_services(ServicePorts(core, ports.store, ports.clock, questions, client.hold_planned_outage))
+        services = node_services(
+            ServicePorts(
+                core, ports.store, ports.unfenced, ports.store, ports.clock, questions, client.hold_planned_outage
+            )
+        )
         border = _gate(ports, services, telemetry)
         interceptor = BorderInterceptor(border)
         ports.scopes.on_change(interceptor.end_unallowed)
@@ -169,7 +180,10 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
             waiting_work.run(),
             AgreedTimeKeeper(ports.store, clock).run(),
             Scrubber(core_ports.context, ports.store, clock, moved_file(settings.database.file)).run(),
-            _witness_telling(ports, registry).run(),
+            fence.run(),
+            fence.tell(server.show),
+            *working,
+            _witness_telling(ports, registry, finding).run(),
             revisions.run(),
             CoordinatorWitness(ports.store, clock, ports.source, client.chain_heads).run(),
             CaseNotifier(ports.store, client.tell_case).run(),
@@ -185,6 +199,23 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
         _log.info("region %s of %s serves on %s", settings.region, settings.federation, endpoint)
         return Running(port, [*tasks, *core.loops], stack.pop_all())
     raise AssertionError("the block above returns or raises")
+
+
+async def _begins(core: RegionCore, restored: RestoredCustomers, fence: FencedStore) -> bool:
+    """Takes up the work of the region, unless a loss of its database is open."""
+    if not fence.is_open:
+        return False
+    await persistently(restored.check)
+    await core.start()
+    return True
+
+
+async def _begin_once_open(core: RegionCore, restored: RestoredCustomers, fence: FenceKeeper) -> None:
+    """The same once people have accepted the loss. Never returns."""
+    await fence.opened()
+    await persistently(restored.check)
+    await core.start()
+    await asyncio.gather(*core.loops)
 
 
 def _access(services: Sequence[Service], ports: _Ports) -> AccessRules:
@@ -228,7 +259,8 @@ async def _open(
         settings=settings,
         anchor=anchor,
         clock=clock,
-        store=store,
+        unfenced=store,
+        store=FencedStore(store),
         key_file=key_file,
         erased_keys=erased_keys,
         scopes=scopes,
@@ -312,7 +344,7 @@ def _membership(
     )
     outside = MembershipPorts(
         ports.dialer,
-        ports.store,
+        ports.unfenced,
         ports.clock,
         ports.source,
         breakers,
@@ -371,12 +403,14 @@ def _renewal(ports: _Ports, client: FederationClient, meter: Meter) -> Sequence[
     return (renewal.run(),)
 
 
-def _witness_telling(ports: _Ports, registry: Registry) -> WitnessNotifier:
+def _witness_telling(ports: _Ports, registry: Registry, finding: Finding) -> WitnessNotifier:
     def destroy_again(tx: Transaction, key_ids: Sequence[str], now: datetime) -> int:
         return apply_erased(tx, registry, key_ids, now)
 
     return WitnessNotifier(
-        WitnessNotifierPorts(ports.border, ports.store, ports.transport, ports.clock, ports.source, destroy_again)
+        WitnessNotifierPorts(
+            ports.border, ports.unfenced, ports.transport, ports.clock, ports.source, destroy_again, finding.seen
+        )
     )
 
 

@@ -8,7 +8,9 @@ from gateway.api.region.v1.support_request_pb2 import SupportState
 from gateway.relay import at_rest
 from region_node.approvals.kind import APPROVALS
 from region_node.business.billing.kind import ACCOUNTS
+from region_node.business.joint import rows as joint_rows
 from region_node.business.joint.settled import SETTLED_ITEMS, SETTLED_JOINT
+from region_node.business.orders import rows as order_rows
 from region_node.business.orders.charged import CHARGED_HANDLING, CHARGED_PAYMENTS, CHARGED_REMEDIES
 from region_node.business.orders.kind import ORDERS
 from region_node.business.orders.settled import SETTLED_ORDERS, SETTLED_REMEDIES
@@ -17,7 +19,9 @@ from region_node.business.reconciliation.port import Reconciliation
 from region_node.business.reconciliation.tickets import settled_tickets
 from region_node.business.settlement.port import Settlement
 from region_node.business.settlement.proofs import SETTLEMENTS
+from region_node.care.bulletins import rows as bulletin_rows
 from region_node.care.bulletins.kind import BULLETINS
+from region_node.care.complaints import rows as complaint_rows
 from region_node.care.complaints import rules as complaints
 from region_node.care.complaints.kind import COMPLAINTS
 from region_node.care.complaints.of_problems import complaints_of
@@ -25,7 +29,9 @@ from region_node.care.complaints.rows import COMPLAINT
 from region_node.care.escalations.joint_orders import JOINT_ORDERS
 from region_node.care.issues.kind import ISSUES
 from region_node.care.issues.of_settlements import open_dispute
+from region_node.care.issues.rows import ISSUE_ROWS
 from region_node.care.loans.kind import LOANS
+from region_node.care.loans.rows import LOAN_ROWS
 from region_node.care.quality.kind import SAMPLES
 from region_node.care.surveys.kind import SURVEYS
 from region_node.customers.documents.kind import DOCUMENTS
@@ -36,25 +42,30 @@ from region_node.customers.verification.kind import VERIFICATIONS
 from region_node.lifecycle.moving.books import CHARGED_MOVES, SETTLED_MOVES
 from region_node.lifecycle.moving.kind import MOVES
 from region_node.lifecycle.registry import Registry
+from region_node.network.agreements import rows as agreement_rows
 from region_node.network.agreements.announced import tell_announced
 from region_node.network.agreements.kind import AGREEMENTS
 from region_node.network.agreements.regional import CHARGED_AGREEMENT_CREDITS, SETTLED_AGREEMENT_CREDITS
+from region_node.network.faults import rows as fault_rows
 from region_node.network.faults import rules as faults
 from region_node.network.faults.kind import FAULTS
 from region_node.network.faults.owner import follow_problem, leave_problem
 from region_node.network.faults.regional import CHARGED_PARTS, CHARGED_RENT, SETTLED_RENT, SETTLED_WARRANTY_PARTS
 from region_node.network.faults.rows import FAULT
 from region_node.network.faults.settled import SETTLED_CREDITS, SETTLED_PARTS
+from region_node.network.measurements.alarm_rows import AlarmNumbers
 from region_node.network.measurements.kind import MEASUREMENTS
 from region_node.network.problems.kind import LINE_SERVICES
 from region_node.network.problems.port import Evidence, ProblemPorts
 from region_node.network.support import rules as support
 from region_node.network.support.kind import SUPPORT_REQUESTS
-from region_node.network.support.rows import SUPPORT
+from region_node.network.support.rows import SUPPORT, SUPPORT_ROWS
 from region_node.node.context import RegionContext
 from region_node.records.kinds import ErasurePort, RecordKind
+from region_node.records.numbers import Counted
 from region_node.requests.importing.progress import forget_rejections, seal_clear_rejections
 from region_node.requests.rows import seal_clear_requests
+from region_node.tickets import improvements
 
 KINDS: Sequence[RecordKind] = (
     CUSTOMERS,
@@ -89,6 +100,24 @@ KINDS: Sequence[RecordKind] = (
     RecordKind("envelope", row_migrations={"outbox and inbox": at_rest.seal_clear_page}),
 )
 """Every kind, in the order in which its records are checked before an erasure, purged, and migrated at the start."""
+
+COUNTED: Sequence[Counted] = (
+    order_rows.EVENTS,
+    joint_rows.NUMBERS,
+    joint_rows.ENDS,
+    complaint_rows.NUMBERS,
+    complaint_rows.EVENTS,
+    fault_rows.NUMBERS,
+    fault_rows.EVENTS,
+    SUPPORT_ROWS.numbers,
+    ISSUE_ROWS.numbers,
+    LOAN_ROWS.numbers,
+    bulletin_rows.NUMBERS,
+    agreement_rows.NUMBERS,
+    improvements.NUMBERS,
+    AlarmNumbers(),
+)
+"""All numbers of records and of their changes, which go on behind those that a lost part of the database has given."""
 
 SETTLED = (
     SETTLED_ORDERS,

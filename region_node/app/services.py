@@ -38,6 +38,7 @@ from gateway.api.region.v1 import (
     quality_service_pb2,
     quarantine_service_pb2,
     reconciliation_service_pb2,
+    recovery_service_pb2,
     resource_oversight_service_pb2,
     retention_service_pb2,
     settlement_service_pb2,
@@ -90,6 +91,7 @@ from gateway.api.region.v1.planned_outage_service_pb2_grpc import add_PlannedOut
 from gateway.api.region.v1.quality_service_pb2_grpc import add_QualityServiceServicer_to_server
 from gateway.api.region.v1.quarantine_service_pb2_grpc import add_QuarantineServiceServicer_to_server
 from gateway.api.region.v1.reconciliation_service_pb2_grpc import add_ReconciliationServiceServicer_to_server
+from gateway.api.region.v1.recovery_service_pb2_grpc import add_RecoveryServiceServicer_to_server
 from gateway.api.region.v1.resource_oversight_service_pb2_grpc import add_ResourceOversightServiceServicer_to_server
 from gateway.api.region.v1.retention_service_pb2_grpc import add_RetentionServiceServicer_to_server
 from gateway.api.region.v1.settlement_service_pb2_grpc import add_SettlementServiceServicer_to_server
@@ -104,6 +106,7 @@ from gateway.api.relay.v1 import relay_pb2
 from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
 from gateway.relay.service import RelayService
 from gateway.rpc.server import Service
+from gateway.store.fenced import FencedStore
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from region_node.app.core import RegionCore
@@ -138,6 +141,7 @@ from region_node.customers.sharing.service import SharingService
 from region_node.customers.verification.service import VerificationService
 from region_node.lifecycle.erasure.service import ErasureService
 from region_node.lifecycle.moving.service import CustomerMoveService
+from region_node.lifecycle.recovery.service import RecoveryService
 from region_node.lifecycle.retention.service import RetentionService
 from region_node.network.agreements.service import AgreementService
 from region_node.network.faults.service import FaultService
@@ -163,6 +167,9 @@ class ServicePorts:
 
     core: RegionCore
     store: Store
+    unfenced: Store
+    """The store behind the fence, for what shows and accepts losses."""
+    fence: FencedStore
     clock: Clock
     questions: Questions
     hold: Hold
@@ -359,6 +366,11 @@ def _of_records(ports: ServicePorts) -> list[Service]:
             retention_service_pb2.DESCRIPTOR.services_by_name["RetentionService"],
             add_RetentionServiceServicer_to_server,
             RetentionService(core.registry, store, clock),
+        ),
+        Service.of(
+            recovery_service_pb2.DESCRIPTOR.services_by_name["RecoveryService"],
+            add_RecoveryServiceServicer_to_server,
+            RecoveryService(ports.unfenced, ports.fence, clock),
         ),
         Service.of(
             approval_service_pb2.DESCRIPTOR.services_by_name["ApprovalService"],

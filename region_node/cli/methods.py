@@ -48,6 +48,7 @@ _SERVICES = (
     "survey_service",
     "retention_service",
     "quarantine_service",
+    "recovery_service",
     "quality_service",
     "reconciliation_service",
     "settlement_service",

@@ -20,6 +20,7 @@ from gateway.store.port import Transaction, Value
 from gateway.store.reading_ahead import Wanted, row_wanted
 from gateway.store.tables import Table, prints_without
 from region_node.records.listing import Page, Selection
+from region_node.records.numbers import last_of, skip_after
 
 M = TypeVar("M", bound=Message)
 R = TypeVar("R")
@@ -199,8 +200,12 @@ class Events:
         return tx.once(
             self.table,
             _LAST,
-            lambda: tx.first(int, f"SELECT COALESCE(MAX(sequence), 0) FROM {self.table}") or 0,  # noqa: S608
+            lambda: last_of(tx, self.table, "sequence"),
         )
+
+    def skip(self, tx: Transaction, count: int) -> None:
+        """Leaves out the next numbers: a reader may have seen them of a lost part of the database."""
+        tx.know(self.table, _LAST, skip_after(tx, self.table, self.last(tx), count))
 
     def first(self, tx: Transaction) -> int:
         """The sequence number of the oldest event that is kept; 0 before the first."""

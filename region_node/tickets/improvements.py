@@ -11,6 +11,9 @@ from gateway.store import vault
 from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
 from region_node.node.subjects import improvement_subject
+from region_node.records.numbers import Numbers
+
+NUMBERS = Numbers("improvement_actions", "action_number")
 
 _PLACE = "improvement_actions"
 _COLUMNS = (
@@ -41,7 +44,7 @@ class _Stored:
 
 def next_action_number(tx: Transaction) -> int:
     """The number of the next action of this region."""
-    return (tx.first(int, "SELECT COALESCE(MAX(action_number), 0) FROM improvement_actions") or 0) + 1
+    return NUMBERS.next(tx)
 
 
 def insert_action(tx: Transaction, action: ImprovementAction, number: int) -> None:

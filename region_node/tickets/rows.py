@@ -62,7 +62,7 @@ class TicketRows(Generic[M]):
 
     def next_number(self, tx: Transaction) -> int:
         """The number of the next ticket that this region takes in."""
-        return self._numbers.next(tx)
+        return self.numbers.next(tx)
 
     def find(self, tx: Transaction, name: str) -> TicketRow[M] | None:
         """This region's version of a ticket; None also for an unreadable one."""
@@ -85,7 +85,7 @@ class TicketRows(Generic[M]):
             "traceparent": row.traceparent,
         }
         self.kind.records.insert(tx, facts.name, row.ticket, columns)
-        self._numbers.note(tx, number)
+        self.numbers.note(tx, number)
         self.written(tx, row.ticket, now)
 
     def update(self, tx: Transaction, ticket: M, now: datetime) -> None:
@@ -104,7 +104,8 @@ class TicketRows(Generic[M]):
         return self.kind.records.page(tx, listed, before, limit)
 
     @property
-    def _numbers(self) -> Numbers:
+    def numbers(self) -> Numbers:
+        """The running numbers of the tickets that this region takes in."""
         return Numbers(self.kind.records.table, self.counter, purged=self.purged)
 
     def _changing(self, ticket: M, now: datetime) -> dict[str, Value]:

@@ -231,6 +231,7 @@ LATER_STATE: Mapping[str, str] = {
     "relay.RelayService.Deliver": "an envelope's id is signed with its content; test_envelopes.py shows it",
     "region.QuarantineService.GiveUpQuarantinedWork": "work is decided once",
     "region.QuarantineService.ReplayQuarantinedWork": "work is decided once",
+    "region.RecoveryService.AcceptLoss": "a loss is accepted once",
 }
 
 CUSTOMER: Fields = {

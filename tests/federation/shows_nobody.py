@@ -24,6 +24,7 @@ SHOWS_NOBODY = {
     "SettlementService": "sums of months between regions, of no customer",
     "SurveyService.GetSurveyResults": "counts of marks, without small groups",
     "QuarantineService": "ids of records, and names of staff",
+    "RecoveryService": "numbers of audit rows, and names of staff",
     "RetentionService.ListPurges": "counts of rows",
     "RetentionService.ListHolds": "the region's own ids of customers",
     "RetentionService.ListImpactRecords": "what was assessed, of no customer",

@@ -25,6 +25,7 @@ from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTED, REQUESTER, Approver, Counter, Reviewer
 from tests.federation.databases import Databases
 from tests.federation.forger import ERASURE, Forger, refused
+from tests.federation.losses import Recovery
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, running, until
 from tests.federation.test_order_events import past
@@ -443,6 +444,7 @@ async def test_a_restored_older_database_does_not_bring_an_erased_customer_back(
         assert all(home.opens(each, content) for each, content in sealed.items()), "the backup is from before"
         await federation.start_node("sichuan")
         assert not any(home.opens(each, content) for each, content in sealed.items())
+        await Recovery(federation, "sichuan").accept()
         for call in (sichuan.read(number), sichuan.get(order.id)):
             assert (await refusal(call)).reason == "CUSTOMER_ERASED"
         assert customer_of(number) not in await listed(sichuan)

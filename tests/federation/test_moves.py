@@ -28,6 +28,7 @@ from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, Counter, Reviewer, code_in
 from tests.federation.databases import Databases
 from tests.federation.joint_staff import JointStaff
+from tests.federation.losses import Recovery
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, running, until
 from tests.federation.test_complaint_remedies import BOOKED, in_review, stands
@@ -304,6 +305,7 @@ async def test_a_new_home_with_a_database_of_before_the_move_takes_the_customer_
         await federation.stop_node("sichuan")
         restore()
         await federation.start_node("guangdong")
+        await Recovery(federation, "guangdong").accept()
         assert (await refusal(guangdong.bill(number))).reason == "HAND_OVER_AWAITED", "the former home is away"
         assert await guangdong.balance(stays) is not None
         await federation.start_node("sichuan")

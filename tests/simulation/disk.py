@@ -61,6 +61,7 @@ class SimulatedStore:
     """The store of one process. A crash may fall before the commit, or between the commit and its report."""
 
     is_shared = False
+    lost_commits = 0
 
     def __init__(self, disk: Disk, process: Process, source: random.Random) -> None:
         self.counts = StoreCounts()
@@ -72,6 +73,9 @@ class SimulatedStore:
         self._commit_is_coming = False
         self._told_until = 0.0
         self._listeners: dict[type, list[Callable[[object], None]]] = {}
+
+    def forget_lost_commits(self) -> None:
+        """See the port."""
 
     def write(self, operation: Operation[T]) -> "asyncio.Future[T]":
         """See the port."""

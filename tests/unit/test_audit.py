@@ -188,3 +188,39 @@ def test_a_peer_that_saw_an_empty_chain_proves_nothing_and_breaks_nothing() -> N
 
 def test_what_a_region_signs_tells_sequence_and_hash_apart() -> None:
     assert Head(1, b"\x02" * 32).signed_bytes() == b"\0\0\0\0\0\0\0\x01" + b"\x02" * 32
+
+
+@given(before=st.integers(0, 4), beyond=st.integers(1, 20), behind=st.integers(0, 3))
+def test_a_chain_with_a_row_that_names_all_missing_rows_is_whole(before: int, beyond: int, behind: int) -> None:
+    with closing(empty_database("gateway")) as connection:
+        tx = SqliteTransaction(connection)
+        append_some(tx, before)
+        begin = audit.append_after_loss(
+            tx, beyond=beyond, now=NOW, actor="region/sichuan", subject="region/sichuan", detail="coordinator"
+        )
+        append_some(tx, behind)
+        assert begin == before + beyond + 1
+        seen = Seen("region/henan", Head(before + beyond, bytes(32)))
+        assert audit.verify(audit.rows(tx), [seen]).sequence == begin + behind
+        (told,) = audit.losses_told(tx)
+        assert told.detail == f"rows {before + 1} to {before + beyond} do not exist: coordinator"
+
+
+@pytest.mark.parametrize("missing", [1, 2])
+def test_a_row_that_names_other_missing_rows_than_there_are_proves_nothing(tx: SqliteTransaction, missing: int) -> None:
+    append_some(tx, 2)
+    audit.append_after_loss(tx, beyond=3, now=NOW, actor="a", subject="b", detail="coordinator")
+    rows = [row for row in audit.rows(tx) if row.sequence != missing]
+    with pytest.raises(ChainBroken, match=f"row {missing} is missing"):
+        audit.verify(rows)
+
+
+def test_a_chain_lacks_what_others_saw_of_its_incarnation_alone(tx: SqliteTransaction) -> None:
+    append_some(tx, 2)
+    own, other = audit.head(tx), Head(2, bytes(32))
+    assert not audit.lacks(tx, own, 0)
+    assert not audit.lacks(tx, Head(0, GENESIS), 0)
+    assert audit.lacks(tx, other, 0), "another row"
+    assert audit.lacks(tx, Head(3, bytes(32)), 0), "a further row"
+    assert not audit.lacks(tx, Head(3, bytes(32)), 4), "what was lost is known"
+    assert audit.lacks(tx, Head(4, bytes(32)), 4)

@@ -1,5 +1,6 @@
 """A region numbers its own records one after another, also those that share a commit."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from typing import NamedTuple
@@ -12,7 +13,10 @@ from gateway.store.group_commit import run_alone, start_batch
 from gateway.store.port import Operation, Transaction
 from gateway.store.sqlite import SqliteDatabase
 from gateway.store.tables import Table
+from region_node.app.registered import COUNTED
 from region_node.records.numbers import Numbers
+from region_node.records.stored import Events
+from region_node.tickets.rows import TicketRows
 from tests.keys import region_keys
 
 NUMBERS = Numbers("tickets", "number", purged="purged_tickets")
@@ -55,6 +59,7 @@ def database() -> Iterator[SqliteDatabase]:
     with closing(SqliteDatabase(":memory:", region_keys())) as database:
         database.connection.execute("CREATE TABLE tickets (name TEXT PRIMARY KEY, number INTEGER)")
         database.connection.execute("CREATE TABLE purged_tickets (number INTEGER)")
+        database.connection.execute("CREATE TABLE number_floors (records TEXT PRIMARY KEY, number INTEGER)")
         yield database
 
 
@@ -79,3 +84,23 @@ def test_records_of_one_commit_are_numbered_by_one_query(database: SqliteDatabas
 def test_the_number_of_a_purged_record_is_not_given_again(database: SqliteDatabase) -> None:
     database.connection.execute("INSERT INTO purged_tickets VALUES (7)")
     assert [each.result for each in run_alone(database, [added("a"), added("b")])] == [8, 9]
+
+
+def test_numbers_go_on_behind_those_that_a_lost_part_of_the_database_may_have_given(database: SqliteDatabase) -> None:
+    def skip(tx: Transaction) -> int:
+        before = NUMBERS.next(tx)
+        NUMBERS.skip(tx, 10)
+        return NUMBERS.next(tx) - before
+
+    assert [each.result for each in run_alone(database, [added("a"), skip, added("b")])] == [1, 10, 12]
+    assert [each.result for each in run_alone(database, [skip, skip, added("c"), added("d")])] == [10, 10, 33, 34]
+
+
+def test_every_number_that_a_region_gives_is_left_out_after_a_loss() -> None:
+    """Numbers of records, and of the changes that clients read on from."""
+    modules = [module for name, module in sys.modules.items() if name.startswith("region_node.")]
+    held = [value for module in modules for value in vars(module).values()]
+    found = [each.numbers if isinstance(each, TicketRows) else each for each in held]
+    tables = {each.table for each in found if isinstance(each, Numbers | Events)}
+    assert {"complaints", "support_requests", "order_events"} <= tables
+    assert tables == {each.table for each in COUNTED if isinstance(each, Numbers | Events)}

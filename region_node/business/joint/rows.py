@@ -102,7 +102,7 @@ ITEM_RECORDS = Records(
     not_found=lambda key: Refused(Reason.REASON_JOINT_ITEM_NOT_FOUND, order=order_of(key), item=key.rpartition("/")[2]),
 )
 ENDS = Events("joint_order_ends", "joint_order_id")
-_NUMBERS = Numbers("joint_orders", "joint_number", purged="purged_joint_orders")
+NUMBERS = Numbers("joint_orders", "joint_number", purged="purged_joint_orders")
 
 
 @prints_masked(number=masked_number)
@@ -117,7 +117,7 @@ class JointOrderFilter:
 
 def next_joint_number(tx: Transaction) -> int:
     """The number of the next joint order that this region leads."""
-    return _NUMBERS.next(tx)
+    return NUMBERS.next(tx)
 
 
 def insert_joint_order(tx: Transaction, row: JointOrderRow, joint_number: int, now: datetime) -> None:
@@ -133,7 +133,7 @@ def insert_joint_order(tx: Transaction, row: JointOrderRow, joint_number: int, n
         "traceparent": row.traceparent,
     }
     ORDER_RECORDS.insert(tx, order.id, order, columns)
-    _NUMBERS.note(tx, joint_number)
+    NUMBERS.note(tx, joint_number)
     _stored(tx, order, now)
 
 

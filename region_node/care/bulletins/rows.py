@@ -55,7 +55,7 @@ BULLETIN_RECORDS = Records(
     subject=bulletin_subject,
     not_found=lambda bulletin_id: Refused(Reason.REASON_BULLETIN_NOT_FOUND, bulletin=bulletin_id),
 )
-_NUMBERS = Numbers("bulletins", "bulletin_number", purged="purged_bulletins")
+NUMBERS = Numbers("bulletins", "bulletin_number", purged="purged_bulletins")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class BulletinFilter:
 
 def next_bulletin_number(tx: Transaction) -> int:
     """The number of the next bulletin that is published here."""
-    return _NUMBERS.next(tx)
+    return NUMBERS.next(tx)
 
 
 def require_bulletin(tx: Transaction, bulletin_id: str) -> BulletinRow:
@@ -95,7 +95,7 @@ def insert_bulletin(tx: Transaction, row: BulletinRow, bulletin_number: int) -> 
         "traceparent": row.traceparent,
     }
     BULLETIN_RECORDS.insert(tx, bulletin.id, bulletin, columns)
-    _NUMBERS.note(tx, bulletin_number)
+    NUMBERS.note(tx, bulletin_number)
 
 
 def update_bulletin(tx: Transaction, bulletin: Bulletin) -> None:

@@ -112,7 +112,7 @@ COMPLAINT_RECORDS = Records(
 )
 EVENTS = Events("complaint_events", "ticket_id")
 """The change events of complaints."""
-_NUMBERS = Numbers("complaints", "ticket_number", purged="purged_tickets")
+NUMBERS = Numbers("complaints", "ticket_number", purged="purged_tickets")
 
 
 def complaints_about(tx: Transaction, number: str) -> list[AboutNumber]:
@@ -136,7 +136,7 @@ def case_of(tx: Transaction, ticket_id: str) -> list[AboutNumber]:
 
 def next_ticket_number(tx: Transaction) -> int:
     """The number of the next complaint with this origin region."""
-    return _NUMBERS.next(tx)
+    return NUMBERS.next(tx)
 
 
 def find_complaint(tx: Transaction, ticket_id: str) -> ComplaintRow | None:
@@ -154,7 +154,7 @@ def insert_complaint(tx: Transaction, row: ComplaintRow, ticket_number: int, now
     complaint = row.complaint
     index = number_index(tx, complaint.request.number)
     insert_all(tx, [(row, inserted_columns(row, ticket_number, index, None))])
-    _NUMBERS.note(tx, ticket_number)
+    NUMBERS.note(tx, ticket_number)
     _note_change(tx, complaint, now)
 
 

@@ -61,6 +61,7 @@ def verify(sources: Sources, offline: bool) -> None:
     try:
         with settings.database.look() as tx:
             head = chain.verify(chain.rows(tx), testimony.seen())
+            losses = chain.losses_told(tx)
     except StoreUnusable as error:
         leave(str(error), USAGE)
     except chain.ChainBroken as error:
@@ -73,6 +74,15 @@ def verify(sources: Sources, offline: bool) -> None:
             head=head.hash.hex(),
         )
     )
+    for loss in losses:
+        click.echo(
+            translated(
+                "Row {row} of {time} names a loss: {detail}.",
+                row=loss.sequence,
+                time=told_time(from_microseconds(loss.time), timespec="seconds"),
+                detail=loss.detail,
+            )
+        )
     for line in _compared(testimony, offline):
         click.echo(line)
 

@@ -108,7 +108,8 @@ def _rows(rows: Iterable[AuditRow], wanted: Wanted, subjects: frozenset[str]) ->
     digests: list[str] = []
     for row in rows:
         is_theirs = row.subject in subjects or row.subject.startswith(f"{wanted.customer_id} and ")
-        is_shown = is_theirs and start <= row.time < end
+        # A row that names missing ones is shown, too: without it nobody could count on.
+        is_shown = (is_theirs and start <= row.time < end) or row.action == audit.LOSS
         if not is_shown:
             digests.append(row.digest().hex())
         if digests and (is_shown or len(digests) == _DIGESTS_IN_LINE):

@@ -41,6 +41,7 @@ from region_node.cli.node.configuration_checks import (
     kept_revision,
 )
 from region_node.cli.node.escalation_checks import check_escalations
+from region_node.cli.node.loss_checks import check_losses
 from region_node.cli.node.quarantine_checks import check_quarantine
 from region_node.cli.node.revision_checks import check_revisions
 from region_node.cli.node.scope_checks import check_identity_provider, check_scopes
@@ -72,6 +73,7 @@ async def _examine(sources: Sources, settings: RegionSettings) -> Sequence[Findi
     groups = await asyncio.gather(
         check_process(REGION_NODE, sources, settings, clock, files),
         asyncio.to_thread(check_escalations, settings),
+        asyncio.to_thread(check_losses, settings.database),
         asyncio.to_thread(check_quarantine, settings.database),
         *(_check_coordinator(endpoint, settings, clock) for endpoint in settings.coordinators),
         *(

@@ -11,6 +11,7 @@ from gateway.store import vault
 from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_timestamp, to_microseconds
 from region_node.node.subjects import customer_subject
+from region_node.records.numbers import Numbers
 
 _COLUMNS = "agreement_id, agreement_number, customer_id, body"
 _READABLE = "customer_id NOT IN (SELECT customer_id FROM customers WHERE status <> 1)"
@@ -33,9 +34,12 @@ class Numbered:
     agreement: Agreement | None = field(repr=False)
 
 
+NUMBERS = Numbers("agreements", "agreement_number")
+
+
 def next_agreement_number(tx: Transaction) -> int:
     """The number of the next agreement of this region."""
-    return (tx.first(int, "SELECT COALESCE(MAX(agreement_number), 0) FROM agreements") or 0) + 1
+    return NUMBERS.next(tx)
 
 
 def insert_agreement(tx: Transaction, agreement: Agreement, number: int) -> None:

@@ -64,7 +64,7 @@ FAULT_RECORDS = Records(
 )
 EVENTS = Events("fault_events", "fault_id")
 """The change events of faults."""
-_NUMBERS = Numbers("faults", "fault_number", purged="purged_faults")
+NUMBERS = Numbers("faults", "fault_number", purged="purged_faults")
 
 
 @prints_masked(number=masked_number)
@@ -84,7 +84,7 @@ class FaultFilter:
 
 def next_fault_number(tx: Transaction) -> int:
     """The number of the next fault that is reported here."""
-    return _NUMBERS.next(tx)
+    return NUMBERS.next(tx)
 
 
 def find_fault(tx: Transaction, fault_id: str) -> FaultRow | None:
@@ -131,7 +131,7 @@ def insert_fault(tx: Transaction, row: FaultRow, fault_number: int, now: datetim
         "traceparent": row.traceparent,
     }
     FAULT_RECORDS.insert(tx, fault.id, fault, columns)
-    _NUMBERS.note(tx, fault_number)
+    NUMBERS.note(tx, fault_number)
     _note_change(tx, fault, now)
 
 

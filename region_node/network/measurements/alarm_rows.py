@@ -49,6 +49,14 @@ def next_number(tx: Transaction) -> int:
     return _counted(tx, alarms=1, changes=0).alarm
 
 
+class AlarmNumbers:
+    """The numbers of alarms, and of their changes."""
+
+    def skip(self, tx: Transaction, count: int) -> None:
+        """See `region_node.records.numbers.Counted`."""
+        _counted(tx, alarms=count, changes=count)
+
+
 def external_key(operator: str, source: str, external_id: str) -> str:
     """The key of an active alarm."""
     return f"{operator} {source} {external_id}"

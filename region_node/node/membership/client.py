@@ -16,7 +16,9 @@ from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceSt
 from gateway.api.coordinator.v1.renewal_service_pb2 import RenewCertificateRequest, RenewCertificateResponse
 from gateway.api.coordinator.v1.renewal_service_pb2_grpc import RenewalServiceStub
 from gateway.api.federation.v1.federation_pb2 import (
+    AuditHead,
     ChainHead,
+    GetAuditHeadRequest,
     GetChainHeadsRequest,
     GetChainHeadsResponse,
     NumberAssignment,
@@ -37,6 +39,7 @@ from region_node.node.membership.node import MembershipPorts, Node
 from region_node.node.membership.state import StateKeeper
 from region_node.node.membership.watch import Watcher
 
+HEAD_SECONDS = 1.0  # for a coordinator's head of the audit chain: a starting process waits for it
 TELL_SECONDS = 5.0  # for a coordinator to keep a case
 CATCH_UP_SECONDS = 3.0  # for the current state; a coordinator that can route has it available
 
@@ -183,6 +186,19 @@ class FederationClient:
             except (Refused, Unreachable):
                 continue
             yield coordinator.endpoint, request, response
+
+    async def audit_heads(self) -> AsyncIterator[AuditHead | None]:
+        """The head of this region's chain as each coordinator keeps it; silent ones are left out.
+
+        None for a coordinator that keeps none.
+        """
+        for coordinator in self._coordinators.in_turn():
+            head = FederationServiceStub(coordinator.channel).GetAuditHead
+            try:
+                response = await invoke(head, GetAuditHeadRequest(), HEAD_SECONDS)
+            except (Refused, Unreachable):
+                continue
+            yield response.audit_head if response.HasField("audit_head") else None
 
     async def close(self) -> None:
         """Closes the channels."""

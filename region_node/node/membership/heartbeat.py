@@ -138,7 +138,7 @@ class Heartbeat:
             signing_certificate=self._node.signing_certificate,
             federation_revision=border.current.revision,
             node_time=to_timestamp(border.clock.wall()),
-            audit_head=self._statements.audit_head(head),
+            audit_head=self._statements.audit_head(head) if not self._ports.store.lost_commits else None,
             leaving=leaving,
             sealing_key=self._statements.sealing_key(now),
             capabilities=self._capabilities,

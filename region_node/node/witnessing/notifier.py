@@ -52,6 +52,8 @@ class WitnessNotifierPorts:
     source: random.Random
     destroy_again: Callable[[Transaction, Sequence[str], datetime], int]
     """Destroys the keys with the given ids where an older database brought them back."""
+    compare: Callable[[Transaction, str, Head, datetime], object]
+    """Compares this region's chain with the head that a witness keeps of it."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,7 @@ class WitnessNotifier:
             return
         if answer.contradicted and not before.contradicted:
             self._alarm(tx, before.witness, head, now)
+        self._ports.compare(tx, f"region/{before.witness}", head, now)
         self._ports.destroy_again(tx, list(answer.destroyed_key_ids), now)
         # A replaced witness holds fewer keys than it reported before: it receives everything again.
         lost = answer.held < before.heard

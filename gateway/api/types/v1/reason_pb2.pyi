@@ -675,6 +675,14 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The problem of quarantined work, not of a call: check the clock and the date, then have the run go on."""
     REASON_RUN_NOT_GIVEN_UP: _Reason.ValueType  # 589
     """Have it go on (`region-node quarantine replay`): until then it waits."""
+    REASON_DATABASE_BEHIND: _Reason.ValueType  # 596
+    """Nothing is done, and nothing is lost by waiting: repeat the same request with the same id. Staff of the region look at
+    `region-node recovery show`, and accept the loss.
+    """
+    REASON_LOSS_NOT_FOUND: _Reason.ValueType  # 597
+    """List the losses for their numbers."""
+    REASON_LOSS_ACCEPTED: _Reason.ValueType  # 598
+    """Look at who has accepted it, and why."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1331,6 +1339,14 @@ REASON_RUN_TOO_LARGE: Reason.ValueType  # 588
 """The problem of quarantined work, not of a call: check the clock and the date, then have the run go on."""
 REASON_RUN_NOT_GIVEN_UP: Reason.ValueType  # 589
 """Have it go on (`region-node quarantine replay`): until then it waits."""
+REASON_DATABASE_BEHIND: Reason.ValueType  # 596
+"""Nothing is done, and nothing is lost by waiting: repeat the same request with the same id. Staff of the region look at
+`region-node recovery show`, and accept the loss.
+"""
+REASON_LOSS_NOT_FOUND: Reason.ValueType  # 597
+"""List the losses for their numbers."""
+REASON_LOSS_ACCEPTED: Reason.ValueType  # 598
+"""Look at who has accepted it, and why."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

@@ -1,0 +1,148 @@
+"""Keeps the fence of a process: looks for losses of its database, and opens once people have accepted them."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.api.federation.v1.federation_pb2 import AuditHead
+from gateway.auditing import audit
+from gateway.auditing.audit import Head
+from gateway.errors import Refused
+from gateway.relay.border import Border
+from gateway.security.signing import AUDIT_HEAD
+from gateway.store.fenced import FencedStore
+from gateway.store.losses import incarnation, last_loss
+from gateway.store.port import Store
+from gateway.time.clock import Clock
+from gateway.time.looks import until_look
+from region_node.lifecycle.recovery.operations import Finding
+
+LOOK_SECONDS = 1.0  # between two looks at the database that processes share
+COMPARE_SECONDS = 60.0  # between two comparisons with the coordinators' heads
+AGAIN_SECONDS = 2.0  # the same while none has answered yet
+COORDINATOR = "coordinator"
+_log = logging.getLogger(__name__)
+
+
+class Show(Protocol):
+    """Reports whether business is served."""
+
+    def __call__(self, *, serves: bool) -> Awaitable[None]:
+        """Returns once it is reported."""
+        ...
+
+
+@dataclass(frozen=True)
+class KeeperPorts:
+    """The ports of the keeper. `store` is the one behind the fence.
+
+    `heads` gives this region's heads as the coordinators keep them, one for each coordinator that answers in time;
+    None where one keeps none.
+    """
+
+    border: Border
+    store: Store
+    fence: FencedStore
+    clock: Clock
+    finding: Finding
+    heads: Callable[[], AsyncIterator[AuditHead | None]]
+
+
+class FenceKeeper:
+    """A loop of each process. Call `start` before anything is served, then run `run` as a task."""
+
+    def __init__(self, ports: KeeperPorts) -> None:
+        self._ports = ports
+        self._opened, self._changed = asyncio.Event(), asyncio.Event()
+        self._compare_at = 0.0
+        ports.fence.on_change(self._note)
+        self._note()
+
+    async def start(self) -> None:
+        """Looks for an open loss, and compares the chain with the coordinators' heads. Raises Refused.
+
+        Without any coordinator the process serves, and compares as soon as one answers.
+        """
+        await self._look()
+        await self._compare()
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        while True:
+            await asyncio.sleep(until_look(LOOK_SECONDS))
+            try:
+                if self._ports.store.lost_commits:
+                    await self._keep_lost_commits()
+                if self._ports.store.is_shared or not self._ports.fence.is_open:
+                    await self._look()
+                if asyncio.get_running_loop().time() >= self._compare_at:
+                    await self._compare()
+            except Refused as refused:
+                _log.warning("losses of the database cannot be looked for now: %s", refused)
+
+    async def tell(self, show: Show) -> None:
+        """Reports by the health service whether business is served. Runs until cancelled."""
+        while True:
+            self._changed.clear()
+            await show(serves=self._ports.fence.is_open)
+            await self._changed.wait()
+
+    async def opened(self) -> None:
+        """Returns once business is served."""
+        while not self._ports.fence.is_open:
+            self._opened.clear()
+            await self._opened.wait()
+
+    def _note(self) -> None:
+        """Tells of a change in the log."""
+        loss = self._ports.fence.loss
+        if loss is not None:
+            _log.critical(
+                "the database lacks rows of its audit chain after row %d: %s has seen row %d. Nothing is served until a"
+                " person has looked: region-node recovery show",
+                loss.last_sequence,
+                loss.witness,
+                loss.seen_sequence,
+            )
+        self._opened.set()
+        self._changed.set()
+
+    async def _look(self) -> None:
+        """Notes what the processes of the database have found, or people accepted."""
+        fence = self._ports.fence
+        changes = fence.changes
+        found = await self._ports.store.read(last_loss)
+        if fence.changes == changes:  # else this process has learnt more meanwhile
+            fence.note(found)
+
+    async def _keep_lost_commits(self) -> None:
+        ports, number = self._ports, self._ports.border.number
+        commits, now = ports.store.lost_commits, ports.clock.now()
+        kept = await ports.store.write(lambda tx: ports.finding.lost_commits(tx, number, commits, now))
+        ports.fence.note(kept)
+        ports.store.forget_lost_commits()
+
+    async def _compare(self) -> None:
+        """Compares the chain with each coordinator's head. The heads are asked for first, so that it is longer."""
+        loop, is_answered = asyncio.get_running_loop(), False
+        async for told in self._ports.heads():
+            is_answered = True
+            if told is not None and self._is_own(told):
+                await self._compare_with(Head(told.sequence, told.hash))
+        self._compare_at = loop.time() + (COMPARE_SECONDS if is_answered else AGAIN_SECONDS)
+
+    async def _compare_with(self, head: Head) -> None:
+        store, finding, now = self._ports.store, self._ports.finding, self._ports.clock.now()
+        if await store.read(lambda tx: audit.lacks(tx, head, incarnation(tx))):
+            found = await store.write(lambda tx: finding.seen(tx, COORDINATOR, head, now))
+            if found is not None:
+                self._ports.fence.note(found)
+
+    def _is_own(self, told: AuditHead) -> bool:
+        """Whether this region has signed a head: nobody else can close its fence."""
+        border, content = self._ports.border, Head(told.sequence, told.hash).signed_bytes()
+        if border.signer.has_signed(AUDIT_HEAD, content, told.signature):
+            return True
+        return border.keys.verify(border.region, AUDIT_HEAD, content, told.signature)

@@ -1,0 +1,85 @@
+"""Finding and accepting a loss. One transaction each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import audit
+from gateway.auditing.audit import Head
+from gateway.errors import Refused
+from gateway.store import losses
+from gateway.store.commit_queue import BATCH_LIMIT
+from gateway.store.losses import Loss
+from gateway.store.port import Transaction
+from gateway.time.clock import to_microseconds
+from region_node.records.numbers import Counted
+from region_node.requests.auditing import AuditedCall
+
+MARGIN = 10_000
+"""Numbers that are left out beyond those that others have seen: heads are told each two seconds, and some got lost."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Finds losses of a region. `counted` are all numbers that must not be given twice."""
+
+    region: str
+    counted: Sequence[Counted]
+
+    def seen(self, tx: Transaction, witness: str, head: Head, now: datetime) -> Loss | None:
+        """Compares the chain with a head that somebody else keeps, as this region has signed it.
+
+        Returns the new loss; None where the chain has that row, or what it lacks is known. The head must have been
+        asked for before this transaction began: the chain is then longer, unless rows were lost.
+        """
+        if not audit.lacks(tx, head, losses.incarnation(tx)):
+            return None
+        return self._found(tx, witness, head.sequence, 0, now)
+
+    def lost_commits(self, tx: Transaction, process: int, commits: int, now: datetime) -> Loss:
+        """A process knows of commits that the database lacks. Returns the open loss."""
+        return self._found(tx, f"process/{process}", audit.head(tx).sequence, commits, now)
+
+    def _found(self, tx: Transaction, witness: str, seen: int, commits: int, now: datetime) -> Loss:
+        """Begins another incarnation: rows, dockets and other numbers go on behind all that may have been given.
+
+        Each number was given with an audit row, so that the missing rows bound the missing numbers.
+        """
+        before, last = losses.last_loss(tx), audit.head(tx).sequence
+        beyond = max(seen - last, 0) + commits * BATCH_LIMIT + MARGIN
+        for each in self.counted:
+            each.skip(tx, beyond)
+        begin = audit.append_after_loss(
+            tx,
+            beyond=beyond,
+            now=now,
+            actor=f"region/{self.region}",
+            subject=f"region/{self.region}",
+            detail=f"{witness} had seen row {seen}; {commits} commits are known to be lost",
+        )
+        if before is not None and before.is_open:  # one decision of people is enough for both
+            loss = before._replace(
+                seen_sequence=max(seen, before.seen_sequence), commits=before.commits + commits, begin_sequence=begin
+            )
+        else:
+            number = 1 if before is None else before.number + 1
+            loss = Loss(number, to_microseconds(now), witness, last, seen, commits, begin)
+        losses.keep(tx, loss)
+        return loss
+
+
+def accept(tx: Transaction, number: int, reference: str, call: AuditedCall) -> Loss:
+    """Has the region serve again, with what its database has.
+
+    Raises Refused with LOSS_NOT_FOUND, or LOSS_ACCEPTED for another reference than that of before.
+    """
+    loss = losses.require(tx, number)
+    if not loss.is_open:
+        if loss.reference == reference:
+            return loss
+        raise Refused(Reason.REASON_LOSS_ACCEPTED, loss=str(number), reference=loss.reference)
+    call.record(tx, "AcceptLoss", f"loss/{number}", f"reference {reference}")
+    accepted = loss._replace(accept_time=to_microseconds(call.now), actor=call.actor, reference=reference)
+    losses.keep(tx, accepted)
+    return accepted

@@ -1,0 +1,35 @@
+"""A member of staff who looks after what the database of a region has lost."""
+
+from gateway.api.region.v1 import recovery_service_pb2 as api
+from gateway.api.region.v1.recovery_service_pb2_grpc import RecoveryServiceStub
+from tests.federation.running import CALL_SECONDS, Federation, until
+
+
+class Recovery:
+    """Looks at losses, and accepts them."""
+
+    def __init__(self, federation: Federation, node: str) -> None:
+        self._federation = federation
+        self._node = node
+        self._region = node.partition("/")[0]
+
+    @property
+    def stub(self) -> RecoveryServiceStub:
+        """The service at the node that runs now."""
+        return RecoveryServiceStub(self._federation.dial_node(self._node, f"region/{self._region}/staff/zhao"))
+
+    async def found(self) -> api.ListLossesResponse:
+        """All losses."""
+        return await self.stub.ListLosses(api.ListLossesRequest(), timeout=CALL_SECONDS)
+
+    async def accept(self, reference: str = "INC-2041") -> api.Loss:
+        """Accepts the last loss; returns once business is served."""
+        last = (await self.found()).losses[0]
+        request = api.AcceptLossRequest(number=last.number, reference=reference)
+        accepted = (await self.stub.AcceptLoss(request, timeout=CALL_SECONDS)).loss
+        await until(self.serves, "the region serves again")
+        return accepted
+
+    async def serves(self) -> bool:
+        """Whether business is served."""
+        return (await self.found()).serving

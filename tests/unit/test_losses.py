@@ -1,0 +1,82 @@
+"""Findings of losses: numbers and rows go on behind all that may have been given, and nobody can find one falsely."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway.auditing import audit
+from gateway.auditing.audit import Head
+from gateway.errors import Refused
+from gateway.store import losses
+from gateway.store.sqlite import SqliteTransaction
+from region_node.lifecycle.recovery.operations import MARGIN, Finding, accept
+from region_node.records.numbers import Numbers
+from region_node.requests.auditing import AuditedCall
+from tests.empty_database import empty_database
+
+NOW = datetime(2026, 8, 3, 9, tzinfo=UTC)
+TICKETS = Numbers("faults", "fault_number", purged="purged_faults")
+FINDING = Finding("sichuan", (TICKETS,))
+CALL = AuditedCall("region/sichuan/staff/zhao", "zhao", NOW + timedelta(minutes=5))
+
+
+@pytest.fixture
+def tx() -> Iterator[SqliteTransaction]:
+    with closing(empty_database("gateway", "region_node")) as connection:
+        made = SqliteTransaction(connection)
+        for each in ("a", "b"):
+            audit.append(made, now=NOW, actor=each, action="Add", subject="x")
+        yield made
+
+
+def test_rows_and_numbers_go_on_behind_all_that_a_lost_part_may_have_given(tx: SqliteTransaction) -> None:
+    found = FINDING.seen(tx, "coordinator", Head(7, b"7" * 32), NOW)
+    assert found is not None
+    assert (found.number, found.last_sequence, found.seen_sequence) == (1, 2, 7)
+    assert found.begin_sequence == audit.head(tx).sequence == 2 + 5 + MARGIN + 1
+    assert TICKETS.next(tx) == 5 + MARGIN + 1, "each lost row may have given a number"
+    assert losses.last_loss(tx) == found
+    assert found.is_open
+    audit.verify(audit.rows(tx))
+
+
+def test_a_head_that_the_chain_has_and_one_of_before_the_loss_find_nothing(tx: SqliteTransaction) -> None:
+    assert FINDING.seen(tx, "coordinator", audit.head(tx), NOW) is None
+    assert FINDING.seen(tx, "coordinator", Head(7, b"7" * 32), NOW) is not None
+    for sequence in (1, 2, 3, 7, MARGIN):
+        assert FINDING.seen(tx, "region/henan", Head(sequence, b"9" * 32), NOW) is None
+
+
+def test_a_further_loss_before_the_first_is_accepted_needs_one_decision_for_both(tx: SqliteTransaction) -> None:
+    first = FINDING.seen(tx, "coordinator", Head(7, b"7" * 32), NOW)
+    assert first is not None
+    second = FINDING.lost_commits(tx, 1, 3, NOW)
+    assert second == first._replace(
+        seen_sequence=first.begin_sequence, commits=3, begin_sequence=audit.head(tx).sequence
+    )
+    accepted = accept(tx, 1, "INC-1", CALL)
+    assert (accepted.actor, accepted.reference, accepted.is_open) == (CALL.actor, "INC-1", False)
+    third = FINDING.lost_commits(tx, 0, 1, NOW)
+    assert (third.number, third.witness, third.is_open) == (2, "process/0", True)
+    assert losses.incarnation(tx) == third.begin_sequence > second.begin_sequence
+
+
+def test_a_loss_is_accepted_once_and_by_one_reference(tx: SqliteTransaction) -> None:
+    FINDING.seen(tx, "coordinator", Head(7, b"7" * 32), NOW)
+    accepted = accept(tx, 1, "INC-1", CALL)
+    assert accept(tx, 1, "INC-1", CALL) == accepted
+    with pytest.raises(Refused, match=r"LOSS_ACCEPTED: .*by INC-1"):
+        accept(tx, 1, "INC-2", CALL)
+    with pytest.raises(Refused, match="LOSS_NOT_FOUND"):
+        accept(tx, 2, "INC-1", CALL)
+    rows = [row for row in audit.rows(tx) if row.action == "AcceptLoss"]
+    assert [(row.actor, row.subject) for row in rows] == [(CALL.actor, "loss/1")]
+
+
+def test_a_database_without_any_row_lacks_all(tx: SqliteTransaction) -> None:
+    with closing(empty_database("gateway", "region_node")) as connection:
+        empty = SqliteTransaction(connection)
+        assert FINDING.seen(empty, "region/henan", Head(1, b"1" * 32), NOW) is not None
+        assert audit.verify(audit.rows(empty)).sequence == 1 + MARGIN + 1
