@@ -14,11 +14,12 @@ from coordinator.cases.service import CasePorts, CaseService
 from coordinator.configuration.service import ConfigurationService
 from coordinator.enrolments.joining import joining_server
 from coordinator.enrolments.service import EnrolmentPorts, EnrolmentService
+from coordinator.membership.administration_service import MembershipService
 from coordinator.membership.members import CurrentMembers
 from coordinator.membership.metrics import observe_members
 from coordinator.membership.presence import Presence
 from coordinator.membership.rules import require_not_suspended
-from coordinator.membership.service import FederationPorts, FederationService, MembershipService
+from coordinator.membership.service import FederationPorts, FederationService
 from coordinator.membership.witnesses import REGISTRY, Witnesses, tell_of_registry
 from coordinator.network.service import PathService
 from coordinator.oversight.bulletin_service import BulletinService
@@ -355,7 +356,7 @@ def _services(parts: _Parts) -> list[Service]:
             parts.channels.carrier_to,
             parts.clock,
             parts.deliveries,
-            parts.presence.may_route,
+            parts.presence.routing_seconds,
         )
     )
     routing = RoutingService(router)

@@ -1,5 +1,6 @@
 """`coordinator regions`."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +30,9 @@ from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
 from gateway.wording.words import word
 
-SUSPEND_TIMEOUT = 15.0  # seconds: coordinators are given twelve of them to confirm
+SUSPEND_TIMEOUT = 15.0  # seconds at least: coordinators are given twelve of them to confirm
+_LEASES = 1.5  # that a suspension may take: one may have to end, and etcd takes a moment for that
+_TELL_AFTER = 1.0  # seconds of waiting without a word
 SILENT_AFTER = 10.0  # seconds without a response of the registry before a loud warning: a lease by default
 _PREFIX = "MEMBER_STATE_"
 _STYLES = {
@@ -75,8 +78,8 @@ def _print_regions(response: contract.ListRegionsResponse) -> None:
     if (now - from_timestamp(response.registry_time)).total_seconds() > SILENT_AFTER:
         warning = Text(
             translated(
-                "THE REGISTRY HAS NOT ANSWERED SINCE {time} ({age}): all of this may be that old. Routing goes on by"
-                " it; changes are refused.",
+                "THE REGISTRY HAS NOT ANSWERED SINCE {time} ({age}): all of this may be that old. Nothing is forwarded"
+                " beyond a lease; changes are refused.",
                 time=told_if_set(response.registry_time),
                 age=told_age(response.registry_time, now),
             ),
@@ -93,8 +96,9 @@ def _print_regions(response: contract.ListRegionsResponse) -> None:
 def suspend(asking: Asking, region: str, note: str, key: Path | None) -> None:
     """Suspend REGION: nothing is routed to it or taken from it.
 
-    Done once every coordinator that lives has confirmed that it acts by it. Where some have not, they are named, and
-    the exit code is 1: the suspension stands all the same. Ask again, or stop them.
+    Done once every coordinator has confirmed that it acts by it, or has lost its lease and forwards nothing. Where that
+    is not known of some, they are named, and the exit code is 1: the suspension stands all the same. Ask again, or stop
+    them.
 
     In a federation with signed configurations an administrator signs, and no coordinator can suspend alone.
 
@@ -108,14 +112,19 @@ def suspend(asking: Asking, region: str, note: str, key: Path | None) -> None:
 
     async def ask(channel: grpc.aio.Channel) -> tuple[contract.SuspendRegionResponse, list[str]]:
         stub = MembershipServiceStub(channel)
-        response = await invoke(stub.SuspendRegion, request, SUSPEND_TIMEOUT)
+        before = await invoke(stub.ListRegions, contract.ListRegionsRequest(), TIMEOUT)
+        leases = [each.lease.ToTimedelta().total_seconds() for each in before.replicas]
+        seconds = max(SUSPEND_TIMEOUT, _LEASES * max(leases, default=0.0))
+        telling = asyncio.get_running_loop().call_later(_TELL_AFTER, _tell_waiting, seconds)
+        try:
+            response = await invoke(stub.SuspendRegion, request, seconds)
+        finally:
+            telling.cancel()
         living = await invoke(stub.ListRegions, contract.ListRegionsRequest(), TIMEOUT)
         return response, [each.name for each in living.replicas]
 
     response, living = asking.link.ask(ask)
-    unconfirmed = [
-        translated("{name} at {endpoint}", name=each.name, endpoint=each.endpoint) for each in response.unconfirmed
-    ]
+    unconfirmed = [_told_unconfirmed(each) for each in response.unconfirmed]
     asking.tell(response, lambda _: _print_suspended(response, living))
     if unconfirmed:
         names = ", ".join(unconfirmed)
@@ -199,6 +208,20 @@ def _disputed_line(region: str, disputed: DisputedRevision) -> str:
         revision=revision,
         time=since,
     )
+
+
+def _tell_waiting(seconds: float) -> None:
+    text = translated("waiting for all coordinators to confirm, for up to {seconds} s", seconds=f"{seconds:.0f}")
+    error_output().print(text, soft_wrap=True)
+
+
+def _told_unconfirmed(replica: contract.Replica) -> str:
+    """A coordinator that may still forward envelopes, and until when."""
+    name, endpoint = replica.name, replica.endpoint
+    if not replica.HasField("lease_end_time"):
+        return translated("{name} at {endpoint}", name=name, endpoint=endpoint)
+    time = told_if_set(replica.lease_end_time)
+    return translated("{name} at {endpoint}, whose lease lasts until {time}", name=name, endpoint=endpoint, time=time)
 
 
 def _print_suspended(response: contract.SuspendRegionResponse, living: Sequence[str]) -> None:

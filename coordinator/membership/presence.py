@@ -7,6 +7,8 @@ from dataclasses import replace
 from coordinator.membership.members import CurrentMembers
 from coordinator.registry.port import Registry, Replica, Snapshot
 from coordinator.registry.rules import Suspension
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
 
 
 class Presence:
@@ -27,12 +29,17 @@ class Presence:
         self.own: Replica | None = None
         """This coordinator's entry, with the last change whose suspensions it enforces."""
 
-    def may_route(self) -> bool:
-        """Whether envelopes may be forwarded by the snapshot.
+    def routing_seconds(self) -> float:
+        """Seconds for which envelopes may be forwarded by the snapshot.
 
-        Until the registry counts this coordinator as live, a suspension would not wait for its confirmation.
+        Unless the registry certainly counts this coordinator as live, a suspension would not wait for its confirmation.
+        Raises Refused with REGISTRY_UNAVAILABLE or LEASE_UNPROVEN.
         """
-        return self.own is not None and self._registry.is_current()
+        if self.own is None or not self._registry.is_current():
+            raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE)
+        if (seconds := self._registry.lease_seconds()) <= 0:
+            raise Refused(Reason.REASON_LEASE_UNPROVEN)
+        return seconds
 
     async def enter(self, name: str, endpoint: str) -> None:
         """Enters this coordinator as serving, and confirms suspensions from then on, until `close`."""

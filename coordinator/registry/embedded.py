@@ -6,6 +6,7 @@ lost until its next heartbeat.
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -205,6 +206,14 @@ class EmbeddedRegistry:
         if self._own is not None and change > self._own.confirmed:
             self._own = replace(self._own, confirmed=change)
             self._put_replica()
+
+    def lease_seconds(self) -> float:
+        """See the port. Its place is the lock of the store, which this process holds while it lives."""
+        return math.inf if self._own is not None else 0.0
+
+    def lingering(self) -> Sequence[tuple[Replica, float]]:
+        """See the port. There are no others."""
+        return ()
 
     def is_current(self) -> bool:
         """See the port. No other process changes this registry."""

@@ -10,7 +10,7 @@ respond, the snapshot stays unchanged, and every change is refused with REGISTRY
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from coordinator.registry.assignment_port import AssignmentRegistry
@@ -41,6 +41,8 @@ class Replica:
     """`host:port`."""
     confirmed: int
     """The last change that it acts by; see `Registry.confirm`."""
+    lease: timedelta = timedelta(0)
+    """For how long it counts as live after each sign of life; zero for one of an earlier version."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,10 @@ class Snapshot:
     """The number of the latest change in the snapshot; it contains all earlier ones. Never decreases."""
     replicas: Mapping[str, Replica] = field(default_factory=dict)
     """The coordinators that live, by name."""
+    entered: Mapping[str, Replica] = field(default_factory=dict)
+    """The coordinators that ever entered and have not left, living or not, by name."""
+    ended: frozenset[str] = frozenset()
+    """Those of them whose lease was seen to end: they forward nothing until they live again."""
     assignment_mark: NumberAssignmentMark = field(default_factory=NumberAssignmentMark)
     """The end of the list of assignments of numbers. It is shared and must not be changed."""
     content: bytes = field(default=b"", repr=False)
@@ -131,6 +137,17 @@ class Registry(Protocol):
 
     async def enter(self, name: str, endpoint: str) -> None:
         """Enters this coordinator as serving; it counts as live until `close`, or until it is silent for a lease."""
+        ...
+
+    def lease_seconds(self) -> float:
+        """Seconds for which this coordinator certainly counts as live; zero or less where it may not.
+
+        A suspension waits for it for at least as long. Read for each call.
+        """
+        ...
+
+    def lingering(self) -> Sequence[tuple[Replica, float]]:
+        """Coordinators that do not live, and may still act by their last lease, each for so many seconds at most."""
         ...
 
     async def confirm(self, change: int) -> None:

@@ -3,6 +3,7 @@
 The gRPC service and the simulation both use it.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -28,8 +29,8 @@ class RouterPorts:
     clock: Clock
     deliveries: Deliveries = field(default_factory=Deliveries)
     """The state of each delivery in transit."""
-    may_route: Callable[[], bool] = lambda: True
-    """Whether the members are certain enough to forward anything; read together with the members."""
+    routing_seconds: Callable[[], float] = lambda: math.inf
+    """Seconds for which the members are certain enough; read together with them. Raises Refused for none."""
 
 
 class Router:
@@ -50,7 +51,8 @@ class Router:
         def require() -> None:
             self._require(caller, destination)
 
-        require()
+        # A delivery that outlasted the lease could come after a suspension that did not wait for it.
+        timeout = min(timeout, self._require(caller, destination))
         request.origin = caller
         request.journey.stamps.extend((received, self._stamp("forwarded")))
         # No await comes between the checks and this line, so that a wait for deliveries misses none.
@@ -59,11 +61,11 @@ class Router:
         response.journey.stamps.append(self._stamp("returned"))
         return response
 
-    def _require(self, caller: str, destination: str) -> None:
-        """Raises Refused unless envelopes may be forwarded now."""
-        if not self._ports.may_route():
-            raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE)
+    def _require(self, caller: str, destination: str) -> float:
+        """Seconds for which envelopes may be forwarded from now on. Raises Refused for none."""
+        seconds = self._ports.routing_seconds()
         require_route(self._ports.members(), caller, destination)
+        return seconds
 
     async def _forward(self, request: DeliverRequest, timeout: float, require: BeforeAttempt) -> DeliverResponse:
         # Checked before each attempt: the call may wait for a connection, or this process be stopped meanwhile.

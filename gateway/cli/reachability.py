@@ -17,7 +17,7 @@ from gateway.api.types.v1 import access_pb2
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.rpc.channels import Dialer
 from gateway.security.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
-from gateway.security.tls import Credentials
+from gateway.security.tls import Credentials, command_options
 from gateway.settings import host_of, require_address
 from gateway.time.clock import SystemClock
 from gateway.wording.languages import translated
@@ -61,7 +61,8 @@ class Server:
 
     def channel(self) -> grpc.aio.Channel:
         """Opens a channel to the server. Raises CredentialsUnusable."""
-        return Dialer(self.credentials, SystemClock(), self.staff_proof).dial(self.endpoint, self.name)
+        dialer = Dialer(self.credentials, SystemClock(), self.staff_proof)
+        return dialer.dial(self.endpoint, self.name, command_options)
 
     def told(self, status: str) -> str:
         """Describes why a call ended with a gRPC status and no reason of the contract: the attempt, and the remedy.

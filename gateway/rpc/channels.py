@@ -16,7 +16,13 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable, from_rpc_error
 from gateway.rpc.admission import elsewhere
-from gateway.security.tls import Credentials, CredentialsUnusable, client_credentials, member_options
+from gateway.security.tls import (
+    ChannelOptions,
+    Credentials,
+    CredentialsUnusable,
+    client_credentials,
+    member_options,
+)
 from gateway.time.clock import Clock
 
 # Replicas that are tried for one call; further repeats are the caller's, who counts them. A silent replica does not
@@ -34,6 +40,8 @@ _LOOK_AGAIN = 0.02  # seconds between checks of the connections meanwhile
 STAMP_INTERVAL = 1.0  # seconds between checks of the certificate files
 CLOSING_SECONDS = 10.0  # for calls on a channel that is no longer used: as long as a delivery may take
 _NO_ANSWER = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
+# A coordinator refuses so by its own state; another one may be well.
+_TAKEN_ELSEWHERE = (Reason.REASON_REGISTRY_UNAVAILABLE, Reason.REASON_LEASE_UNPROVEN)
 _log = logging.getLogger(__name__)
 
 Request = TypeVar("Request")
@@ -50,7 +58,9 @@ class Dialer:
         self._clock = clock
         self._staff_proof = staff_proof
 
-    def dial(self, endpoint: str, server_name: str) -> grpc.aio.Channel:
+    def dial(
+        self, endpoint: str, server_name: str, options: Callable[[str], ChannelOptions] = member_options
+    ) -> grpc.aio.Channel:
         """A channel to `host:port` that accepts only the server that proves `server_name`.
 
         Raises CredentialsUnusable.
@@ -58,7 +68,7 @@ class Dialer:
         return grpc.aio.secure_channel(
             endpoint,
             client_credentials(self._credentials, self._clock.now(), self._staff_proof),
-            options=member_options(server_name),
+            options=options(server_name),
         )
 
     def end(self) -> datetime:
@@ -208,7 +218,7 @@ class Replicas:
             try:
                 return await self._attempt(replica, attempt, deadline - loop.time())
             except (Unreachable, Refused) as failure:
-                if isinstance(failure, Refused) and failure.reason != Reason.REASON_REGISTRY_UNAVAILABLE:
+                if isinstance(failure, Refused) and failure.reason not in _TAKEN_ELSEWHERE:
                     raise
                 self.leave_out(replica)
                 failed.append(replica)

@@ -56,6 +56,10 @@ _RECONNECT_MAX_MS = _SECOND_MS
 # gRPC abandons an attempt after this shortest time between two: it leaves time for a busy or distant server's
 # handshake.
 _CONNECT_MS = _SECOND_MS
+# A command has one connection, and nobody repeats its call: a server that has just started, or a busy machine, gets
+# more time for the handshake and for an answer to a ping.
+_COMMAND_CONNECT_MS = 5 * _SECOND_MS
+_COMMAND_KEEPALIVE_TIMEOUT_MS = 3 * _SECOND_MS
 
 
 # gRPC for Python names no least version of TLS, but reads its ciphers of TLS 1.2 from this variable at its import. One
@@ -285,12 +289,25 @@ def member_options(name: str) -> ChannelOptions:
     return _channel_options(name, _MEMBER_KEEPALIVE_MS, _MEMBER_KEEPALIVE_TIMEOUT_MS, without_calls=False)
 
 
-def _channel_options(name: str, keepalive_ms: int, timeout_ms: int, *, without_calls: bool) -> ChannelOptions:
+def command_options(name: str) -> ChannelOptions:
+    """As `member_options`, for the one call of a command."""
+    return _channel_options(
+        name,
+        _MEMBER_KEEPALIVE_MS,
+        _COMMAND_KEEPALIVE_TIMEOUT_MS,
+        without_calls=False,
+        connect_ms=_COMMAND_CONNECT_MS,
+    )
+
+
+def _channel_options(
+    name: str, keepalive_ms: int, timeout_ms: int, *, without_calls: bool, connect_ms: int = _CONNECT_MS
+) -> ChannelOptions:
     return [
         *_common_options(keepalive_ms, timeout_ms, without_calls=without_calls),
         ("grpc.ssl_target_name_override", name),
         ("grpc.initial_reconnect_backoff_ms", _RECONNECT_MIN_MS),
-        ("grpc.min_reconnect_backoff_ms", _CONNECT_MS),
+        ("grpc.min_reconnect_backoff_ms", connect_ms),
         ("grpc.max_reconnect_backoff_ms", _RECONNECT_MAX_MS),
         # Zero would also switch off the transparent retries of calls that never left; ours are in the relay.
         ("grpc.enable_retries", 1),

@@ -23,6 +23,8 @@ from gateway.rpc.server import Service
 from gateway.time.clock import to_timestamp
 from tests.contract.small_federation import CLOCK, NOTHING_LISTENS, Certificates, serving
 from tests.contract.test_coordinator_cli import command
+from tests.faults.background import Background
+from tests.faults.proxy import FaultProxy
 
 SERVICE = contract.DESCRIPTOR.services_by_name["MembershipService"]
 FIRST = contract.Replica(name="coordinator/0", endpoint="10.0.0.1:7000")
@@ -109,6 +111,18 @@ def test_a_suspension_that_not_all_have_confirmed_names_them_and_does_not_succee
     asyncio.run(scenario())
 
 
+def test_the_end_of_the_lease_of_a_coordinator_that_has_not_confirmed_is_told(certificates: Certificates) -> None:
+    async def scenario() -> None:
+        until = contract.Replica(name="coordinator/1", endpoint="10.0.0.2:7000")
+        until.lease_end_time.FromJsonString("2026-11-24T12:00:09Z")
+        async with told_by(certificates, Membership(unconfirmed=[until])) as endpoint:
+            code, _, errors = await command(certificates, endpoint, *SUSPEND)
+            assert code == 1
+            assert "not confirmed by coordinator/1 at 10.0.0.2:7000, whose lease lasts until 2026-11-24" in errors
+
+    asyncio.run(scenario())
+
+
 def test_a_registry_that_does_not_answer_is_told_loudly(certificates: Certificates) -> None:
     async def scenario() -> None:
         membership = Membership()
@@ -173,6 +187,21 @@ def test_where_no_coordinator_reaches_the_registry_all_that_were_asked_are_named
             assert f"refused by the coordinator at {first}: " in errors
 
     asyncio.run(scenario())
+
+
+@pytest.mark.slow
+def test_a_coordinator_whose_handshake_takes_longer_than_a_second_is_waited_for(certificates: Certificates) -> None:
+    async def scenario(background: Background) -> None:
+        async with told_by(certificates, Membership()) as endpoint:
+            line = FaultProxy(background, lambda: endpoint)
+            await asyncio.to_thread(line.delay, 0.6)
+            code, _, errors = await command(certificates, line.endpoint, "regions", "list")
+            await asyncio.to_thread(line.close)
+            assert (code, errors) == (0, "")
+
+    background = Background()
+    asyncio.run(scenario(background))
+    background.close()
 
 
 def test_another_refusal_is_told_at_once(certificates: Certificates) -> None:

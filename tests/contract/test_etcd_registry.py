@@ -14,10 +14,10 @@ from etcd3.etcdrpc import rpc_pb2
 
 from coordinator.registry.etcd.client import RANGE, REVOKE, EtcdClient, Method
 from coordinator.registry.etcd.keys import KeyRange, Keys
-from coordinator.registry.etcd.last_good import LastGood
+from coordinator.registry.etcd.last_good import LastGood, RegistryUnreachable
 from coordinator.registry.etcd.leases import lease_of
 from coordinator.registry.etcd.packing import MAX_CONFIGURATION_BYTES
-from coordinator.registry.etcd.registry import EtcdRegistry, RegistryUnreachable
+from coordinator.registry.etcd.registry import EtcdRegistry
 from coordinator.registry.etcd.settings import EtcdSettings
 from deploy.local.certificates import StoreAuthority
 from deploy.local.etcd import LocalEtcd

@@ -1,6 +1,7 @@
 """A coordinator among the others: its confirmations, and its behaviour while it may be outdated."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -51,6 +52,7 @@ class RegistryUnderTest(EmbeddedRegistry):
         self.confirmed: list[int] = []
         self.up_to_date = True
         self.cut_off = False
+        self.lease: float | None = None
         self.last_answer: datetime | None = None
 
     async def confirm(self, change: int) -> None:
@@ -59,6 +61,9 @@ class RegistryUnderTest(EmbeddedRegistry):
 
     def is_current(self) -> bool:
         return self.up_to_date
+
+    def lease_seconds(self) -> float:
+        return super().lease_seconds() if self.lease is None else self.lease
 
     def is_cut_off(self) -> bool:
         return self.cut_off
@@ -104,6 +109,13 @@ async def registry_in(
     finally:
         await registry.close()
         await store.close()
+
+
+def kept_from_routing(presence: Presence) -> Reason.ValueType:
+    """Why envelopes may not be forwarded."""
+    with pytest.raises(Refused) as refusal:
+        presence.routing_seconds()
+    return refusal.value.reason
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -215,15 +227,19 @@ def test_only_suspensions_are_confirmed(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_a_coordinator_routes_once_it_has_entered_and_not_while_it_is_out_of_date(tmp_path: Path) -> None:
+def test_a_coordinator_routes_once_it_has_entered_by_its_lease_and_not_while_it_is_out_of_date(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with registry_in(tmp_path) as (registry, _):
             presence = Presence(registry, CurrentMembers(registry), Deliveries().over)
-            assert not presence.may_route()
+            assert kept_from_routing(presence) == Reason.REASON_REGISTRY_UNAVAILABLE
             await presence.enter(NAME, ENDPOINT)
-            assert presence.may_route()
-            registry.up_to_date = False
-            assert not presence.may_route()
+            assert presence.routing_seconds() == math.inf
+            registry.lease = 3.5
+            assert presence.routing_seconds() == 3.5
+            registry.lease = 0.0
+            assert kept_from_routing(presence) == Reason.REASON_LEASE_UNPROVEN
+            registry.lease, registry.up_to_date = 3.5, False
+            assert kept_from_routing(presence) == Reason.REASON_REGISTRY_UNAVAILABLE
             await presence.close()
 
     asyncio.run(scenario())

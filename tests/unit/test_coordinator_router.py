@@ -151,12 +151,24 @@ def test_why_a_destination_refuses_is_passed_on() -> None:
 
 def test_nothing_is_forwarded_by_what_may_be_out_of_date_and_it_may_be_sent_again() -> None:
     there = Destination(echo)
-    ports = RouterPorts("coordinator/0", lambda: MEMBERS, lambda _: there, SystemClock(), may_route=lambda: False)
+
+    def nothing() -> float:
+        raise Refused(Reason.REASON_LEASE_UNPROVEN)
+
+    ports = RouterPorts("coordinator/0", lambda: MEMBERS, lambda _: there, SystemClock(), routing_seconds=nothing)
     with pytest.raises(Refused) as refusal:
         asyncio.run(Router(ports).deliver("henan", batch(), 3.0))
-    assert refusal.value.reason == Reason.REASON_REGISTRY_UNAVAILABLE
+    assert refusal.value.reason == Reason.REASON_LEASE_UNPROVEN
     assert is_temporary(refusal.value.reason)
     assert not there.given
+
+
+@pytest.mark.parametrize(("lease", "timeout"), [(2.5, 2.5), (3.5, 3.0)])
+def test_a_delivery_lasts_no_longer_than_the_lease_and_the_time_of_its_caller(lease: float, timeout: float) -> None:
+    there = Destination(echo)
+    ports = RouterPorts("coordinator/0", lambda: MEMBERS, lambda _: there, SystemClock(), routing_seconds=lambda: lease)
+    asyncio.run(Router(ports).deliver("henan", batch(), 3.0))
+    assert there.given[-1][1] == timeout
 
 
 @dataclass
@@ -173,12 +185,17 @@ class Membership:
     def age(self) -> None:
         self.is_current = False
 
+    def seconds(self) -> float:
+        if not self.is_current:
+            raise Refused(Reason.REASON_LEASE_UNPROVEN)
+        return 5.0
+
 
 @pytest.mark.parametrize(
     ("happens", "reason"),
     [
         (Membership.suspend, Reason.REASON_REGION_SUSPENDED),
-        (Membership.age, Reason.REASON_REGISTRY_UNAVAILABLE),
+        (Membership.age, Reason.REASON_LEASE_UNPROVEN),
     ],
 )
 def test_what_comes_between_the_check_and_an_attempt_to_deliver_counts(
@@ -200,7 +217,7 @@ def test_what_comes_between_the_check_and_an_attempt_to_deliver_counts(
         lambda: membership.members,
         lambda _: there,
         SystemClock(),
-        may_route=lambda: membership.is_current,
+        routing_seconds=membership.seconds,
     )
     with pytest.raises(Refused) as refusal:
         asyncio.run(Router(ports).deliver("henan", batch(), 3.0))

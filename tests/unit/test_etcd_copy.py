@@ -40,6 +40,7 @@ contents = st.binary(max_size=40)
 heartbeats = st.builds(
     Heartbeat, texts, times, numbers, st.timedeltas(timedelta(days=-999), timedelta(days=999)), contents
 )
+replicas = st.builds(Replica, texts, texts, numbers, st.timedeltas(timedelta(0), timedelta(days=9)))
 heads = st.builds(Head, numbers, contents)
 
 
@@ -49,7 +50,11 @@ def encoded(applied: Applied) -> bytes:
     return values.encode_packed(applied.revision, packed, applied.actor, applied.time)
 
 
-@given(heartbeats, st.builds(Suspension, times, texts, texts), st.builds(Replica, texts, texts, numbers))
+@given(
+    heartbeats,
+    st.builds(Suspension, times, texts, texts),
+    st.builds(Replica, texts, texts, numbers, st.timedeltas(timedelta(0), timedelta(days=9))),
+)
 def test_what_is_written_is_read_the_same(heartbeat: Heartbeat, suspension: Suspension, replica: Replica) -> None:
     living = Living(heartbeat, suspension.since)
     assert values.decode_living(values.encode_living(living)) == living

@@ -14,7 +14,7 @@ from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.node.audit_chains import verify_federation
 from coordinator.cli.node.config import COORDINATOR
 from coordinator.cli.node.registry_beside import registry_beside
-from coordinator.registry.etcd.registry import RegistryUnreachable
+from coordinator.registry.etcd.last_good import RegistryUnreachable
 from coordinator.settings import CoordinatorSettings
 from gateway.auditing.audit import ChainBroken, Head, Seen, Walk, rows, verify
 from gateway.cli.exits import NotDone

@@ -7,7 +7,7 @@ import psycopg
 from coordinator.cli.node.registry_beside import registry_beside
 from coordinator.configuration.readable import unreadable_by
 from coordinator.registry import operations
-from coordinator.registry.etcd.registry import RegistryUnreachable
+from coordinator.registry.etcd.last_good import RegistryUnreachable
 from coordinator.registry.port import Snapshot
 from coordinator.settings import CoordinatorSettings
 from gateway.api.federation.v1.revision_pb2 import Anchor

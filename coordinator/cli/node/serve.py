@@ -1,7 +1,7 @@
 """`coordinator serve`."""
 
 from coordinator.cli.node.config import COORDINATOR
-from coordinator.registry.etcd.registry import RegistryUnreachable
+from coordinator.registry.etcd.last_good import RegistryUnreachable
 from coordinator.settings import CoordinatorSettings
 from gateway.maintenance.serving import Serve, serve_command
 

@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from coordinator.registry.etcd.client import ATTEMPT_SECONDS, CALL_SECONDS, EtcdClient, Rejected, Unanswered
 from coordinator.registry.etcd.copy import Copy
+from coordinator.registry.etcd.leases import seconds_since_boot
 from coordinator.registry.etcd.watch import Follower
 from gateway.time.clock import Clock
 
@@ -19,11 +19,6 @@ _LONGEST_INTERVAL_SECONDS = 1.0
 _PATIENCE_OF_LEASE = 2 / 3  # a replica that was silent for longer may count as gone
 _LOOKS_IN_LEASE = 6
 _log = logging.getLogger(__name__)
-
-
-def seconds_since_boot() -> float:
-    """A clock that runs while this process is stopped or the machine sleeps, and is never set."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Contact:

@@ -9,6 +9,7 @@ from coordinator.registry.etcd import values
 from coordinator.registry.etcd.keys import (
     AssignmentMarkKey,
     ConfigurationKey,
+    EnteredKey,
     JoinedKey,
     Keys,
     LiveKey,
@@ -111,14 +112,15 @@ class Copy:
 
     def replace(self, entries: Mapping[bytes, Entry], revision: int, now: datetime) -> bool:
         """Replaces all entries by those of a revision. Returns whether listeners need the change."""
-        return self.take(difference(self._entries, entries), revision, now)
+        return self.take(difference(self._entries, entries), revision, now, are_listed=True)
 
-    def take(self, events: Iterable[Event], revision: int, now: datetime) -> bool:
+    def take(self, events: Iterable[Event], revision: int, now: datetime, *, are_listed: bool = False) -> bool:
         """Applies all events up to a revision. Returns whether listeners need the change.
 
-        A heartbeat that only renews a lease changes nothing. `now` is the time of receipt, aware.
+        A heartbeat that only renews a lease changes nothing. `now` is the time of receipt, aware. `are_listed`: these
+        are differences between two states, and no events of etcd itself.
         """
-        draft, before = _Draft(self._snapshot, self._living_since), self._snapshot
+        draft, before = _Draft(self._snapshot, self._living_since, are_listed=are_listed), self._snapshot
         has_revision = has_standing = False
         for event in events:
             key = self._keys.parse(event.key)
@@ -155,6 +157,8 @@ class Copy:
                     draft.put_live(live, value)
                 case ReplicaKey(name):
                     draft.put_replica(name, value)
+                case EnteredKey(name):
+                    draft.put_entered(name, value)
                 case RevocationKey(issuer):
                     draft.put_revocation_list(issuer, value)
         except Unreadable as error:
@@ -202,13 +206,16 @@ class _Draft:
     `living_since` is kept up to date: the start of each region's process values.
     """
 
-    def __init__(self, before: Snapshot, living_since: dict[LiveKey, datetime]) -> None:
+    def __init__(self, before: Snapshot, living_since: dict[LiveKey, datetime], *, are_listed: bool) -> None:
         self.told = False
+        self._are_listed = are_listed
         self._living_since = living_since
         self._revision, self._configuration = before.revision, before.configuration
         self._content, self._chain, self._unverified = before.content, before.chain, before.unverified
         self._regions = dict(before.regions)
         self._replicas = dict(before.replicas)
+        self._entered = dict(before.entered)
+        self._ended = set(before.ended)
         self._assignment_mark = before.assignment_mark
         self._revocation_lists = dict(before.revocation_lists)
         self._suspensions = dict(before.suspensions)
@@ -220,6 +227,8 @@ class _Draft:
             self._regions,
             0,
             self._replicas,
+            self._entered,
+            frozenset(self._ended),
             assignment_mark=self._assignment_mark,
             content=self._content,
             chain=self._chain,
@@ -306,9 +315,20 @@ class _Draft:
 
     def put_replica(self, name: str, value: bytes | None) -> None:
         before = self._replicas.pop(name, None)
+        self._ended.discard(name)
         if value is not None:
             self._replicas[name] = values.decode_replica(value)
+        elif not self._are_listed:
+            self._ended.add(name)  # etcd counts a lease for longer than its holder does
         self.told |= self._replicas.get(name) != before
+
+    def put_entered(self, name: str, value: bytes | None) -> None:
+        before = self._entered.pop(name, None)
+        if value is not None:
+            self._entered[name] = values.decode_replica(value)
+        else:
+            self._ended.discard(name)
+        self.told |= self._entered.get(name) != before
 
     def put_revocation_list(self, issuer: str, value: bytes | None) -> None:
         if value is None:  # deleted in etcd itself: what is revoked stays revoked

@@ -50,6 +50,13 @@ class ReplicaKey:
 
 
 @dataclass(frozen=True)
+class EnteredKey:
+    """A coordinator that entered and has not left."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class SuspensionStatementKey:
     """The signed statement about a region."""
 
@@ -77,6 +84,7 @@ CopiedKey = (
     | SuspensionStatementKey
     | LiveKey
     | ReplicaKey
+    | EnteredKey
     | RevocationKey
 )
 
@@ -91,6 +99,7 @@ _OF_ONE_NAME: Mapping[str, Callable[[str], CopiedKey]] = {
     "suspension-statements": SuspensionStatementKey,
     "revocations": RevocationKey,
     "replicas": ReplicaKey,
+    "entered-replicas": EnteredKey,
 }
 
 
@@ -255,6 +264,10 @@ class Keys:
     def replica(self, name: str) -> bytes:
         """A coordinator."""
         return self._key(f"replicas/{name}")
+
+    def entered(self, name: str) -> bytes:
+        """A coordinator that entered and has not left."""
+        return self._key(f"entered-replicas/{name}")
 
     @property
     def audit_head(self) -> bytes:

@@ -18,6 +18,10 @@ from gateway.process.last_good import load_last_good, save_last_good
 FILE_NAME = "registry.bin"
 
 
+class RegistryUnreachable(Exception):
+    """etcd does not respond, and there is no last good copy to start with; the text has the reason."""
+
+
 class LastGood:
     """The file in one data directory."""
 

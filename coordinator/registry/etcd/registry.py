@@ -20,13 +20,14 @@ from coordinator.registry.etcd.contact import Contact
 from coordinator.registry.etcd.copy import Copy, Entry
 from coordinator.registry.etcd.endpoints import EndpointPorts, EtcdEndpoints
 from coordinator.registry.etcd.keys import KeyRange, Keys
-from coordinator.registry.etcd.last_good import LastGood
-from coordinator.registry.etcd.leases import Leases, OwnReplica
+from coordinator.registry.etcd.last_good import LastGood, RegistryUnreachable
+from coordinator.registry.etcd.leases import Leases
 from coordinator.registry.etcd.packing import Packed, pack
 from coordinator.registry.etcd.planned_outages import Decide, change_planned_outages, read_planned_outages
 from coordinator.registry.etcd.plans import Plans
 from coordinator.registry.etcd.problems import EtcdProblems, ProblemPorts
 from coordinator.registry.etcd.records import ENROLMENTS, RENEWALS, RISKS, EtcdRecords
+from coordinator.registry.etcd.replica import LEASE_FILE, Lingering, OwnReplica, ReplicaPorts
 from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.registry.etcd.values import Applied
 from coordinator.registry.etcd.watch import Follower, FollowerPorts
@@ -52,13 +53,8 @@ from gateway.process.last_good import LastGoodBroken
 from gateway.time.clock import Clock, to_microseconds
 
 _ROWS_AT_ONCE = 1000
-_CONTAIN_SECONDS = 1.0  # the time in which the watch reports a change; after that everything is listed
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
-
-
-class RegistryUnreachable(Exception):
-    """etcd does not respond, and there is no last good copy to start with; the text has the reason."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +91,10 @@ class EtcdRegistry:
             self._others_are_answered,
             self._notify,
         )
-        self._own = OwnReplica(parts.client, parts.keys, parts.lease, self._contact.patience)
         patience, onward, end = self._contact.patience, self._require_onward, self._to_the_end
+        contains, file = self._follower.contains, parts.last_good.path.with_name(LEASE_FILE)
+        self._own = OwnReplica(ReplicaPorts(parts.client, parts.keys, parts.lease, patience, contains, file))
+        self._lingering = Lingering(parts.lease)
         self._endpoints = EtcdEndpoints(
             EndpointPorts(
                 client=parts.client,
@@ -346,6 +344,14 @@ class EtcdRegistry:
         """See the port. While etcd does not respond, the confirmation waits."""
         await self._to_the_end(self._contain(self._own.confirm(change)))
 
+    def lease_seconds(self) -> float:
+        """See the port."""
+        return self._own.seconds_left()
+
+    def lingering(self) -> Sequence[tuple[Replica, float]]:
+        """See the port."""
+        return self._lingering.look_at(self._copy.snapshot)
+
     def is_current(self) -> bool:
         """See the port."""
         return self._contact.is_current()
@@ -414,12 +420,7 @@ class EtcdRegistry:
     async def _contain(self, change: Awaitable[int]) -> int:
         """Makes a change and waits until the copy contains it."""
         revision = await change
-        if await self._follower.reached(revision, _CONTAIN_SECONDS):
-            return revision
-        try:
-            await self._follower.list(_CONTAIN_SECONDS)
-        except (Unanswered, Rejected) as error:
-            _log.warning("the change of revision %d was made, and is not known here yet: %s", revision, error)
+        await self._follower.contains(revision)
         return revision
 
     async def _to_the_end(self, work: Coroutine[object, object, T]) -> T:
@@ -467,6 +468,7 @@ class EtcdRegistry:
     def _tell(self) -> None:
         self._unsaved.set()
         self._own.look_at(self._copy.snapshot.replicas)
+        self._lingering.look_at(self._copy.snapshot)
         self._notify()
 
     def _notify(self) -> None:

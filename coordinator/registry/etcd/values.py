@@ -261,14 +261,16 @@ def decode_living(value: bytes) -> Living:
 
 
 def encode_replica(replica: Replica) -> bytes:
-    """The value of a coordinator that lives."""
-    return _encode({"name": replica.name, "endpoint": replica.endpoint, "confirmed": replica.confirmed})
+    """The value of a coordinator."""
+    fields: dict[str, Field] = {"name": replica.name, "endpoint": replica.endpoint, "confirmed": replica.confirmed}
+    return _encode({**fields, "lease": replica.lease // _MICROSECOND})
 
 
 def decode_replica(value: bytes) -> Replica:
     """The coordinator of a value. Raises Unreadable."""
     fields = _Fields(value)
-    return Replica(fields.text("name"), fields.text("endpoint"), fields.number("confirmed"))
+    lease = fields.number("lease") if "lease" in fields else 0  # a version before this field wrote none
+    return Replica(fields.text("name"), fields.text("endpoint"), fields.number("confirmed"), lease * _MICROSECOND)
 
 
 def encode_kept_head(kept: KeptHead) -> bytes:

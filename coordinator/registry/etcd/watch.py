@@ -22,6 +22,7 @@ from gateway.time.clock import Clock
 _PAUSE_SECONDS = 0.1  # before a stream that broke is opened again; doubled while that fails
 _LONGEST_PAUSE_SECONDS = 1.0
 _WRITE_SECONDS = 0.5
+_CONTAIN_SECONDS = 1.0  # the time in which the watch reports a change; after that everything is listed
 _log = logging.getLogger(__name__)
 
 
@@ -111,6 +112,18 @@ class Follower:
         except TimeoutError:
             return False
         return True
+
+    async def contains(self, revision: int) -> bool:
+        """Whether the copy contains this revision, and listeners know it; waits for it, and lists it if need be."""
+        if not await self.reached(revision, _CONTAIN_SECONDS):
+            try:
+                await self.list(_CONTAIN_SECONDS)
+            except (Unanswered, Rejected) as error:
+                _log.warning("the change of revision %d was made, and is not known here yet: %s", revision, error)
+                return False
+        # Listeners learn of the copy on the loop's next turn; only then may callers act on it.
+        await asyncio.sleep(0)
+        return not self._has_gone_back
 
     async def ask_for_progress(self) -> None:
         """Requests the current revision of the stream, even without events of the federation's keys."""

@@ -14,6 +14,7 @@ from gateway.api.region.v1 import order_oversight_service_pb2 as _order_oversigh
 from gateway.api.region.v1 import order_pb2 as _order_pb2
 from gateway.api.types.v1 import reason_pb2 as _reason_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -233,19 +234,33 @@ class Replica(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     ENDPOINT_FIELD_NUMBER: _builtins.int
+    LEASE_FIELD_NUMBER: _builtins.int
+    LEASE_END_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name, for example `coordinator/0`."""
     endpoint: _builtins.str
     """Listening address, `host:port`."""
+    @_builtins.property
+    def lease(self) -> _duration_pb2.Duration:
+        """Time for which the registry counts it as live after each sign of life; unset for one of an earlier version."""
+
+    @_builtins.property
+    def lease_end_time(self) -> _timestamp_pb2.Timestamp:
+        """Time from which it forwards nothing, unless it proves meanwhile that it is live. Only for one that has not confirmed a
+        suspension; unset where an earlier version gives no lease.
+        """
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         endpoint: _builtins.str = ...,
+        lease: _duration_pb2.Duration | None = ...,
+        lease_end_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "lease_end_time", b"lease_end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "lease", b"lease", "lease_end_time", b"lease_end_time", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -297,7 +312,7 @@ class SuspendRegionResponse(_message.Message):
 
     @_builtins.property
     def unconfirmed(self) -> _containers.RepeatedCompositeFieldContainer[Global___Replica]:
-        """Live coordinators that have not confirmed the suspension; empty if all have."""
+        """Coordinators that may still forward envelopes: they have not confirmed the suspension, and their lease may last."""
 
     def __init__(
         self,

@@ -71,8 +71,9 @@ class MembershipServiceServicer:
     def SuspendRegion(self, request, context):
         """Suspends a region: no envelope is routed to it or accepted from it.
 
-        Returns as soon as every live coordinator enforces the suspension. Otherwise names the coordinators that did not
-        confirm in time. The suspension holds in both cases, and the call may be repeated.
+        Returns as soon as every coordinator enforces the suspension, or can forward nothing any more because its lease has
+        ended. Otherwise names the coordinators of which neither is known in time. The suspension holds in both cases, and the
+        call may be repeated.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -21,8 +21,9 @@ class MembershipServiceStub:
     SuspendRegion: _aio.UnaryUnaryMultiCallable[_administration_pb2.SuspendRegionRequest, _administration_pb2.SuspendRegionResponse]
     """Suspends a region: no envelope is routed to it or accepted from it.
 
-    Returns as soon as every live coordinator enforces the suspension. Otherwise names the coordinators that did not
-    confirm in time. The suspension holds in both cases, and the call may be repeated.
+    Returns as soon as every coordinator enforces the suspension, or can forward nothing any more because its lease has
+    ended. Otherwise names the coordinators of which neither is known in time. The suspension holds in both cases, and the
+    call may be repeated.
     """
     ReinstateRegion: _aio.UnaryUnaryMultiCallable[_administration_pb2.ReinstateRegionRequest, _administration_pb2.ReinstateRegionResponse]
     """Ends a suspension."""
@@ -50,8 +51,9 @@ class MembershipServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_administration_pb2.SuspendRegionResponse]:
         """Suspends a region: no envelope is routed to it or accepted from it.
 
-        Returns as soon as every live coordinator enforces the suspension. Otherwise names the coordinators that did not
-        confirm in time. The suspension holds in both cases, and the call may be repeated.
+        Returns as soon as every coordinator enforces the suspension, or can forward nothing any more because its lease has
+        ended. Otherwise names the coordinators of which neither is known in time. The suspension holds in both cases, and the
+        call may be repeated.
         """
 
     @_abc_1.abstractmethod

@@ -146,8 +146,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_BUSINESS_UNSUPPORTED: _Reason.ValueType  # 59
     """The home region's node has no rule for this business. It needs a newer version, or the catalogue is ahead of it."""
     REASON_REGISTRY_UNAVAILABLE: _Reason.ValueType  # 60
-    """The coordinators' registry does not answer. Nothing was changed; routing continues with the last known state. Try
-    again.
+    """The coordinators' registry does not answer. Nothing was changed; coordinators forward envelopes until their leases
+    end. Try again.
     """
     REASON_OUTCOME_UNKNOWN: _Reason.ValueType  # 61
     """The database was lost during the commit, and its outcome is still unknown. Repeat with the same id."""
@@ -683,6 +683,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """List the losses for their numbers."""
     REASON_LOSS_ACCEPTED: _Reason.ValueType  # 598
     """Look at who has accepted it, and why."""
+    REASON_LEASE_UNPROVEN: _Reason.ValueType  # 606
+    """The coordinator's lease may have ended: a suspension would not wait for it. Another coordinator takes the call. Look
+    at its way to etcd: `coordinator doctor`.
+    """
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -810,8 +814,8 @@ REASON_INTERNAL: Reason.ValueType  # 58
 REASON_BUSINESS_UNSUPPORTED: Reason.ValueType  # 59
 """The home region's node has no rule for this business. It needs a newer version, or the catalogue is ahead of it."""
 REASON_REGISTRY_UNAVAILABLE: Reason.ValueType  # 60
-"""The coordinators' registry does not answer. Nothing was changed; routing continues with the last known state. Try
-again.
+"""The coordinators' registry does not answer. Nothing was changed; coordinators forward envelopes until their leases
+end. Try again.
 """
 REASON_OUTCOME_UNKNOWN: Reason.ValueType  # 61
 """The database was lost during the commit, and its outcome is still unknown. Repeat with the same id."""
@@ -1347,6 +1351,10 @@ REASON_LOSS_NOT_FOUND: Reason.ValueType  # 597
 """List the losses for their numbers."""
 REASON_LOSS_ACCEPTED: Reason.ValueType  # 598
 """Look at who has accepted it, and why."""
+REASON_LEASE_UNPROVEN: Reason.ValueType  # 606
+"""The coordinator's lease may have ended: a suspension would not wait for it. Another coordinator takes the call. Look
+at its way to etcd: `coordinator doctor`.
+"""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
