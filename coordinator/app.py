@@ -7,6 +7,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from coordinator.auditing.service import AuditOversightService, AuditPorts
 from coordinator.auditing.watch import ChainWatch
@@ -14,11 +15,12 @@ from coordinator.cases.service import CasePorts, CaseService
 from coordinator.configuration.service import ConfigurationService
 from coordinator.enrolments.joining import joining_server
 from coordinator.enrolments.service import EnrolmentPorts, EnrolmentService
+from coordinator.membership.administration.service import MembershipService
 from coordinator.membership.members import CurrentMembers
 from coordinator.membership.metrics import observe_members
 from coordinator.membership.presence import Presence
 from coordinator.membership.rules import require_not_suspended
-from coordinator.membership.service import FederationPorts, FederationService, MembershipService
+from coordinator.membership.service import FederationPorts, FederationService
 from coordinator.membership.witnesses import REGISTRY, Witnesses, tell_of_registry
 from coordinator.network.service import PathService
 from coordinator.oversight.bulletin_service import BulletinService
@@ -114,6 +116,7 @@ from gateway.api.federation.v1.federation_pb2_grpc import add_FederationServiceS
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
 from gateway.auditing.denial_log import DenialLog
+from gateway.federation.versions import OwnVersion
 from gateway.process import running
 from gateway.process.memory import SettledMemory
 from gateway.process.running import Running, show_port, stop_tasks
@@ -144,6 +147,7 @@ class _Parts:
 
     settings: CoordinatorSettings
     clock: Clock
+    store: Store
     registry: Registry
     keys: TrustedKeys
     members: CurrentMembers
@@ -155,6 +159,7 @@ class _Parts:
     problems: ProblemPorts
     auditing: AuditOversightService
     chain_watch: ChainWatch
+    version: OwnVersion
 
 
 async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Running:
@@ -221,7 +226,7 @@ async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Ru
         tasks = [loop.create_task(each) for each in loops]
         stack.push_async_callback(stop_tasks, tasks)
         stack.callback(parts.federation.close)
-        await parts.presence.enter(settings.name, settings.endpoint(port))
+        await parts.presence.enter(settings.name, settings.endpoint(port), parts.version.told())
         show_port(settings.port_file, port, stack)
         _log.info("%s of %s serves on %s:%d", settings.name, settings.federation, settings.host, port)
         return Running(port, [*registry.loops, *parts.presence.loops, *tasks], stack.pop_all())
@@ -297,6 +302,7 @@ def _parts(
     return _Parts(
         settings=settings,
         clock=clock,
+        store=store,
         registry=registry,
         keys=keys,
         members=members,
@@ -307,6 +313,7 @@ def _parts(
         federation=federation,
         problems=_problems(registry, clock, telemetry),
         auditing=auditing,
+        version=OwnVersion(migrations_of(*PACKAGES), settings.database.engine),
         chain_watch=ChainWatch(settings.name, registry, auditing.verdicts, denial_log, clock),
     )
 
@@ -348,7 +355,9 @@ def _services(parts: _Parts) -> list[Service]:
         )
     )
     routing = RoutingService(router)
-    membership = MembershipService(parts.registry, parts.presence, parts.clock.now)
+    membership = MembershipService(
+        parts.registry, parts.presence, parts.clock.now, partial(parts.store.read, parts.version.found)
+    )
     configuration = ConfigurationService(parts.registry, parts.keys, parts.settings.federation, parts.clock)
     regions = Regions(parts.members, parts.channels)
     oversight = OrderOversightService(regions)

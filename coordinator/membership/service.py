@@ -1,28 +1,22 @@
-"""The coordinator's service for region nodes, and about them for administrators."""
+"""The coordinator's service for region nodes."""
 
 import asyncio
-import contextlib
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
 
-from coordinator.membership.members import CurrentMembers, member_of, members_of
-from coordinator.membership.presence import Presence
+from coordinator.membership.members import CurrentMembers
 from coordinator.membership.registered import trust_registered
 from coordinator.membership.rules import require_configured, require_not_suspended
-from coordinator.membership.suspensions import kept_statement, required_statement
 from coordinator.registry.own_chains import OwnChains
-from coordinator.registry.port import Registry, Replica
+from coordinator.registry.port import Registry
 from coordinator.registry.rules import Heartbeat
-from gateway.api.coordinator.v1 import administration_pb2
-from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceServicer
 from gateway.api.federation.v1 import federation_pb2
-from gateway.api.federation.v1.federation_pb2 import Member
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing.audit import GENESIS, Head
@@ -30,6 +24,7 @@ from gateway.auditing.audit_heads import KeptHead
 from gateway.auditing.denial_log import DenialLog
 from gateway.auditing.walking import LARGEST_SEQUENCE
 from gateway.errors import Refused
+from gateway.federation import versions
 from gateway.federation.current import MAX_CLOCK_ERROR
 from gateway.federation.suspensions import ProvenSuspension
 from gateway.rpc.calls import current_call
@@ -53,8 +48,6 @@ _KEY_CHANGES_PER_HOUR = 6
 KNOWN_CHAINS = 8  # of one request
 _CERTIFICATE_BYTES = 16 * 1024  # each change sends it to every node
 _TOLD_BYTES = 16 * 1024  # of capabilities, and of a report
-_NOTE_LENGTH = 256
-CONFIRM_SECONDS = 12.0  # for other coordinators to confirm: longer than a delivery takes, and than a lease by default
 _REGISTRY_LOST = frozenset({Reason.REASON_REGISTRY_UNAVAILABLE, Reason.REASON_OUTCOME_UNKNOWN})
 _log = logging.getLogger(__name__)
 
@@ -333,123 +326,6 @@ class FederationService(FederationServiceServicer):
             )
 
 
-class MembershipService(MembershipServiceServicer):
-    """Lists, suspends and reinstates regions."""
-
-    def __init__(self, registry: Registry, presence: Presence, now: Callable[[], datetime]) -> None:
-        self._registry = registry
-        self._presence = presence
-        self._now = now
-
-    async def ListRegions(
-        self,
-        request: administration_pb2.ListRegionsRequest,
-        context: grpc.aio.ServicerContext[
-            administration_pb2.ListRegionsRequest, administration_pb2.ListRegionsResponse
-        ],
-    ) -> administration_pb2.ListRegionsResponse:
-        """See the administration_pb2."""
-        snapshot = self._registry.snapshot()
-        members = members_of(snapshot)
-        for region, member in members.items():
-            member.report.CopyFrom(snapshot.facts(region).report())
-        return administration_pb2.ListRegionsResponse(
-            members=members.values(),
-            replicas=_told(snapshot.replicas.values()),
-            registry_time=to_timestamp(self._registry.answered()),
-        )
-
-    async def SuspendRegion(
-        self,
-        request: administration_pb2.SuspendRegionRequest,
-        context: grpc.aio.ServicerContext[
-            administration_pb2.SuspendRegionRequest, administration_pb2.SuspendRegionResponse
-        ],
-    ) -> administration_pb2.SuspendRegionResponse:
-        """See the administration_pb2."""
-        self._require_configured(request.region)
-        note = request.note.strip()
-        if not 1 <= len(note) <= _NOTE_LENGTH or not note.isprintable():
-            raise _invalid("note", f"must be one line of 1 to {_NOTE_LENGTH} characters")
-        region, actor = request.region, current_call().identity.path
-        signed = request.signed if request.HasField("signed") else None
-        wanted = required_statement(self._registry.snapshot(), signed, region, self._now(), suspended=True, note=note)
-        if wanted is None:
-            change = await self._registry.suspend(region, note=note, actor=actor)
-        else:
-            change = await self._registry.keep_suspension(wanted, actor=actor)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(current_call().patience(CONFIRM_SECONDS)):
-                await self._confirmed(change)
-        return administration_pb2.SuspendRegionResponse(
-            member=self._member(request.region), unconfirmed=_told(self._unconfirmed(change))
-        )
-
-    async def ReinstateRegion(
-        self,
-        request: administration_pb2.ReinstateRegionRequest,
-        context: grpc.aio.ServicerContext[
-            administration_pb2.ReinstateRegionRequest, administration_pb2.ReinstateRegionResponse
-        ],
-    ) -> administration_pb2.ReinstateRegionResponse:
-        """See the administration_pb2."""
-        self._require_configured(request.region)
-        region, actor = request.region, current_call().identity.path
-        signed = request.signed if request.HasField("signed") else None
-        wanted = required_statement(self._registry.snapshot(), signed, region, self._now(), suspended=False)
-        if wanted is None:
-            await self._registry.reinstate(region, actor=actor)
-        else:
-            await self._registry.keep_suspension(wanted, actor=actor)
-        return administration_pb2.ReinstateRegionResponse(member=self._member(region))
-
-    async def KeepSuspension(
-        self,
-        request: administration_pb2.KeepSuspensionRequest,
-        context: grpc.aio.ServicerContext[
-            administration_pb2.KeepSuspensionRequest, administration_pb2.KeepSuspensionResponse
-        ],
-    ) -> administration_pb2.KeepSuspensionResponse:
-        """See the contract."""
-        chain = self._registry.snapshot().chain
-        if chain is not None:
-            wanted = kept_statement(chain, request.signed, self._now())
-            await self._registry.keep_suspension(wanted, actor=current_call().identity.path)
-        return administration_pb2.KeepSuspensionResponse()
-
-    def _require_configured(self, region: str) -> None:
-        require_configured(members_of(self._registry.snapshot()), region)
-
-    async def _confirmed(self, change: int) -> None:
-        """Returns when every coordinator that lives acts by a change."""
-        changed = asyncio.Event()
-        end = self._registry.on_change(changed.set)
-        try:
-            while self._unconfirmed(change):
-                await changed.wait()
-                changed.clear()
-        finally:
-            end()
-
-    def _unconfirmed(self, change: int) -> list[Replica]:
-        """The live coordinators that have not confirmed a change; this one is checked directly."""
-        replicas = dict(self._registry.snapshot().replicas)
-        if (own := self._presence.own) is not None:
-            replicas[own.name] = own
-        return [replica for replica in replicas.values() if replica.confirmed < change]
-
-    def _member(self, region: str) -> Member:
-        return member_of(self._registry.snapshot().facts(region))
-
-
-def _told(replicas: Iterable[Replica]) -> list[administration_pb2.Replica]:
-    """Coordinators by their name."""
-    return [
-        administration_pb2.Replica(name=replica.name, endpoint=replica.endpoint)
-        for replica in sorted(replicas, key=lambda replica: replica.name)
-    ]
-
-
 def _invalid(field: str, problem: str) -> Refused:
     return Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem)
 
@@ -477,6 +353,8 @@ def _heartbeat(request: federation_pb2.JoinRequest, now: datetime) -> Heartbeat:
     for field, told in (("capabilities", request.capabilities), ("report", request.report)):
         if told.ByteSize() > _TOLD_BYTES:
             raise _invalid(field, f"more than {_TOLD_BYTES} bytes")
+    if not versions.has_form(request.report.version):
+        raise _invalid("report", "not a version")
     try:
         clock_error = from_timestamp(request.node_time) - now
     except OverflowError:

@@ -27,6 +27,7 @@ from coordinator.registry.etcd.client import (
 )
 from coordinator.registry.etcd.keys import Keys
 from coordinator.registry.port import Replica
+from gateway.api.federation.v1.federation_pb2 import ProcessVersion
 
 _LEASE_ID_BITS = 63
 _RENEWALS_IN_LEASE = 3
@@ -117,9 +118,9 @@ class OwnReplica:
         """The entry of this coordinator; None before the first `enter`."""
         return self._own
 
-    async def enter(self, name: str, endpoint: str) -> int:
+    async def enter(self, name: str, endpoint: str, version: ProcessVersion | None = None) -> int:
         """Enters this coordinator as serving. Returns the revision; 0 while etcd has not stored it."""
-        self._own = Replica(name, endpoint, 0)
+        self._own = Replica(name, endpoint, 0, version or ProcessVersion())
         return await self._put_soon()
 
     async def confirm(self, change: int) -> int:

@@ -24,6 +24,7 @@ from gateway.api.federation.v1.federation_pb2 import (
     NodeReport,
     NumberAssignmentMark,
     NumberAssignments,
+    ProcessVersion,
     RevocationList,
     SealingKey,
 )
@@ -262,13 +263,21 @@ def decode_living(value: bytes) -> Living:
 
 def encode_replica(replica: Replica) -> bytes:
     """The value of a coordinator that lives."""
-    return _encode({"name": replica.name, "endpoint": replica.endpoint, "confirmed": replica.confirmed})
+    return _encode(
+        {
+            "name": replica.name,
+            "endpoint": replica.endpoint,
+            "confirmed": replica.confirmed,
+            "process_version": _text(replica.version.SerializeToString()),
+        }
+    )
 
 
 def decode_replica(value: bytes) -> Replica:
     """The coordinator of a value. Raises Unreadable."""
     fields = _Fields(value)
-    return Replica(fields.text("name"), fields.text("endpoint"), fields.number("confirmed"))
+    version = fields.message("process_version", ProcessVersion)
+    return Replica(fields.text("name"), fields.text("endpoint"), fields.number("confirmed"), version)
 
 
 def encode_kept_head(kept: KeptHead) -> bytes:

@@ -233,19 +233,25 @@ class Replica(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     ENDPOINT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name, for example `coordinator/0`."""
     endpoint: _builtins.str
     """Listening address, `host:port`."""
+    @_builtins.property
+    def version(self) -> _federation_pb2.ProcessVersion:
+        """Version of the process; unset for 0.2.0. The coordinator that answers adds what it finds in its database."""
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         endpoint: _builtins.str = ...,
+        version: _federation_pb2.ProcessVersion | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "name", b"name", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

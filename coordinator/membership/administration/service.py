@@ -1,0 +1,174 @@
+"""The coordinator's service about regions, for administrators."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import grpc
+
+from coordinator.membership.members import member_of, members_of
+from coordinator.membership.presence import Presence
+from coordinator.membership.rules import require_configured
+from coordinator.membership.suspensions import kept_statement, required_statement
+from coordinator.registry.port import Registry, Replica, Snapshot
+from gateway.api.coordinator.v1 import administration_pb2
+from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceServicer
+from gateway.api.federation.v1.federation_pb2 import Member, MemberProcess, ProcessVersion
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.rpc.calls import current_call
+from gateway.time.clock import to_timestamp
+
+_NOTE_LENGTH = 256
+CONFIRM_SECONDS = 12.0  # for other coordinators to confirm: longer than a delivery takes, and than a lease by default
+
+
+class MembershipService(MembershipServiceServicer):
+    """Lists, suspends and reinstates regions."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        presence: Presence,
+        now: Callable[[], datetime],
+        version: Callable[[], Awaitable[ProcessVersion]] | None = None,
+    ) -> None:
+        """`version` is that of this coordinator with what it finds in its database; None where that is not known."""
+        self._registry = registry
+        self._presence = presence
+        self._now = now
+        self._version = version
+
+    async def ListRegions(
+        self,
+        request: administration_pb2.ListRegionsRequest,
+        context: grpc.aio.ServicerContext[
+            administration_pb2.ListRegionsRequest, administration_pb2.ListRegionsResponse
+        ],
+    ) -> administration_pb2.ListRegionsResponse:
+        """See the administration_pb2."""
+        snapshot = self._registry.snapshot()
+        members = members_of(snapshot)
+        for region, member in members.items():
+            facts = snapshot.facts(region)
+            member.report.CopyFrom(facts.report())
+            member.processes.extend(
+                MemberProcess(endpoint=each.endpoint, version=_of_told(each.report.version))
+                for each in sorted(facts.live.values(), key=lambda each: each.endpoint)
+            )
+        return administration_pb2.ListRegionsResponse(
+            members=members.values(),
+            replicas=_told(await self._replicas(snapshot)),
+            registry_time=to_timestamp(self._registry.answered()),
+        )
+
+    async def SuspendRegion(
+        self,
+        request: administration_pb2.SuspendRegionRequest,
+        context: grpc.aio.ServicerContext[
+            administration_pb2.SuspendRegionRequest, administration_pb2.SuspendRegionResponse
+        ],
+    ) -> administration_pb2.SuspendRegionResponse:
+        """See the administration_pb2."""
+        self._require_configured(request.region)
+        note = request.note.strip()
+        if not 1 <= len(note) <= _NOTE_LENGTH or not note.isprintable():
+            raise Refused(
+                Reason.REASON_REQUEST_INVALID,
+                field="note",
+                problem=f"must be one line of 1 to {_NOTE_LENGTH} characters",
+            )
+        region, actor = request.region, current_call().identity.path
+        signed = request.signed if request.HasField("signed") else None
+        wanted = required_statement(self._registry.snapshot(), signed, region, self._now(), suspended=True, note=note)
+        if wanted is None:
+            change = await self._registry.suspend(region, note=note, actor=actor)
+        else:
+            change = await self._registry.keep_suspension(wanted, actor=actor)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(current_call().patience(CONFIRM_SECONDS)):
+                await self._confirmed(change)
+        return administration_pb2.SuspendRegionResponse(
+            member=self._member(request.region), unconfirmed=_told(self._unconfirmed(change))
+        )
+
+    async def ReinstateRegion(
+        self,
+        request: administration_pb2.ReinstateRegionRequest,
+        context: grpc.aio.ServicerContext[
+            administration_pb2.ReinstateRegionRequest, administration_pb2.ReinstateRegionResponse
+        ],
+    ) -> administration_pb2.ReinstateRegionResponse:
+        """See the administration_pb2."""
+        self._require_configured(request.region)
+        region, actor = request.region, current_call().identity.path
+        signed = request.signed if request.HasField("signed") else None
+        wanted = required_statement(self._registry.snapshot(), signed, region, self._now(), suspended=False)
+        if wanted is None:
+            await self._registry.reinstate(region, actor=actor)
+        else:
+            await self._registry.keep_suspension(wanted, actor=actor)
+        return administration_pb2.ReinstateRegionResponse(member=self._member(region))
+
+    async def KeepSuspension(
+        self,
+        request: administration_pb2.KeepSuspensionRequest,
+        context: grpc.aio.ServicerContext[
+            administration_pb2.KeepSuspensionRequest, administration_pb2.KeepSuspensionResponse
+        ],
+    ) -> administration_pb2.KeepSuspensionResponse:
+        """See the contract."""
+        chain = self._registry.snapshot().chain
+        if chain is not None:
+            wanted = kept_statement(chain, request.signed, self._now())
+            await self._registry.keep_suspension(wanted, actor=current_call().identity.path)
+        return administration_pb2.KeepSuspensionResponse()
+
+    async def _replicas(self, snapshot: Snapshot) -> Sequence[Replica]:
+        """The live coordinators; this one with what it finds in its database."""
+        own = self._presence.own
+        if self._version is None or own is None:
+            return list(snapshot.replicas.values())
+        version = await self._version()
+        return [
+            replace(each, version=version) if each.name == own.name else each for each in snapshot.replicas.values()
+        ]
+
+    def _require_configured(self, region: str) -> None:
+        require_configured(members_of(self._registry.snapshot()), region)
+
+    async def _confirmed(self, change: int) -> None:
+        """Returns when every coordinator that lives acts by a change."""
+        changed = asyncio.Event()
+        end = self._registry.on_change(changed.set)
+        try:
+            while self._unconfirmed(change):
+                await changed.wait()
+                changed.clear()
+        finally:
+            end()
+
+    def _unconfirmed(self, change: int) -> list[Replica]:
+        """The live coordinators that have not confirmed a change; this one is checked directly."""
+        replicas = dict(self._registry.snapshot().replicas)
+        if (own := self._presence.own) is not None:
+            replicas[own.name] = own
+        return [replica for replica in replicas.values() if replica.confirmed < change]
+
+    def _member(self, region: str) -> Member:
+        return member_of(self._registry.snapshot().facts(region))
+
+
+def _told(replicas: Iterable[Replica]) -> list[administration_pb2.Replica]:
+    """Coordinators by their name."""
+    return [
+        administration_pb2.Replica(name=replica.name, endpoint=replica.endpoint, version=_of_told(replica.version))
+        for replica in sorted(replicas, key=lambda replica: replica.name)
+    ]
+
+
+def _of_told(version: ProcessVersion) -> ProcessVersion | None:
+    """A version; None for a process that tells none."""
+    return version if version.version else None
