@@ -7,6 +7,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from coordinator.auditing.service import AuditOversightService, AuditPorts
 from coordinator.auditing.watch import ChainWatch
@@ -14,7 +15,7 @@ from coordinator.cases.service import CasePorts, CaseService
 from coordinator.configuration.service import ConfigurationService
 from coordinator.enrolments.joining import joining_server
 from coordinator.enrolments.service import EnrolmentPorts, EnrolmentService
-from coordinator.membership.administration_service import MembershipService
+from coordinator.membership.administration.service import MembershipService
 from coordinator.membership.members import CurrentMembers
 from coordinator.membership.metrics import observe_members
 from coordinator.membership.presence import Presence
@@ -115,6 +116,7 @@ from gateway.api.federation.v1.federation_pb2_grpc import add_FederationServiceS
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
 from gateway.auditing.denial_log import DenialLog
+from gateway.federation.versions import OwnVersion
 from gateway.process import running
 from gateway.process.clock_metrics import observe_clock
 from gateway.process.memory import SettledMemory
@@ -148,6 +150,7 @@ class _Parts:
 
     settings: CoordinatorSettings
     clock: AgreedClock
+    store: Store
     registry: Registry
     keys: TrustedKeys
     members: CurrentMembers
@@ -159,6 +162,7 @@ class _Parts:
     problems: ProblemPorts
     auditing: AuditOversightService
     chain_watch: ChainWatch
+    version: OwnVersion
 
 
 async def start(settings: CoordinatorSettings, machine: SteadyClock | None = None) -> Running:
@@ -222,7 +226,7 @@ async def start(settings: CoordinatorSettings, machine: SteadyClock | None = Non
         tasks = [asyncio.create_task(each) for each in loops]
         stack.push_async_callback(stop_tasks, tasks)
         stack.callback(parts.federation.close)
-        await parts.presence.enter(settings.name, settings.endpoint(port))
+        await parts.presence.enter(settings.name, settings.endpoint(port), parts.version.told())
         show_port(settings.port_file, port, stack)
         _log.info("%s of %s serves on %s:%d", settings.name, settings.federation, settings.host, port)
         return Running(port, [*registry.loops, *parts.presence.loops, *tasks], stack.pop_all())
@@ -309,6 +313,7 @@ def _parts(
     return _Parts(
         settings=settings,
         clock=clock,
+        store=store,
         registry=registry,
         keys=keys,
         members=members,
@@ -319,6 +324,7 @@ def _parts(
         federation=federation,
         problems=_problems(registry, clock, telemetry),
         auditing=auditing,
+        version=OwnVersion(migrations_of(*PACKAGES), settings.database.engine),
         chain_watch=ChainWatch(settings.name, registry, auditing.verdicts, denial_log, clock),
     )
 
@@ -360,7 +366,9 @@ def _services(parts: _Parts) -> list[Service]:
         )
     )
     routing = RoutingService(router)
-    membership = MembershipService(parts.registry, parts.presence, parts.clock.now)
+    membership = MembershipService(
+        parts.registry, parts.presence, parts.clock.now, partial(parts.store.read, parts.version.found)
+    )
     configuration = ConfigurationService(parts.registry, parts.keys, parts.settings.federation, parts.clock)
     regions = Regions(parts.members, parts.channels)
     oversight = OrderOversightService(regions)

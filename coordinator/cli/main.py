@@ -37,6 +37,7 @@ _PLACES: Final = {
     "risks": "coordinator.cli.risks.risks:risks",
     "reconciliation": "coordinator.cli.reconciliation:reconciliation",
     "settlement": "coordinator.cli.settlement:settlement",
+    "upgrade": "coordinator.cli.upgrade.upgrade:upgrade",
     "planned-outages": "coordinator.cli.planned_outages:planned_outages",
 }
 """The door of each noun."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from coordinator.membership.members import CurrentMembers
 from coordinator.registry.port import Registry, Replica, Snapshot
 from coordinator.registry.rules import Suspension
+from gateway.api.federation.v1.federation_pb2 import ProcessVersion
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 
@@ -41,10 +42,10 @@ class Presence:
             raise Refused(Reason.REASON_LEASE_UNPROVEN)
         return seconds
 
-    async def enter(self, name: str, endpoint: str) -> None:
+    async def enter(self, name: str, endpoint: str, version: ProcessVersion | None = None) -> None:
         """Enters this coordinator as serving, and confirms suspensions from then on, until `close`."""
-        await self._registry.enter(name, endpoint)
-        own = self.own = Replica(name, endpoint, 0)
+        await self._registry.enter(name, endpoint, version)
+        own = self.own = Replica(name, endpoint, 0, version=version or ProcessVersion())
         self._members.on_change(lambda _: self._changed.set())
         self._confirming = asyncio.get_running_loop().create_task(self._confirm(own))
 

@@ -24,6 +24,7 @@ from gateway.auditing.audit_heads import KeptHead
 from gateway.auditing.denial_log import DenialLog
 from gateway.auditing.walking import LARGEST_SEQUENCE
 from gateway.errors import Refused
+from gateway.federation import versions
 from gateway.federation.suspensions import ProvenSuspension
 from gateway.rpc.calls import current_call
 from gateway.rpc.rates import Rate
@@ -353,6 +354,8 @@ def _heartbeat(request: federation_pb2.JoinRequest, now: datetime) -> Heartbeat:
     for field, told in (("capabilities", request.capabilities), ("report", request.report)):
         if told.ByteSize() > _TOLD_BYTES:
             raise _invalid(field, f"more than {_TOLD_BYTES} bytes")
+    if not versions.has_form(request.report.version):
+        raise _invalid("report", "not a version")
     try:
         clock_error = from_timestamp(request.node_time) - now
     except OverflowError:

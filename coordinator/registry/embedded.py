@@ -28,6 +28,7 @@ from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import Plann
 from gateway.api.coordinator.v1.renewal_service_pb2 import Renewal
 from gateway.api.coordinator.v1.risk_service_pb2 import Risk
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.federation.v1.federation_pb2 import ProcessVersion
 from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.auditing import audit
@@ -196,9 +197,9 @@ class EmbeddedRegistry:
         """See the port."""
         await self._store.write(lambda tx: planned_outage_rows.change_planned_outages(tx, decide))
 
-    async def enter(self, name: str, endpoint: str) -> None:
+    async def enter(self, name: str, endpoint: str, version: ProcessVersion | None = None) -> None:
         """See the port."""
-        self._own = Replica(name, endpoint, 0)
+        self._own = Replica(name, endpoint, 0, version=version or ProcessVersion())
         self._put_replica()
 
     async def confirm(self, change: int) -> None:

@@ -23,7 +23,7 @@ from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import Plann
 from gateway.api.coordinator.v1.renewal_service_pb2 import Renewal
 from gateway.api.coordinator.v1.risk_service_pb2 import Risk
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.api.federation.v1.federation_pb2 import NumberAssignmentMark, RevocationList
+from gateway.api.federation.v1.federation_pb2 import NumberAssignmentMark, ProcessVersion, RevocationList
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.auditing.audit import AuditRow, Head
 from gateway.auditing.audit_heads import KeptHead
@@ -43,6 +43,8 @@ class Replica:
     """The last change that it acts by; see `Registry.confirm`."""
     lease: timedelta = timedelta(0)
     """For how long it counts as live after each sign of life; zero for one of an earlier version."""
+    version: ProcessVersion = field(default_factory=ProcessVersion)
+    """Its version, without its database. It is shared and must not be changed."""
 
 
 @dataclass(frozen=True)
@@ -135,8 +137,11 @@ class Registry(Protocol):
         """
         ...
 
-    async def enter(self, name: str, endpoint: str) -> None:
-        """Enters this coordinator as serving; it counts as live until `close`, or until it is silent for a lease."""
+    async def enter(self, name: str, endpoint: str, version: ProcessVersion | None = None) -> None:
+        """Enters this coordinator as serving; it counts as live until `close`, or until it is silent for a lease.
+
+        `version` is None for an unknown version.
+        """
         ...
 
     def lease_seconds(self) -> float:

@@ -199,7 +199,7 @@ class LocalFederation:
         self.stores.start(on_postgresql)
         migrations: list[ChildProcess] = []
         try:
-            migrations.extend(self._migration(replica) for replica in on_postgresql.values())
+            migrations.extend(self.migration(replica) for replica in on_postgresql.values())
             for migration in migrations:
                 migration.require_done()
         finally:
@@ -350,7 +350,7 @@ class LocalFederation:
         """The file of the keys under which a region's process stores personal data."""
         return load_settings(RegionSettings, self.settings_file(name)).keys
 
-    def _migration(self, replica: Replica) -> ChildProcess:
+    def migration(self, replica: Replica) -> ChildProcess:
         """The command that brings the schema of a database up to date, launched."""
         migration = ChildProcess(f"migrate of {replica.name}", replica.process.program.log)
         module = _COORDINATOR_COMMAND if replica in self.coordinators else _REGION_COMMAND

@@ -14,9 +14,10 @@ from gateway.maintenance.program import Program, S
 from gateway.settings import Sources
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import StoreUnusable
-from gateway.store.schema import Migration
+from gateway.store.schema import Migration, SchemaState
 from gateway.wording.languages import translated
 
+_WAITS = "waits for --contract"
 _SHOWN_OF_CHECKSUM = 12  # characters in a table
 
 _MIGRATE = """Bring the database up to the schema of this version.
@@ -26,9 +27,14 @@ a database that lacks one, and never changes a schema itself, except that it mak
 Where the database is PostgreSQL, processes of the former version may go on meanwhile, from 0.2.0 on; a SQLite file is
 refused while its process runs. Running it twice, or in two places at once, does no harm.
 
+Files that expand the schema are applied, and the version before still runs on it. Files that contract it take away what
+only older versions need: they wait for --contract, which is refused while a process of an older version is at work.
+After that there is no way back to such a version.
+
 \b
-Example:
+Examples:
   {program} migrate --settings {program}.toml --dry-run
+  {program} migrate --settings {program}.toml --contract
 
 \b
 Exit codes: 0 the schema is current, or a dry run said what is missing; 1 not possible, and the text says why;
@@ -66,18 +72,20 @@ def migrate_command(program: Program[S]) -> click.Command:
     @click.command("migrate")
     @program.settings_options
     @click.option("--dry-run", is_flag=True, help="Change nothing, and say what would be applied.")
+    @click.option("--contract", is_flag=True, help="Apply the contracting files, too: no older version comes back.")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-    def migrate(sources: Sources, dry_run: bool, as_json: bool) -> None:
+    def migrate(sources: Sources, dry_run: bool, contract: bool, as_json: bool) -> None:
         place, migrations = program.settings(sources).database, program.migrations()
         try:
             if not dry_run:
                 place.make_directory()
-            missing = place.migrate(migrations, dry_run=dry_run)
+            applied = place.migrate(migrations, dry_run=dry_run, contract=contract)
+            state = place.schema(migrations)
         except StoreUnusable as error:
             program.end(str(error), REFUSED)
         except OSError as error:
             program.end(f"{error.filename or place}: {error.strerror or error}", REFUSED)
-        files = _files(place, migrations, missing, dry_run=dry_run)
+        files = _files(place, migrations, applied, state, dry_run=dry_run)
         if as_json:
             told = {"database": str(place), "dry_run": dry_run, "files": [asdict(each) for each in files]}
             click.echo(json.dumps(told, indent=2, ensure_ascii=False))
@@ -89,21 +97,40 @@ def migrate_command(program: Program[S]) -> click.Command:
                 for each in files
             ],
         )
-        click.echo(_summary(place, len(missing), dry_run=dry_run))
+        click.echo(_summary(place, len(applied), dry_run=dry_run))
+        if any(each.state == _WAITS for each in files):
+            click.echo(
+                translated(
+                    "once no older version is to come back, `{program} migrate --contract` applies what waits",
+                    program=program.name,
+                )
+            )
 
     migrate.help = _MIGRATE.format(program=program.name)
     return migrate
 
 
 def _files(
-    place: DatabasePlace, migrations: Sequence[Migration], missing: Sequence[Migration], *, dry_run: bool
+    place: DatabasePlace,
+    migrations: Sequence[Migration],
+    applied: Sequence[Migration],
+    state: SchemaState,
+    *,
+    dry_run: bool,
 ) -> list[_File]:
     fresh = "would be applied" if dry_run else "applied"
-    return [
-        _File(each.package, each.name, each.checksum, fresh if each in missing else "applied before")
+    files = [
+        _File(
+            each.package,
+            each.name,
+            each.checksum,
+            fresh if each in applied else _WAITS if each in state.contracting else "applied before",
+        )
         for each in migrations
         if each.engine in ("", place.engine)
     ]
+    newer = (each.partition("/") for each in state.ahead)
+    return files + [_File(package, name, "", "of a newer version") for package, _, name in newer]
 
 
 def _summary(place: DatabasePlace, count: int, *, dry_run: bool) -> str:

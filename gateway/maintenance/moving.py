@@ -17,6 +17,7 @@ from typing import Protocol, TypeVar
 import psycopg
 from psycopg import sql
 
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.process import failpoints
 from gateway.store import postgresql_schema, sqlite_schema
@@ -24,13 +25,13 @@ from gateway.store.opening import DatabasePlace, DatabaseUnreachable, moved_file
 from gateway.store.port import DatabaseInUse, StoreUnusable, Transaction
 from gateway.store.postgresql_connection import PostgresqlTransaction, connect
 from gateway.store.postgresql_schema import Connection
-from gateway.store.schema import Applied, Migration, SchemaMismatch, SchemaOutdated, pending
+from gateway.store.schema import Applied, Migration, SchemaMismatch, SchemaState, require_workable
 from gateway.store.sqlite import FileLock, SqliteTransaction
 from gateway.wording.languages import translated
 
 _CHUNK = 1000  # rows between two signs of progress
 # Internal tables of each engine, without data of the program.
-_NOT_DATA = frozenset({"schema_migrations", "store_writers"})
+_NOT_DATA = frozenset({"schema_migrations", "schema_expansions", "store_writers"})
 # By the types of schema files: the type names in PostgreSQL, and the types of the values in transit.
 _TYPES = {"INTEGER": ("bigint", "int8"), "TEXT": ("text", "text"), "BLOB": ("bytea", "bytea")}
 
@@ -116,10 +117,13 @@ class _Move:
 
     def run(self, migrations: Sequence[Migration]) -> Moved:
         file = self._place.file
-        _require_current(file, sqlite_schema.applied(self._source), migrations, sqlite_schema.ENGINE)
+        state = _require_current(file, sqlite_schema.applied(self._source), migrations, sqlite_schema.ENGINE)
         _require_unused(self._target)
-        if not postgresql_schema.applied(self._target):
-            postgresql_schema.apply(self._target, migrations)
+        if not postgresql_schema.applied(self._target).checksums:
+            # What the file still has, and only older versions need, is moved as well.
+            waiting = {each.number for each in state.contracting}
+            like = [each for each in migrations if not (each.is_contracting and each.number in waiting)]
+            postgresql_schema.apply(self._target, like)
         _require_current(self._place, postgresql_schema.applied(self._target), migrations, postgresql_schema.ENGINE)
         head = _chain(file, SqliteTransaction(self._source))
         tables = [self._table(name) for name in _names(self._source)]
@@ -253,12 +257,14 @@ def _rename(file: Path, kept: Path) -> None:
         os.close(directory)
 
 
-def _require_current(where: object, applied: Applied, migrations: Sequence[Migration], engine: str) -> None:
+def _require_current(where: object, applied: Applied, migrations: Sequence[Migration], engine: str) -> SchemaState:
     try:
-        if missing := pending(applied, migrations, engine):
-            raise SchemaOutdated(missing)
+        state = require_workable(applied, migrations, engine)
     except SchemaMismatch as error:
         raise NotMoved(f"{where}: {error}") from error
+    if state.ahead:  # tables that this version does not know would stay behind
+        raise NotMoved(f"{where}: {SchemaMismatch(Reason.REASON_SCHEMA_CONTRACTED, state.ahead)}")
+    return state
 
 
 def _require_unused(target: Connection) -> None:

@@ -15,7 +15,7 @@ from gateway.store import postgresql_schema, sqlite_schema
 from gateway.store.port import Store, StoreUnusable, Transaction
 from gateway.store.postgresql import PostgresqlStore
 from gateway.store.postgresql_connection import PostgresqlTransaction, connect
-from gateway.store.schema import Migration, pending
+from gateway.store.schema import Applied, Migration, SchemaState, state_of
 from gateway.store.sqlite import FileLock, SqliteDatabase, SqliteStore, open_read_only
 from gateway.wording.languages import translated
 
@@ -109,19 +109,27 @@ class DatabasePlace:
                 keys=keys,
             )
 
-    def migrate(self, migrations: Sequence[Migration], *, dry_run: bool) -> list[Migration]:
-        """Applies the missing migrations, except in a dry run, and returns them.
+    def schema(self, migrations: Sequence[Migration]) -> SchemaState:
+        """The schema as a version with these files finds it; changes nothing.
+
+        Raises SchemaMismatch, DatabaseMoved or DatabaseUnreachable.
+        """
+        with self._reaching():
+            return state_of(self._applied(), migrations, self.engine)
+
+    def migrate(self, migrations: Sequence[Migration], *, dry_run: bool, contract: bool = False) -> Sequence[Migration]:
+        """Applies the missing migrations, except in a dry run, and returns them; `contract`: contracting ones, too.
 
         Raises SchemaMismatch, MigrationFailed or DatabaseUnreachable. For a SQLite file also DatabaseInUse where its
         process runs, DatabaseMoved, or OSError where it cannot be made.
         """
+        if dry_run:
+            return self.schema(migrations).steps(contract=contract)
         with self._reaching():
             if self.postgresql is not None:
                 with connect(self.postgresql.conninfo, "crossregion-migrate") as connection:
-                    if dry_run:
-                        return pending(postgresql_schema.applied(connection), migrations, postgresql_schema.ENGINE)
-                    return postgresql_schema.apply(connection, migrations)
-            return self._migrate_file(migrations, dry_run=dry_run)
+                    return postgresql_schema.apply(connection, migrations, contract=contract)
+            return self._migrate_file(migrations, contract=contract)
 
     @contextlib.contextmanager
     def look(self, keys: RegionKeys | None = None) -> Iterator[Transaction]:
@@ -148,18 +156,23 @@ class DatabasePlace:
                 " name the PostgreSQL database in the settings"
             )
 
-    def _migrate_file(self, migrations: Sequence[Migration], *, dry_run: bool) -> list[Migration]:
+    def _applied(self) -> Applied:
+        if self.postgresql is not None:
+            with connect(self.postgresql.conninfo, "crossregion-look") as connection:
+                return postgresql_schema.applied(connection)
         self._require_here()
-        if dry_run:
-            if not self.file.exists():
-                return pending({}, migrations, sqlite_schema.ENGINE)
-            with contextlib.closing(sqlite3.connect(f"{self.file.absolute().as_uri()}?mode=ro", uri=True)) as looking:
-                return pending(sqlite_schema.applied(looking), migrations, sqlite_schema.ENGINE)
+        if not self.file.exists():
+            return Applied()
+        with contextlib.closing(sqlite3.connect(f"{self.file.absolute().as_uri()}?mode=ro", uri=True)) as looking:
+            return sqlite_schema.applied(looking)
+
+    def _migrate_file(self, migrations: Sequence[Migration], *, contract: bool) -> Sequence[Migration]:
+        self._require_here()
         lock = FileLock(self.file)
         try:
             make_private(self.file)
             with contextlib.closing(SqliteDatabase(str(self.file))) as database:
-                return sqlite_schema.apply(database.connection, migrations)
+                return sqlite_schema.apply(database.connection, migrations, contract=contract)
         finally:
             lock.release()
 

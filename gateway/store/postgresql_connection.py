@@ -26,7 +26,7 @@ from gateway.store.port import DatabaseInUse, Operation, Value
 from gateway.store.postgresql_ahead import ReadAhead
 from gateway.store.postgresql_listening import CHANNEL, payloads
 from gateway.store.postgresql_rows import for_all_rows, translated
-from gateway.store.postgresql_schema import Connection, require_current
+from gateway.store.postgresql_schema import Connection, require_current, writer_name
 from gateway.store.reading_ahead import Announced
 from gateway.store.schema import Migration, SchemaMismatch
 from gateway.store.tables import Key, Parameters, values_of
@@ -174,12 +174,21 @@ class Writer:
     failures = (*FAILURES, ReadOnlySqlTransaction)
     errors: tuple[type[Exception], ...] = (psycopg.Error,)
 
-    def __init__(self, conninfo: str, number: int, *, alone: bool, keys: RegionKeys | None = None) -> None:
+    def __init__(
+        self,
+        conninfo: str,
+        migrations: Sequence[Migration],
+        number: int,
+        *,
+        alone: bool,
+        keys: RegionKeys | None = None,
+    ) -> None:
         self.number = number
         self.keys = keys
+        self._migrations = migrations
         self._conninfo = conninfo
         self._alone = alone
-        self._name = f"crossregion/{number}/{os.getpid()}/{secrets.token_hex(4)}"
+        self._name = writer_name(f"crossregion/{number}/{os.getpid()}/{secrets.token_hex(4)}", migrations)
         self._transactions: list[PostgresqlTransaction] = []
         self._disk_full = False
         self._last_batch = ""  # as the server has it, as far as is known here
@@ -202,7 +211,7 @@ class Writer:
         keys: RegionKeys | None = None,
     ) -> "Writer":
         """Connects, and takes the process's place in the database. See `PostgresqlStore.open`."""
-        writer = cls(conninfo, number, alone=alone, keys=keys)
+        writer = cls(conninfo, migrations, number, alone=alone, keys=keys)
         try:
             require_current(writer._connection, migrations)
             writer._last_batch, writer._commits = writer._find_last_batch(writer._connection)
@@ -218,11 +227,13 @@ class Writer:
         try:
             connection = self._connect()
             try:
+                # A newer version may have contracted the schema, or a restore brought an older one, meanwhile.
+                require_current(connection, self._migrations)
                 batch, commits = self._find_last_batch(connection)
-            except psycopg.Error:
+            except (psycopg.Error, SchemaMismatch):
                 connection.close()
                 raise
-        except (DatabaseInUse, psycopg.Error) as failure:
+        except (DatabaseInUse, SchemaMismatch, psycopg.Error) as failure:
             _log.warning("the database cannot be used: %s", failure)
             return False
         self._connection = connection

@@ -5,14 +5,17 @@ from collections.abc import Sequence
 
 from gateway.store.schema import (
     APPLIED,
+    EXPANDING,
+    EXPANSIONS,
     LEDGER,
     NOTE_APPLIED,
+    NOTE_EXPANDING,
     Applied,
     Migration,
     MigrationFailed,
-    SchemaOutdated,
-    applied_from,
-    pending,
+    require_workable,
+    state_of,
+    unnoted,
 )
 
 ENGINE = "sqlite"
@@ -21,18 +24,23 @@ ENGINE = "sqlite"
 def applied(connection: sqlite3.Connection) -> Applied:
     """The migrations applied to the file; none in an empty one."""
     if not _has_table(connection, "schema_migrations"):
-        return {}
-    return applied_from(connection.execute(APPLIED).fetchall())
+        return Applied()
+    expansions = connection.execute(EXPANDING).fetchall() if _has_table(connection, "schema_expansions") else []
+    return Applied.of(connection.execute(APPLIED).fetchall(), expansions)
 
 
-def apply(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> list[Migration]:
-    """Applies the missing files, each in its own transaction, and returns them.
+def apply(
+    connection: sqlite3.Connection, migrations: Sequence[Migration], *, contract: bool = False
+) -> Sequence[Migration]:
+    """Applies the missing files, each in its own transaction, and returns them; `contract`: contracting ones, too.
 
     Raises SchemaMismatch or MigrationFailed.
     """
-    missing = pending(applied(connection), migrations, ENGINE)
+    found = applied(connection)
+    steps = state_of(found, migrations, ENGINE).steps(contract=contract)
     connection.execute(LEDGER)
-    for migration in missing:
+    connection.execute(EXPANSIONS)
+    for migration in steps:
         try:
             connection.executescript(f"BEGIN IMMEDIATE;\n{migration.sql}\n")
         except sqlite3.Error as error:
@@ -42,16 +50,20 @@ def apply(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> li
         connection.execute(
             NOTE_APPLIED, {"package": migration.package, "name": migration.name, "checksum": migration.checksum}
         )
+        if not migration.is_contracting:
+            connection.execute(NOTE_EXPANDING, {"package": migration.package, "name": migration.name})
         connection.execute("COMMIT")
-    return missing
+    for package, name in unnoted(applied(connection), migrations, ENGINE):  # applied before there were marks
+        connection.execute(NOTE_EXPANDING, {"package": package, "name": name})
+    return steps
 
 
 def require_current(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> None:
-    """Makes the schema of an empty file. Raises SchemaMismatch for a file with a schema of another version."""
+    """Makes the schema of an empty file. Raises SchemaMismatch for one on which this version cannot work."""
     if not _has_table(connection, "schema_migrations"):
         apply(connection, migrations)
-    elif missing := pending(applied(connection), migrations, ENGINE):
-        raise SchemaOutdated(missing)
+    else:
+        require_workable(applied(connection), migrations, ENGINE)
 
 
 def _has_table(connection: sqlite3.Connection, name: str) -> bool:

@@ -109,7 +109,13 @@ _CHANGES = (  # of the state of a complaint or a fault
 )
 _FINDINGS = ("good", "warning", "bad", "not checked")  # of `doctor`
 _NAMED = ("key", "variable")  # the names of settings
-_SCHEMA_FILES = ("applied", "applied before", "would be applied")  # to `migrate`
+_SCHEMA_FILES = (
+    "applied",
+    "applied before",
+    "would be applied",
+    "waits for --contract",
+    "of a newer version",
+)  # to `migrate`
 _STATES = ("inProgress", "assessingCancellation", "pendingCancellation")  # as TMF622 writes them
 _HOPS = (
     "asked",

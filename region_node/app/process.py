@@ -17,6 +17,7 @@ from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.auditing.denial_log import DenialLog
 from gateway.federation.current import CurrentFederation
+from gateway.federation.versions import OwnVersion
 from gateway.maintenance.rotation import KeyFile, Rotation
 from gateway.process import running
 from gateway.process.metrics import observe
@@ -349,6 +350,7 @@ def _membership(
         ports.source,
         breakers,
         disputes=lambda: [each for _, each in revisions.disputes],
+        version=OwnVersion(migrations_of(*PACKAGES), settings.database.engine).found,
     )
     return FederationClient(node, settings.data, outside)
 

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.federation.current import CurrentFederation
+from gateway.federation.versions import OwnVersion
 from gateway.process.running import stop_tasks
 from gateway.relay.border import Border
 from gateway.rpc.channels import Dialer
@@ -47,6 +48,9 @@ class NodeUnderTest:
         return self.border.keys.verify(region, AUDIT_HEAD, b"word", signer.sign(AUDIT_HEAD, b"word"))
 
 
+VERSION = OwnVersion(migrations_of("gateway"), "sqlite")
+
+
 @asynccontextmanager
 async def node(
     certificates: Certificates,
@@ -70,7 +74,7 @@ async def node(
     border = Border(REGION, signer, keys, CurrentFederation())
     store = SqliteStore(data / "node.sqlite", migrations_of("gateway"))
     dialer = Dialer(certificates.credentials(f"region/{REGION}"), CLOCK)
-    ports = MembershipPorts(dialer, store, clock, random.Random(1), lambda: breakers, sleep)
+    ports = MembershipPorts(dialer, store, clock, random.Random(1), lambda: breakers, sleep, version=VERSION.found)
     description = Node(FEDERATION, border, region_keys(REGION), issued.signing.certificate_pem, coordinators, anchor)
     client = FederationClient(description, data, ports)
     client.load()

@@ -67,7 +67,7 @@ class Adapter(Protocol):
         """Whether the engine, as the operation finds it, has a commit on disk before it says so."""
         ...
 
-    def migrate(self, migrations: Sequence[Migration], *, dry_run: bool = False) -> list[str]:
+    def migrate(self, migrations: Sequence[Migration], *, dry_run: bool = False, contract: bool = False) -> list[str]:
         """Brings the schema up to date; the names of the files."""
         ...
 
@@ -87,9 +87,9 @@ class SqliteAdapter:
         finally:
             await store.close()
 
-    def migrate(self, migrations: Sequence[Migration], *, dry_run: bool = False) -> list[str]:
+    def migrate(self, migrations: Sequence[Migration], *, dry_run: bool = False, contract: bool = False) -> list[str]:
         """See Adapter."""
-        return [each.name for each in DatabasePlace(self._path).migrate(migrations, dry_run=dry_run)]
+        return [each.name for each in DatabasePlace(self._path).migrate(migrations, dry_run=dry_run, contract=contract)]
 
     def notes(self) -> list[str]:
         """See Adapter."""
@@ -156,7 +156,7 @@ class PostgresqlAdapter:
     async def open(self, migrations: Sequence[Migration] = (NOTES,)) -> AsyncIterator[Store]:
         """See Adapter. An empty database gets its schema, as SQLite's does."""
         with self._outside() as connection:
-            if not applied(connection):
+            if not applied(connection).checksums:
                 self.migrate(migrations)
         store = await self._place.open(migrations, keys=region_keys())
         try:
@@ -164,9 +164,9 @@ class PostgresqlAdapter:
         finally:
             await store.close()
 
-    def migrate(self, migrations: Sequence[Migration], *, dry_run: bool = False) -> list[str]:
+    def migrate(self, migrations: Sequence[Migration], *, dry_run: bool = False, contract: bool = False) -> list[str]:
         """See Adapter."""
-        return [each.name for each in self._place.migrate(migrations, dry_run=dry_run)]
+        return [each.name for each in self._place.migrate(migrations, dry_run=dry_run, contract=contract)]
 
     def notes(self) -> list[str]:
         """See Adapter."""

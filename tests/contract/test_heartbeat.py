@@ -17,7 +17,7 @@ from gateway.security.sealing_keys import is_proven
 from gateway.security.signing import AUDIT_HEAD, TrustedKeys
 from gateway.time.agreed_clock import AgreedClock
 from gateway.time.clock import to_timestamp
-from tests.contract.membership_node import ENDPOINT, REGION, at_once, eventually, node, running, signer_of
+from tests.contract.membership_node import ENDPOINT, REGION, VERSION, at_once, eventually, node, running, signer_of
 from tests.contract.small_federation import CLOCK, FEDERATION, NOTHING_LISTENS, Certificates, coordinator
 from tests.keys import region_keys
 
@@ -94,7 +94,7 @@ def test_the_heartbeat_says_what_the_node_is_and_signs_the_end_of_its_audit_chai
             assert is_proven(REGION, join.sealing_key, keys.verify)
             assert join.capabilities == own_capabilities()
             end = to_timestamp(certificates.credentials("region/sichuan").end())
-            assert join.report == NodeReport(certificate_end_time=end)
+            assert join.report == NodeReport(certificate_end_time=end, version=VERSION.told())
 
     asyncio.run(story())
 

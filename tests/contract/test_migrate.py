@@ -148,6 +148,17 @@ def test_a_newer_schema_is_refused(installed: Installation) -> None:
     assert "gateway/0999_later.sql was applied by a newer version" in refused.stderr
 
 
+def test_an_expanded_schema_of_a_newer_version_is_served_and_told(installed: Installation) -> None:
+    assert installed.run("migrate").exit_code == 0
+    execute(installed, "INSERT INTO schema_migrations VALUES ('gateway', '0999_later.sql', 'checksum')")
+    execute(installed, "INSERT INTO schema_expansions VALUES ('gateway', '0999_later.sql')")
+    told = installed.run("migrate", "--json")
+    assert told.exit_code == 0
+    assert states(told.stdout)["gateway/0999_later.sql"] == "of a newer version"
+    with installed.serving():
+        pass
+
+
 def test_a_file_that_the_engine_refuses_is_named_and_leaves_nothing_behind(installed: Installation) -> None:
     assert installed.run("migrate").exit_code == 0
     before = tables_of(installed.place)

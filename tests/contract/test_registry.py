@@ -9,7 +9,7 @@ import pytest
 
 from coordinator.membership.rules import membership_of
 from coordinator.registry.port import Replica
-from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.federation.v1.federation_pb2 import MemberState, ProcessVersion
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.region.v1.complaint_pb2 import WorkItem
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -437,7 +437,8 @@ def test_a_suspension_says_by_which_change_it_is_so_and_replicas_confirm_that(op
     async def scenario() -> None:
         async with opened() as registry:
             assert registry.snapshot().replicas == {}
-            await registry.enter("coordinator/0", "127.0.0.1:7443")
+            version = ProcessVersion(version="0.3.0", schema_number=147)
+            await registry.enter("coordinator/0", "127.0.0.1:7443", version)
             change = await registry.suspend("sichuan", note="why", actor=ADMIN)
             assert registry.snapshot().change >= change
             assert await registry.suspend("sichuan", note="why", actor=ADMIN) == change
@@ -446,7 +447,9 @@ def test_a_suspension_says_by_which_change_it_is_so_and_replicas_confirm_that(op
             await registry.confirm(change)
             assert seen
             (replica,) = registry.snapshot().replicas.values()
-            assert replace(replica, lease=timedelta(0)) == Replica("coordinator/0", "127.0.0.1:7443", change)
+            assert replace(replica, lease=timedelta(0)) == Replica(
+                "coordinator/0", "127.0.0.1:7443", change, version=version
+            )
             later = await registry.suspend("sichuan", note="why else", actor=ADMIN)
             assert later > change
 

@@ -14,8 +14,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from gateway.store.port import DatabaseInUse
-from gateway.store.schema import Migration, SchemaMismatch, SchemaOutdated
+from gateway.store.port import DatabaseInUse, Transaction
+from gateway.store.schema import CONTRACTING, Migration, SchemaMismatch, SchemaOutdated
 from tests.contract.stores import ADAPTERS, NOTES, PATIENCE_S, Adapter, SqliteAdapter, adapter_for, notes, run, writing
 
 ROOT = Path(__file__).parents[2]
@@ -113,12 +113,56 @@ def test_a_database_of_another_version_is_not_touched_and_can_be_opened_by_that_
         assert adapter.migrate([NOTES, newer]) == []
         async with adapter.open([NOTES, newer]) as store:
             assert await store.read(notes) == ["one"]
-        with pytest.raises(SchemaMismatch, match="newer version"):
-            await adapter.open([NOTES]).__aenter__()
-        async with adapter.open([NOTES, newer]) as store:
-            assert await store.read(notes) == ["one"]
 
     run(scenario())
+
+
+def test_the_version_before_works_on_an_expanded_schema_and_not_on_a_contracted_one(adapter: Adapter) -> None:
+    spare = Migration(NOTES.package, "0002_spare.sql", "CREATE TABLE spare (id INTEGER);")
+    more = Migration(NOTES.package, "0072_more.sql", "CREATE TABLE more (id INTEGER);")
+    less = Migration(NOTES.package, "0073_less.sql", f"{CONTRACTING}no code reads it.\nDROP TABLE spare;")
+    before, now = [NOTES, spare], [NOTES, spare, more, less]
+
+    async def scenario() -> None:
+        async with adapter.open(before) as store:
+            await store.write(writing("by the version before"))
+        assert adapter.migrate(now) == ["0072_more.sql"], "what contracts waits"
+        async with adapter.open(now) as store:
+            await store.write(writing("by this version"))
+        async with adapter.open(before) as store:
+            await store.write(writing("by the version before, again"))
+        assert adapter.migrate(before) == [], "an image of the version before runs its migrate, too"
+        assert adapter.migrate(now, contract=True) == ["0073_less.sql"]
+        with pytest.raises(SchemaMismatch, match=r"SCHEMA_CONTRACTED: notes/0073_less.sql was applied by a newer"):
+            await adapter.open(before).__aenter__()
+        with pytest.raises(SchemaMismatch, match="SCHEMA_CONTRACTED"):
+            adapter.migrate(before)
+        async with adapter.open(now) as store:
+            assert await store.read(notes) == sorted(
+                ["by the version before", "by this version", "by the version before, again"]
+            )
+
+    run(scenario())
+
+
+def test_a_database_of_a_version_without_marks_gets_them_with_the_next_migration(adapter: Adapter) -> None:
+    more = Migration(NOTES.package, "0072_more.sql", "CREATE TABLE more (id INTEGER);")
+
+    async def scenario() -> None:
+        async with adapter.open([NOTES, more]) as store:
+            await store.write(forgetting_marks)
+        with pytest.raises(SchemaMismatch, match="SCHEMA_CONTRACTED"):
+            await adapter.open([NOTES]).__aenter__()
+        assert adapter.migrate([NOTES, more]) == []
+        async with adapter.open([NOTES]) as store:
+            assert await store.read(notes) == []
+
+    run(scenario())
+
+
+def forgetting_marks(tx: Transaction) -> None:
+    """Makes the database as a version left it that knew no marks."""
+    tx.execute("DROP TABLE schema_expansions")
 
 
 def test_a_migration_that_fails_changes_nothing(adapter: Adapter) -> None:

@@ -80,10 +80,11 @@ class Journal:
 class Caller:
     """The operator system of one region."""
 
-    def __init__(self, region: str, replicas: Replicas, journal: Journal) -> None:
+    def __init__(self, region: str, replicas: Replicas, journal: Journal, deadline: float = DEADLINE) -> None:
         self.region = region
         self._replicas = replicas
         self._journal = journal
+        self.deadline = deadline
 
     async def ask(self, way: str, rpc: "Rpc[Request, Response]", request: Request) -> tuple[Response, Call]:
         """The answer, and how it came about. Raises Refused or Unreachable where nothing helped; noted either way."""
@@ -98,7 +99,7 @@ class Caller:
                 raise
 
         retrying = AsyncRetrying(
-            stop=stop_before_delay(DEADLINE),
+            stop=stop_before_delay(self.deadline),
             wait=wait_random_exponential(multiplier=_SHORTEST_WAIT, max=_LONGEST_WAIT),
             retry=retry_if_exception(_may_pass),
             sleep=asyncio.sleep,

@@ -56,10 +56,7 @@ def _require_orders(records: Records, region: str, taken: Sequence[Taken]) -> No
     assert records.column("SELECT order_id FROM orders WHERE state <> ?", COMPLETED) == []
     assert records.column(_EACH_ONCE, COMPLETED) == ids
     assert records.rows(_REPEATED) == []
-    of_orders = (
-        "SELECT timer_id FROM timers WHERE subject <> '' AND kind <> 'purge' AND kind NOT LIKE 'agreement-%'"
-        " AND kind NOT LIKE 'reconciliation%'"
-    )
+    of_orders = "SELECT timer_id FROM timers WHERE kind LIKE 'order-%' OR subject IN (SELECT order_id FROM orders)"
     assert records.rows(of_orders) == []
     here = [order for order in taken if order.handling == region]
     requests = records.rows("SELECT request_id, order_id FROM requests WHERE caller = ?", OPERATOR)

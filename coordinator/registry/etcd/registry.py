@@ -40,6 +40,7 @@ from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import Plann
 from gateway.api.coordinator.v1.renewal_service_pb2 import Renewal
 from gateway.api.coordinator.v1.risk_service_pb2 import Risk
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.federation.v1.federation_pb2 import ProcessVersion
 from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -336,9 +337,9 @@ class EtcdRegistry:
         now, seconds = self._clock.now(), self._contact.patience()
         await self._to_the_end(change_planned_outages(self._changes, self._keys, decide, now, seconds))
 
-    async def enter(self, name: str, endpoint: str) -> None:
+    async def enter(self, name: str, endpoint: str, version: ProcessVersion | None = None) -> None:
         """See the port. While etcd does not respond, the entry waits."""
-        await self._to_the_end(self._contain(self._own.enter(name, endpoint)))
+        await self._to_the_end(self._contain(self._own.enter(name, endpoint, version)))
 
     async def confirm(self, change: int) -> None:
         """See the port. While etcd does not respond, the confirmation waits."""

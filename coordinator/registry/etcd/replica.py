@@ -20,6 +20,7 @@ from coordinator.registry.etcd.client import ATTEMPT_SECONDS, RANGE, TRANSACTION
 from coordinator.registry.etcd.keys import Keys
 from coordinator.registry.etcd.leases import LEASE_ID_BITS, Leases, seconds_since_boot
 from coordinator.registry.port import Replica, Snapshot
+from gateway.api.federation.v1.federation_pb2 import ProcessVersion
 from gateway.process.files import replace_file
 from gateway.store.sqlite import FileLock
 
@@ -78,7 +79,7 @@ class OwnReplica:
         """See `Registry.lease_seconds`."""
         return self._proven_until - self._ports.seconds()
 
-    async def enter(self, name: str, endpoint: str) -> int:
+    async def enter(self, name: str, endpoint: str, version: ProcessVersion | None = None) -> int:
         """Enters this coordinator as serving. Returns the revision; 0 while etcd has not stored it.
 
         Raises DatabaseInUse where another process works in this directory, and OSError.
@@ -86,7 +87,7 @@ class OwnReplica:
         self._place = self._place or FileLock(self._ports.file)
         self._former = _kept_lease(self._ports.file)
         replace_file(self._ports.file, str(self._lease).encode())
-        self._own = Replica(name, endpoint, 0, self._ports.lease)
+        self._own = Replica(name, endpoint, 0, self._ports.lease, version or ProcessVersion())
         return await self._put_soon()
 
     async def confirm(self, change: int) -> int:

@@ -24,6 +24,7 @@ from gateway.api.federation.v1.federation_pb2 import (
     NodeReport,
     NumberAssignmentMark,
     NumberAssignments,
+    ProcessVersion,
     RevocationList,
     SealingKey,
 )
@@ -262,15 +263,28 @@ def decode_living(value: bytes) -> Living:
 
 def encode_replica(replica: Replica) -> bytes:
     """The value of a coordinator."""
-    fields: dict[str, Field] = {"name": replica.name, "endpoint": replica.endpoint, "confirmed": replica.confirmed}
-    return _encode({**fields, "lease": replica.lease // _MICROSECOND})
+    return _encode(
+        {
+            "name": replica.name,
+            "endpoint": replica.endpoint,
+            "confirmed": replica.confirmed,
+            "lease": replica.lease // _MICROSECOND,
+            "process_version": _text(replica.version.SerializeToString()),
+        }
+    )
 
 
 def decode_replica(value: bytes) -> Replica:
     """The coordinator of a value. Raises Unreadable."""
     fields = _Fields(value)
     lease = fields.number("lease") if "lease" in fields else 0  # a version before this field wrote none
-    return Replica(fields.text("name"), fields.text("endpoint"), fields.number("confirmed"), lease * _MICROSECOND)
+    return Replica(
+        fields.text("name"),
+        fields.text("endpoint"),
+        fields.number("confirmed"),
+        lease * _MICROSECOND,
+        fields.message("process_version", ProcessVersion),
+    )
 
 
 def encode_kept_head(kept: KeptHead) -> bytes:

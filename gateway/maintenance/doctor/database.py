@@ -11,7 +11,8 @@ from gateway.maintenance.doctor.findings import Finding, bad, good, not_checked,
 from gateway.maintenance.doctor.peers import clock_finding
 from gateway.store.opening import DatabaseMoved, DatabasePlace
 from gateway.store.port import StoreUnusable, Transaction
-from gateway.store.schema import APPLIED, Migration, SchemaMismatch, SchemaOutdated, applied_from, pending
+from gateway.store.schema import Migration, SchemaMismatch, SchemaOutdated, require_workable
+from gateway.store.schema_rows import applied_to, has_table
 from gateway.time.clock import Clock
 from gateway.wording.languages import translated
 
@@ -140,18 +141,15 @@ def _durability(tx: Transaction) -> Finding:
 
 def _contents(tx: Transaction, place: DatabasePlace, migrations: Sequence[Migration], program: str) -> list[Finding]:
     finding = _schema(tx, place, migrations, program)
-    if not _has_table(tx, place, "audit"):
+    if not has_table(tx, place.engine, "audit"):
         return [finding, not_checked(translated("audit chain"), translated("there is none yet"))]
     return [finding, _chain(tx, program)]
 
 
 def _schema(tx: Transaction, place: DatabasePlace, migrations: Sequence[Migration], program: str) -> Finding:
-    rows: list[tuple[str, str, str]] = []
-    if _has_table(tx, place, "schema_migrations"):
-        rows = tx.all(_row, APPLIED)
+    applied = applied_to(tx, place.engine)
     try:
-        if missing := pending(applied_from(rows), migrations, place.engine):
-            raise SchemaOutdated(missing)
+        state = require_workable(applied, migrations, place.engine)
     except SchemaOutdated as error:
         return bad(
             translated("schema"),
@@ -164,21 +162,20 @@ def _schema(tx: Transaction, place: DatabasePlace, migrations: Sequence[Migratio
             str(error),
             translated("use the version of the program that made this database, or a newer one"),
         )
-    return good(
-        translated("schema"), translated("{count} files are applied, as this version has them", count=len(rows))
-    )
-
-
-def _row(package: str, name: str, checksum: str) -> tuple[str, str, str]:
-    return package, name, checksum
-
-
-def _has_table(tx: Transaction, place: DatabasePlace, name: str) -> bool:
-    if place.postgresql is None:
-        return (
-            tx.first(str, "SELECT name FROM sqlite_master WHERE type = 'table' AND name = :name", name=name) is not None
+    found = translated("{count} files are applied, as this version has them", count=len(applied.checksums))
+    if state.ahead:
+        found = translated(
+            "files of a newer version are applied, and all of them only add: {files}", files=", ".join(state.ahead)
         )
-    return bool(tx.first(bool, "SELECT to_regclass(:name) IS NOT NULL", name=name))
+    if state.contracting:
+        waiting = ", ".join(map(str, state.contracting))
+        found = translated(
+            "{found}; once no older version is to come back, `{program} migrate --contract` applies {files}",
+            found=found,
+            program=program,
+            files=waiting,
+        )
+    return good(translated("schema"), found)
 
 
 def _chain(tx: Transaction, program: str) -> Finding:

@@ -11,6 +11,7 @@ from gateway.api.federation.v1.federation_pb2 import (
     JoinResponse,
     NodeReport,
     OpenBreaker,
+    ProcessVersion,
     WaitingEnvelopes,
 )
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
@@ -132,7 +133,9 @@ class Heartbeat:
 
     async def _request(self, endpoint: str, *, leaving: bool) -> JoinRequest:
         border, now = self._node.border, self._ports.clock.now()
-        head, waiting = await self._ports.store.read(lambda tx: (audit.head(tx), outbox.not_taken(tx)))
+        head, waiting, version = await self._ports.store.read(
+            lambda tx: (audit.head(tx), outbox.not_taken(tx), self._ports.version(tx))
+        )
         return JoinRequest(
             endpoint=endpoint,
             signing_certificate=self._node.signing_certificate,
@@ -142,10 +145,10 @@ class Heartbeat:
             leaving=leaving,
             sealing_key=self._statements.sealing_key(now),
             capabilities=self._capabilities,
-            report=self._report(waiting),
+            report=self._report(waiting, version),
         )
 
-    def _report(self, waiting: Sequence[WaitingEnvelopes]) -> NodeReport:
+    def _report(self, waiting: Sequence[WaitingEnvelopes], version: ProcessVersion) -> NodeReport:
         """The status of the process. It is equal while nothing changes: a heartbeat without news costs less."""
         breakers = sorted(self._ports.breakers().items())
         report = NodeReport(
@@ -153,6 +156,7 @@ class Heartbeat:
             waiting=waiting,
             open_breakers=[OpenBreaker(destination=each, open_time=to_timestamp(since)) for each, since in breakers],
             disputed_revisions=self._ports.disputes(),
+            version=version,
         )
         if (end := self._certificate.end()) is not None:
             report.certificate_end_time.CopyFrom(to_timestamp(end))

@@ -236,6 +236,7 @@ class Replica(_message.Message):
     ENDPOINT_FIELD_NUMBER: _builtins.int
     LEASE_FIELD_NUMBER: _builtins.int
     LEASE_END_TIME_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name, for example `coordinator/0`."""
     endpoint: _builtins.str
@@ -250,6 +251,10 @@ class Replica(_message.Message):
         suspension; unset where an earlier version gives no lease.
         """
 
+    @_builtins.property
+    def version(self) -> _federation_pb2.ProcessVersion:
+        """Version of the process; unset for 0.2.0. The coordinator that answers adds what it finds in its database."""
+
     def __init__(
         self,
         *,
@@ -257,10 +262,11 @@ class Replica(_message.Message):
         endpoint: _builtins.str = ...,
         lease: _duration_pb2.Duration | None = ...,
         lease_end_time: _timestamp_pb2.Timestamp | None = ...,
+        version: _federation_pb2.ProcessVersion | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "lease_end_time", b"lease_end_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "lease_end_time", b"lease_end_time", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "lease", b"lease", "lease_end_time", b"lease_end_time", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "lease", b"lease", "lease_end_time", b"lease_end_time", "name", b"name", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -358,7 +358,9 @@ Global___Capability: _TypeAlias = Capability  # noqa: Y015
 
 @_typing.final
 class NodeReport(_message.Message):
-    """Node status for administrators: the reason for an old revision, waiting envelopes, open breakers and the certificate."""
+    """Node status for administrators: the reason for an old revision, waiting envelopes, open breakers, the certificate and
+    the version.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -367,6 +369,7 @@ class NodeReport(_message.Message):
     OPEN_BREAKERS_FIELD_NUMBER: _builtins.int
     CERTIFICATE_END_TIME_FIELD_NUMBER: _builtins.int
     DISPUTED_REVISIONS_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     unreadable: _builtins.str
     """First part of the configuration in force that the node cannot read, with its revision. The node uses the revision
     before. Empty if it can read all.
@@ -389,6 +392,10 @@ class NodeReport(_message.Message):
     def disputed_revisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___DisputedRevision]:
         """Other regions whose configuration contradicts the node's, or is later than what its coordinator sends."""
 
+    @_builtins.property
+    def version(self) -> Global___ProcessVersion:
+        """Version of the process. Unset for 0.2.0."""
+
     def __init__(
         self,
         *,
@@ -397,14 +404,79 @@ class NodeReport(_message.Message):
         open_breakers: _abc.Iterable[Global___OpenBreaker] | None = ...,
         certificate_end_time: _timestamp_pb2.Timestamp | None = ...,
         disputed_revisions: _abc.Iterable[Global___DisputedRevision] | None = ...,
+        version: Global___ProcessVersion | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["certificate_end_time", b"certificate_end_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["certificate_end_time", b"certificate_end_time", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_end_time", b"certificate_end_time", "disputed_revisions", b"disputed_revisions", "open_breakers", b"open_breakers", "unreadable", b"unreadable", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_end_time", b"certificate_end_time", "disputed_revisions", b"disputed_revisions", "open_breakers", b"open_breakers", "unreadable", b"unreadable", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NodeReport: _TypeAlias = NodeReport  # noqa: Y015
+
+@_typing.final
+class ProcessVersion(_message.Message):
+    """The version of a process, and the schema of its database."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    SCHEMA_NUMBER_FIELD_NUMBER: _builtins.int
+    NEWER_FILES_FIELD_NUMBER: _builtins.int
+    CONTRACTING_FILES_FIELD_NUMBER: _builtins.int
+    version: _builtins.str
+    """Version of the release (Semantic Versioning), for example `0.3.0`; at most 64 characters. Empty for 0.2.0."""
+    schema_number: _builtins.int
+    """Number of the newest schema file that the process knows."""
+    newer_files: _builtins.int
+    """Number of schema files in the database that a newer version has applied. The process works on them, because they
+    only add.
+    """
+    contracting_files: _builtins.int
+    """Number of schema files that wait for `migrate --contract`: they take away what only older versions need."""
+    def __init__(
+        self,
+        *,
+        version: _builtins.str = ...,
+        schema_number: _builtins.int = ...,
+        newer_files: _builtins.int = ...,
+        contracting_files: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contracting_files", b"contracting_files", "newer_files", b"newer_files", "schema_number", b"schema_number", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProcessVersion: _TypeAlias = ProcessVersion  # noqa: Y015
+
+@_typing.final
+class MemberProcess(_message.Message):
+    """A live process of a region."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENDPOINT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    endpoint: _builtins.str
+    """Address at which coordinators reach it: `host:port`."""
+    @_builtins.property
+    def version(self) -> Global___ProcessVersion:
+        """Version of the process; unset for 0.2.0."""
+
+    def __init__(
+        self,
+        *,
+        endpoint: _builtins.str = ...,
+        version: Global___ProcessVersion | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MemberProcess: _TypeAlias = MemberProcess  # noqa: Y015
 
 @_typing.final
 class DisputedRevision(_message.Message):
@@ -818,6 +890,7 @@ class Member(_message.Message):
     SEALING_KEY_FIELD_NUMBER: _builtins.int
     REPORT_FIELD_NUMBER: _builtins.int
     FEATURES_FIELD_NUMBER: _builtins.int
+    PROCESSES_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """The region id."""
     state: Global___MemberState.ValueType
@@ -859,6 +932,10 @@ class Member(_message.Message):
     def features(self) -> _containers.RepeatedScalarFieldContainer[Global___Feature.ValueType]:
         """Features of every live process of the region, in ascending order. Empty for a silent region."""
 
+    @_builtins.property
+    def processes(self) -> _containers.RepeatedCompositeFieldContainer[Global___MemberProcess]:
+        """Live processes with their versions, for administrators only."""
+
     def __init__(
         self,
         *,
@@ -874,10 +951,11 @@ class Member(_message.Message):
         sealing_key: Global___SealingKey | None = ...,
         report: Global___NodeReport | None = ...,
         features: _abc.Iterable[Global___Feature.ValueType] | None = ...,
+        processes: _abc.Iterable[Global___MemberProcess] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["clock_error", b"clock_error", "heartbeat_time", b"heartbeat_time", "report", b"report", "sealing_key", b"sealing_key", "state_time", b"state_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_error", b"clock_error", "endpoints", b"endpoints", "features", b"features", "federation_revision", b"federation_revision", "heartbeat_time", b"heartbeat_time", "region", b"region", "report", b"report", "sealing_key", b"sealing_key", "signing_certificate", b"signing_certificate", "state", b"state", "state_note", b"state_note", "state_time", b"state_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_error", b"clock_error", "endpoints", b"endpoints", "features", b"features", "federation_revision", b"federation_revision", "heartbeat_time", b"heartbeat_time", "processes", b"processes", "region", b"region", "report", b"report", "sealing_key", b"sealing_key", "signing_certificate", b"signing_certificate", "state", b"state", "state_note", b"state_note", "state_time", b"state_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

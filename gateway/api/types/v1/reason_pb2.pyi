@@ -687,6 +687,16 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The coordinator's lease may have ended: a suspension would not wait for it. Another coordinator takes the call. Look
     at its way to etcd: `coordinator doctor`.
     """
+    REASON_SCHEMA_OUTDATED: _Reason.ValueType  # 624
+    """Run the named command. It can run while processes of the former version serve; a SQLite file needs its process to
+    stop.
+    """
+    REASON_SCHEMA_CONTRACTED: _Reason.ValueType  # 625
+    """Run the newer version. For the way back to this one, restore a backup from before `migrate --contract`."""
+    REASON_SCHEMA_ALTERED: _Reason.ValueType  # 626
+    """Run the version that made the database. A file of a release never changes."""
+    REASON_OLDER_VERSION_AT_WORK: _Reason.ValueType  # 627
+    """Replace these processes by this version, or stop them, and run the command again."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1355,6 +1365,16 @@ REASON_LEASE_UNPROVEN: Reason.ValueType  # 606
 """The coordinator's lease may have ended: a suspension would not wait for it. Another coordinator takes the call. Look
 at its way to etcd: `coordinator doctor`.
 """
+REASON_SCHEMA_OUTDATED: Reason.ValueType  # 624
+"""Run the named command. It can run while processes of the former version serve; a SQLite file needs its process to
+stop.
+"""
+REASON_SCHEMA_CONTRACTED: Reason.ValueType  # 625
+"""Run the newer version. For the way back to this one, restore a backup from before `migrate --contract`."""
+REASON_SCHEMA_ALTERED: Reason.ValueType  # 626
+"""Run the version that made the database. A file of a release never changes."""
+REASON_OLDER_VERSION_AT_WORK: Reason.ValueType  # 627
+"""Replace these processes by this version, or stop them, and run the command again."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

@@ -1,9 +1,9 @@
-"""The coordinator's service about regions for administrators."""
+"""The coordinator's service about regions, for administrators."""
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import grpc
@@ -13,10 +13,10 @@ from coordinator.membership.members import member_of, members_of
 from coordinator.membership.presence import Presence
 from coordinator.membership.rules import require_configured
 from coordinator.membership.suspensions import kept_statement, required_statement
-from coordinator.registry.port import Registry, Replica
+from coordinator.registry.port import Registry, Replica, Snapshot
 from gateway.api.coordinator.v1 import administration_pb2
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceServicer
-from gateway.api.federation.v1.federation_pb2 import Member
+from gateway.api.federation.v1.federation_pb2 import Member, MemberProcess, ProcessVersion
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.calls import current_call
@@ -40,12 +40,20 @@ class _Unconfirmed:
 class MembershipService(MembershipServiceServicer):
     """Lists, suspends and reinstates regions."""
 
-    def __init__(self, registry: Registry, presence: Presence, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        presence: Presence,
+        now: Callable[[], datetime],
+        version: Callable[[], Awaitable[ProcessVersion]] | None = None,
+    ) -> None:
+        """`version` is that of this coordinator with what it finds in its database; None where that is not known."""
         self._registry = registry
         self._presence = presence
         self._now = now
+        self._version = version
 
-    async def ListRegions(  # noqa: N802 - named by the contract
+    async def ListRegions(
         self,
         request: administration_pb2.ListRegionsRequest,
         context: grpc.aio.ServicerContext[
@@ -56,14 +64,19 @@ class MembershipService(MembershipServiceServicer):
         snapshot = self._registry.snapshot()
         members = members_of(snapshot)
         for region, member in members.items():
-            member.report.CopyFrom(snapshot.facts(region).report())
+            facts = snapshot.facts(region)
+            member.report.CopyFrom(facts.report())
+            member.processes.extend(
+                MemberProcess(endpoint=each.endpoint, version=_of_told(each.report.version))
+                for each in sorted(facts.live.values(), key=lambda each: each.endpoint)
+            )
         return administration_pb2.ListRegionsResponse(
             members=members.values(),
-            replicas=_told(snapshot.replicas.values()),
+            replicas=_told(await self._replicas(snapshot)),
             registry_time=to_timestamp(self._registry.answered()),
         )
 
-    async def SuspendRegion(  # noqa: N802 - named by the contract
+    async def SuspendRegion(
         self,
         request: administration_pb2.SuspendRegionRequest,
         context: grpc.aio.ServicerContext[
@@ -94,7 +107,7 @@ class MembershipService(MembershipServiceServicer):
             unconfirmed=_told((each.replica for each in behind), ends),
         )
 
-    async def ReinstateRegion(  # noqa: N802 - named by the contract
+    async def ReinstateRegion(
         self,
         request: administration_pb2.ReinstateRegionRequest,
         context: grpc.aio.ServicerContext[
@@ -112,7 +125,7 @@ class MembershipService(MembershipServiceServicer):
             await self._registry.keep_suspension(wanted, actor=actor)
         return administration_pb2.ReinstateRegionResponse(member=self._member(region))
 
-    async def KeepSuspension(  # noqa: N802 - named by the contract
+    async def KeepSuspension(
         self,
         request: administration_pb2.KeepSuspensionRequest,
         context: grpc.aio.ServicerContext[
@@ -125,6 +138,16 @@ class MembershipService(MembershipServiceServicer):
             wanted = kept_statement(chain, request.signed, self._now())
             await self._registry.keep_suspension(wanted, actor=current_call().identity.path)
         return administration_pb2.KeepSuspensionResponse()
+
+    async def _replicas(self, snapshot: Snapshot) -> Sequence[Replica]:
+        """The live coordinators; this one with what it finds in its database."""
+        own = self._presence.own
+        if self._version is None or own is None:
+            return list(snapshot.replicas.values())
+        version = await self._version()
+        return [
+            replace(each, version=version) if each.name == own.name else each for each in snapshot.replicas.values()
+        ]
 
     def _require_configured(self, region: str) -> None:
         require_configured(members_of(self._registry.snapshot()), region)
@@ -173,7 +196,10 @@ def _told(replicas: Iterable[Replica], ends: Mapping[str, Timestamp] | None = No
     told = []
     for replica in sorted(replicas, key=lambda replica: replica.name):
         each = administration_pb2.Replica(
-            name=replica.name, endpoint=replica.endpoint, lease_end_time=(ends or {}).get(replica.name)
+            name=replica.name,
+            endpoint=replica.endpoint,
+            version=_of_told(replica.version),
+            lease_end_time=(ends or {}).get(replica.name),
         )
         if replica.lease:
             each.lease.FromTimedelta(replica.lease)
@@ -183,3 +209,8 @@ def _told(replicas: Iterable[Replica], ends: Mapping[str, Timestamp] | None = No
 
 def _invalid(field: str, problem: str) -> Refused:
     return Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem)
+
+
+def _of_told(version: ProcessVersion) -> ProcessVersion | None:
+    """A version; None for a process that tells none."""
+    return version if version.version else None

@@ -1,0 +1,1 @@
+"""Regions and coordinators, for administrators."""
