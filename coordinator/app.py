@@ -13,7 +13,7 @@ from coordinator.auditing.service import AuditOversightService, AuditPorts
 from coordinator.auditing.watch import ChainWatch
 from coordinator.cases.service import CasePorts, CaseService
 from coordinator.configuration.service import ConfigurationService
-from coordinator.enrolments.joining import joining_server
+from coordinator.enrolments.joining import serve_joiners
 from coordinator.enrolments.service import EnrolmentPorts, EnrolmentService
 from coordinator.membership.administration.service import MembershipService
 from coordinator.membership.members import CurrentMembers
@@ -131,7 +131,6 @@ from gateway.security.authority_file import follow_authority
 from gateway.security.metrics import observe_certificates
 from gateway.security.signing import TrustedKeys
 from gateway.security.tls import server_credentials
-from gateway.settings import host_of
 from gateway.store.agreed_time import AgreedTimeKeeper, last_agreed
 from gateway.store.metrics import observe_store
 from gateway.store.port import Store
@@ -206,7 +205,7 @@ async def start(settings: CoordinatorSettings, machine: SteadyClock | None = Non
         )
         server = Server(services, BorderInterceptor(border), reflects=settings.reflection)
         port = await server.start(settings.listen, credentials)
-        await _serve_joiners(parts, telemetry, stack)
+        await serve_joiners(settings, _enrolment_ports(parts), telemetry, stack)
         # Suspensions wait for this coordinator until then, because some of the calls may be deliveries.
         stack.push_async_callback(server.drain)
         following = Following(FollowingPorts(registry, parts.members, parts.channels))
@@ -242,18 +241,6 @@ def _observe(parts: _Parts, store: Store, telemetry: Telemetry) -> None:
     observe_clock(meter, clock)
     observe_certificates(meter, {"tls": parts.settings.credentials.certificate}, clock)
     observe_members(meter, parts.members, clock)
-
-
-async def _serve_joiners(parts: _Parts, telemetry: Telemetry, stack: contextlib.AsyncExitStack) -> None:
-    """Serves enrolment at its own port, where the settings name one. Raises CredentialsUnusable or PortInUse."""
-    settings = parts.settings
-    if settings.enrolment is None:
-        return
-    server = joining_server(_enrolment_ports(parts), telemetry)
-    credentials = server_credentials(settings.credentials, parts.clock, requires_certificate=False)
-    port = await server.start(settings.enrolment.listen, credentials)
-    stack.push_async_callback(server.drain)
-    _log.info("%s serves enrolment on %s:%d", settings.name, host_of(settings.enrolment.listen), port)
 
 
 async def serve(settings: CoordinatorSettings, clock: SteadyClock | None = None) -> None:

@@ -1,6 +1,10 @@
 """The server at the port for those who have no certificate yet."""
 
+import contextlib
+import logging
+
 from coordinator.enrolments.service import EnrolmentPorts, JoiningService
+from coordinator.settings import CoordinatorSettings
 from gateway.api.coordinator.v1 import enrolment_service_pb2
 from gateway.api.coordinator.v1.enrolment_service_pb2_grpc import add_JoiningServiceServicer_to_server
 from gateway.errors import Refused
@@ -10,7 +14,23 @@ from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
 from gateway.rpc.server import Server, Service
 from gateway.security.identity import Identity
 from gateway.security.peers import joiner
-from gateway.security.tls import joiner_options
+from gateway.security.tls import joiner_options, server_credentials
+from gateway.settings import host_of
+
+_log = logging.getLogger(__name__)
+
+
+async def serve_joiners(
+    settings: CoordinatorSettings, ports: EnrolmentPorts, telemetry: Telemetry, stack: contextlib.AsyncExitStack
+) -> None:
+    """Serves enrolment at its own port, where the settings name one. Raises CredentialsUnusable or PortInUse."""
+    if settings.enrolment is None:
+        return
+    server = joining_server(ports, telemetry)
+    credentials = server_credentials(settings.credentials, ports.clock, requires_certificate=False)
+    port = await server.start(settings.enrolment.listen, credentials)
+    stack.push_async_callback(server.drain)
+    _log.info("%s serves enrolment on %s:%d", settings.name, host_of(settings.enrolment.listen), port)
 
 
 def joining_server(ports: EnrolmentPorts, telemetry: Telemetry) -> Server:

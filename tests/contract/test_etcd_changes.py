@@ -22,6 +22,7 @@ from coordinator.registry.etcd.client import (
     Response,
     Unanswered,
 )
+from coordinator.registry.etcd.fields import Unreadable
 from coordinator.registry.etcd.keys import KeyRange, Keys
 from coordinator.registry.etcd.settings import EtcdSettings
 from deploy.local.etcd import LocalEtcd
@@ -221,7 +222,7 @@ def test_where_a_value_that_would_tell_the_outcome_cannot_be_read_it_is_not_know
 
             def decide(found: Found) -> Change:
                 if not etcd.client.losses:
-                    raise values.Unreadable("is of a later version")
+                    raise Unreadable("is of a later version")
                 return Change({etcd.counter: Put(b"1")})
 
             with pytest.raises(Refused) as refusal:

@@ -437,7 +437,6 @@ async def test_a_restored_older_database_does_not_bring_an_erased_customer_back(
         file = federation.region_settings("sichuan").data / ERASED_KEYS
         assert len(file.read_text().split()) == erased >= len(sealed)
         assert file.stat().st_mode & 0o077 == 0
-
         await federation.stop_node("sichuan")
         restore()
         home = federation.sealing("sichuan")
@@ -450,9 +449,8 @@ async def test_a_restored_older_database_does_not_bring_an_erased_customer_back(
         assert customer_of(number) not in await listed(sichuan)
         with federation.region_settings("sichuan").database.look() as tx:
             audit.verify(audit.rows(tx))
-            assert tx.all(str, "SELECT detail FROM audit WHERE action = 'ErasedAgain'") == [
-                f"{erased} keys had come back with an older database"
-            ]
+            details = tx.all(str, "SELECT detail FROM audit WHERE action = 'ErasedAgain'")
+            assert details == [f"{erased} keys had come back with an older database"]
         await federation.stop_node("sichuan")
         await federation.start_node("sichuan")
         assert federation.database("sichuan").rows("SELECT COUNT(*) FROM audit WHERE action = 'ErasedAgain'") == [(1,)]

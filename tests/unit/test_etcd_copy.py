@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from coordinator.registry.etcd import values
 from coordinator.registry.etcd.copy import Copy, Entry, Event, difference
+from coordinator.registry.etcd.fields import Unreadable
 from coordinator.registry.etcd.keys import (
     AssignmentMarkKey,
     ConfigurationKey,
@@ -21,7 +22,7 @@ from coordinator.registry.etcd.keys import (
 )
 from coordinator.registry.etcd.leases import lease_of
 from coordinator.registry.etcd.packing import MAX_CONFIGURATION_BYTES, pack
-from coordinator.registry.etcd.values import Applied, Joined, Living, Unreadable, Written
+from coordinator.registry.etcd.values import Applied, Joined, Living, Written
 from coordinator.registry.port import Replica
 from coordinator.registry.rules import Heartbeat, Suspension
 from gateway.api.federation.v1.configuration_pb2 import Configuration, Region

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.registry.etcd import values
+from coordinator.registry.etcd.fields import Unreadable
 from coordinator.registry.etcd.packing import MAX_CONFIGURATION_BYTES, PART_BYTES, Packed, pack
-from coordinator.registry.etcd.values import Applied, Unreadable
+from coordinator.registry.etcd.values import Applied
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.errors import Refused
 from tests.contract.large_number_plan import with_segments

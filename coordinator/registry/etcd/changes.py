@@ -26,6 +26,7 @@ from coordinator.registry.etcd.client import (
     Unanswered,
 )
 from coordinator.registry.etcd.copy import Entry
+from coordinator.registry.etcd.fields import Unreadable
 from coordinator.registry.etcd.keys import KeyRange, Keys
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing.audit import GENESIS, AuditRow, Head
@@ -118,7 +119,7 @@ class Changes:
                 response = await self._send(attempt, attempt.transaction(keys, read, change), end - loop.time())
                 if response.succeeded:
                     return response.header.revision
-            except (Rejected, values.Unreadable) as error:
+            except (Rejected, Unreadable) as error:
                 _log.error("a change of the registry cannot be made: %s", error)
                 raise _refusal(attempt, error) from None
             except Unanswered as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from coordinator.registry.etcd import values
+from coordinator.registry.etcd.fields import Unreadable
 from coordinator.registry.etcd.keys import (
     AssignmentMarkKey,
     ConfigurationKey,
@@ -19,7 +20,6 @@ from coordinator.registry.etcd.keys import (
     SuspensionKey,
     SuspensionStatementKey,
 )
-from coordinator.registry.etcd.values import Unreadable
 from coordinator.registry.port import Snapshot
 from coordinator.registry.rules import RegionFacts, Suspension
 from coordinator.registry.suspensions import suspension_of

@@ -10,6 +10,7 @@ from coordinator.registry.etcd import values
 from coordinator.registry.etcd.changes import Change, Changes, Found, Noted, Put
 from coordinator.registry.etcd.client import EtcdClient, Rejected, Unanswered
 from coordinator.registry.etcd.copy import Copy
+from coordinator.registry.etcd.fields import Unreadable
 from coordinator.registry.etcd.keys import Keys
 from coordinator.registry.etcd.leases import Leases, lease_of
 from coordinator.registry.etcd.watch import Follower
@@ -99,7 +100,7 @@ class EtcdEndpoints:
         for key, entry in read.entries.items():
             try:
                 since.append(values.decode_living(entry.value).since)
-            except values.Unreadable as error:
+            except Unreadable as error:
                 _log.error("%s in etcd %s", key.decode("utf-8", "replace"), error)
         return min(since)
 

@@ -3,6 +3,8 @@
 It holds the entries in etcd's own form, a RangeResponse.
 """
 
+import asyncio
+import logging
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,10 +14,11 @@ from etcd3.etcdrpc.kv_pb2 import KeyValue
 from etcd3.etcdrpc.rpc_pb2 import RangeResponse, ResponseHeader
 
 from coordinator.registry.etcd.client import Read
-from coordinator.registry.etcd.copy import Entry
+from coordinator.registry.etcd.copy import Copy, Entry
 from gateway.process.last_good import load_last_good, save_last_good
 
 FILE_NAME = "registry.bin"
+_log = logging.getLogger(__name__)
 
 
 class RegistryUnreachable(Exception):
@@ -51,3 +54,32 @@ class LastGood:
         )
         with self._saving:
             save_last_good(self.path, kept)
+
+
+class LastGoodKeeper:
+    """Saves the copy after changes; changes in between are saved together."""
+
+    def __init__(self, copy: Copy, last_good: LastGood) -> None:
+        self._copy = copy
+        self._last_good = last_good
+        self._unsaved = asyncio.Event()
+
+    def note_change(self) -> None:
+        """Has the copy saved soon."""
+        self._unsaved.set()
+
+    async def run(self) -> None:
+        """Saves until cancelled, at first at once."""
+        self._unsaved.set()
+        while True:
+            await self._unsaved.wait()
+            await self.save()
+
+    async def save(self) -> None:
+        """Saves the copy now."""
+        self._unsaved.clear()
+        entries, revision = self._copy.lasting(), self._copy.revision
+        try:
+            await asyncio.to_thread(self._last_good.save, entries, revision)
+        except OSError as error:
+            _log.error("the last good copy is not kept: %s", error)

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from google.protobuf.message import DecodeError
 
-from coordinator.registry.etcd import values
 from coordinator.registry.etcd.changes import Change, Changes, Found, Put
+from coordinator.registry.etcd.fields import Unreadable
 from coordinator.registry.etcd.keys import Keys
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader, PlannedOutageHeaders
 
@@ -31,4 +31,4 @@ def read_planned_outages(value: bytes | None) -> Sequence[PlannedOutageHeader]:
     try:
         return PlannedOutageHeaders.FromString(value or b"").planned_outages
     except DecodeError as error:
-        raise values.Unreadable("holds no planned outages of this version") from error
+        raise Unreadable("holds no planned outages of this version") from error

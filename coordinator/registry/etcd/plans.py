@@ -5,6 +5,7 @@ from etcd3.etcdrpc import rpc_pb2
 from coordinator.registry.etcd import values
 from coordinator.registry.etcd.client import CALL_SECONDS, PUT, RANGE, EtcdClient
 from coordinator.registry.etcd.copy import Entry
+from coordinator.registry.etcd.fields import Unreadable
 from coordinator.registry.etcd.keys import Keys
 from coordinator.registry.etcd.packing import Packed
 
@@ -38,7 +39,7 @@ class Plans:
         """
         try:
             plan = values.missing_plan(entry.value)
-        except values.Unreadable:
+        except Unreadable:
             return entry
         if plan is None:
             return entry

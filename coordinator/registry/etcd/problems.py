@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from coordinator.registry.etcd import values
 from coordinator.registry.etcd.changes import Change, Changes, Found, Noted, Put
 from coordinator.registry.etcd.client import Read
+from coordinator.registry.etcd.fields import Unreadable
 from coordinator.registry.etcd.keys import KeyRange, Keys
 from coordinator.registry.problem_port import Administered, Book, Decide, Decision
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
@@ -44,7 +45,7 @@ def readable() -> Iterator[None]:
     """Raises Refused with REGISTRY_UNAVAILABLE for values of a later version: readers need all of them."""
     try:
         yield
-    except values.Unreadable as error:
+    except Unreadable as error:
         _log.error("a value in etcd %s", error)
         raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None
 

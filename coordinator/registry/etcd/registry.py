@@ -19,8 +19,9 @@ from coordinator.registry.etcd.client import EtcdClient, Read, Rejected, Unanswe
 from coordinator.registry.etcd.contact import Contact
 from coordinator.registry.etcd.copy import Copy, Entry
 from coordinator.registry.etcd.endpoints import EndpointPorts, EtcdEndpoints
+from coordinator.registry.etcd.fields import Unreadable
 from coordinator.registry.etcd.keys import KeyRange, Keys
-from coordinator.registry.etcd.last_good import LastGood, RegistryUnreachable
+from coordinator.registry.etcd.last_good import LastGood, LastGoodKeeper, RegistryUnreachable
 from coordinator.registry.etcd.leases import Leases
 from coordinator.registry.etcd.packing import Packed, pack
 from coordinator.registry.etcd.planned_outages import Decide, change_planned_outages, read_planned_outages
@@ -120,7 +121,7 @@ class EtcdRegistry:
         self.renewals: Final = EtcdRecords(asking, RENEWALS, Renewal)
         self._loop = asyncio.get_running_loop()
         self._listeners: list[Callable[[], None]] = []
-        self._unsaved = asyncio.Event()
+        self._keeper = LastGoodKeeper(self._copy, parts.last_good)
         self._running: list[asyncio.Task[None]] = []
         self._under_way: set[asyncio.Task[object]] = set()
 
@@ -381,7 +382,7 @@ class EtcdRegistry:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         await self._own.leave()
-        await self._save()
+        await self._keeper.save()
         await self._parts.client.close()
         self._listeners.clear()
 
@@ -407,7 +408,7 @@ class EtcdRegistry:
             self._copy.replace(kept.entries, kept.revision, self._clock.now())
             self._contact.start_from(last_good.saved_at(), is_silent=True)
             _log.error("etcd does not answer (%s): starting with the last good copy, %s", error, last_good.path)
-        work = (self._follower.run(), self._contact.run(), self._own.run(), self._keep_last_good())
+        work = (self._follower.run(), self._contact.run(), self._own.run(), self._keeper.run())
         self._running = [asyncio.create_task(each) for each in work]
 
     async def _change(self, keys: Sequence[bytes], decide: Callable[[Found], Change | None], now: datetime) -> int:
@@ -444,7 +445,7 @@ class EtcdRegistry:
         entry = await self._answered(self._parts.plans.complete(entry, self._contact.patience()))
         try:
             return values.decode_applied(entry.value)
-        except values.Unreadable as error:
+        except Unreadable as error:
             _log.error("%s in etcd %s", key.decode("utf-8", "replace"), error)
             raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None
 
@@ -467,7 +468,7 @@ class EtcdRegistry:
             raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None
 
     def _tell(self) -> None:
-        self._unsaved.set()
+        self._keeper.note_change()
         self._own.look_at(self._copy.snapshot.replicas)
         self._lingering.look_at(self._copy.snapshot)
         self._notify()
@@ -480,21 +481,6 @@ class EtcdRegistry:
     def _call(self, listener: Callable[[], None]) -> None:
         if listener in self._listeners:
             listener()
-
-    async def _keep_last_good(self) -> None:
-        """Saves the copy after changes; changes in between are saved together."""
-        self._unsaved.set()
-        while True:
-            await self._unsaved.wait()
-            await self._save()
-
-    async def _save(self) -> None:
-        self._unsaved.clear()
-        entries, revision = self._copy.lasting(), self._copy.revision
-        try:
-            await asyncio.to_thread(self._parts.last_good.save, entries, revision)
-        except OSError as error:
-            _log.error("the last good copy is not kept: %s", error)
 
 
 async def _nobody_to_ask(_: Collection[Replica]) -> bool:

@@ -5,15 +5,14 @@ configuration with a separate number plan has version 2. An older program must n
 plan. Its value is complete once the parts of the plan follow the bytes of the message.
 """
 
-import base64
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
+from coordinator.registry.etcd.fields import Field, Fields, Unreadable, as_text, encoded
 from coordinator.registry.etcd.packing import NotWhole, Packed, PlanName, unpack
 from coordinator.registry.port import Replica
 from coordinator.registry.rules import Heartbeat, RegionFacts, Suspension
@@ -34,16 +33,10 @@ from gateway.auditing.audit import AuditRow, Head
 from gateway.auditing.audit_heads import KeptHead
 from gateway.time.clock import from_microseconds, to_microseconds
 
-VERSION = 1
 _VERSION_APART = 2
 _MICROSECOND = timedelta(microseconds=1)
 
-Field = str | int
 M = TypeVar("M", bound=Message)
-
-
-class Unreadable(Exception):
-    """A value is of a later version, or damaged; the text has the details."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +97,11 @@ def encode_packed(revision: int, packed: Packed, actor: str, time: int) -> bytes
     """
     fields: dict[str, Field] = {"revision": revision, "actor": actor, "time": time}
     if packed.plan is None:
-        return _encode(fields, packed.content)
+        return encoded(fields, packed.content)
     fields |= {"content": len(packed.content), "plan": packed.plan.digest, "parts": packed.plan.parts}
     if packed.plan.place is not None:
         fields |= {"plan_place": packed.plan.place}
-    return _encode({**fields, "version": _VERSION_APART}, packed.content)
+    return encoded({**fields, "version": _VERSION_APART}, packed.content)
 
 
 def whole(value: bytes, parts: Iterable[bytes]) -> bytes:
@@ -118,19 +111,19 @@ def whole(value: bytes, parts: Iterable[bytes]) -> bytes:
 
 def missing_plan(value: bytes) -> PlanName | None:
     """The number plan missing from the value of a configuration; None for a complete value. Raises Unreadable."""
-    fields = _Fields(value, _VERSION_APART)
+    fields = Fields(value, _VERSION_APART)
     plan = _plan(fields)
     return plan if plan is not None and len(fields.content) <= fields.number("content") else None
 
 
 def revision_of(value: bytes) -> int:
     """The revision of a configuration, whole or not. Raises Unreadable."""
-    return _Fields(value, _VERSION_APART).number("revision")
+    return Fields(value, _VERSION_APART).number("revision")
 
 
 def decode_applied(value: bytes) -> Applied:
     """The configuration of a whole value. Raises Unreadable."""
-    fields = _Fields(value, _VERSION_APART)
+    fields = Fields(value, _VERSION_APART)
     plan, content = _plan(fields), fields.content
     try:
         if plan is not None:
@@ -144,7 +137,7 @@ def decode_applied(value: bytes) -> Applied:
     return Applied(fields.number("revision"), configuration, fields.text("actor"), fields.number("time"), content)
 
 
-def _plan(fields: "_Fields") -> PlanName | None:
+def _plan(fields: "Fields") -> PlanName | None:
     if "plan" not in fields:
         return None
     place = fields.number("plan_place") if "plan_place" in fields else None
@@ -153,32 +146,32 @@ def _plan(fields: "_Fields") -> PlanName | None:
 
 def encode_revision(revision: SignedRevision) -> bytes:
     """The value of the statement that administrators signed about a revision."""
-    return _encode({}, revision.SerializeToString())
+    return encoded({}, revision.SerializeToString())
 
 
 def decode_revision(value: bytes) -> SignedRevision:
     """The statement of a value; an empty one, which never verifies, for a damaged value or one of a later version."""
     try:
-        return SignedRevision.FromString(_Fields(value).content)
+        return SignedRevision.FromString(Fields(value).content)
     except (Unreadable, DecodeError):
         return SignedRevision()
 
 
 def encode_joined(joined: Joined) -> bytes:
     """The value of a region that has joined."""
-    return _encode(
+    return encoded(
         {
             "first_joined": joined.first_joined,
-            "signing_certificate": _text(joined.signing_certificate),
-            "sealing_key": _text(joined.sealing_key.SerializeToString()),
-            "capabilities": _text(joined.capabilities.SerializeToString()),
+            "signing_certificate": as_text(joined.signing_certificate),
+            "sealing_key": as_text(joined.sealing_key.SerializeToString()),
+            "capabilities": as_text(joined.capabilities.SerializeToString()),
         }
     )
 
 
 def decode_joined(value: bytes) -> Joined:
     """The region of a value. Raises Unreadable."""
-    fields = _Fields(value)
+    fields = Fields(value)
     return Joined(
         fields.number("first_joined"),
         fields.binary("signing_certificate"),
@@ -190,37 +183,37 @@ def decode_joined(value: bytes) -> Joined:
 def encode_suspension(suspension: Suspension) -> bytes:
     """The value of a suspension."""
     since = to_microseconds(suspension.since)
-    return _encode({"since": since, "note": suspension.note, "actor": suspension.actor})
+    return encoded({"since": since, "note": suspension.note, "actor": suspension.actor})
 
 
 def decode_suspension(value: bytes) -> Suspension:
     """The suspension of a value. Raises Unreadable."""
-    fields = _Fields(value)
+    fields = Fields(value)
     return Suspension(from_microseconds(fields.number("since")), fields.text("note"), fields.text("actor"))
 
 
 def encode_suspension_statement(signed: SignedSuspension) -> bytes:
     """The value of a signed statement about a region."""
-    return _encode({}, signed.SerializeToString())
+    return encoded({}, signed.SerializeToString())
 
 
 def decode_suspension_statement(value: bytes) -> SignedSuspension:
     """The statement of a value; an empty one, which is never proven, for a damaged value or one of a later version."""
     try:
-        return SignedSuspension.FromString(_Fields(value).content)
+        return SignedSuspension.FromString(Fields(value).content)
     except (Unreadable, DecodeError):
         return SignedSuspension()
 
 
 def encode_revocation_list(told: RevocationList) -> bytes:
     """The value of a revocation list."""
-    return _encode({}, told.SerializeToString(deterministic=True))
+    return encoded({}, told.SerializeToString(deterministic=True))
 
 
 def decode_revocation_list(value: bytes) -> RevocationList:
     """The revocation list of a value. Raises Unreadable."""
     try:
-        return RevocationList.FromString(_Fields(value).content)
+        return RevocationList.FromString(Fields(value).content)
     except DecodeError as error:
         raise Unreadable("holds no revocation list of this version") from error
 
@@ -228,24 +221,24 @@ def decode_revocation_list(value: bytes) -> RevocationList:
 def encode_living(living: Living) -> bytes:
     """The value of a process that lives."""
     heartbeat = living.heartbeat
-    return _encode(
+    return encoded(
         {
             "since": to_microseconds(living.since),
             "endpoint": heartbeat.endpoint,
             "time": to_microseconds(heartbeat.time),
             "federation_revision": heartbeat.federation_revision,
             "clock_error": heartbeat.clock_error // _MICROSECOND,
-            "signing_certificate": _text(heartbeat.signing_certificate),
-            "sealing_key": _text(heartbeat.sealing_key.SerializeToString()),
-            "capabilities": _text(heartbeat.capabilities.SerializeToString()),
-            "report": _text(heartbeat.report.SerializeToString()),
+            "signing_certificate": as_text(heartbeat.signing_certificate),
+            "sealing_key": as_text(heartbeat.sealing_key.SerializeToString()),
+            "capabilities": as_text(heartbeat.capabilities.SerializeToString()),
+            "report": as_text(heartbeat.report.SerializeToString()),
         }
     )
 
 
 def decode_living(value: bytes) -> Living:
     """The process of a value. Raises Unreadable."""
-    fields = _Fields(value)
+    fields = Fields(value)
     heartbeat = Heartbeat(
         fields.text("endpoint"),
         from_microseconds(fields.number("time")),
@@ -263,20 +256,20 @@ def decode_living(value: bytes) -> Living:
 
 def encode_replica(replica: Replica) -> bytes:
     """The value of a coordinator."""
-    return _encode(
+    return encoded(
         {
             "name": replica.name,
             "endpoint": replica.endpoint,
             "confirmed": replica.confirmed,
             "lease": replica.lease // _MICROSECOND,
-            "process_version": _text(replica.version.SerializeToString()),
+            "process_version": as_text(replica.version.SerializeToString()),
         }
     )
 
 
 def decode_replica(value: bytes) -> Replica:
     """The coordinator of a value. Raises Unreadable."""
-    fields = _Fields(value)
+    fields = Fields(value)
     lease = fields.number("lease") if "lease" in fields else 0  # a version before this field wrote none
     return Replica(
         fields.text("name"),
@@ -289,11 +282,11 @@ def decode_replica(value: bytes) -> Replica:
 
 def encode_kept_head(kept: KeptHead) -> bytes:
     """The value of the furthest audit head of a region."""
-    return _encode(
+    return encoded(
         {
             "sequence": kept.head.sequence,
             "hash": kept.head.hash.hex(),
-            "signature": _text(kept.signature),
+            "signature": as_text(kept.signature),
             "time": to_microseconds(kept.time),
         }
     )
@@ -301,120 +294,120 @@ def encode_kept_head(kept: KeptHead) -> bytes:
 
 def decode_kept_head(value: bytes) -> KeptHead:
     """The audit head of a value. Raises Unreadable."""
-    fields = _Fields(value)
+    fields = Fields(value)
     return KeptHead(_head(fields), fields.binary("signature"), from_microseconds(fields.number("time")))
 
 
 def encode_case(header: CaseHeader) -> bytes:
     """The value of a case."""
-    return _encode({"ticket_id": header.ticket_id}, header.SerializeToString(deterministic=True))
+    return encoded({"ticket_id": header.ticket_id}, header.SerializeToString(deterministic=True))
 
 
 def decode_case(value: bytes) -> CaseHeader:
     """The case of a value. Raises Unreadable."""
     try:
-        return CaseHeader.FromString(_Fields(value).content)
+        return CaseHeader.FromString(Fields(value).content)
     except DecodeError as error:
         raise Unreadable("holds no case of this version") from error
 
 
 def encode_record(record_id: str, record: Message) -> bytes:
     """The value of a record, such as a risk."""
-    return _encode({"id": record_id}, record.SerializeToString(deterministic=True))
+    return encoded({"id": record_id}, record.SerializeToString(deterministic=True))
 
 
 def decode_record(value: bytes, kind: type[M]) -> M:
     """The record of a value. Raises Unreadable."""
     try:
-        return kind.FromString(_Fields(value).content)
+        return kind.FromString(Fields(value).content)
     except DecodeError as error:
         raise Unreadable(f"holds no {kind.DESCRIPTOR.name} of this version") from error
 
 
 def encode_network_event(event: NetworkEvent) -> bytes:
     """The value of an alarm or a fault."""
-    return _encode({"id": event.id}, event.SerializeToString(deterministic=True))
+    return encoded({"id": event.id}, event.SerializeToString(deterministic=True))
 
 
 def decode_network_event(value: bytes) -> NetworkEvent:
     """The alarm or fault of a value. Raises Unreadable."""
     try:
-        return NetworkEvent.FromString(_Fields(value).content)
+        return NetworkEvent.FromString(Fields(value).content)
     except DecodeError as error:
         raise Unreadable("holds no network event of this version") from error
 
 
 def encode_problem(problem: Problem) -> bytes:
     """The value of a problem."""
-    return _encode({"id": problem.header.id}, problem.SerializeToString(deterministic=True))
+    return encoded({"id": problem.header.id}, problem.SerializeToString(deterministic=True))
 
 
 def decode_problem(value: bytes) -> Problem:
     """The problem of a value. Raises Unreadable."""
     try:
-        return Problem.FromString(_Fields(value).content)
+        return Problem.FromString(Fields(value).content)
     except DecodeError as error:
         raise Unreadable("holds no problem of this version") from error
 
 
 def encode_assignments(assignments: NumberAssignments) -> bytes:
     """The value of one assignment with its mark, and of all of one number."""
-    return _encode({}, assignments.SerializeToString(deterministic=True))
+    return encoded({}, assignments.SerializeToString(deterministic=True))
 
 
 def decode_assignments(value: bytes) -> NumberAssignments:
     """The assignments of a value. Raises Unreadable."""
     try:
-        return NumberAssignments.FromString(_Fields(value).content)
+        return NumberAssignments.FromString(Fields(value).content)
     except DecodeError as error:
         raise Unreadable("holds no assignments of numbers of this version") from error
 
 
 def encode_mark(mark: NumberAssignmentMark) -> bytes:
     """The value of the end of the list of assignments."""
-    return _encode({"revision": mark.revision, "hash": mark.hash.hex()})
+    return encoded({"revision": mark.revision, "hash": mark.hash.hex()})
 
 
 def decode_mark(value: bytes) -> NumberAssignmentMark:
     """The mark of a value. Raises Unreadable."""
-    fields = _Fields(value)
+    fields = Fields(value)
     return NumberAssignmentMark(revision=fields.number("revision"), hash=fields.digest("hash"))
 
 
 def encode_certificate(pem: bytes) -> bytes:
     """The value of a certificate."""
-    return _encode({}, pem)
+    return encoded({}, pem)
 
 
 def decode_certificate(value: bytes) -> bytes:
     """The certificate (PEM) of a value. Raises Unreadable."""
-    return _Fields(value).content
+    return Fields(value).content
 
 
 def encode_number(number: int) -> bytes:
     """The value of a plain number."""
-    return _encode({"number": number})
+    return encoded({"number": number})
 
 
 def decode_number(value: bytes) -> int:
     """The number of a value. Raises Unreadable."""
-    return _Fields(value).number("number")
+    return Fields(value).number("number")
 
 
 def encode_head(head: Head) -> bytes:
     """The value of the end of the registry's audit chain."""
-    return _encode({"sequence": head.sequence, "hash": head.hash.hex()})
+    return encoded({"sequence": head.sequence, "hash": head.hash.hex()})
 
 
 def decode_head(value: bytes) -> Head:
     """The end of the chain of a value. Raises Unreadable."""
-    return _head(_Fields(value))
+    return _head(Fields(value))
 
 
 def encode_row(written: Written) -> bytes:
     """The value of one row of the registry's audit chain."""
     row = written.row
-    return _encode(
+    return encoded(
         {
             "sequence": row.sequence,
             "time": row.time,
@@ -430,7 +423,7 @@ def encode_row(written: Written) -> bytes:
 
 def decode_row(value: bytes) -> Written:
     """The row of a value. Raises Unreadable."""
-    fields = _Fields(value)
+    fields = Fields(value)
     row = AuditRow(
         fields.number("sequence"),
         fields.number("time"),
@@ -443,64 +436,5 @@ def decode_row(value: bytes) -> Written:
     return Written(row, fields.text("change_id"))
 
 
-class _Fields:
-    """The fields of a value by their names."""
-
-    def __init__(self, value: bytes, known: int = VERSION) -> None:
-        line, _, self.content = value.partition(b"\n")
-        try:
-            found = json.loads(line)
-        except ValueError as error:
-            raise Unreadable("is no line of JSON") from error
-        if not isinstance(found, dict):
-            raise Unreadable("holds no fields")
-        self._fields: dict[str, object] = found
-        if (version := self.number("version")) > known:
-            raise Unreadable(f"is of version {version}, and this program knows {known}")
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._fields
-
-    def number(self, name: str) -> int:
-        found = self._fields.get(name)
-        if not isinstance(found, int) or isinstance(found, bool):
-            raise Unreadable(f"{name} is no whole number")
-        return found
-
-    def text(self, name: str) -> str:
-        found = self._fields.get(name)
-        if not isinstance(found, str):
-            raise Unreadable(f"{name} is no text")
-        return found
-
-    def binary(self, name: str) -> bytes:
-        try:
-            return base64.b64decode(self.text(name), validate=True)
-        except ValueError as error:
-            raise Unreadable(f"{name} is no base64") from error
-
-    def message(self, name: str, kind: type[M]) -> M:
-        """The message of a field; empty where a version before that field has written the value."""
-        try:
-            return kind.FromString(self.binary(name) if name in self else b"")
-        except DecodeError as error:
-            raise Unreadable(f"{name} is none of this version") from error
-
-    def digest(self, name: str) -> bytes:
-        try:
-            return bytes.fromhex(self.text(name))
-        except ValueError as error:
-            raise Unreadable(f"{name} is no hexadecimal number") from error
-
-
-def _head(fields: _Fields) -> Head:
+def _head(fields: Fields) -> Head:
     return Head(fields.number("sequence"), fields.digest("hash"))
-
-
-def _text(content: bytes) -> str:
-    return base64.b64encode(content).decode("ascii")
-
-
-def _encode(fields: Mapping[str, Field], content: bytes = b"") -> bytes:
-    line = json.dumps({"version": VERSION, **fields}, ensure_ascii=False).encode()
-    return line + b"\n" + content if content else line
