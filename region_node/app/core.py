@@ -119,6 +119,7 @@ from region_node.lifecycle.erasure.status_envelopes import CustomerStatusEnvelop
 from region_node.lifecycle.holds.relayed import HoldEnvelopes
 from region_node.lifecycle.moving.former_bills import FormerBillEnvelopes
 from region_node.lifecycle.moving.operations import CONFIRMATION_TIMER, confirmation_is_overdue
+from region_node.lifecycle.moving.port import MoveEnded
 from region_node.lifecycle.moving.recovering import HandOverEnvelopes
 from region_node.lifecycle.moving.relayed import MoveEnvelopes
 from region_node.lifecycle.registry import Registry
@@ -244,6 +245,7 @@ class RegionCore:
         await persistently(self._claims.start)
         waits = await persistently(lambda: self._ports.store.read(_what_waits))
         self._ports.context.border.current.on_update(self._note_state)
+        self._ports.store.subscribe(MoveEnded, self._note_state)
         self._state_changed.set()
         self.loops = [self._once_settled(each) for each in (self._timers, self._release_held, self._billing.run)]
         if self._ports.provider is not None:
@@ -299,11 +301,11 @@ class RegionCore:
         await asyncio.gather(*self.loops, return_exceptions=True)
         await self._claims.stop()
 
-    def _note_state(self, _: FederationState) -> None:
+    def _note_state(self, _: FederationState | MoveEnded) -> None:
         self._state_changed.set()
 
     async def _release_held(self) -> None:
-        """Checks held orders again at the start, after a region may have joined, and after a new number plan."""
+        """Checks held orders again at the start, after a region may have joined, a new number plan, or a move."""
         while True:
             await self._state_changed.wait()
             self._state_changed.clear()

@@ -34,7 +34,7 @@ from tests.simulation.plans import draw_errands
 from tests.simulation.provider import Provider
 from tests.simulation.region import Region, RegionPorts
 from tests.simulation.relocating import FIRST_SEED as MOVES
-from tests.simulation.relocating import Backups, Mover, Watch, draw_relocations, has_unplanned_moves
+from tests.simulation.relocating import Backups, LostArrivals, Mover, Watch, draw_relocations, has_unplanned_moves
 from tests.simulation.reporters import Reporter
 from tests.simulation.status import Observer
 from tests.simulation.verification import Customer, Phones
@@ -155,6 +155,7 @@ class Simulation:
                 self.history.count(f"orders completed: {order.request.business}")
         checks.check(evidence)
         await self._end()
+        await LostArrivals(self._relocations, self._regions, self._coordinator, self.history).restore()
         await self._restore_backups()
 
     async def _restore_backups(self) -> None:

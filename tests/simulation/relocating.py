@@ -13,6 +13,7 @@ from gateway.store.port import Operation, Transaction
 from region_node.customers.status import ACTIVE
 from region_node.lifecycle.moving import operations, rules
 from region_node.lifecycle.moving.rows import find_move
+from tests.simulation.coordinator import Coordinator
 from tests.simulation.history import History
 from tests.simulation.people import Line
 from tests.simulation.region import Region
@@ -23,6 +24,8 @@ FIRST_SEED = 30_000
 ONE = "exactly one owner"
 _GIVES_UP = 95.0  # virtual seconds: soon after the faults no move begins any more
 _BACKED_UP = 0.15  # of all moves, before and after their confirmation
+_BACKED_UP_BEFORE = 0.3  # of all moves, the new home before their confirmation
+_RECOVERED = 60  # virtual seconds, after which a new home has its customers again
 _LOOK = 0.25  # seconds between looks at who owns a customer
 
 
@@ -44,6 +47,10 @@ class Relocation:
     """The account that each of these moves closes."""
     backups: list[tuple[str, bytes]] = field(default_factory=list)
     """Databases of former homes, each with its region, of before and after the confirmation of a move."""
+    arrivals: dict[str, bytes] = field(default_factory=dict)
+    """Databases of new homes of before the confirmation, by move."""
+    last: str = ""
+    """The move by which the customer came to the present home; empty for one who has not moved."""
 
     @property
     def number(self) -> str:
@@ -110,6 +117,7 @@ class Mover:
                 if asyncio.get_running_loop().time() > _GIVES_UP:
                     return
             relocation.homes.append(target)
+            relocation.last = relocation.moves[-1]
             self._account = f"account-{rules.ids_at_new_home(relocation.moves[-1])}-0"
             await asyncio.sleep(self._source.choice((0.0, 0.1, 3.0)))
 
@@ -128,6 +136,11 @@ class Mover:
             await self._done(line, asked.id, "cancel", lambda tx: self._cancel(tx, line, asked.id))
             return False
         self._back_up(line.region)
+        if (
+            random.Random(asked.id).random() < _BACKED_UP_BEFORE
+        ):  # a source of its own: earlier seeds stay what they were
+            target_disk = self._lines[target].region.ports.disk
+            relocation.arrivals[asked.id] = target_disk.connection.serialize()
         for _ in range(2 if self._source.random() < 0.3 else 1):
             if not await self._done(line, asked.id, "confirm", lambda tx: self._confirm(tx, line, asked.id)):
                 await self._done(line, asked.id, "cancel", lambda tx: self._cancel(tx, line, asked.id))
@@ -237,6 +250,56 @@ class Backups:
         await region.start()
         await asyncio.sleep(_LOOK)
         return before
+
+
+class LostArrivals:
+    """Databases of new homes of before a take-over, which somebody restores in the end while all others go on."""
+
+    def __init__(
+        self, relocations: Sequence[Relocation], regions: Sequence[Region], coordinator: Coordinator, history: History
+    ) -> None:
+        self._relocations = relocations
+        self._regions = regions
+        self._coordinator = coordinator
+        self._history = history
+
+    async def restore(self) -> None:
+        """Each customer is of its present home again, with the balance of the hand-over. All databases are put back."""
+        for each in self._relocations:
+            if each.last not in each.arrivals:
+                continue
+            latest = {region.name: region.ports.disk.connection.serialize() for region in self._regions}
+            self._coordinator.start()
+            for region in self._regions:
+                if region.name == each.homes[-1]:
+                    region.ports.disk.connection.deserialize(each.arrivals[each.last])
+                await region.start()
+            self._history.count("new homes restored")
+            await self._require_recovered(each)
+            self._coordinator.kill()
+            for region in self._regions:
+                region.kill()
+                region.ports.disk.connection.deserialize(latest[region.name])
+
+    async def _require_recovered(self, relocation: Relocation) -> None:
+        home, owners = relocation.homes[-1], list[str]()
+        for _ in range(_RECOVERED):
+            await asyncio.sleep(1.0)
+            owners = list(owners_of(relocation, self._regions))
+            if home in owners:
+                break
+        if owners != [home]:
+            text = f"{home} has lost {relocation.number} with a newer database, which is of {' and of '.join(owners)}"
+            self._history.broken(ONE, relocation.last, text)
+            return
+        sql = "SELECT SUM(amount) FROM ledger_entries WHERE posting_id LIKE ? AND account LIKE ?"
+        told = [
+            region.ports.disk.connection.execute(sql, (f"{relocation.last}#balance/%", account)).fetchone()[0] or 0
+            for region in self._regions
+            for account in ("receivable/%", "payable/%")
+        ]
+        if sum(told):
+            self._history.broken(ONE, relocation.last, f"both homes have booked other balances of it: {told}")
 
 
 def owners_of(relocation: Relocation, regions: Sequence[Region]) -> Iterator[str]:

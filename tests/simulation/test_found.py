@@ -31,6 +31,7 @@ from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import CASH, IN_TRANSIT
 from region_node.customers.moved_numbers import note_homes
 from region_node.customers.rows import find_line
+from region_node.customers.status import ACTIVE, MOVING, keep_status
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller
 from region_node.requests.rows import find_request
@@ -127,6 +128,23 @@ def test_an_order_is_held_while_its_number_is_on_its_way_to_the_region_that_took
     counter.answer(order, SUBMIT, _moved("guangdong"))
     assert counter.order(order).state == OrderState.ORDER_STATE_HELD
     assert counter.balance(IN_TRANSIT) == AMOUNT
+
+
+def test_an_order_is_held_while_the_customer_of_the_region_that_took_it_in_is_on_the_way(counter: Counter) -> None:
+    counter.plan(OWN, "sichuan")
+    order = counter.pay(OWN)
+    counter.plan(OWN, "guangdong")
+    line = counter.run(lambda tx: find_line(tx, OWN))
+    assert line is not None
+    counter.run(lambda tx: keep_status(tx, line.customer_id, MOVING))
+    counter.answer(order, SUBMIT, _moved("guangdong"))
+    assert counter.order(order).state == OrderState.ORDER_STATE_HELD
+    counter.run(lambda tx: intake.release(tx, counter.orders, order.id, START))
+    assert counter.order(order).state == OrderState.ORDER_STATE_HELD
+    counter.run(lambda tx: keep_status(tx, line.customer_id, ACTIVE))
+    counter.run(lambda tx: intake.release(tx, counter.orders, order.id, START))
+    assert counter.order(order).state == OrderState.ORDER_STATE_COMPLETED
+    assert (counter.balance(IN_TRANSIT), counter.balance(CASH)) == (0, -AMOUNT)
 
 
 def test_an_order_whose_number_comes_back_is_held_and_not_sent_to_a_region_that_has_passed_it_on(

@@ -21,9 +21,11 @@ from region_node.customers.moved_numbers import is_awaited
 from region_node.customers.operations import own_line
 from region_node.customers.rows import find_line
 from region_node.lifecycle.moving import rules
+from region_node.lifecycle.moving.port import MoveEnded
 from region_node.lifecycle.moving.recovering import HandOverEnvelopes, LostCustomers
 from region_node.node.context import RegionContext
 from region_node.node.rules import erasure_mark
+from tests.simulation.batch import run_batch
 from tests.simulation.disk import Disk, T
 from tests.simulation.one_region import OneRegion
 from tests.simulation.test_found_in_moves import MOVE, MOVER, NEXT_MONTH, OldHome
@@ -43,14 +45,19 @@ def region(name: str, kind: type[OneRegion]) -> OneRegion:
 class StoreOf:
     """The store of a region, as far as the search for lost customers needs it."""
 
-    def __init__(self, of: OneRegion) -> None:
+    def __init__(self, of: OneRegion, events: list[object]) -> None:
         self._of = of
+        self._events = events
 
     async def read(self, operation: Operation[T]) -> T:
         return self._of.run(operation)
 
     async def write(self, operation: Operation[T]) -> T:
-        return self._of.run(operation)
+        (outcome,) = run_batch(self._of.disk, [operation])
+        if outcome.error is not None:
+            raise outcome.error
+        self._events += outcome.events
+        return outcome.result  # type: ignore[return-value]  # of this very operation
 
 
 class Both:
@@ -59,6 +66,8 @@ class Both:
     def __init__(self, old: OldHome, new: OneRegion) -> None:
         self.old, self.new = old, new
         self.told: Callable[[OutgoingEnvelope], bytes] = self.asked
+        self.events: list[object] = []
+        """What Guangdong has published."""
 
     async def ask(self, outgoing: OutgoingEnvelope, seconds: float, trace: str, attempts: int) -> bytes:
         """The answer of Sichuan; Henan knows nothing."""
@@ -77,7 +86,8 @@ class Both:
         loop = VirtualLoop()
         try:
             wall = WallTime(loop, START + NEXT_MONTH)
-            lost = LostCustomers(self.new.context, StoreOf(self.new), self, NodeClock(wall))  # type: ignore[arg-type]
+            store = StoreOf(self.new, self.events)
+            lost = LostCustomers(self.new.context, store, self, NodeClock(wall))  # type: ignore[arg-type]
 
             async def twice() -> bool:
                 first = await lost.recover()
@@ -147,6 +157,7 @@ def test_a_number_that_nobody_handed_over_is_free_and_asked_for_again_by_the_nex
     both.told = lambda outgoing: b""
     assert both.recover()
     assert (both.reason(), both.awaits(), both.awaits(is_new=True)) == ("SUBSCRIPTION_NOT_FOUND", False, True)
+    assert MoveEnded() in both.events, "an order that was held for it is refused"
     both.told = both.asked
     assert both.recover()
     assert both.reason() == ""

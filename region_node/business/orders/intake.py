@@ -44,6 +44,7 @@ from region_node.requests.checks import require_size
 from region_node.requests.rows import insert_request
 
 HELD_TIMER = "order-held"  # the latest possible execution of a held order has passed
+_ON_THE_WAY = frozenset({Reason.REASON_CUSTOMER_MOVING, Reason.REASON_HAND_OVER_AWAITED})
 
 
 @dataclass(frozen=True)
@@ -231,15 +232,25 @@ def _decide_taken_in(tx: Transaction, context: OrderContext, row: OrderRow, now:
     try:
         home.decide(tx, context, order, now, is_taken_in=True)
     except Refused as refused:
+        if refused.reason in _ON_THE_WAY:
+            _hold_on_the_way(tx, context, row, now)
+            return
         home.refuse(context, order, lasting(refused), now)
     except Moved:
-        # The number is on its way here, and this region has neither the line nor the new plan yet.
-        order.home_region = ""
-        _send_or_hold(tx, context, order, row.traceparent, now)
-        update_order(tx, order, now)
+        _hold_on_the_way(tx, context, row, now)
         return
     take_back(tx, context, order, now)
     update_order(tx, order, now)
+
+
+def _hold_on_the_way(tx: Transaction, context: OrderContext, row: OrderRow, now: datetime) -> None:
+    """Holds an order whose number is on its way here, or away: this region has not its line, or is not to use it.
+
+    The end of the move, or the new plan, has it looked at again.
+    """
+    row.order.home_region = ""
+    _send_or_hold(tx, context, row.order, row.traceparent, now)
+    update_order(tx, row.order, now)
 
 
 def _forget_former_home(tx: Transaction, order: Order) -> None:

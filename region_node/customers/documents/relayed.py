@@ -21,7 +21,7 @@ from region_node.customers.disclosures.recording import noted_answer
 from region_node.customers.disclosures.rows import DisclosureRow
 from region_node.customers.documents import register, uploads
 from region_node.customers.documents.content_stream import KIND, ContentApplication
-from region_node.customers.documents.moved import register_again, register_anew, require_home
+from region_node.customers.documents.moved import MOST_HANDED_OVER, register_again, register_anew, require_home
 from region_node.customers.documents.on_file import LIST_KIND
 from region_node.customers.documents.rows import document_subject
 from region_node.node.context import RegionContext
@@ -69,8 +69,8 @@ class DocumentEnvelopes:
     def _wanted(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """Handles the request of a home that has lost registrations with a newer database."""
         wanted = received(DocumentsWanted, content.payload)
-        if content.subject != wanted.move_id or not wanted.numbers:
-            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no number, or another subject than the move")
+        if content.subject != wanted.move_id or not wanted.numbers or len(wanted.document_ids) > MOST_HANDED_OVER:
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no number, too many documents, or another subject")
         register_again(tx, self._context, wanted, (content.origin, content.origin), now)
         return Answer(Outcome.OUTCOME_ACCEPTED)
 

@@ -9,4 +9,4 @@ Assign = Callable[[str, str], Awaitable[None]]
 
 @dataclass(frozen=True)
 class MoveEnded:
-    """Published when a customer was handed over or taken over."""
+    """Published when a customer was handed over, refused or taken over, or when nobody has handed one over."""

@@ -28,6 +28,7 @@ from region_node.customers.erased_numbers import is_erased
 from region_node.customers.moved_numbers import customer_given, is_awaited, note_none
 from region_node.customers.rows import lines_numbered
 from region_node.lifecycle.moving import rules
+from region_node.lifecycle.moving.port import MoveEnded
 from region_node.lifecycle.moving.relayed import MoveEnvelopes
 from region_node.lifecycle.moving.rows import move_to
 from region_node.node.context import RegionContext
@@ -127,12 +128,15 @@ class LostCustomers:
         found = [each for region in givers if (each := await self._kept(region, number, index)) is not None]
         found = [each for each in found if not self._is_erased(each)]
         if not found:
-            federation, region = self._context.federation, self._context.region
-            await self._store.write(lambda tx: note_none(tx, number, region, federation))
+            await self._store.write(lambda tx: self._note_none(tx, number))
             return
         newest = max(found, key=lambda each: from_timestamp(_told(each).move.change_time))
         await self._store.write(lambda tx: self._take(tx, newest, number, givers))
         _log.warning("a customer was lost with a newer database, and is taken over again: %s", newest.content.subject)
+
+    def _note_none(self, tx: Transaction, number: str) -> None:
+        note_none(tx, number, self._context.region, self._context.federation)
+        tx.publish(MoveEnded())  # orders that are held for it can be refused
 
     def _givers(self) -> Sequence[str]:
         """The regions that may have given a number to this one: all that have ever joined.

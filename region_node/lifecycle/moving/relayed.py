@@ -79,12 +79,12 @@ class MoveEnvelopes:
         if receipt.outcome == Outcome.OUTCOME_ACCEPTED:
             rules.enter(move, rules.MOVED)
             self._give_up(tx, parse(CustomerHandOver, content.payload), now)
-            tx.publish(MoveEnded())
         else:
             rules.enter(move, rules.REFUSED)
             move.reason = receipt.reason
             status.keep_status(tx, move.customer_id, status.ACTIVE)
         keep_move(tx, move, move.customer_id)
+        tx.publish(MoveEnded())
         failpoints.reach("customer-handed-over.before-commit")
 
     def _give_up(self, tx: Transaction, told: CustomerHandOver, now: datetime) -> None:

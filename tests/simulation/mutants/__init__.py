@@ -95,5 +95,6 @@ MUTANTS = (
     Mutant(moving.customer_kept_after_the_hand_over, ONE, first=MOVES, within=20),
     Mutant(moving.balance_handed_over_and_kept, ONE, first=MOVES, within=20),
     Mutant(moving.restored_database_believed, ONE, first=MOVES, within=20),
+    Mutant(moving.lost_customer_not_asked_for, ONE, first=MOVES, within=20),
     Mutant(storing.timer_removed_in_another_transaction, "fires once"),
 )

@@ -8,6 +8,7 @@ from gateway.api.region.v1.customer_move_pb2 import CustomerHandOver, CustomerMo
 from gateway.store.port import Transaction
 from region_node.customers import status
 from region_node.lifecycle.moving import operations, rules
+from region_node.lifecycle.moving.recovering import LostCustomers
 from region_node.lifecycle.moving.relayed import MoveEnvelopes
 from region_node.lifecycle.moving.restored import RestoredCustomers
 from region_node.lifecycle.moving.rows import keep_move
@@ -52,3 +53,12 @@ def restored_database_believed(patch: pytest.MonkeyPatch) -> None:
         return None
 
     patch.setattr(RestoredCustomers, "check", check_nothing)
+
+
+def lost_customer_not_asked_for(patch: pytest.MonkeyPatch) -> None:
+    """A new home that starts with a database of before the move serves its number as free."""
+
+    async def recover_nobody(self: LostCustomers) -> bool:
+        return True
+
+    patch.setattr(LostCustomers, "recover", recover_nobody)
