@@ -1,13 +1,13 @@
 """Timers whose handler failed: each waits for its own next attempt, and none keeps another one from firing."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from gateway.errors import Refused, is_temporary, reason_name
 from gateway.store.port import Transaction
 from gateway.store.tables import Table
-from gateway.store.timers import DueRows, Timer, TimerHandler, fire, put_off, take
+from gateway.store.timers import DueRows, Timer, TimerHandler, fire, of_kinds, put_off, take
 from gateway.time.clock import to_microseconds
 
 SHORTEST_REST = 1.0  # seconds before the second attempt
@@ -47,14 +47,16 @@ class FailedTimer(NamedTuple):
 _FAILED = Table("failed_timers", FailedTimer, key=("timer_id",))
 
 
-def due_attempts(tx: Transaction, now: datetime, limit: int = ATTEMPTS_LIMIT) -> list[FailedTimer]:
-    """The failed timers whose next attempt is due, oldest first, at most `limit`."""
+def due_attempts(tx: Transaction, now: datetime, of: Collection[str], limit: int = ATTEMPTS_LIMIT) -> list[FailedTimer]:
+    """The failed timers of some kinds whose next attempt is due, oldest first, at most `limit`."""
+    listed, kinds = of_kinds(of)
     return tx.all(
         FailedTimer,
-        "SELECT timer_id, kind, subject, is_row, due_time, fail_time, attempts, retry_time FROM failed_timers"
-        " WHERE retry_time <= :now ORDER BY retry_time, timer_id LIMIT :limit",
+        "SELECT timer_id, kind, subject, is_row, due_time, fail_time, attempts, retry_time FROM failed_timers"  # noqa: S608
+        f" WHERE retry_time <= :now{listed} ORDER BY retry_time, timer_id LIMIT :limit",
         now=to_microseconds(now),
         limit=limit,
+        **kinds,
     )
 
 

@@ -22,7 +22,17 @@ from gateway.store.failed_timers import (
 )
 from gateway.store.port import OutcomeLost, Store, Transaction
 from gateway.store.quarantine import TIMER, Keep, QuarantinedWork, is_due_for_quarantine, work_id
-from gateway.store.timers import SWEEP_LIMIT, DueRows, Timer, TimerHandler, TimerSet, due_timers, fire
+from gateway.store.timers import (
+    SWEEP_LIMIT,
+    DueRows,
+    Timer,
+    TimerHandler,
+    TimerSet,
+    due_timers,
+    fire,
+    first_due,
+    first_unknown,
+)
 from gateway.time.clock import Clock, from_microseconds, to_microseconds
 from gateway.time.looks import until_look
 
@@ -58,6 +68,7 @@ class Scheduler:
 
     A timer that has failed waits for its own next attempt, and is left to people in the end. Sound timers come first.
     In each sweep a few have room that failed before, or that are of a kind of which all have failed in the last sweep.
+    Timers of a kind without a handler wait for the newer version that has set them.
     """
 
     def __init__(
@@ -86,6 +97,7 @@ class Scheduler:
 
     async def run(self) -> None:
         """Runs until cancelled."""
+        await self._tell_of_unknown()
         while True:
             self._changed.clear()
             if not self._is_settled():
@@ -97,6 +109,13 @@ class Scheduler:
             except Refused as refused:
                 _log.warning("no timer can be looked at now: %s", refused)
                 await asyncio.sleep(STORE_REST)
+
+    async def _tell_of_unknown(self) -> None:
+        """Logs the kind of the first due timer without a handler. A store that is away keeps nobody from firing."""
+        now = self._clock.now()
+        with contextlib.suppress(Refused):
+            if (kind := await self._store.read(lambda tx: first_unknown(tx, now, self._handlers))) is not None:
+                _log.warning("timers of kind %s wait for the newer version that has set them", kind)
 
     def _timer_set(self, timer: TimerSet) -> None:
         self._next_due = min(self._next_due, timer.due_time)
@@ -171,13 +190,13 @@ class Scheduler:
 
     def _due(self, tx: Transaction, now: datetime) -> list[_Due]:
         """The due timers and rows that are sound, oldest first."""
-        found = [_Due(timer) for timer in due_timers(tx, now, but=self._suspects)]
+        found = [_Due(timer) for timer in due_timers(tx, now, of=self._handlers.keys() - self._suspects)]
         found += self._due_rows(tx, now, self._rows.keys() - self._suspects, SWEEP_LIMIT)
         return sorted(found, key=lambda each: (each.timer.due_time, each.timer.timer_id))[:SWEEP_LIMIT]
 
     def _doubtful(self, tx: Transaction, now: datetime) -> list[_Due]:
         """The due timers that failed before, and those of kinds of which all failed in the last sweep, a few."""
-        again = [self._again(each) for each in due_attempts(tx, now)]
+        again = [self._again(each) for each in due_attempts(tx, now, self._handlers.keys())]
         if not self._suspects:
             return again
         first = [_Due(timer) for timer in due_timers(tx, now, ATTEMPTS_LIMIT, of=self._suspects)]
@@ -192,7 +211,7 @@ class Scheduler:
 
     def _first(self, tx: Transaction) -> datetime:
         """When the first timer or row is due."""
-        found = [tx.first(int, "SELECT due_time FROM timers ORDER BY due_time LIMIT 1")]
+        found = [first_due(tx, self._handlers.keys())]
         found += [rows.first(tx) for rows in self._rows.values()]
         return min((from_microseconds(each) for each in found if each is not None), default=_NEVER)
 

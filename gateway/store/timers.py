@@ -129,14 +129,13 @@ def subject_of(tx: Transaction, timer_id: str) -> str | None:
 
 
 def due_timers(
-    tx: Transaction, now: datetime, limit: int = SWEEP_LIMIT, *, of: Collection[str] = (), but: Collection[str] = ()
+    tx: Transaction, now: datetime, limit: int = SWEEP_LIMIT, *, of: Collection[str] | None = None
 ) -> list[Timer]:
     """The due timers, oldest first, at most `limit`, without those that wait for another attempt.
 
-    Only those `of` some kinds, where it has any, and none of the kinds in `but`.
+    Only those `of` some kinds, unless that is None.
     """
-    kinds = {f"kind{number}": kind for number, kind in enumerate(of or but)}
-    listed = f" AND kind {'' if of else 'NOT '}IN ({', '.join(f':{each}' for each in kinds)})" if kinds else ""
+    listed, kinds = of_kinds(of)
     return tx.all(
         Timer,
         f"SELECT timer_id, kind, subject, due_time FROM timers WHERE due_time <= :now{listed}"  # noqa: S608 - names
@@ -145,6 +144,28 @@ def due_timers(
         limit=limit,
         **kinds,
     )
+
+
+def first_due(tx: Transaction, of: Collection[str]) -> int | None:
+    """The instant of the first timer of some kinds, in microseconds; None without one."""
+    listed, kinds = of_kinds(of)
+    found = f"SELECT due_time FROM timers WHERE due_time IS NOT NULL{listed} ORDER BY due_time LIMIT 1"  # noqa: S608
+    return tx.first(int, found, **kinds)
+
+
+def first_unknown(tx: Transaction, now: datetime, known: Collection[str]) -> str | None:
+    """The kind of the first due timer that is of none of the known kinds; None without one."""
+    unknown, kinds = of_kinds(known, "NOT IN")
+    found = f"SELECT kind FROM timers WHERE due_time <= :now{unknown} ORDER BY due_time LIMIT 1"  # noqa: S608 - names
+    return tx.first(str, found, now=to_microseconds(now), **kinds)
+
+
+def of_kinds(of: Collection[str] | None, operator: str = "IN") -> tuple[str, Mapping[str, str]]:
+    """A condition for timers of some kinds, or of none of them, with its parameters; an empty one for None."""
+    if of is None:
+        return "", {}
+    kinds = {f"kind{number}": kind for number, kind in enumerate(sorted(of))}
+    return f" AND kind {operator} ({', '.join(f':{each}' for each in kinds) or 'NULL'})", kinds
 
 
 def fire(

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.store import scheduler, timers
 from gateway.store.port import Operation, OutcomeLost, Store, Transaction
-from gateway.store.timers import SWEEP_LIMIT, Timer, cancel_timer, fire, set_timer
+from gateway.store.timers import SWEEP_LIMIT, Timer, cancel_timer, fire, first_due, set_timer
 from gateway.time.clock import to_microseconds
 from tests.contract.relay_pair import NOW, FixedClock, effects
 from tests.contract.timer_scene import (
@@ -261,3 +261,27 @@ def test_a_handler_may_set_the_timer_again(tmp_path: Path) -> None:
             await done(store, 2)
 
     play(tmp_path, scenario)
+
+
+def test_a_timer_of_a_kind_that_only_a_newer_version_knows_waits_for_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def older(store: Store, clock: FixedClock) -> None:
+        await at(store, NOW - HOUR, "newer", kind="unknown")
+        await at(store, NOW - SECOND)
+        with running(store, clock):
+            assert await done(store, 1) == ["ring order 1"]
+            await sweeps(store, clock)
+        assert await store.read(left) == ["newer"]
+        assert [record.getMessage() for record in caplog.records] == [
+            "timers of kind unknown wait for the newer version that has set them"
+        ]
+        assert await store.read(lambda tx: tx.all(str, "SELECT timer_id FROM failed_timers")) == []
+        assert await store.read(lambda tx: first_due(tx, HANDLERS.keys())) is None, "it keeps nobody awake"
+
+    async def newer(store: Store, clock: FixedClock) -> None:
+        with running(store, clock, {"unknown": note}):
+            assert "unknown newer" in await done(store, 3)
+
+    play(tmp_path, older)
+    play(tmp_path, newer)

@@ -14,6 +14,7 @@ from tests.crash.records import Records
 from tests.faults.background import Background
 from tests.rolling.load import Load
 from tests.rolling.proof import require_all_done_once
+from tests.rolling.replacing import Ending
 from tests.rolling.run import REGIONS
 from tests.rolling.trees import Trees
 
@@ -72,13 +73,15 @@ class Upgrading:
         """All processes, in the order of an upgrade: coordinators first."""
         return list(self.federation.processes)
 
-    def replace(self, name: str, tree: Path) -> None:
+    def replace(self, name: str, tree: Path, ending: Ending = Ending.STOP) -> None:
         """Puts a process to a version, after its `migrate`, and waits until orders are completed on every way."""
         process = self.federation.processes[name]
         self.trees.put(name, tree)
         shared = len(self.federation.nodes.get(name.rpartition("-")[0], ())) > 1
         if shared:
             self.migrate(name)
+        if ending is Ending.KILL:
+            process.kill()
         self._stop(process)
         if not shared:
             self.migrate(name)

@@ -14,6 +14,7 @@ from coordinator.cli.upgrade.rules import StepKind, plan_of
 from deploy.releases import ReleaseError, releases
 from gateway.api.federation.v1.federation_pb2 import ProcessVersion
 from tests.engines import POSTGRESQL, require_engine
+from tests.rolling.replacing import Ending
 from tests.rolling.trees import PRESENT, next_version, tree_of
 from tests.rolling.upgrading import Upgrading
 
@@ -45,7 +46,7 @@ def test_all_are_put_to_the_next_version_and_back(tmp_path: Path) -> None:
             (StepKind.CONTRACT, member) for member in ("coordinator", "guangdong", "sichuan", "henan")
         }
         for name in reversed(ORDER):
-            upgrading.replace(name, PRESENT)
+            upgrading.replace(name, PRESENT, Ending.KILL)
         plan = plan_of(upgrading.listed(), ProcessVersion())
         assert plan.is_done
         assert all(each.version.newer_files == 1 for each in plan.processes), "the next version's file only adds"

@@ -126,6 +126,12 @@ def test_what_waits_for_an_upgrade_is_told_and_a_silent_region_is_to_be_looked_a
     assert not plan.is_done
 
 
+def test_a_region_that_tells_a_version_which_nobody_has_changes_nothing_for_others() -> None:
+    listed = told([version(NEW)], region("henan", version("999.0.0")), region("sichuan", version(NEW)))
+    plan = plan_of(listed, version(OLD))
+    assert (plan.target, plan.steps) == (NEW, [])
+
+
 def test_an_empty_federation_has_nothing_to_do() -> None:
     assert plan_of(ListRegionsResponse(), version(OLD)).is_done
 

@@ -1,5 +1,6 @@
 """The plan of an upgrade: the version of each member, the waiting work, and the next steps in their order. Pure."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -35,7 +36,7 @@ class Process:
     endpoint: str
     version: ProcessVersion
     is_behind: bool
-    """Whether a newer version is in the federation, or asks."""
+    """Whether it is older than a coordinator, the command, or another process of its member."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Plan:
     """The whole plan."""
 
     target: str
-    """The newest release in the federation, or that of who asks; empty without any."""
+    """The newest release of a coordinator, or that of the command; empty without any."""
     processes: Sequence[Process]
     waiting: Sequence[Waiting]
     steps: Sequence[Step]
@@ -84,12 +85,12 @@ class Plan:
 def plan_of(told: ListRegionsResponse, asking: ProcessVersion) -> Plan:
     """The plan for the members in a coordinator's answer. `asking` is the command's version: it may be the newest."""
     found = list(_told(told))
-    newest = max([asking, *(version for _, _, version in found)], key=release)
-    # Of another program only the release counts: it has schema files of its own.
-    targets = {True: max((release(newest), 0), rank(asking)), False: (release(newest), 0)}
+    newest = max([asking, *(each.version for each in told.replicas)], key=rank)
+    # A region has schema files of its own. What it tells counts for itself alone: it may tell anything.
+    targets = defaultdict(lambda: (release(newest), 0), {COORDINATOR: rank(newest)})
     for member, _, version in found:
-        targets[is_coordinator(member)] = max(targets[is_coordinator(member)], rank(version))
-    processes = [Process(*each, rank(each[2]) < targets[is_coordinator(each[0])]) for each in found]
+        targets[_owner(member)] = max(targets[_owner(member)], rank(version))
+    processes = [Process(*each, rank(each[2]) < targets[_owner(each[0])]) for each in found]
     steps = [*_replacing(processes, told), *_contracting(processes)]
     return Plan(newest.version, processes, list(_waiting(told.members)), steps)
 

@@ -38,7 +38,7 @@ def upgrade() -> None:
 def plan(asking: Asking) -> None:
     """Show who is at which version, what waits for whom, and what to do next, in which order.
 
-    The newest version in the federation counts, or the version of this command where that is newer. Coordinators come
+    The newest version of the coordinators counts, or the version of this command where that is newer. Coordinators come
     first, then regions. Schema files that contract come last: after them there is no way back.
 
     \b

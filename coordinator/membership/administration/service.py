@@ -144,7 +144,10 @@ class MembershipService(MembershipServiceServicer):
         own = self._presence.own
         if self._version is None or own is None:
             return list(snapshot.replicas.values())
-        version = await self._version()
+        try:
+            version = await self._version()
+        except Refused:  # the registry may answer where the database does not
+            return list(snapshot.replicas.values())
         return [
             replace(each, version=version) if each.name == own.name else each for each in snapshot.replicas.values()
         ]
