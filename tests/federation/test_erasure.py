@@ -405,7 +405,6 @@ async def test_of_a_restricted_customer_nothing_is_read_and_nothing_goes_on_unti
     for counter in (guangdong, sichuan):
         order = await counter.order("SUSPEND", number)
         assert (order.state, "restricted" in order.error.message.en) == (REJECTED, True)
-
     assert (await sichuan.release(number)).status == api.CustomerStatus.CUSTOMER_STATUS_ACTIVE
     await sichuan.release(number)
     assert customer_of(number) in await listed(sichuan)
@@ -437,7 +436,6 @@ async def test_a_restored_older_database_does_not_bring_an_erased_customer_back(
         file = federation.region_settings("sichuan").data / ERASED_KEYS
         assert len(file.read_text().split()) == erased >= len(sealed)
         assert file.stat().st_mode & 0o077 == 0
-
         await federation.stop_node("sichuan")
         restore()
         home = federation.sealing("sichuan")
