@@ -17,7 +17,7 @@ E = TypeVar("E")
 
 
 class FencedStore:
-    """A store for business. What finds, shows and accepts losses uses the store behind it."""
+    """A store for business. The parts that find, show and accept losses use the store behind it."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -84,9 +84,9 @@ class FencedStore:
         """See the port."""
         return self._store.lost_commits
 
-    def forget_lost_commits(self) -> None:
+    def forget_lost_commits(self, count: int) -> None:
         """See the port."""
-        self._store.forget_lost_commits()
+        self._store.forget_lost_commits(count)
 
     async def scrub(self, tables: Sequence[str], *, since: str, is_quiet: bool) -> str:
         """See the port. Deleted keys are overwritten behind the fence, too."""

@@ -1,4 +1,4 @@
-"""What a database has lost: rows of its audit chain that others have seen, and commits that its processes have made.
+"""Losses of a database: rows of its audit chain that others have seen, and commits that its processes have made.
 
 Each loss begins another incarnation of the database: the audit row with which the chain goes on is its name.
 """
@@ -63,7 +63,7 @@ def incarnation(tx: Transaction) -> int:
 
 
 def keep(tx: Transaction, loss: Loss) -> None:
-    """Stores a loss, and tells all processes."""
+    """Stores a loss, and publishes it to all processes."""
     tx.keep(LOSSES, loss)
     tx.publish(LossChanged(loss), about=ABOUT)
 

@@ -211,8 +211,8 @@ class Store(Protocol):
         """
         ...
 
-    def forget_lost_commits(self) -> None:
-        """Called once the loss is stored: `lost_commits` begins at 0 again."""
+    def forget_lost_commits(self, count: int) -> None:
+        """Called once the loss of so many is stored: they count no more."""
         ...
 
     async def scrub(self, tables: Sequence[str], *, since: str, is_quiet: bool) -> str:

@@ -141,9 +141,9 @@ class PostgresqlStore:
         """See the port."""
         return self._writer.lost_commits
 
-    def forget_lost_commits(self) -> None:
+    def forget_lost_commits(self, count: int) -> None:
         """See the port."""
-        self._writer.lost_commits = 0
+        self._writer.lost_commits -= count
 
     async def scrub(self, tables: Sequence[str], *, since: str, is_quiet: bool) -> str:
         """See the port. Tables are written anew beside the connections of this store."""

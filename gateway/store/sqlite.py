@@ -242,7 +242,7 @@ class SqliteStore:
         """See the port. This process has the file to itself, and it is open: nobody can put back another one."""
         return 0
 
-    def forget_lost_commits(self) -> None:
+    def forget_lost_commits(self, count: int) -> None:
         """See the port."""
 
     async def scrub(self, tables: Sequence[str], *, since: str, is_quiet: bool) -> str:

@@ -149,23 +149,13 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
         client = _membership(ports, core.lanes.stopped, revisions)
         stack.push_async_callback(client.close)
         client.load()
-        finding = Finding(settings.region, registered.COUNTED)
-        fence = FenceKeeper(KeeperPorts(ports.border, ports.unfenced, ports.store, clock, finding, client.audit_heads))
-        await persistently(fence.start)
+        fence = await _fence(ports, client)
         restored = RestoredCustomers(core_ports.context, ports.store)
-        working = () if await _begins(core, restored, ports.store) else (_begin_once_open(core, restored, fence),)
+        has_begun = await _begins(core, restored, ports.store)
         stack.push_async_callback(core.stop)
         waiting_work = WaitingWork(ports.store)
         observe_node(telemetry.meter, core, waiting_work, ports.store, _certificates(settings), clock)
-        services = node_services(
-            ServicePorts(
-                core, ports.store, ports.unfenced, ports.store, ports.clock, questions, client.hold_planned_outage
-            )
-        )
-        border = _gate(ports, services, telemetry)
-        interceptor = BorderInterceptor(border)
-        ports.scopes.on_change(interceptor.end_unallowed)
-        server = Server(services, interceptor, reflects=settings.reflection)
+        server, border = _server(ports, _services(ports, core, questions, client), telemetry)
         port = await server.start(settings.listen, credentials)
         stack.push_async_callback(server.drain)
         stack.callback(core.changes.close)
@@ -173,7 +163,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
         tellers = Coordinators(client.tell_event, client.tell_affected)
         loops = (
             client.follow(),
-            _join(client, endpoint),
+            _join(client, fence, endpoint),
             rotation.run(),
             ports.scopes.run(ports.store, clock),
             expire_sessions(ports.transport, ports.key_file.keys),
@@ -183,8 +173,8 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
             Scrubber(core_ports.context, ports.store, clock, moved_file(settings.database.file)).run(),
             fence.run(),
             fence.tell(server.show),
-            *working,
-            _witness_telling(ports, registry, finding).run(),
+            *(() if has_begun else (_begin_once_open(core, restored, fence),)),
+            _witness_telling(ports, registry).run(),
             revisions.run(),
             CoordinatorWitness(ports.store, clock, ports.source, client.chain_heads).run(),
             CaseNotifier(ports.store, client.tell_case).run(),
@@ -200,6 +190,30 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
         _log.info("region %s of %s serves on %s", settings.region, settings.federation, endpoint)
         return Running(port, [*tasks, *core.loops], stack.pop_all())
     raise AssertionError("the block above returns or raises")
+
+
+def _server(ports: _Ports, services: Sequence[Service], telemetry: Telemetry) -> tuple[Server, BorderPorts]:
+    border = _gate(ports, services, telemetry)
+    interceptor = BorderInterceptor(border)
+    ports.scopes.on_change(interceptor.end_unallowed)
+    return Server(services, interceptor, reflects=ports.settings.reflection), border
+
+
+def _services(ports: _Ports, core: RegionCore, questions: Questions, client: FederationClient) -> list[Service]:
+    told = (ports.store, ports.unfenced, ports.store, ports.clock)
+    return node_services(ServicePorts(core, *told, questions, client.hold_planned_outage))
+
+
+def _finding(ports: _Ports) -> Finding:
+    return Finding(ports.settings.region, registered.COUNTED)
+
+
+async def _fence(ports: _Ports, client: FederationClient) -> FenceKeeper:
+    """The keeper of the fence, which has looked for losses of the database."""
+    outside = KeeperPorts(ports.border, ports.unfenced, ports.store, ports.clock, _finding(ports), client.audit_heads)
+    keeper = FenceKeeper(outside)
+    await persistently(keeper.start)
+    return keeper
 
 
 async def _begins(core: RegionCore, restored: RestoredCustomers, fence: FencedStore) -> bool:
@@ -326,8 +340,9 @@ def _gate(ports: _Ports, services: Sequence[Service], telemetry: Telemetry) -> B
     )
 
 
-async def _join(client: FederationClient, endpoint: str) -> None:
+async def _join(client: FederationClient, fence: FenceKeeper, endpoint: str) -> None:
     await client.catch_up()
+    await fence.compare_before_joining()
     await client.stay_joined(endpoint)
 
 
@@ -405,13 +420,19 @@ def _renewal(ports: _Ports, client: FederationClient, meter: Meter) -> Sequence[
     return (renewal.run(),)
 
 
-def _witness_telling(ports: _Ports, registry: Registry, finding: Finding) -> WitnessNotifier:
+def _witness_telling(ports: _Ports, registry: Registry) -> WitnessNotifier:
     def destroy_again(tx: Transaction, key_ids: Sequence[str], now: datetime) -> int:
         return apply_erased(tx, registry, key_ids, now)
 
     return WitnessNotifier(
         WitnessNotifierPorts(
-            ports.border, ports.unfenced, ports.transport, ports.clock, ports.source, destroy_again, finding.seen
+            ports.border,
+            ports.unfenced,
+            ports.transport,
+            ports.clock,
+            ports.source,
+            destroy_again,
+            _finding(ports).seen,
         )
     )
 

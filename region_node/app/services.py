@@ -422,7 +422,7 @@ def _of_the_federation(ports: ServicePorts) -> list[Service]:
         Service.of(
             audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],
             add_AuditServiceServicer_to_server,
-            AuditService(store),
+            AuditService(ports.unfenced),
         ),
     ]
 

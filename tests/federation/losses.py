@@ -1,5 +1,7 @@
 """A member of staff who looks after what the database of a region has lost."""
 
+import grpc
+
 from gateway.api.region.v1 import recovery_service_pb2 as api
 from gateway.api.region.v1.recovery_service_pb2_grpc import RecoveryServiceStub
 from tests.federation.running import CALL_SECONDS, Federation, until
@@ -33,3 +35,11 @@ class Recovery:
     async def serves(self) -> bool:
         """Whether business is served."""
         return (await self.found()).serving
+
+    async def is_fenced(self) -> bool:
+        """Whether the process knows of the loss, and has stored it. False while it reaches no database."""
+        try:
+            found = await self.found()
+        except grpc.aio.AioRpcError:
+            return False
+        return bool(found.losses) and not found.serving

@@ -405,7 +405,6 @@ async def test_of_a_restricted_customer_nothing_is_read_and_nothing_goes_on_unti
     for counter in (guangdong, sichuan):
         order = await counter.order("SUSPEND", number)
         assert (order.state, "restricted" in order.error.message.en) == (REJECTED, True)
-
     assert (await sichuan.release(number)).status == api.CustomerStatus.CUSTOMER_STATUS_ACTIVE
     await sichuan.release(number)
     assert customer_of(number) in await listed(sichuan)

@@ -1,13 +1,18 @@
 """A region whose database lacks what others have seen of it: it serves nothing until people accept the loss."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from grpc_health.v1.health_pb2 import HealthCheckResponse
+from psycopg.conninfo import conninfo_to_dict
 
+from deploy.local.postgresql import LocalPostgresql
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.auditing import audit
 from gateway.rpc.channels import health_of
+from tests.faults.put_back import Copy
+from tests.federation.commands import as_caller, run_command
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
 from tests.federation.losses import Recovery
@@ -32,6 +37,14 @@ async def until_head_is_kept(federation: Federation, region: str) -> None:
         return bool(federation.coordinator_database.rows(f"SELECT 1 FROM audit_heads WHERE sequence >= {end}"))
 
     await until(is_kept, "the coordinator keeps the head")
+
+
+async def said(federation: Federation, *words: str, language: str = "en") -> str:
+    """The output of `region-node recovery`."""
+    environment = as_caller(federation, "sichuan", "staff/zhao", language=language)
+    ended = await run_command("region_node.cli.main", "recovery", *words, environment=environment)
+    assert ended.code == 0, ended.err
+    return ended.out + ended.err
 
 
 async def health(federation: Federation, node: str) -> int:
@@ -71,7 +84,13 @@ async def test_a_region_whose_database_lacks_what_others_saw_serves_nothing_unti
         waits = await guangdong.submit(guangdong.request("PAY", number), wait=0)
         assert waits.state != COMPLETED, "the lane offers it again"
 
-        accepted = await recovery.accept()
+        assert "serves nothing until" in await said(federation, "show")
+        shown = await said(federation, "show", language="zh")
+        assert "不提供任何服务" in shown
+        assert str(loss.begin_sequence) in shown
+        assert "accepted" in await said(federation, "accept", "1", "INC-2041")
+        await until(recovery.serves, "the region serves again")
+        (accepted,) = (await recovery.found()).losses
         assert accepted.reference == "INC-2041"
         assert accepted.actor.endswith("/staff/zhao")
         await guangdong.reaches(waits.id, COMPLETED)
@@ -82,3 +101,41 @@ async def test_a_region_whose_database_lacks_what_others_saw_serves_nothing_unti
         await federation.start_node("sichuan")
         assert await recovery.serves(), "what was accepted is known"
         assert federation.database("sichuan").rows(LOST) == [(1,)]
+
+
+@pytest.mark.slow
+@pytest.mark.several_processes
+async def test_all_processes_of_a_region_find_that_their_database_was_put_back_under_them(
+    tmp_path: Path, databases: Databases, postgresql_server: LocalPostgresql
+) -> None:
+    async with running(tmp_path, databases, ("guangdong", "sichuan")) as federation:
+        guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
+        number = await sichuan.new_customer()
+        await federation.stop_node("sichuan")
+        postgresql = federation.region_settings("sichuan").postgresql
+        assert postgresql is not None
+        copy = Copy(postgresql_server, str(conninfo_to_dict(postgresql.conninfo)["dbname"]))
+        await asyncio.to_thread(copy.take)
+        for node in ("sichuan", "sichuan/1"):
+            await federation.start_node(node)
+        balance = await sichuan.balance(number)
+        lost = await guangdong.order("PAY", number)
+        await guangdong.reaches(lost.id, COMPLETED)
+        assert await sichuan.balance(number) > balance
+        await asyncio.to_thread(copy.put_back)
+
+        recoveries = [Recovery(federation, node) for node in ("sichuan", "sichuan/1")]
+        for recovery in recoveries:
+            await until(recovery.is_fenced, "the process serves nothing")
+        assert (await refusal(sichuan.balance(number))).reason == "DATABASE_BEHIND"
+        (loss,) = (await recoveries[0].found()).losses
+        assert loss.witness.startswith("process/")
+        assert loss.commits > 0
+        await recoveries[1].accept()
+        for recovery in recoveries:
+            await until(recovery.serves, "every process serves again")
+        assert await sichuan.balance(number) == balance, "what was lost is lost, and named"
+        again = await guangdong.order("PAY", number)
+        await guangdong.reaches(again.id, COMPLETED)
+        with federation.region_settings("sichuan").database.look() as tx:
+            audit.verify(audit.rows(tx))

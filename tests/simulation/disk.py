@@ -74,7 +74,7 @@ class SimulatedStore:
         self._told_until = 0.0
         self._listeners: dict[type, list[Callable[[object], None]]] = {}
 
-    def forget_lost_commits(self) -> None:
+    def forget_lost_commits(self, count: int) -> None:
         """See the port."""
 
     def write(self, operation: Operation[T]) -> "asyncio.Future[T]":

@@ -14,6 +14,7 @@ BOUNDED = {
     "region.v1.BillingService.ListSettlements": "one for each region of the configuration",
     "region.v1.CatalogueService.ListServicePoints": "those of one region, in the configuration",
     "region.v1.MeasurementService.ListQuality": "one for each part of the time that the request names, at most 1,000",
+    "region.v1.RecoveryService.ListLosses": "each was accepted by a person",
     "region.v1.SharingService.ListPurposes": "those of the configuration",
 }
 """The lists without pages, and by what they are bounded."""

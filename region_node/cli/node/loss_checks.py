@@ -12,7 +12,7 @@ from gateway.wording.languages import translated
 
 
 def check_losses(place: DatabasePlace) -> list[Finding]:
-    """What keeps the region from serving, where its database lacks what others have seen of it.
+    """The loss that keeps the region from serving, if there is one.
 
     A database that cannot be read, or is older than this version, has findings of its own.
     """

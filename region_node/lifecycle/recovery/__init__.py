@@ -1,1 +1,1 @@
-"""What a region's database has lost: it is found, named, kept from doing harm, and accepted by people."""
+"""Losses of a region's database: they are found, named, kept from doing harm, and accepted by people."""

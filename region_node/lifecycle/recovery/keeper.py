@@ -1,6 +1,7 @@
 """Keeps the fence of a process: looks for losses of its database, and opens once people have accepted them."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ class FenceKeeper:
     def __init__(self, ports: KeeperPorts) -> None:
         self._ports = ports
         self._opened, self._changed = asyncio.Event(), asyncio.Event()
-        self._compare_at = 0.0
+        self._compare_at, self._is_compared = 0.0, False
         ports.fence.on_change(self._note)
         self._note()
 
@@ -67,6 +68,12 @@ class FenceKeeper:
         """
         await self._look()
         await self._compare()
+
+    async def compare_before_joining(self) -> None:
+        """Compares once more where no coordinator has answered yet: the first heartbeat may replace the kept head."""
+        if not self._is_compared:
+            with contextlib.suppress(Refused):  # the loop tries again
+                await self._compare()
 
     async def run(self) -> None:
         """Runs until cancelled."""
@@ -122,7 +129,7 @@ class FenceKeeper:
         commits, now = ports.store.lost_commits, ports.clock.now()
         kept = await ports.store.write(lambda tx: ports.finding.lost_commits(tx, number, commits, now))
         ports.fence.note(kept)
-        ports.store.forget_lost_commits()
+        ports.store.forget_lost_commits(commits)
 
     async def _compare(self) -> None:
         """Compares the chain with each coordinator's head. The heads are asked for first, so that it is longer."""
@@ -131,6 +138,7 @@ class FenceKeeper:
             is_answered = True
             if told is not None and self._is_own(told):
                 await self._compare_with(Head(told.sequence, told.hash))
+        self._is_compared = self._is_compared or is_answered
         self._compare_at = loop.time() + (COMPARE_SECONDS if is_answered else AGAIN_SECONDS)
 
     async def _compare_with(self, head: Head) -> None:
@@ -139,6 +147,8 @@ class FenceKeeper:
             found = await store.write(lambda tx: finding.seen(tx, COORDINATOR, head, now))
             if found is not None:
                 self._ports.fence.note(found)
+            else:  # another process has found the same meanwhile
+                await self._look()
 
     def _is_own(self, told: AuditHead) -> bool:
         """Whether this region has signed a head: nobody else can close its fence."""

@@ -1,0 +1,104 @@
+"""The keeper of a process's fence, on a database of its own: it compares the chain with the heads that others keep."""
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from gateway.api.federation.v1.federation_pb2 import AuditHead
+from gateway.auditing import audit
+from gateway.auditing.audit import Head
+from gateway.federation.current import CurrentFederation
+from gateway.relay.border import Border
+from gateway.security.signing import AUDIT_HEAD
+from gateway.store import losses
+from gateway.store.fenced import FencedStore
+from gateway.store.port import Store
+from gateway.store.schema import migrations_of
+from gateway.store.sqlite import SqliteStore
+from region_node.lifecycle.recovery.keeper import FenceKeeper, KeeperPorts
+from region_node.lifecycle.recovery.operations import Finding
+from tests.contract.relay_pair import FixedClock
+from tests.contract.stores import run
+from tests.empty_database import empty_file
+from tests.simulation.world import keys
+
+NOW = FixedClock().now()
+
+
+def head(sequence: int, *, signed_by: str = "sichuan") -> AuditHead:
+    """A head as a coordinator tells it."""
+    told = Head(sequence, bytes([sequence]) * 32)
+    signature = keys().signers[signed_by].sign(AUDIT_HEAD, told.signed_bytes())
+    return AuditHead(sequence=told.sequence, hash=told.hash, signature=signature)
+
+
+def keeper(store: Store, fence: FencedStore, heads: Sequence[AuditHead | None]) -> FenceKeeper:
+    """The keeper of a process, to which the coordinators tell these heads."""
+
+    async def told() -> AsyncIterator[AuditHead | None]:
+        for each in heads:
+            yield each
+
+    border = Border("sichuan", keys().signers["sichuan"], keys().trusted, CurrentFederation())
+    return FenceKeeper(KeeperPorts(border, store, fence, FixedClock(), Finding("sichuan", ()), told))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    made = tmp_path / "node.db"
+    made.write_bytes(empty_file("gateway", "region_node"))
+    return made
+
+
+def opened(file: Path) -> SqliteStore:
+    return SqliteStore(file, migrations_of("gateway", "region_node"))
+
+
+async def audited(store: Store) -> AuditHead:
+    """Adds two rows to the chain; the head as the region tells it."""
+    for _ in range(2):
+        await store.write(lambda tx: audit.append(tx, now=NOW, actor="a", action="b", subject="c"))
+    end = await store.read(audit.head)
+    signature = keys().signers["sichuan"].sign(AUDIT_HEAD, end.signed_bytes())
+    return AuditHead(sequence=end.sequence, hash=end.hash, signature=signature)
+
+
+def test_a_chain_that_has_what_all_saw_and_heads_of_somebody_else_close_no_fence(file: Path) -> None:
+    async def scenario() -> None:
+        store = opened(file)
+        own = await audited(store)
+        for heads in ((), (None,), (own, None, own), (head(9, signed_by="guangdong"),), (AuditHead(sequence=9),)):
+            fence = FencedStore(store)
+            await keeper(store, fence, heads).start()
+            assert fence.is_open
+        await store.close()
+
+    run(scenario())
+
+
+def test_a_head_that_the_chain_lacks_closes_the_fence_of_every_process_until_the_loss_is_accepted(file: Path) -> None:
+    async def scenario() -> None:
+        store = opened(file)
+        own = await audited(store)
+        first, second, third = FencedStore(store), FencedStore(store), FencedStore(store)
+        waiting = keeper(store, second, [head(9)])
+        await keeper(store, first, [own, head(9)]).start()
+        assert not first.is_open
+        await waiting.compare_before_joining()
+        assert not second.is_open, "it has found nothing by itself: the loss is known"
+        await keeper(store, third, []).start()
+        assert third.loss == first.loss
+        assert first.loss is not None
+        assert (first.loss.last_sequence, first.loss.seen_sequence) == (2, 9)
+
+        accepted = first.loss._replace(accept_time=1, actor="a", reference="b")
+        await store.write(lambda tx: losses.keep(tx, accepted))
+        await waiting.opened()
+        assert second.loss is None
+        again = FencedStore(store)
+        await keeper(store, again, [head(9)]).start()
+        assert again.is_open, "what was accepted closes nothing again"
+        await store.close()
+
+    run(scenario())
