@@ -29,6 +29,7 @@ _PLACES: Final = {
     "reconciliation": "region_node.cli.reconciliation:reconciliation",
     "settlement": "region_node.cli.settlement:settlement",
     "quarantine": "region_node.cli.quarantine:quarantine",
+    "anomalies": "region_node.cli.anomalies:anomalies",
     "approvals": "region_node.cli.approvals:approvals",
     "retention": "region_node.cli.retention:retention",
     "impact-records": "region_node.cli.impact_records:impact_records",

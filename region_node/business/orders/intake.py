@@ -217,7 +217,7 @@ def _decide_here(tx: Transaction, context: OrderContext, order: Order, tracepare
         order.home_region = moved.region
         return False
     except Refused as refused:
-        home.refuse(context, order, lasting(refused), now)
+        home.refuse(tx, context, order, lasting(refused), now)
     insert_order(tx, OrderRow(order, traceparent), now, promised=promised_date(order))
     return True
 
@@ -231,7 +231,7 @@ def _decide_taken_in(tx: Transaction, context: OrderContext, row: OrderRow, now:
     try:
         home.decide(tx, context, order, now, is_taken_in=True)
     except Refused as refused:
-        home.refuse(context, order, lasting(refused), now)
+        home.refuse(tx, context, order, lasting(refused), now)
     except Moved:
         # The number is on its way here, and this region has neither the line nor the new plan yet.
         order.home_region = ""

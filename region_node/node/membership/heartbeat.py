@@ -152,6 +152,7 @@ class Heartbeat:
             waiting=waiting,
             open_breakers=[OpenBreaker(destination=each, open_time=to_timestamp(since)) for each, since in breakers],
             disputed_revisions=self._ports.disputes(),
+            anomalies=self._ports.anomalies(),
         )
         if (end := self._certificate.end()) is not None:
             report.certificate_end_time.CopyFrom(to_timestamp(end))

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.api.federation.v1.federation_pb2 import DisputedRevision
+from gateway.api.federation.v1.federation_pb2 import DisputedRevision, WaitingAnomalies
 from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.relay.border import Border
 from gateway.rpc.channels import Dialer
@@ -36,7 +36,7 @@ class MembershipPorts:
     """The outside ports. `store` supplies the end of the audit chain, and the envelopes that were not accepted.
 
     `breakers` has the destinations that do not respond, each with the time since when; `disputes` the regions whose
-    configuration differs.
+    configuration differs; `anomalies` what waits for people.
     """
 
     dialer: Dialer
@@ -46,3 +46,4 @@ class MembershipPorts:
     breakers: Callable[[], Mapping[str, datetime]]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     disputes: Callable[[], Sequence[DisputedRevision]] = tuple
+    anomalies: Callable[[], Sequence[WaitingAnomalies]] = tuple

@@ -367,6 +367,7 @@ class NodeReport(_message.Message):
     OPEN_BREAKERS_FIELD_NUMBER: _builtins.int
     CERTIFICATE_END_TIME_FIELD_NUMBER: _builtins.int
     DISPUTED_REVISIONS_FIELD_NUMBER: _builtins.int
+    ANOMALIES_FIELD_NUMBER: _builtins.int
     unreadable: _builtins.str
     """First part of the configuration in force that the node cannot read, with its revision. The node uses the revision
     before. Empty if it can read all.
@@ -389,6 +390,10 @@ class NodeReport(_message.Message):
     def disputed_revisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___DisputedRevision]:
         """Other regions whose configuration contradicts the node's, or is later than what its coordinator sends."""
 
+    @_builtins.property
+    def anomalies(self) -> _containers.RepeatedCompositeFieldContainer[Global___WaitingAnomalies]:
+        """Anomalies that wait for people of the region."""
+
     def __init__(
         self,
         *,
@@ -397,14 +402,47 @@ class NodeReport(_message.Message):
         open_breakers: _abc.Iterable[Global___OpenBreaker] | None = ...,
         certificate_end_time: _timestamp_pb2.Timestamp | None = ...,
         disputed_revisions: _abc.Iterable[Global___DisputedRevision] | None = ...,
+        anomalies: _abc.Iterable[Global___WaitingAnomalies] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["certificate_end_time", b"certificate_end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_end_time", b"certificate_end_time", "disputed_revisions", b"disputed_revisions", "open_breakers", b"open_breakers", "unreadable", b"unreadable", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anomalies", b"anomalies", "certificate_end_time", b"certificate_end_time", "disputed_revisions", b"disputed_revisions", "open_breakers", b"open_breakers", "unreadable", b"unreadable", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NodeReport: _TypeAlias = NodeReport  # noqa: Y015
+
+@_typing.final
+class WaitingAnomalies(_message.Message):
+    """Anomalies that a region has found in what an asking region does with its lines, and that nobody has acknowledged."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    BEGIN_TIME_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """The asking region."""
+    count: _builtins.int
+    """Number of anomalies."""
+    @_builtins.property
+    def begin_time(self) -> _timestamp_pb2.Timestamp:
+        """Time at which the first of them was found."""
+
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        count: _builtins.int = ...,
+        begin_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "count", b"count", "region", b"region"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitingAnomalies: _TypeAlias = WaitingAnomalies  # noqa: Y015
 
 @_typing.final
 class DisputedRevision(_message.Message):

@@ -671,6 +671,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Sign it anew with the key of an administrator whom the configuration in force names."""
     REASON_SUSPENSION_OUTDATED: _Reason.ValueType  # 537
     """Correct the clock of the machine that signs, and sign it anew: of two statements, the later one counts."""
+    REASON_ANOMALY_NOT_FOUND: _Reason.ValueType  # 614
+    """List the anomalies for their ids; acknowledged ones are removed after a year."""
+    REASON_ANOMALY_ACKNOWLEDGED: _Reason.ValueType  # 615
+    """Look at it: another member of staff has recorded another finding, which stays."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1323,6 +1327,10 @@ REASON_SUSPENSION_UNPROVEN: Reason.ValueType  # 536
 """Sign it anew with the key of an administrator whom the configuration in force names."""
 REASON_SUSPENSION_OUTDATED: Reason.ValueType  # 537
 """Correct the clock of the machine that signs, and sign it anew: of two statements, the later one counts."""
+REASON_ANOMALY_NOT_FOUND: Reason.ValueType  # 614
+"""List the anomalies for their ids; acknowledged ones are removed after a year."""
+REASON_ANOMALY_ACKNOWLEDGED: Reason.ValueType  # 615
+"""Look at it: another member of staff has recorded another finding, which stays."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
