@@ -455,6 +455,6 @@ def _between_regions(ports: ServicePorts) -> list[Service]:
         Service.of(
             bulletin_oversight_service_pb2.DESCRIPTOR.services_by_name["BulletinOversightService"],
             add_BulletinOversightServiceServicer_to_server,
-            BulletinOversightService(core.context, core.bulletins, store),
+            BulletinOversightService(core.context, core.bulletins, store, clock),
         ),
     ]
