@@ -95,6 +95,7 @@ class CaseService(CaseServiceServicer):
             region=request.region,
             department=request.department,
             administrator=current_call().identity.path,
+            signed=request.signed if request.HasField("signed") else None,
         )
         try:
             answer = await self._ports.channels.call(

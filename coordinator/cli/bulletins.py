@@ -1,12 +1,16 @@
 """`coordinator bulletins`."""
 
+from pathlib import Path
+
 import click
 
+from coordinator.cli.acts import key_option, signed
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import tell_unanswered, titled
 from gateway.api.coordinator.v1 import bulletin_service_pb2 as contract
 from gateway.api.coordinator.v1.bulletin_service_pb2_grpc import BulletinServiceStub
+from gateway.api.region.v1 import bulletin_oversight_service_pb2 as at_node
 from gateway.api.region.v1.bulletin_oversight_service_pb2 import BulletinHeader
 from gateway.api.region.v1.bulletin_pb2 import BulletinSeverity, BulletinState
 from gateway.cli.asking import limit_option, request_option
@@ -16,6 +20,7 @@ from gateway.wording.languages import in_language, translated
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word
 
+_AT_NODE = at_node.DESCRIPTOR.services_by_name["BulletinOversightService"]
 _HEADERS = Table[BulletinHeader](
     TableColumn("bulletin", lambda each: each.id),
     TableColumn("severity", lambda each: word(BulletinSeverity.Name(each.severity), "BULLETIN_SEVERITY_")),
@@ -34,7 +39,7 @@ def bulletins() -> None:
 
 
 @bulletins.command(epilog=EPILOG)
-@asks(*bulletin_options(), request_option)
+@asks(*bulletin_options(), request_option, key_option)
 @click.option("--through", required=True, metavar="REGION", help="The region that delivers it to all others.")
 def publish(
     asking: Asking,
@@ -47,6 +52,7 @@ def publish(
     until: str,
     read_by: str,
     addressees: tuple[str, ...],
+    key: Path | None,
 ) -> None:
     """Publish a bulletin in both languages through a region, to all regions or to those of --to.
 
@@ -56,7 +62,9 @@ def publish(
         --text-zh 今夜 --text-en tonight --until 2026-12-20T18:00+08:00
     """
     content = bulletin_content(severity, title_zh, title_en, text_zh, text_en, until, read_by, addressees)
-    request = contract.PublishBulletinRequest(region=through, content=content)
+    asked = asking.filled(at_node.PublishForAdministratorRequest(content=content))
+    act = signed(asking, key, _AT_NODE, "PublishForAdministrator", through, asked)
+    request = contract.PublishBulletinRequest(region=through, content=content, signed=act)
     response = asking.ask(lambda channel: BulletinServiceStub(channel).PublishBulletin, request)
     asking.show(response, _HEADERS, [response.bulletin], titled(translated("Bulletins")))
 

@@ -1,9 +1,11 @@
 """`coordinator issues`."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
+from coordinator.cli.acts import key_option, signed
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
 from coordinator.cli.exit_codes import EPILOG
@@ -11,6 +13,7 @@ from coordinator.cli.output import tell_unanswered, titled, told_due
 from gateway.api.coordinator.v1 import issue_service_pb2 as contract
 from gateway.api.coordinator.v1.issue_service_pb2 import CountIssuesResponse
 from gateway.api.coordinator.v1.issue_service_pb2_grpc import IssueServiceStub
+from gateway.api.region.v1 import issue_oversight_service_pb2 as at_node
 from gateway.api.region.v1.issue_oversight_service_pb2 import IssueHeader
 from gateway.api.region.v1.issue_pb2 import IssueState
 from gateway.cli.asking import limit_option, request_option
@@ -21,6 +24,8 @@ from gateway.federation.body import escalation_level
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.words import word
+
+_AT_NODE = at_node.DESCRIPTOR.services_by_name["IssueOversightService"]
 
 _COUNTS = Table[CountIssuesResponse.RegionIssues](
     TableColumn("region", lambda each: region_name(each.region)),
@@ -37,7 +42,7 @@ def issues() -> None:
 
 
 @issues.command("open", epilog=EPILOG)
-@asks(*issue_options(), request_option)
+@asks(*issue_options(), request_option, key_option)
 @click.argument("subject")
 def open_command(
     asking: Asking,
@@ -47,6 +52,7 @@ def open_command(
     helpers: tuple[str, ...],
     due: str,
     links: tuple[str, ...],
+    key: Path | None,
 ) -> None:
     """Open an issue with SUBJECT, which the owner region is to decide. Your name stands in its audit chain.
 
@@ -55,7 +61,10 @@ def open_command(
       coordinator issues open "bills differ" --description "the cut-off of November" --owner sichuan \\
         --helper henan --due 2026-12-20T18:00+08:00
     """
-    request = contract.OpenIssueRequest(issue=issue_request(subject, description, owner, helpers, due, links))
+    issue = issue_request(subject, description, owner, helpers, due, links)
+    asked = asking.filled(at_node.OpenIssueForAdministratorRequest(issue=issue))
+    act = signed(asking, key, _AT_NODE, "OpenIssueForAdministrator", owner, asked)
+    request = contract.OpenIssueRequest(issue=issue, signed=act)
     response = asking.ask(lambda channel: IssueServiceStub(channel).OpenIssue, request)
     asking.show(response, _headers(datetime.now(UTC)), [response.issue], titled(translated("Issues")))
 
@@ -81,7 +90,8 @@ def list_issues(asking: Asking) -> None:
 @click.argument("issue", metavar="ID")
 @click.argument("region", shell_complete=complete_regions)
 @click.option("--reason", required=True, metavar="TEXT", help="For all regions of the issue, and its new owner.")
-def appoint(asking: Asking, issue: str, region: str, reason: str) -> None:
+@key_option
+def appoint(asking: Asking, issue: str, region: str, reason: str, key: Path | None) -> None:
     """Make REGION the owner of an issue whose owner takes no part in the federation any more.
 
     REGION has opened the issue or helps with it. Repeat the command until every region of the issue has heard of it.
@@ -90,7 +100,9 @@ def appoint(asking: Asking, issue: str, region: str, reason: str) -> None:
     Examples:
       coordinator issues appoint guangdong/I20261210-17 henan --reason "Sichuan is suspended"
     """
-    request = contract.AppointIssueOwnerRequest(issue_id=issue, owner_region=region, reason=reason)
+    asked = at_node.AppointIssueOwnerRequest(issue_id=issue, owner_region=region, reason=reason)
+    act = signed(asking, key, _AT_NODE, "AppointIssueOwner", "", asked)
+    request = contract.AppointIssueOwnerRequest(issue_id=issue, owner_region=region, reason=reason, signed=act)
     response = asking.ask(lambda channel: IssueServiceStub(channel).AppointIssueOwner, request)
     asking.show(response, _headers(datetime.now(UTC)), [response.issue], titled(translated("Issues")))
     if response.HasField("on_duty") and not asking.as_json:

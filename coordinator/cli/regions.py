@@ -9,6 +9,7 @@ import click
 import grpc
 from rich.text import Text
 
+from coordinator.cli.acts import key_option
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.connection import TIMEOUT
 from coordinator.cli.exit_codes import EPILOG
@@ -40,13 +41,6 @@ _STYLES = {
     MemberState.MEMBER_STATE_LOST: "red",
     MemberState.MEMBER_STATE_SUSPENDED: "yellow",
 }
-
-
-_key_option = click.option(
-    "--key",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Sign with this key of an administrator.",
-)
 
 
 @click.group()
@@ -92,7 +86,7 @@ def _print_regions(response: contract.ListRegionsResponse) -> None:
 @asks()
 @click.argument("region")
 @click.option("--note", required=True, help="Why; shown to everybody.")
-@_key_option
+@key_option
 def suspend(asking: Asking, region: str, note: str, key: Path | None) -> None:
     """Suspend REGION: nothing is routed to it or taken from it.
 
@@ -136,7 +130,7 @@ def suspend(asking: Asking, region: str, note: str, key: Path | None) -> None:
 @regions.command(epilog=EPILOG)
 @asks()
 @click.argument("region")
-@_key_option
+@key_option
 def reinstate(asking: Asking, region: str, key: Path | None) -> None:
     """End the suspension of REGION. Signed like the suspension.
 

@@ -32,7 +32,10 @@ class BulletinService(BulletinServiceServicer):
         """See the contract."""
         self._regions.require_configured(request.region)
         asked = region_contract.PublishForAdministratorRequest(
-            request_id=request.request_id, content=request.content, administrator=current_call().identity.path
+            request_id=request.request_id,
+            content=request.content,
+            administrator=current_call().identity.path,
+            signed=request.signed if request.HasField("signed") else None,
         )
         answer = await self._regions.require(
             request.region,

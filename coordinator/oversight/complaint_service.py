@@ -103,6 +103,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
             level=request.level,
             reason=request.reason,
             administrator=current_call().identity.path,
+            signed=request.signed if request.HasField("signed") else None,
         )
         answer = await self._raised(contact, asked)
         if isinstance(answer, Refused):
@@ -125,6 +126,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
             category=request.category,
             reason=request.reason,
             administrator=current_call().identity.path,
+            signed=request.signed if request.HasField("signed") else None,
         )
         answer = await self._regions.require(
             contact,

@@ -38,7 +38,10 @@ class IssueService(IssueServiceServicer):
         owner = request.issue.owner_region
         self._regions.require_configured(owner)
         asked = region_contract.OpenIssueForAdministratorRequest(
-            request_id=request.request_id, issue=request.issue, administrator=current_call().identity.path
+            request_id=request.request_id,
+            issue=request.issue,
+            administrator=current_call().identity.path,
+            signed=request.signed if request.HasField("signed") else None,
         )
         answer = await self._regions.require(
             owner,
@@ -79,6 +82,7 @@ class IssueService(IssueServiceServicer):
             owner_region=owner,
             reason=request.reason,
             administrator=current_call().identity.path,
+            signed=request.signed if request.HasField("signed") else None,
         )
         appointed = await self._regions.require(owner, _appointing(asked))
         asked.version = appointed.issue.version

@@ -33,6 +33,7 @@ BREAKER = RiskSource.RISK_SOURCE_BREAKER_OPEN
 LATE = RiskSource.RISK_SOURCE_DELIVERY_LATE
 ACCIDENT = RiskSource.RISK_SOURCE_ACCIDENT
 AUDIT = RiskSource.RISK_SOURCE_AUDIT
+ANOMALY = RiskSource.RISK_SOURCE_ANOMALY
 CERTIFICATE = RiskSource.RISK_SOURCE_CERTIFICATE
 PLANNED_OUTAGE = RiskSource.RISK_SOURCE_PLANNED_OUTAGE
 _Test = Callable[[RegionFacts, timedelta, datetime], str]
@@ -79,6 +80,7 @@ def of_regions(snapshot: Snapshot, scales: RiskRules, now: datetime) -> Iterator
         (LOST, _lost, frozenset()),
         (LATE, partial(_late, known), silent),
         (BREAKER, partial(_cut_off, joined), silent),
+        (ANOMALY, partial(_anomaly, known), silent),
         (CERTIFICATE, _certificate, silent | {_COORDINATOR}),  # each of them looks at its own
     )
     for source, test, unknown in tests:
@@ -180,6 +182,19 @@ def _cut_off(joined: Set[str], facts: RegionFacts, tolerance: timedelta, now: da
         return ""
     since, destination, endpoint = stopped[0]
     return f"{endpoint} {destination} {_told(since)}"
+
+
+def _anomaly(known: Set[str], facts: RegionFacts, tolerance: timedelta, now: datetime) -> str:
+    """The asking region with the anomaly that has waited for people of this region for the longest time."""
+    waiting = sorted(
+        (from_timestamp(each.begin_time), each.region, each.count)
+        for each in facts.report().anomalies
+        if each.region in known
+    )
+    if not waiting or waiting[0][0] + tolerance >= now:
+        return ""
+    since, region, count = waiting[0]
+    return f"{region} {count} {_told(since)}"
 
 
 def _certificate(facts: RegionFacts, tolerance: timedelta, now: datetime) -> str:

@@ -25,6 +25,8 @@ from gateway.time.calendars import WorkingDays
 from gateway.time.clock import from_timestamp, to_timestamp
 from gateway.time.working_time import WorkingHours
 
+ANOMALY = "anomaly"
+"""The matter of what an operator system, a person or a region does with lines of this one beyond its usual measure."""
 CASE_WITHOUT_OWNER = "case-without-owner"
 """The matter of a case that awaits the coordinator."""
 CONFIGURATION_DISPUTED = "configuration-disputed"

@@ -29,6 +29,7 @@ class Moved(Exception):
 
 Reads = Callable[[Transaction, EnvelopeContent], Iterable[Wanted]]
 Act = Callable[[Transaction, EnvelopeContent, datetime], Answer]
+Noted = Callable[[Transaction, EnvelopeContent, datetime], None]
 Answered = Callable[[Transaction, EnvelopeContent, ReceiptContent, datetime], None]
 
 
@@ -50,6 +51,8 @@ class Command:
     """The queries of `act`, as far as they are known before: `gateway.store.reading_ahead`."""
     answered_reads: Reads = lambda tx, content: ()
     """The queries of `answered`."""
+    refused: Noted = lambda tx, content, now: None
+    """Counts a refusal of `act`, with the receipt: it changes nothing else. The payload may be unreadable."""
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,8 @@ def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: 
     receipt = unsigned_receipt(sealed, answer, now=now, revision=border.current.revision)
     sign_at_commit(tx, border, RECEIPT, receipt, content.origin)
     if isinstance(kind, Command):
+        if answer.outcome == Outcome.OUTCOME_REFUSED:
+            kind.refused(tx, content, now)
         failpoints.reach("S9.before-commit")
         _keep(tx, border, sealed, receipt, now)
     if isinstance(kind, Command) or kind.is_noted:

@@ -45,6 +45,7 @@ WITNESSED_HEAD = b"crossregion.witnessed-head.v1"
 REVISION = b"crossregion.revision.v1"
 RENEWAL = b"crossregion.renewal.v1"
 SUSPENSION = b"crossregion.suspension.v1"
+ADMINISTRATOR_ACT = b"crossregion.administrator-act.v1"
 # The domain of a tree's root, by the domain of its contents.
 _TREE_DOMAINS = {ENVELOPE: b"crossregion.envelope-tree.v1", RECEIPT: b"crossregion.receipt-tree.v1"}
 

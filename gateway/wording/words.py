@@ -23,6 +23,7 @@ from gateway.api.federation.v1.quality_pb2 import SampledKind
 from gateway.api.federation.v1.risk_pb2 import RiskSource
 from gateway.api.region.v1.agreement_pb2 import StatementLineKind
 from gateway.api.region.v1.alarm_pb2 import AlarmState
+from gateway.api.region.v1.anomaly_service_pb2 import AnomalyCause, AnomalyFinding, AnomalyState
 from gateway.api.region.v1.approval_service_pb2 import ApprovalAct, ApprovalState
 from gateway.api.region.v1.bulletin_pb2 import BulletinSeverity, BulletinState
 from gateway.api.region.v1.complaint_pb2 import (
@@ -133,6 +134,9 @@ _HOPS = (
 _ENUMS = {
     "ACCIDENT_GRADE_": AccidentGrade,
     "ALARM_STATE_": AlarmState,
+    "ANOMALY_CAUSE_": AnomalyCause,
+    "ANOMALY_FINDING_": AnomalyFinding,
+    "ANOMALY_STATE_": AnomalyState,
     "BULLETIN_SEVERITY_": BulletinSeverity,
     "BULLETIN_STATE_": BulletinState,
     "CLASSIFIED_BY_": ClassifiedBy,

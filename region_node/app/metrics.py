@@ -14,6 +14,7 @@ from gateway.store.metrics import observe_store
 from gateway.time.agreed_clock import AgreedClock
 from gateway.time.clock import Clock
 from region_node.app.core import RegionCore
+from region_node.care.anomalies.watching import AnomalyWatch
 from region_node.care.quarantine.counting import WaitingWork
 from region_node.customers.documents.reuse import measure_reuse
 
@@ -35,6 +36,16 @@ def observe_node(
     _observe_notifiers(meter, core)
     _observe_quarantine(meter, work)
     observe(meter, "crossregion.store.fenced", "{store}", lambda: [(int(not store.is_open), {})])
+
+
+def observe_anomalies(meter: Meter, watch: AnomalyWatch) -> None:
+    """Registers the anomalies that wait for people, by the asking region."""
+    observe(
+        meter,
+        "crossregion.anomaly.waiting",
+        "{anomaly}",
+        lambda: [(each.count, {"region": each.region}) for each in watch.waiting],
+    )
 
 
 def _observe_lanes(meter: Meter, core: RegionCore, clock: Clock) -> None:

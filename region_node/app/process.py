@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from opentelemetry.metrics import Meter
 
@@ -51,7 +52,7 @@ from gateway.time.clock import SteadyClock, SystemClock, from_timestamp
 from gateway.web.door import Door
 from region_node.app import registered
 from region_node.app.core import CorePorts, RegionCore
-from region_node.app.metrics import observe_node
+from region_node.app.metrics import observe_anomalies, observe_node
 from region_node.app.row_migrations import migrate_rows
 from region_node.app.services import ServicePorts
 from region_node.app.services import services as node_services
@@ -59,6 +60,7 @@ from region_node.business.orders.business import load_rules
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import orders_under_way
 from region_node.business.providers.fulfilment import FulfilmentProvider, GrpcFulfilment
+from region_node.care.anomalies.watching import AnomalyWatch
 from region_node.care.complaints.case_notifier import CaseNotifier
 from region_node.care.complaints.of_problems import count_complaints
 from region_node.care.escalations.configurations import raise_dispute
@@ -145,8 +147,8 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
         rotation.observe(telemetry.meter)
         await persistently(partial(migrate_rows, ports.unfenced))
         core = RegionCore(core_ports)
-        revisions = _revision_watch(ports, core_ports.context, telemetry.meter)
-        client = _membership(ports, core.lanes.stopped, revisions)
+        watches = _watches(ports, core_ports.context, telemetry.meter)
+        client = _membership(ports, core.lanes.stopped, watches)
         stack.push_async_callback(client.close)
         client.load()
         fence = await _fence(ports, client)
@@ -175,7 +177,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
             fence.tell(server.show),
             *(() if has_begun else (_begin_once_open(core, restored, fence),)),
             _witness_telling(ports, registry).run(),
-            revisions.run(),
+            *(each.run() for each in watches),
             CoordinatorWitness(ports.store, clock, ports.source, client.chain_heads).run(),
             CaseNotifier(ports.store, client.tell_case).run(),
             ProblemNotifier(core_ports.context, ports.store, tellers, count_complaints).run(),
@@ -346,9 +348,20 @@ async def _join(client: FederationClient, fence: FenceKeeper, endpoint: str) -> 
     await client.stay_joined(endpoint)
 
 
-def _membership(
-    ports: _Ports, breakers: Callable[[], Mapping[str, datetime]], revisions: RevisionWatch
-) -> FederationClient:
+class _Watches(NamedTuple):
+    """The loops that call people, and whose present findings are a part of each heartbeat."""
+
+    revisions: RevisionWatch
+    anomalies: AnomalyWatch
+
+
+def _watches(ports: _Ports, context: RegionContext, meter: Meter) -> _Watches:
+    anomalies = AnomalyWatch(context, ports.store, ports.clock)
+    observe_anomalies(meter, anomalies)
+    return _Watches(_revision_watch(ports, context, meter), anomalies)
+
+
+def _membership(ports: _Ports, breakers: Callable[[], Mapping[str, datetime]], watches: _Watches) -> FederationClient:
     settings = ports.settings
     node = Node(
         settings.federation,
@@ -364,7 +377,8 @@ def _membership(
         ports.clock,
         ports.source,
         breakers,
-        disputes=lambda: [each for _, each in revisions.disputes],
+        disputes=lambda: [each for _, each in watches.revisions.disputes],
+        anomalies=lambda: watches.anomalies.waiting,
         version=OwnVersion(migrations_of(*PACKAGES), settings.database.engine).found,
     )
     return FederationClient(node, settings.data, outside)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from gateway.api.region.v1 import (
     agreement_service_pb2,
     alarm_service_pb2,
+    anomaly_service_pb2,
     approval_service_pb2,
     attachment_service_pb2,
     audit_service_pb2,
@@ -50,6 +51,7 @@ from gateway.api.region.v1 import (
 )
 from gateway.api.region.v1.agreement_service_pb2_grpc import add_AgreementServiceServicer_to_server
 from gateway.api.region.v1.alarm_service_pb2_grpc import add_AlarmServiceServicer_to_server
+from gateway.api.region.v1.anomaly_service_pb2_grpc import add_AnomalyServiceServicer_to_server
 from gateway.api.region.v1.approval_service_pb2_grpc import add_ApprovalServiceServicer_to_server
 from gateway.api.region.v1.attachment_service_pb2_grpc import add_AttachmentServiceServicer_to_server
 from gateway.api.region.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
@@ -119,6 +121,7 @@ from region_node.business.orders.events_service import OrderEventService
 from region_node.business.orders.service import OrderService
 from region_node.business.reconciliation.service import ReconciliationService
 from region_node.business.settlement.service import SettlementService
+from region_node.care.anomalies.service import AnomalyService
 from region_node.care.bulletins.service import BulletinService
 from region_node.care.complaints.attachment_service import AttachmentService
 from region_node.care.complaints.case_service import CaseService
@@ -363,6 +366,11 @@ def _of_records(ports: ServicePorts) -> list[Service]:
             QuarantineService(core.quarantine, store, clock),
         ),
         Service.of(
+            anomaly_service_pb2.DESCRIPTOR.services_by_name["AnomalyService"],
+            add_AnomalyServiceServicer_to_server,
+            AnomalyService(store, clock),
+        ),
+        Service.of(
             retention_service_pb2.DESCRIPTOR.services_by_name["RetentionService"],
             add_RetentionServiceServicer_to_server,
             RetentionService(core.registry, store, clock),
@@ -459,6 +467,6 @@ def _between_regions(ports: ServicePorts) -> list[Service]:
         Service.of(
             bulletin_oversight_service_pb2.DESCRIPTOR.services_by_name["BulletinOversightService"],
             add_BulletinOversightServiceServicer_to_server,
-            BulletinOversightService(core.context, core.bulletins, store),
+            BulletinOversightService(core.context, core.bulletins, store, clock),
         ),
     ]

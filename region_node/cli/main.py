@@ -30,6 +30,7 @@ _PLACES: Final = {
     "settlement": "region_node.cli.settlement:settlement",
     "quarantine": "region_node.cli.quarantine:quarantine",
     "recovery": "region_node.cli.recovery:recovery",
+    "anomalies": "region_node.cli.anomalies:anomalies",
     "approvals": "region_node.cli.approvals:approvals",
     "retention": "region_node.cli.retention:retention",
     "impact-records": "region_node.cli.impact_records:impact_records",

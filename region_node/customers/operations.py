@@ -38,6 +38,7 @@ from region_node.customers.status import require_readable
 from region_node.customers.subscriptions import Subscription, insert_subscriptions, subscriptions_of
 from region_node.customers.taking_over import NewCustomer, Registered
 from region_node.requests.auditing import AuditedCall
+from region_node.requests.dealings import count_line
 
 SUSPENSION_TIMER = "suspension-end"
 
@@ -84,6 +85,7 @@ def read(tx: Transaction, number: str, asked: AuditedCall) -> KnownCustomer:
     """
     found = _require(tx, number)
     asked.record(tx, "GetCustomer", found.customer.customer_id)
+    count_line(tx, asked.dealer, asked.now)
     return found
 
 

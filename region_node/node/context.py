@@ -6,6 +6,7 @@ from typing import Protocol
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.order_pb2 import Order
+from gateway.errors import Refused, lasting
 from gateway.federation.catalogue import Federation
 from gateway.relay.border import Border
 from gateway.store.port import Transaction
@@ -52,6 +53,14 @@ class RegionContext:
     def federation(self) -> Federation:
         """The configuration in force. Raises Refused with CONFIGURATION_MISSING before the first."""
         return self.border.current.federation
+
+    def figure(self, policy: str, other: str) -> int | None:
+        """The figure of a policy between another region and this one; None for a federation without the policy."""
+        try:
+            return self.federation.figure(policy, (other, self.region))
+        except Refused as refused:
+            lasting(refused)
+            return None
 
     def takes_part(self, region: str) -> bool:
         """Whether a region is a member that has joined and is not suspended, as this region knows it."""

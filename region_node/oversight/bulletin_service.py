@@ -8,11 +8,12 @@ from gateway.api.region.v1.bulletin_oversight_service_pb2_grpc import BulletinOv
 from gateway.process.tracing import current_traceparent
 from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock
 from region_node.care.bulletins.application import BulletinApplication
 from region_node.care.bulletins.rows import BulletinFilter, header_of, list_bulletins
 from region_node.node.context import RegionContext
-from region_node.oversight.complaint_service import require_administrator
 from region_node.records.listing import Page
+from region_node.requests.administrators import acting
 from region_node.requests.caller import Administrator
 from region_node.requests.checks import require_request_id
 
@@ -22,8 +23,10 @@ _PAGE = "bulletin headers"
 class BulletinOversightService(BulletinOversightServiceServicer):
     """See the contract."""
 
-    def __init__(self, context: RegionContext, application: BulletinApplication, store: Store) -> None:
+    def __init__(self, context: RegionContext, application: BulletinApplication, store: Store, clock: Clock) -> None:
+        self._context = context
         self._region = context.region
+        self._clock = clock
         self._application = application
         self._store = store
 
@@ -34,8 +37,8 @@ class BulletinOversightService(BulletinOversightServiceServicer):
     ) -> api.PublishForAdministratorResponse:
         """See the contract."""
         require_request_id(request.request_id)
-        require_administrator(request.administrator)
-        publisher = Administrator(request.administrator, request.request_id, current_traceparent())
+        act = acting(self._context, request, self._clock.now())
+        publisher = Administrator(act.administrator, request.request_id, current_traceparent(), act.proof)
         published = await self._application.publish(publisher, request.content)
         header = await self._store.read(lambda tx: header_of(tx, published, self._region))
         return api.PublishForAdministratorResponse(bulletin=header)

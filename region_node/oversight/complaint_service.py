@@ -1,7 +1,6 @@
 """ComplaintOversightService: coordinators' view of this region's complaints, and an administrator's escalation."""
 
 import hashlib
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +15,7 @@ from gateway.api.region.v1.complaint_pb2 import ClassifiedBy, Complaint
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
+from gateway.federation.acts import ProvenAct
 from gateway.rpc.calls import current_call
 from gateway.rpc.pages import dated_place, decode_token, first_page, page_size, ticket_key
 from gateway.store.port import Store, Transaction
@@ -31,11 +31,11 @@ from region_node.care.complaints.headers import HeaderFilter, header_of, list_he
 from region_node.care.complaints.history import history
 from region_node.care.complaints.rows import COMPLAINT, require_complaint
 from region_node.node.context import RegionContext
+from region_node.requests.administrators import Brought, acting
 from region_node.requests.checks import require_length, require_request_id
 from region_node.requests.rows import RequestKey, insert_request
 from region_node.tickets.followed import known_request
 
-_ADMINISTRATOR = re.compile(r"admin/[A-Za-z0-9._-]{1,64}", re.ASCII)
 _PAGE = 500  # complaints in one read, so that other work continues in between
 _LONGEST = 3660 * 24 * 3600  # seconds ahead
 
@@ -81,9 +81,8 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         require_length("reason", request.reason, rules.NOTE_LIMIT, required=True)
         if not 1 <= request.level <= REGULATOR:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="level", problem=f"not 1 to {REGULATOR}")
-        require_administrator(request.administrator)
-        through = current_call().identity.path
-        complaint = await self._store.write(lambda tx: self._raised(tx, request, through))
+        act, through = self._acting(request, is_anywhere=True), current_call().identity.path
+        complaint = await self._store.write(lambda tx: self._raised(tx, request, act, through))
         return api.RaiseComplaintResponse(complaint=header_of(complaint))
 
     async def ReclassifyComplaint(  # noqa: N802 - named by the contract
@@ -95,9 +94,8 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         require_request_id(request.request_id)
         require_length("category", request.category, rules.CODE_LIMIT, required=True)
         require_length("reason", request.reason, rules.NOTE_LIMIT, required=True)
-        require_administrator(request.administrator)
-        through = current_call().identity.path
-        complaint = await self._store.write(lambda tx: self._reclassified(tx, request, through))
+        act, through = self._acting(request, is_anywhere=False), current_call().identity.path
+        complaint = await self._store.write(lambda tx: self._reclassified(tx, request, act, through))
         return api.ReclassifyComplaintResponse(complaint=header_of(complaint))
 
     async def CountComplaints(  # noqa: N802 - named by the contract
@@ -140,25 +138,30 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
             include_ended=request.include_ended,
         )
 
-    def _raised(self, tx: Transaction, request: api.RaiseComplaintRequest, through: str) -> Complaint:
+    def _acting(self, request: Brought, *, is_anywhere: bool) -> ProvenAct:
+        return acting(self._context, request, self._clock.now(), is_anywhere=is_anywhere)
+
+    def _raised(self, tx: Transaction, request: api.RaiseComplaintRequest, act: ProvenAct, through: str) -> Complaint:
         """Raises a complaint once."""
         now, content = self._clock.now(), f"raise\0{request.ticket_id}\0{request.level}\0{request.reason}"
-        wanted = AdministratorsWish(request.level, request.reason, request.administrator)
-        decided = _Decided(request.administrator, request.request_id, content, "RaiseComplaint")
+        wanted = AdministratorsWish(request.level, request.reason, act.administrator)
+        decided = _Decided(act.administrator, request.request_id, content, "RaiseComplaint")
         return decided.once(
             tx,
             now,
             lambda: handling.raise_for_administrator(tx, self._context, request.ticket_id, wanted, now),
-            f"level {request.level}, through {through}",
+            act.noted(f"level {request.level}, through {through}"),
         )
 
-    def _reclassified(self, tx: Transaction, request: api.ReclassifyComplaintRequest, through: str) -> Complaint:
+    def _reclassified(
+        self, tx: Transaction, request: api.ReclassifyComplaintRequest, act: ProvenAct, through: str
+    ) -> Complaint:
         """Reclassifies a complaint once."""
         now, content = self._clock.now(), f"classify\0{request.ticket_id}\0{request.category}\0{request.reason}"
         by = ClassifiedBy.CLASSIFIED_BY_ADMINISTRATOR
-        wanted = Classification(request.ticket_id, request.category, request.reason, request.administrator, by)
-        decided = _Decided(request.administrator, request.request_id, content, "ReclassifyComplaint")
-        return decided.once(tx, now, lambda: classify(tx, self._context, wanted, now), f"through {through}")
+        wanted = Classification(request.ticket_id, request.category, request.reason, act.administrator, by)
+        decided = _Decided(act.administrator, request.request_id, content, "ReclassifyComplaint")
+        return decided.once(tx, now, lambda: classify(tx, self._context, wanted, now), act.noted(f"through {through}"))
 
 
 @dataclass(frozen=True)
@@ -181,9 +184,3 @@ class _Decided:
             tx, now=now, actor=self.administrator, action=self.action, subject=complaint.ticket_id, detail=detail
         )
         return complaint
-
-
-def require_administrator(name: str) -> None:
-    """Raises Refused with REQUEST_INVALID unless a name is that of an administrator: `admin/<name>`."""
-    if not _ADMINISTRATOR.fullmatch(name):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="administrator", problem="not admin/ and a name")

@@ -17,7 +17,7 @@ from region_node.care.issues.application import IssueApplication
 from region_node.care.issues.owner import Appointment
 from region_node.care.issues.rows import count_issues, header_of, list_headers, open_owners
 from region_node.node.context import RegionContext
-from region_node.oversight.complaint_service import require_administrator
+from region_node.requests.administrators import acting
 from region_node.requests.caller import Administrator
 from region_node.requests.checks import require_length, require_request_id
 
@@ -40,11 +40,11 @@ class IssueOversightService(IssueOversightServiceServicer):
     ) -> api.OpenIssueForAdministratorResponse:
         """See the contract."""
         require_request_id(request.request_id)
-        require_administrator(request.administrator)
-        asked, name = IssueRequest(), request.administrator
+        act = acting(self._context, request, self._clock.now())
+        asked, name = IssueRequest(), act.administrator
         asked.CopyFrom(request.issue)
         asked.owner_region, asked.staff_id = self._context.region, name
-        opener = Administrator(name, request.request_id, current_traceparent())
+        opener = Administrator(name, request.request_id, current_traceparent(), act.proof)
         issue = await self._application.open(opener, asked)
         return api.OpenIssueForAdministratorResponse(issue=header_of(issue))
 
@@ -70,12 +70,10 @@ class IssueOversightService(IssueOversightServiceServicer):
         context: grpc.aio.ServicerContext[api.AppointIssueOwnerRequest, api.AppointIssueOwnerResponse],
     ) -> api.AppointIssueOwnerResponse:
         """See the contract."""
-        require_administrator(request.administrator)
+        act = acting(self._context, request, self._clock.now(), is_anywhere=True)
         require_length("reason", request.reason, rules.TEXT_LIMIT, required=True)
         self._context.federation.region(request.owner_region)
-        asked = Appointment(
-            request.issue_id, request.owner_region, request.administrator, request.reason, request.version
-        )
+        asked = Appointment(request.issue_id, request.owner_region, act, request.reason, request.version)
         issue = await self._application.appoint(asked)
         former = [each.former_owner_region for each in issue.appointments]
         others = dict.fromkeys((*rules.parties(issue), *former))

@@ -10,6 +10,7 @@ from gateway.rpc.calls import current_call
 from gateway.store.port import Transaction
 from gateway.time.clock import Clock
 from region_node.requests.checks import require_reader
+from region_node.requests.dealings import Dealer
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,12 @@ class AuditedCall:
     def person(self) -> str:
         """The person behind the call, as the row names them."""
         return self.proof or f"staff {self.staff_id}"
+
+    @property
+    def dealer(self) -> Dealer:
+        """The caller in a region, for whom dealings with lines are counted."""
+        _, region, role, name = self.actor.split("/")
+        return Dealer(region, f"staff/{name}" if role == "staff" else name, "" if role == "staff" else self.staff_id)
 
     def record(self, tx: Transaction, action: str, subject: str, what: str = "") -> None:
         """Adds the row. `what` carries no personal data."""

@@ -79,6 +79,8 @@ class Administrator:
     """For example `admin/root`."""
     request_id: str
     traceparent: str
+    proof: str = ""
+    """The signed act, as `ProvenAct.proof`; empty without one."""
 
     @property
     def operator(self) -> str:
@@ -129,7 +131,7 @@ def settle_asked(tx: Transaction, envelope_id: str, refused: Refused | None) -> 
 
 def note(tx: Transaction, caller: Submitter | Administrator, action: str, subject: str, now: datetime) -> None:
     """Keeps the audit row of an accepted request."""
-    proof = caller.proof if isinstance(caller, Caller) else ""
+    proof = "" if isinstance(caller, OwnNode) else caller.proof
     audit.append(tx, now=now, actor=caller.path, action=action, subject=subject, detail=proof)
 
 

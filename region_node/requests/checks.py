@@ -70,9 +70,14 @@ def require_reader(identity: Identity, requester: Requester) -> str:
 
 def require_name(field: str, value: str) -> None:
     """Raises Refused unless a request id or staff id is 1 to 64 characters of [A-Za-z0-9._-]."""
-    if not _NAME.fullmatch(value):
+    if not is_name(value):
         problem = "1 to 64 characters of A-Z a-z 0-9 . _ -"
         raise invalid(field, problem, "须为1至64个字符，限A-Z、a-z、0-9、.、_、-")
+
+
+def is_name(value: str) -> bool:
+    """Whether a value is 1 to 64 characters of [A-Za-z0-9._-]."""
+    return _NAME.fullmatch(value) is not None
 
 
 def invalid(field: str, problem: str, problem_zh_cn: str) -> Refused:

@@ -229,6 +229,7 @@ LATER_STATE: Mapping[str, str] = {
     "region.VerificationService.Verify": "names the request that a code is for; a code is used up",
     "region.VerificationService.ChangePassword": "names the request that a code is for; a code is used up",
     "relay.RelayService.Deliver": "an envelope's id is signed with its content; test_envelopes.py shows it",
+    "region.AnomalyService.AcknowledgeAnomaly": "an anomaly is acknowledged once",
     "region.QuarantineService.GiveUpQuarantinedWork": "work is decided once",
     "region.QuarantineService.ReplayQuarantinedWork": "work is decided once",
     "region.RecoveryService.AcceptLoss": "a loss is accepted once",

@@ -26,7 +26,8 @@ Row = tuple[Cell, ...]
 
 # What the processes renew for themselves, whatever anybody asks of them.
 _WITNESSING = ("witnesses", "witnessed_heads", "witnessed_erasures", "told_revisions")
-_OWN_TABLES = ("processes", "store_writers", "scrubs", *_WITNESSING)
+_ANOMALIES = ("dealings", "operator_hours", "anomalies")  # what refused calls count, too
+_OWN_TABLES = ("processes", "store_writers", "scrubs", *_WITNESSING, *_ANOMALIES)
 
 
 class Database:

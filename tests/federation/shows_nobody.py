@@ -23,6 +23,7 @@ SHOWS_NOBODY = {
     "ReconciliationService": "serials, states and amounts of records between regions",
     "SettlementService": "sums of months between regions, of no customer",
     "SurveyService.GetSurveyResults": "counts of marks, without small groups",
+    "AnomalyService": "counts by region, operator system and staff id",
     "QuarantineService": "ids of records, and names of staff",
     "RecoveryService": "numbers of audit rows, and names of staff",
     "RetentionService.ListPurges": "counts of rows",

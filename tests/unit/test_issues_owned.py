@@ -14,6 +14,7 @@ from gateway.api.region.v1.issue_pb2 import Issue, IssueRequest
 from gateway.api.region.v1.issue_service_pb2 import WorkOnIssueRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
 from gateway.errors import Refused, reason_name
+from gateway.federation.acts import ProvenAct
 from gateway.relay.border import Command
 from gateway.store.timers import due_timers, fire
 from gateway.time.clock import to_timestamp
@@ -227,7 +228,7 @@ def followed(node: Archive, owner_region: str, number: int = 7, version: int = 5
 
 def appointed(node: Archive, issue: Issue, region: str, version: int = 0) -> Issue:
     """The issue after the word of the coordination body."""
-    asked = Appointment(issue.id, region, "admin/root", "it has left", version)
+    asked = Appointment(issue.id, region, ProvenAct("admin/root", ""), "it has left", version)
     return owner.appoint(node.tx, node.context, asked, NOW)
 
 

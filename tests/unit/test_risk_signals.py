@@ -12,7 +12,13 @@ from deploy.local.federation import FEDERATION_FILES
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.coordinator.v1.problem_service_pb2 import AccidentGrade, Problem, ReachedGrade
 from gateway.api.coordinator.v1.risk_service_pb2 import Risk
-from gateway.api.federation.v1.federation_pb2 import DisputedRevision, NodeReport, OpenBreaker, WaitingEnvelopes
+from gateway.api.federation.v1.federation_pb2 import (
+    DisputedRevision,
+    NodeReport,
+    OpenBreaker,
+    WaitingAnomalies,
+    WaitingEnvelopes,
+)
 from gateway.api.federation.v1.problem_pb2 import NetworkElement, NetworkElementKind, ProblemHeader, ProblemState
 from gateway.federation.files import load
 from gateway.federation.network import NetworkRegistry
@@ -111,6 +117,17 @@ def test_a_certificate_is_a_signal_in_its_last_month() -> None:
     facts = replace(JOINED, signing_certificate=issued.certificate_pem)
     assert subjects(of_regions(facts, signals.CERTIFICATE, NOW + 69 * DAY)) == []
     assert subjects(of_regions(facts, signals.CERTIFICATE, NOW + 71 * DAY)) == ["sichuan"]
+
+
+def test_an_anomaly_that_nobody_has_acknowledged_for_an_hour_is_a_signal_of_the_region_that_found_it() -> None:
+    def found(since: datetime, region: str = "henan") -> Observation:
+        told = WaitingAnomalies(region=region, count=2, begin_time=to_timestamp(since))
+        return of_regions(living(NodeReport(anomalies=[told])), signals.ANOMALY)
+
+    assert [each.detail for each in found(NOW - 2 * HOUR).signals] == ["henan 2 2026-11-24 10:00 +00:00"]
+    assert subjects(found(NOW - 2 * HOUR)) == ["sichuan"]
+    assert subjects(found(NOW - HOUR + MINUTE)) == []
+    assert subjects(found(NOW - 2 * HOUR, "x" * 9_000)) == [], "of regions of the configuration alone"
 
 
 def test_a_contradicting_audit_chain_is_a_signal_and_a_chain_that_was_not_heard_of_lately_stays_as_it_is() -> None:

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 from rich.text import Text
 
+from coordinator.cli.acts import key_option, signed
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
 from coordinator.cli.exit_codes import EPILOG
@@ -13,6 +15,7 @@ from coordinator.cli.output import titled, told_age, told_due
 from gateway.api.coordinator.v1 import case_service_pb2 as contract
 from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceStub
 from gateway.api.federation.v1.body_pb2 import OnDuty
+from gateway.api.region.v1 import case_service_pb2 as at_node
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.region.v1.complaint_pb2 import ComplaintState, TimeReason, WorkItem, WorkItemState
 from gateway.cli.asking import limit_option, request_option
@@ -22,6 +25,8 @@ from gateway.wording.languages import translated
 from gateway.wording.terms import category_name, region_name
 from gateway.wording.times import show_times_of, told_if_set
 from gateway.wording.words import word
+
+_AT_NODE = at_node.DESCRIPTOR.services_by_name["CaseService"]
 
 
 @click.command(epilog=EPILOG)
@@ -50,7 +55,8 @@ def cases(asking: Asking, region: str, include_ended: bool) -> None:
 @click.argument("ticket_id")
 @click.option("--region", required=True, shell_complete=complete_regions, help="The region that is to answer.")
 @click.option("--department", required=True, metavar="CODE", help="Its department, for example BILLING.")
-def assign(asking: Asking, ticket_id: str, region: str, department: str) -> None:
+@key_option
+def assign(asking: Asking, ticket_id: str, region: str, department: str, key: Path | None) -> None:
     """Say whose work it is: in the case TICKET_ID the first item that waits for it, or the one of TICKET_ID/NUMBER.
 
     \b
@@ -58,7 +64,13 @@ def assign(asking: Asking, ticket_id: str, region: str, department: str) -> None
       coordinator complaints assign guangdong/20261210-17 --region henan --department SETTLEMENT
     """
     show_times_of(ticket_id)
-    request = contract.AssignComplaintRequest(ticket_id=ticket_id, region=region, department=department)
+    asked = asking.filled(at_node.AssignComplaintRequest(ticket_id=ticket_id, region=region, department=department))
+    request = contract.AssignComplaintRequest(
+        ticket_id=ticket_id,
+        region=region,
+        department=department,
+        signed=signed(asking, key, _AT_NODE, "AssignComplaint", ticket_id.partition("/")[0], asked),
+    )
     response = asking.ask(lambda channel: CaseServiceStub(channel).AssignComplaint, request)
     duties = {response.header.ticket_id: response.on_duty} if response.HasField("on_duty") else {}
     asking.show(response, _cases(datetime.now(UTC), duties), [response.header], titled(translated("Cases")))

@@ -2,9 +2,11 @@
 
 import hashlib
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import click
 
+from coordinator.cli.acts import key_option, signed
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.complaints.complaint_view import complaint_headers, print_groups, print_history
 from coordinator.cli.completing import complete_categories, complete_regions
@@ -12,12 +14,14 @@ from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import tell_unanswered, titled
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub
+from gateway.api.region.v1 import complaint_oversight_service_pb2 as at_node
 from gateway.cli.asking import limit_option, request_option
 from gateway.cli.exits import CannotReach
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import show_times_of
 
+_AT_NODE = at_node.DESCRIPTOR.services_by_name["ComplaintOversightService"]
 _LONGEST_HOURS = 10_000
 
 
@@ -118,7 +122,8 @@ def show(asking: Asking, ticket_id: str) -> None:
 @click.argument("ticket_id")
 @click.option("--level", type=click.IntRange(1, 5), required=True, help="To what level, higher than it is.")
 @click.option("--reason", required=True, help="Why; the regions concerned keep it as a note of yours.")
-def raise_complaint(asking: Asking, ticket_id: str, level: int, reason: str) -> None:
+@key_option
+def raise_complaint(asking: Asking, ticket_id: str, level: int, reason: str, key: Path | None) -> None:
     """Raise the complaint TICKET_ID to a level: it goes through those between, and never down again.
 
     What is resolved is not raised. Your name stands in the audit chain of the region. The same command again changes
@@ -129,8 +134,14 @@ def raise_complaint(asking: Asking, ticket_id: str, level: int, reason: str) -> 
       coordinator complaints raise guangdong/20261124-17 --level 4 --reason 'in the newspapers'
     """
     content = "\0".join((ticket_id, str(level), reason))
+    request_id = hashlib.sha256(content.encode()).hexdigest()[:32]
+    asked = at_node.RaiseComplaintRequest(request_id=request_id, ticket_id=ticket_id, level=level, reason=reason)
     request = contract.RaiseComplaintRequest(
-        request_id=hashlib.sha256(content.encode()).hexdigest()[:32], ticket_id=ticket_id, level=level, reason=reason
+        request_id=request_id,
+        ticket_id=ticket_id,
+        level=level,
+        reason=reason,
+        signed=signed(asking, key, _AT_NODE, "RaiseComplaint", "", asked),
     )
     response = asking.ask(lambda channel: ComplaintOversightServiceStub(channel).RaiseComplaint, request)
     raised = response.complaint
@@ -150,7 +161,8 @@ def raise_complaint(asking: Asking, ticket_id: str, level: int, reason: str) -> 
     "--category", required=True, shell_complete=complete_categories, help="What it is about, by the category's code."
 )
 @click.option("--reason", required=True, help="Why; the regions concerned keep it as a note of yours.")
-def reclassify(asking: Asking, ticket_id: str, category: str, reason: str) -> None:
+@key_option
+def reclassify(asking: Asking, ticket_id: str, category: str, reason: str, key: Path | None) -> None:
     """Say what the complaint TICKET_ID is about: it goes where that makes it go, and the customer is told.
 
     Its time runs from filing on. What a region other than that of first contact has, is returned by that region first,
@@ -162,7 +174,13 @@ def reclassify(asking: Asking, ticket_id: str, category: str, reason: str) -> No
       coordinator complaints list --unclassified
       coordinator complaints reclassify guangdong/20261124-17 --category NET_SPEED --reason 'it is not about the bill'
     """
-    request = contract.ReclassifyComplaintRequest(ticket_id=ticket_id, category=category, reason=reason)
+    asked = asking.filled(at_node.ReclassifyComplaintRequest(ticket_id=ticket_id, category=category, reason=reason))
+    request = contract.ReclassifyComplaintRequest(
+        ticket_id=ticket_id,
+        category=category,
+        reason=reason,
+        signed=signed(asking, key, _AT_NODE, "ReclassifyComplaint", ticket_id.partition("/")[0], asked),
+    )
     response = asking.ask(lambda channel: ComplaintOversightServiceStub(channel).ReclassifyComplaint, request)
     line = translated(
         "{ticket_id} is of the category {category}; {region} is responsible",

@@ -40,6 +40,7 @@ from region_node.customers.proof import VERIFY
 from region_node.customers.verification.rows import find_key
 from region_node.customers.verification.rules import is_proven, require_verified
 from region_node.requests.checks import require_size
+from region_node.requests.dealings import Dealer, count_failure, count_line
 
 UPDATE_LIFETIME = timedelta(days=3650)  # the report of an event does not expire
 
@@ -73,13 +74,25 @@ def decide(tx: Transaction, context: OrderContext, order: Order, now: datetime, 
     take_steps(tx, context, situation, is_possible=True)
     if beyond is None and not is_taken_in:
         count_unreviewed(tx, context, order, now)
+    if not is_proven(order.request.documents):
+        count_line(tx, _dealer(order), now)
 
 
-def refuse(context: OrderContext, order: Order, refused: Refused, now: datetime) -> None:
+def refuse(tx: Transaction, context: OrderContext, order: Order, refused: Refused, now: datetime) -> None:
     """Rejects an order of this region's own customer; the order is kept, so that a resend gets the same answer."""
+    count_refused(tx, order, now)
     order.home_region = context.node.region
     rules.note_error(order, refused)
     rules.enter(order, rules.REJECTED, now=now, region=context.node.region, reason="check failed")
+
+
+def count_refused(tx: Transaction, order: Order, now: datetime) -> None:
+    """Counts an order for a line of this region that was refused, as a failure of who handed it in."""
+    count_failure(tx, _dealer(order), now)
+
+
+def _dealer(order: Order) -> Dealer:
+    return Dealer(order.origin_region, order.operator, order.request.requester.staff_id)
 
 
 def apply_command(tx: Transaction, context: OrderContext, command: OrderCommand, now: datetime) -> Order:

@@ -218,7 +218,7 @@ def _decide_here(tx: Transaction, context: OrderContext, order: Order, tracepare
         order.home_region = moved.region
         return False
     except Refused as refused:
-        home.refuse(context, order, lasting(refused), now)
+        home.refuse(tx, context, order, lasting(refused), now)
     insert_order(tx, OrderRow(order, traceparent), now, promised=promised_date(order))
     return True
 
@@ -235,7 +235,7 @@ def _decide_taken_in(tx: Transaction, context: OrderContext, row: OrderRow, now:
         if refused.reason in _ON_THE_WAY:
             _hold_on_the_way(tx, context, row, now)
             return
-        home.refuse(context, order, lasting(refused), now)
+        home.refuse(tx, context, order, lasting(refused), now)
     except Moved:
         _hold_on_the_way(tx, context, row, now)
         return

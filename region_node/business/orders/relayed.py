@@ -32,7 +32,11 @@ class OrderEnvelopes:
         known = border.reads_of(ORDER)
         return {
             EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT: Command(
-                self._submitted, self._submission_answered, reads=deciding, answered_reads=known
+                self._submitted,
+                self._submission_answered,
+                reads=deciding,
+                answered_reads=known,
+                refused=self._count_refused,
             ),
             EnvelopeKind.ENVELOPE_KIND_ORDER_COMMAND: Command(
                 self._commanded, self._command_answered, reads=known, answered_reads=known
@@ -58,6 +62,14 @@ class OrderEnvelopes:
         home.decide(tx, self._context, order, now)
         insert_order(tx, OrderRow(order, content.traceparent), now)
         return border.accepted(order)
+
+    def _count_refused(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> None:
+        try:
+            order = received(OrderSubmission, content.payload).order
+        except Refused:
+            order = Order()  # unreadable, or with characters that are not allowed
+        order.origin_region, order.operator = content.origin, content.operator
+        home.count_refused(tx, order, now)
 
     def _submission_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime

@@ -10,6 +10,7 @@ from gateway.time.clock import Clock
 from region_node.care.complaints.cases import header
 from region_node.care.complaints.returning import Assignment, assign
 from region_node.node.context import RegionContext
+from region_node.requests.administrators import acting
 from region_node.requests.checks import require_length, require_request_id
 
 _NAME_LIMIT = 128  # characters of a ticket id, a code, a name
@@ -30,12 +31,11 @@ class CaseService(CaseServiceServicer):
     ) -> api.AssignComplaintResponse:
         """See the contract."""
         require_request_id(request.request_id)
-        for field in ("ticket_id", "region", "department", "administrator"):
+        for field in ("ticket_id", "region", "department"):
             require_length(field, getattr(request, field), _NAME_LIMIT, required=True)
-        asked = Assignment(
-            request.request_id, request.ticket_id, request.region, request.department, request.administrator
-        )
         now = self._clock.now()
+        act = acting(self._context, request, now)
+        asked = Assignment(request.request_id, request.ticket_id, request.region, request.department, act)
         case = await self._store.write(lambda tx: assign(tx, self._context, asked, now))
         failpoints.reach("complaint-assigned.after-commit")
         return api.AssignComplaintResponse(header=header(case))

@@ -11,6 +11,7 @@ from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintReturn, Retu
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
+from gateway.federation.acts import ProvenAct
 from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
@@ -31,14 +32,14 @@ class Assignment:
     ticket_id: str
     region: str
     department: str
-    administrator: str
-    """As certificates name it, `admin/<name>`: no operator has such a name, nor has staff."""
+    act: ProvenAct
+    """Its administrator is named `admin/<name>`, as certificates do: no operator has such a name, nor has staff."""
 
     @property
     def key(self) -> RequestKey:
         """The request's key, with the digest of its content."""
         content = "\0".join((self.ticket_id, self.region, self.department)).encode()
-        return RequestKey(self.administrator, self.request_id, hashlib.sha256(content).digest())
+        return RequestKey(self.act.administrator, self.request_id, hashlib.sha256(content).digest())
 
 
 def give_back(
@@ -96,7 +97,7 @@ def assign(tx: Transaction, context: RegionContext, asked: Assignment, now: date
     department = context.federation.complaint_department(asked.department)
     rules.require_room(case, 0)
     whose, was_with_nobody = Concerned(asked.region, department), rules.was_with_nobody(case)
-    opened = case_lead.open_item(tx, context, row, whose, now, assigned_by=asked.administrator)
+    opened = case_lead.open_item(tx, context, row, whose, now, assigned_by=asked.act.administrator)
     cases.move(item, cases.ASSIGNED, now)
     item.assigned_as = opened.number
     case_lead.settle(tx, context, row, now)
@@ -109,10 +110,10 @@ def assign(tx: Transaction, context: RegionContext, asked: Assignment, now: date
     audit.append(
         tx,
         now=now,
-        actor=asked.administrator,
+        actor=asked.act.administrator,
         action="AssignComplaint",
         subject=opened.ticket_id,
-        detail=f"{asked.region} {asked.department}",
+        detail=asked.act.noted(f"{asked.region} {asked.department}"),
     )
     failpoints.reach("complaint-assigned.before-commit")
     return case

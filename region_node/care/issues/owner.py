@@ -13,6 +13,7 @@ from gateway.api.region.v1.issue_service_pb2 import WorkOnIssueRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
+from gateway.federation.acts import ProvenAct
 from gateway.federation.body import ISSUE_ESCALATED
 from gateway.process import failpoints
 from gateway.store.port import Transaction
@@ -32,8 +33,8 @@ class Appointment:
 
     issue_id: str
     owner_region: str
-    administrator: str
-    """For example `admin/root`."""
+    act: ProvenAct
+    """Its administrator is, for example, `admin/root`."""
     reason: str = field(repr=False)
     version: int
     """That of the appointment at the new owner; 0 for the new owner itself."""
@@ -120,7 +121,7 @@ def appoint(tx: Transaction, context: RegionContext, asked: Appointment, now: da
     if is_owner:
         if context.takes_part(issue.owner_region):
             raise Refused(Reason.REASON_ISSUE_OWNER_PRESENT, region=issue.owner_region)
-        rules.appoint(issue, context.region, asked.administrator, asked.reason, now)
+        rules.appoint(issue, context.region, asked.act.administrator, asked.reason, now)
     else:
         issue.owner_region = asked.owner_region
     ISSUE_ROWS.update(tx, issue, now)
@@ -129,8 +130,8 @@ def appoint(tx: Transaction, context: RegionContext, asked: Appointment, now: da
         ISSUE_MESSAGES.send_updates(tx, context, row, now)
     else:
         cancel_timer(tx, f"{ISSUE_TIMER}/{issue.id}")
-    detail = f"owner {asked.owner_region}"
-    audit.append(tx, now=now, actor=asked.administrator, action="AppointIssueOwner", subject=issue.id, detail=detail)
+    detail, actor = asked.act.noted(f"owner {asked.owner_region}"), asked.act.administrator
+    audit.append(tx, now=now, actor=actor, action="AppointIssueOwner", subject=issue.id, detail=detail)
     return issue
 
 

@@ -18,10 +18,15 @@ from region_node.customers.status import RESTRICTED, status_of
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import Questioner, require_requester
+from region_node.requests.dealings import Dealer, count_failure, count_line
 
 
-def noted_answer(tx: Transaction, number: str, asked: DisclosureRow, read: Callable[[], Message]) -> Answer:
+def noted_answer(
+    tx: Transaction, number: str, asked: DisclosureRow, read: Callable[[], Message], *, is_proven: bool = False
+) -> Answer:
     """The answer to another region's query about one of this region's customers, noted in its transaction.
+
+    It is counted as a dealing with the line, unless the customer has proven it, or as a failure.
 
     A lasting refusal is noted too, and is therefore returned and not raised. A refusal of the form is raised, since
     nothing was read. `read` raises Refused before it writes. Raises Refused for answers that are not noted, and Moved.
@@ -34,7 +39,17 @@ def noted_answer(tx: Transaction, number: str, asked: DisclosureRow, read: Calla
         last = lasting(refused)
         answer = Answer(Outcome.OUTCOME_REFUSED, reason=last.reason, parameters=last.parameters)
     note(tx, number, replace(asked, refused=answer.reason))
+    count(tx, asked, is_refused=bool(answer.reason), is_proven=is_proven)
     return answer
+
+
+def count(tx: Transaction, asked: DisclosureRow, *, is_refused: bool, is_proven: bool = False) -> None:
+    """Counts a reading as a dealing with a line, or as a failure."""
+    dealer = Dealer(asked.region, asked.operator, asked.particulars.requester.staff_id)
+    if is_refused:
+        count_failure(tx, dealer, asked.time)
+    elif not is_proven:
+        count_line(tx, dealer, asked.time)
 
 
 def agreed_answer(
@@ -44,6 +59,8 @@ def agreed_answer(
     number: str,
     asked: DisclosureRow,
     read: Callable[[], Message],
+    *,
+    is_proven: bool = False,
 ) -> Answer:
     """`noted_answer` while both regions have a data agreement in force; else nothing is read.
 
@@ -61,7 +78,7 @@ def agreed_answer(
         AuditedCall(path, requester.staff_id, asked.time).record(tx, action, subject, reason_name(refused))
         raise Refused(refused, region=missing)
 
-    return noted_answer(tx, number, asked, read_if_agreed)
+    return noted_answer(tx, number, asked, read_if_agreed, is_proven=is_proven)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, lasting
 from gateway.store.port import Transaction
 from gateway.store.tables import Table
 from gateway.store.timers import set_timer
@@ -35,7 +34,7 @@ def over_limit(tx: Transaction, context: RegionContext, reader: str, now: dateti
 
     A timer of the same transaction alerts the persons on duty at home where it is near, and at the first denial.
     """
-    limit = None if reader == context.region else _limit(context, reader)
+    limit = None if reader == context.region else context.figure(LIMIT, reader)
     if limit is None:
         return None
     day = now.astimezone(ZoneInfo(context.time_zone)).date().isoformat()
@@ -55,15 +54,6 @@ def forget_readings(tx: Transaction, now: datetime) -> None:
     """Removes the counts of days that nobody looks at any more."""
     oldest = (now.date() - timedelta(days=_DAYS_COUNTED)).isoformat()
     tx.execute("DELETE FROM duty_readings WHERE day < :oldest", oldest=oldest)
-
-
-def _limit(context: RegionContext, reader: str) -> int | None:
-    """The limit of a day; None for a federation without the policy."""
-    try:
-        return context.federation.figure(LIMIT, (reader, context.region))
-    except Refused as refused:
-        lasting(refused)
-        return None
 
 
 def _tell(tx: Transaction, readings: _Readings, what: str, now: datetime) -> None:

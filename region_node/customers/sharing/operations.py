@@ -18,6 +18,7 @@ from gateway.time.clock import to_timestamp
 from gateway.values.names import name_of
 from region_node.customers.accounts import ledger
 from region_node.customers.contact_preferences import preferences_of, told_preferences
+from region_node.customers.disclosures.recording import count
 from region_node.customers.disclosures.rows import DisclosureRow, note_disclosure
 from region_node.customers.moved_numbers import home_elsewhere
 from region_node.customers.rows import Line, find_customer, find_line
@@ -196,6 +197,7 @@ def _note_reading(
         outcome = f"{len(shown)} shown, {len(masked)} masked"
     basis = said_basis(LegalBasis.Name(asked.legal_basis), asked)
     call.record(tx, "ReadSharedCustomer", line, f"{asked.purpose}, {basis}: {outcome}")
+    count(tx, row, is_refused=isinstance(found, Denied))
     if line is not None:
         note_disclosure(tx, line, row)
 

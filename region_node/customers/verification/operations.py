@@ -34,6 +34,7 @@ from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index
 from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import Questioner
+from region_node.requests.dealings import Dealer, count_failure
 
 CODE_EXPIRES = "code-expires"
 CODE_INTERVAL = "code-interval"
@@ -69,6 +70,11 @@ class Attempt:
     def subject(self) -> str:
         """The request's subject between regions."""
         return self.questioner.subject(self.request_id)
+
+    @property
+    def dealer(self) -> Dealer:
+        """The caller, for whom failures are counted."""
+        return Dealer(self.questioner.region, self.questioner.caller, self.staff_id)
 
     def asker(self, tx: Transaction) -> Asker:
         """The caller and the number, as stored."""
@@ -142,6 +148,8 @@ def begin_code(tx: Transaction, context: RegionContext, attempt: Attempt, fresh:
         return _refused(tx, attempt, line, Refused(Reason.REASON_CODE_SENT_RECENTLY))
     expire_time = now + _duration(context, CODE_EXPIRES)
     key = rows.key_or(tx, fresh.key)
+    if line is None:
+        count_failure(tx, attempt.dealer, now)
     keyed_hash = hash_code(key, attempt.subject, attempt.number, fresh.code)
     rows.keep_code(tx, asker, StoredCode(attempt.subject, keyed_hash, expire_time, now))
     attempt.note(tx, line, "accepted" if line is not None else "of nobody")
@@ -280,6 +288,7 @@ def _is_code(tx: Transaction, attempt: Attempt, code: StoredCode | None, said: s
 
 def _count_failure(tx: Transaction, context: RegionContext, attempt: Attempt) -> Refused:
     """Counts a failure of the operator, and of its region. Only they are locked out, and not the customer."""
+    count_failure(tx, attempt.dealer, attempt.now)
     now, asker, regions = attempt.now, attempt.asker(tx), (attempt.questioner.region, context.region)
     known = rows.wrong_answers(tx, asker)
     rows.note_wrong_answer(tx, asker, known, now)

@@ -157,6 +157,7 @@ class Heartbeat:
             open_breakers=[OpenBreaker(destination=each, open_time=to_timestamp(since)) for each, since in breakers],
             disputed_revisions=self._ports.disputes(),
             version=version,
+            anomalies=self._ports.anomalies(),
         )
         if (end := self._certificate.end()) is not None:
             report.certificate_end_time.CopyFrom(to_timestamp(end))

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.api.federation.v1.federation_pb2 import DisputedRevision, ProcessVersion
+from gateway.api.federation.v1.federation_pb2 import DisputedRevision, ProcessVersion, WaitingAnomalies
 from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.relay.border import Border
 from gateway.rpc.channels import Dialer
@@ -36,7 +36,8 @@ class MembershipPorts:
     """The outside ports. `store` supplies the end of the audit chain, and the envelopes that were not accepted.
 
     `breakers` has the destinations that do not respond, each with the time since when; `disputes` the regions whose
-    configuration differs. `version` is that of the process, with the schema that a transaction finds.
+    configuration differs; `anomalies` what waits for people. `version` is that of the process, with the schema that a
+    transaction finds.
     """
 
     dialer: Dialer
@@ -47,3 +48,4 @@ class MembershipPorts:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     disputes: Callable[[], Sequence[DisputedRevision]] = tuple
     version: Callable[[Transaction], ProcessVersion] = lambda _: ProcessVersion()
+    anomalies: Callable[[], Sequence[WaitingAnomalies]] = tuple

@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from gateway.api.coordinator.v1 import administration_pb2 as gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2
+from gateway.api.federation.v1 import revision_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_revision__pb2
 from gateway.api.region.v1 import bulletin_pb2 as gateway_dot_api_dot_region_dot_v1_dot_bulletin__pb2
 from gateway.api.region.v1 import bulletin_oversight_service_pb2 as gateway_dot_api_dot_region_dot_v1_dot_bulletin__oversight__service__pb2
 from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1gateway/api/coordinator/v1/bulletin_service.proto\x12\x1agateway.api.coordinator.v1\x1a/gateway/api/coordinator/v1/administration.proto\x1a$gateway/api/region/v1/bulletin.proto\x1a\x36gateway/api/region/v1/bulletin_oversight_service.proto\x1a!gateway/api/types/v1/access.proto\"u\n\x16PublishBulletinRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x37\n\x07\x63ontent\x18\x03 \x01(\x0b\x32&.gateway.api.region.v1.BulletinContent\"R\n\x17PublishBulletinResponse\x12\x37\n\x08\x62ulletin\x18\x01 \x01(\x0b\x32%.gateway.api.region.v1.BulletinHeader\"C\n\x1aListBulletinHeadersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"\xb2\x01\n\x1bListBulletinHeadersResponse\x12\x38\n\tbulletins\x18\x01 \x03(\x0b\x32%.gateway.api.region.v1.BulletinHeader\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"X\n\x1aListBulletinReadersRequest\x12\x13\n\x0b\x62ulletin_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"o\n\x1bListBulletinReadersResponse\x12\x37\n\x07readers\x18\x01 \x03(\x0b\x32&.gateway.api.region.v1.BulletinReaders\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xbe\x03\n\x0f\x42ulletinService\x12\x84\x01\n\x0fPublishBulletin\x12\x32.gateway.api.coordinator.v1.PublishBulletinRequest\x1a\x33.gateway.api.coordinator.v1.PublishBulletinResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x12\x90\x01\n\x13ListBulletinHeaders\x12\x36.gateway.api.coordinator.v1.ListBulletinHeadersRequest\x1a\x37.gateway.api.coordinator.v1.ListBulletinHeadersResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12\x90\x01\n\x13ListBulletinReaders\x12\x36.gateway.api.coordinator.v1.ListBulletinReadersRequest\x1a\x37.gateway.api.coordinator.v1.ListBulletinReadersResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1gateway/api/coordinator/v1/bulletin_service.proto\x12\x1agateway.api.coordinator.v1\x1a/gateway/api/coordinator/v1/administration.proto\x1a(gateway/api/federation/v1/revision.proto\x1a$gateway/api/region/v1/bulletin.proto\x1a\x36gateway/api/region/v1/bulletin_oversight_service.proto\x1a!gateway/api/types/v1/access.proto\"\xab\x01\n\x16PublishBulletinRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x37\n\x07\x63ontent\x18\x03 \x01(\x0b\x32&.gateway.api.region.v1.BulletinContent\x12\x34\n\x06signed\x18\x04 \x01(\x0b\x32$.gateway.api.federation.v1.SignedAct\"R\n\x17PublishBulletinResponse\x12\x37\n\x08\x62ulletin\x18\x01 \x01(\x0b\x32%.gateway.api.region.v1.BulletinHeader\"C\n\x1aListBulletinHeadersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"\xb2\x01\n\x1bListBulletinHeadersResponse\x12\x38\n\tbulletins\x18\x01 \x03(\x0b\x32%.gateway.api.region.v1.BulletinHeader\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"X\n\x1aListBulletinReadersRequest\x12\x13\n\x0b\x62ulletin_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"o\n\x1bListBulletinReadersResponse\x12\x37\n\x07readers\x18\x01 \x03(\x0b\x32&.gateway.api.region.v1.BulletinReaders\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xbe\x03\n\x0f\x42ulletinService\x12\x84\x01\n\x0fPublishBulletin\x12\x32.gateway.api.coordinator.v1.PublishBulletinRequest\x1a\x33.gateway.api.coordinator.v1.PublishBulletinResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x12\x90\x01\n\x13ListBulletinHeaders\x12\x36.gateway.api.coordinator.v1.ListBulletinHeadersRequest\x1a\x37.gateway.api.coordinator.v1.ListBulletinHeadersResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12\x90\x01\n\x13ListBulletinReaders\x12\x36.gateway.api.coordinator.v1.ListBulletinReadersRequest\x1a\x37.gateway.api.coordinator.v1.ListBulletinReadersResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,18 +42,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BULLETINSERVICE'].methods_by_name['ListBulletinHeaders']._serialized_options = b'\220\002\001\252\273\030\001\005'
   _globals['_BULLETINSERVICE'].methods_by_name['ListBulletinReaders']._loaded_options = None
   _globals['_BULLETINSERVICE'].methods_by_name['ListBulletinReaders']._serialized_options = b'\220\002\001\252\273\030\001\005'
-  _globals['_PUBLISHBULLETINREQUEST']._serialized_start=259
-  _globals['_PUBLISHBULLETINREQUEST']._serialized_end=376
-  _globals['_PUBLISHBULLETINRESPONSE']._serialized_start=378
-  _globals['_PUBLISHBULLETINRESPONSE']._serialized_end=460
-  _globals['_LISTBULLETINHEADERSREQUEST']._serialized_start=462
-  _globals['_LISTBULLETINHEADERSREQUEST']._serialized_end=529
-  _globals['_LISTBULLETINHEADERSRESPONSE']._serialized_start=532
-  _globals['_LISTBULLETINHEADERSRESPONSE']._serialized_end=710
-  _globals['_LISTBULLETINREADERSREQUEST']._serialized_start=712
-  _globals['_LISTBULLETINREADERSREQUEST']._serialized_end=800
-  _globals['_LISTBULLETINREADERSRESPONSE']._serialized_start=802
-  _globals['_LISTBULLETINREADERSRESPONSE']._serialized_end=913
-  _globals['_BULLETINSERVICE']._serialized_start=916
-  _globals['_BULLETINSERVICE']._serialized_end=1362
+  _globals['_PUBLISHBULLETINREQUEST']._serialized_start=302
+  _globals['_PUBLISHBULLETINREQUEST']._serialized_end=473
+  _globals['_PUBLISHBULLETINRESPONSE']._serialized_start=475
+  _globals['_PUBLISHBULLETINRESPONSE']._serialized_end=557
+  _globals['_LISTBULLETINHEADERSREQUEST']._serialized_start=559
+  _globals['_LISTBULLETINHEADERSREQUEST']._serialized_end=626
+  _globals['_LISTBULLETINHEADERSRESPONSE']._serialized_start=629
+  _globals['_LISTBULLETINHEADERSRESPONSE']._serialized_end=807
+  _globals['_LISTBULLETINREADERSREQUEST']._serialized_start=809
+  _globals['_LISTBULLETINREADERSREQUEST']._serialized_end=897
+  _globals['_LISTBULLETINREADERSRESPONSE']._serialized_start=899
+  _globals['_LISTBULLETINREADERSRESPONSE']._serialized_end=1010
+  _globals['_BULLETINSERVICE']._serialized_start=1013
+  _globals['_BULLETINSERVICE']._serialized_end=1459
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ Bulletins of all regions, for administrators."""
 
 from collections import abc as _abc
 from gateway.api.coordinator.v1 import administration_pb2 as _administration_pb2
+from gateway.api.federation.v1 import revision_pb2 as _revision_pb2
 from gateway.api.region.v1 import bulletin_oversight_service_pb2 as _bulletin_oversight_service_pb2
 from gateway.api.region.v1 import bulletin_pb2 as _bulletin_pb2
 from google.protobuf import descriptor as _descriptor
@@ -30,6 +31,7 @@ class PublishBulletinRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
+    SIGNED_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id chosen by the caller before the first attempt, 1 to 64 characters of [A-Za-z0-9._-]."""
     region: _builtins.str
@@ -38,16 +40,21 @@ class PublishBulletinRequest(_message.Message):
     def content(self) -> _bulletin_pb2.BulletinContent:
         """The content."""
 
+    @_builtins.property
+    def signed(self) -> _revision_pb2.SignedAct:
+        """The act as the administrator has signed it; required by a node with an anchor."""
+
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         region: _builtins.str = ...,
         content: _bulletin_pb2.BulletinContent | None = ...,
+        signed: _revision_pb2.SignedAct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "signed", b"signed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "region", b"region", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "region", b"region", "request_id", b"request_id", "signed", b"signed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

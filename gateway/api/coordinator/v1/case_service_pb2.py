@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from gateway.api.federation.v1 import body_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_body__pb2
+from gateway.api.federation.v1 import revision_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_revision__pb2
 from gateway.api.region.v1 import case_service_pb2 as gateway_dot_api_dot_region_dot_v1_dot_case__service__pb2
 from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-gateway/api/coordinator/v1/case_service.proto\x12\x1agateway.api.coordinator.v1\x1a$gateway/api/federation/v1/body.proto\x1a(gateway/api/region/v1/case_service.proto\x1a!gateway/api/types/v1/access.proto\"F\n\x11ReportCaseRequest\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.gateway.api.region.v1.CaseHeader\"\x14\n\x12ReportCaseResponse\"`\n\x10ListCasesRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x15\n\rinclude_ended\x18\x02 \x01(\x08\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\x94\x01\n\x11ListCasesResponse\x12\x30\n\x05\x63\x61ses\x18\x01 \x03(\x0b\x32!.gateway.api.region.v1.CaseHeader\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x34\n\x06\x64uties\x18\x03 \x03(\x0b\x32$.gateway.api.coordinator.v1.CaseDuty\"Q\n\x08\x43\x61seDuty\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x32\n\x07on_duty\x18\x02 \x01(\x0b\x32!.gateway.api.federation.v1.OnDuty\"c\n\x16\x41ssignComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x12\n\ndepartment\x18\x04 \x01(\t\"\x80\x01\n\x17\x41ssignComplaintResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.gateway.api.region.v1.CaseHeader\x12\x32\n\x07on_duty\x18\x02 \x01(\x0b\x32!.gateway.api.federation.v1.OnDuty2\xff\x02\n\x0b\x43\x61seService\x12u\n\nReportCase\x12-.gateway.api.coordinator.v1.ReportCaseRequest\x1a..gateway.api.coordinator.v1.ReportCaseResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12r\n\tListCases\x12,.gateway.api.coordinator.v1.ListCasesRequest\x1a-.gateway.api.coordinator.v1.ListCasesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12\x84\x01\n\x0f\x41ssignComplaint\x12\x32.gateway.api.coordinator.v1.AssignComplaintRequest\x1a\x33.gateway.api.coordinator.v1.AssignComplaintResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-gateway/api/coordinator/v1/case_service.proto\x12\x1agateway.api.coordinator.v1\x1a$gateway/api/federation/v1/body.proto\x1a(gateway/api/federation/v1/revision.proto\x1a(gateway/api/region/v1/case_service.proto\x1a!gateway/api/types/v1/access.proto\"F\n\x11ReportCaseRequest\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.gateway.api.region.v1.CaseHeader\"\x14\n\x12ReportCaseResponse\"`\n\x10ListCasesRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x15\n\rinclude_ended\x18\x02 \x01(\x08\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\x94\x01\n\x11ListCasesResponse\x12\x30\n\x05\x63\x61ses\x18\x01 \x03(\x0b\x32!.gateway.api.region.v1.CaseHeader\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x34\n\x06\x64uties\x18\x03 \x03(\x0b\x32$.gateway.api.coordinator.v1.CaseDuty\"Q\n\x08\x43\x61seDuty\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x32\n\x07on_duty\x18\x02 \x01(\x0b\x32!.gateway.api.federation.v1.OnDuty\"\x99\x01\n\x16\x41ssignComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x12\n\ndepartment\x18\x04 \x01(\t\x12\x34\n\x06signed\x18\x05 \x01(\x0b\x32$.gateway.api.federation.v1.SignedAct\"\x80\x01\n\x17\x41ssignComplaintResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.gateway.api.region.v1.CaseHeader\x12\x32\n\x07on_duty\x18\x02 \x01(\x0b\x32!.gateway.api.federation.v1.OnDuty2\xff\x02\n\x0b\x43\x61seService\x12u\n\nReportCase\x12-.gateway.api.coordinator.v1.ReportCaseRequest\x1a..gateway.api.coordinator.v1.ReportCaseResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12r\n\tListCases\x12,.gateway.api.coordinator.v1.ListCasesRequest\x1a-.gateway.api.coordinator.v1.ListCasesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12\x84\x01\n\x0f\x41ssignComplaint\x12\x32.gateway.api.coordinator.v1.AssignComplaintRequest\x1a\x33.gateway.api.coordinator.v1.AssignComplaintResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,20 +41,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CASESERVICE'].methods_by_name['ListCases']._serialized_options = b'\220\002\001\252\273\030\001\005'
   _globals['_CASESERVICE'].methods_by_name['AssignComplaint']._loaded_options = None
   _globals['_CASESERVICE'].methods_by_name['AssignComplaint']._serialized_options = b'\220\002\002\252\273\030\001\005'
-  _globals['_REPORTCASEREQUEST']._serialized_start=192
-  _globals['_REPORTCASEREQUEST']._serialized_end=262
-  _globals['_REPORTCASERESPONSE']._serialized_start=264
-  _globals['_REPORTCASERESPONSE']._serialized_end=284
-  _globals['_LISTCASESREQUEST']._serialized_start=286
-  _globals['_LISTCASESREQUEST']._serialized_end=382
-  _globals['_LISTCASESRESPONSE']._serialized_start=385
-  _globals['_LISTCASESRESPONSE']._serialized_end=533
-  _globals['_CASEDUTY']._serialized_start=535
-  _globals['_CASEDUTY']._serialized_end=616
-  _globals['_ASSIGNCOMPLAINTREQUEST']._serialized_start=618
-  _globals['_ASSIGNCOMPLAINTREQUEST']._serialized_end=717
-  _globals['_ASSIGNCOMPLAINTRESPONSE']._serialized_start=720
-  _globals['_ASSIGNCOMPLAINTRESPONSE']._serialized_end=848
-  _globals['_CASESERVICE']._serialized_start=851
-  _globals['_CASESERVICE']._serialized_end=1234
+  _globals['_REPORTCASEREQUEST']._serialized_start=234
+  _globals['_REPORTCASEREQUEST']._serialized_end=304
+  _globals['_REPORTCASERESPONSE']._serialized_start=306
+  _globals['_REPORTCASERESPONSE']._serialized_end=326
+  _globals['_LISTCASESREQUEST']._serialized_start=328
+  _globals['_LISTCASESREQUEST']._serialized_end=424
+  _globals['_LISTCASESRESPONSE']._serialized_start=427
+  _globals['_LISTCASESRESPONSE']._serialized_end=575
+  _globals['_CASEDUTY']._serialized_start=577
+  _globals['_CASEDUTY']._serialized_end=658
+  _globals['_ASSIGNCOMPLAINTREQUEST']._serialized_start=661
+  _globals['_ASSIGNCOMPLAINTREQUEST']._serialized_end=814
+  _globals['_ASSIGNCOMPLAINTRESPONSE']._serialized_start=817
+  _globals['_ASSIGNCOMPLAINTRESPONSE']._serialized_end=945
+  _globals['_CASESERVICE']._serialized_start=948
+  _globals['_CASESERVICE']._serialized_end=1331
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ Cases as coordinators hold them: parties, states and due times. No texts, and no
 
 from collections import abc as _abc
 from gateway.api.federation.v1 import body_pb2 as _body_pb2
+from gateway.api.federation.v1 import revision_pb2 as _revision_pb2
 from gateway.api.region.v1 import case_service_pb2 as _case_service_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -167,6 +168,7 @@ class AssignComplaintRequest(_message.Message):
     TICKET_ID_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     DEPARTMENT_FIELD_NUMBER: _builtins.int
+    SIGNED_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id chosen by the caller before the first attempt, 1 to 64 characters of [A-Za-z0-9._-]."""
     ticket_id: _builtins.str
@@ -177,6 +179,10 @@ class AssignComplaintRequest(_message.Message):
     """The region that gets the work item."""
     department: _builtins.str
     """Code of the department that gets the work item."""
+    @_builtins.property
+    def signed(self) -> _revision_pb2.SignedAct:
+        """The act as the administrator has signed it; required by a node with an anchor."""
+
     def __init__(
         self,
         *,
@@ -184,10 +190,11 @@ class AssignComplaintRequest(_message.Message):
         ticket_id: _builtins.str = ...,
         region: _builtins.str = ...,
         department: _builtins.str = ...,
+        signed: _revision_pb2.SignedAct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["department", b"department", "region", b"region", "request_id", b"request_id", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["department", b"department", "region", b"region", "request_id", b"request_id", "signed", b"signed", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

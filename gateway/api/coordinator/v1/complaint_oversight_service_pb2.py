@@ -23,6 +23,7 @@ _sym_db = _symbol_database.Default()
 
 
 from gateway.api.coordinator.v1 import administration_pb2 as gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2
+from gateway.api.federation.v1 import revision_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_revision__pb2
 from gateway.api.region.v1 import complaint_oversight_service_pb2 as gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2
 from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
 from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1_dot_privacy__pb2
@@ -30,7 +31,7 @@ from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_d
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n<gateway/api/coordinator/v1/complaint_oversight_service.proto\x12\x1agateway.api.coordinator.v1\x1a/gateway/api/coordinator/v1/administration.proto\x1a\x37gateway/api/region/v1/complaint_oversight_service.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\"\xfa\x01\n\x1bListComplaintHeadersRequest\x12\x0f\n\x07overdue\x18\x01 \x01(\x08\x12-\n\ndue_within\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cunclassified\x18\x03 \x01(\x08\x12\r\n\x05level\x18\x04 \x01(\r\x12\x0e\n\x06region\x18\x05 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x06 \x01(\t\x12\x15\n\rinclude_ended\x18\x07 \x01(\x08\x12\x11\n\tpage_size\x18\x08 \x01(\x05\x12\x12\n\npage_token\x18\t \x01(\t\x12\x10\n\x08group_id\x18$ \x01(\tJ\x04\x08\n\x10$\"\xb5\x01\n\x1cListComplaintHeadersResponse\x12:\n\ncomplaints\x18\x01 \x03(\x0b\x32&.gateway.api.region.v1.ComplaintHeader\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12@\n\nunanswered\x18\x03 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\"/\n\x1aGetComplaintHistoryRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\"\xab\x01\n\x1bGetComplaintHistoryResponse\x12:\n\tcomplaint\x18\x01 \x01(\x0b\x32\'.gateway.api.region.v1.ComplaintHistory\x12\x0e\n\x06region\x18\x02 \x01(\t\x12@\n\nunanswered\x18\x03 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\"c\n\x15RaiseComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\r\n\x05level\x18\x03 \x01(\r\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\"S\n\x16RaiseComplaintResponse\x12\x39\n\tcomplaint\x18\x01 \x01(\x0b\x32&.gateway.api.region.v1.ComplaintHeader\"k\n\x1aReclassifyComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\"X\n\x1bReclassifyComplaintResponse\x12\x39\n\tcomplaint\x18\x01 \x01(\x0b\x32&.gateway.api.region.v1.ComplaintHeader\"\x81\x01\n\x17ReportComplaintsRequest\x12\x12\n\nfrom_month\x18\x01 \x01(\t\x12\x10\n\x08to_month\x18\x02 \x01(\t\x12@\n\tgroupings\x18\x03 \x03(\x0b\x32-.gateway.api.coordinator.v1.ComplaintGrouping\"O\n\x11\x43omplaintGrouping\x12:\n\x02\x62y\x18\x01 \x03(\x0e\x32..gateway.api.coordinator.v1.ComplaintDimension\"\x97\x02\n\x18ReportComplaintsResponse\x12:\n\x06tables\x18\x01 \x03(\x0b\x32*.gateway.api.coordinator.v1.ComplaintTable\x12;\n\x07regions\x18\x02 \x03(\x0b\x32*.gateway.api.coordinator.v1.ReportedRegion\x12@\n\ncategories\x18\x03 \x03(\x0b\x32,.gateway.api.coordinator.v1.ReportedCategory\x12@\n\nunanswered\x18\x04 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\"f\n\x0eReportedRegion\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x31\n\x04name\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x11\n\tcustomers\x18\x03 \x01(\x04\"S\n\x10ReportedCategory\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x31\n\x04name\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\"\x88\x01\n\x0e\x43omplaintTable\x12:\n\x02\x62y\x18\x01 \x03(\x0e\x32..gateway.api.coordinator.v1.ComplaintDimension\x12:\n\x04rows\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.ComplaintFigures\"\xf3\x02\n\x10\x43omplaintFigures\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x37\n\ndepartment\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\r\n\x05month\x18\x04 \x01(\t\x12\x11\n\tcustomers\x18\x05 \x01(\x04\x12\x12\n\ncomplaints\x18\x06 \x01(\x04\x12\r\n\x05timed\x18\x07 \x01(\x04\x12\x0f\n\x07in_time\x18\x08 \x01(\x04\x12\x10\n\x08resolved\x18\t \x01(\x04\x12\x15\n\rresolution_80\x18\n \x01(\r\x12\x15\n\rresolution_95\x18\x0b \x01(\r\x12\x15\n\rfirst_contact\x18\x0c \x01(\x04\x12\x0f\n\x07repeats\x18\r \x01(\x04\x12\x10\n\x08reopened\x18\x0e \x01(\x04\x12\x0f\n\x07reached\x18\x0f \x03(\x04\x12\x0f\n\x07ratings\x18\x10 \x01(\x04\x12\x12\n\nrating_sum\x18\x11 \x01(\x04*\xbe\x01\n\x12\x43omplaintDimension\x12#\n\x1f\x43OMPLAINT_DIMENSION_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43OMPLAINT_DIMENSION_REGION\x10\x01\x12\"\n\x1e\x43OMPLAINT_DIMENSION_DEPARTMENT\x10\x02\x12 \n\x1c\x43OMPLAINT_DIMENSION_CATEGORY\x10\x03\x12\x1d\n\x19\x43OMPLAINT_DIMENSION_MONTH\x10\x04\x32\xe5\x05\n\x19\x43omplaintOversightService\x12\x93\x01\n\x14ListComplaintHeaders\x12\x37.gateway.api.coordinator.v1.ListComplaintHeadersRequest\x1a\x38.gateway.api.coordinator.v1.ListComplaintHeadersResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12\x90\x01\n\x13GetComplaintHistory\x12\x36.gateway.api.coordinator.v1.GetComplaintHistoryRequest\x1a\x37.gateway.api.coordinator.v1.GetComplaintHistoryResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12\x81\x01\n\x0eRaiseComplaint\x12\x31.gateway.api.coordinator.v1.RaiseComplaintRequest\x1a\x32.gateway.api.coordinator.v1.RaiseComplaintResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x12\x90\x01\n\x13ReclassifyComplaint\x12\x36.gateway.api.coordinator.v1.ReclassifyComplaintRequest\x1a\x37.gateway.api.coordinator.v1.ReclassifyComplaintResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x12\x87\x01\n\x10ReportComplaints\x12\x33.gateway.api.coordinator.v1.ReportComplaintsRequest\x1a\x34.gateway.api.coordinator.v1.ReportComplaintsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n<gateway/api/coordinator/v1/complaint_oversight_service.proto\x12\x1agateway.api.coordinator.v1\x1a/gateway/api/coordinator/v1/administration.proto\x1a(gateway/api/federation/v1/revision.proto\x1a\x37gateway/api/region/v1/complaint_oversight_service.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\"\xfa\x01\n\x1bListComplaintHeadersRequest\x12\x0f\n\x07overdue\x18\x01 \x01(\x08\x12-\n\ndue_within\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cunclassified\x18\x03 \x01(\x08\x12\r\n\x05level\x18\x04 \x01(\r\x12\x0e\n\x06region\x18\x05 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x06 \x01(\t\x12\x15\n\rinclude_ended\x18\x07 \x01(\x08\x12\x11\n\tpage_size\x18\x08 \x01(\x05\x12\x12\n\npage_token\x18\t \x01(\t\x12\x10\n\x08group_id\x18$ \x01(\tJ\x04\x08\n\x10$\"\xb5\x01\n\x1cListComplaintHeadersResponse\x12:\n\ncomplaints\x18\x01 \x03(\x0b\x32&.gateway.api.region.v1.ComplaintHeader\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12@\n\nunanswered\x18\x03 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\"/\n\x1aGetComplaintHistoryRequest\x12\x11\n\tticket_id\x18\x01 \x01(\t\"\xab\x01\n\x1bGetComplaintHistoryResponse\x12:\n\tcomplaint\x18\x01 \x01(\x0b\x32\'.gateway.api.region.v1.ComplaintHistory\x12\x0e\n\x06region\x18\x02 \x01(\t\x12@\n\nunanswered\x18\x03 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\"\x99\x01\n\x15RaiseComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\r\n\x05level\x18\x03 \x01(\r\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x34\n\x06signed\x18\x05 \x01(\x0b\x32$.gateway.api.federation.v1.SignedAct\"S\n\x16RaiseComplaintResponse\x12\x39\n\tcomplaint\x18\x01 \x01(\x0b\x32&.gateway.api.region.v1.ComplaintHeader\"\xa1\x01\n\x1aReclassifyComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x34\n\x06signed\x18\x05 \x01(\x0b\x32$.gateway.api.federation.v1.SignedAct\"X\n\x1bReclassifyComplaintResponse\x12\x39\n\tcomplaint\x18\x01 \x01(\x0b\x32&.gateway.api.region.v1.ComplaintHeader\"\x81\x01\n\x17ReportComplaintsRequest\x12\x12\n\nfrom_month\x18\x01 \x01(\t\x12\x10\n\x08to_month\x18\x02 \x01(\t\x12@\n\tgroupings\x18\x03 \x03(\x0b\x32-.gateway.api.coordinator.v1.ComplaintGrouping\"O\n\x11\x43omplaintGrouping\x12:\n\x02\x62y\x18\x01 \x03(\x0e\x32..gateway.api.coordinator.v1.ComplaintDimension\"\x97\x02\n\x18ReportComplaintsResponse\x12:\n\x06tables\x18\x01 \x03(\x0b\x32*.gateway.api.coordinator.v1.ComplaintTable\x12;\n\x07regions\x18\x02 \x03(\x0b\x32*.gateway.api.coordinator.v1.ReportedRegion\x12@\n\ncategories\x18\x03 \x03(\x0b\x32,.gateway.api.coordinator.v1.ReportedCategory\x12@\n\nunanswered\x18\x04 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\"f\n\x0eReportedRegion\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x31\n\x04name\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x11\n\tcustomers\x18\x03 \x01(\x04\"S\n\x10ReportedCategory\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x31\n\x04name\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\"\x88\x01\n\x0e\x43omplaintTable\x12:\n\x02\x62y\x18\x01 \x03(\x0e\x32..gateway.api.coordinator.v1.ComplaintDimension\x12:\n\x04rows\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.ComplaintFigures\"\xf3\x02\n\x10\x43omplaintFigures\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x37\n\ndepartment\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\r\n\x05month\x18\x04 \x01(\t\x12\x11\n\tcustomers\x18\x05 \x01(\x04\x12\x12\n\ncomplaints\x18\x06 \x01(\x04\x12\r\n\x05timed\x18\x07 \x01(\x04\x12\x0f\n\x07in_time\x18\x08 \x01(\x04\x12\x10\n\x08resolved\x18\t \x01(\x04\x12\x15\n\rresolution_80\x18\n \x01(\r\x12\x15\n\rresolution_95\x18\x0b \x01(\r\x12\x15\n\rfirst_contact\x18\x0c \x01(\x04\x12\x0f\n\x07repeats\x18\r \x01(\x04\x12\x10\n\x08reopened\x18\x0e \x01(\x04\x12\x0f\n\x07reached\x18\x0f \x03(\x04\x12\x0f\n\x07ratings\x18\x10 \x01(\x04\x12\x12\n\nrating_sum\x18\x11 \x01(\x04*\xbe\x01\n\x12\x43omplaintDimension\x12#\n\x1f\x43OMPLAINT_DIMENSION_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43OMPLAINT_DIMENSION_REGION\x10\x01\x12\"\n\x1e\x43OMPLAINT_DIMENSION_DEPARTMENT\x10\x02\x12 \n\x1c\x43OMPLAINT_DIMENSION_CATEGORY\x10\x03\x12\x1d\n\x19\x43OMPLAINT_DIMENSION_MONTH\x10\x04\x32\xe5\x05\n\x19\x43omplaintOversightService\x12\x93\x01\n\x14ListComplaintHeaders\x12\x37.gateway.api.coordinator.v1.ListComplaintHeadersRequest\x1a\x38.gateway.api.coordinator.v1.ListComplaintHeadersResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12\x90\x01\n\x13GetComplaintHistory\x12\x36.gateway.api.coordinator.v1.GetComplaintHistoryRequest\x1a\x37.gateway.api.coordinator.v1.GetComplaintHistoryResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12\x81\x01\n\x0eRaiseComplaint\x12\x31.gateway.api.coordinator.v1.RaiseComplaintRequest\x1a\x32.gateway.api.coordinator.v1.RaiseComplaintResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x12\x90\x01\n\x13ReclassifyComplaint\x12\x36.gateway.api.coordinator.v1.ReclassifyComplaintRequest\x1a\x37.gateway.api.coordinator.v1.ReclassifyComplaintResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x12\x87\x01\n\x10ReportComplaints\x12\x33.gateway.api.coordinator.v1.ReportComplaintsRequest\x1a\x34.gateway.api.coordinator.v1.ReportComplaintsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,40 +52,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPLAINTOVERSIGHTSERVICE'].methods_by_name['ReclassifyComplaint']._serialized_options = b'\220\002\002\252\273\030\001\005'
   _globals['_COMPLAINTOVERSIGHTSERVICE'].methods_by_name['ReportComplaints']._loaded_options = None
   _globals['_COMPLAINTOVERSIGHTSERVICE'].methods_by_name['ReportComplaints']._serialized_options = b'\220\002\001\252\273\030\001\005'
-  _globals['_COMPLAINTDIMENSION']._serialized_start=2578
-  _globals['_COMPLAINTDIMENSION']._serialized_end=2768
-  _globals['_LISTCOMPLAINTHEADERSREQUEST']._serialized_start=336
-  _globals['_LISTCOMPLAINTHEADERSREQUEST']._serialized_end=586
-  _globals['_LISTCOMPLAINTHEADERSRESPONSE']._serialized_start=589
-  _globals['_LISTCOMPLAINTHEADERSRESPONSE']._serialized_end=770
-  _globals['_GETCOMPLAINTHISTORYREQUEST']._serialized_start=772
-  _globals['_GETCOMPLAINTHISTORYREQUEST']._serialized_end=819
-  _globals['_GETCOMPLAINTHISTORYRESPONSE']._serialized_start=822
-  _globals['_GETCOMPLAINTHISTORYRESPONSE']._serialized_end=993
-  _globals['_RAISECOMPLAINTREQUEST']._serialized_start=995
-  _globals['_RAISECOMPLAINTREQUEST']._serialized_end=1094
-  _globals['_RAISECOMPLAINTRESPONSE']._serialized_start=1096
-  _globals['_RAISECOMPLAINTRESPONSE']._serialized_end=1179
-  _globals['_RECLASSIFYCOMPLAINTREQUEST']._serialized_start=1181
-  _globals['_RECLASSIFYCOMPLAINTREQUEST']._serialized_end=1288
-  _globals['_RECLASSIFYCOMPLAINTRESPONSE']._serialized_start=1290
-  _globals['_RECLASSIFYCOMPLAINTRESPONSE']._serialized_end=1378
-  _globals['_REPORTCOMPLAINTSREQUEST']._serialized_start=1381
-  _globals['_REPORTCOMPLAINTSREQUEST']._serialized_end=1510
-  _globals['_COMPLAINTGROUPING']._serialized_start=1512
-  _globals['_COMPLAINTGROUPING']._serialized_end=1591
-  _globals['_REPORTCOMPLAINTSRESPONSE']._serialized_start=1594
-  _globals['_REPORTCOMPLAINTSRESPONSE']._serialized_end=1873
-  _globals['_REPORTEDREGION']._serialized_start=1875
-  _globals['_REPORTEDREGION']._serialized_end=1977
-  _globals['_REPORTEDCATEGORY']._serialized_start=1979
-  _globals['_REPORTEDCATEGORY']._serialized_end=2062
-  _globals['_COMPLAINTTABLE']._serialized_start=2065
-  _globals['_COMPLAINTTABLE']._serialized_end=2201
-  _globals['_COMPLAINTFIGURES']._serialized_start=2204
-  _globals['_COMPLAINTFIGURES']._serialized_end=2575
-  _globals['_COMPLAINTOVERSIGHTSERVICE']._serialized_start=2771
-  _globals['_COMPLAINTOVERSIGHTSERVICE']._serialized_end=3512
+  _globals['_COMPLAINTDIMENSION']._serialized_start=2730
+  _globals['_COMPLAINTDIMENSION']._serialized_end=2920
+  _globals['_LISTCOMPLAINTHEADERSREQUEST']._serialized_start=378
+  _globals['_LISTCOMPLAINTHEADERSREQUEST']._serialized_end=628
+  _globals['_LISTCOMPLAINTHEADERSRESPONSE']._serialized_start=631
+  _globals['_LISTCOMPLAINTHEADERSRESPONSE']._serialized_end=812
+  _globals['_GETCOMPLAINTHISTORYREQUEST']._serialized_start=814
+  _globals['_GETCOMPLAINTHISTORYREQUEST']._serialized_end=861
+  _globals['_GETCOMPLAINTHISTORYRESPONSE']._serialized_start=864
+  _globals['_GETCOMPLAINTHISTORYRESPONSE']._serialized_end=1035
+  _globals['_RAISECOMPLAINTREQUEST']._serialized_start=1038
+  _globals['_RAISECOMPLAINTREQUEST']._serialized_end=1191
+  _globals['_RAISECOMPLAINTRESPONSE']._serialized_start=1193
+  _globals['_RAISECOMPLAINTRESPONSE']._serialized_end=1276
+  _globals['_RECLASSIFYCOMPLAINTREQUEST']._serialized_start=1279
+  _globals['_RECLASSIFYCOMPLAINTREQUEST']._serialized_end=1440
+  _globals['_RECLASSIFYCOMPLAINTRESPONSE']._serialized_start=1442
+  _globals['_RECLASSIFYCOMPLAINTRESPONSE']._serialized_end=1530
+  _globals['_REPORTCOMPLAINTSREQUEST']._serialized_start=1533
+  _globals['_REPORTCOMPLAINTSREQUEST']._serialized_end=1662
+  _globals['_COMPLAINTGROUPING']._serialized_start=1664
+  _globals['_COMPLAINTGROUPING']._serialized_end=1743
+  _globals['_REPORTCOMPLAINTSRESPONSE']._serialized_start=1746
+  _globals['_REPORTCOMPLAINTSRESPONSE']._serialized_end=2025
+  _globals['_REPORTEDREGION']._serialized_start=2027
+  _globals['_REPORTEDREGION']._serialized_end=2129
+  _globals['_REPORTEDCATEGORY']._serialized_start=2131
+  _globals['_REPORTEDCATEGORY']._serialized_end=2214
+  _globals['_COMPLAINTTABLE']._serialized_start=2217
+  _globals['_COMPLAINTTABLE']._serialized_end=2353
+  _globals['_COMPLAINTFIGURES']._serialized_start=2356
+  _globals['_COMPLAINTFIGURES']._serialized_end=2727
+  _globals['_COMPLAINTOVERSIGHTSERVICE']._serialized_start=2923
+  _globals['_COMPLAINTOVERSIGHTSERVICE']._serialized_end=3664
 # @@protoc_insertion_point(module_scope)
 
 for _enum in (ComplaintDimension,):

@@ -5,6 +5,7 @@ Complaints across regions: reading, escalation, reclassification and figures for
 
 from collections import abc as _abc
 from gateway.api.coordinator.v1 import administration_pb2 as _administration_pb2
+from gateway.api.federation.v1 import revision_pb2 as _revision_pb2
 from gateway.api.region.v1 import complaint_oversight_service_pb2 as _complaint_oversight_service_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
@@ -222,6 +223,7 @@ class RaiseComplaintRequest(_message.Message):
     TICKET_ID_FIELD_NUMBER: _builtins.int
     LEVEL_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    SIGNED_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id chosen and stored by the caller before the first attempt, 1 to 64 characters of [A-Za-z0-9._-]."""
     ticket_id: _builtins.str
@@ -230,6 +232,10 @@ class RaiseComplaintRequest(_message.Message):
     """The level, 1 to 5, above the present one."""
     reason: _builtins.str
     """Reason, 1 to 1,000 characters. The coordinator keeps no copy."""
+    @_builtins.property
+    def signed(self) -> _revision_pb2.SignedAct:
+        """The act as the administrator has signed it; required by a node with an anchor."""
+
     def __init__(
         self,
         *,
@@ -237,10 +243,11 @@ class RaiseComplaintRequest(_message.Message):
         ticket_id: _builtins.str = ...,
         level: _builtins.int = ...,
         reason: _builtins.str = ...,
+        signed: _revision_pb2.SignedAct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["level", b"level", "reason", b"reason", "request_id", b"request_id", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["level", b"level", "reason", b"reason", "request_id", b"request_id", "signed", b"signed", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -280,6 +287,7 @@ class ReclassifyComplaintRequest(_message.Message):
     TICKET_ID_FIELD_NUMBER: _builtins.int
     CATEGORY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    SIGNED_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id chosen and stored by the caller before the first attempt, 1 to 64 characters of [A-Za-z0-9._-]."""
     ticket_id: _builtins.str
@@ -288,6 +296,10 @@ class ReclassifyComplaintRequest(_message.Message):
     """The category's code."""
     reason: _builtins.str
     """Reason, 1 to 1,000 characters. The coordinator keeps no copy."""
+    @_builtins.property
+    def signed(self) -> _revision_pb2.SignedAct:
+        """The act as the administrator has signed it; required by a node with an anchor."""
+
     def __init__(
         self,
         *,
@@ -295,10 +307,11 @@ class ReclassifyComplaintRequest(_message.Message):
         ticket_id: _builtins.str = ...,
         category: _builtins.str = ...,
         reason: _builtins.str = ...,
+        signed: _revision_pb2.SignedAct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "reason", b"reason", "request_id", b"request_id", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "reason", b"reason", "request_id", b"request_id", "signed", b"signed", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

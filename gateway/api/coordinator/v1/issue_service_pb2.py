@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 from gateway.api.coordinator.v1 import administration_pb2 as gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2
 from gateway.api.federation.v1 import body_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_body__pb2
+from gateway.api.federation.v1 import revision_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_revision__pb2
 from gateway.api.region.v1 import issue_pb2 as gateway_dot_api_dot_region_dot_v1_dot_issue__pb2
 from gateway.api.region.v1 import issue_oversight_service_pb2 as gateway_dot_api_dot_region_dot_v1_dot_issue__oversight__service__pb2
 from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
 from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1_dot_privacy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.gateway/api/coordinator/v1/issue_service.proto\x12\x1agateway.api.coordinator.v1\x1a/gateway/api/coordinator/v1/administration.proto\x1a$gateway/api/federation/v1/body.proto\x1a!gateway/api/region/v1/issue.proto\x1a\x33gateway/api/region/v1/issue_oversight_service.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\"Z\n\x10OpenIssueRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x05issue\x18\x02 \x01(\x0b\x32#.gateway.api.region.v1.IssueRequest\"F\n\x11OpenIssueResponse\x12\x31\n\x05issue\x18\x01 \x01(\x0b\x32\".gateway.api.region.v1.IssueHeader\"X\n\x18\x41ppointIssueOwnerRequest\x12\x10\n\x08issue_id\x18\x01 \x01(\t\x12\x14\n\x0cowner_region\x18\x02 \x01(\t\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\"\xc4\x01\n\x19\x41ppointIssueOwnerResponse\x12\x31\n\x05issue\x18\x01 \x01(\x0b\x32\".gateway.api.region.v1.IssueHeader\x12\x32\n\x07on_duty\x18\x02 \x01(\x0b\x32!.gateway.api.federation.v1.OnDuty\x12@\n\nunanswered\x18\x03 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\"@\n\x17ListIssueHeadersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"\xa9\x01\n\x18ListIssueHeadersResponse\x12\x32\n\x06issues\x18\x01 \x03(\x0b\x32\".gateway.api.region.v1.IssueHeader\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"\x14\n\x12\x43ountIssuesRequest\"\xfa\x01\n\x13\x43ountIssuesResponse\x12M\n\x07regions\x18\x01 \x03(\x0b\x32<.gateway.api.coordinator.v1.CountIssuesResponse.RegionIssues\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\x1aR\n\x0cRegionIssues\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x32\n\x06\x63ounts\x18\x02 \x01(\x0b\x32\".gateway.api.region.v1.IssueCounts2\x93\x04\n\x0cIssueService\x12r\n\tOpenIssue\x12,.gateway.api.coordinator.v1.OpenIssueRequest\x1a-.gateway.api.coordinator.v1.OpenIssueResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x12\x87\x01\n\x10ListIssueHeaders\x12\x33.gateway.api.coordinator.v1.ListIssueHeadersRequest\x1a\x34.gateway.api.coordinator.v1.ListIssueHeadersResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12\x8a\x01\n\x11\x41ppointIssueOwner\x12\x34.gateway.api.coordinator.v1.AppointIssueOwnerRequest\x1a\x35.gateway.api.coordinator.v1.AppointIssueOwnerResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x12x\n\x0b\x43ountIssues\x12..gateway.api.coordinator.v1.CountIssuesRequest\x1a/.gateway.api.coordinator.v1.CountIssuesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.gateway/api/coordinator/v1/issue_service.proto\x12\x1agateway.api.coordinator.v1\x1a/gateway/api/coordinator/v1/administration.proto\x1a$gateway/api/federation/v1/body.proto\x1a(gateway/api/federation/v1/revision.proto\x1a!gateway/api/region/v1/issue.proto\x1a\x33gateway/api/region/v1/issue_oversight_service.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\"\x90\x01\n\x10OpenIssueRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x05issue\x18\x02 \x01(\x0b\x32#.gateway.api.region.v1.IssueRequest\x12\x34\n\x06signed\x18\x03 \x01(\x0b\x32$.gateway.api.federation.v1.SignedAct\"F\n\x11OpenIssueResponse\x12\x31\n\x05issue\x18\x01 \x01(\x0b\x32\".gateway.api.region.v1.IssueHeader\"\x8e\x01\n\x18\x41ppointIssueOwnerRequest\x12\x10\n\x08issue_id\x18\x01 \x01(\t\x12\x14\n\x0cowner_region\x18\x02 \x01(\t\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x34\n\x06signed\x18\x04 \x01(\x0b\x32$.gateway.api.federation.v1.SignedAct\"\xc4\x01\n\x19\x41ppointIssueOwnerResponse\x12\x31\n\x05issue\x18\x01 \x01(\x0b\x32\".gateway.api.region.v1.IssueHeader\x12\x32\n\x07on_duty\x18\x02 \x01(\x0b\x32!.gateway.api.federation.v1.OnDuty\x12@\n\nunanswered\x18\x03 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\"@\n\x17ListIssueHeadersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"\xa9\x01\n\x18ListIssueHeadersResponse\x12\x32\n\x06issues\x18\x01 \x03(\x0b\x32\".gateway.api.region.v1.IssueHeader\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"\x14\n\x12\x43ountIssuesRequest\"\xfa\x01\n\x13\x43ountIssuesResponse\x12M\n\x07regions\x18\x01 \x03(\x0b\x32<.gateway.api.coordinator.v1.CountIssuesResponse.RegionIssues\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\x1aR\n\x0cRegionIssues\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x32\n\x06\x63ounts\x18\x02 \x01(\x0b\x32\".gateway.api.region.v1.IssueCounts2\x93\x04\n\x0cIssueService\x12r\n\tOpenIssue\x12,.gateway.api.coordinator.v1.OpenIssueRequest\x1a-.gateway.api.coordinator.v1.OpenIssueResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x12\x87\x01\n\x10ListIssueHeaders\x12\x33.gateway.api.coordinator.v1.ListIssueHeadersRequest\x1a\x34.gateway.api.coordinator.v1.ListIssueHeadersResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12\x8a\x01\n\x11\x41ppointIssueOwner\x12\x34.gateway.api.coordinator.v1.AppointIssueOwnerRequest\x1a\x35.gateway.api.coordinator.v1.AppointIssueOwnerResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x12x\n\x0b\x43ountIssues\x12..gateway.api.coordinator.v1.CountIssuesRequest\x1a/.gateway.api.coordinator.v1.CountIssuesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,24 +48,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ISSUESERVICE'].methods_by_name['AppointIssueOwner']._serialized_options = b'\220\002\002\252\273\030\001\005'
   _globals['_ISSUESERVICE'].methods_by_name['CountIssues']._loaded_options = None
   _globals['_ISSUESERVICE'].methods_by_name['CountIssues']._serialized_options = b'\220\002\001\252\273\030\001\005'
-  _globals['_OPENISSUEREQUEST']._serialized_start=324
-  _globals['_OPENISSUEREQUEST']._serialized_end=414
-  _globals['_OPENISSUERESPONSE']._serialized_start=416
-  _globals['_OPENISSUERESPONSE']._serialized_end=486
-  _globals['_APPOINTISSUEOWNERREQUEST']._serialized_start=488
-  _globals['_APPOINTISSUEOWNERREQUEST']._serialized_end=576
-  _globals['_APPOINTISSUEOWNERRESPONSE']._serialized_start=579
-  _globals['_APPOINTISSUEOWNERRESPONSE']._serialized_end=775
-  _globals['_LISTISSUEHEADERSREQUEST']._serialized_start=777
-  _globals['_LISTISSUEHEADERSREQUEST']._serialized_end=841
-  _globals['_LISTISSUEHEADERSRESPONSE']._serialized_start=844
-  _globals['_LISTISSUEHEADERSRESPONSE']._serialized_end=1013
-  _globals['_COUNTISSUESREQUEST']._serialized_start=1015
-  _globals['_COUNTISSUESREQUEST']._serialized_end=1035
-  _globals['_COUNTISSUESRESPONSE']._serialized_start=1038
-  _globals['_COUNTISSUESRESPONSE']._serialized_end=1288
-  _globals['_COUNTISSUESRESPONSE_REGIONISSUES']._serialized_start=1206
-  _globals['_COUNTISSUESRESPONSE_REGIONISSUES']._serialized_end=1288
-  _globals['_ISSUESERVICE']._serialized_start=1291
-  _globals['_ISSUESERVICE']._serialized_end=1822
+  _globals['_OPENISSUEREQUEST']._serialized_start=367
+  _globals['_OPENISSUEREQUEST']._serialized_end=511
+  _globals['_OPENISSUERESPONSE']._serialized_start=513
+  _globals['_OPENISSUERESPONSE']._serialized_end=583
+  _globals['_APPOINTISSUEOWNERREQUEST']._serialized_start=586
+  _globals['_APPOINTISSUEOWNERREQUEST']._serialized_end=728
+  _globals['_APPOINTISSUEOWNERRESPONSE']._serialized_start=731
+  _globals['_APPOINTISSUEOWNERRESPONSE']._serialized_end=927
+  _globals['_LISTISSUEHEADERSREQUEST']._serialized_start=929
+  _globals['_LISTISSUEHEADERSREQUEST']._serialized_end=993
+  _globals['_LISTISSUEHEADERSRESPONSE']._serialized_start=996
+  _globals['_LISTISSUEHEADERSRESPONSE']._serialized_end=1165
+  _globals['_COUNTISSUESREQUEST']._serialized_start=1167
+  _globals['_COUNTISSUESREQUEST']._serialized_end=1187
+  _globals['_COUNTISSUESRESPONSE']._serialized_start=1190
+  _globals['_COUNTISSUESRESPONSE']._serialized_end=1440
+  _globals['_COUNTISSUESRESPONSE_REGIONISSUES']._serialized_start=1358
+  _globals['_COUNTISSUESRESPONSE_REGIONISSUES']._serialized_end=1440
+  _globals['_ISSUESERVICE']._serialized_start=1443
+  _globals['_ISSUESERVICE']._serialized_end=1974
 # @@protoc_insertion_point(module_scope)

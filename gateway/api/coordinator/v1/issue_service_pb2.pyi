@@ -6,6 +6,7 @@ Issues of all regions, for administrators."""
 from collections import abc as _abc
 from gateway.api.coordinator.v1 import administration_pb2 as _administration_pb2
 from gateway.api.federation.v1 import body_pb2 as _body_pb2
+from gateway.api.federation.v1 import revision_pb2 as _revision_pb2
 from gateway.api.region.v1 import issue_oversight_service_pb2 as _issue_oversight_service_pb2
 from gateway.api.region.v1 import issue_pb2 as _issue_pb2
 from google.protobuf import descriptor as _descriptor
@@ -30,21 +31,27 @@ class OpenIssueRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ISSUE_FIELD_NUMBER: _builtins.int
+    SIGNED_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id chosen by the caller before the first attempt, 1 to 64 characters of [A-Za-z0-9._-]."""
     @_builtins.property
     def issue(self) -> _issue_pb2.IssueRequest:
         """The request; its author is the caller."""
 
+    @_builtins.property
+    def signed(self) -> _revision_pb2.SignedAct:
+        """The act as the administrator has signed it; required by a node with an anchor."""
+
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         issue: _issue_pb2.IssueRequest | None = ...,
+        signed: _revision_pb2.SignedAct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["issue", b"issue"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["issue", b"issue", "signed", b"signed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["issue", b"issue", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["issue", b"issue", "request_id", b"request_id", "signed", b"signed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -83,22 +90,28 @@ class AppointIssueOwnerRequest(_message.Message):
     ISSUE_ID_FIELD_NUMBER: _builtins.int
     OWNER_REGION_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    SIGNED_FIELD_NUMBER: _builtins.int
     issue_id: _builtins.str
     """Issue id."""
     owner_region: _builtins.str
     """The new owner: the origin of the issue, or one of its helpers."""
     reason: _builtins.str
     """Reason, 1 to 1,000 characters."""
+    @_builtins.property
+    def signed(self) -> _revision_pb2.SignedAct:
+        """The act as the administrator has signed it; required by a node with an anchor."""
+
     def __init__(
         self,
         *,
         issue_id: _builtins.str = ...,
         owner_region: _builtins.str = ...,
         reason: _builtins.str = ...,
+        signed: _revision_pb2.SignedAct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["issue_id", b"issue_id", "owner_region", b"owner_region", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["issue_id", b"issue_id", "owner_region", b"owner_region", "reason", b"reason", "signed", b"signed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

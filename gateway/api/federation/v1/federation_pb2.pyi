@@ -369,6 +369,7 @@ class NodeReport(_message.Message):
     OPEN_BREAKERS_FIELD_NUMBER: _builtins.int
     CERTIFICATE_END_TIME_FIELD_NUMBER: _builtins.int
     DISPUTED_REVISIONS_FIELD_NUMBER: _builtins.int
+    ANOMALIES_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     unreadable: _builtins.str
     """First part of the configuration in force that the node cannot read, with its revision. The node uses the revision
@@ -393,6 +394,10 @@ class NodeReport(_message.Message):
         """Other regions whose configuration contradicts the node's, or is later than what its coordinator sends."""
 
     @_builtins.property
+    def anomalies(self) -> _containers.RepeatedCompositeFieldContainer[Global___WaitingAnomalies]:
+        """Anomalies that wait for people of the region."""
+
+    @_builtins.property
     def version(self) -> Global___ProcessVersion:
         """Version of the process. Unset for 0.2.0."""
 
@@ -404,11 +409,12 @@ class NodeReport(_message.Message):
         open_breakers: _abc.Iterable[Global___OpenBreaker] | None = ...,
         certificate_end_time: _timestamp_pb2.Timestamp | None = ...,
         disputed_revisions: _abc.Iterable[Global___DisputedRevision] | None = ...,
+        anomalies: _abc.Iterable[Global___WaitingAnomalies] | None = ...,
         version: Global___ProcessVersion | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["certificate_end_time", b"certificate_end_time", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_end_time", b"certificate_end_time", "disputed_revisions", b"disputed_revisions", "open_breakers", b"open_breakers", "unreadable", b"unreadable", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anomalies", b"anomalies", "certificate_end_time", b"certificate_end_time", "disputed_revisions", b"disputed_revisions", "open_breakers", b"open_breakers", "unreadable", b"unreadable", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -477,6 +483,38 @@ class MemberProcess(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MemberProcess: _TypeAlias = MemberProcess  # noqa: Y015
+
+@_typing.final
+class WaitingAnomalies(_message.Message):
+    """Anomalies that a region has found in what an asking region does with its lines, and that nobody has acknowledged."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    BEGIN_TIME_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """The asking region."""
+    count: _builtins.int
+    """Number of anomalies."""
+    @_builtins.property
+    def begin_time(self) -> _timestamp_pb2.Timestamp:
+        """Time at which the first of them was found."""
+
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        count: _builtins.int = ...,
+        begin_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "count", b"count", "region", b"region"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitingAnomalies: _TypeAlias = WaitingAnomalies  # noqa: Y015
 
 @_typing.final
 class DisputedRevision(_message.Message):

@@ -26,7 +26,7 @@ from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(gateway/api/federation/v1/revision.proto\x12\x19gateway.api.federation.v1\x1a\"gateway/api/types/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"e\n\x0e\x41\x64ministration\x12\x11\n\tthreshold\x18\x01 \x01(\r\x12@\n\x0e\x61\x64ministrators\x18\x02 \x03(\x0b\x32(.gateway.api.federation.v1.Administrator\"*\n\rAdministrator\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\"\x91\x02\n\x11RevisionStatement\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\x17\n\x0fprevious_digest\x18\x03 \x01(\x0c\x12\x1c\n\x14\x63onfiguration_digest\x18\x04 \x01(\x0c\x12.\n\nissue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x41\n\x0e\x61\x64ministration\x18\x07 \x01(\x0b\x32).gateway.api.federation.v1.Administration\"3\n\x11RevisionSignature\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"e\n\x0eSignedRevision\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12@\n\nsignatures\x18\x02 \x03(\x0b\x32,.gateway.api.federation.v1.RevisionSignature\"\x88\x01\n\x13SuspensionStatement\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x11\n\tsuspended\x18\x03 \x01(\x08\x12\x12\n\x04note\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x14\n\x0csign_time_us\x18\x05 \x01(\x04\x12\x10\n\x08revision\x18\x06 \x01(\x04\"K\n\x10SignedSuspension\x12\x17\n\tstatement\x18\x01 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"\xe3\x01\n\x10ProposedRevision\x12;\n\x08revision\x18\x01 \x01(\x0b\x32).gateway.api.federation.v1.SignedRevision\x12\x1b\n\rconfiguration\x18\x02 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12$\n\x16previous_configuration\x18\x03 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12\x33\n\x08previous\x18\x04 \x01(\x0b\x32!.gateway.api.federation.v1.Anchor\x12\x1a\n\x12previous_statement\x18\x05 \x01(\x0c\"\xb1\x01\n\x06\x41nchor\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\x12\x41\n\x0e\x61\x64ministration\x18\x04 \x01(\x0b\x32).gateway.api.federation.v1.Administration\x12.\n\nissue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(gateway/api/federation/v1/revision.proto\x12\x19gateway.api.federation.v1\x1a\"gateway/api/types/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"e\n\x0e\x41\x64ministration\x12\x11\n\tthreshold\x18\x01 \x01(\r\x12@\n\x0e\x61\x64ministrators\x18\x02 \x03(\x0b\x32(.gateway.api.federation.v1.Administrator\"*\n\rAdministrator\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\"\x91\x02\n\x11RevisionStatement\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\x17\n\x0fprevious_digest\x18\x03 \x01(\x0c\x12\x1c\n\x14\x63onfiguration_digest\x18\x04 \x01(\x0c\x12.\n\nissue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x41\n\x0e\x61\x64ministration\x18\x07 \x01(\x0b\x32).gateway.api.federation.v1.Administration\"3\n\x11RevisionSignature\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"e\n\x0eSignedRevision\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12@\n\nsignatures\x18\x02 \x03(\x0b\x32,.gateway.api.federation.v1.RevisionSignature\"\x88\x01\n\x13SuspensionStatement\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x11\n\tsuspended\x18\x03 \x01(\x08\x12\x12\n\x04note\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x14\n\x0csign_time_us\x18\x05 \x01(\x04\x12\x10\n\x08revision\x18\x06 \x01(\x04\"K\n\x10SignedSuspension\x12\x17\n\tstatement\x18\x01 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"s\n\x10\x41\x64ministratorAct\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x15\n\x07request\x18\x04 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12\x14\n\x0csign_time_us\x18\x05 \x01(\x04\">\n\tSignedAct\x12\x11\n\x03\x61\x63t\x18\x01 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"\xe3\x01\n\x10ProposedRevision\x12;\n\x08revision\x18\x01 \x01(\x0b\x32).gateway.api.federation.v1.SignedRevision\x12\x1b\n\rconfiguration\x18\x02 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12$\n\x16previous_configuration\x18\x03 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12\x33\n\x08previous\x18\x04 \x01(\x0b\x32!.gateway.api.federation.v1.Anchor\x12\x1a\n\x12previous_statement\x18\x05 \x01(\x0c\"\xb1\x01\n\x06\x41nchor\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\x12\x41\n\x0e\x61\x64ministration\x18\x04 \x01(\x0b\x32).gateway.api.federation.v1.Administration\x12.\n\nissue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +37,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUSPENSIONSTATEMENT'].fields_by_name['note']._serialized_options = b'\270\273\030\003'
   _globals['_SIGNEDSUSPENSION'].fields_by_name['statement']._loaded_options = None
   _globals['_SIGNEDSUSPENSION'].fields_by_name['statement']._serialized_options = b'\270\273\030\003'
+  _globals['_ADMINISTRATORACT'].fields_by_name['request']._loaded_options = None
+  _globals['_ADMINISTRATORACT'].fields_by_name['request']._serialized_options = b'\270\273\030\003'
+  _globals['_SIGNEDACT'].fields_by_name['act']._loaded_options = None
+  _globals['_SIGNEDACT'].fields_by_name['act']._serialized_options = b'\270\273\030\003'
   _globals['_PROPOSEDREVISION'].fields_by_name['configuration']._loaded_options = None
   _globals['_PROPOSEDREVISION'].fields_by_name['configuration']._serialized_options = b'\270\273\030\003'
   _globals['_PROPOSEDREVISION'].fields_by_name['previous_configuration']._loaded_options = None
@@ -55,8 +59,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUSPENSIONSTATEMENT']._serialized_end=856
   _globals['_SIGNEDSUSPENSION']._serialized_start=858
   _globals['_SIGNEDSUSPENSION']._serialized_end=933
-  _globals['_PROPOSEDREVISION']._serialized_start=936
-  _globals['_PROPOSEDREVISION']._serialized_end=1163
-  _globals['_ANCHOR']._serialized_start=1166
-  _globals['_ANCHOR']._serialized_end=1343
+  _globals['_ADMINISTRATORACT']._serialized_start=935
+  _globals['_ADMINISTRATORACT']._serialized_end=1050
+  _globals['_SIGNEDACT']._serialized_start=1052
+  _globals['_SIGNEDACT']._serialized_end=1114
+  _globals['_PROPOSEDREVISION']._serialized_start=1117
+  _globals['_PROPOSEDREVISION']._serialized_end=1344
+  _globals['_ANCHOR']._serialized_start=1347
+  _globals['_ANCHOR']._serialized_end=1524
 # @@protoc_insertion_point(module_scope)

@@ -256,6 +256,74 @@ class SignedSuspension(_message.Message):
 Global___SignedSuspension: _TypeAlias = SignedSuspension  # noqa: Y015
 
 @_typing.final
+class AdministratorAct(_message.Message):
+    """An act of one administrator at a node, which a coordinator brings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FEDERATION_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    REQUEST_FIELD_NUMBER: _builtins.int
+    SIGN_TIME_US_FIELD_NUMBER: _builtins.int
+    federation: _builtins.str
+    """The name of the federation."""
+    method: _builtins.str
+    """The RPC of the node, as `/package.Service/Method`."""
+    region: _builtins.str
+    """The region whose node acts. Empty where the coordinator finds the region that decides on the record."""
+    request: _builtins.bytes
+    """The request of the RPC, without the fields `signed`, `administrator` and `version`."""
+    sign_time_us: _builtins.int
+    """Time of signing, by the administrator's clock, in microseconds since 1970. A node takes an act for a day."""
+    def __init__(
+        self,
+        *,
+        federation: _builtins.str = ...,
+        method: _builtins.str = ...,
+        region: _builtins.str = ...,
+        request: _builtins.bytes = ...,
+        sign_time_us: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["federation", b"federation", "method", b"method", "region", b"region", "request", b"request", "sign_time_us", b"sign_time_us"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdministratorAct: _TypeAlias = AdministratorAct  # noqa: Y015
+
+@_typing.final
+class SignedAct(_message.Message):
+    """An act with its signature."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACT_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    act: _builtins.bytes
+    """An AdministratorAct as it was signed; it is never serialised again."""
+    key: _builtins.bytes
+    """Ed25519 public key (32 bytes) of the administrator."""
+    signature: _builtins.bytes
+    """Ed25519 signature over `crossregion.administrator-act.v1`, a zero byte and the SHA-256 (32 bytes) of the act."""
+    def __init__(
+        self,
+        *,
+        act: _builtins.bytes = ...,
+        key: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "key", b"key", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignedAct: _TypeAlias = SignedAct  # noqa: Y015
+
+@_typing.final
 class ProposedRevision(_message.Message):
     """A revision that administrators sign: the content of a proposal file."""
 

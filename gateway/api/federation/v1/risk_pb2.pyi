@@ -49,6 +49,8 @@ class _RiskSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskSource
     """A planned outage has ended, and one of its elements still has an open alarm or fault."""
     RISK_SOURCE_BREAKER_OPEN: _RiskSource.ValueType  # 10
     """A process of a region does not reach a region that sends heartbeats."""
+    RISK_SOURCE_ANOMALY: _RiskSource.ValueType  # 11
+    """An anomaly that a region has found in what others do with its lines, and that nobody has acknowledged."""
 
 class RiskSource(_RiskSource, metaclass=_RiskSourceEnumTypeWrapper):
     """Source of a risk: the signal that raises it, or a person."""
@@ -75,6 +77,8 @@ RISK_SOURCE_PLANNED_OUTAGE: RiskSource.ValueType  # 9
 """A planned outage has ended, and one of its elements still has an open alarm or fault."""
 RISK_SOURCE_BREAKER_OPEN: RiskSource.ValueType  # 10
 """A process of a region does not reach a region that sends heartbeats."""
+RISK_SOURCE_ANOMALY: RiskSource.ValueType  # 11
+"""An anomaly that a region has found in what others do with its lines, and that nobody has acknowledged."""
 Global___RiskSource: _TypeAlias = RiskSource  # noqa: Y015
 
 @_typing.final

@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gateway.api.federation.v1 import revision_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_revision__pb2
 from gateway.api.region.v1 import bulletin_pb2 as gateway_dot_api_dot_region_dot_v1_dot_bulletin__pb2
 from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
 from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1_dot_privacy__pb2
@@ -29,7 +30,7 @@ from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_d
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n6gateway/api/region/v1/bulletin_oversight_service.proto\x12\x15gateway.api.region.v1\x1a$gateway/api/region/v1/bulletin.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x93\x03\n\x0e\x42ulletinHeader\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x33\n\x05state\x18\x03 \x01(\x0e\x32$.gateway.api.region.v1.BulletinState\x12\x39\n\x08severity\x18\x04 \x01(\x0e\x32\'.gateway.api.region.v1.BulletinSeverity\x12\x38\n\x05title\x18\x05 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedTextB\x04\xb8\xbb\x18\x03\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07regions\x18\x08 \x01(\r\x12\x18\n\x10\x63omplete_regions\x18\t \x01(\r\x12\x30\n\x0cread_by_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x84\x01\n\x1ePublishForAdministratorRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x37\n\x07\x63ontent\x18\x02 \x01(\x0b\x32&.gateway.api.region.v1.BulletinContent\x12\x15\n\radministrator\x18\x03 \x01(\t\"Z\n\x1fPublishForAdministratorResponse\x12\x37\n\x08\x62ulletin\x18\x01 \x01(\x0b\x32%.gateway.api.region.v1.BulletinHeader\"C\n\x1aListBulletinHeadersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"p\n\x1bListBulletinHeadersResponse\x12\x38\n\tbulletins\x18\x01 \x03(\x0b\x32%.gateway.api.region.v1.BulletinHeader\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"Z\n\x1cListReadersOfBulletinRequest\x12\x13\n\x0b\x62ulletin_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"q\n\x1dListReadersOfBulletinResponse\x12\x37\n\x07readers\x18\x01 \x03(\x0b\x32&.gateway.api.region.v1.BulletinReaders\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xc7\x03\n\x18\x42ulletinOversightService\x12\x92\x01\n\x17PublishForAdministrator\x12\x35.gateway.api.region.v1.PublishForAdministratorRequest\x1a\x36.gateway.api.region.v1.PublishForAdministratorResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x04\x12\x86\x01\n\x13ListBulletinHeaders\x12\x31.gateway.api.region.v1.ListBulletinHeadersRequest\x1a\x32.gateway.api.region.v1.ListBulletinHeadersResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x04\x12\x8c\x01\n\x15ListReadersOfBulletin\x12\x33.gateway.api.region.v1.ListReadersOfBulletinRequest\x1a\x34.gateway.api.region.v1.ListReadersOfBulletinResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n6gateway/api/region/v1/bulletin_oversight_service.proto\x12\x15gateway.api.region.v1\x1a(gateway/api/federation/v1/revision.proto\x1a$gateway/api/region/v1/bulletin.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x93\x03\n\x0e\x42ulletinHeader\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x33\n\x05state\x18\x03 \x01(\x0e\x32$.gateway.api.region.v1.BulletinState\x12\x39\n\x08severity\x18\x04 \x01(\x0e\x32\'.gateway.api.region.v1.BulletinSeverity\x12\x38\n\x05title\x18\x05 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedTextB\x04\xb8\xbb\x18\x03\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07regions\x18\x08 \x01(\r\x12\x18\n\x10\x63omplete_regions\x18\t \x01(\r\x12\x30\n\x0cread_by_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xba\x01\n\x1ePublishForAdministratorRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x37\n\x07\x63ontent\x18\x02 \x01(\x0b\x32&.gateway.api.region.v1.BulletinContent\x12\x15\n\radministrator\x18\x03 \x01(\t\x12\x34\n\x06signed\x18\x04 \x01(\x0b\x32$.gateway.api.federation.v1.SignedAct\"Z\n\x1fPublishForAdministratorResponse\x12\x37\n\x08\x62ulletin\x18\x01 \x01(\x0b\x32%.gateway.api.region.v1.BulletinHeader\"C\n\x1aListBulletinHeadersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"p\n\x1bListBulletinHeadersResponse\x12\x38\n\tbulletins\x18\x01 \x03(\x0b\x32%.gateway.api.region.v1.BulletinHeader\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"Z\n\x1cListReadersOfBulletinRequest\x12\x13\n\x0b\x62ulletin_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"q\n\x1dListReadersOfBulletinResponse\x12\x37\n\x07readers\x18\x01 \x03(\x0b\x32&.gateway.api.region.v1.BulletinReaders\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xc7\x03\n\x18\x42ulletinOversightService\x12\x92\x01\n\x17PublishForAdministrator\x12\x35.gateway.api.region.v1.PublishForAdministratorRequest\x1a\x36.gateway.api.region.v1.PublishForAdministratorResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x04\x12\x86\x01\n\x13ListBulletinHeaders\x12\x31.gateway.api.region.v1.ListBulletinHeadersRequest\x1a\x32.gateway.api.region.v1.ListBulletinHeadersResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x04\x12\x8c\x01\n\x15ListReadersOfBulletin\x12\x33.gateway.api.region.v1.ListReadersOfBulletinRequest\x1a\x34.gateway.api.region.v1.ListReadersOfBulletinResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,20 +45,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BULLETINOVERSIGHTSERVICE'].methods_by_name['ListBulletinHeaders']._serialized_options = b'\220\002\001\252\273\030\001\004'
   _globals['_BULLETINOVERSIGHTSERVICE'].methods_by_name['ListReadersOfBulletin']._loaded_options = None
   _globals['_BULLETINOVERSIGHTSERVICE'].methods_by_name['ListReadersOfBulletin']._serialized_options = b'\220\002\001\252\273\030\001\004'
-  _globals['_BULLETINHEADER']._serialized_start=258
-  _globals['_BULLETINHEADER']._serialized_end=661
-  _globals['_PUBLISHFORADMINISTRATORREQUEST']._serialized_start=664
-  _globals['_PUBLISHFORADMINISTRATORREQUEST']._serialized_end=796
-  _globals['_PUBLISHFORADMINISTRATORRESPONSE']._serialized_start=798
-  _globals['_PUBLISHFORADMINISTRATORRESPONSE']._serialized_end=888
-  _globals['_LISTBULLETINHEADERSREQUEST']._serialized_start=890
-  _globals['_LISTBULLETINHEADERSREQUEST']._serialized_end=957
-  _globals['_LISTBULLETINHEADERSRESPONSE']._serialized_start=959
-  _globals['_LISTBULLETINHEADERSRESPONSE']._serialized_end=1071
-  _globals['_LISTREADERSOFBULLETINREQUEST']._serialized_start=1073
-  _globals['_LISTREADERSOFBULLETINREQUEST']._serialized_end=1163
-  _globals['_LISTREADERSOFBULLETINRESPONSE']._serialized_start=1165
-  _globals['_LISTREADERSOFBULLETINRESPONSE']._serialized_end=1278
-  _globals['_BULLETINOVERSIGHTSERVICE']._serialized_start=1281
-  _globals['_BULLETINOVERSIGHTSERVICE']._serialized_end=1736
+  _globals['_BULLETINHEADER']._serialized_start=300
+  _globals['_BULLETINHEADER']._serialized_end=703
+  _globals['_PUBLISHFORADMINISTRATORREQUEST']._serialized_start=706
+  _globals['_PUBLISHFORADMINISTRATORREQUEST']._serialized_end=892
+  _globals['_PUBLISHFORADMINISTRATORRESPONSE']._serialized_start=894
+  _globals['_PUBLISHFORADMINISTRATORRESPONSE']._serialized_end=984
+  _globals['_LISTBULLETINHEADERSREQUEST']._serialized_start=986
+  _globals['_LISTBULLETINHEADERSREQUEST']._serialized_end=1053
+  _globals['_LISTBULLETINHEADERSRESPONSE']._serialized_start=1055
+  _globals['_LISTBULLETINHEADERSRESPONSE']._serialized_end=1167
+  _globals['_LISTREADERSOFBULLETINREQUEST']._serialized_start=1169
+  _globals['_LISTREADERSOFBULLETINREQUEST']._serialized_end=1259
+  _globals['_LISTREADERSOFBULLETINRESPONSE']._serialized_start=1261
+  _globals['_LISTREADERSOFBULLETINRESPONSE']._serialized_end=1374
+  _globals['_BULLETINOVERSIGHTSERVICE']._serialized_start=1377
+  _globals['_BULLETINOVERSIGHTSERVICE']._serialized_end=1832
 # @@protoc_insertion_point(module_scope)

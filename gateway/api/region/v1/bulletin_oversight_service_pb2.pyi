@@ -4,6 +4,7 @@ isort:skip_file
 Bulletins of a region for coordinators, and bulletins that administrators publish."""
 
 from collections import abc as _abc
+from gateway.api.federation.v1 import revision_pb2 as _revision_pb2
 from gateway.api.region.v1 import bulletin_pb2 as _bulletin_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
@@ -96,6 +97,7 @@ class PublishForAdministratorRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
     ADMINISTRATOR_FIELD_NUMBER: _builtins.int
+    SIGNED_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Request id of the administrator, 1 to 64 characters of [A-Za-z0-9._-]."""
     administrator: _builtins.str
@@ -104,16 +106,21 @@ class PublishForAdministratorRequest(_message.Message):
     def content(self) -> _bulletin_pb2.BulletinContent:
         """The content."""
 
+    @_builtins.property
+    def signed(self) -> _revision_pb2.SignedAct:
+        """The act as the administrator has signed it; required by a node with an anchor."""
+
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         content: _bulletin_pb2.BulletinContent | None = ...,
         administrator: _builtins.str = ...,
+        signed: _revision_pb2.SignedAct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "signed", b"signed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "content", b"content", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "content", b"content", "request_id", b"request_id", "signed", b"signed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from gateway.api.federation.v1 import configuration_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_configuration__pb2
+from gateway.api.federation.v1 import revision_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_revision__pb2
 from gateway.api.region.v1 import complaint_pb2 as gateway_dot_api_dot_region_dot_v1_dot_complaint__pb2
 from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(gateway/api/region/v1/case_service.proto\x12\x15gateway.api.region.v1\x1a-gateway/api/federation/v1/configuration.proto\x1a%gateway/api/region/v1/complaint.proto\x1a!gateway/api/types/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb5\x03\n\nCaseHeader\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12>\n\x08severity\x18\x04 \x01(\x0e\x32,.gateway.api.federation.v1.ComplaintSeverity\x12\x34\n\x05state\x18\x05 \x01(\x0e\x32%.gateway.api.region.v1.ComplaintState\x12\r\n\x05level\x18\x06 \x01(\r\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x07\x63ustody\x18\n \x01(\x0b\x32\x1e.gateway.api.region.v1.Custody\x12.\n\x05items\x18\x0b \x03(\x0b\x32\x1f.gateway.api.region.v1.WorkItem\"z\n\x16\x41ssignComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x12\n\ndepartment\x18\x04 \x01(\t\x12\x15\n\radministrator\x18\x05 \x01(\t\"L\n\x17\x41ssignComplaintResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.gateway.api.region.v1.CaseHeader2\x89\x01\n\x0b\x43\x61seService\x12z\n\x0f\x41ssignComplaint\x12-.gateway.api.region.v1.AssignComplaintRequest\x1a..gateway.api.region.v1.AssignComplaintResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(gateway/api/region/v1/case_service.proto\x12\x15gateway.api.region.v1\x1a-gateway/api/federation/v1/configuration.proto\x1a(gateway/api/federation/v1/revision.proto\x1a%gateway/api/region/v1/complaint.proto\x1a!gateway/api/types/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb5\x03\n\nCaseHeader\x12\x11\n\tticket_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12>\n\x08severity\x18\x04 \x01(\x0e\x32,.gateway.api.federation.v1.ComplaintSeverity\x12\x34\n\x05state\x18\x05 \x01(\x0e\x32%.gateway.api.region.v1.ComplaintState\x12\r\n\x05level\x18\x06 \x01(\r\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x07\x63ustody\x18\n \x01(\x0b\x32\x1e.gateway.api.region.v1.Custody\x12.\n\x05items\x18\x0b \x03(\x0b\x32\x1f.gateway.api.region.v1.WorkItem\"\xb0\x01\n\x16\x41ssignComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tticket_id\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x12\n\ndepartment\x18\x04 \x01(\t\x12\x15\n\radministrator\x18\x05 \x01(\t\x12\x34\n\x06signed\x18\x06 \x01(\x0b\x32$.gateway.api.federation.v1.SignedAct\"L\n\x17\x41ssignComplaintResponse\x12\x31\n\x06header\x18\x01 \x01(\x0b\x32!.gateway.api.region.v1.CaseHeader2\x89\x01\n\x0b\x43\x61seService\x12z\n\x0f\x41ssignComplaint\x12-.gateway.api.region.v1.AssignComplaintRequest\x1a..gateway.api.region.v1.AssignComplaintResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,12 +38,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CASESERVICE'].methods_by_name['AssignComplaint']._loaded_options = None
   _globals['_CASESERVICE'].methods_by_name['AssignComplaint']._serialized_options = b'\220\002\002\252\273\030\001\004'
-  _globals['_CASEHEADER']._serialized_start=222
-  _globals['_CASEHEADER']._serialized_end=659
-  _globals['_ASSIGNCOMPLAINTREQUEST']._serialized_start=661
-  _globals['_ASSIGNCOMPLAINTREQUEST']._serialized_end=783
-  _globals['_ASSIGNCOMPLAINTRESPONSE']._serialized_start=785
-  _globals['_ASSIGNCOMPLAINTRESPONSE']._serialized_end=861
-  _globals['_CASESERVICE']._serialized_start=864
-  _globals['_CASESERVICE']._serialized_end=1001
+  _globals['_CASEHEADER']._serialized_start=264
+  _globals['_CASEHEADER']._serialized_end=701
+  _globals['_ASSIGNCOMPLAINTREQUEST']._serialized_start=704
+  _globals['_ASSIGNCOMPLAINTREQUEST']._serialized_end=880
+  _globals['_ASSIGNCOMPLAINTRESPONSE']._serialized_start=882
+  _globals['_ASSIGNCOMPLAINTRESPONSE']._serialized_end=958
+  _globals['_CASESERVICE']._serialized_start=961
+  _globals['_CASESERVICE']._serialized_end=1098
 # @@protoc_insertion_point(module_scope)

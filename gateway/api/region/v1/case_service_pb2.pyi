@@ -5,6 +5,7 @@ Decisions of the coordinator on cases that a region leads."""
 
 from collections import abc as _abc
 from gateway.api.federation.v1 import configuration_pb2 as _configuration_pb2
+from gateway.api.federation.v1 import revision_pb2 as _revision_pb2
 from gateway.api.region.v1 import complaint_pb2 as _complaint_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -104,6 +105,7 @@ class AssignComplaintRequest(_message.Message):
     REGION_FIELD_NUMBER: _builtins.int
     DEPARTMENT_FIELD_NUMBER: _builtins.int
     ADMINISTRATOR_FIELD_NUMBER: _builtins.int
+    SIGNED_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Request id of the administrator, 1 to 64 characters of [A-Za-z0-9._-]."""
     ticket_id: _builtins.str
@@ -116,6 +118,10 @@ class AssignComplaintRequest(_message.Message):
     """Code of the department that gets the work item."""
     administrator: _builtins.str
     """The administrator who decided."""
+    @_builtins.property
+    def signed(self) -> _revision_pb2.SignedAct:
+        """The act as the administrator has signed it; required by a node with an anchor."""
+
     def __init__(
         self,
         *,
@@ -124,10 +130,11 @@ class AssignComplaintRequest(_message.Message):
         region: _builtins.str = ...,
         department: _builtins.str = ...,
         administrator: _builtins.str = ...,
+        signed: _revision_pb2.SignedAct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "department", b"department", "region", b"region", "request_id", b"request_id", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "department", b"department", "region", b"region", "request_id", b"request_id", "signed", b"signed", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

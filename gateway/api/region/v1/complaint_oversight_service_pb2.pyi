@@ -7,6 +7,7 @@ customer, and no text.
 
 from collections import abc as _abc
 from gateway.api.federation.v1 import configuration_pb2 as _configuration_pb2
+from gateway.api.federation.v1 import revision_pb2 as _revision_pb2
 from gateway.api.region.v1 import complaint_pb2 as _complaint_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
@@ -366,6 +367,7 @@ class RaiseComplaintRequest(_message.Message):
     LEVEL_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     ADMINISTRATOR_FIELD_NUMBER: _builtins.int
+    SIGNED_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id chosen and stored by the caller before the first attempt, 1 to 64 characters of [A-Za-z0-9._-]."""
     ticket_id: _builtins.str
@@ -376,6 +378,10 @@ class RaiseComplaintRequest(_message.Message):
     """Reason, 1 to 1,000 characters: a note of the complaint."""
     administrator: _builtins.str
     """The administrator, for example `admin/root`, as the coordinator identified them by certificate."""
+    @_builtins.property
+    def signed(self) -> _revision_pb2.SignedAct:
+        """The act as the administrator has signed it; required by a node with an anchor."""
+
     def __init__(
         self,
         *,
@@ -384,10 +390,11 @@ class RaiseComplaintRequest(_message.Message):
         level: _builtins.int = ...,
         reason: _builtins.str = ...,
         administrator: _builtins.str = ...,
+        signed: _revision_pb2.SignedAct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "level", b"level", "reason", b"reason", "request_id", b"request_id", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "level", b"level", "reason", b"reason", "request_id", b"request_id", "signed", b"signed", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -428,6 +435,7 @@ class ReclassifyComplaintRequest(_message.Message):
     CATEGORY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     ADMINISTRATOR_FIELD_NUMBER: _builtins.int
+    SIGNED_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id chosen and stored by the caller before the first attempt, 1 to 64 characters of [A-Za-z0-9._-]."""
     ticket_id: _builtins.str
@@ -438,6 +446,10 @@ class ReclassifyComplaintRequest(_message.Message):
     """Reason, 1 to 1,000 characters: a note of the complaint."""
     administrator: _builtins.str
     """The administrator, for example `admin/root`, as the coordinator identified them by certificate."""
+    @_builtins.property
+    def signed(self) -> _revision_pb2.SignedAct:
+        """The act as the administrator has signed it; required by a node with an anchor."""
+
     def __init__(
         self,
         *,
@@ -446,10 +458,11 @@ class ReclassifyComplaintRequest(_message.Message):
         category: _builtins.str = ...,
         reason: _builtins.str = ...,
         administrator: _builtins.str = ...,
+        signed: _revision_pb2.SignedAct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "category", b"category", "reason", b"reason", "request_id", b"request_id", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "category", b"category", "reason", b"reason", "request_id", b"request_id", "signed", b"signed", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,6 +4,7 @@ isort:skip_file
 Issues of a region for coordinators, and issues that administrators open."""
 
 from collections import abc as _abc
+from gateway.api.federation.v1 import revision_pb2 as _revision_pb2
 from gateway.api.region.v1 import issue_pb2 as _issue_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -125,6 +126,7 @@ class OpenIssueForAdministratorRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ISSUE_FIELD_NUMBER: _builtins.int
     ADMINISTRATOR_FIELD_NUMBER: _builtins.int
+    SIGNED_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Request id of the administrator, 1 to 64 characters of [A-Za-z0-9._-]."""
     administrator: _builtins.str
@@ -133,16 +135,21 @@ class OpenIssueForAdministratorRequest(_message.Message):
     def issue(self) -> _issue_pb2.IssueRequest:
         """The request; the owner is this region."""
 
+    @_builtins.property
+    def signed(self) -> _revision_pb2.SignedAct:
+        """The act as the administrator has signed it; required by a node with an anchor."""
+
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         issue: _issue_pb2.IssueRequest | None = ...,
         administrator: _builtins.str = ...,
+        signed: _revision_pb2.SignedAct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["issue", b"issue"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["issue", b"issue", "signed", b"signed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "issue", b"issue", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "issue", b"issue", "request_id", b"request_id", "signed", b"signed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -183,6 +190,7 @@ class AppointIssueOwnerRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     ADMINISTRATOR_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    SIGNED_FIELD_NUMBER: _builtins.int
     issue_id: _builtins.str
     """Issue id."""
     owner_region: _builtins.str
@@ -193,6 +201,10 @@ class AppointIssueOwnerRequest(_message.Message):
     """The administrator: `admin/<name>`."""
     version: _builtins.int
     """The version of the appointment, by the answer of the new owner; zero for the new owner itself."""
+    @_builtins.property
+    def signed(self) -> _revision_pb2.SignedAct:
+        """The act as the administrator has signed it; required by a node with an anchor."""
+
     def __init__(
         self,
         *,
@@ -201,10 +213,11 @@ class AppointIssueOwnerRequest(_message.Message):
         reason: _builtins.str = ...,
         administrator: _builtins.str = ...,
         version: _builtins.int = ...,
+        signed: _revision_pb2.SignedAct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "issue_id", b"issue_id", "owner_region", b"owner_region", "reason", b"reason", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "issue_id", b"issue_id", "owner_region", b"owner_region", "reason", b"reason", "signed", b"signed", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

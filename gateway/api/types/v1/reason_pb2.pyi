@@ -697,6 +697,14 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Run the version that made the database. A file of a release never changes."""
     REASON_OLDER_VERSION_AT_WORK: _Reason.ValueType  # 627
     """Replace these processes by this version, or stop them, and run the command again."""
+    REASON_ANOMALY_NOT_FOUND: _Reason.ValueType  # 614
+    """List the anomalies for their ids; acknowledged ones are removed after a year."""
+    REASON_ANOMALY_ACKNOWLEDGED: _Reason.ValueType  # 615
+    """Look at it: another member of staff has recorded another finding, which stays."""
+    REASON_ADMINISTRATOR_ACT_UNSIGNED: _Reason.ValueType  # 616
+    """Sign it with the key of an administrator, by the option `--key`; older coordinators and commands are upgraded first."""
+    REASON_ADMINISTRATOR_ACT_UNPROVEN: _Reason.ValueType  # 617
+    """Sign it anew, with the key of an administrator whom the configuration in force names, and correct the clock."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1375,6 +1383,14 @@ REASON_SCHEMA_ALTERED: Reason.ValueType  # 626
 """Run the version that made the database. A file of a release never changes."""
 REASON_OLDER_VERSION_AT_WORK: Reason.ValueType  # 627
 """Replace these processes by this version, or stop them, and run the command again."""
+REASON_ANOMALY_NOT_FOUND: Reason.ValueType  # 614
+"""List the anomalies for their ids; acknowledged ones are removed after a year."""
+REASON_ANOMALY_ACKNOWLEDGED: Reason.ValueType  # 615
+"""Look at it: another member of staff has recorded another finding, which stays."""
+REASON_ADMINISTRATOR_ACT_UNSIGNED: Reason.ValueType  # 616
+"""Sign it with the key of an administrator, by the option `--key`; older coordinators and commands are upgraded first."""
+REASON_ADMINISTRATOR_ACT_UNPROVEN: Reason.ValueType  # 617
+"""Sign it anew, with the key of an administrator whom the configuration in force names, and correct the clock."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

@@ -1,0 +1,133 @@
+"""Anomalies, the counters behind them, and the usual hours of operator systems, as stored."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from gateway.api.federation.v1.federation_pb2 import WaitingAnomalies
+from gateway.api.region.v1.anomaly_service_pb2 import AnomalyCause, AnomalyFinding
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.store.port import Transaction
+from gateway.store.tables import Table
+from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
+from region_node.care.anomalies.rules import Counted, Found, OperatorHours
+
+KEPT = timedelta(days=365)
+"""The time for which anomalies are kept, and operator systems that do not work any more are known."""
+ROWS_OF_REGION = 1000
+"""The most counters of a region in an hour: behind the largest of them, the rest becomes one."""
+
+
+class Anomaly(NamedTuple):
+    """An anomaly; times are in microseconds since 1970."""
+
+    id: str
+    hour: int
+    cause: AnomalyCause.ValueType
+    region: str
+    operator: str
+    staff_id: str
+    counted: int
+    most: int
+    find_time: int
+    due_time: int
+    finding: AnomalyFinding.ValueType = AnomalyFinding.ANOMALY_FINDING_UNSPECIFIED
+    reference: str = ""
+    acknowledger: str = ""
+    acknowledge_time: int | None = None
+
+    def is_of(self, found: Found) -> bool:
+        """Whether it stands for what was found: of one hour, party and cause there is one."""
+        return (self.hour, self.region, self.operator, self.staff_id, self.cause) == found[:5]
+
+
+_DEALINGS = Table("dealings", Counted, key=("hour", "region", "operator", "staff_id"))
+_HOURS = Table("operator_hours", OperatorHours, key=("region", "operator"))
+_ANOMALIES = Table("anomalies", Anomaly, key=("id",))
+_COLUMNS = ", ".join(_ANOMALIES.columns)
+
+
+def counted(tx: Transaction) -> list[Counted]:
+    """All counters."""
+    return tx.all(Counted, f"SELECT {', '.join(_DEALINGS.columns)} FROM dealings ORDER BY hour")  # noqa: S608 - own names
+
+
+def end_hour(tx: Transaction, hour: int) -> None:
+    """Removes the counters of an hour that is over."""
+    tx.execute("DELETE FROM dealings WHERE hour = :hour", hour=hour)
+
+
+def fold(tx: Transaction, rows: Sequence[Counted]) -> None:
+    """Makes one counter of the smallest ones of a region in an hour, where there are too many of them."""
+    by_size = sorted(rows, key=lambda each: (bool(each.operator), -(each.lines + each.failures)))
+    rest = Counted(rows[0].hour, rows[0].region, "", "", 0, 0)
+    for each in (*by_size[ROWS_OF_REGION:], *(each for each in rows if not each.operator)):
+        rest = rest._replace(lines=rest.lines + each.lines, failures=rest.failures + each.failures)
+        tx.remove(_DEALINGS, each.hour, each.region, each.operator, each.staff_id)
+    tx.keep(_DEALINGS, rest)
+
+
+def hours_of(tx: Transaction, region: str, operator: str) -> OperatorHours | None:
+    """The usual hours of an operator system, or, without a name, of its region; None before its first work."""
+    return tx.find(_HOURS, region, operator)
+
+
+def keep_hours(tx: Transaction, hours: OperatorHours) -> None:
+    """Stores usual hours."""
+    tx.keep(_HOURS, hours)
+
+
+def insert(tx: Transaction, anomaly: Anomaly) -> None:
+    """Stores a new anomaly."""
+    tx.insert(_ANOMALIES, anomaly)
+
+
+def update(tx: Transaction, anomaly: Anomaly) -> None:
+    """Stores a changed anomaly."""
+    tx.update(_ANOMALIES, anomaly)
+
+
+def require(tx: Transaction, anomaly_id: str) -> Anomaly:
+    """The anomaly with an id. Raises Refused with ANOMALY_NOT_FOUND."""
+    known = tx.find(_ANOMALIES, anomaly_id)
+    if known is None:
+        raise Refused(Reason.REASON_ANOMALY_NOT_FOUND, anomaly=anomaly_id)
+    return known
+
+
+def of_hour(tx: Transaction, hour: int) -> list[Anomaly]:
+    """The anomalies of an hour."""
+    return tx.find_all(_ANOMALIES, hour=hour)
+
+
+def before(tx: Transaction, place: tuple[int, str], limit: int, *, is_all: bool) -> list[Anomaly]:
+    """At most `limit` anomalies before a place, a time and an id, newest first; only what waits, unless `is_all`."""
+    waits = "" if is_all else " AND finding = 0"
+    return tx.all(
+        Anomaly,
+        f"SELECT {_COLUMNS} FROM anomalies WHERE (find_time, id) < (:time, :id){waits}"  # noqa: S608 - own names
+        " ORDER BY find_time DESC, id DESC LIMIT :limit",
+        time=place[0],
+        id=place[1],
+        limit=limit,
+    )
+
+
+def waiting(tx: Transaction) -> list[WaitingAnomalies]:
+    """The anomalies that wait for people, by the asking region."""
+    return tx.all(
+        _told,
+        "SELECT region, COUNT(*), MIN(find_time) FROM anomalies WHERE finding = 0 GROUP BY region ORDER BY region",
+    )
+
+
+def forget(tx: Transaction, now: datetime) -> None:
+    """Removes old anomalies, and operator systems that do not work any more."""
+    oldest = now - KEPT
+    tx.execute("DELETE FROM anomalies WHERE find_time < :oldest", oldest=to_microseconds(oldest))
+    tx.execute("DELETE FROM operator_hours WHERE last_day < :oldest", oldest=int(oldest.timestamp()) // 86400)
+
+
+def _told(region: str, count: int, since: int) -> WaitingAnomalies:
+    return WaitingAnomalies(region=region, count=count, begin_time=to_timestamp(from_microseconds(since)))

@@ -1,0 +1,189 @@
+"""The look at what was counted: this region's person on duty is called for each anomaly, once."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from zoneinfo import ZoneInfo
+
+from gateway.api.federation.v1.federation_pb2 import WaitingAnomalies
+from gateway.api.region.v1.anomaly_service_pb2 import AnomalyCause
+from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
+from gateway.errors import Refused
+from gateway.federation.body import ANOMALY
+from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock, to_microseconds, to_timestamp
+from gateway.time.looks import until_look
+from region_node.care.anomalies import rows
+from region_node.care.anomalies.rows import Anomaly
+from region_node.care.anomalies.rules import Bounds, Counted, Found, OperatorHours, found
+from region_node.care.escalations.body import Escalated, due_by, tell_body
+from region_node.node.context import RegionContext
+from region_node.requests.dealings import HOUR, hour_of
+from region_node.tickets.followed import Facts
+
+LOOK = 10.0
+"""Seconds between two looks."""
+OF_ONE_REGION = 10
+"""The most anomalies of a region by one cause in an hour: who invents names calls nobody more often."""
+_LATE = timedelta(minutes=10)  # after an hour: its last commits are done then
+_USUAL = timedelta(hours=1)  # until somebody has looked, without a row in the matrix of responsibility
+_log = logging.getLogger(__name__)
+
+
+class AnomalyWatch:
+    """A loop of each process of a region, and what it has found at its last look."""
+
+    def __init__(self, context: RegionContext, store: Store, clock: Clock) -> None:
+        self._context = context
+        self._store = store
+        self._clock = clock
+        self.waiting: Sequence[WaitingAnomalies] = ()
+        """The anomalies that wait for people, by the asking region."""
+
+    async def run(self) -> None:
+        """Runs until cancelled. While the store does not respond, the last look stays."""
+        while True:
+            try:
+                await self.look()
+            except Refused as refused:
+                _log.info("anomalies are looked for again soon: %s", refused)
+            await asyncio.sleep(until_look(LOOK))
+
+    async def look(self) -> None:
+        """Looks once, and writes where there is anything new. Raises Refused where the store does not respond."""
+        now = self._clock.now()
+        if await self._store.read(lambda tx: bool(_new(tx, self._context)) or _is_untidy(tx, now)):
+            await self._store.write(lambda tx: look(tx, self._context, now))
+        self.waiting = await self._store.read(rows.waiting)
+
+
+def look(tx: Transaction, context: RegionContext, now: datetime) -> None:
+    """Raises each new anomaly, and ends the hours that are over: their work is learnt, their counters are removed."""
+    for new in _new(tx, context):
+        _raise(tx, context, new, now)
+    counted = rows.counted(tx)
+    for hour, of_hour in groupby(counted, lambda each: each.hour):
+        if _is_over(hour, now):
+            for each in of_hour:
+                _learn(tx, context, each)
+            rows.end_hour(tx, hour)
+    for too_many in _too_many([each for each in counted if not _is_over(each.hour, now)]):
+        rows.fold(tx, too_many)
+    if any(_is_over(each.hour, now) for each in counted):
+        rows.forget(tx, now)
+
+
+def _new(tx: Transaction, context: RegionContext) -> list[Found]:
+    """What was found and not raised yet, without what a region has beyond the most of an hour."""
+    counted = rows.counted(tx)
+    known = {hour: rows.of_hour(tx, hour) for hour in {each.hour for each in counted}}
+    raised = {hour: [(each.region, each.cause) for each in of_hour] for hour, of_hour in known.items()}
+    new = []
+    for each in found(
+        counted,
+        lambda region: _bounds(context, region),
+        lambda hour, region, operator: _is_usual(tx, context, hour, region, operator),
+        context.region,
+    ):
+        group = raised[each.hour]
+        is_known = any(former.is_of(each) for former in known[each.hour])
+        if not is_known and group.count((each.region, each.cause)) < OF_ONE_REGION:
+            group.append((each.region, each.cause))
+            new.append(each)
+    return new
+
+
+def _raise(tx: Transaction, context: RegionContext, new: Found, now: datetime) -> None:
+    same = [each for each in rows.of_hour(tx, new.hour) if (each.region, each.cause) == (new.region, new.cause)]
+    hour = datetime.fromtimestamp(new.hour * HOUR, UTC)
+    cause = AnomalyCause.Name(new.cause).removeprefix("ANOMALY_CAUSE_").lower().replace("_", "-")
+    anomaly_id = f"{hour:%Y-%m-%dT%HZ}/{new.region}/{cause}/{len(same) + 1}"
+    due = due_by(context, ANOMALY, now, _USUAL)
+    rows.insert(
+        tx,
+        Anomaly(
+            id=anomaly_id,
+            hour=new.hour,
+            cause=new.cause,
+            region=new.region,
+            operator=new.operator,
+            staff_id=new.staff_id,
+            counted=new.counted,
+            most=new.most,
+            find_time=to_microseconds(now),
+            due_time=to_microseconds(due),
+        ),
+    )
+    facts = Facts(
+        name=f"anomaly/{anomaly_id}",
+        origin=new.region,
+        owner=context.region,
+        operator="",
+        version=1,
+        state=0,
+        created=to_timestamp(now),
+        number="",
+        home="",
+    )
+    trigger = EscalationTrigger.ESCALATION_TRIGGER_LIMIT_PASSED
+    escalated = Escalated(1, trigger, to_timestamp(now), due_time=None)
+    tell_body(tx, context, facts, escalated, "AlertOfAnomaly", ANOMALY, now)
+    _log.warning("an anomaly was found: %s counted %d, where %d is the most", anomaly_id, new.counted, new.most)
+
+
+def _bounds(context: RegionContext, region: str) -> Bounds:
+    def figure(name: str) -> int | None:
+        return context.figure(name, region)
+
+    return Bounds(
+        lines_of_staff=figure("anomalous-lines-of-staff"),
+        lines_of_operator=figure("anomalous-lines-of-operator"),
+        lines_of_region=figure("anomalous-lines-of-region"),
+        failures_of_staff=figure("anomalous-failures-of-staff"),
+        failures_of_operator=figure("anomalous-failures-of-operator"),
+        failures_of_region=figure("anomalous-failures-of-region"),
+        lines_at_unusual_hours=figure("anomalous-lines-at-unusual-hours"),
+    )
+
+
+def _is_usual(tx: Transaction, context: RegionContext, hour: int, region: str, operator: str) -> bool:
+    """By the hours of the operator system; by those of its region while that is learnt."""
+    day, hour_of_day = _place(context, hour)
+    of_operator, of_region = rows.hours_of(tx, region, operator), rows.hours_of(tx, region, "")
+    if of_operator is not None and of_operator.is_learnt(day):
+        return of_operator.is_usual(day, hour_of_day)
+    return of_region is None or of_region.is_usual(day, hour_of_day)
+
+
+def _learn(tx: Transaction, context: RegionContext, worked: Counted) -> None:
+    if not worked.lines:
+        return
+    day, hour_of_day = _place(context, worked.hour)
+    for operator in {worked.operator, ""}:
+        known = rows.hours_of(tx, worked.region, operator) or OperatorHours.begun(worked.region, operator, day)
+        rows.keep_hours(tx, known.with_work(day, hour_of_day))
+
+
+def _place(context: RegionContext, hour: int) -> tuple[int, int]:
+    """The day, in days since 1970, and the hour of the day by the calendar of this region."""
+    local = datetime.fromtimestamp(hour * HOUR, ZoneInfo(context.time_zone))
+    return (local.date() - datetime.fromtimestamp(0, UTC).date()).days, local.hour
+
+
+def _is_over(hour: int, now: datetime) -> bool:
+    return hour < hour_of(now - _LATE)
+
+
+def _is_untidy(tx: Transaction, now: datetime) -> bool:
+    counted = rows.counted(tx)
+    return any(_is_over(each.hour, now) for each in counted) or bool(_too_many(counted))
+
+
+def _too_many(counted: Sequence[Counted]) -> list[list[Counted]]:
+    """The counters of each region in an hour that are more than it may have."""
+    by_region: dict[tuple[int, str], list[Counted]] = {}
+    for each in counted:
+        by_region.setdefault((each.hour, each.region), []).append(each)
+    return [each for each in by_region.values() if len(each) > rows.ROWS_OF_REGION + 1]

@@ -1,0 +1,73 @@
+"""A home region counts what others do with its lines; its staff look at anomalies by a command."""
+
+import json
+
+from gateway.api.region.v1.order_pb2 import OrderState
+from tests.federation.commands import as_caller, run_command
+from tests.federation.counter import Counter
+from tests.federation.databases import Row
+from tests.federation.running import Federation, until
+
+WHO = ("guangdong", "counter", "clerk-7")
+NOBODY = "+8619851999999"
+COMPLETED = OrderState.ORDER_STATE_COMPLETED
+
+
+async def said(federation: Federation, *words: str, language: str = "en", code: int = 0) -> str:
+    """The output of the command, as a member of staff of Sichuan."""
+    environment = as_caller(federation, "sichuan", "staff/wang", language=language)
+    ended = await run_command("region_node.cli.main", "anomalies", *words, environment=environment)
+    assert ended.code == code, ended.err
+    return ended.out + ended.err
+
+
+def counted(federation: Federation) -> list[Row]:
+    return federation.database("sichuan").rows(
+        "SELECT region, operator, staff_id, lines, failures FROM dealings WHERE operator = 'counter'"
+    )
+
+
+async def test_a_home_region_counts_what_another_region_does_with_its_lines_and_alerts_its_staff(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    number, database = await sichuan.new_customer(), federation.database("sichuan")
+    await guangdong.reaches((await guangdong.order("SUSPEND", number)).id, COMPLETED)
+    await guangdong.bill(number)
+    refused = await guangdong.order("SUSPEND", NOBODY)
+    await guangdong.reaches(refused.id, OrderState.ORDER_STATE_REJECTED)
+    assert counted(federation) == [(*WHO, 2, 1)]
+
+    code = await guangdong.receive_code(number, "own")
+    proven = guangdong.request("RESUME", number)
+    proven.documents.extend(await guangdong.verify(number, "own", code=code))
+    await guangdong.reaches((await guangdong.submit(proven, request_id="own")).id, COMPLETED)
+    assert counted(federation) == [(*WHO, 2, 1)], "what the customer has proven is no dealing of others"
+
+    database.change("UPDATE dealings SET failures = 1000 WHERE operator = 'counter'")
+    alerted = "SELECT COUNT(*) FROM audit WHERE action = 'AlertOfAnomaly'"
+
+    async def is_found() -> bool:
+        return database.rows(alerted) == [(2,)]
+
+    await until(is_found, "the loop has looked: at the member of staff, and at the operator system")
+    found = json.loads(await said(federation, "list", "--json"))["anomalies"]
+    assert {each["operator"] for each in found} == {"counter"}
+    assert "clerk-7" in await said(federation, "list")
+
+
+async def test_staff_acknowledge_an_anomaly_with_a_finding_and_its_file(federation: Federation) -> None:
+    federation.database("sichuan").change(
+        "INSERT INTO anomalies (id, hour, cause, region, operator, staff_id, counted, most, find_time, due_time,"
+        " finding, reference, acknowledger)"
+        " VALUES ('first', 1, 2, 'henan', 'crm', '', 21, 20, 2000000, 3000000, 0, '', '')"
+    )
+    assert "失败过多" in await said(federation, "list", language="zh")
+    done = ("acknowledge", "first", "--finding", "mistake", "--reference", "INC-7")
+    assert "acknowledged" in await said(federation, *done)
+    assert "acknowledged" in await said(federation, *done), "a repeat changes nothing"
+    other = ("acknowledge", "first", "--finding", "misuse", "--reference", "INC-8")
+    assert "ANOMALY_ACKNOWLEDGED" in await said(federation, *other, code=1)
+    assert "ANOMALY_NOT_FOUND" in await said(federation, "acknowledge", "none", *other[2:], code=1)
+    assert "first" not in await said(federation, "list")
+    kept = json.loads(await said(federation, "list", "--all", "--json"))["anomalies"]
+    assert [(each["reference"], each["acknowledger"]) for each in kept if each["id"] == "first"] == [("INC-7", "wang")]

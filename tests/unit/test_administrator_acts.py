@@ -1,0 +1,87 @@
+"""An act of an administrator counts by their own signature, for what it says, where it says, and for a day."""
+
+import contextlib
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
+from gateway.api.federation.v1.revision_pb2 import SignedAct
+from gateway.api.region.v1.issue_oversight_service_pb2 import AppointIssueOwnerRequest
+from gateway.federation.acts import VALID_FOR, proven_act, signed_act
+from gateway.federation.current import MAX_CLOCK_ERROR
+from gateway.federation.revisions import Chain, RevisionRefused
+from gateway.security.signing import REVISION, Signer
+from tests.administrators import Administrators
+from tests.unit.situations import NOW
+
+FEDERATION, METHOD, REGION = "demo.example", "/region.IssueOversightService/AppointIssueOwner", "sichuan"
+REQUEST = AppointIssueOwnerRequest(issue_id="guangdong/I1", owner_region="henan", reason="it has left")
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture(name="people", scope="module")
+def two_administrators(tmp_path_factory: pytest.TempPathFactory) -> Administrators:
+    return Administrators(tmp_path_factory.mktemp("anchor"), FEDERATION)
+
+
+def act(signer: Signer, federation: str = FEDERATION) -> SignedAct:
+    return signed_act(signer, federation, METHOD, REGION, REQUEST, NOW)
+
+
+def counts(
+    signed: SignedAct, chain: Chain, method: str, region: str, request: AppointIssueOwnerRequest, when: datetime
+) -> bool:
+    with contextlib.suppress(RevisionRefused):
+        proven_act(signed, chain, method, region, request, when)
+        return True
+    return False
+
+
+def test_an_act_is_of_whom_has_signed_it_whatever_a_coordinator_adds(people: Administrators) -> None:
+    brought = AppointIssueOwnerRequest(administrator="admin/root", version=7)
+    brought.MergeFrom(REQUEST)
+    brought.signed.CopyFrom(act(people.signers["wang"]))
+    found = proven_act(brought.signed, Chain.of(people.anchor), METHOD, REGION, brought, NOW)
+    assert found.administrator == "wang"
+    assert people.signers["wang"].public_key.hex() in found.proof
+    assert brought.signed.signature.hex() in found.proof
+    assert REQUEST.reason not in found.noted("owner henan")
+
+
+def test_an_act_that_was_invented_changed_diverted_or_kept_back_counts_for_nothing(
+    people: Administrators, tmp_path: Path
+) -> None:
+    chain, li = Chain.of(people.anchor), people.signers["li"]
+    stranger = Administrators(tmp_path, FEDERATION).signers["li"]
+    changed = AppointIssueOwnerRequest(issue_id="guangdong/I1", owner_region="guangdong", reason="it has left")
+    good = act(li)
+    other = SignedAct(act=good.act, key=good.key, signature=li.sign(REVISION, good.act))
+    altered = SignedAct(act=good.act + b"\0", key=good.key, signature=good.signature)
+    borrowed = SignedAct(act=good.act, key=people.signers["wang"].public_key, signature=good.signature)
+    for case, signed, method, region, request, when in (
+        ("by a stranger", act(stranger), METHOD, REGION, REQUEST, NOW),
+        ("without anything", SignedAct(), METHOD, REGION, REQUEST, NOW),
+        ("for another purpose", other, METHOD, REGION, REQUEST, NOW),
+        ("altered", altered, METHOD, REGION, REQUEST, NOW),
+        ("in the name of another", borrowed, METHOD, REGION, REQUEST, NOW),
+        ("of another federation", act(li, "other.example"), METHOD, REGION, REQUEST, NOW),
+        ("for another call", good, METHOD + "s", REGION, REQUEST, NOW),
+        ("for another region", good, METHOD, "henan", REQUEST, NOW),
+        ("for another record", good, METHOD, REGION, changed, NOW),
+        ("kept back", good, METHOD, REGION, REQUEST, NOW + VALID_FOR + SECOND),
+        ("of the future", good, METHOD, REGION, REQUEST, NOW - MAX_CLOCK_ERROR - SECOND),
+    ):
+        assert not counts(signed, chain, method, region, request, when), case
+    assert proven_act(good, chain, METHOD, REGION, REQUEST, NOW + VALID_FOR).administrator == "li"
+
+
+def test_who_is_no_administrator_any_more_does_nothing(people: Administrators, tmp_path: Path) -> None:
+    chain, later = Chain.of(people.anchor), Administrators(tmp_path, FEDERATION, ("zhao",), 1)
+    wanted = Configuration(federation=FEDERATION, regions=[Region(id=REGION)], administration=later.administration)
+    signed = act(people.signers["li"])
+    assert proven_act(signed, chain, METHOD, REGION, REQUEST, NOW).administrator == "li"
+    after = chain.followed((people.signed(chain.place, wanted, NOW).revision,))
+    with pytest.raises(RevisionRefused):
+        proven_act(signed, after, METHOD, REGION, REQUEST, NOW)
