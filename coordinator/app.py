@@ -114,6 +114,7 @@ from gateway.api.federation.v1.federation_pb2_grpc import add_FederationServiceS
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
 from gateway.auditing.denial_log import DenialLog
+from gateway.backups.history import observe_backups
 from gateway.process import running
 from gateway.process.memory import SettledMemory
 from gateway.process.running import Running, show_port, stop_tasks
@@ -181,6 +182,7 @@ async def start(settings: CoordinatorSettings, clock: Clock | None = None) -> Ru
         observe_age(telemetry.meter, registry, clock)
         observe_validity(telemetry.meter, registry, clock)
         observe_store(telemetry.meter, store)
+        observe_backups(telemetry.meter, settings.backup, settings.database, settings.data, clock)
         observe_certificates(telemetry.meter, {"tls": settings.credentials.certificate}, clock)
         parts = _parts(settings, clock, store, registry, telemetry)
         observe_members(telemetry.meter, parts.members, clock)

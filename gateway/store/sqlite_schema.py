@@ -20,7 +20,7 @@ ENGINE = "sqlite"
 
 def applied(connection: sqlite3.Connection) -> Applied:
     """The migrations applied to the file; none in an empty one."""
-    if not _has_table(connection, "schema_migrations"):
+    if not has_table(connection, "schema_migrations"):
         return {}
     return applied_from(connection.execute(APPLIED).fetchall())
 
@@ -48,12 +48,13 @@ def apply(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> li
 
 def require_current(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> None:
     """Makes the schema of an empty file. Raises SchemaMismatch for a file with a schema of another version."""
-    if not _has_table(connection, "schema_migrations"):
+    if not has_table(connection, "schema_migrations"):
         apply(connection, migrations)
     elif missing := pending(applied(connection), migrations, ENGINE):
         raise SchemaOutdated(missing)
 
 
-def _has_table(connection: sqlite3.Connection, name: str) -> bool:
+def has_table(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether the file has a table."""
     found = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,))
     return found.fetchone() is not None
