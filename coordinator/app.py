@@ -116,6 +116,7 @@ from gateway.api.federation.v1.federation_pb2_grpc import add_FederationServiceS
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
 from gateway.auditing.denial_log import DenialLog
+from gateway.backups.history import observe_backups
 from gateway.federation.versions import OwnVersion
 from gateway.process import running
 from gateway.process.clock_metrics import observe_clock
@@ -239,6 +240,7 @@ def _observe(parts: _Parts, store: Store, telemetry: Telemetry) -> None:
     observe_validity(meter, parts.registry, clock)
     observe_store(meter, store)
     observe_clock(meter, clock)
+    observe_backups(meter, parts.settings.backup, parts.settings.database, parts.settings.data, clock)
     observe_certificates(meter, {"tls": parts.settings.credentials.certificate}, clock)
     observe_members(meter, parts.members, clock)
 

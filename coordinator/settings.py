@@ -140,4 +140,5 @@ class CoordinatorSettings:
     @property
     def database(self) -> DatabasePlace:
         """The database of this coordinator, or of all."""
-        return DatabasePlace(self.data / "coordinator.db", self.postgresql)
+        archive = None if self.backup is None else self.backup.archive(self.data)
+        return DatabasePlace(self.data / "coordinator.db", self.postgresql, archive)

@@ -3,12 +3,12 @@
 SQLite copies its pages in one read transaction. PostgreSQL dumps the rows of one snapshot, in which they are counted.
 """
 
-import contextlib
 import json
 import os
 import sqlite3
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,17 +16,21 @@ from pathlib import Path
 from psycopg.conninfo import conninfo_to_dict
 
 from gateway.auditing import audit
+from gateway.backups.refused import CopyFailed
+from gateway.backups.replaying import EVERYTHING, Moment, replay
 from gateway.process.files import create_file
-from gateway.store import postgresql_schema
+from gateway.store import postgresql_schema, timeline
 from gateway.store.opening import DatabasePlace
-from gateway.store.port import StoreUnusable, Transaction
-from gateway.store.postgresql_connection import PostgresqlTransaction, connect
+from gateway.store.port import Transaction
+from gateway.store.postgresql_connection import connect
 from gateway.store.sqlite import FileLock
+from gateway.store.timeline import Position
 from gateway.wording.languages import translated
 
 SQLITE_COPY = "database.sqlite"
 POSTGRESQL_DUMP = "database.dump"
 MANIFEST = "manifest.json"
+ARCHIVE = "archive"
 _COUNT = "SELECT COUNT(*) FROM {}"
 _SQLITE_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
 _POSTGRESQL_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename"
@@ -49,10 +53,6 @@ _VARIABLES = {
 }
 
 
-class CopyFailed(StoreUnusable):
-    """No copy was made, or no database of one; the text has the reason."""
-
-
 @dataclass(frozen=True)
 class Manifest:
     """The content of a copy."""
@@ -67,6 +67,14 @@ class Manifest:
     audit_rows: int
     audit_hash: str
     """The end of the audit chain, in hexadecimal."""
+    timeline: str = ""
+    commits: int = 0
+    """The last commit of a database that archives its commits, by `gateway.store.timeline`."""
+
+    @property
+    def position(self) -> Position:
+        """The last commit."""
+        return Position(self.timeline, self.commits)
 
     def write(self, directory: Path) -> None:
         """Raises OSError."""
@@ -93,8 +101,11 @@ def take(place: DatabasePlace, directory: Path, member: str, now: datetime) -> M
     return manifest
 
 
-def put_back(directory: Path, place: DatabasePlace) -> Manifest:
-    """Makes the database of a copy and compares it with the manifest; returns that.
+def put_back(directory: Path, place: DatabasePlace, now: datetime, moment: Moment = EVERYTHING) -> Manifest:
+    """Makes the database of a copy, compares it with the manifest, and returns what it holds. `now` is aware.
+
+    Where the directory has an archive of commits too, the database is brought to a moment. It is in another timeline
+    then and says when it was restored.
 
     Raises CopyFailed where a database is there already, or differs, OSError, DatabaseInUse or DatabaseUnreachable.
     """
@@ -102,11 +113,41 @@ def put_back(directory: Path, place: DatabasePlace) -> Manifest:
     if manifest.engine != place.engine:
         raise CopyFailed(translated("{database}: the copy is one of {engine}", database=place, engine=manifest.engine))
     if place.postgresql is None:
-        _put_file(directory / SQLITE_COPY, place)
+        copied = DatabasePlace(directory / SQLITE_COPY)
+        compare(manifest, copied)
+        if (directory / ARCHIVE).is_dir():
+            manifest = _brought_to(moment, manifest, directory)
+        copied.begin_timeline(now)  # before it is in its place, where a process may start
+        _put_file(copied.file, place)
     else:
         _load(directory / POSTGRESQL_DUMP, place)
-    compare(manifest, place)
+        compare(manifest, place)
+        place.begin_timeline(now)
     return manifest
+
+
+def position_of(place: DatabasePlace) -> Position | None:
+    """The last commit of a database that archives its commits. Raises DatabaseMoved or DatabaseUnreachable."""
+    with place.look() as tx:
+        return timeline.position(tx) if timeline.TABLE in _tables(tx, place.engine) else None
+
+
+def _brought_to(moment: Moment, manifest: Manifest, directory: Path) -> Manifest:
+    """Replays the archive into the copy, and verifies the audit chain of what comes out."""
+    copied = DatabasePlace(directory / SQLITE_COPY)
+    time = replay(copied.file, directory / ARCHIVE, moment)
+    with closing(sqlite3.connect(copied.file)) as file:
+        _require_whole(file, copied)
+    with copied.look() as tx:
+        found = _manifest(tx, copied.engine, manifest.member, time or manifest.time)
+    compare(found, copied)
+    return found
+
+
+def described(place: DatabasePlace, member: str, now: datetime) -> Manifest:
+    """The manifest of a database at present. Raises DatabaseMoved or DatabaseUnreachable."""
+    with place.look() as tx:
+        return _manifest(tx, place.engine, member, now)
 
 
 def compare(manifest: Manifest, place: DatabasePlace) -> None:
@@ -124,31 +165,21 @@ def compare(manifest: Manifest, place: DatabasePlace) -> None:
 
 
 def _copy_file(place: DatabasePlace, directory: Path, member: str, now: datetime) -> Manifest:
-    target = directory / SQLITE_COPY
-    create_file(target, b"")
-    with place.look():
-        pass  # names a missing or moved database
-    source = sqlite3.connect(f"{place.file.absolute().as_uri()}?mode=ro", uri=True)
-    with contextlib.closing(source), contextlib.closing(sqlite3.connect(target)) as copy:
-        source.backup(copy)
-        copy.execute("PRAGMA journal_mode=DELETE")  # a file by itself
+    copied = DatabasePlace(directory / SQLITE_COPY)
+    create_file(copied.file, b"")
+    place.copy_file(copied.file)
+    with closing(sqlite3.connect(copied.file)) as copy:
         _require_whole(copy, place)
-    with DatabasePlace(target).look() as tx:
-        return _manifest(tx, place.engine, member, now)
+    return described(copied, member, now)
 
 
 def _dump(place: DatabasePlace, directory: Path, member: str, now: datetime) -> Manifest:
     assert place.postgresql is not None
-    conninfo = place.postgresql.conninfo
-    with place.look():
-        pass
-    with connect(conninfo, "crossregion-backup") as connection:
-        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        row = connection.execute("SELECT pg_export_snapshot()").fetchone()
-        assert row is not None
-        manifest = _manifest(PostgresqlTransaction(connection), place.engine, member, now)
-        options = ("--format=custom", "--compress=0", "--no-owner", "--no-acl", f"--snapshot={row[0]}")
-        _postgresql("pg_dump", conninfo, *options, f"--file={directory / POSTGRESQL_DUMP}")
+    with place.look() as tx:
+        snapshot = tx.first(str, "SELECT pg_export_snapshot()")
+        manifest = _manifest(tx, place.engine, member, now)
+        options = ("--format=custom", "--compress=0", "--no-owner", "--no-acl", f"--snapshot={snapshot}")
+        _postgresql("pg_dump", place.postgresql.conninfo, *options, f"--file={directory / POSTGRESQL_DUMP}")
     return manifest
 
 
@@ -158,8 +189,9 @@ def _put_file(copy: Path, place: DatabasePlace) -> None:
     try:
         if place.file.exists() and place.file.stat().st_size:
             raise CopyFailed(translated("{database}: is there already; move it away first", database=place))
-        with contextlib.closing(sqlite3.connect(copy)) as source:
+        with closing(sqlite3.connect(copy)) as source:
             _require_whole(source, place)
+            source.execute("PRAGMA journal_mode=DELETE")  # a file by itself
         os.replace(copy, place.file)
     finally:
         lock.release()
@@ -201,8 +233,9 @@ def _require_whole(connection: sqlite3.Connection, place: DatabasePlace) -> None
 
 
 def _manifest(tx: Transaction, engine: str, member: str, now: datetime) -> Manifest:
-    head = audit.head(tx)
-    return Manifest(member, engine, now, _described(tx, engine), head.sequence, head.hash.hex())
+    head, tables = audit.head(tx), _described(tx, engine)
+    found = (timeline.position(tx) if timeline.TABLE in tables else None) or Position("", 0)
+    return Manifest(member, engine, now, tables, head.sequence, head.hash.hex(), found.timeline, found.commits)
 
 
 def _described(tx: Transaction, engine: str) -> dict[str, int]:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from gateway.backups.copies import CopyFailed
+from gateway.backups.refused import CopyFailed
 from gateway.backups.settings import BackupSettings
 from gateway.wording.languages import translated
 
 _PROGRAM = "restic"
+_ARCHIVE = "archive"  # the mark of an archive of commits beside that of its member
 # Exit codes of restic 0.17 and later.
 _NO_REPOSITORY, _LOCKED, _WRONG_PASSWORD = 10, 11, 12
 
@@ -38,18 +39,34 @@ class Repository:
         self._member = member
         self._cache = cache
 
-    def add(self, directory: Path) -> Backup:
-        """Adds the files of a directory. Makes the repository if there is none. Raises CopyFailed."""
-        if self._run("cat", "config", may_end_with=_NO_REPOSITORY) is None:
+    def add(self, directory: Path, *, is_archive: bool = False) -> Backup:
+        """Adds the files of a directory, as a copy or as the archive of commits. Raises CopyFailed.
+
+        Makes the repository if there is none.
+        """
+        marks = (self._member, _ARCHIVE) if is_archive else (self._member,)
+        tags = [word for mark in marks for word in ("--tag", mark)]
+        backup = ("backup", ".", *tags, "--group-by", "tags")
+        added = self._run(*backup, directory=directory, may_end_with=_NO_REPOSITORY)
+        if added is None:
             self._run("init")
-        added = self._run("backup", ".", "--tag", self._member, "--group-by", "tags", directory=directory) or ""
+            added = self._run(*backup, directory=directory) or ""
         summary = json.loads(added.splitlines()[-1])
-        return next(each for each in self.all() if each.id == summary["snapshot_id"][:8])
+        time = datetime.fromisoformat(summary["backup_start"])
+        return _backup({"short_id": summary["snapshot_id"][:8], "time": time, "summary": summary})
 
     def all(self) -> list[Backup]:
-        """The backups of the member, oldest first. Raises CopyFailed."""
+        """The copies of the member, oldest first. Raises CopyFailed."""
+        return [_backup(each) for each in self._snapshots() if _ARCHIVE not in _tags(each)]
+
+    def archives(self) -> list[Backup]:
+        """The archives of commits of the member, oldest first. Raises CopyFailed."""
+        return [_backup(each) for each in self._snapshots() if _ARCHIVE in _tags(each)]
+
+    def _snapshots(self) -> list[dict[str, object]]:
         found = self._run("snapshots", "--tag", self._member, may_end_with=_NO_REPOSITORY)
-        return [_backup(each) for each in json.loads(found or "[]")]
+        snapshots: list[dict[str, object]] = json.loads(found or "[]")
+        return sorted(snapshots, key=lambda each: datetime.fromisoformat(str(each["time"])))
 
     def extract(self, backup_id: str, target: Path) -> None:
         """Writes the files of a backup into a directory. Raises CopyFailed."""
@@ -86,6 +103,11 @@ class Repository:
         if done.returncode == may_end_with:
             return None
         raise CopyFailed(_told(done.returncode, done.stderr, self._settings))
+
+
+def _tags(told: dict[str, object]) -> Sequence[str]:
+    tags = told.get("tags")
+    return tags if isinstance(tags, list) else ()
 
 
 def _backup(told: dict[str, object]) -> Backup:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.settings import example
+from gateway.store.commit_archive import ArchivePlace
 from gateway.wording.languages import translated
 
 
@@ -21,8 +22,14 @@ class BackupSettings:
     """The same for days."""
     keep_monthly: int = 12
     """The same for months."""
+    archive_mebibytes: int = 4096
+    """The room that the commits of a SQLite database may take in `data` until they are in the repository."""
 
     def __post_init__(self) -> None:
-        for key in ("keep_hourly", "keep_daily", "keep_monthly"):
+        for key in ("keep_hourly", "keep_daily", "keep_monthly", "archive_mebibytes"):
             if getattr(self, key) < 1:
                 raise ValueError(translated("{key}: must be at least 1", key=key))
+
+    def archive(self, data: Path) -> ArchivePlace:
+        """The archive of commits of the process with this directory."""
+        return ArchivePlace(data / "archive", self.archive_mebibytes * 1024 * 1024)

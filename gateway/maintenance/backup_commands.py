@@ -1,26 +1,25 @@
 """The commands `backups` of each program that has a database."""
 
 import json
-import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from gateway.backups import copies
-from gateway.backups.copies import CopyFailed, Manifest
-from gateway.backups.repository import Backup, Repository
-from gateway.cli.exits import REFUSED
+from gateway.backups.copies import Manifest
+from gateway.backups.history import History
+from gateway.backups.refused import CopyFailed
+from gateway.backups.replaying import EVERYTHING, Moment
+from gateway.backups.repository import Backup
 from gateway.cli.terminal import print_table
+from gateway.cli.times import InstantType
+from gateway.maintenance.backup_member import BackupMember, backup_member, ending
 from gateway.maintenance.program import Program, S
 from gateway.settings import Sources
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
-from gateway.store.port import DatabaseInUse, StoreUnusable
-from gateway.store.sqlite import FileLock
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
 
@@ -49,6 +48,19 @@ Example:
 \b
 Exit codes: 0 listed, 1 not possible, and the text says why, 2 wrong usage or settings.
 """
+_ARCHIVE = """Copy into the repository what was committed since the last copy of the database.
+
+The process of a SQLite database keeps the pages of each commit in `archive` of its data. Run this each minute by a
+timer of the machine: a lost disk costs what came after. Where the archive does not continue the last copy, the
+database is copied anew. PostgreSQL archives its own log.
+
+\b
+Example:
+  {program} backups archive --settings {program}.toml
+
+\b
+Exit codes: 0 copied, 1 not possible, and the text says why, 2 wrong usage or settings.
+"""
 _VERIFY = """Prove that a copy can be restored: the newest one, or that of an id.
 
 Reads the whole repository, makes a database of the copy in a scratch place, verifies its audit chain, and compares the
@@ -62,54 +74,35 @@ Example:
 \b
 Exit codes: 0 it can be restored, 1 it cannot, and the text says why, 2 wrong usage or settings.
 """
-_RESTORE = """Make the database of a copy: of the newest one, or that of an id.
+_RESTORE = """Make the database again: with all that the repository has, as it was at a time, or that of a copy's id.
 
-The process must be stopped, and there must be no database in its place. All that was committed after the copy is
-missing then, and other members know it.
+The process must be stopped, and there must be no database in its place. All that was committed later is missing then,
+and other members know it.
 
 \b
-Example:
+Examples:
+  {program} backups restore --settings {program}.toml
+  {program} backups restore --time 2026-12-24T01:00:30+08:00 --settings {program}.toml
   {program} backups restore 1f6c0a2b --settings {program}.toml
 
 \b
 Exit codes: 0 restored, 1 not restored, and the text says why, 2 wrong usage or settings.
 """
+_DRILL = """Restore everything into a scratch place, and compare it with the database that serves.
+
+The rows of all tables, the audit chain and the last commit have to be the same. Says what a loss would have cost just
+before (RPO), and how long the way back takes (RTO). Run it each week by a timer of the machine. Of PostgreSQL the
+newest copy is restored into an empty database, and compared with its manifest.
+
+\b
+Example:
+  {program} backups drill --settings {program}.toml
+
+\b
+Exit codes: 0 everything came back, 1 it did not, and the text says why, 2 wrong usage or settings.
+"""
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 _id_argument = click.argument("backup_id", metavar="[ID]", default="")
-
-
-@dataclass(frozen=True)
-class _Member:
-    """What the commands need of a program's settings."""
-
-    uri: str
-    place: DatabasePlace
-    data: Path
-    repository: Repository
-
-    @contextmanager
-    def scratch(self) -> Iterator[Path]:
-        """An empty directory in the data of the process, for one command at a time; it is removed afterwards."""
-        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        directory = self.data / "backup"
-        try:
-            lock = FileLock(directory)
-        except DatabaseInUse:
-            raise CopyFailed(translated("{directory}: another backup is under way", directory=directory)) from None
-        try:
-            shutil.rmtree(directory, ignore_errors=True)
-            directory.mkdir(mode=0o700)
-            yield directory
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
-            lock.release()
-
-    def chosen(self, backup_id: str) -> Backup:
-        """The newest backup, or that of an id. Raises CopyFailed."""
-        found = [each for each in self.repository.all() if each.id.startswith(backup_id)]
-        if not found:
-            raise CopyFailed(translated("there is no such backup"))
-        return found[-1]
 
 
 def backups_group(program: Program[S]) -> click.Group:
@@ -119,7 +112,15 @@ def backups_group(program: Program[S]) -> click.Group:
     def backups() -> None:
         pass
 
-    for make, text in ((_create, _CREATE), (_list, _LIST), (_verify, _VERIFY), (_restore, _RESTORE)):
+    commands = (
+        (_create, _CREATE),
+        (_archive, _ARCHIVE),
+        (_list, _LIST),
+        (_verify, _VERIFY),
+        (_restore, _RESTORE),
+        (_drill, _DRILL),
+    )
+    for make, text in commands:
         command = make(program)
         command.help = text.format(program=program.name)
         backups.add_command(command)
@@ -131,15 +132,33 @@ def _create(program: Program[S]) -> click.Command:
     @program.settings_options
     @_json_option
     def create(sources: Sources, as_json: bool) -> None:
-        with _ending(program):
-            member = _member(program, sources)
+        with ending(program):
+            member = backup_member(program, sources)
             with member.scratch() as directory:
-                copies.take(member.place, directory, member.uri, datetime.now(UTC))
-                added = member.repository.add(directory)
-            member.repository.forget()
+                added = member.copy(directory)
         _show([added], as_json=as_json)
 
     return create
+
+
+def _archive(program: Program[S]) -> click.Command:
+    @click.command("archive")
+    @program.settings_options
+    @_json_option
+    def archive(sources: Sources, as_json: bool) -> None:
+        with ending(program):
+            member = backup_member(program, sources)
+            _ = member.archive  # names a database that has none
+            with member.scratch() as directory:
+                try:
+                    member.require_whole_archive()
+                    added = member.ship()
+                except CopyFailed as error:
+                    click.echo(translated("{problem}; the database is copied", problem=error), err=True)
+                    added = member.copy(directory)
+        _show([added], as_json=as_json)
+
+    return archive
 
 
 def _list(program: Program[S]) -> click.Command:
@@ -147,8 +166,8 @@ def _list(program: Program[S]) -> click.Command:
     @program.settings_options
     @_json_option
     def list_backups(sources: Sources, as_json: bool) -> None:
-        with _ending(program):
-            found = _member(program, sources).repository.all()
+        with ending(program):
+            found = backup_member(program, sources).repository.all()
         _show(found, as_json=as_json)
 
     return list_backups
@@ -161,16 +180,14 @@ def _verify(program: Program[S]) -> click.Command:
     @click.option("--database", metavar="CONNINFO", default="", help="An empty PostgreSQL database for the copy.")
     @_json_option
     def verify(sources: Sources, backup_id: str, database: str, as_json: bool) -> None:
-        with _ending(program):
-            member = _member(program, sources)
-            if member.place.postgresql is not None and not database:
-                raise click.UsageError(translated("--database: name an empty PostgreSQL database for the copy"))
+        with ending(program):
+            member = backup_member(program, sources)
             member.repository.verify()
             chosen, started = member.chosen(backup_id), time.monotonic()
             with member.scratch() as directory:
+                scratch = _scratch(member, directory, database)
                 member.repository.extract(chosen.id, directory)
-                scratch = PostgresqlSettings(database) if database else None
-                manifest = copies.put_back(directory, DatabasePlace(directory / "scratch.sqlite", scratch))
+                manifest = copies.put_back(directory, scratch, datetime.now(UTC))
             seconds = time.monotonic() - started
         age = (datetime.now(UTC) - manifest.time).total_seconds()
         if as_json:
@@ -184,13 +201,7 @@ def _verify(program: Program[S]) -> click.Command:
                 rows=_rows(manifest),
             )
         )
-        click.echo(
-            translated(
-                "a loss now would cost {age:.0f} s of work (RPO); the way back took {seconds:.1f} s (RTO)",
-                age=age,
-                seconds=seconds,
-            )
-        )
+        _tell_objectives(age, seconds)
 
     return verify
 
@@ -199,14 +210,22 @@ def _restore(program: Program[S]) -> click.Command:
     @click.command("restore")
     @_id_argument
     @program.settings_options
+    @click.option("--time", "until", metavar="TIME", type=InstantType(), help="As 2026-12-24T01:00:30+08:00.")
     @_json_option
-    def restore(sources: Sources, backup_id: str, as_json: bool) -> None:
-        with _ending(program):
-            member = _member(program, sources)
-            chosen = member.chosen(backup_id)
+    def restore(sources: Sources, backup_id: str, until: datetime | None, as_json: bool) -> None:
+        if backup_id and until is not None:
+            raise click.UsageError(translated("--time: takes the copy that it needs; leave the id out"))
+        with ending(program):
+            member = backup_member(program, sources)
+            if until is not None:
+                _ = member.archive
             with member.scratch() as directory:
-                member.repository.extract(chosen.id, directory)
-                manifest = copies.put_back(directory, member.place)
+                if backup_id:
+                    chosen = member.chosen(backup_id)
+                    member.repository.extract(chosen.id, directory)
+                else:
+                    chosen = member.extract(directory, until)
+                manifest = copies.put_back(directory, member.place, datetime.now(UTC), Moment(until))
         if as_json:
             click.echo(json.dumps({"id": chosen.id, "time": manifest.time.isoformat(), "rows": _rows(manifest)}))
             return
@@ -222,23 +241,82 @@ def _restore(program: Program[S]) -> click.Command:
     return restore
 
 
-def _member(program: Program[S], sources: Sources) -> _Member:
-    settings = program.settings(sources)
-    if settings.backup is None:
-        raise click.UsageError(translated("backup: is needed in the settings: it names the repository"))
-    uri = settings.identity.uri
-    repository = Repository(settings.backup, uri, settings.data / "backup-cache")
-    return _Member(uri, settings.database, settings.data, repository)
+def _drill(program: Program[S]) -> click.Command:
+    @click.command("drill")
+    @program.settings_options
+    @click.option("--database", metavar="CONNINFO", default="", help="An empty PostgreSQL database for the copy.")
+    @_json_option
+    def drill(sources: Sources, database: str, as_json: bool) -> None:
+        with ending(program):
+            member = backup_member(program, sources)
+            with member.scratch() as directory:
+                done = _drilled(member, directory, _scratch(member, directory, database))
+        if as_json:
+            click.echo(json.dumps(asdict(done), indent=2))
+            return
+        click.echo(
+            translated(
+                "everything came back; rows: {rows}, commits: {commits}, audit rows: {audit_rows}",
+                rows=done.rows,
+                commits=done.commits,
+                audit_rows=done.audit_rows,
+            )
+        )
+        _tell_objectives(done.age_seconds, done.restored_in_seconds)
+
+    return drill
 
 
-@contextmanager
-def _ending(program: Program[S]) -> Iterator[None]:
-    try:
-        yield
-    except StoreUnusable as error:
-        program.end(str(error), REFUSED)
-    except OSError as error:
-        program.end(f"{error.filename or ''}: {error.strerror or error}", REFUSED)
+@dataclass(frozen=True)
+class _Drilled:
+    """The result of a drill."""
+
+    id: str
+    rows: int
+    commits: int
+    audit_rows: int
+    age_seconds: float
+    restored_in_seconds: float
+
+
+def _drilled(member: BackupMember, directory: Path, scratch: DatabasePlace) -> _Drilled:
+    """Raises CopyFailed where something did not come back."""
+    before, now = History.read(member.data), datetime.now(UTC)
+    moment, live = EVERYTHING, None
+    if member.place.postgresql is None:
+        live = copies.described(member.place, member.uri, now)
+        moment = Moment(commits=live.commits)
+        member.require_whole_archive()
+        member.ship()
+    started = time.monotonic()
+    copy = member.extract(directory)
+    manifest = copies.put_back(directory, scratch, now, moment)
+    seconds = time.monotonic() - started
+    if live is not None:
+        copies.compare(live, scratch)
+    replace(History.read(member.data), drill_time=now).write(member.data)
+    saved = max(before.archive_time or copy.time, before.copy_time or copy.time) if live is not None else manifest.time
+    age = (now - saved).total_seconds()
+    return _Drilled(copy.id, _rows(manifest), manifest.commits, manifest.audit_rows, age, seconds)
+
+
+def _scratch(member: BackupMember, directory: Path, database: str) -> DatabasePlace:
+    """The place of a database for a moment. Raises click.UsageError where the member needs one and none is named."""
+    if member.place.postgresql is None:
+        return DatabasePlace(directory / "scratch.sqlite")
+    if not database:
+        raise click.UsageError(translated("--database: name an empty PostgreSQL database for the copy"))
+    return DatabasePlace(directory, PostgresqlSettings(database))
+
+
+def _tell_objectives(age: float, seconds: float) -> None:
+    click.echo(
+        translated(
+            "a loss now would cost {age:.0f} s of work (RPO); the way back took {seconds:.1f} s (RTO)",
+            age=age,
+            seconds=seconds,
+        )
+    )
 
 
 def _rows(manifest: Manifest) -> int:

@@ -4,8 +4,9 @@ A reader of a replaced file sees the old content or the new, also after a loss o
 """
 
 import os
+from io import FileIO
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 _PRIVATE = 0o600
 _OF_OTHERS = 0o077
@@ -95,6 +96,16 @@ def go_on_private(path: Path) -> IO[bytes]:
         path.unlink()
         file = _to_add(path)
     return open(file, "ab")
+
+
+def start_private(path: Path) -> FileIO:
+    """Opens a new file for bytes, readable by its owner alone, each write without a buffer. Raises OSError."""
+    return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE), "wb", buffering=0)
+
+
+def change(path: Path) -> BinaryIO:
+    """Opens a file of this process alone, to overwrite parts of it. Raises OSError."""
+    return path.open("r+b")
 
 
 def _to_add(path: Path) -> int:

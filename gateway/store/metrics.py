@@ -17,3 +17,4 @@ def observe_store(meter: Meter, store: Store) -> None:
     observe_total(meter, "crossregion.store.commit.time", "s", lambda: [(counts().seconds, {})])
     observe(meter, "crossregion.store.waiting", "{operation}", lambda: [(counts().waiting, {})])
     observe(meter, "crossregion.store.accepts_new_work", "{store}", lambda: [(store.accepts_new_work(), {})])
+    observe(meter, "crossregion.store.not_archived", "{commit}", lambda: [(counts().not_archived, {})])

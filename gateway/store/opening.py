@@ -4,6 +4,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import psycopg
@@ -11,7 +12,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from gateway.process.files import make_private
 from gateway.security.region_keys import RegionKeys
-from gateway.store import postgresql_schema, sqlite_schema
+from gateway.store import postgresql_schema, sqlite_schema, timeline
+from gateway.store.commit_archive import ArchivePlace
 from gateway.store.port import Store, StoreUnusable, Transaction
 from gateway.store.postgresql import PostgresqlStore
 from gateway.store.postgresql_connection import PostgresqlTransaction, connect
@@ -64,6 +66,8 @@ class DatabasePlace:
 
     file: Path
     postgresql: PostgresqlSettings | None = None
+    archive: ArchivePlace | None = None
+    """Where the process that serves a SQLite file archives its commits; nowhere without it."""
 
     def __str__(self) -> str:
         """Names the database for people."""
@@ -98,7 +102,7 @@ class DatabasePlace:
         """
         if self.postgresql is None:
             self._require_here()
-            return SqliteStore(self.file, migrations, keys)
+            return SqliteStore(self.file, migrations, keys, self.archive)
         with self._reaching():
             return await PostgresqlStore.open(
                 self.postgresql.conninfo,
@@ -139,15 +143,47 @@ class DatabasePlace:
         """
         with self._reaching():
             if self.postgresql is None:
-                self._require_here()
-                if not self.file.is_file():
-                    raise DatabaseUnreachable(f"{self}: there is no such database")
+                self._require_file()
                 with open_read_only(self.file, keys) as transaction:
                     yield transaction
                 return
             with connect(self.postgresql.conninfo, "crossregion-look") as connection:
                 connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 yield PostgresqlTransaction(connection, keys)
+
+    def copy_file(self, target: Path) -> None:
+        """Copies a SQLite database as it is at this moment into an empty file; its process may serve meanwhile.
+
+        Raises DatabaseMoved or DatabaseUnreachable.
+        """
+        with self._reaching():
+            self._require_file()
+            source = sqlite3.connect(f"{self.file.absolute().as_uri()}?mode=ro", uri=True)
+            with contextlib.closing(source), contextlib.closing(sqlite3.connect(target)) as copy:
+                source.backup(copy)
+                copy.execute("PRAGMA journal_mode=DELETE")  # a file by itself
+
+    def begin_timeline(self, restored: datetime) -> None:
+        """Notes in a database that is in no use when it was made of a backup, by another timeline.
+
+        Raises DatabaseUnreachable.
+        """
+        with self._reaching():
+            if self.postgresql is None:
+                with contextlib.closing(SqliteDatabase(str(self.file))) as database:
+                    database.begin_timeline(restored)
+                return
+            with connect(self.postgresql.conninfo, "crossregion-restore") as connection:
+                found = connection.execute("SELECT to_regclass(%s)", [timeline.TABLE]).fetchone()
+                if found is not None and found[0] is not None:
+                    connection.execute("BEGIN")
+                    timeline.begin(PostgresqlTransaction(connection), restored=restored)
+                    connection.execute("COMMIT")
+
+    def _require_file(self) -> None:
+        self._require_here()
+        if not self.file.is_file():
+            raise DatabaseUnreachable(f"{self}: there is no such database")
 
     def _require_here(self) -> None:
         if not self.file.exists() and moved_file(self.file).exists():
@@ -170,9 +206,14 @@ class DatabasePlace:
         self._require_here()
         lock = FileLock(self.file)
         try:
+            # A writer would empty the log, from which the archive still takes what a killed process had not added.
+            if self.file.exists() and self.file.stat().st_size and not self.schema(migrations).steps(contract=contract):
+                return []
             make_private(self.file)
             with contextlib.closing(SqliteDatabase(str(self.file))) as database:
-                return sqlite_schema.apply(database.connection, migrations, contract=contract)
+                applied = sqlite_schema.apply(database.connection, migrations, contract=contract)
+                database.leave_timeline()
+                return applied
         finally:
             lock.release()
 

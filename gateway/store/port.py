@@ -165,6 +165,8 @@ class StoreCounts:
     """Time that all commits took together."""
     waiting: int = 0
     """Operations that wait at present."""
+    not_archived: int = 0
+    """Commits that wait for room in the archive, where there is one."""
 
 
 class Store(Protocol):

@@ -14,6 +14,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,13 +24,16 @@ from gateway.errors import Refused
 from gateway.process.files import make_private
 from gateway.process.turns import owner
 from gateway.security.region_keys import RegionKeys
+from gateway.store import timeline
+from gateway.store.commit_archive import ArchivePlace, CommitArchive
 from gateway.store.commit_queue import CommitQueue
 from gateway.store.group_commit import Outcome, run_alone, start_batch
 from gateway.store.pending_rows import RowMissing
 from gateway.store.port import DatabaseInUse, Destroyed, Operation, StoreCounts, Transaction, Value
 from gateway.store.schema import Migration
-from gateway.store.sqlite_schema import require_current
+from gateway.store.sqlite_schema import has_table, require_current
 from gateway.store.tables import Key, Parameters
+from gateway.store.timeline import COUNT_COMMIT
 from gateway.store.unit_of_work import UnitOfWork, UnitTransaction
 
 T = TypeVar("T")
@@ -85,11 +90,13 @@ class SqliteDatabase:
     failures: tuple[type[Exception], ...] = (sqlite3.OperationalError,)
     errors: tuple[type[Exception], ...] = (sqlite3.DatabaseError,)
 
-    def __init__(self, path: str, keys: RegionKeys | None = None) -> None:
+    def __init__(self, path: str, keys: RegionKeys | None = None, archive: CommitArchive | None = None) -> None:
         self._path = path
         self.keys = keys
+        self.archive = archive
         self._connection = _connect(path)
         self._suspect = False
+        self._changes_before = 0
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -102,14 +109,66 @@ class SqliteDatabase:
             fresh = _connect(self._path)
             self._connection.close()
             self._connection, self._suspect = fresh, False
+            self._resume_after_failure()
         self._connection.execute("BEGIN IMMEDIATE")
+        self._changes_before = self._connection.total_changes
 
     def commit(self) -> None:
-        """See the port."""
+        """See the port. The archive has the commit on return."""
+        archive = self.archive if self._connection.total_changes != self._changes_before else None
         try:
+            if archive is not None:
+                self._connection.execute(COUNT_COMMIT)
             self._connection.execute("COMMIT")
         except sqlite3.OperationalError:
             self._suspect = True
+            raise
+        if archive is not None:
+            archive.add()
+
+    def resume_archive(self) -> None:
+        """Goes on with the archive, before the first write. Without one the database leaves its timeline."""
+        if self.archive is None:
+            self.leave_timeline()
+            return
+        with self._alone() as tx:
+            found = timeline.position(tx)
+            if found is None or self.archive.is_ahead_of(found):
+                found = timeline.begin(tx)
+        self.archive.resume(found)
+
+    def _resume_after_failure(self) -> None:
+        """A commit that failed may be in the file that was opened anew."""
+        if self.archive is None:
+            return
+        try:
+            self.resume_archive()
+        except sqlite3.DatabaseError:
+            self._suspect = True
+            raise
+
+    def leave_timeline(self) -> None:
+        """Notes in the database that it was changed beside an archive."""
+        if not has_table(self._connection, timeline.TABLE):
+            return  # a database of an older version, which archives nothing
+        with self._alone() as tx:
+            timeline.leave(tx)
+
+    def begin_timeline(self, restored: datetime) -> None:
+        """Notes in the database when it was made of a backup."""
+        if has_table(self._connection, timeline.TABLE):
+            with self._alone() as tx:
+                timeline.begin(tx, restored=restored)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[SqliteTransaction]:
+        """A transaction that is in no archive."""
+        self.begin()
+        try:
+            yield SqliteTransaction(self._connection)
+            self._connection.execute("COMMIT")
+        except sqlite3.DatabaseError:
+            self.rollback()
             raise
 
     def rollback(self) -> None:
@@ -141,6 +200,8 @@ class SqliteDatabase:
     def close(self) -> None:
         """Closes the file."""
         self._connection.close()
+        if self.archive is not None:
+            self.archive.close()
 
 
 def _connect(path: str) -> sqlite3.Connection:
@@ -180,8 +241,14 @@ class SqliteStore:
 
     is_shared = False
 
-    def __init__(self, path: Path, migrations: Sequence[Migration], keys: RegionKeys | None = None) -> None:
-        """Opens or makes the database, for personal data with the region's keys.
+    def __init__(
+        self,
+        path: Path,
+        migrations: Sequence[Migration],
+        keys: RegionKeys | None = None,
+        archive: ArchivePlace | None = None,
+    ) -> None:
+        """Opens or makes the database, for personal data with the region's keys, and goes on with its archive.
 
         Raises DatabaseInUse, or SchemaMismatch for a file of another version."""
         self._path = path
@@ -189,9 +256,11 @@ class SqliteStore:
             self._lock = FileLock(path)
             opened.callback(self._lock.release)
             make_private(path)  # SQLite gives its companion files the same mode
-            self._database = SqliteDatabase(str(path), keys)
+            self._archive = None if archive is None else CommitArchive(archive.directory, path, archive.most_bytes)
+            self._database = SqliteDatabase(str(path), keys, self._archive)
             opened.callback(self._database.close)
             require_current(self._database.connection, migrations)
+            self._database.resume_archive()
             self._reader = _connect(str(path))
             self._reader.execute("PRAGMA query_only=ON")
             self._looks_left = 0
@@ -231,7 +300,8 @@ class SqliteStore:
     @property
     def counts(self) -> StoreCounts:
         """See the port."""
-        return self._queue.counts
+        counts = self._queue.counts
+        return counts if self._archive is None else replace(counts, not_archived=self._archive.waiting)
 
     def subscribe(self, event: type[E], listener: Callable[[E], None]) -> None:
         """See the port."""

@@ -23,9 +23,9 @@ ENGINE = "sqlite"
 
 def applied(connection: sqlite3.Connection) -> Applied:
     """The migrations applied to the file; none in an empty one."""
-    if not _has_table(connection, "schema_migrations"):
+    if not has_table(connection, "schema_migrations"):
         return Applied()
-    expansions = connection.execute(EXPANDING).fetchall() if _has_table(connection, "schema_expansions") else []
+    expansions = connection.execute(EXPANDING).fetchall() if has_table(connection, "schema_expansions") else []
     return Applied.of(connection.execute(APPLIED).fetchall(), expansions)
 
 
@@ -60,12 +60,13 @@ def apply(
 
 def require_current(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> None:
     """Makes the schema of an empty file. Raises SchemaMismatch for one on which this version cannot work."""
-    if not _has_table(connection, "schema_migrations"):
+    if not has_table(connection, "schema_migrations"):
         apply(connection, migrations)
     else:
         require_workable(applied(connection), migrations, ENGINE)
 
 
-def _has_table(connection: sqlite3.Connection, name: str) -> bool:
+def has_table(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether the file has a table."""
     found = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,))
     return found.fetchone() is not None

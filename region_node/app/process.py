@@ -17,6 +17,7 @@ from gateway.api.federation.v1.federation_pb2 import DisputedRevision
 from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.auditing.denial_log import DenialLog
+from gateway.backups.history import observe_backups
 from gateway.federation.current import CurrentFederation
 from gateway.federation.versions import OwnVersion
 from gateway.maintenance.rotation import KeyFile, Rotation
@@ -258,6 +259,7 @@ async def _open(
     store = await settings.database.open(migrations_of(*PACKAGES), number=settings.number, keys=key_file.keys)
     stack.push_async_callback(store.close)
     clock.start_from(await persistently(lambda: store.read(last_agreed)))
+    observe_backups(telemetry.meter, settings.backup, settings.database, settings.data, clock)
     # Only now: before the lock of the store, the file could be that of a node that runs.
     if settings.port_file is not None:
         settings.port_file.unlink(missing_ok=True)

@@ -257,7 +257,8 @@ class RegionSettings:
     @property
     def database(self) -> DatabasePlace:
         """The region's database."""
-        return DatabasePlace(self.data / "region-node.sqlite", self.postgresql)
+        archive = None if self.backup is None else self.backup.archive(self.data)
+        return DatabasePlace(self.data / "region-node.sqlite", self.postgresql, archive)
 
     @property
     def escalation_file(self) -> Path:

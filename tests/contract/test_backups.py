@@ -1,15 +1,20 @@
 """`region-node backups` and `coordinator backups`, with restic itself, on SQLite and on PostgreSQL."""
 
+import asyncio
 import json
 import shutil
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from deploy.local.postgresql import LocalPostgresql
+from gateway.auditing import audit
+from gateway.store.commit_archive import ArchivePlace
+from gateway.store.sqlite import SqliteStore
 from tests.contract.programs import COORDINATOR, REGION_NODE, Installation, tables_of
 
 pytestmark = pytest.mark.skipif(shutil.which("restic") is None, reason="not there: run deploy/build/services.sh restic")
@@ -31,6 +36,20 @@ def put_rows(installed: Installation) -> None:
         pass
 
 
+def commit(installed: Installation, subject: str) -> None:
+    """A commit of the process, with a row of the audit chain."""
+
+    async def work() -> None:
+        archive = ArchivePlace(Path(installed.settings["data"]) / "archive", 1 << 30)
+        store = SqliteStore(installed.file, installed.migrations, None, archive)
+        await store.write(
+            lambda tx: audit.append(tx, now=datetime.now(UTC), actor="test", action="Test", subject=subject)
+        )
+        await store.close()
+
+    asyncio.run(work())
+
+
 @pytest.fixture(params=[REGION_NODE, pytest.param(COORDINATOR, marks=pytest.mark.slow)], name="node")
 def installation(request: pytest.FixtureRequest, tmp_path: Path) -> Installation:
     return with_repository(Installation.make(request.param, tmp_path))
@@ -50,10 +69,55 @@ def test_a_database_is_copied_while_it_serves_and_made_again_of_the_copy(node: I
     (told,) = json.loads(node.run("backups", "list", "--json").output)
     assert node.run("backups", "restore", told["id"]).exit_code == 0
     after = tables_of(node.place)
-    assert {name for name in before if before[name] != after[name]} <= {OF_PROCESSES, "audit"}
+    assert {name for name in before if before[name] != after[name]} <= {OF_PROCESSES, "audit", "database_timeline"}
     with node.serving():
         pass
     assert not (Path(node.settings["data"]) / "backup").exists()
+
+
+@pytest.mark.slow
+def test_a_database_comes_back_as_it_was_at_a_moment_between_two_copies(node: Installation) -> None:
+    put_rows(node)
+    assert node.run("backups", "create").exit_code == 0
+    commit(node, "answered before")
+    before, moment = tables_of(node.place)["audit"], datetime.now(UTC)
+    commit(node, "begun after")
+    with node.serving():
+        archived = node.run("backups", "archive")
+        assert (archived.exit_code, archived.stderr) == (0, ""), archived.output
+        drilled = node.run("backups", "drill", "--json")
+        assert drilled.exit_code == 0, drilled.output
+    assert json.loads(drilled.output)["age_seconds"] > 0
+    after = tables_of(node.place)["audit"]
+    assert len(after) > len(before)
+    assert node.run("backups", "archive").exit_code == 0
+    node.file.rename(node.file.with_suffix(".away"))
+    late = node.run("backups", "restore", "--time", "2999-01-01T00:00+00:00")
+    assert (late.exit_code, "is not all in the repository" in late.output) == (1, True)
+    restored = node.run("backups", "restore", "--time", moment.isoformat())
+    assert restored.exit_code == 0, restored.output
+    assert tables_of(node.place)["audit"] == before
+    ((_, timeline, _, _, restore_time),) = tables_of(node.place)["database_timeline"]
+    assert restore_time is not None
+    node.file.unlink()
+    assert node.run("backups", "restore").exit_code == 0
+    assert tables_of(node.place)["audit"] == after
+    assert tables_of(node.place)["database_timeline"][0][1] != timeline
+
+
+@pytest.mark.slow
+def test_an_archive_that_does_not_continue_the_last_copy_is_named_and_the_database_copied(node: Installation) -> None:
+    put_rows(node)
+    first = node.run("backups", "archive")
+    assert (first.exit_code, "does not continue the last copy" in first.stderr) == (0, True), first.output
+    commit(node, "lost")
+    for path in (Path(node.settings["data"]) / "archive").glob("*.commits"):
+        path.unlink()
+    commit(node, "kept")
+    again = node.run("backups", "archive")
+    assert (again.exit_code, "lacks the commits" in again.stderr) == (0, True), again.output
+    assert node.run("backups", "archive").stderr == ""
+    assert node.run("backups", "drill").exit_code == 0
 
 
 @pytest.mark.slow

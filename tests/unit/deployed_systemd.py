@@ -7,6 +7,13 @@ from tests.unit.deployed import Broken, Mounted, Process, kinds_of, seconds
 
 DIRECTORY = "systemd"
 UNITS = ("coordinator@.service", "region-node@.service")
+BACKUP_UNITS = (
+    "coordinator-create@.service",
+    "region-node-archive@.service",
+    "region-node-create@.service",
+    "region-node-drill@.service",
+)
+EXAMPLE = "backup.example"
 ETCD_SETTINGS = "etcd.service.d/crossregion.conf"
 PROGRAMS = "/opt/crossregion/bin/"
 _CREDENTIALS = "/etc/crossregion/"
@@ -61,16 +68,18 @@ def _instance(directory: Path, program: str, name: str) -> Process:
     variables = _assignments(lines, instance)
     # What stands in a file wins over what stands in the unit.
     for value in lines.get("Service.EnvironmentFile", []):
+        if value.startswith("-"):
+            continue  # it need not be there, and here it is not
         file = directory / value.replace("%i", instance).removeprefix(_CREDENTIALS)
         if not file.is_file():
             raise Broken(f"{name}: there is no {file.name}")
         variables |= environment_file(file)
     return Process(
         name=name,
-        command=_command(only(lines, "Service.ExecStart")),
+        command=command(only(lines, "Service.ExecStart")),
         variables=variables,
         stop_seconds=seconds(only(lines, "Service.TimeoutStopSec")),
-        before=_command(only(lines, "Service.ExecStartPre")),
+        before=command(only(lines, "Service.ExecStartPre")),
         before_variables=variables,
         certificates={f"{_CREDENTIALS}{name}/{kind}": Mounted(name, kind) for kind in kinds_of(program, variables)},
         data=_STATE + only(lines, "Service.StateDirectory").replace("%i", instance),
@@ -97,7 +106,8 @@ def _assignments(lines: Lines, instance: str) -> dict[str, str]:
     return {name: value for name, _, value in assigned}
 
 
-def _command(line: str) -> tuple[str, ...]:
+def command(line: str) -> tuple[str, ...]:
+    """The words of a command of a unit. Raises Broken for a program that is elsewhere."""
     program, *arguments = shlex.split(line)
     if not program.startswith(PROGRAMS):
         raise Broken(f"{program} is not where the image has it, {PROGRAMS}")

@@ -30,6 +30,17 @@ _TARGETS = ("crossregion", "etcd", "postgresql")
 _PINNED_BASE = re.compile(r"debian:13-slim@sha256:[0-9a-f]{64}")
 _BUILD_TOOLS = re.compile(r"\b(?:gcc|g\+\+|make|build-essential|[\w.-]+-dev|python3-(?:pip|setuptools|venv)|git)\b")
 _INSTALL = re.compile(r"\bpip (?:--python \S+ )?install\b")
+_OF_SERVING = frozenset(
+    {
+        "Service.Type",
+        "Service.ExecStartPre",
+        "Service.ExecStart",
+        "Service.TimeoutStartSec",
+        "Service.Restart",
+        "Service.RestartSec",
+        "Service.RestartPreventExitStatus",
+    }
+)
 _SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET_KEY|API_KEY", re.IGNORECASE)
 
 
@@ -83,7 +94,7 @@ def systemd_accepts(deploy: Path) -> Iterator[str]:
     program = directory / "program"
     program.write_text("#!/bin/sh\n", "utf-8")
     program.chmod(0o755)
-    for name in deployed_systemd.UNITS:
+    for name in (*deployed_systemd.UNITS, *deployed_systemd.BACKUP_UNITS):
         # systemd looks for the programs too, which this machine may not have.
         copy = directory / f"checked-{name}"
         text = (directory / name).read_text("utf-8")
@@ -109,7 +120,8 @@ def nothing_secret(deploy: Path) -> Iterator[str]:
     """No key, password or Secret stands in a description: they are referred to."""
     for path in files(deploy):
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
-            named = _SECRET_NAME.search(line.partition("=")[0].partition(":")[0])
+            key = line.partition("=")[0].partition(":")[0]
+            named = _SECRET_NAME.search(key) and not key.endswith("_FILE")
             if without_passwords(line) != line or "PRIVATE KEY" in line or (named and not line.startswith("#")):
                 yield f"{path.name}:{number}: holds a secret"
     for manifest in manifests(deploy, "Secret"):
@@ -253,6 +265,33 @@ def units_drain(deploy: Path) -> Iterator[str]:
         for key, value in expected.items():
             if deployed_systemd.only(lines, key) != value:
                 yield f"{name}: {key} is not {value}"
+
+
+def backups_run_as_their_process(deploy: Path) -> Iterator[str]:
+    """A unit of backups differs from that of its process in its command and its end; each has a timer."""
+    directory = deploy / deployed_systemd.DIRECTORY
+    found = {path.name for path in directory.glob("*-*@.service")}
+    if found - set(deployed_systemd.UNITS) != set(deployed_systemd.BACKUP_UNITS):
+        yield "there are other units of backups than are checked"
+    for name in deployed_systemd.BACKUP_UNITS:
+        program, _, verb = name.partition("@")[0].rpartition("-")
+        lines = deployed_systemd.unit(directory / name)
+        served = deployed_systemd.unit(directory / f"{program}@.service")
+        command = deployed_systemd.command(deployed_systemd.only(lines, "Service.ExecStart"))
+        if command != (program, "backups", verb):
+            yield f"{name}: runs {' '.join(command)}"
+        elif (problem := unknown_command(command)) is not None:
+            yield f"{name}: {problem}"
+        for key, values in served.items():
+            if key.startswith("Service.") and key not in _OF_SERVING and lines.get(key) != values:
+                yield f"{name}: {key} is another than that of {program}@.service"
+        timer = deployed_systemd.unit(directory / name.replace(".service", ".timer"))
+        if "Timer.OnCalendar" not in timer or timer.get("Install.WantedBy") != ["timers.target"]:
+            yield f"{name}: its timer never starts it"
+    example = deployed_systemd.environment_file(directory / deployed_systemd.EXAMPLE)
+    known = {"REGION_NODE_BACKUP__REPOSITORY", "REGION_NODE_BACKUP__PASSWORD_FILE", "REGION_NODE_WEB__LISTEN"}
+    if set(example) != known:
+        yield f"{deployed_systemd.EXAMPLE}: does not name {', '.join(sorted(known))}"
 
 
 def image_builds(deploy: Path) -> Iterator[str]:

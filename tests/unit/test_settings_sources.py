@@ -73,6 +73,7 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "backup.keep_hourly": st.integers(1, 100),
     "backup.keep_daily": st.integers(1, 100),
     "backup.keep_monthly": st.integers(1, 100),
+    "backup.archive_mebibytes": st.integers(1, 100),
     "staff_id": st.sampled_from(("4711", "wang")),
     "heartbeat_interval": st.floats(0.125, 4),
     "lease": st.floats(8, 100),

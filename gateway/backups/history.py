@@ -1,0 +1,85 @@
+"""The last good backups of a process, in a file beside its data: for metrics, and for the next backup."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from opentelemetry.metrics import Meter
+
+from gateway.backups.settings import BackupSettings
+from gateway.process.files import replace_file
+from gateway.process.metrics import observe
+from gateway.store.opening import DatabasePlace
+from gateway.store.timeline import Position
+from gateway.time.clock import Clock
+
+_FILE = "backups.json"
+
+
+@dataclass(frozen=True)
+class History:
+    """The times of the last good runs, aware; None for none so far."""
+
+    begin_time: datetime | None = None
+    """When the process began to look at its backups."""
+    copy_time: datetime | None = None
+    archive_time: datetime | None = None
+    drill_time: datetime | None = None
+    timeline: str = ""
+    commits: int = 0
+    """The position of the last copy of a SQLite file; 0 without one."""
+
+    @property
+    def copied(self) -> Position:
+        """The position of the last copy."""
+        return Position(self.timeline, self.commits)
+
+    @classmethod
+    def read(cls, data: Path) -> "History":
+        """The history in the directory of a process; an empty one where none can be read."""
+        try:
+            told: dict[str, object] = json.loads((data / _FILE).read_bytes())
+            return cls(
+                begin_time=_time(told["begin_time"]),
+                copy_time=_time(told["copy_time"]),
+                archive_time=_time(told["archive_time"]),
+                drill_time=_time(told["drill_time"]),
+                timeline=str(told["timeline"]),
+                commits=int(str(told["commits"])),
+            )
+        except (OSError, ValueError, TypeError, KeyError):
+            return cls()
+
+    def write(self, data: Path) -> None:
+        """Replaces the history in the directory of a process. Raises OSError."""
+        told = {key: value.isoformat() if isinstance(value, datetime) else value for key, value in asdict(self).items()}
+        replace_file(data / _FILE, json.dumps(told, indent=2).encode())
+
+
+def _time(told: object) -> datetime | None:
+    return None if told is None else datetime.fromisoformat(str(told))
+
+
+def observe_backups(
+    meter: Meter, backup: BackupSettings | None, place: DatabasePlace, data: Path, clock: Clock
+) -> None:
+    """Gauges the age of the last good backup of each kind, where the settings name a repository.
+
+    One that was never made is as old as the first look at it. Raises OSError.
+    """
+    if backup is None:
+        return
+    if History.read(data).begin_time is None:
+        replace(History.read(data), begin_time=clock.now()).write(data)
+
+    def ages() -> Sequence[tuple[float, dict[str, str]]]:
+        found, now = History.read(data), clock.now()
+        times = {"copy": found.copy_time, "drill": found.drill_time}
+        if place.postgresql is None:
+            times["archive"] = found.archive_time
+        begun = found.begin_time or now
+        return [((now - (time or begun)).total_seconds(), {"kind": kind}) for kind, time in times.items()]
+
+    observe(meter, "crossregion.backup.age", "s", ages)

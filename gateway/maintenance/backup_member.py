@@ -1,0 +1,158 @@
+"""A program's database and its backups, as the commands of backups work with them."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from gateway.backups import copies
+from gateway.backups.history import History
+from gateway.backups.refused import CopyFailed
+from gateway.backups.replaying import gap_behind
+from gateway.backups.repository import Backup, Repository
+from gateway.cli.exits import REFUSED
+from gateway.maintenance.program import Program, S
+from gateway.process.files import replace_file
+from gateway.settings import Sources
+from gateway.store.commit_archive import ArchivePlace, prune
+from gateway.store.opening import DatabasePlace
+from gateway.store.port import DatabaseInUse, StoreUnusable
+from gateway.store.sqlite import FileLock
+from gateway.wording.languages import translated
+from gateway.wording.times import told_time
+
+_MARK = "archived"  # so that an archive without a commit is one, too
+
+
+@dataclass(frozen=True)
+class BackupMember:
+    """A member with its database and its repository, by the settings of its program."""
+
+    uri: str
+    place: DatabasePlace
+    data: Path
+    repository: Repository
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """An empty directory in the data of the process, for one command at a time; it is removed afterwards."""
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory = self.data / "backup"
+        try:
+            lock = FileLock(directory)
+        except DatabaseInUse:
+            raise CopyFailed(translated("{directory}: another backup is under way", directory=directory)) from None
+        try:
+            shutil.rmtree(directory, ignore_errors=True)
+            directory.mkdir(mode=0o700)
+            yield directory
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+            lock.release()
+
+    @property
+    def archive(self) -> ArchivePlace:
+        """The archive of commits. Raises CopyFailed for a database that has none."""
+        if self.place.postgresql is not None or self.place.archive is None:
+            raise CopyFailed(
+                translated(
+                    "{database}: PostgreSQL archives its own log, by pgBackRest for example", database=self.place
+                )
+            )
+        return self.place.archive
+
+    def copy(self, directory: Path) -> Backup:
+        """Copies the database into the repository, and forgets what the settings do not keep. Raises CopyFailed.
+
+        The archive keeps what came after the copy before, so that each of its own copies reaches over two of them.
+        """
+        manifest = copies.take(self.place, directory, self.uri, datetime.now(UTC))
+        added = self.repository.add(directory)
+        history = History.read(self.data)
+        if self.place.archive is not None and self.place.postgresql is None and manifest.timeline:
+            self.ship()
+            kept = history.copied if history.timeline == manifest.timeline else manifest.position
+            prune(self.place.archive.directory, kept)
+        told = replace(
+            History.read(self.data), copy_time=manifest.time, timeline=manifest.timeline, commits=manifest.commits
+        )
+        told.write(self.data)
+        self.repository.forget()
+        return added
+
+    def ship(self) -> Backup:
+        """Copies the archive of commits into the repository. Raises CopyFailed."""
+        directory, started = self.archive.directory, datetime.now(UTC)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        replace_file(directory / _MARK, started.isoformat().encode())
+        added = self.repository.add(directory, is_archive=True)
+        replace(History.read(self.data), archive_time=started).write(self.data)
+        return added
+
+    def require_whole_archive(self) -> None:
+        """Raises CopyFailed where the archive does not continue the last copy of the database."""
+        history = History.read(self.data)
+        now = copies.position_of(self.place)
+        if now is None or now.timeline != history.timeline:
+            raise CopyFailed(translated("the archive does not continue the last copy: the process archives anew since"))
+        gap = gap_behind(self.archive.directory, history.copied)
+        if gap is not None:
+            raise CopyFailed(
+                translated("the archive lacks the commits {first} to {last}", first=gap.first, last=gap.last)
+            )
+
+    def chosen(self, backup_id: str) -> Backup:
+        """The newest copy, or that of an id. Raises CopyFailed."""
+        found = [each for each in self.repository.all() if each.id.startswith(backup_id)]
+        if not found:
+            raise CopyFailed(translated("there is no such backup"))
+        return found[-1]
+
+    def extract(self, directory: Path, until: datetime | None = None) -> Backup:
+        """Writes the newest copy and the archive of commits behind it into a directory; returns the copy.
+
+        `until`: a moment that both reach together. Raises CopyFailed where they do not.
+        """
+        found = [each for each in self.repository.all() if until is None or each.time <= until]
+        if not found:
+            raise CopyFailed(translated("there is no such backup"))
+        copy = found[-1]
+        self.repository.extract(copy.id, directory)
+        if self.place.postgresql is not None:
+            return copy
+        behind = [each for each in self.repository.archives() if each.time >= (until or copy.time)]
+        if until is not None and not behind:
+            raise CopyFailed(
+                translated(
+                    "what was committed by {time} is not all in the repository: leave --time out for all that is there",
+                    time=told_time(until, timespec="seconds"),
+                )
+            )
+        if behind:
+            self.repository.extract((behind[-1] if until is None else behind[0]).id, directory / copies.ARCHIVE)
+        return copy
+
+
+def backup_member(program: Program[S], sources: Sources) -> BackupMember:
+    """The member of a program's settings. Raises click.UsageError where they name no repository."""
+    settings = program.settings(sources)
+    if settings.backup is None:
+        raise click.UsageError(translated("backup: is needed in the settings: it names the repository"))
+    uri = settings.identity.uri
+    repository = Repository(settings.backup, uri, settings.data / "backup-cache")
+    return BackupMember(uri, settings.database, settings.data, repository)
+
+
+@contextmanager
+def ending(program: Program[S]) -> Iterator[None]:
+    """Ends a command with the reason why it was not possible."""
+    try:
+        yield
+    except StoreUnusable as error:
+        program.end(str(error), REFUSED)
+    except OSError as error:
+        program.end(f"{error.filename or ''}: {error.strerror or error}", REFUSED)
