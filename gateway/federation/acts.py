@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from google.protobuf.message import Message
 
 from gateway.api.federation.v1.revision_pb2 import AdministratorAct, SignedAct
-from gateway.federation.current import MAX_CLOCK_ERROR
 from gateway.federation.revisions import Chain, RevisionRefused, parsed
 from gateway.security.signing import ADMINISTRATOR_ACT, Signer, is_signed_by
+from gateway.time.agreed_clock import MAX_CLOCK_ERROR
 from gateway.time.clock import to_microseconds
 
 VALID_FOR = timedelta(days=1)

@@ -10,9 +10,9 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
 from gateway.api.federation.v1.revision_pb2 import SignedAct
 from gateway.api.region.v1.issue_oversight_service_pb2 import AppointIssueOwnerRequest
 from gateway.federation.acts import VALID_FOR, proven_act, signed_act
-from gateway.federation.current import MAX_CLOCK_ERROR
 from gateway.federation.revisions import Chain, RevisionRefused
 from gateway.security.signing import REVISION, Signer
+from gateway.time.agreed_clock import MAX_CLOCK_ERROR
 from tests.administrators import Administrators
 from tests.unit.situations import NOW
 
