@@ -26,6 +26,7 @@ from tests.federation.chains import MANIPULATIONS, Manipulation, read_chain, unt
 from tests.federation.commands import run_command
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
+from tests.federation.losses import Recovery
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, REGIONS, Federation, running, until
 
@@ -55,15 +56,20 @@ async def learnt(federation: Federation, region: str) -> audit_witnesses.Testimo
 
 @asynccontextmanager
 async def manipulated(federation: Federation, manipulation: Manipulation) -> AsyncIterator[int]:
-    """Sichuan's chain is manipulated; gives the row in its middle, and puts the chain back at the end."""
+    """Sichuan's chain is manipulated; gives the row in its middle, and puts the chain back at the end.
+
+    The region itself does not look meanwhile: it would serve nothing from then on.
+    """
     database = federation.database("sichuan")
     before = read_chain(database)
     middle = len(before) // 2
-    write_chain(database, manipulation.apply(before, middle))
-    try:
-        yield middle
-    finally:
-        write_chain(database, before)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audit, "lacks", lambda *_: False)
+        write_chain(database, manipulation.apply(before, middle))
+        try:
+            yield middle
+        finally:
+            write_chain(database, before)
 
 
 async def test_every_region_has_two_witnesses_that_keep_its_head(federation: Federation, sichuan: Counter) -> None:
@@ -137,13 +143,16 @@ async def test_every_region_is_a_witness_of_the_coordinators_chain_and_a_cut_one
 
 
 @pytest.mark.clause("7.3(3)", "11.1")
-async def test_a_cut_chain_is_an_alarm_at_its_witnesses_and_told_back(tmp_path: Path, databases: Databases) -> None:
+async def test_a_cut_chain_is_an_alarm_at_its_witnesses_and_told_back(
+    tmp_path: Path, databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with running(tmp_path, databases) as federation:
         sichuan = Counter(federation, "sichuan")
         for _ in range(3):
             await sichuan.new_customer()
         await until_witnessed(federation, "sichuan")
         rows = read_chain(federation.database("sichuan"))
+        monkeypatch.setattr(audit, "lacks", lambda *_: False)
         write_chain(federation.database("sichuan"), rows[:-2])
 
         def has_noted_it(region: str) -> bool:
@@ -159,6 +168,17 @@ async def test_a_cut_chain_is_an_alarm_at_its_witnesses_and_told_back(tmp_path: 
         await until(all_have, "its two witnesses and itself have noted it")
         problems = (await verdicts(federation, "sichuan"))["sichuan"].problems
         assert problems
+        monkeypatch.undo()
+        recovery = Recovery(federation, "sichuan")
+
+        async def is_fenced() -> bool:
+            await federation.advance(timedelta(seconds=61))
+            return await recovery.is_fenced()
+
+        await until(is_fenced, "the region has compared its chain with what its witnesses keep")
+        (loss,) = (await recovery.found()).losses
+        assert loss.last_sequence >= rows[-3].sequence
+        assert (await refusal(sichuan.new_customer())).reason == "DATABASE_BEHIND"
 
 
 async def test_a_region_walks_its_chain_in_parts_and_refuses_what_is_no_part(federation: Federation) -> None:
