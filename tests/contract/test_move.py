@@ -22,7 +22,7 @@ from tests.contract.small_federation import CLOCK
 from tests.empty_database import empty_file
 
 ROWS = 2500  # more than one chunk
-NOT_DATA = ("schema_migrations", "store_writers")
+NOT_DATA = ("schema_migrations", "schema_expansions", "store_writers")
 TEXTS = ("", "a", "B", "b", "Ä", "四川", "z'quoted\\", "😀", "e\u0301", "line\nbreak\ttab", "\\N")
 BYTES = (b"", b"\0", b"\xff\xfe", bytes(range(256)), b"\\x00")
 FAR = 2**55  # microseconds: in the year 3111
@@ -254,8 +254,18 @@ def test_a_file_of_an_older_version_is_not_moved(node: Installation) -> None:
         file.execute("DELETE FROM schema_migrations WHERE name LIKE '0002_%'")
     refused = node.run("move-to-postgresql")
     assert refused.exit_code == 1
-    assert f"{node.file}: the schema is older than this version" in refused.stderr
+    assert f"{node.file}: SCHEMA_OUTDATED: The schema is older than this version" in refused.stderr
     assert tables_of(node.place) == {}
+
+
+def test_a_file_that_a_newer_version_has_expanded_is_not_moved_without_its_tables(node: Installation) -> None:
+    with closing(sqlite3.connect(node.file)) as file, file:
+        file.execute("INSERT INTO schema_migrations VALUES ('gateway', '0999_later.sql', 'checksum')")
+        file.execute("INSERT INTO schema_expansions VALUES ('gateway', '0999_later.sql')")
+    refused = node.run("move-to-postgresql")
+    assert refused.exit_code == 1
+    assert "gateway/0999_later.sql was applied by a newer version" in refused.stderr
+    assert node.file.exists()
 
 
 def test_a_row_that_postgresql_does_not_take_stops_the_move_and_is_not_shown(node: Installation) -> None:

@@ -152,7 +152,7 @@ class Databases:
         """Deletes all rows but those about the schema, which takes a tenth of the time in which one is made."""
         assert self._server is not None
         conninfo = self._server.conninfo(_name_of(place), ADMINISTRATOR)
-        tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_migrations'"
+        tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE 'schema_%'"
         with psycopg.connect(conninfo) as emptying:
             emptying.execute("SET session_replication_role = replica")  # without triggers, which keep ledger and audit
             for (table,) in emptying.execute(tables).fetchall():
