@@ -109,11 +109,13 @@ def test_a_region_that_invents_names_calls_people_a_few_times_and_fills_no_table
     for number in range(rows.ROWS_OF_REGION + 100):
         count_line(kept.tx, Dealer("henan", f"invented-{number}"), NOW)
     look(kept.tx, kept.context, NOW)
+    for number in range(100):
+        count_line(kept.tx, Dealer("henan", f"later-{number}"), NOW)
     look(kept.tx, kept.context, NOW)
     assert len(found(kept)) == OF_ONE_REGION
     left = rows.counted(kept.tx)
-    assert len(left) == rows.ROWS_OF_REGION + 1
-    assert sum(each.lines for each in left) == rows.ROWS_OF_REGION + 100, "nothing that was counted is lost"
+    assert len(left) <= rows.ROWS_OF_REGION + 1
+    assert sum(each.lines for each in left) == rows.ROWS_OF_REGION + 200, "nothing that was counted is lost"
     assert sum(each.failures for each in left) == 2 * OF_ONE_REGION * (most + 1)
 
 

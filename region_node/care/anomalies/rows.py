@@ -64,7 +64,8 @@ def fold(tx: Transaction, rows: Sequence[Counted]) -> None:
     rest = Counted(rows[0].hour, rows[0].region, "", "", 0, 0)
     for each in (*by_size[ROWS_OF_REGION:], *(each for each in rows if not each.operator)):
         rest = rest._replace(lines=rest.lines + each.lines, failures=rest.failures + each.failures)
-        tx.remove(_DEALINGS, each.hour, each.region, each.operator, each.staff_id)
+        if each.operator:
+            tx.remove(_DEALINGS, each.hour, each.region, each.operator, each.staff_id)
     tx.keep(_DEALINGS, rest)
 
 
