@@ -185,6 +185,7 @@ def services(ports: ServicePorts) -> list[Service]:
         *_of_business(ports),
         *_of_care(ports),
         *_of_records(ports),
+        *_of_staff(ports),
         *_of_the_network(ports),
         *_of_the_federation(ports),
         *_between_regions(ports),
@@ -361,6 +362,23 @@ def _of_records(ports: ServicePorts) -> list[Service]:
             CustomerMoveOversightService(store),
         ),
         Service.of(
+            reconciliation_service_pb2.DESCRIPTOR.services_by_name["ReconciliationService"],
+            add_ReconciliationServiceServicer_to_server,
+            ReconciliationService(reconciliation(context), store, clock),
+        ),
+        Service.of(
+            settlement_service_pb2.DESCRIPTOR.services_by_name["SettlementService"],
+            add_SettlementServiceServicer_to_server,
+            SettlementService(settlement(context), store, clock),
+        ),
+    ]
+
+
+def _of_staff(ports: ServicePorts) -> list[Service]:
+    """The services about work that waits for the region's staff, whatever it is about."""
+    core, store, clock = ports.core, ports.store, ports.clock
+    return [
+        Service.of(
             quarantine_service_pb2.DESCRIPTOR.services_by_name["QuarantineService"],
             add_QuarantineServiceServicer_to_server,
             QuarantineService(core.quarantine, store, clock),
@@ -384,16 +402,6 @@ def _of_records(ports: ServicePorts) -> list[Service]:
             approval_service_pb2.DESCRIPTOR.services_by_name["ApprovalService"],
             add_ApprovalServiceServicer_to_server,
             ApprovalService(store, clock),
-        ),
-        Service.of(
-            reconciliation_service_pb2.DESCRIPTOR.services_by_name["ReconciliationService"],
-            add_ReconciliationServiceServicer_to_server,
-            ReconciliationService(reconciliation(context), store, clock),
-        ),
-        Service.of(
-            settlement_service_pb2.DESCRIPTOR.services_by_name["SettlementService"],
-            add_SettlementServiceServicer_to_server,
-            SettlementService(settlement(context), store, clock),
         ),
     ]
 

@@ -43,7 +43,7 @@ MADE_EVENTS = "CREATE TABLE thing_events (sequence INTEGER PRIMARY KEY, thing_id
 
 @pytest.fixture
 def tx() -> Iterator[SqliteTransaction]:
-    with closing(empty_database("gateway")) as connection:
+    with closing(empty_database("gateway", "region_node")) as connection:
         connection.execute(
             "CREATE TABLE things (thing_id TEXT PRIMARY KEY, made INTEGER, state INTEGER, traceparent TEXT, body BLOB)"
         )
@@ -115,6 +115,7 @@ def test_events_of_one_commit_are_numbered_without_gaps_also_after_some_were_rem
 
     database = SqliteDatabase(":memory:")
     with closing(database):
+        database.connection.execute("CREATE TABLE number_floors (records TEXT, number INTEGER)")
         database.connection.execute(MADE_EVENTS)
         steps = [noting("one"), noting("two", "three"), lambda tx: EVENTS.forget(tx, ["one", "three"]), noting("four")]
         assert start_batch(database, steps) is not None
