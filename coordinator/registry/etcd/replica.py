@@ -1,7 +1,7 @@
 """This coordinator's entry in etcd, and the proof that it still counts; and what is left of the entries of others.
 
 The proof is a time on this machine's own clock: a part of the lease, counted from before a sign of life was sent. etcd
-counts the whole lease from a later moment. So whoever sees the entry gone knows that its holder forwards nothing.
+counts the whole lease from a later moment. So a coordinator that sees the entry gone knows that its holder is silent.
 """
 
 import asyncio
