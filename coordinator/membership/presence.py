@@ -11,6 +11,8 @@ from gateway.api.federation.v1.federation_pb2 import ProcessVersion
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 
+LEAST_SECONDS = 0.5  # of a lease: a delivery that had less would fail, and another coordinator can make it
+
 
 class Presence:
     """Confirms suspensions once no delivery to or from the suspended regions is in transit.
@@ -38,7 +40,7 @@ class Presence:
         """
         if self.own is None or not self._registry.is_current():
             raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE)
-        if (seconds := self._registry.lease_seconds()) <= 0:
+        if (seconds := self._registry.lease_seconds()) < LEAST_SECONDS:
             raise Refused(Reason.REASON_LEASE_UNPROVEN)
         return seconds
 

@@ -14,7 +14,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import Gauge, InMemoryMetricReader
 
 from coordinator.membership.members import CurrentMembers
-from coordinator.membership.presence import Presence
+from coordinator.membership.presence import LEAST_SECONDS, Presence
 from coordinator.membership.service import FederationPorts, FederationService
 from coordinator.registry.age import observe_age
 from coordinator.registry.embedded import EmbeddedRegistry
@@ -236,7 +236,7 @@ def test_a_coordinator_routes_once_it_has_entered_by_its_lease_and_not_while_it_
             assert presence.routing_seconds() == math.inf
             registry.lease = 3.5
             assert presence.routing_seconds() == 3.5
-            registry.lease = 0.0
+            registry.lease = LEAST_SECONDS / 2
             assert kept_from_routing(presence) == Reason.REASON_LEASE_UNPROVEN
             registry.lease, registry.up_to_date = 3.5, False
             assert kept_from_routing(presence) == Reason.REASON_REGISTRY_UNAVAILABLE

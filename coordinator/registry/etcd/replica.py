@@ -1,7 +1,7 @@
 """This coordinator's entry in etcd, and the proof that it still counts; and what is left of the entries of others.
 
 The proof is a time on this machine's own clock: a part of the lease, counted from before a sign of life was sent. etcd
-counts the whole lease from a later moment. Once the entry is seen gone, its holder forwards nothing.
+counts the whole lease from a later moment. So a coordinator that sees the entry gone knows that its holder is silent.
 """
 
 import asyncio
@@ -25,12 +25,14 @@ from gateway.process.files import replace_file
 from gateway.store.sqlite import FileLock
 
 LEASE_FILE = "lease"
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 _PROVEN_PART = 0.9  # of a lease: the clocks of two machines may run at rates that differ by a tenth
 _LONGEST_INTERVAL_SECONDS = 1.0  # between signs of life, so that a delivery may take most of a lease
 _RENEWALS_IN_LEASE = 3
 _PATIENCE_OF_LEASE = 2 / 3
 _LEAVING_SECONDS = 1.0
 _AGAIN_SECONDS = 0.5  # between attempts that fail
+_NOT_YET = "%s is not entered in etcd yet: %s"
 _log = logging.getLogger(__name__)
 
 
@@ -53,7 +55,7 @@ class ReplicaPorts:
 class OwnReplica:
     """This coordinator's entry for the others. It is written again after each loss of its lease.
 
-    No other process works in its directory: the lease in the file is that of a process that has ended.
+    No other process works in its directory. So the lease in the file is that of a process that has ended, and ends too.
     """
 
     def __init__(self, ports: ReplicaPorts) -> None:
@@ -67,6 +69,7 @@ class OwnReplica:
         self._is_put = False
         self._renewed = self._proven_until = -self._lease_seconds
         self._is_alarmed = False
+        self._told = ""
         self._missing = asyncio.Event()
         self._lock = asyncio.Lock()
 
@@ -85,8 +88,9 @@ class OwnReplica:
         Raises DatabaseInUse where another process works in this directory, and OSError.
         """
         self._place = self._place or FileLock(self._ports.file)
-        self._former = _kept_lease(self._ports.file)
-        replace_file(self._ports.file, str(self._lease).encode())
+        former, place = _kept(self._ports.file), _place(self._ports.file)
+        self._former = former[1] if former is not None and former[0] == place else 0
+        replace_file(self._ports.file, f"{place}\n{self._lease}\n".encode())
         self._own = Replica(name, endpoint, 0, self._ports.lease, version or ProcessVersion())
         return await self._put_soon()
 
@@ -176,12 +180,14 @@ class OwnReplica:
             revision = await self._write(own, seconds - (self._ports.seconds() - sent))
         except (Unanswered, Rejected) as error:
             self._is_put = False
-            _log.warning("%s is not entered in etcd yet: %s", own.name, error)
+            # Tried again at once, and told once.
+            _log.log(logging.WARNING if str(error) != self._told else logging.DEBUG, _NOT_YET, own.name, error)
+            self._told = str(error)
             return 0
         if not self._is_put and not await self._ports.contains(revision):
             _log.warning("%s is entered in etcd, and does not know yet what is there", own.name)
             return 0
-        self._is_put = True
+        self._is_put, self._told = True, ""
         self._prove(sent)
         return revision
 
@@ -251,10 +257,19 @@ def _delete(key: bytes) -> rpc_pb2.RequestOp:
     return rpc_pb2.RequestOp(request_delete_range=rpc_pb2.DeleteRangeRequest(key=key))
 
 
-def _kept_lease(file: Path) -> int:
-    """The id of the lease of the former process in this directory; 0 where there was none. Raises OSError."""
+def _place(file: Path) -> str:
+    """The place that a lock keeps: on a machine that has not been started since, in a directory that is no copy.
+
+    Anywhere else, the process of the file may still run. Raises OSError.
+    """
+    lock = Path(f"{file}.lock").stat()
+    return f"{_BOOT.read_text().strip()} {lock.st_dev} {lock.st_ino}"
+
+
+def _kept(file: Path) -> tuple[str, int] | None:
+    """The place and the lease of the former process; None where there was none. Raises OSError."""
     try:
-        text = file.read_text()
-    except FileNotFoundError:
-        return 0
-    return int(text) if text.isdecimal() else 0
+        place, lease = file.read_text("utf-8", "replace").splitlines()
+    except (FileNotFoundError, ValueError):
+        return None
+    return (place, int(lease)) if lease.isdecimal() else None
