@@ -148,7 +148,7 @@ def _archive(program: Program[S]) -> click.Command:
     def archive(sources: Sources, as_json: bool) -> None:
         with ending(program):
             member = backup_member(program, sources)
-            _ = member.archive  # names a database that has none
+            _ = member.archive, member.position()  # where there is none, a copy would bring none
             with member.scratch() as directory:
                 try:
                     member.require_whole_archive()

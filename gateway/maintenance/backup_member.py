@@ -22,6 +22,7 @@ from gateway.store.commit_archive import ArchivePlace, prune
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import DatabaseInUse, StoreUnusable
 from gateway.store.sqlite import FileLock
+from gateway.store.timeline import Position
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
 
@@ -93,11 +94,22 @@ class BackupMember:
         replace(History.read(self.data), archive_time=started).write(self.data)
         return added
 
+    def position(self) -> Position:
+        """The last commit of the database. Raises CopyFailed where its process archives none."""
+        found = copies.position_of(self.place)
+        if found is None:
+            raise CopyFailed(
+                translated(
+                    "{database}: its process archives no commits: start it with [backup] in its settings",
+                    database=self.place,
+                )
+            )
+        return found
+
     def require_whole_archive(self) -> None:
         """Raises CopyFailed where the archive does not continue the last copy of the database."""
         history = History.read(self.data)
-        now = copies.position_of(self.place)
-        if now is None or now.timeline != history.timeline:
+        if self.position().timeline != history.timeline:
             raise CopyFailed(translated("the archive does not continue the last copy: the process archives anew since"))
         gap = gap_behind(self.archive.directory, history.copied)
         if gap is not None:

@@ -14,6 +14,7 @@ import pytest
 from deploy.local.postgresql import LocalPostgresql
 from gateway.auditing import audit
 from gateway.store.commit_archive import ArchivePlace
+from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.store.sqlite import SqliteStore
 from tests.contract.programs import COORDINATOR, REGION_NODE, Installation, tables_of
 
@@ -48,6 +49,11 @@ def commit(installed: Installation, subject: str) -> None:
         await store.close()
 
     asyncio.run(work())
+
+
+async def unarchived(installed: Installation) -> None:
+    """A process without a repository in its settings."""
+    await SqliteStore(installed.file, installed.migrations).close()
 
 
 @pytest.fixture(params=[REGION_NODE, pytest.param(COORDINATOR, marks=pytest.mark.slow)], name="node")
@@ -108,6 +114,10 @@ def test_a_database_comes_back_as_it_was_at_a_moment_between_two_copies(node: In
 @pytest.mark.slow
 def test_an_archive_that_does_not_continue_the_last_copy_is_named_and_the_database_copied(node: Installation) -> None:
     put_rows(node)
+    asyncio.run(unarchived(node))
+    refused = node.run("backups", "archive")
+    assert (refused.exit_code, "archives no commits" in refused.output) == (1, True)
+    commit(node, "first")
     first = node.run("backups", "archive")
     assert (first.exit_code, "does not continue the last copy" in first.stderr) == (0, True), first.output
     commit(node, "lost")
@@ -186,8 +196,9 @@ def test_what_is_missing_is_named(node: Installation, monkeypatch: pytest.Monkey
 def test_a_postgresql_database_is_dumped_in_one_snapshot_and_loaded_into_an_empty_one(
     postgresql_server: LocalPostgresql, postgresql_database: str, tmp_path: Path
 ) -> None:
-    other = f"test_{uuid4().hex}"
+    other, third = f"test_{uuid4().hex}", f"test_{uuid4().hex}"
     postgresql_server.create_database(other)
+    postgresql_server.create_database(third)
     node = with_repository(Installation.make(REGION_NODE, tmp_path, postgresql_server.conninfo(postgresql_database)))
     assert node.run("migrate").exit_code == 0
     with node.serving():
@@ -198,3 +209,9 @@ def test_a_postgresql_database_is_dumped_in_one_snapshot_and_loaded_into_an_empt
     assert verified.exit_code == 0, verified.output
     again = node.run("backups", "verify", "--database", postgresql_server.conninfo(other))
     assert (again.exit_code, "is not empty" in again.output) == (1, True)
+    restored = tables_of(DatabasePlace(node.file, PostgresqlSettings(postgresql_server.conninfo(other))))
+    assert restored["database_timeline"][0][4] is not None, "a restored database says so"
+    drilled = node.run("backups", "drill", "--database", postgresql_server.conninfo(third), "--json")
+    assert drilled.exit_code == 0, drilled.output
+    archived = node.run("backups", "archive")
+    assert (archived.exit_code, "PostgreSQL archives its own log" in archived.output) == (1, True)
