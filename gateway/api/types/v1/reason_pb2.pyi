@@ -687,6 +687,14 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The coordinator's lease may have ended: a suspension would not wait for it. Another coordinator takes the call. Look
     at its way to etcd: `coordinator doctor`.
     """
+    REASON_ANOMALY_NOT_FOUND: _Reason.ValueType  # 614
+    """List the anomalies for their ids; acknowledged ones are removed after a year."""
+    REASON_ANOMALY_ACKNOWLEDGED: _Reason.ValueType  # 615
+    """Look at it: another member of staff has recorded another finding, which stays."""
+    REASON_ADMINISTRATOR_ACT_UNSIGNED: _Reason.ValueType  # 616
+    """Sign it with the key of an administrator, by the option `--key`; older coordinators and commands are upgraded first."""
+    REASON_ADMINISTRATOR_ACT_UNPROVEN: _Reason.ValueType  # 617
+    """Sign it anew, with the key of an administrator whom the configuration in force names, and correct the clock."""
     REASON_SCHEMA_OUTDATED: _Reason.ValueType  # 624
     """Run the named command. It can run while processes of the former version serve; a SQLite file needs its process to
     stop.
@@ -697,14 +705,6 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Run the version that made the database. A file of a release never changes."""
     REASON_OLDER_VERSION_AT_WORK: _Reason.ValueType  # 627
     """Replace these processes by this version, or stop them, and run the command again."""
-    REASON_ANOMALY_NOT_FOUND: _Reason.ValueType  # 614
-    """List the anomalies for their ids; acknowledged ones are removed after a year."""
-    REASON_ANOMALY_ACKNOWLEDGED: _Reason.ValueType  # 615
-    """Look at it: another member of staff has recorded another finding, which stays."""
-    REASON_ADMINISTRATOR_ACT_UNSIGNED: _Reason.ValueType  # 616
-    """Sign it with the key of an administrator, by the option `--key`; older coordinators and commands are upgraded first."""
-    REASON_ADMINISTRATOR_ACT_UNPROVEN: _Reason.ValueType  # 617
-    """Sign it anew, with the key of an administrator whom the configuration in force names, and correct the clock."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1373,6 +1373,14 @@ REASON_LEASE_UNPROVEN: Reason.ValueType  # 606
 """The coordinator's lease may have ended: a suspension would not wait for it. Another coordinator takes the call. Look
 at its way to etcd: `coordinator doctor`.
 """
+REASON_ANOMALY_NOT_FOUND: Reason.ValueType  # 614
+"""List the anomalies for their ids; acknowledged ones are removed after a year."""
+REASON_ANOMALY_ACKNOWLEDGED: Reason.ValueType  # 615
+"""Look at it: another member of staff has recorded another finding, which stays."""
+REASON_ADMINISTRATOR_ACT_UNSIGNED: Reason.ValueType  # 616
+"""Sign it with the key of an administrator, by the option `--key`; older coordinators and commands are upgraded first."""
+REASON_ADMINISTRATOR_ACT_UNPROVEN: Reason.ValueType  # 617
+"""Sign it anew, with the key of an administrator whom the configuration in force names, and correct the clock."""
 REASON_SCHEMA_OUTDATED: Reason.ValueType  # 624
 """Run the named command. It can run while processes of the former version serve; a SQLite file needs its process to
 stop.
@@ -1383,14 +1391,6 @@ REASON_SCHEMA_ALTERED: Reason.ValueType  # 626
 """Run the version that made the database. A file of a release never changes."""
 REASON_OLDER_VERSION_AT_WORK: Reason.ValueType  # 627
 """Replace these processes by this version, or stop them, and run the command again."""
-REASON_ANOMALY_NOT_FOUND: Reason.ValueType  # 614
-"""List the anomalies for their ids; acknowledged ones are removed after a year."""
-REASON_ANOMALY_ACKNOWLEDGED: Reason.ValueType  # 615
-"""Look at it: another member of staff has recorded another finding, which stays."""
-REASON_ADMINISTRATOR_ACT_UNSIGNED: Reason.ValueType  # 616
-"""Sign it with the key of an administrator, by the option `--key`; older coordinators and commands are upgraded first."""
-REASON_ADMINISTRATOR_ACT_UNPROVEN: Reason.ValueType  # 617
-"""Sign it anew, with the key of an administrator whom the configuration in force names, and correct the clock."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
