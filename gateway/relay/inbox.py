@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
-from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, Receipt
+from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, EnvelopeKind, Outcome, Receipt
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused, lasting
@@ -132,6 +132,17 @@ def find(tx: Transaction, origin: str, envelope_id: str) -> InboxRow | None:
     if content is None or receipt is None:
         raise Refused(Reason.REASON_ENVELOPE_CONTENT_DESTROYED)
     return InboxRow(content, row.signature, receipt_of(receipt, content), row.receipt_signature)
+
+
+def commands_about(tx: Transaction, subject: str, origin: str) -> list[Envelope]:
+    """The kept commands of a region about a subject, as signed, the latest first."""
+    rows = tx.find_all(_INBOX, subject=subject, origin=origin)
+    found = []
+    for row in sorted(rows, key=lambda each: (each.received, each.envelope_id), reverse=True):
+        content = open_signed(tx, subject, INBOX, inbox_key(origin, row.envelope_id), row.content)
+        if content is not None:
+            found.append(Envelope(content=content, signature=row.signature))
+    return found
 
 
 def forget(tx: Transaction, rows: Sequence[tuple[str, str]], before: int) -> None:

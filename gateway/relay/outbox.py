@@ -258,6 +258,17 @@ def receipt_content(tx: Transaction, envelope_id: str) -> bytes | None:
     return None if content is None or receipt is None else receipt_of(receipt, content)
 
 
+def receipts_about(tx: Transaction, subject: str, destination: str) -> list[Receipt]:
+    """The kept receipts of a region for envelopes about a subject, as signed, the newest envelope first."""
+    rows = tx.find_all(_OUTBOX, subject=subject, destination=destination)
+    found = []
+    for row in sorted(rows, key=lambda each: (each.created, each.envelope_id), reverse=True):
+        content = receipt_content(tx, row.envelope_id)
+        if content is not None:
+            found.append(Receipt(content=content, signature=row.receipt_signature or b""))
+    return found
+
+
 def is_open(tx: Transaction, envelope_id: str) -> bool:
     """Whether an envelope waits for its receipt."""
     return _find_open(tx, envelope_id) is not None

@@ -13,7 +13,7 @@ from region_node.business.joint.settled import SETTLED_ITEMS, SETTLED_JOINT
 from region_node.business.orders import rows as order_rows
 from region_node.business.orders.charged import CHARGED_HANDLING, CHARGED_PAYMENTS, CHARGED_REMEDIES
 from region_node.business.orders.kind import ORDERS
-from region_node.business.orders.settled import SETTLED_ORDERS, SETTLED_REMEDIES
+from region_node.business.orders.repairing import SETTLED_ORDERS, SETTLED_REMEDIES
 from region_node.business.reconciliation.kind import RECONCILIATIONS
 from region_node.business.reconciliation.port import Reconciliation
 from region_node.business.reconciliation.tickets import settled_tickets

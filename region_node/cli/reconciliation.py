@@ -16,14 +16,31 @@ from gateway.api.region.v1.reconciliation_service_pb2_grpc import Reconciliation
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.cli.asking import limit_option
 from gateway.cli.table import Table, TableColumn
+from gateway.errors import text
 from gateway.values.money import in_major_units
-from gateway.wording.languages import translated
+from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
 from gateway.wording.words import word
 from region_node.cli.asking import Asking, reads, repeats, writes
 
-_ACTS = {"send-again": RepairAct.REPAIR_ACT_SEND_AGAIN, "correct": RepairAct.REPAIR_ACT_CORRECT}
+_ACTS = {
+    "send-again": RepairAct.REPAIR_ACT_SEND_AGAIN,
+    "correct": RepairAct.REPAIR_ACT_CORRECT,
+    "restore": RepairAct.REPAIR_ACT_RESTORE,
+}
+
+
+def _failure(repair: Repair) -> str:
+    """The reason of a failed act. A record could not be restored by the region that does not act."""
+    if not repair.failure:
+        return ""
+    pair = (repair.id.partition("/")[0], repair.deciding_region)
+    other = pair[0] if repair.acting_region == pair[1] else pair[1]
+    region = other if repair.act == RepairAct.REPAIR_ACT_RESTORE else repair.acting_region
+    return in_language(text(repair.failure, {"region": region, "serial": repair.serial}))
+
+
 _DAYS = Table[ReconciledDay](
     TableColumn("day", lambda each: each.day),
     TableColumn("region", lambda each: region_name(each.region)),
@@ -55,6 +72,7 @@ _REPAIRS = Table[Repair](
     TableColumn("proposed by", lambda each: each.proposer),
     TableColumn("decided by", lambda each: each.decider),
     TableColumn("acted", lambda each: told_if_set(each.act_time), only_wide=True),
+    TableColumn("failed because", _failure, only_wide=True),
     TableColumn("reason", lambda each: each.note),
 )
 
@@ -123,10 +141,13 @@ def propose(
 ) -> None:
     """Propose to REGION how the difference about a RECORD (as `order`) with a SERIAL is repaired.
 
+    A record that one region has lost is restored by the other one, which has it and what the first one signed about it.
+
     \b
     Examples:
       region-node reconciliation propose sichuan order guangdong/crm/7 --act send-again --by sichuan --note "no receipt"
       region-node reconciliation propose sichuan order guangdong/crm/8 --act correct --by guangdong --note "5 too much"
+      region-node reconciliation propose sichuan order guangdong/crm/9 --act restore --by guangdong --note "disk lost"
     """
     request = api.ProposeRepairRequest(
         region=with_region, record_kind=record, serial=serial, act=_ACTS[act], acting_region=acting_region, note=note

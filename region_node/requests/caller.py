@@ -11,7 +11,7 @@ from gateway.errors import Refused
 from gateway.security.identity import Identity
 from gateway.store.port import Transaction
 from region_node.requests.checks import NODE_OPERATOR
-from region_node.requests.rows import RequestKey, RequestSettled, find_request, settle_request
+from region_node.requests.rows import RequestKey, RequestSettled, find_request, insert_request, settle_request
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,17 @@ def done_before(tx: Transaction, key: RequestKey) -> str | None:
     if known.refused is not None:
         raise known.refused
     return known.subject
+
+
+def remember_again(tx: Transaction, operator: str, subject: str, content: bytes, now: datetime) -> None:
+    """Remembers the request of a restored subject, `<region>/<operator>/<request id>`: its repetition adds nothing.
+
+    `content` is the normalised one of the first attempt.
+    """
+    request_id = subject.partition("/")[2].removeprefix(f"{operator}/")
+    if find_request(tx, operator, request_id) is None:
+        key = RequestKey(operator, request_id, hashlib.sha256(content).digest())
+        insert_request(tx, key, subject, settled=True, now=now)
 
 
 def settle_asked(tx: Transaction, envelope_id: str, refused: Refused | None) -> None:

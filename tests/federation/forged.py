@@ -41,7 +41,12 @@ from gateway.api.region.v1.joint_order_pb2 import JointItem, JointItemState, Joi
 from gateway.api.region.v1.loan_pb2 import Loan
 from gateway.api.region.v1.order_envelopes_pb2 import OrderErasure, OrderSubmission, OrderUpdate
 from gateway.api.region.v1.order_pb2 import Order
-from gateway.api.region.v1.reconciliation_envelopes_pb2 import ReconciliationQuestion, RepairDecided, RepairProposed
+from gateway.api.region.v1.reconciliation_envelopes_pb2 import (
+    ReconciliationQuestion,
+    RepairDecided,
+    RepairEvidence,
+    RepairProposed,
+)
 from gateway.api.region.v1.reconciliation_pb2 import Repair, RepairAct, RepairState
 from gateway.api.region.v1.retention_envelopes_pb2 import HoldUpdate
 from gateway.api.region.v1.settlement_pb2 import SettlementSignature, SettlementStatement, SettlementTerms
@@ -456,6 +461,13 @@ def of_reconciliation() -> Table:
             "guangdong",
             RepairDecided(repair=repair),
             f"repair/{repair.id}",
+            "REPAIR_NOT_FOUND",
+        ),
+        EnvelopeKind.ENVELOPE_KIND_REPAIR_EVIDENCE: Forged(
+            "the acting region, of a repair that both have agreed to, with what the other one has signed",
+            "sichuan",
+            RepairEvidence(repair=repair),
+            repair.serial,
             "REPAIR_NOT_FOUND",
         ),
     }

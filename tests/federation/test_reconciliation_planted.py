@@ -27,6 +27,7 @@ from tests.federation.test_complaint_remedies import accepted, in_review, stands
 ORIGIN, HOME = "guangdong", "sichuan"
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 CORRECT, SEND_AGAIN = RepairAct.REPAIR_ACT_CORRECT, RepairAct.REPAIR_ACT_SEND_AGAIN
+RESTORE = RepairAct.REPAIR_ACT_RESTORE
 CHINA = ZoneInfo("Asia/Shanghai")
 EARLIER, STEP = timedelta(seconds=9), timedelta(seconds=5)
 
@@ -78,7 +79,7 @@ class Accountant:
 
     async def confirm(self, repair_id: str) -> None:
         """Confirms a repair once it is here."""
-        await until(lambda: self._has(repair_id), f"{repair_id} is in {self.region}")
+        await until(lambda: self.has(repair_id), f"{repair_id} is in {self.region}")
         request = api.DecideRepairRequest(request_id=self.federation.next_id(), repair_id=repair_id, confirmed=True)
         await self.service.DecideRepair(request, timeout=CALL_SECONDS)
 
@@ -87,7 +88,7 @@ class Accountant:
         answer = await self.service.ListRepairs(api.ListRepairsRequest(), timeout=CALL_SECONDS)
         return {each.id: each.state for each in answer.repairs}
 
-    async def _has(self, repair_id: str) -> bool:
+    async def has(self, repair_id: str) -> bool:
         return repair_id in await self.states()
 
 
@@ -98,6 +99,7 @@ class Business:
     in_flight: str
     doubled: str
     changed: str
+    lost_payment: str
     lost_remedy: str
     unbooked_remedy: str
     open_row: Mapping[str, Cell]
@@ -110,6 +112,7 @@ class Business:
             self.in_flight: "in_flight",
             self.doubled: "doubled",
             self.changed: "different_amount",
+            self.lost_payment: "missing_here",
             self.lost_remedy: "missing_there",
             self.unbooked_remedy: "different_amount",
         }
@@ -157,7 +160,29 @@ async def do_business(federation: Federation) -> Business:
     for order_id in (*paid[:3], waiting.id):
         await south.reaches(order_id, COMPLETED)
     await west.reaches(paid[3], COMPLETED)
-    return Business(waiting.id, paid[0], paid[1], remedies[0], remedies[1], open_row)
+    return Business(waiting.id, paid[0], paid[1], paid[2], remedies[0], remedies[1], open_row)
+
+
+def lose(federation: Federation, region: str, order_id: str) -> None:
+    """A region loses everything that it has about an order, as with an older database."""
+    database = federation.database(region)
+    database.change(f"DELETE FROM ledger_entries WHERE posting_id LIKE '{order_id}#%'")
+    database.change(f"DELETE FROM requests WHERE order_id = '{order_id}'")
+    for table in ("outbox", "inbox"):
+        database.change(f"DELETE FROM {table} WHERE subject = '{order_id}'")
+    for table in ("order_events", "orders"):
+        database.change(f"DELETE FROM {table} WHERE order_id = '{order_id}'")
+
+
+def kept_of(federation: Federation, region: str, order_id: str) -> tuple[list[tuple[Cell, ...]], ...]:
+    """What a region has stored and booked of an order."""
+    database = federation.database(region)
+    columns = "origin_region, home_region, operator, business, number, state, version, create_time, completion_time"
+    entries = "posting_id, account, amount, currency, kind"
+    return (
+        database.rows(f"SELECT {columns}, handling_fee, is_late FROM orders WHERE order_id = ?", order_id),
+        database.rows(f"SELECT {entries} FROM ledger_entries WHERE posting_id LIKE ? ORDER BY 1, 2", f"{order_id}#%"),
+    )
 
 
 def plant(federation: Federation, found: Business) -> None:
@@ -178,7 +203,8 @@ def plant(federation: Federation, found: Business) -> None:
         "UPDATE ledger_entries SET amount = amount + CASE WHEN amount > 0 THEN -5 ELSE 5 END"
         f" WHERE posting_id = '{found.changed}#credit'"
     )
-    home.change(f"UPDATE orders SET home_region = 'henan' WHERE order_id = '{found.lost_remedy}'")
+    for region, order_id in ((ORIGIN, found.lost_payment), (HOME, found.lost_remedy)):
+        lose(federation, region, order_id)
     home.change(f"DELETE FROM ledger_entries WHERE posting_id = '{found.unbooked_remedy}#remedy'")
 
 
@@ -224,6 +250,8 @@ async def test_each_defect_planted_in_a_copy_of_the_data_is_named_and_repaired_b
         for region in (ORIGIN, HOME):
             await federation.stop_node(region)
             federation.back_up(region)()
+        losses = ((ORIGIN, found.lost_payment), (HOME, found.lost_remedy))
+        kept = [kept_of(federation, region, order_id) for region, order_id in losses]
         plant(federation, found)
         for region in (ORIGIN, HOME):
             await federation.start_node(region)
@@ -241,15 +269,22 @@ async def test_each_defect_planted_in_a_copy_of_the_data_is_named_and_repaired_b
 
         lost = li.proposal(HOME, "remedy", found.lost_remedy, CORRECT, HOME)
         impossible = await refusal(li.service.ProposeRepair(lost, timeout=CALL_SECONDS))
-        assert impossible.reason == "REPAIR_IMPOSSIBLE", "a record that a region lost comes from its backup"
+        assert impossible.reason == "REPAIR_IMPOSSIBLE", "what a region lost has no amount to correct"
         repairs = [
             await li.propose(HOME, "order", found.in_flight, SEND_AGAIN, HOME),
             await li.propose(HOME, "order", found.doubled, CORRECT, HOME),
             await chen.propose(ORIGIN, "order", found.changed, CORRECT, HOME),
             await chen.propose(ORIGIN, "remedy", found.unbooked_remedy, CORRECT, HOME),
+            await chen.propose(ORIGIN, "remedy", found.lost_remedy, RESTORE, ORIGIN),
+            await li.propose(HOME, "order", found.lost_payment, RESTORE, HOME),
         ]
-        for repair, other in zip(repairs, (chen, chen, li, li), strict=True):
+        for repair, other in zip(repairs[:-1], (chen, chen, li, li, li), strict=True):
             await other.confirm(repair)
+        await until(lambda: chen.has(repairs[-1]), "the home region has every proposal")
+        await federation.stop_node(ORIGIN)
+        await chen.confirm(repairs[-1])
+        await federation.start_node(ORIGIN)
+        await federation.until_members(dict.fromkeys((ORIGIN, HOME), MemberState.MEMBER_STATE_JOINED))
 
         async def are_done() -> bool:
             done = dict.fromkeys(repairs, RepairState.REPAIR_STATE_DONE)
@@ -257,9 +292,7 @@ async def test_each_defect_planted_in_a_copy_of_the_data_is_named_and_repaired_b
 
         await until(are_done, "every repair is done, and known in both regions")
         await Counter(federation, ORIGIN).reaches(found.in_flight, COMPLETED)
-        federation.database(HOME).change(
-            f"UPDATE orders SET home_region = '{HOME}' WHERE order_id = '{found.lost_remedy}'"
-        )
+        assert [kept_of(federation, region, order_id) for region, order_id in losses] == kept, "booked once, as before"
         booked = "SELECT posting_id, account, amount FROM ledger_entries WHERE kind = 'reconciled' AND account LIKE ?"
         corrected = {
             str(posting).partition("#")[0]: amount

@@ -132,11 +132,14 @@ class Two:
             compare(region.tx, region.context, other, day, now)
         return self.settle(now)
 
-    def settle(self, now: datetime = NIGHT) -> int:
-        """Has every waiting envelope taken and answered, in rounds. Returns how many there were."""
+    def settle(self, now: datetime = NIGHT, but: EnvelopeKind.ValueType | None = None) -> int:
+        """Has every waiting envelope taken and answered, in rounds, `but` those of a kind. Returns how many there were.
+
+        Those that are not taken are among the sent ones.
+        """
         count = 0
         while waiting := [(each, content) for each in self.by_name.values() for content in each.waiting()]:
-            for sender, content in waiting:
+            for sender, content in [each for each in waiting if each[1].kind != but]:
                 count += 1
                 receiver = self.by_name[content.destination]
                 handler = self.handler(receiver, content.kind)

@@ -25,9 +25,9 @@ from region_node.business.billing.operations import read_bill
 from region_node.business.billing.rules import Month
 from region_node.business.orders import books as order_books
 from region_node.business.orders.business import line_to_open
+from region_node.business.orders.repairing import SETTLED_REMEDIES
 from region_node.business.orders.rows import OrderRow, insert_order
 from region_node.business.orders.rules import Value
-from region_node.business.orders.settled import SETTLED_REMEDIES
 from region_node.business.orders.steps import carry_out
 from region_node.business.reconciliation.port import Act
 from region_node.business.settlement.booking import keep

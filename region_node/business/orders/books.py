@@ -21,6 +21,12 @@ def take_back(tx: Transaction, context: OrderContext, order: Order, now: datetim
     _book(tx, context, _rule(context, order).given_up(order), now)
 
 
+def book_again(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
+    """Books what is not booked any more of a completed order of another region's customer."""
+    rule = _rule(context, order)
+    _book(tx, context, ledger.unbooked(tx, (*rule.taken_in(order), *rule.done_elsewhere(order))), now)
+
+
 def close_books(tx: Transaction, context: OrderContext, before: Order, after: Order, now: datetime) -> None:
     """Transfers or reverses the bookings of intake when an order becomes final."""
     if rules.is_final(before) or not rules.is_final(after):

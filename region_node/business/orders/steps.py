@@ -200,7 +200,7 @@ def _fulfil(tx: Transaction, context: OrderContext, situation: Situation, *, is_
 def carry_out(tx: Transaction, context: OrderContext, situation: Situation, effects: Effects) -> None:
     """Applies the effects of an order, charges its fee, and closes it unless the customer's acceptance is missing."""
     order = situation.order
-    context.fulfilment.carry_out(tx, situation, _with_fee(situation, effects))
+    context.fulfilment.carry_out(tx, situation, with_fee(situation, effects))
     order.results.update(effects.results)
     order.steps_done += 1
     if not rules.steps_after(order):
@@ -208,7 +208,8 @@ def carry_out(tx: Transaction, context: OrderContext, situation: Situation, effe
         fix_handling_fee(context.node, order)
 
 
-def _with_fee(situation: Situation, effects: Effects) -> Effects:
+def with_fee(situation: Situation, effects: Effects) -> Effects:
+    """The effects of an order with the fee of its business."""
     fee = situation.business.fee.minor_units
     if not fee:
         return effects

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
+from gateway.api.region.v1.reconciliation_envelopes_pb2 import RepairEvidence
 from gateway.api.region.v1.reconciliation_pb2 import RepairAct
 from gateway.store.port import Transaction
 from region_node.business.reconciliation.rules import Record
@@ -34,6 +35,21 @@ Repairs: TypeAlias = Mapping[RepairAct.ValueType, Callable[[Transaction, RegionC
 
 
 @dataclass(frozen=True)
+class Restoring:
+    """How a kind restores a record that one of two regions has lost, by what that region itself has signed."""
+
+    evidence: Callable[[Transaction, RegionContext, Act], RepairEvidence] = field(repr=False)
+    """The evidence in the region that has the record. Raises Refused with REPAIR_IMPOSSIBLE, RECORD_NOT_PROVEN."""
+    restore: Callable[[Transaction, RegionContext, Act, RepairEvidence, datetime], None] = field(repr=False)
+    """Books the record once more in the region that has lost it, what it still has booked excepted.
+
+    Raises Refused before the first write, with a reason for people where the evidence does not suffice.
+    """
+    about: Callable[[str], str] = lambda serial: serial
+    """The subject of the envelopes about the record with a serial."""
+
+
+@dataclass(frozen=True)
 class SettledKind:
     """A kind of record that two regions have. `name` is one word and never changes, since regions compare by it."""
 
@@ -43,6 +59,8 @@ class SettledKind:
     subject: Callable[[str], str]
     """The subject whose key seals a record with a serial, and what is stored of a difference about it."""
     repairs: Repairs = field(default_factory=dict)
+    restoring: Restoring | None = None
+    """None where no evidence restores a lost record."""
     is_erased: Callable[[Transaction, str], bool] = lambda tx, serial: False
     """Whether this region has erased the customer of a serial: nothing is stored of it any more."""
 

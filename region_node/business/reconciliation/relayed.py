@@ -8,9 +8,9 @@ from gateway.api.region.v1.reconciliation_envelopes_pb2 import (
     ReconciledRecords,
     ReconciliationQuestion,
     RepairDecided,
+    RepairEvidence,
     RepairProposed,
 )
-from gateway.api.region.v1.reconciliation_pb2 import Repair
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -38,6 +38,7 @@ class ReconciliationEnvelopes:
             EnvelopeKind.ENVELOPE_KIND_RECONCILIATION: Command(self._asked, self._answered, is_repeatable=True),
             EnvelopeKind.ENVELOPE_KIND_REPAIR_PROPOSED: Command(self._proposed, self._proposal_answered),
             EnvelopeKind.ENVELOPE_KIND_REPAIR_DECIDED: Command(self._decided, self._decision_answered),
+            EnvelopeKind.ENVELOPE_KIND_REPAIR_EVIDENCE: Command(self._proven, self._evidence_answered),
         }
 
     def _asked(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
@@ -95,12 +96,33 @@ class ReconciliationEnvelopes:
         if content.subject != f"{repairs.SUBJECTS}{told.id}":
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         known = require_repair(tx, self._context.kinds, told.id)
-        if told.state not in _next_states(known, content.origin):
+        if told.state not in repairs.next_states(known, content.origin):
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         if known.state == repairs.PROPOSED and not _is_staff(told.decider, content.origin):
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="decided by nobody of the deciding region")
         repairs.take_decision(tx, self._context, known, told, now)
         return Answer(Outcome.OUTCOME_ACCEPTED)
+
+    def _proven(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """The other region has a record that this one has lost, and sends what this one has signed about it."""
+        told = received(RepairEvidence, content.payload)
+        known = require_repair(tx, self._context.kinds, told.repair.id)
+        about = repairs.evidence_subject(self._context, known.record_kind, known.serial)
+        if content.subject != about or not repairs.awaits_evidence(known, content.origin):
+            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        if known.state == repairs.PROPOSED and not _is_staff(told.repair.decider, content.origin):
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="decided by nobody of the deciding region")
+        repairs.take_evidence(tx, self._context, known, told, content.origin, now)
+        return Answer(Outcome.OUTCOME_ACCEPTED)
+
+    def _evidence_answered(
+        self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
+    ) -> None:
+        """The record is restored; or it is not, and the reason stays in both regions."""
+        told = parse(RepairEvidence, content.payload).repair
+        is_accepted = receipt.outcome == Outcome.OUTCOME_ACCEPTED
+        failure = Reason.REASON_UNSPECIFIED if is_accepted else receipt.reason or Reason.REASON_REPAIR_IMPOSSIBLE
+        repairs.evidence_answered(tx, self._context, told.id, failure, now)
 
     def _proposal_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
@@ -108,7 +130,7 @@ class ReconciliationEnvelopes:
         """A proposal that the other region cannot take has failed."""
         repair = find_repair(tx, self._context.kinds, content.subject.removeprefix(repairs.SUBJECTS))
         if receipt.outcome == Outcome.OUTCOME_REFUSED and repair is not None and repair.state == repairs.PROPOSED:
-            repair.state = repairs.FAILED
+            repair.state, repair.failure = repairs.FAILED, receipt.reason
             keep_repair(tx, self._context.kinds, repair)
 
     def _decision_answered(
@@ -120,20 +142,10 @@ class ReconciliationEnvelopes:
             return
         repair = find_repair(tx, self._context.kinds, told.id)
         if repair is not None and repair.state == repairs.CONFIRMED:
-            repair.state = repairs.FAILED
+            repair.state, repair.failure = repairs.FAILED, receipt.reason
             keep_repair(tx, self._context.kinds, repair)
 
 
 def _is_staff(name: str, region: str) -> bool:
     """Whether a name is that of a member of a region's staff."""
     return name.startswith(f"{region}/") and len(name) <= repairs.STAFF_LIMIT
-
-
-def _next_states(repair: Repair, sender: str) -> tuple[int, ...]:
-    """The states to which a region may bring a repair by its word."""
-    if repair.deciding_region == sender and repair.state == repairs.PROPOSED:
-        is_theirs = repair.acting_region == sender
-        return (repairs.REJECTED, repairs.DONE if is_theirs else repairs.CONFIRMED)
-    if repairs.proposing_region(repair) == sender == repair.acting_region and repair.state == repairs.CONFIRMED:
-        return (repairs.DONE, repairs.FAILED)
-    return ()

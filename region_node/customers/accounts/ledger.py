@@ -70,6 +70,12 @@ def is_any_booked(tx: Transaction, beginning: str) -> bool:
     return found is not None
 
 
+def unbooked(tx: Transaction, postings: Sequence[Posting]) -> tuple[Posting, ...]:
+    """The postings that are not booked, by their ids."""
+    query = "SELECT 1 FROM ledger_entries WHERE posting_id = :posting_id LIMIT 1"
+    return tuple(each for each in postings if tx.first(int, query, posting_id=each.posting_id) is None)
+
+
 def balance(tx: Transaction, account: str) -> int:
     """The sum of an account's entries, in minor units."""
     return tx.first(int, _BALANCE, a=account) or 0

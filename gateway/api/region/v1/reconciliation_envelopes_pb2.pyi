@@ -5,6 +5,7 @@ Payloads of envelopes about reconciliation."""
 
 from collections import abc as _abc
 from gateway.api.region.v1 import reconciliation_pb2 as _reconciliation_pb2
+from gateway.api.relay.v1 import relay_pb2 as _relay_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -229,3 +230,45 @@ class RepairDecided(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RepairDecided: _TypeAlias = RepairDecided  # noqa: Y015
+
+@_typing.final
+class RepairEvidence(_message.Message):
+    """ENVELOPE_KIND_REPAIR_EVIDENCE: evidence of a record for the region that has lost it, after both have agreed to restore
+    it. Exactly one of envelope and receipt is set.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPAIR_FIELD_NUMBER: _builtins.int
+    ENVELOPE_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    RECORD_FIELD_NUMBER: _builtins.int
+    record: _builtins.bytes
+    """The record as its owner has it: a serialised message by kind. Empty where the other region owns it."""
+    @_builtins.property
+    def repair(self) -> _reconciliation_pb2.Repair:
+        """The repair, confirmed."""
+
+    @_builtins.property
+    def envelope(self) -> _relay_pb2.Envelope:
+        """Envelope about the record that the other region has signed."""
+
+    @_builtins.property
+    def receipt(self) -> _relay_pb2.Receipt:
+        """Receipt about the record that the other region has signed."""
+
+    def __init__(
+        self,
+        *,
+        repair: _reconciliation_pb2.Repair | None = ...,
+        envelope: _relay_pb2.Envelope | None = ...,
+        receipt: _relay_pb2.Receipt | None = ...,
+        record: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope", "receipt", b"receipt", "repair", b"repair"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope", "receipt", b"receipt", "record", b"record", "repair", b"repair"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RepairEvidence: _TypeAlias = RepairEvidence  # noqa: Y015

@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1_dot_privacy__pb2
+from gateway.api.types.v1 import reason_pb2 as gateway_dot_api_dot_types_dot_v1_dot_reason__pb2
 from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_dot_types__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*gateway/api/region/v1/reconciliation.proto\x12\x15gateway.api.region.v1\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\x01\n\x10ReconciledRecord\x12\x0e\n\x06serial\x18\x01 \x01(\t\x12\x37\n\x08standing\x18\x02 \x01(\x0e\x32%.gateway.api.region.v1.RecordStanding\x12\r\n\x05state\x18\x03 \x01(\t\x12\x31\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\x12\x10\n\x08postings\x18\x05 \x01(\r\"\x95\x03\n\nDifference\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0b\n\x03\x64\x61y\x18\x02 \x01(\t\x12\x13\n\x0brecord_kind\x18\x03 \x01(\t\x12\x0e\n\x06serial\x18\x04 \x01(\t\x12\x33\n\x04kind\x18\x05 \x01(\x0e\x32%.gateway.api.region.v1.DifferenceKind\x12\x35\n\x04here\x18\x06 \x01(\x0b\x32\'.gateway.api.region.v1.ReconciledRecord\x12\x36\n\x05there\x18\x07 \x01(\x0b\x32\'.gateway.api.region.v1.ReconciledRecord\x12.\n\nfound_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63losed_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\trepair_id\x18\n \x01(\t\x12-\n\tseen_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe1\x01\n\rReconciledDay\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0b\n\x03\x64\x61y\x18\x02 \x01(\t\x12\x14\n\x0crecords_here\x18\x03 \x01(\x04\x12\x15\n\rrecords_there\x18\x04 \x01(\x04\x12\x13\n\x0b\x64igest_here\x18\x05 \x01(\x0c\x12\x14\n\x0c\x64igest_there\x18\x06 \x01(\x0c\x12\x14\n\x0copen_records\x18\x07 \x01(\x04\x12\x13\n\x0b\x64ifferences\x18\x08 \x01(\x04\x12\x30\n\x0c\x63ompare_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc5\x03\n\x06Repair\x12\n\n\x02id\x18\x01 \x01(\t\x12\x17\n\x0f\x64\x65\x63iding_region\x18\x02 \x01(\t\x12\x13\n\x0brecord_kind\x18\x03 \x01(\t\x12\x0e\n\x06serial\x18\x04 \x01(\t\x12-\n\x03\x61\x63t\x18\x05 \x01(\x0e\x32 .gateway.api.region.v1.RepairAct\x12\x15\n\racting_region\x18\x06 \x01(\t\x12\x31\n\x06\x61mount\x18\x07 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\x12\x12\n\x04note\x18\x08 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x10\n\x08proposer\x18\t \x01(\t\x12\x0f\n\x07\x64\x65\x63ider\x18\n \x01(\t\x12\x31\n\x05state\x18\x0b \x01(\x0e\x32\".gateway.api.region.v1.RepairState\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65\x63ide_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x61\x63t_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x83\x01\n\x0eRecordStanding\x12\x1f\n\x1bRECORD_STANDING_UNSPECIFIED\x10\x00\x12\x18\n\x14RECORD_STANDING_OPEN\x10\x01\x12\x1b\n\x17RECORD_STANDING_SETTLED\x10\x02\x12\x19\n\x15RECORD_STANDING_ENDED\x10\x03*\x97\x02\n\x0e\x44ifferenceKind\x12\x1f\n\x1b\x44IFFERENCE_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x44IFFERENCE_KIND_IN_FLIGHT\x10\x01\x12\x18\n\x14\x44IFFERENCE_KIND_LATE\x10\x02\x12 \n\x1c\x44IFFERENCE_KIND_MISSING_HERE\x10\x03\x12!\n\x1d\x44IFFERENCE_KIND_MISSING_THERE\x10\x04\x12\x1b\n\x17\x44IFFERENCE_KIND_DOUBLED\x10\x05\x12$\n DIFFERENCE_KIND_DIFFERENT_AMOUNT\x10\x06\x12#\n\x1f\x44IFFERENCE_KIND_DIFFERENT_STATE\x10\x07*Z\n\tRepairAct\x12\x1a\n\x16REPAIR_ACT_UNSPECIFIED\x10\x00\x12\x19\n\x15REPAIR_ACT_SEND_AGAIN\x10\x01\x12\x16\n\x12REPAIR_ACT_CORRECT\x10\x02*\xad\x01\n\x0bRepairState\x12\x1c\n\x18REPAIR_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15REPAIR_STATE_PROPOSED\x10\x01\x12\x1a\n\x16REPAIR_STATE_CONFIRMED\x10\x02\x12\x15\n\x11REPAIR_STATE_DONE\x10\x03\x12\x19\n\x15REPAIR_STATE_REJECTED\x10\x04\x12\x17\n\x13REPAIR_STATE_FAILED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*gateway/api/region/v1/reconciliation.proto\x12\x15gateway.api.region.v1\x1a\"gateway/api/types/v1/privacy.proto\x1a!gateway/api/types/v1/reason.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\x01\n\x10ReconciledRecord\x12\x0e\n\x06serial\x18\x01 \x01(\t\x12\x37\n\x08standing\x18\x02 \x01(\x0e\x32%.gateway.api.region.v1.RecordStanding\x12\r\n\x05state\x18\x03 \x01(\t\x12\x31\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\x12\x10\n\x08postings\x18\x05 \x01(\r\"\x95\x03\n\nDifference\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0b\n\x03\x64\x61y\x18\x02 \x01(\t\x12\x13\n\x0brecord_kind\x18\x03 \x01(\t\x12\x0e\n\x06serial\x18\x04 \x01(\t\x12\x33\n\x04kind\x18\x05 \x01(\x0e\x32%.gateway.api.region.v1.DifferenceKind\x12\x35\n\x04here\x18\x06 \x01(\x0b\x32\'.gateway.api.region.v1.ReconciledRecord\x12\x36\n\x05there\x18\x07 \x01(\x0b\x32\'.gateway.api.region.v1.ReconciledRecord\x12.\n\nfound_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63losed_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\trepair_id\x18\n \x01(\t\x12-\n\tseen_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe1\x01\n\rReconciledDay\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0b\n\x03\x64\x61y\x18\x02 \x01(\t\x12\x14\n\x0crecords_here\x18\x03 \x01(\x04\x12\x15\n\rrecords_there\x18\x04 \x01(\x04\x12\x13\n\x0b\x64igest_here\x18\x05 \x01(\x0c\x12\x14\n\x0c\x64igest_there\x18\x06 \x01(\x0c\x12\x14\n\x0copen_records\x18\x07 \x01(\x04\x12\x13\n\x0b\x64ifferences\x18\x08 \x01(\x04\x12\x30\n\x0c\x63ompare_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xf4\x03\n\x06Repair\x12\n\n\x02id\x18\x01 \x01(\t\x12\x17\n\x0f\x64\x65\x63iding_region\x18\x02 \x01(\t\x12\x13\n\x0brecord_kind\x18\x03 \x01(\t\x12\x0e\n\x06serial\x18\x04 \x01(\t\x12-\n\x03\x61\x63t\x18\x05 \x01(\x0e\x32 .gateway.api.region.v1.RepairAct\x12\x15\n\racting_region\x18\x06 \x01(\t\x12\x31\n\x06\x61mount\x18\x07 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\x12\x12\n\x04note\x18\x08 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x10\n\x08proposer\x18\t \x01(\t\x12\x0f\n\x07\x64\x65\x63ider\x18\n \x01(\t\x12\x31\n\x05state\x18\x0b \x01(\x0e\x32\".gateway.api.region.v1.RepairState\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65\x63ide_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x61\x63t_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x07\x66\x61ilure\x18\x0f \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason*\x83\x01\n\x0eRecordStanding\x12\x1f\n\x1bRECORD_STANDING_UNSPECIFIED\x10\x00\x12\x18\n\x14RECORD_STANDING_OPEN\x10\x01\x12\x1b\n\x17RECORD_STANDING_SETTLED\x10\x02\x12\x19\n\x15RECORD_STANDING_ENDED\x10\x03*\x97\x02\n\x0e\x44ifferenceKind\x12\x1f\n\x1b\x44IFFERENCE_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x44IFFERENCE_KIND_IN_FLIGHT\x10\x01\x12\x18\n\x14\x44IFFERENCE_KIND_LATE\x10\x02\x12 \n\x1c\x44IFFERENCE_KIND_MISSING_HERE\x10\x03\x12!\n\x1d\x44IFFERENCE_KIND_MISSING_THERE\x10\x04\x12\x1b\n\x17\x44IFFERENCE_KIND_DOUBLED\x10\x05\x12$\n DIFFERENCE_KIND_DIFFERENT_AMOUNT\x10\x06\x12#\n\x1f\x44IFFERENCE_KIND_DIFFERENT_STATE\x10\x07*r\n\tRepairAct\x12\x1a\n\x16REPAIR_ACT_UNSPECIFIED\x10\x00\x12\x19\n\x15REPAIR_ACT_SEND_AGAIN\x10\x01\x12\x16\n\x12REPAIR_ACT_CORRECT\x10\x02\x12\x16\n\x12REPAIR_ACT_RESTORE\x10\x03*\xad\x01\n\x0bRepairState\x12\x1c\n\x18REPAIR_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15REPAIR_STATE_PROPOSED\x10\x01\x12\x1a\n\x16REPAIR_STATE_CONFIRMED\x10\x02\x12\x15\n\x11REPAIR_STATE_DONE\x10\x03\x12\x19\n\x15REPAIR_STATE_REJECTED\x10\x04\x12\x17\n\x13REPAIR_STATE_FAILED\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,22 +41,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPAIR'].fields_by_name['amount']._serialized_options = b'\270\273\030\002'
   _globals['_REPAIR'].fields_by_name['note']._loaded_options = None
   _globals['_REPAIR'].fields_by_name['note']._serialized_options = b'\270\273\030\003'
-  _globals['_RECORDSTANDING']._serialized_start=1443
-  _globals['_RECORDSTANDING']._serialized_end=1574
-  _globals['_DIFFERENCEKIND']._serialized_start=1577
-  _globals['_DIFFERENCEKIND']._serialized_end=1856
-  _globals['_REPAIRACT']._serialized_start=1858
-  _globals['_REPAIRACT']._serialized_end=1948
-  _globals['_REPAIRSTATE']._serialized_start=1951
-  _globals['_REPAIRSTATE']._serialized_end=2124
-  _globals['_RECONCILEDRECORD']._serialized_start=173
-  _globals['_RECONCILEDRECORD']._serialized_end=348
-  _globals['_DIFFERENCE']._serialized_start=351
-  _globals['_DIFFERENCE']._serialized_end=756
-  _globals['_RECONCILEDDAY']._serialized_start=759
-  _globals['_RECONCILEDDAY']._serialized_end=984
-  _globals['_REPAIR']._serialized_start=987
-  _globals['_REPAIR']._serialized_end=1440
+  _globals['_RECORDSTANDING']._serialized_start=1525
+  _globals['_RECORDSTANDING']._serialized_end=1656
+  _globals['_DIFFERENCEKIND']._serialized_start=1659
+  _globals['_DIFFERENCEKIND']._serialized_end=1938
+  _globals['_REPAIRACT']._serialized_start=1940
+  _globals['_REPAIRACT']._serialized_end=2054
+  _globals['_REPAIRSTATE']._serialized_start=2057
+  _globals['_REPAIRSTATE']._serialized_end=2230
+  _globals['_RECONCILEDRECORD']._serialized_start=208
+  _globals['_RECONCILEDRECORD']._serialized_end=383
+  _globals['_DIFFERENCE']._serialized_start=386
+  _globals['_DIFFERENCE']._serialized_end=791
+  _globals['_RECONCILEDDAY']._serialized_start=794
+  _globals['_RECONCILEDDAY']._serialized_end=1019
+  _globals['_REPAIR']._serialized_start=1022
+  _globals['_REPAIR']._serialized_end=1522
 # @@protoc_insertion_point(module_scope)
 
 for _enum in (RecordStanding, DifferenceKind, RepairAct, RepairState,):

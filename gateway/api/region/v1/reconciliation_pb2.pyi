@@ -3,6 +3,7 @@
 isort:skip_file
 The nightly comparison of two regions' records of a business day, differences and their repair."""
 
+from gateway.api.types.v1 import reason_pb2 as _reason_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -103,6 +104,8 @@ class _RepairActEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RepairAct.V
     """The home region sends its version of the record again."""
     REPAIR_ACT_CORRECT: _RepairAct.ValueType  # 2
     """The acting region posts the difference of the amounts."""
+    REPAIR_ACT_RESTORE: _RepairAct.ValueType  # 3
+    """The acting region, which has the record, sends its evidence. The other one, which has lost it, books it again."""
 
 class RepairAct(_RepairAct, metaclass=_RepairActEnumTypeWrapper):
     """Acts of repair."""
@@ -113,6 +116,8 @@ REPAIR_ACT_SEND_AGAIN: RepairAct.ValueType  # 1
 """The home region sends its version of the record again."""
 REPAIR_ACT_CORRECT: RepairAct.ValueType  # 2
 """The acting region posts the difference of the amounts."""
+REPAIR_ACT_RESTORE: RepairAct.ValueType  # 3
+"""The acting region, which has the record, sends its evidence. The other one, which has lost it, books it again."""
 Global___RepairAct: _TypeAlias = RepairAct  # noqa: Y015
 
 class _RepairState:
@@ -126,7 +131,7 @@ class _RepairStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RepairSta
     REPAIR_STATE_PROPOSED: _RepairState.ValueType  # 1
     """Waiting for staff of the other region."""
     REPAIR_STATE_CONFIRMED: _RepairState.ValueType  # 2
-    """Confirmed; the acting region has not reported the act."""
+    """Confirmed; the acting region has not reported the act, or its evidence is on the way."""
     REPAIR_STATE_DONE: _RepairState.ValueType  # 3
     """The act is done; final."""
     REPAIR_STATE_REJECTED: _RepairState.ValueType  # 4
@@ -142,7 +147,7 @@ REPAIR_STATE_UNSPECIFIED: RepairState.ValueType  # 0
 REPAIR_STATE_PROPOSED: RepairState.ValueType  # 1
 """Waiting for staff of the other region."""
 REPAIR_STATE_CONFIRMED: RepairState.ValueType  # 2
-"""Confirmed; the acting region has not reported the act."""
+"""Confirmed; the acting region has not reported the act, or its evidence is on the way."""
 REPAIR_STATE_DONE: RepairState.ValueType  # 3
 """The act is done; final."""
 REPAIR_STATE_REJECTED: RepairState.ValueType  # 4
@@ -339,6 +344,7 @@ class Repair(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     DECIDE_TIME_FIELD_NUMBER: _builtins.int
     ACT_TIME_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Repair id, `<proposing region>/staff/<staff id>/<request id>`."""
     deciding_region: _builtins.str
@@ -359,6 +365,8 @@ class Repair(_message.Message):
     """Staff of the deciding region, `<region>/<staff id>`."""
     state: Global___RepairState.ValueType
     """State."""
+    failure: _reason_pb2.Reason.ValueType
+    """Reason of a failed act; unset for any other repair, and where a region of an earlier version failed."""
     @_builtins.property
     def amount(self) -> _types_pb2.Money:
         """Amount to post, added to what the origin owes the home region; unset for an act without money."""
@@ -394,10 +402,11 @@ class Repair(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         decide_time: _timestamp_pb2.Timestamp | None = ...,
         act_time: _timestamp_pb2.Timestamp | None = ...,
+        failure: _reason_pb2.Reason.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["act_time", b"act_time", "amount", b"amount", "create_time", b"create_time", "decide_time", b"decide_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "act_time", b"act_time", "acting_region", b"acting_region", "amount", b"amount", "create_time", b"create_time", "decide_time", b"decide_time", "decider", b"decider", "deciding_region", b"deciding_region", "id", b"id", "note", b"note", "proposer", b"proposer", "record_kind", b"record_kind", "serial", b"serial", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "act_time", b"act_time", "acting_region", b"acting_region", "amount", b"amount", "create_time", b"create_time", "decide_time", b"decide_time", "decider", b"decider", "deciding_region", b"deciding_region", "failure", b"failure", "id", b"id", "note", b"note", "proposer", b"proposer", "record_kind", b"record_kind", "serial", b"serial", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -121,6 +121,10 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, region that found a difference to the other: a proposed repair."""
     ENVELOPE_KIND_REPAIR_DECIDED: _EnvelopeKind.ValueType  # 75
     """Command, deciding region to the proposing one, or acting region to the deciding one: a repair was decided, or done."""
+    ENVELOPE_KIND_REPAIR_EVIDENCE: _EnvelopeKind.ValueType  # 84
+    """Command, region that has a record to the region that has lost it: what that one has signed about it. Both have agreed
+    to restore it.
+    """
     ENVELOPE_KIND_SETTLEMENT_PROPOSED: _EnvelopeKind.ValueType  # 76
     """Command, region whose id comes first to the other: a signed statement of a month's settlement."""
     ENVELOPE_KIND_SETTLEMENT_DECIDED: _EnvelopeKind.ValueType  # 77
@@ -251,6 +255,10 @@ ENVELOPE_KIND_REPAIR_PROPOSED: EnvelopeKind.ValueType  # 74
 """Command, region that found a difference to the other: a proposed repair."""
 ENVELOPE_KIND_REPAIR_DECIDED: EnvelopeKind.ValueType  # 75
 """Command, deciding region to the proposing one, or acting region to the deciding one: a repair was decided, or done."""
+ENVELOPE_KIND_REPAIR_EVIDENCE: EnvelopeKind.ValueType  # 84
+"""Command, region that has a record to the region that has lost it: what that one has signed about it. Both have agreed
+to restore it.
+"""
 ENVELOPE_KIND_SETTLEMENT_PROPOSED: EnvelopeKind.ValueType  # 76
 """Command, region whose id comes first to the other: a signed statement of a month's settlement."""
 ENVELOPE_KIND_SETTLEMENT_DECIDED: EnvelopeKind.ValueType  # 77

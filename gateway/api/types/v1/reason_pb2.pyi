@@ -483,6 +483,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Have staff of that region decide."""
     REASON_REPAIR_IMPOSSIBLE: _Reason.ValueType  # 444
     """Choose another act, or another acting region."""
+    REASON_RECORD_NOT_PROVEN: _Reason.ValueType  # 580
+    """Take the record from a backup of that region, or correct the books: staff of both regions decide."""
+    REASON_RECORD_EFFECT_NOT_PROVEN: _Reason.ValueType  # 581
+    """Have staff of that region compare the customer's line with the order, and carry out by a new order what is missing."""
+    REASON_RECORD_LINE_UNKNOWN: _Reason.ValueType  # 582
+    """Take the customer from a backup of that region first, or settle the money with the customer's new home region."""
     REASON_SETTLEMENT_NOT_PROVEN: _Reason.ValueType  # 437
     """Ask the other region for the proof."""
     REASON_SETTLEMENT_NOT_FOUND: _Reason.ValueType  # 445
@@ -1169,6 +1175,12 @@ REASON_REPAIR_NOT_RESPONSIBLE: Reason.ValueType  # 443
 """Have staff of that region decide."""
 REASON_REPAIR_IMPOSSIBLE: Reason.ValueType  # 444
 """Choose another act, or another acting region."""
+REASON_RECORD_NOT_PROVEN: Reason.ValueType  # 580
+"""Take the record from a backup of that region, or correct the books: staff of both regions decide."""
+REASON_RECORD_EFFECT_NOT_PROVEN: Reason.ValueType  # 581
+"""Have staff of that region compare the customer's line with the order, and carry out by a new order what is missing."""
+REASON_RECORD_LINE_UNKNOWN: Reason.ValueType  # 582
+"""Take the customer from a backup of that region first, or settle the money with the customer's new home region."""
 REASON_SETTLEMENT_NOT_PROVEN: Reason.ValueType  # 437
 """Ask the other region for the proof."""
 REASON_SETTLEMENT_NOT_FOUND: Reason.ValueType  # 445
