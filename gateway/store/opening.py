@@ -17,7 +17,7 @@ from gateway.store.commit_archive import ArchivePlace
 from gateway.store.port import Store, StoreUnusable, Transaction
 from gateway.store.postgresql import PostgresqlStore
 from gateway.store.postgresql_connection import PostgresqlTransaction, connect
-from gateway.store.schema import Applied, Migration, SchemaState, state_of
+from gateway.store.schema import Applied, Migration, SchemaState, state_of, unnoted
 from gateway.store.sqlite import FileLock, SqliteDatabase, SqliteStore, open_read_only
 from gateway.wording.languages import translated
 
@@ -207,7 +207,7 @@ class DatabasePlace:
         lock = FileLock(self.file)
         try:
             # A writer would empty the log, from which the archive still takes what a killed process had not added.
-            if self.file.exists() and self.file.stat().st_size and not self.schema(migrations).steps(contract=contract):
+            if self.file.exists() and self.file.stat().st_size and self._is_done(migrations, contract=contract):
                 return []
             make_private(self.file)
             with contextlib.closing(SqliteDatabase(str(self.file))) as database:
@@ -216,6 +216,11 @@ class DatabasePlace:
                 return applied
         finally:
             lock.release()
+
+    def _is_done(self, migrations: Sequence[Migration], *, contract: bool) -> bool:
+        found = self._applied()
+        steps = state_of(found, migrations, self.engine).steps(contract=contract)
+        return not steps and not unnoted(found, migrations, self.engine)
 
     @contextlib.contextmanager
     def _reaching(self) -> Iterator[None]:

@@ -259,7 +259,7 @@ def test_the_doctor_warns_of_work_that_waits_and_is_silent_about_a_database_that
 
     asyncio.run(bounded())
     [warned] = check_quarantine(place)
-    assert "1 timers and envelopes" in warned.found
+    assert "1 timers, envelopes and runs" in warned.found
 
 
 def test_a_queue_forgets_all_envelopes_of_a_subject_that_waits_for_people() -> None:

@@ -44,6 +44,7 @@ from gateway.security.staff_proofs import LONGEST_STATEMENT, statement_for
 from gateway.store.opening import PostgresqlSettings
 from gateway.time.clock import to_timestamp
 from region_node.app.process import start as start_node
+from region_node.care.surveys.following import SURVEY_TIMER
 from region_node.node.settings import IdentityProviderSettings, NotificationSettings, ProviderSettings, RegionSettings
 from tests.administrators import Administrators
 from tests.federation.certificates import FEDERATION, Certificates
@@ -149,6 +150,15 @@ class Federation:
         await asyncio.gather(*(self.start_node(region) for region in regions))
         await self.until_members(dict.fromkeys(regions, MemberState.MEMBER_STATE_JOINED))
         await asyncio.gather(*(self._until_known(*pair) for pair in itertools.permutations(regions, 2)))
+        await asyncio.gather(*(self._until_timed(region) for region in regions))
+
+    async def _until_timed(self, region: str) -> None:
+        """Returns when a node has agreed on the time, and has set its timers: nothing of its start is left to do."""
+        await until(lambda: self._is_timed(region), f"{region} has set its timers")
+
+    async def _is_timed(self, region: str) -> bool:
+        last = f"SELECT 1 FROM timers WHERE timer_id = '{SURVEY_TIMER}'"
+        return bool(self.database(region).rows(last))
 
     async def _until_known(self, asking: str, asked: str) -> None:
         """Returns when two regions trust each other's keys: a question about nobody is then answered by its region."""

@@ -48,7 +48,7 @@ async def confirmed(federation: Federation, region: str) -> None:
 async def test_staff_look_at_quarantined_timers_and_replay_them_or_give_them_up(federation: Federation) -> None:
     database = federation.database("sichuan")
     for name in ("first", "second"):
-        values = f"'timer/{name}', 1, 'unknown', '{name}', '', 'KeyError', 12, 1, 2, 3, 0, 1, '', ''"
+        values = f"'timer/{name}', 1, 'settlement-answer', '{name}', '', 'ValueError', 12, 1, 2, 3, 0, 1, '', ''"
         database.change(f"INSERT INTO quarantined_work ({COLUMNS}) VALUES ({values})")
     assert "timer/first" in await said(federation, "list")
     assert "请联系" in await said(federation, "show", "timer/first", language="zh")
