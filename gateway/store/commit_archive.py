@@ -203,7 +203,11 @@ class CommitArchive:
             self._fail(error)
 
     def close(self) -> None:
-        """Closes the file."""
+        """Ends the archive, after the last connection of this process to the database is closed."""
+        self._end_file()
+        self._log.close()
+
+    def _end_file(self) -> None:
         if self._file is None:
             return
         file, self._file = self._file, None
@@ -220,7 +224,7 @@ class CommitArchive:
 
     def _write(self, found: _Logged, written: int) -> None:
         if self._file is not None and self._file.tell() >= SEGMENT_BYTES:
-            self.close()
+            self._end_file()
         first, last = self._written + 1, self._position.commits
         if self._file is None:
             self._file = self._new_segment(first)
@@ -252,15 +256,21 @@ class CommitArchive:
         """The next commit begins a file of its own, because the end of this one may be torn."""
         _log.error("the archive of commits lacks %d at present, and tries again: %s", self.waiting, error)
         self._rests_until = time.monotonic() + REST_SECONDS
-        self.close()
+        self._end_file()
 
 
 class _LogReader:
-    """Reads the write-ahead log, which SQLite has open. Raises OSError, also for a log that is none."""
+    """Reads the write-ahead log, which SQLite has open. Raises OSError, also for a log that is none.
+
+    Its index stays open: a process that closes any descriptor of a file loses all its POSIX locks of that file, and
+    SQLite has locks of the index. Without them the next process truncates it under this one's feet. SQLite locks
+    nothing in the log itself.
+    """
 
     def __init__(self, database: Path) -> None:
         self._path = Path(f"{database}-wal")
         self._index_path = Path(f"{database}-shm")
+        self._index: FileIO | None = None
         self._salts: tuple[int, ...] | None = None
         self._offset = _LOG_HEADER.size
 
@@ -276,10 +286,15 @@ class _LogReader:
         """The next reading begins behind this one."""
         self._salts, self._offset = found.salts, found.end
 
+    def close(self) -> None:
+        """Closes the index, after the last connection of this process to the database is closed."""
+        if self._index is not None:
+            self._index.close()
+            self._index = None
+
     def read(self) -> _Logged | None:
         """The content behind the commits that were taken; None without any."""
-        with self._index_path.open("rb", buffering=0) as index:
-            (frames,) = _FRAMES_IN_INDEX.unpack(index.read(_FRAMES_IN_INDEX.size))
+        (frames,) = _FRAMES_IN_INDEX.unpack(_exactly(self._opened_index(), _FRAMES_IN_INDEX.size, 0))
         if not frames:
             return None
         with self._path.open("rb", buffering=0) as log:
@@ -305,6 +320,14 @@ class _LogReader:
                 commits_found, database_pages = commits_found + 1, ended
         is_first = self._salts != tuple(salts)
         return _Logged(pages, commits_found, database_pages, page_bytes, is_first, tuple(salts), end)
+
+    def _opened_index(self) -> FileIO:
+        """The index. One that was removed is in no use by SQLite any more, and has another one in its place."""
+        if self._index is not None and not os.path.samestat(os.fstat(self._index.fileno()), self._index_path.stat()):
+            self.close()
+        if self._index is None:
+            self._index = self._index_path.open("rb", buffering=0)
+        return self._index
 
 
 def _exactly(file: FileIO, size: int, offset: int) -> bytes:

@@ -1,9 +1,12 @@
 """The archive of commits: what a process adds, what it adds after a kill, and what a copy becomes by it."""
 
 import asyncio
+import multiprocessing
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
@@ -16,11 +19,11 @@ from hypothesis import strategies as st
 from gateway.backups.refused import CopyFailed
 from gateway.backups.replaying import EVERYTHING, Moment, gap_behind, replay
 from gateway.store import commit_archive
-from gateway.store.commit_archive import ArchivePlace, commits, prune, segments
+from gateway.store.commit_archive import ArchivePlace, CommitArchive, commits, prune, segments
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import Operation
 from gateway.store.schema import migrations_of
-from gateway.store.sqlite import SqliteStore
+from gateway.store.sqlite import SqliteDatabase, SqliteStore
 from gateway.store.timeline import Position
 
 ROOM = 1 << 30
@@ -84,6 +87,24 @@ def bodies_of(file: Path) -> list[str]:
         return [body for (body,) in database.execute("SELECT subject FROM audit ORDER BY sequence")]
 
 
+READER = """import sqlite3, sys
+found = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)
+print(found.execute("SELECT COUNT(*) FROM audit").fetchone()[0])"""
+
+
+def write_and_be_read(directory: Path, times: int) -> None:
+    """A process whose database another one reads in the middle of each transaction; fails where that one sees it."""
+    kept = Kept(directory)
+    with closing(SqliteDatabase(str(kept.file), None, CommitArchive(kept.archive, kept.file, ROOM))) as database:
+        database.resume_archive()
+        for number in range(times):
+            database.begin()
+            noting("x" * 100_000)(database.transaction())
+            command = [sys.executable, "-I", "-S", "-c", READER, str(kept.file)]
+            assert int(subprocess.run(command, capture_output=True, check=True).stdout) == number + 1
+            database.commit()
+
+
 @pytest.fixture(name="kept")
 def database(tmp_path: Path) -> Kept:
     return Kept(tmp_path)
@@ -99,6 +120,17 @@ def test_a_copy_becomes_what_the_database_was_at_each_of_its_later_commits(kept:
         there = shutil.copyfile(copy, kept.directory / f"restored-{number}")
         replay(there, kept.archive, Moment(commits=number))
         assert bodies_of(there) == everything[:number]
+
+
+def test_a_process_that_reads_beside_the_writer_leaves_its_index_of_the_log_alone(kept: Kept) -> None:
+    kept.run("first")
+    copy = kept.copied()
+    writer = multiprocessing.get_context("spawn").Process(target=write_and_be_read, args=(kept.directory, 5))
+    writer.start()
+    writer.join()
+    assert writer.exitcode == 0
+    replay(copy, kept.archive, EVERYTHING)
+    assert bodies_of(copy) == bodies_of(kept.file)
 
 
 def test_a_moment_is_before_what_was_begun_after_it_and_behind_what_was_answered_before_it(kept: Kept) -> None:
