@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.backups.refused import CopyFailed
-from gateway.backups.replaying import EVERYTHING, Moment, gap_behind, replay
+from gateway.backups.replaying import EVERYTHING, Moment, Reach, gap_behind, replay
 from gateway.store import commit_archive
 from gateway.store.commit_archive import ArchivePlace, CommitArchive, commits, prune, segments
 from gateway.store.opening import DatabasePlace
@@ -235,7 +236,7 @@ def test_commits_that_are_in_the_log_no_more_are_a_gap_which_is_named(
         await store.write(noting("archived, too"))
         await store.close()
         assert "for good" in caplog.text
-        gap = gap_behind(kept.archive, Position(segments(kept.archive)[0].timeline, 1))
+        gap = gap_behind(kept.archive, Position(segments(kept.archive)[0].timeline, 1), 4)
         assert gap is not None
         assert gap.first == 2
         with pytest.raises(CopyFailed, match="lacks the commits 2 to"):
@@ -269,8 +270,47 @@ def test_a_damaged_commit_is_never_replayed(kept: Kept) -> None:
     whole = bytearray(last.read_bytes())
     whole[len(whole) // 2] ^= 1
     last.write_bytes(whole)
-    replay(copy, kept.archive, EVERYTHING)
-    assert bodies_of(copy) == ["first"]
+    with pytest.raises(CopyFailed, match="lacks the commits 2 to 2, right behind the copy"):
+        replay(copy, kept.archive, EVERYTHING)
+
+
+def test_a_database_is_not_made_of_an_archive_that_lacks_the_end_it_has_to_have(kept: Kept) -> None:
+    kept.run("first")
+    copy = kept.copied()
+    kept.run("second")
+    second = datetime.now(UTC)
+    kept.run("third")
+    found = segments(kept.archive)
+    start = Position(found[0].timeline, 1)
+    Reach(datetime.now(UTC), Position(start.timeline, 3)).write(kept.archive)
+    assert gap_behind(kept.archive, start, 3) is None
+    found[-1].path.unlink()
+    gap = gap_behind(kept.archive, start, 3)
+    assert gap is not None
+    assert gap.time is not None
+    assert (gap.first, gap.last) == (3, 3)
+    for moment in (EVERYTHING, Moment(second)):
+        with pytest.raises(CopyFailed, match="lacks the commits 3 to 3: --time"):
+            replay(shutil.copyfile(copy, kept.directory / "late"), kept.archive, moment)
+    replay(copy, kept.archive, Moment(gap.time))
+    assert bodies_of(copy) == ["first", "second"]
+
+
+def test_a_commit_of_a_wrong_clock_hides_no_later_one(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept.run("first")
+    copy = kept.copied()
+    now = time.time_ns()
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time_ns", lambda: now + 10**15)
+        kept.run("of a wrong clock")
+    kept.run("of a right clock")
+    moment = datetime.now(UTC)
+    kept.run("begun after")
+    replay(copy, kept.archive, Moment(moment))
+    assert bodies_of(copy) == ["first", "of a wrong clock", "of a right clock"]
+    assert "the clock went back" in caplog.text
 
 
 @pytest.mark.parametrize("change", ["without an archive", "migrated", "restored", "put back by hand"])
