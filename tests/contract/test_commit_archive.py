@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from gateway.backups.refused import CopyFailed
 from gateway.backups.replaying import EVERYTHING, Moment, Reach, gap_behind, replay
-from gateway.store import commit_archive
+from gateway.store import commit_archive, sqlite_schema
 from gateway.store.commit_archive import ArchivePlace, CommitArchive, commits, prune, segments
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import Operation
@@ -333,6 +333,26 @@ def test_a_database_that_changed_beside_its_archive_goes_on_in_another_timeline(
     assert len({each.timeline for each in segments(kept.archive)}) == 2
     replay(copy, kept.archive, EVERYTHING)
     assert bodies_of(copy) == ["first", "second"]
+
+
+def test_a_migration_that_was_killed_behind_a_file_is_a_change_beside_the_archive(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept.run("first")
+    with closing(sqlite3.connect(kept.file)) as file, file:
+        rows = file.execute("SELECT * FROM schema_migrations WHERE name = '0165_timeline.sql'").fetchall()
+        file.execute("DELETE FROM schema_migrations WHERE name = '0165_timeline.sql'")
+
+    def killed(connection: sqlite3.Connection, *_: object, **__: object) -> None:
+        connection.execute(f"INSERT INTO schema_migrations VALUES ({', '.join('?' * len(rows[0]))})", rows[0])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sqlite_schema, "apply", killed)
+    with pytest.raises(KeyboardInterrupt):
+        DatabasePlace(kept.file).migrate(MIGRATIONS, dry_run=False)
+    monkeypatch.undo()
+    kept.run("second")
+    assert len({each.timeline for each in segments(kept.archive)}) == 2
 
 
 def test_what_two_copies_do_not_need_is_removed_and_the_rest_still_serves(kept: Kept) -> None:
