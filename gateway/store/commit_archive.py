@@ -25,6 +25,8 @@ from gateway.store.timeline import Position
 LEAST_FREE_BYTES = 1024 * 1024 * 1024
 """Free bytes of the disk below which nothing is archived: accepted work needs what is left."""
 SEGMENT_BYTES = 16 * 1024 * 1024
+SEGMENT_SECONDS = 3600.0
+"""Seconds after which a file takes no further commit, so that `prune` removes also those of a quiet database."""
 FOREIGN_SECONDS = 2 * 3600.0
 """Seconds for which files of former timelines stay, so that the archive of each hour has their end."""
 REST_SECONDS = 5.0
@@ -146,6 +148,7 @@ class CommitArchive:
         self._position = Position("", 0)
         self._written = 0  # the number of the last commit that needs no room any more
         self._file: FileIO | None = None
+        self._ends_at = 0.0
         self._rests_until = 0.0
 
     @property
@@ -223,11 +226,11 @@ class CommitArchive:
         return max((number for each in own[-_LOOKED_AT:] for _, number, _ in numbers(each)), default=position.commits)
 
     def _write(self, found: _Logged, written: int) -> None:
-        if self._file is not None and self._file.tell() >= SEGMENT_BYTES:
+        if self._file is not None and (self._file.tell() >= SEGMENT_BYTES or time.monotonic() >= self._ends_at):
             self._end_file()
         first, last = self._written + 1, self._position.commits
         if self._file is None:
-            self._file = self._new_segment(first)
+            self._file, self._ends_at = self._new_segment(first), time.monotonic() + SEGMENT_SECONDS
         head = _RECORD.pack(_MAGIC, first, last, written, found.page_bytes, found.database_pages, len(found.pages))
         body = b"".join([part for page, content in found.pages for part in (_NUMBER.pack(page), content)])
         record = b"".join((head, body, _NUMBER.pack(zlib.crc32(body, zlib.crc32(head)))))

@@ -367,6 +367,16 @@ def test_what_two_copies_do_not_need_is_removed_and_the_rest_still_serves(kept: 
     assert bodies_of(copy) == ["first", "second", "third"]
 
 
+def test_a_file_of_a_quiet_database_ends_with_its_time_and_goes_with_the_next_copies(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commit_archive, "SEGMENT_SECONDS", 0.0)
+    kept.run("a key that is erased next", "second", "third")
+    timeline = segments(kept.archive)[0].timeline
+    prune(kept.archive, Position(timeline, 2))
+    assert [commit.number for each in segments(kept.archive) for commit in commits(each)] == [3]
+
+
 def test_a_failed_commit_that_the_file_has_after_all_is_archived_with_the_next_one(
     kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
