@@ -1,7 +1,10 @@
 """Brings a copy of a SQLite database to a later moment: writes into it what the archive of commits has."""
 
+import json
+import logging
 import os
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,9 +12,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gateway.backups.refused import CopyFailed
-from gateway.process.files import change
+from gateway.process.files import change, replace_file
 from gateway.store import timeline
-from gateway.store.commit_archive import Commit, commits, numbers, segments
+from gateway.store.commit_archive import commits, numbers, segments
 from gateway.store.sqlite import open_read_only
 from gateway.store.timeline import Position
 from gateway.time.clock import from_microseconds, to_microseconds
@@ -26,14 +29,37 @@ class Moment:
     time: datetime | None = None
     commits: int | None = None
 
-    def is_before(self, commit: Commit) -> bool:
-        """Whether a commit came later."""
-        if self.time is not None and commit.time > to_microseconds(self.time):
-            return True
-        return self.commits is not None and commit.number > self.commits
-
 
 EVERYTHING = Moment()
+_MARK = "archived"  # so that an archive without a commit is one, too
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What an archive has to have: every commit of its database up to one, all that were made by a time."""
+
+    time: datetime
+    position: Position
+
+    def write(self, archive: Path) -> None:
+        """Puts it into the archive. Raises OSError."""
+        told = {
+            "time": self.time.isoformat(),
+            "timeline": self.position.timeline,
+            "commits": self.position.commits,
+        }
+        replace_file(archive / _MARK, json.dumps(told).encode())
+
+    @classmethod
+    def read(cls, archive: Path) -> "Reach | None":
+        """That of an archive; None for one of an older version."""
+        try:
+            told: dict[str, object] = json.loads((archive / _MARK).read_bytes())
+            position = Position(str(told["timeline"]), int(str(told["commits"])))
+            return cls(datetime.fromisoformat(str(told["time"])), position)
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
 
 
 @dataclass(frozen=True)
@@ -46,33 +72,36 @@ class Gap:
     """When the last commit before them was made; None without any in the archive."""
 
 
-def gap_behind(directory: Path, start: Position) -> Gap | None:
-    """The first gap of an archive behind a commit, up to its own end. Raises OSError."""
+def gap_behind(directory: Path, start: Position, end: int) -> Gap | None:
+    """The first gap of an archive between two commits; `end` is the number of the later. Raises OSError."""
     last, time = start.commits, None
+    for first, number, written in _heads(directory, start):
+        if first > last + 1:
+            return Gap(last + 1, first - 1, time)
+        last, time = max(last, number), from_microseconds(written)
+    return Gap(last + 1, end, time) if last < end else None
+
+
+def _heads(directory: Path, start: Position) -> Iterator[tuple[int, int, int]]:
+    """First and last number and time of the records behind a commit."""
     for segment in segments(directory):
-        if segment.timeline != start.timeline:
-            continue
-        for first, number, written in numbers(segment):
-            if first > last + 1:
-                return Gap(last + 1, first - 1, time)
-            last, time = max(last, number), from_microseconds(written)
-    return None
+        if segment.timeline == start.timeline:
+            yield from (head for head in numbers(segment) if head[1] > start.commits)
 
 
 def replay(file: Path, archive: Path, moment: Moment) -> datetime | None:
     """Writes the commits up to a moment into a copy; returns the time of the last one, None for no commit.
 
-    Raises CopyFailed where commits are missing in between, or the result is not what the last one says; OSError.
+    Raises CopyFailed where commits by the moment are missing, or the result is not what the last one says; OSError.
     """
     with open_read_only(file) as tx:
         start = timeline.position(tx)
     if start is None:
         raise CopyFailed(translated("{file}: was copied before commits were archived", file=file))
-    last, time = _written(file, archive, start, moment)
-    if moment.commits is not None and last < moment.commits:
-        raise CopyFailed(
-            translated("the archive lacks the commits {first} to {last}", first=last + 1, last=moment.commits)
-        )
+    wanted = _wanted(archive, start, moment)
+    last, time = _written(file, archive, start, wanted)
+    if last < wanted:
+        raise _lacking(Gap(last + 1, wanted, time))
     with closing(sqlite3.connect(file)) as copy:
         copy.execute("PRAGMA journal_mode=DELETE")  # a file by itself
     with open_read_only(file) as tx:
@@ -81,7 +110,32 @@ def replay(file: Path, archive: Path, moment: Moment) -> datetime | None:
     return time
 
 
-def _written(file: Path, archive: Path, start: Position, moment: Moment) -> tuple[int, datetime | None]:
+def _wanted(archive: Path, start: Position, moment: Moment) -> int:
+    """The number of the last commit by a moment, also of one that the archive should have and lacks.
+
+    A clock may have been wrong for a while: no commit by the moment is left out for one before it with a later time.
+    """
+    if moment.commits is not None:
+        return moment.commits
+    heads = list(_heads(archive, start))
+    _, end, end_time = max(heads, key=lambda head: head[1], default=(0, start.commits, 0))
+    until = None if moment.time is None else to_microseconds(moment.time)
+    reach = Reach.read(archive)
+    reached = reach.position.commits if reach is not None and reach.position.timeline == start.timeline else 0
+    if until is None:
+        return max(end, reached)
+    wanted = max((number for _, number, time in heads if time <= until), default=start.commits)
+    later = max((time for _, number, time in heads if number < wanted), default=until)
+    if later > until:
+        _log.warning(
+            "the clock went back: of the commits up to number %d, all restored, some have a later time, up to %s",
+            wanted,
+            told_time(from_microseconds(later), timespec="microseconds"),
+        )
+    return max(wanted, reached) if until > end_time else wanted
+
+
+def _written(file: Path, archive: Path, start: Position, wanted: int) -> tuple[int, datetime | None]:
     last, time, pages, page_bytes = start.commits, None, 0, 0
     with change(file) as copy:
         for segment in segments(archive):
@@ -90,7 +144,7 @@ def _written(file: Path, archive: Path, start: Position, moment: Moment) -> tupl
             for commit in commits(segment):
                 if commit.number <= last:
                     continue
-                if moment.is_before(commit):
+                if commit.number > wanted:
                     return _finished(copy, last, time, pages * page_bytes)
                 if commit.first > last + 1:
                     raise _lacking(Gap(last + 1, commit.first - 1, time))

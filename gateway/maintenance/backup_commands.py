@@ -151,8 +151,7 @@ def _archive(program: Program[S]) -> click.Command:
             _ = member.archive, member.position()  # where there is none, a copy would bring none
             with member.scratch() as directory:
                 try:
-                    member.require_whole_archive()
-                    added = member.ship()
+                    added = member.ship(member.require_whole_archive())
                 except CopyFailed as error:
                     click.echo(translated("{problem}; the database is copied", problem=error), err=True)
                     added = member.copy(directory)
@@ -286,8 +285,7 @@ def _drilled(member: BackupMember, directory: Path, scratch: DatabasePlace) -> _
     if member.place.postgresql is None:
         live = copies.described(member.place, member.uri, now)
         moment = Moment(commits=live.commits)
-        member.require_whole_archive()
-        member.ship()
+        member.ship(member.require_whole_archive())
     started = time.monotonic()
     copy = member.extract(directory)
     manifest = copies.put_back(directory, scratch, now, moment)

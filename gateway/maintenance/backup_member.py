@@ -1,6 +1,7 @@
 """A program's database and its backups, as the commands of backups work with them."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,11 +13,10 @@ import click
 from gateway.backups import copies
 from gateway.backups.history import History
 from gateway.backups.refused import CopyFailed
-from gateway.backups.replaying import gap_behind
+from gateway.backups.replaying import Gap, Reach, gap_behind
 from gateway.backups.repository import Backup, Repository
 from gateway.cli.exits import REFUSED
 from gateway.maintenance.program import Program, S
-from gateway.process.files import replace_file
 from gateway.settings import Sources
 from gateway.store.commit_archive import ArchivePlace, prune
 from gateway.store.opening import DatabasePlace
@@ -26,7 +26,9 @@ from gateway.store.timeline import Position
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
 
-_MARK = "archived"  # so that an archive without a commit is one, too
+_ADDED_SECONDS = 5.0
+"""Seconds in which a process has added a commit that is in its database, as long as the disk takes it."""
+_LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,9 @@ class BackupMember:
         added = self.repository.add(directory)
         history = History.read(self.data)
         if self.place.archive is not None and self.place.postgresql is None and manifest.timeline:
-            self.ship()
+            if history.timeline == manifest.timeline:
+                self._gap(history.copied, manifest.position)  # waits for what is under way
+            self.ship(Reach(manifest.time, manifest.position))
             kept = history.copied if history.timeline == manifest.timeline else manifest.position
             prune(self.place.archive.directory, kept)
         told = replace(
@@ -85,13 +89,13 @@ class BackupMember:
         self.repository.forget()
         return added
 
-    def ship(self) -> Backup:
-        """Copies the archive of commits into the repository. Raises CopyFailed."""
-        directory, started = self.archive.directory, datetime.now(UTC)
+    def ship(self, reach: Reach) -> Backup:
+        """Copies the archive of commits into the repository, with what it has to have. Raises CopyFailed."""
+        directory = self.archive.directory
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        replace_file(directory / _MARK, started.isoformat().encode())
+        reach.write(directory)
         added = self.repository.add(directory, is_archive=True)
-        replace(History.read(self.data), archive_time=started).write(self.data)
+        replace(History.read(self.data), archive_time=reach.time).write(self.data)
         return added
 
     def position(self) -> Position:
@@ -106,16 +110,29 @@ class BackupMember:
             )
         return found
 
-    def require_whole_archive(self) -> None:
-        """Raises CopyFailed where the archive does not continue the last copy of the database."""
-        history = History.read(self.data)
-        if self.position().timeline != history.timeline:
+    def require_whole_archive(self) -> Reach:
+        """What the archive has behind the last copy of the database.
+
+        Raises CopyFailed where it does not continue that copy up to the last commit of the database.
+        """
+        history, reach = History.read(self.data), Reach(datetime.now(UTC), self.position())
+        if reach.position.timeline != history.timeline:
             raise CopyFailed(translated("the archive does not continue the last copy: the process archives anew since"))
-        gap = gap_behind(self.archive.directory, history.copied)
+        gap = self._gap(history.copied, reach.position)
         if gap is not None:
             raise CopyFailed(
                 translated("the archive lacks the commits {first} to {last}", first=gap.first, last=gap.last)
             )
+        return reach
+
+    def _gap(self, start: Position, end: Position) -> Gap | None:
+        """The first gap of the archive between two commits; a commit is in the database before it is in the archive."""
+        waits_until = time.monotonic() + _ADDED_SECONDS
+        while True:
+            gap = gap_behind(self.archive.directory, start, end.commits)
+            if gap is None or gap.last != end.commits or time.monotonic() > waits_until:
+                return gap
+            time.sleep(_LOOK_SECONDS)
 
     def chosen(self, backup_id: str) -> Backup:
         """The newest copy, or that of an id. Raises CopyFailed."""
@@ -136,16 +153,20 @@ class BackupMember:
         self.repository.extract(copy.id, directory)
         if self.place.postgresql is not None:
             return copy
-        behind = [each for each in self.repository.archives() if each.time >= (until or copy.time)]
-        if until is not None and not behind:
+        archives = [each for each in self.repository.archives() if each.time >= (until or copy.time)]
+        for archive in archives if until is not None else archives[-1:]:
+            self.repository.extract(archive.id, directory / copies.ARCHIVE)
+            reach = Reach.read(directory / copies.ARCHIVE)
+            if until is None or reach is None or reach.time >= until:
+                return copy
+            shutil.rmtree(directory / copies.ARCHIVE)
+        if until is not None:
             raise CopyFailed(
                 translated(
                     "what was committed by {time} is not all in the repository: leave --time out for all that is there",
                     time=told_time(until, timespec="seconds"),
                 )
             )
-        if behind:
-            self.repository.extract((behind[-1] if until is None else behind[0]).id, directory / copies.ARCHIVE)
         return copy
 
 

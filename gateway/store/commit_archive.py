@@ -25,6 +25,8 @@ from gateway.store.timeline import Position
 LEAST_FREE_BYTES = 1024 * 1024 * 1024
 """Free bytes of the disk below which nothing is archived: accepted work needs what is left."""
 SEGMENT_BYTES = 16 * 1024 * 1024
+SEGMENT_SECONDS = 3600.0
+"""Seconds after which a file takes no further commit, so that `prune` removes also those of a quiet database."""
 FOREIGN_SECONDS = 2 * 3600.0
 """Seconds for which files of former timelines stay, so that the archive of each hour has their end."""
 REST_SECONDS = 5.0
@@ -146,6 +148,7 @@ class CommitArchive:
         self._position = Position("", 0)
         self._written = 0  # the number of the last commit that needs no room any more
         self._file: FileIO | None = None
+        self._ends_at = 0.0
         self._rests_until = 0.0
 
     @property
@@ -203,7 +206,11 @@ class CommitArchive:
             self._fail(error)
 
     def close(self) -> None:
-        """Closes the file."""
+        """Ends the archive, after the last connection of this process to the database is closed."""
+        self._end_file()
+        self._log.close()
+
+    def _end_file(self) -> None:
         if self._file is None:
             return
         file, self._file = self._file, None
@@ -219,11 +226,11 @@ class CommitArchive:
         return max((number for each in own[-_LOOKED_AT:] for _, number, _ in numbers(each)), default=position.commits)
 
     def _write(self, found: _Logged, written: int) -> None:
-        if self._file is not None and self._file.tell() >= SEGMENT_BYTES:
-            self.close()
+        if self._file is not None and (self._file.tell() >= SEGMENT_BYTES or time.monotonic() >= self._ends_at):
+            self._end_file()
         first, last = self._written + 1, self._position.commits
         if self._file is None:
-            self._file = self._new_segment(first)
+            self._file, self._ends_at = self._new_segment(first), time.monotonic() + SEGMENT_SECONDS
         head = _RECORD.pack(_MAGIC, first, last, written, found.page_bytes, found.database_pages, len(found.pages))
         body = b"".join([part for page, content in found.pages for part in (_NUMBER.pack(page), content)])
         record = b"".join((head, body, _NUMBER.pack(zlib.crc32(body, zlib.crc32(head)))))
@@ -252,15 +259,21 @@ class CommitArchive:
         """The next commit begins a file of its own, because the end of this one may be torn."""
         _log.error("the archive of commits lacks %d at present, and tries again: %s", self.waiting, error)
         self._rests_until = time.monotonic() + REST_SECONDS
-        self.close()
+        self._end_file()
 
 
 class _LogReader:
-    """Reads the write-ahead log, which SQLite has open. Raises OSError, also for a log that is none."""
+    """Reads the write-ahead log, which SQLite has open. Raises OSError, also for a log that is none.
+
+    Its index stays open: a process that closes any descriptor of a file loses all its POSIX locks of that file, and
+    SQLite has locks of the index. Without them the next process truncates it under this one's feet. SQLite locks
+    nothing in the log itself.
+    """
 
     def __init__(self, database: Path) -> None:
         self._path = Path(f"{database}-wal")
         self._index_path = Path(f"{database}-shm")
+        self._index: FileIO | None = None
         self._salts: tuple[int, ...] | None = None
         self._offset = _LOG_HEADER.size
 
@@ -276,10 +289,15 @@ class _LogReader:
         """The next reading begins behind this one."""
         self._salts, self._offset = found.salts, found.end
 
+    def close(self) -> None:
+        """Closes the index, after the last connection of this process to the database is closed."""
+        if self._index is not None:
+            self._index.close()
+            self._index = None
+
     def read(self) -> _Logged | None:
         """The content behind the commits that were taken; None without any."""
-        with self._index_path.open("rb", buffering=0) as index:
-            (frames,) = _FRAMES_IN_INDEX.unpack(index.read(_FRAMES_IN_INDEX.size))
+        (frames,) = _FRAMES_IN_INDEX.unpack(_exactly(self._opened_index(), _FRAMES_IN_INDEX.size, 0))
         if not frames:
             return None
         with self._path.open("rb", buffering=0) as log:
@@ -305,6 +323,14 @@ class _LogReader:
                 commits_found, database_pages = commits_found + 1, ended
         is_first = self._salts != tuple(salts)
         return _Logged(pages, commits_found, database_pages, page_bytes, is_first, tuple(salts), end)
+
+    def _opened_index(self) -> FileIO:
+        """The index. One that was removed is in no use by SQLite any more, and has another one in its place."""
+        if self._index is not None and not os.path.samestat(os.fstat(self._index.fileno()), self._index_path.stat()):
+            self.close()
+        if self._index is None:
+            self._index = self._index_path.open("rb", buffering=0)
+        return self._index
 
 
 def _exactly(file: FileIO, size: int, offset: int) -> bytes:

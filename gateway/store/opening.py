@@ -211,9 +211,8 @@ class DatabasePlace:
                 return []
             make_private(self.file)
             with contextlib.closing(SqliteDatabase(str(self.file))) as database:
-                applied = sqlite_schema.apply(database.connection, migrations, contract=contract)
-                database.leave_timeline()
-                return applied
+                database.leave_timeline()  # before the first page that no archive has: a kill may follow any file
+                return sqlite_schema.apply(database.connection, migrations, contract=contract)
         finally:
             lock.release()
 

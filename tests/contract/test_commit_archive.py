@@ -1,9 +1,13 @@
 """The archive of commits: what a process adds, what it adds after a kill, and what a copy becomes by it."""
 
 import asyncio
+import multiprocessing
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
@@ -14,13 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.backups.refused import CopyFailed
-from gateway.backups.replaying import EVERYTHING, Moment, gap_behind, replay
-from gateway.store import commit_archive
-from gateway.store.commit_archive import ArchivePlace, commits, prune, segments
+from gateway.backups.replaying import EVERYTHING, Moment, Reach, gap_behind, replay
+from gateway.store import commit_archive, sqlite_schema
+from gateway.store.commit_archive import ArchivePlace, CommitArchive, commits, prune, segments
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import Operation
 from gateway.store.schema import migrations_of
-from gateway.store.sqlite import SqliteStore
+from gateway.store.sqlite import SqliteDatabase, SqliteStore
 from gateway.store.timeline import Position
 
 ROOM = 1 << 30
@@ -84,6 +88,24 @@ def bodies_of(file: Path) -> list[str]:
         return [body for (body,) in database.execute("SELECT subject FROM audit ORDER BY sequence")]
 
 
+READER = """import sqlite3, sys
+found = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)
+print(found.execute("SELECT COUNT(*) FROM audit").fetchone()[0])"""
+
+
+def write_and_be_read(directory: Path, times: int) -> None:
+    """A process whose database another one reads in the middle of each transaction; fails where that one sees it."""
+    kept = Kept(directory)
+    with closing(SqliteDatabase(str(kept.file), None, CommitArchive(kept.archive, kept.file, ROOM))) as database:
+        database.resume_archive()
+        for number in range(times):
+            database.begin()
+            noting("x" * 100_000)(database.transaction())
+            command = [sys.executable, "-I", "-S", "-c", READER, str(kept.file)]
+            assert int(subprocess.run(command, capture_output=True, check=True).stdout) == number + 1
+            database.commit()
+
+
 @pytest.fixture(name="kept")
 def database(tmp_path: Path) -> Kept:
     return Kept(tmp_path)
@@ -99,6 +121,17 @@ def test_a_copy_becomes_what_the_database_was_at_each_of_its_later_commits(kept:
         there = shutil.copyfile(copy, kept.directory / f"restored-{number}")
         replay(there, kept.archive, Moment(commits=number))
         assert bodies_of(there) == everything[:number]
+
+
+def test_a_process_that_reads_beside_the_writer_leaves_its_index_of_the_log_alone(kept: Kept) -> None:
+    kept.run("first")
+    copy = kept.copied()
+    writer = multiprocessing.get_context("spawn").Process(target=write_and_be_read, args=(kept.directory, 5))
+    writer.start()
+    writer.join()
+    assert writer.exitcode == 0
+    replay(copy, kept.archive, EVERYTHING)
+    assert bodies_of(copy) == bodies_of(kept.file)
 
 
 def test_a_moment_is_before_what_was_begun_after_it_and_behind_what_was_answered_before_it(kept: Kept) -> None:
@@ -203,7 +236,7 @@ def test_commits_that_are_in_the_log_no_more_are_a_gap_which_is_named(
         await store.write(noting("archived, too"))
         await store.close()
         assert "for good" in caplog.text
-        gap = gap_behind(kept.archive, Position(segments(kept.archive)[0].timeline, 1))
+        gap = gap_behind(kept.archive, Position(segments(kept.archive)[0].timeline, 1), 4)
         assert gap is not None
         assert gap.first == 2
         with pytest.raises(CopyFailed, match="lacks the commits 2 to"):
@@ -237,8 +270,47 @@ def test_a_damaged_commit_is_never_replayed(kept: Kept) -> None:
     whole = bytearray(last.read_bytes())
     whole[len(whole) // 2] ^= 1
     last.write_bytes(whole)
-    replay(copy, kept.archive, EVERYTHING)
-    assert bodies_of(copy) == ["first"]
+    with pytest.raises(CopyFailed, match="lacks the commits 2 to 2, right behind the copy"):
+        replay(copy, kept.archive, EVERYTHING)
+
+
+def test_a_database_is_not_made_of_an_archive_that_lacks_the_end_it_has_to_have(kept: Kept) -> None:
+    kept.run("first")
+    copy = kept.copied()
+    kept.run("second")
+    second = datetime.now(UTC)
+    kept.run("third")
+    found = segments(kept.archive)
+    start = Position(found[0].timeline, 1)
+    Reach(datetime.now(UTC), Position(start.timeline, 3)).write(kept.archive)
+    assert gap_behind(kept.archive, start, 3) is None
+    found[-1].path.unlink()
+    gap = gap_behind(kept.archive, start, 3)
+    assert gap is not None
+    assert gap.time is not None
+    assert (gap.first, gap.last) == (3, 3)
+    for moment in (EVERYTHING, Moment(second)):
+        with pytest.raises(CopyFailed, match="lacks the commits 3 to 3: --time"):
+            replay(shutil.copyfile(copy, kept.directory / "late"), kept.archive, moment)
+    replay(copy, kept.archive, Moment(gap.time))
+    assert bodies_of(copy) == ["first", "second"]
+
+
+def test_a_commit_of_a_wrong_clock_hides_no_later_one(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept.run("first")
+    copy = kept.copied()
+    now = time.time_ns()
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time_ns", lambda: now + 10**15)
+        kept.run("of a wrong clock")
+    kept.run("of a right clock")
+    moment = datetime.now(UTC)
+    kept.run("begun after")
+    replay(copy, kept.archive, Moment(moment))
+    assert bodies_of(copy) == ["first", "of a wrong clock", "of a right clock"]
+    assert "the clock went back" in caplog.text
 
 
 @pytest.mark.parametrize("change", ["without an archive", "migrated", "restored", "put back by hand"])
@@ -263,6 +335,26 @@ def test_a_database_that_changed_beside_its_archive_goes_on_in_another_timeline(
     assert bodies_of(copy) == ["first", "second"]
 
 
+def test_a_migration_that_was_killed_behind_a_file_is_a_change_beside_the_archive(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept.run("first")
+    with closing(sqlite3.connect(kept.file)) as file, file:
+        rows = file.execute("SELECT * FROM schema_migrations WHERE name = '0165_timeline.sql'").fetchall()
+        file.execute("DELETE FROM schema_migrations WHERE name = '0165_timeline.sql'")
+
+    def killed(connection: sqlite3.Connection, *_: object, **__: object) -> None:
+        connection.execute(f"INSERT INTO schema_migrations VALUES ({', '.join('?' * len(rows[0]))})", rows[0])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sqlite_schema, "apply", killed)
+    with pytest.raises(KeyboardInterrupt):
+        DatabasePlace(kept.file).migrate(MIGRATIONS, dry_run=False)
+    monkeypatch.undo()
+    kept.run("second")
+    assert len({each.timeline for each in segments(kept.archive)}) == 2
+
+
 def test_what_two_copies_do_not_need_is_removed_and_the_rest_still_serves(kept: Kept) -> None:
     kept.run("first")
     kept.run("second")
@@ -273,6 +365,16 @@ def test_what_two_copies_do_not_need_is_removed_and_the_rest_still_serves(kept: 
     assert [commit.number for each in segments(kept.archive) for commit in commits(each)] == [3]
     replay(copy, kept.archive, EVERYTHING)
     assert bodies_of(copy) == ["first", "second", "third"]
+
+
+def test_a_file_of_a_quiet_database_ends_with_its_time_and_goes_with_the_next_copies(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commit_archive, "SEGMENT_SECONDS", 0.0)
+    kept.run("a key that is erased next", "second", "third")
+    timeline = segments(kept.archive)[0].timeline
+    prune(kept.archive, Position(timeline, 2))
+    assert [commit.number for each in segments(kept.archive) for commit in commits(each)] == [3]
 
 
 def test_a_failed_commit_that_the_file_has_after_all_is_archived_with_the_next_one(
