@@ -179,6 +179,7 @@ _downs = st.lists(
 @given(st.integers(-72 * 60, 72 * 60), st.integers(0, 96 * 60), st.integers(0, 35 * 24 * 60), _downs, st.integers(0, 3))
 @example(-30, 180, 0, [(700, 40, 745, NEW)], 0)  # the run of the month has passed at both homes
 @example(-60 * 24, 0, 60 * 24 * 35, [(690, 60, 751, HOME)], 0)  # two months end before the receipt
+@example(-60 * 24 * 5, 60 * 24 * 10, 0, [], 0)  # the rent of the days of June, whose run has passed at the new home
 @example(30, 10, 90, [(700, 40, 745, HOME)], 0)  # the month has ended, and is not stated yet
 def test_a_late_move_is_stated_credited_and_charged_as_a_prompt_one_and_each_moment_once(
     moment: int, until_taken: int, until_answered: int, downs: list[Down], off: int
@@ -202,7 +203,7 @@ def test_a_late_move_is_stated_credited_and_charged_as_a_prompt_one_and_each_mom
             booked = {each: told.credit.minor_units for each, told in stated.items() if told.credit.minor_units}
             assert here.credited() == booked
         require_books(late, prompt)
-        require_bills(late, at, taken)
+        require_bills(late, prompt, at)
 
 
 def require_books(late: Story, prompt: Story) -> None:
@@ -214,6 +215,7 @@ def require_books(late: Story, prompt: Story) -> None:
     )
     assert owed == wanted, "a credit of before the confirmation is handed over, a later one is owed to the customer"
     assert late.old.charged(LINE.account_id) == prompt.old.charged(LINE.account_id)
+    assert late.new.charged(NEW_ACCOUNT) == prompt.new.charged(NEW_ACCOUNT)
     moved = "SELECT amount FROM ledger_entries WHERE kind = 'moved-balance' AND account = :account"
     assert sum(late.new.tx.all(int, moved, account=receivable(HOME))) == -sum(
         late.old.tx.all(int, moved, account=payable(NEW))
@@ -223,12 +225,11 @@ def require_books(late: Story, prompt: Story) -> None:
     assert move.state == MoveState.MOVE_STATE_MOVED
 
 
-def require_bills(late: Story, moment: datetime, taken: datetime) -> None:
-    """Each home has a bill of each month in which the line was its own."""
+def require_bills(late: Story, prompt: Story, moment: datetime) -> None:
+    """Each home has a bill of each month in which the line was its own, the new one as if the move had been prompt."""
     for month in MONTHS:
-        has_old, has_new = (
-            find_bill(home.tx, account, month.name) is not None
-            for home, account in ((late.old, LINE.account_id), (late.new, NEW_ACCOUNT))
-        )
-        assert has_new == (taken < month.end), month.name
-        assert has_old or month.start > moment, month.name
+        assert find_bill(late.old.tx, LINE.account_id, month.name) is not None or month.start > moment, month.name
+        stated, wanted = (find_bill(each.new.tx, NEW_ACCOUNT, month.name) for each in (late, prompt))
+        assert (stated is not None) == (moment < month.end), month.name
+        if stated is not None and wanted is not None:
+            assert stated.total == wanted.total, month.name

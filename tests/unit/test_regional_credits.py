@@ -24,10 +24,11 @@ from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import COMPENSATION, payable, receivable
 from region_node.customers.operations import keep_customer, keep_line
 from region_node.customers.rows import CustomerRow
-from region_node.network.agreements import operations, regional
+from region_node.network.agreements import moved, operations, regional
 from region_node.network.agreements.causes import caused_credit, causes_of, shares, times
 from region_node.network.agreements.outages import keep_outage
 from region_node.network.agreements.relayed import OutageEnvelopes
+from region_node.network.agreements.rows import NUMBERS, running_of
 from region_node.network.agreements.statements import settle
 from tests.unit.reconciling import HOME, ORIGIN, Region, Two, two_regions
 from tests.unit.situations import LINE
@@ -174,6 +175,25 @@ def test_a_claim_that_was_being_booked_at_a_kill_is_booked_once_afterwards(two: 
     assert owed(two.origin, HOME) == 0
     take(two, claim)
     assert owed(two.origin, HOME) == CREDIT
+
+
+def test_a_home_that_has_lost_a_moved_customer_and_takes_it_over_once_more_is_owed_the_same_share_once(
+    two: Two,
+) -> None:
+    tx, node = two.home.tx, two.home.context.node
+    told = agree(two)
+    told.id = f"{OTHER}/agreement-7"
+    tx.execute("DELETE FROM agreements")
+    out(two, OTHER, 2 * DAY, 10 * HOUR)
+    tx.execute("SAVEPOINT backup")
+    for stated in (STATED, STATED + DAY):
+        moved.take_over(tx, node, [told], {told.product_id: LINE}, MONTH.start, stated)
+        (agreement,) = running_of(tx, LINE.product_id, MONTH.start)
+        (claim,) = state(two, agreement, stated)
+        take(two, claim, stated)
+        assert owed(two.origin, HOME) == -owed(two.home, OTHER) == CREDIT
+        tx.execute("ROLLBACK TO backup")
+        NUMBERS.skip(tx, 1000)  # as after each loss of the newest part of a database
 
 
 def _later(claim: CreditClaim) -> None:

@@ -147,6 +147,20 @@ def bill_account(tx: Transaction, context: RegionContext, account: str, month: M
     _charge_in_advance(tx, context, tariffs, account, months, month.next())
 
 
+def bill_passed(tx: Transaction, context: RegionContext, account: str, moment: datetime, now: datetime) -> None:
+    """Bills an account for the months that the run has passed, from that of a moment on: the run does the later ones.
+
+    The moment is that of a move, of which this region hears later. Months whose bills are not kept any more are none.
+    """
+    begin(tx, context, now)
+    kept = context.federation.figure(BILLS_KEPT, (context.region, context.region))
+    oldest = Month.at(now, context.time_zone).before(kept)
+    month, run = Month.at(max(moment, oldest.start), context.time_zone), progress_of(tx, CYCLE)
+    while run is not None and (month.name, "") < (run.period, run.after):
+        bill_account(tx, context, account, month, now)
+        month = month.next()
+
+
 def _is_closed(line: LineMonth, at: datetime) -> bool:
     states = [state for state in line.states if state.time < at]
     return not states or states[-1].status == ProductStatus.PRODUCT_STATUS_TERMINATED

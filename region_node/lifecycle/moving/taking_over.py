@@ -11,6 +11,7 @@ from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.business.billing.monthly import bill_passed
 from region_node.care.complaints import moved as complaints
 from region_node.care.surveys.moving import keep_moved, require_surveys
 from region_node.customers.accounts.rules import receivable
@@ -81,18 +82,23 @@ def require_handed_over(
 def take_over(
     tx: Transaction, context: RegionContext, told: CustomerHandOver, new: list[NewCustomer], now: datetime
 ) -> None:
-    """Stores a customer as this region's own: from this commit on, this region is the home."""
-    move, customer_id = told.move, new[0].customer.customer_id
+    """Stores a customer as this region's own: from this commit on, this region is the home.
+
+    It charges from the confirmation on, as the former home charges up to it.
+    """
+    move, customer_id, moment = told.move, new[0].customer.customer_id, from_timestamp(told.move.change_time)
     for each in new:
         if (stale := stale_line(tx, each.line.number, context.federation, context.region)) is not None:
             free_number(tx, stale, context.federation)
     insert_customer(tx, new[0].customer)
     for each in new:
-        keep_line(tx, each.line, now)
+        keep_line(tx, each.line, moment)
         insert_subscriptions(tx, each.subscriptions)
         owed, account = receivable(move.from_region), each.line.account_id
-        book_moved(tx, move.id, account, each.balance, owed, context.currency, now)
+        book_moved(tx, move.id, account, each.balance, owed, context.currency, moment)
     note_moved(tx, context, move, sum(each.balance for each in new))
+    for account in dict.fromkeys(each.line.account_id for each in new):
+        bill_passed(tx, context, account, moment, now)
     if told.HasField("preferences"):
         said = told.preferences
         since = from_timestamp(said.marketing_time) if said.HasField("marketing_time") else now
@@ -100,7 +106,6 @@ def take_over(
     _keep_consents(tx, context, told, {each.line.number: each.line for each in new})
     complaints.take_over(tx, context, told.complaints)
     documents.take_over(tx, customer_id, told.documents, move.from_region, now)
-    moment = from_timestamp(move.change_time)
     agreements.take_over(tx, context, told.agreements, _by_former_id(told, new), moment, now)
     keep_moved(tx, context, told.surveys, move, customer_id, now)
     note_homes(tx, [each.line.number for each in new], context.region, customer_id)

@@ -1,5 +1,6 @@
 """Agreements of a customer who moves to another home: the terms go on, and each home computes its part of the month."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -13,6 +14,7 @@ from region_node.network.agreements.operations import MOST_MINOR_UNITS
 from region_node.network.agreements.rows import end_agreement, insert_agreement, next_agreement_number, running_of
 from region_node.network.agreements.statements import settle_passed
 from region_node.node.context import RegionContext
+from region_node.node.rules import MOVED_HERE
 
 
 def to_hand_over(tx: Transaction, product_id: str, moment: datetime) -> Sequence[Agreement]:
@@ -48,7 +50,7 @@ def take_over(
         line, number = products[each.product_id], next_agreement_number(tx)
         agreement = Agreement()
         agreement.CopyFrom(each)
-        agreement.former_id, agreement.id = each.id, f"{context.region}/agreement-{number}"
+        agreement.former_id, agreement.id = each.id, _id_here(context.region, line.product_id, each.service)
         agreement.number, agreement.customer_id, agreement.product_id = line.number, line.customer_id, line.product_id
         agreement.start_time.CopyFrom(to_timestamp(max(moment, from_timestamp(each.start_time))))
         insert_agreement(tx, agreement, number)
@@ -65,3 +67,13 @@ def give_up(tx: Transaction, context: RegionContext, product_id: str, moment: da
         each.end_time.CopyFrom(to_timestamp(max(moment, from_timestamp(each.start_time))))
         end_agreement(tx, each)
         settle_passed(tx, context, each, moment, now)
+
+
+def _id_here(region: str, product_id: str, service: str) -> str:
+    """The id of a moved agreement: the same where a region that has lost the customer takes it over once more.
+
+    Other regions know the claims of its months by it. The id of a moved line comes from the move, and a line has one
+    agreement on a service.
+    """
+    digest = hashlib.sha256(f"{product_id} {service}".encode()).hexdigest()
+    return f"{region}/agreement-{MOVED_HERE}{digest[:20]}"
