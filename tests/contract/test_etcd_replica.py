@@ -55,6 +55,17 @@ def test_the_lease_of_a_process_that_was_killed_ends_when_it_is_started_again_an
     run(scenario())
 
 
+def test_a_coordinator_that_cannot_write_to_its_directory_enters(opened: EtcdRegistries, tmp_path: Path) -> None:
+    (tmp_path / "a" / f"{LEASE_FILE}.lock").mkdir(parents=True)
+
+    async def scenario() -> None:
+        async with opened(name="a") as a:
+            await a.enter(NAME, ENDPOINT)
+            assert a.lease_seconds() > 0
+
+    run(scenario())
+
+
 def release(registry: EtcdRegistry) -> None:
     """Gives up the lock of its directory, as the kernel does for a process that was killed."""
     place = registry._own._place

@@ -85,12 +85,12 @@ class OwnReplica:
     async def enter(self, name: str, endpoint: str, version: ProcessVersion | None = None) -> int:
         """Enters this coordinator as serving. Returns the revision; 0 while etcd has not stored it.
 
-        Raises DatabaseInUse where another process works in this directory, and OSError.
+        Raises DatabaseInUse where another process works in this directory.
         """
-        self._place = self._place or FileLock(self._ports.file)
-        former, place = _kept(self._ports.file), _place(self._ports.file)
-        self._former = former[1] if former is not None and former[0] == place else 0
-        replace_file(self._ports.file, f"{place}\n{self._lease}\n".encode())
+        try:
+            self._keep_lease()
+        except OSError as error:
+            _log.error("%s: the next start of %s waits until its lease has ended", error, name)
         self._own = Replica(name, endpoint, 0, self._ports.lease, version or ProcessVersion())
         return await self._put_soon()
 
@@ -155,6 +155,13 @@ class OwnReplica:
         if self._place is not None:
             self._place.release()
             self._place = None
+
+    def _keep_lease(self) -> None:
+        """Learns the lease of the former process, and keeps its own for the next. Raises DatabaseInUse, or OSError."""
+        self._place = self._place or FileLock(self._ports.file)
+        former, place = _kept(self._ports.file), _place(self._ports.file)
+        self._former = former[1] if former is not None and former[0] == place else 0
+        replace_file(self._ports.file, f"{place}\n{self._lease}\n".encode())
 
     def _prove(self, sent: float) -> None:
         self._renewed, self._proven_until = sent, sent + self._lease_seconds * _PROVEN_PART
