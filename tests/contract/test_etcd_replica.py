@@ -1,12 +1,20 @@
 """The entry of a coordinator in a real etcd, of which there is one for each number."""
 
+import secrets
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from coordinator.registry.etcd import values
+from coordinator.registry.etcd.client import EtcdClient
+from coordinator.registry.etcd.keys import Keys
+from coordinator.registry.etcd.leases import Leases
 from coordinator.registry.etcd.registry import EtcdRegistry
 from coordinator.registry.etcd.replica import LEASE_FILE
 from deploy.local.etcd import LocalEtcd
+from gateway.time.clock import SystemClock
 from tests.contract.coordinators import eventually
 from tests.contract.registries import EtcdRegistries, changed, run
 
@@ -62,6 +70,27 @@ def test_a_coordinator_that_cannot_write_to_its_directory_enters(opened: EtcdReg
         async with opened(name="a") as a:
             await a.enter(NAME, ENDPOINT)
             assert a.lease_seconds() > 0
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("endpoint", [ENDPOINT, "127.0.0.1:7444"])
+def test_a_coordinator_whose_entry_was_taken_by_one_of_an_earlier_version_proves_nothing_until_that_has_left(
+    opened: EtcdRegistries, endpoint: str
+) -> None:
+    async def scenario() -> None:
+        keys, client = Keys(opened.federation), EtcdClient(opened.settings, SystemClock())
+        leases, lease = Leases(client, timedelta(minutes=10)), 7_000_000 + secrets.randbits(20)
+        async with opened(name="a") as a:
+            await a.enter(NAME, ENDPOINT)
+            taken = replace(a.snapshot().replicas[NAME], endpoint=endpoint)
+            await leases.put(keys.replica(NAME), values.encode_replica(taken), lease)
+            await eventually(lambda: a.lease_seconds() < 0)
+            assert not await a._own.renew()
+            assert a.lease_seconds() < 0
+            await leases.revoke(lease)
+            await eventually(lambda: a.lease_seconds() > 0)
+        await client.close()
 
     run(scenario())
 

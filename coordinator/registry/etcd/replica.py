@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -47,6 +47,8 @@ class ReplicaPorts:
     """The seconds that a call to etcd may take."""
     contains: Callable[[int], Awaitable[bool]]
     """Waits until the router acts by a revision of etcd. Returns whether it does."""
+    lease_of: Callable[[bytes], int]
+    """The lease with which a key vanishes, as far as this coordinator knows etcd; 0 where it is not there."""
     file: Path
     """Holds the id of the lease, for the next process with the same directory."""
     seconds: Callable[[], float] = seconds_since_boot
@@ -101,9 +103,12 @@ class OwnReplica:
         self._own = replace(self._own, confirmed=change)
         return await self._put_soon()
 
-    def look_at(self, replicas: Mapping[str, Replica]) -> None:
-        """Takes the list of live coordinators: where this one is missing, it enters again immediately."""
-        if self._own is not None and self._is_put and self._own.name not in replicas:
+    def look(self) -> None:
+        """Looks at etcd's entries: where the own one is missing or another's, it enters again as soon as it can.
+
+        A coordinator of an earlier version takes the place of one under its number without a look.
+        """
+        if self._own is not None and self._is_put and not self._is_there(self._own):
             self._lose()
             self._missing.set()
 
@@ -123,6 +128,7 @@ class OwnReplica:
         async with self._lock:
             if self._own is None:
                 return True
+            self.look()  # no listener is told of an entry that differs by its lease alone
             now = self._ports.seconds()
             if self._is_put and now - self._renewed <= self._lease_seconds * _PATIENCE_OF_LEASE:
                 try:
@@ -166,6 +172,9 @@ class OwnReplica:
     def _prove(self, sent: float) -> None:
         self._renewed, self._proven_until = sent, sent + self._lease_seconds * _PROVEN_PART
 
+    def _is_there(self, own: Replica) -> bool:
+        return self._ports.lease_of(self._ports.keys.replica(own.name)) == self._lease
+
     def _lose(self) -> None:
         self._is_put, self._proven_until = False, -self._lease_seconds
 
@@ -194,6 +203,8 @@ class OwnReplica:
         if not self._is_put and not await self._ports.contains(revision):
             _log.warning("%s is entered in etcd, and does not know yet what is there", own.name)
             return 0
+        if not self._is_put and not self._is_there(own):
+            return 0  # it was missing or another's again meanwhile
         self._is_put, self._told = True, ""
         self._prove(sent)
         return revision
@@ -207,6 +218,7 @@ class OwnReplica:
             await self._leases.revoke(self._former, end - self._ports.seconds())
             at = 0
         elif found and found[0].lease != self._lease:
+            self._lose()
             raise Unanswered("another process is entered under this number, until its lease ends")
         entered = values.encode_replica(replace(own, confirmed=0))
         is_unchanged = rpc_pb2.Compare(
