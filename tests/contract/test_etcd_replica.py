@@ -95,6 +95,25 @@ def test_a_coordinator_whose_entry_was_taken_by_one_of_an_earlier_version_proves
     run(scenario())
 
 
+def test_the_lease_of_an_etcd_that_has_forgotten_changes_proves_nothing(opened: EtcdRegistries) -> None:
+    async def scenario() -> None:
+        async with opened(name="a") as a:
+            await a.enter(NAME, ENDPOINT)
+            copy, client = a._copy, a._parts.client
+            stood = (await client.read([a._keys.everything])).entries
+            # To go back, etcd itself would have to be restored; to the coordinator it is the same. Nothing looks at
+            # etcd before the entry is written.
+            a._contact._interval = 1000.0
+            await a._contact.look()
+            copy.take((), copy.revision + 1_000_000, SystemClock().now())
+            await a.confirm(copy.revision)
+            assert not await a._own.renew()
+            assert a.lease_seconds() < 0
+            assert (await client.read([a._keys.everything])).entries == stood
+
+    run(scenario())
+
+
 def release(registry: EtcdRegistry) -> None:
     """Gives up the lock of its directory, as the kernel does for a process that was killed."""
     place = registry._own._place

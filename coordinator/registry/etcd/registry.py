@@ -94,16 +94,9 @@ class EtcdRegistry:
             self._notify,
         )
         patience, onward, end = self._contact.patience, self._require_onward, self._to_the_end
+        file = parts.last_good.path.with_name(LEASE_FILE)
         self._own = OwnReplica(
-            ReplicaPorts(
-                parts.client,
-                parts.keys,
-                parts.lease,
-                patience,
-                self._follower.contains,
-                parts.copy.lease_of,
-                parts.last_good.path.with_name(LEASE_FILE),
-            )
+            ReplicaPorts(parts.client, parts.keys, parts.lease, patience, parts.copy, self._follower, file)
         )
         self._lingering = Lingering(parts.lease)
         self._endpoints = EtcdEndpoints(
