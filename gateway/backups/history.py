@@ -1,6 +1,7 @@
 """The last good backups of a process, in a file beside its data: for metrics, and for the next backup."""
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -16,6 +17,7 @@ from gateway.store.timeline import Position
 from gateway.time.clock import Clock
 
 _FILE = "backups.json"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -67,19 +69,23 @@ def observe_backups(
 ) -> None:
     """Gauges the age of the last good backup of each kind, where the settings name a repository.
 
-    One that was never made is as old as the first look at it. Raises OSError.
+    One that was never made is as old as the first look at it.
     """
     if backup is None:
         return
-    if History.read(data).begin_time is None:
-        replace(History.read(data), begin_time=clock.now()).write(data)
+    history, start = History.read(data), clock.now()
+    if history.begin_time is None:
+        try:
+            replace(history, begin_time=start).write(data)
+        except OSError as error:
+            _log.error("the first look at the backups is not kept: %s", error)
 
     def ages() -> Sequence[tuple[float, dict[str, str]]]:
         found, now = History.read(data), clock.now()
         times = {"copy": found.copy_time, "drill": found.drill_time}
         if place.postgresql is None:
             times["archive"] = found.archive_time
-        begun = found.begin_time or now
+        begun = found.begin_time or start
         return [((now - (time or begun)).total_seconds(), {"kind": kind}) for kind, time in times.items()]
 
     observe(meter, "crossregion.backup.age", "s", ages)

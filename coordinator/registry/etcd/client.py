@@ -176,7 +176,8 @@ class EtcdClient:
         ]
         response = await self.call(TRANSACTION, rpc_pb2.TxnRequest(success=operations), seconds)
         found = [pair for each in response.responses for pair in each.response_range.kvs]
-        return Read({pair.key: Entry(pair.value, pair.mod_revision) for pair in found}, response.header.revision)
+        entries = {pair.key: Entry(pair.value, pair.mod_revision, pair.lease) for pair in found}
+        return Read(entries, response.header.revision)
 
     async def revision(self, key: bytes, seconds: float) -> int:
         """The current revision of etcd: all members are queried, and the first response counts. Raises Unanswered.

@@ -39,6 +39,8 @@ class Entry:
 
     value: bytes
     revision: int
+    lease: int = 0
+    """The lease with which it vanishes; 0 without one."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,11 @@ class Copy:
     def replace(self, entries: Mapping[bytes, Entry], revision: int, now: datetime) -> bool:
         """Replaces all entries by those of a revision. Returns whether listeners need the change."""
         return self.take(difference(self._entries, entries), revision, now, are_listed=True)
+
+    def lease_of(self, key: bytes) -> int:
+        """The lease with which a key vanishes; 0 for one that is not there, or has none."""
+        entry = self._entries.get(key)
+        return entry.lease if entry is not None else 0
 
     def take(self, events: Iterable[Event], revision: int, now: datetime, *, are_listed: bool = False) -> bool:
         """Applies all events up to a revision. Returns whether listeners need the change.

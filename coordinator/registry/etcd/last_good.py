@@ -37,7 +37,8 @@ class LastGood:
         kept = load_last_good(self.path, RangeResponse)
         if kept is None:
             return None
-        return Read({pair.key: Entry(pair.value, pair.mod_revision) for pair in kept.kvs}, kept.header.revision)
+        entries = {pair.key: Entry(pair.value, pair.mod_revision, pair.lease) for pair in kept.kvs}
+        return Read(entries, kept.header.revision)
 
     def saved_at(self) -> datetime:
         """The time of the last save, which must exist. Raises OSError."""
@@ -48,7 +49,7 @@ class LastGood:
         kept = RangeResponse(
             header=ResponseHeader(revision=revision),
             kvs=[
-                KeyValue(key=key, value=entry.value, mod_revision=entry.revision)
+                KeyValue(key=key, value=entry.value, mod_revision=entry.revision, lease=entry.lease)
                 for key, entry in sorted(entries.items())
             ],
         )

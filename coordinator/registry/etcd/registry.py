@@ -94,8 +94,10 @@ class EtcdRegistry:
             self._notify,
         )
         patience, onward, end = self._contact.patience, self._require_onward, self._to_the_end
-        contains, file = self._follower.contains, parts.last_good.path.with_name(LEASE_FILE)
-        self._own = OwnReplica(ReplicaPorts(parts.client, parts.keys, parts.lease, patience, contains, file))
+        file = parts.last_good.path.with_name(LEASE_FILE)
+        self._own = OwnReplica(
+            ReplicaPorts(parts.client, parts.keys, parts.lease, patience, parts.copy, self._follower, file)
+        )
         self._lingering = Lingering(parts.lease)
         self._endpoints = EtcdEndpoints(
             EndpointPorts(
@@ -469,7 +471,7 @@ class EtcdRegistry:
 
     def _tell(self) -> None:
         self._keeper.note_change()
-        self._own.look_at(self._copy.snapshot.replicas)
+        self._own.look()
         self._lingering.look_at(self._copy.snapshot)
         self._notify()
 

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,8 +17,10 @@ from etcd3.etcdrpc import rpc_pb2
 
 from coordinator.registry.etcd import values
 from coordinator.registry.etcd.client import ATTEMPT_SECONDS, RANGE, TRANSACTION, EtcdClient, Rejected, Unanswered
+from coordinator.registry.etcd.copy import Copy
 from coordinator.registry.etcd.keys import Keys
 from coordinator.registry.etcd.leases import LEASE_ID_BITS, Leases, seconds_since_boot
+from coordinator.registry.etcd.watch import Follower
 from coordinator.registry.port import Replica, Snapshot
 from gateway.api.federation.v1.federation_pb2 import ProcessVersion
 from gateway.process.files import replace_file
@@ -45,8 +47,8 @@ class ReplicaPorts:
     lease: timedelta
     patience: Callable[[], float]
     """The seconds that a call to etcd may take."""
-    contains: Callable[[int], Awaitable[bool]]
-    """Waits until the router acts by a revision of etcd. Returns whether it does."""
+    copy: Copy
+    follower: Follower
     file: Path
     """Holds the id of the lease, for the next process with the same directory."""
     seconds: Callable[[], float] = seconds_since_boot
@@ -85,12 +87,12 @@ class OwnReplica:
     async def enter(self, name: str, endpoint: str, version: ProcessVersion | None = None) -> int:
         """Enters this coordinator as serving. Returns the revision; 0 while etcd has not stored it.
 
-        Raises DatabaseInUse where another process works in this directory, and OSError.
+        Raises DatabaseInUse where another process works in this directory.
         """
-        self._place = self._place or FileLock(self._ports.file)
-        former, place = _kept(self._ports.file), _place(self._ports.file)
-        self._former = former[1] if former is not None and former[0] == place else 0
-        replace_file(self._ports.file, f"{place}\n{self._lease}\n".encode())
+        try:
+            self._keep_lease()
+        except OSError as error:
+            _log.error("%s: the next start of %s waits until its lease has ended", error, name)
         self._own = Replica(name, endpoint, 0, self._ports.lease, version or ProcessVersion())
         return await self._put_soon()
 
@@ -101,9 +103,12 @@ class OwnReplica:
         self._own = replace(self._own, confirmed=change)
         return await self._put_soon()
 
-    def look_at(self, replicas: Mapping[str, Replica]) -> None:
-        """Takes the list of live coordinators: where this one is missing, it enters again immediately."""
-        if self._own is not None and self._is_put and self._own.name not in replicas:
+    def look(self) -> None:
+        """Looks at etcd's entries: where the own one is missing or another's, it enters again as soon as it can.
+
+        A coordinator of an earlier version takes the place of one under its number without a look.
+        """
+        if self._own is not None and self._is_put and not self._is_there(self._own):
             self._lose()
             self._missing.set()
 
@@ -119,10 +124,17 @@ class OwnReplica:
             self._raise_alarm()
 
     async def renew(self) -> bool:
-        """Extends the lease; where it may be lost, this coordinator enters again. Returns whether that was done."""
+        """Extends the lease; where it may be lost, this coordinator enters again. Returns whether that was done.
+
+        A lease of an etcd that has forgotten changes proves nothing.
+        """
         async with self._lock:
             if self._own is None:
                 return True
+            if self._ports.follower.has_gone_back:
+                self._lose()
+                return False
+            self.look()  # no listener is told of an entry that differs by its lease alone
             now = self._ports.seconds()
             if self._is_put and now - self._renewed <= self._lease_seconds * _PATIENCE_OF_LEASE:
                 try:
@@ -156,8 +168,19 @@ class OwnReplica:
             self._place.release()
             self._place = None
 
+    def _keep_lease(self) -> None:
+        """Learns the lease of the former process, and keeps its own for the next. Raises DatabaseInUse, or OSError."""
+        self._place = self._place or FileLock(self._ports.file)
+        former, place = _kept(self._ports.file), _place(self._ports.file)
+        self._former = former[1] if former is not None and former[0] == place else 0
+        replace_file(self._ports.file, f"{place}\n{self._lease}\n".encode())
+
     def _prove(self, sent: float) -> None:
-        self._renewed, self._proven_until = sent, sent + self._lease_seconds * _PROVEN_PART
+        if not self._ports.follower.has_gone_back:  # found meanwhile
+            self._renewed, self._proven_until = sent, sent + self._lease_seconds * _PROVEN_PART
+
+    def _is_there(self, own: Replica) -> bool:
+        return self._ports.copy.lease_of(self._ports.keys.replica(own.name)) == self._lease
 
     def _lose(self) -> None:
         self._is_put, self._proven_until = False, -self._lease_seconds
@@ -172,34 +195,42 @@ class OwnReplica:
 
     async def _put(self, own: Replica) -> int:
         """Puts the entry. After a gap the lease proves nothing before the router acts by all that came in it."""
-        sent, seconds = self._ports.seconds(), self._ports.patience()
+        sent, seconds, seen = self._ports.seconds(), self._ports.patience(), self._ports.copy.revision
         try:
             stood = await self._leases.extend(self._lease, seconds)
             if not stood:
                 self._lose()
-            revision = await self._write(own, seconds - (self._ports.seconds() - sent))
+            revision = await self._write(own, seconds - (self._ports.seconds() - sent), seen)
         except (Unanswered, Rejected) as error:
             self._is_put = False
             # Tried again at once, and told once.
             _log.log(logging.WARNING if str(error) != self._told else logging.DEBUG, _NOT_YET, own.name, error)
             self._told = str(error)
             return 0
-        if not self._is_put and not await self._ports.contains(revision):
+        if not self._is_put and not await self._ports.follower.contains(revision):
             _log.warning("%s is entered in etcd, and does not know yet what is there", own.name)
             return 0
+        if not self._is_put and not self._is_there(own):
+            return 0  # it was missing or another's again meanwhile
         self._is_put, self._told = True, ""
         self._prove(sent)
         return revision
 
-    async def _write(self, own: Replica, seconds: float) -> int:
-        """Puts the entry in place of an own one, or of none. Raises Unanswered, or Rejected."""
+    async def _write(self, own: Replica, seconds: float, seen: int) -> int:
+        """Puts the entry in place of an own one, or of none, into an etcd that has not gone back behind `seen`.
+
+        Raises Unanswered, or Rejected.
+        """
         client, key, end = self._ports.client, self._ports.keys.replica(own.name), self._ports.seconds() + seconds
-        found = (await client.call(RANGE, rpc_pb2.RangeRequest(key=key), seconds)).kvs
+        read = await client.call(RANGE, rpc_pb2.RangeRequest(key=key), seconds)
+        self._ports.follower.require_onward(read.header.revision, seen)
+        found = read.kvs
         at = found[0].mod_revision if found else 0
         if self._former and found and found[0].lease == self._former:
             await self._leases.revoke(self._former, end - self._ports.seconds())
             at = 0
         elif found and found[0].lease != self._lease:
+            self._lose()
             raise Unanswered("another process is entered under this number, until its lease ends")
         entered = values.encode_replica(replace(own, confirmed=0))
         is_unchanged = rpc_pb2.Compare(
@@ -215,6 +246,7 @@ class OwnReplica:
         response = await client.call(TRANSACTION, request, end - self._ports.seconds())
         if not response.succeeded:
             raise Unanswered("the entry has changed meanwhile")
+        self._ports.follower.require_onward(response.header.revision, seen)
         return response.header.revision
 
     def _raise_alarm(self) -> None:

@@ -173,7 +173,8 @@ class Follower:
         """The events of this federation's keys, in order. Raises Unanswered, or Rejected."""
         events = []
         for event in response.events:
-            entry = Entry(event.kv.value, event.kv.mod_revision) if event.type == event.PUT else None
+            pair, is_put = event.kv, event.type == event.PUT
+            entry = Entry(pair.value, pair.mod_revision, pair.lease) if is_put else None
             if entry is not None and event.kv.key == self._keys.configuration:
                 entry = await self._plans.complete(entry)
             events.append(Event(event.kv.key, entry))
