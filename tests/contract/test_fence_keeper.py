@@ -1,5 +1,6 @@
 """The keeper of a process's fence, on a database of its own: it compares the chain with the heads that others keep."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from gateway.auditing import audit
 from gateway.auditing.audit import Head
 from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Border
-from gateway.security.signing import AUDIT_HEAD
+from gateway.security.signing import AUDIT_HEAD, Signer, TrustedKeys
 from gateway.store import losses
 from gateway.store.fenced import FencedStore
 from gateway.store.port import Store
@@ -99,6 +100,55 @@ def test_a_head_that_the_chain_lacks_closes_the_fence_of_every_process_until_the
         again = FencedStore(store)
         await keeper(store, again, [head(9)]).start()
         assert again.is_open, "what was accepted closes nothing again"
+        await store.close()
+
+    run(scenario())
+
+
+def test_a_process_joins_only_once_a_coordinator_has_answered_however_often_that_fails(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("region_node.lifecycle.recovery.keeper.AGAIN_SECONDS", 0)
+
+    async def scenario() -> None:
+        store, heads = opened(file), list[AuditHead | None]()
+        await audited(store)
+        fence = FencedStore(store)
+        process = keeper(store, fence, heads)
+        await process.start()
+        joining = asyncio.create_task(process.compare_before_joining())
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert not joining.done(), "no coordinator has answered"
+        heads.append(head(9))
+        await asyncio.wait_for(joining, 10)
+        assert not fence.is_open
+        await store.close()
+
+    run(scenario())
+
+
+def test_a_head_of_unknown_keys_is_no_answer_until_the_state_is_followed_and_delays_no_joining_for_ever(
+    file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    known: list[bool] = []
+    verify = keys().trusted.verify
+    monkeypatch.setattr(TrustedKeys, "verify", lambda _, *about: bool(known) and verify(*about))
+    monkeypatch.setattr(Signer, "has_signed", lambda *_: False)
+
+    async def scenario() -> None:
+        store = opened(file)
+        await audited(store)
+        fence = FencedStore(store)
+        process = keeper(store, fence, [head(9), None])
+        await process.start()
+        assert fence.is_open
+        assert "no known key of this region signed" in caplog.text
+        known.append(True)  # as the state of the federation tells it
+        await process.compare_before_joining()
+        assert not fence.is_open
+        inventing = FencedStore(store)
+        await asyncio.wait_for(keeper(store, inventing, [head(9, signed_by="guangdong")]).compare_before_joining(), 10)
         await store.close()
 
     run(scenario())

@@ -1,7 +1,6 @@
 """Keeps the fence of a process: looks for losses of its database, and opens once people have accepted them."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -58,6 +57,7 @@ class FenceKeeper:
         self._ports = ports
         self._opened, self._changed = asyncio.Event(), asyncio.Event()
         self._compare_at, self._is_compared = 0.0, False
+        self._is_followed, self._doubted = False, AuditHead()
         ports.fence.on_change(self._note)
         self._note()
 
@@ -70,10 +70,22 @@ class FenceKeeper:
         await self._compare()
 
     async def compare_before_joining(self) -> None:
-        """Compares once more where no coordinator has answered yet: the first heartbeat may replace the kept head."""
-        if not self._is_compared:
-            with contextlib.suppress(Refused):  # the loop tries again
+        """Returns once a coordinator has answered: the first heartbeat may replace the head that it keeps.
+
+        Without any coordinator there is nothing to join. Call it once the state of the federation is followed.
+        """
+        self._is_followed, is_told = True, False
+        self._is_compared = self._is_compared and not self._doubted.hash  # its signing key may be known by now
+        while not self._is_compared:
+            try:
                 await self._compare()
+            except Refused as refused:
+                _log.warning("the chain cannot be compared now: %s", refused)
+            if not self._is_compared:
+                if not is_told:
+                    _log.warning("the region joins once a coordinator tells which audit head it keeps")
+                is_told = True
+                await asyncio.sleep(AGAIN_SECONDS)
 
     async def run(self) -> None:
         """Runs until cancelled."""
@@ -135,11 +147,22 @@ class FenceKeeper:
         """Compares the chain with each coordinator's head. The heads are asked for first, so that it is longer."""
         loop, is_answered = asyncio.get_running_loop(), False
         async for told in self._ports.heads():
-            is_answered = True
-            if told is not None and self._is_own(told):
+            if told is None:
+                is_answered = True
+            elif self._is_own(told):
                 await self._compare_with(Head(told.sequence, told.hash))
+                is_answered = True
+            else:
+                # Once the keys of the region are known, its own verify: a coordinator that invents one delays nothing.
+                is_answered = is_answered or self._is_followed
+                self._doubt(told)
         self._is_compared = self._is_compared or is_answered
         self._compare_at = loop.time() + (COMPARE_SECONDS if is_answered else AGAIN_SECONDS)
+
+    def _doubt(self, told: AuditHead) -> None:
+        if told != self._doubted:
+            self._doubted = told
+            _log.warning("no known key of this region signed the audit head %d that a coordinator keeps", told.sequence)
 
     async def _compare_with(self, head: Head) -> None:
         store, finding, now = self._ports.store, self._ports.finding, self._ports.clock.now()
