@@ -1,7 +1,7 @@
 """The keeper of a process's fence, on a database of its own: it compares the chain with the heads that others keep."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -34,7 +34,17 @@ def head(sequence: int, *, signed_by: str = "sichuan") -> AuditHead:
     return AuditHead(sequence=told.sequence, hash=told.hash, signature=signature)
 
 
-def keeper(store: Store, fence: FencedStore, heads: Sequence[AuditHead | None]) -> FenceKeeper:
+async def nothing() -> None:
+    """Does nothing around the opening of the fence."""
+
+
+def keeper(
+    store: Store,
+    fence: FencedStore,
+    heads: Sequence[AuditHead | None],
+    before_opening: Callable[[], Awaitable[None]] = nothing,
+    after_opening: Callable[[], Awaitable[None]] = nothing,
+) -> FenceKeeper:
     """The keeper of a process, to which the coordinators tell these heads."""
 
     async def told() -> AsyncIterator[AuditHead | None]:
@@ -42,7 +52,8 @@ def keeper(store: Store, fence: FencedStore, heads: Sequence[AuditHead | None]) 
             yield each
 
     border = Border("sichuan", keys().signers["sichuan"], keys().trusted, CurrentFederation())
-    return FenceKeeper(KeeperPorts(border, store, fence, FixedClock(), Finding("sichuan", ()), told))
+    finding = Finding("sichuan", ())
+    return FenceKeeper(KeeperPorts(border, store, fence, FixedClock(), finding, told, before_opening, after_opening))
 
 
 @pytest.fixture
@@ -83,7 +94,17 @@ def test_a_head_that_the_chain_lacks_closes_the_fence_of_every_process_until_the
         store = opened(file)
         own = await audited(store)
         first, second, third = FencedStore(store), FencedStore(store), FencedStore(store)
-        waiting = keeper(store, second, [head(9)])
+        seen: list[tuple[str, bool]] = []
+        is_taken_up = asyncio.Event()
+
+        async def before() -> None:
+            seen.append(("before", second.is_open))
+
+        async def after() -> None:
+            seen.append(("after", second.is_open))
+            is_taken_up.set()
+
+        waiting = keeper(store, second, [head(9)], before, after)
         await keeper(store, first, [own, head(9)]).start()
         assert not first.is_open
         await waiting.compare_before_joining()
@@ -95,8 +116,12 @@ def test_a_head_that_the_chain_lacks_closes_the_fence_of_every_process_until_the
 
         accepted = first.loss._replace(accept_time=1, actor="a", reference="b")
         await store.write(lambda tx: losses.keep(tx, accepted))
-        await waiting.opened()
+        looking = asyncio.create_task(waiting.run())
+        await asyncio.wait_for(waiting.opened(), 10)
         assert second.loss is None
+        await asyncio.wait_for(is_taken_up.wait(), 10)
+        assert seen == [("before", False), ("after", True)], "an older database is mended before business comes in"
+        looking.cancel()
         again = FencedStore(store)
         await keeper(store, again, [head(9)]).start()
         assert again.is_open, "what was accepted closes nothing again"

@@ -48,6 +48,10 @@ class KeeperPorts:
     clock: Clock
     finding: Finding
     heads: Callable[[], AsyncIterator[AuditHead | None]]
+    before_opening: Callable[[], Awaitable[None]]
+    """Does again what a start does with an older database, before business comes in."""
+    after_opening: Callable[[], Awaitable[None]]
+    """Takes up work that the database has, and this process had done."""
 
 
 class FenceKeeper:
@@ -55,7 +59,8 @@ class FenceKeeper:
 
     def __init__(self, ports: KeeperPorts) -> None:
         self._ports = ports
-        self._opened, self._changed = asyncio.Event(), asyncio.Event()
+        self._opened, self._closed, self._changed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._is_to_take_up = False
         self._compare_at, self._is_compared = 0.0, False
         self._is_followed, self._doubted = False, AuditHead()
         ports.fence.on_change(self._note)
@@ -96,6 +101,7 @@ class FenceKeeper:
                     await self._keep_lost_commits()
                 if self._ports.store.is_shared or not self._ports.fence.is_open:
                     await self._look()
+                await self._open()
                 if asyncio.get_running_loop().time() >= self._compare_at:
                     await self._compare()
             except Refused as refused:
@@ -114,6 +120,12 @@ class FenceKeeper:
             self._opened.clear()
             await self._opened.wait()
 
+    async def closed(self) -> None:
+        """Returns once business is not served."""
+        while self._ports.fence.is_open:
+            self._closed.clear()
+            await self._closed.wait()
+
     def _note(self) -> None:
         """Tells of a change in the log."""
         loss = self._ports.fence.loss
@@ -125,8 +137,8 @@ class FenceKeeper:
                 loss.witness,
                 loss.seen_sequence,
             )
-        self._opened.set()
-        self._changed.set()
+        for each in (self._opened, self._closed, self._changed):
+            each.set()
 
     async def _look(self) -> None:
         """Notes what the processes of the database have found, or people accepted."""
@@ -135,6 +147,19 @@ class FenceKeeper:
         found = await self._ports.store.read(last_loss)
         if fence.changes == changes:  # else this process has learnt more meanwhile
             fence.note(found)
+
+    async def _open(self) -> None:
+        """Opens the fence once the loss is accepted, unless another one was found meanwhile."""
+        fence = self._ports.fence
+        if fence.is_accepted:
+            changes = fence.changes
+            await self._ports.before_opening()
+            if fence.changes == changes:
+                fence.open()
+                self._is_to_take_up = True
+        if self._is_to_take_up and fence.is_open:
+            await self._ports.after_opening()
+            self._is_to_take_up = False
 
     async def _keep_lost_commits(self) -> None:
         ports, number = self._ports, self._ports.border.number
