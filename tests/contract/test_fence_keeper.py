@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -14,7 +15,7 @@ from gateway.relay.border import Border
 from gateway.security.signing import AUDIT_HEAD, Signer, TrustedKeys
 from gateway.store import losses
 from gateway.store.fenced import FencedStore
-from gateway.store.port import Store
+from gateway.store.port import Operation, Store
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
 from region_node.lifecycle.recovery.keeper import FenceKeeper, KeeperPorts
@@ -24,6 +25,7 @@ from tests.contract.stores import run
 from tests.empty_database import empty_file
 from tests.simulation.world import keys
 
+T = TypeVar("T")
 NOW = FixedClock().now()
 
 
@@ -174,6 +176,42 @@ def test_a_head_of_unknown_keys_is_no_answer_until_the_state_is_followed_and_del
         assert not fence.is_open
         inventing = FencedStore(store)
         await asyncio.wait_for(keeper(store, inventing, [head(9, signed_by="guangdong")]).compare_before_joining(), 10)
+        await store.close()
+
+    run(scenario())
+
+
+class FailedOver(SqliteStore):
+    """A shared database that lacks two commits of this process, as its next write finds."""
+
+    is_shared = True
+    lost, is_found = 0, False
+
+    @property
+    def lost_commits(self) -> int:
+        return self.lost
+
+    def forget_lost_commits(self, count: int) -> None:
+        self.lost -= count
+
+    def write(self, operation: Operation[T]) -> Awaitable[T]:
+        if not self.is_found:
+            self.is_found, self.lost = True, 2
+        return super().write(operation)
+
+
+def test_a_process_that_hears_of_a_loss_adds_its_own_lost_commits_before_people_accept_it(file: Path) -> None:
+    async def scenario() -> None:
+        other = opened(file)
+        await audited(other)
+        await keeper(other, FencedStore(other), [head(9)]).start()
+        await other.close()
+        store = FailedOver(file, migrations_of("gateway", "region_node"))
+        fence = FencedStore(store)
+        await keeper(store, fence, []).start()
+        (loss,) = await store.read(losses.losses)
+        assert (loss.number, loss.commits, store.lost_commits) == (1, 2, 0)
+        assert fence.loss == loss
         await store.close()
 
     run(scenario())

@@ -147,6 +147,18 @@ class FenceKeeper:
         found = await self._ports.store.read(last_loss)
         if fence.changes == changes:  # else this process has learnt more meanwhile
             fence.note(found)
+        if self._ports.store.is_shared and found is not None and found.is_open:
+            await self._find_own()
+
+    async def _find_own(self) -> None:
+        """Finds commits of this process that the database lacks, before people accept the loss for all processes.
+
+        A connection compares its commits when it is made again, which a write needs. The first one after the
+        acceptance would find another loss.
+        """
+        await self._ports.store.write(lambda _: None)
+        if self._ports.store.lost_commits:
+            await self._keep_lost_commits()
 
     async def _open(self) -> None:
         """Opens the fence once the loss is accepted, unless another one was found meanwhile."""
