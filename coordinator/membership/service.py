@@ -86,6 +86,7 @@ class FederationService(FederationServiceServicer):
     ) -> federation_pb2.JoinResponse:
         """See the federation_pb2."""
         region, now = current_call().identity.region, self._ports.clock.now()
+        heard = self._ports.clock.steady()
         self._require_not_cut_off()
         self._require_configured(region)
         self._require_rate(self._heartbeats, region)
@@ -98,8 +99,10 @@ class FederationService(FederationServiceServicer):
         else:
             self._require_room(region, heartbeat.endpoint)
             self._require_calm(region, heartbeat)
-            self._ports.clock.hear(region, from_timestamp(request.node_time))
             await self._ports.registry.beat(region, heartbeat)
+            if self._ports.registry.snapshot().facts(region).suspension is None:
+                # By the steady clock of when it came: the registry may have taken long.
+                self._ports.clock.hear(region, from_timestamp(request.node_time), heard)
             await self._notice_oddities(region, heartbeat)
         if head is not None:
             await self._keep_head(region, head)

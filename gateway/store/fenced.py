@@ -24,12 +24,14 @@ class FencedStore:
         self._loss: Loss | None = None
         self.changes = 0
         """How often this process has learnt of a loss, or of its end."""
+        self.is_accepted = False
+        """Whether people have accepted the loss, so that the fence may be opened."""
         self._listeners: list[Callable[[], None]] = []
         store.subscribe(LossChanged, lambda changed: self.note(changed.loss))
 
     @property
     def loss(self) -> Loss | None:
-        """The open loss, as far as this process knows."""
+        """The loss for which the fence is closed, as far as this process knows."""
         return self._loss
 
     @property
@@ -38,12 +40,19 @@ class FencedStore:
         return self._loss is None and not self._store.lost_commits
 
     def note(self, loss: Loss | None) -> None:
-        """Closes the fence for an open loss, and opens it for None or an accepted one."""
-        before, self._loss = self._loss, loss if loss is not None and loss.is_open else None
+        """Closes the fence for an open loss. After None or an accepted one it may be opened."""
         self.changes += 1
-        if before != self._loss:
-            for listener in self._listeners:
-                listener()
+        if loss is not None and loss.is_open:
+            self.is_accepted = False
+            self._set(loss)
+        else:
+            self.is_accepted = self._loss is not None
+
+    def open(self) -> None:
+        """Lets business in again where the loss is accepted."""
+        if self.is_accepted:
+            self.is_accepted = False
+            self._set(None)
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Calls the listener after each change of the open loss."""
@@ -99,6 +108,12 @@ class FencedStore:
     async def close(self) -> None:
         """See the port."""
         await self._store.close()
+
+    def _set(self, loss: Loss | None) -> None:
+        before, self._loss = self._loss, loss
+        if before != loss:
+            for listener in self._listeners:
+                listener()
 
     def _run(self, operation: Operation[T], tx: Transaction) -> T:
         """Looks again: the loss may have been found after the operation was queued."""

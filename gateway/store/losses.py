@@ -56,6 +56,12 @@ def last_loss(tx: Transaction) -> Loss | None:
     return next(iter(losses(tx)), None)
 
 
+def has_open(tx: Transaction) -> bool:
+    """Whether a loss is open: then the database tells nobody its head, as a newer one may be put back."""
+    last = last_loss(tx)
+    return last is not None and last.is_open
+
+
 def incarnation(tx: Transaction) -> int:
     """The audit row with which this incarnation of the database begins; 0 for a database that has lost nothing."""
     last = last_loss(tx)

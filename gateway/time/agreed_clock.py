@@ -60,6 +60,20 @@ class Evidence:
         lasting = {name: each for name, each in self.opinions.items() if _counts(each, opinion.heard)}
         return replace(self, opinions={**lasting, whom: opinion})
 
+    def without_stale(self, whom: str, opinion: Opinion, offset: timedelta) -> "Evidence":
+        """The evidence without opinions from before a step of all clocks, as after a virtual machine has stood still.
+
+        Somebody's new opinion has left their former one just as this clock has left the agreed time. Who was not heard
+        since that former one has no say any more; who is heard regularly keeps it.
+        """
+        former = self.opinions.get(whom)
+        if former is None or self.agreed is None or _are_near(former.offset, opinion.offset):
+            return self
+        if not _are_near(opinion.offset - former.offset, offset - self.agreed):
+            return self
+        lasting = {name: each for name, each in self.opinions.items() if each.heard >= former.heard}
+        return replace(self, opinions=lasting)
+
     def has_others(self, steady: float) -> bool:
         """Whether somebody else was heard lately."""
         return bool(_offsets(self, steady))
@@ -145,7 +159,8 @@ class AgreedClock:
         """Notes what somebody else's clock showed, at a time of the steady clock; now by default."""
         heard = self.steady() if steady is None else steady
         opinion = Opinion(told - EPOCH - timedelta(seconds=heard), heard)
-        self._evidence = self._evidence.heard(whom, opinion)
+        offset, _ = self._reading()
+        self._evidence = self._evidence.without_stale(whom, opinion, offset).heard(whom, opinion)
         self.is_settled()
 
     def is_settled(self) -> bool:

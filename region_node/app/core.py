@@ -262,6 +262,10 @@ class RegionCore:
         if self._ports.store.is_shared:
             self.loops.append(asyncio.create_task(self._claims.run()))
 
+    async def take_up_again(self) -> None:
+        """Takes up what the database has again after a loss. Raises Refused where the store does not respond."""
+        await self._claims.start()
+
     def _once_settled(self, loop: Callable[[], Coroutine[None, None, None]]) -> asyncio.Task[None]:
         """Begins a loop that sets instants in the database as soon as the time of day is agreed on.
 

@@ -52,6 +52,7 @@ from gateway.time.agreed_clock import AgreedClock
 from gateway.time.clock import SteadyClock, SystemClock, from_timestamp
 from gateway.web.door import Door
 from region_node.app import registered
+from region_node.app.beginning import Older, begins, work
 from region_node.app.core import CorePorts, RegionCore
 from region_node.app.metrics import observe_anomalies, observe_node
 from region_node.app.row_migrations import migrate_rows
@@ -152,9 +153,12 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
         client = _membership(ports, core.lanes.stopped, watches)
         stack.push_async_callback(client.close)
         client.load()
-        fence = await _fence(ports, client)
-        restored = RestoredCustomers(core_ports.context, ports.store)
-        has_begun = await _begins(core, restored, ports.store)
+        restored = RestoredCustomers(core_ports.context, ports.unfenced)
+        fence = await _fence(ports, client, Older(keeper, restored, core))
+        looking = asyncio.create_task(fence.run())
+        stack.push_async_callback(stop_tasks, [looking])
+        await persistently(restored.check)
+        begun = await begins(core, fence, stack)
         stack.push_async_callback(core.stop)
         waiting_work = WaitingWork(ports.store)
         observe_node(telemetry.meter, core, waiting_work, ports.store, _certificates(settings), clock)
@@ -174,9 +178,8 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
             waiting_work.run(),
             AgreedTimeKeeper(ports.store, clock).run(),
             Scrubber(core_ports.context, ports.store, clock, moved_file(settings.database.file)).run(),
-            fence.run(),
             fence.tell(server.show),
-            *(() if has_begun else (_begin_once_open(core, restored, fence),)),
+            work(core, begun),
             _witness_telling(ports, registry).run(),
             *(each.run() for each in watches),
             CoordinatorWitness(ports.store, clock, ports.source, client.chain_heads).run(),
@@ -186,12 +189,12 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
             *await door.open(settings.credentials, border, stack),
             *_of_credentials(ports, client, telemetry.meter),
         )
-        tasks = [asyncio.create_task(each) for each in loops]
+        tasks = [looking, *(asyncio.create_task(each) for each in loops)]
         stack.push_async_callback(client.leave, endpoint)
         stack.push_async_callback(stop_tasks, tasks)
         show_port(settings.port_file, port, stack)
         _log.info("region %s of %s serves on %s", settings.region, settings.federation, endpoint)
-        return Running(port, [*tasks, *core.loops], stack.pop_all())
+        return Running(port, tasks, stack.pop_all())
     raise AssertionError("the block above returns or raises")
 
 
@@ -211,29 +214,12 @@ def _finding(ports: _Ports) -> Finding:
     return Finding(ports.settings.region, registered.COUNTED)
 
 
-async def _fence(ports: _Ports, client: FederationClient) -> FenceKeeper:
+async def _fence(ports: _Ports, client: FederationClient, older: Older) -> FenceKeeper:
     """The keeper of the fence, which has looked for losses of the database."""
-    outside = KeeperPorts(ports.border, ports.unfenced, ports.store, ports.clock, _finding(ports), client.audit_heads)
-    keeper = FenceKeeper(outside)
+    own, finding, opens = ports.unfenced, _finding(ports), (older.before_opening, older.core.take_up_again)
+    keeper = FenceKeeper(KeeperPorts(ports.border, own, ports.store, ports.clock, finding, client.audit_heads, *opens))
     await persistently(keeper.start)
     return keeper
-
-
-async def _begins(core: RegionCore, restored: RestoredCustomers, fence: FencedStore) -> bool:
-    """Takes up the work of the region, unless a loss of its database is open."""
-    if not fence.is_open:
-        return False
-    await persistently(restored.check)
-    await core.start()
-    return True
-
-
-async def _begin_once_open(core: RegionCore, restored: RestoredCustomers, fence: FenceKeeper) -> None:
-    """The same once people have accepted the loss. Never returns."""
-    await fence.opened()
-    await persistently(restored.check)
-    await core.start()
-    await asyncio.gather(*core.loops)
 
 
 def _access(services: Sequence[Service], ports: _Ports) -> AccessRules:

@@ -1,7 +1,9 @@
 """The keeper of a process's fence, on a database of its own: it compares the chain with the heads that others keep."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -10,10 +12,10 @@ from gateway.auditing import audit
 from gateway.auditing.audit import Head
 from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Border
-from gateway.security.signing import AUDIT_HEAD
+from gateway.security.signing import AUDIT_HEAD, Signer, TrustedKeys
 from gateway.store import losses
 from gateway.store.fenced import FencedStore
-from gateway.store.port import Store
+from gateway.store.port import Operation, Store
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
 from region_node.lifecycle.recovery.keeper import FenceKeeper, KeeperPorts
@@ -23,6 +25,7 @@ from tests.contract.stores import run
 from tests.empty_database import empty_file
 from tests.simulation.world import keys
 
+T = TypeVar("T")
 NOW = FixedClock().now()
 
 
@@ -33,7 +36,17 @@ def head(sequence: int, *, signed_by: str = "sichuan") -> AuditHead:
     return AuditHead(sequence=told.sequence, hash=told.hash, signature=signature)
 
 
-def keeper(store: Store, fence: FencedStore, heads: Sequence[AuditHead | None]) -> FenceKeeper:
+async def nothing() -> None:
+    """Does nothing around the opening of the fence."""
+
+
+def keeper(
+    store: Store,
+    fence: FencedStore,
+    heads: Sequence[AuditHead | None],
+    before_opening: Callable[[], Awaitable[None]] = nothing,
+    after_opening: Callable[[], Awaitable[None]] = nothing,
+) -> FenceKeeper:
     """The keeper of a process, to which the coordinators tell these heads."""
 
     async def told() -> AsyncIterator[AuditHead | None]:
@@ -41,7 +54,8 @@ def keeper(store: Store, fence: FencedStore, heads: Sequence[AuditHead | None]) 
             yield each
 
     border = Border("sichuan", keys().signers["sichuan"], keys().trusted, CurrentFederation())
-    return FenceKeeper(KeeperPorts(border, store, fence, FixedClock(), Finding("sichuan", ()), told))
+    finding = Finding("sichuan", ())
+    return FenceKeeper(KeeperPorts(border, store, fence, FixedClock(), finding, told, before_opening, after_opening))
 
 
 @pytest.fixture
@@ -82,7 +96,17 @@ def test_a_head_that_the_chain_lacks_closes_the_fence_of_every_process_until_the
         store = opened(file)
         own = await audited(store)
         first, second, third = FencedStore(store), FencedStore(store), FencedStore(store)
-        waiting = keeper(store, second, [head(9)])
+        seen: list[tuple[str, bool]] = []
+        is_taken_up = asyncio.Event()
+
+        async def before() -> None:
+            seen.append(("before", second.is_open))
+
+        async def after() -> None:
+            seen.append(("after", second.is_open))
+            is_taken_up.set()
+
+        waiting = keeper(store, second, [head(9)], before, after)
         await keeper(store, first, [own, head(9)]).start()
         assert not first.is_open
         await waiting.compare_before_joining()
@@ -94,11 +118,100 @@ def test_a_head_that_the_chain_lacks_closes_the_fence_of_every_process_until_the
 
         accepted = first.loss._replace(accept_time=1, actor="a", reference="b")
         await store.write(lambda tx: losses.keep(tx, accepted))
-        await waiting.opened()
+        looking = asyncio.create_task(waiting.run())
+        await asyncio.wait_for(waiting.opened(), 10)
         assert second.loss is None
+        await asyncio.wait_for(is_taken_up.wait(), 10)
+        assert seen == [("before", False), ("after", True)], "an older database is mended before business comes in"
+        looking.cancel()
         again = FencedStore(store)
         await keeper(store, again, [head(9)]).start()
         assert again.is_open, "what was accepted closes nothing again"
+        await store.close()
+
+    run(scenario())
+
+
+def test_a_process_joins_only_once_a_coordinator_has_answered_however_often_that_fails(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("region_node.lifecycle.recovery.keeper.AGAIN_SECONDS", 0)
+
+    async def scenario() -> None:
+        store, heads = opened(file), list[AuditHead | None]()
+        await audited(store)
+        fence = FencedStore(store)
+        process = keeper(store, fence, heads)
+        await process.start()
+        joining = asyncio.create_task(process.compare_before_joining())
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert not joining.done(), "no coordinator has answered"
+        heads.append(head(9))
+        await asyncio.wait_for(joining, 10)
+        assert not fence.is_open
+        await store.close()
+
+    run(scenario())
+
+
+def test_a_head_of_unknown_keys_is_no_answer_until_the_state_is_followed_and_delays_no_joining_for_ever(
+    file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    known: list[bool] = []
+    verify = keys().trusted.verify
+    monkeypatch.setattr(TrustedKeys, "verify", lambda _, *about: bool(known) and verify(*about))
+    monkeypatch.setattr(Signer, "has_signed", lambda *_: False)
+
+    async def scenario() -> None:
+        store = opened(file)
+        await audited(store)
+        fence = FencedStore(store)
+        process = keeper(store, fence, [head(9), None])
+        await process.start()
+        assert fence.is_open
+        assert "no known key of this region signed" in caplog.text
+        known.append(True)  # as the state of the federation tells it
+        await process.compare_before_joining()
+        assert not fence.is_open
+        inventing = FencedStore(store)
+        await asyncio.wait_for(keeper(store, inventing, [head(9, signed_by="guangdong")]).compare_before_joining(), 10)
+        await store.close()
+
+    run(scenario())
+
+
+class FailedOver(SqliteStore):
+    """A shared database that lacks two commits of this process, as its next write finds."""
+
+    is_shared = True
+    lost, is_found = 0, False
+
+    @property
+    def lost_commits(self) -> int:
+        return self.lost
+
+    def forget_lost_commits(self, count: int) -> None:
+        self.lost -= count
+
+    def write(self, operation: Operation[T]) -> Awaitable[T]:
+        if not self.is_found:
+            self.is_found, self.lost = True, 2
+        return super().write(operation)
+
+
+def test_a_process_that_hears_of_a_loss_adds_its_own_lost_commits_before_people_accept_it(file: Path) -> None:
+    async def scenario() -> None:
+        other = opened(file)
+        await audited(other)
+        await keeper(other, FencedStore(other), [head(9)]).start()
+        await other.close()
+        store = FailedOver(file, migrations_of("gateway", "region_node"))
+        fence = FencedStore(store)
+        await keeper(store, fence, []).start()
+        (loss,) = await store.read(losses.losses)
+        assert (loss.number, loss.commits, store.lost_commits) == (1, 2, 0)
+        assert fence.loss == loss
         await store.close()
 
     run(scenario())

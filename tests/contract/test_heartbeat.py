@@ -15,6 +15,8 @@ from gateway.errors import Refused
 from gateway.federation.capabilities import own_capabilities
 from gateway.security.sealing_keys import is_proven
 from gateway.security.signing import AUDIT_HEAD, TrustedKeys
+from gateway.store import losses
+from gateway.store.losses import Loss
 from gateway.time.agreed_clock import AgreedClock
 from gateway.time.clock import to_timestamp
 from tests.contract.membership_node import ENDPOINT, REGION, VERSION, at_once, eventually, node, running, signer_of
@@ -50,6 +52,24 @@ def test_coordinators_take_turns_to_hear_the_heartbeat_and_one_that_does_not_ans
             await eventually(lambda: len(hub.joins) > 5 and len(other.joins) > 5)
             # One of them heard each, with no wait in between for the one that is not there.
             assert beats <= len(hub.joins) + len(other.joins) <= beats + 1
+
+    asyncio.run(story())
+
+
+def test_a_heartbeat_tells_no_audit_head_while_a_loss_is_open(certificates: Certificates, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with (
+            coordinator(certificates) as hub,
+            node(certificates, tmp_path / "data", hub.endpoint, sleep=at_once) as under_test,
+        ):
+            loss = Loss(1, 0, "coordinator", 2, 3, 0, 10_004)
+            await under_test.store.write(lambda tx: losses.keep(tx, loss))
+            async with running(under_test.client.stay_joined(ENDPOINT)):
+                await eventually(lambda: len(hub.joins) > 0)
+                assert not hub.joins[0].HasField("audit_head"), "the newer database may be put back"
+                accepted = loss._replace(accept_time=1)
+                await under_test.store.write(lambda tx: losses.keep(tx, accepted))
+                await eventually(lambda: hub.joins[-1].HasField("audit_head"))
 
     asyncio.run(story())
 

@@ -172,6 +172,24 @@ def test_who_was_not_heard_for_long_has_no_say() -> None:
     assert clock.is_settled()
 
 
+@given(HARMFUL)
+def test_who_was_last_heard_before_all_clocks_stepped_does_not_outvote_who_is_heard_since(step: timedelta) -> None:
+    machine = Machine()
+    clock = started(machine)
+    for gone in ("one", "another one"):
+        clock.hear(gone, machine.true)
+    machine.passed += 1
+    clock.hear("coordinator", machine.true)
+    machine.passed += 1
+    clock.hear("coordinator", machine.true + step)
+    assert clock.is_settled(), "they alone say so, and the clock has not stepped"
+    clock.hear("coordinator", machine.true)
+    machine.error = step
+    clock.hear("coordinator", machine.now())
+    assert clock.is_settled()
+    assert clock.now() == machine.now()
+
+
 @pytest.mark.parametrize("told", [datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)])
 def test_a_time_at_the_end_of_the_calendar_is_an_opinion_like_any_other(told: datetime) -> None:
     machine = Machine()

@@ -32,7 +32,7 @@ def count(tx: Transaction) -> int | None:
     return tx.first(int, "SELECT COUNT(*) FROM losses")
 
 
-def test_a_loss_that_any_operation_stores_closes_the_fence_and_its_acceptance_opens_it(tmp_path: Path) -> None:
+def test_a_loss_that_any_operation_stores_closes_the_fence_until_it_is_opened_once_accepted(tmp_path: Path) -> None:
     async def scenario() -> None:
         store = made(tmp_path / "store.db")
         fence = FencedStore(store)
@@ -47,8 +47,13 @@ def test_a_loss_that_any_operation_stores_closes_the_fence_and_its_acceptance_op
             with pytest.raises(Refused, match=r"DATABASE_BEHIND: .*ends at row 2, and row 3 was seen"):
                 await call
         assert await store.read(count) == 1, "what looks after the database goes behind the fence"
+        fence.open()
+        assert not fence.is_open, "nobody has accepted it"
         await store.write(lambda tx: losses.keep(tx, ACCEPTED))
         await asyncio.sleep(0)
+        assert fence.is_accepted
+        assert not fence.is_open, "what a start does with an older database comes first"
+        fence.open()
         assert await fence.write(count) == 1
         assert seen == [False, True]
         await fence.close()

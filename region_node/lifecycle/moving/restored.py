@@ -31,6 +31,11 @@ class RestoredCustomers:
         self._store = store
         self._checked = (0, 0)
 
+    async def check_again(self) -> None:
+        """The same as at a start: the database has become an older one. Raises as `check`."""
+        self._checked = (0, 0)
+        await self.check()
+
     async def check(self) -> None:
         """Marks customers as moved, or takes the mark away, unless this was done for the plan in force.
 

@@ -1,7 +1,6 @@
 """Keeps the fence of a process: looks for losses of its database, and opens once people have accepted them."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -49,6 +48,10 @@ class KeeperPorts:
     clock: Clock
     finding: Finding
     heads: Callable[[], AsyncIterator[AuditHead | None]]
+    before_opening: Callable[[], Awaitable[None]]
+    """Does again what a start does with an older database, before business comes in."""
+    after_opening: Callable[[], Awaitable[None]]
+    """Takes up work that the database has, and this process had done."""
 
 
 class FenceKeeper:
@@ -56,8 +59,10 @@ class FenceKeeper:
 
     def __init__(self, ports: KeeperPorts) -> None:
         self._ports = ports
-        self._opened, self._changed = asyncio.Event(), asyncio.Event()
+        self._opened, self._closed, self._changed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._is_to_take_up = False
         self._compare_at, self._is_compared = 0.0, False
+        self._is_followed, self._doubted = False, AuditHead()
         ports.fence.on_change(self._note)
         self._note()
 
@@ -70,10 +75,22 @@ class FenceKeeper:
         await self._compare()
 
     async def compare_before_joining(self) -> None:
-        """Compares once more where no coordinator has answered yet: the first heartbeat may replace the kept head."""
-        if not self._is_compared:
-            with contextlib.suppress(Refused):  # the loop tries again
+        """Returns once a coordinator has answered: the first heartbeat may replace the head that it keeps.
+
+        Without any coordinator there is nothing to join. Call it once the state of the federation is followed.
+        """
+        self._is_followed, is_told = True, False
+        self._is_compared = self._is_compared and not self._doubted.hash  # its signing key may be known by now
+        while not self._is_compared:
+            try:
                 await self._compare()
+            except Refused as refused:
+                _log.warning("the chain cannot be compared now: %s", refused)
+            if not self._is_compared:
+                if not is_told:
+                    _log.warning("the region joins once a coordinator tells which audit head it keeps")
+                is_told = True
+                await asyncio.sleep(AGAIN_SECONDS)
 
     async def run(self) -> None:
         """Runs until cancelled."""
@@ -84,6 +101,7 @@ class FenceKeeper:
                     await self._keep_lost_commits()
                 if self._ports.store.is_shared or not self._ports.fence.is_open:
                     await self._look()
+                await self._open()
                 if asyncio.get_running_loop().time() >= self._compare_at:
                     await self._compare()
             except Refused as refused:
@@ -102,6 +120,12 @@ class FenceKeeper:
             self._opened.clear()
             await self._opened.wait()
 
+    async def closed(self) -> None:
+        """Returns once business is not served."""
+        while self._ports.fence.is_open:
+            self._closed.clear()
+            await self._closed.wait()
+
     def _note(self) -> None:
         """Tells of a change in the log."""
         loss = self._ports.fence.loss
@@ -113,8 +137,8 @@ class FenceKeeper:
                 loss.witness,
                 loss.seen_sequence,
             )
-        self._opened.set()
-        self._changed.set()
+        for each in (self._opened, self._closed, self._changed):
+            each.set()
 
     async def _look(self) -> None:
         """Notes what the processes of the database have found, or people accepted."""
@@ -123,6 +147,31 @@ class FenceKeeper:
         found = await self._ports.store.read(last_loss)
         if fence.changes == changes:  # else this process has learnt more meanwhile
             fence.note(found)
+        if self._ports.store.is_shared and found is not None and found.is_open:
+            await self._find_own()
+
+    async def _find_own(self) -> None:
+        """Finds commits of this process that the database lacks, before people accept the loss for all processes.
+
+        A connection compares its commits when it is made again, which a write needs. The first one after the
+        acceptance would find another loss.
+        """
+        await self._ports.store.write(lambda _: None)
+        if self._ports.store.lost_commits:
+            await self._keep_lost_commits()
+
+    async def _open(self) -> None:
+        """Opens the fence once the loss is accepted, unless another one was found meanwhile."""
+        fence = self._ports.fence
+        if fence.is_accepted:
+            changes = fence.changes
+            await self._ports.before_opening()
+            if fence.changes == changes:
+                fence.open()
+                self._is_to_take_up = True
+        if self._is_to_take_up and fence.is_open:
+            await self._ports.after_opening()
+            self._is_to_take_up = False
 
     async def _keep_lost_commits(self) -> None:
         ports, number = self._ports, self._ports.border.number
@@ -135,11 +184,22 @@ class FenceKeeper:
         """Compares the chain with each coordinator's head. The heads are asked for first, so that it is longer."""
         loop, is_answered = asyncio.get_running_loop(), False
         async for told in self._ports.heads():
-            is_answered = True
-            if told is not None and self._is_own(told):
+            if told is None:
+                is_answered = True
+            elif self._is_own(told):
                 await self._compare_with(Head(told.sequence, told.hash))
+                is_answered = True
+            else:
+                # Once the keys of the region are known, its own verify: a coordinator that invents one delays nothing.
+                is_answered = is_answered or self._is_followed
+                self._doubt(told)
         self._is_compared = self._is_compared or is_answered
         self._compare_at = loop.time() + (COMPARE_SECONDS if is_answered else AGAIN_SECONDS)
+
+    def _doubt(self, told: AuditHead) -> None:
+        if told != self._doubted:
+            self._doubted = told
+            _log.warning("no known key of this region signed the audit head %d that a coordinator keeps", told.sequence)
 
     async def _compare_with(self, head: Head) -> None:
         store, finding, now = self._ports.store, self._ports.finding, self._ports.clock.now()

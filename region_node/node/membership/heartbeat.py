@@ -21,6 +21,7 @@ from gateway.federation.capabilities import own_capabilities
 from gateway.relay import outbox
 from gateway.relay.retry import FullJitter
 from gateway.rpc.channels import OwnCertificate, Replica, Replicas, invoke
+from gateway.store import losses
 from gateway.time.clock import from_timestamp, is_dated, to_timestamp
 from region_node.node.membership.contact_state import ContactState
 from region_node.node.membership.node import MembershipPorts, Node
@@ -133,15 +134,16 @@ class Heartbeat:
 
     async def _request(self, endpoint: str, *, leaving: bool) -> JoinRequest:
         border, now = self._node.border, self._ports.clock.now()
-        head, waiting, version = await self._ports.store.read(
-            lambda tx: (audit.head(tx), outbox.not_taken(tx), self._ports.version(tx))
+        store = self._ports.store
+        head, waiting, version = await store.read(
+            lambda tx: (None if losses.has_open(tx) else audit.head(tx), outbox.not_taken(tx), self._ports.version(tx))
         )
         return JoinRequest(
             endpoint=endpoint,
             signing_certificate=self._node.signing_certificate,
             federation_revision=border.current.revision,
             node_time=to_timestamp(border.clock.wall()),
-            audit_head=self._statements.audit_head(head) if not self._ports.store.lost_commits else None,
+            audit_head=None if head is None or store.lost_commits else self._statements.audit_head(head),
             leaving=leaving,
             sealing_key=self._statements.sealing_key(now),
             capabilities=self._capabilities,

@@ -24,6 +24,7 @@ from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.queries import Asker
 from gateway.relay.transport import Transport
 from gateway.security.signing import AUDIT_HEAD, WITNESSED_HEAD
+from gateway.store import losses
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_microseconds, from_timestamp
 from gateway.time.looks import until_look
@@ -112,7 +113,9 @@ class WitnessNotifier:
         await self._ports.store.write(lambda tx: self._heard(tx, told, answer))
 
     def _statement(self, tx: Transaction, witness: str, now: datetime) -> _Statement | None:
-        """Claims the witness for this minute, and makes its statement."""
+        """Claims the witness for this minute, and makes its statement. None while a loss of the database is open."""
+        if self._ports.store.lost_commits or losses.has_open(tx):
+            return None
         before = rows.claim(tx, witness, now)
         if before is None:
             return None
