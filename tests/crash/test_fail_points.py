@@ -298,7 +298,7 @@ ELSEWHERE = """
     complaint-redone.before-commit keys.after-page keys.before-commit alarms.before-commit measurements.before-commit
     correction.before-commit outage-told.before-commit planned-announced.before-commit planned-moved.before-commit
     planned-told.before-commit problem-counted.before-noted problem-followed.after-commit problem-followed.before-noted
-    number-assigned.after-commit credit-owed.before-commit
+    number-assigned.after-commit credit-owed.before-commit purge.before-commit
 """
 
 

@@ -41,15 +41,7 @@ from gateway.api.region.v1.joint_order_pb2 import JointItem, JointItemState, Joi
 from gateway.api.region.v1.loan_pb2 import Loan
 from gateway.api.region.v1.order_envelopes_pb2 import OrderErasure, OrderSubmission, OrderUpdate
 from gateway.api.region.v1.order_pb2 import Order
-from gateway.api.region.v1.reconciliation_envelopes_pb2 import (
-    ReconciliationQuestion,
-    RepairDecided,
-    RepairEvidence,
-    RepairProposed,
-)
-from gateway.api.region.v1.reconciliation_pb2 import Repair, RepairAct, RepairState
 from gateway.api.region.v1.retention_envelopes_pb2 import HoldUpdate
-from gateway.api.region.v1.settlement_pb2 import SettlementSignature, SettlementStatement, SettlementTerms
 from gateway.api.region.v1.sharing_envelopes_pb2 import SharingQuery
 from gateway.api.region.v1.sharing_service_pb2 import WithdrawConsentRequest
 from gateway.api.region.v1.support_request_pb2 import SupportRequest
@@ -433,65 +425,8 @@ def of_loans(scene: Scene) -> Table:
     }
 
 
-def of_reconciliation() -> Table:
-    """The comparison of records, and repairs."""
-    repair = Repair(
-        id="guangdong/staff/li/r1",
-        deciding_region="sichuan",
-        record_kind="order",
-        serial="guangdong/counter/1",
-        act=RepairAct.REPAIR_ACT_CORRECT,
-        acting_region="sichuan",
-        note="forged",
-        proposer="guangdong/li",
-        state=RepairState.REPAIR_STATE_PROPOSED,
-    )
-    return {
-        EnvelopeKind.ENVELOPE_KIND_RECONCILIATION: Forged(
-            "any region, of what it shares with the asked one",
-            "sichuan",
-            ReconciliationQuestion(day="2030-06-14"),
-            "reconciliation/2030-06-13",
-        ),
-        EnvelopeKind.ENVELOPE_KIND_REPAIR_PROPOSED: Forged(
-            "any region, of its own staff", "sichuan", RepairProposed(repair=repair), f"repair/{repair.id}"
-        ),
-        EnvelopeKind.ENVELOPE_KIND_REPAIR_DECIDED: Forged(
-            "the deciding region, a repair of which it has the proposal",
-            "guangdong",
-            RepairDecided(repair=repair),
-            f"repair/{repair.id}",
-            "REPAIR_NOT_FOUND",
-        ),
-        EnvelopeKind.ENVELOPE_KIND_REPAIR_EVIDENCE: Forged(
-            "the acting region, of a repair that both have agreed to, with what the other one has signed",
-            "sichuan",
-            RepairEvidence(repair=repair),
-            repair.serial,
-            "REPAIR_NOT_FOUND",
-        ),
-    }
-
-
-def of_settlement() -> Table:
-    """Statements of months."""
-    told = SettlementStatement(
-        id="guangdong/settlement/sichuan/2030-05",
-        terms=SettlementTerms(first_region="guangdong", second_region="sichuan", month="2030-05", version=1),
-    )
-    signed = SettlementSignature(statement=told)
-    return {
-        EnvelopeKind.ENVELOPE_KIND_SETTLEMENT_PROPOSED: Forged(
-            "the region of a pair whose id comes first", "sichuan", signed, f"settlement/{told.id}"
-        ),
-        EnvelopeKind.ENVELOPE_KIND_SETTLEMENT_DECIDED: Forged(
-            "the other region of the pair", "guangdong", signed, f"settlement/{told.id}"
-        ),
-    }
-
-
 def forgeries(scene: Scene) -> Table:
-    """A lie of each kind."""
+    """A lie of each kind, but those about the books of two regions."""
     return {
         **of_orders(scene),
         **of_customer_status(scene),
@@ -502,6 +437,4 @@ def forgeries(scene: Scene) -> Table:
         **of_issues(scene),
         **of_loans(scene),
         **of_bulletins(scene),
-        **of_reconciliation(),
-        **of_settlement(),
     }

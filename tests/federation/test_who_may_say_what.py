@@ -10,6 +10,7 @@ from tests.federation.counter import Counter
 from tests.federation.fault_reporter import FaultReporter
 from tests.federation.folder import Folder
 from tests.federation.forged import LATER, LIAR, Scene, forgeries
+from tests.federation.forged_books import of_the_books
 from tests.federation.forger import Forger, not_delivered
 from tests.federation.issue_staff import IssueStaff
 from tests.federation.joint_staff import JointStaff
@@ -74,7 +75,7 @@ async def test_no_kind_of_envelope_is_believed_of_a_region_that_may_not_say_it(
 ) -> None:
     scene = await scene_of(federation, guangdong, sichuan)
     before = await kept_of(scene)
-    table = forgeries(scene)
+    table = {**forgeries(scene), **of_the_books()}
     kinds = {kind for kind in EnvelopeKind.values() if kind != EnvelopeKind.ENVELOPE_KIND_UNSPECIFIED}
     assert {EnvelopeKind.Name(kind) for kind in kinds ^ set(table)} == set(), "each kind says who may send it"
     henan, wrong = Forger(federation, LIAR), list[str]()
