@@ -52,10 +52,14 @@ class AnomalyWatch:
             await asyncio.sleep(until_look(LOOK))
 
     async def look(self) -> None:
-        """Looks once, and writes where there is anything new. Raises Refused where the store does not respond."""
-        now = self._clock.now()
-        if await self._store.read(lambda tx: bool(_new(tx, self._context)) or _is_untidy(tx, now)):
-            await self._store.write(lambda tx: look(tx, self._context, now))
+        """Looks once, and writes where there is anything new. Raises Refused where the store does not respond.
+
+        Writes nothing while the clock is not settled: by a wrong one, hours end too soon, and rows are removed.
+        """
+        if self._context.border.clock.is_settled():
+            now = self._clock.now()
+            if await self._store.read(lambda tx: bool(_new(tx, self._context)) or _is_untidy(tx, now)):
+                await self._store.write(lambda tx: look(tx, self._context, now))
         self.waiting = await self._store.read(rows.waiting)
 
 
