@@ -35,7 +35,8 @@ def acting(context: RegionContext, request: Brought, now: datetime, *, is_anywhe
     """The administrator of a request, as `admin/<name>`, and the proof for the audit row; empty where none is needed.
 
     `is_anywhere` is for an act on a record of which the coordinator finds the region that decides. Raises Refused with
-    ADMINISTRATOR_ACT_UNSIGNED or ADMINISTRATOR_ACT_UNPROVEN at a region with an anchor, and with REQUEST_INVALID.
+    ADMINISTRATOR_ACT_UNSIGNED, ADMINISTRATOR_ACT_UNPROVEN or CLOCK_UNTRUSTED at a region with an anchor, and with
+    REQUEST_INVALID.
     """
     chain = context.border.current.state().chain
     if chain is None:
@@ -43,6 +44,8 @@ def acting(context: RegionContext, request: Brought, now: datetime, *, is_anywhe
         return ProvenAct(request.administrator, "")
     if not request.signed.act:
         raise Refused(Reason.REASON_ADMINISTRATOR_ACT_UNSIGNED)
+    # By a wrong clock, an act that was kept back for years would be one of today.
+    context.border.clock.require_trusted()
     region = "" if is_anywhere else context.region
     try:
         found = proven_act(request.signed, chain, current_call().method, region, request, now)
