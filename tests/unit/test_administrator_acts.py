@@ -17,7 +17,7 @@ from gateway.federation.acts import VALID_FOR, proven_act, signed_act
 from gateway.federation.revisions import Chain, RevisionRefused
 from gateway.security.signing import REVISION, Signer
 from gateway.time.agreed_clock import MAX_CLOCK_ERROR, AgreedClock
-from gateway.time.clock import SystemClock
+from gateway.time.clock import SystemClock, to_microseconds
 from region_node.node.context import RegionContext
 from region_node.requests.administrators import acting
 from tests.administrators import Administrators
@@ -51,7 +51,7 @@ def test_an_act_is_of_whom_has_signed_it_whatever_a_coordinator_adds(people: Adm
     brought.MergeFrom(REQUEST)
     brought.signed.CopyFrom(act(people.signers["wang"]))
     found = proven_act(brought.signed, Chain.of(people.anchor), METHOD, REGION, brought, NOW)
-    assert found.administrator == "wang"
+    assert (found.administrator, found.sign_time_us) == ("wang", to_microseconds(NOW))
     assert people.signers["wang"].public_key.hex() in found.proof
     assert brought.signed.signature.hex() in found.proof
     assert REQUEST.reason not in found.noted("owner henan")
