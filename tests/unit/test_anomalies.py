@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -127,12 +128,16 @@ def test_a_region_that_invents_names_calls_people_a_few_times_and_fills_no_table
     look(kept.tx, kept.context, NOW)
     for number in range(100):
         count_line(kept.tx, Dealer("henan", f"later-{number}"), NOW)
+    many = bound(kept, "failures-of-region")
+    count(kept, Dealer("henan", "no name\n"), failures=many)
     look(kept.tx, kept.context, NOW)
-    assert len(found(kept)) == OF_ONE_REGION
+    levels = Counter((bool(each.operator), bool(each.staff_id)) for each in found(kept))
+    assert levels == {(True, True): OF_ONE_REGION, (True, False): 1, (False, False): 1}, "no level hides another"
+    assert len({each.id for each in found(kept)}) == levels.total()
     left = rows.counted(kept.tx)
     assert len(left) <= rows.ROWS_OF_REGION + 1
     assert sum(each.lines for each in left) == rows.ROWS_OF_REGION + 200, "nothing that was counted is lost"
-    assert sum(each.failures for each in left) == 2 * OF_ONE_REGION * (most + 1)
+    assert sum(each.failures for each in left) == 2 * OF_ONE_REGION * (most + 1) + many
 
 
 def test_work_at_an_hour_at_which_the_operator_system_does_not_work_is_an_anomaly_at_far_fewer_lines(
