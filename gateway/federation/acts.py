@@ -27,6 +27,8 @@ class ProvenAct:
 
     administrator: str
     proof: str
+    sign_time_us: int = 0
+    """By the administrator's clock, in microseconds since 1970; 0 where nothing is signed."""
 
     def noted(self, detail: str) -> str:
         """The detail of the audit row, with the proof."""
@@ -65,7 +67,7 @@ def proven_act(signed: SignedAct, chain: Chain, method: str, region: str, reques
     if not to_microseconds(now - VALID_FOR) <= act.sign_time_us <= to_microseconds(now + MAX_CLOCK_ERROR):
         raise RevisionRefused("it was not signed within a day")
     proof = f"act {digest.hex()}, key {signed.key.hex()}, signature {signed.signature.hex()}"
-    return ProvenAct(people[signed.key], proof)
+    return ProvenAct(people[signed.key], proof, act.sign_time_us)
 
 
 def _as_signed(request: Message) -> Message:

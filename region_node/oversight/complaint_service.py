@@ -31,7 +31,7 @@ from region_node.care.complaints.headers import HeaderFilter, header_of, list_he
 from region_node.care.complaints.history import history
 from region_node.care.complaints.rows import COMPLAINT, require_complaint
 from region_node.node.context import RegionContext
-from region_node.requests.administrators import Brought, acting
+from region_node.requests.administrators import Brought, acting, note_act, require_in_order
 from region_node.requests.checks import require_length, require_request_id
 from region_node.requests.rows import RequestKey, insert_request
 from region_node.tickets.followed import known_request
@@ -145,12 +145,12 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         """Raises a complaint once."""
         now, content = self._clock.now(), f"raise\0{request.ticket_id}\0{request.level}\0{request.reason}"
         wanted = AdministratorsWish(request.level, request.reason, act.administrator)
-        decided = _Decided(act.administrator, request.request_id, content, "RaiseComplaint")
+        decided = _Decided(act, request.request_id, request.ticket_id, content, "RaiseComplaint")
         return decided.once(
             tx,
             now,
             lambda: handling.raise_for_administrator(tx, self._context, request.ticket_id, wanted, now),
-            act.noted(f"level {request.level}, through {through}"),
+            f"level {request.level}, through {through}",
         )
 
     def _reclassified(
@@ -160,27 +160,29 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         now, content = self._clock.now(), f"classify\0{request.ticket_id}\0{request.category}\0{request.reason}"
         by = ClassifiedBy.CLASSIFIED_BY_ADMINISTRATOR
         wanted = Classification(request.ticket_id, request.category, request.reason, act.administrator, by)
-        decided = _Decided(act.administrator, request.request_id, content, "ReclassifyComplaint")
-        return decided.once(tx, now, lambda: classify(tx, self._context, wanted, now), act.noted(f"through {through}"))
+        decided = _Decided(act, request.request_id, request.ticket_id, content, "ReclassifyComplaint")
+        return decided.once(tx, now, lambda: classify(tx, self._context, wanted, now), f"through {through}")
 
 
 @dataclass(frozen=True)
 class _Decided:
     """An administrator's decision: executed once per request id, with its row in the audit chain."""
 
-    administrator: str
+    act: ProvenAct
     request_id: str
+    ticket_id: str
     content: str = field(repr=False)
     action: str
 
     def once(self, tx: Transaction, now: datetime, decide: Callable[[], Complaint], detail: str) -> Complaint:
         """The complaint after the decision. Raises Refused, also for the same id with other content."""
-        key = RequestKey(self.administrator, self.request_id, hashlib.sha256(self.content.encode()).digest())
+        key = RequestKey(self.act.administrator, self.request_id, hashlib.sha256(self.content.encode()).digest())
         if (known := known_request(COMPLAINT, tx, key)) is not None:
             return known
+        require_in_order(tx, self.act, self.action, self.ticket_id)
         complaint = decide()
         insert_request(tx, key, complaint.ticket_id, settled=True, now=now)
-        audit.append(
-            tx, now=now, actor=self.administrator, action=self.action, subject=complaint.ticket_id, detail=detail
-        )
+        actor, proven = self.act.administrator, self.act.noted(detail)
+        audit.append(tx, now=now, actor=actor, action=self.action, subject=complaint.ticket_id, detail=proven)
+        note_act(tx, self.act, self.action, self.ticket_id, now)
         return complaint

@@ -1,7 +1,9 @@
 """The administrator behind a request that a coordinator brings: by a signature where this region verifies any."""
 
 import re
+from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
 from gateway.api.region.v1.bulletin_oversight_service_pb2 import PublishForAdministratorRequest
 from gateway.api.region.v1.case_service_pb2 import AssignComplaintRequest
@@ -12,13 +14,24 @@ from gateway.api.region.v1.issue_oversight_service_pb2 import (
 )
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.federation.acts import ProvenAct, proven_act
+from gateway.federation.acts import VALID_FOR, ProvenAct, proven_act
 from gateway.federation.revisions import RevisionRefused
 from gateway.rpc.calls import current_call
+from gateway.store.port import Transaction
+from gateway.store.tables import Table
+from gateway.time.clock import to_microseconds
 from region_node.node.context import RegionContext
 
 _ADMINISTRATOR = re.compile(r"admin/[A-Za-z0-9._-]{1,64}", re.ASCII)
 
+
+class _LastAct(NamedTuple):
+    action: str
+    subject: str
+    sign_time: int
+
+
+_LAST_ACTS = Table("administrator_acts", _LastAct, key=("action", "subject"))
 
 Brought = (
     RaiseComplaintRequest
@@ -35,7 +48,8 @@ def acting(context: RegionContext, request: Brought, now: datetime, *, is_anywhe
     """The administrator of a request, as `admin/<name>`, and the proof for the audit row; empty where none is needed.
 
     `is_anywhere` is for an act on a record of which the coordinator finds the region that decides. Raises Refused with
-    ADMINISTRATOR_ACT_UNSIGNED or ADMINISTRATOR_ACT_UNPROVEN at a region with an anchor, and with REQUEST_INVALID.
+    ADMINISTRATOR_ACT_UNSIGNED, ADMINISTRATOR_ACT_UNPROVEN or CLOCK_UNTRUSTED at a region with an anchor, and with
+    REQUEST_INVALID.
     """
     chain = context.border.current.state().chain
     if chain is None:
@@ -43,6 +57,8 @@ def acting(context: RegionContext, request: Brought, now: datetime, *, is_anywhe
         return ProvenAct(request.administrator, "")
     if not request.signed.act:
         raise Refused(Reason.REASON_ADMINISTRATOR_ACT_UNSIGNED)
+    # By a wrong clock, an act that was kept back for years would be one of today.
+    context.border.clock.require_trusted()
     region = "" if is_anywhere else context.region
     try:
         found = proven_act(request.signed, chain, current_call().method, region, request, now)
@@ -50,7 +66,25 @@ def acting(context: RegionContext, request: Brought, now: datetime, *, is_anywhe
         raise Refused(Reason.REASON_ADMINISTRATOR_ACT_UNPROVEN, problem=str(refused)) from None
     name = f"admin/{found.administrator}"
     require_administrator(name)
-    return ProvenAct(name, found.proof)
+    return replace(found, administrator=name)
+
+
+def require_in_order(tx: Transaction, act: ProvenAct, action: str, subject: str) -> None:
+    """Raises Refused with ADMINISTRATOR_ACT_UNPROVEN where a later act of its kind on a record was done already.
+
+    Otherwise a coordinator that keeps an act back undoes what administrators have decided since.
+    """
+    last = tx.find(_LAST_ACTS, action, subject)
+    if act.sign_time_us and last is not None and act.sign_time_us < last.sign_time:
+        problem = "it was signed before the last one on this record"
+        raise Refused(Reason.REASON_ADMINISTRATOR_ACT_UNPROVEN, problem=problem)
+
+
+def note_act(tx: Transaction, act: ProvenAct, action: str, subject: str, now: datetime) -> None:
+    """Stores the time of signing of an act that is done, and forgets those whose time alone refuses what is earlier."""
+    if act.sign_time_us:
+        tx.execute("DELETE FROM administrator_acts WHERE sign_time < :oldest", oldest=to_microseconds(now - VALID_FOR))
+        tx.keep(_LAST_ACTS, _LastAct(action, subject, act.sign_time_us))
 
 
 def require_administrator(name: str) -> None:

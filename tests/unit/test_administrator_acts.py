@@ -3,16 +3,23 @@
 import contextlib
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
 from gateway.api.federation.v1.revision_pb2 import SignedAct
 from gateway.api.region.v1.issue_oversight_service_pb2 import AppointIssueOwnerRequest
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
 from gateway.federation.acts import VALID_FOR, proven_act, signed_act
 from gateway.federation.revisions import Chain, RevisionRefused
 from gateway.security.signing import REVISION, Signer
-from gateway.time.agreed_clock import MAX_CLOCK_ERROR
+from gateway.time.agreed_clock import MAX_CLOCK_ERROR, AgreedClock
+from gateway.time.clock import SystemClock, to_microseconds
+from region_node.node.context import RegionContext
+from region_node.requests.administrators import acting
 from tests.administrators import Administrators
 from tests.unit.situations import NOW
 
@@ -44,7 +51,7 @@ def test_an_act_is_of_whom_has_signed_it_whatever_a_coordinator_adds(people: Adm
     brought.MergeFrom(REQUEST)
     brought.signed.CopyFrom(act(people.signers["wang"]))
     found = proven_act(brought.signed, Chain.of(people.anchor), METHOD, REGION, brought, NOW)
-    assert found.administrator == "wang"
+    assert (found.administrator, found.sign_time_us) == ("wang", to_microseconds(NOW))
     assert people.signers["wang"].public_key.hex() in found.proof
     assert brought.signed.signature.hex() in found.proof
     assert REQUEST.reason not in found.noted("owner henan")
@@ -85,3 +92,14 @@ def test_who_is_no_administrator_any_more_does_nothing(people: Administrators, t
     after = chain.followed((people.signed(chain.place, wanted, NOW).revision,))
     with pytest.raises(RevisionRefused):
         proven_act(signed, after, METHOD, REGION, REQUEST, NOW)
+
+
+def test_no_act_counts_by_a_clock_that_is_known_to_be_wrong(people: Administrators) -> None:
+    clock = AgreedClock(SystemClock())
+    clock.start_from(clock.wall() + VALID_FOR)
+    current = SimpleNamespace(state=lambda: SimpleNamespace(chain=Chain.of(people.anchor)))
+    context = SimpleNamespace(border=SimpleNamespace(clock=clock, current=current))
+    brought = AppointIssueOwnerRequest(signed=act(people.signers["li"]))
+    with pytest.raises(Refused) as refused:
+        acting(cast("RegionContext", context), brought, NOW)
+    assert refused.value.reason == Reason.REASON_CLOCK_UNTRUSTED

@@ -1,8 +1,12 @@
 """The home region counts what others do with its lines, and tells its people of what is beyond a bound, once."""
 
+import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +16,8 @@ from gateway.api.region.v1.anomaly_service_pb2 import AcknowledgeAnomalyRequest,
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
-from gateway.time.clock import from_timestamp
+from gateway.store.port import Operation, Store
+from gateway.time.clock import Clock, from_timestamp
 from region_node.care.anomalies import rows
 from region_node.care.anomalies.rules import (
     FAILURES,
@@ -23,7 +28,7 @@ from region_node.care.anomalies.rules import (
     OperatorHours,
 )
 from region_node.care.anomalies.service import acknowledge
-from region_node.care.anomalies.watching import OF_ONE_REGION, look
+from region_node.care.anomalies.watching import OF_ONE_REGION, AnomalyWatch, look
 from region_node.requests.auditing import AuditedCall
 from region_node.requests.dealings import Dealer, count_failure, count_line
 from tests.unit.purging import NOW, Archive, archive
@@ -32,6 +37,18 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 CLERK = Dealer("henan", "counter", "clerk-7")
 MISUSE = AnomalyFinding.ANOMALY_FINDING_MISUSE
 NEWEST = (2**62, "")
+
+
+class Books:
+    """The records of a region as a store."""
+
+    def __init__(self, kept: Archive) -> None:
+        self.tx = kept.tx
+
+    async def read(self, operation: Operation[object]) -> object:
+        return operation(self.tx)
+
+    write = read
 
 
 @pytest.fixture(name="kept")
@@ -111,12 +128,16 @@ def test_a_region_that_invents_names_calls_people_a_few_times_and_fills_no_table
     look(kept.tx, kept.context, NOW)
     for number in range(100):
         count_line(kept.tx, Dealer("henan", f"later-{number}"), NOW)
+    many = bound(kept, "failures-of-region")
+    count(kept, Dealer("henan", "no name\n"), failures=many)
     look(kept.tx, kept.context, NOW)
-    assert len(found(kept)) == OF_ONE_REGION
+    levels = Counter((bool(each.operator), bool(each.staff_id)) for each in found(kept))
+    assert levels == {(True, True): OF_ONE_REGION, (True, False): 1, (False, False): 1}, "no level hides another"
+    assert len({each.id for each in found(kept)}) == levels.total()
     left = rows.counted(kept.tx)
     assert len(left) <= rows.ROWS_OF_REGION + 1
     assert sum(each.lines for each in left) == rows.ROWS_OF_REGION + 200, "nothing that was counted is lost"
-    assert sum(each.failures for each in left) == 2 * OF_ONE_REGION * (most + 1)
+    assert sum(each.failures for each in left) == 2 * OF_ONE_REGION * (most + 1) + many
 
 
 def test_work_at_an_hour_at_which_the_operator_system_does_not_work_is_an_anomaly_at_far_fewer_lines(
@@ -197,3 +218,24 @@ def test_a_federation_without_the_policies_finds_nothing(kept: Archive, monkeypa
         stack.enter_context(monkeypatch.context()).setattr(type(kept.context), "figure", lambda *_: None)
         look(kept.tx, kept.context, NOW)
     assert not found(kept)
+
+
+def test_a_look_by_a_clock_that_nobody_confirms_ends_no_hour(kept: Archive) -> None:
+    clock = kept.context.border.clock
+    ahead = cast("Clock", SimpleNamespace(now=lambda: NOW + DAY))
+    watch = AnomalyWatch(kept.context, cast("Store", Books(kept)), ahead)
+    count(kept, CLERK, lines=1)
+    clock.start_from(NOW)
+    asyncio.run(watch.look())
+    assert rows.counted(kept.tx)
+    clock.hear("guangdong", clock.wall())
+    asyncio.run(watch.look())
+    assert not rows.counted(kept.tx)
+
+
+def test_an_anomaly_that_waits_for_people_is_never_too_old(kept: Archive) -> None:
+    count(kept, CLERK, failures=bound(kept, "failures-of-staff") + 1)
+    look(kept.tx, kept.context, NOW)
+    count(kept, CLERK, lines=1, at=NOW + rows.KEPT)
+    look(kept.tx, kept.context, NOW + rows.KEPT + DAY)
+    assert len(rows.waiting(kept.tx)) == 1

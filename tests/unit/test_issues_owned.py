@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -17,7 +17,7 @@ from gateway.errors import Refused, reason_name
 from gateway.federation.acts import ProvenAct
 from gateway.relay.border import Command
 from gateway.store.timers import due_timers, fire
-from gateway.time.clock import to_timestamp
+from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.care.escalations.rows import claim, note_delivered, postpone
 from region_node.care.issues import handling, owner, rules
 from region_node.care.issues.owner import ISSUE_TIMER, Appointment
@@ -27,7 +27,7 @@ from region_node.requests.caller import Administrator
 from tests.unit.border_kinds import new_issue
 from tests.unit.purging import NOW, Archive, archive
 
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 JOINED, SUSPENDED = MemberState.MEMBER_STATE_JOINED, MemberState.MEMBER_STATE_SUSPENDED
 
 
@@ -226,9 +226,10 @@ def followed(node: Archive, owner_region: str, number: int = 7, version: int = 5
     return issue
 
 
-def appointed(node: Archive, issue: Issue, region: str, version: int = 0) -> Issue:
+def appointed(node: Archive, issue: Issue, region: str, version: int = 0, signed: datetime | None = None) -> Issue:
     """The issue after the word of the coordination body."""
-    asked = Appointment(issue.id, region, ProvenAct("admin/root", ""), "it has left", version)
+    act = ProvenAct("admin/root", "", 0 if signed is None else to_microseconds(signed))
+    asked = Appointment(issue.id, region, act, "it has left", version)
     return owner.appoint(node.tx, node.context, asked, NOW)
 
 
@@ -311,6 +312,22 @@ def test_a_region_follows_a_new_owner_by_the_word_of_the_body_alone_and_never_an
     assert (kept.owner_region, kept.version, len(kept.appointments)) == ("chongqing", 1005, 1)
     appointed(node, issue, "guangdong", version=2005)
     assert version_of("guangdong", 2005) == "ACCEPTED"
+
+
+def test_an_appointment_that_was_signed_before_the_last_one_and_kept_back_is_refused(node: Archive) -> None:
+    issue = followed(node, "henan")
+    suspend(node, "henan")
+    appointed(node, issue, "chongqing", version=1005, signed=NOW)
+    for region, version in (("guangdong", 9005), ("sichuan", 0)):
+        suspend(node, "chongqing")
+        with pytest.raises(Refused) as caught:
+            appointed(node, issue, region, version, signed=NOW - HOUR)
+        assert reason_name(caught.value.reason) == "ADMINISTRATOR_ACT_UNPROVEN"
+    assert ISSUE_ROWS.require(node.tx, issue.id).ticket.owner_region == "chongqing"
+    assert appointed(node, issue, "sichuan", signed=NOW + HOUR).owner_region == "sichuan"
+    other = followed(node, "henan", number=8)
+    appointed(node, other, "chongqing", version=1005, signed=NOW + DAY + 2 * HOUR)
+    assert node.count("administrator_acts") == 2, "each record has an order of its own"
 
 
 def test_a_former_owner_that_is_back_follows_and_watches_no_due_time(node: Archive) -> None:

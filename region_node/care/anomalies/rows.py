@@ -14,7 +14,7 @@ from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 from region_node.care.anomalies.rules import Counted, Found, OperatorHours
 
 KEPT = timedelta(days=365)
-"""The time for which anomalies are kept, and operator systems that do not work any more are known."""
+"""The time for which acknowledged anomalies are kept, and operator systems that do not work any more are known."""
 ROWS_OF_REGION = 1000
 """The most counters of a region in an hour: behind the largest of them, the rest becomes one."""
 
@@ -124,9 +124,9 @@ def waiting(tx: Transaction) -> list[WaitingAnomalies]:
 
 
 def forget(tx: Transaction, now: datetime) -> None:
-    """Removes old anomalies, and operator systems that do not work any more."""
+    """Removes old anomalies that do not wait for people, and operator systems that do not work any more."""
     oldest = now - KEPT
-    tx.execute("DELETE FROM anomalies WHERE find_time < :oldest", oldest=to_microseconds(oldest))
+    tx.execute("DELETE FROM anomalies WHERE find_time < :oldest AND finding <> 0", oldest=to_microseconds(oldest))
     tx.execute("DELETE FROM operator_hours WHERE last_day < :oldest", oldest=int(oldest.timestamp()) // 86400)
 
 

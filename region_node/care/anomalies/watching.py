@@ -26,7 +26,8 @@ from region_node.tickets.followed import Facts
 LOOK = 10.0
 """Seconds between two looks."""
 OF_ONE_REGION = 10
-"""The most anomalies of a region by one cause in an hour: who invents names calls nobody more often."""
+"""The most anomalies of operator systems of a region by one cause in an hour, and of staff: who invents names calls
+nobody more often, and hides nothing of another level."""
 _LATE = timedelta(minutes=10)  # after an hour: its last commits are done then
 _USUAL = timedelta(hours=1)  # until somebody has looked, without a row in the matrix of responsibility
 _log = logging.getLogger(__name__)
@@ -52,10 +53,14 @@ class AnomalyWatch:
             await asyncio.sleep(until_look(LOOK))
 
     async def look(self) -> None:
-        """Looks once, and writes where there is anything new. Raises Refused where the store does not respond."""
-        now = self._clock.now()
-        if await self._store.read(lambda tx: bool(_new(tx, self._context)) or _is_untidy(tx, now)):
-            await self._store.write(lambda tx: look(tx, self._context, now))
+        """Looks once, and writes where there is anything new. Raises Refused where the store does not respond.
+
+        Writes nothing while the clock is not settled: by a wrong one, hours end too soon, and rows are removed.
+        """
+        if self._context.border.clock.is_settled():
+            now = self._clock.now()
+            if await self._store.read(lambda tx: bool(_new(tx, self._context)) or _is_untidy(tx, now)):
+                await self._store.write(lambda tx: look(tx, self._context, now))
         self.waiting = await self._store.read(rows.waiting)
 
 
@@ -76,10 +81,10 @@ def look(tx: Transaction, context: RegionContext, now: datetime) -> None:
 
 
 def _new(tx: Transaction, context: RegionContext) -> list[Found]:
-    """What was found and not raised yet, without what a region has beyond the most of an hour."""
+    """What was found and not raised yet, without what a region has at a level beyond the most of an hour."""
     counted = rows.counted(tx)
     known = {hour: rows.of_hour(tx, hour) for hour in {each.hour for each in counted}}
-    raised = {hour: [(each.region, each.cause) for each in of_hour] for hour, of_hour in known.items()}
+    raised = {hour: [_group(each) for each in of_hour] for hour, of_hour in known.items()}
     new = []
     for each in found(
         counted,
@@ -87,12 +92,17 @@ def _new(tx: Transaction, context: RegionContext) -> list[Found]:
         lambda hour, region, operator: _is_usual(tx, context, hour, region, operator),
         context.region,
     ):
-        group = raised[each.hour]
+        groups = raised[each.hour]
         is_known = any(former.is_of(each) for former in known[each.hour])
-        if not is_known and group.count((each.region, each.cause)) < OF_ONE_REGION:
-            group.append((each.region, each.cause))
+        if not is_known and groups.count(_group(each)) < OF_ONE_REGION:
+            groups.append(_group(each))
             new.append(each)
     return new
+
+
+def _group(each: Anomaly | Found) -> tuple[str, int, bool, bool]:
+    """The region, the cause, and the level: of the region as a whole, of an operator system, or of staff."""
+    return each.region, each.cause, bool(each.operator), bool(each.staff_id)
 
 
 def _raise(tx: Transaction, context: RegionContext, new: Found, now: datetime) -> None:

@@ -20,8 +20,11 @@ from region_node.care.complaints.keeping import change_complaint
 from region_node.care.complaints.rows import COMPLAINT, find_complaint
 from region_node.care.complaints.rules import Concerned
 from region_node.node.context import RegionContext
+from region_node.requests.administrators import note_act, require_in_order
 from region_node.requests.rows import RequestKey, insert_request
 from region_node.tickets.followed import known_request
+
+_ASSIGN = "AssignComplaint"
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,8 @@ def give_back(
 def assign(tx: Transaction, context: RegionContext, asked: Assignment, now: datetime) -> Complaint:
     """Opens an item in place of the one that awaits the coordinator. A repeated request returns the current case.
 
-    Raises Refused with COMPLAINT_NOT_FOUND, COMPLAINT_NOT_AWAITING_COORDINATOR, REGION_UNKNOWN, DEPARTMENT_UNKNOWN or
-    REQUEST_ID_REUSED.
+    Raises Refused with COMPLAINT_NOT_FOUND, COMPLAINT_NOT_AWAITING_COORDINATOR, REGION_UNKNOWN, DEPARTMENT_UNKNOWN,
+    ADMINISTRATOR_ACT_UNPROVEN or REQUEST_ID_REUSED.
     """
     if (known := known_request(COMPLAINT, tx, asked.key)) is not None:
         return known
@@ -93,6 +96,7 @@ def assign(tx: Transaction, context: RegionContext, asked: Assignment, now: date
     item = None if rules.is_final(case) else cases.to_assign(case, number)
     if item is None:
         raise Refused(Reason.REASON_COMPLAINT_NOT_AWAITING_COORDINATOR, complaint=asked.ticket_id)
+    require_in_order(tx, asked.act, _ASSIGN, case.ticket_id)
     context.federation.region(asked.region)
     department = context.federation.complaint_department(asked.department)
     rules.require_room(case, 0)
@@ -111,9 +115,10 @@ def assign(tx: Transaction, context: RegionContext, asked: Assignment, now: date
         tx,
         now=now,
         actor=asked.act.administrator,
-        action="AssignComplaint",
+        action=_ASSIGN,
         subject=opened.ticket_id,
         detail=asked.act.noted(f"{asked.region} {asked.department}"),
     )
+    note_act(tx, asked.act, _ASSIGN, case.ticket_id, now)
     failpoints.reach("complaint-assigned.before-commit")
     return case

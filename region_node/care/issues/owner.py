@@ -23,7 +23,9 @@ from region_node.care.issues import rules
 from region_node.care.issues.rows import ISSUE_RECORDS, ISSUE_ROWS, IssueRow, facts
 from region_node.care.issues.sending import ISSUE_MESSAGES
 from region_node.node.context import RegionContext
+from region_node.requests.administrators import note_act, require_in_order
 
+_APPOINT = "AppointIssueOwner"
 ISSUE_TIMER = "issue-due"  # the next due time of an issue
 
 
@@ -112,12 +114,13 @@ def appoint(tx: Transaction, context: RegionContext, asked: Appointment, now: da
     """Makes another region the owner of an issue whose owner has left, by the word of the coordination body.
 
     Here at the new owner, or at a region that follows it from the version of the appointment on. A repeated or
-    outdated word changes nothing. Raises Refused, also with ISSUE_OWNER_PRESENT.
+    outdated word changes nothing. Raises Refused, also with ISSUE_OWNER_PRESENT or ADMINISTRATOR_ACT_UNPROVEN.
     """
     row = ISSUE_ROWS.require(tx, asked.issue_id)
     issue, is_owner = row.ticket, asked.owner_region == context.region
     if issue.owner_region == asked.owner_region or (not is_owner and issue.version >= asked.version):
         return issue
+    require_in_order(tx, asked.act, _APPOINT, issue.id)
     if is_owner:
         if context.takes_part(issue.owner_region):
             raise Refused(Reason.REASON_ISSUE_OWNER_PRESENT, region=issue.owner_region)
@@ -131,7 +134,8 @@ def appoint(tx: Transaction, context: RegionContext, asked: Appointment, now: da
     else:
         cancel_timer(tx, f"{ISSUE_TIMER}/{issue.id}")
     detail, actor = asked.act.noted(f"owner {asked.owner_region}"), asked.act.administrator
-    audit.append(tx, now=now, actor=actor, action="AppointIssueOwner", subject=issue.id, detail=detail)
+    audit.append(tx, now=now, actor=actor, action=_APPOINT, subject=issue.id, detail=detail)
+    note_act(tx, asked.act, _APPOINT, issue.id, now)
     return issue
 
 
