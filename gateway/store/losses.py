@@ -57,7 +57,7 @@ def last_loss(tx: Transaction) -> Loss | None:
 
 
 def has_open(tx: Transaction) -> bool:
-    """Whether a loss is open: then the database tells nobody its head, as a newer one may be put back."""
+    """Whether a loss is open. The head of its chain counts for nobody then: a newer database may be put back."""
     last = last_loss(tx)
     return last is not None and last.is_open
 

@@ -63,8 +63,8 @@ class Evidence:
     def without_stale(self, whom: str, opinion: Opinion, offset: timedelta) -> "Evidence":
         """The evidence without opinions from before a step of all clocks, as after a virtual machine has stood still.
 
-        Somebody's new opinion has left their former one just as this clock has left the agreed time. Who was not heard
-        since that former one has no say any more; who is heard regularly keeps it.
+        The new opinion has left its party's former one just as this clock has left the agreed time. Opinions older than
+        that former one count no more: parties that are heard regularly have newer ones.
         """
         former = self.opinions.get(whom)
         if former is None or self.agreed is None or _are_near(former.offset, opinion.offset):
