@@ -239,3 +239,17 @@ def test_an_anomaly_that_waits_for_people_is_never_too_old(kept: Archive) -> Non
     count(kept, CLERK, lines=1, at=NOW + rows.KEPT)
     look(kept.tx, kept.context, NOW + rows.KEPT + DAY)
     assert len(rows.waiting(kept.tx)) == 1
+
+
+def test_an_operator_system_that_invents_members_of_staff_is_found_by_what_they_have_done_together(
+    kept: Archive,
+) -> None:
+    clerks = rows.ROWS_OF_REGION + 100
+    for number in range(clerks):
+        count_line(kept.tx, Dealer("henan", "counter", f"clerk-{number}"), NOW)
+    count_line(kept.tx, Dealer("henan", "kiosk", "clerk-1"), NOW)
+    look(kept.tx, kept.context, NOW)
+    left = rows.counted(kept.tx)
+    assert len(left) <= rows.ROWS_OF_REGION
+    assert sum(each.lines for each in left if each.operator == "counter") == clerks
+    assert sum(each.lines for each in left) == clerks + 1

@@ -1,6 +1,6 @@
 """Anomalies, the counters behind them, and the usual hours of operator systems, as stored."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -9,14 +9,14 @@ from gateway.api.region.v1.anomaly_service_pb2 import AnomalyCause, AnomalyFindi
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import Transaction
-from gateway.store.tables import Table
+from gateway.store.tables import Key, Table
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 from region_node.care.anomalies.rules import Counted, Found, OperatorHours
 
 KEPT = timedelta(days=365)
 """The time for which acknowledged anomalies are kept, and operator systems that do not work any more are known."""
 ROWS_OF_REGION = 1000
-"""The most counters of a region in an hour: behind the largest of them, the rest becomes one."""
+"""The most counters of a region in an hour beside one for the rest: the smallest are folded."""
 
 
 class Anomaly(NamedTuple):
@@ -59,14 +59,38 @@ def end_hour(tx: Transaction, hour: int) -> None:
 
 
 def fold(tx: Transaction, rows: Sequence[Counted]) -> None:
-    """Makes one counter of the smallest ones of a region in an hour, where there are too many of them."""
-    by_size = sorted(rows, key=lambda each: (bool(each.operator), -(each.lines + each.failures)))
-    rest = Counted(rows[0].hour, rows[0].region, "", "", 0, 0)
-    for each in (*by_size[ROWS_OF_REGION:], *(each for each in rows if not each.operator)):
-        rest = rest._replace(lines=rest.lines + each.lines, failures=rest.failures + each.failures)
-        if each.operator:
-            tx.remove(_DEALINGS, each.hour, each.region, each.operator, each.staff_id)
-    tx.keep(_DEALINGS, rest)
+    """Makes fewer counters of those of a region in an hour, where there are too many of them.
+
+    The smallest of an operator system become one of its own; operator systems become one where they are too many.
+    """
+    operators = {each.operator for each in rows if each.operator}
+    staff = [each for each in rows if each.staff_id]
+    folded = {each: each._replace(staff_id="") for each in _smallest(staff, ROWS_OF_REGION - len(operators))}
+    whole = _summed(folded.get(each, each) for each in rows)
+    if len(operators) > ROWS_OF_REGION:
+        named = [each for each in whole if each.operator]
+        folded = {each: each._replace(operator="") for each in _smallest(named, ROWS_OF_REGION)}
+        whole = _summed(folded.get(each, each) for each in whole)
+    left = {_DEALINGS.key_of(each) for each in whole}
+    for each in rows:
+        if _DEALINGS.key_of(each) not in left:
+            tx.remove(_DEALINGS, *_DEALINGS.key_of(each))
+    for each in set(whole).difference(rows):
+        tx.keep(_DEALINGS, each)
+
+
+def _smallest(rows: Iterable[Counted], kept: int) -> list[Counted]:
+    return sorted(rows, key=lambda each: -(each.lines + each.failures))[max(kept, 0) :]
+
+
+def _summed(rows: Iterable[Counted]) -> list[Counted]:
+    """One counter of those of an hour, party and member of staff."""
+    sums: dict[Key, Counted] = {}
+    for each in rows:
+        key = _DEALINGS.key_of(each)
+        known = sums.get(key, each._replace(lines=0, failures=0))
+        sums[key] = known._replace(lines=known.lines + each.lines, failures=known.failures + each.failures)
+    return list(sums.values())
 
 
 def hours_of(tx: Transaction, region: str, operator: str) -> OperatorHours | None:
