@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Reach:
-    """What an archive has to have: every commit of its database up to one, all that were made by a time."""
+    """The commits that an archive has to have: all of its database up to one, and all that were made by a time."""
 
     time: datetime
     position: Position

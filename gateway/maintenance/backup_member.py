@@ -111,7 +111,7 @@ class BackupMember:
         return found
 
     def require_whole_archive(self) -> Reach:
-        """What the archive has behind the last copy of the database.
+        """The reach of the archive behind the last copy of the database.
 
         Raises CopyFailed where it does not continue that copy up to the last commit of the database.
         """

@@ -13,7 +13,7 @@ from region_node.lifecycle.recovery.keeper import FenceKeeper
 
 @dataclass(frozen=True)
 class Older:
-    """What a process does again when its database has become an older one."""
+    """The parts of a process that mend a database which has become an older one."""
 
     erased_keys: ErasedKeysKeeper
     restored: RestoredCustomers

@@ -119,9 +119,11 @@ def test_a_head_that_the_chain_lacks_closes_the_fence_of_every_process_until_the
         accepted = first.loss._replace(accept_time=1, actor="a", reference="b")
         await store.write(lambda tx: losses.keep(tx, accepted))
         looking = asyncio.create_task(waiting.run())
-        await asyncio.wait_for(waiting.opened(), 10)
+        async with asyncio.timeout(10):
+            await waiting.opened()
         assert second.loss is None
-        await asyncio.wait_for(is_taken_up.wait(), 10)
+        async with asyncio.timeout(10):
+            await is_taken_up.wait()
         assert seen == [("before", False), ("after", True)], "an older database is mended before business comes in"
         looking.cancel()
         again = FencedStore(store)
@@ -148,7 +150,8 @@ def test_a_process_joins_only_once_a_coordinator_has_answered_however_often_that
             await asyncio.sleep(0)
         assert not joining.done(), "no coordinator has answered"
         heads.append(head(9))
-        await asyncio.wait_for(joining, 10)
+        async with asyncio.timeout(10):
+            await joining
         assert not fence.is_open
         await store.close()
 
@@ -169,21 +172,17 @@ def test_a_head_of_unknown_keys_is_no_answer_until_the_state_is_followed_and_del
         fence = FencedStore(store)
         process = keeper(store, fence, [head(9), None])
         await process.start()
-        assert serves(fence)
+        assert fence.loss is None
         assert "no known key of this region signed" in caplog.text
         known.append(True)  # as the state of the federation tells it
         await process.compare_before_joining()
         assert not fence.is_open
         inventing = FencedStore(store)
-        await asyncio.wait_for(keeper(store, inventing, [head(9, signed_by="guangdong")]).compare_before_joining(), 10)
+        async with asyncio.timeout(10):
+            await keeper(store, inventing, [head(9, signed_by="guangdong")]).compare_before_joining()
         await store.close()
 
     run(scenario())
-
-
-def serves(fence: FencedStore) -> bool:
-    """Whether it does at this moment."""
-    return fence.is_open
 
 
 class FailedOver(SqliteStore):
