@@ -253,3 +253,14 @@ def test_an_operator_system_that_invents_members_of_staff_is_found_by_what_they_
     assert len(left) <= rows.ROWS_OF_REGION
     assert sum(each.lines for each in left if each.operator == "counter") == clerks
     assert sum(each.lines for each in left) == clerks + 1
+
+
+def test_the_hours_of_a_region_that_invents_operator_systems_are_learnt_and_fill_no_table(
+    kept: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "NAMES_OF_REGION", 3)
+    for number in range(9):
+        count_line(kept.tx, Dealer("henan", f"invented-{number}"), NOW)
+    look(kept.tx, kept.context, NOW + 2 * HOUR)
+    assert kept.count("operator_hours") == 3
+    assert rows.hours_of(kept.tx, "henan", "") is not None

@@ -17,6 +17,8 @@ KEPT = timedelta(days=365)
 """The time for which acknowledged anomalies are kept, and operator systems that do not work any more are known."""
 ROWS_OF_REGION = 1000
 """The most counters of a region in an hour beside one for the rest: the smallest are folded."""
+NAMES_OF_REGION = 1000
+"""The most operator systems of a region whose usual hours are learnt; the others have those of the region."""
 
 
 class Anomaly(NamedTuple):
@@ -96,6 +98,12 @@ def _summed(rows: Iterable[Counted]) -> list[Counted]:
 def hours_of(tx: Transaction, region: str, operator: str) -> OperatorHours | None:
     """The usual hours of an operator system, or, without a name, of its region; None before its first work."""
     return tx.find(_HOURS, region, operator)
+
+
+def has_room(tx: Transaction, region: str) -> bool:
+    """Whether the usual hours of one more operator system of a region are learnt."""
+    (known,) = tx.all(int, "SELECT COUNT(*) FROM operator_hours WHERE region = :region", region=region)
+    return known < NAMES_OF_REGION
 
 
 def keep_hours(tx: Transaction, hours: OperatorHours) -> None:

@@ -172,7 +172,10 @@ def _learn(tx: Transaction, context: RegionContext, worked: Counted) -> None:
         return
     day, hour_of_day = _place(context, worked.hour)
     for operator in {worked.operator, ""}:
-        known = rows.hours_of(tx, worked.region, operator) or OperatorHours.begun(worked.region, operator, day)
+        known = rows.hours_of(tx, worked.region, operator)
+        if known is None and operator and not rows.has_room(tx, worked.region):
+            continue
+        known = known or OperatorHours.begun(worked.region, operator, day)
         rows.keep_hours(tx, known.with_work(day, hour_of_day))
 
 
