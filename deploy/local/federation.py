@@ -122,6 +122,8 @@ class LocalFederation:
         """The time without a heartbeat after which a node is no longer used."""
         self.is_signed = True
         """Whether configurations are signed. A version that verifies no signatures needs them unsigned."""
+        self.says_unsigned = False
+        """Whether the settings of an unsigned federation say so; a version that verifies none does not know that."""
         self.valid = _VALID
         """The validity of certificates. Tests that drive a clock far ahead need a longer one."""
         self.advertised: dict[str, str] = {}
@@ -463,6 +465,8 @@ class LocalFederation:
         }
         if self.is_signed:
             settings = {"federation_anchor": str(self.administrator.anchor), **settings}
+        elif self.says_unsigned:
+            settings = {"allow_unsigned_configuration": True, **settings}
         if placement.engine is Engine.SQLITE:
             return settings
         return {**settings, "postgresql": {"conninfo": self.stores.conninfo(owner, replica.name)}}
