@@ -20,7 +20,7 @@ from coordinator.membership.presence import Presence
 from coordinator.registry.etcd.client import DELETE, EtcdClient
 from coordinator.registry.etcd.contact import Contact
 from coordinator.registry.etcd.keys import Keys
-from coordinator.registry.etcd.registry import EtcdRegistry
+from coordinator.registry.etcd.last_good import LastGoodKeeper
 from coordinator.registry.etcd.replica import OwnReplica
 from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.registry.etcd.watch import Follower
@@ -333,7 +333,7 @@ async def outcome(channel: grpc.aio.Channel) -> str:
         (Follower, "run"),
         (Contact, "run"),
         (OwnReplica, "run"),
-        (EtcdRegistry, "_keep_last_good"),
+        (LastGoodKeeper, "run"),
         (Presence, "_confirm"),
     ],
 )
