@@ -134,7 +134,9 @@ def test_a_lost_customer_is_taken_over_once_with_the_balance_of_the_hand_over(bo
     assert both.recover(), "the next process finds nothing to do"
     account = f"account-{rules.ids_at_new_home(MOVE)}-0"
     told = both.old.balance("payable/guangdong")
-    assert both.new.run(lambda tx: ledger.balance(tx, account)) == told > 0
+    booked = both.new.run(lambda tx: tx.all(int, "SELECT amount FROM ledger_entries WHERE account = :a", a=account))
+    assert booked.count(told) == 1
+    assert told > both.new.run(lambda tx: ledger.balance(tx, account)) > 0, "it owes its rent since the confirmation"
     texts = both.new.run(lambda tx: tx.all(int, "SELECT COUNT(*) FROM notices WHERE notice_id LIKE '%/m1/%'"))
     assert texts == [0], "the customer was told of the move before"
     sent = both.new.run(lambda tx: tx.all(str, "SELECT envelope_id FROM outbox ORDER BY destination"))
