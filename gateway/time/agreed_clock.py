@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
+from math import inf
 from statistics import median_low
 
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -21,6 +22,7 @@ LISTENING = 10.0  # seconds after a start in which others may answer, before a p
 LONGEST_ALONE = timedelta(days=31)  # since the last agreed time: with nobody to ask, a longer absence is not believed
 OPINION_COUNTS = 600.0  # seconds: far longer than the time between two heartbeats
 _LOOK = 0.2  # seconds between two looks of those who wait
+_TRUST = 1.0  # seconds for which a look at all opinions counts: `now` notices a step of the machine by itself
 _log = logging.getLogger(__name__)
 
 
@@ -131,20 +133,21 @@ class AgreedClock:
     def __init__(self, clock: SteadyClock) -> None:
         self._clock = clock
         offset, steady = self._reading()
-        self._evidence = Evidence(started=steady, agreed=offset)
+        self._take(Evidence(started=steady, agreed=offset))
         self._noted = Standing.SETTLED
-        self._settled_at = steady
+        self._settled_at = self._looked_at = steady
 
     def start_from(self, last: datetime | None) -> None:
         """Relies on nothing but the agreed time that an earlier process has stored, until somebody else was heard."""
-        self._evidence = Evidence(started=self.steady(), last=last)
+        self._take(Evidence(started=self.steady(), last=last))
+        self._looked_at = -inf
 
     def now(self) -> datetime:
         """The agreed time; before the first agreement, that of the machine."""
-        wall, agreed = self._clock.now(), self._evidence.agreed
-        if agreed is None:
+        wall, origin = self._clock.now(), self._origin
+        if origin is None:
             return wall
-        expected = EPOCH + agreed + timedelta(seconds=self._clock.steady())
+        expected = origin + timedelta(0, self._clock.steady())
         return wall if abs(wall - expected) <= MAX_CLOCK_ERROR else expected
 
     def wall(self) -> datetime:
@@ -160,20 +163,20 @@ class AgreedClock:
         heard = self.steady() if steady is None else steady
         opinion = Opinion(told - EPOCH - timedelta(seconds=heard), heard)
         offset, _ = self._reading()
-        self._evidence = self._evidence.without_stale(whom, opinion, offset).heard(whom, opinion)
+        self._take(self._evidence.without_stale(whom, opinion, offset).heard(whom, opinion))
         self.is_settled()
 
     def is_settled(self) -> bool:
         """Whether all that depends on time may be done."""
         offset, steady = self._reading()
-        found = standing(self._evidence, offset, steady)
+        found, self._looked_at = standing(self._evidence, offset, steady), steady
         if found == Standing.SETTLED:
             self._settled_at = steady
             # Alone, a clock that steps again and again by a little would carry the agreed time along.
             if self._evidence.agreed is None or self._evidence.has_others(steady):
-                self._evidence = replace(self._evidence, agreed=offset)
+                self._take(replace(self._evidence, agreed=offset))
         elif self._evidence.agreed is None:  # a process that has started by a wrong clock
-            self._evidence = replace(self._evidence, agreed=self._evidence.better_than(offset, steady))
+            self._take(replace(self._evidence, agreed=self._evidence.better_than(offset, steady)))
         if found != self._noted:
             self._noted = found
             self._tell(found, self._evidence.difference(offset, steady))
@@ -185,8 +188,10 @@ class AgreedClock:
             await asyncio.sleep(_LOOK)
 
     def require_trusted(self) -> None:
-        """Raises Refused with CLOCK_UNTRUSTED where this clock is known to be wrong."""
-        if standing(self._evidence, *self._reading()) == Standing.WRONG:
+        """Raises Refused with CLOCK_UNTRUSTED where this clock was wrong at the last look, of this second or later."""
+        if self.steady() - self._looked_at >= _TRUST:
+            self.is_settled()
+        if self._noted == Standing.WRONG:
             raise Refused(Reason.REASON_CLOCK_UNTRUSTED)
 
     def difference(self) -> timedelta:
@@ -196,6 +201,10 @@ class AgreedClock:
     def unsettled_seconds(self) -> float:
         """For how long all that depends on time has waited; 0 while the clock is settled."""
         return 0.0 if self.is_settled() else self.steady() - self._settled_at
+
+    def _take(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._origin = None if evidence.agreed is None else EPOCH + evidence.agreed
 
     def _reading(self) -> tuple[timedelta, float]:
         """The offset of the time of the machine, and the steady clock."""
