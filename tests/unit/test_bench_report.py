@@ -2,15 +2,17 @@
 
 import asyncio
 import io
+import itertools
 import json
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from tests.bench.__main__ import show
-from tests.bench.comparing import in_turns
+from tests.bench.comparing import in_turns, turns
 from tests.bench.processor_time import busy_seconds, processor_seconds
 from tests.bench.report import FIGURES, Comparison, Level, Round, Spread, Window, percentile, report
 from tests.bench.results import EngineResult, Results
@@ -69,6 +71,15 @@ def test_a_figure_is_told_in_its_unit() -> None:
     }
 
 
+@pytest.mark.parametrize("ways", [2, 3])
+def test_each_way_begins_and_follows_each_other_as_often(ways: int) -> None:
+    orders = list(turns(ways, 2 * ways))
+    begins = Counter(order[0] for order in orders)
+    follows = Counter(pair for order in orders for pair in itertools.pairwise(order))
+    assert begins == dict.fromkeys(range(ways), 2)
+    assert follows == dict.fromkeys(itertools.permutations(range(ways), 2), 2)
+
+
 def test_what_is_measured_in_two_ways_takes_turns_and_each_begins_in_every_other_round() -> None:
     order: list[str] = []
 
@@ -77,8 +88,8 @@ def test_what_is_measured_in_two_ways_takes_turns_and_each_begins_in_every_other
         return figure * len(order)
 
     rounds = asyncio.run(in_turns(lambda: way("base", 10.0), lambda: way("measured", 1.0), rounds=3))
-    assert order == ["base", "measured", "measured", "base", "base", "measured"]
-    assert rounds == [(10.0, 2.0), (40.0, 3.0), (50.0, 6.0)], "the base stands first, whichever was measured first"
+    assert order == ["base", "measured", "measured", "base", "measured", "base"]
+    assert rounds == [(10.0, 2.0), (40.0, 3.0), (60.0, 5.0)], "the base stands first, whichever was measured first"
 
 
 def test_a_comparison_takes_its_ratio_within_a_round_and_tells_both_figures_and_what_they_are_of() -> None:
