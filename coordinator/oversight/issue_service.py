@@ -74,7 +74,7 @@ class IssueService(IssueServiceServicer):
         request: contract.AppointIssueOwnerRequest,
         context: grpc.aio.ServicerContext[contract.AppointIssueOwnerRequest, contract.AppointIssueOwnerResponse],
     ) -> contract.AppointIssueOwnerResponse:
-        """See the contract. Every region follows the new owner by the word of a coordinator alone."""
+        """See the contract. Every region follows the new owner by its signature, which a coordinator brings."""
         owner = request.owner_region
         self._regions.require_configured(owner)
         asked = region_contract.AppointIssueOwnerRequest(
@@ -85,7 +85,7 @@ class IssueService(IssueServiceServicer):
             signed=request.signed if request.HasField("signed") else None,
         )
         appointed = await self._regions.require(owner, _appointing(asked))
-        asked.version = appointed.issue.version
+        asked.version, asked.ownership = appointed.issue.version, appointed.ownership
         others = [each for each in appointed.regions if self._regions.is_configured(each)]
         told = await self._regions.ask(others, _appointing(asked))
         body = Body(self._registry.snapshot().configuration or Configuration())

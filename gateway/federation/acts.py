@@ -18,7 +18,7 @@ from gateway.time.clock import to_microseconds
 
 VALID_FOR = timedelta(days=1)
 """The time after its signing for which a node takes an act: a coordinator that keeps it back cannot use it later."""
-_NOT_SIGNED = ("signed", "administrator", "version")
+_NOT_SIGNED = ("signed", "administrator", "version", "ownership")
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,11 @@ from gateway.api.region.v1 import issue_oversight_service_pb2 as api
 from gateway.api.region.v1.issue_oversight_service_pb2 import IssueHeader
 from gateway.api.region.v1.issue_oversight_service_pb2_grpc import IssueOversightServiceServicer
 from gateway.api.region.v1.issue_pb2 import IssueRequest
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
 from gateway.process.tracing import current_traceparent
 from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
+from gateway.security.signing import ISSUE_OWNERSHIP
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_timestamp
 from region_node.care.issues import rules
@@ -73,12 +76,16 @@ class IssueOversightService(IssueOversightServiceServicer):
         act = acting(self._context, request, self._clock.now(), is_anywhere=True)
         require_length("reason", request.reason, rules.TEXT_LIMIT, required=True)
         self._context.federation.region(request.owner_region)
+        self._require_owned(request)
         asked = Appointment(request.issue_id, request.owner_region, act, request.reason, request.version)
         issue = await self._application.appoint(asked)
         former = [each.former_owner_region for each in issue.appointments]
         others = dict.fromkeys((*rules.parties(issue), *former))
         regions = [each for each in others if each != self._context.region]
-        return api.AppointIssueOwnerResponse(issue=header_of(issue), regions=regions)
+        owned = _owned(issue.id, issue.owner_region, issue.version)
+        is_own = issue.owner_region == self._context.region
+        ownership = self._context.border.signer.sign(ISSUE_OWNERSHIP, owned) if is_own else b""
+        return api.AppointIssueOwnerResponse(issue=header_of(issue), regions=regions, ownership=ownership)
 
     async def CountIssues(  # noqa: N802 - named by the contract
         self,
@@ -89,6 +96,24 @@ class IssueOversightService(IssueOversightServiceServicer):
         now = self._clock.now()
         counts = await self._store.read(lambda tx: count_issues(tx, self._context.region, now))
         return api.CountIssuesResponse(counts=counts)
+
+    def _require_owned(self, request: api.AppointIssueOwnerRequest) -> None:
+        """Raises Refused with ADMINISTRATOR_ACT_UNPROVEN where the new owner has not signed that it owns the issue.
+
+        It owns none whose owner takes part: a coordinator that has kept an act back cannot use it at the others alone.
+        """
+        region = request.owner_region
+        if region == self._context.region:
+            return
+        owned = _owned(request.issue_id, region, request.version)
+        if not self._context.border.keys.verify(region, ISSUE_OWNERSHIP, owned, request.ownership):
+            problem = "the new owner has not signed that it owns the issue"
+            raise Refused(Reason.REASON_ADMINISTRATOR_ACT_UNPROVEN, problem=problem)
+
+
+def _owned(issue_id: str, region: str, version: int) -> bytes:
+    """The signed bytes of an ownership."""
+    return f"{issue_id}\n{region}\n{version}".encode()
 
 
 def _place(issue: IssueHeader) -> str:

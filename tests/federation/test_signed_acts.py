@@ -14,7 +14,7 @@ from gateway.api.region.v1 import complaint_oversight_service_pb2 as complaints
 from gateway.api.region.v1 import issue_oversight_service_pb2 as issues
 from gateway.api.region.v1.issue_pb2 import IssueRequest
 from gateway.federation.acts import signed_act
-from gateway.security.signing import Signer
+from gateway.security.signing import ISSUE_OWNERSHIP, Signer
 from gateway.time.clock import to_timestamp
 from region_node.requests.administrators import Brought
 from tests.administrators import Administrators
@@ -25,6 +25,7 @@ from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, running
 from tests.federation.test_split_views import REGIONS
 
+APPOINT = "/gateway.api.region.v1.IssueOversightService/AppointIssueOwner"
 TICKET = "sichuan/20261210-17"
 UNSIGNED, UNPROVEN = "ADMINISTRATOR_ACT_UNSIGNED", "ADMINISTRATOR_ACT_UNPROVEN"
 ROOT, COORDINATOR = "admin/root", "coordinator/0"
@@ -73,6 +74,7 @@ async def test_a_coordinator_that_invents_or_changes_an_act_of_an_administrator_
             request.signed.CopyFrom(signed_act(li, FEDERATION, method, "guangdong", request, now))
             assert await told(channel, method, request) == UNPROVEN, f"{method} at another node"
         await opened_once(federation, people)
+        await owned_by_the_new_owner_alone(federation, people)
 
 
 async def opened_once(federation: Federation, people: Administrators) -> None:
@@ -97,6 +99,19 @@ async def opened_once(federation: Federation, people: Administrators) -> None:
     ((actor, detail),) = rows
     assert actor == "admin/wang", "by the signature, whatever certificate brought it"
     assert signed.signature.hex() in str(detail)
+
+
+async def owned_by_the_new_owner_alone(federation: Federation, people: Administrators) -> None:
+    """An appointment that a coordinator has kept back, at a region whose owner of the issue still takes part."""
+    channel, method = federation.dial_node("sichuan", COORDINATOR), APPOINT
+    request = issues.AppointIssueOwnerRequest(issue_id="sichuan/I1", owner_region="guangdong", reason="r", version=9)
+    now = federation.clock.now()
+    request.signed.CopyFrom(signed_act(people.signers["li"], FEDERATION, method, "", request, now))
+    assert await told(channel, method, request) == UNPROVEN, "the new owner has signed nothing"
+    signer = Signer.load(federation.certificates.signing("region/guangdong").key)
+    for version, reason in ((8, UNPROVEN), (9, "ISSUE_NOT_FOUND")):
+        request.ownership = signer.sign(ISSUE_OWNERSHIP, f"sichuan/I1\nguangdong\n{version}".encode())
+        assert await told(channel, method, request) == reason, version
 
 
 @pytest.mark.slow

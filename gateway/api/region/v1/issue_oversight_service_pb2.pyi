@@ -191,6 +191,7 @@ class AppointIssueOwnerRequest(_message.Message):
     ADMINISTRATOR_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     SIGNED_FIELD_NUMBER: _builtins.int
+    OWNERSHIP_FIELD_NUMBER: _builtins.int
     issue_id: _builtins.str
     """Issue id."""
     owner_region: _builtins.str
@@ -201,6 +202,8 @@ class AppointIssueOwnerRequest(_message.Message):
     """The administrator: `admin/<name>`."""
     version: _builtins.int
     """The version of the appointment, by the answer of the new owner; zero for the new owner itself."""
+    ownership: _builtins.bytes
+    """The new owner's proof that it owns the issue; required by every other region."""
     @_builtins.property
     def signed(self) -> _revision_pb2.SignedAct:
         """The act as the administrator has signed it; required by a node with an anchor."""
@@ -214,10 +217,11 @@ class AppointIssueOwnerRequest(_message.Message):
         administrator: _builtins.str = ...,
         version: _builtins.int = ...,
         signed: _revision_pb2.SignedAct | None = ...,
+        ownership: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "issue_id", b"issue_id", "owner_region", b"owner_region", "reason", b"reason", "signed", b"signed", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "issue_id", b"issue_id", "owner_region", b"owner_region", "ownership", b"ownership", "reason", b"reason", "signed", b"signed", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -231,6 +235,9 @@ class AppointIssueOwnerResponse(_message.Message):
 
     ISSUE_FIELD_NUMBER: _builtins.int
     REGIONS_FIELD_NUMBER: _builtins.int
+    OWNERSHIP_FIELD_NUMBER: _builtins.int
+    ownership: _builtins.bytes
+    """This region's signature over issue id, owner and version, where it is the owner: for the other regions."""
     @_builtins.property
     def issue(self) -> Global___IssueHeader:
         """The issue as it stands here."""
@@ -244,10 +251,11 @@ class AppointIssueOwnerResponse(_message.Message):
         *,
         issue: Global___IssueHeader | None = ...,
         regions: _abc.Iterable[_builtins.str] | None = ...,
+        ownership: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["issue", b"issue"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["issue", b"issue", "regions", b"regions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["issue", b"issue", "ownership", b"ownership", "regions", b"regions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -82,7 +82,8 @@ class IssueOversightServiceServicer:
         """Appoints the owner of an issue whose owner takes no part in the federation any more.
 
         The new owner is called first: it has the issue as its origin or as a helper, and answers the version of the
-        appointment. Every other region of the issue follows it from that version on. A repeated call changes nothing.
+        appointment and a signature. By these, every other region of the issue follows it from that version on. A repeated
+        call changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -29,7 +29,8 @@ class IssueOversightServiceStub:
     """Appoints the owner of an issue whose owner takes no part in the federation any more.
 
     The new owner is called first: it has the issue as its origin or as a helper, and answers the version of the
-    appointment. Every other region of the issue follows it from that version on. A repeated call changes nothing.
+    appointment and a signature. By these, every other region of the issue follows it from that version on. A repeated
+    call changes nothing.
     """
     CountIssues: _aio.UnaryUnaryMultiCallable[_issue_oversight_service_pb2.CountIssuesRequest, _issue_oversight_service_pb2.CountIssuesResponse]
     """Counts the issues that this region owns."""
@@ -67,7 +68,8 @@ class IssueOversightServiceServicer(metaclass=_abc_1.ABCMeta):
         """Appoints the owner of an issue whose owner takes no part in the federation any more.
 
         The new owner is called first: it has the issue as its origin or as a helper, and answers the version of the
-        appointment. Every other region of the issue follows it from that version on. A repeated call changes nothing.
+        appointment and a signature. By these, every other region of the issue follows it from that version on. A repeated
+        call changes nothing.
         """
 
     @_abc_1.abstractmethod
