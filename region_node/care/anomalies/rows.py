@@ -41,7 +41,7 @@ class Anomaly(NamedTuple):
 
     @property
     def found(self) -> tuple[int, str, str, str, AnomalyCause.ValueType]:
-        """What it stands for, as `Found` begins: of one hour, party and cause there is one."""
+        """The first fields of its `Found`: of one hour, party and cause there is one anomaly."""
         return self.hour, self.region, self.operator, self.staff_id, self.cause
 
 
