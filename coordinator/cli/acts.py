@@ -1,6 +1,5 @@
 """The option `--key` of commands that do something at a node: an administrator signs the act."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -11,6 +10,7 @@ from coordinator.cli.asking import Asking
 from coordinator.cli.federation.in_force import in_force
 from coordinator.cli.federation.proposals import signer_of
 from gateway.api.federation.v1.revision_pb2 import SignedAct
+from gateway.cli.clock import command_clock
 from gateway.federation.acts import signed_act
 
 key_option = click.option(
@@ -31,4 +31,4 @@ def signed(
         return None
     place = in_force(asking.link).place
     method = f"/{service.full_name}/{rpc}"
-    return signed_act(signer_of(key), place.federation, method, region, request, datetime.now(UTC))
+    return signed_act(signer_of(key), place.federation, method, region, request, command_clock().now())

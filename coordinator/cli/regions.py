@@ -20,6 +20,7 @@ from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
 from gateway.api.federation.v1.federation_pb2 import DisputedRevision, Member, MemberState
 from gateway.api.federation.v1.revision_pb2 import SignedSuspension
+from gateway.cli.clock import command_clock
 from gateway.cli.exits import NotDone
 from gateway.cli.table import Table, TableColumn
 from gateway.cli.terminal import error_output
@@ -152,10 +153,8 @@ def _signed(
     """The statement that a key signs, by the revision in force; None without a key. Raises NotDone."""
     if key is None:
         return None
-    signer = signer_of(key)
-    return signed_suspension(
-        signer, in_force(asking.link).place, region, datetime.now(UTC), suspended=suspended, note=note
-    )
+    signer, now = signer_of(key), command_clock().now()
+    return signed_suspension(signer, in_force(asking.link).place, region, now, suspended=suspended, note=note)
 
 
 def _waiting_lines(members: Sequence[Member]) -> Iterator[str]:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 from deploy.demo import wording
@@ -22,7 +21,7 @@ async def administrator_command(stage: Stage, federation: LocalFederation, *argu
     """Runs `coordinator …` as the administrator of a federation, lets it print, and returns its exit code."""
     endpoints = ",".join(replica.endpoint for replica in federation.coordinators)
     environment = {"CROSSREGION_COORDINATOR": endpoints, **_as(federation.directory / "certificates" / "admin")}
-    return await _run(stage, "coordinator", environment, *arguments)
+    return await _run(stage, federation, "coordinator", environment, *arguments)
 
 
 async def staff_command(
@@ -36,12 +35,12 @@ async def staff_command(
         "TZ": wording.ZONE.key,
         **_as(federation.directory / "certificates" / certificate),
     }
-    return await _run(stage, "region-node", environment, *arguments)
+    return await _run(stage, federation, "region-node", environment, *arguments)
 
 
 async def region_command(world: World, *arguments: str) -> int:
     """Runs `region-node …`, lets it print, and returns its exit code."""
-    return await _run(world.stage, "region-node", {}, *arguments)
+    return await _run(world.stage, world.federation, "region-node", {}, *arguments)
 
 
 def _as(certificates: Path) -> dict[str, str]:
@@ -49,12 +48,13 @@ def _as(certificates: Path) -> dict[str, str]:
     return {"CROSSREGION_CREDENTIALS": str(certificates), "CROSSREGION_FEDERATION": FEDERATION}
 
 
-async def _run(stage: Stage, command: str, environment: dict[str, str], *arguments: str) -> int:
-    stage.line_to_copy(f"\n  $ {shlex.join([command, *arguments])}")
-    module = f"{command.replace('-', '_')}.cli.main"
+async def _run(
+    stage: Stage, federation: LocalFederation, program: str, environment: dict[str, str], *arguments: str
+) -> int:
+    stage.line_to_copy(f"\n  $ {shlex.join([program, *arguments])}")
     done = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-m", module, *arguments],
+        federation.command(program, *arguments),
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
         check=False,

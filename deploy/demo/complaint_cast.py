@@ -163,8 +163,6 @@ async def elsewhen(directory: Path, note: Callable[[LocalFederation], None]) -> 
     clock = _clock(directory)
     federation = LocalFederation(directory, REGIONS, clock_file=directory / _CLOCK)
     federation.heartbeat_seconds, federation.valid = _HEARTBEAT, _VALID
-    # An act that a command signs today has ended by the Monday of this federation.
-    federation.is_signed, federation.says_unsigned = False, True
     try:
         await _start(federation, note)
         async with AsyncExitStack() as stack:

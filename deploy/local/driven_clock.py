@@ -43,6 +43,10 @@ class DrivenClock:
             raise ValueError(f"{instant} has passed")
         self._set(_AHEAD, instant - datetime.now(UTC))
 
+    def advance(self, step: timedelta) -> None:
+        """Drives over a time."""
+        self._set(_AHEAD, self.ahead + step)
+
     def be_wrong_by(self, error: timedelta) -> None:
         """Steps the time of day, in which no time passes: it is off by this error from here on."""
         self._set(_WRONG, error)

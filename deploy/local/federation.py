@@ -50,7 +50,6 @@ PROVIDED = {"sichuan": ("ROAMING", "BB_INSTALL")}
 """The businesses of the region's own system, in a federation for people."""
 HEARTBEAT_SECONDS = 0.5
 LEASE_SECONDS = 3.0
-_COORDINATOR_COMMAND, _REGION_COMMAND = "coordinator.cli.main", "region_node.cli.main"
 _VALID = timedelta(days=30)
 _SECONDS = 10.0
 _PATIENCE = 30.0  # seconds until all have joined
@@ -121,9 +120,7 @@ class LocalFederation:
         self.lease_seconds = LEASE_SECONDS
         """The time without a heartbeat after which a node is no longer used."""
         self.is_signed = True
-        """Whether configurations are signed. A version that verifies no signatures needs them unsigned."""
-        self.says_unsigned = False
-        """Whether the settings of an unsigned federation say so; a version that verifies none does not know that."""
+        """Whether configurations are signed, and members verify it. A version that knows no signatures needs False."""
         self.valid = _VALID
         """The validity of certificates. Tests that drive a clock far ahead need a longer one."""
         self.advertised: dict[str, str] = {}
@@ -355,10 +352,15 @@ class LocalFederation:
     def migration(self, replica: Replica) -> ChildProcess:
         """The command that brings the schema of a database up to date, launched."""
         migration = ChildProcess(f"migrate of {replica.name}", replica.process.program.log)
-        module = _COORDINATOR_COMMAND if replica in self.coordinators else _REGION_COMMAND
-        command = [sys.executable, "-m", module, "migrate", "--settings", str(self.settings_file(replica.name))]
-        migration.run(command, os.environ)
+        program = _program(COORDINATOR if replica in self.coordinators else replica.name)
+        settings = str(self.settings_file(replica.name))
+        migration.run(self.command(program, "migrate", "--settings", settings), os.environ)
         return migration
+
+    def command(self, program: str, *arguments: str) -> list[str]:
+        """The command line of `coordinator` or `region-node`, by the common clock where there is one."""
+        module, words = _run_by(self._clock_file, program, *arguments)
+        return [sys.executable, "-m", module, *words]
 
     def _count_running(self, region: str) -> int:
         return max(1, sum(replica.process.runs() for replica in self.nodes[region]))
@@ -379,7 +381,8 @@ class LocalFederation:
         )
 
     def _replica(self, name: str, number: int, owner: str) -> Replica:
-        module, arguments = self._command(owner, str(self.settings_file(name)))
+        clock_file, settings = self._clock_files.get(owner, self._clock_file), str(self.settings_file(name))
+        module, arguments = _run_by(clock_file, _program(owner), "serve", "--settings", settings)
         program = Program(
             name=name,
             module=module,
@@ -388,15 +391,6 @@ class LocalFederation:
             port_file=self.directory / "data" / f"{name}.port",
         )
         return Replica(name, number, HeldPort(), LocalProcess(program, self._launcher))
-
-    def _command(self, owner: str, settings: str) -> tuple[str, tuple[str, ...]]:
-        """The module that serves, and its arguments."""
-        is_coordinator = owner == COORDINATOR
-        clock_file = self._clock_files.get(owner, self._clock_file)
-        if clock_file is not None:
-            served = "coordinator" if is_coordinator else "region-node"
-            return "deploy.local.serve_driven", (str(clock_file), served, settings)
-        return _COORDINATOR_COMMAND if is_coordinator else _REGION_COMMAND, ("serve", "--settings", settings)
 
     def _provider(self, region: str) -> Replica:
         """The region's own system: the example, in the directory of its certificate."""
@@ -465,11 +459,20 @@ class LocalFederation:
         }
         if self.is_signed:
             settings = {"federation_anchor": str(self.administrator.anchor), **settings}
-        elif self.says_unsigned:
-            settings = {"allow_unsigned_configuration": True, **settings}
         if placement.engine is Engine.SQLITE:
             return settings
         return {**settings, "postgresql": {"conninfo": self.stores.conninfo(owner, replica.name)}}
+
+
+def _program(owner: str) -> str:
+    return "coordinator" if owner == COORDINATOR else "region-node"
+
+
+def _run_by(clock_file: Path | None, program: str, *arguments: str) -> tuple[str, tuple[str, ...]]:
+    """The module that runs a command of a program by a clock, the machine's without a file, and its arguments."""
+    if clock_file is not None:
+        return "deploy.local.driven", (str(clock_file), program, *arguments)
+    return f"{program.replace('-', '_')}.cli.main", arguments
 
 
 def _credentials(directory: Path) -> Credentials:

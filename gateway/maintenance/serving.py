@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from gateway.cli.clock import command_clock
 from gateway.cli.exits import REFUSED
 from gateway.maintenance.program import Program, S
 from gateway.process import logs
@@ -14,6 +15,7 @@ from gateway.security.tls import CredentialsUnusable
 from gateway.settings import Sources
 from gateway.store.port import StoreUnusable
 from gateway.store.schema import SchemaOutdated
+from gateway.time.clock import SteadyClock
 
 _HELP = """Run a {title} until it is told to stop (SIGTERM or Ctrl-C).
 
@@ -32,7 +34,7 @@ Exit codes: 0 stopped as told, 1 cannot serve, 2 wrong usage or settings.
 """
 _UNUSABLE = (CredentialsUnusable, StoreUnusable, PortInUse)
 
-Serve = Callable[[S], Coroutine[Any, Any, None]]
+Serve = Callable[[S, SteadyClock], Coroutine[Any, Any, None]]
 
 
 def serve_command(program: Program[S], imported: Callable[[], Serve[S]], unusable: type[Exception]) -> click.Command:
@@ -46,10 +48,10 @@ def serve_command(program: Program[S], imported: Callable[[], Serve[S]], unusabl
     @program.settings_options
     def serve(sources: Sources) -> None:
         settings = program.settings(sources)
-        serve_until_stopped = imported()
+        serve_until_stopped, clock = imported(), command_clock()
         logs.configure(settings.log_format)
         try:
-            run_process(lambda: serve_until_stopped(settings))
+            run_process(lambda: serve_until_stopped(settings, clock))
         except SchemaOutdated as error:
             program.end(f"{settings.database}: {error.advice(f'{program.name} migrate')}", REFUSED)
         except (*_UNUSABLE, unusable) as error:

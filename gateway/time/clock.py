@@ -5,7 +5,7 @@ An instant is an aware `datetime` in UTC in Python. Columns hold whole microseco
 
 import time
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -24,6 +24,7 @@ class Clock(Protocol):
         ...
 
 
+@runtime_checkable
 class SteadyClock(Clock, Protocol):
     """A source of the time of day, beside a clock that runs on while nobody sets it."""
 

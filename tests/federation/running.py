@@ -4,7 +4,6 @@ import asyncio
 import functools
 import itertools
 import shutil
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -18,6 +17,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from coordinator.app import start as start_coordinator
 from coordinator.settings import CoordinatorSettings
+from deploy.local.driven_clock import DrivenClock
 from deploy.provider.notification import Phones, Text
 from deploy.provider.server import Provider, ProviderOptions
 from gateway.api.coordinator.v1 import administration_pb2 as admin_api
@@ -62,29 +62,10 @@ PATIENCE = 40.0  # seconds that a condition may take to come true
 _LOOK, _LONGEST_LOOK = 0.005, 0.04  # seconds between looks, most of which ask a member
 
 
-class MovableClock:
-    """The machine's clock, moved forward by tests.
-
-    It begins at noon of the tenth of the next month, so that no test runs across a midnight or a month's end.
-    """
-
-    def __init__(self) -> None:
-        zone = ZoneInfo("Asia/Shanghai")
-        real = datetime.now(UTC)
-        ahead = (real.astimezone(zone).replace(day=1) + timedelta(days=31)).replace(day=10, hour=12, minute=0)
-        self._ahead = ahead - real
-
-    def now(self) -> datetime:
-        """The time of day in this test."""
-        return datetime.now(UTC) + self._ahead
-
-    def steady(self) -> float:
-        """Seconds that pass with the time of this test."""
-        return time.monotonic() + self._ahead.total_seconds()
-
-    def advance(self, step: timedelta) -> None:
-        """Moves the clock forward."""
-        self._ahead += step
+def noon_of_the_tenth(now: datetime) -> datetime:
+    """Noon of the tenth of the next month: no test runs across a midnight or a month's end."""
+    month = now.astimezone(ZoneInfo("Asia/Shanghai")).replace(day=1) + timedelta(days=31)
+    return month.replace(day=10, hour=12, minute=0)
 
 
 class Federation:
@@ -95,7 +76,11 @@ class Federation:
         self._databases = databases
         self._postgresql: dict[str, PostgresqlSettings | None] = {}
         self.certificates = Certificates(directory / "certificates")
-        self.clock = MovableClock()
+        directory.mkdir(parents=True, exist_ok=True)
+        self.clock_file = directory / "clock"
+        """Of `clock`, for commands beside the federation."""
+        self.clock = DrivenClock.create(self.clock_file)
+        self.clock.drive_to(noon_of_the_tenth(self.clock.now()))
         self.providers: dict[str, ProviderSettings] = {}
         self.operators: dict[str, Path] = {}
         """The files of scopes of the regions that have one."""

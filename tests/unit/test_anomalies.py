@@ -37,18 +37,24 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 CLERK = Dealer("henan", "counter", "clerk-7")
 MISUSE = AnomalyFinding.ANOMALY_FINDING_MISUSE
 NEWEST = (2**62, "")
+AT_NOW = cast("Clock", SimpleNamespace(now=lambda: NOW))
 
 
 class Books:
-    """The records of a region as a store."""
+    """The records of a region as a store, to which other processes come between two operations."""
 
     def __init__(self, kept: Archive) -> None:
         self.tx = kept.tx
+        self.writes = 0
 
     async def read(self, operation: Operation[object]) -> object:
-        return operation(self.tx)
+        found = operation(self.tx)
+        await asyncio.sleep(0)
+        return found
 
-    write = read
+    async def write(self, operation: Operation[object]) -> object:
+        self.writes += 1
+        return await self.read(operation)
 
 
 @pytest.fixture(name="kept")
@@ -231,6 +237,33 @@ def test_a_look_by_a_clock_that_nobody_confirms_ends_no_hour(kept: Archive) -> N
     clock.hear("guangdong", clock.wall())
     asyncio.run(watch.look())
     assert not rows.counted(kept.tx)
+
+
+def test_of_two_processes_that_find_the_same_one_calls_people(kept: Archive) -> None:
+    books = Books(kept)
+    count(kept, CLERK, failures=bound(kept, "failures-of-staff") + 1)
+    watches = [AnomalyWatch(kept.context, cast("Store", books), AT_NOW) for _ in range(2)]
+
+    async def look_at_once() -> None:
+        await asyncio.gather(*(watch.look() for watch in watches))
+
+    asyncio.run(look_at_once())
+    assert books.writes == 2, "both have found it"
+    assert len(found(kept)) == len(alerts(kept)) == 1
+    assert [[each.count for each in watch.waiting] for watch in watches] == [[1], [1]]
+
+
+def test_each_read_and_each_write_of_a_look_reads_counters_and_anomalies_once(kept: Archive) -> None:
+    books, statements = Books(kept), list[str]()
+    watch = AnomalyWatch(kept.context, cast("Store", books), AT_NOW)
+    kept.connection.set_trace_callback(statements.append)
+    for failures, writes in ((bound(kept, "failures-of-staff"), 0), (1, 1)):
+        count(kept, CLERK, failures=failures)
+        statements.clear()
+        asyncio.run(watch.look())
+        assert books.writes == writes
+        for table in ("dealings ORDER BY hour", "anomalies WHERE hour ="):
+            assert sum(table in each for each in statements) == 1 + writes, (table, statements)
 
 
 def test_an_anomaly_that_waits_for_people_is_never_too_old(kept: Archive) -> None:

@@ -1,7 +1,7 @@
 """Proposals of revisions: files that administrators sign one after the other, or apart."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 
 import click
@@ -17,6 +17,7 @@ from gateway.api.federation.v1.revision_pb2 import (
     RevisionStatement,
     SignedRevision,
 )
+from gateway.cli.clock import command_clock
 from gateway.cli.exits import NotDone
 from gateway.federation.revisions import RevisionRefused, digest, parsed, signature_of, signers, statement_after
 from gateway.process.files import replace_file
@@ -37,7 +38,7 @@ keys_option = click.option(
 
 def proposal(place: Anchor, wanted: Configuration, days: int) -> ProposedRevision:
     """The proposal, without signatures, that a configuration follows a place of the chain. Raises NotDone."""
-    content, now = wanted.SerializeToString(deterministic=True), datetime.now(UTC)
+    content, now = wanted.SerializeToString(deterministic=True), command_clock().now()
     # A signing machine that is offline may be behind: the statement is never older than the one before.
     issued = max(now, place.issue_time.ToDatetime(UTC))
     try:

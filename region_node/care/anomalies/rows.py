@@ -11,7 +11,7 @@ from gateway.errors import Refused
 from gateway.store.port import Transaction
 from gateway.store.tables import Key, Table
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
-from region_node.care.anomalies.rules import Counted, Found, OperatorHours
+from region_node.care.anomalies.rules import Counted, OperatorHours
 
 KEPT = timedelta(days=365)
 """The time for which acknowledged anomalies are kept, and operator systems that do not work any more are known."""
@@ -39,9 +39,10 @@ class Anomaly(NamedTuple):
     acknowledger: str = ""
     acknowledge_time: int | None = None
 
-    def is_of(self, found: Found) -> bool:
-        """Whether it stands for what was found: of one hour, party and cause there is one."""
-        return (self.hour, self.region, self.operator, self.staff_id, self.cause) == found[:5]
+    @property
+    def found(self) -> tuple[int, str, str, str, AnomalyCause.ValueType]:
+        """The first fields of its `Found`: of one hour, party and cause there is one anomaly."""
+        return self.hour, self.region, self.operator, self.staff_id, self.cause
 
 
 _DEALINGS = Table("dealings", Counted, key=("hour", "region", "operator", "staff_id"))
@@ -51,7 +52,7 @@ _COLUMNS = ", ".join(_ANOMALIES.columns)
 
 
 def counted(tx: Transaction) -> list[Counted]:
-    """All counters."""
+    """All counters, in the order of their hours."""
     return tx.all(Counted, f"SELECT {', '.join(_DEALINGS.columns)} FROM dealings ORDER BY hour")  # noqa: S608 - own names
 
 
@@ -129,9 +130,9 @@ def require(tx: Transaction, anomaly_id: str) -> Anomaly:
     return known
 
 
-def of_hour(tx: Transaction, hour: int) -> list[Anomaly]:
-    """The anomalies of an hour."""
-    return tx.find_all(_ANOMALIES, hour=hour)
+def of_hours(tx: Transaction, hours: Iterable[int]) -> list[Anomaly]:
+    """The anomalies of some hours."""
+    return [each for hour in hours for each in tx.find_all(_ANOMALIES, hour=hour)]
 
 
 def before(tx: Transaction, place: tuple[int, str], limit: int, *, is_all: bool) -> list[Anomaly]:

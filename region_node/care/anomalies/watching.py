@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from zoneinfo import ZoneInfo
@@ -59,32 +60,47 @@ class AnomalyWatch:
         """
         if self._context.border.clock.is_settled():
             now = self._clock.now()
-            if await self._store.read(lambda tx: bool(_new(tx, self._context)) or _is_untidy(tx, now)):
+            if await self._store.read(lambda tx: _is_due(tx, self._context, now)):
                 await self._store.write(lambda tx: look(tx, self._context, now))
         self.waiting = await self._store.read(rows.waiting)
 
 
 def look(tx: Transaction, context: RegionContext, now: datetime) -> None:
     """Raises each new anomaly, and ends the hours that are over: their work is learnt, their counters are removed."""
-    for new in _new(tx, context):
-        _raise(tx, context, new, now)
     counted = rows.counted(tx)
-    for hour, of_hour in groupby(counted, lambda each: each.hour):
-        if _is_over(hour, now):
-            for each in of_hour:
-                _learn(tx, context, each)
-            rows.end_hour(tx, hour)
-    for too_many in _too_many([each for each in counted if not _is_over(each.hour, now)]):
+    known = rows.of_hours(tx, {each.hour for each in counted})
+    numbers = Counter((each.hour, each.region, each.cause) for each in known)
+    for new in _new(tx, context, counted, known):
+        same = (new.hour, new.region, new.cause)
+        numbers[same] += 1
+        _raise(tx, context, new, numbers[same], now)
+    over = _over(counted, now)
+    for hour, of_hour in groupby(over, lambda each: each.hour):
+        for each in of_hour:
+            _learn(tx, context, each)
+        rows.end_hour(tx, hour)
+    for too_many in _too_many(counted[len(over) :]):  # they are in the order of their hours
         rows.fold(tx, too_many)
-    if any(_is_over(each.hour, now) for each in counted):
+    if over:
         rows.forget(tx, now)
 
 
-def _new(tx: Transaction, context: RegionContext) -> list[Found]:
-    """What was found and not raised yet, without what a region has at a level beyond the most of an hour."""
+def _is_due(tx: Transaction, context: RegionContext, now: datetime) -> bool:
+    """Whether a look has anything to write. Another process may do it first: the look decides by what it reads."""
     counted = rows.counted(tx)
-    known = {hour: rows.of_hour(tx, hour) for hour in {each.hour for each in counted}}
-    raised = {hour: [_group(each) for each in of_hour] for hour, of_hour in known.items()}
+    known = rows.of_hours(tx, {each.hour for each in counted})
+    return bool(_over(counted, now) or _too_many(counted) or _new(tx, context, counted, known))
+
+
+def _over(counted: Iterable[Counted], now: datetime) -> list[Counted]:
+    """The counters of the hours that are over."""
+    return [each for each in counted if each.hour < hour_of(now - _LATE)]
+
+
+def _new(tx: Transaction, context: RegionContext, counted: Iterable[Counted], known: Iterable[Anomaly]) -> list[Found]:
+    """What was found and is not known yet, without what a region has at a level beyond the most of an hour."""
+    raised = {each.found for each in known}
+    groups = Counter(_group(each) for each in known)
     new = []
     for each in found(
         counted,
@@ -92,24 +108,21 @@ def _new(tx: Transaction, context: RegionContext) -> list[Found]:
         lambda hour, region, operator: _is_usual(tx, context, hour, region, operator),
         context.region,
     ):
-        groups = raised[each.hour]
-        is_known = any(former.is_of(each) for former in known[each.hour])
-        if not is_known and groups.count(_group(each)) < OF_ONE_REGION:
-            groups.append(_group(each))
+        if each[:5] not in raised and groups[_group(each)] < OF_ONE_REGION:
+            groups[_group(each)] += 1
             new.append(each)
     return new
 
 
-def _group(each: Anomaly | Found) -> tuple[str, int, bool, bool]:
-    """The region, the cause, and the level: of the region as a whole, of an operator system, or of staff."""
-    return each.region, each.cause, bool(each.operator), bool(each.staff_id)
+def _group(each: Anomaly | Found) -> tuple[int, str, int, bool, bool]:
+    """The hour, region, cause, and the level: of the region as a whole, of an operator system, or of staff."""
+    return each.hour, each.region, each.cause, bool(each.operator), bool(each.staff_id)
 
 
-def _raise(tx: Transaction, context: RegionContext, new: Found, now: datetime) -> None:
-    same = [each for each in rows.of_hour(tx, new.hour) if (each.region, each.cause) == (new.region, new.cause)]
+def _raise(tx: Transaction, context: RegionContext, new: Found, number: int, now: datetime) -> None:
     hour = datetime.fromtimestamp(new.hour * HOUR, UTC)
     cause = AnomalyCause.Name(new.cause).removeprefix("ANOMALY_CAUSE_").lower().replace("_", "-")
-    anomaly_id = f"{hour:%Y-%m-%dT%HZ}/{new.region}/{cause}/{len(same) + 1}"
+    anomaly_id = f"{hour:%Y-%m-%dT%HZ}/{new.region}/{cause}/{number}"
     due = due_by(context, ANOMALY, now, _USUAL)
     rows.insert(
         tx,
@@ -185,16 +198,7 @@ def _place(context: RegionContext, hour: int) -> tuple[int, int]:
     return (local.date() - datetime.fromtimestamp(0, UTC).date()).days, local.hour
 
 
-def _is_over(hour: int, now: datetime) -> bool:
-    return hour < hour_of(now - _LATE)
-
-
-def _is_untidy(tx: Transaction, now: datetime) -> bool:
-    counted = rows.counted(tx)
-    return any(_is_over(each.hour, now) for each in counted) or bool(_too_many(counted))
-
-
-def _too_many(counted: Sequence[Counted]) -> list[list[Counted]]:
+def _too_many(counted: Iterable[Counted]) -> list[list[Counted]]:
     """The counters of each region in an hour that are more than it may have."""
     by_region: dict[tuple[int, str], list[Counted]] = {}
     for each in counted:
