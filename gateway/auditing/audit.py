@@ -186,6 +186,12 @@ def _stored_head(tx: Transaction) -> Head:
     return last or Head(0, GENESIS)
 
 
+def last_time(tx: Transaction) -> datetime | None:
+    """The time of the last row; None for an empty chain."""
+    time = tx.first(int, "SELECT time FROM audit ORDER BY sequence DESC LIMIT 1")
+    return None if time is None else from_microseconds(time)
+
+
 def head_at(tx: Transaction, sequence: int) -> Head | None:
     """The chain up to a row; None for a missing row."""
     return tx.first(Head, "SELECT sequence, hash FROM audit WHERE sequence = :sequence", sequence=sequence)

@@ -53,6 +53,8 @@ class Command:
     """The queries of `answered`."""
     refused: Noted = lambda tx, content, now: None
     """Counts a refusal of `act`, with the receipt: it changes nothing else. The payload may be unreadable."""
+    is_same: Callable[[EnvelopeContent, EnvelopeContent], bool] = lambda first, again: True
+    """Whether two commands of one id want the same: the second is of an origin that has lost the first."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,8 @@ class Border:
     """The keys of other regions, to which batches are sealed."""
     clock: AgreedClock = field(default_factory=lambda: AgreedClock(SystemClock()))
     """The time of day that this process and others agree on."""
+    incarnation: Callable[[], int] = lambda: 0
+    """The incarnation of the region's database, which its commands name."""
 
     def shares_signatures(self, reader: str) -> bool:
         """Whether one signature may serve several messages that a region reads.

@@ -71,10 +71,12 @@ def unsigned_envelope(
     revision: int,
     traceparent: str,
     assignments: int = 0,
+    incarnation: int = 0,
 ) -> Sealed:
     """An outgoing envelope of the region `origin`, without its signature.
 
-    `revision` is that of its configuration, `assignments` the number of assignments of numbers that it knows.
+    `revision` is that of its configuration, `assignments` the number of assignments of numbers that it knows,
+    `incarnation` that of its database.
 
     Raises ValueError above the largest envelope: this is a defect, since requests are far smaller. The destination
     would refuse such an envelope forever, and its lane would stop.
@@ -93,6 +95,7 @@ def unsigned_envelope(
         operator=outgoing.operator,
         bulk=outgoing.bulk,
         number_assignments=assignments,
+        incarnation=incarnation,
     )
     data = content.SerializeToString()
     if len(data) > CONTENT_LIMIT:
@@ -154,6 +157,12 @@ class UntilUpgraded:
 def digest(content: bytes) -> bytes:
     """SHA-256 of the signed bytes."""
     return hashlib.sha256(content).digest()
+
+
+def answer_in(receipt: ReceiptContent) -> Answer:
+    """The decision that a receipt tells."""
+    parameters = dict(receipt.reason_parameters)
+    return Answer(receipt.outcome, receipt.result, receipt.reason, parameters, receipt.moved_to)
 
 
 def unsigned_receipt(sealed: Sealed, answer: Answer, *, now: datetime, revision: int) -> Receipt:

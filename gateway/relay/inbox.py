@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
-from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, EnvelopeKind, Outcome, Receipt
+from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, EnvelopeKind, Outcome, Receipt, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused, lasting
@@ -14,10 +14,11 @@ from gateway.process import failpoints
 from gateway.relay.at_rest import INBOX, INBOX_RECEIPT, envelope_subject, inbox_key, open_signed, seal_signed
 from gateway.relay.border import Border, Command, Kinds, Moved, Query, SlowQuery
 from gateway.relay.commit_signing import sign_at_commit
-from gateway.relay.envelopes import Answer, Sealed, UntilUpgraded, seal_receipt, unsigned_receipt
+from gateway.relay.envelopes import Answer, Sealed, UntilUpgraded, answer_in, seal_receipt, unsigned_receipt
 from gateway.relay.receipt_differences import difference, receipt_of
 from gateway.security.signing import RECEIPT
 from gateway.store import vault
+from gateway.store.catch_ups import is_catching_up
 from gateway.store.port import Store, Transaction, WriteAfterRefusal
 from gateway.store.reading_ahead import Wanted, row_wanted
 from gateway.store.tables import Table, prints_without
@@ -71,13 +72,13 @@ def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: 
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
     stored = find(tx, content.origin, content.id)
     if stored is not None:
-        if stored.content != sealed.envelope.content:
-            raise Refused(Reason.REASON_ENVELOPE_ID_REUSED)
-        return Receipt(content=stored.receipt_content, signature=stored.receipt_signature)
+        if stored.content == sealed.envelope.content:
+            return Receipt(content=stored.receipt_content, signature=stored.receipt_signature)
+        return _answer_again(tx, border, kind, stored, sealed, now)
     border.clock.require_trusted()
     answer = _decide(tx, kind, sealed, now)
-    if isinstance(kind, Command) and answer.outcome != Outcome.OUTCOME_ACCEPTED and tx.has_written():
-        raise WriteAfterRefusal(f"{EnvelopeKind.Name(content.kind)} {content.id}: {Outcome.Name(answer.outcome)}")
+    if isinstance(kind, Command):
+        _require_unwritten(tx, content, answer)
     receipt = unsigned_receipt(sealed, answer, now=now, revision=border.current.revision)
     sign_at_commit(tx, border, RECEIPT, receipt, content.origin)
     if isinstance(kind, Command):
@@ -88,6 +89,58 @@ def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: 
     if isinstance(kind, Command) or kind.is_noted:
         _note(tx, content, answer, now)
     return receipt
+
+
+def _answer_again(
+    tx: Transaction, border: Border, kind: Command | Query, stored: InboxRow, sealed: Sealed, now: datetime
+) -> Receipt:
+    """The first answer to a command, for one of its id by an origin whose database has lost the first since.
+
+    Nothing is done or stored. Raises Refused with ENVELOPE_ID_REUSED for any other command of that id.
+    """
+    first, content = EnvelopeContent.FromString(stored.content), sealed.content
+    is_repeat = isinstance(kind, Command) and (first.kind, first.subject) == (content.kind, content.subject)
+    if not is_repeat or content.incarnation <= first.incarnation:
+        raise Refused(Reason.REASON_ENVELOPE_ID_REUSED)
+    answer = answer_in(ReceiptContent.FromString(stored.receipt_content))
+    if isinstance(kind, Command) and not kind.is_same(first, content):
+        answer = Answer(Outcome.OUTCOME_REFUSED, reason=Reason.REASON_COMMAND_LOST, parameters={"command": content.id})
+    receipt = unsigned_receipt(sealed, answer, now=now, revision=border.current.revision)
+    sign_at_commit(tx, border, RECEIPT, receipt, content.origin)
+    _note(tx, content, answer, now)
+    return receipt
+
+
+def is_kept(tx: Transaction, origin: str, envelope_id: str) -> bool:
+    """Whether a command was executed, as far as that is kept."""
+    return tx.find(_INBOX, origin, envelope_id) is not None
+
+
+def take_again(
+    tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, receipt: Receipt, now: datetime
+) -> Answer | None:
+    """Executes a command that this region has lost, and keeps the `receipt` that it gave before, verified, for it.
+
+    A command that was refused then has no effect now. Returns the present answer; None where the command is known.
+    Raises as `receive`.
+    """
+    content = sealed.content
+    if is_kept(tx, content.origin, content.id):
+        return None
+    _require_not_suspended(border, content.origin)
+    border.clock.require_trusted()
+    kind = kinds.get(content.kind)
+    if not isinstance(kind, Command):
+        raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+    answer = answer_in(ReceiptContent.FromString(receipt.content))
+    if answer.outcome == Outcome.OUTCOME_ACCEPTED:
+        answer = _act(tx, kind, sealed, now)
+    _require_unwritten(tx, content, answer)
+    if answer.outcome == Outcome.OUTCOME_REFUSED:
+        kind.refused(tx, content, now)
+    _keep(tx, border, sealed, receipt, now)
+    _note(tx, content, answer, now)
+    return answer
 
 
 def receiving_wanted(tx: Transaction, kinds: Kinds, content: EnvelopeContent) -> list[Wanted]:
@@ -145,6 +198,19 @@ def commands_about(tx: Transaction, subject: str, origin: str) -> list[Envelope]
     return found
 
 
+def received_after(tx: Transaction, origin: str, place: tuple[int, str], limit: int) -> list[tuple[int, str]]:
+    """The commands of a region behind a place: when each was received, in microseconds, and its id."""
+    return tx.all(
+        _place,
+        "SELECT received, envelope_id FROM inbox WHERE (received, origin, envelope_id) > (:received, :origin, :id)"
+        " AND origin = :origin ORDER BY received, origin, envelope_id LIMIT :limit",
+        received=place[0],
+        id=place[1],
+        origin=origin,
+        limit=limit,
+    )
+
+
 def forget(tx: Transaction, rows: Sequence[tuple[str, str]], before: int) -> None:
     """Removes commands, each an origin and the id of an envelope, all made before an instant in microseconds.
 
@@ -175,7 +241,14 @@ def _decide(tx: Transaction, kind: Command | Query, sealed: Sealed, now: datetim
     try:
         _require_in_time(sealed, now)
         if isinstance(kind, Command) and not kind.is_repeatable:
-            _require_not_forgotten(tx, sealed)
+            _require_remembered(tx, sealed)
+    except Refused as refused:
+        return _refusal(refused)
+    return _act(tx, kind, sealed, now)
+
+
+def _act(tx: Transaction, kind: Command | Query, sealed: Sealed, now: datetime) -> Answer:
+    try:
         with UntilUpgraded(sealed.content.destination):
             return kind.act(tx, sealed.content, now)
     except (Moved, Refused) as refused:
@@ -189,11 +262,41 @@ def _require_in_time(sealed: Sealed, now: datetime) -> None:
         raise Refused(Reason.REASON_ENVELOPE_EXPIRED)
 
 
-def _require_not_forgotten(tx: Transaction, sealed: Sealed) -> None:
-    query = "SELECT create_time FROM inbox_forgotten WHERE id = 1"
-    before = tx.once(_FORGOTTEN, "limit", lambda: tx.first(int, query))
-    if before is not None and to_microseconds(from_timestamp(sealed.content.create_time)) < before:
+@dataclass(frozen=True)
+class _Memory:
+    """What the inbox lacks, and may have acted on."""
+
+    forgotten: int
+    """The instant before which commands may have been removed, in microseconds; 0 for none."""
+    catch_ups: int
+    """How many losses of the database other regions help to catch up after."""
+
+
+def forgotten_before(tx: Transaction) -> int:
+    """The instant before which commands may have been removed, in microseconds since 1970; 0 where none was."""
+    return _memory(tx).forgotten
+
+
+def _memory(tx: Transaction) -> _Memory:
+    query = (
+        "SELECT COALESCE((SELECT create_time FROM inbox_forgotten WHERE id = 1), 0),"
+        " (SELECT COUNT(*) FROM losses WHERE catch_up_from IS NOT NULL AND accept_time IS NOT NULL)"
+    )
+    return tx.once(_FORGOTTEN, "limit", lambda: tx.first(_Memory, query)) or _Memory(0, 0)
+
+
+def _require_remembered(tx: Transaction, sealed: Sealed) -> None:
+    """Raises Refused for a command that may have been executed: with CATCHING_UP where its origin tells that soon."""
+    memory, content = _memory(tx), sealed.content
+    if to_microseconds(from_timestamp(content.create_time)) < memory.forgotten:
         raise Refused(Reason.REASON_ENVELOPE_FORGOTTEN)
+    if memory.catch_ups and is_catching_up(tx, content.origin):
+        raise Refused(Reason.REASON_CATCHING_UP, region=content.destination)
+
+
+def _require_unwritten(tx: Transaction, content: EnvelopeContent, answer: Answer) -> None:
+    if answer.outcome != Outcome.OUTCOME_ACCEPTED and tx.has_written():
+        raise WriteAfterRefusal(f"{EnvelopeKind.Name(content.kind)} {content.id}: {Outcome.Name(answer.outcome)}")
 
 
 def _refusal(refused: Moved | Refused) -> Answer:
@@ -231,3 +334,7 @@ def _keep(tx: Transaction, border: Border, sealed: Sealed, receipt: Receipt, now
         received=to_microseconds(now),
     )
     tx.insert_late(_INBOX, row, lambda row: row._replace(receipt_signature=receipt.signature))
+
+
+def _place(received: int, envelope_id: str) -> tuple[int, str]:
+    return received, envelope_id

@@ -107,6 +107,7 @@ def send(tx: Transaction, border: Border, outgoing: OutgoingEnvelope, *, now: da
         revision=border.current.revision,
         traceparent=traceparent,
         assignments=border.current.assignments,
+        incarnation=border.incarnation(),
     )
     claimant, is_handed_over = _claim(tx, border, outgoing.subject, outgoing.destination)
     row = _Row(
@@ -261,12 +262,28 @@ def receipt_content(tx: Transaction, envelope_id: str) -> bytes | None:
 def receipts_about(tx: Transaction, subject: str, destination: str) -> list[Receipt]:
     """The kept receipts of a region for envelopes about a subject, as signed, the newest envelope first."""
     rows = tx.find_all(_OUTBOX, subject=subject, destination=destination)
-    found = []
-    for row in sorted(rows, key=lambda each: (each.created, each.envelope_id), reverse=True):
-        content = receipt_content(tx, row.envelope_id)
-        if content is not None:
-            found.append(Receipt(content=content, signature=row.receipt_signature or b""))
-    return found
+    newest_first = sorted(rows, key=lambda each: (each.created, each.envelope_id), reverse=True)
+    found = (receipt(tx, row.envelope_id) for row in newest_first)
+    return [each for each in found if each is not None]
+
+
+def answered_after(tx: Transaction, destination: str, place: tuple[int, str], limit: int) -> list[tuple[int, str]]:
+    """The answered envelopes to a region behind a place: when each was closed, in microseconds, and its id."""
+    return tx.all(
+        _place,
+        "SELECT closed, envelope_id FROM outbox WHERE closed IS NOT NULL AND (closed, envelope_id) > (:closed, :id)"
+        " AND destination = :destination AND receipt_content IS NOT NULL ORDER BY closed, envelope_id LIMIT :limit",
+        closed=place[0],
+        id=place[1],
+        destination=destination,
+        limit=limit,
+    )
+
+
+def receipt(tx: Transaction, envelope_id: str) -> Receipt | None:
+    """The stored receipt of an envelope; None without one, or after the destruction of its key."""
+    row, content = tx.find(_OUTBOX, envelope_id), receipt_content(tx, envelope_id)
+    return None if row is None or content is None else Receipt(content=content, signature=row.receipt_signature or b"")
 
 
 def is_open(tx: Transaction, envelope_id: str) -> bool:
@@ -333,3 +350,7 @@ def _waiting(destination: str, reason: int, count: int, oldest: int) -> WaitingE
         count=count,
         create_time=to_timestamp(from_microseconds(oldest)),
     )
+
+
+def _place(closed: int, envelope_id: str) -> tuple[int, str]:
+    return closed, envelope_id

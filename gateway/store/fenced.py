@@ -22,6 +22,8 @@ class FencedStore:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._loss: Loss | None = None
+        self.incarnation = 0
+        """The audit row with which the database went on after its last loss, as far as this process knows; else 0."""
         self.changes = 0
         """How often this process has learnt of a loss, or of its end."""
         self.is_accepted = False
@@ -42,6 +44,8 @@ class FencedStore:
     def note(self, loss: Loss | None) -> None:
         """Closes the fence for an open loss. After None or an accepted one it may be opened."""
         self.changes += 1
+        if loss is not None:
+            self.incarnation = loss.begin_sequence
         if loss is not None and loss.is_open:
             self.is_accepted = False
             self._set(loss)

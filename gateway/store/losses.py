@@ -28,6 +28,8 @@ class Loss(NamedTuple):
     accept_time: int | None = None
     actor: str = ""
     reference: str = ""
+    catch_up_from: int | None = None
+    """The instant from which other regions tell again what the database lacks; None for a former version's loss."""
 
     @property
     def is_open(self) -> bool:

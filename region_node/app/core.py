@@ -122,6 +122,7 @@ from region_node.lifecycle.moving.operations import CONFIRMATION_TIMER, confirma
 from region_node.lifecycle.moving.port import MoveEnded
 from region_node.lifecycle.moving.recovering import HandOverEnvelopes
 from region_node.lifecycle.moving.relayed import MoveEnvelopes
+from region_node.lifecycle.recovery import telling
 from region_node.lifecycle.registry import Registry
 from region_node.lifecycle.retention.purge import PURGE_TIMER, ensure_purge, purge
 from region_node.network.agreements.announced import PLANNED_TIMER, planned_is_told
@@ -390,6 +391,7 @@ def _kinds(
         **MoveEnvelopes(context).kinds(),
         **FormerBillEnvelopes(context).kinds(),
         **HandOverEnvelopes(context).kinds(),
+        **telling.kinds(),
     }
 
 

@@ -79,6 +79,7 @@ from region_node.lifecycle.erasure.scrubber import Scrubber
 from region_node.lifecycle.moving.planning import MovePlanning
 from region_node.lifecycle.moving.recovering import LostCustomers
 from region_node.lifecycle.moving.restored import RestoredCustomers
+from region_node.lifecycle.recovery.catching_up import CatchingUp, CatchUpPorts
 from region_node.lifecycle.recovery.keeper import FenceKeeper, KeeperPorts
 from region_node.lifecycle.recovery.operations import Finding
 from region_node.lifecycle.registry import Registry
@@ -180,6 +181,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
             Scrubber(core_ports.context, ports.store, clock, moved_file(settings.database.file)).run(),
             fence.tell(server.show),
             work(core, begun),
+            _catching_up(core_ports, core).run(),
             _witness_telling(ports, registry).run(),
             *(each.run() for each in watches),
             CoordinatorWitness(ports.store, clock, ports.source, client.chain_heads).run(),
@@ -222,6 +224,10 @@ async def _fence(ports: _Ports, client: FederationClient, older: Older) -> Fence
     return keeper
 
 
+def _catching_up(ports: CorePorts, core: RegionCore) -> CatchingUp:
+    return CatchingUp(CatchUpPorts(ports.context.border, ports.store, ports.asker, ports.clock, core.kinds))
+
+
 def _access(services: Sequence[Service], ports: _Ports) -> AccessRules:
     descriptors = (service.descriptor for service in services)
     return AccessRules(descriptors, own_region=ports.settings.region, require_scope=ports.scopes.require_service)
@@ -249,7 +255,8 @@ async def _open(
     # Only now: before the lock of the store, the file could be that of a node that runs.
     if settings.port_file is not None:
         settings.port_file.unlink(missing_ok=True)
-    border = _border(settings, clock)
+    fenced = FencedStore(store)
+    border = _border(settings, clock, fenced)
     source = random.Random()
     dialer = Dialer(settings.credentials, clock)
     name = server_name(Role.ROLE_COORDINATOR, "", settings.federation)
@@ -265,7 +272,7 @@ async def _open(
         anchor=anchor,
         clock=clock,
         unfenced=store,
-        store=FencedStore(store),
+        store=fenced,
         key_file=key_file,
         erased_keys=erased_keys,
         scopes=scopes,
@@ -301,13 +308,14 @@ def _notifier(settings: RegionSettings, ports: ProviderPorts, stack: contextlib.
     return ProviderNotifier(client)
 
 
-def _border(settings: RegionSettings, clock: AgreedClock) -> Border:
+def _border(settings: RegionSettings, clock: AgreedClock, store: FencedStore) -> Border:
     try:
         signer = Signer.load(settings.signing.key)
         keys = TrustedKeys(settings.credentials.authority.read_bytes(), settings.federation)
     except ValueError as error:
         raise CredentialsUnusable(str(error)) from None
-    return Border(settings.region, signer, keys, CurrentFederation(), settings.number, clock=clock)
+    current, incarnation = CurrentFederation(), lambda: store.incarnation
+    return Border(settings.region, signer, keys, current, settings.number, clock=clock, incarnation=incarnation)
 
 
 def _planning(ports: CorePorts, client: FederationClient, restored: RestoredCustomers) -> MovePlanning:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
@@ -18,6 +18,10 @@ from region_node.requests.auditing import AuditedCall
 
 MARGIN = 10_000
 """Numbers that are left out beyond those that others have seen: heads are told each two seconds, and some got lost."""
+
+
+BEFORE = timedelta(minutes=10)
+"""How far behind the last row other regions begin to tell: clocks differ, and a loss is found a little after it."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class Finding:
         Each number was given with an audit row, so that the missing rows bound the missing numbers.
         """
         before, last = losses.last_loss(tx), audit.head(tx).sequence
+        since = min(audit.last_time(tx) or now, now) - BEFORE
         beyond = max(seen - last, 0) + commits * BATCH_LIMIT + MARGIN
         for each in self.counted:
             each.skip(tx, beyond)
@@ -65,6 +70,7 @@ class Finding:
         else:
             number = 1 if before is None else before.number + 1
             loss = Loss(number, to_microseconds(now), witness, last, seen, commits, begin)
+            loss = loss._replace(catch_up_from=max(to_microseconds(since), 0))
         losses.keep(tx, loss)
         return loss
 

@@ -157,6 +157,10 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """
     ENVELOPE_KIND_CREDIT_CLAIMED: _EnvelopeKind.ValueType  # 63
     """Command, home region to a region whose outages caused the credit of an agreement: you owe this share of it."""
+    ENVELOPE_KIND_CATCH_UP: _EnvelopeKind.ValueType  # 86
+    """Query, region whose database lost its newest part to any other: the commands that both have exchanged since, each with
+    its receipt.
+    """
 
 class EnvelopeKind(_EnvelopeKind, metaclass=_EnvelopeKindEnumTypeWrapper):
     """Kinds of envelopes. The kind decides the permitted senders, and whether the envelope is stored."""
@@ -291,6 +295,10 @@ new version.
 """
 ENVELOPE_KIND_CREDIT_CLAIMED: EnvelopeKind.ValueType  # 63
 """Command, home region to a region whose outages caused the credit of an agreement: you owe this share of it."""
+ENVELOPE_KIND_CATCH_UP: EnvelopeKind.ValueType  # 86
+"""Query, region whose database lost its newest part to any other: the commands that both have exchanged since, each with
+its receipt.
+"""
 Global___EnvelopeKind: _TypeAlias = EnvelopeKind  # noqa: Y015
 
 class _Outcome:
@@ -375,6 +383,7 @@ class EnvelopeContent(_message.Message):
     OPERATOR_FIELD_NUMBER: _builtins.int
     BULK_FIELD_NUMBER: _builtins.int
     NUMBER_ASSIGNMENTS_FIELD_NUMBER: _builtins.int
+    INCARNATION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Envelope id, unique at the origin for ever; a retry keeps it. Contains the subject and the step, for example
     `guangdong/counter/R1#submit`.
@@ -399,6 +408,10 @@ class EnvelopeContent(_message.Message):
     """True for bulk work, which yields to all other work."""
     number_assignments: _builtins.int
     """Number of the assignments of numbers that the origin knew at the sealing. The destination may know fewer."""
+    incarnation: _builtins.int
+    """Incarnation of the origin's database: the row of its audit chain with which that went on after its last loss. Unset
+    for a database that has lost nothing. By a later one, an id used before is a repeat, and not a defect.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of the sealing, by the origin's clock."""
@@ -423,10 +436,11 @@ class EnvelopeContent(_message.Message):
         operator: _builtins.str = ...,
         bulk: _builtins.bool = ...,
         number_assignments: _builtins.int = ...,
+        incarnation: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bulk", b"bulk", "create_time", b"create_time", "destination", b"destination", "expire_time", b"expire_time", "federation_revision", b"federation_revision", "id", b"id", "kind", b"kind", "number_assignments", b"number_assignments", "operator", b"operator", "origin", b"origin", "payload", b"payload", "subject", b"subject", "traceparent", b"traceparent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bulk", b"bulk", "create_time", b"create_time", "destination", b"destination", "expire_time", b"expire_time", "federation_revision", b"federation_revision", "id", b"id", "incarnation", b"incarnation", "kind", b"kind", "number_assignments", b"number_assignments", "operator", b"operator", "origin", b"origin", "payload", b"payload", "subject", b"subject", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

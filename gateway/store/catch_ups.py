@@ -1,0 +1,102 @@
+"""Catching up after a loss of the database: how far each region has told what it lacks, and what is left to people."""
+
+from typing import NamedTuple
+
+from gateway.store.losses import ABOUT, Loss, losses
+from gateway.store.port import Transaction
+from gateway.store.tables import Table
+
+MOST_LOST = 10_000
+"""Commands of one region that are listed for people after a loss: by then, both regions are looked at as a whole."""
+
+
+class CatchUp(NamedTuple):
+    """A row: a region that tells again what the database lacks. Instants are in microseconds since 1970."""
+
+    loss: int
+    region: str
+    place: str = ""
+    taken: int = 0
+    purged_before: int = 0
+    failure: str = ""
+    finish_time: int | None = None
+
+
+class LostCommand(NamedTuple):
+    """A row: a command that was lost, and could not be done as before. `problem` is the name of a reason."""
+
+    loss: int
+    region: str
+    origin: str
+    envelope_id: str
+    kind: int
+    subject: str
+    problem: str
+    tell_time: int
+
+
+CATCH_UPS = Table("catch_ups", CatchUp, key=("loss", "region"))
+LOST_COMMANDS = Table("lost_commands", LostCommand, key=("loss", "region", "origin", "envelope_id"))
+_LOST = ", ".join(f"lost_commands.{each}" for each in LostCommand._fields)
+
+
+def catch_up_with(tx: Transaction, loss: int, region: str) -> CatchUp:
+    """How far a region has told what the database lacks after a loss."""
+    return tx.find(CATCH_UPS, loss, region) or CatchUp(loss, region)
+
+
+def begun(tx: Transaction) -> list[Loss]:
+    """The accepted losses after which other regions tell what the database lacks, the first one first."""
+    return [each for each in reversed(losses(tx)) if not each.is_open and each.catch_up_from is not None]
+
+
+def is_catching_up(tx: Transaction, region: str) -> bool:
+    """Whether a region may still tell commands of its own that this database lacks: new ones wait behind them.
+
+    A region that cannot tell them holds up nothing.
+    """
+
+    def waits() -> bool:
+        known = (catch_up_with(tx, each.number, region) for each in begun(tx))
+        return any(each.finish_time is None and not each.failure for each in known)
+
+    return tx.once(CATCH_UPS.name, region, waits)
+
+
+def keep(tx: Transaction, catch_up: CatchUp) -> None:
+    """Stores how far a region is; other processes learn of it."""
+    tx.keep(CATCH_UPS, catch_up)
+    tx.publish(catch_up, about=ABOUT)
+
+
+def list_lost(tx: Transaction, lost: LostCommand) -> bool:
+    """Leaves a command to people. Returns False above the most that are listed of one region."""
+    query = "SELECT COUNT(*) FROM lost_commands WHERE loss = :loss AND region = :region"
+    if (tx.first(int, query, loss=lost.loss, region=lost.region) or 0) >= MOST_LOST:
+        return False
+    tx.keep(LOST_COMMANDS, lost)
+    return True
+
+
+def lost_after(tx: Transaction, place: tuple[int, str, str, str], limit: int) -> list[LostCommand]:
+    """Lost commands behind a place: loss, region, origin and id, in that order.
+
+    Those that this region has sent again meanwhile, under the same id, are left out.
+    """
+    return tx.all(
+        LostCommand,
+        f"SELECT {_LOST} FROM lost_commands WHERE (loss, region, origin, envelope_id) > (:loss, :region, :origin, :id)"  # noqa: S608
+        " AND (origin = region OR NOT EXISTS"
+        " (SELECT 1 FROM outbox WHERE outbox.envelope_id = lost_commands.envelope_id))"
+        " ORDER BY loss, region, origin, envelope_id LIMIT :limit",
+        loss=place[0],
+        region=place[1],
+        origin=place[2],
+        id=place[3],
+        limit=limit,
+    )
+
+
+def catch_ups(tx: Transaction) -> list[CatchUp]:
+    """How far all regions are, by loss and region."""
+    return tx.all(CatchUp, f"SELECT {', '.join(CatchUp._fields)} FROM catch_ups ORDER BY loss DESC, region")  # noqa: S608

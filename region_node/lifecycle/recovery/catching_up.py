@@ -1,0 +1,242 @@
+"""Catches up after an accepted loss: every other region tells what both have exchanged since, and it is done again.
+
+What others have sent is executed once more, with the receipt of before. What cannot be done as before is for people.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.region.v1.recovery_envelopes_pb2 import AnsweredCommand, CatchUpAnswer, CatchUpQuestion
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, Outcome
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused, is_temporary, reason_name
+from gateway.federation.current import FederationState
+from gateway.relay import inbox, outbox
+from gateway.relay.border import Border, Kinds
+from gateway.relay.envelopes import OutgoingEnvelope, open_envelope, open_receipt, read_content
+from gateway.relay.outcomes import outcomes
+from gateway.relay.queries import Asker
+from gateway.security.sealing import Route
+from gateway.store import catch_ups
+from gateway.store.catch_ups import CatchUp, LostCommand
+from gateway.store.losses import Loss, LossChanged
+from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock, from_microseconds, from_timestamp, to_microseconds, to_timestamp
+from region_node.lifecycle.recovery.telling import CATCH_UP
+from region_node.node.payloads import parse
+
+LOOK_SECONDS = 60.0  # between two looks of a process that has heard of no loss
+AGAIN_SECONDS = 2.0  # before a region is asked again that could not answer
+_ANSWER_SECONDS = 10.0
+_LIFETIME = timedelta(minutes=10)  # far more than clocks may differ by
+_ATTEMPTS = 12  # of a command that is refused for now, before it is left to people
+_OWN_STATE = frozenset(
+    {
+        Reason.REASON_CLOCK_UNTRUSTED,
+        Reason.REASON_CONFIGURATION_MISSING,
+        Reason.REASON_DATABASE_BEHIND,
+        Reason.REASON_STORE_UNAVAILABLE,
+    }
+)
+"""Refusals that concern this region as a whole: no command is left to people for them."""
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CatchUpPorts:
+    """The ports of the loop. `store` is the one before the fence."""
+
+    border: Border
+    store: Store
+    asker: Asker
+    clock: Clock
+    kinds: Kinds
+
+
+class CatchingUp:
+    """A loop of each process. Several may do the same: each command is executed once."""
+
+    def __init__(self, ports: CatchUpPorts) -> None:
+        self._ports = ports
+        self._changed = asyncio.Event()
+        self._refusals: Counter[str] = Counter()
+        self._told: dict[str, str] = {}
+        ports.store.subscribe(LossChanged, lambda _: self._changed.set())
+        ports.border.current.on_update(self._note_state)
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        while True:
+            self._changed.clear()
+            seconds = LOOK_SECONDS
+            try:
+                if not await self.catch_up():
+                    seconds = AGAIN_SECONDS
+            except Refused as refused:
+                _log.warning("catching up goes on soon: %s", refused)
+                seconds = AGAIN_SECONDS
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._changed.wait()
+
+    async def catch_up(self) -> bool:
+        """Asks all regions for what is missing; returns whether nothing more is. Raises Refused without a store."""
+        for loss in await self._ports.store.read(catch_ups.begun):
+            regions = await self._ports.store.read(lambda tx, loss=loss: self._left(tx, loss))  # type: ignore[misc]
+            done = await asyncio.gather(*(self._with(loss, each) for each in regions))
+            if not all(done):
+                return False
+        return True
+
+    def _left(self, tx: Transaction, loss: Loss) -> Sequence[str]:
+        """The regions that have not told everything yet."""
+        members = self._ports.border.current.state().members
+        others = (each for each, member in members.items() if member.state != MemberState.MEMBER_STATE_ABSENT)
+        return [
+            each
+            for each in sorted(others)
+            if each != self._ports.border.region and catch_ups.catch_up_with(tx, loss.number, each).finish_time is None
+        ]
+
+    async def _with(self, loss: Loss, region: str) -> bool:
+        """Takes what a region tells; returns whether nothing more is to come soon. Raises Refused without a store."""
+        store = self._ports.store
+        known = await store.read(lambda tx: catch_ups.catch_up_with(tx, loss.number, region))
+        while known.finish_time is None:
+            try:
+                answer = await self._ask(loss, known)
+                if not await self._take_all(loss, region, answer.commands):
+                    return False
+            except Refused as refused:
+                if refused.reason in _OWN_STATE:
+                    raise
+                return await self._note_refused(known, refused)
+            known = await store.write(lambda tx, before=known, told=answer: self._advance(tx, before, told))  # type: ignore[misc]
+        _log.warning("%s has told all that the database lacks after loss %d", region, loss.number)
+        return True
+
+    async def _ask(self, loss: Loss, known: CatchUp) -> CatchUpAnswer:
+        """The next page of a region."""
+        region, now = self._ports.border.region, self._ports.clock.now()
+        question = CatchUpQuestion(since=to_timestamp(from_microseconds(loss.catch_up_from or 0)), place=known.place)
+        outgoing = OutgoingEnvelope(
+            envelope_id=f"{region}/catch-up/{loss.begin_sequence}/{to_microseconds(now)}>{known.region}",
+            destination=known.region,
+            kind=CATCH_UP,
+            payload=question.SerializeToString(),
+            subject=f"{region}/catch-up",
+            operator="",
+            lifetime=_LIFETIME,
+        )
+        return parse(CatchUpAnswer, await self._ports.asker.ask(outgoing, _ANSWER_SECONDS, "", alone=True))
+
+    async def _note_refused(self, known: CatchUp, refused: Refused) -> bool:
+        """Notes why a region tells nothing, where waiting does not end that: its new commands are taken then.
+
+        Returns whether it does not.
+        """
+        if self._told.get(known.region) != str(refused):  # once, and not with each attempt
+            self._told[known.region] = str(refused)
+            _log.warning("%s cannot tell what the database lacks: %s", known.region, refused)
+        lasts = not is_temporary(refused.reason) or refused.reason == Reason.REASON_UPGRADE_REQUIRED
+        failure = reason_name(refused.reason) if lasts else ""
+        if failure != known.failure:
+            await self._ports.store.write(lambda tx: catch_ups.keep(tx, known._replace(failure=failure)))
+        return lasts
+
+    async def _take_all(self, loss: Loss, region: str, told: Sequence[AnsweredCommand]) -> bool:
+        """Takes a page in its order. False where a command is refused for now."""
+        is_missing = await self._ports.store.read(lambda tx: [self._lacks(tx, each) for each in told])
+        for command, missing in zip(told, is_missing, strict=True):
+            if missing and not await self._take(loss, region, command):
+                return False
+        return True
+
+    def _lacks(self, tx: Transaction, told: AnsweredCommand) -> bool:
+        content = read_content(told.envelope)
+        if content.origin == self._ports.border.region:
+            return not outbox.was_sent(tx, content.id)
+        return not inbox.is_kept(tx, content.origin, content.id)
+
+    async def _take(self, loss: Loss, region: str, told: AnsweredCommand) -> bool:
+        """Takes a command, or leaves it to people. False where it is refused for now."""
+        store, content, now = self._ports.store, read_content(told.envelope), self._ports.clock.now()
+        (problem,) = await outcomes([store.write(lambda tx: self._taken(tx, loss, region, told, now))])
+        if isinstance(problem, Refused) and problem.reason in _OWN_STATE:
+            raise problem
+        if isinstance(problem, Exception):
+            self._refusals[content.id] += 1
+            is_passing = isinstance(problem, Refused) and is_temporary(problem.reason)
+            if is_passing and self._refusals[content.id] < _ATTEMPTS:
+                _log.warning("%s of %s waits: %s", content.id, region, problem)
+                return False
+            _log.error("%s of %s cannot be done again", content.id, region, exc_info=problem)
+            problem = problem.reason if isinstance(problem, Refused) else Reason.REASON_INTERNAL
+        self._refusals.pop(content.id, None)
+        if problem:
+            reason = problem
+            await store.write(lambda tx: _leave(tx, loss, region, content, reason, now))
+        return True
+
+    def _taken(
+        self, tx: Transaction, loss: Loss, region: str, told: AnsweredCommand, now: datetime
+    ) -> Reason.ValueType:
+        """Executes a command of the other region once more; returns why people have to look at it, else no reason."""
+        border, own = self._ports.border, self._ports.border.region
+        is_own = read_content(told.envelope).origin == own
+        route = Route(own, region) if is_own else Route(region, own)
+        sealed = open_envelope(told.envelope, border.keys, route)
+        first = open_receipt(told.receipt, border.keys, sealed)
+        if is_own:
+            return Reason.REASON_COMMAND_LOST
+        answer = inbox.take_again(tx, border, self._ports.kinds, sealed, told.receipt, now)
+        if answer is None:
+            return Reason.REASON_UNSPECIFIED
+        known = catch_ups.catch_up_with(tx, loss.number, region)
+        catch_ups.keep(tx, known._replace(taken=known.taken + 1))
+        if answer.outcome == first.outcome:
+            return Reason.REASON_UNSPECIFIED
+        return answer.reason if answer.outcome == Outcome.OUTCOME_REFUSED else Reason.REASON_NOT_HOME
+
+    def _advance(self, tx: Transaction, before: CatchUp, told: CatchUpAnswer) -> CatchUp:
+        """Notes that a page was taken, unless another process has done so."""
+        known = catch_ups.catch_up_with(tx, before.loss, before.region)
+        if known.place != before.place or known.finish_time is not None:
+            return known
+        purged = to_microseconds(from_timestamp(told.purge_time)) if told.HasField("purge_time") else 0
+        now = to_microseconds(self._ports.clock.now())
+        known = known._replace(
+            place=told.next_place,
+            purged_before=max(purged, known.purged_before),
+            failure="",
+            finish_time=None if told.next_place else now,
+        )
+        catch_ups.keep(tx, known)
+        return known
+
+    def _note_state(self, _: FederationState) -> None:
+        self._changed.set()
+
+
+def _leave(
+    tx: Transaction, loss: Loss, region: str, content: EnvelopeContent, problem: Reason.ValueType, now: datetime
+) -> None:
+    """Leaves a command to people. Raises Refused where a region tells of too many."""
+    lost = LostCommand(
+        loss=loss.number,
+        region=region,
+        origin=content.origin,
+        envelope_id=content.id,
+        kind=content.kind,
+        subject=content.subject,
+        problem=reason_name(problem),
+        tell_time=to_microseconds(now),
+    )
+    if not catch_ups.list_lost(tx, lost):
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="too many commands that cannot be done again")

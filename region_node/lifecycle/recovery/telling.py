@@ -1,0 +1,89 @@
+"""Tells a region whose database lost its newest part what both have exchanged since: commands with their receipts."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from heapq import merge
+
+from gateway.api.region.v1.recovery_envelopes_pb2 import AnsweredCommand, CatchUpAnswer, CatchUpQuestion
+from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, EnvelopeKind, Outcome, Receipt
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.relay import inbox, outbox
+from gateway.relay.border import Kinds, Query
+from gateway.relay.envelopes import Answer
+from gateway.store.port import Transaction
+from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
+from region_node.node.payloads import received
+
+CATCH_UP = EnvelopeKind.ENVELOPE_KIND_CATCH_UP
+PAGE = 200  # commands in an answer
+PAGE_BYTES = 1024 * 1024  # of them; the last one may exceed it
+_Place = tuple[int, str]
+
+
+def kinds() -> Kinds:
+    """The handler here. Each page that is told is a row of the audit chain."""
+    return {CATCH_UP: Query(_told)}
+
+
+def _told(tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+    """A region is told only what it has signed or received itself, and of no customer who was erased since."""
+    question = received(CatchUpQuestion, content.payload)
+    answer = page_of(tx, content.origin, to_microseconds(from_timestamp(question.since)), question.place)
+    return Answer(Outcome.OUTCOME_ACCEPTED, result=answer.SerializeToString())
+
+
+def page_of(tx: Transaction, region: str, since: int, place: str) -> CatchUpAnswer:
+    """The commands exchanged with a region behind a place, at first those since an instant in microseconds.
+
+    They have the order in which they were answered. Raises Refused with ENVELOPE_INVALID for a place that was never
+    told.
+    """
+    taken, sent = _places(place) if place else ((since, ""), (since, ""))
+    of_theirs = inbox.received_after(tx, region, taken, PAGE)
+    of_ours = outbox.answered_after(tx, region, sent, PAGE)
+    answer, left, count = CatchUpAnswer(), PAGE_BYTES, 0
+    for time, is_ours, name in merge(_marked(of_theirs, 0), _marked(of_ours, 1)):
+        if count == PAGE or left <= 0:
+            break
+        count += 1
+        taken, sent = (taken, (time, name)) if is_ours else ((time, name), sent)
+        told = _ours(tx, name) if is_ours else _theirs(tx, region, name)
+        if told is not None:
+            answer.commands.append(told)
+            left -= told.ByteSize()
+    if count == PAGE or count < len(of_theirs) + len(of_ours):
+        answer.next_place = f"{taken[0]} {taken[1]} {sent[0]} {sent[1]}"
+    if before := inbox.forgotten_before(tx):
+        answer.purge_time.CopyFrom(to_timestamp(from_microseconds(before)))
+    return answer
+
+
+def _marked(found: list[_Place], is_ours: int) -> Iterator[tuple[int, int, str]]:
+    return ((time, is_ours, name) for time, name in found)
+
+
+def _places(place: str) -> tuple[_Place, _Place]:
+    try:
+        taken, taken_id, sent, sent_id = place.split(" ")
+        return (int(taken), taken_id), (int(sent), sent_id)
+    except ValueError:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no place of an answer") from None
+
+
+def _ours(tx: Transaction, envelope_id: str) -> AnsweredCommand | None:
+    envelope, receipt = outbox.sent(tx, envelope_id), outbox.receipt(tx, envelope_id)
+    return None if envelope is None or receipt is None else AnsweredCommand(envelope=envelope, receipt=receipt)
+
+
+def _theirs(tx: Transaction, region: str, envelope_id: str) -> AnsweredCommand | None:
+    try:
+        row = inbox.find(tx, region, envelope_id)
+    except Refused:
+        return None  # of an erased customer
+    if row is None:
+        return None
+    return AnsweredCommand(
+        envelope=Envelope(content=row.content, signature=row.signature),
+        receipt=Receipt(content=row.receipt_content, signature=row.receipt_signature),
+    )
