@@ -33,11 +33,11 @@ def running(
     customers: int = CUSTOMERS,
     regions: Sequence[str] = (HANDLING, HOME),
     postgresql: LocalPostgresql | None = None,
+    launcher: Launcher = launch_anew,
 ) -> Iterator[LocalFederation]:
     """A federation with the customers of the bench; of another tree where one is given. It ends with the context."""
-    federation = LocalFederation(
-        directory, regions, profile, postgresql, launcher=launch_anew if tree is None else launcher_of(tree)
-    )
+    started = launcher if tree is None else launcher_of(tree)
+    federation = LocalFederation(directory, regions, profile, postgresql, launcher=started)
     federation.is_signed = tree is None or (tree / _SIGNED).exists()
     try:
         federation.prepare()
