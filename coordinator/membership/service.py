@@ -84,7 +84,7 @@ class FederationService(FederationServiceServicer):
         request: federation_pb2.JoinRequest,
         context: grpc.aio.ServicerContext[federation_pb2.JoinRequest, federation_pb2.JoinResponse],
     ) -> federation_pb2.JoinResponse:
-        """See the federation_pb2."""
+        """See the contract."""
         region, now = current_call().identity.region, self._ports.clock.now()
         heard = self._ports.clock.steady()
         self._require_not_cut_off()
@@ -183,7 +183,7 @@ class FederationService(FederationServiceServicer):
         request: federation_pb2.GetAuditHeadRequest,
         context: grpc.aio.ServicerContext[federation_pb2.GetAuditHeadRequest, federation_pb2.GetAuditHeadResponse],
     ) -> federation_pb2.GetAuditHeadResponse:
-        """See the federation_pb2."""
+        """See the contract."""
         kept = await self._ports.registry.audit_head(current_call().identity.region)
         if kept is None:
             return federation_pb2.GetAuditHeadResponse()

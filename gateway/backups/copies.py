@@ -3,19 +3,19 @@
 SQLite copies its pages in one read transaction. PostgreSQL dumps the rows of one snapshot, in which they are counted.
 """
 
-import json
 import os
 import sqlite3
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict
 
 from gateway.auditing import audit
+from gateway.backups.encoding import decoded, encoded
 from gateway.backups.refused import CopyFailed
 from gateway.backups.replaying import EVERYTHING, Moment, replay
 from gateway.process.files import create_file
@@ -78,16 +78,14 @@ class Manifest:
 
     def write(self, directory: Path) -> None:
         """Raises OSError."""
-        told = {**asdict(self), "time": self.time.isoformat()}
-        create_file(directory / MANIFEST, json.dumps(told, indent=2).encode())
+        create_file(directory / MANIFEST, encoded(self))
 
     @classmethod
     def read(cls, directory: Path) -> "Manifest":
         """Raises CopyFailed for a missing or damaged one."""
         try:
-            told = json.loads((directory / MANIFEST).read_bytes())
-            return cls(**{**told, "time": datetime.fromisoformat(told["time"])})
-        except (OSError, ValueError, TypeError, KeyError) as error:
+            return decoded(cls, (directory / MANIFEST).read_bytes())
+        except (OSError, ValueError, TypeError) as error:
             raise CopyFailed(translated("the copy has no manifest that can be read: {error}", error=error)) from error
 
 

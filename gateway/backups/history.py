@@ -1,14 +1,14 @@
 """The last good backups of a process, in a file beside its data: for metrics, and for the next backup."""
 
-import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from opentelemetry.metrics import Meter
 
+from gateway.backups.encoding import decoded, encoded
 from gateway.backups.settings import BackupSettings
 from gateway.process.files import replace_file
 from gateway.process.metrics import observe
@@ -42,26 +42,13 @@ class History:
     def read(cls, data: Path) -> "History":
         """The history in the directory of a process; an empty one where none can be read."""
         try:
-            told: dict[str, object] = json.loads((data / _FILE).read_bytes())
-            return cls(
-                begin_time=_time(told["begin_time"]),
-                copy_time=_time(told["copy_time"]),
-                archive_time=_time(told["archive_time"]),
-                drill_time=_time(told["drill_time"]),
-                timeline=str(told["timeline"]),
-                commits=int(str(told["commits"])),
-            )
-        except (OSError, ValueError, TypeError, KeyError):
+            return decoded(cls, (data / _FILE).read_bytes())
+        except (OSError, ValueError, TypeError):
             return cls()
 
     def write(self, data: Path) -> None:
         """Replaces the history in the directory of a process. Raises OSError."""
-        told = {key: value.isoformat() if isinstance(value, datetime) else value for key, value in asdict(self).items()}
-        replace_file(data / _FILE, json.dumps(told, indent=2).encode())
-
-
-def _time(told: object) -> datetime | None:
-    return None if told is None else datetime.fromisoformat(str(told))
+        replace_file(data / _FILE, encoded(self))
 
 
 def observe_backups(

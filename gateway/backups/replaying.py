@@ -1,6 +1,5 @@
 """Brings a copy of a SQLite database to a later moment: writes into it what the archive of commits has."""
 
-import json
 import logging
 import os
 import sqlite3
@@ -11,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from gateway.backups.encoding import decoded, encoded
 from gateway.backups.refused import CopyFailed
 from gateway.process.files import change, replace_file
 from gateway.store import timeline
@@ -40,25 +40,24 @@ class Reach:
     """The commits that an archive has to have: all of its database up to one, and all that were made by a time."""
 
     time: datetime
-    position: Position
+    timeline: str
+    commits: int
+
+    @property
+    def position(self) -> Position:
+        """The last of these commits."""
+        return Position(self.timeline, self.commits)
 
     def write(self, archive: Path) -> None:
         """Puts it into the archive. Raises OSError."""
-        told = {
-            "time": self.time.isoformat(),
-            "timeline": self.position.timeline,
-            "commits": self.position.commits,
-        }
-        replace_file(archive / _MARK, json.dumps(told).encode())
+        replace_file(archive / _MARK, encoded(self))
 
     @classmethod
     def read(cls, archive: Path) -> "Reach | None":
         """That of an archive; None for one of an older version."""
         try:
-            told: dict[str, object] = json.loads((archive / _MARK).read_bytes())
-            position = Position(str(told["timeline"]), int(str(told["commits"])))
-            return cls(datetime.fromisoformat(str(told["time"])), position)
-        except (OSError, ValueError, TypeError, KeyError):
+            return decoded(cls, (archive / _MARK).read_bytes())
+        except (OSError, ValueError, TypeError):
             return None
 
 
@@ -121,7 +120,7 @@ def _wanted(archive: Path, start: Position, moment: Moment) -> int:
     _, end, end_time = max(heads, key=lambda head: head[1], default=(0, start.commits, 0))
     until = None if moment.time is None else to_microseconds(moment.time)
     reach = Reach.read(archive)
-    reached = reach.position.commits if reach is not None and reach.position.timeline == start.timeline else 0
+    reached = reach.commits if reach is not None and reach.timeline == start.timeline else 0
     if until is None:
         return max(end, reached)
     wanted = max((number for _, number, time in heads if time <= until), default=start.commits)

@@ -79,7 +79,7 @@ class BackupMember:
         if self.place.archive is not None and self.place.postgresql is None and manifest.timeline:
             if history.timeline == manifest.timeline:
                 self._gap(history.copied, manifest.position)  # waits for what is under way
-            self.ship(Reach(manifest.time, manifest.position))
+            self.ship(Reach(manifest.time, manifest.timeline, manifest.commits))
             kept = history.copied if history.timeline == manifest.timeline else manifest.position
             prune(self.place.archive.directory, kept)
         told = replace(
@@ -115,8 +115,9 @@ class BackupMember:
 
         Raises CopyFailed where it does not continue that copy up to the last commit of the database.
         """
-        history, reach = History.read(self.data), Reach(datetime.now(UTC), self.position())
-        if reach.position.timeline != history.timeline:
+        history, end = History.read(self.data), self.position()
+        reach = Reach(datetime.now(UTC), end.timeline, end.commits)
+        if reach.timeline != history.timeline:
             raise CopyFailed(translated("the archive does not continue the last copy: the process archives anew since"))
         gap = self._gap(history.copied, reach.position)
         if gap is not None:

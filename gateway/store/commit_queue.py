@@ -7,6 +7,7 @@ operations, so that the next one comes soon.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -71,8 +72,7 @@ class CommitQueue:
     @property
     def counts(self) -> StoreCounts:
         """The port's `counts`."""
-        self._counts.waiting = len(self._waiting)
-        return self._counts
+        return replace(self._counts, waiting=len(self._waiting))
 
     async def close(self) -> None:
         """Finishes the submitted operations and accepts no more."""

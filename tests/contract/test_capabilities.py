@@ -27,11 +27,6 @@ def opened_on_one_state(request: pytest.FixtureRequest, tmp_path: Path) -> Regis
     return EtcdRegistries.of(request.getfixturevalue("etcd_cluster"), tmp_path)
 
 
-@pytest.fixture(name="certificates")
-def certificates_of_a_federation(tmp_path: Path) -> Certificates:
-    return Certificates(tmp_path / "certificates")
-
-
 def without(number: int) -> Capabilities:
     """The capabilities of a version without one class of data."""
     capabilities = own_capabilities()

@@ -282,7 +282,7 @@ def test_a_database_is_not_made_of_an_archive_that_lacks_the_end_it_has_to_have(
     kept.run("third")
     found = segments(kept.archive)
     start = Position(found[0].timeline, 1)
-    Reach(datetime.now(UTC), Position(start.timeline, 3)).write(kept.archive)
+    Reach(datetime.now(UTC), start.timeline, 3).write(kept.archive)
     assert gap_behind(kept.archive, start, 3) is None
     found[-1].path.unlink()
     gap = gap_behind(kept.archive, start, 3)

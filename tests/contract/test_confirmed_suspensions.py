@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from coordinator.registry.etcd.settings import EtcdSettings
-from deploy.local.etcd import MINIMUM_LEASE_SECONDS, LocalEtcd
+from deploy.local.etcd import MINIMUM_LEASE_SECONDS
 from tests.contract.coordinator_process import CoordinatorProcess, coordinator_process
 from tests.contract.coordinators import federation
 from tests.contract.small_federation import Certificates
 from tests.contract.suspension_recorder import DELIVERED, Recorder, recording
-from tests.contract.test_several_coordinators import empty
 from tests.faults.background import Background
 from tests.faults.proxy import FaultProxy
 from tests.linearizability import Kind, contradiction
@@ -24,20 +23,6 @@ from tests.linearizability import Kind, contradiction
 LEASE = float(MINIMUM_LEASE_SECONDS)
 TURNED_AWAY = ("LEASE_UNPROVEN", "REGISTRY_UNAVAILABLE", "REGION_SUSPENDED", "REGION_UNREACHABLE")
 LONGEST_S = 120.0  # reached only where a test fails
-
-
-@pytest.fixture
-def certificates(tmp_path: Path) -> Certificates:
-    return Certificates(tmp_path / "certificates")
-
-
-@pytest.fixture(name="etcd")
-def empty_registry(etcd_cluster: LocalEtcd) -> Iterator[EtcdSettings]:
-    """Nothing stands there of the federation that the certificates are of."""
-    settings = EtcdSettings(etcd_cluster.endpoints, etcd_cluster.credentials())
-    asyncio.run(empty(settings))
-    yield settings
-    asyncio.run(empty(settings))
 
 
 @dataclass

@@ -46,11 +46,6 @@ JOINED, LOST = MemberState.MEMBER_STATE_JOINED, MemberState.MEMBER_STATE_LOST
 ABSENT, SUSPENDED = MemberState.MEMBER_STATE_ABSENT, MemberState.MEMBER_STATE_SUSPENDED
 
 
-@pytest.fixture(name="certificates")
-def certificates_of_a_federation(tmp_path: Path) -> Certificates:
-    return Certificates(tmp_path / "certificates")
-
-
 @pytest.fixture(name="data")
 def data_directory(tmp_path: Path) -> Path:
     return tmp_path / "data"

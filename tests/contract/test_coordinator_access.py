@@ -19,11 +19,6 @@ from tests.contract.coordinators import ADMIN, PATIENCE_S, denials, federation, 
 from tests.contract.small_federation import Certificates
 
 
-@pytest.fixture(name="certificates")
-def certificates_of_a_federation(tmp_path: Path) -> Certificates:
-    return Certificates(tmp_path / "certificates")
-
-
 @pytest.fixture(name="data")
 def data_directory(tmp_path: Path) -> Path:
     return tmp_path / "data"

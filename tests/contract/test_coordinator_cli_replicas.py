@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 
 import grpc
 import pytest
@@ -29,11 +28,6 @@ from tests.faults.proxy import FaultProxy
 SERVICE = contract.DESCRIPTOR.services_by_name["MembershipService"]
 FIRST = contract.Replica(name="coordinator/0", endpoint="10.0.0.1:7000")
 SECOND = contract.Replica(name="coordinator/1", endpoint="10.0.0.2:7000")
-
-
-@pytest.fixture(name="certificates")
-def certificates_of_a_federation(tmp_path: Path) -> Certificates:
-    return Certificates(tmp_path / "certificates")
 
 
 @dataclass

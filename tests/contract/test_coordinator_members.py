@@ -47,11 +47,6 @@ from tests.contract.small_federation import CLOCK, CONFIGURATION, FEDERATION, HO
 from tests.keys import region_keys
 
 
-@pytest.fixture(name="certificates")
-def certificates_of_a_federation(tmp_path: Path) -> Certificates:
-    return Certificates(tmp_path / "certificates")
-
-
 @pytest.fixture(name="data")
 def data_directory(tmp_path: Path) -> Path:
     return tmp_path / "data"

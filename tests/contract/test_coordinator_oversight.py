@@ -51,11 +51,6 @@ DONE, IN_PROGRESS = OrderState.ORDER_STATE_COMPLETED, OrderState.ORDER_STATE_IN_
 HELD = OrderState.ORDER_STATE_HELD
 
 
-@pytest.fixture(name="certificates")
-def certificates_of_a_federation(tmp_path: Path) -> Certificates:
-    return Certificates(tmp_path / "certificates")
-
-
 def order(
     number: int,
     state: OrderState.ValueType = DONE,

@@ -83,11 +83,6 @@ KIND = EnvelopeKind.ENVELOPE_KIND_ORDER_COMMAND
 SERVICE = relay_pb2.DESCRIPTOR.services_by_name["RelayService"]
 
 
-@pytest.fixture(name="certificates")
-def certificates_of_a_federation(tmp_path: Path) -> Certificates:
-    return Certificates(tmp_path / "certificates")
-
-
 @dataclass
 class Destination:
     """A region that acts on commands by noting their payload."""

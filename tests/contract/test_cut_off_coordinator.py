@@ -17,16 +17,11 @@ from gateway.rpc.channels import invoke
 from tests.contract.coordinator_process import CoordinatorProcess, coordinator_process
 from tests.contract.coordinators import PATIENCE_S, Watching, join_request, keys_of, refused
 from tests.contract.small_federation import Certificates
-from tests.contract.test_several_coordinators import HENAN, empty, names, outcome, probe, scene
+from tests.contract.test_several_coordinators import HENAN, names, outcome, probe, scene
 from tests.faults.background import Background
 from tests.faults.proxy import FaultProxy
 
 LEASE = 4.0
-
-
-@pytest.fixture
-def certificates(tmp_path: Path) -> Certificates:
-    return Certificates(tmp_path / "certificates")
 
 
 @pytest.fixture
@@ -40,17 +35,10 @@ def lines(etcd_cluster: LocalEtcd) -> Iterator[Sequence[FaultProxy]]:
     background.close()
 
 
-def over(lines: Sequence[FaultProxy], etcd_cluster: LocalEtcd) -> EtcdSettings:
-    return EtcdSettings(tuple(line.endpoint for line in lines), etcd_cluster.credentials())
-
-
-@pytest.fixture(autouse=True)
-def _empty_registry(etcd_cluster: LocalEtcd) -> Iterator[None]:
-    """Nothing stands there of the federation that the certificates are of."""
-    settings = EtcdSettings(etcd_cluster.endpoints, etcd_cluster.credentials())
-    asyncio.run(empty(settings))
-    yield
-    asyncio.run(empty(settings))
+@pytest.fixture
+def over(lines: Sequence[FaultProxy], etcd: EtcdSettings) -> EtcdSettings:
+    """The registry over these lines."""
+    return EtcdSettings(tuple(line.endpoint for line in lines), etcd.credentials)
 
 
 async def to_its_end(watching: Watching) -> None:
@@ -69,11 +57,10 @@ async def cut(lines: Sequence[FaultProxy]) -> None:
 
 @pytest.mark.long("a coordinator waits until it may no longer act by its copy")
 def test_while_etcd_answers_others_it_routes_nothing_and_sends_nodes_to_them(
-    certificates: Certificates, tmp_path: Path, etcd_cluster: LocalEtcd, lines: Sequence[FaultProxy]
+    certificates: Certificates, tmp_path: Path, etcd: EtcdSettings, lines: Sequence[FaultProxy], over: EtcdSettings
 ) -> None:
     async def scenario(other: CoordinatorProcess) -> None:
-        direct = EtcdSettings(etcd_cluster.endpoints, etcd_cluster.credentials())
-        async with scene(certificates, tmp_path, direct) as at:
+        async with scene(certificates, tmp_path, etcd) as at:
             await at.knows(other.endpoint, MemberState.MEMBER_STATE_JOINED)
             channel = at.dial("region/henan", other.endpoint)
             await probe(channel)
@@ -98,17 +85,16 @@ def test_while_etcd_answers_others_it_routes_nothing_and_sends_nodes_to_them(
                 pass
             assert at.sichuan.taken == taken
 
-    etcd = over(lines, etcd_cluster)
-    with coordinator_process(certificates, tmp_path / "1", number=1, etcd=etcd, lease=LEASE) as other:
+    with coordinator_process(certificates, tmp_path / "1", number=1, etcd=over, lease=LEASE) as other:
         asyncio.run(scenario(other))
 
 
 @pytest.mark.slow
 def test_while_etcd_answers_nobody_it_routes_nothing_beyond_its_lease_and_routes_again_afterwards(
-    certificates: Certificates, tmp_path: Path, etcd_cluster: LocalEtcd, lines: Sequence[FaultProxy]
+    certificates: Certificates, tmp_path: Path, lines: Sequence[FaultProxy], over: EtcdSettings
 ) -> None:
     async def scenario(other: CoordinatorProcess) -> None:
-        async with scene(certificates, tmp_path, over(lines, etcd_cluster), lease=LEASE) as at:
+        async with scene(certificates, tmp_path, over, lease=LEASE) as at:
             await at.knows(other.endpoint, MemberState.MEMBER_STATE_JOINED)
             channel = at.dial("region/henan", other.endpoint)
             assert await outcome(channel) == "DELIVERED"
@@ -121,6 +107,5 @@ def test_while_etcd_answers_nobody_it_routes_nothing_beyond_its_lease_and_routes
             while await outcome(channel) != "REGION_UNREACHABLE":
                 pass
 
-    etcd = over(lines, etcd_cluster)
-    with coordinator_process(certificates, tmp_path / "1", number=1, etcd=etcd, lease=LEASE) as other:
+    with coordinator_process(certificates, tmp_path / "1", number=1, etcd=over, lease=LEASE) as other:
         asyncio.run(scenario(other))

@@ -1,6 +1,5 @@
 """`coordinator federation import-number-plan`: a CSV file becomes the number plan of a coordinator that runs."""
 
-import asyncio
 import csv
 import json
 from collections.abc import Iterator, Sequence
@@ -15,14 +14,12 @@ from coordinator.cli.federation.in_force import in_force
 from coordinator.cli.federation.number_plan_file import owners_of
 from coordinator.cli.main import main
 from coordinator.registry.etcd.settings import EtcdSettings
-from deploy.local.etcd import LocalEtcd
 from gateway.federation.files import dump
 from gateway.security.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
 from gateway.security.tls import Credentials
 from tests.contract.coordinator_process import coordinator_process
 from tests.contract.large_number_plan import in_two_sizes, segments
 from tests.contract.small_federation import CONFIGURATION, FEDERATION, Certificates
-from tests.contract.test_several_coordinators import empty
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "federation"
 OWNERS = owners_of(CONFIGURATION.number_plan)
@@ -76,14 +73,8 @@ def an_administrator(tmp_path: Path) -> Iterator[Administrator]:
 
 @pytest.fixture(name="either", params=["embedded", "etcd"])
 def on_either_registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Administrator]:
-    etcd = None
-    if request.param == "etcd":
-        cluster: LocalEtcd = request.getfixturevalue("etcd_cluster")
-        etcd = EtcdSettings(cluster.endpoints, cluster.credentials())
-        asyncio.run(empty(etcd))
+    etcd: EtcdSettings | None = request.getfixturevalue("etcd") if request.param == "etcd" else None
     yield from administered(tmp_path, etcd)
-    if etcd is not None:
-        asyncio.run(empty(etcd))
 
 
 def without_number_plan(directory: Path) -> str:

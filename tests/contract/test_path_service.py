@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import grpc
-import pytest
 from click.testing import CliRunner
 
 from coordinator.cli.main import main
@@ -30,11 +29,6 @@ from tests.contract.small_federation import CONFIGURATION, FEDERATION, Certifica
 SERVICE = region_contract.DESCRIPTOR.services_by_name["MeasurementService"]
 DIRECT = "chengdu-guangzhou-1"
 Reports = Sequence[LinkReport]
-
-
-@pytest.fixture(name="certificates")
-def certificates_of_a_federation(tmp_path: Path) -> Certificates:
-    return Certificates(tmp_path / "certificates")
 
 
 class Region(MeasurementServiceServicer):

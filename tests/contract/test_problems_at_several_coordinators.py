@@ -1,7 +1,7 @@
 """Two coordinators on one registry, with one storm at the same time: they find the same problems, each once."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,7 +9,6 @@ import pytest
 
 from coordinator.problems import rules
 from coordinator.registry.etcd.settings import EtcdSettings
-from deploy.local.etcd import LocalEtcd
 from gateway.api.coordinator.v1 import problem_service_pb2 as api
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
@@ -17,22 +16,7 @@ from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.rpc.channels import invoke
 from tests.contract.coordinators import ADMIN, PATIENCE_S, Federation, federation, run
 from tests.contract.small_federation import CLOCK, Certificates
-from tests.contract.test_several_coordinators import empty
 from tests.unit.network_events import cut, event
-
-
-@pytest.fixture(name="certificates")
-def certificates_of_a_federation(tmp_path: Path) -> Certificates:
-    return Certificates(tmp_path / "certificates")
-
-
-@pytest.fixture(name="etcd")
-def empty_registry(etcd_cluster: LocalEtcd) -> Iterator[EtcdSettings]:
-    """A registry in which nothing stands of the federation that the certificates are of."""
-    settings = EtcdSettings(etcd_cluster.endpoints, etcd_cluster.credentials())
-    asyncio.run(empty(settings))
-    yield settings
-    asyncio.run(empty(settings))
 
 
 def storm() -> list[NetworkEvent]:

@@ -40,11 +40,6 @@ FAILURE = grpc.ChannelConnectivity.TRANSIENT_FAILURE
 SERVICE = relay_pb2.DESCRIPTOR.services_by_name["RelayService"]
 
 
-@pytest.fixture(name="certificates")
-def certificates_of_a_federation(tmp_path: Path) -> Certificates:
-    return Certificates(tmp_path / "certificates")
-
-
 @pytest.fixture(name="two")
 def two_coordinators(certificates: Certificates, tmp_path: Path) -> Iterator[tuple[CoordinatorProcess, ...]]:
     with ExitStack() as stack:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,6 @@ from coordinator.registry.etcd.replica import OwnReplica
 from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.registry.etcd.watch import Follower
 from coordinator.settings import CoordinatorSettings
-from deploy.local.etcd import LocalEtcd
 from gateway.api.coordinator.v1.administration_pb2 import (
     ListRegionsRequest,
     ListRegionsResponse,
@@ -95,30 +94,6 @@ SERVICE = relay_pb2.DESCRIPTOR.services_by_name["RelayService"]
 SUSPENDED = MemberState.MEMBER_STATE_SUSPENDED
 # The wait for a lease included; reached only where a test fails.
 LONGEST_S = 60.0
-
-
-@pytest.fixture(name="certificates")
-def certificates_of_a_federation(tmp_path: Path) -> Certificates:
-    return Certificates(tmp_path / "certificates")
-
-
-@pytest.fixture(name="etcd")
-def empty_registry(etcd_cluster: LocalEtcd) -> Iterator[EtcdSettings]:
-    """A registry in which nothing stands of the federation that the certificates are of."""
-    settings = EtcdSettings(etcd_cluster.endpoints, etcd_cluster.credentials())
-    asyncio.run(empty(settings))
-    yield settings
-    asyncio.run(empty(settings))
-
-
-async def empty(etcd: EtcdSettings) -> None:
-    """Removes what stands in etcd of the federation that the certificates are of."""
-    client = EtcdClient(etcd, CLOCK)
-    try:
-        whole = Keys(FEDERATION).everything
-        await client.call(DELETE, rpc_pb2.DeleteRangeRequest(key=whole.first, range_end=whole.end))
-    finally:
-        await client.close()
 
 
 class Destination(RelayServiceServicer):

@@ -32,11 +32,6 @@ from tests.contract.small_federation import CLOCK, CONFIGURATION, FEDERATION, Ce
 POISON = 10**12
 
 
-@pytest.fixture(name="certificates")
-def new_certificates(tmp_path: Path) -> Certificates:
-    return Certificates(tmp_path / "certificates")
-
-
 @pytest.fixture(name="people")
 def two_administrators(tmp_path: Path) -> Administrators:
     return Administrators(tmp_path, FEDERATION)

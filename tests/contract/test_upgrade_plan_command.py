@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-from pathlib import Path
 
 import grpc
-import pytest
 
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.federation.v1.federation_pb2 import Member, MemberProcess, MemberState, ProcessVersion
@@ -15,11 +13,6 @@ from tests.contract.test_coordinator_cli import command
 from tests.contract.test_coordinator_cli_replicas import Membership, told_by
 
 NEWEST = ProcessVersion(version="9.0.0", schema_number=999)
-
-
-@pytest.fixture(name="certificates")
-def certificates_of_a_federation(tmp_path: Path) -> Certificates:
-    return Certificates(tmp_path / "certificates")
 
 
 class Upgrading(Membership):

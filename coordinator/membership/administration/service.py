@@ -60,7 +60,7 @@ class MembershipService(MembershipServiceServicer):
             administration_pb2.ListRegionsRequest, administration_pb2.ListRegionsResponse
         ],
     ) -> administration_pb2.ListRegionsResponse:
-        """See the administration_pb2."""
+        """See the contract."""
         snapshot = self._registry.snapshot()
         members = members_of(snapshot)
         for region, member in members.items():
@@ -83,7 +83,7 @@ class MembershipService(MembershipServiceServicer):
             administration_pb2.SuspendRegionRequest, administration_pb2.SuspendRegionResponse
         ],
     ) -> administration_pb2.SuspendRegionResponse:
-        """See the administration_pb2."""
+        """See the contract."""
         self._require_configured(request.region)
         note = request.note.strip()
         if not 1 <= len(note) <= _NOTE_LENGTH or not note.isprintable():
@@ -114,7 +114,7 @@ class MembershipService(MembershipServiceServicer):
             administration_pb2.ReinstateRegionRequest, administration_pb2.ReinstateRegionResponse
         ],
     ) -> administration_pb2.ReinstateRegionResponse:
-        """See the administration_pb2."""
+        """See the contract."""
         self._require_configured(request.region)
         region, actor = request.region, current_call().identity.path
         signed = request.signed if request.HasField("signed") else None

@@ -1,0 +1,37 @@
+"""What several tests of coordinators begin with."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from etcd3.etcdrpc import rpc_pb2
+
+from coordinator.registry.etcd.client import DELETE, EtcdClient
+from coordinator.registry.etcd.keys import Keys
+from coordinator.registry.etcd.settings import EtcdSettings
+from deploy.local.etcd import LocalEtcd
+from tests.contract.small_federation import CLOCK, FEDERATION, Certificates
+
+
+@pytest.fixture(name="certificates")
+def certificates_of_a_federation(tmp_path: Path) -> Certificates:
+    return Certificates(tmp_path / "certificates")
+
+
+@pytest.fixture(name="etcd")
+def empty_registry(etcd_cluster: LocalEtcd) -> Iterator[EtcdSettings]:
+    """A registry in which nothing stands of the federation that the certificates are of."""
+    settings = EtcdSettings(etcd_cluster.endpoints, etcd_cluster.credentials())
+    asyncio.run(_empty(settings))
+    yield settings
+    asyncio.run(_empty(settings))
+
+
+async def _empty(etcd: EtcdSettings) -> None:
+    client = EtcdClient(etcd, CLOCK)
+    try:
+        whole = Keys(FEDERATION).everything
+        await client.call(DELETE, rpc_pb2.DeleteRangeRequest(key=whole.first, range_end=whole.end))
+    finally:
+        await client.close()
