@@ -34,7 +34,7 @@ from tests.contract.small_federation import CLOCK, FEDERATION, NOTHING_LISTENS, 
 
 ADMIN = "admin/root"
 # Reached only where a test fails.
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 FAILURE = grpc.ChannelConnectivity.TRANSIENT_FAILURE
 SERVICE = relay_pb2.DESCRIPTOR.services_by_name["RelayService"]
 
