@@ -12,7 +12,7 @@ from tests import preloaded
 from tests.contract.small_federation import FEDERATION, Certificates
 
 # Long enough for a cold start on a busy machine; reached only where a test fails.
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)

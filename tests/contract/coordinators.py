@@ -1,8 +1,8 @@
 """Real coordinators for tests, members that call them, and a region that receives what they forward."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -36,6 +36,7 @@ from gateway.auditing import audit
 from gateway.auditing.audit import AuditRow, Head
 from gateway.errors import Refused, reason_name
 from gateway.process.running import Running
+from gateway.rpc import calls
 from gateway.rpc.channels import Dialer, invoke
 from gateway.security.authority import CertificateSet
 from gateway.security.identity import server_name
@@ -48,7 +49,9 @@ from tests.keys import region_keys
 
 # Long enough for handshakes on a busy machine; reached only where a test fails.
 PATIENCE_S = 60.0
-SHORT_LEASE = 0.3  # seconds
+SHORT_LEASE = 1.0  # seconds
+# Of a call that is not answered for this time less the margin of a hop, which `unhurried` makes wide.
+ANSWER_S = 3.0
 ADMIN = "admin/root"
 T = TypeVar("T")
 Watching = grpc.aio.UnaryStreamCall[WatchRequest, WatchResponse]
@@ -62,6 +65,14 @@ def run(scenario: Awaitable[None]) -> None:
             await scenario
 
     asyncio.run(bounded())
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """Meanwhile an answer has seconds to travel before its caller gives up: a busy machine takes them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calls, "HOP_MARGIN", ANSWER_S - 1.0)
+        yield
 
 
 async def refused(call: Awaitable[T]) -> str:

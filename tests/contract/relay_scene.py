@@ -46,7 +46,7 @@ from tests.contract.relay_pair import (
 )
 
 # Reached only where a test fails.
-_PATIENCE_S = 20.0
+_PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)

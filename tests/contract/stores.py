@@ -28,7 +28,7 @@ from gateway.store.tables import Table
 from tests.keys import region_keys
 
 # Reached only where a test fails.
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 NOTES = Migration("notes", "0001_notes.sql", "CREATE TABLE notes (note TEXT NOT NULL PRIMARY KEY);")
 
 

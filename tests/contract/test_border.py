@@ -25,7 +25,7 @@ from gateway.security.identity import parse, server_name
 from gateway.security.tls import MAX_MESSAGE_BYTES, client_credentials, client_options, server_credentials
 from tests.contract.small_federation import CLOCK, FEDERATION, NOW, Certificates, border, serving
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 CHECK, WATCH = f"/{HEALTH}/Check", f"/{HEALTH}/Watch"
 NODE, COORDINATOR = "region/sichuan", "coordinator/1"

@@ -130,6 +130,7 @@ def test_a_node_that_falls_silent_is_lost_and_all_who_watch_are_told(certificate
         async with federation(certificates, data, lease=SHORT_LEASE) as it:
             await it.apply()
             watching = it.watch("henan")
+            await next_of(watching)  # a stream that opens late would show the region only once it is lost
             await it.join(keys_of(certificates, "sichuan"))
             await told(watching, "sichuan", JOINED)
             response = await told(watching, "sichuan", LOST)

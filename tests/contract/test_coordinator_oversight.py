@@ -34,6 +34,7 @@ from gateway.rpc.server import Service
 from gateway.time.clock import to_timestamp
 from tests.contract.coordinators import (
     ADMIN,
+    ANSWER_S,
     PATIENCE_S,
     Federation,
     federation,
@@ -41,6 +42,7 @@ from tests.contract.coordinators import (
     keys_of,
     refused,
     run,
+    unhurried,
 )
 from tests.contract.small_federation import NOTHING_LISTENS, Certificates, serving
 
@@ -180,8 +182,10 @@ def test_an_order_whose_home_region_is_silent_is_listed_as_the_other_has_it(
 def test_a_region_that_hangs_does_not_keep_back_what_others_answer(certificates: Certificates, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with overseen(certificates, tmp_path / "data", henan=[order(1)], sichuan=[]) as it:
+            await it.list(ListOrderSummariesRequest())  # connects it with both
             it.regions[SICHUAN].hangs = True
-            response = await it.list(ListOrderSummariesRequest(), timeout=1.0)
+            with unhurried():
+                response = await it.list(ListOrderSummariesRequest(), timeout=ANSWER_S)
             assert list(response.orders) == [order(1)]
             assert unanswered(response) == {SICHUAN: "REGION_UNREACHABLE"}
 
@@ -242,8 +246,10 @@ def test_a_region_that_did_not_answer_keeps_its_place(certificates: Certificates
     async def scenario() -> None:
         here, there = [order(number, home="") for number in (1, 2, 3)], [order(9, handling=SICHUAN)]
         async with overseen(certificates, tmp_path / "data", henan=here, sichuan=there) as it:
+            await it.list(ListOrderSummariesRequest())  # connects it with both
             it.regions[SICHUAN].hangs = True
-            first = await it.list(ListOrderSummariesRequest(page_size=2), timeout=1.0)
+            with unhurried():
+                first = await it.list(ListOrderSummariesRequest(page_size=2), timeout=ANSWER_S)
             assert (list(first.orders), unanswered(first)) == ([here[2], here[1]], {SICHUAN: "REGION_UNREACHABLE"})
             it.regions[SICHUAN].hangs = False
             last = await it.list(ListOrderSummariesRequest(page_size=2, page_token=first.next_page_token))

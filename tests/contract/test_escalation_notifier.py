@@ -31,7 +31,7 @@ from tests.shipped import shipped_configuration
 from tests.simulation.world import keys
 from tests.unit.complaint_scene import complaint
 
-PATIENCE = 20.0  # seconds; reached only where a test fails
+PATIENCE = 60.0  # seconds; reached only where a test fails
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ from coordinator.registry.etcd.leases import Leases, lease_of
 from coordinator.registry.etcd.settings import EtcdSettings
 from deploy.local.etcd import LocalEtcd
 from gateway.time.clock import SystemClock
-from tests.contract.registries import run
+from tests.contract.registries import PATIENCE_S, run
 from tests.faults.background import Background
 from tests.faults.proxy import FaultProxy
 
@@ -60,12 +60,12 @@ def test_all_that_a_heartbeat_asks_of_etcd_ends_by_one_deadline(etcd_cluster: Lo
         try:
             keys = Keys(f"{uuid4().hex}.example")
             leases, lease = Leases(client, timedelta(minutes=1)), lease_of(keys.federation, "sichuan", "a:1")
-            end = asyncio.get_running_loop().time() + 1.0
-            await leases.put(keys.live("sichuan", "a:1"), b"{}", lease, 1.0)
+            end = asyncio.get_running_loop().time() + PATIENCE_S
+            await leases.put(keys.live("sichuan", "a:1"), b"{}", lease, PATIENCE_S)
             assert len(client.ends) == 3, "whether the lease is there, the lease, and the value"
             assert max(client.ends) <= end + SLOWNESS_S
-            end = asyncio.get_running_loop().time() + 1.0
-            await leases.end(keys.live("sichuan", "a:1"), lease, 1.0)
+            end = asyncio.get_running_loop().time() + PATIENCE_S
+            await leases.end(keys.live("sichuan", "a:1"), lease, PATIENCE_S)
             assert max(client.ends) <= end + SLOWNESS_S
         finally:
             await client.close()

@@ -93,18 +93,23 @@ def test_thousands_of_timers_that_keep_failing_do_not_keep_later_ones_from_firin
         for number in range(good):
             set_timer(tx, f"good {number}", kind="ring", subject=f"{number}", due=NOW)
 
+    def count_failures(tx: Transaction, timer: Timer, now: datetime) -> None:
+        tx.execute("INSERT INTO effects (effect) VALUES (:failures)", failures=str(sum(failures(tx))))
+
+    def set_later(tx: Transaction) -> int:
+        set_timer(tx, "later", kind="ring", subject="later", due=NOW)
+        return sum(failures(tx))
+
     async def scenario(store: Store, clock: FixedClock) -> None:
         await store.write(set_all)
-        with running(store, clock):  # those that fail are due again at once, all the time
-            assert sorted(await done(store, good)) == sorted(f"ring {number}" for number in range(good))
-            before = await store.read(failures)
-            await at(store, NOW, "later")
-            assert (await done(store, good + 1))[good:] == ["ring later"]
-        assert sum(before) <= 3 * SWEEP_LIMIT
-        assert sum(await store.read(failures)) - sum(before) <= 3 * SWEEP_LIMIT
+        with running(store, clock, {**HANDLERS, "ring": count_failures}):  # the failed are due at once, all the time
+            assert max(map(int, await done(store, good))) <= 3 * SWEEP_LIMIT
+            before = await store.write(set_later)
+            (later,) = (await done(store, good + 1))[good:]
+            assert int(later) - before <= 3 * SWEEP_LIMIT
 
     play(adapter, scenario)
-    assert len(caplog.records) <= 6
+    assert len(caplog.records) < bad // 2, "thousands with one defect are logged together"
 
 
 def test_a_timer_that_keeps_failing_waits_longer_after_each_attempt_and_is_logged_once(

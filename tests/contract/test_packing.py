@@ -35,7 +35,7 @@ from tests.contract.small_federation import CLOCK, FEDERATION, Certificates, ser
 
 REGION = "guangdong"
 ORDERS = order_service_pb2.DESCRIPTOR.services_by_name["OrderService"]
-PATIENCE = 30.0  # seconds
+PATIENCE = 60.0  # seconds
 LONG = 300.0  # seconds: longer than any test
 PAYMENT = OrderRequest(business="PAY")
 

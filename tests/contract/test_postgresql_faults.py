@@ -147,19 +147,19 @@ def test_a_server_that_was_restarted_while_nobody_asked_takes_the_next_write_and
 
 
 def test_a_frozen_server_is_not_waited_for_for_ever(own: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgresql, "ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr(postgresql_connection, "OUTCOME_SECONDS", 0.5)
     own.conninfo += " connect_timeout=3"
 
     async def scenario() -> None:
         async with opened(own.conninfo) as store:
             await store.write(writing("before"))
+            monkeypatch.setattr(postgresql, "ANSWER_SECONDS", 0.5)
+            monkeypatch.setattr(postgresql_connection, "OUTCOME_SECONDS", 0.5)
             await asyncio.to_thread(own.server.freeze)
             try:
                 assert reason((await outcomes(store, writing("frozen")))[0]) == "STORE_UNAVAILABLE"
             finally:
                 own.server.thaw()
-            monkeypatch.setattr(postgresql, "ANSWER_SECONDS", 35.0)
+            monkeypatch.undo()
             assert await store.write(writing("after")) == "after"
 
     run(scenario())
@@ -441,7 +441,6 @@ def test_a_process_that_freezes_in_a_transaction_stops_nobody_and_recovers_when_
 def test_a_server_without_free_connections_refuses_and_does_not_hang(
     own: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgresql, "READ_WAIT", 0.5)
     with own.administrator() as session:
         session.execute("ALTER ROLE crossregion CONNECTION LIMIT 3")
 
@@ -450,6 +449,7 @@ def test_a_server_without_free_connections_refuses_and_does_not_hang(
             await store.write(writing("before"))
             await store.read(notes)
             await until(lambda: connections(own) == 3)
+            monkeypatch.setattr(postgresql, "READ_WAIT", 0.5)
             with own.administrator() as session:
                 session.execute("ALTER ROLE crossregion CONNECTION LIMIT 0")
                 session.execute(

@@ -40,7 +40,7 @@ from tests.contract.small_federation import FEDERATION
 
 NAME, ENDPOINT = "coordinator/0", "127.0.0.1:7000"
 # Reached only where a test fails.
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 _Watch = grpc.aio.ServicerContext[WatchRequest, WatchResponse]
 
 

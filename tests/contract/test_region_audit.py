@@ -25,7 +25,7 @@ from tests.preloaded import Ended
 
 REGION = "sichuan"
 ROWS = 5
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 class Region:

@@ -44,7 +44,7 @@ T = TypeVar("T")
 REGION = "guangdong"
 CATALOGUE = catalogue_service_pb2.DESCRIPTOR.services_by_name["CatalogueService"]
 ORDERS = order_service_pb2.DESCRIPTOR.services_by_name["OrderService"]
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 REQUEST = '{"request_id": "counter-7-42", "order": {"business": "SUSPEND"}}'
 
 

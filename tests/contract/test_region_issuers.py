@@ -34,7 +34,7 @@ from gateway.security.revocations import Revocations
 from gateway.security.tls import client_options, server_credentials, server_options
 from tests.contract.small_federation import CLOCK, FEDERATION, HOUR, NOW, Certificates
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 NODE = server_name(Role.ROLE_REGION, "sichuan", FEDERATION)
 ORDERS = order_api.DESCRIPTOR.services_by_name["OrderService"]
 

@@ -38,7 +38,7 @@ from tests.preloaded import Ended
 REGION = "guangdong"
 ORDERS = order_service_pb2.DESCRIPTOR.services_by_name["OrderService"]
 EVENTS = order_event_service_pb2.DESCRIPTOR.services_by_name["OrderEventService"]
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 ACKNOWLEDGED = OrderState.ORDER_STATE_ACKNOWLEDGED
 
 

@@ -101,12 +101,18 @@ def postgresql_scene(database: Database) -> Scene:
     return Scene(lambda: opened(database.conninfo, migrations=MIGRATIONS), content)
 
 
+async def scrub_all(store: Store, since: str = "", *, is_quiet: bool) -> None:
+    """Scrubs until nothing is left: what the server itself does with a table in between delays it."""
+    while since := await store.scrub(["data_keys"], since=since, is_quiet=is_quiet):  # noqa: ASYNC110 - in the server
+        await asyncio.sleep(0.05)
+
+
 async def _is_scrubbed(scene: Scene) -> None:
     async with scene.open() as store:
         keys = await store.write(sealed)
         assert len(recovered(scene.content(), keys)) >= len(keys), "the search finds what is there"
         await store.write(destroyed)
-        assert await store.scrub(["data_keys"], since="", is_quiet=False) == ""
+        await scrub_all(store, is_quiet=False)
         assert recovered(scene.content(), keys) == []
         kept = next(each for each in SUBJECTS if each not in ERASED)
         assert await store.read(lambda tx: vault.key_ids_of(tx, [kept]))
@@ -134,7 +140,7 @@ def test_a_scrub_is_not_done_while_an_older_transaction_sees_the_keys(database: 
                 assert since
                 assert recovered(scene.content(), keys) != [], "the table was written anew with them"
                 reader.execute("COMMIT")
-            assert await store.scrub(["data_keys"], since=since, is_quiet=True) == ""
+            await scrub_all(store, since, is_quiet=True)
             assert recovered(scene.content(), keys) == []
 
     run(scenario())
@@ -157,7 +163,7 @@ def test_a_table_that_is_not_small_is_written_anew_in_quiet_hours_and_a_large_on
                 patched.setattr(postgresql_scrubbing, "LARGE_BYTES", 0)
                 assert await store.scrub(["data_keys"], since=since, is_quiet=True) == since
                 assert "run VACUUM FULL" in caplog.text
-            assert await store.scrub(["data_keys"], since=since, is_quiet=True) == ""
+            await scrub_all(store, since, is_quiet=True)
             assert recovered(scene.content(), keys) == []
             monkeypatch.setattr(postgresql_scrubbing, "LARGE_BYTES", 0)
             before = await store.scrub(["data_keys"], since="", is_quiet=True)
@@ -185,7 +191,7 @@ def test_a_scrub_that_the_server_prevents_is_tried_again_and_a_stopped_store_doe
                 assert since
                 assert await store.scrub(["data_keys"], since=since, is_quiet=True) == since
                 other.execute("COMMIT")
-            assert await store.scrub(["data_keys"], since=since, is_quiet=True) == ""
+            await scrub_all(store, since, is_quiet=True)
             assert recovered(scene.content(), keys) == []
         scrubbing = postgresql_scrubbing.Scrubbing(database.conninfo)
         scrubbing.stop()

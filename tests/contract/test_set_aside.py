@@ -29,7 +29,7 @@ from tests.contract.relay_pair import DESTINATION, EFFECTS, ORIGIN, OUTGOING, De
 from tests.contract.relay_scene import Scene
 from tests.contract.stores import ADAPTERS, Adapter, adapter_for
 
-PATIENCE_S = 30.0  # reached only where a test fails
+PATIENCE_S = 60.0  # reached only where a test fails
 WAITING = QuarantineState.QUARANTINE_STATE_WAITING
 Scenario = Callable[[Scene], Coroutine[object, object, None]]
 

@@ -71,6 +71,7 @@ from gateway.security.signing import TrustedKeys
 from tests.contract.coordinator_process import CoordinatorProcess, coordinator_process
 from tests.contract.coordinators import (
     ADMIN,
+    ANSWER_S,
     PATIENCE_S,
     Federation,
     RegionKeys,
@@ -82,6 +83,7 @@ from tests.contract.coordinators import (
     refused,
     run,
     told,
+    unhurried,
 )
 from tests.contract.membership_node import ENDPOINT, eventually, node, running
 from tests.contract.small_federation import CLOCK, FEDERATION, Certificates, serving
@@ -211,7 +213,8 @@ def test_a_suspension_waits_for_what_another_coordinator_has_on_its_way(
             delivering = asyncio.create_task(probe(other.as_("region/henan")))
             while not at.sichuan.taken:  # noqa: ASYNC110 - it happens at a server
                 await asyncio.sleep(0.005)
-            assert names(await at.suspend(seconds=1.0)) == ["coordinator/1"]
+            with unhurried():
+                assert names(await at.suspend(seconds=ANSWER_S)) == ["coordinator/1"]
             suspending = asyncio.create_task(at.suspend())
             at.sichuan.may_answer.set()
             await delivering
@@ -278,7 +281,8 @@ def test_a_frozen_coordinator_is_named_until_its_lease_ends_and_brings_nothing_w
             other.freeze()
             # What is sent to it now waits in its socket, and is the first that it reads when it wakes.
             sent = [asyncio.create_task(outcome(channel)) for _ in range(3)]
-            assert names(await at.suspend(seconds=1.0)) == ["coordinator/1"]
+            with unhurried():
+                assert names(await at.suspend(seconds=ANSWER_S)) == ["coordinator/1"]
             assert names(await at.suspend()) == []
             other.thaw()
             answers = set(await asyncio.gather(*sent))

@@ -12,7 +12,7 @@ from gateway.security.tls import TLS_1_3_ALONE, Credentials
 from tests.contract.coordinator_process import coordinator_process
 from tests.contract.small_federation import Certificates
 
-SECONDS = 10.0
+SECONDS = 60.0
 DEPLOY = Path(__file__).parents[2] / "deploy"
 DESCRIPTIONS = ("image/Dockerfile", "systemd/coordinator@.service", "systemd/region-node@.service")
 

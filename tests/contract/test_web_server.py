@@ -37,7 +37,7 @@ from gateway.web.server import Page, WebServer
 from tests.contract.coordinator_process import coordinator_process
 from tests.contract.small_federation import CLOCK, FEDERATION, HOUR, NOW, Certificates, new_authority
 
-SECONDS = 10.0
+SECONDS = 60.0
 NO_CONNECTION = (ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)
 T = TypeVar("T")
 READERS = frozenset({Role.ROLE_MONITOR, Role.ROLE_OPERATOR, Role.ROLE_STAFF})

@@ -19,7 +19,7 @@ from tests.contract.stores import Adapter
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 # Reached only where a test fails.
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 Scenario = Callable[[Store, FixedClock], Coroutine[object, object, None]]
 

@@ -139,6 +139,10 @@ class Scene(TwoRegions):
         self._armed.discard(name)
         self.federation.processes[name].start()
 
+    def is_whole(self) -> bool:
+        """Whether all processes run."""
+        return all(process.runs() for process in self.federation.processes.values())
+
     def mend(self) -> None:
         """Brings the scene in order after a test, whatever the test left."""
         for proxy in self.proxies:

@@ -9,7 +9,7 @@ from deploy.local.federation import COORDINATOR
 from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import OrderState
 from tests.crash.outcome import COMPLETED, require_one_effect
-from tests.crash.regions import HANDLING, HOME, order_id_of
+from tests.crash.regions import CALL_SECONDS, HANDLING, HOME, order_id_of
 from tests.crash.scene import Scene
 
 ORDERS = 60
@@ -31,10 +31,10 @@ def test_a_submit_that_waits_when_the_node_is_told_to_stop_gets_its_answer(scene
     request, link = scene.pay(), scene.coordinator_to_home
     link.hold()
     call = scene.start_submit(request, wait=20)
-    wait_until(lambda: link.most(lambda each: each.requests.held) > 0, 10, "the order is on its way home")
+    wait_until(lambda: link.most(lambda each: each.requests.held) > 0, CALL_SECONDS, "the order is on its way home")
     process = scene.federation.processes[HANDLING]
     process.tell_to_stop()
-    wait_until(lambda: refuses(scene.federation.endpoint(HANDLING)), 10, "the node takes no new calls")
+    wait_until(lambda: refuses(scene.federation.endpoint(HANDLING)), CALL_SECONDS, "the node takes no new calls")
     assert process.runs()
     assert not call.done()
     link.heal()
@@ -52,13 +52,15 @@ def test_a_batch_in_the_hands_of_a_coordinator_that_is_told_to_stop_is_delivered
     request, link = scene.suspend(), scene.coordinator_to_home
     link.hold()
     order_id = scene.submit(request).id
-    wait_until(lambda: link.most(lambda each: each.requests.held) > 0, 10, "the order is on its way home")
+    wait_until(lambda: link.most(lambda each: each.requests.held) > 0, CALL_SECONDS, "the order is on its way home")
     process = scene.federation.processes[COORDINATOR]
     process.tell_to_stop()
-    wait_until(lambda: refuses(scene.federation.coordinator_endpoint), 10, "the coordinator takes no new calls")
+    wait_until(
+        lambda: refuses(scene.federation.coordinator_endpoint), CALL_SECONDS, "the coordinator takes no new calls"
+    )
     assert process.runs()
     link.heal()
-    wait_until(lambda: not scene.handling.open_envelopes(order_id), 10, "the receipt comes through")
+    wait_until(lambda: not scene.handling.open_envelopes(order_id), CALL_SECONDS, "the receipt comes through")
     assert process.wait_for_end() == 0
     assert scene.handling.attempts([order_id]) == [1]
     scene.restart(COORDINATOR)

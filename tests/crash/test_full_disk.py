@@ -11,7 +11,7 @@ from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import OrderState
 from tests.crash.outcome import require_one_effect, require_refused, require_untouched
 from tests.crash.records import PostgresqlDatabase
-from tests.crash.regions import HANDLING, HOME
+from tests.crash.regions import CALL_SECONDS, HANDLING, HOME
 from tests.crash.scene import Scene
 
 # No file of the process may grow beyond this. Every page that SQLite appends to its log ends beyond it.
@@ -96,7 +96,7 @@ def test_an_order_for_a_home_region_without_room_stays_open_and_is_done_once_lat
     with no_room(scene, HOME):
         order_id = scene.submit(request).id
         told = f"{order_id}#submit>{HOME} was not taken by {HOME}: STORE_UNAVAILABLE"
-        wait_until(lambda: told in scene.log_of(HANDLING), 10, "the home region says that it has no room")
+        wait_until(lambda: told in scene.log_of(HANDLING), CALL_SECONDS, "the home region says that it has no room")
         assert scene.get(order_id).state == OrderState.ORDER_STATE_ACKNOWLEDGED
         assert scene.handling.open_envelopes(order_id)
         assert scene.home.sizes() == before
@@ -114,14 +114,16 @@ def a_receipt_found_no_room(scene: Scene) -> bool:
     request, link = scene.pay(padded=True), scene.handling_to_coordinator
     scene.coordinator_to_home.hold()
     order_id = scene.submit(request).id
-    wait_until(lambda: scene.coordinator_to_home.most(lambda each: each.requests.held) > 0, 10, "it is on its way")
+    wait_until(
+        lambda: scene.coordinator_to_home.most(lambda each: each.requests.held) > 0, CALL_SECONDS, "it is on its way"
+    )
     with no_room(scene, HANDLING):
         told = scene.log_of(HANDLING).count(KEPT_LATER)
         link.heal()  # counts begin anew
         scene.coordinator_to_home.heal()
-        wait_until(lambda: scene.home.has_received(order_id), 10, "the home region has acted")
+        wait_until(lambda: scene.home.has_received(order_id), CALL_SECONDS, "the home region has acted")
         size = len(scene.home.receipt_given(order_id).content)
-        wait_until(lambda: link.most(lambda each: each.answers.passed) > size, 10, "the receipt comes back")
+        wait_until(lambda: link.most(lambda each: each.answers.passed) > size, CALL_SECONDS, "the receipt comes back")
         wait_until(
             lambda: scene.log_of(HANDLING).count(KEPT_LATER) > told or not scene.handling.open_envelopes(order_id),
             PATIENCE,

@@ -7,7 +7,7 @@ from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
 from tests.crash.outcome import require_attempts, require_cancelled_once, require_one_effect
-from tests.crash.regions import HANDLING, HOME, order_id_of
+from tests.crash.regions import CALL_SECONDS, HANDLING, HOME, order_id_of
 from tests.crash.scene import Scene
 from tests.faults.proxy import Connection, FaultProxy
 
@@ -22,7 +22,7 @@ def require_receipt_on(
 ) -> None:
     """Waits until the home region has acted and its receipt was caught on the way back."""
     order_id = order_id_of(request)
-    wait_until(lambda: scene.home.has_received(order_id), 10, "the home region has acted")
+    wait_until(lambda: scene.home.has_received(order_id), CALL_SECONDS, "the home region has acted")
     sent = len(scene.handling.envelope(order_id).content)
     answered = len(scene.home.receipt_given(order_id).content)
 
@@ -30,7 +30,7 @@ def require_receipt_on(
         answers = connection.answers.held if held else connection.answers.lost
         return connection.requests.passed >= sent and answers >= answered
 
-    wait_until(lambda: any(map(caught, link.connections)), 10, what)
+    wait_until(lambda: any(map(caught, link.connections)), CALL_SECONDS, what)
     assert scene.handling.open_envelopes(order_id), "the receipt got through: the fault did not happen"
 
 

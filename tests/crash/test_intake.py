@@ -10,7 +10,7 @@ from tests.crash.outcome import (
     require_unanswered,
     require_untouched,
 )
-from tests.crash.regions import HANDLING, order_id_of
+from tests.crash.regions import CALL_SECONDS, HANDLING, order_id_of
 from tests.crash.scene import Scene
 
 BUSINESSES = ("PAY", pytest.param("SUSPEND", marks=pytest.mark.slow))
@@ -22,7 +22,9 @@ def test_s1_a_request_whose_node_dies_before_it_arrives_leaves_nothing_and_is_se
     request, link = scene.pay(), scene.counter_to_handling
     link.blackhole()
     call = scene.start_submit(request)
-    wait_until(lambda: link.most(lambda each: each.requests.lost) > request.ByteSize(), 10, "the request is lost")
+    wait_until(
+        lambda: link.most(lambda each: each.requests.lost) > request.ByteSize(), CALL_SECONDS, "the request is lost"
+    )
     scene.kill(HANDLING)
     link.cut()
     require_unanswered(call)
@@ -39,7 +41,7 @@ def test_s2_a_refusal_that_gets_lost_is_given_again_and_nothing_is_stored(scene:
     require_refused(scene.start_submit(request), "DOCUMENT_MISSING")
     link.drop_answers()
     call = scene.start_submit(request)
-    wait_until(lambda: link.most(lambda each: each.answers.lost) > 100, 10, "the refusal is lost")
+    wait_until(lambda: link.most(lambda each: each.answers.lost) > 100, CALL_SECONDS, "the refusal is lost")
     assert not call.done()
     link.cut()
     require_unanswered(call)
@@ -53,7 +55,9 @@ def test_s1_a_request_that_a_cut_link_swallows_leaves_nothing_and_is_sent_again(
     request, link = scene.suspend(), scene.counter_to_handling
     link.hold()
     call = scene.start_submit(request)
-    wait_until(lambda: link.most(lambda each: each.requests.held) > request.ByteSize(), 10, "the request is held")
+    wait_until(
+        lambda: link.most(lambda each: each.requests.held) > request.ByteSize(), CALL_SECONDS, "the request is held"
+    )
     link.cut()
     require_unanswered(call)
     require_untouched(scene, request)
@@ -67,7 +71,7 @@ def test_s1_a_copy_that_comes_while_the_first_is_being_worked_on_joins_it(scene:
     request, link = scene.pay(), scene.coordinator_to_home
     link.hold()
     first = scene.start_submit(request, wait=20)
-    wait_until(lambda: link.most(lambda each: each.requests.held) > 0, 10, "the order is on its way home")
+    wait_until(lambda: link.most(lambda each: each.requests.held) > 0, CALL_SECONDS, "the order is on its way home")
     copies = [scene.start_submit(request, wait=20) for _ in range(COPIES)]
     joined = scene.submit(request)
     assert joined.state == OrderState.ORDER_STATE_ACKNOWLEDGED
@@ -127,8 +131,10 @@ def test_s4_an_answer_that_gets_lost_is_given_again_from_the_row(scene: Scene) -
     scene.submit(scene.pay())
     link.drop_answers()
     call = scene.start_submit(request)
-    wait_until(lambda: scene.handling.order(order_id_of(request)) is not None, 10, "the order is committed")
-    wait_until(lambda: link.most(lambda each: each.answers.lost) > request.ByteSize(), 10, "the answer is lost")
+    wait_until(lambda: scene.handling.order(order_id_of(request)) is not None, CALL_SECONDS, "the order is committed")
+    wait_until(
+        lambda: link.most(lambda each: each.answers.lost) > request.ByteSize(), CALL_SECONDS, "the answer is lost"
+    )
     assert not call.done()
     link.cut()
     require_unanswered(call)
@@ -141,8 +147,8 @@ def test_s4_a_caller_cut_off_after_the_commit_gets_the_same_order_when_it_asks_a
     link.hold()
     call = scene.start_submit(request, wait=20)
     # What is held may be a ping of the connection: it says nothing of the order.
-    wait_until(lambda: scene.handling.order(order_id_of(request)) is not None, 10, "the order is committed")
-    wait_until(lambda: link.most(lambda each: each.requests.held) > 0, 10, "the order is on its way home")
+    wait_until(lambda: scene.handling.order(order_id_of(request)) is not None, CALL_SECONDS, "the order is committed")
+    wait_until(lambda: link.most(lambda each: each.requests.held) > 0, CALL_SECONDS, "the order is on its way home")
     assert not call.done()
     scene.counter_to_handling.cut()
     require_unanswered(call)

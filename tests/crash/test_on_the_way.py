@@ -7,7 +7,7 @@ from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
 from tests.crash.outcome import require_attempts, require_one_effect
-from tests.crash.regions import HANDLING, HOME, order_id_of
+from tests.crash.regions import CALL_SECONDS, HANDLING, HOME, order_id_of
 from tests.crash.scene import Scene
 from tests.faults.proxy import FaultProxy
 
@@ -20,7 +20,7 @@ def submit_lost_on(scene: Scene, link: FaultProxy) -> SubmitOrderRequest:
     request = scene.pay(padded=True)
     scene.submit(request)
     size = len(scene.handling.envelope(order_id_of(request)).content)
-    wait_until(lambda: link.most(lambda each: each.requests.lost) >= size, 10, "the envelope is lost")
+    wait_until(lambda: link.most(lambda each: each.requests.lost) >= size, CALL_SECONDS, "the envelope is lost")
     return request
 
 
@@ -41,7 +41,7 @@ def test_s5_an_envelope_that_waits_in_a_killed_node_is_sent_by_the_next_process(
     requests = [scene.request(business) for business in ("PAY", "SUSPEND", "PAY")]
     for request in requests:
         scene.submit(request)
-    wait_until(lambda: link.turned_away > 0, 10, "the node tries in vain")
+    wait_until(lambda: link.turned_away > 0, CALL_SECONDS, "the node tries in vain")
     scene.kill(HANDLING)
     for request in requests:
         assert scene.handling.open_envelopes(order_id_of(request))

@@ -28,7 +28,7 @@ from region_node.business.orders.context import OrderContext
 from region_node.business.orders.relayed import OrderEnvelopes
 from region_node.node.context import RegionContext
 from tests.crash.outcome import require_cancelled_once, require_one_effect, require_unanswered
-from tests.crash.regions import HANDLING, HOME, order_id_of
+from tests.crash.regions import CALL_SECONDS, HANDLING, HOME, order_id_of
 from tests.crash.scene import Scene
 
 BUSINESSES = ("PAY", pytest.param("SUSPEND", marks=pytest.mark.slow))
@@ -75,13 +75,13 @@ def test_s12_an_answer_that_gets_lost_after_the_receipt_was_committed_is_given_a
     scene.coordinator_to_home.hold()
     call = scene.start_submit(request, wait=20)
     order_id = order_id_of(request)
-    wait_until(lambda: scene.handling.order(order_id) is not None, 10, "the order is committed")
+    wait_until(lambda: scene.handling.order(order_id) is not None, CALL_SECONDS, "the order is committed")
     scene.counter_to_handling.drop_answers()
     scene.coordinator_to_home.heal()
-    wait_until(lambda: not scene.handling.open_envelopes(order_id), 10, "the receipt is committed")
+    wait_until(lambda: not scene.handling.open_envelopes(order_id), CALL_SECONDS, "the receipt is committed")
     size = request.ByteSize()
     lost = scene.counter_to_handling
-    wait_until(lambda: lost.most(lambda each: each.answers.lost) > size, 10, "the answer is lost")
+    wait_until(lambda: lost.most(lambda each: each.answers.lost) > size, CALL_SECONDS, "the answer is lost")
     lost.cut()
     require_unanswered(call)
     lost.heal()
@@ -94,7 +94,7 @@ def test_s12_a_receipt_is_committed_though_the_caller_was_cut_off(scene: Scene) 
     request, link = scene.suspend(), scene.counter_to_handling
     scene.coordinator_to_home.hold()
     call = scene.start_submit(request, wait=20)
-    wait_until(lambda: scene.handling.order(order_id_of(request)) is not None, 10, "the order is committed")
+    wait_until(lambda: scene.handling.order(order_id_of(request)) is not None, CALL_SECONDS, "the order is committed")
     link.cut()
     require_unanswered(call)
     scene.coordinator_to_home.heal()

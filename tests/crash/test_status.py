@@ -6,7 +6,7 @@ from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.time.clock import from_timestamp
 from tests.crash.outcome import require_one_effect, require_unanswered
-from tests.crash.regions import HANDLING
+from tests.crash.regions import CALL_SECONDS, HANDLING
 from tests.crash.scene import Scene
 
 
@@ -17,7 +17,9 @@ def test_s13_a_status_asked_of_a_killed_node_is_given_by_the_next_process(scene:
     scene.counter_to_handling.hold()
     call = scene.start_get(order.id)
     wait_until(
-        lambda: scene.counter_to_handling.most(lambda each: each.requests.held) > len(order.id), 10, "it is asked"
+        lambda: scene.counter_to_handling.most(lambda each: each.requests.held) > len(order.id),
+        CALL_SECONDS,
+        "it is asked",
     )
     scene.kill(HANDLING)
     scene.counter_to_handling.heal()
@@ -33,7 +35,9 @@ def test_s13_a_status_whose_answer_gets_lost_is_given_again(scene: Scene) -> Non
     order = scene.submit(request, wait=10)
     link.drop_answers()
     call = scene.start_get(order.id)
-    wait_until(lambda: link.most(lambda each: each.answers.lost) >= order.ByteSize(), 10, "the answer is lost")
+    wait_until(
+        lambda: link.most(lambda each: each.answers.lost) >= order.ByteSize(), CALL_SECONDS, "the answer is lost"
+    )
     assert not call.done()
     link.cut()
     require_unanswered(call)

@@ -16,7 +16,7 @@ import pytest
 from deploy.local.process import wait_until
 from gateway.store.sqlite import SqliteDatabase
 from tests.crash.outcome import require_one_effect, require_refused, require_untouched
-from tests.crash.regions import HANDLING
+from tests.crash.regions import CALL_SECONDS, HANDLING
 from tests.crash.scene import Scene
 
 FULL = 2  # PRAGMA synchronous: sync the log after every commit
@@ -44,7 +44,9 @@ def traced(scene: Scene, directory: Path, *options: str) -> Iterator[Path]:
         command = [program, "-ff", "-ttt", "-T", "-y", *options, "-o", str(directory / "trace")]
         tracer = subprocess.Popen([*command, "-p", str(process.pid)], stdout=log, stderr=log)
         try:
-            wait_until(lambda: tracer.poll() is not None or "attached" in said.read_text(), 10, "strace attaches")
+            wait_until(
+                lambda: tracer.poll() is not None or "attached" in said.read_text(), CALL_SECONDS, "strace attaches"
+            )
             if tracer.poll() is not None:
                 cannot_trace(f"strace may not attach here: {said.read_text().strip()}")
             yield directory

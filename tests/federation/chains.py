@@ -74,13 +74,13 @@ def read_chain(database: Database) -> list[AuditRow]:
 
 
 def write_chain(database: Database, rows: Sequence[AuditRow]) -> None:
-    """Puts another chain in its place, as nobody but a test does."""
-    database.change("DELETE FROM audit")
-    for start in range(0, len(rows), _AT_ONCE):
-        values = ", ".join(_literal(database, row) for row in rows[start : start + _AT_ONCE])
-        database.change(
-            f"INSERT INTO audit (sequence, time, actor, action, subject, detail, hash, salt) VALUES {values}"
-        )
+    """Puts another chain in its place at once, as nobody but a test does: a loop of the process may add rows."""
+    columns = "sequence, time, actor, action, subject, detail, hash, salt"
+    values = (
+        ", ".join(_literal(database, row) for row in rows[start : start + _AT_ONCE])
+        for start in range(0, len(rows), _AT_ONCE)
+    )
+    database.change("DELETE FROM audit", *(f"INSERT INTO audit ({columns}) VALUES {each}" for each in values))
 
 
 def _literal(database: Database, row: AuditRow) -> str:

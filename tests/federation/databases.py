@@ -24,10 +24,12 @@ from tests.empty_database import empty_file
 Cell = int | str | bytes | None
 Row = tuple[Cell, ...]
 
+_LOCK_SECONDS = 40.0  # for a node to end its transaction on a busy machine
+
 # What the processes renew for themselves, whatever anybody asks of them.
 _WITNESSING = ("witnesses", "witnessed_heads", "witnessed_erasures", "told_revisions")
 _ANOMALIES = ("dealings", "operator_hours", "anomalies")  # what refused calls count, too
-_OWN_TABLES = ("processes", "store_writers", "scrubs", *_WITNESSING, *_ANOMALIES)
+_OWN_TABLES = ("processes", "store_writers", "scrubs", "agreed_time", *_WITNESSING, *_ANOMALIES)
 
 
 class Database:
@@ -53,14 +55,17 @@ class Database:
         with self._looking() as look:
             return look(sql, parameters)
 
-    def change(self, sql: str) -> None:
-        """Changes what is stored, as nobody but a test does."""
+    def change(self, *statements: str) -> None:
+        """Changes what is stored, in one transaction, as nobody but a test does."""
         if self._postgresql is None:
-            with contextlib.closing(sqlite3.connect(self.path)) as connection, connection:
-                connection.execute(sql)
+            with contextlib.closing(sqlite3.connect(self.path, timeout=_LOCK_SECONDS)) as connection, connection:
+                connection.execute("BEGIN IMMEDIATE")
+                for sql in statements:
+                    connection.execute(sql)
             return
         with psycopg.connect(self._postgresql.conninfo) as changing:
-            changing.execute(sql.encode())
+            for sql in statements:
+                changing.execute(sql.encode())
 
     def blob(self, value: bytes) -> str:
         """Bytes as they are written in a statement of this engine."""

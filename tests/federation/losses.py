@@ -4,7 +4,25 @@ import grpc
 
 from gateway.api.region.v1 import recovery_service_pb2 as api
 from gateway.api.region.v1.recovery_service_pb2_grpc import RecoveryServiceStub
+from gateway.auditing import audit
 from tests.federation.running import CALL_SECONDS, Federation, until
+
+
+def end_of(federation: Federation, region: str) -> int:
+    """The last row of a region's audit chain."""
+    with federation.region_settings(region).database.look() as tx:
+        return audit.head(tx).sequence
+
+
+async def until_head_is_kept(federation: Federation, region: str) -> None:
+    """Returns once the coordinator has the end of a region's chain as it is now."""
+    end = end_of(federation, region)
+
+    async def is_kept() -> bool:
+        kept = "SELECT 1 FROM audit_heads WHERE region = ? AND sequence >= ?"
+        return bool(federation.coordinator_database.rows(kept, region, end))
+
+    await until(is_kept, "the coordinator keeps the head")
 
 
 class Recovery:
@@ -25,7 +43,8 @@ class Recovery:
         return await self.stub.ListLosses(api.ListLossesRequest(), timeout=CALL_SECONDS)
 
     async def accept(self, reference: str = "INC-2041") -> api.Loss:
-        """Accepts the last loss; returns once business is served."""
+        """Accepts the last loss, once it is found; returns once business is served."""
+        await until(self.is_fenced, "the region has found a loss")
         last = (await self.found()).losses[0]
         request = api.AcceptLossRequest(number=last.number, reference=reference)
         accepted = (await self.stub.AcceptLoss(request, timeout=CALL_SECONDS)).loss

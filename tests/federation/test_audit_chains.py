@@ -55,12 +55,13 @@ async def learnt(federation: Federation, region: str) -> audit_witnesses.Testimo
 
 
 @asynccontextmanager
-async def manipulated(federation: Federation, manipulation: Manipulation) -> AsyncIterator[int]:
+async def manipulated(sichuan: Counter, manipulation: Manipulation) -> AsyncIterator[int]:
     """Sichuan's chain is manipulated; gives the row in its middle, and puts the chain back at the end.
 
-    The region itself does not look meanwhile: it would serve nothing from then on.
+    The region itself does not look until all who saw the other chain have seen more of this one: it would serve nothing
+    from then on.
     """
-    database = federation.database("sichuan")
+    database = sichuan.federation.database("sichuan")
     before = read_chain(database)
     middle = len(before) // 2
     with pytest.MonkeyPatch.context() as patch:
@@ -70,6 +71,9 @@ async def manipulated(federation: Federation, manipulation: Manipulation) -> Asy
             yield middle
         finally:
             write_chain(database, before)
+            for _ in range(2):  # beyond the row that was inserted, which a heartbeat has handed in
+                await sichuan.new_customer()
+            await until_witnessed(sichuan.federation, "sichuan")
 
 
 async def test_every_region_has_two_witnesses_that_keep_its_head(federation: Federation, sichuan: Counter) -> None:
@@ -98,7 +102,7 @@ async def test_what_is_done_to_a_chain_is_found_by_coordinator_and_region_with_i
     asked = await learnt(federation, "sichuan")
     assert {each.witness for each in asked.seen()} == {"coordinator", "region/guangdong", "region/henan"}
     settings = federation.region_settings("sichuan")
-    async with manipulated(federation, manipulation) as middle:
+    async with manipulated(sichuan, manipulation) as middle:
         verdict = (await verdicts(federation, "sichuan"))["sichuan"]
         with settings.database.look() as tx, pytest.raises(audit.ChainBroken) as raised:
             audit.verify(audit.rows(tx), asked.seen())
@@ -112,9 +116,6 @@ async def test_what_is_done_to_a_chain_is_found_by_coordinator_and_region_with_i
         assert problem.sequence == raised.value.sequence == middle + manipulation.place
     assert f"row {raised.value.sequence}" in str(raised.value)
     assert problem.HasField("row_time"), "of the row, or of the last one that is there"
-    for _ in range(2):  # beyond the row that was inserted, which a heartbeat has handed in
-        await sichuan.new_customer()
-    await until_witnessed(federation, "sichuan")
     assert not (await verdicts(federation, "sichuan"))["sichuan"].problems
 
 
@@ -311,7 +312,7 @@ async def test_an_administrator_verifies_the_federation_by_one_command(
     assert (code, err) == (0, "")
     assert all(region in out for region in REGIONS)
     assert "region/guangdong" in out
-    async with manipulated(federation, MANIPULATIONS[1]) as middle:
+    async with manipulated(sichuan, MANIPULATIONS[1]) as middle:
         code, out, err = await verified()
     assert code == 1
     assert f"sichuan: row {middle} is missing" in err

@@ -21,7 +21,7 @@ from tests.federation.forger import (
     refused,
     sent_about,
 )
-from tests.federation.running import Federation, until_nothing_changes
+from tests.federation.running import Federation, until, until_nothing_changes
 
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 
@@ -37,7 +37,14 @@ async def paid(guangdong: Counter, sichuan: Counter) -> tuple[Order, str]:
     number = await sichuan.new_customer(balance=0)
     order = await guangdong.order("PAY", number)
     assert order.state == COMPLETED
+    await until(lambda: is_settled(guangdong.federation, order.id), "no envelope about the order is under way")
     return order, number
+
+
+async def is_settled(federation: Federation, order_id: str) -> bool:
+    """Whether both regions have the receipts of all their envelopes about an order."""
+    open_ones = "SELECT 1 FROM outbox WHERE subject = ? AND closed IS NULL"
+    return not any(federation.database(region).rows(open_ones, order_id) for region in ("guangdong", "sichuan"))
 
 
 def fresh_submission(counter: Counter, number: str, business: str = "SUSPEND", **changes: object) -> Order:

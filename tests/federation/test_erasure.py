@@ -25,7 +25,7 @@ from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTED, REQUESTER, Approver, Counter, Reviewer
 from tests.federation.databases import Databases
 from tests.federation.forger import ERASURE, Forger, refused
-from tests.federation.losses import Recovery
+from tests.federation.losses import Recovery, until_head_is_kept
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, running, until
 from tests.federation.test_order_events import past
@@ -436,6 +436,7 @@ async def test_a_restored_older_database_does_not_bring_an_erased_customer_back(
         file = federation.region_settings("sichuan").data / ERASED_KEYS
         assert len(file.read_text().split()) == erased >= len(sealed)
         assert file.stat().st_mode & 0o077 == 0
+        await until_head_is_kept(federation, "sichuan")
         await federation.stop_node("sichuan")
         restore()
         home = federation.sealing("sichuan")

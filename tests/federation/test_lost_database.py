@@ -15,28 +15,12 @@ from tests.faults.put_back import Copy
 from tests.federation.commands import as_caller, run_command
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
-from tests.federation.losses import Recovery
+from tests.federation.losses import Recovery, end_of, until_head_is_kept
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, running, until
 
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 LOST = "SELECT COUNT(*) FROM audit WHERE action = 'DATABASE_BEHIND'"
-
-
-def end_of(federation: Federation, region: str) -> int:
-    """The last row of a region's audit chain."""
-    with federation.region_settings(region).database.look() as tx:
-        return audit.head(tx).sequence
-
-
-async def until_head_is_kept(federation: Federation, region: str) -> None:
-    """Returns once the coordinator has the end of a region's chain as it is now."""
-    end = end_of(federation, region)
-
-    async def is_kept() -> bool:
-        return bool(federation.coordinator_database.rows(f"SELECT 1 FROM audit_heads WHERE sequence >= {end}"))
-
-    await until(is_kept, "the coordinator keeps the head")
 
 
 async def said(federation: Federation, *words: str, language: str = "en") -> str:
@@ -73,6 +57,7 @@ async def test_a_region_whose_database_lacks_what_others_saw_serves_nothing_unti
 
         await federation.start_node("sichuan")
         recovery = Recovery(federation, "sichuan")
+        await until(recovery.is_fenced, "the region has compared its chain with what the coordinator keeps")
         for call in (sichuan.read(number), sichuan.balance(number), sichuan.order("PAY", number)):
             assert (await refusal(call)).reason == "DATABASE_BEHIND"
         assert await health(federation, "sichuan") == HealthCheckResponse.NOT_SERVING

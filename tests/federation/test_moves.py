@@ -28,7 +28,7 @@ from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, Counter, Reviewer, code_in
 from tests.federation.databases import Databases
 from tests.federation.joint_staff import JointStaff
-from tests.federation.losses import Recovery
+from tests.federation.losses import Recovery, until_head_is_kept
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, running, until
 from tests.federation.test_complaint_remedies import BOOKED, in_review, stands
@@ -301,6 +301,7 @@ async def test_a_new_home_with_a_database_of_before_the_move_takes_the_customer_
         verified = {
             await Archive(each).put(number, scan(mark=each.region)) for each in (sichuan, Counter(federation, "henan"))
         }
+        await until_head_is_kept(federation, "guangdong")
         await federation.stop_node("guangdong")
         await federation.stop_node("sichuan")
         restore()

@@ -8,6 +8,7 @@ import pytest
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.rpc import calls
 from gateway.time.clock import from_timestamp
 from tests.federation.counter import Counter, seconds
 from tests.federation.databases import Databases
@@ -86,7 +87,7 @@ async def test_an_order_that_arrives_after_its_time_is_never_done_and_the_money_
 
 @pytest.mark.long("a caller's time runs out")
 async def test_a_caller_with_less_time_than_its_wait_is_answered_within_its_time(
-    databases: Databases, tmp_path: Path
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running(tmp_path, databases) as federation:
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
@@ -95,5 +96,6 @@ async def test_a_caller_with_less_time_than_its_wait_is_answered_within_its_time
         request = SubmitOrderRequest(
             request_id=federation.next_id(), order=guangdong.request("SUSPEND", number), wait=seconds(30)
         )
-        answer = await guangdong.orders.SubmitOrder(request, timeout=3.0)
+        monkeypatch.setattr(calls, "HOP_MARGIN", 4.0)  # a busy machine takes some of it for the way of the answer
+        answer = await guangdong.orders.SubmitOrder(request, timeout=5.0)
         assert answer.order.state == OrderState.ORDER_STATE_ACKNOWLEDGED

@@ -26,7 +26,7 @@ from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, running, until
 
 OPERATOR = "region/guangdong/operator/stolen"
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 REGIONS = ("guangdong", "sichuan")
 
 

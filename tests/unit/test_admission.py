@@ -11,7 +11,7 @@ from gateway.rpc.admission import LEAST_AMONG_OTHERS, Admission, current_place, 
 from gateway.rpc.request_streams import RequestReader
 
 FLOOD = 200
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class Scene:

@@ -13,7 +13,7 @@ from gateway.store.group_commit import Outcome
 from gateway.store.port import Operation, Transaction
 
 FLOOD = 200
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers()), max_size=60), st.integers(min_value=1, max_value=9))
