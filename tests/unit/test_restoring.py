@@ -1,7 +1,7 @@
 """A record that one region has lost is restored once, by what that region itself has signed, as two people agreed."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -103,9 +103,11 @@ def lose(region: Region, serial: str = SERIAL, *, with_postings: bool = True) ->
         region.tx.execute("DELETE FROM ledger_entries WHERE posting_id LIKE :id", id=f"{serial}#%")
 
 
-def agreed(two: Two, lost: Region, *, proposer: Region, kind: str = "order", serial: str = SERIAL) -> str:
+def agreed(
+    two: Two, lost: Region, *, proposer: Region, kind: str = "order", serial: str = SERIAL, day: date = DAY
+) -> str:
     """Both regions find the loss, one proposes to restore the record and the other confirms. The id of the repair."""
-    two.compare()
+    two.compare(day)
     holder = other_of(two, lost)
     asked = ProposeRepairRequest(
         region=other_of(two, proposer).name,
@@ -115,7 +117,7 @@ def agreed(two: Two, lost: Region, *, proposer: Region, kind: str = "order", ser
         acting_region=holder.name,
         note="lost with the disk",
     )
-    repair_id = f"{proposer.name}/staff/li/r1"
+    repair_id = f"{proposer.name}/staff/li/{kind}-{serial.rpartition('/')[2]}"
     repairs.propose(proposer.tx, proposer.context, repair_id, "li", asked, NIGHT)
     two.settle()
     decider = other_of(two, proposer)
@@ -126,8 +128,7 @@ def agreed(two: Two, lost: Region, *, proposer: Region, kind: str = "order", ser
 def evidence_on_its_way(two: Two) -> EnvelopeContent:
     """Everything else is taken and answered."""
     two.settle(but=EVIDENCE)
-    [evidence] = [content for each in two.by_name.values() for content in each.sent if content.kind == EVIDENCE]
-    return evidence
+    return [content for each in two.by_name.values() for content in each.sent if content.kind == EVIDENCE][-1]
 
 
 def other_of(two: Two, region: Region) -> Region:
