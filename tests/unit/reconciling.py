@@ -26,6 +26,7 @@ from region_node.business.reconciliation.relayed import ReconciliationEnvelopes
 from region_node.business.reconciliation.rows import list_days, list_differences
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import CASH, COMPENSATION, EntryKind, payable, receivable, transfer
+from region_node.network.agreements.relayed import OutageEnvelopes
 from region_node.network.faults.relayed import FaultEnvelopes
 from region_node.node.context import RegionContext
 from tests.empty_database import empty_database
@@ -179,7 +180,8 @@ class Two:
     def kinds(self, region: Region) -> Kinds:
         """The handlers of a region."""
         node = region.context.node
-        found = (ReconciliationEnvelopes(region.context), FaultEnvelopes(node), JointEnvelopes(node))
+        business = (FaultEnvelopes(node), JointEnvelopes(node), OutageEnvelopes(node))
+        found = (ReconciliationEnvelopes(region.context), *business)
         return {kind: handler for each in found for kind, handler in each.kinds().items()}
 
     def handler(self, region: Region, kind: EnvelopeKind.ValueType) -> Command:

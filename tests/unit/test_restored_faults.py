@@ -6,14 +6,15 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from gateway.api.region.v1.fault_envelopes_pb2 import FaultWaived
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.region.v1.reconciliation_envelopes_pb2 import RepairEvidence
-from gateway.api.relay.v1.relay_pb2 import EnvelopeContent
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
-from gateway.security.signing import ENVELOPE
+from gateway.security.signing import ENVELOPE, RECEIPT
 from gateway.store.port import Value
 from region_node.app.registered import settlement
 from region_node.business.settlement import signing
@@ -259,6 +260,74 @@ def lines(two: Two) -> list[dict[str, tuple[int, int]]]:
         terms = signing.computed(each.tx, settlement(each.context.node), other_of(two, each).name, "2030-06")
         found.append({line.charge_kind: (line.quantity, line.amount.minor_units) for line in terms.lines})
     return found
+
+
+DEBTS = {"waived-rent": "waived0", "warranty-part": "part1"}
+
+
+@pytest.mark.parametrize("losing", [ORIGIN, HOME])
+@pytest.mark.parametrize("kind", DEBTS)
+def test_a_lost_debt_is_booked_once_more_in_either_region(two: Two, kind: str, losing: str) -> None:
+    loses_and_restores_a_debt(two, kind, losing)
+
+
+def loses_and_restores_a_debt(two: Two, kind: str, losing: str) -> None:
+    """The region loses the debt with its posting, and nothing else; also on PostgreSQL."""
+    fault_id = repaired(two, two.origin, SOUTH)
+    lost, serial = two.by_name[losing], f"{fault_id}#{DEBTS[kind]}"
+    before = facts_of(lost, fault_id)
+    lost.unlock_ledger()
+    lost.tx.execute("DELETE FROM ledger_entries WHERE posting_id = :id", id=f"{serial}#owed")
+    lost.tx.execute("DELETE FROM regional_debts WHERE serial = :serial", serial=serial)
+    repair_id = agreed(two, lost, proposer=lost, kind=kind, serial=serial, day=REPAIR_DAY)
+    evidence = evidence_on_its_way(two)
+    handler = two.handler(lost, EVIDENCE)
+    handler.act(lost.tx, evidence, NIGHT)
+    assert facts_of(lost, fault_id) == before
+    with pytest.raises(Refused):
+        handler.act(lost.tx, evidence, NIGHT)
+    assert facts_of(lost, fault_id) == before
+    assert standing(two, repair_id)[two.home is lost] == "done"
+
+
+def test_an_owner_books_no_rent_above_what_its_staff_have_seen_and_the_rule_allows(two: Two) -> None:
+    fault_id = repaired(two, two.origin, SOUTH)
+    serial = f"{fault_id}#waived0"
+    for each, sign in ((two.origin, ""), (two.home, "-")):
+        each.unlock_ledger()
+        if each is two.origin:
+            each.tx.execute("DELETE FROM ledger_entries WHERE posting_id = :id", id=f"{serial}#owed")
+            each.tx.execute("DELETE FROM regional_debts WHERE serial = :serial", serial=serial)
+        else:  # the home region lies
+            each.tx.execute(
+                f"UPDATE ledger_entries SET amount = {sign}990000 WHERE posting_id = :id"
+                " AND account LIKE 'receivable%'",
+                id=f"{serial}#owed",
+            )
+    repair_id = agreed(two, two.origin, proposer=two.home, kind="waived-rent", serial=serial, day=REPAIR_DAY)
+    assert refused(two, repair_id) == ["failed RECORD_NOT_PROVEN"] * 2
+    assert [row for row in facts_of(two.origin, fault_id)["regional_debts"] if row[0] == "waived-rent"] == []
+
+
+def test_a_home_region_claims_no_other_rent_than_it_has_signed(two: Two) -> None:
+    fault_id = repaired(two, two.origin, SOUTH)
+    serial = f"{fault_id}#waived0"
+    two.home.unlock_ledger()
+    two.home.tx.execute("DELETE FROM ledger_entries WHERE posting_id = :id", id=f"{serial}#owed")
+    two.home.tx.execute("DELETE FROM regional_debts WHERE serial = :serial", serial=serial)
+    agreed(two, two.home, proposer=two.home, kind="waived-rent", serial=serial, day=REPAIR_DAY)
+    evidence = evidence_on_its_way(two)
+    told = RepairEvidence.FromString(evidence.payload)
+    receipt = ReceiptContent.FromString(told.receipt.content)
+    waived = FaultWaived.FromString(receipt.result)
+    waived.waived[0].owed.minor_units += 1
+    receipt.result = waived.SerializeToString()
+    told.receipt.content = receipt.SerializeToString()
+    told.receipt.signature = two.origin.context.node.border.signer.sign(RECEIPT, told.receipt.content)
+    evidence.payload = told.SerializeToString()
+    with pytest.raises(Refused) as caught:
+        two.handler(two.home, EVIDENCE).act(two.home.tx, evidence, NIGHT)
+    assert caught.value.reason == Reason.REASON_RECORD_NOT_PROVEN
 
 
 def test_a_restored_credit_is_on_the_bill_and_in_the_statement_of_both_regions_as_before(two: Two) -> None:

@@ -22,6 +22,7 @@ from gateway.time.clock import from_timestamp
 from region_node.business.orders.rows import ORDER_RECORDS, find_order
 from region_node.business.reconciliation import repairs
 from region_node.business.reconciliation.repair_rows import require_repair
+from region_node.business.settlement.debts import Debt, note_booked_debt
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import EntryKind, transfer
 from region_node.customers.rows import CustomerRow, insert_customer, insert_line
@@ -437,3 +438,11 @@ def test_the_restored_record_is_of_the_business_day_of_its_intake(two: Two) -> N
     agreed(two, two.origin, proposer=two.origin)
     two.settle(LATER)
     assert from_timestamp(order_at(two.origin, SERIAL).create_time) == TAKEN_IN
+
+
+def test_a_kind_without_evidence_names_the_backup_as_the_way_back(two: Two) -> None:
+    move_id = f"{ORIGIN}/M20300614-1"
+    note_booked_debt(two.home.tx, two.home.context.node, Debt("moved-balance", move_id, ORIGIN, HOME, 5, TAKEN_IN))
+    with pytest.raises(Refused) as caught:
+        agreed(two, two.origin, proposer=two.origin, kind="moved-balance", serial=move_id)
+    assert (reason_name(caught.value.reason), caught.value.parameters["region"]) == ("RECORD_NOT_RESTORABLE", ORIGIN)

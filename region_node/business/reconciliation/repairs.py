@@ -84,11 +84,15 @@ def propose(
 
     Raises Refused with DIFFERENCE_NOT_FOUND, REPAIR_STATE_FORBIDS beside another repair, and REPAIR_IMPOSSIBLE: for an
     act that the kind does not have, another act than to restore a record that one region lacks, and a correction while
-    its money is on the way. A region that has the record raises RECORD_NOT_PROVEN without evidence of it.
+    its money is on the way. RECORD_NOT_RESTORABLE for a kind without evidence. A region that has the record raises
+    RECORD_NOT_PROVEN without evidence of it.
     """
     region = context.node.region
     difference = require_open(tx, context.kinds, asked.region, asked.record_kind, asked.serial)
     acts_here, kind = asked.acting_region == region, context.kinds[asked.record_kind]
+    if asked.act == RESTORE and kind.restoring is None:
+        lost = asked.region if acts_here else region
+        raise Refused(Reason.REASON_RECORD_NOT_RESTORABLE, kind=kind.name, region=lost)
     is_known = _has_act(kind, asked.act) and asked.acting_region in (region, asked.region)
     if not is_known or not _is_repairable(difference, asked.act, acts_here=acts_here):
         raise Refused(Reason.REASON_REPAIR_IMPOSSIBLE, region=asked.acting_region, serial=asked.serial)

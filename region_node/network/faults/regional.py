@@ -87,15 +87,21 @@ def settle_parts(tx: Transaction, context: RegionContext, fault: Fault, now: dat
     if home in ("", owner) or context.region not in (home, owner):
         return
     for part in fault.repair.parts:
-        if _is_free(part) and part.price.currency == context.currency:
-            time = from_timestamp(part.install_time)
-            debt = Debt(PART, part_serial(fault.id, part.number), home, owner, part.price.minor_units, time)
-            note_debt(tx, context, debt, EntryKind.PART_OWED, earned(EntryKind.REPAIR_PART), now)
+        if is_owed(context, part):
+            note_part(tx, context, fault, part, now)
 
 
-def _is_free(part: RepairPart) -> bool:
+def note_part(tx: Transaction, context: RegionContext, fault: Fault, part: RepairPart, now: datetime) -> None:
+    """Books a part that `is_owed`, in either region; once."""
+    serial, time = part_serial(fault.id, part.number), from_timestamp(part.install_time)
+    debt = Debt(PART, serial, fault.home_region, fault.owner_region, part.price.minor_units, time)
+    note_debt(tx, context, debt, EntryKind.PART_OWED, earned(EntryKind.REPAIR_PART), now)
+
+
+def is_owed(context: RegionContext, part: RepairPart) -> bool:
     """Whether a part was put in under the warranty, and has a price between regions."""
-    return part.quote == parts.FREE and part.HasField("install_time") and 0 < part.price.minor_units <= _LARGEST_PART
+    is_free = part.quote == parts.FREE and part.HasField("install_time")
+    return is_free and part.price.currency == context.currency and 0 < part.price.minor_units <= _LARGEST_PART
 
 
 CHARGED_RENT, CHARGED_PARTS = charged_debts(RENT), charged_debts(PART)

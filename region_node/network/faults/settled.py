@@ -16,6 +16,7 @@ from region_node.business.settlement.debts import settled_debts
 from region_node.network.faults import outages, regional, rules
 from region_node.network.faults.regional import fault_of, part_serial, rent_serial
 from region_node.network.faults.restoring import FAULT_RESTORING
+from region_node.network.faults.restoring_debts import PART_RESTORING, RENT_RESTORING
 from region_node.network.faults.rows import FAULT_RECORDS, fault_subject
 
 _PAIR = (
@@ -69,5 +70,5 @@ SETTLED_PARTS = _settled("part", _parts)
 """Parts that were put in."""
 SETTLED_CREDITS = _settled("credit", _credits)
 """Rent that the home region has given back for an outage."""
-SETTLED_RENT = settled_debts(regional.RENT, _subject)
-SETTLED_WARRANTY_PARTS = settled_debts(regional.PART, _subject)
+SETTLED_RENT = settled_debts(regional.RENT, _subject, RENT_RESTORING)
+SETTLED_WARRANTY_PARTS = settled_debts(regional.PART, _subject, PART_RESTORING)
