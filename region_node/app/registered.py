@@ -50,9 +50,15 @@ from region_node.network.faults import rows as fault_rows
 from region_node.network.faults import rules as faults
 from region_node.network.faults.kind import FAULTS
 from region_node.network.faults.owner import follow_problem, leave_problem
-from region_node.network.faults.regional import CHARGED_PARTS, CHARGED_RENT, SETTLED_RENT, SETTLED_WARRANTY_PARTS
+from region_node.network.faults.regional import CHARGED_PARTS, CHARGED_RENT
+from region_node.network.faults.restoring import FAULT_RESTORING
 from region_node.network.faults.rows import FAULT
-from region_node.network.faults.settled import SETTLED_CREDITS, SETTLED_PARTS
+from region_node.network.faults.settled import (
+    SETTLED_CREDITS,
+    SETTLED_PARTS,
+    SETTLED_RENT,
+    SETTLED_WARRANTY_PARTS,
+)
 from region_node.network.measurements.alarm_rows import AlarmNumbers
 from region_node.network.measurements.kind import MEASUREMENTS
 from region_node.network.problems.kind import LINE_SERVICES
@@ -132,7 +138,13 @@ SETTLED = (
         {complaints.CLOSED},
         {each: complaints.state_name(each) for each in ComplaintState.values()},
     ),
-    settled_tickets("fault", FAULT, {faults.CLOSED}, {each: faults.state_name(each) for each in FaultState.values()}),
+    settled_tickets(
+        "fault",
+        FAULT,
+        {faults.CLOSED},
+        {each: faults.state_name(each) for each in FaultState.values()},
+        FAULT_RESTORING,
+    ),
     settled_tickets(
         "support", SUPPORT, {support.CLOSED}, {each: support.state_name(each) for each in SupportState.values()}
     ),

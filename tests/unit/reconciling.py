@@ -11,11 +11,14 @@ from gateway.api.region.v1.reconciliation_pb2 import Difference, DifferenceKind,
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.federation.current import CurrentFederation
-from gateway.relay.border import Border, Command
+from gateway.relay import inbox, outbox
+from gateway.relay.border import Border, Command, Kinds
 from gateway.relay.outbox import Enqueued
+from gateway.store.postgresql_connection import PostgresqlTransaction
 from gateway.store.sqlite import SqliteTransaction
 from gateway.time.clock import to_timestamp
 from region_node.app.registered import reconciliation
+from region_node.business.joint.relayed import JointEnvelopes
 from region_node.business.orders.rows import OrderRow, insert_order
 from region_node.business.reconciliation.comparing import compare
 from region_node.business.reconciliation.port import Reconciliation
@@ -23,6 +26,8 @@ from region_node.business.reconciliation.relayed import ReconciliationEnvelopes
 from region_node.business.reconciliation.rows import list_days, list_differences
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import CASH, COMPENSATION, EntryKind, payable, receivable, transfer
+from region_node.network.agreements.relayed import OutageEnvelopes
+from region_node.network.faults.relayed import FaultEnvelopes
 from region_node.node.context import RegionContext
 from tests.empty_database import empty_database
 from tests.keys import region_keys
@@ -43,7 +48,7 @@ class Region:
     """A region and its database."""
 
     context: Reconciliation
-    tx: SqliteTransaction
+    tx: SqliteTransaction | PostgresqlTransaction
     sent: list[EnvelopeContent] = field(default_factory=list)
     """Every question that it has sent."""
 
@@ -53,9 +58,14 @@ class Region:
 
     def execute(self, sql: str) -> None:
         """Plants something in the data, past every rule."""
-        for trigger in ("ledger_never_changes", "ledger_never_forgets"):
-            self.tx.execute(f"DROP TRIGGER IF EXISTS {trigger}")
+        self.unlock_ledger()
         assert self.tx.execute(sql) == 1, "planted in one row"
+
+    def unlock_ledger(self) -> None:
+        """Lets tests change and lose entries."""
+        suffix = "" if isinstance(self.tx, SqliteTransaction) else " ON ledger_entries"
+        for trigger in ("ledger_never_changes", "ledger_never_forgets"):
+            self.tx.execute(f"DROP TRIGGER IF EXISTS {trigger}{suffix}")
 
     def waiting(self) -> list[EnvelopeContent]:
         """The envelopes that it has sent and that were not taken yet."""
@@ -149,22 +159,50 @@ class Two:
                 assert told.outcome == Outcome.OUTCOME_ACCEPTED
         return count
 
+    def exchange(self, now: datetime) -> None:
+        """Has every waiting envelope taken and answered as the relay does: both regions keep what was signed."""
+        while sealed := [
+            (each, event.sealed)
+            for each in self.by_name.values()
+            for event in each.tx.events
+            if isinstance(event, Enqueued)
+        ]:
+            for each in self.by_name.values():
+                each.tx.events.clear()
+            for sender, envelope in sealed:
+                content, receiver = envelope.content, self.by_name[envelope.content.destination]
+                kinds = self.kinds(receiver)
+                receipt = inbox.receive(receiver.tx, receiver.context.node.border, kinds, envelope, now)
+                outbox.close_answered(sender.tx, content.id, receipt, journey=b"", attempts=1, now=now)
+                answer = ReceiptContent.FromString(receipt.content)
+                self.handler(sender, content.kind).answered(sender.tx, content, answer, now)
+
+    def kinds(self, region: Region) -> Kinds:
+        """The handlers of a region."""
+        node = region.context.node
+        business = (FaultEnvelopes(node), JointEnvelopes(node), OutageEnvelopes(node))
+        found = (ReconciliationEnvelopes(region.context), *business)
+        return {kind: handler for each in found for kind, handler in each.kinds().items()}
+
     def handler(self, region: Region, kind: EnvelopeKind.ValueType) -> Command:
-        found = ReconciliationEnvelopes(region.context).kinds()[kind]
+        found = self.kinds(region)[kind]
         assert isinstance(found, Command)
         return found
 
 
 @contextlib.contextmanager
-def two_regions() -> Iterator[Two]:
-    """Two regions without records."""
+def two_regions(own: Mapping[str, PostgresqlTransaction] | None = None) -> Iterator[Two]:
+    """Two regions without records; one with an `own` transaction is on PostgreSQL."""
     with contextlib.ExitStack() as stack:
         regions = []
         for name in (ORIGIN, HOME):
-            connection = stack.enter_context(contextlib.closing(empty_database("gateway", "region_node")))
             current = CurrentFederation()
             joined = MemberState.MEMBER_STATE_JOINED
             current.update(FEDERATION, [Member(region=each, state=joined) for each in (ORIGIN, HOME)])
             context = RegionContext(Border(name, keys().signers[name], keys().trusted, current))
-            regions.append(Region(reconciliation(context), SqliteTransaction(connection, region_keys())))
+            tx: SqliteTransaction | PostgresqlTransaction | None = (own or {}).get(name)
+            if tx is None:
+                connection = stack.enter_context(contextlib.closing(empty_database("gateway", "region_node")))
+                tx = SqliteTransaction(connection, region_keys())
+            regions.append(Region(reconciliation(context), tx))
         yield Two(*regions)

@@ -200,7 +200,7 @@ def money_of_the_network(node: Books, now: datetime) -> None:
     price = Money(minor_units=9900, currency="CNY")
     elsewhere.repair.parts.add(number=1, price=price, quote=parts.FREE, install_time=to_timestamp(now))
     elsewhere.outages.add(cause=FaultCause.FAULT_CAUSE_CABLE)
-    regional.claim_rent(tx, context, elsewhere, 0, 1200, now)
+    regional.claim_rent(tx, context, elsewhere, 0, 1200, now, now)
     regional.settle_parts(tx, context, elsewhere, now)
 
 

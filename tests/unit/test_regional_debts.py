@@ -48,7 +48,7 @@ def claim(outage: int = 0, amount: int = RENT, currency: str = "CNY", time: date
 
 
 def claims(region: Region, fault: Fault) -> None:
-    regional.claim_rent(region.tx, region.context.node, fault, 0, RENT, TAKEN_IN)
+    regional.claim_rent(region.tx, region.context.node, fault, 0, RENT, TAKEN_IN, TAKEN_IN)
 
 
 def owes(region: Region, fault: Fault, claimed: FaultWaived.Waived) -> bool:
@@ -143,7 +143,7 @@ def test_parts_that_the_customer_pays_or_that_nobody_put_in_are_owed_by_no_regio
 def test_a_debt_belongs_to_the_month_in_which_the_home_region_gave_the_rent_back(two: Two) -> None:
     fault, july = late_fault(), datetime(2030, 6, 30, 16, tzinfo=UTC)  # midnight in China
     fault.outages[0].end_time.CopyFrom(to_timestamp(july - HOUR))
-    regional.claim_rent(two.home.tx, two.home.context.node, fault, 0, RENT, july)
+    regional.claim_rent(two.home.tx, two.home.context.node, fault, 0, RENT, july, july)
     late = july + timedelta(days=2)  # the receipt was long on its way
     assert regional.owe_rent(two.origin.tx, two.origin.context.node, fault, claim(time=july), late)
     assert outages.span_of(fault.outages[0])[1] < july

@@ -1,7 +1,7 @@
 """A record that one region has lost is restored once, by what that region itself has signed, as two people agreed."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -22,6 +22,7 @@ from gateway.time.clock import from_timestamp
 from region_node.business.orders.rows import ORDER_RECORDS, find_order
 from region_node.business.reconciliation import repairs
 from region_node.business.reconciliation.repair_rows import require_repair
+from region_node.business.settlement.debts import Debt, note_booked_debt
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import EntryKind, transfer
 from region_node.customers.rows import CustomerRow, insert_customer, insert_line
@@ -103,9 +104,11 @@ def lose(region: Region, serial: str = SERIAL, *, with_postings: bool = True) ->
         region.tx.execute("DELETE FROM ledger_entries WHERE posting_id LIKE :id", id=f"{serial}#%")
 
 
-def agreed(two: Two, lost: Region, *, proposer: Region, kind: str = "order", serial: str = SERIAL) -> str:
+def agreed(
+    two: Two, lost: Region, *, proposer: Region, kind: str = "order", serial: str = SERIAL, day: date = DAY
+) -> str:
     """Both regions find the loss, one proposes to restore the record and the other confirms. The id of the repair."""
-    two.compare()
+    two.compare(day)
     holder = other_of(two, lost)
     asked = ProposeRepairRequest(
         region=other_of(two, proposer).name,
@@ -115,7 +118,7 @@ def agreed(two: Two, lost: Region, *, proposer: Region, kind: str = "order", ser
         acting_region=holder.name,
         note="lost with the disk",
     )
-    repair_id = f"{proposer.name}/staff/li/r1"
+    repair_id = f"{proposer.name}/staff/li/{kind}-{serial.rpartition('/')[2]}"
     repairs.propose(proposer.tx, proposer.context, repair_id, "li", asked, NIGHT)
     two.settle()
     decider = other_of(two, proposer)
@@ -126,8 +129,7 @@ def agreed(two: Two, lost: Region, *, proposer: Region, kind: str = "order", ser
 def evidence_on_its_way(two: Two) -> EnvelopeContent:
     """Everything else is taken and answered."""
     two.settle(but=EVIDENCE)
-    [evidence] = [content for each in two.by_name.values() for content in each.sent if content.kind == EVIDENCE]
-    return evidence
+    return [content for each in two.by_name.values() for content in each.sent if content.kind == EVIDENCE][-1]
 
 
 def other_of(two: Two, region: Region) -> Region:
@@ -436,3 +438,11 @@ def test_the_restored_record_is_of_the_business_day_of_its_intake(two: Two) -> N
     agreed(two, two.origin, proposer=two.origin)
     two.settle(LATER)
     assert from_timestamp(order_at(two.origin, SERIAL).create_time) == TAKEN_IN
+
+
+def test_a_kind_without_evidence_names_the_backup_as_the_way_back(two: Two) -> None:
+    move_id = f"{ORIGIN}/M20300614-1"
+    note_booked_debt(two.home.tx, two.home.context.node, Debt("moved-balance", move_id, ORIGIN, HOME, 5, TAKEN_IN))
+    with pytest.raises(Refused) as caught:
+        agreed(two, two.origin, proposer=two.origin, kind="moved-balance", serial=move_id)
+    assert (reason_name(caught.value.reason), caught.value.parameters["region"]) == ("RECORD_NOT_RESTORABLE", ORIGIN)

@@ -8,9 +8,10 @@ from gateway.api.region.v1.reconciliation_pb2 import RepairAct
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.store.port import Transaction
 from region_node.business.orders import rules
-from region_node.business.orders.restoring import RESTORING, impossible, require_shared
+from region_node.business.orders.restoring import RESTORING, require_shared
 from region_node.business.orders.rows import facts
 from region_node.business.orders.settled import records_of_orders
+from region_node.business.reconciliation.evidence import impossible
 from region_node.business.reconciliation.port import Act, SettledKind
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import RECONCILIATION, EntryKind, payable, receivable, transfer

@@ -14,8 +14,7 @@ from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.reconciliation_envelopes_pb2 import RepairEvidence
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, lasting
-from gateway.relay.border import Moved
+from gateway.errors import Refused
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp
 from gateway.values.choices import UnknownChoice
@@ -25,10 +24,17 @@ from region_node.business.orders.business import load_rules
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import ORDER, ORDER_RECORDS, OrderRow, find_order, insert_order
 from region_node.business.orders.steps import situation_of, with_fee
-from region_node.business.reconciliation.evidence import Word, not_proven, own_word, words_of
+from region_node.business.reconciliation.evidence import (
+    Word,
+    impossible,
+    kept_line,
+    line_unknown,
+    not_proven,
+    own_word,
+    words_of,
+)
 from region_node.business.reconciliation.port import Act, Restoring
 from region_node.customers.accounts import ledger
-from region_node.customers.operations import own_line
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received
 from region_node.requests.caller import remember_again
@@ -46,11 +52,6 @@ def require_shared(tx: Transaction, context: RegionContext, act: Act) -> OrderRo
     if row is None or {row.order.origin_region, row.order.home_region} != {context.region, act.there}:
         raise impossible(context, act)
     return row
-
-
-def impossible(context: RegionContext, act: Act) -> Refused:
-    """The refusal of an act, with REPAIR_IMPOSSIBLE."""
-    return Refused(Reason.REASON_REPAIR_IMPOSSIBLE, region=context.region, serial=act.serial)
 
 
 def _evidence(tx: Transaction, context: RegionContext, act: Act) -> RepairEvidence:
@@ -139,15 +140,9 @@ def _book_at_home(tx: Transaction, context: OrderContext, act: Act, order: Order
         if ledger.is_any_booked(tx, f"{order.id}#"):
             return
         raise Refused(Reason.REASON_RECORD_EFFECT_NOT_PROVEN, region=region, serial=act.serial)
-    try:
-        line = own_line(tx, federation, region, order.request.number, asking=region)
-    except Moved:
-        line = None
-    except Refused as refused:
-        lasting(refused)
-        line = None
+    line = kept_line(tx, context.node, order.request.number)
     if line is None or line.product_id != order.product_id:
-        raise Refused(Reason.REASON_RECORD_LINE_UNKNOWN, region=region, serial=act.serial)
+        raise line_unknown(context.node, act)
     situation = situation_of(tx, context, order, now)
     effects = with_fee(situation, rule.fulfil(situation))
     missing = ledger.unbooked(tx, effects.postings)

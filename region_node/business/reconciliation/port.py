@@ -22,7 +22,10 @@ class Wanted(NamedTuple):
 
 
 class Act(NamedTuple):
-    """An act of this region on a record that it shares with the region `there`. `amount` is in minor units."""
+    """An act of this region on a record that it shares with the region `there`.
+
+    `amount` is in minor units: that of a correction, or of a lost record as the difference here has it of that region.
+    """
 
     repair_id: str
     serial: str

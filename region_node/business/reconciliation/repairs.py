@@ -84,11 +84,15 @@ def propose(
 
     Raises Refused with DIFFERENCE_NOT_FOUND, REPAIR_STATE_FORBIDS beside another repair, and REPAIR_IMPOSSIBLE: for an
     act that the kind does not have, another act than to restore a record that one region lacks, and a correction while
-    its money is on the way. A region that has the record raises RECORD_NOT_PROVEN without evidence of it.
+    its money is on the way. RECORD_NOT_RESTORABLE for a kind without evidence. A region that has the record raises
+    RECORD_NOT_PROVEN without evidence of it.
     """
     region = context.node.region
     difference = require_open(tx, context.kinds, asked.region, asked.record_kind, asked.serial)
     acts_here, kind = asked.acting_region == region, context.kinds[asked.record_kind]
+    if asked.act == RESTORE and kind.restoring is None:
+        lost = asked.region if acts_here else region
+        raise Refused(Reason.REASON_RECORD_NOT_RESTORABLE, kind=kind.name, region=lost)
     is_known = _has_act(kind, asked.act) and asked.acting_region in (region, asked.region)
     if not is_known or not _is_repairable(difference, asked.act, acts_here=acts_here):
         raise Refused(Reason.REASON_REPAIR_IMPOSSIBLE, region=asked.acting_region, serial=asked.serial)
@@ -180,10 +184,10 @@ def take_evidence(
     Raises Refused before the first write: with DIFFERENCE_NOT_FOUND, REPAIR_IMPOSSIBLE, or as the kind restores.
     """
     restoring = context.kinds[known.record_kind].restoring
-    _require_needed(tx, context, known, there)
-    if restoring is None:
+    lost = _require_needed(tx, context, known, there)
+    if restoring is None or lost is None:
         raise Refused(Reason.REASON_REPAIR_IMPOSSIBLE, region=there, serial=known.serial)
-    restoring.restore(tx, context.node, Act(known.id, known.serial, there, 0), told, now)
+    restoring.restore(tx, context.node, Act(known.id, known.serial, there, lost.there.amount.minor_units), told, now)
     if known.state == PROPOSED:
         _take_decider(known, told.repair)
     _note_done(tx, context, known, now)
@@ -226,14 +230,16 @@ def _require_alone(
             raise Refused(Reason.REASON_REPAIR_STATE_FORBIDS, state=state_name(each.state))
 
 
-def _require_needed(tx: Transaction, context: Reconciliation, repair: Repair, there: str) -> None:
+def _require_needed(tx: Transaction, context: Reconciliation, repair: Repair, there: str) -> Difference | None:
     """Requires a correction, or a restored record, to be that of the difference as this region has found it last.
+
+    Returns that difference; None for an act that needs none.
 
     A difference may have closed, or changed, since the proposal: Refused with REPAIR_IMPOSSIBLE. A region that has not
     found it compares the day first, since it books nothing on the word of the other: DIFFERENCE_NOT_FOUND.
     """
     if repair.act not in (RepairAct.REPAIR_ACT_CORRECT, RESTORE):
-        return
+        return None
     known = find_difference(tx, context.kinds, there, repair.record_kind, repair.serial)
     if known is None:
         raise Refused(Reason.REASON_DIFFERENCE_NOT_FOUND, serial=repair.serial)
@@ -242,6 +248,7 @@ def _require_needed(tx: Transaction, context: Reconciliation, repair: Repair, th
     is_repairable = not known.HasField("closed_time") and _is_repairable(known, repair.act, acts_here=acts_here)
     if not is_repairable or (needed is not None and needed != repair.amount):
         raise Refused(Reason.REASON_REPAIR_IMPOSSIBLE, region=repair.acting_region, serial=repair.serial)
+    return known
 
 
 def _act(tx: Transaction, context: Reconciliation, repair: Repair, there: str, now: datetime) -> None:

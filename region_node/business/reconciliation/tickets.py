@@ -4,13 +4,17 @@ from collections.abc import Collection, Mapping, Sequence
 
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds
-from region_node.business.reconciliation.port import SettledKind, Wanted
+from region_node.business.reconciliation.port import Restoring, SettledKind, Wanted
 from region_node.business.reconciliation.rules import ENDED, OPEN, SETTLED, Record
 from region_node.tickets.followed import Followed, M, R
 
 
 def settled_tickets(
-    name: str, tickets: Followed[M, R], settled: Collection[int], states: Mapping[int, str]
+    name: str,
+    tickets: Followed[M, R],
+    settled: Collection[int],
+    states: Mapping[int, str],
+    restoring: Restoring | None = None,
 ) -> SettledKind:
     """The reconciliation of a kind of ticket between its origin and its owner.
 
@@ -36,4 +40,4 @@ def settled_tickets(
             end=to_microseconds(wanted.end),
         )
 
-    return SettledKind(name, found, records.subject)
+    return SettledKind(name, found, records.subject, restoring=restoring)

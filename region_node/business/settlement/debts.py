@@ -11,7 +11,7 @@ from typing import NamedTuple
 from gateway.store.port import Transaction
 from gateway.store.tables import Table
 from gateway.time.clock import to_microseconds
-from region_node.business.reconciliation.port import SettledKind, Wanted
+from region_node.business.reconciliation.port import Restoring, SettledKind, Wanted
 from region_node.business.reconciliation.rules import SETTLED, Record
 from region_node.business.settlement.port import ChargedKind
 from region_node.business.settlement.rules import Charge
@@ -89,15 +89,17 @@ def note_debt(
 ) -> bool:
     """Stores and books a debt in one of its regions; returns False for a known one.
 
-    The creditor books it to the account `recovered`, which has borne the amount.
+    The creditor books it to the account `recovered`, which has borne the amount. A region that has lost either the row
+    or the posting gets it again.
     """
-    if is_noted(tx, debt.kind, debt.serial):
-        return False
-    is_debtor, region = debt.debtor == context.region, _keep(tx, context, debt)
+    is_debtor, is_new = debt.debtor == context.region, not is_noted(tx, debt.kind, debt.serial)
+    region = debt.creditor if is_debtor else debt.debtor
+    if is_new:
+        _keep(tx, debt, region)
     debit, credit = (COMPENSATION, payable(region)) if is_debtor else (receivable(region), recovered)
     posting = transfer(f"{debt.serial}#owed", kind, debt.amount, debit=debit, credit=credit)
-    ledger.post(tx, posting, context.currency, now)
-    return True
+    ledger.post_all(tx, ledger.unbooked(tx, [posting]), context.currency, now)
+    return is_new
 
 
 def note_booked_debt(tx: Transaction, context: RegionContext, debt: Debt) -> None:
@@ -106,7 +108,7 @@ def note_booked_debt(tx: Transaction, context: RegionContext, debt: Debt) -> Non
     The debtor books to `payable` of the creditor, who books to `receivable` of the debtor: also a negative amount.
     """
     if not is_noted(tx, debt.kind, debt.serial):
-        _keep(tx, context, debt)
+        _keep(tx, debt, debt.creditor if debt.debtor == context.region else debt.debtor)
 
 
 def is_noted(tx: Transaction, kind: str, serial: str) -> bool:
@@ -129,16 +131,13 @@ def charged_debts(kind: str) -> ChargedKind:
     return ChargedKind(kind, partial(_charges, kind))
 
 
-def settled_debts(kind: str, subject: Callable[[str], str]) -> SettledKind:
+def settled_debts(kind: str, subject: Callable[[str], str], restoring: Restoring | None = None) -> SettledKind:
     """The reconciliation of a kind of debt; `subject` of a serial seals a difference about it."""
-    return SettledKind(kind, partial(_records, kind), subject)
+    return SettledKind(kind, partial(_records, kind), subject, restoring=restoring)
 
 
-def _keep(tx: Transaction, context: RegionContext, debt: Debt) -> str:
-    """Stores the row of a debt; returns the other region."""
-    region = debt.creditor if debt.debtor == context.region else debt.debtor
+def _keep(tx: Transaction, debt: Debt, region: str) -> None:
     tx.insert(_DEBTS, _DebtRow(debt.kind, debt.serial, region, debt.debtor, to_microseconds(debt.time)))
-    return region
 
 
 def _charges(kind: str, tx: Transaction, wanted: Wanted) -> Iterator[Charge]:

@@ -70,6 +70,12 @@ def is_any_booked(tx: Transaction, beginning: str) -> bool:
     return found is not None
 
 
+def booked(tx: Transaction, posting_id: str, account: str) -> int | None:
+    """The amount that a posting has booked to an account, in minor units; None without such an entry."""
+    entry = tx.find(_ENTRIES, posting_id, account)
+    return None if entry is None else entry.amount
+
+
 def unbooked(tx: Transaction, postings: Sequence[Posting]) -> tuple[Posting, ...]:
     """The postings that are not booked, by their ids."""
     query = "SELECT 1 FROM ledger_entries WHERE posting_id = :posting_id LIMIT 1"

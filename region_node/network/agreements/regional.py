@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 from gateway.api.region.v1.agreement_pb2 import Agreement, AgreementStatement, OutageCause
 from gateway.api.region.v1.outage_envelopes_pb2 import CreditClaim
-from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.api.region.v1.reconciliation_envelopes_pb2 import RepairEvidence
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
@@ -20,6 +21,8 @@ from gateway.store.port import Transaction
 from gateway.time.clock import dated, from_microseconds, from_timestamp, is_dated, to_microseconds, to_timestamp
 from gateway.time.months import is_month
 from region_node.business.billing.rules import Month
+from region_node.business.reconciliation.evidence import Word, content_of, impossible, not_proven, own_word, words_of
+from region_node.business.reconciliation.port import Act, Restoring
 from region_node.business.settlement.debts import (
     Debt,
     charged_debts,
@@ -34,6 +37,7 @@ from region_node.network.agreements.operations import MOST_MINOR_UNITS
 from region_node.network.agreements.rules import NOTICE_POLICY, Outage, counts
 from region_node.network.agreements.spans import Span, length, union
 from region_node.node.context import RegionContext
+from region_node.node.payloads import parse
 
 SUBJECTS = "agreement-credit/"
 MOST_CAUSES = 1000  # in one claim; so many outages are evidence enough
@@ -199,12 +203,49 @@ def _serial(claim: CreditClaim, region: str) -> str:
 
 
 def _subject(serial: str) -> str:
-    return envelope_subject(SUBJECTS + serial.partition("#")[0])
+    return envelope_subject(_envelopes_about(serial))
 
 
 def _outage(start: int, end: int, cause: int, announced: int | None) -> Outage:
     return Outage("", Span(start, end), OutageCause.ValueType(cause), announced)
 
 
+def _evidence(tx: Transaction, context: RegionContext, act: Act) -> RepairEvidence:
+    if not is_noted(tx, _CREDIT, act.serial):
+        raise impossible(context, act)
+    for told, word in words_of(tx, act.there, _envelopes_about(act.serial), with_answered=True):
+        claim = _claim_in(word, told)
+        if claim is not None and act.serial in (_serial(claim, context.region), _serial(claim, act.there)):
+            return told
+    raise not_proven(act.there, act)
+
+
+def _restore(tx: Transaction, context: RegionContext, act: Act, told: RepairEvidence, now: datetime) -> None:
+    """Books a claim that this region has made, or has accepted: either has its signature."""
+    if is_noted(tx, _CREDIT, act.serial):
+        raise impossible(context, act)
+    word, here, there = own_word(context, act, told), context.region, act.there
+    claim = _claim_in(word, told)
+    region, home = (there, here) if isinstance(word, EnvelopeContent) else (here, there)
+    if claim is None or _serial(claim, region) != act.serial:
+        raise not_proven(here, act)
+    _book(tx, context, claim, region, home, dated(claim.create_time), now)
+
+
+def _claim_in(word: Word, told: RepairEvidence) -> CreditClaim | None:
+    """The claim that a region has sent, or has accepted; None for another word."""
+    try:
+        content = content_of(word, told)
+        if content is not None and content.kind == EnvelopeKind.ENVELOPE_KIND_CREDIT_CLAIMED:
+            return parse(CreditClaim, content.payload)
+    except Refused:
+        return None
+    return None
+
+
+def _envelopes_about(serial: str) -> str:
+    return SUBJECTS + serial.partition("#")[0]
+
+
 CHARGED_AGREEMENT_CREDITS = charged_debts(_CREDIT)
-SETTLED_AGREEMENT_CREDITS = settled_debts(_CREDIT, _subject)
+SETTLED_AGREEMENT_CREDITS = settled_debts(_CREDIT, _subject, Restoring(_evidence, _restore, _envelopes_about))

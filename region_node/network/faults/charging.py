@@ -10,8 +10,10 @@ from datetime import datetime
 from gateway.api.region.v1.fault_pb2 import Fault, RepairPart
 from gateway.auditing import audit
 from gateway.store.port import Transaction
+from region_node.business.reconciliation.evidence import kept_line, line_unknown
+from region_node.business.reconciliation.port import Act
 from region_node.customers.accounts import ledger
-from region_node.customers.accounts.rules import EntryKind, charge
+from region_node.customers.accounts.rules import EntryKind, Posting, charge
 from region_node.customers.rows import find_line
 from region_node.network.faults import notices, parts, regional
 from region_node.node.context import RegionContext
@@ -25,17 +27,29 @@ def charge_parts(tx: Transaction, context: RegionContext, fault: Fault, now: dat
     for part in fault.repair.parts if line is not None else ():
         if _is_due(part):
             assert line is not None
-            posting = charge(
-                regional.part_serial(fault.id, part.number),
-                EntryKind.REPAIR_PART,
-                part.price.minor_units,
-                line.account_id,
-            )
-            ledger.post(tx, posting, context.currency, now)
+            ledger.post(tx, _posting(fault, part, line.account_id), context.currency, now)
             part.charged = True
             actor, detail = f"region/{context.region}", f"part {part.number}"
             audit.append(tx, now=now, actor=actor, action="ChargePart", subject=fault.id, detail=detail)
             notices.tell_charged(tx, fault, part, now)
+
+
+def lost(tx: Transaction, context: RegionContext, act: Act, fault: Fault) -> tuple[Posting, ...]:
+    """The charges for parts of this region's own fault that it does not have booked any more.
+
+    Raises Refused with RECORD_LINE_UNKNOWN.
+    """
+    charged = [part for part in fault.repair.parts if part.charged]
+    line = kept_line(tx, context, fault.report.number)
+    missing = ledger.unbooked(tx, [_posting(fault, part, "" if line is None else line.account_id) for part in charged])
+    if missing and line is None:
+        raise line_unknown(context, act)
+    return missing
+
+
+def _posting(fault: Fault, part: RepairPart, account: str) -> Posting:
+    serial = regional.part_serial(fault.id, part.number)
+    return charge(serial, EntryKind.REPAIR_PART, part.price.minor_units, account)
 
 
 def _is_due(part: RepairPart) -> bool:

@@ -106,7 +106,7 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: Fault, traceparent:
     following = FAULT.next_version(context.region, row.fault, snapshot)
     if following is None:
         return row.fault
-    following.home_region = _home(context, row.fault, snapshot)
+    following.home_region = home_of(context, row.fault, snapshot)
     followed(tx, context, row.fault, following, now)
     if following.origin_region == context.region:
         owner.watch(tx, context, following)
@@ -114,7 +114,7 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: Fault, traceparent:
     return following
 
 
-def _home(context: RegionContext, known: Fault, snapshot: Fault) -> str:
+def home_of(context: RegionContext, known: Fault, snapshot: Fault) -> str:
     """The home region, which only the owner region's first version may change.
 
     Where the number moves between the report and its arrival, both regions use different plans. Only one region may act

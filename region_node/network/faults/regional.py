@@ -11,14 +11,14 @@ from gateway.api.region.v1.fault_envelopes_pb2 import FaultWaived
 from gateway.api.region.v1.fault_pb2 import Fault, RepairPart
 from gateway.store.port import Transaction
 from gateway.time.clock import dated, from_timestamp, is_dated
-from region_node.business.settlement.debts import Debt, charged_debts, is_noted, note_debt, settled_debts
+from region_node.business.settlement.debts import Debt, charged_debts, is_noted, note_debt
 from region_node.customers.accounts.rules import EntryKind, earned
 from region_node.network.agreements.of_faults import is_by_force_majeure
 from region_node.network.faults import outages, parts
-from region_node.network.faults.rows import fault_subject
 from region_node.node.context import RegionContext
 
-_RENT, _PART = "waived-rent", "warranty-part"
+RENT, PART = "waived-rent", "warranty-part"
+"""The names of both kinds of debt."""
 _LARGEST_PART = 5_000_000  # minor units: no part of a line costs as much
 _CLOCKS = timedelta(days=1)  # by which time zones and clocks of two regions may differ
 
@@ -38,17 +38,24 @@ def fault_of(serial: str) -> str:
     return serial.partition("#")[0]
 
 
-def claim_rent(tx: Transaction, context: RegionContext, fault: Fault, outage: int, amount: int, now: datetime) -> None:
-    """The home region has given back rent, and claims it of the region of the fault."""
+def claim_rent(
+    tx: Transaction, context: RegionContext, fault: Fault, outage: int, amount: int, time: datetime, now: datetime
+) -> None:
+    """The home region has given back rent at a time, and claims it of the region of the fault."""
     if fault.owner_region == context.region or is_by_force_majeure(fault, fault.outages[outage]):
         return
-    debt = Debt(_RENT, rent_serial(fault.id, outage), fault.owner_region, context.region, amount, now)
+    debt = Debt(RENT, rent_serial(fault.id, outage), fault.owner_region, context.region, amount, time)
+    note_rent(tx, context, debt, now)
+
+
+def note_rent(tx: Transaction, context: RegionContext, debt: Debt, now: datetime) -> None:
+    """Books the rent that the region of a fault owes, in either region; once."""
     note_debt(tx, context, debt, EntryKind.RENT_OWED, earned(EntryKind.RENT), now)
 
 
 def is_claimed(tx: Transaction, fault_id: str, outage: int) -> bool:
     """Whether the rent for an outage is claimed of the region of the fault."""
-    return is_noted(tx, _RENT, rent_serial(fault_id, outage))
+    return is_noted(tx, RENT, rent_serial(fault_id, outage))
 
 
 def owe_rent(tx: Transaction, context: RegionContext, fault: Fault, claimed: FaultWaived.Waived, now: datetime) -> bool:
@@ -69,8 +76,8 @@ def owe_rent(tx: Transaction, context: RegionContext, fault: Fault, claimed: Fau
     time = dated(claimed.waiver.time)
     if not 0 < amount <= most or not end - _CLOCKS <= time <= now + _CLOCKS:
         return False
-    debt = Debt(_RENT, rent_serial(fault.id, claimed.outage), context.region, fault.home_region, amount, time)
-    note_debt(tx, context, debt, EntryKind.RENT_OWED, "", now)
+    debt = Debt(RENT, rent_serial(fault.id, claimed.outage), context.region, fault.home_region, amount, time)
+    note_rent(tx, context, debt, now)
     return True
 
 
@@ -80,20 +87,21 @@ def settle_parts(tx: Transaction, context: RegionContext, fault: Fault, now: dat
     if home in ("", owner) or context.region not in (home, owner):
         return
     for part in fault.repair.parts:
-        if _is_free(part) and part.price.currency == context.currency:
-            time = from_timestamp(part.install_time)
-            debt = Debt(_PART, part_serial(fault.id, part.number), home, owner, part.price.minor_units, time)
-            note_debt(tx, context, debt, EntryKind.PART_OWED, earned(EntryKind.REPAIR_PART), now)
+        if is_owed(context, part):
+            note_part(tx, context, fault, part, now)
 
 
-def _is_free(part: RepairPart) -> bool:
+def note_part(tx: Transaction, context: RegionContext, fault: Fault, part: RepairPart, now: datetime) -> None:
+    """Books a part that `is_owed`, in either region; once."""
+    serial, time = part_serial(fault.id, part.number), from_timestamp(part.install_time)
+    debt = Debt(PART, serial, fault.home_region, fault.owner_region, part.price.minor_units, time)
+    note_debt(tx, context, debt, EntryKind.PART_OWED, earned(EntryKind.REPAIR_PART), now)
+
+
+def is_owed(context: RegionContext, part: RepairPart) -> bool:
     """Whether a part was put in under the warranty, and has a price between regions."""
-    return part.quote == parts.FREE and part.HasField("install_time") and 0 < part.price.minor_units <= _LARGEST_PART
+    is_free = part.quote == parts.FREE and part.HasField("install_time")
+    return is_free and part.price.currency == context.currency and 0 < part.price.minor_units <= _LARGEST_PART
 
 
-def _subject(serial: str) -> str:
-    return fault_subject(fault_of(serial))
-
-
-CHARGED_RENT, CHARGED_PARTS = charged_debts(_RENT), charged_debts(_PART)
-SETTLED_RENT, SETTLED_WARRANTY_PARTS = settled_debts(_RENT, _subject), settled_debts(_PART, _subject)
+CHARGED_RENT, CHARGED_PARTS = charged_debts(RENT), charged_debts(PART)

@@ -12,8 +12,11 @@ from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds
 from region_node.business.reconciliation.port import SettledKind, Wanted
 from region_node.business.reconciliation.rules import ENDED, OPEN, SETTLED, Record
-from region_node.network.faults import outages, rules
+from region_node.business.settlement.debts import settled_debts
+from region_node.network.faults import outages, regional, rules
 from region_node.network.faults.regional import fault_of, part_serial, rent_serial
+from region_node.network.faults.restoring import FAULT_RESTORING
+from region_node.network.faults.restoring_debts import PART_RESTORING, RENT_RESTORING
 from region_node.network.faults.rows import FAULT_RECORDS, fault_subject
 
 _PAIR = (
@@ -53,12 +56,19 @@ def _settled(name: str, of: Callable[[Fault], Iterator[Record]]) -> SettledKind:
     return SettledKind(
         name,
         partial(_records, of=of),
-        lambda serial: fault_subject(fault_of(serial)),
+        _subject,
+        restoring=FAULT_RESTORING,
         is_erased=lambda tx, serial: FAULT_RECORDS.is_unreadable(tx, fault_of(serial)),
     )
+
+
+def _subject(serial: str) -> str:
+    return fault_subject(fault_of(serial))
 
 
 SETTLED_PARTS = _settled("part", _parts)
 """Parts that were put in."""
 SETTLED_CREDITS = _settled("credit", _credits)
 """Rent that the home region has given back for an outage."""
+SETTLED_RENT = settled_debts(regional.RENT, _subject, RENT_RESTORING)
+SETTLED_WARRANTY_PARTS = settled_debts(regional.PART, _subject, PART_RESTORING)

@@ -5,18 +5,22 @@ time before the line began, and time with rent given back for another fault. The
 this one (`regional.py`). A row of `fault_waivers` and the id of the posting prevent a repeat.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultWaived
 from gateway.api.region.v1.fault_pb2 import Fault
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.auditing import audit
 from gateway.errors import Refused, lasting
 from gateway.process import failpoints
 from gateway.store.port import Transaction
-from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
+from gateway.time.clock import dated, from_microseconds, to_microseconds, to_timestamp
+from region_node.business.reconciliation.evidence import kept_line, line_unknown, not_proven
+from region_node.business.reconciliation.port import Act
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import REFUNDS_DUE, EntryKind, earned, transfer
 from region_node.customers.rows import Line, find_line
@@ -85,22 +89,92 @@ def without_amounts(fault: Fault) -> Fault:
     return copy
 
 
+def given(tx: Transaction, context: RegionContext, act: Act, fault: Fault, waived: FaultWaived) -> Mapping[int, int]:
+    """The rent that this home region has given back, as far as it still has it or has signed it: amounts by outage.
+
+    Raises Refused with RECORD_NOT_PROVEN, RECORD_AMOUNT_NOT_PROVEN, RECORD_LINE_UNKNOWN.
+    """
+    known, signed = _waived(tx, fault.id), {each.outage: each for each in waived.waived}
+    line, found = kept_line(tx, context, fault.report.number), dict[int, int]()
+    for number, outage in enumerate(fault.outages):
+        if not outage.HasField("waiver"):
+            continue
+        row, claimed = known.get(number), signed.get(number, FaultWaived.Waived())
+        time = claimed.waiver.time if row is None else to_timestamp(from_microseconds(row.time))
+        if outage.waiver.time != time:
+            raise not_proven(context.region, act)
+        posted = ledger.booked(tx, regional.rent_serial(fault.id, number), earned(EntryKind.RENT))
+        if line is None and posted is None:
+            raise line_unknown(context, act)
+        by_rule = 0 if line is None else _amount(tx, context, line, outages.span_of(outage))
+        found[number] = _given(context, act, row, posted, claimed, by_rule)
+    return found
+
+
+def _given(
+    context: RegionContext,
+    act: Act,
+    row: _Waived | None,
+    posted: int | None,
+    claimed: FaultWaived.Waived,
+    by_rule: int,
+) -> int:
+    """The amount by the row, else by the posting, the signature, or the rule where that gives nothing."""
+    if row is not None:
+        return row.amount
+    if posted is not None:
+        return -posted
+    if claimed.HasField("owed"):
+        return claimed.owed.minor_units
+    if by_rule:
+        raise Refused(Reason.REASON_RECORD_AMOUNT_NOT_PROVEN, region=context.region, serial=act.serial)
+    return 0
+
+
+def give_again(
+    tx: Transaction, context: RegionContext, fault: Fault, amounts: Mapping[int, int], now: datetime
+) -> None:
+    """Books what was `given`, as far as it is lost, as of the time of the waiver. The customer knows of it."""
+    line = find_line(tx, fault.report.number)
+    for number, amount in amounts.items():
+        _book(tx, context, fault, number, line, amount, dated(fault.outages[number].waiver.time), now)
+
+
 def _give_back(tx: Transaction, context: RegionContext, fault: Fault, number: int, now: datetime) -> None:
     line, span = find_line(tx, fault.report.number), outages.span_of(fault.outages[number])
     amount = _amount(tx, context, line, span) if line is not None else 0
+    _book(tx, context, fault, number, line, amount, now, now)
+    detail = f"outage {number}"
+    audit.append(tx, now=now, actor=f"region/{context.region}", action="WaiveRent", subject=fault.id, detail=detail)
+    if amount:
+        notices.tell_waived(tx, fault, number, amount, context.currency, now)
+    failpoints.reach("fault-waived.before-commit")
+
+
+def _book(
+    tx: Transaction,
+    context: RegionContext,
+    fault: Fault,
+    number: int,
+    line: Line | None,
+    amount: int,
+    time: datetime,
+    now: datetime,
+) -> None:
+    """Stores and books the rent that is given back at a time, as far as that is not done."""
+    span = outages.span_of(fault.outages[number])
     tx.execute(
         "INSERT INTO fault_waivers (fault_id, outage, number_index, start_time, end_time, amount, time)"
-        " VALUES (:fault_id, :outage, :number_index, :start_time, :end_time, :amount, :time)",
+        " VALUES (:fault_id, :outage, :number_index, :start_time, :end_time, :amount, :time)"
+        " ON CONFLICT (fault_id, outage) DO NOTHING",
         fault_id=fault.id,
         outage=number,
         number_index=number_index(tx, fault.report.number),
         start_time=to_microseconds(span[0]),
         end_time=to_microseconds(span[1]),
         amount=amount,
-        time=to_microseconds(now),
+        time=to_microseconds(time),
     )
-    detail = f"outage {number}"
-    audit.append(tx, now=now, actor=f"region/{context.region}", action="WaiveRent", subject=fault.id, detail=detail)
     if line is not None and amount:
         waived = microseconds.Span(to_microseconds(span[0]), to_microseconds(span[1]))
         note_waiver(tx, context, line.product_id, f"{fault.id}#{number}", waived, now)
@@ -109,10 +183,9 @@ def _give_back(tx: Transaction, context: RegionContext, fault: Fault, number: in
         account = REFUNDS_DUE if is_closed else line.account_id
         rent, posting_id = earned(EntryKind.RENT), regional.rent_serial(fault.id, number)
         posting = transfer(posting_id, EntryKind.RENT_WAIVED, amount, debit=rent, credit=account)
-        ledger.post(tx, posting, context.currency, now)
-        regional.claim_rent(tx, context, fault, number, amount, now)
-        notices.tell_waived(tx, fault, number, amount, context.currency, now)
-    failpoints.reach("fault-waived.before-commit")
+        ledger.post_all(tx, ledger.unbooked(tx, [posting]), context.currency, now)
+    if amount:
+        regional.claim_rent(tx, context, fault, number, amount, time, now)
 
 
 def _amount(tx: Transaction, context: RegionContext, line: Line, span: Span) -> int:

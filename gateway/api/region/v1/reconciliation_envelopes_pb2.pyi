@@ -243,8 +243,15 @@ class RepairEvidence(_message.Message):
     ENVELOPE_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
     RECORD_FIELD_NUMBER: _builtins.int
+    ANSWERED_FIELD_NUMBER: _builtins.int
     record: _builtins.bytes
-    """The record as its owner has it: a serialised message by kind. Empty where the other region owns it."""
+    """The record as its owner has it: a serialised message by kind. Empty where the other region owns it, or has signed it
+    as it is now.
+    """
+    answered: _builtins.bytes
+    """Content of the envelope that the receipt answers, of which the receipt has the digest. Empty where the receipt itself
+    has the record.
+    """
     @_builtins.property
     def repair(self) -> _reconciliation_pb2.Repair:
         """The repair, confirmed."""
@@ -264,10 +271,11 @@ class RepairEvidence(_message.Message):
         envelope: _relay_pb2.Envelope | None = ...,
         receipt: _relay_pb2.Receipt | None = ...,
         record: _builtins.bytes = ...,
+        answered: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope", "receipt", b"receipt", "repair", b"repair"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope", "receipt", b"receipt", "record", b"record", "repair", b"repair"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "envelope", b"envelope", "receipt", b"receipt", "record", b"record", "repair", b"repair"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -489,6 +489,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Have staff of that region compare the customer's line with the order, and carry out by a new order what is missing."""
     REASON_RECORD_LINE_UNKNOWN: _Reason.ValueType  # 582
     """Take the customer from a backup of that region first, or settle the money with the customer's new home region."""
+    REASON_RECORD_AMOUNT_NOT_PROVEN: _Reason.ValueType  # 628
+    """Look the amount up in a bill or a backup of that region, and give it to the customer as money for a complaint."""
+    REASON_RECORD_NOT_RESTORABLE: _Reason.ValueType  # 629
+    """Take the record from a backup of that region, or have staff of both regions do the business again."""
     REASON_SETTLEMENT_NOT_PROVEN: _Reason.ValueType  # 437
     """Ask the other region for the proof."""
     REASON_SETTLEMENT_NOT_FOUND: _Reason.ValueType  # 445
@@ -1185,6 +1189,10 @@ REASON_RECORD_EFFECT_NOT_PROVEN: Reason.ValueType  # 581
 """Have staff of that region compare the customer's line with the order, and carry out by a new order what is missing."""
 REASON_RECORD_LINE_UNKNOWN: Reason.ValueType  # 582
 """Take the customer from a backup of that region first, or settle the money with the customer's new home region."""
+REASON_RECORD_AMOUNT_NOT_PROVEN: Reason.ValueType  # 628
+"""Look the amount up in a bill or a backup of that region, and give it to the customer as money for a complaint."""
+REASON_RECORD_NOT_RESTORABLE: Reason.ValueType  # 629
+"""Take the record from a backup of that region, or have staff of both regions do the business again."""
 REASON_SETTLEMENT_NOT_PROVEN: Reason.ValueType  # 437
 """Ask the other region for the proof."""
 REASON_SETTLEMENT_NOT_FOUND: Reason.ValueType  # 445
