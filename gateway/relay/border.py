@@ -4,6 +4,7 @@ import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 
 from gateway.api.federation.v1.federation_pb2 import Feature
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, ReceiptContent
@@ -25,6 +26,22 @@ class Moved(Exception):
     def __init__(self, region: str) -> None:
         super().__init__(region)
         self.region = region
+
+
+class Refiled(Enum):
+    """The outcome for a record about which this region had sent a command that its database lacks."""
+
+    RESTORED = "restored"
+    """The command filed the record, which is stored again."""
+    KNOWN = "known"
+    """The record is here, and follows its owner."""
+    LOST = "lost"
+    """Nothing here is known of it: that is for people."""
+
+
+def _lost(tx: Transaction, content: EnvelopeContent, now: datetime) -> Refiled:
+    """The command alone does not restore what this region had decided."""
+    return Refiled.LOST
 
 
 Reads = Callable[[Transaction, EnvelopeContent], Iterable[Wanted]]
@@ -53,6 +70,8 @@ class Command:
     """The queries of `answered`."""
     refused: Noted = lambda tx, content, now: None
     """Counts a refusal of `act`, with the receipt: it changes nothing else. The payload may be unreadable."""
+    refile: Callable[[Transaction, EnvelopeContent, datetime], Refiled] = _lost
+    """Stores the record again that this region has filed by a command, and lost; `answered` follows."""
     is_same: Callable[[EnvelopeContent, EnvelopeContent], bool] = lambda first, again: True
     """Whether two commands of one id want the same: the second is of an origin that has lost the first."""
 

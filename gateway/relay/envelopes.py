@@ -160,7 +160,7 @@ def digest(content: bytes) -> bytes:
 
 
 def answer_in(receipt: ReceiptContent) -> Answer:
-    """The decision that a receipt tells."""
+    """The decision in a receipt."""
     parameters = dict(receipt.reason_parameters)
     return Answer(receipt.outcome, receipt.result, receipt.reason, parameters, receipt.moved_to)
 

@@ -19,7 +19,7 @@ from gateway.store.quarantine import ENVELOPE as QUARANTINED_ENVELOPE
 from gateway.store.quarantine import WAITING, work_id
 from gateway.store.reading_ahead import Wanted, least_wanted, row_wanted
 from gateway.store.tables import Table, prints_without
-from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
+from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
 
 SET_ASIDE = -1
 """The claimant of an envelope that waits for people, and of those that wait behind it: no process has this number."""
@@ -130,6 +130,27 @@ def send(tx: Transaction, border: Border, outgoing: OutgoingEnvelope, *, now: da
         tx.publish(HandedOver(claimant), about=handed_over_to(claimant))
     else:
         tx.publish(Enqueued(sealed))
+
+
+def keep_answered(tx: Transaction, border: Border, sealed: Sealed, receipt: Receipt, now: datetime) -> None:
+    """Keeps an envelope again that this region has sent before, with its receipt."""
+    sent = sealed.content
+    row = _Row(
+        envelope_id=sent.id,
+        destination=sent.destination,
+        kind=sent.kind,
+        subject=sent.subject,
+        content=seal_signed(tx, sent.subject, OUTBOX, sent.id, sealed.envelope.content),
+        signature=sealed.envelope.signature,
+        traceparent=sent.traceparent,
+        created=to_microseconds(from_timestamp(sent.create_time)),
+        claimed_by=border.number,
+        handed_over=0,
+        closed=to_microseconds(now),
+        receipt_content=seal_signed(tx, sent.subject, OUTBOX_RECEIPT, sent.id, receipt.content),
+        receipt_signature=receipt.signature,
+    )
+    tx.insert(_OUTBOX, row)
 
 
 def sending_wanted(subject: str) -> list[Wanted]:

@@ -22,7 +22,7 @@ CREATE TABLE lost_commands (
     envelope_id TEXT    NOT NULL,
     kind        INTEGER NOT NULL,
     subject     TEXT    NOT NULL,
-    problem     TEXT    NOT NULL, -- a reason
+    failure     TEXT    NOT NULL, -- the name of a reason
     tell_time   INTEGER NOT NULL,
     PRIMARY KEY (loss, region, origin, envelope_id)
 );

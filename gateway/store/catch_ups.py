@@ -1,4 +1,4 @@
-"""Catching up after a loss of the database: how far each region has told what it lacks, and what is left to people."""
+"""Catching up after a loss of the database: the progress of each region's report, and the commands left to people."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ MOST_LOST = 10_000
 
 
 class CatchUp(NamedTuple):
-    """A row: a region that tells again what the database lacks. Instants are in microseconds since 1970."""
+    """A row: a region that reports what the database lacks. Instants are in microseconds since 1970."""
 
     loss: int
     region: str
@@ -23,7 +23,7 @@ class CatchUp(NamedTuple):
 
 
 class LostCommand(NamedTuple):
-    """A row: a command that was lost, and could not be done as before. `problem` is the name of a reason."""
+    """A row: a command that was lost, and could not be done as before. `failure` is the name of a reason."""
 
     loss: int
     region: str
@@ -31,7 +31,7 @@ class LostCommand(NamedTuple):
     envelope_id: str
     kind: int
     subject: str
-    problem: str
+    failure: str
     tell_time: int
 
 
@@ -41,19 +41,19 @@ _LOST = ", ".join(f"lost_commands.{each}" for each in LostCommand._fields)
 
 
 def catch_up_with(tx: Transaction, loss: int, region: str) -> CatchUp:
-    """How far a region has told what the database lacks after a loss."""
+    """The progress of a region that reports what the database lacks after a loss."""
     return tx.find(CATCH_UPS, loss, region) or CatchUp(loss, region)
 
 
 def begun(tx: Transaction) -> list[Loss]:
-    """The accepted losses after which other regions tell what the database lacks, the first one first."""
+    """The accepted losses after which other regions report what the database lacks, the first one first."""
     return [each for each in reversed(losses(tx)) if not each.is_open and each.catch_up_from is not None]
 
 
 def is_catching_up(tx: Transaction, region: str) -> bool:
-    """Whether a region may still tell commands of its own that this database lacks: new ones wait behind them.
+    """Whether a region may still report commands of its own that this database lacks: new ones wait behind them.
 
-    A region that cannot tell them holds up nothing.
+    A region that cannot report them holds up nothing.
     """
 
     def waits() -> bool:
@@ -64,7 +64,7 @@ def is_catching_up(tx: Transaction, region: str) -> bool:
 
 
 def keep(tx: Transaction, catch_up: CatchUp) -> None:
-    """Stores how far a region is; other processes learn of it."""
+    """Stores the progress of a region; other processes learn of it."""
     tx.keep(CATCH_UPS, catch_up)
     tx.publish(catch_up, about=ABOUT)
 
@@ -98,5 +98,5 @@ def lost_after(tx: Transaction, place: tuple[int, str, str, str], limit: int) ->
 
 
 def catch_ups(tx: Transaction) -> list[CatchUp]:
-    """How far all regions are, by loss and region."""
+    """The progress of all regions, by loss and region."""
     return tx.all(CatchUp, f"SELECT {', '.join(CatchUp._fields)} FROM catch_ups ORDER BY loss DESC, region")  # noqa: S608

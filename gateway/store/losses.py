@@ -29,7 +29,7 @@ class Loss(NamedTuple):
     actor: str = ""
     reference: str = ""
     catch_up_from: int | None = None
-    """The instant from which other regions tell again what the database lacks; None for a former version's loss."""
+    """The instant from which other regions report what the database lacks; None for a former version's loss."""
 
     @property
     def is_open(self) -> bool:

@@ -181,14 +181,13 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
             Scrubber(core_ports.context, ports.store, clock, moved_file(settings.database.file)).run(),
             fence.tell(server.show),
             work(core, begun),
-            _catching_up(core_ports, core).run(),
-            _witness_telling(ports, registry).run(),
             *(each.run() for each in watches),
             CoordinatorWitness(ports.store, clock, ports.source, client.chain_heads).run(),
             CaseNotifier(ports.store, client.tell_case).run(),
             ProblemNotifier(core_ports.context, ports.store, tellers, count_complaints).run(),
             _planning(core_ports, client, restored).run(),
             *await door.open(settings.credentials, border, stack),
+            *_of_database(ports, registry, core_ports, core),
             *_of_credentials(ports, client, telemetry.meter),
         )
         tasks = [looking, *(asyncio.create_task(each) for each in loops)]
@@ -224,8 +223,12 @@ async def _fence(ports: _Ports, client: FederationClient, older: Older) -> Fence
     return keeper
 
 
-def _catching_up(ports: CorePorts, core: RegionCore) -> CatchingUp:
-    return CatchingUp(CatchUpPorts(ports.context.border, ports.store, ports.asker, ports.clock, core.kinds))
+def _of_database(
+    ports: _Ports, registry: Registry, region: CorePorts, core: RegionCore
+) -> Sequence[Coroutine[None, None, None]]:
+    """The loops by which other regions help to find losses of the database, and to catch up."""
+    catching_up = CatchUpPorts(ports.border, ports.store, region.asker, ports.clock, core.kinds)
+    return _witness_telling(ports, registry).run(), CatchingUp(catching_up).run()
 
 
 def _access(services: Sequence[Service], ports: _Ports) -> AccessRules:

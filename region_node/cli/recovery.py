@@ -3,10 +3,12 @@
 import click
 
 from gateway.api.region.v1 import recovery_service_pb2 as api
-from gateway.api.region.v1.recovery_service_pb2 import Loss
+from gateway.api.region.v1.recovery_service_pb2 import CatchUp, Loss, LostCommand
 from gateway.api.region.v1.recovery_service_pb2_grpc import RecoveryServiceStub
+from gateway.cli.asking import limit_option
 from gateway.cli.table import Table, TableColumn
 from gateway.wording.languages import translated
+from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
 from region_node.cli.asking import Asking, reads, repeats
 
@@ -21,6 +23,24 @@ _LOSSES = Table[Loss](
     TableColumn("accepted", lambda each: told_if_set(each.accept_time)),
     TableColumn("by", lambda each: each.actor, only_wide=True),
     TableColumn("reference", lambda each: each.reference),
+)
+_CATCH_UPS = Table[CatchUp](
+    TableColumn("loss", lambda each: str(each.loss_number)),
+    TableColumn("region", lambda each: region_name(each.region)),
+    TableColumn("taken", lambda each: str(each.taken)),
+    TableColumn("not kept before", lambda each: told_if_set(each.purge_time)),
+    TableColumn("problem", lambda each: each.failure),
+    TableColumn("finished", lambda each: told_if_set(each.finish_time)),
+)
+_LOST = Table[LostCommand](
+    TableColumn("loss", lambda each: str(each.loss_number)),
+    TableColumn("told by", lambda each: region_name(each.region)),
+    TableColumn("sent by", lambda each: region_name(each.origin_region)),
+    TableColumn("kind", lambda each: each.kind),
+    TableColumn("subject", lambda each: each.subject),
+    TableColumn("problem", lambda each: each.problem),
+    TableColumn("envelope", lambda each: each.envelope_id, only_wide=True),
+    TableColumn("told", lambda each: told_if_set(each.tell_time), only_wide=True),
 )
 
 
@@ -45,6 +65,23 @@ def show(asking: Asking) -> None:
 
 
 @recovery.command()
+@reads(limit_option())
+def losses(asking: Asking) -> None:
+    """List commands between regions that were lost and could not be done again as before.
+
+    After an accepted loss, every other region tells what both had exchanged, and it is done again. What is listed here
+    is for people: compare the record with the region that has told it.
+
+    \b
+    Example:
+      region-node recovery losses
+    """
+    request = api.ListLostCommandsRequest()
+    found = asking.ask(lambda channel: RecoveryServiceStub(channel).ListLostCommands, request)
+    asking.show(found, _LOST, found.commands)
+
+
+@recovery.command()
 @repeats(done="accepted")
 @click.argument("loss", type=click.IntRange(min=1))
 @click.argument("reference")
@@ -64,6 +101,9 @@ def accept(asking: Asking, loss: int, reference: str) -> None:
 
 def _print(found: api.ListLossesResponse) -> None:
     _LOSSES.show(found.losses)
+    if found.catch_ups:
+        click.echo()
+        _CATCH_UPS.show(found.catch_ups)
     if found.serving:
         click.echo(translated("The region serves."))
     else:

@@ -6,6 +6,7 @@ from typing import Protocol
 from gateway.store.port import Transaction
 
 FLOORS = "number_floors"
+_DIGITS = 18  # of a number: more may not fit a column of 64 bits
 
 
 class Counted(Protocol):
@@ -37,6 +38,10 @@ class Numbers:
         if number:
             tx.know(self.table, self.column, number)
 
+    def note_again(self, tx: Transaction) -> None:
+        """Notes that a record with a former number was just added once more."""
+        tx.know(self.table, self.column, self._last(tx))
+
     def skip(self, tx: Transaction, count: int) -> None:
         """See `Counted`."""
         tx.know(self.table, self.column, skip_after(tx, self.table, self.next(tx) - 1, count))
@@ -44,6 +49,12 @@ class Numbers:
     def _last(self, tx: Transaction) -> int:
         purged = (f"SELECT {self.column} FROM {self.purged}",) if self.purged else ()  # noqa: S608 - names of modules
         return last_of(tx, self.table, self.column, *purged)
+
+
+def number_in(name: str) -> int:
+    """The number at the end of an id, behind a hyphen; 0 for none."""
+    number = name.rpartition("-")[2]
+    return int(number) if number.isascii() and number.isdecimal() and len(number) <= _DIGITS else 0
 
 
 def last_of(tx: Transaction, table: str, column: str, *more: str) -> int:

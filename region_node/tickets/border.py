@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, lasting, reason_name, text
-from gateway.relay.border import Moved, Reads
+from gateway.relay.border import Moved, Reads, Refiled
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.node.context import RegionContext
@@ -29,6 +29,15 @@ _log = logging.getLogger(__name__)
 def reads_of(kind: Followed[M, R]) -> Reads:
     """The queries for the record that an envelope is about, to be announced."""
     return lambda _, content: kind.records.wanted(content.subject)
+
+
+def refile_of(kind: Followed[M, R]) -> Callable[[Transaction, EnvelopeContent, datetime], Refiled]:
+    """A command on a record was lost: the owner of the record has acted on it, and sends its version."""
+
+    def refile(tx: Transaction, content: EnvelopeContent, now: datetime) -> Refiled:
+        return Refiled.KNOWN if kind.records.is_known(tx, content.subject) else Refiled.LOST
+
+    return refile
 
 
 def require_origin(kind: Followed[M, R], name: str, content: EnvelopeContent) -> None:

@@ -41,6 +41,7 @@ from gateway.api.region.v1.joint_order_pb2 import JointItem, JointItemState, Joi
 from gateway.api.region.v1.loan_pb2 import Loan
 from gateway.api.region.v1.order_envelopes_pb2 import OrderErasure, OrderSubmission, OrderUpdate
 from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.region.v1.recovery_envelopes_pb2 import CatchUpQuestion
 from gateway.api.region.v1.retention_envelopes_pb2 import HoldUpdate
 from gateway.api.region.v1.sharing_envelopes_pb2 import SharingQuery
 from gateway.api.region.v1.sharing_service_pb2 import WithdrawConsentRequest
@@ -187,6 +188,13 @@ def of_customer_status(scene: Scene) -> Table:
             HandOverWanted(number=scene.number),
             "wanted",
             "OUTCOME_ACCEPTED",
+        ),
+        EnvelopeKind.ENVELOPE_KIND_CATCH_UP: Forged(
+            "any region: what both have exchanged, and nothing of others",
+            "sichuan",
+            CatchUpQuestion(place="0  0  0"),
+            "catch-up",
+            INVALID,
         ),
         EnvelopeKind.ENVELOPE_KIND_CUSTOMER_HAND_OVER: Forged(
             "the old home, its own customer", "sichuan", CustomerHandOver(move=theft), theft.id

@@ -39,7 +39,7 @@ from region_node.business.orders.rows import (
     update_order,
 )
 from region_node.customers.documents.rules import require_documents, require_materials, require_reusable
-from region_node.requests.caller import Submitter, note
+from region_node.requests.caller import Submitter, note, remember_again
 from region_node.requests.checks import require_size
 from region_node.requests.rows import insert_request
 
@@ -121,6 +121,14 @@ def submit(
     insert_request(tx, key, order.id, settled=True, now=now)
     note(tx, caller, "SubmitOrder", order.id, now)
     return order
+
+
+def take_in_again(tx: Transaction, context: OrderContext, row: OrderRow, now: datetime) -> None:
+    """Stores an order again that this region had sent to its home, and lost: as it was sent, with its bookings."""
+    order = row.order
+    book_intake(tx, context, order, now)
+    insert_order(tx, row, now, promised=promised_date(order))
+    remember_again(tx, order.operator, order.id, order.request.SerializeToString(deterministic=True), now)
 
 
 def reroute(tx: Transaction, context: OrderContext, order_id: str, moved_to: str, now: datetime) -> None:

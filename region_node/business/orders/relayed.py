@@ -9,7 +9,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.relay import inbox
-from gateway.relay.border import Command, Kinds, Moved
+from gateway.relay.border import Command, Kinds, Moved, Refiled
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.business.orders import handling, home, intake, rules
@@ -17,7 +17,7 @@ from region_node.business.orders.announced import deciding
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import ORDER, ORDER_RECORDS, OrderRow, find_order, insert_order, require_order
 from region_node.customers.documents.rules import require_materials
-from region_node.node.payloads import received, refusal_of
+from region_node.node.payloads import parse, received, refusal_of
 from region_node.tickets import border
 
 
@@ -37,9 +37,15 @@ class OrderEnvelopes:
                 reads=deciding,
                 answered_reads=known,
                 refused=self._count_refused,
+                refile=self._refile,
+                is_same=_is_same,
             ),
             EnvelopeKind.ENVELOPE_KIND_ORDER_COMMAND: Command(
-                self._commanded, self._command_answered, reads=known, answered_reads=known
+                self._commanded,
+                self._command_answered,
+                reads=known,
+                answered_reads=known,
+                refile=border.refile_of(ORDER),
             ),
             EnvelopeKind.ENVELOPE_KIND_ORDER_UPDATE: Command(self._updated, self._update_answered, reads=known),
         }
@@ -83,6 +89,14 @@ class OrderEnvelopes:
             snapshot = border.answered(ORDER, row.order, content, receipt, now)
             if snapshot is not None:
                 handling.adopt(tx, self._context, row.order, snapshot, now)
+
+    def _refile(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Refiled:
+        """Takes an order in again that this region had sent to its home."""
+        order = parse(OrderSubmission, content.payload).order
+        if ORDER_RECORDS.is_known(tx, order.id):
+            return Refiled.KNOWN
+        intake.take_in_again(tx, self._context, OrderRow(order, content.traceparent), now)
+        return Refiled.RESTORED
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """Handles an origin region's command on an order that it handles."""
@@ -143,6 +157,16 @@ class OrderEnvelopes:
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
         """The origin region has it."""
+
+
+def _is_same(first: EnvelopeContent, again: EnvelopeContent) -> bool:
+    """Whether two submissions want the same of the home region."""
+    wanted, known = (parse(OrderSubmission, each.payload).order.request for each in (again, first))
+    return (wanted.business, wanted.number, wanted.characteristics) == (
+        known.business,
+        known.number,
+        known.characteristics,
+    )
 
 
 def _refusal(receipt: ReceiptContent) -> Refused:

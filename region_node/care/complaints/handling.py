@@ -23,6 +23,7 @@ from region_node.care.complaints.keeping import add_complaint, change_complaint
 from region_node.care.complaints.limits import set_deadlines
 from region_node.care.complaints.rows import (
     COMPLAINT,
+    NUMBERS,
     ComplaintRow,
     find_complaint,
     next_ticket_number,
@@ -32,6 +33,7 @@ from region_node.care.complaints.rules import Concerned, concerned
 from region_node.care.complaints.sending import send_to_region
 from region_node.customers.known_statuses import require_takes_complaints, require_unrestricted
 from region_node.node.context import RegionContext
+from region_node.records.numbers import number_in
 from region_node.requests.caller import Caller, note, settle_asked
 from region_node.requests.rows import insert_request
 from region_node.tickets.followed import known_request
@@ -78,6 +80,12 @@ def file(
     insert_request(tx, key, complaint.ticket_id, settled=True, now=now)
     note(tx, caller, "FileComplaint", complaint.ticket_id, now)
     return complaint
+
+
+def take_in_again(tx: Transaction, row: ComplaintRow, now: datetime) -> None:
+    """Stores a complaint again that this region had filed with its owner, and lost: as it was filed."""
+    add_complaint(tx, row, number_in(row.complaint.ticket_id), now)
+    NUMBERS.note_again(tx)
 
 
 def set_category(context: RegionContext, complaint: Complaint, code: str) -> Sequence[Concerned]:

@@ -8,7 +8,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcom
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process import failpoints
-from gateway.relay.border import Command, Kinds, SlowQuery
+from gateway.relay.border import Command, Kinds, Refiled, SlowQuery
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.care.complaints import attaching, cases, handling, owner, remote_repeats, rules
@@ -33,10 +33,14 @@ class ComplaintEnvelopes:
         known = border.reads_of(COMPLAINT)
         return {
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_FILED: Command(
-                self._filed, self._filing_answered, reads=known, answered_reads=known
+                self._filed, self._filing_answered, reads=known, answered_reads=known, refile=self._refile
             ),
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_COMMAND: Command(
-                self._commanded, self._command_answered, reads=known, answered_reads=known
+                self._commanded,
+                self._command_answered,
+                reads=known,
+                answered_reads=known,
+                refile=border.refile_of(COMPLAINT),
             ),
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_UPDATE: Command(self._updated, self._update_answered, reads=known),
             KIND: SlowQuery(self._attachments.answer),
@@ -71,6 +75,16 @@ class ComplaintEnvelopes:
             handling.keep(tx, self._context, ComplaintRow(complaint, content.traceparent), why, now)
 
         border.settle_filing(COMPLAINT, tx, content, receipt, now, adopt, keep)
+
+    def _refile(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Refiled:
+        """Takes a complaint in again that this region had filed; an item of a case comes with the case."""
+        complaint = parse(ComplaintFiling, content.payload).complaint
+        if COMPLAINT.records.is_known(tx, complaint.ticket_id):
+            return Refiled.KNOWN
+        if complaint.case_id:
+            return Refiled.LOST
+        handling.take_in_again(tx, ComplaintRow(complaint, content.traceparent), now)
+        return Refiled.RESTORED
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """Handles the customer's command, forwarded by the origin region."""

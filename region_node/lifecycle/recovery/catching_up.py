@@ -1,6 +1,7 @@
-"""Catches up after an accepted loss: every other region tells what both have exchanged since, and it is done again.
+"""Catches up after an accepted loss: every other region reports the commands that both have exchanged since.
 
-What others have sent is executed once more, with the receipt of before. What cannot be done as before is for people.
+A command of another region is executed once more, and keeps its receipt of before. A record that this region had filed
+elsewhere is stored again. A command that cannot be done as before is left to people.
 """
 
 import asyncio
@@ -13,13 +14,14 @@ from datetime import datetime, timedelta
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.recovery_envelopes_pb2 import AnsweredCommand, CatchUpAnswer, CatchUpQuestion
-from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, Outcome
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, Outcome, Receipt, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import audit
 from gateway.errors import Refused, is_temporary, reason_name
 from gateway.federation.current import FederationState
 from gateway.relay import inbox, outbox
-from gateway.relay.border import Border, Kinds
-from gateway.relay.envelopes import OutgoingEnvelope, open_envelope, open_receipt, read_content
+from gateway.relay.border import Border, Command, Kinds, Refiled
+from gateway.relay.envelopes import OutgoingEnvelope, Sealed, open_envelope, open_receipt, read_content
 from gateway.relay.outcomes import outcomes
 from gateway.relay.queries import Asker
 from gateway.security.sealing import Route
@@ -79,14 +81,15 @@ class CatchingUp:
                 if not await self.catch_up():
                     seconds = AGAIN_SECONDS
             except Refused as refused:
-                _log.warning("catching up goes on soon: %s", refused)
+                if refused.reason != Reason.REASON_DATABASE_BEHIND:  # as long as people have not accepted the loss
+                    _log.warning("catching up goes on soon: %s", refused)
                 seconds = AGAIN_SECONDS
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._changed.wait()
 
     async def catch_up(self) -> bool:
-        """Asks all regions for what is missing; returns whether nothing more is. Raises Refused without a store."""
+        """Asks all regions for missing commands; returns whether none is left. Raises Refused without a store."""
         for loss in await self._ports.store.read(catch_ups.begun):
             regions = await self._ports.store.read(lambda tx, loss=loss: self._left(tx, loss))  # type: ignore[misc]
             done = await asyncio.gather(*(self._with(loss, each) for each in regions))
@@ -95,7 +98,7 @@ class CatchingUp:
         return True
 
     def _left(self, tx: Transaction, loss: Loss) -> Sequence[str]:
-        """The regions that have not told everything yet."""
+        """The regions that have not reported everything yet."""
         members = self._ports.border.current.state().members
         others = (each for each, member in members.items() if member.state != MemberState.MEMBER_STATE_ABSENT)
         return [
@@ -105,7 +108,7 @@ class CatchingUp:
         ]
 
     async def _with(self, loss: Loss, region: str) -> bool:
-        """Takes what a region tells; returns whether nothing more is to come soon. Raises Refused without a store."""
+        """Takes the reports of a region; returns whether none is to come soon. Raises Refused without a store."""
         store = self._ports.store
         known = await store.read(lambda tx: catch_ups.catch_up_with(tx, loss.number, region))
         while known.finish_time is None:
@@ -124,7 +127,9 @@ class CatchingUp:
     async def _ask(self, loss: Loss, known: CatchUp) -> CatchUpAnswer:
         """The next page of a region."""
         region, now = self._ports.border.region, self._ports.clock.now()
-        question = CatchUpQuestion(since=to_timestamp(from_microseconds(loss.catch_up_from or 0)), place=known.place)
+        question = CatchUpQuestion(
+            begin_time=to_timestamp(from_microseconds(loss.catch_up_from or 0)), place=known.place
+        )
         outgoing = OutgoingEnvelope(
             envelope_id=f"{region}/catch-up/{loss.begin_sequence}/{to_microseconds(now)}>{known.region}",
             destination=known.region,
@@ -137,7 +142,7 @@ class CatchingUp:
         return parse(CatchUpAnswer, await self._ports.asker.ask(outgoing, _ANSWER_SECONDS, "", alone=True))
 
     async def _note_refused(self, known: CatchUp, refused: Refused) -> bool:
-        """Notes why a region tells nothing, where waiting does not end that: its new commands are taken then.
+        """Notes why a region reports nothing, where waiting does not end that: its new commands are taken then.
 
         Returns whether it does not.
         """
@@ -194,7 +199,7 @@ class CatchingUp:
         sealed = open_envelope(told.envelope, border.keys, route)
         first = open_receipt(told.receipt, border.keys, sealed)
         if is_own:
-            return Reason.REASON_COMMAND_LOST
+            return self._refile(tx, sealed, told.receipt, first, now)
         answer = inbox.take_again(tx, border, self._ports.kinds, sealed, told.receipt, now)
         if answer is None:
             return Reason.REASON_UNSPECIFIED
@@ -203,6 +208,24 @@ class CatchingUp:
         if answer.outcome == first.outcome:
             return Reason.REASON_UNSPECIFIED
         return answer.reason if answer.outcome == Outcome.OUTCOME_REFUSED else Reason.REASON_NOT_HOME
+
+    def _refile(
+        self, tx: Transaction, sealed: Sealed, receipt: Receipt, first: ReceiptContent, now: datetime
+    ) -> Reason.ValueType:
+        """Stores a record of this region again by its own command; returns why people have to look, else no reason."""
+        content = sealed.content
+        kind = self._ports.kinds.get(content.kind)
+        if outbox.was_sent(tx, content.id):
+            return Reason.REASON_UNSPECIFIED
+        refiled = kind.refile(tx, content, now) if isinstance(kind, Command) else Refiled.LOST
+        if refiled == Refiled.LOST or not isinstance(kind, Command):
+            return Reason.REASON_COMMAND_LOST
+        kind.answered(tx, content, first, now)
+        if refiled == Refiled.RESTORED:
+            outbox.keep_answered(tx, self._ports.border, sealed, receipt, now)
+            actor, action = f"region/{content.destination}", "RestoreRecord"
+            audit.append(tx, now=now, actor=actor, action=action, subject=content.subject, detail=content.id)
+        return Reason.REASON_UNSPECIFIED
 
     def _advance(self, tx: Transaction, before: CatchUp, told: CatchUpAnswer) -> CatchUp:
         """Notes that a page was taken, unless another process has done so."""
@@ -227,7 +250,7 @@ class CatchingUp:
 def _leave(
     tx: Transaction, loss: Loss, region: str, content: EnvelopeContent, problem: Reason.ValueType, now: datetime
 ) -> None:
-    """Leaves a command to people. Raises Refused where a region tells of too many."""
+    """Leaves a command to people. Raises Refused where a region reports too many."""
     lost = LostCommand(
         loss=loss.number,
         region=region,

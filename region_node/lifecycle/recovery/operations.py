@@ -21,7 +21,7 @@ MARGIN = 10_000
 
 
 BEFORE = timedelta(minutes=10)
-"""How far behind the last row other regions begin to tell: clocks differ, and a loss is found a little after it."""
+"""The time before the last row from which others report: clocks differ, and a loss is found some time after it."""
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,26 @@ import grpc
 
 from gateway.api.region.v1 import recovery_service_pb2 as api
 from gateway.api.region.v1.recovery_service_pb2_grpc import RecoveryServiceServicer
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.auditing.walking import LARGEST_SEQUENCE
-from gateway.store import losses
+from gateway.errors import Refused
+from gateway.rpc.pages import decode_token, first_page, key_number, page_size
+from gateway.store import catch_ups, losses
+from gateway.store.catch_ups import CatchUp, LostCommand
 from gateway.store.fenced import FencedStore
 from gateway.store.losses import Loss
 from gateway.store.port import Store
 from gateway.time.clock import Clock, from_microseconds, to_timestamp
+from gateway.values.names import name_of
 from region_node.lifecycle.recovery.operations import accept
 from region_node.requests.auditing import audited_call
 from region_node.requests.checks import require_name
+
+_PAGE = "lost-commands"
+_SEPARATOR = "\0"
+_NAMES = 3  # behind the number of the loss, in the key of a page
 
 
 class RecoveryService(RecoveryServiceServicer):
@@ -30,8 +40,27 @@ class RecoveryService(RecoveryServiceServicer):
         context: grpc.aio.ServicerContext[api.ListLossesRequest, api.ListLossesResponse],
     ) -> api.ListLossesResponse:
         """See the contract."""
-        found = await self._store.read(losses.losses)
-        return api.ListLossesResponse(losses=[_told(each) for each in found], serving=self._fence.is_open)
+        found, regions = await self._store.read(lambda tx: (losses.losses(tx), catch_ups.catch_ups(tx)))
+        return api.ListLossesResponse(
+            losses=[_told(each) for each in found],
+            serving=self._fence.is_open,
+            catch_ups=[_told_catch_up(each) for each in regions],
+        )
+
+    async def ListLostCommands(
+        self,
+        request: api.ListLostCommandsRequest,
+        context: grpc.aio.ServicerContext[api.ListLostCommandsRequest, api.ListLostCommandsResponse],
+    ) -> api.ListLostCommandsResponse:
+        """See the contract."""
+        size, key = page_size(request.page_size), decode_token(_PAGE, request.page_token)
+        number, *names = key.split(_SEPARATOR) if key else ("0", "", "", "")
+        if len(names) != _NAMES:
+            raise Refused(Reason.REASON_TOKEN_INVALID)
+        place = (key_number(number), names[0], names[1], names[2])
+        found = await self._store.read(lambda tx: catch_ups.lost_after(tx, place, size + 1))
+        page, token = first_page(_PAGE, found, size, _key)
+        return api.ListLostCommandsResponse(commands=[_told_lost(each) for each in page], next_page_token=token)
 
     async def AcceptLoss(
         self,
@@ -43,6 +72,35 @@ class RecoveryService(RecoveryServiceServicer):
         number, call = min(request.number, LARGEST_SEQUENCE), audited_call(Requester(), self._clock)
         accepted = await self._store.write(lambda tx: accept(tx, number, request.reference, call))
         return api.AcceptLossResponse(loss=_told(accepted))
+
+
+def _key(lost: LostCommand) -> str:
+    return _SEPARATOR.join((str(lost.loss), lost.region, lost.origin, lost.envelope_id))
+
+
+def _told_lost(lost: LostCommand) -> api.LostCommand:
+    return api.LostCommand(
+        loss_number=lost.loss,
+        region=lost.region,
+        origin_region=lost.origin,
+        envelope_id=lost.envelope_id,
+        kind=name_of(EnvelopeKind, lost.kind),
+        subject=lost.subject,
+        problem=lost.problem,
+        tell_time=to_timestamp(from_microseconds(lost.tell_time)),
+    )
+
+
+def _told_catch_up(catch_up: CatchUp) -> api.CatchUp:
+    purged, finished = catch_up.purged_before, catch_up.finish_time
+    return api.CatchUp(
+        loss_number=catch_up.loss,
+        region=catch_up.region,
+        taken=catch_up.taken,
+        purge_time=to_timestamp(from_microseconds(purged)) if purged else None,
+        failure=catch_up.failure,
+        finish_time=None if finished is None else to_timestamp(from_microseconds(finished)),
+    )
 
 
 def _told(loss: Loss) -> api.Loss:

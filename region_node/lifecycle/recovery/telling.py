@@ -1,4 +1,4 @@
-"""Tells a region whose database lost its newest part what both have exchanged since: commands with their receipts."""
+"""Reports to a region whose database lost its newest part the commands that both have exchanged, with receipts."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -22,22 +22,22 @@ _Place = tuple[int, str]
 
 
 def kinds() -> Kinds:
-    """The handler here. Each page that is told is a row of the audit chain."""
+    """The handler here. Each reported page is a row of the audit chain."""
     return {CATCH_UP: Query(_told)}
 
 
 def _told(tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-    """A region is told only what it has signed or received itself, and of no customer who was erased since."""
+    """Reports to a region only commands that it has sent or received itself, and none of an erased customer."""
     question = received(CatchUpQuestion, content.payload)
-    answer = page_of(tx, content.origin, to_microseconds(from_timestamp(question.since)), question.place)
+    answer = page_of(tx, content.origin, to_microseconds(from_timestamp(question.begin_time)), question.place)
     return Answer(Outcome.OUTCOME_ACCEPTED, result=answer.SerializeToString())
 
 
 def page_of(tx: Transaction, region: str, since: int, place: str) -> CatchUpAnswer:
     """The commands exchanged with a region behind a place, at first those since an instant in microseconds.
 
-    They have the order in which they were answered. Raises Refused with ENVELOPE_INVALID for a place that was never
-    told.
+    They have the order in which they were answered. Raises Refused with ENVELOPE_INVALID for a place that is
+    none.
     """
     taken, sent = _places(place) if place else ((since, ""), (since, ""))
     of_theirs = inbox.received_after(tx, region, taken, PAGE)

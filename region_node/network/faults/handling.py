@@ -21,6 +21,7 @@ from region_node.network.faults.following import followed
 from region_node.network.faults.of_alarms import completed, raised_by_alarm
 from region_node.network.faults.rows import (
     FAULT,
+    NUMBERS,
     FaultRow,
     find_fault,
     insert_fault,
@@ -29,6 +30,7 @@ from region_node.network.faults.rows import (
 )
 from region_node.network.faults.sending import send_to_owner
 from region_node.node.context import RegionContext
+from region_node.records.numbers import number_in
 from region_node.requests.caller import Caller, Submitter, note
 from region_node.requests.rows import insert_request
 from region_node.tickets.followed import known_request
@@ -67,6 +69,13 @@ def report(tx: Transaction, context: RegionContext, caller: Submitter, reported:
     insert_request(tx, key, fault.id, settled=True, now=now)
     note(tx, caller, "ReportFault", fault.id, now)
     return fault
+
+
+def take_in_again(tx: Transaction, context: RegionContext, row: FaultRow, now: datetime) -> None:
+    """Stores a fault again that this region had reported to its owner, and lost: as it was reported."""
+    insert_fault(tx, row, number_in(row.fault.id), now)
+    NUMBERS.note_again(tx)
+    owner.watch(tx, context, row.fault)
 
 
 def command(tx: Transaction, context: RegionContext, caller: Caller, asked: FaultCommand, now: datetime) -> Fault:

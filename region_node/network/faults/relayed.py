@@ -9,7 +9,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcom
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process import failpoints
-from gateway.relay.border import Command, Kinds
+from gateway.relay.border import Command, Kinds, Refiled
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.network.faults import handling, owner, places, rules, waiver
@@ -31,10 +31,14 @@ class FaultEnvelopes:
         known = border.reads_of(FAULT)
         return {
             EnvelopeKind.ENVELOPE_KIND_FAULT_REPORTED: Command(
-                self._reported, self._report_answered, reads=known, answered_reads=known
+                self._reported, self._report_answered, reads=known, answered_reads=known, refile=self._refile
             ),
             EnvelopeKind.ENVELOPE_KIND_FAULT_COMMAND: Command(
-                self._commanded, self._command_answered, reads=known, answered_reads=known
+                self._commanded,
+                self._command_answered,
+                reads=known,
+                answered_reads=known,
+                refile=border.refile_of(FAULT),
             ),
             EnvelopeKind.ENVELOPE_KIND_FAULT_UPDATE: Command(self._updated, self._update_answered, reads=known),
         }
@@ -65,6 +69,14 @@ class FaultEnvelopes:
             handling.keep(tx, self._context, FaultRow(fault, content.traceparent), why, now)
 
         border.settle_filing(FAULT, tx, content, receipt, now, self._adopts(tx, now), keep)
+
+    def _refile(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Refiled:
+        """Takes a fault in again that this region had reported to its owner."""
+        fault = parse(FaultFiling, content.payload).fault
+        if FAULT.records.is_known(tx, fault.id):
+            return Refiled.KNOWN
+        handling.take_in_again(tx, self._context, FaultRow(fault, content.traceparent), now)
+        return Refiled.RESTORED
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """Handles the customer's command, forwarded by the origin region."""

@@ -26,23 +26,23 @@ class CatchUpQuestion(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    SINCE_FIELD_NUMBER: _builtins.int
+    BEGIN_TIME_FIELD_NUMBER: _builtins.int
     PLACE_FIELD_NUMBER: _builtins.int
     place: _builtins.str
-    """Place behind which the answer goes on, as the answer before has told it; empty at first."""
+    """Value of `next_place` in the answer before; empty at first."""
     @_builtins.property
-    def since(self) -> _timestamp_pb2.Timestamp:
-        """Time since which, by the clock of the region that is asked."""
+    def begin_time(self) -> _timestamp_pb2.Timestamp:
+        """Time from which they were answered, by the clock of the answering region."""
 
     def __init__(
         self,
         *,
-        since: _timestamp_pb2.Timestamp | None = ...,
+        begin_time: _timestamp_pb2.Timestamp | None = ...,
         place: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["place", b"place", "since", b"since"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "place", b"place"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,gateway/api/region/v1/recovery_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/types/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x02\n\x04Loss\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12-\n\tfind_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07witness\x18\x03 \x01(\t\x12\x15\n\rlast_sequence\x18\x04 \x01(\x04\x12\x15\n\rseen_sequence\x18\x05 \x01(\x04\x12\x0f\n\x07\x63ommits\x18\x06 \x01(\x04\x12\x16\n\x0e\x62\x65gin_sequence\x18\x07 \x01(\x04\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\t \x01(\t\x12\x11\n\treference\x18\n \x01(\t\"\x13\n\x11ListLossesRequest\"R\n\x12ListLossesResponse\x12+\n\x06losses\x18\x01 \x03(\x0b\x32\x1b.gateway.api.region.v1.Loss\x12\x0f\n\x07serving\x18\x02 \x01(\x08\"6\n\x11\x41\x63\x63\x65ptLossRequest\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x11\n\treference\x18\x02 \x01(\t\"?\n\x12\x41\x63\x63\x65ptLossResponse\x12)\n\x04loss\x18\x01 \x01(\x0b\x32\x1b.gateway.api.region.v1.Loss2\xeb\x01\n\x0fRecoveryService\x12k\n\nListLosses\x12(.gateway.api.region.v1.ListLossesRequest\x1a).gateway.api.region.v1.ListLossesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12k\n\nAcceptLoss\x12(.gateway.api.region.v1.AcceptLossRequest\x1a).gateway.api.region.v1.AcceptLossResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,gateway/api/region/v1/recovery_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/types/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x02\n\x04Loss\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12-\n\tfind_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07witness\x18\x03 \x01(\t\x12\x15\n\rlast_sequence\x18\x04 \x01(\x04\x12\x15\n\rseen_sequence\x18\x05 \x01(\x04\x12\x0f\n\x07\x63ommits\x18\x06 \x01(\x04\x12\x16\n\x0e\x62\x65gin_sequence\x18\x07 \x01(\x04\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\t \x01(\t\x12\x11\n\treference\x18\n \x01(\t\"\x13\n\x11ListLossesRequest\"\x85\x01\n\x12ListLossesResponse\x12+\n\x06losses\x18\x01 \x03(\x0b\x32\x1b.gateway.api.region.v1.Loss\x12\x0f\n\x07serving\x18\x02 \x01(\x08\x12\x31\n\tcatch_ups\x18\x03 \x03(\x0b\x32\x1e.gateway.api.region.v1.CatchUp\"\xaf\x01\n\x07\x43\x61tchUp\x12\x13\n\x0bloss_number\x18\x01 \x01(\x04\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\r\n\x05taken\x18\x03 \x01(\x04\x12.\n\npurge_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x66\x61ilure\x18\x05 \x01(\t\x12/\n\x0b\x66inish_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"@\n\x17ListLostCommandsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"i\n\x18ListLostCommandsResponse\x12\x34\n\x08\x63ommands\x18\x01 \x03(\x0b\x32\".gateway.api.region.v1.LostCommand\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbd\x01\n\x0bLostCommand\x12\x13\n\x0bloss_number\x18\x01 \x01(\x04\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x15\n\rorigin_region\x18\x03 \x01(\t\x12\x13\n\x0b\x65nvelope_id\x18\x04 \x01(\t\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12\x0f\n\x07subject\x18\x06 \x01(\t\x12\x0f\n\x07problem\x18\x07 \x01(\t\x12-\n\ttell_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"6\n\x11\x41\x63\x63\x65ptLossRequest\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x11\n\treference\x18\x02 \x01(\t\"?\n\x12\x41\x63\x63\x65ptLossResponse\x12)\n\x04loss\x18\x01 \x01(\x0b\x32\x1b.gateway.api.region.v1.Loss2\xea\x02\n\x0fRecoveryService\x12k\n\nListLosses\x12(.gateway.api.region.v1.ListLossesRequest\x1a).gateway.api.region.v1.ListLossesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12}\n\x10ListLostCommands\x12..gateway.api.region.v1.ListLostCommandsRequest\x1a/.gateway.api.region.v1.ListLostCommandsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12k\n\nAcceptLoss\x12(.gateway.api.region.v1.AcceptLossRequest\x1a).gateway.api.region.v1.AcceptLossResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,18 +35,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RECOVERYSERVICE'].methods_by_name['ListLosses']._loaded_options = None
   _globals['_RECOVERYSERVICE'].methods_by_name['ListLosses']._serialized_options = b'\220\002\001\252\273\030\001\003'
+  _globals['_RECOVERYSERVICE'].methods_by_name['ListLostCommands']._loaded_options = None
+  _globals['_RECOVERYSERVICE'].methods_by_name['ListLostCommands']._serialized_options = b'\220\002\001\252\273\030\001\003'
   _globals['_RECOVERYSERVICE'].methods_by_name['AcceptLoss']._loaded_options = None
   _globals['_RECOVERYSERVICE'].methods_by_name['AcceptLoss']._serialized_options = b'\220\002\002\252\273\030\001\003'
   _globals['_LOSS']._serialized_start=140
   _globals['_LOSS']._serialized_end=396
   _globals['_LISTLOSSESREQUEST']._serialized_start=398
   _globals['_LISTLOSSESREQUEST']._serialized_end=417
-  _globals['_LISTLOSSESRESPONSE']._serialized_start=419
-  _globals['_LISTLOSSESRESPONSE']._serialized_end=501
-  _globals['_ACCEPTLOSSREQUEST']._serialized_start=503
-  _globals['_ACCEPTLOSSREQUEST']._serialized_end=557
-  _globals['_ACCEPTLOSSRESPONSE']._serialized_start=559
-  _globals['_ACCEPTLOSSRESPONSE']._serialized_end=622
-  _globals['_RECOVERYSERVICE']._serialized_start=625
-  _globals['_RECOVERYSERVICE']._serialized_end=860
+  _globals['_LISTLOSSESRESPONSE']._serialized_start=420
+  _globals['_LISTLOSSESRESPONSE']._serialized_end=553
+  _globals['_CATCHUP']._serialized_start=556
+  _globals['_CATCHUP']._serialized_end=731
+  _globals['_LISTLOSTCOMMANDSREQUEST']._serialized_start=733
+  _globals['_LISTLOSTCOMMANDSREQUEST']._serialized_end=797
+  _globals['_LISTLOSTCOMMANDSRESPONSE']._serialized_start=799
+  _globals['_LISTLOSTCOMMANDSRESPONSE']._serialized_end=904
+  _globals['_LOSTCOMMAND']._serialized_start=907
+  _globals['_LOSTCOMMAND']._serialized_end=1096
+  _globals['_ACCEPTLOSSREQUEST']._serialized_start=1098
+  _globals['_ACCEPTLOSSREQUEST']._serialized_end=1152
+  _globals['_ACCEPTLOSSRESPONSE']._serialized_start=1154
+  _globals['_ACCEPTLOSSRESPONSE']._serialized_end=1217
+  _globals['_RECOVERYSERVICE']._serialized_start=1220
+  _globals['_RECOVERYSERVICE']._serialized_end=1582
 # @@protoc_insertion_point(module_scope)

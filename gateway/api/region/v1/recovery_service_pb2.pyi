@@ -106,25 +106,183 @@ class ListLossesResponse(_message.Message):
 
     LOSSES_FIELD_NUMBER: _builtins.int
     SERVING_FIELD_NUMBER: _builtins.int
+    CATCH_UPS_FIELD_NUMBER: _builtins.int
     serving: _builtins.bool
     """True if business is served: no loss waits for people."""
     @_builtins.property
     def losses(self) -> _containers.RepeatedCompositeFieldContainer[Global___Loss]:
         """Losses, the last one first."""
 
+    @_builtins.property
+    def catch_ups(self) -> _containers.RepeatedCompositeFieldContainer[Global___CatchUp]:
+        """Progress of other regions that report what the database lacks, by loss and region; it begins with their answer."""
+
     def __init__(
         self,
         *,
         losses: _abc.Iterable[Global___Loss] | None = ...,
         serving: _builtins.bool = ...,
+        catch_ups: _abc.Iterable[Global___CatchUp] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["losses", b"losses", "serving", b"serving"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["catch_ups", b"catch_ups", "losses", b"losses", "serving", b"serving"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListLossesResponse: _TypeAlias = ListLossesResponse  # noqa: Y015
+
+@_typing.final
+class CatchUp(_message.Message):
+    """Progress of a region that reports the commands that both had exchanged in the lost part of the database."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOSS_NUMBER_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    TAKEN_FIELD_NUMBER: _builtins.int
+    PURGE_TIME_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    FINISH_TIME_FIELD_NUMBER: _builtins.int
+    loss_number: _builtins.int
+    """Number of the loss."""
+    region: _builtins.str
+    """Reporting region."""
+    taken: _builtins.int
+    """Number of commands of that region that were lost and are done again."""
+    failure: _builtins.str
+    """Name of the reason why the region cannot report, for example `UPGRADE_REQUIRED`; empty for none."""
+    @_builtins.property
+    def purge_time(self) -> _timestamp_pb2.Timestamp:
+        """Time before which the region has purged commands; unset if it has purged none."""
+
+    @_builtins.property
+    def finish_time(self) -> _timestamp_pb2.Timestamp:
+        """Time at which the report was complete; unset before."""
+
+    def __init__(
+        self,
+        *,
+        loss_number: _builtins.int = ...,
+        region: _builtins.str = ...,
+        taken: _builtins.int = ...,
+        purge_time: _timestamp_pb2.Timestamp | None = ...,
+        failure: _builtins.str = ...,
+        finish_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["finish_time", b"finish_time", "purge_time", b"purge_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "finish_time", b"finish_time", "loss_number", b"loss_number", "purge_time", b"purge_time", "region", b"region", "taken", b"taken"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CatchUp: _TypeAlias = CatchUp  # noqa: Y015
+
+@_typing.final
+class ListLostCommandsRequest(_message.Message):
+    """Page of lost commands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Most commands in the answer, at most 500; 0 means 50."""
+    page_token: _builtins.str
+    """Place of the page, from the answer before; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLostCommandsRequest: _TypeAlias = ListLostCommandsRequest  # noqa: Y015
+
+@_typing.final
+class ListLostCommandsResponse(_message.Message):
+    """Lost commands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMANDS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Place of the next page; empty on the last page."""
+    @_builtins.property
+    def commands(self) -> _containers.RepeatedCompositeFieldContainer[Global___LostCommand]:
+        """Commands, by loss and region."""
+
+    def __init__(
+        self,
+        *,
+        commands: _abc.Iterable[Global___LostCommand] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commands", b"commands", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLostCommandsResponse: _TypeAlias = ListLostCommandsResponse  # noqa: Y015
+
+@_typing.final
+class LostCommand(_message.Message):
+    """A command between two regions that was lost, and could not be done again as before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOSS_NUMBER_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    ORIGIN_REGION_FIELD_NUMBER: _builtins.int
+    ENVELOPE_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    TELL_TIME_FIELD_NUMBER: _builtins.int
+    loss_number: _builtins.int
+    """Number of the loss."""
+    region: _builtins.str
+    """Region that has reported it."""
+    origin_region: _builtins.str
+    """Region that had sent it."""
+    envelope_id: _builtins.str
+    """Id of its envelope."""
+    kind: _builtins.str
+    """Kind of its envelope, for example `ORDER_SUBMIT`."""
+    subject: _builtins.str
+    """Record that it is about, for example the id of an order."""
+    problem: _builtins.str
+    """Name of the reason, for example `COMMAND_LOST` for a command of this region itself."""
+    @_builtins.property
+    def tell_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the report."""
+
+    def __init__(
+        self,
+        *,
+        loss_number: _builtins.int = ...,
+        region: _builtins.str = ...,
+        origin_region: _builtins.str = ...,
+        envelope_id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        problem: _builtins.str = ...,
+        tell_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tell_time", b"tell_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["envelope_id", b"envelope_id", "kind", b"kind", "loss_number", b"loss_number", "origin_region", b"origin_region", "problem", b"problem", "region", b"region", "subject", b"subject", "tell_time", b"tell_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LostCommand: _TypeAlias = LostCommand  # noqa: Y015
 
 @_typing.final
 class AcceptLossRequest(_message.Message):

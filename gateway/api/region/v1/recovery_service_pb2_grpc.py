@@ -40,6 +40,11 @@ class RecoveryServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_recovery__service__pb2.ListLossesRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_recovery__service__pb2.ListLossesResponse.FromString,
                 _registered_method=True)
+        self.ListLostCommands = channel.unary_unary(
+                '/gateway.api.region.v1.RecoveryService/ListLostCommands',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_recovery__service__pb2.ListLostCommandsRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_recovery__service__pb2.ListLostCommandsResponse.FromString,
+                _registered_method=True)
         self.AcceptLoss = channel.unary_unary(
                 '/gateway.api.region.v1.RecoveryService/AcceptLoss',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_recovery__service__pb2.AcceptLossRequest.SerializeToString,
@@ -53,6 +58,13 @@ class RecoveryServiceServicer:
 
     def ListLosses(self, request, context):
         """Lists the losses, the last one first, and says whether business is served.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListLostCommands(self, request, context):
+        """Lists commands that were lost and could not be done again as before: they are for people. By loss and region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -72,6 +84,11 @@ def add_RecoveryServiceServicer_to_server(servicer, server):
                     servicer.ListLosses,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_recovery__service__pb2.ListLossesRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_recovery__service__pb2.ListLossesResponse.SerializeToString,
+            ),
+            'ListLostCommands': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLostCommands,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_recovery__service__pb2.ListLostCommandsRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_recovery__service__pb2.ListLostCommandsResponse.SerializeToString,
             ),
             'AcceptLoss': grpc.unary_unary_rpc_method_handler(
                     servicer.AcceptLoss,
@@ -107,6 +124,33 @@ class RecoveryService:
             '/gateway.api.region.v1.RecoveryService/ListLosses',
             gateway_dot_api_dot_region_dot_v1_dot_recovery__service__pb2.ListLossesRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_recovery__service__pb2.ListLossesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLostCommands(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.RecoveryService/ListLostCommands',
+            gateway_dot_api_dot_region_dot_v1_dot_recovery__service__pb2.ListLostCommandsRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_recovery__service__pb2.ListLostCommandsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -18,6 +18,8 @@ class RecoveryServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListLosses: _aio.UnaryUnaryMultiCallable[_recovery_service_pb2.ListLossesRequest, _recovery_service_pb2.ListLossesResponse]
     """Lists the losses, the last one first, and says whether business is served."""
+    ListLostCommands: _aio.UnaryUnaryMultiCallable[_recovery_service_pb2.ListLostCommandsRequest, _recovery_service_pb2.ListLostCommandsResponse]
+    """Lists commands that were lost and could not be done again as before: they are for people. By loss and region."""
     AcceptLoss: _aio.UnaryUnaryMultiCallable[_recovery_service_pb2.AcceptLossRequest, _recovery_service_pb2.AcceptLossResponse]
     """Accepts a loss: the region serves again, with what its database has."""
 
@@ -31,6 +33,14 @@ class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_recovery_service_pb2.ListLossesRequest, _recovery_service_pb2.ListLossesResponse],
     ) -> _abc.Awaitable[_recovery_service_pb2.ListLossesResponse]:
         """Lists the losses, the last one first, and says whether business is served."""
+
+    @_abc_1.abstractmethod
+    def ListLostCommands(
+        self,
+        request: _recovery_service_pb2.ListLostCommandsRequest,
+        context: _aio.ServicerContext[_recovery_service_pb2.ListLostCommandsRequest, _recovery_service_pb2.ListLostCommandsResponse],
+    ) -> _abc.Awaitable[_recovery_service_pb2.ListLostCommandsResponse]:
+        """Lists commands that were lost and could not be done again as before: they are for people. By loss and region."""
 
     @_abc_1.abstractmethod
     def AcceptLoss(

@@ -716,7 +716,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_OLDER_VERSION_AT_WORK: _Reason.ValueType  # 627
     """Replace these processes by this version, or stop them, and run the command again."""
     REASON_CATCHING_UP: _Reason.ValueType  # 632
-    """It passes: a region whose database lost its newest part takes first what it had taken before."""
+    """Wait: a region whose database lost its newest part first takes the commands again that it had taken before."""
     REASON_COMMAND_LOST: _Reason.ValueType  # 633
     """The region had sent a command, and its database does not know it any more. Look at the record with the other region."""
 
@@ -1416,7 +1416,7 @@ REASON_SCHEMA_ALTERED: Reason.ValueType  # 626
 REASON_OLDER_VERSION_AT_WORK: Reason.ValueType  # 627
 """Replace these processes by this version, or stop them, and run the command again."""
 REASON_CATCHING_UP: Reason.ValueType  # 632
-"""It passes: a region whose database lost its newest part takes first what it had taken before."""
+"""Wait: a region whose database lost its newest part first takes the commands again that it had taken before."""
 REASON_COMMAND_LOST: Reason.ValueType  # 633
 """The region had sent a command, and its database does not know it any more. Look at the record with the other region."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
