@@ -9,9 +9,8 @@ from gateway.api.region.v1.order_pb2 import OrderState
 from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
-from tests.federation.losses import Recovery
+from tests.federation.losses import Recovery, until_head_is_kept
 from tests.federation.running import Federation, running, until
-from tests.federation.test_lost_database import until_head_is_kept
 
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 LOST = "SELECT envelope_id, problem FROM lost_commands ORDER BY envelope_id"
