@@ -16,6 +16,7 @@ from coordinator.registry.etcd.client import (
     ATTEMPT_SECONDS,
     TRANSACTION,
     EtcdClient,
+    Forgotten,
     Method,
     Rejected,
     Request,
@@ -80,13 +81,30 @@ class LossyClient(EtcdClient):
         return answer
 
 
+class Followed:
+    """etcd as a test knows it."""
+
+    def __init__(self) -> None:
+        self.revision = 0
+        self.goes_back_after: int | None = None
+        """The answers after which it is restored from an older backup."""
+
+    def require_onward(self, revision: int, seen: int) -> None:
+        """See Followed of the changes."""
+        if revision < seen or self.goes_back_after == 0:
+            raise Forgotten("forgotten")
+        if self.goes_back_after is not None:
+            self.goes_back_after -= 1
+
+
 class Scene:
     """A counter in etcd that changes add to, and the chain that tells of them."""
 
     def __init__(self, client: LossyClient) -> None:
         self.client = client
         self.keys = Keys(f"{uuid4().hex}.example")
-        self.changes = Changes(client, self.keys)
+        self.followed = Followed()
+        self.changes = Changes(client, self.keys, self.followed)
         self.counter = self.keys.joined("counter")
 
     async def add(self, actor: str = "admin/root") -> int:
@@ -159,7 +177,11 @@ def test_a_request_that_comes_late_changes_nothing_once_its_change_was_made(etcd
 def test_a_change_that_was_overtaken_while_its_outcome_was_unknown_is_decided_anew(etcd_cluster: LocalEtcd) -> None:
     async def scenario() -> None:
         async with scene(etcd_cluster) as etcd, scene(etcd_cluster) as other:
-            other.keys, other.changes, other.counter = etcd.keys, Changes(other.client, etcd.keys), etcd.counter
+            other.keys, other.changes, other.counter = (
+                etcd.keys,
+                Changes(other.client, etcd.keys, etcd.followed),
+                etcd.counter,
+            )
             once = etcd.client.once
 
             async def overtaken(
@@ -228,5 +250,33 @@ def test_where_a_value_that_would_tell_the_outcome_cannot_be_read_it_is_not_know
             with pytest.raises(Refused) as refusal:
                 await etcd.changes.make([etcd.counter], decide, NOW)
             assert refusal.value.reason == Reason.REASON_OUTCOME_UNKNOWN
+
+    run(scenario())
+
+
+def test_an_etcd_behind_what_is_known_of_it_is_not_changed(etcd_cluster: LocalEtcd) -> None:
+    async def scenario() -> None:
+        async with scene(etcd_cluster) as etcd:
+            await etcd.add()
+            etcd.followed.revision = await etcd.add() + 1_000_000
+            with pytest.raises(Refused) as refusal:
+                await etcd.add()
+            assert refusal.value.reason == Reason.REASON_REGISTRY_UNAVAILABLE
+            with pytest.raises(Refused) as refusal:
+                await etcd.changes.make([etcd.counter], lambda _: None, NOW)
+            assert refusal.value.reason == Reason.REASON_REGISTRY_UNAVAILABLE, "nor is anything said of it"
+            assert await etcd.count() == 2
+
+    run(scenario())
+
+
+def test_of_a_change_that_only_an_etcd_restored_meanwhile_has_the_outcome_is_not_known(etcd_cluster: LocalEtcd) -> None:
+    async def scenario() -> None:
+        async with scene(etcd_cluster) as etcd:
+            etcd.followed.goes_back_after = 1
+            with pytest.raises(Refused) as refusal:
+                await etcd.add()
+            assert refusal.value.reason == Reason.REASON_OUTCOME_UNKNOWN
+            assert await etcd.count() == 1
 
     run(scenario())

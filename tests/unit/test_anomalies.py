@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.api.region.v1.anomaly_service_pb2 import AcknowledgeAnomalyRequest, AnomalyFinding
+from gateway.api.region.v1.anomaly_service_pb2 import AcknowledgeAnomalyRequest, AnomalyFinding, ListAnomaliesRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
@@ -27,7 +27,7 @@ from region_node.care.anomalies.rules import (
     UNUSUAL,
     OperatorHours,
 )
-from region_node.care.anomalies.service import acknowledge
+from region_node.care.anomalies.service import AnomalyService, acknowledge
 from region_node.care.anomalies.watching import OF_ONE_REGION, AnomalyWatch, look
 from region_node.requests.auditing import AuditedCall
 from region_node.requests.dealings import Dealer, count_failure, count_line
@@ -210,6 +210,22 @@ def test_an_anomaly_is_acknowledged_once_with_a_finding_and_its_file(kept: Archi
     assert len(found(kept)) == 1, "it comes not again in its hour"
     look(kept.tx, kept.context, NOW + rows.KEPT + DAY)
     assert not found(kept)
+
+
+def test_pages_show_each_anomaly_once_the_newest_first(kept: Archive) -> None:
+    service = AnomalyService(cast("Store", Books(kept)), AT_NOW)
+    for later in range(3):
+        count(kept, CLERK, failures=bound(kept, "failures-of-staff") + 1, at=NOW + later * HOUR)
+        look(kept.tx, kept.context, NOW + later * HOUR)
+    request, shown = ListAnomaliesRequest(page_size=1, all=True), list[str]()
+    while True:
+        page = asyncio.run(service.ListAnomalies(request, cast("Any", None)))
+        shown += [each.id for each in page.anomalies]
+        if not page.next_page_token:
+            break
+        request.page_token = page.next_page_token
+    assert shown == [each.id for each in found(kept)]
+    assert len(set(shown)) == 3
 
 
 def test_own_operator_systems_have_bounds_and_the_own_region_has_none(kept: Archive) -> None:

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from etcd3.etcdrpc import rpc_pb2
 
@@ -21,6 +22,7 @@ from coordinator.registry.etcd.client import (
     SHORTEST_ATTEMPT_SECONDS,
     TRANSACTION,
     EtcdClient,
+    Forgotten,
     Read,
     Rejected,
     Unanswered,
@@ -66,12 +68,26 @@ class Change:
     """None for a change without an audit row."""
 
 
-class Changes:
-    """Makes changes, one caller beside the other."""
+class Followed(Protocol):
+    """etcd as far as it is known here."""
 
-    def __init__(self, client: EtcdClient, keys: Keys) -> None:
+    @property
+    def revision(self) -> int:
+        """The newest revision that is known."""
+        ...
+
+    def require_onward(self, revision: int, seen: int) -> None:
+        """Raises Forgotten where etcd is behind a revision seen before, from then on for good."""
+        ...
+
+
+class Changes:
+    """Makes changes, one caller beside the other, in an etcd that has forgotten nothing."""
+
+    def __init__(self, client: EtcdClient, keys: Keys, followed: Followed) -> None:
         self._client = client
         self._keys = keys
+        self._followed = followed
         # Each change extends the chain: of simultaneous ones only one could succeed.
         self._turn = asyncio.Lock()
 
@@ -109,8 +125,10 @@ class Changes:
     ) -> int:
         loop, attempt = asyncio.get_running_loop(), _Attempt(self._keys, str(uuid.uuid4()), now)
         while True:
+            seen = self._followed.revision
             try:
                 read = await self._read(keys, attempt, end - loop.time())
+                self._followed.require_onward(read.revision, seen)
                 if (revision := attempt.done_at(read)) is not None:
                     return revision
                 change = decide({key: read.entries[key] for key in keys if key in read.entries})
@@ -118,8 +136,10 @@ class Changes:
                     return max((read.entries[key].revision for key in keys if key in read.entries), default=0)
                 response = await self._send(attempt, attempt.transaction(keys, read, change), end - loop.time())
                 if response.succeeded:
+                    attempt.may_be_made = True
+                    self._followed.require_onward(response.header.revision, seen)
                     return response.header.revision
-            except (Rejected, Unreadable) as error:
+            except (Rejected, Unreadable, Forgotten) as error:
                 _log.error("a change of the registry cannot be made: %s", error)
                 raise _refusal(attempt, error) from None
             except Unanswered as error:

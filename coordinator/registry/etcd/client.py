@@ -64,6 +64,10 @@ class Unanswered(Exception):
         self.is_cut_short = is_cut_short
 
 
+class Forgotten(Unanswered):
+    """etcd is behind a revision seen before: it was restored from an old backup, or made anew."""
+
+
 class Rejected(Exception):
     """etcd rejected the request; the text is its own."""
 

@@ -36,8 +36,6 @@ class EndpointPorts:
     clock: Clock
     patience: Callable[[], float]
     """The seconds for all calls of one change together."""
-    require_onward: Callable[[], None]
-    """Raises Refused where etcd has gone back."""
     contain: Callable[[Awaitable[int]], Awaitable[int]]
     """Makes a change and waits until the copy contains it."""
 
@@ -55,9 +53,9 @@ class EtcdEndpoints:
         is_new = heartbeat.brings_news_after(known)
         key = self._ports.keys.live(region, heartbeat.endpoint)
         lease = lease_of(self._ports.keys.federation, region, heartbeat.endpoint)
-        if known is None or is_new:
-            self._ports.require_onward()
-        elif self._ports.follower.has_gone_back:
+        if self._ports.follower.has_gone_back and (known is None or is_new):
+            raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE)
+        if self._ports.follower.has_gone_back:
             return
         loop = asyncio.get_running_loop()
         end = loop.time() + self._ports.patience()
@@ -68,9 +66,9 @@ class EtcdEndpoints:
                 await self._ports.leases.extend(put.lease, end - loop.time())
                 await self._ports.contain(self._join(region, heartbeat, key, put, end - loop.time()))
             elif known is None:
-                await self._ports.contain(self._ports.leases.put(key, put.value, put.lease, end - loop.time()))
+                await self._contain(self._ports.leases.put(key, put.value, put.lease, end - loop.time()))
             else:
-                await self._ports.contain(self._ports.leases.put(key, put.value, put.lease, _RENEWAL_SECONDS))
+                await self._contain(self._ports.leases.put(key, put.value, put.lease, _RENEWAL_SECONDS))
         except (Unanswered, Rejected) as error:
             _log.debug("a heartbeat of %s at %s did not get to etcd: %s", region, heartbeat.endpoint, error)
             if known is None or is_new:
@@ -81,10 +79,20 @@ class EtcdEndpoints:
         key = self._ports.keys.live(region, endpoint)
         lease = lease_of(self._ports.keys.federation, region, endpoint)
         try:
-            await self._ports.contain(self._ports.leases.end(key, lease, self._ports.patience()))
+            await self._contain(self._ports.leases.end(key, lease, self._ports.patience()))
         except (Unanswered, Rejected) as error:
             _log.warning("%s at %s lives until its lease runs out: %s", region, endpoint, error)
             raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None
+
+    async def _contain(self, change: Awaitable[int]) -> None:
+        """Makes a change without a decision, and waits until the copy contains it.
+
+        Raises Forgotten where etcd has gone back behind the copy, and as the change.
+        """
+        follower, seen = self._ports.follower, self._ports.follower.revision
+        revision = await change
+        follower.require_onward(revision, seen)
+        await follower.contains(revision)
 
     async def _living_since(self, region: str, heartbeat: Heartbeat, seconds: float) -> datetime:
         """Since when a region has had a process that lives, without a pause; this heartbeat is one of them.

@@ -36,7 +36,6 @@ class ProblemPorts:
     read: Callable[[Sequence[KeyRange]], Awaitable[Read]]
     """Raises Refused with REGISTRY_UNAVAILABLE."""
     patience: Callable[[], float]
-    require_onward: Callable[[], None]
     to_the_end: Callable[[Coroutine[object, object, int]], Awaitable[int]]
 
 
@@ -165,6 +164,5 @@ class EtcdProblems:
         self, keys: Sequence[bytes], decide: Callable[[Found], Change | None], *, is_noted: bool = False
     ) -> int:
         ports = self._ports
-        ports.require_onward()
         work = ports.changes.make(keys, decide, ports.clock.now(), ports.patience(), is_noted=is_noted)
         return await ports.to_the_end(work)

@@ -57,7 +57,6 @@ class EtcdRecords(Generic[M]):
 
     async def _make(self, key: bytes, decide: Callable[[Found], Change | None], *, is_noted: bool) -> None:
         ports = self._ports
-        ports.require_onward()
         await ports.to_the_end(
             ports.changes.make([key], decide, ports.clock.now(), ports.patience(), is_noted=is_noted)
         )

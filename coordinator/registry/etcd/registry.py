@@ -79,10 +79,10 @@ class EtcdRegistry:
     def __init__(self, parts: _Parts) -> None:
         self._parts = parts
         self._keys, self._copy, self._clock = parts.keys, parts.copy, parts.clock
-        self._changes = Changes(parts.client, parts.keys)
-        self._cases = EtcdCases(self._changes, parts.keys)
         following = FollowerPorts(parts.client, parts.keys, parts.plans, parts.clock, parts.last_good.path)
         self._follower = Follower(following, parts.copy, self._tell)
+        self._changes = Changes(parts.client, parts.keys, self._follower)
+        self._cases = EtcdCases(self._changes, parts.keys)
         self._contact = Contact(
             parts.client,
             self._follower,
@@ -93,7 +93,7 @@ class EtcdRegistry:
             self._others_are_answered,
             self._notify,
         )
-        patience, onward, end = self._contact.patience, self._require_onward, self._to_the_end
+        patience, end = self._contact.patience, self._to_the_end
         file = parts.last_good.path.with_name(LEASE_FILE)
         self._own = OwnReplica(
             ReplicaPorts(parts.client, parts.keys, parts.lease, patience, parts.copy, self._follower, file)
@@ -109,11 +109,10 @@ class EtcdRegistry:
                 follower=self._follower,
                 clock=parts.clock,
                 patience=patience,
-                require_onward=onward,
                 contain=self._contain,
             )
         )
-        asking = ProblemPorts(self._changes, parts.keys, parts.clock, self._read_all, patience, onward, end)
+        asking = ProblemPorts(self._changes, parts.keys, parts.clock, self._read_all, patience, end)
         self.assignments: Final = EtcdAssignments(
             AssignmentPorts(parts.keys, parts.clock, self._read_all, self._change)
         )
@@ -205,7 +204,8 @@ class EtcdRegistry:
         signed: SignedConfiguration | None = None,
     ) -> int:
         """See the port. Raises Refused with REQUEST_INVALID for a configuration that is too large for etcd."""
-        self._require_onward()
+        if self._follower.has_gone_back:  # before a number plan is written there
+            raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE)
         own, snapshot = Configuration(), self._copy.snapshot
         own.CopyFrom(configuration)
         # Half a million prefixes take seconds: beside the event loop, and before the decision.
@@ -294,7 +294,6 @@ class EtcdRegistry:
                 return None
             return Change({key: Put(values.encode_kept_head(kept))})
 
-        self._require_onward()
         change = self._changes.make([key], decide, self._clock.now(), self._contact.patience(), is_noted=False)
         await self._to_the_end(change)
         return answer
@@ -306,7 +305,6 @@ class EtcdRegistry:
 
     async def keep_case(self, header: CaseHeader) -> None:
         """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""
-        self._require_onward()
         await self._to_the_end(self._cases.keep(header, self._clock.now(), self._contact.patience()))
 
     async def cases(self) -> Sequence[CaseHeader]:
@@ -315,7 +313,6 @@ class EtcdRegistry:
 
     async def forget_cases(self, before: datetime) -> None:
         """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""
-        self._require_onward()
         ended = [each for each in await self.cases() if has_ended(each, before)]
         await self._to_the_end(self._cases.forget(ended, before, self._clock.now(), self._contact.patience()))
 
@@ -336,7 +333,6 @@ class EtcdRegistry:
 
     async def change_planned_outages(self, decide: Decide) -> None:
         """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""
-        self._require_onward()
         now, seconds = self._clock.now(), self._contact.patience()
         await self._to_the_end(change_planned_outages(self._changes, self._keys, decide, now, seconds))
 
@@ -414,12 +410,7 @@ class EtcdRegistry:
         self._running = [asyncio.create_task(each) for each in work]
 
     async def _change(self, keys: Sequence[bytes], decide: Callable[[Found], Change | None], now: datetime) -> int:
-        self._require_onward()
         return await self._to_the_end(self._contain(self._changes.make(keys, decide, now, self._contact.patience())))
-
-    def _require_onward(self) -> None:
-        if self._follower.has_gone_back:
-            raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE)
 
     async def _contain(self, change: Awaitable[int]) -> int:
         """Makes a change and waits until the copy contains it."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import grpc
 from etcd3.etcdrpc import rpc_pb2
 
-from coordinator.registry.etcd.client import CALL_SECONDS, EtcdClient, Rejected, Unanswered, WatchCall
+from coordinator.registry.etcd.client import CALL_SECONDS, EtcdClient, Forgotten, Rejected, Unanswered, WatchCall
 from coordinator.registry.etcd.copy import Copy, Entry, Event
 from coordinator.registry.etcd.keys import Keys
 from coordinator.registry.etcd.plans import Plans
@@ -58,6 +58,11 @@ class Follower:
         """Whether etcd was found behind this coordinator's copy: then none of its values are taken over or changed."""
         return self._has_gone_back
 
+    @property
+    def revision(self) -> int:
+        """The revision of etcd that the copy contains."""
+        return self._copy.revision
+
     async def list(self, seconds: float = CALL_SECONDS, *, seen: int = 0) -> None:
         """Takes over the current entries, and follows from there. `seen`: a former revision of etcd.
 
@@ -74,9 +79,9 @@ class Follower:
         self._moved(told)
 
     def require_onward(self, revision: int, seen: int) -> None:
-        """Raises Unanswered where etcd is behind a revision seen before, until this process ends.
+        """Raises Forgotten where etcd is behind a revision seen before, until this process ends.
 
-        Such an etcd was restored from an old backup, or made anew: it may have lost suspensions of regions.
+        Such an etcd may have lost suspensions of regions.
         """
         if revision < seen and not self._has_gone_back:
             self._has_gone_back = True
@@ -88,7 +93,7 @@ class Follower:
                 self._last_good,
             )
         if self._has_gone_back:
-            raise Unanswered("etcd has forgotten changes")
+            raise Forgotten("etcd has forgotten changes")
 
     async def run(self) -> None:
         """Watches until it is cancelled."""

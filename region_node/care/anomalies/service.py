@@ -7,7 +7,7 @@ from gateway.api.region.v1.anomaly_service_pb2_grpc import AnomalyServiceService
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import Refused
-from gateway.rpc.pages import decode_token, first_page, key_number, page_size
+from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_microseconds, to_microseconds, to_timestamp
 from region_node.care.anomalies import rows
@@ -36,11 +36,9 @@ class AnomalyService(AnomalyServiceServicer):
         context: grpc.aio.ServicerContext[api.ListAnomaliesRequest, api.ListAnomaliesResponse],
     ) -> api.ListAnomaliesResponse:
         """See the contract."""
-        size = page_size(request.page_size)
-        time, _, name = decode_token(_PAGE, request.page_token).partition(" ")
-        place = (key_number(time), name) if time else _NEWEST
+        size, place = page_size(request.page_size), dated_place(decode_token(_PAGE, request.page_token)) or _NEWEST
         found = await self._store.read(lambda tx: rows.before(tx, place, size + 1, is_all=request.all))
-        page, token = first_page(_PAGE, found, size, lambda each: f"{each.find_time} {each.id}")
+        page, token = first_page(_PAGE, found, size, lambda each: dated_key(from_microseconds(each.find_time), each.id))
         return api.ListAnomaliesResponse(anomalies=[_told(each) for each in page], next_page_token=token)
 
     async def AcknowledgeAnomaly(

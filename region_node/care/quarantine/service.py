@@ -7,7 +7,7 @@ from gateway.api.region.v1.quarantine_service_pb2_grpc import QuarantineServiceS
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.federation.body import QUARANTINED_WORK
 from gateway.relay import setting_aside
-from gateway.rpc.pages import decode_token, first_page, key_number, page_size
+from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
 from gateway.store import quarantine
 from gateway.store.port import Store, Transaction
 from gateway.store.quarantine import QuarantinedWork
@@ -35,11 +35,11 @@ class QuarantineService(QuarantineServiceServicer):
         context: grpc.aio.ServicerContext[api.ListQuarantinedWorkRequest, api.ListQuarantinedWorkResponse],
     ) -> api.ListQuarantinedWorkResponse:
         """See the contract."""
-        size = page_size(request.page_size)
-        due, _, name = decode_token(_PAGE, request.page_token).partition(" ")
-        place = (key_number(due) if due else -1, name)
+        size, place = page_size(request.page_size), dated_place(decode_token(_PAGE, request.page_token)) or (-1, "")
         found = await self._store.read(lambda tx: quarantine.work_after(tx, place, size + 1, is_all=request.all))
-        page, token = first_page(_PAGE, found, size, lambda each: f"{each.due_time} {each.work_id}")
+        page, token = first_page(
+            _PAGE, found, size, lambda each: dated_key(from_microseconds(each.due_time), each.work_id)
+        )
         return api.ListQuarantinedWorkResponse(work=[_told(each) for each in page], next_page_token=token)
 
     async def GetQuarantinedWork(
