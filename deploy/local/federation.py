@@ -320,7 +320,8 @@ class LocalFederation:
         async with self.dial_coordinator(number=number) as channel:
             service = MembershipServiceStub(channel)
             while True:
-                listed = await service.ListRegions(ListRegionsRequest(), timeout=_SECONDS)
+                # On a busy machine the first connection may take more than one attempt.
+                listed = await service.ListRegions(ListRegionsRequest(), timeout=_PATIENCE, wait_for_ready=True)
                 joined = {
                     each.region: len(each.endpoints)
                     for each in listed.members

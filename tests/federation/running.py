@@ -388,7 +388,7 @@ class Federation:
             due = {("cycle", f"{now:%Y-%m}"), ("arrears", f"{now:%Y-%m-%d}")}
             return due == set(self.database(region).rows("SELECT run, period FROM billing_runs"))
 
-        await until(holds, f"{region} has billed")
+        await until(holds, f"{region} has billed", 3 * PATIENCE)  # the days of months are looked at one by one
 
     def _dial(self, endpoint: str, path: str, name: str) -> grpc.aio.Channel:
         key = (endpoint, path, self.acting.get(path, ""))

@@ -179,7 +179,11 @@ def test_filters_that_find_nothing_hold_nobody_up(target: Target) -> None:
             async def ask() -> None:
                 for state in states:
                     asked = ListOrdersRequest(states=[state], page_size=500, requester=requester())
-                    await service.ListOrders(asked, timeout=CALL_SECONDS, wait_for_ready=True)
+                    try:
+                        await service.ListOrders(asked, timeout=CALL_SECONDS, wait_for_ready=True)
+                    except grpc.aio.AioRpcError as error:
+                        if error.code() != grpc.StatusCode.RESOURCE_EXHAUSTED:  # as a node says that has too much to do
+                            raise
 
             await asyncio.gather(*(ask() for _ in range(100)))
         return served

@@ -36,7 +36,7 @@ def test_a_small_operator_keeps_its_latency_beside_one_at_full_speed(
     for each in rounds:
         print(f"{engine.value}: p50 {each.ratio(0.5):.1f}, p99 {each.ratio(0.99):.1f}, after {each.recovered(0.5):.1f}")
     best = min(rounds, key=lambda each: each.ratio(0.5))
-    assert best.flood.throughput >= 2 * RATE
+    assert best.flood.throughput > RATE, "the flood takes more than the small one"
     assert best.ratio(0.5) < MOST
     assert min(each.recovered(0.5) for each in rounds) < MOST / 3
     assert max(each.memory for each in rounds) < GROWTH
