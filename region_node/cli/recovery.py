@@ -38,7 +38,7 @@ _LOST = Table[LostCommand](
     TableColumn("sent by", lambda each: region_name(each.origin_region)),
     TableColumn("kind", lambda each: each.kind),
     TableColumn("subject", lambda each: each.subject),
-    TableColumn("problem", lambda each: each.problem),
+    TableColumn("problem", lambda each: each.failure),
     TableColumn("envelope", lambda each: each.envelope_id, only_wide=True),
     TableColumn("told", lambda each: told_if_set(each.tell_time), only_wide=True),
 )

@@ -13,7 +13,7 @@ from tests.federation.losses import Recovery, until_head_is_kept
 from tests.federation.running import Federation, running, until
 
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
-LOST = "SELECT envelope_id, problem FROM lost_commands ORDER BY envelope_id"
+LOST = "SELECT envelope_id, failure FROM lost_commands ORDER BY envelope_id"
 NOT_TAKEN = "SELECT envelope_id, not_taken FROM outbox WHERE closed IS NULL AND not_taken <> 0"
 
 

@@ -127,9 +127,8 @@ class CatchingUp:
     async def _ask(self, loss: Loss, known: CatchUp) -> CatchUpAnswer:
         """The next page of a region."""
         region, now = self._ports.border.region, self._ports.clock.now()
-        question = CatchUpQuestion(
-            begin_time=to_timestamp(from_microseconds(loss.catch_up_from or 0)), place=known.place
-        )
+        begin = to_timestamp(from_microseconds(loss.catch_up_from or 0))
+        question = CatchUpQuestion(begin_time=begin, place=known.place)
         outgoing = OutgoingEnvelope(
             envelope_id=f"{region}/catch-up/{loss.begin_sequence}/{to_microseconds(now)}>{known.region}",
             destination=known.region,
@@ -258,7 +257,7 @@ def _leave(
         envelope_id=content.id,
         kind=content.kind,
         subject=content.subject,
-        problem=reason_name(problem),
+        failure=reason_name(problem),
         tell_time=to_microseconds(now),
     )
     if not catch_ups.list_lost(tx, lost):

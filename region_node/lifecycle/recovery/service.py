@@ -86,7 +86,7 @@ def _told_lost(lost: LostCommand) -> api.LostCommand:
         envelope_id=lost.envelope_id,
         kind=name_of(EnvelopeKind, lost.kind),
         subject=lost.subject,
-        problem=lost.problem,
+        failure=lost.failure,
         tell_time=to_timestamp(from_microseconds(lost.tell_time)),
     )
 

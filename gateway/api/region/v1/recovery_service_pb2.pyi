@@ -244,7 +244,7 @@ class LostCommand(_message.Message):
     ENVELOPE_ID_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
-    PROBLEM_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
     TELL_TIME_FIELD_NUMBER: _builtins.int
     loss_number: _builtins.int
     """Number of the loss."""
@@ -258,7 +258,7 @@ class LostCommand(_message.Message):
     """Kind of its envelope, for example `ORDER_SUBMIT`."""
     subject: _builtins.str
     """Record that it is about, for example the id of an order."""
-    problem: _builtins.str
+    failure: _builtins.str
     """Name of the reason, for example `COMMAND_LOST` for a command of this region itself."""
     @_builtins.property
     def tell_time(self) -> _timestamp_pb2.Timestamp:
@@ -273,12 +273,12 @@ class LostCommand(_message.Message):
         envelope_id: _builtins.str = ...,
         kind: _builtins.str = ...,
         subject: _builtins.str = ...,
-        problem: _builtins.str = ...,
+        failure: _builtins.str = ...,
         tell_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["tell_time", b"tell_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["envelope_id", b"envelope_id", "kind", b"kind", "loss_number", b"loss_number", "origin_region", b"origin_region", "problem", b"problem", "region", b"region", "subject", b"subject", "tell_time", b"tell_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["envelope_id", b"envelope_id", "failure", b"failure", "kind", b"kind", "loss_number", b"loss_number", "origin_region", b"origin_region", "region", b"region", "subject", b"subject", "tell_time", b"tell_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
