@@ -1,5 +1,6 @@
 """The numbers that a region gives to its own records of one kind."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +37,12 @@ class Numbers:
         """Notes that a record with a number was just added."""
         if number:
             tx.know(self.table, self.column, number)
+
+    def restored(self, tx: Transaction, name: str, insert: Callable[[int], None]) -> None:
+        """Adds a record of this region once more, with the number at the end of its id. The next number stays."""
+        last, number = self.next(tx) - 1, int(name.rpartition("-")[2])
+        insert(number)
+        self.note(tx, max(last, number))
 
     def skip(self, tx: Transaction, count: int) -> None:
         """See `Counted`."""

@@ -196,11 +196,11 @@ def _is_pair(fault: Fault, here: str, there: str) -> bool:
 
 
 def _insert(tx: Transaction, context: RegionContext, row: FaultRow, now: datetime) -> None:
-    """Adds a fault with the number that it had among those that this region has taken in; 0 for another region's."""
-    number = int(row.fault.id.rpartition("-")[2]) if row.fault.origin_region == context.region else 0
-    last = NUMBERS.next(tx) - 1
-    insert_fault(tx, row, number, now)
-    NUMBERS.note(tx, max(last, number))
+    """Adds a fault, with its number where this region has taken it in."""
+    if row.fault.origin_region == context.region:
+        NUMBERS.restored(tx, row.fault.id, lambda number: insert_fault(tx, row, number, now))
+    else:
+        insert_fault(tx, row, 0, now)
 
 
 FAULT_RESTORING = Restoring(_evidence, _restore, fault_of)
