@@ -1,5 +1,6 @@
 """The numbers that a region gives to its own records of one kind."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,9 +39,11 @@ class Numbers:
         if number:
             tx.know(self.table, self.column, number)
 
-    def note_again(self, tx: Transaction) -> None:
-        """Notes that a record with a former number was just added once more."""
-        tx.know(self.table, self.column, self._last(tx))
+    def restored(self, tx: Transaction, name: str, insert: Callable[[int], None]) -> None:
+        """Adds a record of this region once more, with the number at the end of its id. The next number stays."""
+        last, number = self.next(tx) - 1, number_in(name)
+        insert(number)
+        self.note(tx, max(last, number))
 
     def skip(self, tx: Transaction, count: int) -> None:
         """See `Counted`."""

@@ -9,6 +9,7 @@ from gateway.store.postgresql_connection import PostgresqlTransaction
 from tests.contract.test_purging import a_transaction as a_transaction
 from tests.unit import test_restored_credits as agreements
 from tests.unit import test_restored_faults as faults
+from tests.unit import test_restored_joint_orders as joint_orders
 from tests.unit.reconciling import HOME, ORIGIN, Two, two_regions
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("tx", ["postgresql"], indirect=True)]
@@ -38,3 +39,8 @@ def test_a_lost_debt_is_booked_once_more_in_either_region(two: Two, kind: str, l
 @pytest.mark.parametrize("losing", [ORIGIN, HOME])
 def test_each_lost_claim_is_booked_once_more_with_its_own_sign_in_either_region(two: Two, losing: str) -> None:
     agreements.plays(two, losing)
+
+
+@pytest.mark.parametrize("losing", [ORIGIN, HOME])
+def test_a_lost_joint_order_comes_back_with_its_items_once(two: Two, losing: str) -> None:
+    joint_orders.plays(two, "joint", losing)

@@ -14,6 +14,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
+from gateway.relay import inbox
 from gateway.security.signing import ENVELOPE, RECEIPT
 from gateway.store.port import Value
 from region_node.app.registered import settlement
@@ -21,7 +22,7 @@ from region_node.business.settlement import signing
 from region_node.customers.accounts import ledger
 from region_node.customers.rows import CustomerRow, insert_customer, insert_line
 from region_node.network.faults import handling, repair
-from region_node.network.faults.rows import NUMBERS, require_fault
+from region_node.network.faults.rows import NUMBERS, require_fault, update_fault
 from region_node.requests.caller import OwnNode
 from tests.unit.reconciling import HOME, NIGHT, ORIGIN, Region, Two, two_regions
 from tests.unit.situations import LINE
@@ -116,8 +117,7 @@ SCENES = {
 }
 
 
-@pytest.mark.parametrize("scene", SCENES)
-@pytest.mark.parametrize("kind", ["credit", "part"])
+@pytest.mark.parametrize(("scene", "kind"), [*((each, "credit") for each in SCENES), ("at the owner", "part")])
 def test_a_lost_fault_comes_back_with_its_part_its_credit_and_all_money_once(two: Two, scene: str, kind: str) -> None:
     loses_and_restores(two, scene, kind)
 
@@ -290,23 +290,55 @@ def loses_and_restores_a_debt(two: Two, kind: str, losing: str) -> None:
     assert standing(two, repair_id)[two.home is lost] == "done"
 
 
-def test_an_owner_books_no_rent_above_what_its_staff_have_seen_and_the_rule_allows(two: Two) -> None:
+@pytest.mark.parametrize(("lie", "is_kept"), [(990_000, False), (493, True)])
+def test_an_owner_books_no_rent_above_the_rule_and_no_other_than_the_claim_that_it_still_has(
+    two: Two, lie: int, is_kept: bool
+) -> None:
     fault_id = repaired(two, two.origin, SOUTH)
     serial = f"{fault_id}#waived0"
-    for each, sign in ((two.origin, ""), (two.home, "-")):
+    for each in two.by_name.values():
         each.unlock_ledger()
-        if each is two.origin:
-            each.tx.execute("DELETE FROM ledger_entries WHERE posting_id = :id", id=f"{serial}#owed")
-            each.tx.execute("DELETE FROM regional_debts WHERE serial = :serial", serial=serial)
-        else:  # the home region lies
-            each.tx.execute(
-                f"UPDATE ledger_entries SET amount = {sign}990000 WHERE posting_id = :id"
-                " AND account LIKE 'receivable%'",
-                id=f"{serial}#owed",
-            )
+    two.origin.tx.execute("DELETE FROM ledger_entries WHERE posting_id = :id", id=f"{serial}#owed")
+    two.origin.tx.execute("DELETE FROM regional_debts WHERE serial = :serial", serial=serial)
+    if not is_kept:
+        two.origin.tx.execute("DELETE FROM outbox WHERE subject = :id", id=fault_id)
+    two.home.tx.execute(
+        "UPDATE ledger_entries SET amount = :lie WHERE posting_id = :id AND account LIKE 'receivable%'",
+        lie=-lie,
+        id=f"{serial}#owed",
+    )
     repair_id = agreed(two, two.origin, proposer=two.home, kind="waived-rent", serial=serial, day=REPAIR_DAY)
     assert refused(two, repair_id) == ["failed RECORD_NOT_PROVEN"] * 2
     assert [row for row in facts_of(two.origin, fault_id)["regional_debts"] if row[0] == "waived-rent"] == []
+
+
+def test_an_older_copy_follows_the_owner_again(two: Two) -> None:
+    fault_id = repaired(two, two.origin, WEST)
+    older = require_fault(two.origin.tx, fault_id).fault
+    present = Fault()
+    present.CopyFrom(older)
+    del older.repair.parts[:]
+    older.version = 2
+    update_fault(two.origin.tx, older, REPAIRED)
+    agreed(two, two.origin, proposer=two.origin, kind="part", serial=f"{fault_id}#part1", day=DAY)
+    two.settle()
+    assert require_fault(two.origin.tx, fault_id).fault == present
+
+
+def test_an_owner_takes_back_no_earlier_version_without_the_record_that_is_lost(two: Two) -> None:
+    fault_id = repaired(two, two.origin, WEST)
+    lose(two.home, fault_id)
+    agreed(two, two.home, proposer=two.home, kind="part", serial=f"{fault_id}#part1", day=DAY)
+    evidence = evidence_on_its_way(two)
+    told = RepairEvidence.FromString(evidence.payload)
+    words = inbox.commands_about(two.origin.tx, fault_id, HOME)
+    [first] = [each for each in words if EnvelopeContent.FromString(each.content).id.startswith(f"{fault_id}@2>")]
+    told.ClearField("receipt")
+    told.envelope.CopyFrom(first)
+    evidence.payload = told.SerializeToString()
+    with pytest.raises(Refused) as caught:
+        two.handler(two.home, EVIDENCE).act(two.home.tx, evidence, NIGHT)
+    assert caught.value.reason == Reason.REASON_RECORD_NOT_PROVEN
 
 
 def test_a_home_region_claims_no_other_rent_than_it_has_signed(two: Two) -> None:

@@ -154,6 +154,11 @@ def note_end(tx: Transaction, order: JointOrder) -> None:
     ENDS.note(tx, order.id, columns)
 
 
+def is_end_noted(tx: Transaction, joint_order_id: str) -> bool:
+    """Whether the end of a joint order is noted."""
+    return tx.first(int, "SELECT 1 FROM joint_order_ends WHERE joint_order_id = :id LIMIT 1", id=joint_order_id) == 1
+
+
 def insert_item(tx: Transaction, joint_order_id: str, row: JointItemRow, now: datetime) -> None:
     """Adds an item of this region."""
     item, key = row.item, item_key(joint_order_id, row.item.id)

@@ -4,7 +4,7 @@ A reservation ends by itself at the instant that the order names, whether or not
 commitment an item is never given up: one that arrives behind the end holds the item until staff have made room.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from google.protobuf.duration_pb2 import Duration
@@ -224,17 +224,26 @@ def recover(item: JointItem, told: JointItem, hold_until: datetime, now: datetim
     _note(item, now)
 
 
+def has_changed_line(item: JointItem) -> bool:
+    """Whether an item has ended or opened a line."""
+    return any(each.HasField("reach_time") for each in _changing_line(item))
+
+
 def _forget_line(item: JointItem) -> bool:
     """Undoes the milestones from that which changes a line on; returns whether one was reached.
 
-    That is the test of a line that is opened, else the last one. A line that was not lost is not changed again.
+    A line that was not lost is not changed again.
     """
-    kinds = [each.kind for each in item.milestones]
-    first = kinds.index(_TEST) if item.opens_line and _TEST in kinds else len(kinds) - item.ends_line
-    reached = [each for each in item.milestones[first:] if each.HasField("reach_time")]
-    for each in reached:
+    has_changed = has_changed_line(item)
+    for each in _changing_line(item):
         each.ClearField("reach_time")
-    return bool(reached)
+    return has_changed
+
+
+def _changing_line(item: JointItem) -> Sequence[JointMilestone]:
+    """The milestones from that on which changes a line: the test of a line that is opened, else the last one."""
+    kinds = [each.kind for each in item.milestones]
+    return item.milestones[kinds.index(_TEST) if item.opens_line and _TEST in kinds else len(kinds) - item.ends_line :]
 
 
 def hold(item: JointItem, now: datetime) -> bool:

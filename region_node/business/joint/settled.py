@@ -7,6 +7,7 @@ from gateway.api.region.v1.reconciliation_pb2 import RecordStanding
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds
 from region_node.business.joint import rules, saga
+from region_node.business.joint.restoring import ITEM_RESTORING, JOINT_RESTORING
 from region_node.business.joint.rows import ORDER_RECORDS, item_key, joint_subject, order_of, own_items
 from region_node.business.reconciliation.port import SettledKind, Wanted
 from region_node.business.reconciliation.rules import ENDED, OPEN, SETTLED, Record
@@ -56,12 +57,15 @@ def _item_standing(item: JointItem) -> RecordStanding.ValueType:
     return SETTLED if item.state == rules.COMPLETED else ENDED if item.state in _NOT_DONE else OPEN
 
 
-SETTLED_JOINT = SettledKind("joint", _orders, joint_subject, is_erased=ORDER_RECORDS.is_unreadable)
+SETTLED_JOINT = SettledKind(
+    "joint", _orders, joint_subject, restoring=JOINT_RESTORING, is_erased=ORDER_RECORDS.is_unreadable
+)
 """Joint orders that were done, wholly or in part."""
 SETTLED_ITEMS = SettledKind(
     "item",
     _items,
     lambda serial: joint_subject(order_of(serial)),
+    restoring=ITEM_RESTORING,
     is_erased=lambda tx, serial: ORDER_RECORDS.is_unreadable(tx, order_of(serial)),
 )
 """Items of joint orders that a region has done for the leading one."""

@@ -108,11 +108,15 @@ def adopt(tx: Transaction, context: RegionContext, told: JointOrder, now: dateti
 
 
 def recover(tx: Transaction, context: RegionContext, row: JointOrderRow, told: JointItem, now: datetime) -> None:
-    """Recovers an item of this region that a restored database has lost, and reports it to the leading region."""
+    """Recovers an item of this region that a restored database has lost, and reports it to the leading region.
+
+    A version that the leading region has already is not reported again: its report has the id of the lost one.
+    """
     item = items.recover(tx, context, row.order, told, now, row.traceparent)
     if item is not None:
         _log.warning("this region had lost the item %s of %s, which is known elsewhere", item.id, row.order.id)
-        send_report(tx, context, row, item, now)
+        if item.version != told.version:
+            send_report(tx, context, row, item, now)
 
 
 def view(tx: Transaction, context: RegionContext, order: JointOrder) -> JointOrder:

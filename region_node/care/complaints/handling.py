@@ -33,7 +33,6 @@ from region_node.care.complaints.rules import Concerned, concerned
 from region_node.care.complaints.sending import send_to_region
 from region_node.customers.known_statuses import require_takes_complaints, require_unrestricted
 from region_node.node.context import RegionContext
-from region_node.records.numbers import number_in
 from region_node.requests.caller import Caller, note, settle_asked
 from region_node.requests.rows import insert_request
 from region_node.tickets.followed import known_request
@@ -84,8 +83,7 @@ def file(
 
 def take_in_again(tx: Transaction, row: ComplaintRow, now: datetime) -> None:
     """Stores a complaint again that this region had filed with its owner, and lost: as it was filed."""
-    add_complaint(tx, row, number_in(row.complaint.ticket_id), now)
-    NUMBERS.note_again(tx)
+    NUMBERS.restored(tx, row.complaint.ticket_id, lambda number: add_complaint(tx, row, number, now))
 
 
 def set_category(context: RegionContext, complaint: Complaint, code: str) -> Sequence[Concerned]:

@@ -30,7 +30,6 @@ from region_node.network.faults.rows import (
 )
 from region_node.network.faults.sending import send_to_owner
 from region_node.node.context import RegionContext
-from region_node.records.numbers import number_in
 from region_node.requests.caller import Caller, Submitter, note
 from region_node.requests.rows import insert_request
 from region_node.tickets.followed import known_request
@@ -73,8 +72,7 @@ def report(tx: Transaction, context: RegionContext, caller: Submitter, reported:
 
 def take_in_again(tx: Transaction, context: RegionContext, row: FaultRow, now: datetime) -> None:
     """Stores a fault again that this region had reported to its owner, and lost: as it was reported."""
-    insert_fault(tx, row, number_in(row.fault.id), now)
-    NUMBERS.note_again(tx)
+    NUMBERS.restored(tx, row.fault.id, lambda number: insert_fault(tx, row, number, now))
     owner.watch(tx, context, row.fault)
 
 

@@ -27,7 +27,7 @@ from region_node.business.reconciliation.evidence import (
 )
 from region_node.business.reconciliation.port import Act, Restoring
 from region_node.customers.accounts import ledger
-from region_node.network.faults import charging, handling, owner, regional, waiver
+from region_node.network.faults import charging, handling, owner, regional, rules, waiver
 from region_node.network.faults.regional import fault_of
 from region_node.network.faults.rows import (
     FAULT,
@@ -36,7 +36,6 @@ from region_node.network.faults.rows import (
     FaultRow,
     find_fault,
     insert_fault,
-    update_fault,
 )
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received
@@ -88,7 +87,7 @@ def last_signed(
 
     Raises Refused with RECORD_NOT_PROVEN.
     """
-    found = [each for each in _signed_about(tx, act) if proves(each[1])]
+    found = [each for each in signed_about(tx, act) if proves(each[1])]
     if not found:
         raise not_proven(act.there, act)
     return max(found, key=lambda each: each[1].fault.version)
@@ -102,7 +101,8 @@ def own_signed(context: RegionContext, act: Act, told: RepairEvidence) -> Signed
     return signed
 
 
-def _signed_about(tx: Transaction, act: Act) -> Iterator[tuple[RepairEvidence, Signed]]:
+def signed_about(tx: Transaction, act: Act) -> Iterator[tuple[RepairEvidence, Signed]]:
+    """All that the other region has signed of the fault of a record, as far as it is kept here."""
     for told, word in words_of(tx, act.there, fault_of(act.serial), with_answered=True):
         signed = signed_by(word, told)
         if signed is not None and signed.fault.id == fault_of(act.serial):
@@ -136,8 +136,7 @@ def _own_again(tx: Transaction, context: RegionContext, act: Act, signed: Signed
     if FAULT_RECORDS.is_known(tx, signed.fault.id):
         raise impossible(context, act)
     fault, is_home = FAULT.copy(signed.fault), signed.fault.home_region == context.region
-    if not fault.version:
-        raise not_proven(context.region, act)
+    _require_record(context, act, fault)
     noted = FaultWaived()
     for number, outage in enumerate(fault.outages):
         if outage.HasField("waiver"):
@@ -170,16 +169,26 @@ def _follow_again(
         raise impossible(context, act)
     fault = following
     waiver.take_over(fault, signed.waived)
+    _require_record(context, act, fault)
     is_home = fault.home_region == context.region
     amounts = waiver.given(tx, context, act, fault, signed.waived) if is_home else {}
     waiver.give_again(tx, context, fault, amounts, now)
+    if known is not None:
+        handling.adopt(tx, context, fault, signed.traceparent, now)
+        return
     _settle(tx, context, fault, now)
-    if known is None:
-        _insert(tx, context, FaultRow(fault, signed.traceparent), now)
-    else:
-        update_fault(tx, fault, now)
+    _insert(tx, context, FaultRow(fault, signed.traceparent), now)
     if fault.origin_region == context.region:
         owner.watch(tx, context, fault)
+
+
+def _require_record(context: RegionContext, act: Act, fault: Fault) -> None:
+    """Requires a version to have the record that is lost: an earlier one is another. Raises as `own_signed`."""
+    closed = [fault.id] if fault.state == rules.CLOSED else []
+    put_in = [regional.part_serial(fault.id, each.number) for each in fault.repair.parts]
+    waived = [number for number, each in enumerate(fault.outages) if each.HasField("waiver")]
+    if act.serial not in (*closed, *put_in, *(regional.rent_serial(fault.id, each) for each in waived)):
+        raise not_proven(context.region, act)
 
 
 def _settle(tx: Transaction, context: RegionContext, fault: Fault, now: datetime) -> None:
@@ -196,11 +205,11 @@ def _is_pair(fault: Fault, here: str, there: str) -> bool:
 
 
 def _insert(tx: Transaction, context: RegionContext, row: FaultRow, now: datetime) -> None:
-    """Adds a fault with the number that it had among those that this region has taken in; 0 for another region's."""
-    number = int(row.fault.id.rpartition("-")[2]) if row.fault.origin_region == context.region else 0
-    last = NUMBERS.next(tx) - 1
-    insert_fault(tx, row, number, now)
-    NUMBERS.note(tx, max(last, number))
+    """Adds a fault, with its number where this region has taken it in."""
+    if row.fault.origin_region == context.region:
+        NUMBERS.restored(tx, row.fault.id, lambda number: insert_fault(tx, row, number, now))
+    else:
+        insert_fault(tx, row, 0, now)
 
 
 FAULT_RESTORING = Restoring(_evidence, _restore, fault_of)

@@ -1,7 +1,8 @@
 """A debt for a fault that one of two regions has lost is booked once more, by what that region itself has signed.
 
 The home region has signed the rent that it claims. The owner has signed the version that notes the rent as given back,
-and no amount: it books that of its own difference, which its staff have seen, if the rule of a first claim believes it.
+and no amount: it books that of its own difference, which its staff have seen, as the rule of a first claim believes it.
+A claim that it still has names the same amount.
 The version that an owner has sent, or a home region has taken, has the price of a part.
 """
 
@@ -20,7 +21,7 @@ from region_node.business.reconciliation.port import Act, Restoring
 from region_node.business.settlement.debts import Debt, is_noted
 from region_node.network.faults import regional
 from region_node.network.faults.regional import PART, RENT, fault_of, part_serial, rent_serial
-from region_node.network.faults.restoring import Signed, last_signed, own_signed
+from region_node.network.faults.restoring import Signed, last_signed, own_signed, signed_about
 from region_node.node.context import RegionContext
 
 
@@ -47,7 +48,9 @@ def _restore_rent(tx: Transaction, context: RegionContext, act: Act, told: Repai
         amount, time = claimed.owed.minor_units, dated(claimed.waiver.time)
         regional.note_rent(tx, context, Debt(RENT, act.serial, act.there, region, amount, time), now)
         return
-    if signed.fault.owner_region != region or number is None:
+    kept = (_claim_of(act, each) for _, each in signed_about(tx, act))
+    is_other = any(each is not None and each.owed.minor_units != act.amount for each in kept)
+    if signed.fault.owner_region != region or number is None or is_other:
         raise not_proven(region, act)
     owed = Money(minor_units=act.amount, currency=context.currency)
     believed = FaultWaived.Waived(outage=number, waiver=signed.fault.outages[number].waiver, owed=owed)

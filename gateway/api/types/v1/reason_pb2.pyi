@@ -493,6 +493,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Look the amount up in a bill or a backup of that region, and give it to the customer as money for a complaint."""
     REASON_RECORD_NOT_RESTORABLE: _Reason.ValueType  # 629
     """Take the record from a backup of that region, or have staff of both regions do the business again."""
+    REASON_RECORD_NOT_ENDED: _Reason.ValueType  # 630
+    """Take the order from a backup of that region: only that region can lead it to its end."""
     REASON_SETTLEMENT_NOT_PROVEN: _Reason.ValueType  # 437
     """Ask the other region for the proof."""
     REASON_SETTLEMENT_NOT_FOUND: _Reason.ValueType  # 445
@@ -1193,6 +1195,8 @@ REASON_RECORD_AMOUNT_NOT_PROVEN: Reason.ValueType  # 628
 """Look the amount up in a bill or a backup of that region, and give it to the customer as money for a complaint."""
 REASON_RECORD_NOT_RESTORABLE: Reason.ValueType  # 629
 """Take the record from a backup of that region, or have staff of both regions do the business again."""
+REASON_RECORD_NOT_ENDED: Reason.ValueType  # 630
+"""Take the order from a backup of that region: only that region can lead it to its end."""
 REASON_SETTLEMENT_NOT_PROVEN: Reason.ValueType  # 437
 """Ask the other region for the proof."""
 REASON_SETTLEMENT_NOT_FOUND: Reason.ValueType  # 445
