@@ -1,6 +1,7 @@
 """Defects planted in a copy of two regions' data: the nights' comparisons find each, name it, and nothing else."""
 
-from collections.abc import Mapping
+from collections import Counter as Counted
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -28,6 +29,20 @@ ORIGIN, HOME = "guangdong", "sichuan"
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 CORRECT, SEND_AGAIN = RepairAct.REPAIR_ACT_CORRECT, RepairAct.REPAIR_ACT_SEND_AGAIN
 RESTORE = RepairAct.REPAIR_ACT_RESTORE
+CORRECTED = "Correction after a reconciliation"
+TOLD = Counted(
+    {
+        ("Payment", 700): 2,
+        ("Payment", 795): 1,
+        ("Payment", 900): 1,
+        ("Payment", 1000): 1,
+        ("Money for a complaint", 1200): 1,
+        (CORRECTED, -700): 1,
+        (CORRECTED, 5): 1,
+        (CORRECTED, 1300): 1,
+    }
+)
+"""What the bills of the customer name in the end."""
 CHINA = ZoneInfo("Asia/Shanghai")
 EARLIER, STEP = timedelta(seconds=9), timedelta(seconds=5)
 
@@ -94,8 +109,9 @@ class Accountant:
 
 @dataclass(frozen=True)
 class Business:
-    """The records of a day of both regions, by what is to happen to them."""
+    """The records of a day of both regions, by what is to happen to them; those of the number but for one payment."""
 
+    number: str
     in_flight: str
     doubled: str
     changed: str
@@ -104,6 +120,18 @@ class Business:
     unbooked_remedy: str
     open_row: Mapping[str, Cell]
     """The first as the origin had it before the home region answered."""
+
+    @property
+    def given(self) -> dict[str, int]:
+        """The amounts that the customer is to have."""
+        return {
+            self.in_flight: 1000,
+            self.doubled: 700,
+            self.changed: 800,
+            self.lost_payment: 900,
+            self.lost_remedy: 1200,
+            self.unbooked_remedy: 1300,
+        }
 
     @property
     def named(self) -> dict[str, str]:
@@ -160,7 +188,7 @@ async def do_business(federation: Federation) -> Business:
     for order_id in (*paid[:3], waiting.id):
         await south.reaches(order_id, COMPLETED)
     await west.reaches(paid[3], COMPLETED)
-    return Business(waiting.id, paid[0], paid[1], paid[2], remedies[0], remedies[1], open_row)
+    return Business(number, waiting.id, paid[0], paid[1], paid[2], remedies[0], remedies[1], open_row)
 
 
 def lose(federation: Federation, region: str, order_id: str) -> None:
@@ -183,6 +211,22 @@ def kept_of(federation: Federation, region: str, order_id: str) -> tuple[list[tu
         database.rows(f"SELECT {columns}, handling_fee, is_late FROM orders WHERE order_id = ?", order_id),
         database.rows(f"SELECT {entries} FROM ledger_entries WHERE posting_id LIKE ? ORDER BY 1, 2", f"{order_id}#%"),
     )
+
+
+async def money_told(federation: Federation, number: str, months: Collection[str]) -> Counted[tuple[str, int]]:
+    """The lines of a customer's bills about payments, complaints and corrections, as their words and amounts."""
+    bills = [await Counter(federation, HOME).bill(number, month) for month in sorted(months)]
+    told = [(line.description.en, line.amount.minor_units) for bill in bills for line in bill.lines]
+    return Counted(each for each in told if each[0] in ("Payment", "Money for a complaint", CORRECTED))
+
+
+def money_had(federation: Federation, found: Business) -> dict[str, int]:
+    """The sum of each order on the customer's account."""
+    booked = "SELECT posting_id, amount FROM ledger_entries WHERE account = ?"
+    had = Counted[str]()
+    for posting, amount in federation.database(HOME).rows(booked, f"account-{found.number.removeprefix('+')}"):
+        had[str(posting).partition("#")[0]] += int(str(amount))
+    return {order_id: had[order_id] for order_id in found.named}
 
 
 def plant(federation: Federation, found: Business) -> None:
@@ -252,6 +296,7 @@ async def test_each_defect_planted_in_a_copy_of_the_data_is_named_and_repaired_b
             federation.back_up(region)()
         losses = ((ORIGIN, found.lost_payment), (HOME, found.lost_remedy))
         kept = [kept_of(federation, region, order_id) for region, order_id in losses]
+        had = money_had(federation, found)
         plant(federation, found)
         for region in (ORIGIN, HOME):
             await federation.start_node(region)
@@ -299,6 +344,9 @@ async def test_each_defect_planted_in_a_copy_of_the_data_is_named_and_repaired_b
             for posting, _, amount in federation.database(HOME).rows(booked, "receivable/%")
         }
         assert corrected == {found.doubled: 700, found.changed: -5, found.unbooked_remedy: -1300}
+        assert money_had(federation, found) == had == found.given, "the customer has what both regions agree on"
+        months = {f"{each:%Y-%m}" for each in (day, federation.clock.now().astimezone(CHINA))}
+        assert await money_told(federation, found.number, months) == TOLD
 
         await until_compared(federation, accountants, day)
         assert (await li.named(), await chen.named()) == ({}, {})

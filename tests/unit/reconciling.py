@@ -118,6 +118,7 @@ class Two:
         for region, state in ((self.origin, at_origin), (self.home, COMPLETED)):
             order = Order(id=f"{ORIGIN}/counter/{name}", origin_region=ORIGIN, home_region=HOME, operator="counter")
             order.request.business, order.request.number = business, LINE.number
+            order.request.characteristics["amount"] = f"{amount}"
             order.state, order.version = state, 2 if state == COMPLETED else 1
             order.create_time.CopyFrom(to_timestamp(taken_in))
             if state == COMPLETED:

@@ -142,6 +142,7 @@ def money_of_orders(node: Books, now: datetime) -> None:
         order_books.book_intake(node.tx, node.orders, before, now)
         order_books.close_books(node.tx, node.orders, before, after, now)
     remedy = Order(id="sichuan/counter/remedy", origin_region="sichuan", home_region="henan", state=COMPLETED)
+    remedy.request.business, remedy.request.characteristics["amount"] = "COMPLAINT_REMEDY", "700"
     insert_order(node.tx, OrderRow(remedy, ""), now)
     SETTLED_REMEDIES.repairs[RepairAct.REPAIR_ACT_CORRECT](
         node.tx, node.context, Act("henan/staff/li/r1", remedy.id, "henan", 7), now

@@ -13,17 +13,17 @@ from region_node.customers.accounts.rules import Posting
 
 def book_intake(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
     """Books the intake of an order for another region."""
-    _book(tx, context, _rule(context, order).taken_in(order), now)
+    _book(tx, context, rule_of(context, order).taken_in(order), now)
 
 
 def take_back(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
     """Reverses the bookings of intake."""
-    _book(tx, context, _rule(context, order).given_up(order), now)
+    _book(tx, context, rule_of(context, order).given_up(order), now)
 
 
 def book_again(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
     """Books what is not booked any more of a completed order of another region's customer."""
-    rule = _rule(context, order)
+    rule = rule_of(context, order)
     _book(tx, context, ledger.unbooked(tx, (*rule.taken_in(order), *rule.done_elsewhere(order))), now)
 
 
@@ -32,7 +32,7 @@ def close_books(tx: Transaction, context: OrderContext, before: Order, after: Or
     if rules.is_final(before) or not rules.is_final(after):
         return
     if after.state == rules.COMPLETED:
-        _book(tx, context, _rule(context, after).done_elsewhere(after), now)
+        _book(tx, context, rule_of(context, after).done_elsewhere(after), now)
     else:
         take_back(tx, context, after, now)
 
@@ -42,5 +42,6 @@ def _book(tx: Transaction, context: OrderContext, postings: tuple[Posting, ...],
         ledger.post(tx, posting, context.node.currency, now)
 
 
-def _rule(context: OrderContext, order: Order) -> BusinessRule:
+def rule_of(context: OrderContext, order: Order) -> BusinessRule:
+    """The rule of an order's business; one without any bookings where this version has none."""
     return context.rules.get(context.node.federation.rule_of(order.request.business), BusinessRule())

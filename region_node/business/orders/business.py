@@ -168,6 +168,10 @@ class BusinessRule:
         """
         return 0
 
+    def is_paid_out(self, order: Order) -> bool:
+        """Whether the credited money is owed to the customer, instead of set off against bills."""
+        return False
+
     def given_up(self, order: Order) -> tuple[Posting, ...]:
         """The origin region's bookings when the order ended without effect."""
         return ()

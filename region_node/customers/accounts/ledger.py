@@ -9,7 +9,7 @@ from gateway.store.port import Transaction
 from gateway.store.reading_ahead import Wanted, query_wanted
 from gateway.store.tables import Table
 from gateway.time.clock import to_microseconds
-from region_node.customers.accounts.rules import EntryKind, Posting, require_balanced
+from region_node.customers.accounts.rules import Entry, EntryKind, Posting, require_balanced
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def is_any_booked(tx: Transaction, beginning: str) -> bool:
         int,
         "SELECT 1 FROM ledger_entries WHERE posting_id >= :first AND posting_id < :last LIMIT 1",
         first=beginning,
-        last=beginning.removesuffix("#") + "$",  # the character behind '#'
+        last=_behind(beginning),
     )
     return found is not None
 
@@ -74,6 +74,16 @@ def booked(tx: Transaction, posting_id: str, account: str) -> int | None:
     """The amount that a posting has booked to an account, in minor units; None without such an entry."""
     entry = tx.find(_ENTRIES, posting_id, account)
     return None if entry is None else entry.amount
+
+
+def entries_of(tx: Transaction, beginning: str) -> list[tuple[EntryKind, Entry]]:
+    """The entries of all postings whose ids begin with a text that ends with `#`, with their kinds."""
+    return tx.all(
+        lambda kind, account, amount: (EntryKind.of(kind), Entry(account, amount)),
+        "SELECT kind, account, amount FROM ledger_entries WHERE posting_id >= :first AND posting_id < :last",
+        first=beginning,
+        last=_behind(beginning),
+    )
 
 
 def unbooked(tx: Transaction, postings: Sequence[Posting]) -> tuple[Posting, ...]:
@@ -141,6 +151,10 @@ def balances_like(tx: Transaction, prefix: str) -> list[Balance]:
         " WHERE account LIKE :pattern GROUP BY account ORDER BY account",
         pattern=prefix + "%",
     )
+
+
+def _behind(beginning: str) -> str:
+    return beginning.removesuffix("#") + "$"  # the character behind '#'
 
 
 def _entry(posting_id: str, kind: str, amount: int, time: int) -> LedgerEntry:

@@ -5,11 +5,12 @@ home. `payable/<region>`: the debt to a region for payments of its customers tak
 them. `receivable/<region>`: the debt of a region for the same. `fees`, and one account for each kind of charge (`rent`,
 `calls` and so on): the revenue. `refunds-due`: the debt to customers who left or were charged too much. `opening`: the
 other side of migrated balances. `compensation`: paid for breached service levels, and for complaints.
-`reconciliation`: the other side of corrections after a comparison with another region. `settled/<region>`: what signed
-statements leave to pay to a region. `handling-fees`: the revenue, and the cost, of orders handled for other regions.
+`reconciliation`: what no account of an order explains of a correction after a comparison with another region.
+`settled/<region>`: what signed statements leave to pay to a region. `handling-fees`: the revenue, and the cost, of
+orders handled for other regions.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -133,6 +134,7 @@ SETTLING = (
     EntryKind.SERVICE_CREDIT,
     EntryKind.SERVICE_CREDIT_CORRECTION,
     EntryKind.RENT_WAIVED,
+    EntryKind.RECONCILED,
 )
 CASH = "cash"
 IN_TRANSIT = "payments-in-transit"
@@ -190,6 +192,17 @@ def is_of_the_books(account: str) -> bool:
 def transfer(posting_id: str, kind: EntryKind, amount: int, *, debit: str, credit: str) -> Posting:
     """A posting that takes from one account and gives to another; the amount is positive."""
     return Posting(posting_id, kind, (Entry(debit, -amount), Entry(credit, amount)))
+
+
+def correction_of(posting_id: str, debt: Entry, booked: Mapping[str, int], wanted: Mapping[str, int]) -> Posting:
+    """A posting that changes a debt, and brings accounts from their booked balances to the wanted ones.
+
+    Only the rest, which no record explains, goes to `reconciliation`.
+    """
+    changes = {account: balance - booked.get(account, 0) for account, balance in sorted(wanted.items())}
+    rest = -debt.amount - sum(changes.values())
+    entries = [Entry(*each) for each in (*changes.items(), (RECONCILIATION, rest)) if each[1]]
+    return Posting(posting_id, EntryKind.RECONCILED, (debt, *entries))
 
 
 def require_balanced(posting: Posting) -> None:

@@ -53,6 +53,10 @@ class Rule(BusinessRule):
         """The compensation."""
         return _amount(order)
 
+    def is_paid_out(self, order: Order) -> bool:
+        """The way of payment on which customer and region agreed in the complaint."""
+        return order.request.characteristics.get("settlement") == REFUND
+
     def done_elsewhere(self, order: Order) -> tuple[Posting, ...]:
         """Books the customer's compensation as a debt to the home region."""
         amount, to_home = _amount(order), payable(order.home_region)
