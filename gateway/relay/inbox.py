@@ -121,8 +121,8 @@ def take_again(
 ) -> Answer | None:
     """Executes a command that this region has lost, and keeps the `receipt` that it gave before, verified, for it.
 
-    A command that was refused then has no effect now. Returns the present answer; None where the command is known.
-    Raises as `receive`.
+    A command that was refused then has no effect now. One that cannot be done as then leaves nothing behind. Returns
+    the present answer; None where the command is known. Raises as `receive`.
     """
     content = sealed.content
     if is_kept(tx, content.origin, content.id):
@@ -132,10 +132,12 @@ def take_again(
     kind = kinds.get(content.kind)
     if not isinstance(kind, Command):
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-    answer = answer_in(ReceiptContent.FromString(receipt.content))
-    if answer.outcome == Outcome.OUTCOME_ACCEPTED:
+    answer = first = answer_in(ReceiptContent.FromString(receipt.content))
+    if first.outcome == Outcome.OUTCOME_ACCEPTED:
         answer = _act(tx, kind, sealed, now)
     _require_unwritten(tx, content, answer)
+    if answer.outcome != first.outcome:
+        return answer
     if answer.outcome == Outcome.OUTCOME_REFUSED:
         kind.refused(tx, content, now)
     _keep(tx, border, sealed, receipt, now)

@@ -401,7 +401,7 @@ def _of_staff(ports: ServicePorts) -> list[Service]:
         Service.of(
             approval_service_pb2.DESCRIPTOR.services_by_name["ApprovalService"],
             add_ApprovalServiceServicer_to_server,
-            ApprovalService(store, clock),
+            ApprovalService(ports.unfenced, clock),
         ),
     ]
 

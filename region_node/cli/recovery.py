@@ -88,6 +88,8 @@ def losses(asking: Asking) -> None:
 def accept(asking: Asking, loss: int, reference: str) -> None:
     """Accept LOSS: the region serves again, with what its database has. REFERENCE is that of the file that says why.
 
+    A second member of staff confirms it first (`region-node approvals confirm`); then give the command again.
+
     Put back a newer database instead, where there is one: stop all processes of the region for it.
 
     \b

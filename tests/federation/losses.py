@@ -1,10 +1,14 @@
 """A member of staff who looks after what the database of a region has lost."""
 
 import grpc
+import pytest
 
 from gateway.api.region.v1 import recovery_service_pb2 as api
+from gateway.api.region.v1.approval_service_pb2 import DecideApprovalRequest
+from gateway.api.region.v1.approval_service_pb2_grpc import ApprovalServiceStub
 from gateway.api.region.v1.recovery_service_pb2_grpc import RecoveryServiceStub
 from gateway.auditing import audit
+from gateway.errors import from_rpc_error
 from tests.federation.running import CALL_SECONDS, Federation, until
 
 
@@ -47,9 +51,20 @@ class Recovery:
         await until(self.is_fenced, "the region has found a loss")
         last = (await self.found()).losses[0]
         request = api.AcceptLossRequest(number=last.number, reference=reference)
+        with pytest.raises(grpc.aio.AioRpcError) as waits:
+            await self.stub.AcceptLoss(request, timeout=CALL_SECONDS)
+        refused = from_rpc_error(waits.value)
+        assert refused is not None
+        await self._confirm(refused.parameters["approval"])
         accepted = (await self.stub.AcceptLoss(request, timeout=CALL_SECONDS)).loss
         await until(self.serves, "the region serves again")
         return accepted
+
+    async def _confirm(self, approval_id: str) -> None:
+        """A second member of staff agrees."""
+        request = DecideApprovalRequest(request_id=self._federation.next_id(), approval_id=approval_id, confirmed=True)
+        channel = self._federation.dial_node(self._node, f"region/{self._region}/staff/wang")
+        await ApprovalServiceStub(channel).DecideApproval(request, timeout=CALL_SECONDS)
 
     async def serves(self) -> bool:
         """Whether business is served."""

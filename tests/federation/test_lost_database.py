@@ -12,7 +12,7 @@ from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.auditing import audit
 from gateway.rpc.channels import health_of
 from tests.faults.put_back import Copy
-from tests.federation.commands import as_caller, run_command
+from tests.federation.commands import as_caller, confirmed_by_command, run_command
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
 from tests.federation.losses import Recovery, end_of, until_head_is_kept
@@ -73,11 +73,16 @@ async def test_a_region_whose_database_lacks_what_others_saw_serves_nothing_unti
         shown = await said(federation, "show", language="zh")
         assert "不提供任何服务" in shown
         assert str(loss.begin_sequence) in shown
-        assert "accepted" in await said(federation, "accept", "1", "INC-2041")
+        environment = as_caller(federation, "sichuan", "staff/wang")
+        words = ("region_node.cli.main", "recovery", "accept", "1", "INC-2041")
+        ended = await run_command(*words, environment=environment)
+        await confirmed_by_command(federation, "sichuan", (ended.code, ended.err))
+        ended = await run_command(*words, environment=environment)
+        assert "accepted" in ended.out, ended.err
         await until(recovery.serves, "the region serves again")
         (accepted,) = (await recovery.found()).losses
         assert accepted.reference == "INC-2041"
-        assert accepted.actor.endswith("/staff/zhao")
+        assert accepted.actor.endswith("/staff/wang")
         await guangdong.reaches(waits.id, COMPLETED)
         assert await health(federation, "sichuan") == HealthCheckResponse.SERVING
         with federation.region_settings("sichuan").database.look() as tx:
@@ -106,7 +111,8 @@ async def test_all_processes_of_a_region_find_that_their_database_was_put_back_u
         balance = await sichuan.balance(number)
         lost = await guangdong.order("PAY", number)
         await guangdong.reaches(lost.id, COMPLETED)
-        assert await sichuan.balance(number) > balance
+        paid = await sichuan.balance(number)
+        assert paid > balance
         await asyncio.to_thread(copy.put_back)
 
         recoveries = [Recovery(federation, node) for node in ("sichuan", "sichuan/1")]
@@ -119,7 +125,11 @@ async def test_all_processes_of_a_region_find_that_their_database_was_put_back_u
         await recoveries[1].accept()
         for recovery in recoveries:
             await until(recovery.serves, "every process serves again")
-        assert await sichuan.balance(number) == balance, "what was lost is lost, and named"
+
+        async def is_paid_again() -> bool:
+            return await sichuan.balance(number) == paid
+
+        await until(is_paid_again, "the other region has reported the payment")
         again = await guangdong.order("PAY", number)
         await guangdong.reaches(again.id, COMPLETED)
         with federation.region_settings("sichuan").database.look() as tx:

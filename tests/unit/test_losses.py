@@ -10,11 +10,15 @@ from gateway.auditing import audit
 from gateway.auditing.audit import Head
 from gateway.errors import Refused
 from gateway.store import losses
+from gateway.store.losses import Loss
 from gateway.store.sqlite import SqliteTransaction
-from region_node.lifecycle.recovery.operations import MARGIN, Finding, accept
+from gateway.time.clock import to_microseconds
+from region_node.approvals.operations import Awaited, decide
+from region_node.lifecycle.recovery.operations import BEFORE, MARGIN, Finding, accept
 from region_node.records.numbers import Numbers
 from region_node.requests.auditing import AuditedCall
 from tests.empty_database import empty_database
+from tests.keys import region_keys
 
 NOW = datetime(2026, 8, 3, 9, tzinfo=UTC)
 TICKETS = Numbers("faults", "fault_number", purged="purged_faults")
@@ -25,16 +29,28 @@ CALL = AuditedCall("region/sichuan/staff/zhao", "zhao", NOW + timedelta(minutes=
 @pytest.fixture
 def tx() -> Iterator[SqliteTransaction]:
     with closing(empty_database("gateway", "region_node")) as connection:
-        made = SqliteTransaction(connection)
+        made = SqliteTransaction(connection, region_keys())
         for each in ("a", "b"):
             audit.append(made, now=NOW, actor=each, action="Add", subject="x")
         yield made
+
+
+def accepted_by_two(tx: SqliteTransaction, number: int = 1, reference: str = "INC-1") -> Loss:
+    """The loss, once a second member of staff has confirmed its acceptance."""
+    waits = accept(tx, number, reference, CALL)
+    assert isinstance(waits, Awaited)
+    assert losses.require(tx, number).is_open
+    decide(tx, waits.approval.approval_id, "li", "", CALL.now, confirmed=True)
+    accepted = accept(tx, number, reference, CALL)
+    assert isinstance(accepted, Loss)
+    return accepted
 
 
 def test_rows_and_numbers_go_on_behind_all_that_a_lost_part_may_have_given(tx: SqliteTransaction) -> None:
     found = FINDING.seen(tx, "coordinator", Head(7, b"7" * 32), NOW)
     assert found is not None
     assert (found.number, found.last_sequence, found.seen_sequence) == (1, 2, 7)
+    assert found.catch_up_from == to_microseconds(NOW - BEFORE), "what others have exchanged since the last row"
     assert found.begin_sequence == audit.head(tx).sequence == 2 + 5 + MARGIN + 1
     assert TICKETS.next(tx) == 5 + MARGIN + 1, "each lost row may have given a number"
     assert losses.last_loss(tx) == found
@@ -56,7 +72,7 @@ def test_a_further_loss_before_the_first_is_accepted_needs_one_decision_for_both
     assert second == first._replace(
         seen_sequence=first.begin_sequence, commits=3, begin_sequence=audit.head(tx).sequence
     )
-    accepted = accept(tx, 1, "INC-1", CALL)
+    accepted = accepted_by_two(tx)
     assert (accepted.actor, accepted.reference, accepted.is_open) == (CALL.actor, "INC-1", False)
     third = FINDING.lost_commits(tx, 0, 1, NOW)
     assert (third.number, third.witness, third.is_open) == (2, "process/0", True)
@@ -65,7 +81,7 @@ def test_a_further_loss_before_the_first_is_accepted_needs_one_decision_for_both
 
 def test_a_loss_is_accepted_once_and_by_one_reference(tx: SqliteTransaction) -> None:
     FINDING.seen(tx, "coordinator", Head(7, b"7" * 32), NOW)
-    accepted = accept(tx, 1, "INC-1", CALL)
+    accepted = accepted_by_two(tx)
     assert accept(tx, 1, "INC-1", CALL) == accepted
     with pytest.raises(Refused, match=r"LOSS_ACCEPTED: .*by INC-1"):
         accept(tx, 1, "INC-2", CALL)

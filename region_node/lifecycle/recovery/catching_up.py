@@ -37,6 +37,7 @@ LOOK_SECONDS = 60.0  # between two looks of a process that has heard of no loss
 AGAIN_SECONDS = 2.0  # before a region is asked again that could not answer
 _ANSWER_SECONDS = 10.0
 _LIFETIME = timedelta(minutes=10)  # far more than clocks may differ by
+_PROCESSES = timedelta(minutes=1)  # by which the clocks of a region's processes may differ
 _ATTEMPTS = 12  # of a command that is refused for now, before it is left to people
 _OWN_STATE = frozenset(
     {
@@ -138,7 +139,10 @@ class CatchingUp:
             operator="",
             lifetime=_LIFETIME,
         )
-        return parse(CatchUpAnswer, await self._ports.asker.ask(outgoing, _ANSWER_SECONDS, "", alone=True))
+        answer = parse(CatchUpAnswer, await self._ports.asker.ask(outgoing, _ANSWER_SECONDS, "", alone=True))
+        if answer.next_place and answer.next_place == known.place:
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="an answer that leads to itself")
+        return answer
 
     async def _note_refused(self, known: CatchUp, refused: Refused) -> bool:
         """Notes why a region reports nothing, where waiting does not end that: its new commands are taken then.
@@ -197,14 +201,18 @@ class CatchingUp:
         route = Route(own, region) if is_own else Route(region, own)
         sealed = open_envelope(told.envelope, border.keys, route)
         first = open_receipt(told.receipt, border.keys, sealed)
+        # This region's own signature is on either instant: nobody has it do once more what it has purged since.
+        signed = from_timestamp(sealed.content.create_time if is_own else first.decide_time)
+        if not _is_in_lost_part(loss, signed):
+            return Reason.REASON_ENVELOPE_FORGOTTEN
         if is_own:
             return self._refile(tx, sealed, told.receipt, first, now)
         answer = inbox.take_again(tx, border, self._ports.kinds, sealed, told.receipt, now)
         if answer is None:
             return Reason.REASON_UNSPECIFIED
-        known = catch_ups.catch_up_with(tx, loss.number, region)
-        catch_ups.keep(tx, known._replace(taken=known.taken + 1))
         if answer.outcome == first.outcome:
+            known = catch_ups.catch_up_with(tx, loss.number, region)
+            catch_ups.keep(tx, known._replace(taken=known.taken + 1))
             return Reason.REASON_UNSPECIFIED
         return answer.reason if answer.outcome == Outcome.OUTCOME_REFUSED else Reason.REASON_NOT_HOME
 
@@ -244,6 +252,15 @@ class CatchingUp:
 
     def _note_state(self, _: FederationState) -> None:
         self._changed.set()
+
+
+def _is_in_lost_part(loss: Loss, instant: datetime) -> bool:
+    """Whether this region may have lost what it signed at an instant: its database has all that is older.
+
+    Nothing was signed from the finding of the loss to its acceptance.
+    """
+    begin, end = from_microseconds(loss.catch_up_from or 0), from_microseconds(loss.find_time)
+    return begin <= instant <= end + _PROCESSES
 
 
 def _leave(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from gateway.api.region.v1.approval_service_pb2 import ApprovalAct
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.auditing.audit import Head
@@ -13,6 +14,7 @@ from gateway.store.commit_queue import BATCH_LIMIT
 from gateway.store.losses import Loss
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds
+from region_node.approvals.operations import Act, Awaited, approval_of, use
 from region_node.records.numbers import Counted
 from region_node.requests.auditing import AuditedCall
 
@@ -75,8 +77,8 @@ class Finding:
         return loss
 
 
-def accept(tx: Transaction, number: int, reference: str, call: AuditedCall) -> Loss:
-    """Has the region serve again, with what its database has.
+def accept(tx: Transaction, number: int, reference: str, call: AuditedCall) -> Loss | Awaited:
+    """Has the region serve again, with what its database has, once a second member of staff has confirmed it.
 
     Raises Refused with LOSS_NOT_FOUND, or LOSS_ACCEPTED for another reference than that of before.
     """
@@ -85,7 +87,12 @@ def accept(tx: Transaction, number: int, reference: str, call: AuditedCall) -> L
         if loss.reference == reference:
             return loss
         raise Refused(Reason.REASON_LOSS_ACCEPTED, loss=str(number), reference=loss.reference)
-    call.record(tx, "AcceptLoss", f"loss/{number}", f"reference {reference}")
+    act = Act(ApprovalAct.APPROVAL_ACT_ACCEPT_LOSS, reference=f"loss/{number}, {reference}")
+    approval = approval_of(tx, act, call)
+    if isinstance(approval, Awaited):
+        return approval
+    use(tx, approval)
+    call.record(tx, "AcceptLoss", f"loss/{number}", f"reference {reference}, confirmed by {approval.decider}")
     accepted = loss._replace(accept_time=to_microseconds(call.now), actor=call.actor, reference=reference)
     losses.keep(tx, accepted)
     return accepted

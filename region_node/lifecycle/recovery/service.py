@@ -17,6 +17,7 @@ from gateway.store.losses import Loss
 from gateway.store.port import Store
 from gateway.time.clock import Clock, from_microseconds, to_timestamp
 from gateway.values.names import name_of
+from region_node.approvals.operations import Awaited
 from region_node.lifecycle.recovery.operations import accept
 from region_node.requests.auditing import audited_call
 from region_node.requests.checks import require_name
@@ -71,6 +72,8 @@ class RecoveryService(RecoveryServiceServicer):
         require_name("reference", request.reference)
         number, call = min(request.number, LARGEST_SEQUENCE), audited_call(Requester(), self._clock)
         accepted = await self._store.write(lambda tx: accept(tx, number, request.reference, call))
+        if isinstance(accepted, Awaited):
+            raise accepted.refused
         return api.AcceptLossResponse(loss=_told(accepted))
 
 

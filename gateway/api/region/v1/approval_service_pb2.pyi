@@ -37,6 +37,8 @@ class _ApprovalActEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ApprovalA
     """Restriction of a customer to storage."""
     APPROVAL_ACT_GIVE_UP_WORK: _ApprovalAct.ValueType  # 4
     """Giving up work in quarantine."""
+    APPROVAL_ACT_ACCEPT_LOSS: _ApprovalAct.ValueType  # 5
+    """Acceptance of a loss of the region's database."""
 
 class ApprovalAct(_ApprovalAct, metaclass=_ApprovalActEnumTypeWrapper):
     """Acts that need two people."""
@@ -51,6 +53,8 @@ APPROVAL_ACT_RESTRICT_CUSTOMER: ApprovalAct.ValueType  # 3
 """Restriction of a customer to storage."""
 APPROVAL_ACT_GIVE_UP_WORK: ApprovalAct.ValueType  # 4
 """Giving up work in quarantine."""
+APPROVAL_ACT_ACCEPT_LOSS: ApprovalAct.ValueType  # 5
+"""Acceptance of a loss of the region's database."""
 Global___ApprovalAct: _TypeAlias = ApprovalAct  # noqa: Y015
 
 class _ApprovalState:
@@ -119,7 +123,9 @@ class Approval(_message.Message):
     purpose: _builtins.str
     """Purpose of a reading."""
     reference: _builtins.str
-    """File number of the document that obliges to a reading. For work to give up: its id, and the reference that says why."""
+    """File number of the document that obliges to a reading. For work to give up, or a loss to accept: its id, and
+    the reference that says why.
+    """
     reason: _erasure_service_pb2.ErasureReason.ValueType
     """Reason for an erasure or a restriction."""
     caller: _builtins.str

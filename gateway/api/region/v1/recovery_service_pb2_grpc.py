@@ -71,7 +71,8 @@ class RecoveryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AcceptLoss(self, request, context):
-        """Accepts a loss: the region serves again, with what its database has.
+        """Accepts a loss: the region serves again, with what its database has. A second member of staff confirms it first
+        (APPROVAL_AWAITED, ApprovalService).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

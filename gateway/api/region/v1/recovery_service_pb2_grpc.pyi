@@ -21,7 +21,9 @@ class RecoveryServiceStub:
     ListLostCommands: _aio.UnaryUnaryMultiCallable[_recovery_service_pb2.ListLostCommandsRequest, _recovery_service_pb2.ListLostCommandsResponse]
     """Lists commands that were lost and could not be done again as before: they are for people. By loss and region."""
     AcceptLoss: _aio.UnaryUnaryMultiCallable[_recovery_service_pb2.AcceptLossRequest, _recovery_service_pb2.AcceptLossResponse]
-    """Accepts a loss: the region serves again, with what its database has."""
+    """Accepts a loss: the region serves again, with what its database has. A second member of staff confirms it first
+    (APPROVAL_AWAITED, ApprovalService).
+    """
 
 class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Losses of the region's database, for its own staff. Served while nothing else is."""
@@ -48,6 +50,8 @@ class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _recovery_service_pb2.AcceptLossRequest,
         context: _aio.ServicerContext[_recovery_service_pb2.AcceptLossRequest, _recovery_service_pb2.AcceptLossResponse],
     ) -> _abc.Awaitable[_recovery_service_pb2.AcceptLossResponse]:
-        """Accepts a loss: the region serves again, with what its database has."""
+        """Accepts a loss: the region serves again, with what its database has. A second member of staff confirms it first
+        (APPROVAL_AWAITED, ApprovalService).
+        """
 
 def add_RecoveryServiceServicer_to_server(servicer: RecoveryServiceServicer, server: _aio.Server) -> None: ...
