@@ -26,11 +26,11 @@ from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStu
 from gateway.api.region.v1.notice_service_pb2 import ListNoticesRequest, Notice
 from gateway.api.region.v1.notice_service_pb2_grpc import NoticeServiceStub
 from gateway.api.types.v1.types_pb2 import Channel, Requester
-from gateway.federation.body import QUARANTINED_WORK
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
 from gateway.settings import load as load_settings
 from gateway.time.clock import from_timestamp
+from region_node.care.quarantine.watching import QUARANTINE_TIMER
 from region_node.node.settings import RegionSettings
 
 STAFF = {"guangdong": "chen.jing", "sichuan": "zhao.min", "henan": "liu.yang"}
@@ -153,8 +153,8 @@ class Elsewhen:
         path = settings.escalation_file
         lines = path.read_text("utf-8").splitlines() if path.exists() else []
         notices = [json_format.ParseDict(json.loads(line), RaisedComplaint()) for line in lines]
-        # The story passes weeks at once: a purge that comes late asks people, too.
-        return [each for each in notices if each.matter != QUARANTINED_WORK]
+        # The story passes weeks at once: a purge that comes late asks people, too, and the next level after a while.
+        return [each for each in notices if not each.ticket_id.startswith(f"{QUARANTINE_TIMER}/")]
 
 
 @asynccontextmanager
