@@ -178,7 +178,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
             keeper.run(),
             waiting_work.run(),
             AgreedTimeKeeper(ports.store, clock).run(),
-            Scrubber(core_ports.context, ports.store, clock, moved_file(settings.database.file)).run(),
+            Scrubber(registry, ports.store, clock, moved_file(settings.database.file)).run(),
             fence.tell(server.show),
             work(core, begun),
             *(each.run() for each in watches),

@@ -100,7 +100,7 @@ KINDS: Sequence[RecordKind] = (
     RecordKind("request", row_migrations={"requests": seal_clear_requests}),
     RecordKind(
         "import",
-        ErasurePort(forget={"number": forget_rejections}),
+        ErasurePort(forget={"number": forget_rejections}, indexed=("import_rejections",)),
         row_migrations={"import_rejections": seal_clear_rejections},
     ),
     RecordKind("envelope", row_migrations={"outbox and inbox": at_rest.seal_clear_page}),

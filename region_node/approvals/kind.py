@@ -5,6 +5,6 @@ from region_node.records.kinds import ErasurePort, RecordKind, RetentionPort
 
 APPROVALS = RecordKind(
     "approval",
-    ErasurePort(forget={"customer": forget_customer, "number": forget_number}),
+    ErasurePort(forget={"customer": forget_customer, "number": forget_number}, indexed=("approvals",)),
     retention=RetentionPort(forget=forget_expired),
 )

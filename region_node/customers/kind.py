@@ -77,6 +77,11 @@ def _line_sealing(row: _ClearLine) -> vault.Sealing:
 
 CUSTOMERS = RecordKind(
     "customer",
-    ErasurePort(require_erasable=_require_out_of_service, forget={"customer": _forget}, is_of_another=_has_line),
+    ErasurePort(
+        require_erasable=_require_out_of_service,
+        forget={"customer": _forget},
+        is_of_another=_has_line,
+        indexed=("products", "identities"),
+    ),
     row_migrations={"customers": _seal_customers, "products": _seal_lines},
 )

@@ -114,6 +114,8 @@ class ErasurePort:
     """The ids of the records of a case."""
     is_of_another: Callable[[Transaction, str, str], bool] = lambda tx, index, home: False
     """Whether a record about the number with an index belongs to another region's customer than `home`'s."""
+    indexed: Sequence[str] = ()
+    """The tables, besides that of the retention, with an index of a number or of an identity: erasures scrub them."""
 
 
 @dataclass(frozen=True)

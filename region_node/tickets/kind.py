@@ -70,6 +70,8 @@ class TicketKind(Generic[M, R]):
     """What happened to the tickets, where that is kept."""
     forget: Callable[[Transaction, str], None] = lambda tx, ticket_id: None
     """Removes data beside a ticket that is destroyed or purged."""
+    indexed: Sequence[str] = ()
+    """See ErasurePort."""
 
     kept_in: Callable[[Transaction, str], Sequence[str]] = lambda tx, ticket_id: ()
     """The regions with a copy besides the origin and the owner, which receive legal holds, too."""
@@ -86,6 +88,7 @@ class TicketKind(Generic[M, R]):
                     AboutNumber(each.ticket_id, each.home_region) for each in self._about(tx, number)
                 ],
                 ended=self._ended,
+                indexed=self.indexed,
             ),
             HoldPort(
                 held=f"SELECT held.subject, {_INDEX} FROM held"  # noqa: S608 - names of modules

@@ -13,15 +13,25 @@ import pytest
 from cryptography.exceptions import InvalidTag
 
 from deploy.local.postgresql import LocalPostgresql
+from gateway.api.region.v1.order_pb2 import Order
 from gateway.store import postgresql_scrubbing, vault
 from gateway.store.port import Store, Transaction
-from gateway.store.schema import migrations_of
+from gateway.store.schema import Migration, migrations_of
 from gateway.store.sqlite import SqliteStore
+from gateway.store.timers import cancel_timer, set_timer
+from region_node.app.registered import KINDS
+from region_node.business.orders.kind import ORDERS
+from region_node.business.orders.rows import OrderRow, insert_order
+from region_node.lifecycle.erasure.scrubber import tables_to_scrub
+from region_node.node.subjects import number_index
+from region_node.schema import PACKAGES
 from tests.contract.postgresql_scene import Database, opened
 from tests.contract.stores import run
 from tests.keys import region_keys
+from tests.unit.purging import NOW
 
 MIGRATIONS = migrations_of("gateway")
+OF_A_REGION = migrations_of(*PACKAGES)
 SUBJECTS = [f"envelope/{random.Random(each).randbytes(12).hex()}" for each in range(2000)]
 ERASED = SUBJECTS[5::40]
 _NONCE, _WRAPPED = 12, 60  # bytes: of a wrapped key 12 of nonce, 32 of key, 16 of tag
@@ -72,33 +82,96 @@ class Scene:
 
 @pytest.fixture
 def database(postgresql_server: LocalPostgresql, postgresql_database: str) -> Database:
-    made = Database(postgresql_server, postgresql_database)
-    made.migrate(MIGRATIONS)
-    return made
+    return Database(postgresql_server, postgresql_database)
 
 
 @contextlib.asynccontextmanager
-async def _file(path: Path) -> AsyncIterator[Store]:
-    store = SqliteStore(path, MIGRATIONS, region_keys())
+async def _file(path: Path, migrations: Sequence[Migration]) -> AsyncIterator[Store]:
+    store = SqliteStore(path, migrations, region_keys())
     try:
         yield store
     finally:
         await store.close()
 
 
-def sqlite_scene(directory: Path) -> Scene:
-    files = directory / "node.db"
-    return Scene(lambda: _file(files), lambda: b"".join(each.read_bytes() for each in directory.glob("node.db*")))
+def sqlite_scene(directory: Path, migrations: Sequence[Migration] = MIGRATIONS) -> Scene:
+    file = directory / "node.db"
+    return Scene(
+        lambda: _file(file, migrations), lambda: b"".join(each.read_bytes() for each in directory.glob("node.db*"))
+    )
 
 
-def postgresql_scene(database: Database) -> Scene:
+def postgresql_scene(database: Database, migrations: Sequence[Migration] = MIGRATIONS) -> Scene:
+    database.migrate(migrations)
+
     def content() -> bytes:
         with database.administrator() as session:
             session.execute("CHECKPOINT")
             (row,) = session.execute("SELECT oid FROM pg_database WHERE datname = current_database()").fetchall()
         return b"".join(each.read_bytes() for each in (database.server.home / "data" / "base" / f"{row[0]}").iterdir())
 
-    return Scene(lambda: opened(database.conninfo, migrations=MIGRATIONS), content)
+    return Scene(lambda: opened(database.conninfo, migrations=migrations), content)
+
+
+def ordered(tx: Transaction) -> list[str]:
+    """Stores an order about each of some numbers; returns the indexes of the numbers."""
+    numbers = [f"+86139{each:08}" for each in range(30)]
+    for number in numbers:
+        order = Order(id=f"guangdong/counter/{number[1:]}", origin_region="guangdong", home_region="sichuan")
+        order.request.number = number
+        insert_order(tx, OrderRow(order, ""), NOW)
+    return [number_index(tx, each) for each in numbers]
+
+
+def forgotten(tx: Transaction) -> None:
+    for order_id in tx.all(str, "SELECT order_id FROM orders ORDER BY order_id"):
+        ORDERS.erasure.forget["order"](tx, order_id)
+
+
+async def _index_is_scrubbed(scene: Scene) -> None:
+    async with scene.open() as store:
+        indexes = await store.write(ordered)
+        assert all(each.encode() in scene.content() for each in indexes), "the search finds what is there"
+        await store.write(forgotten)
+        assert await store.scrub(tables_to_scrub(KINDS), since="", is_quiet=True) == ""
+        assert not any(each.encode() in scene.content() for each in indexes)
+
+
+def test_no_file_of_sqlite_has_the_index_of_a_number_whose_orders_were_erased(tmp_path: Path) -> None:
+    run(_index_is_scrubbed(sqlite_scene(tmp_path, OF_A_REGION)))
+
+
+@pytest.mark.slow
+def test_no_table_of_postgresql_has_the_index_of_a_number_whose_orders_were_erased(database: Database) -> None:
+    run(_index_is_scrubbed(postgresql_scene(database, OF_A_REGION)))
+
+
+def test_a_table_that_was_locked_is_scrubbed_later_although_the_keys_were_written_anew(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene, tables, text = postgresql_scene(database), [vault.KEYS, "timers"], random.Random(1).randbytes(32).hex()
+
+    async def scenario() -> None:
+        async with scene.open() as store:
+            await store.write(lambda tx: set_timer(tx, "one", kind="kind", subject=text, due=NOW))
+            assert text.encode() in scene.content(), "the search finds what is there"
+            await store.write(lambda tx: cancel_timer(tx, "one"))
+            monkeypatch.setattr(postgresql_scrubbing, "_SETTINGS", "SET lock_timeout = '50ms'")
+            with database.session() as other:
+                other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+                other.execute("SELECT 1")
+                await store.write(sealed)
+                await store.write(destroyed)
+                seen = await store.scrub(tables, since="", is_quiet=True)
+                other.execute("COMMIT")
+                other.execute("BEGIN; LOCK TABLE timers IN ACCESS SHARE MODE")
+                since = await store.scrub(tables, since=seen, is_quiet=True)
+                assert since == seen, "the keys are in another file, and nobody but the node wrote it"
+                other.execute("COMMIT")
+            assert await store.scrub(tables, since=since, is_quiet=True) == ""
+            assert text.encode() not in scene.content()
+
+    run(scenario())
 
 
 async def scrub_all(store: Store, since: str = "", *, is_quiet: bool) -> None:

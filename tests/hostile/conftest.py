@@ -26,6 +26,7 @@ from tests.hostile.frames import Connection
 
 CALL_SECONDS = 20.0
 PAUSE = 0.02  # seconds between two calls of the honest operator
+QUIET_CALLS = 50  # of the honest operator alone: what its calls beside an attack are compared with
 
 
 @dataclass
@@ -36,6 +37,8 @@ class Served:
     failures: list[str] = field(default_factory=list)
     grown: int = 0
     """Bytes."""
+    quiet: float = 0.0
+    """Seconds of half of the honest calls before any attack."""
 
     def median(self) -> float:
         """Seconds of a call."""
@@ -52,6 +55,9 @@ class Target:
         certificates = federation.directory / "certificates"
         self._attacker = credentials_in(certificates / f"{HOME}-{OPERATOR}")
         self._honest = credentials_in(certificates / f"{HOME}-{NEIGHBOUR}")
+        self.quiet = asyncio.run(self._measure_quiet())
+        self.memory = resident(self.pid)
+        """Bytes of the node that has served, before any attack."""
 
     async def connect(self) -> Connection:
         """A connection of the attacker."""
@@ -66,17 +72,26 @@ class Target:
         own = client_credentials(credentials, datetime.now(UTC))
         return grpc.aio.secure_channel(self.endpoint, own, client_options(self.name))
 
+    async def _measure_quiet(self) -> float:
+        """The median of calls of the honest operator that nobody disturbs."""
+        served = Served()
+        async with self._dial(self._honest) as channel:
+            for _ in range(QUIET_CALLS):
+                await _call(CatalogueServiceStub(channel), served)
+        assert served.failures == []
+        return served.median()
+
     @asynccontextmanager
     async def honest(self) -> AsyncIterator[Served]:
         """An honest operator calls for as long as the context lasts."""
-        served, before = Served(), resident(self.pid)
+        served, before = Served(quiet=self.quiet), resident(self.pid)
         async with self._dial(self._honest) as channel:
             service = CatalogueServiceStub(channel)
             # Until then the node may have the rest of an earlier attack to do.
             first = SearchBusinessesRequest(query="SUSPEND")
             await service.SearchBusinesses(first, timeout=CALL_SECONDS, wait_for_ready=True)
             is_over = asyncio.Event()
-            calling = asyncio.create_task(self._call(service, served, is_over))
+            calling = asyncio.create_task(self._call_on(service, served, is_over))
             try:
                 yield served
             finally:
@@ -84,15 +99,20 @@ class Target:
                 await calling
         served.grown = resident(self.pid) - before
 
-    async def _call(self, service: "CatalogueServiceStub", served: Served, is_over: asyncio.Event) -> None:
+    async def _call_on(self, service: "CatalogueServiceStub", served: Served, is_over: asyncio.Event) -> None:
         while not is_over.is_set() or not served.latencies:
-            sent = time.perf_counter()
-            try:
-                await service.SearchBusinesses(SearchBusinessesRequest(query="SUSPEND"), timeout=CALL_SECONDS)
-            except grpc.aio.AioRpcError as error:
-                served.failures.append(f"{error.code().name}: {error.details()}")
-            served.latencies.append(time.perf_counter() - sent)
+            await _call(service, served)
             await asyncio.sleep(PAUSE)
+
+
+async def _call(service: "CatalogueServiceStub", served: Served) -> None:
+    """Makes one call and notes its fate."""
+    sent = time.perf_counter()
+    try:
+        await service.SearchBusinesses(SearchBusinessesRequest(query="SUSPEND"), timeout=CALL_SECONDS)
+    except grpc.aio.AioRpcError as error:
+        served.failures.append(f"{error.code().name}: {error.details()}")
+    served.latencies.append(time.perf_counter() - sent)
 
 
 @pytest.fixture(scope="session")

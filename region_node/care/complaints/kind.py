@@ -186,6 +186,7 @@ COMPLAINTS = RecordKind(
         about=_about,
         ended=_ended,
         case=_case,
+        indexed=("complaint_index",),
     ),
     HoldPort(
         held="SELECT held.subject, number_index FROM held JOIN complaints ON ticket_id = held.subject",

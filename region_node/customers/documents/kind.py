@@ -64,6 +64,7 @@ DOCUMENTS = RecordKind(
         forget={"customer": forget_documents, "number": _forget_number},
         told=_told,
         is_of_another=_is_of_another,
+        indexed=("documents", "document_files"),
     ),
     HoldPort(
         held="SELECT held.subject, number_hash FROM held"  # noqa: S608 - a beginning of ids

@@ -13,7 +13,7 @@ def _forget_number(tx: Transaction, index: str) -> None:
 
 NOTICES = RecordKind(
     "notice",
-    ErasurePort(forget={"number": _forget_number}),
+    ErasurePort(forget={"number": _forget_number}, indexed=("notices",)),
     retention=RetentionPort(purgers={DataClass.DATA_CLASS_NOTICES: Notices()}),
     row_migrations={"notices": seal_clear_notices},
 )

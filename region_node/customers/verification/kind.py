@@ -17,6 +17,9 @@ def _forget_customer(tx: Transaction, customer_id: str) -> None:
 
 VERIFICATIONS = RecordKind(
     "verification",
-    ErasurePort(forget={"customer": _forget_customer, "number": forget_askers}),
+    ErasurePort(
+        forget={"customer": _forget_customer, "number": forget_askers},
+        indexed=("asked_codes", "wrong_answers", "verification_locks"),
+    ),
     retention=RetentionPort(purgers={DataClass.DATA_CLASS_VERIFICATION: Verification()}),
 )

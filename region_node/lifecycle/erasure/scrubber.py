@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,21 +13,32 @@ from gateway.store.port import Store
 from gateway.time.clock import Clock
 from gateway.time.looks import until_look
 from region_node.lifecycle.erasure.scrub_rows import begin_scrub, is_scrub_due, keep_attempt
-from region_node.node.context import RegionContext
+from region_node.lifecycle.registry import Registry
+from region_node.records.kinds import RecordKind
 
 LOOK_SECONDS = 2.0  # between two looks: erasures close to each other share a scrub
-_TABLES = (vault.KEYS, "products", "identities", "known_statuses", "approvals", "timers")
-"""The tables from which erasures remove keys, and what somebody with the region's keys could try numbers by."""
+_WORK = ("known_statuses", "timers", "failed_timers", "quarantined_work")
+"""The tables of no kind with an index of a number: reports of other regions, and work that names its subject."""
 _QUIET_HOURS = range(3, 5)  # of the region: after the nightly purge
 _log = logging.getLogger(__name__)
+
+
+def tables_to_scrub(kinds: Sequence[RecordKind]) -> Sequence[str]:
+    """Returns the tables from which erasures remove keys, and what somebody with the region's keys tries numbers by."""
+    tables = [vault.KEYS, *_WORK]
+    for kind in kinds:
+        tables += kind.erasure.indexed
+        tables += [] if kind.retention.table is None else [kind.retention.table.name]
+    return tables
 
 
 class Scrubber:
     """The loop of one process. Of several processes on a database, one makes each attempt."""
 
-    def __init__(self, context: RegionContext, store: Store, clock: Clock, moved: Path) -> None:
+    def __init__(self, registry: Registry, store: Store, clock: Clock, moved: Path) -> None:
         """`moved` is the former file of a database that was moved to another engine, with the keys of that time."""
-        self._context = context
+        self._context = registry.context
+        self._tables = tables_to_scrub(registry.kinds)
         self._store = store
         self._clock = clock
         self._moved = moved
@@ -50,7 +62,7 @@ class Scrubber:
         if self._moved.exists():
             _log.warning("%s still has the keys of erased data: delete it, and its copies", self._moved)
             return
-        since = await self._store.scrub(_TABLES, since=scrub.since, is_quiet=self._is_quiet())
+        since = await self._store.scrub(self._tables, since=scrub.since, is_quiet=self._is_quiet())
         await self._store.write(partial(keep_attempt, scrub=scrub, since=since, now=self._clock.now()))
 
     def _is_quiet(self) -> bool:

@@ -15,4 +15,5 @@ FAULTS = TicketKind(
     home_column="home_region",
     events=EVENTS,
     forget=forget_waivers,
+    indexed=("fault_waivers",),
 ).registered(DataClass.DATA_CLASS_FAULTS)
