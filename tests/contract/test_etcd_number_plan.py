@@ -48,7 +48,7 @@ def test_a_large_number_plan_comes_to_every_coordinator_and_is_written_once(open
             await changed(a, lambda: a.snapshot().configuration == large)
             assert await stands(opened, plans) == written
 
-    run(scenario(), 60)
+    run(scenario(), 240)
 
 
 @in_two_sizes
@@ -71,7 +71,7 @@ def test_a_coordinator_that_is_behind_compares_with_what_is_in_force_and_not_wit
                 assert refusal.value.reason == Reason.REASON_CONFIGURATION_CHANGED
                 assert await b.apply(large, expected_revision=1, actor=ADMIN) == 2
 
-    run(scenario(), 60)
+    run(scenario(), 240)
 
 
 @in_two_sizes
@@ -87,4 +87,4 @@ def test_a_coordinator_starts_with_a_large_number_plan_where_etcd_does_not_answe
         async with EtcdRegistries(nowhere, tmp_path, opened.federation)() as registry:
             assert registry.snapshot().configuration == large
 
-    run(scenario(), 60)
+    run(scenario(), 240)

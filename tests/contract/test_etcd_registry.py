@@ -399,7 +399,7 @@ def test_certificate_files_that_are_replaced_are_used_without_a_restart(opened: 
             put(opened.settings.credentials)
             await until(registry, is_let_in=True)
 
-    run(scenario(), 60)
+    run(scenario())
 
 
 @pytest.mark.long("etcd stops, and starts again")
@@ -431,7 +431,7 @@ def test_a_coordinator_starts_with_the_last_good_copy_and_catches_up_by_itself(
             await changed(b, lambda: b.snapshot().facts("henan").suspension is None)
             await changed(a, lambda: NAME in a.snapshot().replicas)
 
-    run(scenario(), 60)
+    run(scenario())
 
 
 @pytest.mark.parametrize(

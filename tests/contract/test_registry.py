@@ -76,7 +76,7 @@ def test_a_large_number_plan_is_kept_and_a_change_of_the_rest_keeps_it(opened: R
             assert await registry.apply(configuration("a"), expected_revision=3, actor=ADMIN) == 4
             assert registry.snapshot().configuration == configuration("a")
 
-    run(scenario(), 110)
+    run(scenario(), 240)
 
 
 @pytest.mark.slow
@@ -96,7 +96,7 @@ def test_what_is_asked_meanwhile_is_answered_while_a_large_number_plan_comes_int
             assert await applying == 2
             assert longest < (last - begun) / 2, "most of the work is done beside the event loop"
 
-    run(scenario(), 110)
+    run(scenario(), 240)
 
 
 def test_each_configuration_gets_a_higher_revision_and_old_ones_are_kept(opened: Registries) -> None:

@@ -105,7 +105,7 @@ def test_signed_configurations_follow_each_other_and_come_back_byte_for_byte(
             ]
             assert await registry.configuration_at(1) == Configuration.FromString(first.content)
 
-    run(scenario(), 60)
+    run(scenario())
 
 
 def test_another_coordinator_that_writes_into_etcd_puts_nothing_in_force(
@@ -135,7 +135,7 @@ def test_another_coordinator_that_writes_into_etcd_puts_nothing_in_force(
                     await changed(honest, lambda: honest.snapshot().revision == 2)
                     assert started.snapshot().content == honest.snapshot().content
 
-    run(scenario(), 60)
+    run(scenario())
 
 
 def test_a_coordinator_that_restarts_beside_a_poisoned_etcd_serves_what_it_last_verified(
@@ -166,7 +166,7 @@ def test_a_coordinator_that_restarts_beside_a_poisoned_etcd_serves_what_it_last_
             assert (fresh.snapshot().content, fresh.snapshot().unverified) == (second.content, "")
             assert await put(fresh, next_of(fresh, people, "third")) == 3
 
-    run(scenario(), 60)
+    run(scenario())
 
 
 def test_the_same_revision_once_more_mends_a_registry_whose_configuration_was_altered(
@@ -190,7 +190,7 @@ def test_the_same_revision_once_more_mends_a_registry_whose_configuration_was_al
         async with opened() as registry:
             assert (registry.snapshot().content, registry.snapshot().unverified) == (first.content, "")
 
-    run(scenario(), 60)
+    run(scenario())
 
 
 def stated(registry: Registry, people: Administrators, *, suspended: bool, after: int = 0) -> ProvenSuspension:
@@ -236,7 +236,7 @@ def test_a_signed_suspension_holds_until_a_later_statement_ends_it_and_no_earlie
                 ("REGION_REINSTATED", "signed by li"),
             ]
 
-    run(scenario(), 60)
+    run(scenario())
 
 
 def test_another_coordinator_that_writes_into_etcd_neither_suspends_nor_reinstates_where_an_administrator_has_signed(
@@ -270,7 +270,7 @@ def test_another_coordinator_that_writes_into_etcd_neither_suspends_nor_reinstat
             await changed(honest, lambda: honest.snapshot().facts("henan").suspension is not None)
             assert honest.snapshot().facts("sichuan").suspension is None
 
-    run(scenario(), 60)
+    run(scenario())
 
 
 async def write(opened: EtcdRegistries, entries: Mapping[bytes, bytes | None]) -> None:
