@@ -117,6 +117,7 @@ from region_node.lifecycle.erasure.of_numbers import NUMBER_TIMER, number_is_due
 from region_node.lifecycle.erasure.relayed import ERASURE_TIMER, ErasureEnvelopes, erasure_is_due
 from region_node.lifecycle.erasure.status_envelopes import CustomerStatusEnvelopes, forget_envelopes, record_has_ended
 from region_node.lifecycle.holds.relayed import HoldEnvelopes
+from region_node.lifecycle.moving.faults import MovedFaultEnvelopes
 from region_node.lifecycle.moving.former_bills import FormerBillEnvelopes
 from region_node.lifecycle.moving.operations import CONFIRMATION_TIMER, confirmation_is_overdue
 from region_node.lifecycle.moving.port import MoveEnded
@@ -390,6 +391,7 @@ def _kinds(
         **SurveyEnvelopes(context).kinds(),
         **MoveEnvelopes(context).kinds(),
         **FormerBillEnvelopes(context).kinds(),
+        **MovedFaultEnvelopes(context).kinds(),
         **HandOverEnvelopes(context).kinds(),
         **telling.kinds(),
     }

@@ -199,6 +199,12 @@ def of_customer_status(scene: Scene) -> Table:
         EnvelopeKind.ENVELOPE_KIND_CUSTOMER_HAND_OVER: Forged(
             "the old home, its own customer", "sichuan", CustomerHandOver(move=theft), theft.id
         ),
+        EnvelopeKind.ENVELOPE_KIND_FAULT_MOVED: Forged(
+            "the old home, a customer whom it has handed over",
+            "sichuan",
+            faults_api.FaultMoved(fault_id=scene.fault.id, move_id=theft.id, number=scene.number),
+            theft.id,
+        ),
         EnvelopeKind.ENVELOPE_KIND_ERASURE: Forged(
             "the home region, what is kept of its customer",
             "guangdong",

@@ -7,6 +7,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay.at_rest import envelope_subject
 from gateway.store.port import Transaction
+from region_node.customers.moved_lines import forget_moved_lines, forget_moved_number
 from region_node.customers.moved_numbers import forget_home, forget_homes
 from region_node.lifecycle.moving.rows import (
     find_move,
@@ -59,11 +60,13 @@ def _ended(tx: Transaction, move_id: str) -> Ended | None:
 def _forget(tx: Transaction, customer_id: str) -> None:
     forget_moves(tx, customer_id)
     forget_homes(tx, customer_id)
+    forget_moved_lines(tx, customer_id)
 
 
 def _forget_number(tx: Transaction, index: str) -> None:
     forget_home(tx, index)
     forget_numbers(tx, index)
+    forget_moved_number(tx, index)
 
 
 MOVES = RecordKind(

@@ -11,7 +11,7 @@ from gateway.process import failpoints
 from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
-from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 from region_node.business.billing.charging import final_charges
 from region_node.care.complaints import moved as complaints
 from region_node.care.surveys.moving import end_follow_ups
@@ -19,6 +19,7 @@ from region_node.customers import status
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import payable
 from region_node.customers.documents import moved as documents
+from region_node.customers.moved_lines import MovedLine, note_moved_line
 from region_node.customers.moved_numbers import note_homes
 from region_node.customers.operations import keep_line
 from region_node.customers.rows import Line, give_up_number, line_of
@@ -31,6 +32,7 @@ from region_node.lifecycle.moving.taking_over import require_handed_over, take_o
 from region_node.network.agreements import moved as agreements
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received
+from region_node.node.subjects import number_index
 
 
 class MoveEnvelopes:
@@ -103,13 +105,14 @@ class MoveEnvelopes:
         note_moved(tx, self._context, move, handed_over)
         named = DocumentHome(move_id=move.id, to_region=move.to_region, number=told.customers[0].product.number)
         documents.give_up(tx, self._context, move.customer_id, named, now)
-        for each in told.customers:
+        for place, each in enumerate(told.customers):
             complaints.give_up(tx, each.product.number)
             line = line_of(tx, each.product.id)
             if line is not None:
                 # A month that is billed after the receipt charges nothing from the confirmation on.
                 keep_line(tx, line.terminated(), moment)
                 give_up_number(tx, line.terminated())
+                note_moved_line(tx, _moved_line(tx, move, line, place, moment))
         end_follow_ups(tx, move.customer_id, now)
         status.keep_status(tx, move.customer_id, status.MOVED)
         note_homes(tx, [each.number for each in move.lines], move.to_region, move.customer_id)
@@ -120,3 +123,8 @@ class MoveEnvelopes:
             ledger.post(tx, charge, context.currency, now)
         book_moved(tx, move.id, account, -amount, payable(move.to_region), context.currency, now)
         book_rest(tx, move, account, context.currency, now)
+
+
+def _moved_line(tx: Transaction, move: CustomerMove, line: Line, place: int, moment: datetime) -> MovedLine:
+    number, time = number_index(tx, line.number), to_microseconds(moment)
+    return MovedLine(line.product_id, line.customer_id, number, move.id, place, move.to_region, time)

@@ -99,6 +99,11 @@ def ids_at_new_home(move_id: str) -> str:
     return f"{MOVED_HERE}{hashlib.sha256(move_id.encode()).hexdigest()[:20]}"
 
 
+def line_at_new_home(move_id: str, place: int) -> str:
+    """The id that a line has at the new home, by its place in the hand-over, from 0."""
+    return f"{ids_at_new_home(move_id)}-{place}"
+
+
 def hand_over_id(move_id: str, to_region: str) -> str:
     """The id of the one envelope that hands the customer of a move over."""
     return f"{move_id}#hand-over>{to_region}"

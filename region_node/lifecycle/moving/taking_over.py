@@ -145,7 +145,7 @@ def _renamed(told: CustomerHandOver) -> list[Customer]:
         customer = Customer()
         customer.CopyFrom(each)
         customer.id = begin
-        customer.product.id = f"{begin}-{index}"
+        customer.product.id = rules.line_at_new_home(told.move.id, index)
         account = accounts.setdefault(each.billing_account.id, f"account-{begin}-{len(accounts)}")
         customer.billing_account.id = account
         for place, subscription in enumerate(customer.product.subscriptions):

@@ -5,6 +5,7 @@ lateness and refunds. No text names the trouble. All go to the named contact, ex
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from gateway.api.region.v1.fault_envelopes_pb2 import FaultMoved
 from gateway.api.region.v1.fault_pb2 import Fault, QuoteState, RepairPart
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.store.port import Transaction
@@ -92,6 +93,29 @@ def tell_waived(tx: Transaction, fault: Fault, outage: int, amount: int, currenc
     )
     # Amounts are sent to the number itself, and to no other contact of the reporter.
     tell(tx, _notice(fault, f"waived/{outage}", fault.report.number, text), now)
+
+
+def tell_waived_in_parts(
+    tx: Transaction, told: FaultMoved, amount: int, context: RegionContext, origin: str, now: datetime
+) -> None:
+    """Rent for a fault of before a move: the part of the new home, and that of the former one. By the new home."""
+    former, part = told.refunded.minor_units, context.federation.region(origin).name
+    chinese, english = [], []
+    if former:
+        money = in_major_units(former, context.currency)
+        chinese.append(f"{money}由{part.zh_cn}退还给您")
+        english.append(f"{money} is refunded to you by {part.en}")
+    if amount:
+        money = in_major_units(amount, context.currency)
+        chinese.append(f"{money}已退回您的账户")
+        english.append(f"{money} was credited to your account")
+    if not chinese:
+        return
+    text = LocalizedText(
+        zh_cn=f"障碍{told.fault_id}期间的月租：{'，'.join(chinese)}。",
+        en=f"The rent for the time of your fault {told.fault_id}: {', and '.join(english)}.",
+    )
+    tell(tx, Notice(f"fault/{told.fault_id}/waived/{told.outage}", "fault-waived", told.number, text), now)
 
 
 def tell_own_cause(tx: Transaction, fault: Fault, now: datetime) -> None:

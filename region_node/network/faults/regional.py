@@ -2,12 +2,13 @@
 
 The region of the fault owes the home region the rent that its network made it give back, but for force majeure. The
 home region owes the price of a part that the other region put in free of charge, by the warranty of the home region's
-customer. A region believes no more rent than the federation's plans allow.
+customer. A region believes no more rent than the federation's plans allow. After a move the old home owes the new one
+the rent that this gives back since, by the same rule.
 """
 
 from datetime import datetime, timedelta
 
-from gateway.api.region.v1.fault_envelopes_pb2 import FaultWaived
+from gateway.api.region.v1.fault_envelopes_pb2 import FaultMoved, FaultWaived
 from gateway.api.region.v1.fault_pb2 import Fault, RepairPart
 from gateway.store.port import Transaction
 from gateway.time.clock import dated, from_timestamp, is_dated
@@ -42,7 +43,7 @@ def claim_rent(
     tx: Transaction, context: RegionContext, fault: Fault, outage: int, amount: int, time: datetime, now: datetime
 ) -> None:
     """The home region has given back rent at a time, and claims it of the region of the fault."""
-    if fault.owner_region == context.region or is_by_force_majeure(fault, fault.outages[outage]):
+    if not is_rent_owed(fault, outage, context.region):
         return
     debt = Debt(RENT, rent_serial(fault.id, outage), fault.owner_region, context.region, amount, time)
     note_rent(tx, context, debt, now)
@@ -51,6 +52,40 @@ def claim_rent(
 def note_rent(tx: Transaction, context: RegionContext, debt: Debt, now: datetime) -> None:
     """Books the rent that the region of a fault owes, in either region; once."""
     note_debt(tx, context, debt, EntryKind.RENT_OWED, earned(EntryKind.RENT), now)
+
+
+def is_rent_owed(fault: Fault, outage: int, region: str) -> bool:
+    """Whether a region that gives rent back for an outage need not bear it: the fault is elsewhere, and no disaster."""
+    return fault.owner_region != region and not is_by_force_majeure(fault, fault.outages[outage])
+
+
+def moved_serial(told: FaultMoved) -> str:
+    """The serial of the rent that the new home of a move gives back for an outage: the id of its posting."""
+    return f"{rent_serial(told.fault_id, told.outage)}>{told.move_id}"
+
+
+def claim_moved(
+    tx: Transaction, context: RegionContext, told: FaultMoved, origin: str, amount: int, now: datetime
+) -> None:
+    """The new home of a move has given back rent, and claims it of the old one."""
+    debt = Debt(RENT, moved_serial(told), origin, context.region, amount, now)
+    note_debt(tx, context, debt, EntryKind.RENT_OWED, earned(EntryKind.RENT), now)
+
+
+def owe_moved(
+    tx: Transaction, context: RegionContext, told: FaultMoved, waived: FaultWaived, region: str, now: datetime
+) -> bool:
+    """The old home owes the new one, `region`, the rent that it has given back; False for an implausible claim."""
+    span = from_timestamp(told.start_time), from_timestamp(told.end_time)
+    for each in waived.waived:
+        if not each.HasField("owed"):
+            continue
+        amount = _plausible(context, each, span, now)
+        if not told.owed or each.outage != told.outage or amount is None:
+            return False
+        debt = Debt(RENT, moved_serial(told), context.region, region, amount, dated(each.waiver.time))
+        note_debt(tx, context, debt, EntryKind.RENT_OWED, "", now)
+    return True
 
 
 def is_claimed(tx: Transaction, fault_id: str, outage: int) -> bool:
@@ -67,18 +102,24 @@ def owe_rent(tx: Transaction, context: RegionContext, fault: Fault, claimed: Fau
     outage = fault.outages[claimed.outage]
     if not outage.HasField("end_time") or is_by_force_majeure(fault, outage):
         return False
-    start, end = outages.span_of(outage)
-    rent = max((each.monthly_rent.minor_units for each in context.federation.configuration.plans), default=0)
-    most = outages.rent_of(rent, [(start - _CLOCKS, end + _CLOCKS)], context.time_zone)
-    amount = claimed.owed.minor_units if claimed.owed.currency == context.currency else 0
-    if not is_dated(claimed.waiver.time):
+    amount = _plausible(context, claimed, outages.span_of(outage), now)
+    if amount is None:
         return False
     time = dated(claimed.waiver.time)
-    if not 0 < amount <= most or not end - _CLOCKS <= time <= now + _CLOCKS:
-        return False
     debt = Debt(RENT, rent_serial(fault.id, claimed.outage), context.region, fault.home_region, amount, time)
     note_rent(tx, context, debt, now)
     return True
+
+
+def _plausible(context: RegionContext, claimed: FaultWaived.Waived, span: outages.Span, now: datetime) -> int | None:
+    """The amount of a claim in minor units; None beyond the rent of every plan, or before the repair."""
+    start, end = span
+    rent = max((each.monthly_rent.minor_units for each in context.federation.configuration.plans), default=0)
+    most = outages.rent_of(rent, [(start - _CLOCKS, end + _CLOCKS)], context.time_zone)
+    amount = claimed.owed.minor_units if claimed.owed.currency == context.currency else 0
+    if not is_dated(claimed.waiver.time) or not 0 < amount <= most:
+        return None
+    return amount if end - _CLOCKS <= dated(claimed.waiver.time) <= now + _CLOCKS else None
 
 
 def settle_parts(tx: Transaction, context: RegionContext, fault: Fault, now: datetime) -> None:

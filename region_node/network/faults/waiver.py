@@ -2,31 +2,30 @@
 
 The rule is that of `outages.py`: from the report to the repair, each month's share of the plan's rent. Excluded are
 time before the line began, and time with rent given back for another fault. The region of the fault owes that rent to
-this one (`regional.py`). A row of `fault_waivers` and the id of the posting prevent a repeat.
+this one (`regional.py`). A row of `fault_waivers` and the id of the posting prevent a repeat. Of a line that has moved
+this region gives back the rent up to the confirmation of the move, and the new home the rest (`moved.py`).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultWaived
 from gateway.api.region.v1.fault_pb2 import Fault
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.auditing import audit
-from gateway.errors import Refused, lasting
+from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.store.port import Transaction
-from gateway.time.clock import dated, from_microseconds, to_microseconds, to_timestamp
+from gateway.time.clock import dated, from_microseconds, from_timestamp, to_microseconds, to_timestamp
 from region_node.business.reconciliation.evidence import kept_line, line_unknown, not_proven
 from region_node.business.reconciliation.port import Act
 from region_node.customers.accounts import ledger
-from region_node.customers.accounts.rules import REFUNDS_DUE, EntryKind, earned, transfer
-from region_node.customers.rows import Line, find_line
-from region_node.network.agreements import spans as microseconds
-from region_node.network.agreements.outages import note_waiver
-from region_node.network.faults import notices, outages, regional
+from region_node.customers.accounts.rules import EntryKind, earned
+from region_node.customers.moved_lines import MovedLine, last_moved, moved_after
+from region_node.customers.rows import Line, find_line, line_of
+from region_node.network.faults import moved, notices, outages, regional
 from region_node.network.faults.outages import Span
 from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index
@@ -106,7 +105,8 @@ def given(tx: Transaction, context: RegionContext, act: Act, fault: Fault, waive
         posted = ledger.booked(tx, regional.rent_serial(fault.id, number), earned(EntryKind.RENT))
         if line is None and posted is None:
             raise line_unknown(context, act)
-        by_rule = 0 if line is None else _amount(tx, context, line, outages.span_of(outage))
+        span = outages.span_of(outage)
+        by_rule = 0 if line is None else moved.rent_of(tx, context, line, span, _known(tx, fault.report.number, span))
         found[number] = _given(context, act, row, posted, claimed, by_rule)
     return found
 
@@ -137,17 +137,22 @@ def give_again(
     """Books what was `given`, as far as it is lost, as of the time of the waiver. The customer knows of it."""
     line = find_line(tx, fault.report.number)
     for number, amount in amounts.items():
-        _book(tx, context, fault, number, line, amount, dated(fault.outages[number].waiver.time), now)
+        given_back = outages.span_of(fault.outages[number]), amount
+        _book(tx, context, fault, number, line, given_back, dated(fault.outages[number].waiver.time), now)
 
 
 def _give_back(tx: Transaction, context: RegionContext, fault: Fault, number: int, now: datetime) -> None:
-    line, span = find_line(tx, fault.report.number), outages.span_of(fault.outages[number])
-    amount = _amount(tx, context, line, span) if line is not None else 0
-    _book(tx, context, fault, number, line, amount, now, now)
+    whole, (line, gone) = outages.span_of(fault.outages[number]), _line_of(tx, fault)
+    span = moved.until_move(whole, gone)
+    amount = moved.rent_of(tx, context, line, span, _known(tx, fault.report.number, span)) if line is not None else 0
+    _book(tx, context, fault, number, line, (span, amount), now, now)
     detail = f"outage {number}"
     audit.append(tx, now=now, actor=f"region/{context.region}", action="WaiveRent", subject=fault.id, detail=detail)
-    if amount:
+    if amount and gone is None:
         notices.tell_waived(tx, fault, number, amount, context.currency, now)
+    if line is not None and gone is not None:
+        is_owed = regional.is_rent_owed(fault, number, gone.region)
+        moved.pass_on(tx, context, gone, moved.told_of(fault, number, amount, context.currency, is_owed=is_owed), now)
     failpoints.reach("fault-waived.before-commit")
 
 
@@ -157,12 +162,12 @@ def _book(
     fault: Fault,
     number: int,
     line: Line | None,
-    amount: int,
+    given: tuple[Span, int],
     time: datetime,
     now: datetime,
 ) -> None:
-    """Stores and books the rent that is given back at a time, as far as that is not done."""
-    span = outages.span_of(fault.outages[number])
+    """Stores and books the rent that is given back at a time, as far as that is not done: `given` has its span too."""
+    span, amount = given
     tx.execute(
         "INSERT INTO fault_waivers (fault_id, outage, number_index, start_time, end_time, amount, time)"
         " VALUES (:fault_id, :outage, :number_index, :start_time, :end_time, :amount, :time)"
@@ -176,35 +181,32 @@ def _book(
         time=to_microseconds(time),
     )
     if line is not None and amount:
-        waived = microseconds.Span(to_microseconds(span[0]), to_microseconds(span[1]))
-        note_waiver(tx, context, line.product_id, f"{fault.id}#{number}", waived, now)
-        # The credit of a closed line is owed to the customer instead of set off.
-        is_closed = line.status == ProductStatus.PRODUCT_STATUS_TERMINATED
-        account = REFUNDS_DUE if is_closed else line.account_id
-        rent, posting_id = earned(EntryKind.RENT), regional.rent_serial(fault.id, number)
-        posting = transfer(posting_id, EntryKind.RENT_WAIVED, amount, debit=rent, credit=account)
-        ledger.post_all(tx, ledger.unbooked(tx, [posting]), context.currency, now)
+        moved.post_rent(tx, context, line, regional.rent_serial(fault.id, number), given, now)
     if amount:
         regional.claim_rent(tx, context, fault, number, amount, time, now)
 
 
-def _amount(tx: Transaction, context: RegionContext, line: Line, span: Span) -> int:
-    try:
-        rent = context.federation.plan(line.plan_id).monthly_rent.minor_units
-    except Refused as refused:
-        lasting(refused)  # a plan that left the configuration costs its lines nothing
-        return 0
-    known = tx.all(
+def _line_of(tx: Transaction, fault: Fault) -> tuple[Line | None, MovedLine | None]:
+    """The line that had the number of a fault at its report, and where it has moved since."""
+    number = fault.report.number
+    gone, line = moved_after(tx, number, from_timestamp(fault.create_time)), None
+    if gone is None:
+        line = find_line(tx, number)
+        # A fault of the time of the move itself comes to the old home, as long as the number plan names that.
+        gone = last_moved(tx, number) if line is None else None
+    return (line, None) if gone is None else (line_of(tx, gone.product_id), gone)
+
+
+def _known(tx: Transaction, number: str, span: Span) -> list[Span]:
+    """The times within a span for which rent of a number was given back for another fault."""
+    return tx.all(
         _span,
         "SELECT start_time, end_time FROM fault_waivers"
         " WHERE number_index = :number AND start_time < :end AND end_time > :start",
-        number=number_index(tx, line.number),
+        number=number_index(tx, number),
         start=to_microseconds(span[0]),
         end=to_microseconds(span[1]),
     )
-    counted = (max(span[0], line.start_time), span[1])
-    spans = outages.without(counted, known) if counted[0] < counted[1] else []
-    return outages.rent_of(rent, spans, context.time_zone)
 
 
 def _span(start: int, end: int) -> Span:

@@ -25,9 +25,10 @@ _sym_db = _symbol_database.Default()
 from gateway.api.region.v1 import fault_pb2 as gateway_dot_api_dot_region_dot_v1_dot_fault__pb2
 from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1_dot_privacy__pb2
 from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_dot_types__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gateway/api/region/v1/fault_envelopes.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/region/v1/fault.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\":\n\x0b\x46\x61ultFiling\x12+\n\x05\x66\x61ult\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Fault\"\xb4\x04\n\x0c\x46\x61ultCommand\x12\x10\n\x08\x66\x61ult_id\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12>\n\x07respond\x18\x03 \x01(\x0b\x32+.gateway.api.region.v1.FaultCommand.RespondH\x00\x12<\n\x06\x63\x61ncel\x18\x04 \x01(\x0b\x32*.gateway.api.region.v1.FaultCommand.CancelH\x00\x12G\n\x0c\x64\x65\x63ide_quote\x18\x05 \x01(\x0b\x32/.gateway.api.region.v1.FaultCommand.DecideQuoteH\x00\x12<\n\x06reopen\x18\x06 \x01(\x0b\x32*.gateway.api.region.v1.FaultCommand.ReopenH\x00\x12:\n\x08\x65valuate\x18\x07 \x01(\x0b\x32&.gateway.api.region.v1.FaultEvaluationH\x00\x1a\x1d\n\x07Respond\x12\x12\n\x04text\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x03\x1a\x1e\n\x06\x43\x61ncel\x12\x14\n\x06reason\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x03\x1a\x33\n\x0b\x44\x65\x63ideQuote\x12\x0c\n\x04part\x18\x01 \x01(\r\x12\x16\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x08\x42\x04\xb8\xbb\x18\x04\x1a\x1e\n\x06Reopen\x12\x14\n\x06reason\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x03\x42\t\n\x07\x63ommand\":\n\x0b\x46\x61ultUpdate\x12+\n\x05\x66\x61ult\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Fault\"\xc7\x01\n\x0b\x46\x61ultWaived\x12\x39\n\x06waived\x18\x01 \x03(\x0b\x32).gateway.api.region.v1.FaultWaived.Waived\x1a}\n\x06Waived\x12\x0e\n\x06outage\x18\x01 \x01(\r\x12\x32\n\x06waiver\x18\x02 \x01(\x0b\x32\".gateway.api.region.v1.FaultWaiver\x12/\n\x04owed\x18\x03 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gateway/api/region/v1/fault_envelopes.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/region/v1/fault.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\":\n\x0b\x46\x61ultFiling\x12+\n\x05\x66\x61ult\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Fault\"\xb4\x04\n\x0c\x46\x61ultCommand\x12\x10\n\x08\x66\x61ult_id\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12>\n\x07respond\x18\x03 \x01(\x0b\x32+.gateway.api.region.v1.FaultCommand.RespondH\x00\x12<\n\x06\x63\x61ncel\x18\x04 \x01(\x0b\x32*.gateway.api.region.v1.FaultCommand.CancelH\x00\x12G\n\x0c\x64\x65\x63ide_quote\x18\x05 \x01(\x0b\x32/.gateway.api.region.v1.FaultCommand.DecideQuoteH\x00\x12<\n\x06reopen\x18\x06 \x01(\x0b\x32*.gateway.api.region.v1.FaultCommand.ReopenH\x00\x12:\n\x08\x65valuate\x18\x07 \x01(\x0b\x32&.gateway.api.region.v1.FaultEvaluationH\x00\x1a\x1d\n\x07Respond\x12\x12\n\x04text\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x03\x1a\x1e\n\x06\x43\x61ncel\x12\x14\n\x06reason\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x03\x1a\x33\n\x0b\x44\x65\x63ideQuote\x12\x0c\n\x04part\x18\x01 \x01(\r\x12\x16\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x08\x42\x04\xb8\xbb\x18\x04\x1a\x1e\n\x06Reopen\x12\x14\n\x06reason\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x03\x42\t\n\x07\x63ommand\":\n\x0b\x46\x61ultUpdate\x12+\n\x05\x66\x61ult\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Fault\"\xc7\x01\n\x0b\x46\x61ultWaived\x12\x39\n\x06waived\x18\x01 \x03(\x0b\x32).gateway.api.region.v1.FaultWaived.Waived\x1a}\n\x06Waived\x12\x0e\n\x06outage\x18\x01 \x01(\r\x12\x32\n\x06waiver\x18\x02 \x01(\x0b\x32\".gateway.api.region.v1.FaultWaiver\x12/\n\x04owed\x18\x03 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\"\x84\x02\n\nFaultMoved\x12\x10\n\x08\x66\x61ult_id\x18\x01 \x01(\t\x12\x0e\n\x06outage\x18\x02 \x01(\r\x12\x0f\n\x07move_id\x18\x03 \x01(\t\x12\x14\n\x06number\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x0c\n\x04line\x18\x05 \x01(\r\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x08refunded\x18\x08 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\x12\x0c\n\x04owed\x18\t \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,22 +45,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FAULTCOMMAND_REOPEN'].fields_by_name['reason']._serialized_options = b'\270\273\030\003'
   _globals['_FAULTWAIVED_WAIVED'].fields_by_name['owed']._loaded_options = None
   _globals['_FAULTWAIVED_WAIVED'].fields_by_name['owed']._serialized_options = b'\270\273\030\002'
-  _globals['_FAULTFILING']._serialized_start=175
-  _globals['_FAULTFILING']._serialized_end=233
-  _globals['_FAULTCOMMAND']._serialized_start=236
-  _globals['_FAULTCOMMAND']._serialized_end=800
-  _globals['_FAULTCOMMAND_RESPOND']._serialized_start=643
-  _globals['_FAULTCOMMAND_RESPOND']._serialized_end=672
-  _globals['_FAULTCOMMAND_CANCEL']._serialized_start=674
-  _globals['_FAULTCOMMAND_CANCEL']._serialized_end=704
-  _globals['_FAULTCOMMAND_DECIDEQUOTE']._serialized_start=706
-  _globals['_FAULTCOMMAND_DECIDEQUOTE']._serialized_end=757
-  _globals['_FAULTCOMMAND_REOPEN']._serialized_start=759
-  _globals['_FAULTCOMMAND_REOPEN']._serialized_end=789
-  _globals['_FAULTUPDATE']._serialized_start=802
-  _globals['_FAULTUPDATE']._serialized_end=860
-  _globals['_FAULTWAIVED']._serialized_start=863
-  _globals['_FAULTWAIVED']._serialized_end=1062
-  _globals['_FAULTWAIVED_WAIVED']._serialized_start=937
-  _globals['_FAULTWAIVED_WAIVED']._serialized_end=1062
+  _globals['_FAULTMOVED'].fields_by_name['number']._loaded_options = None
+  _globals['_FAULTMOVED'].fields_by_name['number']._serialized_options = b'\270\273\030\001'
+  _globals['_FAULTMOVED'].fields_by_name['refunded']._loaded_options = None
+  _globals['_FAULTMOVED'].fields_by_name['refunded']._serialized_options = b'\270\273\030\002'
+  _globals['_FAULTFILING']._serialized_start=208
+  _globals['_FAULTFILING']._serialized_end=266
+  _globals['_FAULTCOMMAND']._serialized_start=269
+  _globals['_FAULTCOMMAND']._serialized_end=833
+  _globals['_FAULTCOMMAND_RESPOND']._serialized_start=676
+  _globals['_FAULTCOMMAND_RESPOND']._serialized_end=705
+  _globals['_FAULTCOMMAND_CANCEL']._serialized_start=707
+  _globals['_FAULTCOMMAND_CANCEL']._serialized_end=737
+  _globals['_FAULTCOMMAND_DECIDEQUOTE']._serialized_start=739
+  _globals['_FAULTCOMMAND_DECIDEQUOTE']._serialized_end=790
+  _globals['_FAULTCOMMAND_REOPEN']._serialized_start=792
+  _globals['_FAULTCOMMAND_REOPEN']._serialized_end=822
+  _globals['_FAULTUPDATE']._serialized_start=835
+  _globals['_FAULTUPDATE']._serialized_end=893
+  _globals['_FAULTWAIVED']._serialized_start=896
+  _globals['_FAULTWAIVED']._serialized_end=1095
+  _globals['_FAULTWAIVED_WAIVED']._serialized_start=970
+  _globals['_FAULTWAIVED_WAIVED']._serialized_end=1095
+  _globals['_FAULTMOVED']._serialized_start=1098
+  _globals['_FAULTMOVED']._serialized_end=1358
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from gateway.api.region.v1 import fault_pb2 as _fault_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
@@ -267,3 +268,68 @@ class FaultWaived(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FaultWaived: _TypeAlias = FaultWaived  # noqa: Y015
+
+@_typing.final
+class FaultMoved(_message.Message):
+    """Payload of ENVELOPE_KIND_FAULT_MOVED. The result of the receipt is a FaultWaived with at most one entry, the rent that
+    the new home has given back. Its amount owed is unset where the old home owes the new one nothing.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FAULT_ID_FIELD_NUMBER: _builtins.int
+    OUTAGE_FIELD_NUMBER: _builtins.int
+    MOVE_ID_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    REFUNDED_FIELD_NUMBER: _builtins.int
+    OWED_FIELD_NUMBER: _builtins.int
+    fault_id: _builtins.str
+    """Fault id."""
+    outage: _builtins.int
+    """Index of the outage, from 0."""
+    move_id: _builtins.str
+    """Id of the move."""
+    number: _builtins.str
+    """E.164 number with the plus sign."""
+    line: _builtins.int
+    """Place of its line among the customers of the hand-over, from 0."""
+    owed: _builtins.bool
+    """True if the old home owes the new one the rent that this one gives back.
+
+    False for force majeure, for a fault in the network of the new home, and after a second move.
+    """
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Start time of the outage."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the repair, or of the withdrawal."""
+
+    @_builtins.property
+    def refunded(self) -> _types_pb2.Money:
+        """Amount that former homes owe the customer as refunds, for the time before the confirmation of the move."""
+
+    def __init__(
+        self,
+        *,
+        fault_id: _builtins.str = ...,
+        outage: _builtins.int = ...,
+        move_id: _builtins.str = ...,
+        number: _builtins.str = ...,
+        line: _builtins.int = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        refunded: _types_pb2.Money | None = ...,
+        owed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "refunded", b"refunded", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "fault_id", b"fault_id", "line", b"line", "move_id", b"move_id", "number", b"number", "outage", b"outage", "owed", b"owed", "refunded", b"refunded", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FaultMoved: _TypeAlias = FaultMoved  # noqa: Y015

@@ -145,6 +145,10 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """
     ENVELOPE_KIND_FORMER_BILL: _EnvelopeKind.ValueType  # 80
     """Query, new home to old home: the bill of a month before the end of a move."""
+    ENVELOPE_KIND_FAULT_MOVED: _EnvelopeKind.ValueType  # 89
+    """Command, old home to new home: a fault of a customer who has moved was repaired late. Give back your part of the rent,
+    and tell the customer.
+    """
     ENVELOPE_KIND_CONTACT_PREFERENCES: _EnvelopeKind.ValueType  # 72
     """Query, any region to the home region: store what a customer has decided about contacts."""
     ENVELOPE_KIND_JOINT_COMMAND: _EnvelopeKind.ValueType  # 60
@@ -283,6 +287,10 @@ have registered with this home before.
 """
 ENVELOPE_KIND_FORMER_BILL: EnvelopeKind.ValueType  # 80
 """Query, new home to old home: the bill of a month before the end of a move."""
+ENVELOPE_KIND_FAULT_MOVED: EnvelopeKind.ValueType  # 89
+"""Command, old home to new home: a fault of a customer who has moved was repaired late. Give back your part of the rent,
+and tell the customer.
+"""
 ENVELOPE_KIND_CONTACT_PREFERENCES: EnvelopeKind.ValueType  # 72
 """Query, any region to the home region: store what a customer has decided about contacts."""
 ENVELOPE_KIND_JOINT_COMMAND: EnvelopeKind.ValueType  # 60

@@ -1,0 +1,66 @@
+"""Faults of before a move that were repaired late: the new home gives back its rent at the word of the old one."""
+
+import logging
+from datetime import datetime
+
+from gateway.api.region.v1.fault_envelopes_pb2 import FaultMoved, FaultWaived
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused, reason_name
+from gateway.relay.border import Command, Kinds
+from gateway.relay.envelopes import Answer
+from gateway.store.port import Transaction
+from region_node.customers.moved_numbers import is_awaited
+from region_node.customers.rows import line_of
+from region_node.lifecycle.moving import rules
+from region_node.lifecycle.moving.rows import find_move
+from region_node.network.faults import moved, regional
+from region_node.node.context import RegionContext
+from region_node.node.payloads import parse, received
+
+_log = logging.getLogger(__name__)
+
+
+class MovedFaultEnvelopes:
+    """The kind of envelope about a late repair after the move of the customer."""
+
+    def __init__(self, context: RegionContext) -> None:
+        self._context = context
+
+    def kinds(self) -> Kinds:
+        """The handler here, and that of its receipt."""
+        return {EnvelopeKind.ENVELOPE_KIND_FAULT_MOVED: Command(self._told, self._answered)}
+
+    def _told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """The old home may say it of the customers whom it has handed over to this region.
+
+        Raises Refused with ENVELOPE_KIND_NOT_ALLOWED, ENVELOPE_INVALID, MOVE_NOT_FOUND, and with HAND_OVER_AWAITED
+        where this region has lost the customer with a newer database.
+        """
+        told, context = received(FaultMoved, content.payload), self._context
+        if told.move_id != content.subject or not told.move_id.startswith(f"{content.origin}/"):
+            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        moved.require_told(told, context.currency, now)
+        move = find_move(tx, told.move_id)
+        if move is None and is_awaited(tx, context.federation, context.region, told.number):
+            raise Refused(Reason.REASON_HAND_OVER_AWAITED)
+        line = line_of(tx, rules.line_at_new_home(told.move_id, told.line))
+        if move is None or move.state != rules.TAKEN_OVER or line is None:
+            raise Refused(Reason.REASON_MOVE_NOT_FOUND, move=told.move_id)
+        if told.number not in [each.number for each in move.lines]:
+            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        waived = moved.give_rest(tx, context, line, told, content.origin, now)
+        return Answer(Outcome.OUTCOME_ACCEPTED, result=waived.SerializeToString())
+
+    def _answered(self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:
+        """The old home owes the new one the rent that this one has given back, where it said so."""
+        told = parse(FaultMoved, content.payload)
+        if receipt.outcome != Outcome.OUTCOME_ACCEPTED:
+            reason = reason_name(receipt.reason)  # its parameters may tell of a person
+            _log.error(
+                "the region %s gives no rent back for the fault %s: %s", content.destination, told.fault_id, reason
+            )
+            return
+        waived = parse(FaultWaived, receipt.result)
+        if not regional.owe_moved(tx, self._context, told, waived, content.destination, now):
+            _log.error("the region %s claims implausible rent for the fault %s", content.destination, told.fault_id)

@@ -1,0 +1,145 @@
+"""Rent of a line that has moved, for faults of before the move: each home gives back its own part, once.
+
+The old home gives back the rent up to the confirmation of the move, and passes the outage on. The new home gives back
+the rest, and the customer has one notice of both. After a further move the outage goes to the next home likewise.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.region.v1.fault_envelopes_pb2 import FaultMoved, FaultWaived
+from gateway.api.region.v1.fault_pb2 import Fault
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Money
+from gateway.auditing import audit
+from gateway.errors import Refused, lasting
+from gateway.relay.envelopes import OutgoingEnvelope
+from gateway.relay.outbox import send
+from gateway.store.port import Transaction
+from gateway.time.clock import dated, from_microseconds, from_timestamp, is_dated, to_microseconds, to_timestamp
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import REFUNDS_DUE, EntryKind, earned, transfer
+from region_node.customers.moved_lines import MovedLine, moved_line
+from region_node.customers.rows import Line
+from region_node.customers.states import states_of
+from region_node.network.agreements import spans as microseconds
+from region_node.network.agreements.outages import note_waiver, waivers_of
+from region_node.network.faults import notices, outages, regional
+from region_node.network.faults.outages import Span
+from region_node.node.context import RegionContext
+from region_node.node.rules import MOVED_HERE
+from region_node.requests.checks import is_name
+
+_LIFETIME = timedelta(days=3650)  # the rent is due however long the new home is away
+_CLOCKS = timedelta(days=1)  # by which clocks of two regions may differ
+
+
+def until_move(span: Span, gone: MovedLine | None) -> Span:
+    """The part of a time before the confirmation of a move; empty where it begins later."""
+    end = span[1] if gone is None else min(span[1], from_microseconds(gone.end_time))
+    return span[0], max(span[0], end)
+
+
+def rent_of(tx: Transaction, context: RegionContext, line: Line, span: Span, known: Sequence[Span]) -> int:
+    """The rent of a line for a time here without `known` times, in minor units."""
+    try:
+        rent = context.federation.plan(line.plan_id).monthly_rent.minor_units
+    except Refused as refused:
+        lasting(refused)  # a plan that left the configuration costs its lines nothing
+        return 0
+    # A line that has come by a move is charged here from its first state on.
+    start = states_of(tx, line)[0].time if line.product_id.startswith(MOVED_HERE) else line.start_time
+    counted = (max(span[0], start), span[1])
+    spans = outages.without(counted, known) if counted[0] < counted[1] else []
+    return outages.rent_of(rent, spans, context.time_zone)
+
+
+def post_rent(
+    tx: Transaction, context: RegionContext, line: Line, serial: str, given: tuple[Span, int], now: datetime
+) -> None:
+    """Gives rent back for a time, once: `given` has both. No agreement compensates the line for that time again."""
+    (start, end), amount = given
+    note_waiver(
+        tx, context, line.product_id, serial, microseconds.Span(to_microseconds(start), to_microseconds(end)), now
+    )
+    # The credit of a closed line is owed to the customer instead of set off.
+    is_closed = line.status == ProductStatus.PRODUCT_STATUS_TERMINATED
+    account = REFUNDS_DUE if is_closed else line.account_id
+    posting = transfer(serial, EntryKind.RENT_WAIVED, amount, debit=earned(EntryKind.RENT), credit=account)
+    ledger.post_all(tx, ledger.unbooked(tx, [posting]), context.currency, now)
+
+
+def told_of(fault: Fault, number: int, refunded: int, currency: str, *, is_owed: bool) -> FaultMoved:
+    """An outage for the new home; `pass_on` adds the move."""
+    outage = fault.outages[number]
+    return FaultMoved(
+        fault_id=fault.id,
+        outage=number,
+        number=fault.report.number,
+        start_time=outage.start_time,
+        end_time=outage.end_time,
+        refunded=Money(minor_units=refunded, currency=currency),
+        owed=is_owed,
+    )
+
+
+def pass_on(tx: Transaction, context: RegionContext, gone: MovedLine, told: FaultMoved, now: datetime) -> None:
+    """Sends an outage to the next home. The envelope belongs to the move, and is destroyed with its hand-over."""
+    told.move_id, told.line = gone.move_id, gone.line
+    outgoing = OutgoingEnvelope(
+        envelope_id=f"{gone.move_id}#{told.fault_id}/{told.outage}>{gone.region}",
+        destination=gone.region,
+        kind=EnvelopeKind.ENVELOPE_KIND_FAULT_MOVED,
+        payload=told.SerializeToString(),
+        subject=gone.move_id,
+        operator="",
+        lifetime=_LIFETIME,
+    )
+    send(tx, context.border, outgoing, now=now, traceparent="")
+
+
+def require_told(told: FaultMoved, currency: str, now: datetime) -> None:
+    """Raises Refused with ENVELOPE_INVALID for an outage that cannot have been, or an amount that nobody can owe."""
+    is_known = all(is_name(part) for part in told.fault_id.split("/", 1))
+    is_time = is_dated(told.start_time) and is_dated(told.end_time)
+    if not (is_known and is_time) or not dated(told.start_time) <= dated(told.end_time) <= now + _CLOCKS:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no such outage")
+    if told.refunded.currency != currency or told.refunded.minor_units < 0:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no such refund")
+
+
+def give_rest(
+    tx: Transaction, context: RegionContext, line: Line, told: FaultMoved, origin: str, now: datetime
+) -> FaultWaived:
+    """Gives back the rent of an outage since the move of a line to this region, once. The answer names it."""
+    gone, serial = moved_line(tx, line.product_id), regional.moved_serial(told)
+    start, end = from_timestamp(told.start_time), from_timestamp(told.end_time)
+    span = until_move((start, end), gone)
+    stretch = microseconds.Span(to_microseconds(span[0]), to_microseconds(span[1]))
+    known = waivers_of(tx, line.product_id, stretch)
+    amount = rent_of(tx, context, line, span, [_span(each.span) for each in known])
+    waived = FaultWaived()
+    if amount:
+        post_rent(tx, context, line, serial, (span, amount), now)
+        each = waived.waived.add(outage=told.outage)
+        each.waiver.time.CopyFrom(to_timestamp(now))
+        if told.owed:
+            each.owed.CopyFrom(Money(minor_units=amount, currency=context.currency))
+            regional.claim_moved(tx, context, told, origin, amount, now)
+    detail = f"outage {told.outage}"
+    audit.append(tx, now=now, actor=f"region/{origin}", action="WaiveRent", subject=told.fault_id, detail=detail)
+    if gone is None:
+        notices.tell_waived_in_parts(tx, told, amount, context, origin, now)
+    else:
+        further = FaultMoved()
+        further.CopyFrom(told)
+        further.refunded.minor_units += amount
+        further.owed = False
+        pass_on(tx, context, gone, further, now)
+    return waived
+
+
+def _span(span: microseconds.Span) -> Span:
+    return from_microseconds(span.start), from_microseconds(span.end)

@@ -1,0 +1,304 @@
+"""Rent of a line that moves during a fault: each home gives back its own part once, and one text tells of both."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.api.region.v1.customer_move_pb2 import CustomerMove
+from gateway.api.region.v1.fault_envelopes_pb2 import FaultMoved, FaultWaived
+from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport
+from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Money
+from gateway.errors import Refused
+from gateway.relay.border import Command, Kinds
+from gateway.time.clock import to_timestamp
+from region_node.app.registered import registry
+from region_node.business.billing import monthly
+from region_node.business.billing.bills import find_bill
+from region_node.business.billing.rules import Month
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import REFUNDS_DUE, payable, receivable
+from region_node.customers.operations import keep_customer, keep_line
+from region_node.customers.rows import CustomerRow, find_line
+from region_node.lifecycle.moving import operations, rules
+from region_node.lifecycle.moving.faults import MovedFaultEnvelopes
+from region_node.lifecycle.moving.kind import MOVES
+from region_node.lifecycle.moving.relayed import MoveEnvelopes
+from region_node.network.agreements.outages import waivers_of
+from region_node.network.agreements.spans import Span
+from region_node.network.faults import handling, outages, regional, repair
+from region_node.network.faults import rules as fault_rules
+from region_node.node.subjects import number_index
+from region_node.requests.caller import OwnNode
+from tests.unit.reconciling import HOME, ORIGIN, Region, two_regions
+from tests.unit.situations import LINE
+
+NEW, ZONE, HOUR = ORIGIN, "Asia/Shanghai", timedelta(hours=1)
+JUNE = Month.of("2030-06", ZONE)
+REPORTED = JUNE.start + timedelta(days=9)
+MOVE_ID = f"{HOME}/crm/m"
+RENTS = {HOME: 5900, NEW: 7900}  # minor units a month, by the plans of the line
+NEW_ACCOUNT = f"account-{rules.ids_at_new_home(MOVE_ID)}-0"
+
+
+def share(rent: int, hours: float) -> int:
+    """The part of a rent for some hours of June, in minor units."""
+    return int(rent * hours / (30 * 24) + 0.5)
+
+
+@dataclass
+class Both:
+    """The old home and the new one, with the envelopes between them."""
+
+    old: Region
+    new: Region
+
+    def kinds(self, region: Region) -> Kinds:
+        context = region.context.node
+        return {**MoveEnvelopes(context).kinds(), **MovedFaultEnvelopes(context).kinds()}
+
+    def handler(self, region: Region, kind: EnvelopeKind.ValueType) -> Command:
+        found = self.kinds(region)[kind]
+        assert isinstance(found, Command)
+        return found
+
+    def delivers(self, now: datetime, *, times: int = 1) -> list[EnvelopeContent]:
+        """Has everything that waits taken and answered, each envelope and each receipt `times` times."""
+        taken = list[EnvelopeContent]()
+        for sender, receiver in ((self.old, self.new), (self.new, self.old)):
+            waiting = [each for each in sender.waiting() if each.kind in self.kinds(sender)]
+            for content in waiting:
+                answer, *_ = [self.handler(receiver, content.kind).act(receiver.tx, content, now) for _ in range(times)]
+                assert answer.outcome == Outcome.OUTCOME_ACCEPTED
+                receipt = ReceiptContent(envelope_id=content.id, outcome=answer.outcome, result=answer.result)
+                for _ in range(times):
+                    self.handler(sender, content.kind).answered(sender.tx, content, receipt, now)
+            taken += waiting
+        return taken
+
+    def reports(self, name: str = "f1", at: datetime = REPORTED) -> Fault:
+        """A fault in the network of the old home, on which somebody works."""
+        report = FaultReport(number=LINE.number, description="no signal", place=FaultPlace(site="chengdu"))
+        fault = handling.report(self.old.tx, self.old.context.node, OwnNode(HOME, name, ""), report, at)
+        return self.works(fault, WorkOnFaultRequest(take_up=WorkOnFaultRequest.TakeUp()), at)
+
+    def works(self, fault: Fault, step: WorkOnFaultRequest, at: datetime) -> Fault:
+        step.fault_id = fault.id
+        return repair.work(self.old.tx, self.old.context.node, step, "wang", at)
+
+    def repairs(self, fault: Fault, at: datetime, cause: FaultCause.ValueType = FaultCause.FAULT_CAUSE_CABLE) -> Fault:
+        return self.works(fault, WorkOnFaultRequest(resolve=WorkOnFaultRequest.Resolve(cause=cause, text="done")), at)
+
+    def confirms(self, at: datetime) -> None:
+        kinds = registry(self.old.context.node)
+        asked = CustomerMove(id=MOVE_ID, to_region=NEW)
+        asked.lines.add(number=LINE.number, plan_id="guangdong-79")
+        operations.start(self.old.tx, kinds, asked, LINE.number, at)
+        operations.confirm(self.old.tx, kinds, MOVE_ID, at, "")
+
+    def moves(self, at: datetime) -> None:
+        self.confirms(at)
+        self.delivers(at)
+
+    def given(self) -> tuple[int, int]:
+        """What the old home owes the customer, and what the new home has given back."""
+        sql = "SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM ledger_entries WHERE account = :account"
+        sql += " AND kind = 'rent-waived'"
+        there = self.new.tx.first(int, sql, account=NEW_ACCOUNT) or 0
+        return ledger.balance(self.old.tx, REFUNDS_DUE), there
+
+    def told(self) -> tuple[Sequence[str], Sequence[str]]:
+        """The notices of given rent of both."""
+        sql = "SELECT notice_id FROM notices WHERE kind = 'fault-waived'"
+        return self.old.tx.all(str, sql), self.new.tx.all(str, sql)
+
+    def owed(self) -> tuple[int, int]:
+        """The rent that the old home owes the new one in the books of both."""
+        sql = "SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM ledger_entries WHERE account = :account"
+        sql += " AND kind = 'rent owed'"
+        return (
+            self.old.tx.first(int, sql, account=payable(NEW)) or 0,
+            -(self.new.tx.first(int, sql, account=receivable(HOME)) or 0),
+        )
+
+
+@pytest.fixture(name="both")
+def both_homes() -> Iterator[Both]:
+    with homes() as found:
+        yield found
+
+
+@contextlib.contextmanager
+def homes() -> Iterator[Both]:
+    """A customer at the old home."""
+    with two_regions() as two:
+        keep_customer(two.home.tx, CustomerRow(LINE.customer_id, "王芳", ""))
+        keep_line(two.home.tx, replace(LINE, start_time=JUNE.start), JUNE.start)
+        for each in (two.home, two.origin):
+            monthly.begin(each.tx, each.context.node, JUNE.start)
+        yield Both(two.home, two.origin)
+
+
+@pytest.mark.clause("F3.2")
+def test_a_line_that_moves_during_a_late_fault_gets_its_rent_back_from_both_homes_and_one_text(both: Both) -> None:
+    fault = both.reports()
+    both.moves(REPORTED + 54 * HOUR)
+    repaired = both.repairs(fault, REPORTED + 60 * HOUR)
+    parts = share(RENTS[HOME], 54), share(RENTS[NEW], 6)
+    assert repaired.outages[0].waiver.amount.minor_units == parts[0]
+    (told,) = both.delivers(REPORTED + 60 * HOUR, times=3)
+    assert (told.kind, told.destination) == (EnvelopeKind.ENVELOPE_KIND_FAULT_MOVED, NEW)
+    assert both.given() == parts
+    assert both.told() == ([], [f"fault/{fault.id}/waived/0"]), "the new home tells of both"
+    assert both.owed() == (parts[1], parts[1]), "the network of the old home was down"
+    for each, account in ((both.old, LINE.account_id), (both.new, NEW_ACCOUNT)):
+        later = JUNE.end + 3 * HOUR
+        while monthly.bill_page(each.tx, each.context.node, later):
+            pass
+        bill = find_bill(each.tx, account, JUNE.name)
+        assert bill is not None
+        assert bill.total > 0, "each home charges its own days"
+    assert both.given() == parts, "and no run takes the rent back"
+    reopened = WorkOnFaultRequest(reopen=WorkOnFaultRequest.Reopen(reason="again"))
+    both.works(repaired, reopened, REPORTED + 70 * HOUR)
+    both.repairs(repaired, REPORTED + 72 * HOUR)
+    both.delivers(REPORTED + 72 * HOUR)
+    assert both.given() == (parts[0], parts[1] + share(RENTS[NEW], 2)), "all of it is of the new home"
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 100), st.integers(49, 100), st.booleans())
+def test_each_hour_of_a_fault_is_given_back_by_the_home_that_charges_it(
+    moved: int, repaired: int, is_reported_twice: bool
+) -> None:
+    """Hours from the report to the confirmation, and to the repair."""
+    with homes() as both:
+        faults = [both.reports(f"f{each}") for each in range(1 + is_reported_twice)]
+        if moved < repaired:
+            both.moves(REPORTED + moved * HOUR)
+        for each in faults:
+            both.repairs(each, REPORTED + repaired * HOUR)
+            both.delivers(REPORTED + repaired * HOUR)
+        if moved < repaired:
+            assert both.given() == (share(RENTS[HOME], moved), share(RENTS[NEW], repaired - moved))
+        else:
+            assert ledger.balance(both.old.tx, LINE.account_id) == share(RENTS[HOME], repaired)
+
+
+def test_a_repair_while_the_customer_is_on_the_way_is_given_back_by_the_old_home_alone(both: Both) -> None:
+    fault = both.reports()
+    both.confirms(REPORTED + 54 * HOUR)
+    both.repairs(fault, REPORTED + 60 * HOUR)
+    both.delivers(REPORTED + 61 * HOUR)
+    assert both.given() == (share(RENTS[HOME], 60), 0), "the rest after the hand-over is owed to the customer"
+
+
+def test_a_fault_that_another_region_takes_for_the_old_homes_during_the_move_is_given_back_by_the_new_one(
+    both: Both,
+) -> None:
+    both.moves(REPORTED)
+    start, repaired = REPORTED + HOUR, REPORTED + 61 * HOUR
+    fault = Fault(id="henan/F1", origin_region="henan", owner_region="henan", home_region=HOME, version=3)
+    fault.report.number, fault.state, fault.cause = LINE.number, fault_rules.RESOLVED, FaultCause.FAULT_CAUSE_CABLE
+    fault.create_time.CopyFrom(to_timestamp(start))
+    outages.set_first(both.old.context.node.federation, fault)
+    outages.repair(fault, repaired)
+    outages.note_late_repair(fault)
+    handling.adopt(both.old.tx, both.old.context.node, fault, "", repaired)
+    both.delivers(repaired)
+    assert both.given() == (0, share(RENTS[NEW], 60))
+    assert both.told() == ([], ["fault/henan/F1/waived/0"])
+
+
+def test_nothing_is_given_back_for_a_cause_of_the_customer_and_no_home_owes_it_by_force_majeure(both: Both) -> None:
+    own, storm = both.reports("own"), both.reports("storm")
+    both.moves(REPORTED + 54 * HOUR)
+    both.repairs(own, REPORTED + 60 * HOUR, FaultCause.FAULT_CAUSE_TERMINAL)
+    assert both.delivers(REPORTED + 60 * HOUR) == []
+    both.repairs(storm, REPORTED + 60 * HOUR, FaultCause.FAULT_CAUSE_FORCE_MAJEURE)
+    both.delivers(REPORTED + 60 * HOUR)
+    assert both.given() == (share(RENTS[HOME], 54), share(RENTS[NEW], 6))
+    assert both.owed() == (0, 0)
+
+
+def test_a_home_that_lies_about_a_moved_fault_is_refused_before_anything_is_given(both: Both) -> None:
+    fault = both.reports()
+    both.moves(REPORTED + 54 * HOUR)
+    both.repairs(fault, REPORTED + 60 * HOUR)
+    (content,) = [each for each in both.old.waiting() if each.kind == EnvelopeKind.ENVELOPE_KIND_FAULT_MOVED]
+    told, now = FaultMoved.FromString(content.payload), REPORTED + 60 * HOUR
+    lies: list[tuple[str, FaultMoved]] = []
+    for what in ("number", "fault_id", "move_id", "end", "currency", "line"):
+        lie = FaultMoved()
+        lie.CopyFrom(told)
+        match what:
+            case "number":
+                lie.number = "+8613800000000"
+            case "fault_id":
+                lie.fault_id = "guangdong/F1 call +8610"
+            case "move_id":
+                lie.move_id = f"{HOME}/crm/other"
+            case "end":
+                lie.end_time.seconds += 40 * 86_400
+            case "currency":
+                lie.refunded.CopyFrom(Money(minor_units=5, currency="EUR"))
+            case _:
+                lie.line = 7
+        lies.append((what, lie))
+    act = both.handler(both.new, content.kind).act
+    for what, lie in lies:
+        forged = EnvelopeContent()
+        forged.CopyFrom(content)
+        forged.payload = lie.SerializeToString()
+        with pytest.raises(Refused):
+            act(both.new.tx, forged, now)
+        assert both.given()[1] == 0, what
+    foreign = EnvelopeContent()
+    foreign.CopyFrom(content)
+    foreign.origin = "henan"
+    with pytest.raises(Refused) as refused:
+        act(both.new.tx, foreign, now)
+    assert refused.value.reason == Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED
+    assert both.told() == ([], [])
+
+
+def test_a_new_home_that_claims_more_than_a_plan_costs_is_not_believed(both: Both) -> None:
+    fault = both.reports()
+    both.moves(REPORTED + 54 * HOUR)
+    both.repairs(fault, REPORTED + 60 * HOUR)
+    (content,) = [each for each in both.old.waiting() if each.kind == EnvelopeKind.ENVELOPE_KIND_FAULT_MOVED]
+    answer = both.handler(both.new, content.kind).act(both.new.tx, content, REPORTED + 60 * HOUR)
+    waived = FaultWaived.FromString(answer.result)
+    waived.waived[0].owed.minor_units = 10**9
+    receipt = ReceiptContent(envelope_id=content.id, outcome=answer.outcome, result=waived.SerializeToString())
+    both.handler(both.old, content.kind).answered(both.old.tx, content, receipt, REPORTED + 60 * HOUR)
+    assert both.owed()[0] == 0
+
+
+def test_no_agreement_of_the_new_home_compensates_for_a_time_whose_rent_it_gave_back(both: Both) -> None:
+    fault = both.reports()
+    both.moves(REPORTED + 54 * HOUR)
+    both.repairs(fault, REPORTED + 60 * HOUR)
+    both.delivers(REPORTED + 60 * HOUR)
+    line = find_line(both.new.tx, LINE.number)
+    assert line is not None
+    (known,) = waivers_of(both.new.tx, line.product_id, Span(0, 2**62))
+    assert known.source == regional.rent_serial(fault.id, 0) + f">{MOVE_ID}"
+
+
+def test_an_erased_customer_leaves_no_trace_among_the_moved_lines(both: Both) -> None:
+    forget = MOVES.erasure.forget
+    for subject, name in (("customer", LINE.customer_id), ("number", number_index(both.old.tx, LINE.number))):
+        with homes() as each:
+            each.moves(REPORTED)
+            assert each.old.tx.first(int, "SELECT COUNT(*) FROM moved_lines") == 1
+            index = number_index(each.old.tx, LINE.number)
+            forget[subject](each.old.tx, name if subject == "customer" else index)
+            assert each.old.tx.first(int, "SELECT COUNT(*) FROM moved_lines") == 0
