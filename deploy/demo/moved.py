@@ -27,7 +27,7 @@ async def a_new_home(world: World) -> None:
     stage.chapter(
         f"{who.name} moves to Guangdong for good",
         "Record, line, balance, documents and agreements go to the new home in one signed hand-over; the number stays,"
-        " by an exception of the number plan. At any time exactly one region is the home.",
+        " by an assignment that the old home signs. At any time exactly one region is the home.",
     )
     for region in (_OLD, _NEW):
         world.federation.issue_staff(region, _STAFF)

@@ -192,6 +192,33 @@ def test_each_hour_of_a_fault_is_given_back_by_the_home_that_charges_it(
             assert ledger.balance(both.old.tx, LINE.account_id) == share(RENTS[HOME], repaired)
 
 
+def told_late(region: Region, home: str, start: datetime, repaired: datetime) -> Fault:
+    """A late repair of another region, of which a home hears."""
+    fault = Fault(id="henan/F1", origin_region="henan", owner_region="henan", home_region=home, version=3)
+    fault.report.number, fault.state, fault.cause = LINE.number, fault_rules.RESOLVED, FaultCause.FAULT_CAUSE_CABLE
+    fault.create_time.CopyFrom(to_timestamp(start))
+    outages.set_first(region.context.node.federation, fault)
+    outages.repair(fault, repaired)
+    outages.note_late_repair(fault)
+    return handling.adopt(region.tx, region.context.node, fault, "", repaired)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_fault_that_the_customer_reports_again_at_the_new_home_gives_no_hour_back_twice(
+    both: Both, *, is_first: bool
+) -> None:
+    fault = both.reports()
+    both.moves(REPORTED + 10 * HOUR)
+    if is_first:
+        told_late(both.new, NEW, REPORTED + 20 * HOUR, REPORTED + 80 * HOUR)
+    both.repairs(fault, REPORTED + 60 * HOUR)
+    both.delivers(REPORTED + 80 * HOUR)
+    if not is_first:
+        told_late(both.new, NEW, REPORTED + 20 * HOUR, REPORTED + 80 * HOUR)
+    parts = (10, 60) if is_first else (50, 20)
+    assert both.given()[1] == sum(share(RENTS[NEW], hours) for hours in parts)
+
+
 def test_a_repair_while_the_customer_is_on_the_way_is_given_back_by_the_old_home_alone(both: Both) -> None:
     fault = both.reports()
     both.confirms(REPORTED + 54 * HOUR)
@@ -205,13 +232,7 @@ def test_a_fault_that_another_region_takes_for_the_old_homes_during_the_move_is_
 ) -> None:
     both.moves(REPORTED)
     start, repaired = REPORTED + HOUR, REPORTED + 61 * HOUR
-    fault = Fault(id="henan/F1", origin_region="henan", owner_region="henan", home_region=HOME, version=3)
-    fault.report.number, fault.state, fault.cause = LINE.number, fault_rules.RESOLVED, FaultCause.FAULT_CAUSE_CABLE
-    fault.create_time.CopyFrom(to_timestamp(start))
-    outages.set_first(both.old.context.node.federation, fault)
-    outages.repair(fault, repaired)
-    outages.note_late_repair(fault)
-    handling.adopt(both.old.tx, both.old.context.node, fault, "", repaired)
+    told_late(both.old, HOME, start, repaired)
     both.delivers(repaired)
     assert both.given() == (0, share(RENTS[NEW], 60))
     assert both.told() == ([], ["fault/henan/F1/waived/0"])

@@ -60,8 +60,22 @@ def test_a_share_lies_in_its_interval(part: int, more: int) -> None:
 
 @pytest.mark.clause("8.2(4)")
 def test_the_recommend_score_counts_nine_and_ten_for_and_up_to_six_against() -> None:
-    assert statistics.recommend_score({10: 4, 9: 1, 8: 3, 7: 1, 6: 1}) == pytest.approx(40)
-    assert statistics.recommend_score({0: 2}) == -100
+    # 5 of +1, 4 of 0, 1 of -1: mean 0.4, standard deviation 0.6992, t of 9 degrees 2.262.
+    figure = statistics.recommend_score({10: 4, 9: 1, 8: 3, 7: 1, 6: 1})
+    assert figure.value == pytest.approx(40)
+    assert figure.answers == 10
+    half = 100 * 2.262 * 0.6992 / math.sqrt(10)
+    assert (figure.value - figure.low, figure.high - figure.value) == pytest.approx((half, half), rel=0.003)
+    assert statistics.recommend_score({0: 2}).value == -100
+    single = statistics.recommend_score({9: 1})
+    assert (single.value, single.low, single.high) == (100, -100, 100), "one answer tells nothing"
+
+
+@given(st.dictionaries(st.integers(0, 10), st.integers(1, 300), min_size=1))
+def test_a_recommend_score_lies_in_its_interval_and_the_interval_in_the_scale(given_marks: dict[int, int]) -> None:
+    figure = statistics.recommend_score(given_marks)
+    assert -100 <= figure.low <= figure.value + 1e-9
+    assert figure.value - 1e-9 <= figure.high <= 100
 
 
 @given(st.dictionaries(st.text(max_size=3), st.integers(0, 20)), st.integers(1, 8))

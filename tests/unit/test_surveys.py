@@ -311,7 +311,8 @@ def test_results_are_shown_by_region_business_and_channel_without_small_groups(h
     assert (group.name, group.invitations, group.answers) == ("SUSPEND", 10, 6)
     assert group.response_rate.value == pytest.approx(0.6)
     assert group.scores[0].figure.value == pytest.approx(22 / 6)
-    assert group.recommend_score == pytest.approx(100 * (2 - 2) / 6)
+    assert group.recommend_score == group.recommendation.value == pytest.approx(100 * (2 - 2) / 6)
+    assert -100 < group.recommendation.low < 0 < group.recommendation.high < 100
     assert not published(home, "2030-07", "2030-09", 1).by_region
 
 

@@ -14,6 +14,8 @@ from gateway.relay.outbox import send, was_sent
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer, set_timer
 from gateway.time.clock import to_microseconds, to_timestamp
+from region_node.business.joint.openings import number_of
+from region_node.business.joint.rows import ORDER_RECORDS, own_items
 from region_node.care.surveys import rows
 from region_node.care.surveys.rules import Policy, find_policy, in_sample
 from region_node.customers.contact_preferences import preferences_of
@@ -36,8 +38,8 @@ def envelope_about(survey_id: str) -> str:
 
 
 def request(tx: Transaction, context: RegionContext, asked: SurveyRequested, now: datetime, traceparent: str) -> None:
-    """Requests an invitation from the home region of a number, here or by an envelope, once for each occasion."""
-    home = context.federation.number_plan.home_of(asked.number)
+    """Requests an invitation from the home region of the customer, here or by an envelope, once for each occasion."""
+    home = _home_of(tx, context, asked)
     if home == context.region:
         invite(tx, context, asked, context.region, now)
         return
@@ -62,7 +64,8 @@ def invite(tx: Transaction, context: RegionContext, asked: SurveyRequested, regi
 
     `region` handled the occasion. Returns whether there is a new invitation.
     """
-    line, policy = find_line(tx, asked.number), find_policy(context.federation, context.region)
+    number = _number_of(tx, context, asked, region)
+    line, policy = find_line(tx, number) if number else None, find_policy(context.federation, context.region)
     if line is None or policy is None or rows.is_known(tx, asked.id) or not _may_be_asked(tx, line, policy, now):
         return False
     zone = ZoneInfo(context.time_zone)
@@ -104,6 +107,25 @@ def campaign_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: 
     if len(lines) == _PAGE:
         subject = f"{name} {percent} {lines[-1].customer_id}{_BETWEEN}{lines[-1].product_id}"
         set_timer(tx, timer.timer_id, kind=CAMPAIGN_TIMER, subject=subject, due=now + _BREATH)
+
+
+def _home_of(tx: Transaction, context: RegionContext, asked: SurveyRequested) -> str | None:
+    """The home region of a number, or the region of the item that has opened the line."""
+    if not asked.item_id:
+        return context.federation.number_plan.home_of(asked.number)
+    order = ORDER_RECORDS.read(tx, asked.id)
+    return None if order is None else next((each.region for each in order.items if each.id == asked.item_id), None)
+
+
+def _number_of(tx: Transaction, context: RegionContext, asked: SurveyRequested, region: str) -> str:
+    """The number of a request of a region. It learns no number of a line that an item here has opened."""
+    if not asked.item_id:
+        return asked.number
+    order = ORDER_RECORDS.read(tx, asked.id)
+    if order is None or order.leader_region != region:
+        return ""
+    item = next((each for each in own_items(tx, context.region, order) if each.id == asked.item_id), None)
+    return "" if item is None else number_of(tx, order, item)
 
 
 def _may_be_asked(tx: Transaction, line: Line, policy: Policy, now: datetime) -> bool:

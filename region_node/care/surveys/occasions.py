@@ -12,6 +12,7 @@ from gateway.errors import Refused
 from gateway.store.port import Transaction
 from gateway.wording.words import english
 from region_node.business.joint import rows as joint
+from region_node.business.joint import rules as joint_rules
 from region_node.business.joint import saga
 from region_node.business.orders import rows as orders
 from region_node.care.complaints import rows as complaints
@@ -54,26 +55,33 @@ def _order(tx: Transaction, region: str, order_id: str) -> SurveyRequested | Non
     return SurveyRequested(
         id=order.id,
         occasion=SurveyOccasion.SURVEY_OCCASION_ORDER,
-        number=order.request.number,
+        number=order.request.number or order.results.get("number", ""),
         business=order.request.business,
         channel=_channel(order.request.requester.channel),
     )
 
 
 def _joint_order(tx: Transaction, region: str, joint_order_id: str) -> SurveyRequested | None:
-    """The leading region took the order in, and asks for all."""
+    """The leading region took the order in, and requests for all.
+
+    Where an item ended the line of the number, the customer of the line that another item opened is asked instead.
+    """
     row = joint.ORDER_RECORDS.find(tx, joint_order_id)
-    if row is None or row.order.state not in saga.DONE:
+    if row is None or row.order.state not in saga.DONE or row.order.leader_region != region:
         return None
     order = row.order
-    if order.leader_region != region or not order.request.number:
+    done = [each for each in order.items if each.state == joint_rules.COMPLETED]
+    number = "" if any(each.ends_line for each in done) else order.request.number
+    opening = next((each.id for each in done if each.opens_line), "")
+    if not number and not opening:
         return None
     return SurveyRequested(
         id=order.id,
         occasion=SurveyOccasion.SURVEY_OCCASION_ORDER,
-        number=order.request.number,
+        number=number,
         business=order.request.business,
         channel=_channel(order.request.requester.channel),
+        item_id="" if number else opening,
     )
 
 

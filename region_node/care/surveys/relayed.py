@@ -66,7 +66,8 @@ class SurveyEnvelopes:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         require_length("business", asked.business, _CODE_LIMIT, required=True)
         require_length("channel", asked.channel, _CODE_LIMIT)
-        border.require_home(self._context, asked.number)
+        if not asked.item_id:  # of an item of another region nobody is invited
+            border.require_home(self._context, asked.number)
         inviting.invite(tx, self._context, asked, content.origin, now)
         forget_later(tx, content.subject, now)
         return Answer(Outcome.OUTCOME_ACCEPTED)

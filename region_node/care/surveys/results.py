@@ -63,7 +63,8 @@ def _group(name: str, marks: Mapping[int, Counter[int]], shown: Collection[int])
             figure = _figure(statistics.mean(marks[question], _LOWEST, _HIGHEST))
             group.scores.add(question=question, figure=figure)
     if RECOMMENDATION in shown:
-        group.recommend_score = statistics.recommend_score(marks[RECOMMENDATION])
+        group.recommendation.CopyFrom(_figure(statistics.recommend_score(marks[RECOMMENDATION])))
+        group.recommend_score = group.recommendation.value
     return group
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 _Z = 1.959963984540054  # of the normal distribution, two-sided 95 %
 _PROMOTER, _DETRACTOR = 9, 6
+_PERCENT = 100
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,15 @@ def student_t(freedom: int) -> float:
     return math.fsum(term / freedom**power for power, term in enumerate(terms))
 
 
-def recommend_score(recommendations: Mapping[int, int]) -> float:
-    """Percent of 9 and 10 minus percent of 0 to 6 (F. Reichheld, 2003). Raises ZeroDivisionError without an answer."""
-    answers = sum(recommendations.values())
+def recommend_score(recommendations: Mapping[int, int]) -> Figure:
+    """Percent of 9 and 10 minus percent of 0 to 6 (F. Reichheld, 2003), as the mean of +1, 0 and -1 in percent.
+
+    Its interval is that of such a mean. Raises ZeroDivisionError without an answer.
+    """
     promoters = sum(count for given, count in recommendations.items() if given >= _PROMOTER)
     detractors = sum(count for given, count in recommendations.items() if given <= _DETRACTOR)
-    return 100 * (promoters - detractors) / answers
+    others = sum(recommendations.values()) - promoters - detractors
+    return mean({_PERCENT: promoters, 0: others, -_PERCENT: detractors}, -_PERCENT, _PERCENT)
 
 
 def shown(answers: Mapping[str, int], smallest: int) -> Sequence[str]:

@@ -79,8 +79,9 @@ def _tiles(total: SurveyGroup) -> list[tuple[str, str]]:
     for each in total.scores:
         interval = f"{each.figure.low:.2f}–{each.figure.high:.2f}"
         tiles.append((f"{each.figure.value:.2f}", f"{survey_view.question_name(each.question)} ({interval})"))
-    if total.HasField("recommend_score"):
-        tiles.append((f"{total.recommend_score:+.0f}", translated("recommend score")))
+    if total.HasField("recommendation"):
+        score, interval = total.recommendation.value, survey_view.told_recommendations(total.recommendation)
+        tiles.append((survey_view.told_recommendation(score), f"{translated('recommend score')} ({interval})"))
     return tiles
 
 

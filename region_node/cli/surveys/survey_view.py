@@ -73,7 +73,7 @@ def _group(dimension: str, name: str, group: SurveyGroup) -> Group:
         answered=str(group.answers),
         response_rate=f"{told_share(group.response_rate.value)} ({told_shares(group.response_rate)})",
         scores=[_score(found[each]) if each in found else _NONE for each in QUESTIONS],
-        recommend_score=f"{group.recommend_score:+.0f}" if group.HasField("recommend_score") else _NONE,
+        recommend_score=_recommendation(group),
     )
 
 
@@ -85,6 +85,23 @@ def told_share(share: float) -> str:
 def told_shares(figure: SurveyFigure) -> str:
     """The interval of a share in percent."""
     return f"{told_share(figure.low)}–{told_share(figure.high)}"
+
+
+def told_recommendation(score: float) -> str:
+    """A recommend score in percent, with its sign."""
+    return f"{score:+.0f}"
+
+
+def told_recommendations(figure: SurveyFigure) -> str:
+    """The interval of a recommend score."""
+    return translated("{low} to {high}", low=told_recommendation(figure.low), high=told_recommendation(figure.high))
+
+
+def _recommendation(group: SurveyGroup) -> str:
+    if not group.HasField("recommendation"):  # of a node of the version before
+        return told_recommendation(group.recommend_score) if group.HasField("recommend_score") else _NONE
+    figure = group.recommendation
+    return f"{told_recommendation(figure.value)} ({told_recommendations(figure)})"
 
 
 def _score(figure: SurveyFigure) -> str:

@@ -56,14 +56,18 @@ def rent_of(tx: Transaction, context: RegionContext, line: Line, span: Span, kno
     return outages.rent_of(rent, spans, context.time_zone)
 
 
+def times_given(tx: Transaction, line: Line, span: Span) -> list[Span]:
+    """The times of a line within a span for which rent was given back, for whatever fault."""
+    found = waivers_of(tx, line.product_id, _stretch(span))
+    return [(from_microseconds(each.span.start), from_microseconds(each.span.end)) for each in found]
+
+
 def post_rent(
     tx: Transaction, context: RegionContext, line: Line, serial: str, given: tuple[Span, int], now: datetime
 ) -> None:
     """Gives rent back for a time, once: `given` has both. No agreement compensates the line for that time again."""
-    (start, end), amount = given
-    note_waiver(
-        tx, context, line.product_id, serial, microseconds.Span(to_microseconds(start), to_microseconds(end)), now
-    )
+    span, amount = given
+    note_waiver(tx, context, line.product_id, serial, _stretch(span), now)
     # The credit of a closed line is owed to the customer instead of set off.
     is_closed = line.status == ProductStatus.PRODUCT_STATUS_TERMINATED
     account = REFUNDS_DUE if is_closed else line.account_id
@@ -117,9 +121,7 @@ def give_rest(
     gone, serial = moved_line(tx, line.product_id), regional.moved_serial(told)
     start, end = from_timestamp(told.start_time), from_timestamp(told.end_time)
     span = until_move((start, end), gone)
-    stretch = microseconds.Span(to_microseconds(span[0]), to_microseconds(span[1]))
-    known = waivers_of(tx, line.product_id, stretch)
-    amount = rent_of(tx, context, line, span, [_span(each.span) for each in known])
+    amount = rent_of(tx, context, line, span, times_given(tx, line, span))
     waived = FaultWaived()
     if amount:
         post_rent(tx, context, line, serial, (span, amount), now)
@@ -141,5 +143,5 @@ def give_rest(
     return waived
 
 
-def _span(span: microseconds.Span) -> Span:
-    return from_microseconds(span.start), from_microseconds(span.end)
+def _stretch(span: Span) -> microseconds.Span:
+    return microseconds.Span(to_microseconds(span[0]), to_microseconds(span[1]))

@@ -106,7 +106,7 @@ def given(tx: Transaction, context: RegionContext, act: Act, fault: Fault, waive
         if line is None and posted is None:
             raise line_unknown(context, act)
         span = outages.span_of(outage)
-        by_rule = 0 if line is None else moved.rent_of(tx, context, line, span, _known(tx, fault.report.number, span))
+        by_rule = 0 if line is None else moved.rent_of(tx, context, line, span, _known(tx, line, fault, span))
         found[number] = _given(context, act, row, posted, claimed, by_rule)
     return found
 
@@ -144,7 +144,7 @@ def give_again(
 def _give_back(tx: Transaction, context: RegionContext, fault: Fault, number: int, now: datetime) -> None:
     whole, (line, gone) = outages.span_of(fault.outages[number]), _line_of(tx, fault)
     span = moved.until_move(whole, gone)
-    amount = moved.rent_of(tx, context, line, span, _known(tx, fault.report.number, span)) if line is not None else 0
+    amount = moved.rent_of(tx, context, line, span, _known(tx, line, fault, span)) if line is not None else 0
     _book(tx, context, fault, number, line, (span, amount), now, now)
     detail = f"outage {number}"
     audit.append(tx, now=now, actor=f"region/{context.region}", action="WaiveRent", subject=fault.id, detail=detail)
@@ -197,16 +197,18 @@ def _line_of(tx: Transaction, fault: Fault) -> tuple[Line | None, MovedLine | No
     return (line, None) if gone is None else (line_of(tx, gone.product_id), gone)
 
 
-def _known(tx: Transaction, number: str, span: Span) -> list[Span]:
-    """The times within a span for which rent of a number was given back for another fault."""
-    return tx.all(
+def _known(tx: Transaction, line: Line, fault: Fault, span: Span) -> list[Span]:
+    """The times within a span for which rent was given back for another fault, also for one of before a move."""
+    start, end = to_microseconds(span[0]), to_microseconds(span[1])
+    here = tx.all(
         _span,
         "SELECT start_time, end_time FROM fault_waivers"
         " WHERE number_index = :number AND start_time < :end AND end_time > :start",
-        number=number_index(tx, number),
-        start=to_microseconds(span[0]),
-        end=to_microseconds(span[1]),
+        number=number_index(tx, fault.report.number),
+        start=start,
+        end=end,
     )
+    return [*here, *moved.times_given(tx, line, span)]
 
 
 def _span(start: int, end: int) -> Span:

@@ -26,7 +26,7 @@ from gateway.api.region.v1 import survey_pb2 as gateway_dot_api_dot_region_dot_v
 from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1_dot_privacy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,gateway/api/region/v1/survey_envelopes.proto\x12\x15gateway.api.region.v1\x1a\"gateway/api/region/v1/survey.proto\x1a\"gateway/api/types/v1/privacy.proto\"\x8f\x01\n\x0fSurveyRequested\x12\n\n\x02id\x18\x01 \x01(\t\x12\x37\n\x08occasion\x18\x02 \x01(\x0e\x32%.gateway.api.region.v1.SurveyOccasion\x12\x14\n\x06number\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x10\n\x08\x62usiness\x18\x04 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x05 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,gateway/api/region/v1/survey_envelopes.proto\x12\x15gateway.api.region.v1\x1a\"gateway/api/region/v1/survey.proto\x1a\"gateway/api/types/v1/privacy.proto\"\xa0\x01\n\x0fSurveyRequested\x12\n\n\x02id\x18\x01 \x01(\t\x12\x37\n\x08occasion\x18\x02 \x01(\x0e\x32%.gateway.api.region.v1.SurveyOccasion\x12\x14\n\x06number\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x10\n\x08\x62usiness\x18\x04 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x05 \x01(\t\x12\x0f\n\x07item_id\x18\x06 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,5 +36,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SURVEYREQUESTED'].fields_by_name['number']._loaded_options = None
   _globals['_SURVEYREQUESTED'].fields_by_name['number']._serialized_options = b'\270\273\030\001'
   _globals['_SURVEYREQUESTED']._serialized_start=144
-  _globals['_SURVEYREQUESTED']._serialized_end=287
+  _globals['_SURVEYREQUESTED']._serialized_end=304
 # @@protoc_insertion_point(module_scope)

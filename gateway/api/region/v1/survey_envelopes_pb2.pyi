@@ -28,16 +28,19 @@ class SurveyRequested(_message.Message):
     NUMBER_FIELD_NUMBER: _builtins.int
     BUSINESS_FIELD_NUMBER: _builtins.int
     CHANNEL_FIELD_NUMBER: _builtins.int
+    ITEM_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id of the order, complaint or fault that the sending region handled."""
     occasion: _survey_pb2.SurveyOccasion.ValueType
     """The occasion; no campaign."""
     number: _builtins.str
-    """Number of the customer."""
+    """Number of the customer; empty with `item_id`."""
     business: _builtins.str
     """Code of the business, or category of the complaint; `REPAIR` for a fault."""
     channel: _builtins.str
     """Channel of the occasion; empty if unknown."""
+    item_id: _builtins.str
+    """Item of the joint order whose line the asked region has opened, for the customer of that line; empty with `number`."""
     def __init__(
         self,
         *,
@@ -46,10 +49,11 @@ class SurveyRequested(_message.Message):
         number: _builtins.str = ...,
         business: _builtins.str = ...,
         channel: _builtins.str = ...,
+        item_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["business", b"business", "channel", b"channel", "id", b"id", "number", b"number", "occasion", b"occasion"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["business", b"business", "channel", b"channel", "id", b"id", "item_id", b"item_id", "number", b"number", "occasion", b"occasion"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

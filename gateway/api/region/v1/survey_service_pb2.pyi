@@ -417,6 +417,7 @@ class SurveyGroup(_message.Message):
     RESPONSE_RATE_FIELD_NUMBER: _builtins.int
     SCORES_FIELD_NUMBER: _builtins.int
     RECOMMEND_SCORE_FIELD_NUMBER: _builtins.int
+    RECOMMENDATION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Region, business or channel; empty for a campaign, and for all together."""
     invitations: _builtins.int
@@ -424,7 +425,7 @@ class SurveyGroup(_message.Message):
     answers: _builtins.int
     """Number of answers."""
     recommend_score: _builtins.float
-    """Recommend score: percent of 9 and 10 minus percent of 0 to 6; unset with too few answers."""
+    """Value of `recommendation`, for clients without that field; unset with too few answers."""
     @_builtins.property
     def response_rate(self) -> Global___SurveyFigure:
         """Share of the invitations with an answer, 0 to 1, with Wilson's interval."""
@@ -432,6 +433,12 @@ class SurveyGroup(_message.Message):
     @_builtins.property
     def scores(self) -> _containers.RepeatedCompositeFieldContainer[Global___SurveyScore]:
         """Mean marks of the questions that enough customers answered."""
+
+    @_builtins.property
+    def recommendation(self) -> Global___SurveyFigure:
+        """Recommend score: percent of 9 and 10 minus percent of 0 to 6, with the interval of Student's t by the variance of +1,
+        0 and -1, in percent. Unset with too few answers, and from nodes without this field.
+        """
 
     def __init__(
         self,
@@ -442,10 +449,11 @@ class SurveyGroup(_message.Message):
         response_rate: Global___SurveyFigure | None = ...,
         scores: _abc.Iterable[Global___SurveyScore] | None = ...,
         recommend_score: _builtins.float | None = ...,
+        recommendation: Global___SurveyFigure | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_recommend_score", b"_recommend_score", "recommend_score", b"recommend_score", "response_rate", b"response_rate"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_recommend_score", b"_recommend_score", "recommend_score", b"recommend_score", "recommendation", b"recommendation", "response_rate", b"response_rate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_recommend_score", b"_recommend_score", "answers", b"answers", "invitations", b"invitations", "name", b"name", "recommend_score", b"recommend_score", "response_rate", b"response_rate", "scores", b"scores"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_recommend_score", b"_recommend_score", "answers", b"answers", "invitations", b"invitations", "name", b"name", "recommend_score", b"recommend_score", "recommendation", b"recommendation", "response_rate", b"response_rate", "scores", b"scores"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__recommend_score: _TypeAlias = _typing.Literal["recommend_score"]  # noqa: Y015
     _WhichOneofArgType__recommend_score: _TypeAlias = _typing.Literal["_recommend_score", b"_recommend_score"]  # noqa: Y015
