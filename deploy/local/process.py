@@ -15,6 +15,7 @@ from typing import IO, Protocol
 
 START_SECONDS = 120.0  # a cold start takes a few seconds, a database after a kill on a busy disk a minute
 STOP_SECONDS = 20.0  # longer than a drain
+_WORK_SECONDS = 120.0  # for a program that ends by itself, on a busy machine
 HALTED = "T"
 _LOOK = 0.02  # seconds between checks of a condition
 
@@ -117,12 +118,12 @@ class ChildProcess:
         """Whether it is frozen."""
         return self._process is not None and state_of(self._process.pid) == HALTED
 
-    def wait_for_end(self) -> int:
-        """Waits until it has ended and returns its exit code. Raises ProcessFailed."""
+    def wait_for_end(self, seconds: float = STOP_SECONDS) -> int:
+        """Waits until it has ended and returns its exit code. Raises ProcessFailed after `seconds`."""
         if self._process is None:
             return 0
         try:
-            return self._process.wait(STOP_SECONDS)
+            return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             os.kill(self.pid, signal.SIGKILL)
             self._process.wait(STOP_SECONDS)
@@ -131,7 +132,7 @@ class ChildProcess:
     def require_done(self) -> None:
         """Waits for a successful end of a program, which must leave no processes. Raises ProcessFailed."""
         try:
-            code = self.wait_for_end()
+            code = self.wait_for_end(_WORK_SECONDS)
         finally:
             self.kill_group()
         if code:

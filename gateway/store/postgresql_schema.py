@@ -24,6 +24,7 @@ from gateway.store.schema import (
 )
 
 ENGINE = "postgresql"
+_ATTEMPTS = 10  # of a migration that meets a deadlock
 _NAME_PARTS = 4  # of a writing connection without a schema file
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -59,8 +60,21 @@ def applied(connection: Connection) -> Applied:
 def apply(connection: Connection, migrations: Sequence[Migration], *, contract: bool = False) -> Sequence[Migration]:
     """Applies the missing migrations in one transaction, and returns them; `contract`: contracting ones, too.
 
+    A process at work may hold one table and want another one, against the order of the files: the server ends the
+    transaction of one of both. This one is then tried again.
+
     Raises SchemaMismatch, MigrationFailed, or a psycopg.Error.
     """
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return _apply(connection, migrations, contract=contract)
+        except (MigrationFailed, psycopg.Error) as error:
+            if not isinstance(error.__cause__ or error, psycopg.errors.DeadlockDetected):
+                raise
+    return _apply(connection, migrations, contract=contract)
+
+
+def _apply(connection: Connection, migrations: Sequence[Migration], *, contract: bool) -> Sequence[Migration]:
     with connection.transaction(), connection.cursor() as cursor:
         # Of two simultaneous migrations the second finds all work done.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('crossregion migrate', 0))")

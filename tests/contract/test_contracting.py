@@ -1,13 +1,16 @@
-"""Contracting the schema of a PostgreSQL database beside processes: not while one is at work that does not know it."""
+"""The schema of a PostgreSQL database is changed beside processes, and not while one is at work that cannot know it."""
 
 import asyncio
 import threading
+import time
+from functools import partial
 from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
-from deploy.local.postgresql import LocalPostgresql
+from deploy.local.postgresql import ADMINISTRATOR, LocalPostgresql
 from gateway.errors import Refused
 from gateway.store import postgresql_schema
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
@@ -92,6 +95,52 @@ def test_an_older_process_that_was_cut_off_while_the_schema_was_contracted_write
 
     run(scenario())
     assert database.notes() == ["before"]
+
+
+MORE = """ALTER TABLE counters ADD COLUMN more INTEGER;
+DO $$
+BEGIN
+    WHILE EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'at work')
+        AND NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'counters'::regclass)
+    LOOP
+        PERFORM pg_sleep(0.01), pg_stat_clear_snapshot();
+    END LOOP;
+END
+$$;
+ALTER TABLE notes ADD COLUMN more INTEGER;"""
+"""Waits, between its tables, for somebody who has the second and wants the first."""
+
+
+def test_a_migration_that_the_server_ends_for_a_deadlock_with_a_process_is_tried_again(database: Database) -> None:
+    more = Migration("counters", "0072_more.sql", MORE)
+    place = DatabasePlace(Path("unused"), PostgresqlSettings(database.conninfo))
+    holds = threading.Event()
+
+    def work() -> None:
+        own = make_conninfo(database.server.conninfo(database.name, ADMINISTRATOR), application_name="at work")
+        with psycopg.connect(own) as session:
+            session.execute("SET deadlock_timeout = '1h'")  # not the one that the server ends
+            session.execute("SELECT FROM notes")
+            holds.set()
+            with database.session() as looking:
+                while not looking.execute(_IS_LOCKED).rowcount:
+                    time.sleep(0.01)
+            session.execute("SELECT FROM counters")
+
+    async def scenario() -> None:
+        working = asyncio.create_task(asyncio.to_thread(work))
+        await asyncio.to_thread(holds.wait)
+        found = await asyncio.to_thread(partial(place.migrate, [*MIGRATIONS, more], dry_run=False))
+        assert found == [more]
+        await working
+
+    run(scenario())
+
+
+_IS_LOCKED = (
+    "SELECT FROM pg_locks WHERE granted AND mode = 'AccessExclusiveLock' AND relation = 'counters'::regclass"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
 
 
 def waits_for_a_lock(database: Database) -> bool:

@@ -17,7 +17,14 @@ from tests.rolling.load import AMOUNT, Line, Load, Taken, by_region
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 _ATTEMPTS = 2 * ATTEMPTS_IN_A_FAULT  # an envelope may be on its way while one process is replaced, and then the next
 _EACH_ONCE = "SELECT order_id FROM order_events WHERE state = ? ORDER BY order_id"
-_REPEATED = "SELECT order_id, state FROM order_events GROUP BY order_id, state HAVING COUNT(*) > 1"
+# On a busy machine a promised time may pass, which is a change within one state.
+_REPEATED = (
+    "SELECT one.order_id, one.state FROM order_events AS one"
+    " JOIN order_events AS other ON other.order_id = one.order_id AND other.version > one.version"
+    " JOIN order_events AS later ON later.order_id = one.order_id AND later.version > other.version"
+    " WHERE later.state = one.state AND other.state <> one.state"
+    " UNION SELECT order_id, state FROM order_events GROUP BY order_id, state, version HAVING COUNT(*) > 1"
+)
 _ENTRIES = "SELECT posting_id, account, amount FROM ledger_entries WHERE posting_id LIKE ?"
 
 
@@ -55,7 +62,8 @@ def _require_orders(records: Records, region: str, taken: Sequence[Taken]) -> No
     assert records.column("SELECT order_id FROM orders ORDER BY order_id") == ids
     assert records.column("SELECT order_id FROM orders WHERE state <> ?", COMPLETED) == []
     assert records.column(_EACH_ONCE, COMPLETED) == ids
-    assert records.rows(_REPEATED) == []
+    repeated = records.rows(_REPEATED)
+    assert not repeated, f"entered more than once: {repeated}"
     of_orders = "SELECT timer_id FROM timers WHERE kind LIKE 'order-%' OR subject IN (SELECT order_id FROM orders)"
     assert records.rows(of_orders) == []
     here = [order for order in taken if order.handling == region]
