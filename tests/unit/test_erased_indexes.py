@@ -203,6 +203,7 @@ _WITHOUT_INDEX = {
     "codes",  # hash of a code, valid for minutes
     "fulfilment_tasks",  # id of an order
     "sharing_requests",  # id of a grant
+    "lost_commands",  # ids, as in the inbox
 }
 """Tables with a column of such a name, which holds nothing that finds a number."""
 

@@ -77,7 +77,7 @@ MOVES = RecordKind(
         forget={"customer": _forget, "number": _forget_number},
         about=_about,
         ended=_ended,
-        indexed=("move_numbers", "moved_numbers"),
+        indexed=("move_numbers", "moved_numbers", "moved_lines"),
     ),
     row_migrations={"customer_moves": index_numbers},
 )
