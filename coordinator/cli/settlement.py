@@ -8,7 +8,7 @@ import click
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import tell_unanswered
-from coordinator.oversight.settlement_rules import SIGNED
+from coordinator.oversight.settlement_rules import SIGNED, is_paid
 from gateway.api.coordinator.v1 import settlement_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.settlement_oversight_service_pb2 import PairSettlement, SettlementPosition
 from gateway.api.coordinator.v1.settlement_oversight_service_pb2_grpc import SettlementOversightServiceStub
@@ -29,7 +29,8 @@ _Pairs = Mapping[tuple[str, str], PairSettlement]
 def settlement(asking: Asking, month: str) -> None:
     """Show the net position of each pair of regions for a month; the nodes are asked at each call.
 
-    Signed, unsigned and disputed amounts stand apart. Each position is what all others owe the region.
+    Signed, unsigned and disputed amounts stand apart. Each position is what all others owe the region. What is signed
+    is paid once both regions have recorded the payment.
 
     \b
     Examples:
@@ -84,6 +85,7 @@ def _amount(money: Money, sign: int = 1) -> str:
 _POSITIONS = Table[SettlementPosition](
     TableColumn("region", lambda each: region_name(each.region)),
     TableColumn("owed by signed statements", lambda each: _amount(each.signed)),
+    TableColumn("paid", lambda each: _amount(each.paid)),
     TableColumn("unsigned", lambda each: _amount(each.unsigned)),
     TableColumn("disputed", lambda each: _amount(each.disputed)),
 )
@@ -105,5 +107,15 @@ def _cell(pairs: _Pairs, creditor: str, debtor: str) -> str:
         return ""
     amounts = translated("differs") if pair.differs else _amounts(pair.net, sign)
     if pair.state == SIGNED:
-        return amounts
+        return f"{amounts} ({_standing(pair)})" if any(each.minor_units for each in pair.net) else amounts
     return f"{amounts} ({word(SettlementState.Name(pair.state), 'SETTLEMENT_STATE_')})"
+
+
+def _standing(pair: PairSettlement) -> str:
+    """How the payment stands that both regions record, each in its own books."""
+    if is_paid(pair):
+        return translated("paid")
+    if pair.first_paid or pair.second_paid:
+        region = pair.first_region if pair.first_paid else pair.second_region
+        return translated("paid as {region} alone says", region=region_name(region))
+    return translated("unpaid")

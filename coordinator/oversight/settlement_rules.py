@@ -1,9 +1,9 @@
 """The settlement of pairs of regions, of what both regions report about it. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from gateway.api.coordinator.v1.settlement_oversight_service_pb2 import PairSettlement, SettlementPosition
-from gateway.api.region.v1.settlement_pb2 import SettlementState, SettlementStatement
+from gateway.api.region.v1.settlement_pb2 import SettlementPayment, SettlementState, SettlementStatement
 from gateway.api.types.v1.types_pb2 import Money
 
 SIGNED = SettlementState.SETTLEMENT_STATE_SIGNED
@@ -12,21 +12,37 @@ CONTESTED = SettlementState.SETTLEMENT_STATE_CONTESTED
 PROPOSED = SettlementState.SETTLEMENT_STATE_PROPOSED
 
 
-def pair_settlements(reports: Mapping[str, Sequence[SettlementStatement]]) -> list[PairSettlement]:
-    """Each pair once, in order. `reports` of one month are by region.
+def recorded(payments: Iterable[SettlementPayment]) -> set[str]:
+    """The other regions with which a region has recorded a payment; one that is only proposed is none."""
+    return {each.region for each in payments if each.HasField("record_time")}
+
+
+def pair_settlements(
+    reports: Mapping[str, Sequence[SettlementStatement]], paid: Mapping[str, Collection[str]]
+) -> list[PairSettlement]:
+    """Each pair once, in order. `reports` of one month, and the regions to which each has `paid` it, are by region.
 
     One region of a pair may not have answered, or may have left: then the report of the other one counts.
     """
     found: dict[tuple[str, str], dict[str, SettlementStatement]] = {}
     for region, statements in reports.items():
         for each in statements:
-            pair = each.terms.first_region, each.terms.second_region
-            if region in pair:
-                found.setdefault(pair, {})[region] = each
-    return [
+            regions = each.terms.first_region, each.terms.second_region
+            if region in regions:
+                found.setdefault(regions, {})[region] = each
+    pairs = [
         _pair(first, second, told, is_confirmed=not {first, second} - told.keys() & reports.keys())
         for (first, second), told in sorted(found.items())
     ]
+    for pair in pairs:
+        pair.first_paid = pair.second_region in paid.get(pair.first_region, ())
+        pair.second_paid = pair.first_region in paid.get(pair.second_region, ())
+    return pairs
+
+
+def is_paid(pair: PairSettlement) -> bool:
+    """Whether both regions have recorded the payment of amounts on which they agree."""
+    return pair.state == SIGNED and not pair.differs and pair.first_paid and pair.second_paid
 
 
 def positions(pairs: Sequence[PairSettlement]) -> list[SettlementPosition]:
@@ -37,6 +53,7 @@ def positions(pairs: Sequence[PairSettlement]) -> list[SettlementPosition]:
             for region, amount in ((pair.first_region, -each.minor_units), (pair.second_region, each.minor_units)):
                 position = found.setdefault((region, each.currency), _nothing(region, each.currency))
                 _part(position, pair).minor_units += amount
+                position.paid.minor_units += amount if is_paid(pair) else 0
     return [position for _, position in sorted(found.items())]
 
 
@@ -51,7 +68,7 @@ def sums(found: Iterable[SettlementPosition]) -> list[Money]:
 
 def _nothing(region: str, currency: str) -> SettlementPosition:
     nothing = Money(currency=currency)
-    return SettlementPosition(region=region, signed=nothing, unsigned=nothing, disputed=nothing)
+    return SettlementPosition(region=region, signed=nothing, unsigned=nothing, disputed=nothing, paid=nothing)
 
 
 def _part(position: SettlementPosition, pair: PairSettlement) -> Money:

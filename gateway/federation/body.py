@@ -45,6 +45,8 @@ QUARANTINED_WORK = "quarantined-work"
 """The matter of a timer or an envelope that failed again and again, and waits for people."""
 SETTLEMENT_DISPUTE = "settlement-dispute"
 """The matter of a month of settlement that one region has signed, and that waits for an answer or is disputed."""
+SETTLEMENT_PAYMENT = "settlement-payment"
+"""The matter of a month of settlement that both regions have signed, and whose payment one of them has not recorded."""
 SURVEY_FOLLOW_UP = "survey-follow-up"
 """The matter of a low mark of a customer."""
 _FIRST_LEVEL, HIGHEST_LEVEL = 3, 5

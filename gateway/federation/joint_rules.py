@@ -40,6 +40,8 @@ def joint_problems(path: str, business: Business) -> Iterator[str]:
         return
     if business.steps:
         yield f"{path}.steps: a joint business has items, and no steps"
+    if business.HasField("handling_fee"):
+        yield f"{path}.handling_fee: a joint business has none, since each region works on an item of its own"
     yield from _joint_problems(f"{path}.joint", business.joint)
     ending = [each for each in business.joint.items if each.ends_line]
     if len(ending) > 1:

@@ -57,7 +57,7 @@ from region_node.business.reconciliation.nightly import (
 )
 from region_node.business.reconciliation.relayed import ReconciliationEnvelopes
 from region_node.business.settlement.relayed import SettlementEnvelopes
-from region_node.business.settlement.rows import ANSWER_TIMER
+from region_node.business.settlement.rows import ANSWER_TIMER, PAYMENT_TIMER
 from region_node.business.settlement.unproposed import MONTH_TIMER, ensure_settlement_months, month_has_ended
 from region_node.care.bulletins import reminding
 from region_node.care.bulletins.application import BulletinApplication
@@ -76,7 +76,7 @@ from region_node.care.escalations.joint_orders import limit_is_near
 from region_node.care.escalations.notifier import EscalationNotifier
 from region_node.care.escalations.port import Sink
 from region_node.care.escalations.rows import waiting_sinks
-from region_node.care.escalations.settlements import answer_is_due
+from region_node.care.escalations.settlements import answer_is_due, payment_is_due
 from region_node.care.issues.application import IssueApplication
 from region_node.care.issues.owner import ISSUE_TIMER, due_time_has_passed
 from region_node.care.issues.relayed import IssueEnvelopes
@@ -429,6 +429,7 @@ def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, Ti
         ISSUE_TIMER: lambda tx, timer, now: due_time_has_passed(tx, context, timer, now),
         BULLETIN_TIMER: lambda tx, timer, now: reminding.time_has_passed(tx, context, timer, now),
         ANSWER_TIMER: lambda tx, timer, now: answer_is_due(tx, settlement, timer, now),
+        PAYMENT_TIMER: lambda tx, timer, now: payment_is_due(tx, settlement, timer, now),
         MONTH_TIMER: lambda tx, timer, now: month_has_ended(tx, settlement, timer, now),
         QUARANTINE_TIMER: lambda tx, timer, now: decision_is_due(tx, context, timer, now),
         LOAN_TIMER: lambda tx, timer, now: time_has_passed(tx, context, timer, now),

@@ -45,17 +45,27 @@ def _debt(terms: SettlementTerms, amount: Money) -> str:
     )
 
 
-_STATEMENTS = Table[SettlementStatement](
-    TableColumn("month", lambda each: each.terms.month),
-    TableColumn("first region", lambda each: region_name(each.terms.first_region)),
-    TableColumn("second region", lambda each: region_name(each.terms.second_region)),
-    TableColumn("owed", lambda each: _owed(each.terms, each.terms.net)),
-    TableColumn("state", lambda each: word(SettlementState.Name(each.state), "SETTLEMENT_STATE_")),
-    TableColumn("issue", lambda each: each.issue_id),
-    TableColumn("signed by first", lambda each: each.proposer, only_wide=True),
-    TableColumn("decided by second", lambda each: each.decider, only_wide=True),
-    TableColumn("decided", lambda each: told_if_set(each.decide_time), only_wide=True),
-)
+def _statements(payments: Iterable[SettlementPayment]) -> Table[SettlementStatement]:
+    paid = {each.id: each for each in payments}
+    return Table(
+        TableColumn("month", lambda each: each.terms.month),
+        TableColumn("first region", lambda each: region_name(each.terms.first_region)),
+        TableColumn("second region", lambda each: region_name(each.terms.second_region)),
+        TableColumn("owed", lambda each: _owed(each.terms, each.terms.net)),
+        TableColumn("state", lambda each: word(SettlementState.Name(each.state), "SETTLEMENT_STATE_")),
+        TableColumn("paid", lambda each: _paid(paid.get(each.id))),
+        TableColumn("issue", lambda each: each.issue_id),
+        TableColumn("signed by first", lambda each: each.proposer, only_wide=True),
+        TableColumn("decided by second", lambda each: each.decider, only_wide=True),
+        TableColumn("decided", lambda each: told_if_set(each.decide_time), only_wide=True),
+    )
+
+
+def _paid(payment: SettlementPayment | None) -> str:
+    """When this region has recorded the payment, or that only one person has proposed it."""
+    if payment is None:
+        return ""
+    return told_if_set(payment.record_time) or translated("proposed")
 
 
 _PAYMENTS = Table[SettlementPayment](
@@ -102,7 +112,7 @@ def months(asking: Asking, month: str) -> None:
     """
     request = api.ListSettlementStatementsRequest(month=month)
     found = asking.ask(lambda channel: SettlementServiceStub(channel).ListSettlementStatements, request)
-    asking.show(found, _STATEMENTS, found.statements)
+    asking.show(found, _statements(found.payments), found.statements)
 
 
 @settlement.command()
@@ -140,7 +150,7 @@ def sign(asking: Asking, with_region: str, month: str, *, accept_difference: boo
     """
     request = api.SignSettlementRequest(region=with_region, month=month, accepts_difference=accept_difference)
     answer = asking.ask(lambda channel: SettlementServiceStub(channel).SignSettlement, request)
-    asking.tell(answer.statement, _STATEMENTS.show_one)
+    asking.tell(answer.statement, _statements(()).show_one)
 
 
 @settlement.command()
@@ -203,7 +213,7 @@ def dispute(asking: Asking, with_region: str, month: str, charge: str, of_month:
         region=with_region, month=month, charge_kind=charge, of_month=of_month or month, note=note
     )
     answer = asking.ask(lambda channel: SettlementServiceStub(channel).DisputeSettlement, request)
-    asking.tell(answer.statement, _STATEMENTS.show_one)
+    asking.tell(answer.statement, _statements(()).show_one)
 
 
 @settlement.command()
@@ -228,7 +238,7 @@ def paid(asking: Asking, with_region: str, month: str, reference: str) -> None:
 def print_both(found: api.ComputeSettlementResponse) -> None:
     """Prints the lines as signed, and those by today's records."""
     if found.HasField("statement"):
-        _STATEMENTS.show([found.statement])
+        _statements([found.payment]).show([found.statement])
         _lines(found.statement.terms).show(found.statement.terms.lines)
     if found.HasField("payment"):
         _PAYMENTS.show([found.payment])

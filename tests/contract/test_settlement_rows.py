@@ -1,8 +1,13 @@
 """Statements of settlement on SQLite and on PostgreSQL."""
 
+from importlib import resources
+
 from gateway.api.region.v1.settlement_pb2 import SettlementState, SettlementStatement, SettlementTerms
 from gateway.store.port import Transaction
+from gateway.store.timers import due_timers
 from region_node.business.settlement.rows import (
+    PAYMENT_TIMER,
+    Waiting,
     find_statement,
     first_waiting_month,
     is_any_pending,
@@ -37,6 +42,23 @@ def test_statements_are_found_by_pair_and_listed_page_by_page_the_newest_month_f
     assert found is not None
     assert found.state == SIGNED
     assert find_statement(tx, "sichuan", "2030-04") is None
+
+
+def test_what_an_earlier_version_has_signed_and_not_paid_waits_for_its_payment_after_the_upgrade(
+    tx: Transaction,
+) -> None:
+    for month, state in (("2030-04", SIGNED), ("2030-05", SIGNED), ("2030-06", SIGNED), ("2030-07", PROPOSED)):
+        terms = SettlementTerms(first_region="guangdong", second_region="henan", month=month)
+        keep_statement(tx, "henan", SettlementStatement(terms=terms, state=state), NOW)
+    for month, record_time in (("2030-04", "7"), ("2030-05", "NULL")):
+        tx.execute(
+            "INSERT INTO settlement_payments (region, month, reference, proposer, propose_time, recorder, record_time)"
+            f" VALUES ('henan', '{month}', 'T-1', 'li', 1, '', {record_time})"
+        )
+    tx.execute("DELETE FROM timers")
+    tx.execute((resources.files("region_node.schema") / "0170_settlement_payment_timers.sql").read_text())
+    waiting = [Waiting.parse(each.subject) for each in due_timers(tx, NOW, of=[PAYMENT_TIMER])]
+    assert sorted(waiting) == [("henan", "2030-05", 0, None), ("henan", "2030-06", 0, None)]
 
 
 def test_postings_are_found_by_the_beginning_of_their_ids_up_to_a_hash(tx: Transaction) -> None:

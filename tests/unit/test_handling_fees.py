@@ -1,7 +1,11 @@
 """The fee for handling another region's order: by the catalogue, fixed by the version that completes the order."""
 
+from gateway.api.federation.v1.configuration_pb2 import Mode
 from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.types.v1.types_pb2 import Money
+from gateway.federation.joint_rules import joint_problems
 from region_node.business.orders.charged import fix_handling_fee, keep_handling_fee
+from tests.shipped import shipped_configuration
 from tests.unit.reconciling import COMPLETED, HOME, IN_PROGRESS, ORIGIN, two_regions
 
 
@@ -9,6 +13,15 @@ def completed(business: str, origin: str = ORIGIN) -> Order:
     order = Order(id=f"{origin}/counter/1", origin_region=origin, home_region=HOME, state=COMPLETED)
     order.request.business = business
     return order
+
+
+def test_a_joint_business_with_a_fee_that_nothing_would_charge_is_refused() -> None:
+    configuration = shipped_configuration()
+    for each in configuration.businesses:
+        if each.mode == Mode.MODE_JOINT:
+            assert list(joint_problems("x", each)) == []
+            each.handling_fee.CopyFrom(Money(minor_units=5, currency="CNY"))
+            assert [told.partition(":")[0] for told in joint_problems("x", each)] == ["x.handling_fee"]
 
 
 def test_the_fee_is_that_of_the_business_and_else_that_of_the_policy() -> None:

@@ -14,7 +14,7 @@ from gateway.store.tables import Table
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 from region_node.business.settlement.booking import book_once
 from region_node.business.settlement.port import Settlement
-from region_node.business.settlement.rows import find_statement
+from region_node.business.settlement.rows import find_statement, statements_with, stop_waiting_for_payment
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import CASH, Entry, EntryKind, Posting, settled
 from region_node.requests.caller import Caller
@@ -64,6 +64,7 @@ def record_payment(
         raise Refused(Reason.REASON_SETTLEMENT_PAYER_IS_PROPOSER, month=month)
     tx.keep(_PAYMENTS, row)
     if row.record_time is not None:
+        stop_waiting_for_payment(tx, region, month)
         book_once(tx, settlement, region, statement, now)
         for each in owed:
             entries = (Entry(settled(region), -each.minor_units), Entry(CASH, each.minor_units))
@@ -77,6 +78,31 @@ def find_payment(tx: Transaction, settlement: Settlement, region: str, month: st
     """The payment of a month with another region, proposed or recorded; None without one."""
     row, statement = tx.find(_PAYMENTS, region, month), find_statement(tx, region, month)
     return None if row is None or statement is None else _told(statement, row, _owed(settlement, statement))
+
+
+def payments_of(
+    tx: Transaction, settlement: Settlement, statements: Sequence[SettlementStatement]
+) -> list[SettlementPayment]:
+    """The payments of statements, proposed or recorded, in the order of the statements."""
+    found = []
+    for each in statements:
+        regions = {each.terms.first_region, each.terms.second_region} - {settlement.node.region}
+        row = tx.find(_PAYMENTS, regions.pop(), each.terms.month)
+        if row is not None:
+            found.append(_told(each, row, _owed(settlement, each)))
+    return found
+
+
+def unpaid_months(tx: Transaction, settlement: Settlement, region: str) -> list[str]:
+    """The signed months with another region of which something is owed and no payment is recorded, in order."""
+    recorded = tx.all(
+        str,
+        "SELECT month FROM settlement_payments WHERE region = :region AND record_time IS NOT NULL",
+        region=region,
+    )
+    signed = SettlementState.SETTLEMENT_STATE_SIGNED
+    unpaid = [each for each in statements_with(tx, region, "") if each.state == signed and _owed(settlement, each)]
+    return [each.terms.month for each in unpaid if each.terms.month not in recorded]
 
 
 def _owed(settlement: Settlement, statement: SettlementStatement) -> Sequence[Money]:

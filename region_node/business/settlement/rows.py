@@ -6,10 +6,11 @@ from typing import NamedTuple
 from gateway.api.region.v1.settlement_pb2 import SettlementState, SettlementStatement
 from gateway.store.port import Transaction
 from gateway.store.tables import Table, prints_without
-from gateway.store.timers import TIMERS, cancel_timer, set_timer
+from gateway.store.timers import TIMERS, cancel_timer, is_set, set_timer
 from gateway.time.clock import from_microseconds, to_microseconds
 
 ANSWER_TIMER = "settlement-answer"  # a month waits for the other region, or for staff
+PAYMENT_TIMER = "settlement-payment"  # a signed month waits for its payment
 
 
 @prints_without("body")
@@ -26,7 +27,7 @@ _STATEMENTS = Table("settlement_statements", _StatementRow, key=("region", "mont
 
 
 class Waiting(NamedTuple):
-    """The subject of the timer of a month that not both have signed."""
+    """The subject of the timer of a month that not both have signed, or that is not paid."""
 
     region: str
     month: str
@@ -41,22 +42,25 @@ class Waiting(NamedTuple):
         region, month, reminders, since = subject.split(" ")
         return cls(region, month, int(reminders), from_microseconds(int(since)) if since != "0" else None)
 
-    def watch(self, tx: Transaction, due: datetime) -> None:
-        """Sets the timer."""
+    def watch(self, tx: Transaction, due: datetime, kind: str = ANSWER_TIMER) -> None:
+        """Sets the timer of a kind."""
         since = 0 if self.since is None else to_microseconds(self.since)
         subject = f"{self.region} {self.month} {self.reminders} {since}"
-        set_timer(tx, _timer(self.region, self.month), kind=ANSWER_TIMER, subject=subject, due=due)
+        set_timer(tx, _timer(self.region, self.month, kind), kind=kind, subject=subject, due=due)
 
 
 def keep_statement(tx: Transaction, region: str, statement: SettlementStatement, now: datetime) -> None:
     """Stores the statement with another region, in place of its state before.
 
-    One that not both have signed is waited for from now on: the timer belongs to a higher floor, which reminds people.
+    One that not both have signed is waited for from now on, and then its payment: the timers belong to a higher floor,
+    which reminds people.
     """
     month = statement.terms.month
     tx.keep(_STATEMENTS, _StatementRow(region, month, statement.state, statement.SerializeToString()))
     if statement.state == SettlementState.SETTLEMENT_STATE_SIGNED:
         cancel_timer(tx, _timer(region, month))
+        if not is_set(tx, _timer(region, month, PAYMENT_TIMER)):
+            Waiting(region, month, 0, now).watch(tx, now, PAYMENT_TIMER)
         return
     known = tx.find(TIMERS, _timer(region, month))
     reminders = 0 if known is None else Waiting.parse(known.subject).reminders
@@ -73,8 +77,13 @@ def watch_unproposed(tx: Transaction, region: str, month: str, before: str, now:
     Waiting(region, month, 0 if known is None else Waiting.parse(known.subject).reminders, now).watch(tx, now)
 
 
-def _timer(region: str, month: str) -> str:
-    return f"{ANSWER_TIMER}/{region}/{month}"
+def stop_waiting_for_payment(tx: Transaction, region: str, month: str) -> None:
+    """Cancels the timer of a signed month, whose payment is recorded."""
+    cancel_timer(tx, _timer(region, month, PAYMENT_TIMER))
+
+
+def _timer(region: str, month: str, kind: str = ANSWER_TIMER) -> str:
+    return f"{kind}/{region}/{month}"
 
 
 def find_statement(tx: Transaction, region: str, month: str) -> SettlementStatement | None:

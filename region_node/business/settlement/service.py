@@ -14,7 +14,7 @@ from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
 from gateway.time.months import require_month
 from region_node.business.settlement import signing
-from region_node.business.settlement.payments import find_payment, record_payment
+from region_node.business.settlement.payments import find_payment, payments_of, record_payment
 from region_node.business.settlement.port import Settlement
 from region_node.business.settlement.proofs import proofs_of
 from region_node.business.settlement.rows import find_statement, list_statements
@@ -40,9 +40,15 @@ class SettlementService(SettlementServiceServicer):
     ) -> api.ListSettlementStatementsResponse:
         """See the contract."""
         size, before = page_size(request.page_size), decode_token(_PAGE, request.page_token)
-        found = await self._store.read(lambda tx: list_statements(tx, request.month, before, size + 1))
-        page, token = first_page(_PAGE, found, size, lambda each: each[0])
-        return api.ListSettlementStatementsResponse(statements=[each for _, each in page], next_page_token=token)
+
+        def listed(tx: Transaction) -> api.ListSettlementStatementsResponse:
+            found = list_statements(tx, request.month, before, size + 1)
+            page, token = first_page(_PAGE, found, size, lambda each: each[0])
+            statements = [each for _, each in page]
+            paid = payments_of(tx, self._settlement, statements)
+            return api.ListSettlementStatementsResponse(statements=statements, next_page_token=token, payments=paid)
+
+        return await self._store.read(listed)
 
     async def ComputeSettlement(
         self,

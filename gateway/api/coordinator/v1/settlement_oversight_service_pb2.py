@@ -28,7 +28,7 @@ from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_
 from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n=gateway/api/coordinator/v1/settlement_oversight_service.proto\x12\x1agateway.api.coordinator.v1\x1a/gateway/api/coordinator/v1/administration.proto\x1a&gateway/api/region/v1/settlement.proto\x1a!gateway/api/types/v1/access.proto\x1a gateway/api/types/v1/types.proto\"\x90\x02\n\x0ePairSettlement\x12\x14\n\x0c\x66irst_region\x18\x01 \x01(\t\x12\x15\n\rsecond_region\x18\x02 \x01(\t\x12\x35\n\x05state\x18\x03 \x01(\x0e\x32&.gateway.api.region.v1.SettlementState\x12(\n\x03net\x18\x04 \x03(\x0b\x32\x1b.gateway.api.types.v1.Money\x12\x0f\n\x07\x64iffers\x18\x05 \x01(\x08\x12.\n\tfirst_net\x18\x06 \x03(\x0b\x32\x1b.gateway.api.types.v1.Money\x12/\n\nsecond_net\x18\x07 \x03(\x0b\x32\x1b.gateway.api.types.v1.Money\"\xaf\x01\n\x12SettlementPosition\x12\x0e\n\x06region\x18\x01 \x01(\t\x12+\n\x06signed\x18\x02 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\x12-\n\x08unsigned\x18\x03 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\x12-\n\x08\x64isputed\x18\x04 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\"(\n\x17ReportSettlementRequest\x12\r\n\x05month\x18\x01 \x01(\t\"\x85\x02\n\x18ReportSettlementResponse\x12\x39\n\x05pairs\x18\x01 \x03(\x0b\x32*.gateway.api.coordinator.v1.PairSettlement\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\x12\x41\n\tpositions\x18\x03 \x03(\x0b\x32..gateway.api.coordinator.v1.SettlementPosition\x12)\n\x04sums\x18\x04 \x03(\x0b\x32\x1b.gateway.api.types.v1.Money2\xa6\x01\n\x1aSettlementOversightService\x12\x87\x01\n\x10ReportSettlement\x12\x33.gateway.api.coordinator.v1.ReportSettlementRequest\x1a\x34.gateway.api.coordinator.v1.ReportSettlementResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n=gateway/api/coordinator/v1/settlement_oversight_service.proto\x12\x1agateway.api.coordinator.v1\x1a/gateway/api/coordinator/v1/administration.proto\x1a&gateway/api/region/v1/settlement.proto\x1a!gateway/api/types/v1/access.proto\x1a gateway/api/types/v1/types.proto\"\xb9\x02\n\x0ePairSettlement\x12\x14\n\x0c\x66irst_region\x18\x01 \x01(\t\x12\x15\n\rsecond_region\x18\x02 \x01(\t\x12\x35\n\x05state\x18\x03 \x01(\x0e\x32&.gateway.api.region.v1.SettlementState\x12(\n\x03net\x18\x04 \x03(\x0b\x32\x1b.gateway.api.types.v1.Money\x12\x0f\n\x07\x64iffers\x18\x05 \x01(\x08\x12.\n\tfirst_net\x18\x06 \x03(\x0b\x32\x1b.gateway.api.types.v1.Money\x12/\n\nsecond_net\x18\x07 \x03(\x0b\x32\x1b.gateway.api.types.v1.Money\x12\x12\n\nfirst_paid\x18\x08 \x01(\x08\x12\x13\n\x0bsecond_paid\x18\t \x01(\x08\"\xda\x01\n\x12SettlementPosition\x12\x0e\n\x06region\x18\x01 \x01(\t\x12+\n\x06signed\x18\x02 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\x12-\n\x08unsigned\x18\x03 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\x12-\n\x08\x64isputed\x18\x04 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\x12)\n\x04paid\x18\x05 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\"(\n\x17ReportSettlementRequest\x12\r\n\x05month\x18\x01 \x01(\t\"\x85\x02\n\x18ReportSettlementResponse\x12\x39\n\x05pairs\x18\x01 \x03(\x0b\x32*.gateway.api.coordinator.v1.PairSettlement\x12@\n\nunanswered\x18\x02 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\x12\x41\n\tpositions\x18\x03 \x03(\x0b\x32..gateway.api.coordinator.v1.SettlementPosition\x12)\n\x04sums\x18\x04 \x03(\x0b\x32\x1b.gateway.api.types.v1.Money2\xa6\x01\n\x1aSettlementOversightService\x12\x87\x01\n\x10ReportSettlement\x12\x33.gateway.api.coordinator.v1.ReportSettlementRequest\x1a\x34.gateway.api.coordinator.v1.ReportSettlementResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,13 +38,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETTLEMENTOVERSIGHTSERVICE'].methods_by_name['ReportSettlement']._loaded_options = None
   _globals['_SETTLEMENTOVERSIGHTSERVICE'].methods_by_name['ReportSettlement']._serialized_options = b'\220\002\001\252\273\030\001\005'
   _globals['_PAIRSETTLEMENT']._serialized_start=252
-  _globals['_PAIRSETTLEMENT']._serialized_end=524
-  _globals['_SETTLEMENTPOSITION']._serialized_start=527
-  _globals['_SETTLEMENTPOSITION']._serialized_end=702
-  _globals['_REPORTSETTLEMENTREQUEST']._serialized_start=704
-  _globals['_REPORTSETTLEMENTREQUEST']._serialized_end=744
-  _globals['_REPORTSETTLEMENTRESPONSE']._serialized_start=747
-  _globals['_REPORTSETTLEMENTRESPONSE']._serialized_end=1008
-  _globals['_SETTLEMENTOVERSIGHTSERVICE']._serialized_start=1011
-  _globals['_SETTLEMENTOVERSIGHTSERVICE']._serialized_end=1177
+  _globals['_PAIRSETTLEMENT']._serialized_end=565
+  _globals['_SETTLEMENTPOSITION']._serialized_start=568
+  _globals['_SETTLEMENTPOSITION']._serialized_end=786
+  _globals['_REPORTSETTLEMENTREQUEST']._serialized_start=788
+  _globals['_REPORTSETTLEMENTREQUEST']._serialized_end=828
+  _globals['_REPORTSETTLEMENTRESPONSE']._serialized_start=831
+  _globals['_REPORTSETTLEMENTRESPONSE']._serialized_end=1092
+  _globals['_SETTLEMENTOVERSIGHTSERVICE']._serialized_start=1095
+  _globals['_SETTLEMENTOVERSIGHTSERVICE']._serialized_end=1261
 # @@protoc_insertion_point(module_scope)

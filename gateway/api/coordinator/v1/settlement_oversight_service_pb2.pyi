@@ -34,6 +34,8 @@ class PairSettlement(_message.Message):
     DIFFERS_FIELD_NUMBER: _builtins.int
     FIRST_NET_FIELD_NUMBER: _builtins.int
     SECOND_NET_FIELD_NUMBER: _builtins.int
+    FIRST_PAID_FIELD_NUMBER: _builtins.int
+    SECOND_PAID_FIELD_NUMBER: _builtins.int
     first_region: _builtins.str
     """The region whose id comes first."""
     second_region: _builtins.str
@@ -42,6 +44,10 @@ class PairSettlement(_message.Message):
     """State, by the region that is behind: signed only where both say so."""
     differs: _builtins.bool
     """True where the regions report different amounts."""
+    first_paid: _builtins.bool
+    """True if the first region has recorded the payment of these amounts."""
+    second_paid: _builtins.bool
+    """True if the second region has recorded it."""
     @_builtins.property
     def net(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Money]:
         """Amounts that the first region owes the second, by currency; unset where the regions differ."""
@@ -64,10 +70,12 @@ class PairSettlement(_message.Message):
         differs: _builtins.bool = ...,
         first_net: _abc.Iterable[_types_pb2.Money] | None = ...,
         second_net: _abc.Iterable[_types_pb2.Money] | None = ...,
+        first_paid: _builtins.bool = ...,
+        second_paid: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["differs", b"differs", "first_net", b"first_net", "first_region", b"first_region", "net", b"net", "second_net", b"second_net", "second_region", b"second_region", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["differs", b"differs", "first_net", b"first_net", "first_paid", b"first_paid", "first_region", b"first_region", "net", b"net", "second_net", b"second_net", "second_paid", b"second_paid", "second_region", b"second_region", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -83,6 +91,7 @@ class SettlementPosition(_message.Message):
     SIGNED_FIELD_NUMBER: _builtins.int
     UNSIGNED_FIELD_NUMBER: _builtins.int
     DISPUTED_FIELD_NUMBER: _builtins.int
+    PAID_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """The region."""
     @_builtins.property
@@ -99,6 +108,10 @@ class SettlementPosition(_message.Message):
         first region of a pair counts.
         """
 
+    @_builtins.property
+    def paid(self) -> _types_pb2.Money:
+        """Part of `signed` whose payment both regions have recorded."""
+
     def __init__(
         self,
         *,
@@ -106,10 +119,11 @@ class SettlementPosition(_message.Message):
         signed: _types_pb2.Money | None = ...,
         unsigned: _types_pb2.Money | None = ...,
         disputed: _types_pb2.Money | None = ...,
+        paid: _types_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["disputed", b"disputed", "signed", b"signed", "unsigned", b"unsigned"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["disputed", b"disputed", "paid", b"paid", "signed", b"signed", "unsigned", b"unsigned"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["disputed", b"disputed", "region", b"region", "signed", b"signed", "unsigned", b"unsigned"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disputed", b"disputed", "paid", b"paid", "region", b"region", "signed", b"signed", "unsigned", b"unsigned"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1840,7 +1840,7 @@ class Business(_message.Message):
     @_builtins.property
     def handling_fee(self) -> _types_pb2.Money:
         """Fee that the home region owes the origin region for each completed order, 0 to 1,000,000 minor units; unset for the
-        policy `settlement-handling-fee`.
+        policy `settlement-handling-fee`. Never set for MODE_JOINT: each region works on an item of its own.
         """
 
     def __init__(

@@ -57,21 +57,27 @@ class ListSettlementStatementsResponse(_message.Message):
 
     STATEMENTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PAYMENTS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token for the next page; empty after the last."""
     @_builtins.property
     def statements(self) -> _containers.RepeatedCompositeFieldContainer[_settlement_pb2.SettlementStatement]:
         """The statements."""
 
+    @_builtins.property
+    def payments(self) -> _containers.RepeatedCompositeFieldContainer[_settlement_pb2.SettlementPayment]:
+        """Payments of these statements that this region has proposed or recorded, in their order."""
+
     def __init__(
         self,
         *,
         statements: _abc.Iterable[_settlement_pb2.SettlementStatement] | None = ...,
         next_page_token: _builtins.str = ...,
+        payments: _abc.Iterable[_settlement_pb2.SettlementPayment] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "statements", b"statements"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "payments", b"payments", "statements", b"statements"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
