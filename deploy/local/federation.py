@@ -439,6 +439,7 @@ class LocalFederation:
             "region": region,
             "coordinators": self.reached_through.get(region, tuple(each.endpoint for each in self.coordinators)),
             "keys": str(signing / REGION_KEYS),
+            "allow_unscoped_operators": True,
             "signing": {"certificate": str(signing / "signing.crt"), "key": str(signing / "signing.key")},
         }
         if region in self.providers:

@@ -189,8 +189,10 @@ class RegionSettings:
     """Whether the node renews its TLS certificate by itself after two thirds of its life; it needs an issuing program
     (`coordinator enrolments renew`), and may write where its certificate and key are."""
     operators: Path | None = field(default=None, metadata=example(Path("operators.toml")))
-    """The file of the scopes of the region's operator systems, read again when it changes; without it each may do
-    everything that the contract allows to operator systems."""
+    """The file of the scopes of the region's operator systems, read again when it changes."""
+    allow_unscoped_operators: bool = False
+    """Whether each operator system may do everything that the contract allows it, and is believed about its staff;
+    without a file of scopes it has to be true."""
     identity_provider: IdentityProviderSettings | None = field(default=None, metadata=example(_IDENTITY_PROVIDER))
     """The identity provider of the region's staff; without it statements by their own certificates prove them alone."""
     number: int = 0

@@ -48,7 +48,7 @@ class Doctor:
 
     def region(self, *words: str, **changed: str) -> Result:
         """The doctor of the node; of changed settings, dots in keys are written as two underscores."""
-        scopes = {"operators": str(self.scopes)}
+        scopes = {"operators": str(self.scopes), "allow_unscoped_operators": "false"}
         return self._run(region_node.cli.main.main, REGION, words, {**scopes, **changed})
 
     def coordinator(self, *words: str, **changed: str) -> Result:

@@ -61,6 +61,7 @@ class Installation:
         }
         if name == REGION_NODE:
             settings["region"] = "sichuan"
+            settings["allow_unscoped_operators"] = "true"
             settings["coordinators"] = NOTHING_LISTENS
             settings["signing.certificate"] = str(tls.certificate.with_name("signing.crt"))
             KeySet.new().save(tls.certificate.with_name("region.keys"))

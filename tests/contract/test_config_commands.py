@@ -17,6 +17,7 @@ from deploy.local.process import LocalProcess, Program
 from gateway.security.region_keys import REGION_KEYS, KeySet
 from gateway.settings.entries import entries_of
 from region_node.node.settings import RegionSettings
+from tests.contract.programs import REGION_NODE, Installation
 from tests.contract.small_federation import FEDERATION, NOTHING_LISTENS, Certificates
 
 
@@ -66,7 +67,7 @@ COMMANDS = (
         RegionSettings,
         "REGION_NODE_",
         "region/sichuan",
-        {"region": "sichuan", "coordinators": NOTHING_LISTENS},
+        {"region": "sichuan", "coordinators": NOTHING_LISTENS, "allow_unscoped_operators": "true"},
     ),
     Command(
         coordinator.cli.main.main, "coordinator.cli.main", CoordinatorSettings, "COORDINATOR_", "coordinator/0", {}
@@ -229,3 +230,11 @@ def test_a_process_serves_by_flags_that_win_over_the_environment(command: Comman
 def test_the_help_gives_an_example(command: Command, words: tuple[str, ...]) -> None:
     text = command.run(*words, "--help").stdout
     assert " ".join(words) in text.split("Example:")[1]
+
+
+def test_a_node_that_nobody_has_told_the_scopes_of_its_operators_ends_and_makes_nothing(tmp_path: Path) -> None:
+    installed = Installation.make(REGION_NODE, tmp_path)
+    del installed.settings["allow_unscoped_operators"]
+    code, said = installed.serve_in_vain()
+    assert (code, "operators: is missing" in said) == (1, True), said
+    assert not Path(installed.settings["data"]).exists()

@@ -238,6 +238,7 @@ class Federation:
             allow_unsigned_configuration=self._anchor is None,
             providers=self.providers.get(region, self._own_systems(region)),
             operators=self.operators.get(region),
+            allow_unscoped_operators=region not in self.operators,
             identity_provider=self.identity_providers.get(region),
         )
         postgresql = self._database(region, "region_node", settings.database.file)

@@ -14,7 +14,7 @@ from gateway.store.schema import CONTRACTING
 
 PRESENT = Path(__file__).parents[2]
 _PACKAGES = ("gateway", "region_node", "coordinator")
-_ANCHOR, _UNSIGNED = "federation_anchor", "allow_unsigned_configuration"
+_ANCHOR, _UNSIGNED, _UNSCOPED = "federation_anchor", "allow_unsigned_configuration", "allow_unscoped_operators"
 LATER = {
     "0998_later.sql": "CREATE TABLE later (id INTEGER NOT NULL PRIMARY KEY);\n"
     "ALTER TABLE outbox ADD COLUMN later INTEGER NOT NULL DEFAULT 0;\n",
@@ -77,8 +77,10 @@ class Trees:
 
 
 def _readable(settings: Path, tree: Path) -> Path:
-    """A copy of a settings file as a version can read it: without an anchor, and unsigned where it knows signatures."""
-    lines = [each for each in settings.read_text().splitlines() if not each.startswith((_ANCHOR, _UNSIGNED))]
+    """A copy of a settings file as a version can read it: without an anchor, and with the choices that it knows."""
+    knows_scopes = _UNSCOPED in (tree / "region_node" / "node" / "settings.py").read_text()
+    dropped = (_ANCHOR, _UNSIGNED) if knows_scopes else (_ANCHOR, _UNSIGNED, _UNSCOPED)
+    lines = [each for each in settings.read_text().splitlines() if not each.startswith(dropped)]
     knows_signatures = (tree / "coordinator" / "schema" / "0127_signed_revisions.sql").exists()
     unsigned = [f"{_UNSIGNED} = true"] if knows_signatures else []
     copy = settings.with_suffix(".versioned.toml")

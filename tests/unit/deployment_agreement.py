@@ -24,10 +24,11 @@ from gateway.security.region_keys import REGION_KEYS, KeySet, RegionKeysUnusable
 from gateway.security.tls import CredentialsUnusable
 from gateway.settings import Page, SettingsError, Sources, load_page
 from gateway.settings.showing import shown
+from region_node.node.operator_scopes import NAMED, ScopeFile, ScopesUnusable, chosen_scopes
 from region_node.node.settings import RegionSettings
 from tests.unit import deployed_compose, deployed_image, deployed_kubernetes, deployed_systemd
 from tests.unit.deployed import KINDS, Mounted, Process, serving
-from tests.unit.deployment_rules import unknown_command
+from tests.unit.deployment_rules import ROOT, unknown_command
 
 Settings = CoordinatorSettings | RegionSettings
 
@@ -39,6 +40,7 @@ _READERS = {
 _PREFIXES = {"coordinator": "COORDINATOR_", "region-node": "REGION_NODE_"}
 _KINDS: Mapping[str, type[Settings]] = {"coordinator": CoordinatorSettings, "region-node": RegionSettings}
 _FEDERATION = "crossregion.example"
+_SCOPES = ROOT / "deploy" / "operators.toml"
 _NUMBERED = re.compile(r"(.+)-([0-9]+)")
 _FILES_OF_CONNINFO = ("sslrootcert", "sslcert", "sslkey")
 
@@ -91,6 +93,7 @@ def lay_down(certificates: Mapping[str, Mounted], root: Path) -> None:
                 place
             )
             LocalAdministrator(place, _FEDERATION).prepare()
+            shutil.copyfile(_SCOPES, place / _SCOPES.name)
         elif mounted.kind == "keys":
             place.mkdir(parents=True, exist_ok=True)
             KeySet.new().save(place / REGION_KEYS)
@@ -108,9 +111,17 @@ def settings_load(deploy: Path) -> Iterator[str]:
             try:
                 settings = page_of(process, root).settings
                 problems = list(_misfits(process, settings))
-            except (SettingsError, CredentialsUnusable, RegionKeysUnusable) as error:
+            except (SettingsError, CredentialsUnusable, RegionKeysUnusable, ScopesUnusable) as error:
                 problems = [str(error)]
             yield from (f"{description}: {process.name}: {problem}" for problem in problems)
+
+
+def _unscoped(settings: RegionSettings) -> Iterator[str]:
+    scopes = chosen_scopes(settings.operators, allows_unscoped=settings.allow_unscoped_operators)
+    if scopes is None:
+        yield "its operator systems may do everything"
+    elif any(each.staff == NAMED for each in ScopeFile.load(scopes).scopes.values()):
+        yield "it believes operator systems about their staff"
 
 
 def _misfits(process: Process, settings: Settings) -> Iterator[str]:
@@ -124,6 +135,7 @@ def _misfits(process: Process, settings: Settings) -> Iterator[str]:
     if uri != _expected(settings).uri:
         yield f"its certificate is of {uri}"
     if isinstance(settings, RegionSettings):
+        yield from _unscoped(settings)
         for path in (settings.signing.certificate, settings.signing.key):
             if not path.is_file():
                 yield f"{path.name} is not mounted"

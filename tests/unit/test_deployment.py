@@ -230,6 +230,20 @@ BROKEN: tuple[tuple[Rule, str, str, str, str], ...] = (
     ),
     (
         agreement.settings_load,
+        "compose.yaml",
+        "REGION_NODE_OPERATORS: /etc/crossregion/federation/operators.toml",
+        'REGION_NODE_ALLOW_UNSCOPED_OPERATORS: "true"',
+        "may do everything",
+    ),
+    (
+        agreement.settings_load,
+        "systemd/region-node@.service",
+        "REGION_NODE_OPERATORS=",
+        "REGION_NODE_STAFF_ID=",
+        "operators: is missing",
+    ),
+    (
+        agreement.settings_load,
         "kubernetes/coordinator.yaml",
         "$(POD_NAME)/federation.anchor",
         "$(POD_NAME)/other.anchor",

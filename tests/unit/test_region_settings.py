@@ -10,7 +10,7 @@ from gateway.settings import SettingsError, load
 from gateway.store.opening import PostgresqlSettings
 from region_node.cli.node.scope_checks import check_identity_provider, check_scopes
 from region_node.node.identity_provider import ProviderKeys, ProviderKeysUnusable
-from region_node.node.operator_scopes import OperatorScopes
+from region_node.node.operator_scopes import OperatorScopes, ScopesUnusable, chosen_scopes
 from region_node.node.settings import FulfilmentSettings, ProviderSettings, RegionSettings, WebhookSettings
 
 GOOD = """
@@ -61,10 +61,18 @@ def test_paths_are_relative_to_the_settings_file(tmp_path: Path) -> None:
     assert settings.signing.key == tmp_path / "tls" / "signing.key"
 
 
-def test_without_scopes_of_operator_systems_the_doctor_warns(tmp_path: Path) -> None:
-    finding = check_scopes(settings_of(tmp_path, GOOD))
+def test_a_node_has_scopes_of_operator_systems_unless_it_is_told_to_do_without(tmp_path: Path) -> None:
+    chosen = GOOD.replace("[credentials]", "allow_unscoped_operators = true\n[credentials]")
+    both = chosen.replace("[credentials]", 'operators = "operators.toml"\n[credentials]')
+    for text, said in ((GOOD, "operators: is missing"), (both, "must be false beside a file of operators")):
+        settings = settings_of(tmp_path, text)
+        with pytest.raises(ScopesUnusable, match=said):
+            chosen_scopes(settings.operators, allows_unscoped=settings.allow_unscoped_operators)
+        found = check_scopes(settings)
+        assert (found.state, said in found.found) == (State.BAD, True)
+    finding = check_scopes(settings_of(tmp_path, chosen))
     assert finding.state == State.WARNING
-    assert "name it in the settings: operators" in finding.todo
+    assert "instead of allow_unscoped_operators" in finding.todo
 
 
 def test_the_doctor_names_operator_systems_that_are_believed_about_their_staff(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "number": NUMBERS,
     "reflection": st.booleans(),
     "allow_unsigned_configuration": st.booleans(),
+    "allow_unscoped_operators": st.booleans(),
     "log_format": st.sampled_from(("text", "json")),
     "web.listen": ADDRESSES,
     "enrolment.listen": st.sampled_from(("joining.example:1", "joining.example:2")),
