@@ -711,6 +711,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Run the version that made the database. A file of a release never changes."""
     REASON_OLDER_VERSION_AT_WORK: _Reason.ValueType  # 627
     """Replace these processes by this version, or stop them, and run the command again."""
+    REASON_MONTH_TOO_NEW: _Reason.ValueType  # 649
+    """Order again on the named date. In the first days of a month the accounts of the month before are closed."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1403,6 +1405,8 @@ REASON_SCHEMA_ALTERED: Reason.ValueType  # 626
 """Run the version that made the database. A file of a release never changes."""
 REASON_OLDER_VERSION_AT_WORK: Reason.ValueType  # 627
 """Replace these processes by this version, or stop them, and run the command again."""
+REASON_MONTH_TOO_NEW: Reason.ValueType  # 649
+"""Order again on the named date. In the first days of a month the accounts of the month before are closed."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
