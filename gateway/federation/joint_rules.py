@@ -13,12 +13,15 @@ from gateway.api.federation.v1.configuration_pb2 import (
     LineKind,
     Mode,
     Precondition,
+    TimeLimit,
     ValueType,
 )
 from gateway.federation.checks import duration_problems, enum_problems, label_problems, text_problems, twice
 from gateway.federation.policies import COOLING_OFF
 
 MOST_PLACES = 20  # so that an order with all items and addresses fits into an envelope
+_WEEK = 5  # working days
+_DAY = 86_400  # seconds
 _BUNDLES = JointRelationKind.JOINT_RELATION_KIND_BUNDLES
 _REPLACED_BY = JointRelationKind.JOINT_RELATION_KIND_REPLACED_BY
 _TEST = JointMilestoneKind.JOINT_MILESTONE_KIND_TEST
@@ -57,6 +60,49 @@ def joint_problems(path: str, business: Business) -> Iterator[str]:
         yield f"{path}.preconditions: no item is of a line that could be checked"
 
 
+def promise_problems(path: str, business: Business) -> Iterator[str]:
+    """Each promise of a joint business for which an order would be late although it meets every limit of its items."""
+    if business.mode != Mode.MODE_JOINT:
+        return
+    promises = [(f"{path}.limit", business.limit)]
+    promises += [(f"{path}.regional_limits[{each.region}].limit", each.limit) for each in business.regional_limits]
+    longest = _longest_chain(business.joint)
+    for where, promise in promises:
+        least = _least_time(promise)
+        if longest > least:
+            yield f"{where}: survey and milestones may take {longest} s, and the promise is {least} s"
+
+
+def _longest_chain(joint: JointBusiness) -> int:
+    """The seconds from the acceptance to the last milestone, where each is reached at its limit.
+
+    The decision comes with the last reservation. An item begins once each item that it waits for has come so far.
+    """
+    begins = dict.fromkeys((each.id for each in joint.items), 0)
+    # A chain has each item once: items in a circle, which never begin, are a problem of their own.
+    for _ in joint.items:
+        for each in joint.items:
+            for relation in each.relations:
+                for other in joint.items:
+                    if other.id == relation.item_id and relation.kind != _BUNDLES:
+                        reached = begins[other.id] + _within(other, until_test=relation.kind == _REPLACED_BY)
+                        begins[each.id] = max(begins[each.id], reached)
+    return joint.survey_within.seconds + max((begins[each.id] + _within(each) for each in joint.items), default=0)
+
+
+def _within(template: JointItemTemplate, *, until_test: bool = False) -> int:
+    """The seconds that an item takes until its end, or until its test."""
+    limits = [each.within.seconds for each in template.milestones if not until_test or each.kind <= _TEST]
+    return max(limits, default=0)
+
+
+def _least_time(promise: TimeLimit) -> int:
+    """The seconds that a promise takes at least: holidays and closed hours only lengthen it."""
+    weeks, days = divmod(promise.working_days, _WEEK)
+    whole_days = promise.days + weeks * 7 + days
+    return promise.duration.seconds + promise.working_time.seconds + whole_days * _DAY
+
+
 def _opening_problems(path: str, business: Business, template: JointItemTemplate) -> Iterator[str]:
     new_line, known = template.opens_line, {each.name: each.value_type for each in business.characteristics}
     yield from enum_problems(f"{path}.kind", LineKind.DESCRIPTOR, [new_line.kind])
@@ -86,6 +132,8 @@ def _joint_problems(path: str, joint: JointBusiness) -> Iterator[str]:
 def _template_problems(path: str, joint: JointBusiness, template: JointItemTemplate) -> Iterator[str]:
     yield from label_problems(f"{path}.id", template.id)
     yield from text_problems(f"{path}.name", template.name)
+    if template.HasField("staff_check"):
+        yield from text_problems(f"{path}.staff_check", template.staff_check)
     yield from enum_problems(f"{path}.action", JointAction.DESCRIPTOR, [template.action])
     yield from enum_problems(f"{path}.site", JointSite.DESCRIPTOR, [template.site])
     if template.ends_line and (template.action, template.site in _SINGLE_PLACES) != (_DELETE, True):

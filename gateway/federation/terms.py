@@ -18,6 +18,12 @@ def terms_of(configuration: Configuration) -> Terms:
         for business in configuration.businesses
         for each in business.joint.items
     )
+    checks = (
+        CodeTerm(code=f"{business.code}/{each.id}", name=each.staff_check)
+        for business in configuration.businesses
+        for each in business.joint.items
+        if each.HasField("staff_check")
+    )
     return Terms(
         regions=sorted(regions, key=lambda each: each.region),
         complaint_categories=sorted(categories, key=lambda each: each.code),
@@ -25,4 +31,5 @@ def terms_of(configuration: Configuration) -> Terms:
         departments=sorted(departments, key=lambda each: each.code),
         businesses=sorted(businesses, key=lambda each: each.code),
         joint_items=sorted(joint_items, key=lambda each: each.code),
+        joint_staff_checks=sorted(checks, key=lambda each: each.code),
     )

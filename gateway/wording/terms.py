@@ -1,6 +1,6 @@
 """The federation's names, sent by the server to the running command, and the words for them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import click
 
@@ -47,15 +47,23 @@ def business_name(code: str) -> str:
 
 def joint_item_name(business: str, item_id: str) -> str:
     """The printed name of an item of a joint order with its id, which ends with a position where it has several."""
-    template, _, position = item_id.rpartition("-")
-    terms = learned().joint_items
-    name = _known(f"{business}/{item_id}", terms) or (position.isdigit() and _known(f"{business}/{template}", terms))
-    return _with_code(item_id, name or "")
+    return _with_code(item_id, _of_joint_item(business, item_id, learned().joint_items))
+
+
+def joint_staff_check(business: str, item_id: str) -> str:
+    """The check that staff make before they reserve an item of a joint order; empty for none."""
+    return _of_joint_item(business, item_id, learned().joint_staff_checks)
 
 
 def department_name(code: str) -> str:
     """A department's printed name: its Chinese name in Chinese, else its code, which is of English words."""
     return (_known(code, learned().departments) if current_language() == "zh" else "") or code
+
+
+def _of_joint_item(business: str, item_id: str, terms: Sequence[CodeTerm]) -> str:
+    template, _, position = item_id.rpartition("-")
+    found = _known(f"{business}/{item_id}", terms)
+    return found or (_known(f"{business}/{template}", terms) if position.isdigit() else "")
 
 
 def _known(code: str, terms: Iterable[CodeTerm]) -> str:

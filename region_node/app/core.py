@@ -39,7 +39,7 @@ from region_node.business.joint.items import RESERVATION_TIMER
 from region_node.business.joint.leading import ORDER_TIMER, order_is_due
 from region_node.business.joint.proving import VERIFY_TIMER
 from region_node.business.joint.relayed import JointEnvelopes
-from region_node.business.joint.watching import LIMIT_TIMER
+from region_node.business.joint.watching import LIMIT_TIMER, OVERDUE_TIMER
 from region_node.business.orders import home, intake, promises, provisioning_answers, steps
 from region_node.business.orders.application import Decisions, OrderApplication, OrderApplicationPorts
 from region_node.business.orders.context import OrderContext
@@ -72,7 +72,7 @@ from region_node.care.complaints.relayed import ComplaintEnvelopes
 from region_node.care.complaints.remedy import REMEDY_TIMER
 from region_node.care.complaints.remote_repeats_relayed import JoiningEnvelopes
 from region_node.care.escalations.duty_readings import readings_are_many
-from region_node.care.escalations.joint_orders import limit_is_near
+from region_node.care.escalations.joint_orders import limit_is_near, limit_is_overdue
 from region_node.care.escalations.notifier import EscalationNotifier
 from region_node.care.escalations.port import Sink
 from region_node.care.escalations.rows import waiting_sinks
@@ -420,6 +420,7 @@ def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, Ti
         PROMISES.kind: lambda tx, timer, now: promises.promise_is_due(tx, orders, timer, now),
         ORDER_TIMER: lambda tx, timer, now: order_is_due(tx, context, timer, now),
         LIMIT_TIMER: lambda tx, timer, now: limit_is_near(tx, context, timer, now),
+        OVERDUE_TIMER: lambda tx, timer, now: limit_is_overdue(tx, context, timer, now),
         RESERVATION_TIMER: lambda tx, timer, now: working.reservation_is_due(tx, context, timer, now),
         VERIFY_TIMER: lambda tx, timer, now: working.verify_is_due(tx, context, timer, now),
         REMEDY_TIMER: lambda tx, timer, now: remedy_orders.order_is_due(tx, orders, timer, now),

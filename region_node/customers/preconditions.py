@@ -133,6 +133,14 @@ def _sim_settled(situation: LineSituation) -> None:
         raise Refused(Reason.REASON_SIM_TOO_NEW, hours=str(hours))
 
 
+def _month_begun(situation: LineSituation) -> None:
+    days = situation.federation.figure("month-begin", situation.regions)
+    today = situation.now.astimezone(ZoneInfo(situation.time_zone)).date()
+    if today.day <= days:
+        possible = today.replace(day=1) + timedelta(days=days)
+        raise Refused(Reason.REASON_MONTH_TOO_NEW, days=str(days), date=possible.isoformat())
+
+
 CHECKS: Mapping[Precondition.ValueType, Callable[[LineSituation], None]] = {
     Precondition.PRECONDITION_LINE_ACTIVE: _line_active,
     Precondition.PRECONDITION_LINE_SUSPENDED: _line_suspended,
@@ -145,5 +153,6 @@ CHECKS: Mapping[Precondition.ValueType, Callable[[LineSituation], None]] = {
     Precondition.PRECONDITION_LINE_ACTIVE_OR_LOST: _line_active_or_lost,
     Precondition.PRECONDITION_CARD_ORDINARY: _card_ordinary,
     Precondition.PRECONDITION_LINE_BROADBAND: _line_broadband,
+    Precondition.PRECONDITION_MONTH_BEGUN: _month_begun,
     Precondition.PRECONDITION_LINE_NOT_PROMISED: lambda situation: require_not_promised(situation.line),
 }

@@ -108,7 +108,13 @@ def joint_summary(order: JointOrder) -> api.JointOrderSummary:
         hold_until_time=order.hold_until_time,
         decide_time=order.decide_time if order.HasField("decide_time") else None,
         items=[
-            api.JointItemSummary(id=each.id, region=each.region, state=each.state, reason=each.error.reason)
+            api.JointItemSummary(
+                id=each.id,
+                region=each.region,
+                state=each.state,
+                reason=each.error.reason,
+                verify_until_time=each.verify_until_time if each.HasField("verify_until_time") else None,
+            )
             for each in order.items
         ],
         awaiting=order.awaiting,

@@ -81,6 +81,7 @@ REFUSALS: Mapping[str, tuple[Change, Reason.ValueType]] = {
     "is suspended": (SUSPENDED, Reason.REASON_LINE_NOT_ACTIVE),
     "is terminated": (_changed(status=TERMINATED), Reason.REASON_LINE_CLOSED),
     "is promised": (_changed(promised_to="henan/J20300601-7"), Reason.REASON_LINE_PROMISED),
+    "has a new SIM card": (_changed(sim_replaced=NOW - timedelta(hours=71)), Reason.REASON_SIM_TOO_NEW),
     "is restricted": (
         lambda tx, line: keep_status(tx, line.customer_id, RESTRICTED),
         Reason.REASON_CUSTOMER_RESTRICTED,

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import grpc
 
@@ -24,6 +26,7 @@ PAPERS = {
     "BB_MOVE": ("BIZ_LIC", "ADDR"),
     "TRANSFER": ("BIZ_LIC", "SEAL_LETTER", "NEW_OWNER_ID", "TRANSFER_AGR"),
 }
+MONTH_BEGINS = 3  # days without a transfer
 CHARACTERISTICS = {"BB_MOVE": dict[str, str](), "TRANSFER": {"new_owner": "李四"}}
 
 
@@ -65,7 +68,11 @@ class JointStaff:
         return api.SubmitJointOrderRequest(request_id=self.federation.next_id(), order=order, places=places)
 
     async def submits(self, request: api.SubmitJointOrderRequest) -> JointOrder:
-        """Submits a joint order."""
+        """Submits a joint order, a transfer on the next day on which the month permits it."""
+        if request.order.business == "TRANSFER":
+            today = self.federation.clock.now().astimezone(ZoneInfo("Asia/Shanghai"))
+            if today.day <= MONTH_BEGINS:
+                await self.federation.advance(timedelta(days=MONTH_BEGINS + 1 - today.day))
         return (await self.service.SubmitJointOrder(request, timeout=CALL_SECONDS)).order
 
     async def get(self, joint_order_id: str) -> JointOrder:

@@ -11,14 +11,14 @@ from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder
 from gateway.federation.body import Body
 from gateway.store.timers import TIMERS, Timer, due_timers, fire
-from gateway.time.clock import from_timestamp
+from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.joint import items, leading, rules, saga
 from region_node.business.joint.leading import ORDER_TIMER
 from region_node.business.joint.rows import ITEM_RECORDS, ORDER_RECORDS, JointOrderRow, insert_joint_order, item_key
-from region_node.business.joint.watching import LIMIT_TIMER
+from region_node.business.joint.watching import LIMIT_TIMER, OVERDUE_TIMER
 from region_node.business.joint.working import adopt
 from region_node.care.escalations.duty import with_duty
-from region_node.care.escalations.joint_orders import JOINT_ORDERS, limit_is_near
+from region_node.care.escalations.joint_orders import JOINT_ORDERS, limit_is_near, limit_is_overdue
 from tests.shipped import shipped_configuration
 from tests.unit.reconciling import Region, Two, two_regions
 from tests.unit.test_joint_saga import NOW, order_of
@@ -39,6 +39,7 @@ def taken_in(two: Two) -> JointOrder:
     """A change of a leased line between Sichuan and Henan that Guangdong leads; both are to survey."""
     order = order_of("LEASED_CHANGE")
     order.version = 1
+    order.expected_completion_time.CopyFrom(to_timestamp(NOW + timedelta(days=14)))
     tx, node = two.origin.tx, two.origin.context.node
     insert_joint_order(tx, JointOrderRow(order, ""), 1, NOW)
     leading.order_is_due(tx, node, Timer("", "", order.id, 0), NOW)
@@ -58,6 +59,7 @@ def passes(region: Region, now: datetime) -> None:
     node = region.context.node
     handlers = {
         LIMIT_TIMER: lambda tx, timer, now: limit_is_near(tx, node, timer, now),
+        OVERDUE_TIMER: lambda tx, timer, now: limit_is_overdue(tx, node, timer, now),
         ORDER_TIMER: lambda tx, timer, now: leading.order_is_due(tx, node, timer, now),
     }
     while due := [each for each in due_timers(region.tx, now) if each.kind in handlers]:
@@ -76,7 +78,8 @@ def called(region: Region, now: datetime) -> list[tuple[str, int, str, str]]:
     for each in told(region):
         duty = with_duty(each, body, now).on_duty
         assert duty.contact.telephone
-        found.append((each.ticket_id.split("/")[2], each.level, duty.region, duty.department))
+        what = each.ticket_id.removeprefix(f"{LEADER}/J1/").partition("/")[0]
+        found.append((what, each.level, duty.region, duty.department))
     return found
 
 
@@ -98,8 +101,11 @@ def test_a_limit_that_is_near_calls_the_person_on_duty_of_both_regions_and_one_t
     assert called(two.home, warning) == [(mine.id, 2, HERE, "OPERATIONS")], "and each region of its own, by itself"
     passes(two.home, limit)
     assert called(two.home, limit)[1:] == [(mine.id, 3, "beijing", "COORDINATION")]
+    for days in (1, 2, 3):
+        passes(two.home, limit + timedelta(days=days))
+    assert [level for _, level, _, _ in called(two.home, limit)] == [2, 3, 4, 5, 5], "until the limit is met"
     rows = two.home.tx.all(str, "SELECT subject FROM audit WHERE action = 'EscalateJointOrder'")
-    assert rows == [order.id] * 2
+    assert rows == [order.id] * 5
     JOINT_ORDERS.erasure.forget["joint"](two.home.tx, order.id)
     assert not told(two.home), "notices end with the order"
 

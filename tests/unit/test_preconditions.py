@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -133,6 +133,22 @@ def test_a_new_card_is_settled_after_72_hours(ago: timedelta | None, reason: str
 def test_how_long_a_new_card_waits_is_a_policy_and_told() -> None:
     line = replace(LINE, sim_replaced=NOW - DAY)
     assert refusal(Precondition.PRECONDITION_SIM_SETTLED, situation("QRY_BILL", line=line))[1] == {"hours": "72"}
+
+
+@pytest.mark.parametrize(
+    ("now", "possible"),
+    [
+        (datetime(2030, 5, 31, 15, 59, 59, tzinfo=UTC), ""),
+        (datetime(2030, 5, 31, 16, 0, tzinfo=UTC), "2030-06-04"),
+        (datetime(2030, 6, 3, 15, 59, 59, tzinfo=UTC), "2030-06-04"),
+        (datetime(2030, 6, 3, 16, 0, tzinfo=UTC), ""),
+    ],
+)
+def test_no_line_is_transferred_on_the_first_three_days_of_a_month_in_its_home_region(
+    now: datetime, possible: str
+) -> None:
+    told = refusal(Precondition.PRECONDITION_MONTH_BEGUN, replace(situation("TRANSFER"), now=now))
+    assert told == (("MONTH_TOO_NEW", {"days": "3", "date": possible}) if possible else ("", {}))
 
 
 def test_the_first_precondition_that_does_not_hold_is_the_one_that_is_told() -> None:

@@ -1,5 +1,6 @@
 """What commands say of orders, issues, settlements and differences: names, reasons, dates and next acts."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2 import (
     ReportReconciliationResponse,
 )
 from gateway.api.coordinator.v1.settlement_oversight_service_pb2 import ReportSettlementResponse
+from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind
 from gateway.api.region.v1.issue_pb2 import Issue
-from gateway.api.region.v1.joint_order_pb2 import JointItem, JointItemState, JointOrder, JointOrderState
+from gateway.api.region.v1.joint_order_pb2 import JointAwaiting, JointItem, JointItemState, JointOrder, JointOrderState
 from gateway.api.region.v1.order_oversight_service_pb2 import JointItemSummary, JointOrderSummary, OrderSummary
 from gateway.api.region.v1.order_pb2 import Awaiting, OrderState, Party
 from gateway.api.region.v1.settlement_pb2 import SettlementLine, SettlementTerms
@@ -59,10 +61,11 @@ def of_order(state: OrderState.ValueType, waits: Awaiting | None = None) -> GetO
     return found
 
 
-def of_joint(*items: JointItemSummary) -> GetOrderTraceResponse:
+def of_joint(*items: JointItemSummary, awaiting: Sequence[JointAwaiting] = ()) -> GetOrderTraceResponse:
     found = GetOrderTraceResponse(traces=[RegionTrace(region="guangdong")])
     state = JointOrderState.JOINT_ORDER_STATE_FAILED
-    found.traces[0].trace.joint.CopyFrom(JointOrderSummary(id=JOINT, state=state, version=1, items=items))
+    joint = JointOrderSummary(id=JOINT, state=state, version=1, items=items, awaiting=awaiting)
+    found.traces[0].trace.joint.CopyFrom(joint)
     return found
 
 
@@ -78,6 +81,34 @@ def test_an_order_that_waits_for_its_time_is_explained_by_the_region_and_the_tim
     told = explained(of_order(OrderState.ORDER_STATE_IN_PROGRESS, waits))
     expected = {"en": "is accepted, and sichuan carries it out at 2026-12-01", "zh": "sichuan将于2026-12-01"}
     assert (expected[language] in told, "next-cycle" in told) == (True, False)
+
+
+def of_waiting(**item: object) -> str:
+    """What an open joint order waits for, whose item is surveyed since December 1 until the 3rd."""
+    since, due = to_timestamp(AT), to_timestamp(AT + timedelta(days=2))
+    survey = JointMilestoneKind.JOINT_MILESTONE_KIND_SURVEY
+    waits = JointAwaiting(region="sichuan", item_id="give", milestone=survey, since_time=since, due_time=due)
+    given = JointItemSummary(id="give", region="sichuan", **item)  # type: ignore[arg-type]
+    return explained(of_joint(given, awaiting=[waits])).partition(JOINT)[2]
+
+
+def test_an_open_joint_order_tells_the_customers_proof_a_held_item_and_its_reason(language: str) -> None:
+    surveying, held = JointItemState.JOINT_ITEM_STATE_SURVEYING, JointItemState.JOINT_ITEM_STATE_HELD
+    end = to_timestamp(AT + timedelta(days=1))
+    plain = of_waiting(state=surveying)
+    proof = of_waiting(state=surveying, verify_until_time=end)
+    room = of_waiting(state=held)
+    owing = of_waiting(state=held, reason=Reason.REASON_LINE_CLOSED)
+    english = {
+        plain: "sichuan (give: survey, since 2026-12-01",
+        proof: "sichuan (give: the customer's own proof, since 2026-12-01",
+        room: "sichuan (give: held until its staff make room again, since 2026-12-01",
+        owing: "make room again, since 2026-12-01",
+    }
+    chinese = {plain: "（give：勘查", proof: "机主本人验证", room: "暂停，待其工作人员重新预留", owing: "该号码已销户"}
+    assert [told for told, wanted in {"en": english, "zh": chinese}[language].items() if wanted not in told] == []
+    assert ("2026-12-03" in plain, "2026-12-02" in proof, "2026-12-03" in proof) == (True, True, False)
+    assert language == "zh" or "LINE_CLOSED: The line is terminated." in owing
 
 
 @pytest.mark.parametrize("reason", [Reason.REASON_JOINT_SURVEY_REFUSED, Reason.REASON_JOINT_SYSTEM_REFUSED])

@@ -6,7 +6,7 @@ from coordinator.cli.federation.number_plan_file import owners_of
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.cli.exits import NotDone
 from gateway.federation.files import ConfigurationError, load
-from gateway.federation.rules import problems
+from gateway.federation.rules import problems, unkept_promises
 from gateway.wording.languages import translated
 
 
@@ -17,8 +17,8 @@ def read(directory: Path) -> tuple[Configuration, list[str]]:
     except ConfigurationError as error:
         return Configuration(), error.problems
     if not configuration.HasField("number_plan"):
-        return configuration, problems(_without_pools(configuration))
-    return configuration, problems(configuration)
+        return configuration, [*problems(_without_pools(configuration)), *unkept_promises(configuration)]
+    return configuration, [*problems(configuration), *unkept_promises(configuration)]
 
 
 def _without_pools(configuration: Configuration) -> Configuration:

@@ -67,7 +67,8 @@ def _joint(joint: JointOrderSummary) -> str:
     if not joint.awaiting:
         state = word(JointOrderState.Name(joint.state), "JOINT_ORDER_STATE_")
         return _ended(joint.id, state, ", ".join(filter(None, map(_not_done, joint.items))))
-    waits = ", ".join(_awaited(each) for each in joint.awaiting)
+    items = {each.id: each for each in joint.items}
+    waits = ", ".join(_awaited(each, items.get(each.item_id, JointItemSummary())) for each in joint.awaiting)
     return translated("{order} waits for {waits}", order=joint.id, waits=waits)
 
 
@@ -85,14 +86,39 @@ def _not_done(item: JointItemSummary) -> str:
         return translated("{item} in {region} ended without an answer in time", item=item.id, region=region)
     if item.state != JointItemState.JOINT_ITEM_STATE_REFUSED:
         return ""
-    # The staff's own words may tell of the customer: they stay in the regions of the order.
+    return translated("{region} refused {item}: {reason}", region=region, item=item.id, reason=_reason(item))
+
+
+def _reason(item: JointItemSummary) -> str:
+    """The reason of an item. The staff's own words may tell of the customer: they stay in the regions of the order."""
     problem = translated("`region-node joint show` in a region of the order has the words")
     known = {"problem": problem, "problem_en": problem, "problem_zh_cn": problem}
-    reason = told_reason(item.reason, region=region, **known)
-    return translated("{region} refused {item}: {reason}", region=region, item=item.id, reason=reason)
+    return told_reason(item.reason, region=region_name(item.region), **known)
 
 
-def _awaited(awaiting: JointAwaiting) -> str:
+def _awaited(awaiting: JointAwaiting, item: JointItemSummary) -> str:
+    """Who has an item now and for what: the customer's own proof, room for a held item, or the next milestone."""
+    told = _waits_for(awaiting, item)
+    return translated("{waits}: {reason}", waits=told, reason=_reason(item)) if item.reason else told
+
+
+def _waits_for(awaiting: JointAwaiting, item: JointItemSummary) -> str:
+    region = region_name(awaiting.region)
+    if item.HasField("verify_until_time"):
+        return translated(
+            "{region} ({item}: the customer's own proof, since {since}, until {until})",
+            region=region,
+            item=awaiting.item_id,
+            since=told_time(awaiting.since_time),
+            until=told_time(item.verify_until_time),
+        )
+    if item.state == JointItemState.JOINT_ITEM_STATE_HELD:
+        return translated(
+            "{region} ({item}: held until its staff make room again, since {since})",
+            region=region,
+            item=awaiting.item_id,
+            since=told_time(awaiting.since_time),
+        )
     milestone = word(JointMilestoneKind.Name(awaiting.milestone), "JOINT_MILESTONE_KIND_")
     return translated(
         "{region} ({item}: {milestone}, since {since}, until {until})",

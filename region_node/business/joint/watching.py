@@ -1,18 +1,52 @@
-"""The watch over the limits of items: at the leading region over all of them, elsewhere over the region's own.
+"""The watch over limits: at the leading region over the promise and all items, elsewhere over the region's own items.
 
 Neither region needs the other one for it. The timers call the persons on duty, who belong to a higher floor.
 """
 
 from datetime import datetime
+from typing import NamedTuple
 
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointMilestone, JointOrder
 from gateway.store.port import Transaction
-from gateway.store.timers import cancel_timer, set_timer
+from gateway.store.timers import cancel_timer, is_set, set_timer
+from gateway.time.clock import from_timestamp
 from region_node.business.joint import rules, saga
 from region_node.business.joint.rows import item_key
 from region_node.node.context import RegionContext
 
-LIMIT_TIMER = "joint-limit"  # the limit of a milestone is near, or has passed
+LIMIT_TIMER = "joint-limit"  # the limit of a milestone is near
+OVERDUE_TIMER = "joint-overdue"  # a limit has passed, or the promise of an order, and the order still waits
+PROMISE = "promise"  # the kind of a limit that is the promise of an order to its customer
+
+
+class Watched(NamedTuple):
+    """A limit: of a milestone, by the number of its kind, or PROMISE."""
+
+    key: str
+    """That of the item, or of the order."""
+    kind: str
+    calls: int = 0
+    """How often the persons on duty were called because the limit had passed."""
+
+    @staticmethod
+    def parse(subject: str) -> "Watched":
+        """The limit of a timer. One of LIMIT_TIMER counts no calls."""
+        key, kind, *calls = subject.split(" ")
+        return Watched(key, kind, *map(int, calls))
+
+    def call_at(self, tx: Transaction, due: datetime) -> None:
+        """Has the persons on duty called, unless the limit is met by then. An item has one timer, and an order."""
+        prefix = OVERDUE_TIMER if self.kind == PROMISE else LIMIT_TIMER
+        set_timer(tx, f"{prefix}/{self.key}", kind=OVERDUE_TIMER, subject=" ".join(map(str, self)), due=due)
+
+
+def watch_promise(tx: Transaction, order: JointOrder) -> None:
+    """Watches the promise of an order that this region leads, until the order has ended."""
+    timer = f"{OVERDUE_TIMER}/{order.id}"
+    if saga.is_final(order):
+        cancel_timer(tx, timer)
+    elif not is_set(tx, timer):
+        Watched(order.id, PROMISE).call_at(tx, from_timestamp(order.expected_completion_time))
 
 
 def watch(tx: Transaction, order: JointOrder, item: JointItem, milestone: JointMilestone, due: datetime) -> None:

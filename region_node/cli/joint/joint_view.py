@@ -18,9 +18,11 @@ from gateway.api.region.v1.joint_order_pb2 import (
 from gateway.cli.table import Table, TableColumn, show_timeline
 from gateway.time.clock import from_timestamp
 from gateway.wording.languages import in_language, translated
-from gateway.wording.terms import business_name, joint_item_name, region_name
+from gateway.wording.terms import business_name, joint_item_name, joint_staff_check, region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word
+
+_TO_RESERVE = frozenset({JointItemState.JOINT_ITEM_STATE_SURVEYING, JointItemState.JOINT_ITEM_STATE_HELD})
 
 
 def _state(state: JointOrderState.ValueType) -> str:
@@ -97,6 +99,9 @@ def print_order(order: JointOrder) -> None:
         if item.HasField("verify_until_time"):
             time = told_time(item.verify_until_time)
             click.echo(translated("{item} waits until {time} for the customer's own proof.", item=item.id, time=time))
+    for item in (each for each in order.items if each.state in _TO_RESERVE):
+        if check := joint_staff_check(order.request.business, item.id):
+            click.echo(translated("{item} is reserved after this check by staff: {check}", item=item.id, check=check))
     if order.awaiting:
         click.echo()
         _AWAITING.show(order.awaiting)

@@ -636,6 +636,8 @@ class _PreconditionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Precondi
     """End of the line not promised by an item of a joint order."""
     PRECONDITION_LINE_BROADBAND: _Precondition.ValueType  # 12
     """Broadband line."""
+    PRECONDITION_MONTH_BEGUN: _Precondition.ValueType  # 13
+    """None of the first days of a month in the zone of the home region. The policy `month-begin` has their number."""
 
 class Precondition(_Precondition, metaclass=_PreconditionEnumTypeWrapper):
     """Facts that must hold at the home region before a business may proceed."""
@@ -666,6 +668,8 @@ PRECONDITION_LINE_NOT_PROMISED: Precondition.ValueType  # 11
 """End of the line not promised by an item of a joint order."""
 PRECONDITION_LINE_BROADBAND: Precondition.ValueType  # 12
 """Broadband line."""
+PRECONDITION_MONTH_BEGUN: Precondition.ValueType  # 13
+"""None of the first days of a month in the zone of the home region. The policy `month-begin` has their number."""
 Global___Precondition: _TypeAlias = Precondition  # noqa: Y015
 
 class _ValueType:
@@ -1946,6 +1950,7 @@ class JointItemTemplate(_message.Message):
     ENDS_LINE_FIELD_NUMBER: _builtins.int
     OPENS_LINE_FIELD_NUMBER: _builtins.int
     VERIFY_FIELD_NUMBER: _builtins.int
+    STAFF_CHECK_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Item id: lower-case letters, digits and dashes. An item of one place of several has its position behind a dash."""
     action: Global___JointAction.ValueType
@@ -1978,6 +1983,10 @@ class JointItemTemplate(_message.Message):
         none. Of JOINT_ACTION_ADD at the first or the second place, with a test.
         """
 
+    @_builtins.property
+    def staff_check(self) -> _types_pb2.LocalizedText:
+        """The check that staff of the item's region make before they reserve, because no record answers it. Unset for none."""
+
     def __init__(
         self,
         *,
@@ -1990,10 +1999,11 @@ class JointItemTemplate(_message.Message):
         ends_line: _builtins.bool = ...,
         opens_line: Global___JointNewLine | None = ...,
         verify: _builtins.bool = ...,
+        staff_check: _types_pb2.LocalizedText | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "opens_line", b"opens_line"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "opens_line", b"opens_line", "staff_check", b"staff_check"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "ends_line", b"ends_line", "id", b"id", "milestones", b"milestones", "name", b"name", "opens_line", b"opens_line", "relations", b"relations", "site", b"site", "verify", b"verify"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "ends_line", b"ends_line", "id", b"id", "milestones", b"milestones", "name", b"name", "opens_line", b"opens_line", "relations", b"relations", "site", b"site", "staff_check", b"staff_check", "verify", b"verify"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

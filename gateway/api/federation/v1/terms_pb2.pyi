@@ -31,6 +31,7 @@ class Terms(_message.Message):
     DEPARTMENTS_FIELD_NUMBER: _builtins.int
     BUSINESSES_FIELD_NUMBER: _builtins.int
     JOINT_ITEMS_FIELD_NUMBER: _builtins.int
+    JOINT_STAFF_CHECKS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def regions(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegionTerm]:
         """All regions, by id."""
@@ -55,6 +56,10 @@ class Terms(_message.Message):
     def joint_items(self) -> _containers.RepeatedCompositeFieldContainer[Global___CodeTerm]:
         """The items of all businesses that several regions do together, by business and item: `BB_MOVE/install`."""
 
+    @_builtins.property
+    def joint_staff_checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___CodeTerm]:
+        """The checks that staff make before they reserve an item, by business and item. An item without one is left out."""
+
     def __init__(
         self,
         *,
@@ -64,10 +69,11 @@ class Terms(_message.Message):
         departments: _abc.Iterable[Global___CodeTerm] | None = ...,
         businesses: _abc.Iterable[Global___CodeTerm] | None = ...,
         joint_items: _abc.Iterable[Global___CodeTerm] | None = ...,
+        joint_staff_checks: _abc.Iterable[Global___CodeTerm] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["businesses", b"businesses", "complaint_categories", b"complaint_categories", "departments", b"departments", "joint_items", b"joint_items", "regions", b"regions", "resolution_causes", b"resolution_causes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["businesses", b"businesses", "complaint_categories", b"complaint_categories", "departments", b"departments", "joint_items", b"joint_items", "joint_staff_checks", b"joint_staff_checks", "regions", b"regions", "resolution_causes", b"resolution_causes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

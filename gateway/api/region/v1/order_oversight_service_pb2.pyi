@@ -298,6 +298,7 @@ class JointItemSummary(_message.Message):
     REGION_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    VERIFY_UNTIL_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Item id."""
     region: _builtins.str
@@ -305,7 +306,11 @@ class JointItemSummary(_message.Message):
     state: _joint_order_pb2.JointItemState.ValueType
     """Present state."""
     reason: _reason_pb2.Reason.ValueType
-    """Reason of a refusal."""
+    """Reason of a refusal, or why the item does not go on."""
+    @_builtins.property
+    def verify_until_time(self) -> _timestamp_pb2.Timestamp:
+        """End of the wait for the customer's own proof. Unset once there is proof, and where none is needed."""
+
     def __init__(
         self,
         *,
@@ -313,10 +318,11 @@ class JointItemSummary(_message.Message):
         region: _builtins.str = ...,
         state: _joint_order_pb2.JointItemState.ValueType = ...,
         reason: _reason_pb2.Reason.ValueType = ...,
+        verify_until_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["verify_until_time", b"verify_until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "reason", b"reason", "region", b"region", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "reason", b"reason", "region", b"region", "state", b"state", "verify_until_time", b"verify_until_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

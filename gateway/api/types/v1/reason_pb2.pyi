@@ -721,6 +721,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Wait: a region whose database lost its newest part first takes the commands again that it had taken before."""
     REASON_COMMAND_LOST: _Reason.ValueType  # 633
     """The region had sent a command, and its database does not know it any more. Look at the record with the other region."""
+    REASON_MONTH_TOO_NEW: _Reason.ValueType  # 649
+    """Order again on the named date. In the first days of a month the accounts of the month before are closed."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1423,6 +1425,8 @@ REASON_CATCHING_UP: Reason.ValueType  # 632
 """Wait: a region whose database lost its newest part first takes the commands again that it had taken before."""
 REASON_COMMAND_LOST: Reason.ValueType  # 633
 """The region had sent a command, and its database does not know it any more. Look at the record with the other region."""
+REASON_MONTH_TOO_NEW: Reason.ValueType  # 649
+"""Order again on the named date. In the first days of a month the accounts of the month before are closed."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
