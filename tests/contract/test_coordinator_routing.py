@@ -438,7 +438,7 @@ def test_the_deadline_shrinks_on_the_way_so_that_the_caller_still_hears_why(
             with unhurried():
                 assert await refused(it.deliver(envelope(it.henan), timeout=ANSWER_S)) == "REGION_UNREACHABLE"
                 assert 0 < silent.seconds[0] < ANSWER_S - calls.HOP_MARGIN / 2, "gRPC rounds it up"
-                too_short = it.deliver(envelope(it.henan), timeout=calls.HOP_MARGIN)
+                too_short = it.deliver(envelope(it.henan), timeout=calls.HOP_MARGIN / 2)
                 assert await refused(too_short) == "DEADLINE_TOO_SHORT"
 
     run(scenario())

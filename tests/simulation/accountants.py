@@ -16,7 +16,7 @@ from gateway.time.clock import to_microseconds
 from region_node.app.registered import SETTLED
 from region_node.business.reconciliation.repair_rows import repairs_about
 from region_node.business.reconciliation.rows import find_difference, list_differences
-from region_node.customers.accounts.rules import payable, receivable
+from region_node.customers.accounts.rules import EntryKind, payable, receivable
 from tests.simulation import world
 from tests.simulation.calls import served
 from tests.simulation.history import History
@@ -156,8 +156,8 @@ def plant(regions: Sequence[Region], source: random.Random, history: History, no
         for name, value in ((account, amount), ("planted", -amount)):
             disk.connection.execute(
                 "INSERT INTO ledger_entries (posting_id, account, amount, currency, kind, time)"
-                " VALUES (?, ?, ?, ?, 'planted', ?)",
-                (f"{serial}#planted", name, value, world.CURRENCY, to_microseconds(now)),
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (f"{serial}#planted", name, value, world.CURRENCY, str(EntryKind.PAYMENT_OWED), to_microseconds(now)),
             )
         doubled, other = DifferenceKind.DIFFERENCE_KIND_DOUBLED, DifferenceKind.DIFFERENCE_KIND_DIFFERENT_AMOUNT
         planted = Planted(serial, here, there, abs(amount), doubled if doubles else other)
