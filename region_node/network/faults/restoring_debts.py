@@ -15,11 +15,11 @@ from gateway.api.region.v1.fault_pb2 import RepairPart
 from gateway.api.region.v1.reconciliation_envelopes_pb2 import RepairEvidence
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.store.port import Transaction
-from gateway.time.clock import dated
-from region_node.business.reconciliation.evidence import impossible, kept_line, line_unknown, not_proven
+from gateway.time.clock import dated, from_timestamp
+from region_node.business.reconciliation.evidence import impossible, line_unknown, not_proven
 from region_node.business.reconciliation.port import Act, Restoring
 from region_node.business.settlement.debts import Debt, is_noted
-from region_node.network.faults import regional
+from region_node.network.faults import moved, regional
 from region_node.network.faults.regional import PART, RENT, fault_of, part_serial, rent_serial
 from region_node.network.faults.restoring import Signed, last_signed, own_signed, signed_about
 from region_node.node.context import RegionContext
@@ -84,8 +84,11 @@ def _restore_part(tx: Transaction, context: RegionContext, act: Act, told: Repai
     if part is None or {signed.fault.home_region, signed.fault.owner_region} != {region, act.there}:
         raise not_proven(region, act)
     # A region that follows as the origin alone has taken a version that may name any home region.
-    if signed.fault.home_region == region and kept_line(tx, context, signed.fault.report.number) is None:
-        raise line_unknown(context, act)
+    if signed.fault.home_region == region:
+        fault = signed.fault
+        line, _ = moved.kept_line_at(tx, context, fault.report.number, from_timestamp(fault.create_time))
+        if line is None:
+            raise line_unknown(context, act)
     regional.note_part(tx, context, signed.fault, part, now)
 
 
