@@ -49,6 +49,7 @@ class MovedFaultEnvelopes:
             raise Refused(Reason.REASON_MOVE_NOT_FOUND, move=told.move_id)
         if told.number not in [each.number for each in move.lines]:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        moved.require_told_of(tx, context, told, line)
         waived = moved.give_rest(tx, context, line, told, content.origin, now)
         return Answer(Outcome.OUTCOME_ACCEPTED, result=waived.SerializeToString())
 

@@ -31,10 +31,15 @@ from region_node.network.faults import notices, outages, regional
 from region_node.network.faults.outages import Span
 from region_node.node.context import RegionContext
 from region_node.node.rules import MOVED_HERE
+from region_node.node.subjects import number_index
 from region_node.requests.checks import is_name
 
 _LIFETIME = timedelta(days=3650)  # the rent is due however long the new home is away
 _CLOCKS = timedelta(days=1)  # by which clocks of two regions may differ
+# Beyond these times around a move the word of the old home is not enough: staff give the rent back.
+_BEFORE = timedelta(days=366)  # of the start before the confirmation
+_BEHIND = timedelta(days=7)  # of the start behind it: later reports and reopenings are the new home's
+_LONGEST = timedelta(days=92)  # of the end behind it
 
 
 def line_at(tx: Transaction, number: str, time: datetime) -> tuple[Line | None, MovedLine | None]:
@@ -139,6 +144,22 @@ def require_told(told: FaultMoved, currency: str, now: datetime) -> None:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no such outage")
     if told.refunded.currency != currency or told.refunded.minor_units < 0:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no such refund")
+
+
+def require_told_of(tx: Transaction, context: RegionContext, told: FaultMoved, line: Line) -> None:
+    """Raises Refused with ENVELOPE_INVALID for another line, times far from its move, or more than a plan costs.
+
+    The new home bears what it gives back, so that an old home cannot make it give back the rent of years.
+    """
+    start, end, moment = dated(told.start_time), dated(told.end_time), start_of(tx, line)
+    gone = moved_line(tx, line.product_id)
+    is_line = told.number == line.number if gone is None else number_index(tx, told.number) == gone.number
+    if not is_line:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="another line of the move")
+    if not moment - _BEFORE <= start <= moment + _BEHIND or end > moment + _LONGEST:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="an outage too far from the move")
+    if told.refunded.minor_units > regional.most_rent(context, (start, end)):
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="more than the rent of any plan")
 
 
 def give_rest(
