@@ -26,6 +26,7 @@ from region_node.business.billing.rules import Month
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import REFUNDS_DUE, payable, receivable
 from region_node.customers.moved_lines import MovedLine, forget_moved_number, note_moved_line
+from region_node.customers.notices.rows import notices_after
 from region_node.customers.operations import keep_customer, keep_line
 from region_node.customers.rows import CustomerRow, find_line, give_up_number
 from region_node.lifecycle.moving import operations, rules
@@ -34,7 +35,7 @@ from region_node.lifecycle.moving.kind import MOVES
 from region_node.lifecycle.moving.relayed import MoveEnvelopes
 from region_node.network.agreements.outages import waivers_of
 from region_node.network.agreements.spans import Span
-from region_node.network.faults import handling, outages, regional, repair
+from region_node.network.faults import handling, notices, outages, regional, repair
 from region_node.network.faults import rules as fault_rules
 from region_node.node.subjects import number_index
 from region_node.requests.caller import OwnNode
@@ -338,6 +339,38 @@ def test_the_outage_of_one_line_is_not_given_back_on_another_line_of_the_same_mo
     assert refused.value.reason == Reason.REASON_ENVELOPE_INVALID
 
 
+def test_an_old_home_tells_the_customer_of_its_part_where_the_new_one_refuses_the_rest(both: Both) -> None:
+    fault = both.reports()
+    both.moves(REPORTED + 54 * HOUR)
+    both.repairs(fault, REPORTED + 60 * HOUR)
+    (content,) = [each for each in both.old.waiting() if each.kind == EnvelopeKind.ENVELOPE_KIND_FAULT_MOVED]
+    refusal = ReceiptContent(envelope_id=content.id, outcome=Outcome.OUTCOME_REFUSED)
+    for refusal.reason, told in (
+        (Reason.REASON_MOVE_NOT_FOUND, []),  # a customer who was erased
+        (Reason.REASON_ENVELOPE_INVALID, [f"fault/{fault.id}/waived/0"]),
+        (Reason.REASON_ENVELOPE_INVALID, [f"fault/{fault.id}/waived/0"]),
+    ):
+        both.handler(both.old, content.kind).answered(both.old.tx, content, refusal, REPORTED + 61 * HOUR)
+        assert both.told() == (told, [])
+
+
+def test_the_text_after_several_moves_names_each_region_that_owes_a_part(both: Both) -> None:
+    context, told = both.new.context.node, FaultMoved(fault_id="henan/F1", number=LINE.number)
+    told.refunded.minor_units = 500
+    for outage, (regions, named) in enumerate(
+        (
+            ([], "refunded to you by Sichuan,"),
+            (["guangdong"], "refunded to you by Guangdong,"),
+            (["guangdong", "sichuan", "guangdong"], "refunded to you by Guangdong and Sichuan"),
+            (["guangdong", "a call to +8610"], "refunded to you by your former regions"),
+        )
+    ):
+        told.outage, told.refunded_by[:] = outage, regions
+        notices.tell_waived_in_parts(both.new.tx, told, 7, context, HOME, REPORTED)
+        texts = [each.text.en for each in notices_after(both.new.tx, LINE.number, (0, ""), 10)]
+        assert [each for each in texts if named in each], (named, texts)
+
+
 def test_an_outage_goes_on_to_the_next_home_of_its_own_number_alone(both: Both) -> None:
     fault = both.reports()
     both.moves(REPORTED + 54 * HOUR)
@@ -351,6 +384,7 @@ def test_an_outage_goes_on_to_the_next_home_of_its_own_number_alone(both: Both) 
     assert both.handler(both.new, content.kind).act(both.new.tx, content, REPORTED + 60 * HOUR).result
     (further,) = [FaultMoved.FromString(each.payload) for each in both.new.waiting() if each.subject != MOVE_ID]
     assert further.refunded.minor_units == share(RENTS[HOME], 54) + share(RENTS[NEW], 3)
+    assert further.refunded_by == [HOME, NEW]
     forget_moved_number(both.new.tx, index)
     told.fault_id = f"{HOME}/F9"
     content.payload = told.SerializeToString()

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultMoved, FaultWaived
 from gateway.api.region.v1.fault_pb2 import Fault
+from gateway.api.region.v1.reconciliation_envelopes_pb2 import RepairEvidence
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
@@ -19,6 +20,7 @@ from region_node.customers.accounts import ledger
 from region_node.customers.operations import keep_customer, keep_line
 from region_node.customers.rows import CustomerRow, give_up_number, line_of
 from region_node.network.faults import charging, waiver
+from region_node.network.faults.restoring_debts import RENT_RESTORING
 from tests.unit.reconciling import HOME, NIGHT
 from tests.unit.situations import LINE
 from tests.unit.test_moved_faults import HOUR, NEW, RENTS, REPORTED, Both, homes, share, told_late
@@ -141,3 +143,19 @@ def test_a_part_that_was_charged_before_a_move_comes_back_on_the_account_of_then
     both.moves(REPAIRED + HOUR)
     (posting,) = charging.lost(both.old.tx, both.old.context.node, ACT, fault)
     assert LINE.account_id in str(posting)
+
+
+@pytest.mark.parametrize("is_lost_here", [True, False])
+def test_the_debt_of_rent_after_a_move_is_not_restored_by_evidence(both: Both, *, is_lost_here: bool) -> None:
+    act, context = Act("henan/repair", f"henan/F1#waived0>{HOME}/crm/m", NEW, 0), both.old.context.node
+
+    def acts() -> None:
+        if is_lost_here:
+            RENT_RESTORING.restore(both.old.tx, context, act, RepairEvidence(), NIGHT)
+        else:
+            RENT_RESTORING.evidence(both.old.tx, context, act)
+
+    with pytest.raises(Refused) as refused:
+        acts()
+    assert refused.value.reason == Reason.REASON_RECORD_NOT_RESTORABLE
+    assert refused.value.parameters["region"] == (HOME if is_lost_here else NEW)

@@ -186,6 +186,8 @@ def give_rest(
         further = FaultMoved()
         further.CopyFrom(told)
         further.refunded.minor_units += amount
+        owing = [*(told.refunded_by or (origin,))] if told.refunded.minor_units else []
+        further.refunded_by[:] = dict.fromkeys([*owing, context.region] if amount else owing)
         further.owed = False
         pass_on(tx, context, gone, further, now)
     return waived

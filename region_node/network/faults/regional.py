@@ -64,6 +64,11 @@ def moved_serial(told: FaultMoved) -> str:
     return f"{rent_serial(told.fault_id, told.outage)}>{told.move_id}"
 
 
+def is_of_move(serial: str) -> bool:
+    """Whether a serial is that of rent that the new home of a move has given back."""
+    return ">" in serial
+
+
 def claim_moved(
     tx: Transaction, context: RegionContext, told: FaultMoved, origin: str, amount: int, now: datetime
 ) -> None:

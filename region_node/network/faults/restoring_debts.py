@@ -3,7 +3,8 @@
 The home region has signed the rent that it claims. The owner has signed the version that notes the rent as given back,
 and no amount: it books that of its own difference, which its staff have seen, as the rule of a first claim believes it.
 A claim that it still has names the same amount.
-The version that an owner has sent, or a home region has taken, has the price of a part.
+The version that an owner has sent, or a home region has taken, has the price of a part. The rent of a move has another
+message, and comes back with a backup.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,9 @@ from functools import partial
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultWaived
 from gateway.api.region.v1.fault_pb2 import RepairPart
 from gateway.api.region.v1.reconciliation_envelopes_pb2 import RepairEvidence
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
+from gateway.errors import Refused
 from gateway.store.port import Transaction
 from gateway.time.clock import dated, from_timestamp
 from region_node.business.reconciliation.evidence import impossible, line_unknown, not_proven
@@ -32,12 +35,19 @@ def _evidence(
     context: RegionContext,
     act: Act,
 ) -> RepairEvidence:
+    _require_restorable(act, act.there)
     if not is_noted(tx, kind, act.serial):
         raise impossible(context, act)
     return last_signed(tx, act, partial(proves, context, act, act.there))[0]
 
 
+def _require_restorable(act: Act, lost: str) -> None:
+    if regional.is_of_move(act.serial):
+        raise Refused(Reason.REASON_RECORD_NOT_RESTORABLE, kind=RENT, region=lost)
+
+
 def _restore_rent(tx: Transaction, context: RegionContext, act: Act, told: RepairEvidence, now: datetime) -> None:
+    _require_restorable(act, context.region)
     if is_noted(tx, RENT, act.serial):
         raise impossible(context, act)
     signed, region = own_signed(context, act, told), context.region
