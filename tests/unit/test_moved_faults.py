@@ -18,22 +18,24 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
 from gateway.relay.border import Command, Kinds
-from gateway.time.clock import to_timestamp
+from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.app.registered import registry
 from region_node.business.billing import monthly
 from region_node.business.billing.bills import find_bill
 from region_node.business.billing.rules import Month
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import REFUNDS_DUE, payable, receivable
+from region_node.customers.moved_lines import MovedLine, forget_moved_number, note_moved_line
+from region_node.customers.notices.rows import notices_after
 from region_node.customers.operations import keep_customer, keep_line
-from region_node.customers.rows import CustomerRow, find_line
+from region_node.customers.rows import CustomerRow, find_line, give_up_number
 from region_node.lifecycle.moving import operations, rules
 from region_node.lifecycle.moving.faults import MovedFaultEnvelopes
 from region_node.lifecycle.moving.kind import MOVES
 from region_node.lifecycle.moving.relayed import MoveEnvelopes
 from region_node.network.agreements.outages import waivers_of
 from region_node.network.agreements.spans import Span
-from region_node.network.faults import handling, outages, regional, repair
+from region_node.network.faults import handling, notices, outages, regional, repair
 from region_node.network.faults import rules as fault_rules
 from region_node.node.subjects import number_index
 from region_node.requests.caller import OwnNode
@@ -256,7 +258,7 @@ def test_a_home_that_lies_about_a_moved_fault_is_refused_before_anything_is_give
     (content,) = [each for each in both.old.waiting() if each.kind == EnvelopeKind.ENVELOPE_KIND_FAULT_MOVED]
     told, now = FaultMoved.FromString(content.payload), REPORTED + 60 * HOUR
     lies: list[tuple[str, FaultMoved]] = []
-    for what in ("number", "fault_id", "move_id", "end", "currency", "line"):
+    for what in ("number", "fault_id", "move_id", "end", "start", "years", "new", "currency", "huge", "line"):
         lie = FaultMoved()
         lie.CopyFrom(told)
         match what:
@@ -268,6 +270,15 @@ def test_a_home_that_lies_about_a_moved_fault_is_refused_before_anything_is_give
                 lie.move_id = f"{HOME}/crm/other"
             case "end":
                 lie.end_time.seconds += 40 * 86_400
+            case "start":
+                lie.start_time.FromDatetime(datetime(1, 1, 2))  # noqa: DTZ001 - protobuf takes UTC
+            case "years":
+                lie.start_time.seconds -= 3 * 366 * 86_400
+            case "new":
+                lie.start_time.seconds += 11 * 86_400
+                lie.end_time.seconds += 11 * 86_400
+            case "huge":
+                lie.refunded.minor_units = 2**63 - 1
             case "currency":
                 lie.refunded.CopyFrom(Money(minor_units=5, currency="EUR"))
             case _:
@@ -279,7 +290,7 @@ def test_a_home_that_lies_about_a_moved_fault_is_refused_before_anything_is_give
         forged.CopyFrom(content)
         forged.payload = lie.SerializeToString()
         with pytest.raises(Refused):
-            act(both.new.tx, forged, now)
+            act(both.new.tx, forged, now + timedelta(days=11 if what == "new" else 0))
         assert both.given()[1] == 0, what
     foreign = EnvelopeContent()
     foreign.CopyFrom(content)
@@ -288,6 +299,97 @@ def test_a_home_that_lies_about_a_moved_fault_is_refused_before_anything_is_give
         act(both.new.tx, foreign, now)
     assert refused.value.reason == Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED
     assert both.told() == ([], [])
+
+
+def test_an_old_home_that_invents_outages_gets_no_rent_given_back_but_of_the_time_around_the_move(both: Both) -> None:
+    fault = both.reports()
+    both.moves(REPORTED + 54 * HOUR)
+    both.repairs(fault, REPORTED + 60 * HOUR)
+    (content,) = [each for each in both.old.waiting() if each.kind == EnvelopeKind.ENVELOPE_KIND_FAULT_MOVED]
+    told, act = FaultMoved.FromString(content.payload), both.handler(both.new, content.kind).act
+    for day, is_believed in ((91, True), (92, True), (93, False), (400, False)):
+        now = REPORTED + 54 * HOUR + timedelta(days=day)
+        told.fault_id = f"{HOME}/F{day}"
+        told.end_time.CopyFrom(to_timestamp(now))
+        content.payload = told.SerializeToString()
+        with contextlib.nullcontext() if is_believed else pytest.raises(Refused):
+            act(both.new.tx, content, now)
+    until = both.new.tx.first(int, "SELECT MAX(end_time) FROM waived_times")
+    assert until == to_microseconds(REPORTED + 54 * HOUR + timedelta(days=92))
+
+
+def test_the_outage_of_one_line_is_not_given_back_on_another_line_of_the_same_move(both: Both) -> None:
+    other = replace(LINE, product_id="product-2", number="+8619851000002", start_time=JUNE.start)
+    keep_line(both.old.tx, other, JUNE.start)
+    kinds = registry(both.old.context.node)
+    asked = CustomerMove(id=MOVE_ID, to_region=NEW)
+    for number in (LINE.number, other.number):
+        asked.lines.add(number=number, plan_id="guangdong-79")
+    fault = both.reports()
+    operations.start(both.old.tx, kinds, asked, LINE.number, REPORTED)
+    operations.confirm(both.old.tx, kinds, MOVE_ID, REPORTED, "")
+    both.delivers(REPORTED)
+    both.repairs(fault, REPORTED + 60 * HOUR)
+    (content,) = [each for each in both.old.waiting() if each.kind == EnvelopeKind.ENVELOPE_KIND_FAULT_MOVED]
+    told = FaultMoved.FromString(content.payload)
+    told.line = 1 - told.line
+    content.payload = told.SerializeToString()
+    with pytest.raises(Refused) as refused:
+        both.handler(both.new, content.kind).act(both.new.tx, content, REPORTED + 60 * HOUR)
+    assert refused.value.reason == Reason.REASON_ENVELOPE_INVALID
+
+
+def test_an_old_home_tells_the_customer_of_its_part_where_the_new_one_refuses_the_rest(both: Both) -> None:
+    fault = both.reports()
+    both.moves(REPORTED + 54 * HOUR)
+    both.repairs(fault, REPORTED + 60 * HOUR)
+    (content,) = [each for each in both.old.waiting() if each.kind == EnvelopeKind.ENVELOPE_KIND_FAULT_MOVED]
+    refusal = ReceiptContent(envelope_id=content.id, outcome=Outcome.OUTCOME_REFUSED)
+    for refusal.reason, told in (
+        (Reason.REASON_MOVE_NOT_FOUND, []),  # a customer who was erased
+        (Reason.REASON_ENVELOPE_INVALID, [f"fault/{fault.id}/waived/0"]),
+        (Reason.REASON_ENVELOPE_INVALID, [f"fault/{fault.id}/waived/0"]),
+    ):
+        both.handler(both.old, content.kind).answered(both.old.tx, content, refusal, REPORTED + 61 * HOUR)
+        assert both.told() == (told, [])
+
+
+def test_the_text_after_several_moves_names_each_region_that_owes_a_part(both: Both) -> None:
+    context, told = both.new.context.node, FaultMoved(fault_id="henan/F1", number=LINE.number)
+    told.refunded.minor_units = 500
+    for outage, (regions, named) in enumerate(
+        (
+            ([], "refunded to you by Sichuan,"),
+            (["guangdong"], "refunded to you by Guangdong,"),
+            (["guangdong", "sichuan", "guangdong"], "refunded to you by Guangdong and Sichuan"),
+            (["guangdong", "a call to +8610"], "refunded to you by your former regions"),
+        )
+    ):
+        told.outage, told.refunded_by[:] = outage, regions
+        notices.tell_waived_in_parts(both.new.tx, told, 7, context, HOME, REPORTED)
+        texts = [each.text.en for each in notices_after(both.new.tx, LINE.number, (0, ""), 10)]
+        assert [each for each in texts if named in each], (named, texts)
+
+
+def test_an_outage_goes_on_to_the_next_home_of_its_own_number_alone(both: Both) -> None:
+    fault = both.reports()
+    both.moves(REPORTED + 54 * HOUR)
+    both.repairs(fault, REPORTED + 60 * HOUR)
+    (content,) = [each for each in both.old.waiting() if each.kind == EnvelopeKind.ENVELOPE_KIND_FAULT_MOVED]
+    line, told = find_line(both.new.tx, LINE.number), FaultMoved.FromString(content.payload)
+    assert line is not None
+    index, end = number_index(both.new.tx, LINE.number), to_microseconds(REPORTED + 57 * HOUR)
+    note_moved_line(both.new.tx, MovedLine(line.product_id, line.customer_id, index, f"{NEW}/crm/n", 0, "henan", end))
+    give_up_number(both.new.tx, line.terminated())
+    assert both.handler(both.new, content.kind).act(both.new.tx, content, REPORTED + 60 * HOUR).result
+    (further,) = [FaultMoved.FromString(each.payload) for each in both.new.waiting() if each.subject != MOVE_ID]
+    assert further.refunded.minor_units == share(RENTS[HOME], 54) + share(RENTS[NEW], 3)
+    assert further.refunded_by == [HOME, NEW]
+    forget_moved_number(both.new.tx, index)
+    told.fault_id = f"{HOME}/F9"
+    content.payload = told.SerializeToString()
+    with pytest.raises(Refused):
+        both.handler(both.new, content.kind).act(both.new.tx, content, REPORTED + 60 * HOUR)
 
 
 def test_a_new_home_that_claims_more_than_a_plan_costs_is_not_believed(both: Both) -> None:

@@ -14,7 +14,7 @@ from region_node.customers.moved_numbers import is_awaited
 from region_node.customers.rows import line_of
 from region_node.lifecycle.moving import rules
 from region_node.lifecycle.moving.rows import find_move
-from region_node.network.faults import moved, regional
+from region_node.network.faults import moved, notices, regional
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received
 
@@ -49,17 +49,24 @@ class MovedFaultEnvelopes:
             raise Refused(Reason.REASON_MOVE_NOT_FOUND, move=told.move_id)
         if told.number not in [each.number for each in move.lines]:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        moved.require_told_of(tx, context, told, line)
         waived = moved.give_rest(tx, context, line, told, content.origin, now)
         return Answer(Outcome.OUTCOME_ACCEPTED, result=waived.SerializeToString())
 
     def _answered(self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:
-        """The old home owes the new one the rent that this one has given back, where it said so."""
+        """The old home owes the new one the rent that this one has given back, where it said so.
+
+        Where the new home refuses, the old one tells the customer of its own part; the rest is for people.
+        """
         told = parse(FaultMoved, content.payload)
         if receipt.outcome != Outcome.OUTCOME_ACCEPTED:
             reason = reason_name(receipt.reason)  # its parameters may tell of a person
             _log.error(
                 "the region %s gives no rent back for the fault %s: %s", content.destination, told.fault_id, reason
             )
+            # Other refusals are of a customer who is gone, or of an outage of which the new home may have told before.
+            if receipt.reason == Reason.REASON_ENVELOPE_INVALID:
+                notices.tell_waived_in_parts(tx, told, 0, self._context, self._context.region, now)
             return
         waived = parse(FaultWaived, receipt.result)
         if not regional.owe_moved(tx, self._context, told, waived, content.destination, now):

@@ -10,12 +10,13 @@ from datetime import datetime
 from gateway.api.region.v1.fault_pb2 import Fault, RepairPart
 from gateway.auditing import audit
 from gateway.store.port import Transaction
-from region_node.business.reconciliation.evidence import kept_line, line_unknown
+from gateway.time.clock import from_timestamp
+from region_node.business.reconciliation.evidence import line_unknown
 from region_node.business.reconciliation.port import Act
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import EntryKind, Posting, charge
 from region_node.customers.rows import find_line
-from region_node.network.faults import notices, parts, regional
+from region_node.network.faults import moved, notices, parts, regional
 from region_node.node.context import RegionContext
 
 
@@ -39,12 +40,16 @@ def lost(tx: Transaction, context: RegionContext, act: Act, fault: Fault) -> tup
 
     Raises Refused with RECORD_LINE_UNKNOWN.
     """
-    charged = [part for part in fault.repair.parts if part.charged]
-    line = kept_line(tx, context, fault.report.number)
-    missing = ledger.unbooked(tx, [_posting(fault, part, "" if line is None else line.account_id) for part in charged])
-    if missing and line is None:
-        raise line_unknown(context, act)
-    return missing
+    found = list[Posting]()
+    for part in fault.repair.parts:
+        if not part.charged:
+            continue
+        line, _ = moved.kept_line_at(tx, context, fault.report.number, from_timestamp(part.install_time))
+        missing = ledger.unbooked(tx, [_posting(fault, part, "" if line is None else line.account_id)])
+        if missing and line is None:
+            raise line_unknown(context, act)
+        found.extend(missing)
+    return tuple(found)
 
 
 def _posting(fault: Fault, part: RepairPart, account: str) -> Posting:

@@ -16,13 +16,14 @@ from gateway.api.types.v1.types_pb2 import Money
 from gateway.auditing import audit
 from gateway.errors import Refused, lasting
 from gateway.relay.envelopes import OutgoingEnvelope
-from gateway.relay.outbox import send
+from gateway.relay.outbox import send, was_sent
 from gateway.store.port import Transaction
 from gateway.time.clock import dated, from_microseconds, from_timestamp, is_dated, to_microseconds, to_timestamp
+from region_node.business.reconciliation.evidence import kept_line
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import REFUNDS_DUE, EntryKind, earned, transfer
-from region_node.customers.moved_lines import MovedLine, moved_line
-from region_node.customers.rows import Line
+from region_node.customers.moved_lines import MovedLine, last_moved, moved_after, moved_line
+from region_node.customers.rows import Line, find_line, line_of
 from region_node.customers.states import states_of
 from region_node.network.agreements import spans as microseconds
 from region_node.network.agreements.outages import note_waiver, waivers_of
@@ -30,10 +31,40 @@ from region_node.network.faults import notices, outages, regional
 from region_node.network.faults.outages import Span
 from region_node.node.context import RegionContext
 from region_node.node.rules import MOVED_HERE
+from region_node.node.subjects import number_index
 from region_node.requests.checks import is_name
 
 _LIFETIME = timedelta(days=3650)  # the rent is due however long the new home is away
 _CLOCKS = timedelta(days=1)  # by which clocks of two regions may differ
+# Beyond these times around a move the word of the old home is not enough: staff give the rent back.
+_BEFORE = timedelta(days=366)  # of the start before the confirmation
+_BEHIND = timedelta(days=7)  # of the start behind it: later reports and reopenings are the new home's
+_LONGEST = timedelta(days=92)  # of the end behind it
+
+
+def line_at(tx: Transaction, number: str, time: datetime) -> tuple[Line | None, MovedLine | None]:
+    """The line that had a number, E.164, at the time of a report, and where it has moved since."""
+    gone, line = moved_after(tx, number, time), None
+    if gone is None:
+        line = find_line(tx, number)
+        # A fault of the time of the move itself comes to the old home, as long as the number plan names that.
+        gone = last_moved(tx, number) if line is None else None
+    return (line, None) if gone is None else (line_of(tx, gone.product_id), gone)
+
+
+def kept_line_at(
+    tx: Transaction, context: RegionContext, number: str, time: datetime
+) -> tuple[Line | None, MovedLine | None]:
+    """As `line_at`, for a record that was lost: None for a line of a later customer, and for one of another home."""
+    line, gone = line_at(tx, number, time)
+    if gone is None:
+        line = kept_line(tx, context, number)
+    return (None if line is None or start_of(tx, line) > time + _CLOCKS else line), gone
+
+
+def start_of(tx: Transaction, line: Line) -> datetime:
+    """The time from which this region charges a line: one that has come by a move from its first state on."""
+    return states_of(tx, line)[0].time if line.product_id.startswith(MOVED_HERE) else line.start_time
 
 
 def until_move(span: Span, gone: MovedLine | None) -> Span:
@@ -49,9 +80,7 @@ def rent_of(tx: Transaction, context: RegionContext, line: Line, span: Span, kno
     except Refused as refused:
         lasting(refused)  # a plan that left the configuration costs its lines nothing
         return 0
-    # A line that has come by a move is charged here from its first state on.
-    start = states_of(tx, line)[0].time if line.product_id.startswith(MOVED_HERE) else line.start_time
-    counted = (max(span[0], start), span[1])
+    counted = (max(span[0], start_of(tx, line)), span[1])
     spans = outages.without(counted, known) if counted[0] < counted[1] else []
     return outages.rent_of(rent, spans, context.time_zone)
 
@@ -90,10 +119,13 @@ def told_of(fault: Fault, number: int, refunded: int, currency: str, *, is_owed:
 
 
 def pass_on(tx: Transaction, context: RegionContext, gone: MovedLine, told: FaultMoved, now: datetime) -> None:
-    """Sends an outage to the next home. The envelope belongs to the move, and is destroyed with its hand-over."""
+    """Sends an outage to the next home, once. The envelope belongs to the move, and is destroyed with its hand-over."""
     told.move_id, told.line = gone.move_id, gone.line
+    envelope_id = f"{gone.move_id}#{told.fault_id}/{told.outage}>{gone.region}"
+    if was_sent(tx, envelope_id):
+        return
     outgoing = OutgoingEnvelope(
-        envelope_id=f"{gone.move_id}#{told.fault_id}/{told.outage}>{gone.region}",
+        envelope_id=envelope_id,
         destination=gone.region,
         kind=EnvelopeKind.ENVELOPE_KIND_FAULT_MOVED,
         payload=told.SerializeToString(),
@@ -112,6 +144,22 @@ def require_told(told: FaultMoved, currency: str, now: datetime) -> None:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no such outage")
     if told.refunded.currency != currency or told.refunded.minor_units < 0:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no such refund")
+
+
+def require_told_of(tx: Transaction, context: RegionContext, told: FaultMoved, line: Line) -> None:
+    """Raises Refused with ENVELOPE_INVALID for another line, times far from its move, or more than a plan costs.
+
+    The new home bears what it gives back, so that an old home cannot make it give back the rent of years.
+    """
+    start, end, moment = dated(told.start_time), dated(told.end_time), start_of(tx, line)
+    gone = moved_line(tx, line.product_id)
+    is_line = told.number == line.number if gone is None else number_index(tx, told.number) == gone.number
+    if not is_line:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="another line of the move")
+    if not moment - _BEFORE <= start <= moment + _BEHIND or end > moment + _LONGEST:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="an outage too far from the move")
+    if told.refunded.minor_units > regional.most_rent(context, (start, end)):
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="more than the rent of any plan")
 
 
 def give_rest(
@@ -138,6 +186,8 @@ def give_rest(
         further = FaultMoved()
         further.CopyFrom(told)
         further.refunded.minor_units += amount
+        owing = [*(told.refunded_by or (origin,))] if told.refunded.minor_units else []
+        further.refunded_by[:] = dict.fromkeys([*owing, context.region] if amount else owing)
         further.owed = False
         pass_on(tx, context, gone, further, now)
     return waived

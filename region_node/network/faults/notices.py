@@ -98,8 +98,11 @@ def tell_waived(tx: Transaction, fault: Fault, outage: int, amount: int, currenc
 def tell_waived_in_parts(
     tx: Transaction, told: FaultMoved, amount: int, context: RegionContext, origin: str, now: datetime
 ) -> None:
-    """Rent for a fault of before a move: the part of the new home, and that of the former one. By the new home."""
-    former, part = told.refunded.minor_units, context.federation.region(origin).name
+    """Rent for a fault of before a move: the part of the new home, and that of the former ones.
+
+    By the new home; where that gives nothing, by the old one of its own part.
+    """
+    former, part = told.refunded.minor_units, _former_homes(told, context, origin)
     chinese, english = [], []
     if former:
         money = in_major_units(former, context.currency)
@@ -116,6 +119,16 @@ def tell_waived_in_parts(
         en=f"The rent for the time of your fault {told.fault_id}: {', and '.join(english)}.",
     )
     tell(tx, Notice(f"fault/{told.fault_id}/waived/{told.outage}", "fault-waived", told.number, text), now)
+
+
+def _former_homes(told: FaultMoved, context: RegionContext, origin: str) -> LocalizedText:
+    """The names of the regions that owe a refund; without names where the configuration lacks one."""
+    known = {each.id: each.name for each in context.federation.configuration.regions}
+    regions = dict.fromkeys(told.refunded_by or (origin,))
+    if not regions.keys() <= known.keys():
+        return LocalizedText(zh_cn="您原来的归属地", en="your former regions")
+    names = [known[each] for each in regions]
+    return LocalizedText(zh_cn="、".join(each.zh_cn for each in names), en=" and ".join(each.en for each in names))
 
 
 def tell_own_cause(tx: Transaction, fault: Fault, now: datetime) -> None:

@@ -64,12 +64,16 @@ def moved_serial(told: FaultMoved) -> str:
     return f"{rent_serial(told.fault_id, told.outage)}>{told.move_id}"
 
 
+def is_of_move(serial: str) -> bool:
+    """Whether a serial is that of rent that the new home of a move has given back."""
+    return ">" in serial
+
+
 def claim_moved(
     tx: Transaction, context: RegionContext, told: FaultMoved, origin: str, amount: int, now: datetime
 ) -> None:
     """The new home of a move has given back rent, and claims it of the old one."""
-    debt = Debt(RENT, moved_serial(told), origin, context.region, amount, now)
-    note_debt(tx, context, debt, EntryKind.RENT_OWED, earned(EntryKind.RENT), now)
+    note_rent(tx, context, Debt(RENT, moved_serial(told), origin, context.region, amount, now), now)
 
 
 def owe_moved(
@@ -84,7 +88,7 @@ def owe_moved(
         if not told.owed or each.outage != told.outage or amount is None:
             return False
         debt = Debt(RENT, moved_serial(told), context.region, region, amount, dated(each.waiver.time))
-        note_debt(tx, context, debt, EntryKind.RENT_OWED, "", now)
+        note_rent(tx, context, debt, now)
     return True
 
 
@@ -113,13 +117,17 @@ def owe_rent(tx: Transaction, context: RegionContext, fault: Fault, claimed: Fau
 
 def _plausible(context: RegionContext, claimed: FaultWaived.Waived, span: outages.Span, now: datetime) -> int | None:
     """The amount of a claim in minor units; None beyond the rent of every plan, or before the repair."""
-    start, end = span
-    rent = max((each.monthly_rent.minor_units for each in context.federation.configuration.plans), default=0)
-    most = outages.rent_of(rent, [(start - _CLOCKS, end + _CLOCKS)], context.time_zone)
+    end, most = span[1], most_rent(context, span)
     amount = claimed.owed.minor_units if claimed.owed.currency == context.currency else 0
     if not is_dated(claimed.waiver.time) or not 0 < amount <= most:
         return None
     return amount if end - _CLOCKS <= dated(claimed.waiver.time) <= now + _CLOCKS else None
+
+
+def most_rent(context: RegionContext, span: outages.Span) -> int:
+    """The rent of the dearest plan for a time, whatever the clocks and time zones, in minor units."""
+    rent = max((each.monthly_rent.minor_units for each in context.federation.configuration.plans), default=0)
+    return outages.rent_of(rent, [(span[0] - _CLOCKS, span[1] + _CLOCKS)], context.time_zone)
 
 
 def settle_parts(tx: Transaction, context: RegionContext, fault: Fault, now: datetime) -> None:

@@ -3,7 +3,8 @@
 The home region has signed the rent that it claims. The owner has signed the version that notes the rent as given back,
 and no amount: it books that of its own difference, which its staff have seen, as the rule of a first claim believes it.
 A claim that it still has names the same amount.
-The version that an owner has sent, or a home region has taken, has the price of a part.
+The version that an owner has sent, or a home region has taken, has the price of a part. The rent of a move has another
+message, and comes back with a backup.
 """
 
 from collections.abc import Callable
@@ -13,13 +14,15 @@ from functools import partial
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultWaived
 from gateway.api.region.v1.fault_pb2 import RepairPart
 from gateway.api.region.v1.reconciliation_envelopes_pb2 import RepairEvidence
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
+from gateway.errors import Refused
 from gateway.store.port import Transaction
-from gateway.time.clock import dated
-from region_node.business.reconciliation.evidence import impossible, kept_line, line_unknown, not_proven
+from gateway.time.clock import dated, from_timestamp
+from region_node.business.reconciliation.evidence import impossible, line_unknown, not_proven
 from region_node.business.reconciliation.port import Act, Restoring
 from region_node.business.settlement.debts import Debt, is_noted
-from region_node.network.faults import regional
+from region_node.network.faults import moved, regional
 from region_node.network.faults.regional import PART, RENT, fault_of, part_serial, rent_serial
 from region_node.network.faults.restoring import Signed, last_signed, own_signed, signed_about
 from region_node.node.context import RegionContext
@@ -32,12 +35,19 @@ def _evidence(
     context: RegionContext,
     act: Act,
 ) -> RepairEvidence:
+    _require_restorable(act, act.there)
     if not is_noted(tx, kind, act.serial):
         raise impossible(context, act)
     return last_signed(tx, act, partial(proves, context, act, act.there))[0]
 
 
+def _require_restorable(act: Act, lost: str) -> None:
+    if regional.is_of_move(act.serial):
+        raise Refused(Reason.REASON_RECORD_NOT_RESTORABLE, kind=RENT, region=lost)
+
+
 def _restore_rent(tx: Transaction, context: RegionContext, act: Act, told: RepairEvidence, now: datetime) -> None:
+    _require_restorable(act, context.region)
     if is_noted(tx, RENT, act.serial):
         raise impossible(context, act)
     signed, region = own_signed(context, act, told), context.region
@@ -84,8 +94,11 @@ def _restore_part(tx: Transaction, context: RegionContext, act: Act, told: Repai
     if part is None or {signed.fault.home_region, signed.fault.owner_region} != {region, act.there}:
         raise not_proven(region, act)
     # A region that follows as the origin alone has taken a version that may name any home region.
-    if signed.fault.home_region == region and kept_line(tx, context, signed.fault.report.number) is None:
-        raise line_unknown(context, act)
+    if signed.fault.home_region == region:
+        fault = signed.fault
+        line, _ = moved.kept_line_at(tx, context, fault.report.number, from_timestamp(fault.create_time))
+        if line is None:
+            raise line_unknown(context, act)
     regional.note_part(tx, context, signed.fault, part, now)
 
 

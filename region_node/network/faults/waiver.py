@@ -9,6 +9,7 @@ this region gives back the rent up to the confirmation of the move, and the new 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultWaived
 from gateway.api.region.v1.fault_pb2 import Fault
@@ -19,16 +20,25 @@ from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.time.clock import dated, from_microseconds, from_timestamp, to_microseconds, to_timestamp
-from region_node.business.reconciliation.evidence import kept_line, line_unknown, not_proven
+from region_node.business.reconciliation.evidence import line_unknown, not_proven
 from region_node.business.reconciliation.port import Act
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import EntryKind, earned
-from region_node.customers.moved_lines import MovedLine, last_moved, moved_after
-from region_node.customers.rows import Line, find_line, line_of
+from region_node.customers.moved_lines import MovedLine
+from region_node.customers.rows import Line
 from region_node.network.faults import moved, notices, outages, regional
 from region_node.network.faults.outages import Span
 from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index
+
+
+class Given(NamedTuple):
+    """Rent for a part of an outage. `gone` is where the next home of the line has to hear of it, None for nowhere."""
+
+    line: Line | None
+    span: Span
+    amount: int
+    gone: MovedLine | None
 
 
 @dataclass(frozen=True)
@@ -88,13 +98,14 @@ def without_amounts(fault: Fault) -> Fault:
     return copy
 
 
-def given(tx: Transaction, context: RegionContext, act: Act, fault: Fault, waived: FaultWaived) -> Mapping[int, int]:
-    """The rent that this home region has given back, as far as it still has it or has signed it: amounts by outage.
+def given(tx: Transaction, context: RegionContext, act: Act, fault: Fault, waived: FaultWaived) -> Mapping[int, Given]:
+    """The rent that this home region has given back, as far as it still has it or has signed it: by outage.
 
     Raises Refused with RECORD_NOT_PROVEN, RECORD_AMOUNT_NOT_PROVEN, RECORD_LINE_UNKNOWN.
     """
     known, signed = _waived(tx, fault.id), {each.outage: each for each in waived.waived}
-    line, found = kept_line(tx, context, fault.report.number), dict[int, int]()
+    line, gone = moved.kept_line_at(tx, context, fault.report.number, from_timestamp(fault.create_time))
+    found = dict[int, Given]()
     for number, outage in enumerate(fault.outages):
         if not outage.HasField("waiver"):
             continue
@@ -105,9 +116,13 @@ def given(tx: Transaction, context: RegionContext, act: Act, fault: Fault, waive
         posted = ledger.booked(tx, regional.rent_serial(fault.id, number), earned(EntryKind.RENT))
         if line is None and posted is None:
             raise line_unknown(context, act)
-        span = outages.span_of(outage)
+        whole = outages.span_of(outage)
+        span = moved.until_move(whole, gone)
         by_rule = 0 if line is None else moved.rent_of(tx, context, line, span, _known(tx, line, fault, span))
-        found[number] = _given(context, act, row, posted, claimed, by_rule)
+        amount = _given(context, act, row, posted, claimed, by_rule)
+        # While the customer was on the way this home gave back the rent of the whole outage: no other one gives any.
+        is_all = line is None or whole == span or amount > moved.rent_of(tx, context, line, span, ())
+        found[number] = Given(line, whole if is_all else span, amount, None if is_all else gone)
     return found
 
 
@@ -131,43 +146,32 @@ def _given(
     return 0
 
 
-def give_again(
-    tx: Transaction, context: RegionContext, fault: Fault, amounts: Mapping[int, int], now: datetime
-) -> None:
-    """Books what was `given`, as far as it is lost, as of the time of the waiver. The customer knows of it."""
-    line = find_line(tx, fault.report.number)
-    for number, amount in amounts.items():
-        given_back = outages.span_of(fault.outages[number]), amount
-        _book(tx, context, fault, number, line, given_back, dated(fault.outages[number].waiver.time), now)
+def give_again(tx: Transaction, context: RegionContext, fault: Fault, lost: Mapping[int, Given], now: datetime) -> None:
+    """Books what was `given`, as far as it is lost, as of the time of the waiver. The customer knows of it.
+
+    The next home of a line that has moved hears of it, unless it has.
+    """
+    for number, each in lost.items():
+        _book(tx, context, fault, number, each, dated(fault.outages[number].waiver.time), now)
 
 
 def _give_back(tx: Transaction, context: RegionContext, fault: Fault, number: int, now: datetime) -> None:
-    whole, (line, gone) = outages.span_of(fault.outages[number]), _line_of(tx, fault)
-    span = moved.until_move(whole, gone)
+    line, gone = moved.line_at(tx, fault.report.number, from_timestamp(fault.create_time))
+    span = moved.until_move(outages.span_of(fault.outages[number]), gone)
     amount = moved.rent_of(tx, context, line, span, _known(tx, line, fault, span)) if line is not None else 0
-    _book(tx, context, fault, number, line, (span, amount), now, now)
+    _book(tx, context, fault, number, Given(line, span, amount, gone), now, now)
     detail = f"outage {number}"
     audit.append(tx, now=now, actor=f"region/{context.region}", action="WaiveRent", subject=fault.id, detail=detail)
     if amount and gone is None:
         notices.tell_waived(tx, fault, number, amount, context.currency, now)
-    if line is not None and gone is not None:
-        is_owed = regional.is_rent_owed(fault, number, gone.region)
-        moved.pass_on(tx, context, gone, moved.told_of(fault, number, amount, context.currency, is_owed=is_owed), now)
     failpoints.reach("fault-waived.before-commit")
 
 
 def _book(
-    tx: Transaction,
-    context: RegionContext,
-    fault: Fault,
-    number: int,
-    line: Line | None,
-    given: tuple[Span, int],
-    time: datetime,
-    now: datetime,
+    tx: Transaction, context: RegionContext, fault: Fault, number: int, given: Given, time: datetime, now: datetime
 ) -> None:
-    """Stores and books the rent that is given back at a time, as far as that is not done: `given` has its span too."""
-    span, amount = given
+    """Stores and books the rent that is given back at a time, and passes it on, as far as that is not done."""
+    line, span, amount, gone = given
     tx.execute(
         "INSERT INTO fault_waivers (fault_id, outage, number_index, start_time, end_time, amount, time)"
         " VALUES (:fault_id, :outage, :number_index, :start_time, :end_time, :amount, :time)"
@@ -181,20 +185,12 @@ def _book(
         time=to_microseconds(time),
     )
     if line is not None and amount:
-        moved.post_rent(tx, context, line, regional.rent_serial(fault.id, number), given, now)
+        moved.post_rent(tx, context, line, regional.rent_serial(fault.id, number), (span, amount), now)
     if amount:
         regional.claim_rent(tx, context, fault, number, amount, time, now)
-
-
-def _line_of(tx: Transaction, fault: Fault) -> tuple[Line | None, MovedLine | None]:
-    """The line that had the number of a fault at its report, and where it has moved since."""
-    number = fault.report.number
-    gone, line = moved_after(tx, number, from_timestamp(fault.create_time)), None
-    if gone is None:
-        line = find_line(tx, number)
-        # A fault of the time of the move itself comes to the old home, as long as the number plan names that.
-        gone = last_moved(tx, number) if line is None else None
-    return (line, None) if gone is None else (line_of(tx, gone.product_id), gone)
+    if line is not None and gone is not None:
+        is_owed = regional.is_rent_owed(fault, number, gone.region)
+        moved.pass_on(tx, context, gone, moved.told_of(fault, number, amount, context.currency, is_owed=is_owed), now)
 
 
 def _known(tx: Transaction, line: Line, fault: Fault, span: Span) -> list[Span]:

@@ -286,6 +286,7 @@ class FaultMoved(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     REFUNDED_FIELD_NUMBER: _builtins.int
     OWED_FIELD_NUMBER: _builtins.int
+    REFUNDED_BY_FIELD_NUMBER: _builtins.int
     fault_id: _builtins.str
     """Fault id."""
     outage: _builtins.int
@@ -313,6 +314,10 @@ class FaultMoved(_message.Message):
     def refunded(self) -> _types_pb2.Money:
         """Amount that former homes owe the customer as refunds, for the time before the confirmation of the move."""
 
+    @_builtins.property
+    def refunded_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the regions that owe the refund, in the order of the moves; empty where the origin alone does."""
+
     def __init__(
         self,
         *,
@@ -325,10 +330,11 @@ class FaultMoved(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         refunded: _types_pb2.Money | None = ...,
         owed: _builtins.bool = ...,
+        refunded_by: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "refunded", b"refunded", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "fault_id", b"fault_id", "line", b"line", "move_id", b"move_id", "number", b"number", "outage", b"outage", "owed", b"owed", "refunded", b"refunded", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "fault_id", b"fault_id", "line", b"line", "move_id", b"move_id", "number", b"number", "outage", b"outage", "owed", b"owed", "refunded", b"refunded", "refunded_by", b"refunded_by", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
