@@ -1,23 +1,31 @@
 """A region catches up after a loss by what another one reports: done again once, listed for people, or not believed."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.region.v1.recovery_envelopes_pb2 import AnsweredCommand, CatchUpAnswer, CatchUpQuestion
-from gateway.api.relay.v1.relay_pb2 import Receipt
+from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, Receipt
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.federation.catalogue import Federation
 from gateway.relay.envelopes import OutgoingEnvelope, Sealed
 from gateway.relay.queries import Asker
 from gateway.store import catch_ups, losses
 from gateway.store.catch_ups import CatchUp, LostCommand
 from gateway.store.losses import Loss
 from gateway.time.clock import to_microseconds
-from region_node.lifecycle.recovery.catching_up import CatchingUp, CatchUpPorts
+from region_node.lifecycle.recovery.catching_up import LONGEST_PLACE, PATIENCE, CatchingUp, CatchUpPorts
 from tests.contract.relay_pair import DESTINATION, HOUR, NOW, ORIGIN
 from tests.contract.relay_scene import Scene, play
+
+HENAN = "henan"
 
 
 @dataclass
@@ -26,9 +34,16 @@ class Reporter:
 
     pages: dict[str, CatchUpAnswer] = field(default_factory=dict)
     refused: Refused | None = None
+    asked: list[str] = field(default_factory=list)
+    meanwhile: Callable[[], Awaitable[None]] | None = None
 
     async def ask(self, outgoing: OutgoingEnvelope, *_: object, **__: object) -> bytes:
-        """See Asker."""
+        """See Asker. Any other region has nothing to report."""
+        self.asked.append(outgoing.destination)
+        if outgoing.destination != ORIGIN:
+            return b""
+        if self.meanwhile is not None:
+            await self.meanwhile()
         if self.refused is not None:
             raise self.refused
         question = CatchUpQuestion.FromString(outgoing.payload)
@@ -41,20 +56,42 @@ def page(*commands: tuple[Sealed, Receipt], then: str = "") -> CatchUpAnswer:
     return CatchUpAnswer(commands=answered, next_place=then)
 
 
-async def lose(scene: Scene, begin: datetime, end: datetime) -> None:
+def unsigned(content: EnvelopeContent) -> Sealed:
+    """A command that nobody has signed."""
+    return Sealed(Envelope(content=content.SerializeToString()), content)
+
+
+async def lose(scene: Scene, begin: datetime, end: datetime, number: int = 1) -> None:
     """Sichuan loses all that it has received, and people accept that."""
     times = [to_microseconds(each) for each in (begin, end)]
-    loss = Loss(1, times[1], "coordinator", 1, 9, 0, 10_009, times[1], "staff", "INC-1", times[0])
+    loss = Loss(number, times[1], "coordinator", 1, 9, 0, 10_009, times[1], "staff", "INC-1", times[0])
     await scene.store.write(lambda tx: (tx.execute("DELETE FROM inbox"), tx.execute("DELETE FROM effects")))
     await scene.store.write(lambda tx: losses.keep(tx, loss))
 
 
 async def catch_up(scene: Scene, reporter: Reporter) -> CatchUp:
     """Sichuan asks Guangdong; returns how far it is."""
+    await loop_of(scene, reporter).catch_up()
+    return await progress(scene)
+
+
+def loop_of(scene: Scene, reporter: Reporter) -> CatchingUp:
+    """A process of Sichuan."""
     border = scene.pair.borders[DESTINATION]
-    ports = CatchUpPorts(border, scene.store, cast(Asker, reporter), scene.clock, scene.desk.kinds())
-    await CatchingUp(ports).catch_up()
-    return await scene.store.read(lambda tx: catch_ups.catch_up_with(tx, 1, ORIGIN))
+    return CatchingUp(CatchUpPorts(border, scene.store, cast(Asker, reporter), scene.clock, scene.desk.kinds()))
+
+
+async def progress(scene: Scene, number: int = 1, region: str = ORIGIN) -> CatchUp:
+    """How far a region is."""
+    return await scene.store.read(lambda tx: catch_ups.catch_up_with(tx, number, region))
+
+
+def know_a_third(scene: Scene) -> None:
+    """Henan has joined too."""
+    names, joined = (ORIGIN, DESTINATION, HENAN), MemberState.MEMBER_STATE_JOINED
+    configuration = Configuration(federation="demo.example", regions=[Region(id=each) for each in names])
+    members = [Member(region=each, state=joined) for each in names]
+    scene.pair.borders[DESTINATION].current.update(Federation(7, configuration), members)
 
 
 async def lost(scene: Scene) -> list[LostCommand]:
@@ -97,14 +134,6 @@ def test_a_command_that_is_refused_now_or_fails_is_left_to_people_and_the_next_o
         sent = [scene.pair.seal(envelope_id=each, payload=each.encode()) for each in ("1", "2")]
         first = [(each, await scene.receive(each)) for each in sent]
         await lose(scene, NOW - HOUR, NOW + HOUR)
-        forged = Receipt(content=first[0][1].content, signature=b"forged")
-        done = await catch_up(scene, Reporter({"": page((sent[0], forged), first[1])}))
-        assert await scene.effects() == ["2"]
-        assert [(each.envelope_id, each.failure) for each in await lost(scene)] == [("1", "ENVELOPE_SIGNATURE_INVALID")]
-        assert done.finish_time is not None
-
-        await lose(scene, NOW - HOUR, NOW + HOUR)
-        await scene.store.write(lambda tx: tx.execute("DELETE FROM catch_ups"))
         scene.desk.before_effect = Refused(Reason.REASON_SUBSCRIPTION_NOT_FOUND)
         await catch_up(scene, Reporter({"": page(*first)}))
         assert [each.failure for each in await lost(scene)] == ["SUBSCRIPTION_NOT_FOUND"] * 2
@@ -132,5 +161,120 @@ def test_a_region_that_cannot_report_holds_up_nothing_and_one_that_is_away_is_wa
         upgraded = await catch_up(scene, Reporter({"1": page()}))
         assert upgraded.finish_time is not None
         assert upgraded.failure == ""
+
+    play(tmp_path, scenario)
+
+
+def test_a_page_that_nobody_can_believe_is_its_regions_failure_and_ends_no_process(tmp_path: Path) -> None:
+    """Nothing of such a page is done or listed, and the other regions go on."""
+
+    async def scenario(scene: Scene) -> None:
+        know_a_third(scene)
+        sent = [scene.pair.seal(envelope_id=each, payload=each.encode()) for each in ("1", "2")]
+        first = [(each, await scene.receive(each)) for each in sent]
+        await lose(scene, NOW - HOUR, NOW + HOUR)
+        forged = Receipt(content=first[1][1].content, signature=b"forged")
+        kind = sent[0].content.kind
+        foreign = unsigned(EnvelopeContent(id="3", origin=HENAN, destination=DESTINATION, kind=kind))
+        acting = unsigned(EnvelopeContent(id="\0", origin=ORIGIN, destination=DESTINATION, kind=kind))
+        unbelieved: list[tuple[str, CatchUpAnswer]] = [
+            ("ENVELOPE_INVALID", CatchUpAnswer(purge_time=Timestamp(seconds=2**60))),
+            ("ENVELOPE_INVALID", page(first[0], then="1" * (LONGEST_PLACE + 1))),
+            ("CHARACTER_NOT_ALLOWED", page(first[0], then="1\0")),
+            ("ENVELOPE_SIGNATURE_INVALID", page(first[0], (sent[1], forged))),
+            (
+                "ENVELOPE_SENDER_WRONG",
+                page(first[0], (foreign, forged)),
+            ),
+            (
+                "CHARACTER_NOT_ALLOWED",
+                page(first[0], (acting, forged)),
+            ),
+        ]
+        for number, (reason, answer) in enumerate(unbelieved):
+            await scene.store.write(lambda tx: tx.execute("DELETE FROM catch_ups"))
+            failed = await catch_up(scene, Reporter({"": answer}))
+            assert (failed.failure, failed.place, failed.finish_time) == (reason, "", None), number
+            assert (await progress(scene, region=HENAN)).finish_time is not None, number
+        assert await scene.effects() == []
+        assert await lost(scene) == []
+        assert (await catch_up(scene, Reporter({"": page(*first)}))).finish_time is not None
+        assert await scene.effects() == ["1", "2"]
+
+    play(tmp_path, scenario)
+
+
+def test_a_region_that_is_away_holds_up_no_other_one_after_a_second_loss_and_is_asked_seldom(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        know_a_third(scene)
+        await lose(scene, NOW - HOUR, NOW + HOUR)
+        await lose(scene, NOW - HOUR, NOW + HOUR, number=2)
+        away = Reporter(refused=Refused(Reason.REASON_REGION_UNREACHABLE, region=ORIGIN))
+        loop = loop_of(scene, away)
+        assert not await loop.catch_up()
+        assert not await scene.store.read(lambda tx: catch_ups.is_catching_up(tx, HENAN))
+        assert await scene.store.read(lambda tx: catch_ups.is_catching_up(tx, ORIGIN))
+        assert not await loop.catch_up()
+        assert sorted(away.asked) == [ORIGIN, HENAN, HENAN], "one that is away is not asked at each look"
+        older = Reporter(refused=Refused(Reason.REASON_UPGRADE_REQUIRED, region=ORIGIN, field="kind"))
+        assert await loop_of(scene, older).catch_up()
+        assert not await scene.store.read(lambda tx: catch_ups.is_catching_up(tx, ORIGIN)), "after either loss"
+
+    play(tmp_path, scenario)
+
+
+def test_the_state_of_another_region_is_not_taken_for_this_ones(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        know_a_third(scene)
+        await lose(scene, NOW - HOUR, NOW + HOUR)
+        for reason in (
+            Reason.REASON_DATABASE_BEHIND,
+            Reason.REASON_CLOCK_UNTRUSTED,
+            Reason.REASON_STORE_UNAVAILABLE,
+            Reason.REASON_CONFIGURATION_MISSING,
+        ):
+            await scene.store.write(lambda tx: tx.execute("DELETE FROM catch_ups"))
+            assert not await loop_of(scene, Reporter(refused=Refused(reason))).catch_up()
+            assert ((await progress(scene)).failure, (await progress(scene)).finish_time) == ("", None)
+            assert (await progress(scene, region=HENAN)).finish_time is not None
+
+    play(tmp_path, scenario)
+
+
+def test_a_failure_does_not_undo_what_another_process_has_taken_meanwhile(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        await lose(scene, NOW - HOUR, NOW + HOUR)
+        for taken in (CatchUp(1, ORIGIN, place="1", taken=3), CatchUp(1, ORIGIN, taken=3, finish_time=7)):
+
+            async def others(taken: CatchUp = taken) -> None:
+                await scene.store.write(lambda tx: catch_ups.keep(tx, taken))
+
+            await scene.store.write(lambda tx: tx.execute("DELETE FROM catch_ups"))
+            refused = Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+            assert await catch_up(scene, Reporter(refused=refused, meanwhile=others)) == taken
+
+    play(tmp_path, scenario)
+
+
+def test_a_command_waits_while_this_region_cannot_do_it_and_for_hours_where_it_is_refused_for_now(
+    tmp_path: Path,
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        sent = scene.pair.seal()
+        first = (sent, await scene.receive(sent))
+        await lose(scene, NOW - HOUR, NOW)
+        loop = loop_of(scene, Reporter({"": page(first)}))
+
+        async def tried(times: int, reason: Reason.ValueType) -> list[str]:
+            scene.desk.before_effect = Refused(reason, region=DESTINATION, field="kind")
+            for _ in range(times):
+                await loop._after((await scene.store.read(catch_ups.begun))[0], ORIGIN)
+            return [each.failure for each in await lost(scene)]
+
+        assert await tried(20, Reason.REASON_REGION_UNREACHABLE) == []
+        scene.clock.instant = NOW + PATIENCE
+        for own in (Reason.REASON_TOO_BUSY, Reason.REASON_REGION_SUSPENDED, Reason.REASON_UPGRADE_REQUIRED):
+            assert await tried(20, own) == []
+        assert await tried(1, Reason.REASON_REGION_UNREACHABLE) == ["REGION_UNREACHABLE"]
 
     play(tmp_path, scenario)

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,33 +21,40 @@ from gateway.errors import Refused, is_temporary, reason_name
 from gateway.federation.current import FederationState
 from gateway.relay import inbox, outbox
 from gateway.relay.border import Border, Command, Kinds, Refiled
-from gateway.relay.envelopes import OutgoingEnvelope, Sealed, open_envelope, open_receipt, read_content
+from gateway.relay.envelopes import OutgoingEnvelope, Sealed, UntilUpgraded, open_envelope, open_receipt, read_content
 from gateway.relay.outcomes import outcomes
 from gateway.relay.queries import Asker
+from gateway.rpc.message_checks import require_plain
 from gateway.security.sealing import Route
 from gateway.store import catch_ups
 from gateway.store.catch_ups import CatchUp, LostCommand
 from gateway.store.losses import Loss, LossChanged
 from gateway.store.port import Store, Transaction
-from gateway.time.clock import Clock, from_microseconds, from_timestamp, to_microseconds, to_timestamp
+from gateway.time.clock import Clock, from_microseconds, from_timestamp, is_dated, to_microseconds, to_timestamp
 from region_node.lifecycle.recovery.telling import CATCH_UP
-from region_node.node.payloads import parse
+from region_node.node.payloads import received
 
 LOOK_SECONDS = 60.0  # between two looks of a process that has heard of no loss
-AGAIN_SECONDS = 2.0  # before a region is asked again that could not answer
+AGAIN_SECONDS = 2.0  # before a region is asked again that could not answer, twice as many each time up to those above
 _ANSWER_SECONDS = 10.0
 _LIFETIME = timedelta(minutes=10)  # far more than clocks may differ by
 _PROCESSES = timedelta(minutes=1)  # by which the clocks of a region's processes may differ
-_ATTEMPTS = 12  # of a command that is refused for now, before it is left to people
+LONGEST_PLACE = 512  # characters of a place behind which another region's answer goes on
+PATIENCE = timedelta(hours=6)  # from the acceptance of a loss, before a command refused for now is left to people
+_DOUBLINGS = 5  # of the time before a region is asked again
+_ATTEMPTS = 12  # of such a command, also where its region reports it later than that
 _OWN_STATE = frozenset(
     {
         Reason.REASON_CLOCK_UNTRUSTED,
         Reason.REASON_CONFIGURATION_MISSING,
         Reason.REASON_DATABASE_BEHIND,
+        Reason.REASON_REGION_SUSPENDED,
         Reason.REASON_STORE_UNAVAILABLE,
+        Reason.REASON_TOO_BUSY,
+        Reason.REASON_UPGRADE_REQUIRED,
     }
 )
-"""Refusals that concern this region as a whole: no command is left to people for them."""
+"""Refusals of a command that concern this region as a whole: no command is left to people for them."""
 _log = logging.getLogger(__name__)
 
 
@@ -62,6 +69,46 @@ class CatchUpPorts:
     kinds: Kinds
 
 
+@dataclass(frozen=True)
+class _Signed:
+    """A command as its origin has signed it, with the receipt as its destination has."""
+
+    sealed: Sealed
+    receipt: Receipt
+    first: ReceiptContent
+
+
+class _Unable(Exception):
+    """A region cannot report, or reports what nobody can believe."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(str(refused))
+        self.refused = refused
+
+
+class _Pauses:
+    """The regions that are not asked for the time being: those that do not answer, longer each time."""
+
+    def __init__(self) -> None:
+        self._times = Counter[str]()
+        self._ends: dict[str, float] = {}
+
+    def has(self, region: str) -> bool:
+        """Whether a region is not asked now."""
+        return asyncio.get_running_loop().time() < self._ends.get(region, 0.0)
+
+    def begin(self, region: str) -> None:
+        """A region is not asked for some time."""
+        seconds = min(AGAIN_SECONDS * 2 ** min(self._times[region], _DOUBLINGS), LOOK_SECONDS)
+        self._times[region] += 1
+        self._ends[region] = asyncio.get_running_loop().time() + seconds
+
+    def end(self, region: str) -> None:
+        """A region has answered."""
+        self._times.pop(region, None)
+        self._ends.pop(region, None)
+
+
 class CatchingUp:
     """A loop of each process. Several may do the same: each command is executed once."""
 
@@ -70,6 +117,7 @@ class CatchingUp:
         self._changed = asyncio.Event()
         self._refusals: Counter[str] = Counter()
         self._told: dict[str, str] = {}
+        self._pauses = _Pauses()
         ports.store.subscribe(LossChanged, lambda _: self._changed.set())
         ports.border.current.on_update(self._note_state)
 
@@ -91,25 +139,37 @@ class CatchingUp:
 
     async def catch_up(self) -> bool:
         """Asks all regions for missing commands; returns whether none is left. Raises Refused without a store."""
-        for loss in await self._ports.store.read(catch_ups.begun):
-            regions = await self._ports.store.read(lambda tx, loss=loss: self._left(tx, loss))  # type: ignore[misc]
-            done = await asyncio.gather(*(self._with(loss, each) for each in regions))
-            if not all(done):
-                return False
-        return True
+        store = self._ports.store
+        left = await store.read(lambda tx: self._left(tx, catch_ups.begun(tx)))
+        due = [each for each in left if not self._pauses.has(each)]
+        found = await outcomes([self._with(each, left[each]) for each in due])
+        for each in found:
+            if isinstance(each, Exception):
+                raise each
+        return len(due) == len(left) and all(found)
 
-    def _left(self, tx: Transaction, loss: Loss) -> Sequence[str]:
-        """The regions that have not reported everything yet."""
+    def _left(self, tx: Transaction, begun: Sequence[Loss]) -> Mapping[str, Sequence[Loss]]:
+        """The losses after which a region has not reported everything yet, by region, the first one first."""
         members = self._ports.border.current.state().members
         others = (each for each, member in members.items() if member.state != MemberState.MEMBER_STATE_ABSENT)
-        return [
-            each
+        left = {
+            each: [loss for loss in begun if catch_ups.catch_up_with(tx, loss.number, each).finish_time is None]
             for each in sorted(others)
-            if each != self._ports.border.region and catch_ups.catch_up_with(tx, loss.number, each).finish_time is None
-        ]
+            if each != self._ports.border.region
+        }
+        return {region: unfinished for region, unfinished in left.items() if unfinished}
 
-    async def _with(self, loss: Loss, region: str) -> bool:
-        """Takes the reports of a region; returns whether none is to come soon. Raises Refused without a store."""
+    async def _with(self, region: str, unfinished: Sequence[Loss]) -> bool:
+        """Takes the reports of a region, loss by loss; returns whether none is to come soon. Raises as `catch_up`."""
+        for loss in unfinished:
+            if not await self._after(loss, region):
+                self._pauses.begin(region)
+                return False
+            self._pauses.end(region)
+        return True
+
+    async def _after(self, loss: Loss, region: str) -> bool:
+        """Takes the reports of a region after a loss; returns whether none is to come soon. Raises as `catch_up`."""
         store = self._ports.store
         known = await store.read(lambda tx: catch_ups.catch_up_with(tx, loss.number, region))
         while known.finish_time is None:
@@ -117,16 +177,15 @@ class CatchingUp:
                 answer = await self._ask(loss, known)
                 if not await self._take_all(loss, region, answer.commands):
                     return False
-            except Refused as refused:
-                if refused.reason in _OWN_STATE:
-                    raise
-                return await self._note_refused(known, refused)
+            except _Unable as unable:
+                return await self._note_refused(known, unable.refused)
             known = await store.write(lambda tx, before=known, told=answer: self._advance(tx, before, told))  # type: ignore[misc]
+            self._pauses.end(region)
         _log.warning("%s has told all that the database lacks after loss %d", region, loss.number)
         return True
 
     async def _ask(self, loss: Loss, known: CatchUp) -> CatchUpAnswer:
-        """The next page of a region."""
+        """The next page of a region. Raises _Unable."""
         region, now = self._ports.border.region, self._ports.clock.now()
         begin = to_timestamp(from_microseconds(loss.catch_up_from or 0))
         question = CatchUpQuestion(begin_time=begin, place=known.place)
@@ -139,9 +198,14 @@ class CatchingUp:
             operator="",
             lifetime=_LIFETIME,
         )
-        answer = parse(CatchUpAnswer, await self._ports.asker.ask(outgoing, _ANSWER_SECONDS, "", alone=True))
-        if answer.next_place and answer.next_place == known.place:
-            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="an answer that leads to itself")
+        with _theirs(), UntilUpgraded(region):
+            answer = received(CatchUpAnswer, await self._ports.asker.ask(outgoing, _ANSWER_SECONDS, "", alone=True))
+            if answer.next_place and answer.next_place == known.place:
+                raise _invalid("an answer that leads to itself")
+            if len(answer.next_place) > LONGEST_PLACE:
+                raise _invalid(f"a place of more than {LONGEST_PLACE} characters")
+            if answer.HasField("purge_time") and not is_dated(answer.purge_time):
+                raise _invalid("a time of purging that is none")
         return answer
 
     async def _note_refused(self, known: CatchUp, refused: Refused) -> bool:
@@ -149,64 +213,89 @@ class CatchingUp:
 
         Returns whether it does not.
         """
-        if self._told.get(known.region) != str(refused):  # once, and not with each attempt
-            self._told[known.region] = str(refused)
-            _log.warning("%s cannot tell what the database lacks: %s", known.region, refused)
-        lasts = not is_temporary(refused.reason) or refused.reason == Reason.REASON_UPGRADE_REQUIRED
+        self._tell(known.region, f"{known.region} cannot tell what the database lacks: {refused}")
+        is_upgraded_later = refused.reason == Reason.REASON_UPGRADE_REQUIRED and (
+            refused.parameters.get("region") != self._ports.border.region
+        )
+        lasts = not is_temporary(refused.reason) or is_upgraded_later
         failure = reason_name(refused.reason) if lasts else ""
         if failure != known.failure:
-            await self._ports.store.write(lambda tx: catch_ups.keep(tx, known._replace(failure=failure)))
+            await self._ports.store.write(lambda tx: _keep_failure(tx, known, failure))
         return lasts
 
+    def _tell(self, region: str, told: str) -> None:
+        """Logs a problem with a region once, and not with each attempt."""
+        if self._told.get(region) != told:
+            self._told[region] = told
+            _log.warning("%s", told)
+
     async def _take_all(self, loss: Loss, region: str, told: Sequence[AnsweredCommand]) -> bool:
-        """Takes a page in its order. False where a command is refused for now."""
-        is_missing = await self._ports.store.read(lambda tx: [self._lacks(tx, each) for each in told])
-        for command, missing in zip(told, is_missing, strict=True):
-            if missing and not await self._take(loss, region, command):
+        """Takes a page in its order. False where a command is refused for now.
+
+        Raises _Unable, before anything is taken, for a page with a missing command that either region has not signed.
+        """
+        with _theirs():
+            contents = [_plain_content(each) for each in told]
+        is_missing = await self._ports.store.read(lambda tx: [self._lacks(tx, each) for each in contents])
+        missing = list[_Signed]()
+        for command, lacks in zip(told, is_missing, strict=True):
+            if lacks:
+                with _theirs():
+                    missing.append(self._verified(region, command))
+                await asyncio.sleep(0)  # other work of this process goes on meanwhile
+        for each in missing:
+            if not await self._take(loss, region, each):
                 return False
         return True
 
-    def _lacks(self, tx: Transaction, told: AnsweredCommand) -> bool:
-        content = read_content(told.envelope)
+    def _lacks(self, tx: Transaction, content: EnvelopeContent) -> bool:
         if content.origin == self._ports.border.region:
             return not outbox.was_sent(tx, content.id)
         return not inbox.is_kept(tx, content.origin, content.id)
 
-    async def _take(self, loss: Loss, region: str, told: AnsweredCommand) -> bool:
-        """Takes a command, or leaves it to people. False where it is refused for now."""
-        store, content, now = self._ports.store, read_content(told.envelope), self._ports.clock.now()
+    def _verified(self, region: str, told: AnsweredCommand) -> _Signed:
+        """A command between both regions, with its receipt. Raises Refused for one that either has not signed."""
+        border, own = self._ports.border, self._ports.border.region
+        is_own = read_content(told.envelope).origin == own
+        sealed = open_envelope(told.envelope, border.keys, Route(own, region) if is_own else Route(region, own))
+        return _Signed(sealed, told.receipt, open_receipt(told.receipt, border.keys, sealed))
+
+    async def _take(self, loss: Loss, region: str, told: _Signed) -> bool:
+        """Takes a command, or leaves it to people. False where it is refused for now; raises _Unable for too many."""
+        store, content, now = self._ports.store, told.sealed.content, self._ports.clock.now()
         (problem,) = await outcomes([store.write(lambda tx: self._taken(tx, loss, region, told, now))])
-        if isinstance(problem, Refused) and problem.reason in _OWN_STATE:
-            raise problem
+        if isinstance(problem, Refused) and self._waits(loss, content, problem, now):
+            self._tell(region, f"{content.id} of {region} waits: {problem}")
+            return False
         if isinstance(problem, Exception):
-            self._refusals[content.id] += 1
-            is_passing = isinstance(problem, Refused) and is_temporary(problem.reason)
-            if is_passing and self._refusals[content.id] < _ATTEMPTS:
-                _log.warning("%s of %s waits: %s", content.id, region, problem)
-                return False
             _log.error("%s of %s cannot be done again", content.id, region, exc_info=problem)
             problem = problem.reason if isinstance(problem, Refused) else Reason.REASON_INTERNAL
         self._refusals.pop(content.id, None)
         if problem:
             reason = problem
-            await store.write(lambda tx: _leave(tx, loss, region, content, reason, now))
+            if not await store.write(lambda tx: _leave(tx, loss, region, content, reason, now)):
+                raise _Unable(_invalid("too many commands that cannot be done again"))
         return True
 
-    def _taken(
-        self, tx: Transaction, loss: Loss, region: str, told: AnsweredCommand, now: datetime
-    ) -> Reason.ValueType:
+    def _waits(self, loss: Loss, content: EnvelopeContent, refused: Refused, now: datetime) -> bool:
+        """Whether a refusal is to pass: that of this region's own state always, any other for some hours."""
+        if not is_temporary(refused.reason) or refused.reason in _OWN_STATE:
+            return is_temporary(refused.reason)
+        self._refusals[content.id] += 1
+        is_early = now < from_microseconds(loss.accept_time or 0) + PATIENCE
+        return is_early or self._refusals[content.id] < _ATTEMPTS
+
+    def _taken(self, tx: Transaction, loss: Loss, region: str, told: _Signed, now: datetime) -> Reason.ValueType:
         """Executes a command of the other region once more; returns why people have to look at it, else no reason."""
-        border, own = self._ports.border, self._ports.border.region
-        is_own = read_content(told.envelope).origin == own
-        route = Route(own, region) if is_own else Route(region, own)
-        sealed = open_envelope(told.envelope, border.keys, route)
-        first = open_receipt(told.receipt, border.keys, sealed)
+        sealed, first, border = told.sealed, told.first, self._ports.border
+        is_own = sealed.content.origin == border.region
         # This region's own signature is on either instant: nobody has it do once more what it has purged since.
         signed = from_timestamp(sealed.content.create_time if is_own else first.decide_time)
         if not _is_in_lost_part(loss, signed):
             return Reason.REASON_ENVELOPE_FORGOTTEN
         if is_own:
-            return self._refile(tx, sealed, told.receipt, first, now)
+            with UntilUpgraded(border.region):
+                return self._refile(tx, sealed, told.receipt, first, now)
         answer = inbox.take_again(tx, border, self._ports.kinds, sealed, told.receipt, now)
         if answer is None:
             return Reason.REASON_UNSPECIFIED
@@ -263,10 +352,37 @@ def _is_in_lost_part(loss: Loss, instant: datetime) -> bool:
     return begin <= instant <= end + _PROCESSES
 
 
+@contextlib.contextmanager
+def _theirs() -> Iterator[None]:
+    """What is refused within concerns the region that reports, and not this one: its own state least of all."""
+    try:
+        yield
+    except Refused as refused:
+        raise _Unable(refused) from None
+
+
+def _invalid(problem: str) -> Refused:
+    return Refused(Reason.REASON_ENVELOPE_INVALID, problem=problem)
+
+
+def _plain_content(told: AnsweredCommand) -> EnvelopeContent:
+    """What a region says a command is. Raises Refused for what no database can be asked for."""
+    content = read_content(told.envelope)
+    require_plain(content)
+    return content
+
+
+def _keep_failure(tx: Transaction, before: CatchUp, failure: str) -> None:
+    """Notes a failure, unless another process has taken the page meanwhile."""
+    known = catch_ups.catch_up_with(tx, before.loss, before.region)
+    if known.place == before.place and known.finish_time is None:
+        catch_ups.keep(tx, known._replace(failure=failure))
+
+
 def _leave(
     tx: Transaction, loss: Loss, region: str, content: EnvelopeContent, problem: Reason.ValueType, now: datetime
-) -> None:
-    """Leaves a command to people. Raises Refused where a region reports too many."""
+) -> bool:
+    """Leaves a command to people. False where a region reports too many."""
     lost = LostCommand(
         loss=loss.number,
         region=region,
@@ -277,5 +393,4 @@ def _leave(
         failure=reason_name(problem),
         tell_time=to_microseconds(now),
     )
-    if not catch_ups.list_lost(tx, lost):
-        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="too many commands that cannot be done again")
+    return catch_ups.list_lost(tx, lost)
