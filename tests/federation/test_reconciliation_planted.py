@@ -347,6 +347,8 @@ async def test_each_defect_planted_in_a_copy_of_the_data_is_named_and_repaired_b
         assert money_had(federation, found) == had == found.given, "the customer has what both regions agree on"
         months = {f"{each:%Y-%m}" for each in (day, federation.clock.now().astimezone(CHINA))}
         assert await money_told(federation, found.number, months) == TOLD
+        notices = federation.database(HOME).rows("SELECT notice_id FROM notices WHERE kind = 'account-corrected'")
+        assert sorted(str(each).partition("#")[0] for (each,) in notices) == sorted(corrected), "each is told once"
 
         await until_compared(federation, accountants, day)
         assert (await li.named(), await chen.named()) == ({}, {})

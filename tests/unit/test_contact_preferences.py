@@ -141,7 +141,9 @@ def test_every_kind_of_notice_goes_out_as_told_here_by_day_at_night_and_on_the_q
         *("consent-given", "consent-withdrawn", "planned-outage", "network-problem", "fault"),
         *("joint", "complaint", "support", "move", "order-verify"),
     }
-    in_the_morning = {"bill", "suspension-ahead", "termination-ahead", "service-credit", "contact-changed"}
+    in_the_morning = {
+        *("bill", "suspension-ahead", "termination-ahead", "service-credit", "account-corrected", "contact-changed"),
+    }
     refusable = {"contract-reminder", "survey"}
     assert PURPOSES.keys() == at_any_hour | in_the_morning | refusable
     found = {kind for kind in PURPOSES if any(each.rstrip("-").startswith(kind) for each in kinds_in_the_code())}

@@ -8,6 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.api.region.v1.customer_service_pb2 import SuspensionKind
+from gateway.api.region.v1.erasure_service_pb2 import CustomerStatus
+from gateway.api.region.v1.notice_service_pb2 import Notice
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.reconciliation_pb2 import RepairAct
 from gateway.time.clock import to_timestamp
@@ -22,6 +25,7 @@ from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import (
     COMPENSATION,
     FEES,
+    OPENING,
     RECONCILIATION,
     REFUNDS_DUE,
     Entry,
@@ -32,13 +36,16 @@ from region_node.customers.accounts.rules import (
     receivable,
     transfer,
 )
+from region_node.customers.notices.rows import notices_after
 from region_node.customers.rows import give_up_number
+from region_node.customers.status import ACTIVE, MOVING, keep_status
 from tests.unit.billing_scene import Books, books
 from tests.unit.situations import LINE
 
 NOW = datetime(2030, 6, 15, 4, tzinfo=UTC)
 OTHER = "henan"
 ACCOUNT, OWED = LINE.account_id, receivable(OTHER)
+ARREARS = SuspensionKind.SUSPENSION_KIND_ARREARS
 REMEDY = {"ticket_id": "henan/1", "cause": "x", "reason": "x"}
 CORRECT = SETTLED_ORDERS.repairs[RepairAct.REPAIR_ACT_CORRECT]
 
@@ -251,6 +258,87 @@ def test_a_correction_changes_no_bill_that_is_out_and_counts_towards_its_debt(no
         node.run(datetime(2030, 7, day, 19, tzinfo=UTC))
     fees = node.rows("SELECT COUNT(*) FROM ledger_entries WHERE kind = 'late-fee'")
     assert (fees, node.balance(ACCOUNT)) == ([(0,)], 0)
+
+
+def notices(node: Books) -> list[tuple[str, str]]:
+    """Id and kind of all notices to the customer, by id."""
+    return sorted((each.id, each.kind) for each in told(node))
+
+
+def told(node: Books) -> list[Notice]:
+    return notices_after(node.tx, LINE.number, (0, ""), 100)
+
+
+def barred_for(node: Books, debt: int, kind: SuspensionKind.ValueType = ARREARS) -> None:
+    book(node, transfer("opening", EntryKind.OPENING, debt, debit=ACCOUNT, credit=OPENING))
+    node.change(LINE.suspended(kind, "not paid"), NOW)
+
+
+def test_the_customer_is_told_once_of_each_correction_of_the_account_in_both_languages(node: Books) -> None:
+    lost, doubled = ordered(node), ordered(node, name="2")
+    for again in ("", "-again"):
+        book(node, *postings(node, doubled), again=again)
+    correct(node, lost, 700)
+    correct(node, doubled, -700, "r2")
+    assert notices(node) == [
+        (f"{lost.id}#{OTHER}/staff/li/r1", "account-corrected"),
+        (f"{doubled.id}#{OTHER}/staff/li/r2", "account-corrected"),
+    ]
+    credited, taken = sorted(told(node), key=lambda each: each.id)
+    assert "lacked 7.00 CNY" in credited.text.en
+    assert "少记7.00 CNY" in credited.text.zh_cn
+    assert "7.00 CNY too much" in taken.text.en
+    assert "多记7.00 CNY" in taken.text.zh_cn
+
+
+def test_of_a_correction_that_changes_no_account_of_the_customer_nobody_is_told(node: Books) -> None:
+    no_money, paid_out = ordered(node, "SUSPEND"), ordered(node, "COMPLAINT_REMEDY", 1300, "refund", name="2")
+    correct(node, no_money, 50)
+    correct(node, paid_out, 1300, "r2")
+    node.change(LINE.terminated(), NOW)
+    correct(node, ordered(node, amount=300, name="3"), 300, "r3")
+    assert notices(node) == []
+
+
+@pytest.mark.parametrize("business", ["PAY", "COMPLAINT_REMEDY"])
+def test_a_credit_by_a_correction_puts_a_line_barred_for_arrears_in_service_again_at_once(
+    node: Books, business: str
+) -> None:
+    barred_for(node, 700)
+    order = ordered(node, business, settlement="offset" if business != "PAY" else "")
+    correct(node, order, 700)
+    assert (node.line(LINE.product_id), node.balance(ACCOUNT)) == (LINE, 0)
+    posting_id = f"{order.id}#{OTHER}/staff/li/r1"
+    assert notices(node) == [(posting_id, "account-corrected"), (f"{posting_id}#resumed", "resumed")]
+
+
+@pytest.mark.parametrize(
+    ("debt", "kind", "status"),
+    [
+        (701, ARREARS, ACTIVE),
+        (700, SuspensionKind.SUSPENSION_KIND_LOST, ACTIVE),
+        (700, ARREARS, MOVING),
+    ],
+    ids=["is not enough", "is suspended for another cause", "is on the way to another region"],
+)
+def test_a_credit_by_a_correction_leaves_a_line_suspended_that_a_payment_would_leave(
+    node: Books, debt: int, kind: SuspensionKind.ValueType, status: CustomerStatus.ValueType
+) -> None:
+    barred_for(node, debt, kind)
+    keep_status(node.tx, LINE.customer_id, status)
+    correct(node, ordered(node), 700)
+    assert node.line(LINE.product_id) == LINE.suspended(kind, "not paid")
+    found = node.rows("SELECT kind FROM notices")
+    assert (node.balance(ACCOUNT), found) == (700 - debt, [("account-corrected",)])
+
+
+def test_a_correction_that_takes_money_leaves_a_barred_line_barred(node: Books) -> None:
+    order = ordered(node)
+    for again in ("", "-again"):
+        book(node, *postings(node, order), again=again)
+    barred_for(node, 1000)
+    correct(node, order, -700)
+    assert node.line(LINE.product_id).suspension_kind == ARREARS
 
 
 _AMOUNTS = st.integers(-(10**12), 10**12)

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,19 +11,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.api.region.v1.customer_move_pb2 import CustomerMove, MoveState
+from gateway.api.region.v1.reconciliation_pb2 import RepairAct
+from gateway.api.relay.v1.relay_pb2 import Outcome, ReceiptContent
 from gateway.errors import Refused
+from gateway.relay.border import Command
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite_schema import apply
 from gateway.time.clock import to_microseconds, to_timestamp
-from region_node.app.registered import settlement
+from region_node.app.registered import registry, settlement
+from region_node.business.orders.repairing import SETTLED_ORDERS
+from region_node.business.orders.rows import require_order, update_order
+from region_node.business.reconciliation.port import Act
 from region_node.business.settlement import signing
 from region_node.customers.accounts import ledger
-from region_node.customers.accounts.rules import OPENING, EntryKind, payable, receivable, transfer
+from region_node.customers.accounts.rules import OPENING, REFUNDS_DUE, EntryKind, charge, payable, receivable, transfer
+from region_node.customers.operations import keep_customer, keep_line
 from region_node.customers.rows import CustomerRow, insert_customer
-from region_node.lifecycle.moving import rules
+from region_node.lifecycle.moving import operations, rules
 from region_node.lifecycle.moving.books import book_moved, note_moved
+from region_node.lifecycle.moving.relayed import MoveEnvelopes
 from region_node.lifecycle.moving.rows import keep_move
 from tests.unit.reconciling import HOME, NIGHT, ORIGIN, TAKEN_IN, Region, Two, two_regions
+from tests.unit.situations import LINE
 
 MONTH, OTHER = "2030-06", {HOME: ORIGIN, ORIGIN: HOME}
 
@@ -109,6 +119,56 @@ def test_a_balance_that_only_one_home_has_booked_is_named_and_charged_by_nobody(
     two.compare(now=NIGHT + timedelta(days=2))
     assert two.origin.named == {"m1": "missing_there"}, "the old home was restored from before the move"
     assert line(two.origin) == (0, 0)
+
+
+@pytest.mark.parametrize("charged", [0, 300])
+@pytest.mark.parametrize("times", [0, 2, 3])
+def test_a_correction_between_confirmation_and_receipt_leaves_the_customer_what_was_paid(
+    two: Two, times: int, charged: int
+) -> None:
+    """A payment of 700 was booked so many `times` at the old home, whose correction does not reach the hand-over."""
+    old, new, confirmed, hour = two.home, two.origin, TAKEN_IN, timedelta(hours=1)
+    keep_customer(old.tx, CustomerRow(LINE.customer_id, "王芳", ""))
+    keep_line(old.tx, replace(LINE, start_time=confirmed), confirmed)
+    two.order("1", 700)
+    row = require_order(old.tx, f"{ORIGIN}/counter/1")
+    row.order.product_id = LINE.product_id
+    update_order(old.tx, row.order, TAKEN_IN)
+    old.unlock_ledger()
+    old.tx.execute("DELETE FROM ledger_entries")
+    for number in range(times):
+        paid = transfer(f"1#{number}", EntryKind.PAYMENT, 700, debit=receivable(ORIGIN), credit=LINE.account_id)
+        ledger.post(old.tx, replace(paid, posting_id=f"{row.order.id}#{number}"), "CNY", confirmed)
+    kinds, move = registry(old.context.node), CustomerMove(id=f"{HOME}/crm/m1", to_region=ORIGIN)
+    move.lines.add(number=LINE.number, plan_id="guangdong-79")
+    operations.start(old.tx, kinds, move, LINE.number, confirmed)
+    old.waiting()
+    operations.confirm(old.tx, kinds, move.id, confirmed, "")
+    (content,) = old.waiting()
+    act = Act(f"{ORIGIN}/staff/li/r1", row.order.id, ORIGIN, 700 - 700 * times)
+    SETTLED_ORDERS.repairs[RepairAct.REPAIR_ACT_CORRECT](old.tx, old.context.node, act, confirmed + hour)
+    if charged:
+        ledger.post(old.tx, charge("late", EntryKind.RENT, charged, LINE.account_id), "CNY", confirmed + hour)
+    handler, receiver = (MoveEnvelopes(each.context.node).kinds()[content.kind] for each in (old, new))
+    assert isinstance(handler, Command)
+    assert isinstance(receiver, Command)
+    told = receiver.act(new.tx, content, confirmed + 2 * hour)
+    assert told.outcome == Outcome.OUTCOME_ACCEPTED
+    receipt = ReceiptContent(envelope_id=content.id, outcome=told.outcome)
+    for _ in range(2):
+        handler.answered(old.tx, content, receipt, confirmed + 3 * hour)
+    last_rent = -sum(each.amount for each in entries_of_charges(old))
+    account = f"account-{rules.ids_at_new_home(move.id)}-0"
+    handed_over, owed = ledger.balance(new.tx, account), ledger.balance(old.tx, REFUNDS_DUE)
+    assert (handed_over, owed) == (700 * times - last_rent, 700 - 700 * times)
+    assert (ledger.balance(old.tx, LINE.account_id), ledger.balance(old.tx, receivable(ORIGIN))) == (0, -700)
+
+
+def entries_of_charges(region: Region) -> Sequence[ledger.LedgerEntry]:
+    """The charges of the account up to the confirmation: what came later is given back."""
+    before = TAKEN_IN - timedelta(days=1)
+    found = ledger.entries_between(region.tx, LINE.account_id, before, TAKEN_IN + timedelta(days=1))
+    return [each for each in found if each.kind is EntryKind.RENT and each.posting_id != "late"]
 
 
 def test_a_move_that_no_statement_would_look_at_is_not_taken_over() -> None:

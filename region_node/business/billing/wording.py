@@ -73,3 +73,20 @@ def resumed(cause: str, number: str) -> Notice:
         zh_cn="欠费已交清，您的号码已复机。", en="The arrears are paid and the line is in service again."
     )
     return Notice(f"{cause}#resumed", "resumed", number, text)
+
+
+def account_corrected(posting_id: str, number: str, amount: str, *, is_credit: bool) -> Notice:
+    """The notice of a correction of the customer's account after a comparison with another region."""
+    text = (
+        LocalizedText(
+            zh_cn=f"经与其他地区对账，您的账户少记{amount}，现已补记。",
+            en=f"A comparison with another region has shown that your account lacked {amount}; they are credited now.",
+        )
+        if is_credit
+        else LocalizedText(
+            zh_cn=f"经与其他地区对账，您的账户多记{amount}，现已扣回；如有疑问可以投诉。",
+            en=f"A comparison with another region has shown that your account had {amount} too much;"
+            " they are taken back. If you do not agree you can complain.",
+        )
+    )
+    return Notice(posting_id, "account-corrected", number, text)

@@ -201,19 +201,25 @@ def chosen_offering(situation: Situation) -> Offering:
 
 
 def after_credit(situation: Situation, amount: int) -> tuple[Line, tuple[Notice, ...]]:
-    """The line after `amount` was credited, and the notices to the customer.
+    """The line after an order has credited `amount`, and the notices to the customer, as `line_after_credit`."""
+    return line_after_credit(situation.order.id, situation.line, situation.records, amount, situation.now)
 
-    Once nothing is overdue the line is in service again in the same transaction. This is well within the strictest
-    limit for it (policy `resume-after-payment`).
+
+def line_after_credit(
+    cause: str, line: Line, records: HomeRecords, amount: int, now: datetime
+) -> tuple[Line, tuple[Notice, ...]]:
+    """The line after `amount`, in minor units, was credited, and the notices; `cause` is the id of the credit.
+
+    The records are those of before the credit. Once nothing is overdue the line is in service again in the same
+    transaction. This is well within the strictest limit for it (policy `resume-after-payment`).
     """
-    line = situation.line
     is_barred = (
         line.status == ProductStatus.PRODUCT_STATUS_SUSPENDED
         and line.suspension_kind == SuspensionKind.SUSPENSION_KIND_ARREARS
     )
-    if not is_barred or situation.records.overdue(line.account_id, situation.now) > amount:
+    if not is_barred or records.overdue(line.account_id, now) > amount:
         return line, ()
-    return line.resumed(), (resumed(situation.order.id, line.number),)
+    return line.resumed(), (resumed(cause, line.number),)
 
 
 def load_rules() -> dict[str, BusinessRule]:

@@ -11,10 +11,13 @@ from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.reconciliation_pb2 import RepairAct
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.store.port import Transaction
+from gateway.values.money import in_major_units
+from region_node.business.billing.wording import account_corrected
 from region_node.business.orders import rules
 from region_node.business.orders.books import rule_of
-from region_node.business.orders.business import BusinessRule, load_rules
+from region_node.business.orders.business import BusinessRule, line_after_credit, load_rules
 from region_node.business.orders.context import OrderContext
+from region_node.business.orders.records import StoredRecords
 from region_node.business.orders.restoring import RESTORING, require_shared
 from region_node.business.orders.rows import facts
 from region_node.business.orders.settled import records_of_orders
@@ -26,12 +29,17 @@ from region_node.customers.accounts.rules import (
     REFUNDS_DUE,
     Entry,
     EntryKind,
+    Posting,
+    balance_of,
     correction_of,
     is_of_the_books,
     payable,
     receivable,
 )
+from region_node.customers.notices.rows import tell
+from region_node.customers.operations import keep_line
 from region_node.customers.rows import line_of
+from region_node.customers.status import MOVING, status_of
 from region_node.node.context import RegionContext
 from region_node.node.subjects import order_subject
 from region_node.tickets.sending import send_about
@@ -62,8 +70,8 @@ def _send_again(tx: Transaction, context: RegionContext, act: Act, now: datetime
 def _correct(tx: Transaction, context: RegionContext, act: Act, now: datetime) -> None:
     """Posts an amount to what the origin owes the home region, and to those to whom the order gave or took the money.
 
-    They are the customer at home, and payers or costs at the origin. Their balances follow the amount on which both
-    regions agree. Bookkeeping clears the rest, which nothing of the order explains.
+    They are the customer at home, who is told of it, and payers or costs at the origin. Their balances follow the
+    amount on which both regions agree. Bookkeeping clears the rest, which nothing of the order explains.
     """
     order = require_shared(tx, context, act).order
     if not act.amount or order.state != rules.COMPLETED:
@@ -78,7 +86,31 @@ def _correct(tx: Transaction, context: RegionContext, act: Act, now: datetime) -
         owed = act.amount - sum(entry.amount for _, entry in booked if entry.account == debt.account)
         wanted = _of_customer(tx, rule, order, given, max(0, owed))
     posting = correction_of(f"{order.id}#{act.repair_id}", debt, given, wanted)
+    if order.home_region == context.region:
+        _follow(tx, context, order, posting, now)
     ledger.post(tx, posting, context.currency, now)
+
+
+def _follow(tx: Transaction, context: RegionContext, order: Order, posting: Posting, now: datetime) -> None:
+    """Tells the customer of a correction of the account that is about to be posted.
+
+    A credit puts a line that was barred for arrears in service again, as a payment does. The line of a customer on the
+    way to another region is for the new home.
+    """
+    line = line_of(tx, order.product_id)
+    change = 0 if line is None else balance_of(line.account_id, (posting,))
+    if line is None or not change:
+        return
+    amount = in_major_units(abs(change), context.currency)
+    tell(tx, account_corrected(posting.posting_id, line.number, amount, is_credit=change > 0), now)
+    if change < 0 or status_of(tx, line.customer_id) == MOVING:
+        return
+    records = StoredRecords(tx, context.federation, context.time_zone)
+    after, notices = line_after_credit(posting.posting_id, line, records, change, now)
+    if after != line:
+        keep_line(tx, after, now)
+    for notice in notices:
+        tell(tx, notice, now)
 
 
 def _own(rule: BusinessRule, order: Order) -> dict[str, int]:

@@ -3,8 +3,9 @@
 Accounts: a customer's own id. `cash`. `payments-in-transit`: the liability for money taken and not yet booked at its
 home. `payable/<region>`: the debt to a region for payments of its customers taken here, and for compensations given to
 them. `receivable/<region>`: the debt of a region for the same. `fees`, and one account for each kind of charge (`rent`,
-`calls` and so on): the revenue. `refunds-due`: the debt to customers who left or were charged too much. `opening`: the
-other side of migrated balances. `compensation`: paid for breached service levels, and for complaints.
+`calls` and so on): the revenue. `refunds-due`: the debt to customers who left or were charged too much, less what
+corrections took back from those who left. `opening`: the other side of migrated balances. `compensation`: paid for
+breached service levels, and for complaints.
 `reconciliation`: what no account of an order explains of a correction after a comparison with another region.
 `settled/<region>`: what signed statements leave to pay to a region. `handling-fees`: the revenue, and the cost, of
 orders handled for other regions.

@@ -49,8 +49,9 @@ PURPOSES: Mapping[str, Purpose] = {
     "fault": Purpose.URGENT,
     # PIPL art. 44 to 50: the customer can put right what another region says was decided.
     "contact-changed": Purpose.DEMANDED,
-    # The contract: credits, and the course of what the customer asked for.
+    # The contract: credits and corrections, and the course of what the customer asked for.
     "service-credit": Purpose.DEMANDED,
+    "account-corrected": Purpose.DEMANDED,
     "joint": Purpose.URGENT,
     "complaint": Purpose.URGENT,
     "support": Purpose.URGENT,

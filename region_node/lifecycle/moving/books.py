@@ -47,16 +47,18 @@ def book_rest(tx: Transaction, move: CustomerMove, account: str, currency: str, 
     """Empties the account of a customer who has moved of what came after the confirmation.
 
     The balance of the hand-over does not know of it. Charges are taken back, since the new home charges from then on;
-    what was given is owed to the customer, and pays for no charge that is taken back.
+    what was given is owed to the customer, and pays for no charge that is taken back. A customer owes what corrections
+    took in excess of it: the new home has that amount in the balance.
     """
     rest, confirmed = ledger.balance(tx, account), from_timestamp(move.change_time)
-    owed = max(rest, ledger.given_after(tx, account, SETTLING, confirmed), 0)
+    owed = max(rest, ledger.given_after(tx, account, SETTLING, confirmed))
     if owed > rest:
         posting = charge(f"{move.id}#rest/{account}", EntryKind.CORRECTION, rest - owed, account)
         ledger.post(tx, posting, currency, now)
     if owed:
         posting_id = f"{move.id}#given/{account}"
-        posting = transfer(posting_id, EntryKind.REFUND, owed, debit=account, credit=REFUNDS_DUE)
+        debit, credit = (account, REFUNDS_DUE) if owed > 0 else (REFUNDS_DUE, account)
+        posting = transfer(posting_id, EntryKind.REFUND, abs(owed), debit=debit, credit=credit)
         ledger.post(tx, posting, currency, now)
 
 
