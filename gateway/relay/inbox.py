@@ -1,7 +1,7 @@
 """Receives commands of other regions: each is executed once, and has one permanent receipt."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -134,7 +134,7 @@ def take_again(
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
     answer = first = answer_in(ReceiptContent.FromString(receipt.content))
     if first.outcome == Outcome.OUTCOME_ACCEPTED:
-        answer = _act(tx, kind, sealed, now)
+        answer = _act(tx, _again(kind, first), sealed, now)
     _require_unwritten(tx, content, answer)
     if answer.outcome != first.outcome:
         return answer
@@ -143,6 +143,12 @@ def take_again(
     _keep(tx, border, sealed, receipt, now)
     _note(tx, content, answer, now)
     return answer
+
+
+def _again(kind: Command, first: Answer) -> Command:
+    """A kind that acts by the first answer to the command."""
+    again = kind.act_again
+    return kind if again is None else replace(kind, act=lambda tx, content, now: again(tx, content, first, now))
 
 
 def receiving_wanted(tx: Transaction, kinds: Kinds, content: EnvelopeContent) -> list[Wanted]:

@@ -18,6 +18,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
 from gateway.relay.border import Command, Kinds
+from gateway.relay.envelopes import Answer
 from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.app.registered import registry
 from region_node.business.billing import monthly
@@ -403,6 +404,23 @@ def test_a_new_home_that_claims_more_than_a_plan_costs_is_not_believed(both: Bot
     receipt = ReceiptContent(envelope_id=content.id, outcome=answer.outcome, result=waived.SerializeToString())
     both.handler(both.old, content.kind).answered(both.old.tx, content, receipt, REPORTED + 60 * HOUR)
     assert both.owed()[0] == 0
+
+
+def test_a_new_home_that_lost_its_part_gives_and_claims_it_again_as_of_its_first_answer(both: Both) -> None:
+    fault = both.reports()
+    both.moves(REPORTED + 54 * HOUR)
+    both.repairs(fault, REPORTED + 60 * HOUR)
+    (content,) = [each for each in both.old.waiting() if each.kind == EnvelopeKind.ENVELOPE_KIND_FAULT_MOVED]
+    command = both.handler(both.new, content.kind)
+    assert command.act_again is not None
+    first = FaultWaived()
+    waived = first.waived.add(outage=0, owed=Money(minor_units=77, currency="CNY"))
+    waived.waiver.time.CopyFrom(to_timestamp(REPORTED + 61 * HOUR))
+    answer = Answer(Outcome.OUTCOME_ACCEPTED, result=first.SerializeToString())
+    again = command.act_again(both.new.tx, content, answer, REPORTED + 300 * HOUR)
+    assert FaultWaived.FromString(again.result) == first
+    (debt,) = both.new.tx.all(int, "SELECT create_time FROM regional_debts WHERE kind = :kind", kind=regional.RENT)
+    assert (debt, both.given()[1]) == (to_microseconds(REPORTED + 61 * HOUR), 77)
 
 
 def test_no_agreement_of_the_new_home_compensates_for_a_time_whose_rent_it_gave_back(both: Both) -> None:

@@ -14,7 +14,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
-from gateway.relay import inbox
+from gateway.relay import inbox, outbox
 from gateway.security.signing import ENVELOPE, RECEIPT
 from gateway.store.port import Value
 from region_node.app.registered import settlement
@@ -115,6 +115,27 @@ SCENES = {
     "at the owner, reported at home": (HOME, SOUTH, ORIGIN),
     "at the origin": (ORIGIN, WEST, ORIGIN),
 }
+
+
+def test_a_home_that_catches_up_owes_and_claims_rent_as_of_its_first_receipt(two: Two) -> None:
+    fault_id = repaired(two, two.origin, SOUTH)
+    before = facts_of(two.home, fault_id)
+    assert before["regional_debts"]
+    lose(two.home, fault_id)
+    sent = two.origin.tx.all(
+        str, "SELECT envelope_id FROM outbox WHERE subject = :id ORDER BY created, rowid", id=fault_id
+    )
+    for envelope_id in sent:
+        envelope, receipt = outbox.sent(two.origin.tx, envelope_id), outbox.receipt(two.origin.tx, envelope_id)
+        assert envelope is not None
+        assert receipt is not None
+        sealed = outbox.sealed_from(envelope.content, envelope.signature)
+        border, kinds = two.home.context.node.border, two.kinds(two.home)
+        assert inbox.take_again(two.home.tx, border, kinds, sealed, receipt, NIGHT) is not None
+    after = facts_of(two.home, fault_id)
+    assert after == before
+    two.compare(REPAIR_DAY)
+    assert (two.origin.named, two.home.named) == ({}, {})
 
 
 @pytest.mark.parametrize(("scene", "kind"), [*((each, "credit") for each in SCENES), ("at the owner", "part")])

@@ -29,13 +29,21 @@ class MovedFaultEnvelopes:
 
     def kinds(self) -> Kinds:
         """The handler here, and that of its receipt."""
-        return {EnvelopeKind.ENVELOPE_KIND_FAULT_MOVED: Command(self._told, self._answered)}
+        return {EnvelopeKind.ENVELOPE_KIND_FAULT_MOVED: Command(self._told, self._answered, act_again=self._told_again)}
 
     def _told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        return self._give_rest(tx, content, None, now)
+
+    def _told_again(self, tx: Transaction, content: EnvelopeContent, first: Answer, now: datetime) -> Answer:
+        return self._give_rest(tx, content, parse(FaultWaived, first.result), now)
+
+    def _give_rest(
+        self, tx: Transaction, content: EnvelopeContent, signed: FaultWaived | None, now: datetime
+    ) -> Answer:
         """The old home may say it of the customers whom it has handed over to this region.
 
         Raises Refused with ENVELOPE_KIND_NOT_ALLOWED, ENVELOPE_INVALID, MOVE_NOT_FOUND, and with HAND_OVER_AWAITED
-        where this region has lost the customer with a newer database.
+        where this region has lost the customer with a newer database. Of what it has lost, `signed` was the answer.
         """
         told, context = received(FaultMoved, content.payload), self._context
         if told.move_id != content.subject or not told.move_id.startswith(f"{content.origin}/"):
@@ -50,7 +58,7 @@ class MovedFaultEnvelopes:
         if told.number not in [each.number for each in move.lines]:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         moved.require_told_of(tx, context, told, line)
-        waived = moved.give_rest(tx, context, line, told, content.origin, now)
+        waived = moved.give_rest(tx, context, line, told, content.origin, now, signed)
         return Answer(Outcome.OUTCOME_ACCEPTED, result=waived.SerializeToString())
 
     def _answered(self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:

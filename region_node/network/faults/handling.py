@@ -6,7 +6,7 @@ It is the customer's contact to the end, wherever the fault is. The home region 
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand, FaultFiling
+from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand, FaultFiling, FaultWaived
 from gateway.api.region.v1.fault_pb2 import Fault, FaultReport
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -99,22 +99,31 @@ def command(tx: Transaction, context: RegionContext, caller: Caller, asked: Faul
     return fault
 
 
-def adopt(tx: Transaction, context: RegionContext, snapshot: Fault, traceparent: str, now: datetime) -> Fault:
+def adopt(
+    tx: Transaction,
+    context: RegionContext,
+    snapshot: Fault,
+    traceparent: str,
+    now: datetime,
+    signed: FaultWaived | None = None,
+) -> Fault:
     """Stores the owner region's version of a fault; returns the fault as stored here.
+
+    `signed` is the rent that this region has given back before, and has lost.
 
     The home region learns of a fault by it. The border has checked that the row is readable or absent.
     """
     row = find_fault(tx, snapshot.id)
     if row is None:
         fault = FAULT.copy(snapshot)
-        followed(tx, context, Fault(), fault, now)
+        followed(tx, context, Fault(), fault, now, signed)
         insert_fault(tx, FaultRow(fault, traceparent), 0, now)
         return fault
     following = FAULT.next_version(context.region, row.fault, snapshot)
     if following is None:
         return row.fault
     following.home_region = home_of(context, row.fault, snapshot)
-    followed(tx, context, row.fault, following, now)
+    followed(tx, context, row.fault, following, now, signed)
     if following.origin_region == context.region:
         owner.watch(tx, context, following)
     update_fault(tx, following, now)

@@ -20,6 +20,7 @@ from gateway.relay.outbox import send, was_sent
 from gateway.store.port import Transaction
 from gateway.time.clock import dated, from_microseconds, from_timestamp, is_dated, to_microseconds, to_timestamp
 from region_node.business.reconciliation.evidence import kept_line
+from region_node.business.settlement.debts import Debt
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import REFUNDS_DUE, EntryKind, earned, transfer
 from region_node.customers.moved_lines import MovedLine, last_moved, moved_after, moved_line
@@ -163,21 +164,35 @@ def require_told_of(tx: Transaction, context: RegionContext, told: FaultMoved, l
 
 
 def give_rest(
-    tx: Transaction, context: RegionContext, line: Line, told: FaultMoved, origin: str, now: datetime
+    tx: Transaction,
+    context: RegionContext,
+    line: Line,
+    told: FaultMoved,
+    origin: str,
+    now: datetime,
+    signed: FaultWaived | None = None,
 ) -> FaultWaived:
-    """Gives back the rent of an outage since the move of a line to this region, once. The answer names it."""
+    """Gives back the rent of an outage since the move of a line to this region, once. The answer names it.
+
+    Where this region has lost what it had given back, `signed` is its first answer.
+    """
     gone, serial = moved_line(tx, line.product_id), regional.moved_serial(told)
     start, end = from_timestamp(told.start_time), from_timestamp(told.end_time)
     span = until_move((start, end), gone)
     amount = rent_of(tx, context, line, span, times_given(tx, line, span))
-    waived = FaultWaived()
+    waived, time = FaultWaived(), now
+    if signed is not None and not signed.waived:
+        amount = 0
+    elif signed is not None:
+        time, amount = dated(signed.waived[0].waiver.time), signed.waived[0].owed.minor_units or amount
     if amount:
         post_rent(tx, context, line, serial, (span, amount), now)
         each = waived.waived.add(outage=told.outage)
-        each.waiver.time.CopyFrom(to_timestamp(now))
+        each.waiver.time.CopyFrom(to_timestamp(time))
         if told.owed:
             each.owed.CopyFrom(Money(minor_units=amount, currency=context.currency))
-            regional.claim_moved(tx, context, told, origin, amount, now)
+            debt = Debt(regional.RENT, serial, origin, context.region, amount, time)
+            regional.note_rent(tx, context, debt, now)
     detail = f"outage {told.outage}"
     audit.append(tx, now=now, actor=f"region/{origin}", action="WaiveRent", subject=told.fault_id, detail=detail)
     if gone is None:

@@ -69,13 +69,6 @@ def is_of_move(serial: str) -> bool:
     return ">" in serial
 
 
-def claim_moved(
-    tx: Transaction, context: RegionContext, told: FaultMoved, origin: str, amount: int, now: datetime
-) -> None:
-    """The new home of a move has given back rent, and claims it of the old one."""
-    note_rent(tx, context, Debt(RENT, moved_serial(told), origin, context.region, amount, now), now)
-
-
 def owe_moved(
     tx: Transaction, context: RegionContext, told: FaultMoved, waived: FaultWaived, region: str, now: datetime
 ) -> bool:

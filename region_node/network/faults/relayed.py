@@ -40,7 +40,9 @@ class FaultEnvelopes:
                 answered_reads=known,
                 refile=border.refile_of(FAULT),
             ),
-            EnvelopeKind.ENVELOPE_KIND_FAULT_UPDATE: Command(self._updated, self._update_answered, reads=known),
+            EnvelopeKind.ENVELOPE_KIND_FAULT_UPDATE: Command(
+                self._updated, self._update_answered, reads=known, act_again=self._updated_again
+            ),
         }
 
     def _reported(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
@@ -105,10 +107,17 @@ class FaultEnvelopes:
 
     def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """Handles the owner region's new version of a fault reported here, or of a number of this region."""
+        return self._adopt(tx, content, FaultWaived(), now)
+
+    def _updated_again(self, tx: Transaction, content: EnvelopeContent, first: Answer, now: datetime) -> Answer:
+        """As `_updated`: the owner has the times and amounts of the first answer."""
+        return self._adopt(tx, content, parse(FaultWaived, first.result), now)
+
+    def _adopt(self, tx: Transaction, content: EnvelopeContent, signed: FaultWaived, now: datetime) -> Answer:
         snapshot = received(FaultUpdate, content.payload).fault
         if not border.updated(FAULT, tx, snapshot, content, now, self._require_own_customer):
             return Answer(Outcome.OUTCOME_ACCEPTED, result=FaultWaived().SerializeToString())
-        fault = handling.adopt(tx, self._context, snapshot, content.traceparent, now)
+        fault = handling.adopt(tx, self._context, snapshot, content.traceparent, now, signed)
         failpoints.reach("fault-updated.before-commit")
         told = waiver.said(tx, fault) if fault.home_region == self._context.region else FaultWaived()
         return Answer(Outcome.OUTCOME_ACCEPTED, result=told.SerializeToString())

@@ -50,15 +50,18 @@ class _Waived:
     time: int
 
 
-def settle(tx: Transaction, context: RegionContext, fault: Fault, now: datetime) -> None:
+def settle(
+    tx: Transaction, context: RegionContext, fault: Fault, now: datetime, signed: FaultWaived | None = None
+) -> None:
     """Gives back the due rent of the fault, notifies the customer, and notes it in the fault.
 
-    The caller stores the fault.
+    The caller stores the fault. Where this region has lost what it had given back, `signed` has the times and amounts:
+    the region of the fault compares debts by them.
     """
-    known = _waived(tx, fault.id)
+    known, before = _waived(tx, fault.id), {each.outage: each for each in signed.waived} if signed else {}
     for number in outages.to_waive(fault):
         if number not in known:
-            _give_back(tx, context, fault, number, now)
+            _give_back(tx, context, fault, number, before.get(number), now)
     for each in _waived(tx, fault.id).values():
         if each.outage < len(fault.outages):
             waiver = fault.outages[each.outage].waiver
@@ -155,11 +158,21 @@ def give_again(tx: Transaction, context: RegionContext, fault: Fault, lost: Mapp
         _book(tx, context, fault, number, each, dated(fault.outages[number].waiver.time), now)
 
 
-def _give_back(tx: Transaction, context: RegionContext, fault: Fault, number: int, now: datetime) -> None:
+def _give_back(
+    tx: Transaction,
+    context: RegionContext,
+    fault: Fault,
+    number: int,
+    signed: FaultWaived.Waived | None,
+    now: datetime,
+) -> None:
     line, gone = moved.line_at(tx, fault.report.number, from_timestamp(fault.create_time))
     span = moved.until_move(outages.span_of(fault.outages[number]), gone)
     amount = moved.rent_of(tx, context, line, span, _known(tx, line, fault, span)) if line is not None else 0
-    _book(tx, context, fault, number, Given(line, span, amount, gone), now, now)
+    if line is not None and signed is not None and signed.HasField("owed"):
+        amount = signed.owed.minor_units
+    time = now if signed is None else dated(signed.waiver.time)
+    _book(tx, context, fault, number, Given(line, span, amount, gone), time, now)
     detail = f"outage {number}"
     audit.append(tx, now=now, actor=f"region/{context.region}", action="WaiveRent", subject=fault.id, detail=detail)
     if amount and gone is None:
