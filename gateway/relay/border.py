@@ -75,8 +75,11 @@ class Command:
     """Counts a refusal of `act`, with the receipt: it changes nothing else. The payload may be unreadable."""
     refile: Callable[[Transaction, EnvelopeContent, datetime], Refiled] = _lost
     """Stores the record again that this region has filed by a command, and lost; `answered` follows."""
-    is_same: Callable[[EnvelopeContent, EnvelopeContent], bool] = lambda first, again: True
-    """Whether two commands of one id want the same: the second is of an origin that has lost the first."""
+    is_same: Callable[[EnvelopeContent, EnvelopeContent], bool] = lambda first, again: first.payload == again.payload
+    """Whether two commands of one id want the same: the second is of an origin that has lost the first.
+
+    By default they have one payload. A kind whose payload differs for each attempt, by a time, compares what is wanted.
+    """
 
 
 @dataclass(frozen=True)

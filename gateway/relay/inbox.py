@@ -98,6 +98,7 @@ def _answer_again(
 
     Nothing is done or stored. Raises Refused with ENVELOPE_ID_REUSED for any other command of that id.
     """
+    border.clock.require_trusted()
     first, content = EnvelopeContent.FromString(stored.content), sealed.content
     is_repeat = isinstance(kind, Command) and (first.kind, first.subject) == (content.kind, content.subject)
     if not is_repeat or content.incarnation <= first.incarnation:
@@ -121,7 +122,8 @@ def take_again(
 ) -> Answer | None:
     """Executes a command that this region has lost, and keeps the `receipt` that it gave before, verified, for it.
 
-    A command that was refused then has no effect now. One that cannot be done as then leaves nothing behind. Returns
+    A command that was refused then has no effect now. One of before the inbox's memory is refused now: it may have been
+    executed, and purged. One that cannot be done as then leaves nothing behind. Returns
     the present answer; None where the command is known. Raises as `receive`.
     """
     content = sealed.content
@@ -134,7 +136,7 @@ def take_again(
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
     answer = first = answer_in(ReceiptContent.FromString(receipt.content))
     if first.outcome == Outcome.OUTCOME_ACCEPTED:
-        answer = _act(tx, _again(kind, first), sealed, now)
+        answer = _act_again(tx, _again(kind, first), sealed, now)
     _require_unwritten(tx, content, answer)
     if answer.outcome != first.outcome:
         return answer
@@ -255,6 +257,12 @@ def _decide(tx: Transaction, kind: Command | Query, sealed: Sealed, now: datetim
     return _act(tx, kind, sealed, now)
 
 
+def _act_again(tx: Transaction, kind: Command, sealed: Sealed, now: datetime) -> Answer:
+    if not kind.is_repeatable and _is_forgotten(sealed.content, _memory(tx)):
+        return _refusal(Refused(Reason.REASON_ENVELOPE_FORGOTTEN))
+    return _act(tx, kind, sealed, now)
+
+
 def _act(tx: Transaction, kind: Command | Query, sealed: Sealed, now: datetime) -> Answer:
     try:
         with UntilUpgraded(sealed.content.destination):
@@ -296,10 +304,14 @@ def _memory(tx: Transaction) -> _Memory:
 def _require_remembered(tx: Transaction, sealed: Sealed) -> None:
     """Raises Refused for a command that may have been executed: with CATCHING_UP where its origin tells that soon."""
     memory, content = _memory(tx), sealed.content
-    if to_microseconds(from_timestamp(content.create_time)) < memory.forgotten:
+    if _is_forgotten(content, memory):
         raise Refused(Reason.REASON_ENVELOPE_FORGOTTEN)
     if memory.catch_ups and is_catching_up(tx, content.origin):
         raise Refused(Reason.REASON_CATCHING_UP, region=content.destination)
+
+
+def _is_forgotten(content: EnvelopeContent, memory: _Memory) -> bool:
+    return to_microseconds(from_timestamp(content.create_time)) < memory.forgotten
 
 
 def _require_unwritten(tx: Transaction, content: EnvelopeContent, answer: Answer) -> None:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from gateway.store.losses import ABOUT, Loss, losses
+from gateway.store.losses import Loss, losses
 from gateway.store.port import Transaction
 from gateway.store.tables import Table
 
@@ -37,7 +37,6 @@ class LostCommand(NamedTuple):
 
 CATCH_UPS = Table("catch_ups", CatchUp, key=("loss", "region"))
 LOST_COMMANDS = Table("lost_commands", LostCommand, key=("loss", "region", "origin", "envelope_id"))
-_LOST = ", ".join(f"lost_commands.{each}" for each in LostCommand._fields)
 
 
 def catch_up_with(tx: Transaction, loss: int, region: str) -> CatchUp:
@@ -64,9 +63,8 @@ def is_catching_up(tx: Transaction, region: str) -> bool:
 
 
 def keep(tx: Transaction, catch_up: CatchUp) -> None:
-    """Stores the progress of a region; other processes learn of it."""
+    """Stores the progress of a region."""
     tx.keep(CATCH_UPS, catch_up)
-    tx.publish(catch_up, about=ABOUT)
 
 
 def list_lost(tx: Transaction, lost: LostCommand) -> bool:
@@ -79,15 +77,11 @@ def list_lost(tx: Transaction, lost: LostCommand) -> bool:
 
 
 def lost_after(tx: Transaction, place: tuple[int, str, str, str], limit: int) -> list[LostCommand]:
-    """Lost commands behind a place: loss, region, origin and id, in that order.
-
-    Those that this region has sent again meanwhile, under the same id, are left out.
-    """
+    """Lost commands behind a place: loss, region, origin and id, in that order."""
     return tx.all(
         LostCommand,
-        f"SELECT {_LOST} FROM lost_commands WHERE (loss, region, origin, envelope_id) > (:loss, :region, :origin, :id)"  # noqa: S608
-        " AND (origin = region OR NOT EXISTS"
-        " (SELECT 1 FROM outbox WHERE outbox.envelope_id = lost_commands.envelope_id))"
+        f"SELECT {', '.join(LostCommand._fields)} FROM lost_commands"  # noqa: S608 - names of columns
+        " WHERE (loss, region, origin, envelope_id) > (:loss, :region, :origin, :id)"
         " ORDER BY loss, region, origin, envelope_id LIMIT :limit",
         loss=place[0],
         region=place[1],

@@ -123,7 +123,7 @@ from region_node.lifecycle.moving.operations import CONFIRMATION_TIMER, confirma
 from region_node.lifecycle.moving.port import MoveEnded
 from region_node.lifecycle.moving.recovering import HandOverEnvelopes
 from region_node.lifecycle.moving.relayed import MoveEnvelopes
-from region_node.lifecycle.recovery import telling
+from region_node.lifecycle.recovery.telling import CatchUpEnvelopes
 from region_node.lifecycle.registry import Registry
 from region_node.lifecycle.retention.purge import PURGE_TIMER, ensure_purge, purge
 from region_node.network.agreements.announced import PLANNED_TIMER, planned_is_told
@@ -201,7 +201,7 @@ class RegionCore:
         self.contents = ContentApplication(ports.context, ports.store, ports.clock, ports.asker)
         self.register = RegisterApplication(ports.context, ports.store, ports.clock, ports.questions)
         attachments = AttachmentApplication(ports.context, ports.store, ports.asker)
-        self.kinds = _kinds(self.registry, ports.orders, self.verification, self.contents, attachments)
+        self.kinds = _kinds(self.registry, ports.orders, self.verification, self.contents, attachments, ports.store)
         self.quarantine = Quarantine(ports.context, DUE_ROWS, self.kinds)
         keep = self.quarantine.keep
         relay = RelayPorts(border, self.kinds, ports.store, ports.clock, ports.tracing, ports.workers, keep)
@@ -362,6 +362,7 @@ def _kinds(
     verification: VerificationApplication,
     contents: ContentApplication,
     attachments: AttachmentApplication,
+    store: Store,
 ) -> Kinds:
     """The handlers of each kind of envelope."""
     context = orders.node
@@ -393,7 +394,7 @@ def _kinds(
         **FormerBillEnvelopes(context).kinds(),
         **MovedFaultEnvelopes(context).kinds(),
         **HandOverEnvelopes(context).kinds(),
-        **telling.kinds(),
+        **CatchUpEnvelopes(store).kinds(),
     }
 
 

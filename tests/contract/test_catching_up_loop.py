@@ -1,5 +1,6 @@
 """A region catches up after a loss by what another one reports: done again once, listed for people, or not believed."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,17 +12,22 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.region.v1.recovery_envelopes_pb2 import AnsweredCommand, CatchUpAnswer, CatchUpQuestion
-from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, Receipt
+from gateway.api.relay.v1.relay_pb2 import DeliverResult, Envelope, EnvelopeContent, Outcome, Receipt
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
-from gateway.relay.envelopes import OutgoingEnvelope, Sealed
+from gateway.relay.border import SlowQuery
+from gateway.relay.envelopes import Answer, OutgoingEnvelope, Sealed
+from gateway.relay.outcomes import outcomes
 from gateway.relay.queries import Asker
 from gateway.store import catch_ups, losses
 from gateway.store.catch_ups import CatchUp, LostCommand
 from gateway.store.losses import Loss
+from gateway.store.port import Store, Transaction
 from gateway.time.clock import to_microseconds
 from region_node.lifecycle.recovery.catching_up import LONGEST_PLACE, PATIENCE, CatchingUp, CatchUpPorts
+from region_node.lifecycle.recovery.operations import lost_commands
+from region_node.lifecycle.recovery.telling import CATCH_UP, CatchUpEnvelopes
 from tests.contract.relay_pair import DESTINATION, HOUR, NOW, ORIGIN
 from tests.contract.relay_scene import Scene, play
 
@@ -48,6 +54,18 @@ class Reporter:
             raise self.refused
         question = CatchUpQuestion.FromString(outgoing.payload)
         return self.pages[question.place].SerializeToString()
+
+
+@dataclass(frozen=True)
+class Distant:
+    """A store that answers a little later."""
+
+    store: Store
+
+    async def read(self, query: Callable[[Transaction], CatchUpAnswer]) -> CatchUpAnswer:
+        """See Store."""
+        await asyncio.sleep(0)
+        return await self.store.read(query)
 
 
 def page(*commands: tuple[Sealed, Receipt], then: str = "") -> CatchUpAnswer:
@@ -96,7 +114,7 @@ def know_a_third(scene: Scene) -> None:
 
 async def lost(scene: Scene) -> list[LostCommand]:
     """What is left to people."""
-    return await scene.store.read(lambda tx: catch_ups.lost_after(tx, (0, "", "", ""), 10))
+    return await scene.store.read(lambda tx: lost_commands(tx, DESTINATION, (0, "", "", ""), 10))
 
 
 def test_pages_are_done_again_once_however_often_they_are_reported(tmp_path: Path) -> None:
@@ -276,5 +294,56 @@ def test_a_command_waits_while_this_region_cannot_do_it_and_for_hours_where_it_i
         for own in (Reason.REASON_TOO_BUSY, Reason.REASON_REGION_SUSPENDED, Reason.REASON_UPGRADE_REQUIRED):
             assert await tried(20, own) == []
         assert await tried(1, Reason.REASON_REGION_UNREACHABLE) == ["REGION_UNREACHABLE"]
+
+    play(tmp_path, scenario)
+
+
+def test_a_lost_command_stays_listed_until_the_other_region_has_accepted_its_repeat(tmp_path: Path) -> None:
+    """The store is Guangdong's here, which has lost what it had sent."""
+
+    async def scenario(scene: Scene) -> None:
+        def listed(tx: Transaction, limit: int = 2) -> list[str]:
+            return [each.envelope_id for each in lost_commands(tx, ORIGIN, (0, "", "", ""), limit)]
+
+        reason = "COMMAND_LOST"
+        for name in ("1", "2", "3", "4"):
+            left = LostCommand(1, DESTINATION, ORIGIN, name, 1, f"order {name}", reason, 5)
+            await scene.store.write(lambda tx, left=left: catch_ups.list_lost(tx, left))  # type: ignore[misc]
+        refused = Answer(Outcome.OUTCOME_REFUSED, reason=Reason.REASON_COMMAND_LOST)
+        for name, answer in (("1", None), ("2", refused), ("3", None)):
+            sent = await scene.send(name)
+            if name != "3":
+                await scene.settle((sent, DeliverResult(receipt=scene.answer(sent, answer))))
+        assert await scene.store.read(listed) == ["2", "3"]
+        assert await scene.store.read(lambda tx: listed(tx, 9)) == ["2", "3", "4"]
+
+    play(tmp_path, scenario)
+
+
+def test_a_region_is_given_one_page_at_a_time_and_none_for_a_question_without_sense(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        sent = scene.pair.seal()
+        await scene.receive(sent)
+        query = CatchUpEnvelopes(cast(Store, Distant(scene.store))).kinds()[CATCH_UP]
+        assert isinstance(query, SlowQuery)
+
+        def asked(question: CatchUpQuestion, origin: str = ORIGIN) -> Awaitable[Answer]:
+            return query.answer(EnvelopeContent(origin=origin, payload=question.SerializeToString()), NOW)
+
+        several = [asked(CatchUpQuestion()), asked(CatchUpQuestion()), asked(CatchUpQuestion(), HENAN)]
+        first, second, other = await outcomes(several)
+        assert isinstance(first, Answer)
+        assert [each.envelope.content for each in CatchUpAnswer.FromString(first.result).commands] == [
+            sent.envelope.content
+        ]
+        assert isinstance(second, Refused)
+        assert second.reason == Reason.REASON_TOO_BUSY
+        assert isinstance(other, Answer)
+        assert not CatchUpAnswer.FromString(other.result).commands
+        beyond = CatchUpQuestion(begin_time=Timestamp(seconds=2**60))
+        for question in (beyond, CatchUpQuestion(place=f"{2**70} a 1 b"), CatchUpQuestion(place="a")):
+            (refused,) = await outcomes([asked(question)])
+            assert isinstance(refused, Refused)
+            assert refused.reason == Reason.REASON_ENVELOPE_INVALID
 
     play(tmp_path, scenario)

@@ -8,16 +8,25 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay.border import Command
 from gateway.relay.envelopes import Answer, Sealed
-from gateway.relay.inbox import find, receive, take_again
+from gateway.relay.inbox import find, forget, receive, take_again
 from gateway.security.signing import ENVELOPE
 from gateway.store import catch_ups, losses
 from gateway.store.catch_ups import CatchUp
 from gateway.store.losses import Loss
-from gateway.time.clock import to_microseconds
+from gateway.time.agreed_clock import AgreedClock
+from gateway.time.clock import SystemClock, to_microseconds
 from tests.contract.relay_pair import COMMAND, DESTINATION, HOUR, NOW, ORIGIN
 from tests.contract.relay_scene import Scene, play, refusal
 
 LOSS = Loss(1, to_microseconds(NOW), "coordinator", 1, 9, 0, 10_009, to_microseconds(NOW), "staff", "INC-1", 0)
+
+
+class Untrusted(AgreedClock):
+    """A clock that processes do not agree on."""
+
+    def require_trusted(self) -> None:
+        """See AgreedClock."""
+        raise Refused(Reason.REASON_CLOCK_UNTRUSTED)
 
 
 def sent_after_a_loss(scene: Scene, payload: bytes, incarnation: int) -> Sealed:
@@ -34,7 +43,7 @@ def test_a_repeat_by_an_origin_that_has_lost_the_first_gets_the_first_answer_and
     async def scenario(scene: Scene) -> None:
         await scene.receive(scene.pair.seal())
         scene.clock.instant += HOUR
-        again = sent_after_a_loss(scene, b"two", 10_009)
+        again = sent_after_a_loss(scene, b"one", 10_009)
         receipt = scene.opened(await scene.receive(again), again)
         assert (receipt.outcome, receipt.result) == (Outcome.OUTCOME_ACCEPTED, b"done")
         assert await scene.effects() == ["one"]
@@ -59,14 +68,46 @@ def test_an_id_is_used_up_as_ever_for_an_origin_that_has_lost_nothing_since(tmp_
 def test_a_repeat_that_wants_something_else_is_refused_for_good(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         await scene.receive(scene.pair.seal())
-        kind, border = scene.desk.kinds()[COMMAND], scene.pair.borders[DESTINATION]
-        assert isinstance(kind, Command)
-        kinds = {COMMAND: replace(kind, is_same=lambda first, again: first.payload == again.payload)}
         other = sent_after_a_loss(scene, b"two", 10_009)
-        answer = await scene.store.write(lambda tx: receive(tx, border, kinds, other, NOW))
+        answer = await scene.receive(other)
         receipt = scene.opened(answer, other)
         assert (receipt.outcome, receipt.reason) == (Outcome.OUTCOME_REFUSED, Reason.REASON_COMMAND_LOST)
         assert await scene.effects() == ["one"]
+
+        kind, border = scene.desk.kinds()[COMMAND], scene.pair.borders[DESTINATION]
+        assert isinstance(kind, Command)
+        kinds = {COMMAND: replace(kind, is_same=lambda first, again: True)}
+        answer = await scene.store.write(lambda tx: receive(tx, border, kinds, other, NOW))
+        assert scene.opened(answer, other).outcome == Outcome.OUTCOME_ACCEPTED, "as the kind compares them"
+
+    play(tmp_path, scenario)
+
+
+def test_nothing_is_signed_for_a_repeat_by_a_clock_that_is_not_trusted(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        await scene.receive(scene.pair.seal())
+        border = scene.pair.borders[DESTINATION]
+        scene.pair.borders[DESTINATION] = replace(border, clock=Untrusted(SystemClock()))
+        assert await refusal(scene.receive(sent_after_a_loss(scene, b"one", 10_009))) == "CLOCK_UNTRUSTED"
+
+    play(tmp_path, scenario)
+
+
+def test_a_command_of_before_the_memory_of_the_inbox_is_not_done_again_unless_a_repeat_does_no_harm(
+    tmp_path: Path,
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        sent, border = scene.pair.seal(), scene.pair.borders[DESTINATION]
+        first = await scene.receive(sent)
+        await scene.store.write(lambda tx: forget(tx, [(ORIGIN, "1")], to_microseconds(NOW) + 1))
+        await scene.store.write(lambda tx: tx.execute("DELETE FROM effects"))
+        for is_repeatable, reason in ((False, Reason.REASON_ENVELOPE_FORGOTTEN), (True, Reason.REASON_UNSPECIFIED)):
+            scene.desk.is_repeatable = is_repeatable
+            kinds = scene.desk.kinds()
+            answer = await scene.store.write(lambda tx, kinds=kinds: take_again(tx, border, kinds, sent, first, NOW))  # type: ignore[misc]
+            assert answer is not None
+            assert answer.reason == reason
+            assert await scene.effects() == ["one"] * is_repeatable
 
     play(tmp_path, scenario)
 

@@ -70,5 +70,8 @@ async def test_a_region_does_again_what_another_one_had_exchanged_with_it_since_
         assert federation.database("guangdong").rows(LOST) == []
         later = await guangdong.order("RESUME", number)
         await guangdong.reaches(later.id, COMPLETED)
-        for each in ("guangdong", "sichuan"):
-            assert federation.database(each).rows(NOT_TAKEN) == []
+
+        async def is_all_taken() -> bool:
+            return not any(federation.database(each).rows(NOT_TAKEN) for each in ("guangdong", "sichuan"))
+
+        await until(is_all_taken, "no command waits that a region has not taken")

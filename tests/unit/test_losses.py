@@ -91,6 +91,16 @@ def test_a_loss_is_accepted_once_and_by_one_reference(tx: SqliteTransaction) -> 
     assert [(row.actor, row.subject) for row in rows] == [(CALL.actor, "loss/1")]
 
 
+def test_a_confirmation_is_for_the_loss_as_it_was_then(tx: SqliteTransaction) -> None:
+    FINDING.seen(tx, "coordinator", Head(7, b"7" * 32), NOW)
+    waits = accept(tx, 1, "INC-1", CALL)
+    assert isinstance(waits, Awaited)
+    FINDING.lost_commits(tx, 1, 3, NOW)
+    decide(tx, waits.approval.approval_id, "li", "", CALL.now, confirmed=True)
+    assert isinstance(accept(tx, 1, "INC-1", CALL), Awaited), "the database has lost more since"
+    assert losses.require(tx, 1).is_open
+
+
 def test_a_database_without_any_row_lacks_all(tx: SqliteTransaction) -> None:
     with closing(empty_database("gateway", "region_node")) as connection:
         empty = SqliteTransaction(connection)

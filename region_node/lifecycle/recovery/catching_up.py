@@ -9,7 +9,7 @@ import contextlib
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
@@ -74,8 +74,8 @@ class _Signed:
     """A command as its origin has signed it, with the receipt as its destination has."""
 
     sealed: Sealed
-    receipt: Receipt
-    first: ReceiptContent
+    receipt: Receipt = field(repr=False)
+    first: ReceiptContent = field(repr=False)
 
 
 class _Unable(Exception):

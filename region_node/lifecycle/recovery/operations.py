@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.api.region.v1.approval_service_pb2 import ApprovalAct
+from gateway.api.relay.v1.relay_pb2 import Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.auditing.audit import Head
 from gateway.errors import Refused
-from gateway.store import losses
+from gateway.relay import outbox
+from gateway.store import catch_ups, losses
+from gateway.store.catch_ups import LostCommand
 from gateway.store.commit_queue import BATCH_LIMIT
 from gateway.store.losses import Loss
 from gateway.store.port import Transaction
@@ -80,6 +83,8 @@ class Finding:
 def accept(tx: Transaction, number: int, reference: str, call: AuditedCall) -> Loss | Awaited:
     """Has the region serve again, with what its database has, once a second member of staff has confirmed it.
 
+    The confirmation is for the loss as it was then: a further loss before the acceptance needs another one.
+
     Raises Refused with LOSS_NOT_FOUND, or LOSS_ACCEPTED for another reference than that of before.
     """
     loss = losses.require(tx, number)
@@ -87,7 +92,7 @@ def accept(tx: Transaction, number: int, reference: str, call: AuditedCall) -> L
         if loss.reference == reference:
             return loss
         raise Refused(Reason.REASON_LOSS_ACCEPTED, loss=str(number), reference=loss.reference)
-    act = Act(ApprovalAct.APPROVAL_ACT_ACCEPT_LOSS, reference=f"loss/{number}, {reference}")
+    act = Act(ApprovalAct.APPROVAL_ACT_ACCEPT_LOSS, reference=f"loss/{number}/{loss.begin_sequence}, {reference}")
     approval = approval_of(tx, act, call)
     if isinstance(approval, Awaited):
         return approval
@@ -96,3 +101,24 @@ def accept(tx: Transaction, number: int, reference: str, call: AuditedCall) -> L
     accepted = loss._replace(accept_time=to_microseconds(call.now), actor=call.actor, reference=reference)
     losses.keep(tx, accepted)
     return accepted
+
+
+def lost_commands(tx: Transaction, region: str, place: tuple[int, str, str, str], limit: int) -> list[LostCommand]:
+    """Commands left to people, behind a place. `region` is this one.
+
+    A command that this region has sent again meanwhile is left out, once the other one has accepted it: with the same
+    content, else the answer is COMMAND_LOST.
+    """
+    found = list[LostCommand]()
+    while page := catch_ups.lost_after(tx, place, limit):
+        found += [each for each in page if each.origin != region or not _is_accepted(tx, each.envelope_id)]
+        last = page[-1]
+        place = (last.loss, last.region, last.origin, last.envelope_id)
+        if len(found) >= limit or len(page) < limit:
+            break
+    return found[:limit]
+
+
+def _is_accepted(tx: Transaction, envelope_id: str) -> bool:
+    receipt = outbox.receipt_content(tx, envelope_id)
+    return receipt is not None and ReceiptContent.FromString(receipt).outcome == Outcome.OUTCOME_ACCEPTED

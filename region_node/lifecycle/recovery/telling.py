@@ -9,10 +9,10 @@ from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, EnvelopeKi
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay import inbox, outbox
-from gateway.relay.border import Kinds, Query
+from gateway.relay.border import Kinds, SlowQuery
 from gateway.relay.envelopes import Answer
-from gateway.store.port import Transaction
-from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
+from gateway.store.port import Store, Transaction
+from gateway.time.clock import from_microseconds, from_timestamp, is_dated, to_microseconds, to_timestamp
 from region_node.node.payloads import received
 
 CATCH_UP = EnvelopeKind.ENVELOPE_KIND_CATCH_UP
@@ -21,16 +21,34 @@ PAGE_BYTES = 1024 * 1024  # of them; the last one may exceed it
 _Place = tuple[int, str]
 
 
-def kinds() -> Kinds:
-    """The handler here. Each reported page is a row of the audit chain."""
-    return {CATCH_UP: Query(_told)}
+class CatchUpEnvelopes:
+    """The kind of envelope of regions that catch up. Each reported page is a row of the audit chain."""
 
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._asking = set[str]()
 
-def _told(tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-    """Reports to a region only commands that it has sent or received itself, and none of an erased customer."""
-    question = received(CatchUpQuestion, content.payload)
-    answer = page_of(tx, content.origin, to_microseconds(from_timestamp(question.begin_time)), question.place)
-    return Answer(Outcome.OUTCOME_ACCEPTED, result=answer.SerializeToString())
+    def kinds(self) -> Kinds:
+        """The handler here: a page is read beside the commits of others."""
+        return {CATCH_UP: SlowQuery(self._told)}
+
+    async def _told(self, content: EnvelopeContent, now: datetime) -> Answer:
+        """Reports to a region only commands that it has sent or received itself, and none of an erased customer.
+
+        Raises Refused with TOO_BUSY for a region while it is given another page.
+        """
+        question, region = received(CatchUpQuestion, content.payload), content.origin
+        if not is_dated(question.begin_time):
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a time of beginning that is none")
+        since = to_microseconds(from_timestamp(question.begin_time))
+        if region in self._asking:
+            raise Refused(Reason.REASON_TOO_BUSY)
+        self._asking.add(region)
+        try:
+            answer = await self._store.read(lambda tx: page_of(tx, region, since, question.place))
+        finally:
+            self._asking.discard(region)
+        return Answer(Outcome.OUTCOME_ACCEPTED, result=answer.SerializeToString())
 
 
 def page_of(tx: Transaction, region: str, since: int, place: str) -> CatchUpAnswer:
@@ -66,8 +84,9 @@ def _marked(found: list[_Place], is_ours: int) -> Iterator[tuple[int, int, str]]
 def _places(place: str) -> tuple[_Place, _Place]:
     try:
         taken, taken_id, sent, sent_id = place.split(" ")
+        from_microseconds(int(taken)), from_microseconds(int(sent))  # no number beyond those of a column
         return (int(taken), taken_id), (int(sent), sent_id)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no place of an answer") from None
 
 
