@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
@@ -22,6 +22,7 @@ from tests.unit.test_joint_saga import CONFIGURATION, JOINT, NOW, World, order_o
 two_regions = leading_region_and_that_of_an_item
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 DAY = timedelta(days=1)
+MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 
 
 def duration(time: timedelta) -> Duration:
@@ -83,6 +84,34 @@ def test_an_order_within_all_its_limits_keeps_its_promise_and_a_shorter_promise_
         code, lambda business: business.MergeFrom(Business(limit=fitting[0], regional_limits=[regional]))
     )
     assert [each.partition(":")[0] for each in found] == [f"businesses[{code}].regional_limits[henan].limit"]
+
+
+@pytest.mark.clause("1.1.4")
+def test_the_survey_of_an_item_that_asks_the_customer_outlasts_the_strictest_wait_and_a_weekend() -> None:
+    assert unkept_promises(CONFIGURATION) == []
+    found = Configuration()
+    found.CopyFrom(CONFIGURATION)
+    transfer = next(each for each in found.businesses if each.code == "TRANSFER")
+    wait = next(each for each in found.policies if each.name == "cooling-off")
+    transfer.joint.survey_within.CopyFrom(duration(wait.figure.value * HOUR + 3 * DAY))
+    assert unkept_promises(found) == []
+    wait.regional.add(region="henan").figure.value = wait.figure.value + 1
+    told = [each.partition(" (cooling-off)")[0] for each in unkept_promises(found)]
+    said = "joint.survey_within: an item with verify waits 13 h"
+    assert told == [f"businesses[BB_MOVE].{said}", f"businesses[TRANSFER].{said}"]
+    del wait.regional[:]
+    transfer.joint.survey_within.seconds -= 1
+    assert len(unkept_promises(found)) == 1
+    assert not problems(found), "a region goes on with one that is in force"
+
+
+def test_staff_are_at_work_between_the_wait_of_any_order_of_a_week_and_the_end_of_its_survey() -> None:
+    wait = next(each.figure.value for each in CONFIGURATION.policies if each.name == "cooling-off") * HOUR
+    survey = min(JOINT[code].joint.survey_within.ToTimedelta() for code in ("TRANSFER", "BB_MOVE"))
+    for taken in (MONDAY + minutes * timedelta(minutes=30) for minutes in range(7 * 48)):
+        begins = (MONDAY + days * DAY + timedelta(hours=8.5) for days in range(12) if days % 7 < 5)
+        overlaps = (min(taken + survey, each + timedelta(hours=9.5)) - max(taken + wait, each) for each in begins)
+        assert sum(max(each, timedelta()) / HOUR for each in overlaps) >= 9.5, taken
 
 
 def test_regions_go_on_with_a_promise_in_force_that_cannot_be_kept_and_the_check_bears_any_catalogue() -> None:
