@@ -9,12 +9,12 @@ from google.protobuf.duration_pb2 import Duration
 
 from gateway.api.federation.v1.configuration_pb2 import Business, Configuration, RegionalLimit, TimeLimit
 from gateway.federation.rules import problems, unkept_promises
-from gateway.store.timers import cancel_timer, is_set
-from gateway.time.clock import from_timestamp
-from region_node.business.joint import rules, saga
+from gateway.store.timers import Timer, cancel_timer, is_set
+from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.business.joint import leading, rules, saga
 from region_node.business.joint.leading import ORDER_TIMER
-from region_node.business.joint.rows import ORDER_RECORDS, update_joint_order
-from region_node.business.joint.watching import OVERDUE_TIMER, watch_promise
+from region_node.business.joint.rows import ORDER_RECORDS, item_key, update_joint_order
+from region_node.business.joint.watching import LIMIT_TIMER, OVERDUE_TIMER, watch_promise
 from tests.unit.reconciling import Two
 from tests.unit.test_joint_limits import LEADER, called, leading_region_and_that_of_an_item, passes, taken_in, told
 from tests.unit.test_joint_saga import CONFIGURATION, JOINT, NOW, World, order_of
@@ -156,3 +156,23 @@ def test_a_promise_that_has_passed_calls_the_lead_then_each_level_again_and_agai
     assert len(told(two.origin)) == 4
     watch_promise(tx, ended)
     assert not is_set(tx, f"{OVERDUE_TIMER}/{order.id}")
+
+
+@pytest.mark.clause("1.1.4", "10.3(1)")
+def test_an_order_that_a_version_without_the_watch_took_in_is_watched_once_it_goes_on(two: Two) -> None:
+    order = taken_in(two)
+    tx, node, limit = two.origin.tx, two.origin.context.node, from_timestamp(order.survey_due_time)
+    at_work = ORDER_RECORDS.require(tx, order.id).order
+    for item in at_work.items:
+        item.milestones[0].alert_time.CopyFrom(to_timestamp(limit - HOUR))
+        cancel_timer(tx, f"{LIMIT_TIMER}/{item_key(order.id, item.id)}")
+    cancel_timer(tx, f"{OVERDUE_TIMER}/{order.id}")
+    at_work.survey_due_time.CopyFrom(to_timestamp(limit + DAY))
+    update_joint_order(tx, at_work, NOW)
+    leading.order_is_due(tx, node, Timer("", "", order.id, 0), limit + SECOND)
+    assert is_set(tx, f"{OVERDUE_TIMER}/{order.id}"), "its promise"
+    for _ in range(2):
+        passes(two.origin, limit + SECOND)
+        leading.order_is_due(tx, node, Timer("", "", order.id, 0), limit + SECOND)
+    late = sorted((each.id, 3, "beijing", "COORDINATION") for each in order.items)
+    assert called(two.origin, limit) == late, "once each, as long as the matter has time"
