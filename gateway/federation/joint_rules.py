@@ -1,6 +1,6 @@
 """Rules for the items of a business that several regions do together. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from gateway.api.federation.v1.configuration_pb2 import (
     Business,
@@ -12,16 +12,19 @@ from gateway.api.federation.v1.configuration_pb2 import (
     JointSite,
     LineKind,
     Mode,
+    Policy,
     Precondition,
     TimeLimit,
     ValueType,
 )
 from gateway.federation.checks import duration_problems, enum_problems, label_problems, text_problems, twice
-from gateway.federation.policies import COOLING_OFF
+from gateway.federation.policies import COOLING_OFF, strictest_figure
 
 MOST_PLACES = 20  # so that an order with all items and addresses fits into an envelope
 _WEEK = 5  # working days
-_DAY = 86_400  # seconds
+_HOUR = 3_600  # seconds
+_DAY = 24 * _HOUR
+_WORKING_DAY = 3 * _DAY  # until one has passed, also from the evening before a weekend
 _BUNDLES = JointRelationKind.JOINT_RELATION_KIND_BUNDLES
 _REPLACED_BY = JointRelationKind.JOINT_RELATION_KIND_REPLACED_BY
 _TEST = JointMilestoneKind.JOINT_MILESTONE_KIND_TEST
@@ -61,7 +64,11 @@ def joint_problems(path: str, business: Business) -> Iterator[str]:
 
 
 def promise_problems(path: str, business: Business) -> Iterator[str]:
-    """Each promise of a joint business for which an order would be late although it meets every limit of its items."""
+    """Each promise of a joint business for which an order would be late although it meets every limit of its items.
+
+    A week has at least two days off. Where a calendar has a weekend worked to make up for a holiday, a promise of
+    working days ends earlier by as many days: this check does not see it.
+    """
     if business.mode != Mode.MODE_JOINT:
         return
     promises = [(f"{path}.limit", business.limit)]
@@ -71,6 +78,25 @@ def promise_problems(path: str, business: Business) -> Iterator[str]:
         least = _least_time(promise)
         if longest > least:
             yield f"{where}: survey and milestones may take {longest} s, and the promise is {least} s"
+
+
+def survey_problems(path: str, business: Business, policies: Iterable[Policy]) -> Iterator[str]:
+    """The survey of an item with `verify` that may end before staff were at work after the wait for an objection.
+
+    Staff reserve on a working day, which comes behind a weekend at the latest; holidays are not looked at. The
+    strictest wait of any region counts.
+    """
+    if not any(each.verify for each in business.joint.items):
+        return
+    for policy in policies:
+        if policy.name == COOLING_OFF:
+            hours = strictest_figure(policy, [each.region for each in policy.regional]).value
+            least, survey = hours * _HOUR + _WORKING_DAY, business.joint.survey_within.seconds
+            if survey < least:
+                yield (
+                    f"{path}.joint.survey_within: an item with verify waits {hours} h ({COOLING_OFF}), and staff need a"
+                    f" working day behind it, also on a weekend: at least {least} s, and it is {survey} s"
+                )
 
 
 def _longest_chain(joint: JointBusiness) -> int:

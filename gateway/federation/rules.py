@@ -17,7 +17,7 @@ from gateway.federation.calendar_rules import calendars_problems, hours_problems
 from gateway.federation.checks import code_problems, is_time_zone, label_problems, text_problems, twice
 from gateway.federation.complaint_rules import complaints_problems
 from gateway.federation.documents import MATERIALS_OF_THE_MOMENT, MEDIA_TYPES
-from gateway.federation.joint_rules import promise_problems
+from gateway.federation.joint_rules import promise_problems, survey_problems
 from gateway.federation.network_rules import network_problems
 from gateway.federation.number_rules import number_plan_problems, pools_problems
 from gateway.federation.offer_rules import offerings_problems, plans_problems, service_points_problems
@@ -62,14 +62,15 @@ def problems(configuration: Configuration) -> list[str]:
 
 
 def unkept_promises(configuration: Configuration) -> list[str]:
-    """Promises that orders within all their limits would break, each with its path.
+    """Promises that orders within all their limits would break, and surveys that nobody can meet, each with its path.
 
     Nobody may put them in force. A region goes on with those that are in force already.
     """
     return [
         problem
         for business in configuration.businesses
-        for problem in promise_problems(f"businesses[{business.code}]", business)
+        for path in [f"businesses[{business.code}]"]
+        for problem in (*promise_problems(path, business), *survey_problems(path, business, configuration.policies))
     ]
 
 

@@ -9,12 +9,15 @@ import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 
-_EXAMPLE = "example"
+_EXAMPLE, _IS_USUAL = "example", "is_usual"
 
 
-def example(value: object) -> Mapping[str, object]:
-    """The metadata of a field whose value in `config example` is not its default; of a table, an instance."""
-    return {_EXAMPLE: value}
+def example(value: object, *, is_usual: bool = False) -> Mapping[str, object]:
+    """The metadata of a field whose value in `config example` is not its default; of a table, an instance.
+
+    `config example` does not comment out a usual setting, although it has a default.
+    """
+    return {_EXAMPLE: value, _IS_USUAL: is_usual}
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Entry:
     """The value where no source gives one; None for a required setting."""
     example: object
     """A value for an example: as the field names it, else the default."""
+    is_in_example: bool
+    """Whether `config example` has the setting in force, and not commented out."""
     description: str
     """The description of the setting; may be empty."""
     entries: tuple["Entry", ...]
@@ -67,13 +72,15 @@ def _entry(field: Field[object], kind: object, prefix: str, description: str) ->
         default = field.default_factory()
     elif field.default is not MISSING:
         default = field.default
+    is_required = field.default is MISSING and field.default_factory is MISSING
     return Entry(
         name=field.name,
         key=key,
         kind=kind,
-        required=field.default is MISSING and field.default_factory is MISSING,
+        required=is_required,
         default=default,
         example=field.metadata.get(_EXAMPLE, default),
+        is_in_example=is_required or bool(field.metadata.get(_IS_USUAL)),
         description=description,
         entries=entries_of(kind, f"{key}.") if isinstance(kind, type) and is_dataclass(kind) else (),
     )

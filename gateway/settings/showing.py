@@ -98,7 +98,7 @@ def _example(entries: tuple[Entry, ...], table: object, *, required: bool) -> It
         if not entry.is_table:
             value: object = entry.example if table is None else getattr(table, entry.name)
             yield from _described(entry)
-            yield f"{_mark(required and entry.required)}{entry.name} = {_toml(value)}"
+            yield f"{_mark(required and entry.is_in_example)}{entry.name} = {_toml(value)}"
     for entry in entries:
         if entry.is_table:
             inner: object = entry.example if table is None else getattr(table, entry.name)

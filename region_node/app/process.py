@@ -90,7 +90,7 @@ from region_node.node.identity_provider import ProviderKeys
 from region_node.node.membership.client import FederationClient
 from region_node.node.membership.node import MembershipPorts, Node
 from region_node.node.membership.renewing import CertificateRenewal, RenewalPorts
-from region_node.node.operator_scopes import OperatorScopes, chosen_scopes
+from region_node.node.operator_scopes import OperatorScopes
 from region_node.node.provider_client import ProviderClient, ProviderPorts, provider_name
 from region_node.node.settings import RegionSettings
 from region_node.node.witnessing.coordinators import CoordinatorWitness
@@ -245,7 +245,7 @@ async def _open(
     settings: RegionSettings, clock: AgreedClock, telemetry: Telemetry, stack: contextlib.AsyncExitStack
 ) -> _Ports:
     anchor = settings.anchor()
-    scopes = OperatorScopes(chosen_scopes(settings.operators, allows_unscoped=settings.allow_unscoped_operators))
+    scopes = OperatorScopes(settings.operators)
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     key_file = KeyFile(settings.keys)
     erased_keys = ErasedKeyFile(settings.data / ERASED_KEYS)

@@ -21,7 +21,6 @@ from gateway.security.identity import Identity
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 from gateway.time.looks import until_look
-from gateway.wording.languages import translated
 
 LOOK_SECONDS = 1.0  # between two checks of the file
 _ALL = "*"
@@ -74,23 +73,6 @@ class ScopeFile:
         except ValueError as error:
             raise ScopesUnusable(f"{path} holds no scopes of operator systems: {error}") from None
         return cls(scopes, hashlib.sha256(content).hexdigest())
-
-
-def chosen_scopes(path: Path | None, *, allows_unscoped: bool) -> Path | None:
-    """The file of scopes of a node; None for one whose operator systems may do everything, which is a choice.
-
-    Raises ScopesUnusable where neither or both are chosen.
-    """
-    if path is None and not allows_unscoped:
-        raise ScopesUnusable(
-            translated(
-                "operators: is missing. It names the file that says what each operator system may do; a region that"
-                " lets each do everything sets allow_unscoped_operators"
-            )
-        )
-    if path is not None and allows_unscoped:
-        raise ScopesUnusable(translated("allow_unscoped_operators: must be false beside a file of operators"))
-    return path
 
 
 class OperatorScopes:

@@ -188,7 +188,7 @@ class RegionSettings:
     renew_certificate: bool = False
     """Whether the node renews its TLS certificate by itself after two thirds of its life; it needs an issuing program
     (`coordinator enrolments renew`), and may write where its certificate and key are."""
-    operators: Path | None = field(default=None, metadata=example(Path("operators.toml")))
+    operators: Path | None = field(default=None, metadata=example(Path("operators.toml"), is_usual=True))
     """The file of the scopes of the region's operator systems, read again when it changes."""
     allow_unscoped_operators: bool = False
     """Whether each operator system may do everything that the contract allows it, and is believed about its staff;
@@ -230,6 +230,15 @@ class RegionSettings:
             raise ValueError(
                 translated("number: must be 0 without postgresql, because SQLite serves one process alone")
             )
+        if self.operators is None and not self.allow_unscoped_operators:
+            raise ValueError(
+                translated(
+                    "operators: is missing. It names the file that says what each operator system may do; a region that"
+                    " lets each do everything sets allow_unscoped_operators"
+                )
+            )
+        if self.operators is not None and self.allow_unscoped_operators:
+            raise ValueError(translated("allow_unscoped_operators: must be false beside a file of operators"))
         require_choice("log_format", self.log_format, LOG_FORMATS)
         require_address("listen", self.listen, lowest_port=0)
         if self.advertise:

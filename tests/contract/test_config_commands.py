@@ -236,5 +236,8 @@ def test_a_node_that_nobody_has_told_the_scopes_of_its_operators_ends_and_makes_
     installed = Installation.make(REGION_NODE, tmp_path)
     del installed.settings["allow_unscoped_operators"]
     code, said = installed.serve_in_vain()
-    assert (code, "operators: is missing" in said) == (1, True), said
+    assert (code, "operators: is missing" in said) == (2, True), said
+    for words in (("config", "validate"), ("migrate",)):
+        told = installed.run(*words)
+        assert (told.exit_code, "operators: is missing" in told.stderr) == (2, True), told.output
     assert not Path(installed.settings["data"]).exists()

@@ -24,7 +24,7 @@ from gateway.security.region_keys import REGION_KEYS, KeySet, RegionKeysUnusable
 from gateway.security.tls import CredentialsUnusable
 from gateway.settings import Page, SettingsError, Sources, load_page
 from gateway.settings.showing import shown
-from region_node.node.operator_scopes import NAMED, ScopeFile, ScopesUnusable, chosen_scopes
+from region_node.node.operator_scopes import NAMED, ScopeFile, ScopesUnusable
 from region_node.node.settings import RegionSettings
 from tests.unit import deployed_compose, deployed_image, deployed_kubernetes, deployed_systemd
 from tests.unit.deployed import KINDS, Mounted, Process, serving
@@ -117,10 +117,9 @@ def settings_load(deploy: Path) -> Iterator[str]:
 
 
 def _unscoped(settings: RegionSettings) -> Iterator[str]:
-    scopes = chosen_scopes(settings.operators, allows_unscoped=settings.allow_unscoped_operators)
-    if scopes is None:
+    if settings.operators is None:
         yield "its operator systems may do everything"
-    elif any(each.staff == NAMED for each in ScopeFile.load(scopes).scopes.values()):
+    elif any(each.staff == NAMED for each in ScopeFile.load(settings.operators).scopes.values()):
         yield "it believes operator systems about their staff"
 
 

@@ -2,19 +2,19 @@
 
 import math
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from gateway.api.federation.v1.configuration_pb2 import Business, Configuration, RegionalLimit, TimeLimit
 from gateway.federation.rules import problems, unkept_promises
-from gateway.store.timers import cancel_timer, is_set
-from gateway.time.clock import from_timestamp
-from region_node.business.joint import rules, saga
+from gateway.store.timers import Timer, cancel_timer, is_set
+from gateway.time.clock import from_timestamp, to_timestamp
+from region_node.business.joint import leading, rules, saga
 from region_node.business.joint.leading import ORDER_TIMER
-from region_node.business.joint.rows import ORDER_RECORDS, update_joint_order
-from region_node.business.joint.watching import OVERDUE_TIMER, watch_promise
+from region_node.business.joint.rows import ORDER_RECORDS, item_key, update_joint_order
+from region_node.business.joint.watching import LIMIT_TIMER, OVERDUE_TIMER, watch_promise
 from tests.unit.reconciling import Two
 from tests.unit.test_joint_limits import LEADER, called, leading_region_and_that_of_an_item, passes, taken_in, told
 from tests.unit.test_joint_saga import CONFIGURATION, JOINT, NOW, World, order_of
@@ -22,6 +22,7 @@ from tests.unit.test_joint_saga import CONFIGURATION, JOINT, NOW, World, order_o
 two_regions = leading_region_and_that_of_an_item
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 DAY = timedelta(days=1)
+MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 
 
 def duration(time: timedelta) -> Duration:
@@ -85,6 +86,34 @@ def test_an_order_within_all_its_limits_keeps_its_promise_and_a_shorter_promise_
     assert [each.partition(":")[0] for each in found] == [f"businesses[{code}].regional_limits[henan].limit"]
 
 
+@pytest.mark.clause("1.1.4")
+def test_the_survey_of_an_item_that_asks_the_customer_outlasts_the_strictest_wait_and_a_weekend() -> None:
+    assert unkept_promises(CONFIGURATION) == []
+    found = Configuration()
+    found.CopyFrom(CONFIGURATION)
+    transfer = next(each for each in found.businesses if each.code == "TRANSFER")
+    wait = next(each for each in found.policies if each.name == "cooling-off")
+    transfer.joint.survey_within.CopyFrom(duration(wait.figure.value * HOUR + 3 * DAY))
+    assert unkept_promises(found) == []
+    wait.regional.add(region="henan").figure.value = wait.figure.value + 1
+    told = [each.partition(" (cooling-off)")[0] for each in unkept_promises(found)]
+    said = "joint.survey_within: an item with verify waits 13 h"
+    assert told == [f"businesses[BB_MOVE].{said}", f"businesses[TRANSFER].{said}"]
+    del wait.regional[:]
+    transfer.joint.survey_within.seconds -= 1
+    assert len(unkept_promises(found)) == 1
+    assert not problems(found), "a region goes on with one that is in force"
+
+
+def test_staff_are_at_work_between_the_wait_of_any_order_of_a_week_and_the_end_of_its_survey() -> None:
+    wait = next(each.figure.value for each in CONFIGURATION.policies if each.name == "cooling-off") * HOUR
+    survey = min(JOINT[code].joint.survey_within.ToTimedelta() for code in ("TRANSFER", "BB_MOVE"))
+    for taken in (MONDAY + minutes * timedelta(minutes=30) for minutes in range(7 * 48)):
+        begins = (MONDAY + days * DAY + timedelta(hours=8.5) for days in range(12) if days % 7 < 5)
+        overlaps = (min(taken + survey, each + timedelta(hours=9.5)) - max(taken + wait, each) for each in begins)
+        assert sum(max(each, timedelta()) / HOUR for each in overlaps) >= 9.5, taken
+
+
 def test_regions_go_on_with_a_promise_in_force_that_cannot_be_kept_and_the_check_bears_any_catalogue() -> None:
     found = Configuration()
     found.CopyFrom(CONFIGURATION)
@@ -127,3 +156,23 @@ def test_a_promise_that_has_passed_calls_the_lead_then_each_level_again_and_agai
     assert len(told(two.origin)) == 4
     watch_promise(tx, ended)
     assert not is_set(tx, f"{OVERDUE_TIMER}/{order.id}")
+
+
+@pytest.mark.clause("1.1.4", "10.3(1)")
+def test_an_order_that_a_version_without_the_watch_took_in_is_watched_once_it_goes_on(two: Two) -> None:
+    order = taken_in(two)
+    tx, node, limit = two.origin.tx, two.origin.context.node, from_timestamp(order.survey_due_time)
+    at_work = ORDER_RECORDS.require(tx, order.id).order
+    for item in at_work.items:
+        item.milestones[0].alert_time.CopyFrom(to_timestamp(limit - HOUR))
+        cancel_timer(tx, f"{LIMIT_TIMER}/{item_key(order.id, item.id)}")
+    cancel_timer(tx, f"{OVERDUE_TIMER}/{order.id}")
+    at_work.survey_due_time.CopyFrom(to_timestamp(limit + DAY))
+    update_joint_order(tx, at_work, NOW)
+    leading.order_is_due(tx, node, Timer("", "", order.id, 0), limit + SECOND)
+    assert is_set(tx, f"{OVERDUE_TIMER}/{order.id}"), "its promise"
+    for _ in range(2):
+        passes(two.origin, limit + SECOND)
+        leading.order_is_due(tx, node, Timer("", "", order.id, 0), limit + SECOND)
+    late = sorted((each.id, 3, "beijing", "COORDINATION") for each in order.items)
+    assert called(two.origin, limit) == late, "once each, as long as the matter has time"

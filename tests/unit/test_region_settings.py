@@ -10,7 +10,7 @@ from gateway.settings import SettingsError, load
 from gateway.store.opening import PostgresqlSettings
 from region_node.cli.node.scope_checks import check_identity_provider, check_scopes
 from region_node.node.identity_provider import ProviderKeys, ProviderKeysUnusable
-from region_node.node.operator_scopes import OperatorScopes, ScopesUnusable, chosen_scopes
+from region_node.node.operator_scopes import OperatorScopes
 from region_node.node.settings import FulfilmentSettings, ProviderSettings, RegionSettings, WebhookSettings
 
 GOOD = """
@@ -19,6 +19,7 @@ region = "sichuan"
 listen = "127.0.0.1:0"
 data = "data"
 keys = "region.keys"
+allow_unscoped_operators = true
 coordinators = ["127.0.0.1:7001", "[::1]:7002"]
 
 [credentials]
@@ -31,6 +32,7 @@ certificate = "tls/signing.crt"
 key = "tls/signing.key"
 """
 
+UNSCOPED = "allow_unscoped_operators = true"
 KEY = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"  # RFC 8037, appendix A.2
 FULFILMENT = """
 [providers.fulfilment]
@@ -62,21 +64,17 @@ def test_paths_are_relative_to_the_settings_file(tmp_path: Path) -> None:
 
 
 def test_a_node_has_scopes_of_operator_systems_unless_it_is_told_to_do_without(tmp_path: Path) -> None:
-    chosen = GOOD.replace("[credentials]", "allow_unscoped_operators = true\n[credentials]")
-    both = chosen.replace("[credentials]", 'operators = "operators.toml"\n[credentials]')
-    for text, said in ((GOOD, "operators: is missing"), (both, "must be false beside a file of operators")):
-        settings = settings_of(tmp_path, text)
-        with pytest.raises(ScopesUnusable, match=said):
-            chosen_scopes(settings.operators, allows_unscoped=settings.allow_unscoped_operators)
-        found = check_scopes(settings)
-        assert (found.state, said in found.found) == (State.BAD, True)
-    finding = check_scopes(settings_of(tmp_path, chosen))
+    both = GOOD.replace("[credentials]", 'operators = "operators.toml"\n[credentials]')
+    for text, said in ((GOOD.replace(UNSCOPED, ""), "operators: is missing"), (both, "must be false beside a file")):
+        with pytest.raises(SettingsError, match=said):
+            settings_of(tmp_path, text)
+    finding = check_scopes(settings_of(tmp_path, GOOD))
     assert finding.state == State.WARNING
     assert "instead of allow_unscoped_operators" in finding.todo
 
 
 def test_the_doctor_names_operator_systems_that_are_believed_about_their_staff(tmp_path: Path) -> None:
-    settings = settings_of(tmp_path, GOOD.replace("[credentials]", 'operators = "operators.toml"\n[credentials]'))
+    settings = settings_of(tmp_path, GOOD.replace(UNSCOPED, 'operators = "operators.toml"'))
     file = tmp_path / "operators.toml"
     file.write_text('[counter]\nservices = ["*"]\n')
     assert check_scopes(settings).state == State.GOOD

@@ -57,6 +57,7 @@ def a_node(tmp_path: Path) -> Node:
         signing=SigningFiles(own / "signing.crt", own / "signing.key"),
         coordinators=("hub:7443",),
         keys=tmp_path / "region.keys",
+        allow_unscoped_operators=True,
     )
     return Node(settings, keys)
 

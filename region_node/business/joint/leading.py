@@ -71,7 +71,6 @@ def submit(
         raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(saga.ORDER_LIMIT))
     row = JointOrderRow(order, caller.traceparent)
     insert_joint_order(tx, row, number, now)
-    watching.watch_promise(tx, order)
     note_disclosures(tx, row, now)
     _proceed(tx, context, row, now, before=_NOTHING)
     insert_request(tx, key, order.id, settled=True, now=now)
@@ -177,7 +176,6 @@ def order_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: dat
     """Looks at an order at the end of its survey or of its reservations, and before a limit."""
     row = ORDER_RECORDS.find(tx, timer.subject)
     if row is not None and not saga.is_final(row.order):
-        watching.watch_promise(tx, row.order)
         _proceed(tx, context, row, now, before=row.order.state)
 
 
@@ -203,8 +201,10 @@ def _proceed(
     saga.note_awaiting(order)
     order.version += 1
     update_joint_order(tx, order, now)
-    if saga.is_final(order):
-        watching.watch_promise(tx, order)
+    # An order that a version without this watch has taken in is watched from here on.
+    watching.watch_promise(tx, order)
+    for item in order.items:
+        watching.watch_again(tx, order, item, now)
     if order.state in saga.DONE and before not in saga.DONE:
         note_end(tx, order)
     for item in foreign.values():

@@ -62,6 +62,14 @@ def watch_alerted(tx: Transaction, order: JointOrder, item: JointItem, now: date
         watch(tx, order, item, milestone, now)
 
 
+def watch_again(tx: Transaction, order: JointOrder, item: JointItem, now: datetime) -> None:
+    """Has the persons on duty called at the limit of a milestone that was warned of, and that no timer watches."""
+    key, milestone = item_key(order.id, item.id), saga.awaited_milestone(order, item)
+    if milestone is not None and milestone.HasField("alert_time") and not is_set(tx, f"{LIMIT_TIMER}/{key}"):
+        limit = rules.limits(milestone, order.warn_before)[1]
+        Watched(key, str(milestone.kind)).call_at(tx, max(limit, now))
+
+
 def follow(
     tx: Transaction, context: RegionContext, order: JointOrder, before: JointItem | None, item: JointItem
 ) -> None:

@@ -41,7 +41,8 @@ def limit_is_near(tx: Transaction, context: RegionContext, timer: Timer, now: da
 def limit_is_overdue(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
     """Calls the persons on duty about a limit that has passed, or a promise, each time the limit of the matter passes.
 
-    Each call reaches the next level: the coordinator, the executive, then the highest of the matrix.
+    Each call reaches the next level: of a limit the coordinator, of a promise the lead, then the executive and the
+    highest of the matrix.
     """
     watched = Watched.parse(timer.subject)
     found = _open_limit(tx, context, watched)
@@ -78,7 +79,7 @@ def _item(tx: Transaction, context: RegionContext, order: JointOrder, key: str) 
 def _call(
     tx: Transaction, context: RegionContext, order: JointOrder, watched: Watched, limit: datetime, now: datetime
 ) -> None:
-    """Calls the next level. The first call about a promise is that of the lead, whom no warning has called."""
+    """Calls the next level. About a promise the lead takes the place of the coordinator: no warning has called it."""
     watched = watched._replace(calls=watched.calls + 1)
     _tell(tx, context, order, watched, limit, JOINT_ORDER if watched.kind == PROMISE else "", now)
     watched.call_at(tx, due_by(context, JOINT_ORDER, now, _USUAL))

@@ -3,17 +3,14 @@
 from gateway.maintenance.doctor.findings import Finding, bad, good, warning
 from gateway.wording.languages import translated
 from region_node.node.identity_provider import ProviderKeysUnusable, load_keys
-from region_node.node.operator_scopes import NAMED, ScopeFile, ScopesUnusable, chosen_scopes
+from region_node.node.operator_scopes import NAMED, ScopeFile, ScopesUnusable
 from region_node.node.settings import RegionSettings
 
 
 def check_scopes(settings: RegionSettings) -> Finding:
     """Whether there is a file of scopes that can be used."""
     name = translated("scopes of operator systems")
-    try:
-        path = chosen_scopes(settings.operators, allows_unscoped=settings.allow_unscoped_operators)
-    except ScopesUnusable as error:
-        return bad(name, str(error), translated("name a file of scopes in the settings; a node does not start without"))
+    path = settings.operators
     if path is None:
         told = translated("there are none: each operator system may do everything that the contract allows it")
         todo = translated("write a file of scopes, and name it in the settings instead of allow_unscoped_operators")
