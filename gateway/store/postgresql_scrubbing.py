@@ -24,6 +24,7 @@ LARGE_BYTES = 2 * 1024 * 1024 * 1024  # of the table of keys: written anew by it
 _SETTINGS = "SET lock_timeout = '2s'; SET statement_timeout = 0"
 _NUMBER = re.compile(r"\d+", re.ASCII)
 _LINES, _FIGURES = 3, 3  # of the report of VACUUM on a table: fewer lines, and no report; rows in its third line
+_LOCK = "hashtextextended('crossregion scrub', 0)"
 _UNKNOWN = "unknown"  # the file of the keys, at an attempt that has not come to them
 _log = logging.getLogger(__name__)
 
@@ -63,11 +64,19 @@ class Scrubbing:
 
 
 def _scrubbed(connection: Connection, tables: Sequence[str], since: str, *, is_quiet: bool) -> str:
+    """Scrubs unless another process does: an attempt may outlast the time between two."""
     connection.execute(_SETTINGS)
-    # One process at a time, until its connection ends: an attempt may outlast the time between two.
-    row = connection.execute("SELECT pg_try_advisory_lock(hashtextextended('crossregion scrub', 0))").fetchone()
+    row = connection.execute(f"SELECT pg_try_advisory_lock({_LOCK})").fetchone()
     if row is None or not row[0]:
         return since or _UNKNOWN
+    try:
+        return _scrubbed_alone(connection, tables, since, is_quiet=is_quiet)
+    finally:
+        # The server may notice the end of the connection late, and would refuse the next attempt.
+        connection.execute(f"SELECT pg_advisory_unlock({_LOCK})")
+
+
+def _scrubbed_alone(connection: Connection, tables: Sequence[str], since: str, *, is_quiet: bool) -> str:
     # Another file of the keys: the operator of the database has written them anew.
     is_by_operator = since not in ("", _UNKNOWN, _file_of(connection, vault.KEYS))
     again = since if is_by_operator else _file_of(connection, vault.KEYS)
