@@ -61,6 +61,12 @@ def problems(configuration: Configuration) -> list[str]:
     ]
 
 
+def new_unkept_promises(wanted: Configuration, before: Configuration) -> list[str]:
+    """Those of `unkept_promises` that the configuration in force has not."""
+    known = unkept_promises(before)
+    return [each for each in unkept_promises(wanted) if each not in known]
+
+
 def unkept_promises(configuration: Configuration) -> list[str]:
     """Promises that orders within all their limits would break, and surveys that nobody can meet, each with its path.
 

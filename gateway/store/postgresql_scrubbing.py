@@ -10,6 +10,7 @@ import os
 import re
 import threading
 from collections.abc import Sequence
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -21,7 +22,9 @@ from gateway.store.postgresql_schema import Connection
 SMALL_BYTES = 16 * 1024 * 1024  # of a table with its indexes: written anew at any time, in about a second
 LARGE_BYTES = 2 * 1024 * 1024 * 1024  # of the table of keys: written anew by its operator alone
 _SETTINGS = "SET lock_timeout = '2s'; SET statement_timeout = 0"
-_FIRST_NUMBER = re.compile(r"\d+", re.ASCII)
+_NUMBER = re.compile(r"\d+", re.ASCII)
+_LINES, _FIGURES = 3, 3  # of the report of VACUUM on a table: fewer lines, and no report; rows in its third line
+_LOCK = "hashtextextended('crossregion scrub', 0)"
 _UNKNOWN = "unknown"  # the file of the keys, at an attempt that has not come to them
 _log = logging.getLogger(__name__)
 
@@ -61,22 +64,38 @@ class Scrubbing:
 
 
 def _scrubbed(connection: Connection, tables: Sequence[str], since: str, *, is_quiet: bool) -> str:
+    """Scrubs unless another process does: an attempt may outlast the time between two."""
     connection.execute(_SETTINGS)
+    row = connection.execute(f"SELECT pg_try_advisory_lock({_LOCK})").fetchone()
+    if row is None or not row[0]:
+        return since or _UNKNOWN
+    try:
+        return _scrubbed_alone(connection, tables, since, is_quiet=is_quiet)
+    finally:
+        # The server may notice the end of the connection late, and would refuse the next attempt.
+        connection.execute(f"SELECT pg_advisory_unlock({_LOCK})")
+
+
+def _scrubbed_alone(connection: Connection, tables: Sequence[str], since: str, *, is_quiet: bool) -> str:
     # Another file of the keys: the operator of the database has written them anew.
     is_by_operator = since not in ("", _UNKNOWN, _file_of(connection, vault.KEYS))
+    again = since if is_by_operator else _file_of(connection, vault.KEYS)
     for table in tables:
         size = _bytes_of(connection, table)
         if size <= SMALL_BYTES or (table == vault.KEYS and is_quiet and size <= LARGE_BYTES):
             left = _rows_left_by_writing_anew(connection, table)
-            if left:
-                _log.info("%d deleted rows of %s are still seen by an older transaction", left, table)
-                return _file_of(connection, vault.KEYS)
-        elif table != vault.KEYS or not is_by_operator:
-            _vacuum(connection, table)
+        elif table == vault.KEYS and is_by_operator:
+            continue
+        elif not is_quiet:
+            return again
+        else:
+            left = _rows_left_in_place(connection, table)
             if table == vault.KEYS:
-                if is_quiet:
-                    _log.warning("%s has %d bytes: run VACUUM FULL on it, by which erasures are complete", table, size)
-                return _file_of(connection, vault.KEYS)
+                _log.warning("%s has %d bytes: run VACUUM FULL on it, by which erasures are complete", table, size)
+                return again
+        if left:
+            _log.info("%d deleted rows of %s are still seen by an older transaction", left, table)
+            return again if table != vault.KEYS else _file_of(connection, vault.KEYS)
     return ""
 
 
@@ -91,24 +110,35 @@ def _bytes_of(connection: Connection, table: str) -> int:
     return 0 if row is None else int(str(row[0]))
 
 
-def _vacuum(connection: Connection, table: str) -> None:
+def _rows_left_in_place(connection: Connection, table: str) -> int:
+    """Removes deleted rows within the file of a table. Returns how many were kept for older transactions."""
     # A few deleted rows would leave their entries in the indexes.
-    connection.execute(sql.SQL("VACUUM (INDEX_CLEANUP ON) {}").format(sql.Identifier(table)))
+    said = _said(connection, "VACUUM (INDEX_CLEANUP ON, VERBOSE) {}", table)
+    # Its report of a table, in any language of the server: the third line has the rows removed, remaining and kept.
+    reports = [text.splitlines() for text, _ in said]
+    kept = [_NUMBER.findall(lines[2]) for lines in reports if len(lines) > _LINES]
+    return sum(int(each[2]) for each in kept) if kept and all(len(each) == _FIGURES for each in kept) else 1
 
 
 def _rows_left_by_writing_anew(connection: Connection, table: str) -> int:
     """Writes a table anew. Returns the number of deleted rows that had to be copied, for older transactions."""
-    details: list[str] = []
+    said = _said(connection, "VACUUM (FULL, VERBOSE) {}", table)
+    details = [detail for _, detail in said if detail]
+    # The first number of the first detail, in any language of the server: rows that cannot be removed yet.
+    found = _NUMBER.search(details[0]) if details else None
+    return int(found.group()) if found is not None else 1
 
-    def noticed(said: psycopg.errors.Diagnostic) -> None:
-        if said.message_detail:
-            details.append(said.message_detail)
+
+def _said(connection: Connection, statement: LiteralString, table: str) -> Sequence[tuple[str, str]]:
+    """What the server says while a statement is carried out on a table: texts, each with its detail."""
+    said: list[tuple[str, str]] = []
+
+    def noticed(notice: psycopg.errors.Diagnostic) -> None:  # its texts are gone once the handler has returned
+        said.append((notice.message_primary or "", notice.message_detail or ""))
 
     connection.add_notice_handler(noticed)
     try:
-        connection.execute(sql.SQL("VACUUM (FULL, VERBOSE) {}").format(sql.Identifier(table)))
+        connection.execute(sql.SQL(statement).format(sql.Identifier(table)))
     finally:
         connection.remove_notice_handler(noticed)
-    # The first number of the first detail, in any language of the server: rows that cannot be removed yet.
-    found = _FIRST_NUMBER.search(details[0]) if details else None
-    return int(found.group()) if found is not None else 1
+    return said

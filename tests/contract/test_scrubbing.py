@@ -248,6 +248,43 @@ def test_a_table_that_is_not_small_is_written_anew_in_quiet_hours_and_a_large_on
     run(scenario())
 
 
+def test_deleted_rows_of_a_table_that_is_not_small_leave_in_quiet_hours_once_no_older_transaction_sees_them(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = postgresql_scene(database)
+
+    async def scenario() -> None:
+        async with scene.open() as store:
+            with database.session() as other:
+                other.execute("CREATE TABLE large AS SELECT repeat('x', 500) AS row FROM generate_series(1, 200)")
+            monkeypatch.setattr(postgresql_scrubbing, "SMALL_BYTES", 65_536)
+            with database.session() as reader:
+                reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+                reader.execute("SELECT 1")
+                with database.session() as other:
+                    other.execute("DELETE FROM large")
+                assert await store.scrub(["large"], since="", is_quiet=True)
+                reader.execute("COMMIT")
+            assert await store.scrub(["large"], since="", is_quiet=False), "by day a large table is left alone"
+            assert await store.scrub(["large"], since="", is_quiet=True) == ""
+
+    run(scenario())
+
+
+def test_only_one_process_scrubs_a_database_at_a_time(database: Database) -> None:
+    scene = postgresql_scene(database)
+
+    async def scenario() -> None:
+        async with scene.open() as store:
+            with database.session() as other:
+                other.execute("SELECT pg_advisory_lock(hashtextextended('crossregion scrub', 0))")
+                assert await store.scrub(["data_keys"], since="7", is_quiet=True) == "7"
+                assert await store.scrub(["data_keys"], since="", is_quiet=True)
+            await scrub_all(store, is_quiet=True)
+
+    run(scenario())
+
+
 def test_a_scrub_that_the_server_prevents_is_tried_again_and_a_stopped_store_does_nothing(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,7 +38,7 @@ class Served:
     grown: int = 0
     """Bytes."""
     quiet: float = 0.0
-    """Seconds of half of the honest calls before any attack."""
+    """Seconds of half of the honest calls directly before the attack, or after it where those took longer."""
 
     def median(self) -> float:
         """Seconds of a call."""
@@ -55,7 +55,6 @@ class Target:
         certificates = federation.directory / "certificates"
         self._attacker = credentials_in(certificates / f"{HOME}-{OPERATOR}")
         self._honest = credentials_in(certificates / f"{HOME}-{NEIGHBOUR}")
-        self.quiet = asyncio.run(self._measure_quiet())
         self.memory = resident(self.pid)
         """Bytes of the node that has served, before any attack."""
 
@@ -84,7 +83,7 @@ class Target:
     @asynccontextmanager
     async def honest(self) -> AsyncIterator[Served]:
         """An honest operator calls for as long as the context lasts."""
-        served, before = Served(quiet=self.quiet), resident(self.pid)
+        served, before = Served(quiet=await self._measure_quiet()), resident(self.pid)
         async with self._dial(self._honest) as channel:
             service = CatalogueServiceStub(channel)
             # Until then the node may have the rest of an earlier attack to do.
@@ -98,6 +97,7 @@ class Target:
                 is_over.set()
                 await calling
         served.grown = resident(self.pid) - before
+        served.quiet = max(served.quiet, await self._measure_quiet())
 
     async def _call_on(self, service: "CatalogueServiceStub", served: Served, is_over: asyncio.Event) -> None:
         while not is_over.is_set() or not served.latencies:

@@ -43,8 +43,8 @@ KIB = 1024
 pytestmark = pytest.mark.slow
 
 
-def require_served(served: Served, name: str, most: float = MOST_SECONDS) -> None:
-    """Checks the honest caller and prints what the attack cost."""
+def require_served(served: Served, name: str, most_quiet_calls: float = 0.0) -> None:
+    """Checks the honest caller and prints what the attack cost. A costly one may take so many quiet calls."""
     print(
         f"{name}: {len(served.latencies)} honest calls, median {served.median() * 1e3:.0f} ms, "
         f"{served.median() / served.quiet:.1f} times the quiet one, "
@@ -52,7 +52,7 @@ def require_served(served: Served, name: str, most: float = MOST_SECONDS) -> Non
     )
     assert served.failures == []
     assert served.latencies
-    assert served.median() < most
+    assert served.median() < max(MOST_SECONDS, served.quiet * most_quiet_calls)
     assert served.grown < GROWTH
 
 
@@ -61,7 +61,7 @@ def attack(
     name: str,
     harm: Callable[[Connection], Awaitable[object]],
     connections: int,
-    most: float = MOST_SECONDS,
+    most_quiet_calls: float = 0.0,
 ) -> None:
     """Lets some connections do harm at once, beside the honest caller."""
 
@@ -72,7 +72,7 @@ def attack(
             await asyncio.gather(*(each.close() for each in opened))
         return served
 
-    require_served(asyncio.run(scenario()), name, most)
+    require_served(asyncio.run(scenario()), name, most_quiet_calls)
 
 
 def opened(stream: int, path: str = STREAM, *, more: Sequence[tuple[str, str]] = ()) -> bytes:
@@ -103,7 +103,7 @@ def test_streams_that_are_reset_as_they_begin_cost_little(target: Target) -> Non
             [opened(stream) + frame(RST_STREAM, stream, CANCEL) for stream in odd(STREAMS)]
         ),
         RESETS // STREAMS,
-        most=target.quiet * RESETS * MOST_OF_A_CALL,
+        most_quiet_calls=RESETS * MOST_OF_A_CALL,
     )
 
 

@@ -6,7 +6,7 @@ from coordinator.cli.federation.number_plan_file import owners_of
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.cli.exits import NotDone
 from gateway.federation.files import ConfigurationError, load
-from gateway.federation.rules import problems, unkept_promises
+from gateway.federation.rules import new_unkept_promises, problems
 from gateway.wording.languages import translated
 
 
@@ -17,8 +17,8 @@ def read(directory: Path) -> tuple[Configuration, list[str]]:
     except ConfigurationError as error:
         return Configuration(), error.problems
     if not configuration.HasField("number_plan"):
-        return configuration, [*problems(_without_pools(configuration)), *unkept_promises(configuration)]
-    return configuration, [*problems(configuration), *unkept_promises(configuration)]
+        return configuration, problems(_without_pools(configuration))
+    return configuration, problems(configuration)
 
 
 def _without_pools(configuration: Configuration) -> Configuration:
@@ -39,8 +39,13 @@ def read_valid(directory: Path) -> Configuration:
 
 
 def wanted_of(directory: Path, before: Configuration) -> Configuration:
-    """The configuration in a directory, with the number plan in force where it leaves that out. Raises NotDone."""
+    """The configuration in a directory, with the number plan in force where it leaves that out.
+
+    Raises NotDone, also for a promise that cannot be kept and is not in force yet.
+    """
     configuration = read_valid(directory)
+    if found := new_unkept_promises(configuration, before):
+        raise NotDone(found)
     if not configuration.HasField("number_plan") and before.HasField("number_plan"):
         configuration.number_plan.CopyFrom(before.number_plan)
         if found := problems(configuration):

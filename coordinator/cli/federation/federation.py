@@ -30,7 +30,7 @@ from gateway.federation.body_rules import body_warnings
 from gateway.federation.calendar_rules import calendar_warnings
 from gateway.federation.files import dump
 from gateway.federation.revisions import parsed
-from gateway.federation.rules import difference
+from gateway.federation.rules import difference, unkept_promises
 from gateway.time.clock import SystemClock
 from gateway.wording.languages import translated
 
@@ -63,7 +63,8 @@ federation.add_command(number)
 def validate(directory: Path, as_json: bool) -> None:
     """Check the files in DIRECTORY, with the loader that `apply` uses. Needs no coordinator.
 
-    Warnings, on standard error, tell what can be applied and should be seen to.
+    Warnings, on standard error, tell what should be seen to. A promise that cannot be kept is applied only where it is
+    in force already.
 
     \b
     Example:
@@ -214,4 +215,8 @@ def _tell_applied(
 
 
 def _warnings(configuration: Configuration) -> list[str]:
-    return [*calendar_warnings(configuration, SystemClock().now().date()), *body_warnings(configuration)]
+    return [
+        *calendar_warnings(configuration, SystemClock().now().date()),
+        *body_warnings(configuration),
+        *unkept_promises(configuration),
+    ]
