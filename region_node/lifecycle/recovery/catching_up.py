@@ -41,7 +41,7 @@ _LIFETIME = timedelta(minutes=10)  # far more than clocks may differ by
 _PROCESSES = timedelta(minutes=1)  # by which the clocks of a region's processes may differ
 LONGEST_PLACE = 512  # characters of a place behind which another region's answer goes on
 PATIENCE = timedelta(hours=6)  # from the acceptance of a loss, before a command refused for now is left to people
-_DOUBLINGS = 5  # of the time before a region is asked again
+_DOUBLINGS = 3  # of the time before a region is asked again
 _ATTEMPTS = 12  # of such a command, also where its region reports it later than that
 _OWN_STATE = frozenset(
     {

@@ -68,7 +68,7 @@ class Finding:
             subject=f"region/{self.region}",
             detail=f"{witness} had seen row {seen}; {commits} commits are known to be lost",
         )
-        if before is not None and before.is_open:  # one decision of people is enough for both
+        if before is not None and before.is_open:  # one loss for people, whose decision names its newest row
             loss = before._replace(
                 seen_sequence=max(seen, before.seen_sequence), commits=before.commits + commits, begin_sequence=begin
             )
