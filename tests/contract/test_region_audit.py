@@ -56,6 +56,7 @@ class Region:
             data = "{self._data}"
             coordinators = [{listed}]
             keys = "{self._members}/region.keys"
+            allow_unscoped_operators = true
             [credentials]
             authority = "{self._members}/authority.crt"
             certificate = "{self._members}/tls.crt"
