@@ -121,6 +121,8 @@ class LocalFederation:
         """The time without a heartbeat after which a node is no longer used."""
         self.is_signed = True
         """Whether configurations are signed, and members verify it. A version that knows no signatures needs False."""
+        self.knows_scopes = True
+        """Whether its version must say that operator systems have no scopes: an earlier one refuses the setting."""
         self.valid = _VALID
         """The validity of certificates. Tests that drive a clock far ahead need a longer one."""
         self.advertised: dict[str, str] = {}
@@ -439,9 +441,10 @@ class LocalFederation:
             "region": region,
             "coordinators": self.reached_through.get(region, tuple(each.endpoint for each in self.coordinators)),
             "keys": str(signing / REGION_KEYS),
-            "allow_unscoped_operators": True,
             "signing": {"certificate": str(signing / "signing.crt"), "key": str(signing / "signing.key")},
         }
+        if self.knows_scopes:
+            settings = {"allow_unscoped_operators": True, **settings}
         if region in self.providers:
             notification: Settings = {"endpoint": self.providers[region].endpoint, "name": PROVIDER}
             fulfilment: Settings = {**notification, "businesses": tuple(self.provided[region])}

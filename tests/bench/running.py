@@ -19,6 +19,7 @@ from gateway.errors import from_rpc_error
 from tests.bench.chain import Chain
 from tests.bench.load import CALL_TIMEOUT, LoadClient
 from tests.bench.orders import CUSTOMERS, HANDLING, HOME, create_customers
+from tests.rolling.trees import knows_scopes
 
 _PATIENCE = 30.0  # seconds until a region has its first configuration
 _LOOK = 0.05
@@ -39,6 +40,7 @@ def running(
     started = launcher if tree is None else launcher_of(tree)
     federation = LocalFederation(directory, regions, profile, postgresql, launcher=started)
     federation.is_signed = tree is None or (tree / _SIGNED).exists()
+    federation.knows_scopes = tree is None or knows_scopes(tree)
     try:
         federation.prepare()
         federation.start(configuration=FEDERATION_FILES if tree is None else tree / "deploy" / "federation")

@@ -76,10 +76,14 @@ class Trees:
         return migration
 
 
+def knows_scopes(tree: Path) -> bool:
+    """Whether a version must be told that operator systems have no scopes; an earlier one refuses the setting."""
+    return _UNSCOPED in (tree / "region_node" / "node" / "settings.py").read_text("utf-8")
+
+
 def _readable(settings: Path, tree: Path) -> Path:
     """A copy of a settings file as a version can read it: without an anchor, and with the choices that it knows."""
-    knows_scopes = _UNSCOPED in (tree / "region_node" / "node" / "settings.py").read_text()
-    dropped = (_ANCHOR, _UNSIGNED) if knows_scopes else (_ANCHOR, _UNSIGNED, _UNSCOPED)
+    dropped = (_ANCHOR, _UNSIGNED) if knows_scopes(tree) else (_ANCHOR, _UNSIGNED, _UNSCOPED)
     lines = [each for each in settings.read_text().splitlines() if not each.startswith(dropped)]
     knows_signatures = (tree / "coordinator" / "schema" / "0127_signed_revisions.sql").exists()
     unsigned = [f"{_UNSIGNED} = true"] if knows_signatures else []
