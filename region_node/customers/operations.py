@@ -13,7 +13,7 @@ from gateway.relay.border import Moved
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
 from region_node.customers.accounts import ledger
-from region_node.customers.accounts.rules import OPENING, EntryKind, Posting, transfer
+from region_node.customers.accounts.rules import OPENING, REFUNDS_DUE, EntryKind, Posting, transfer
 from region_node.customers.contact_preferences import keep_preferences, preferences_of
 from region_node.customers.moved_numbers import has_moved, home_elsewhere
 from region_node.customers.rows import (
@@ -123,6 +123,11 @@ def change_preferences(
     customer_id = _require(tx, number).customer.customer_id
     asked.record(tx, "SetContactPreferences", customer_id)
     return keep_preferences(tx, customer_id, change(preferences_of(tx, customer_id)), asked.now)
+
+
+def credited_account(line: Line) -> str:
+    """The account of a credit: that of a closed line is owed to the customer instead of set off."""
+    return REFUNDS_DUE if line.is_closed else line.account_id
 
 
 def own_line(tx: Transaction, federation: Federation, region: str, number: str, *, asking: str) -> Line:

@@ -74,6 +74,11 @@ class Line:
         """Whether it has a SIM card."""
         return self.kind != LineKind.LINE_KIND_BROADBAND
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was terminated."""
+        return self.status == ProductStatus.PRODUCT_STATUS_TERMINATED
+
     def resumed(self) -> "Line":
         """The line in service again: nothing is left of its suspension."""
         return replace(

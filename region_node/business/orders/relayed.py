@@ -161,12 +161,7 @@ class OrderEnvelopes:
 
 def _is_same(first: EnvelopeContent, again: EnvelopeContent) -> bool:
     """Whether two submissions want the same of the home region."""
-    wanted, known = (parse(OrderSubmission, each.payload).order.request for each in (again, first))
-    return (wanted.business, wanted.number, wanted.characteristics) == (
-        known.business,
-        known.number,
-        known.characteristics,
-    )
+    return rules.wants_same(*(parse(OrderSubmission, each.payload).order for each in (first, again)))
 
 
 def _refusal(receipt: ReceiptContent) -> Refused:

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import partial
 
-from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_envelopes_pb2 import OrderUpdate
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.reconciliation_pb2 import RepairAct
@@ -130,7 +129,7 @@ def _of_customer(
     if not rule.credited(order):
         return {}
     line = line_of(tx, order.product_id)
-    if line is None or line.status == ProductStatus.PRODUCT_STATUS_TERMINATED:
+    if line is None or line.is_closed:
         on_account = sum(amount for account, amount in given.items() if not is_of_the_books(account))
         return {REFUNDS_DUE: agreed - on_account}
     if rule.is_paid_out(order):

@@ -113,14 +113,8 @@ def _restore_at_origin(
     """Stores the home region's version of what this region has submitted, and books both ends of the payment."""
     told = received(Order, record)
     is_theirs = (told.id, told.home_region, told.state) == (taken_in.id, act.there, rules.COMPLETED)
-    asked, answered = taken_in.request, told.request
-    is_same = (asked.business, asked.number, dict(asked.characteristics)) == (
-        answered.business,
-        answered.number,
-        dict(answered.characteristics),
-    )
     has_ended = told.version > 0 and told.HasField("completion_time")
-    if taken_in.home_region != act.there or not (is_theirs and is_same and has_ended):
+    if taken_in.home_region != act.there or not (is_theirs and rules.wants_same(taken_in, told) and has_ended):
         raise not_proven(context.node.region, act)
     order = ORDER.merged(taken_in, told)
     book_again(tx, context, order, now)

@@ -82,6 +82,16 @@ def is_final(order: Order) -> bool:
     return order.state in FINAL
 
 
+def wants_same(first: Order, other: Order) -> bool:
+    """Whether two versions of an order want the same business done, for the same number."""
+    one, another = first.request, other.request
+    return (one.business, one.number, one.characteristics) == (
+        another.business,
+        another.number,
+        another.characteristics,
+    )
+
+
 def is_fulfilled(order: Order) -> bool:
     """Whether its effect has happened, though the customer may not have accepted it yet."""
     return Step.STEP_FULFIL in order.steps[: order.steps_done]

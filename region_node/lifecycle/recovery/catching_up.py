@@ -35,7 +35,7 @@ from region_node.lifecycle.recovery.telling import CATCH_UP
 from region_node.node.payloads import received
 
 LOOK_SECONDS = 60.0  # between two looks of a process that has heard of no loss
-AGAIN_SECONDS = 2.0  # before a region is asked again that could not answer, twice as many each time up to those above
+AGAIN_SECONDS = 2.0  # before a region is asked again that could not answer, twice as many each time
 _ANSWER_SECONDS = 10.0
 _LIFETIME = timedelta(minutes=10)  # far more than clocks may differ by
 _PROCESSES = timedelta(minutes=1)  # by which the clocks of a region's processes may differ
@@ -99,7 +99,7 @@ class _Pauses:
 
     def begin(self, region: str) -> None:
         """A region is not asked for some time."""
-        seconds = min(AGAIN_SECONDS * 2 ** min(self._times[region], _DOUBLINGS), LOOK_SECONDS)
+        seconds = AGAIN_SECONDS * 2 ** min(self._times[region], _DOUBLINGS)
         self._times[region] += 1
         self._ends[region] = asyncio.get_running_loop().time() + seconds
 

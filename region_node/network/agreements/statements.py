@@ -18,8 +18,9 @@ from gateway.time.clock import from_microseconds, from_timestamp, to_microsecond
 from gateway.values.money import in_major_units
 from region_node.business.billing.rules import Month
 from region_node.customers.accounts import ledger
-from region_node.customers.accounts.rules import COMPENSATION, REFUNDS_DUE, EntryKind, Posting, transfer
+from region_node.customers.accounts.rules import COMPENSATION, EntryKind, Posting, transfer
 from region_node.customers.notices.rows import Notice, tell
+from region_node.customers.operations import credited_account
 from region_node.customers.rows import Line, line_of
 from region_node.customers.states import states_of
 from region_node.customers.status import MOVED, status_of
@@ -108,7 +109,7 @@ def settle(tx: Transaction, context: RegionContext, agreement: Agreement, month:
     A line in service of a customer who has moved came back with an older database: the new home states its months.
     """
     line = line_of(tx, agreement.product_id)
-    if line is None or (not _is_closed(line) and status_of(tx, agreement.customer_id) == MOVED):
+    if line is None or (not line.is_closed and status_of(tx, agreement.customer_id) == MOVED):
         return False
     before = find_statement(tx, agreement, month.name)
     statement = _computed(tx, context, agreement, line, month)
@@ -204,14 +205,10 @@ def _posting(statement: AgreementStatement, line: Line, difference: int) -> Post
     part = "credit" if is_first else f"correction-{statement.revision}"
     posting_id = f"{statement.agreement_id}/{statement.month}#{part}"
     kind = EntryKind.SERVICE_CREDIT if is_first else EntryKind.SERVICE_CREDIT_CORRECTION
-    account = REFUNDS_DUE if _is_closed(line) else line.account_id
+    account = credited_account(line)
     if difference > 0:
         return transfer(posting_id, kind, difference, debit=COMPENSATION, credit=account)
     return transfer(posting_id, kind, -difference, debit=account, credit=COMPENSATION)
-
-
-def _is_closed(line: Line) -> bool:
-    return line.status == ProductStatus.PRODUCT_STATUS_TERMINATED
 
 
 def _credited(statement: AgreementStatement, line: Line, difference: int) -> Notice:

@@ -7,7 +7,6 @@ the rest, and the customer has one notice of both. After a further move the outa
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultMoved, FaultWaived
 from gateway.api.region.v1.fault_pb2 import Fault
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
@@ -22,8 +21,9 @@ from gateway.time.clock import dated, from_microseconds, from_timestamp, is_date
 from region_node.business.reconciliation.evidence import kept_line
 from region_node.business.settlement.debts import Debt
 from region_node.customers.accounts import ledger
-from region_node.customers.accounts.rules import REFUNDS_DUE, EntryKind, earned, transfer
+from region_node.customers.accounts.rules import EntryKind, earned, transfer
 from region_node.customers.moved_lines import MovedLine, last_moved, moved_after, moved_line
+from region_node.customers.operations import credited_account
 from region_node.customers.rows import Line, find_line, line_of
 from region_node.customers.states import states_of
 from region_node.network.agreements import spans as microseconds
@@ -98,10 +98,8 @@ def post_rent(
     """Gives rent back for a time, once: `given` has both. No agreement compensates the line for that time again."""
     span, amount = given
     note_waiver(tx, context, line.product_id, serial, _stretch(span), now)
-    # The credit of a closed line is owed to the customer instead of set off.
-    is_closed = line.status == ProductStatus.PRODUCT_STATUS_TERMINATED
-    account = REFUNDS_DUE if is_closed else line.account_id
-    posting = transfer(serial, EntryKind.RENT_WAIVED, amount, debit=earned(EntryKind.RENT), credit=account)
+    rent = earned(EntryKind.RENT)
+    posting = transfer(serial, EntryKind.RENT_WAIVED, amount, debit=rent, credit=credited_account(line))
     ledger.post_all(tx, ledger.unbooked(tx, [posting]), context.currency, now)
 
 
