@@ -5,10 +5,11 @@ from pathlib import Path
 
 from gateway.api.coordinator.v1.administration_pb2 import SignedConfiguration
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.api.federation.v1.revision_pb2 import Administration, Administrator, Anchor
+from gateway.api.federation.v1.revision_pb2 import Administration, Administrator, Anchor, SignedSuspension
 from gateway.federation.anchors import anchor_text
 from gateway.federation.files import dump
 from gateway.federation.revisions import signed_revision, statement_after
+from gateway.federation.suspensions import signed_suspension
 from gateway.security.signing import Signer
 
 NAME = "root"  # as in the certificate
@@ -46,6 +47,11 @@ class LocalAdministrator:
         content = configuration.SerializeToString(deterministic=True)
         statement = statement_after(place, content, now, now + _VALID)
         return SignedConfiguration(revision=signed_revision(statement, [signer]), content=content)
+
+    def suspension(self, place: Anchor, region: str, *, suspended: bool, note: str = "") -> SignedSuspension:
+        """The statement that a region is suspended, or no longer, by a place of the chain."""
+        signer, now = Signer.load(self.key), datetime.now(UTC)
+        return signed_suspension(signer, place, region, now, suspended=suspended, note=note)
 
 
 def _administration(signer: Signer) -> Administration:

@@ -11,8 +11,12 @@ import grpc
 from google.protobuf.duration_pb2 import Duration
 
 from deploy.local.federation import LocalFederation
-from gateway.api.coordinator.v1.administration_pb2 import ReinstateRegionRequest, SuspendRegionRequest
-from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
+from gateway.api.coordinator.v1.administration_pb2 import (
+    GetConfigurationRequest,
+    ReinstateRegionRequest,
+    SuspendRegionRequest,
+)
+from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub, MembershipServiceStub
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
@@ -23,6 +27,7 @@ CALLERS = 8
 LOADED = 50  # envelopes that must have come in before the suspension is asked for, and after it was ended
 PATIENCE = 60.0  # seconds; reached only where something is broken
 _CALL_SECONDS = 20.0
+_NOTE = "measured"
 
 
 @dataclass(frozen=True)
@@ -49,17 +54,22 @@ async def measure_suspensions(federation: LocalFederation, count: int) -> list[S
     ):
         load = asyncio.ensure_future(_pay(OrderServiceStub(counter)))
         try:
-            return [await _suspend(federation, MembershipServiceStub(administration)) for _ in range(count)]
+            return [await _suspend(federation, administration) for _ in range(count)]
         finally:
             load.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await load
 
 
-async def _suspend(federation: LocalFederation, membership: "MembershipServiceStub") -> Suspension:
+async def _suspend(federation: LocalFederation, administration: grpc.aio.Channel) -> Suspension:
+    membership = MembershipServiceStub(administration)
+    configuration = ConfigurationServiceStub(administration)
+    place = (await configuration.GetConfiguration(GetConfigurationRequest(), timeout=_CALL_SECONDS)).place
     await _until_received(federation, after=time.time())
+    signed = federation.administrator.suspension(place, HOME, suspended=True, note=_NOTE)
     asked, started = time.time(), time.perf_counter()
-    answer = await membership.SuspendRegion(SuspendRegionRequest(region=HOME, note="measured"), timeout=_CALL_SECONDS)
+    request = SuspendRegionRequest(region=HOME, note=_NOTE, signed=signed)
+    answer = await membership.SuspendRegion(request, timeout=_CALL_SECONDS)
     confirmed = time.perf_counter() - started
     returned = time.time()
     if answer.unconfirmed:
@@ -67,7 +77,8 @@ async def _suspend(federation: LocalFederation, membership: "MembershipServiceSt
     # Long enough for everything that could still be on its way by then: a delivery takes milliseconds.
     await asyncio.sleep(1.0)
     received = _received(federation, asked)
-    await membership.ReinstateRegion(ReinstateRegionRequest(region=HOME), timeout=_CALL_SECONDS)
+    signed = federation.administrator.suspension(place, HOME, suspended=False)
+    await membership.ReinstateRegion(ReinstateRegionRequest(region=HOME, signed=signed), timeout=_CALL_SECONDS)
     last = max(received, default=asked)
     return Suspension(confirmed, last - asked, sum(1 for instant in received if instant > returned))
 
