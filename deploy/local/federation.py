@@ -36,6 +36,7 @@ from gateway.security.identity import Identity, server_name
 from gateway.security.region_keys import REGION_KEYS, KeySet
 from gateway.security.staff_proofs import LONGEST_STATEMENT, statement_for
 from gateway.security.tls import Credentials
+from gateway.settings import Sources, load_page
 from gateway.settings import load as load_settings
 from gateway.store.opening import DatabasePlace
 from gateway.time.clock import SystemClock
@@ -50,6 +51,7 @@ PROVIDED = {"sichuan": ("ROAMING", "BB_INSTALL")}
 """The businesses of the region's own system, in a federation for people."""
 HEARTBEAT_SECONDS = 0.5
 LEASE_SECONDS = 3.0
+_UNSCOPED = "allow_unscoped_operators"  # a setting
 _VALID = timedelta(days=30)
 _SECONDS = 10.0
 _PATIENCE = 30.0  # seconds until all have joined
@@ -346,11 +348,16 @@ class LocalFederation:
         file = self.settings_file(name)
         if name in [replica.name for replica in self.coordinators]:
             return load_settings(CoordinatorSettings, file).database
-        return load_settings(RegionSettings, file).database
+        return self._region_settings(name).database
 
     def keys_file(self, name: str) -> Path:
         """The file of the keys under which a region's process stores personal data."""
-        return load_settings(RegionSettings, self.settings_file(name)).keys
+        return self._region_settings(name).keys
+
+    def _region_settings(self, name: str) -> RegionSettings:
+        """As this version reads them, also where the process has one that knows no scopes."""
+        sources = Sources(file=self.settings_file(name), flags=[f"{_UNSCOPED}=true"])
+        return load_page(RegionSettings, sources).settings
 
     def migration(self, replica: Replica) -> ChildProcess:
         """The command that brings the schema of a database up to date, launched."""
@@ -444,7 +451,7 @@ class LocalFederation:
             "signing": {"certificate": str(signing / "signing.crt"), "key": str(signing / "signing.key")},
         }
         if self.knows_scopes:
-            settings = {"allow_unscoped_operators": True, **settings}
+            settings = {_UNSCOPED: True, **settings}
         if region in self.providers:
             notification: Settings = {"endpoint": self.providers[region].endpoint, "name": PROVIDER}
             fulfilment: Settings = {**notification, "businesses": tuple(self.provided[region])}
