@@ -127,7 +127,7 @@ from gateway.process.telemetry import Telemetry
 from gateway.rpc.access import AccessRules
 from gateway.rpc.channels import Dialer, OwnCertificate
 from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
-from gateway.rpc.server import Server, Service
+from gateway.rpc.server import LISTENERS, Server, Service
 from gateway.security.authority_file import follow_authority
 from gateway.security.metrics import observe_certificates
 from gateway.security.signing import TrustedKeys
@@ -173,7 +173,7 @@ async def start(settings: CoordinatorSettings, machine: SteadyClock | None = Non
     """
     async with contextlib.AsyncExitStack() as stack:
         clock = AgreedClock(machine or SystemClock())
-        credentials = server_credentials(settings.credentials, clock)
+        credentials = [server_credentials(settings.credentials, clock) for _ in range(LISTENERS)]
         # A coordinator under a number that it does not prove would confirm a suspension in another's name.
         settings.credentials.require_identity(settings.identity)
         door = Door(settings.web)
@@ -205,7 +205,7 @@ async def start(settings: CoordinatorSettings, machine: SteadyClock | None = Non
             revocations=parts.keys.revocations,
         )
         server = Server(services, BorderInterceptor(border), reflects=settings.reflection)
-        port = await server.start(settings.listen, credentials)
+        port = await server.start(settings.listen, *credentials)
         await serve_joiners(settings, _enrolment_ports(parts), telemetry, stack)
         # Suspensions wait for this coordinator until then, because some of the calls may be deliveries.
         stack.push_async_callback(server.drain)

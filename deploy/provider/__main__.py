@@ -10,7 +10,7 @@ from deploy.provider.server import ProviderOptions, serve
 from deploy.provider.service import PHASES, Behaviour
 from gateway.process import logs
 from gateway.process.running import run_process
-from gateway.rpc.server import PortInUse
+from gateway.rpc.ports import PortInUse
 from gateway.security.tls import CredentialsUnusable
 
 

@@ -10,7 +10,7 @@ from gateway.cli.exits import REFUSED
 from gateway.maintenance.program import Program, S
 from gateway.process import logs
 from gateway.process.running import run_process
-from gateway.rpc.server import PortInUse
+from gateway.rpc.ports import PortInUse
 from gateway.security.tls import CredentialsUnusable
 from gateway.settings import Sources
 from gateway.store.port import StoreUnusable

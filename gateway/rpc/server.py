@@ -1,6 +1,8 @@
 """A gRPC server with the border in front, health, and a drain that loses nothing."""
 
+import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,17 +14,19 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection
 
 from gateway.rpc.interceptor import BorderInterceptor
+from gateway.rpc.ports import PortInUse, held_port
 from gateway.security.tls import ChannelOptions, server_options
+from gateway.settings import host_of
 
 # Calls and streams at a time, of all callers: further ones are refused with RESOURCE_EXHAUSTED before they are read.
 MOST_CALLS = 4096
+# Listeners of a port. gRPC for Python takes the calls of a listener one by one, and each needs three rounds of the
+# event loop. With one, a busy process takes calls no faster than it serves them: others wait inside gRPC, where no
+# limit of the process sees them, behind those of a caller at full speed.
+LISTENERS = 4
 DRAIN_SECONDS = 10.0  # grace of open calls when the process has to stop
 
 S = TypeVar("S")
-
-
-class PortInUse(Exception):
-    """Another process listens where this one should."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Service:
 
 
 class Server:
-    """A listening server."""
+    """A server with one port, and one listener or several."""
 
     def __init__(
         self,
@@ -50,38 +54,64 @@ class Server:
         options: ChannelOptions = (),
     ) -> None:
         """`options` are further arguments of gRPC's server, instead of those that every server has."""
+        self._services = services
         self._border = border
-        chosen = {**dict(server_options()), **dict(options)}
-        self._server = grpc.aio.server(
-            interceptors=[border], options=list(chosen.items()), maximum_concurrent_rpcs=MOST_CALLS
-        )
+        self._reflects = reflects
+        self._options = {**dict(server_options()), **dict(options)}
         self._health = health_aio.HealthServicer()
         self._names = [service.descriptor.full_name for service in services]
-        for service in services:
-            service.add(self._server)
-        add_HealthServicer_to_server(self._health, self._server)
-        if reflects:
-            names = [*self._names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name]
-            reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], self._server)
+        self._listeners: list[grpc.aio.Server] = []
+        self._held = ExitStack()
 
-    async def start(self, listen: str, credentials: grpc.ServerCredentials) -> int:
-        """Listens on `host:port` and serves; returns the port. Raises PortInUse."""
-        try:
-            port = self._server.add_secure_port(listen, credentials)
-        except RuntimeError as error:
-            # A server that never started would delay the end of the process.
-            await self._server.start()
-            await self._server.stop(None)
-            raise PortInUse(f"cannot listen on {listen}: another process does, or the address is not ours") from error
-        await self._server.start()
+    async def start(self, listen: str, *credentials: grpc.ServerCredentials) -> int:
+        """Listens on `host:port` and serves, with a listener for each of the credentials; returns the port.
+
+        gRPC tells one listener alone of changed files, so that each has credentials of its own. Raises PortInUse.
+        """
+        shared = len(credentials) > 1
+        if shared:
+            self._held.enter_context(held_port(listen))
+        address, port = listen, 0
+        for each in credentials:
+            listener = self._listener(MOST_CALLS // len(credentials), shared=shared)
+            self._listeners.append(listener)
+            try:
+                port = listener.add_secure_port(address, each)
+            except RuntimeError as error:
+                await self._abandon()
+                raise PortInUse(listen) from error
+            address = f"{host_of(listen)}:{port}"
+        for listener in self._listeners:
+            await listener.start()
         await self._say(health_pb2.HealthCheckResponse.SERVING)
         return port
+
+    def _listener(self, calls: int, *, shared: bool) -> grpc.aio.Server:
+        options = {**self._options, "grpc.so_reuseport": int(shared)}
+        listener = grpc.aio.server(
+            interceptors=[self._border], options=list(options.items()), maximum_concurrent_rpcs=calls
+        )
+        for service in self._services:
+            service.add(listener)
+        add_HealthServicer_to_server(self._health, listener)
+        if self._reflects:
+            names = [*self._names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name]
+            reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], listener)
+        return listener
+
+    async def _abandon(self) -> None:
+        # A listener that never started would delay the end of the process.
+        for listener in self._listeners:
+            await listener.start()
+            await listener.stop(None)
+        self._held.close()
 
     async def drain(self) -> None:
         """Refuses new calls, finishes those being served, then stops."""
         await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
         self._border.drain()
-        await self._server.stop(DRAIN_SECONDS)
+        await asyncio.gather(*(listener.stop(DRAIN_SECONDS) for listener in self._listeners))
+        self._held.close()
 
     async def show(self, *, serves: bool) -> None:
         """Reports through the health service whether all services serve."""

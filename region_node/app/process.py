@@ -36,7 +36,7 @@ from gateway.rpc.access import AccessRules
 from gateway.rpc.acting import ActingStaff
 from gateway.rpc.channels import Dialer, Replicas
 from gateway.rpc.interceptor import BorderInterceptor, BorderPorts
-from gateway.rpc.server import Server, Service
+from gateway.rpc.server import LISTENERS, Server, Service
 from gateway.security.authority_file import follow_authority
 from gateway.security.identity import server_name
 from gateway.security.renewing import RenewedFiles
@@ -137,7 +137,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
         clock = AgreedClock(machine or SystemClock())
         if settings.renew_certificate:
             RenewedFiles(settings.credentials).complete()
-        credentials = server_credentials(settings.credentials, clock)
+        credentials = [server_credentials(settings.credentials, clock) for _ in range(LISTENERS)]
         door = Door(settings.web)
         telemetry = Telemetry.of(SERVICE_NAME, settings.region, door.readers())
         stack.callback(telemetry.shutdown)
@@ -164,7 +164,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
         waiting_work = WaitingWork(ports.store)
         observe_node(telemetry.meter, core, waiting_work, ports.store, _certificates(settings), clock)
         server, border = _server(ports, _services(ports, core, questions, client), telemetry)
-        port = await server.start(settings.listen, credentials)
+        port = await server.start(settings.listen, *credentials)
         stack.push_async_callback(server.drain)
         stack.callback(core.changes.close)
         endpoint = settings.endpoint(port)

@@ -21,7 +21,7 @@ from gateway.api.federation.v1.federation_pb2 import GetAuditHeadRequest, Member
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.errors import Refused, reason_name
 from gateway.rpc.channels import invoke
-from gateway.rpc.server import PortInUse
+from gateway.rpc.ports import PortInUse
 from gateway.security.sealing_keys import published
 from gateway.store.port import DatabaseInUse
 from gateway.time.clock import to_timestamp

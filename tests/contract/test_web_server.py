@@ -27,7 +27,7 @@ from gateway.process.metrics import UnrecordedCalls
 from gateway.process.tracing import Tracing
 from gateway.rpc.access import AccessRules
 from gateway.rpc.interceptor import BorderPorts
-from gateway.rpc.server import PortInUse
+from gateway.rpc.ports import PortInUse
 from gateway.security.authority import Authority
 from gateway.security.identity import Identity, parse
 from gateway.security.revocations import Revocations

@@ -1,0 +1,95 @@
+"""The port of a server: it has several listeners of one process, and no other process."""
+
+import asyncio
+import socket
+from contextlib import ExitStack
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health_pb2_grpc import HealthStub
+
+from gateway.api.region.v1 import order_service_pb2
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.rpc.ports import PortInUse, held_port, listening_socket
+from gateway.rpc.server import LISTENERS, Server, Service
+from gateway.security.identity import server_name
+from gateway.security.tls import client_credentials, client_options, server_credentials
+from tests.contract.small_federation import CLOCK, FEDERATION, NOW, Certificates, border
+
+PATIENCE_S = 60.0
+CONNECTIONS = 16  # so many that the system most probably gives some to each listener
+NODE, COUNTER = "region/sichuan", "region/sichuan/operator/counter"
+ORDERS = order_service_pb2.DESCRIPTOR.services_by_name["OrderService"]
+
+
+def server() -> Server:
+    """A node that has but the services of gRPC."""
+    services = [Service(ORDERS, lambda _: None)]
+    return Server(services, border(services, "sichuan"), reflects=False)
+
+
+def address_of(port: int) -> str:
+    return f"127.0.0.1:{port}"
+
+
+def shares_its_port(port: int) -> bool:
+    """Whether a socket could listen beside those that are there, by the option of the system alone."""
+    with socket.socket() as another:
+        another.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            another.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+async def is_served(certificates: Certificates, endpoint: str) -> bool:
+    options = [
+        *client_options(server_name(Role.ROLE_REGION, "sichuan", FEDERATION)),
+        ("grpc.use_local_subchannel_pool", 1),
+    ]
+    credentials = client_credentials(certificates.credentials(COUNTER), NOW)
+    async with grpc.aio.secure_channel(endpoint, credentials, options) as channel:
+        answer = await HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S)
+    return answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_a_port_is_held_by_one_process_and_free_after_it() -> None:
+    with listening_socket("127.0.0.1:0") as found:
+        listen = address_of(found.getsockname()[1])
+    with held_port(listen), pytest.raises(PortInUse, match=f"cannot listen on {listen}"), held_port(listen):
+        raise AssertionError("held twice")
+    with held_port(listen), held_port("127.0.0.1:0"), held_port("127.0.0.1:0"):
+        pass
+
+
+def test_a_port_is_not_held_beside_another_program_that_listens() -> None:
+    with ExitStack() as stack:
+        other = stack.enter_context(socket.socket())
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        listen = address_of(other.getsockname()[1])
+        with pytest.raises(PortInUse), held_port(listen):
+            raise AssertionError("held beside it")
+        with pytest.raises(PortInUse):
+            listening_socket(listen)
+
+
+def test_each_listener_of_a_server_serves_until_the_server_drains(certificates: Certificates) -> None:
+    async def scenario() -> None:
+        own = [server_credentials(certificates.credentials(NODE), CLOCK) for _ in range(LISTENERS)]
+        first, second = server(), server()
+        port = await first.start("127.0.0.1:0", *own)
+        assert shares_its_port(port)
+        served = await asyncio.gather(*(is_served(certificates, address_of(port)) for _ in range(CONNECTIONS)))
+        assert all(served)
+        with pytest.raises(PortInUse):
+            await second.start(address_of(port), *own)
+        await first.drain()
+        assert await second.start(address_of(port), server_credentials(certificates.credentials(NODE), CLOCK)) == port
+        assert not shares_its_port(port), "one listener shares with none"
+        await second.drain()
+
+    asyncio.run(scenario())
