@@ -66,7 +66,7 @@ class Server:
     async def start(self, listen: str, *credentials: grpc.ServerCredentials) -> int:
         """Listens on `host:port` and serves, with a listener for each of the credentials; returns the port.
 
-        gRPC tells one listener alone of changed files, so that each has credentials of its own. Raises PortInUse.
+        Credentials bring changed files to one listener, so that each has its own. Raises PortInUse.
         """
         shared = len(credentials) > 1
         if shared:
