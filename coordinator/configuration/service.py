@@ -21,7 +21,7 @@ from gateway.errors import Refused
 from gateway.federation.body import Body, asked_instant
 from gateway.federation.numberplan import normalize
 from gateway.federation.revisions import RevisionRefused, digest, parsed
-from gateway.federation.rules import difference, new_unkept_promises, problems
+from gateway.federation.rules import difference, problems, problems_not_in_force
 from gateway.federation.terms import terms_of
 from gateway.process import failpoints
 from gateway.rpc.calls import current_call
@@ -155,7 +155,7 @@ class ConfigurationService(ConfigurationServiceServicer):
         if (unknown := first_unknown(configuration)) is not None:
             raise Refused(Reason.REASON_CONFIGURATION_UNREADABLE, member="coordinator", field=str(unknown))
         found = problems(configuration)
-        found += new_unkept_promises(configuration, self._registry.snapshot().configuration or Configuration())
+        found += problems_not_in_force(configuration, self._registry.snapshot().configuration or Configuration())
         if configuration.federation != self._federation:
             found.insert(0, f"federation: this coordinator belongs to {self._federation}")
         if found:

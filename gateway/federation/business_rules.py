@@ -1,13 +1,21 @@
 """Rules for a business in the catalogue. Pure."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gateway.api.federation.v1 import configuration_pb2 as contract
-from gateway.api.federation.v1.configuration_pb2 import Business, CharacteristicSpecification, Configuration
+from gateway.api.federation.v1.configuration_pb2 import (
+    Business,
+    CharacteristicSpecification,
+    Configuration,
+    Policy,
+    Precondition,
+    Unit,
+)
 from gateway.api.types.v1.types_pb2 import Applicant, Money
 from gateway.federation.checks import (
+    LONGEST,
     NAME,
     code_problems,
     duration_problems,
@@ -21,9 +29,12 @@ from gateway.federation.documents import parse_alternatives
 from gateway.federation.joint_rules import joint_problems
 from gateway.federation.policies import (
     COOLING_OFF,
+    MONTH_BEGIN,
+    SIM_SETTLES,
     UNREVIEWED_AMOUNT,
     UNREVIEWED_OF_OPERATOR,
     UNREVIEWED_OF_REGION,
+    strictest_figure,
 )
 from gateway.federation.policy_rules import limit_problems, looser_problems
 
@@ -31,6 +42,11 @@ from gateway.federation.policy_rules import limit_problems, looser_problems
 QUERY = "QRY_"
 _UNREVIEWED = (UNREVIEWED_AMOUNT, UNREVIEWED_OF_OPERATOR, UNREVIEWED_OF_REGION)
 _HIGHEST_HANDLING_FEE = 1_000_000  # minor units
+_FIGURES: Mapping[Precondition.ValueType, tuple[str, Unit.ValueType, int]] = {
+    Precondition.PRECONDITION_SIM_SETTLED: (SIM_SETTLES, Unit.UNIT_HOURS, LONGEST.days * 24),
+    Precondition.PRECONDITION_MONTH_BEGUN: (MONTH_BEGIN, Unit.UNIT_DAYS, 27),  # every month has a day behind them
+}
+"""The policy that a precondition needs, its unit, and the highest figure of any region."""
 _CHOICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", re.ASCII)
 
 
@@ -91,6 +107,20 @@ def _business_problems(business: Business, known: _Known) -> Iterator[str]:
         yield from text_problems(f"{path}.guide[{index}]", told)
     for name in ("document_freshness", "answer_within", "executable_within"):
         yield from duration_problems(f"{path}.{name}", getattr(business, name))
+
+
+def precondition_problems(path: str, business: Business, policies: Iterable[Policy]) -> Iterator[str]:
+    """The preconditions of a business that no region could check, since the policy with their figure is not there."""
+    figures = {each.name: each for each in policies if each.HasField("figure")}
+    for precondition in business.preconditions:
+        if precondition not in _FIGURES:
+            continue
+        name, unit, highest = _FIGURES[precondition]
+        policy, told = figures.get(name), Precondition.Name(precondition)
+        if policy is None or policy.figure.unit != unit:
+            yield f"{path}.preconditions: {told} needs the policy {name} with a figure in {Unit.Name(unit)}"
+        elif strictest_figure(policy, [each.region for each in policy.regional]).value > highest:
+            yield f"{path}.preconditions: {told} never holds with a figure of {name} above {highest}"
 
 
 def _fee_problems(path: str, fee: Money, currencies: Mapping[str, str]) -> Iterator[str]:

@@ -15,6 +15,10 @@ from gateway.api.federation.v1.configuration_pb2 import (
 
 COOLING_OFF = "cooling-off"
 """The policy with the hours for which an order waits for the customer's own proof (STEP_VERIFY)."""
+SIM_SETTLES = "sim-settles"
+"""The policy with the hours behind a change of SIM card in which PRECONDITION_SIM_SETTLED does not hold."""
+MONTH_BEGIN = "month-begin"
+"""The policy with the first days of a month on which PRECONDITION_MONTH_BEGUN does not hold."""
 UNREVIEWED_AMOUNT = "unreviewed-amount"
 """The policy with the largest amount of an order from another region that no staff of the home region review."""
 UNREVIEWED_OF_OPERATOR = "unreviewed-of-operator"

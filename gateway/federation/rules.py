@@ -12,7 +12,7 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.federation.administration_rules import administration_problems
 from gateway.federation.agreement_rules import template_problems
 from gateway.federation.body_rules import body_problems
-from gateway.federation.business_rules import businesses_problems
+from gateway.federation.business_rules import businesses_problems, precondition_problems
 from gateway.federation.calendar_rules import calendars_problems, hours_problems
 from gateway.federation.checks import code_problems, is_time_zone, label_problems, text_problems, twice
 from gateway.federation.complaint_rules import complaints_problems
@@ -61,10 +61,22 @@ def problems(configuration: Configuration) -> list[str]:
     ]
 
 
-def new_unkept_promises(wanted: Configuration, before: Configuration) -> list[str]:
-    """Those of `unkept_promises` that the configuration in force has not."""
-    known = unkept_promises(before)
-    return [each for each in unkept_promises(wanted) if each not in known]
+def problems_not_in_force(wanted: Configuration, before: Configuration) -> list[str]:
+    """Those of `unkept_promises` and `unchecked_preconditions` that the configuration in force has not."""
+    known = {*unkept_promises(before), *unchecked_preconditions(before)}
+    return [each for each in (*unkept_promises(wanted), *unchecked_preconditions(wanted)) if each not in known]
+
+
+def unchecked_preconditions(configuration: Configuration) -> list[str]:
+    """Preconditions without the policy that they need, each with its path: a region would refuse every such order.
+
+    Nobody may put them in force. A region goes on with those that are in force already, and with all other businesses.
+    """
+    return [
+        problem
+        for business in configuration.businesses
+        for problem in precondition_problems(f"businesses[{business.code}]", business, configuration.policies)
+    ]
 
 
 def unkept_promises(configuration: Configuration) -> list[str]:

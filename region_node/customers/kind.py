@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from gateway.api.region.v1.customer_service_pb2 import Product, ProductStatus
+from gateway.api.region.v1.customer_service_pb2 import Product
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store import vault
@@ -16,7 +16,7 @@ from region_node.records.kinds import Customer, ErasurePort, RecordKind
 
 def _require_out_of_service(tx: Transaction, context: RegionContext, customer: Customer) -> None:
     lines = lines_of_customer(tx, customer.customer_id)
-    in_service = [each for each in lines if each.status != ProductStatus.PRODUCT_STATUS_TERMINATED]
+    in_service = [each for each in lines if not each.is_closed]
     if in_service:
         raise Refused(Reason.REASON_CUSTOMER_HAS_LINES, lines=str(len(in_service)))
 

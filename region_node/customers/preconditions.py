@@ -10,6 +10,7 @@ from gateway.api.region.v1.customer_service_pb2 import CardKind, ProductStatus, 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
+from gateway.federation.policies import MONTH_BEGIN, SIM_SETTLES
 from gateway.store.port import Transaction
 from gateway.values.money import in_major_units
 from region_node.customers.accounts import ledger
@@ -18,7 +19,6 @@ from region_node.node.context import RegionContext
 
 ACTIVE = ProductStatus.PRODUCT_STATUS_ACTIVE
 SUSPENDED = ProductStatus.PRODUCT_STATUS_SUSPENDED
-TERMINATED = ProductStatus.PRODUCT_STATUS_TERMINATED
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def _line_in_service(situation: LineSituation) -> None:
 
 
 def _line_not_closed(situation: LineSituation) -> None:
-    if situation.line.status == TERMINATED:
+    if situation.line.is_closed:
         raise Refused(Reason.REASON_LINE_CLOSED)
 
 
@@ -128,13 +128,13 @@ def _sim_settled(situation: LineSituation) -> None:
     replaced = situation.line.sim_replaced
     if replaced is None:
         return
-    hours = situation.federation.figure("sim-settles", situation.regions)
+    hours = situation.federation.figure(SIM_SETTLES, situation.regions)
     if situation.now - replaced < timedelta(hours=hours):
         raise Refused(Reason.REASON_SIM_TOO_NEW, hours=str(hours))
 
 
 def _month_begun(situation: LineSituation) -> None:
-    days = situation.federation.figure("month-begin", situation.regions)
+    days = situation.federation.figure(MONTH_BEGIN, situation.regions)
     today = situation.now.astimezone(ZoneInfo(situation.time_zone)).date()
     if today.day <= days:
         possible = today.replace(day=1) + timedelta(days=days)

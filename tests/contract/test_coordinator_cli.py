@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -334,6 +335,13 @@ def test_files_are_validated_without_a_coordinator(tmp_path: Path) -> None:
     assert as_json.exit_code == 1
     assert json.loads(as_json.stdout)["valid"] is False
     assert runner.invoke(main, ["federation", "validate", str(tmp_path / "nowhere")]).exit_code == 2
+    lacking = tmp_path / "lacking"
+    shutil.copytree(SHIPPED, lacking)
+    policies = lacking / "policies.yaml"
+    policies.write_text(policies.read_text("utf-8").replace("name: month-begin", "name: month-ends"), "utf-8")
+    lacks = runner.invoke(main, ["federation", "validate", str(lacking)])
+    assert lacks.exit_code == 1
+    assert "PRECONDITION_MONTH_BEGUN needs the policy month-begin with a figure in UNIT_DAYS" in lacks.stderr
 
 
 def test_the_audit_chain_is_verified_and_every_damage_is_found(files: Process) -> None:

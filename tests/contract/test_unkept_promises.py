@@ -39,7 +39,7 @@ def test_a_promise_that_cannot_be_kept_is_not_put_in_force_and_one_that_is_hinde
 
             assert await is_refused(promising(3600, "Before"))
             with monkeypatch.context() as former_version:
-                former_version.setattr("coordinator.configuration.service.new_unkept_promises", lambda *_: [])
+                former_version.setattr("coordinator.configuration.service.problems_not_in_force", lambda *_: [])
                 assert await apply(promising(3600, "Before")) == 1
             assert await apply(promising(3600, "After")) == 2
             assert await is_refused(promising(1800, "After"))

@@ -228,6 +228,12 @@ def _believes_old_reports(order: JointOrder, told: JointItem, now: datetime) -> 
     return True
 
 
+def _run_unless_refused(code: str, actions: list[tuple[str, int]]) -> None:
+    """A course that the product refuses to follow shows nothing: only a check names a defect."""
+    with contextlib.suppress(Refused):
+        run(code, actions)
+
+
 def test_defects_of_the_saga_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     found, quickly = (
         [],
@@ -250,8 +256,8 @@ def test_defects_of_the_saga_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
         with monkeypatch.context() as patched:
             patched.setattr(module, name, defect)
             try:
-                quickly(given(CODES, COURSES)(run))()
-            except (AssertionError, Refused):
+                quickly(given(CODES, COURSES)(_run_unless_refused))()
+            except AssertionError:
                 found.append(name)
     assert found == ["_chosen", "advance", "take_report", "_holds", "expire"]
 

@@ -22,7 +22,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
     TimeLimit,
 )
 from gateway.api.types.v1.types_pb2 import Channel, LocalizedText, Money
-from gateway.federation.rules import Change, difference, problems
+from gateway.federation.rules import Change, difference, problems, problems_not_in_force, unchecked_preconditions
 from tests.shipped import shipped_configuration
 
 ROOT = Path(__file__).parents[2]
@@ -335,6 +335,42 @@ def test_a_broken_rule_is_told_with_its_path(change: Break, problem: str) -> Non
 )
 def test_what_keeps_to_the_rules_has_no_problems(change: Break) -> None:
     assert problems(changed_by(change)) == []
+
+
+def test_a_precondition_whose_figure_is_missing_is_named_and_not_put_in_force_but_one_in_force_hinders_nothing() -> (
+    None
+):
+    needed = {"sim-settles": {"QRY_BILL", "TRANSFER"}, "month-begin": {"TRANSFER"}}
+    for name, businesses in needed.items():
+
+        def gone(configuration: Configuration, name: str = name) -> None:
+            left = [each for each in configuration.policies if each.name != name]
+            del configuration.policies[:]
+            configuration.policies.extend(left)
+            for business in configuration.businesses:
+                business.policies[:] = [each for each in business.policies if each != name]
+
+        def of_a_time(configuration: Configuration, name: str = name) -> None:
+            next(each for each in configuration.policies if each.name == name).limit.CopyFrom(hours(72))
+
+        def of_another_unit(configuration: Configuration, name: str = name) -> None:
+            next(each for each in configuration.policies if each.name == name).figure.unit = contract.UNIT_COUNT
+
+        def beyond_any_month(configuration: Configuration, name: str = name) -> None:
+            policy = next(each for each in configuration.policies if each.name == name)
+            policy.regional.add(region="henan").figure.CopyFrom(figure(10**12, policy.figure.unit))
+
+        for change in (gone, of_a_time, of_another_unit, beyond_any_month):
+            wanted = changed_by(change)
+            found = unchecked_preconditions(wanted)
+            assert {each.partition("].preconditions: ")[0] for each in found} == {
+                f"businesses[{code}" for code in businesses
+            }
+            assert all(name in each for each in found)
+            assert problems_not_in_force(wanted, SHIPPED) == found
+            assert problems_not_in_force(wanted, wanted) == []
+        assert problems(changed_by(gone)) == [], "a region goes on with one that is in force"
+    assert unchecked_preconditions(SHIPPED) == []
 
 
 def test_the_order_of_policies_and_pools_makes_no_difference_and_a_regional_value_has_its_region_s_path() -> None:

@@ -6,7 +6,7 @@ from coordinator.cli.federation.number_plan_file import owners_of
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.cli.exits import NotDone
 from gateway.federation.files import ConfigurationError, load
-from gateway.federation.rules import new_unkept_promises, problems
+from gateway.federation.rules import problems, problems_not_in_force, unchecked_preconditions
 from gateway.wording.languages import translated
 
 
@@ -16,9 +16,8 @@ def read(directory: Path) -> tuple[Configuration, list[str]]:
         configuration = load(directory)
     except ConfigurationError as error:
         return Configuration(), error.problems
-    if not configuration.HasField("number_plan"):
-        return configuration, problems(_without_pools(configuration))
-    return configuration, problems(configuration)
+    checked = configuration if configuration.HasField("number_plan") else _without_pools(configuration)
+    return configuration, [*problems(checked), *unchecked_preconditions(configuration)]
 
 
 def _without_pools(configuration: Configuration) -> Configuration:
@@ -44,7 +43,7 @@ def wanted_of(directory: Path, before: Configuration) -> Configuration:
     Raises NotDone, also for a promise that cannot be kept and is not in force yet.
     """
     configuration = read_valid(directory)
-    if found := new_unkept_promises(configuration, before):
+    if found := problems_not_in_force(configuration, before):
         raise NotDone(found)
     if not configuration.HasField("number_plan") and before.HasField("number_plan"):
         configuration.number_plan.CopyFrom(before.number_plan)

@@ -28,7 +28,6 @@ from region_node.customers.rows import Line
 from region_node.node.context import RegionContext
 
 ACTOR = "billing"
-_TERMINATED = ProductStatus.PRODUCT_STATUS_TERMINATED
 _INSTANT = timedelta(microseconds=1)
 
 
@@ -63,7 +62,7 @@ def _look_at(tx: Transaction, context: RegionContext, account: str, day: date, n
         principal = unpaid_of(tx, context.time_zone, bill, end, with_late_fees=False)
         if principal == 0:
             settle_bill(tx, bill)
-    if principal and any(line.status != _TERMINATED for line in lines):
+    if principal and not all(line.is_closed for line in lines):
         fee = late_fee(principal, context.federation.figure("late-fee", (context.region, context.region)))
         if fee:
             month, kind = f"{day:%Y-%m}", EntryKind.LATE_FEE
@@ -85,7 +84,7 @@ def _proceed(tx: Transaction, context: RegionContext, account: str, lines: Seque
             _resume(tx, account, lines, now)
         return
     since = late[0].payment_due
-    if since is None or all(line.status == _TERMINATED for line in lines):
+    if since is None or all(line.is_closed for line in lines):
         return
     is_barred = any(line.suspension_kind == SuspensionKind.SUSPENSION_KIND_ARREARS for line in lines)
     if not is_barred and _state_of(tx, account).came_before(since):
@@ -103,7 +102,7 @@ def _begin_anew(tx: Transaction, account: str) -> None:
 
 def _resume(tx: Transaction, account: str, lines: Sequence[Line], now: datetime) -> None:
     for line in lines:
-        if line.suspension_kind == SuspensionKind.SUSPENSION_KIND_ARREARS and line.status != _TERMINATED:
+        if line.suspension_kind == SuspensionKind.SUSPENSION_KIND_ARREARS and not line.is_closed:
             keep_line(tx, line.resumed(), now)
             tell(tx, wording.resumed(f"arrears/{account}/{to_microseconds(now)}", line.number), now)
             audit.append(tx, now=now, actor=ACTOR, action="ArrearsPaid", subject=line.product_id)
@@ -173,7 +172,7 @@ class _Procedure:
     def _terminate(self) -> None:
         federation, time_zone = self._context.federation, self._context.time_zone
         for line in self._lines:
-            if line.status == _TERMINATED:
+            if line.is_closed:
                 continue
             for posting in final_charges(self._tx, federation, time_zone, line, self._now):
                 ledger.post(self._tx, posting, self._context.currency, self._now)

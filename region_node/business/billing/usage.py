@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.api.region.v1.billing_service_pb2 import Usage, UsageKind
-from gateway.api.region.v1.customer_service_pb2 import ProductStatus, RatingType
+from gateway.api.region.v1.customer_service_pb2 import RatingType
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
@@ -137,7 +137,7 @@ def _place(tx: Transaction, context: RegionContext, new: NewUsage, now: datetime
     line, began = find_line(tx, new.number), new.row.usage_time
     if line is None:
         raise Refused(Reason.REASON_SUBSCRIPTION_NOT_FOUND)
-    if line.status == ProductStatus.PRODUCT_STATUS_TERMINATED:
+    if line.is_closed:
         raise Refused(Reason.REASON_LINE_CLOSED)
     running, kept = Month.at(now, context.time_zone), (context.region, context.region)
     oldest = running.before(context.federation.figure("bills-kept", kept))

@@ -7,7 +7,6 @@ customer does not move. The last milestone ends the line with its last charges, 
 from collections.abc import Sequence
 from datetime import datetime
 
-from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointPlace
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -135,11 +134,10 @@ def _end(tx: Transaction, context: RegionContext, order: JointOrder, item: Joint
             return
         raise
     ended = line.terminated().promised("")
-    if line.status != ProductStatus.PRODUCT_STATUS_TERMINATED:
+    if not line.is_closed:
         charges = final_charges(tx, context.federation, context.time_zone, line, now)
         balance = ledger.balance(tx, line.account_id)
         postings, _ = closing(line.account_id, charges, balance, f"{order.id}#{item.id}")
-        for posting in postings:
-            ledger.post(tx, posting, context.currency, now)
+        ledger.post_all(tx, postings, context.currency, now)
         audit.append(tx, now=now, actor=order.id, action="EndedByJointOrder", subject=line.product_id)
     keep_line(tx, ended, now)

@@ -8,23 +8,22 @@ from region_node.business.orders import rules
 from region_node.business.orders.business import BusinessRule
 from region_node.business.orders.context import OrderContext
 from region_node.customers.accounts import ledger
-from region_node.customers.accounts.rules import Posting
 
 
 def book_intake(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
     """Books the intake of an order for another region."""
-    _book(tx, context, rule_of(context, order).taken_in(order), now)
+    ledger.post_all(tx, rule_of(context, order).taken_in(order), context.node.currency, now)
 
 
 def take_back(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
     """Reverses the bookings of intake."""
-    _book(tx, context, rule_of(context, order).given_up(order), now)
+    ledger.post_all(tx, rule_of(context, order).given_up(order), context.node.currency, now)
 
 
 def book_again(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
     """Books what is not booked any more of a completed order of another region's customer."""
     rule = rule_of(context, order)
-    _book(tx, context, ledger.unbooked(tx, (*rule.taken_in(order), *rule.done_elsewhere(order))), now)
+    ledger.post_once(tx, (*rule.taken_in(order), *rule.done_elsewhere(order)), context.node.currency, now)
 
 
 def close_books(tx: Transaction, context: OrderContext, before: Order, after: Order, now: datetime) -> None:
@@ -32,14 +31,9 @@ def close_books(tx: Transaction, context: OrderContext, before: Order, after: Or
     if rules.is_final(before) or not rules.is_final(after):
         return
     if after.state == rules.COMPLETED:
-        _book(tx, context, rule_of(context, after).done_elsewhere(after), now)
+        ledger.post_all(tx, rule_of(context, after).done_elsewhere(after), context.node.currency, now)
     else:
         take_back(tx, context, after, now)
-
-
-def _book(tx: Transaction, context: OrderContext, postings: tuple[Posting, ...], now: datetime) -> None:
-    for posting in postings:
-        ledger.post(tx, posting, context.node.currency, now)
 
 
 def rule_of(context: OrderContext, order: Order) -> BusinessRule:

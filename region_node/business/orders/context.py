@@ -44,8 +44,7 @@ class OwnRecords:
             keep_line(tx, effects.line, situation.now)
         for subscription in effects.subscriptions:
             keep_subscription(tx, subscription)
-        for posting in effects.postings:
-            ledger.post(tx, posting, situation.currency, situation.now)
+        ledger.post_all(tx, effects.postings, situation.currency, situation.now)
         for notice in effects.notices:
             tell(tx, notice, situation.now)
         if effects.identity is not None and not effects.identity.document_id:

@@ -98,7 +98,7 @@ def note_debt(
         _keep(tx, debt, region)
     debit, credit = (COMPENSATION, payable(region)) if is_debtor else (receivable(region), recovered)
     posting = transfer(f"{debt.serial}#owed", kind, debt.amount, debit=debit, credit=credit)
-    ledger.post_all(tx, ledger.unbooked(tx, [posting]), context.currency, now)
+    ledger.post_once(tx, [posting], context.currency, now)
     return is_new
 
 

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
-from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.survey_envelopes_pb2 import SurveyRequested
 from gateway.api.region.v1.survey_pb2 import Survey, SurveyOccasion
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
@@ -129,7 +128,7 @@ def _number_of(tx: Transaction, context: RegionContext, asked: SurveyRequested, 
 
 
 def _may_be_asked(tx: Transaction, line: Line, policy: Policy, now: datetime) -> bool:
-    if line.status == ProductStatus.PRODUCT_STATUS_TERMINATED or status_of(tx, line.customer_id) != ACTIVE:
+    if line.is_closed or status_of(tx, line.customer_id) != ACTIVE:
         return False
     if not is_permitted(Purpose.SURVEY, preferences_of(tx, line.customer_id)):
         return False

@@ -59,6 +59,11 @@ def post_all(tx: Transaction, postings: Sequence[Posting], currency: str, now: d
             tx.insert(_ENTRIES, row)
 
 
+def post_once(tx: Transaction, postings: Sequence[Posting], currency: str, now: datetime) -> None:
+    """Books those of the postings that are not booked, by their ids; as `post`."""
+    post_all(tx, unbooked(tx, postings), currency, now)
+
+
 def is_any_booked(tx: Transaction, beginning: str) -> bool:
     """Whether there is a posting whose id begins with a text that ends with `#`."""
     found = tx.first(

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document, LocalizedText
 from gateway.errors import Refused, reason_name
@@ -324,7 +323,7 @@ def _line(tx: Transaction, context: RegionContext, attempt: Attempt) -> Line | N
         if refused.reason not in _NOBODY:
             raise
         return None
-    return None if line.status == ProductStatus.PRODUCT_STATUS_TERMINATED else line
+    return None if line.is_closed else line
 
 
 def _duration(context: RegionContext, policy: str) -> timedelta:

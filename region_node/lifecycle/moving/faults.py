@@ -52,7 +52,6 @@ class MovedFaultEnvelopes:
         told, context = received(FaultMoved, content.payload), self._context
         if told.move_id != content.subject or not told.move_id.startswith(f"{content.origin}/"):
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-        moved.require_told(told, context.currency, now)
         move = find_move(tx, told.move_id)
         if move is None and is_awaited(tx, context.federation, context.region, told.number):
             raise Refused(Reason.REASON_HAND_OVER_AWAITED)
@@ -61,7 +60,7 @@ class MovedFaultEnvelopes:
             raise Refused(Reason.REASON_MOVE_NOT_FOUND, move=told.move_id)
         if told.number not in [each.number for each in move.lines]:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-        moved.require_told_of(tx, context, told, line)
+        moved.require_told(tx, context, told, line, now)
         waived = moved.give_rest(tx, context, line, told, content.origin, now, signed)
         return Answer(Outcome.OUTCOME_ACCEPTED, result=waived.SerializeToString())
 

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.customer_move_pb2 import CustomerHandOver, CustomerMove, MovedConsent
-from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.sharing_service_pb2 import Grant
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -42,7 +41,6 @@ from region_node.lifecycle.registry import Registry
 from region_node.network.agreements import moved as agreements
 from region_node.node.context import RegionContext
 
-_TERMINATED = ProductStatus.PRODUCT_STATUS_TERMINATED
 CONFIRMATION_TIMER = "move-confirmation"
 _LIFETIME = timedelta(days=3650)  # a customer on the way does not expire
 _MOST_GRANTS = 1_000  # far more than one line has readers and purposes
@@ -169,7 +167,7 @@ def _require_movable(tx: Transaction, registry: Registry, move: CustomerMove, no
     context = registry.context
     status.require_readable(tx, move.customer_id)
     # A terminated line stays, with its bills.
-    lines = [each for each in lines_of_customer(tx, move.customer_id) if each.status != _TERMINATED]
+    lines = [each for each in lines_of_customer(tx, move.customer_id) if not each.is_closed]
     rules.require_lines({each.number: each.is_mobile for each in lines}, move.lines, context.federation, move.to_region)
     for line in lines:
         require_not_promised(line)

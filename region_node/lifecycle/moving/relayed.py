@@ -120,8 +120,8 @@ class MoveEnvelopes:
 
     def _close_account(self, tx: Transaction, move: CustomerMove, line: Line, amount: int, now: datetime) -> None:
         context, account, at = self._context, line.account_id, from_timestamp(move.change_time)
-        for charge in final_charges(tx, context.federation, context.time_zone, line, at):
-            ledger.post(tx, charge, context.currency, now)
+        charges = final_charges(tx, context.federation, context.time_zone, line, at)
+        ledger.post_all(tx, charges, context.currency, now)
         book_moved(tx, move.id, account, -amount, payable(move.to_region), context.currency, now)
         book_rest(tx, move, account, context.currency, now)
 

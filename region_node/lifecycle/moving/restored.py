@@ -136,7 +136,7 @@ def marked_at_home(tx: Transaction, federation: Federation, region: str) -> list
         return at_home and home_since_move(tx, federation, number) is None
 
     marked = tx.all(str, _MARKED, terminated=_TERMINATED, moved=status.MOVED)
-    lines = {each: [line for line in lines_of_customer(tx, each) if line.status != _TERMINATED] for each in marked}
+    lines = {each: [line for line in lines_of_customer(tx, each) if not line.is_closed] for each in marked}
     return [each for each, found in lines.items() if found and all(is_here(line.number) for line in found)]
 
 

@@ -4,7 +4,6 @@ from datetime import datetime
 
 from gateway.api.region.v1 import agreement_service_pb2 as api
 from gateway.api.region.v1.agreement_pb2 import Agreement, OutageCause, ServiceOutage
-from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
@@ -48,7 +47,7 @@ def create(
     federation.network.service(asked.service)
     terms = federation.agreement_template(asked.template)
     line = _line(tx, context, asked.number)
-    if line.status == ProductStatus.PRODUCT_STATUS_TERMINATED:
+    if line.is_closed:
         raise Refused(Reason.REASON_LINE_CLOSED)
     start = from_timestamp(asked.start_time) if asked.HasField("start_time") else now
     if start < Month.at(now, context.time_zone).start:

@@ -100,7 +100,7 @@ def post_rent(
     note_waiver(tx, context, line.product_id, serial, _stretch(span), now)
     rent = earned(EntryKind.RENT)
     posting = transfer(serial, EntryKind.RENT_WAIVED, amount, debit=rent, credit=credited_account(line))
-    ledger.post_all(tx, ledger.unbooked(tx, [posting]), context.currency, now)
+    ledger.post_once(tx, [posting], context.currency, now)
 
 
 def told_of(fault: Fault, number: int, refunded: int, currency: str, *, is_owed: bool) -> FaultMoved:
@@ -135,21 +135,17 @@ def pass_on(tx: Transaction, context: RegionContext, gone: MovedLine, told: Faul
     send(tx, context.border, outgoing, now=now, traceparent="")
 
 
-def require_told(told: FaultMoved, currency: str, now: datetime) -> None:
-    """Raises Refused with ENVELOPE_INVALID for an outage that cannot have been, or an amount that nobody can owe."""
+def require_told(tx: Transaction, context: RegionContext, told: FaultMoved, line: Line, now: datetime) -> None:
+    """Raises Refused with ENVELOPE_INVALID for what cannot have been of a line: an outage, or the amount given back.
+
+    The new home bears what it gives back, so that an old home cannot make it give back the rent of years.
+    """
     is_known = all(is_name(part) for part in told.fault_id.split("/", 1))
     is_time = is_dated(told.start_time) and is_dated(told.end_time)
     if not (is_known and is_time) or not dated(told.start_time) <= dated(told.end_time) <= now + _CLOCKS:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no such outage")
-    if told.refunded.currency != currency or told.refunded.minor_units < 0:
+    if told.refunded.currency != context.currency or told.refunded.minor_units < 0:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no such refund")
-
-
-def require_told_of(tx: Transaction, context: RegionContext, told: FaultMoved, line: Line) -> None:
-    """Raises Refused with ENVELOPE_INVALID for another line, times far from its move, or more than a plan costs.
-
-    The new home bears what it gives back, so that an old home cannot make it give back the rent of years.
-    """
     start, end, moment = dated(told.start_time), dated(told.end_time), start_of(tx, line)
     gone = moved_line(tx, line.product_id)
     is_line = told.number == line.number if gone is None else number_index(tx, told.number) == gone.number

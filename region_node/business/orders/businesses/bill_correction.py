@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import Quote
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText, Money
@@ -37,7 +36,7 @@ class Rule(BusinessRule):
             if situation.balance < 0:
                 owed = in_major_units(-situation.balance, situation.currency)
                 raise Refused(Reason.REASON_IN_ARREARS, amount=owed)
-        elif situation.line.status == ProductStatus.PRODUCT_STATUS_TERMINATED:
+        elif situation.line.is_closed:
             raise Refused(Reason.REASON_LINE_CLOSED)
 
     def quote(self, situation: Situation) -> Quote:

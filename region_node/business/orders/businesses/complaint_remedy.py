@@ -1,6 +1,5 @@
 """COMPLAINT_REMEDY 投诉退费: books a complaint's compensation at home, at the owner region's expense."""
 
-from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -33,7 +32,7 @@ class Rule(BusinessRule):
             if situation.balance < 0:
                 owed = in_major_units(-situation.balance, situation.currency)
                 raise Refused(Reason.REASON_IN_ARREARS, amount=owed)
-        elif situation.line.status == ProductStatus.PRODUCT_STATUS_TERMINATED:
+        elif situation.line.is_closed:
             raise Refused(Reason.REASON_LINE_CLOSED)
 
     def fulfil(self, situation: Situation) -> Effects:

@@ -8,6 +8,7 @@ from gateway.api.region.v1.customer_service_pb2 import SuspensionKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.errors import Refused
+from gateway.federation.policies import SIM_SETTLES
 from region_node.business.orders.business import BusinessRule, Effects, Situation
 
 # ITU-T E.118: 89 for telecommunications, then country, issuer and account; cards of the mainland have 19 or 20 digits.
@@ -44,7 +45,7 @@ class Rule(BusinessRule):
         line = situation.line
         if line.suspension_kind == SuspensionKind.SUSPENSION_KIND_LOST:
             line = line.resumed()
-        settles = situation.now + timedelta(hours=situation.federation.figure("sim-settles", situation.regions))
+        settles = situation.now + timedelta(hours=situation.federation.figure(SIM_SETTLES, situation.regions))
         return Effects(
             replace(line, sim_replaced=situation.now),
             results={"settles": settles.isoformat(timespec="seconds")},
