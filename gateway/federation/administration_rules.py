@@ -2,11 +2,27 @@
 
 from collections.abc import Iterator
 
+from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.revision_pb2 import Administration
 from gateway.federation.checks import label_problems, twice
 
 KEY_BYTES = 32
 MOST_ADMINISTRATORS = 32
+
+
+def is_one_enough(administration: Administration) -> bool:
+    """Whether the signature of one administrator is enough: a thief of one key then decides about the federation."""
+    return administration.threshold == 1
+
+
+def administration_warnings(configuration: Configuration) -> list[str]:
+    """A threshold by which one key alone replaces the configuration."""
+    if not is_one_enough(configuration.administration):
+        return []
+    return [
+        "administration.threshold: is 1, so one stolen key decides where every order goes; name two administrators or"
+        " more, and raise it to 2"
+    ]
 
 
 def administration_problems(administration: Administration) -> Iterator[str]:

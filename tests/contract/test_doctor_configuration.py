@@ -27,6 +27,7 @@ from gateway.time.clock import dated
 from region_node.cli.node.configuration_checks import check_configuration
 from region_node.node.membership.last_good import LastGood
 from region_node.node.settings import RegionSettings
+from tests.administrators import Administrators
 from tests.contract.doctors import DAY, REGION, Doctor, Shifted, checks, coordinator_with
 from tests.later_version import LATER_VALUE
 from tests.shipped import shipped_configuration
@@ -181,9 +182,29 @@ def test_the_end_of_a_revision_is_told_two_weeks_before(doctor: Doctor, left: ti
     anchor = load_anchor(administrator.anchor, FEDERATION)
     signed = administrator.signed(anchor, shipped_configuration())
     ends = dated(parsed(RevisionStatement, signed.revision.statement).end_time)
-    found = check_signatures(lambda: anchor, [signed.revision], ends - left)
+    found = check_signatures(lambda: anchor, [signed.revision], ends - left)[0]
     assert (found.state, found.found.startswith(told)) == (state, True)
     assert ("sign and apply the next revision" in found.todo) == (state == "warning")
+
+
+def test_a_threshold_of_one_administrator_is_warned_of_by_both_doctors(doctor: Doctor, tmp_path: Path) -> None:
+    anchored = doctor.region("--json", "--strict")
+    data = tmp_path / "coordinator"
+    keep(doctor, data, shipped_configuration())
+    for told in (anchored, doctor.coordinator("--json", "--strict", data=str(data))):
+        state, found, todo = checks(told)["administrators"]
+        assert (state, found) == ("warning", "1 of 1 sign a revision")
+        assert "a threshold of 2" in todo
+        assert told.exit_code == 1, "a strict look fails for a warning"
+    assert "1名管理员中的1名" in "".join(doctor.region("--lang", "zh").stdout.split())
+
+
+def test_two_of_three_administrators_are_enough_to_be_well(tmp_path: Path) -> None:
+    people = Administrators(tmp_path, FEDERATION, ("li", "wang", "zhao"), threshold=2)
+    found = check_signatures(lambda: people.anchor, [], datetime.now(UTC))
+    assert [(each.name, each.state, each.found) for each in found[1:]] == [
+        ("administrators", "good", "2 of 3 sign a revision")
+    ]
 
 
 def test_a_copy_that_does_not_verify_is_told(doctor: Doctor, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from coordinator.cli.federation.signing import anchor, anchor_in_force, create_k
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.cli.exits import NotDone
+from gateway.federation.administration_rules import administration_warnings
 from gateway.federation.body_rules import body_warnings
 from gateway.federation.calendar_rules import calendar_warnings
 from gateway.federation.files import dump
@@ -218,5 +219,6 @@ def _warnings(configuration: Configuration) -> list[str]:
     return [
         *calendar_warnings(configuration, SystemClock().now().date()),
         *body_warnings(configuration),
+        *administration_warnings(configuration),
         *unkept_promises(configuration),
     ]

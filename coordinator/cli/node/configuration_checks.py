@@ -26,9 +26,9 @@ async def check_configuration(settings: CoordinatorSettings, clock: Clock, *, et
     snapshot = await _snapshot(settings, etcd_answers=etcd_answers)
     if snapshot is None:
         told = translated("the registry cannot be read, or there is none yet")
-        return [not_checked(_name(), told), check_signatures(settings.anchor, None, clock.now())]
+        return [not_checked(_name(), told), *check_signatures(settings.anchor, None, clock.now())]
     revisions = () if snapshot.chain is None else snapshot.chain.revisions
-    return [_finding(snapshot), check_signatures(settings.anchor, revisions, clock.now())]
+    return [_finding(snapshot), *check_signatures(settings.anchor, revisions, clock.now())]
 
 
 async def _snapshot(settings: CoordinatorSettings, *, etcd_answers: bool) -> Snapshot | None:

@@ -1,9 +1,10 @@
-"""Whether a member verifies the configuration by administrators' signatures, and how long those are valid."""
+"""Whether a member verifies the configuration by administrators' signatures, until when, and how many of them."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from gateway.api.federation.v1.revision_pb2 import Anchor, SignedRevision
+from gateway.api.federation.v1.revision_pb2 import Administration, Anchor, SignedRevision
+from gateway.federation.administration_rules import is_one_enough
 from gateway.federation.revisions import Chain, RevisionRefused
 from gateway.maintenance.doctor.certificates import EXPIRES_SOON
 from gateway.maintenance.doctor.findings import Finding, bad, good, not_checked, warning
@@ -15,8 +16,8 @@ from gateway.wording.times import told_time
 
 def check_signatures(
     read_anchor: Callable[[], Anchor | None], revisions: Iterable[SignedRevision] | None, now: datetime
-) -> Finding:
-    """Checks the anchor of the settings, and the statements that the member has kept after it.
+) -> list[Finding]:
+    """Checks the anchor of the settings, the statements that the member has kept after it, and who signs the next one.
 
     `read_anchor` raises CredentialsUnusable. `revisions` is None where they cannot be read. `now` is aware.
     """
@@ -24,20 +25,33 @@ def check_signatures(
     try:
         anchor = read_anchor()
     except CredentialsUnusable as error:
-        return bad(name, str(error), translated("put the anchor file there that the administrators have made"))
+        return [bad(name, str(error), translated("put the anchor file there that the administrators have made"))]
     if anchor is None:
         todo = translated(
             "begin to sign, and set federation_anchor: `coordinator federation anchor-in-force` makes the file"
         )
-        return warning(name, translated("none are needed: whoever has a coordinator decides where orders go"), todo)
+        return [warning(name, translated("none are needed: whoever has a coordinator decides where orders go"), todo)]
     if revisions is None:
-        return not_checked(name, translated("the revisions that are kept cannot be read"))
+        return [not_checked(name, translated("the revisions that are kept cannot be read"))]
     try:
         chain = Chain.of(anchor).followed(revisions)
     except RevisionRefused as refused:
         todo = translated("restart the process: it takes the last revision that verifies from its anchor")
-        return bad(name, translated("what is kept does not verify: {problem}", problem=refused), todo)
-    return _validity(name, chain, now)
+        return [bad(name, translated("what is kept does not verify: {problem}", problem=refused), todo)]
+    return [_validity(name, chain, now), _threshold(chain.place.administration)]
+
+
+def _threshold(administration: Administration) -> Finding:
+    count = len(administration.administrators)
+    name = translated("administrators")
+    found = translated("{threshold} of {count} sign a revision", threshold=administration.threshold, count=count)
+    if not is_one_enough(administration):
+        return good(name, found)
+    todo = translated(
+        "name two administrators or more, and sign a revision with a threshold of 2: else one stolen key decides where"
+        " orders go"
+    )
+    return warning(name, found, todo)
 
 
 def _validity(name: str, chain: Chain, now: datetime) -> Finding:

@@ -29,8 +29,8 @@ def kept_revision(data: Path) -> int:
     return state.federation_revision
 
 
-def check_kept_signatures(settings: RegionSettings, now: datetime) -> Finding:
-    """Checks the node's anchor, and the statements beside its copy of the configuration."""
+def check_kept_signatures(settings: RegionSettings, now: datetime) -> list[Finding]:
+    """Checks the node's anchor, the statements beside its copy of the configuration, and who signs the next one."""
     try:
         state = LastGood(settings.data).load() or WatchResponse()
     except LastGoodBroken:

@@ -67,7 +67,7 @@ async def _examine(sources: Sources, settings: RegionSettings) -> Sequence[Findi
         await asyncio.to_thread(check_region_keys, settings.keys, settings.database, REGION_NODE.name),
         check_scopes(settings),
         check_identity_provider(settings),
-        await asyncio.to_thread(check_kept_signatures, settings, clock.now()),
+        *await asyncio.to_thread(check_kept_signatures, settings, clock.now()),
         await asyncio.to_thread(check_revisions, settings, clock.now()),
     ]
     groups = await asyncio.gather(
