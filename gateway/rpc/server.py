@@ -14,8 +14,6 @@ from grpc_reflection.v1alpha import reflection
 from gateway.rpc.interceptor import BorderInterceptor
 from gateway.security.tls import ChannelOptions, server_options
 
-# Calls and streams at a time, of all callers: further ones are refused with RESOURCE_EXHAUSTED before they are read.
-MOST_CALLS = 4096
 DRAIN_SECONDS = 10.0  # grace of open calls when the process has to stop
 
 S = TypeVar("S")
@@ -52,9 +50,8 @@ class Server:
         """`options` are further arguments of gRPC's server, instead of those that every server has."""
         self._border = border
         chosen = {**dict(server_options()), **dict(options)}
-        self._server = grpc.aio.server(
-            interceptors=[border], options=list(chosen.items()), maximum_concurrent_rpcs=MOST_CALLS
-        )
+        # gRPC's own bound of calls at a time would refuse without a reason: the border has it.
+        self._server = grpc.aio.server(interceptors=[border], options=list(chosen.items()))
         self._health = health_aio.HealthServicer()
         self._names = [service.descriptor.full_name for service in services]
         for service in services:
