@@ -23,7 +23,12 @@ _DETAILS = "grpc-status-details-bin"
 _NEAREST = "nearest"  # the parameter that holds the known names similar to an unknown name, and their separator
 _BETWEEN = ", "
 # Refusals for want of room that other calls take.
-_ROOM_LATER = (Reason.REASON_CALLS_TOO_MANY, Reason.REASON_ORDERS_WAITING_TOO_MANY)
+_ROOM_LATER = (
+    Reason.REASON_CALLS_TOO_MANY,
+    Reason.REASON_OPEN_WORK_TOO_MUCH,
+    Reason.REASON_ORDERS_WAITING_TOO_MANY,
+    Reason.REASON_SERVER_CALLS_TOO_MANY,
+)
 # Bytes of one parameter in a status. A status travels in headers, which gRPC limits to 16 KiB, and repeats a text
 # several times.
 _TOLD_BYTES = 1024

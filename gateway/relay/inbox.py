@@ -83,7 +83,7 @@ def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: 
     sign_at_commit(tx, border, RECEIPT, receipt, content.origin)
     if isinstance(kind, Command):
         if answer.outcome == Outcome.OUTCOME_REFUSED:
-            kind.refused(tx, content, now)
+            kind.refused(tx, content, answer, now)
         failpoints.reach("S9.before-commit")
         _keep(tx, border, sealed, receipt, now)
     if isinstance(kind, Command) or kind.is_noted:
@@ -141,7 +141,7 @@ def take_again(
     if answer.outcome != first.outcome:
         return answer
     if answer.outcome == Outcome.OUTCOME_REFUSED:
-        kind.refused(tx, content, now)
+        kind.refused(tx, content, answer, now)
     _keep(tx, border, sealed, receipt, now)
     _note(tx, content, answer, now)
     return answer

@@ -1,10 +1,10 @@
 """The border of a server: each incoming call passes here, and nowhere else.
 
-The order of checks: an identity, a place among its calls, a certificate in force, permission, a deadline, a turn, the
-person who acts. Then the request is read: in time, within its size, parseable, plain, in the name of a proven person.
-A revoked certificate ends its open calls. A refusal becomes a status with details. Data under a destroyed key is
-reported as erased. Any other exception becomes INTERNAL with a number, and the log has the full traceback under that
-number.
+The order of checks: a place among all calls, an identity, a place among its own, a certificate in force, permission, a
+deadline, a turn, the person who acts. Then the request is read: in time, within its size, parseable, plain, in the name
+of a proven person. A revoked certificate ends its open calls. A refusal becomes a status with details. Data under a
+destroyed key is reported as erased. Any other exception becomes INTERNAL with a number, and the log has the full
+traceback under that number.
 
 gRPC treats every request here as a stream of bytes; a unary request looks the same on the wire. For a unary call gRPC
 would read and parse the request before this code could check the caller.
@@ -51,6 +51,7 @@ _Requests = AsyncIterator[bytes]
 _Serve = Callable[[_Requests, _Context], Awaitable[Message | None]]
 # The callers who share a node. Members carry the work of many callers, in lanes of their own.
 _TAKE_TURNS = frozenset({Role.ROLE_OPERATOR, Role.ROLE_STAFF})
+_CROWDED = (Reason.REASON_CALLS_TOO_MANY, Reason.REASON_SERVER_CALLS_TOO_MANY)
 _CROWDED_KEPT = 256  # refusals of callers and numbers of calls
 # Refusals for who somebody is, beside those with PERMISSION_DENIED.
 _NOTED = frozenset({Reason.REASON_CERTIFICATE_REVOKED, Reason.REASON_STAFF_PROOF_INVALID})
@@ -193,6 +194,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         Raises Refused before any of the call is read. Writes an audit row where this border, or the service itself,
         turns an authenticated peer away.
         """
+        self._shares.require_place()
         peer = self._ports.peer(context.auth_context(), self._ports.federation)
         identity, access = peer.identity, self._ports.access
         share = self._shares.enter(identity, is_stranger=access.is_stranger(identity))
@@ -339,14 +341,14 @@ def _traceparent(context: _Context) -> str:
 
 
 async def _abort(context: _Context, refused: Refused) -> None:
-    if refused.reason == Reason.REASON_CALLS_TOO_MANY:
-        status = _crowded(**refused.parameters)
+    if refused.reason in _CROWDED:
+        status = _crowded(refused.reason, **refused.parameters)
     else:
         status = rpc_status.to_status(to_status(refused))
     await context.abort_with_status(status)
 
 
 @lru_cache(_CROWDED_KEPT)
-def _crowded(caller: str, calls: str) -> grpc.Status:
-    """The status of CALLS_TOO_MANY: where calls come in a flood, it is told many times a second."""
-    return rpc_status.to_status(to_status(Refused(Reason.REASON_CALLS_TOO_MANY, caller=caller, calls=calls)))
+def _crowded(reason: Reason.ValueType, **parameters: str) -> grpc.Status:
+    """The status of a refusal for want of places: where calls come in a flood, it is told many times a second."""
+    return rpc_status.to_status(to_status(Refused(reason, **parameters)))

@@ -18,8 +18,6 @@ from gateway.rpc.ports import PortInUse, held_port
 from gateway.security.tls import ChannelOptions, server_options
 from gateway.settings import host_of
 
-# Calls and streams at a time, of all callers: further ones are refused with RESOURCE_EXHAUSTED before they are read.
-MOST_CALLS = 4096
 # Listeners of a port. gRPC for Python takes the calls of a listener one by one, and each needs three rounds of the
 # event loop. With one, a busy process takes calls no faster than it serves them: others wait inside gRPC, where no
 # limit of the process sees them, behind those of a caller at full speed.
@@ -73,7 +71,7 @@ class Server:
             self._held.enter_context(held_port(listen))
         address, port = listen, 0
         for each in credentials:
-            listener = self._listener(MOST_CALLS // len(credentials), shared=shared)
+            listener = self._listener(shared=shared)
             self._listeners.append(listener)
             try:
                 port = listener.add_secure_port(address, each)
@@ -86,11 +84,10 @@ class Server:
         await self._say(health_pb2.HealthCheckResponse.SERVING)
         return port
 
-    def _listener(self, calls: int, *, shared: bool) -> grpc.aio.Server:
+    def _listener(self, *, shared: bool) -> grpc.aio.Server:
         options = {**self._options, "grpc.so_reuseport": int(shared)}
-        listener = grpc.aio.server(
-            interceptors=[self._border], options=list(options.items()), maximum_concurrent_rpcs=calls
-        )
+        # gRPC's own bound of calls at a time would refuse without a reason: the border has it.
+        listener = grpc.aio.server(interceptors=[self._border], options=list(options.items()))
         for service in self._services:
             service.add(listener)
         add_HealthServicer_to_server(self._health, listener)

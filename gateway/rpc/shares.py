@@ -1,11 +1,12 @@
-"""How much of a server one caller may take: its calls and streams at a time."""
+"""How much of a server its callers may take: all of them, and each one, in calls and streams at a time."""
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.security.identity import Identity
 
-CALLS = 1024  # of one certificate; a quarter of a server's calls
+ALL_CALLS = 4096
+CALLS = ALL_CALLS // 4  # of one certificate
 CALLS_OF_COORDINATOR = 2 * CALLS  # a coordinator carries the envelopes of all other regions
 CALLS_OF_STRANGERS = 32  # of all of one region together, and of all without a certificate
 
@@ -15,6 +16,12 @@ class Shares:
 
     def __init__(self) -> None:
         self._held: dict[str, int] = {}
+        self._count = 0
+
+    def require_place(self) -> None:
+        """Raises Refused with SERVER_CALLS_TOO_MANY where all places are taken, whoever calls."""
+        if self._count >= ALL_CALLS:
+            raise Refused(Reason.REASON_SERVER_CALLS_TOO_MANY, calls=str(self._count))
 
     def enter(self, identity: Identity, *, is_stranger: bool) -> str:
         """Takes a place for one call, and gives the caller's key for `leave`.
@@ -27,6 +34,7 @@ class Shares:
         if held >= most:
             raise Refused(Reason.REASON_CALLS_TOO_MANY, caller=caller, calls=str(held))
         self._held[caller] = held + 1
+        self._count += 1
         return caller
 
     def of(self, caller: str) -> int:
@@ -35,6 +43,7 @@ class Shares:
 
     def leave(self, caller: str) -> None:
         """Gives one place of a caller back, by the key of `enter`."""
+        self._count -= 1
         held = self._held.pop(caller)
         if held > 1:
             self._held[caller] = held - 1

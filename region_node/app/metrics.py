@@ -1,5 +1,6 @@
 """The metrics of a node besides those of its calls."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from region_node.app.core import RegionCore
 from region_node.care.anomalies.watching import AnomalyWatch
 from region_node.care.quarantine.counting import WaitingWork
 from region_node.customers.documents.reuse import measure_reuse
+from region_node.node.open_work import OpenWork
 
 
 def observe_node(
@@ -46,6 +48,18 @@ def observe_anomalies(meter: Meter, watch: AnomalyWatch) -> None:
         "{anomaly}",
         lambda: [(each.count, {"region": each.region}) for each in watch.waiting],
     )
+
+
+def observe_open_work(meter: Meter, work: OpenWork) -> None:
+    """Registers open work by operator system; that of members of staff, whose names no metric has, is one figure."""
+
+    def read() -> list[tuple[int, dict[str, str]]]:
+        shown = Counter[str]()
+        for operator, count in work.by_operator.items():
+            shown[operator.partition("/")[0]] += count
+        return [(count, {"operator": operator}) for operator, count in shown.items()]
+
+    observe(meter, "crossregion.operator.open_work", "{record}", read)
 
 
 def _observe_lanes(meter: Meter, core: RegionCore, clock: Clock) -> None:

@@ -54,7 +54,7 @@ from gateway.web.door import Door
 from region_node.app import registered
 from region_node.app.beginning import Older, begins, work
 from region_node.app.core import CorePorts, RegionCore
-from region_node.app.metrics import observe_anomalies, observe_node
+from region_node.app.metrics import observe_anomalies, observe_node, observe_open_work
 from region_node.app.row_migrations import migrate_rows
 from region_node.app.services import ServicePorts
 from region_node.app.services import services as node_services
@@ -96,6 +96,7 @@ from region_node.node.settings import RegionSettings
 from region_node.node.witnessing.coordinators import CoordinatorWitness
 from region_node.node.witnessing.notifier import WitnessNotifier, WitnessNotifierPorts
 from region_node.node.witnessing.revisions import RevisionWatch
+from region_node.requests.open_work import OpenWorkWatch
 from region_node.requests.questions import Questions
 from region_node.schema import PACKAGES
 
@@ -348,16 +349,19 @@ async def _join(client: FederationClient, fence: FenceKeeper, endpoint: str) -> 
 
 
 class _Watches(NamedTuple):
-    """The loops that call people, and whose present findings are a part of each heartbeat."""
+    """The loops that look at what was counted; present findings of those that call people are a part of heartbeats."""
 
     revisions: RevisionWatch
     anomalies: AnomalyWatch
+    open_work: OpenWorkWatch
 
 
 def _watches(ports: _Ports, context: RegionContext, meter: Meter) -> _Watches:
     anomalies = AnomalyWatch(context, ports.store, ports.clock)
     observe_anomalies(meter, anomalies)
-    return _Watches(_revision_watch(ports, context, meter), anomalies)
+    observe_open_work(meter, context.open_work)
+    open_work = OpenWorkWatch(context, ports.store, registered.OPEN)
+    return _Watches(_revision_watch(ports, context, meter), anomalies, open_work)
 
 
 def _membership(ports: _Ports, breakers: Callable[[], Mapping[str, datetime]], watches: _Watches) -> FederationClient:

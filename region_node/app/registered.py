@@ -67,6 +67,7 @@ from region_node.network.support import rules as support
 from region_node.network.support.kind import SUPPORT_REQUESTS
 from region_node.network.support.rows import SUPPORT, SUPPORT_ROWS
 from region_node.node.context import RegionContext
+from region_node.node.open_work import OpenRows
 from region_node.records.kinds import ErasurePort, RecordKind
 from region_node.records.numbers import Counted
 from region_node.requests.importing.progress import forget_rejections, seal_clear_rejections
@@ -124,6 +125,9 @@ COUNTED: Sequence[Counted] = (
     AlarmNumbers(),
 )
 """All numbers of records and of their changes, which go on behind those that a lost part of the database has given."""
+
+OPEN: Sequence[OpenRows] = (order_rows.OPEN, complaint_rows.OPEN, fault_rows.OPEN)
+"""The records that operator systems hand in by themselves, as long as they are open."""
 
 SETTLED = (
     SETTLED_ORDERS,

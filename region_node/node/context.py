@@ -11,7 +11,9 @@ from gateway.federation.catalogue import Federation
 from gateway.relay.border import Border
 from gateway.store.port import Transaction
 from region_node.node.erased_keys import ErasedKeys, ErasedKeysInMemory
+from region_node.node.open_work import OpenWork
 from region_node.node.operator_scopes import OperatorScopes
+from region_node.node.unknown_numbers import UnknownNumbers
 
 
 class OrdersUnderWay(Protocol):
@@ -43,6 +45,12 @@ class RegionContext:
 
     scopes: OperatorScopes = field(default_factory=OperatorScopes)
     """What each operator system of the region may do."""
+
+    unknown_numbers: UnknownNumbers = field(default_factory=UnknownNumbers)
+    """Who has named numbers in this hour that nobody has here."""
+
+    open_work: OpenWork = field(default_factory=OpenWork)
+    """What operator systems of the region have handed in here, and is not done."""
 
     @property
     def region(self) -> str:

@@ -7,13 +7,18 @@ region sends proves nothing. `region_node.care.anomalies` looks at the counters,
 from dataclasses import dataclass
 from datetime import datetime
 
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.store.port import Transaction
 from gateway.store.tables import Tally
+from region_node.node.context import RegionContext
+from region_node.node.unknown_numbers import NumberUnknown, Party
 from region_node.requests.checks import is_name
 
 HOUR = 3600  # seconds
 _STAFF = "staff/"  # before the name of an operator who has a certificate of staff
-_DEALINGS = Tally("dealings", key=("hour", "region", "operator", "staff_id"), added=("lines", "failures"))
+_DEALINGS = Tally(
+    "dealings", key=("hour", "region", "operator", "staff_id"), added=("lines", "failures", "unknown_numbers")
+)
 
 
 @dataclass(frozen=True)
@@ -27,12 +32,29 @@ class Dealer:
 
 def count_line(tx: Transaction, dealer: Dealer, now: datetime) -> None:
     """Counts an order for a line, or a reading of it, without a proof of the customer."""
-    _count(tx, dealer, now, lines=1, failures=0)
+    _add(tx, counted_as(dealer), hour_of(now), lines=1)
 
 
-def count_failure(tx: Transaction, dealer: Dealer, now: datetime) -> None:
-    """Counts a refused order or reading, a wrong code or password, or a code for a number that nobody has."""
-    _count(tx, dealer, now, lines=0, failures=1)
+def count_failure(
+    tx: Transaction, dealer: Dealer, now: datetime, refused: Reason.ValueType = Reason.REASON_UNSPECIFIED
+) -> None:
+    """Counts a refused order or reading, a wrong code or password, or a code for a number that nobody has.
+
+    `refused` is the reason that the caller is told: by SUBSCRIPTION_NOT_FOUND it learns that nobody has the number.
+    """
+    party, hour = counted_as(dealer), hour_of(now)
+    is_unknown = refused == Reason.REASON_SUBSCRIPTION_NOT_FOUND
+    _add(tx, party, hour, failures=1, unknown_numbers=int(is_unknown))
+    if is_unknown:
+        tx.publish(NumberUnknown(party, hour))
+
+
+def require_few_unknown(context: RegionContext, dealer: Dealer, now: datetime) -> None:
+    """Raises Refused with UNKNOWN_NUMBERS_TOO_MANY where the dealer has named too many unknown numbers in this hour.
+
+    Called before a number is looked up for a caller who would learn whether somebody has it.
+    """
+    context.unknown_numbers.require_few(context.figure, context.region, counted_as(dealer), hour_of(now))
 
 
 def hour_of(now: datetime) -> int:
@@ -40,7 +62,14 @@ def hour_of(now: datetime) -> int:
     return int(now.timestamp()) // HOUR
 
 
-def _count(tx: Transaction, dealer: Dealer, now: datetime, *, lines: int, failures: int) -> None:
+def counted_as(dealer: Dealer) -> Party:
+    """Who is counted: names of a wrong form count for the rest of their region, or of their operator system."""
     operator = dealer.operator if is_name(dealer.operator.removeprefix(_STAFF)) else ""
     staff_id = dealer.staff_id if operator and is_name(dealer.staff_id) else ""
-    tx.add(_DEALINGS, hour_of(now), dealer.region, operator, staff_id, lines=lines, failures=failures)
+    return Party(dealer.region, operator, staff_id)
+
+
+def _add(
+    tx: Transaction, party: Party, hour: int, *, lines: int = 0, failures: int = 0, unknown_numbers: int = 0
+) -> None:
+    tx.add(_DEALINGS, hour, *party, lines=lines, failures=failures, unknown_numbers=unknown_numbers)

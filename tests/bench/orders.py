@@ -29,7 +29,7 @@ from gateway.errors import from_rpc_error
 HANDLING, HOME = "guangdong", "sichuan"
 CUSTOMERS = 2048  # lines at the home region: 16 for each of 128 callers
 WAIT = 20.0  # seconds that an order may take; one that is not completed by then fails the run
-REFUSED_FOR_LOAD = (Reason.REASON_TOO_BUSY, Reason.REASON_CALLS_TOO_MANY)
+REFUSED_FOR_LOAD = (Reason.REASON_TOO_BUSY, Reason.REASON_CALLS_TOO_MANY, Reason.REASON_SERVER_CALLS_TOO_MANY)
 _ROOM_AGAIN = 1.0  # seconds until a refused order is sent again, as its RetryInfo says
 _BATCH = 500
 _PREFIXES = {HOME: "+8619851", HANDLING: "+8619844", "henan": "+8619841", "hunan": "+8619843"}

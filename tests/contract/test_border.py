@@ -24,6 +24,7 @@ from gateway.rpc.shares import CALLS_OF_STRANGERS
 from gateway.security.identity import parse, server_name
 from gateway.security.tls import MAX_MESSAGE_BYTES, client_credentials, client_options, server_credentials
 from tests.contract.small_federation import CLOCK, FEDERATION, NOW, Certificates, border, serving
+from tests.federation.refusals import read
 
 PATIENCE_S = 60.0
 HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
@@ -345,17 +346,21 @@ def test_silent_streams_of_one_caller_leave_the_places_of_others(
     asyncio.run(scenario())
 
 
-def test_calls_beyond_the_most_at_a_time_are_refused(
+def test_calls_beyond_the_most_at_a_time_are_refused_and_told_when_to_come_again(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.rpc.server.MOST_CALLS", 1)
+    monkeypatch.setattr("gateway.rpc.shares.ALL_CALLS", 1)
 
     async def scenario() -> None:
         async with health_of_a_node(certificates, COUNTER) as (channel,):
             watches: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(WATCH)
             watch = watches(b"", timeout=PATIENCE_S)
             await watch.read()
-            assert await asked(channel) == "RESOURCE_EXHAUSTED"
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                await watches(b"", timeout=PATIENCE_S).read()
+            assert why(error.value) == await asked(channel) == "SERVER_CALLS_TOO_MANY"
+            assert read(error.value).retry_seconds
             watch.cancel()
+            await until_answered(channel)
 
     asyncio.run(scenario())

@@ -19,6 +19,8 @@ class Told:
     reason: str
     parameters: Mapping[str, str]
     texts: Mapping[str, str]
+    retry_seconds: int = 0
+    """When to repeat the request; zero where no time is known."""
 
 
 def read(error: grpc.aio.AioRpcError) -> Told:
@@ -45,7 +47,8 @@ def read(error: grpc.aio.AioRpcError) -> Told:
     assert all(text and "{" not in text for text in texts.values()), texts
     assert status.code == error.code().value[0]
     assert error.code() == status_code(Reason.Value(f"REASON_{info.reason}"))
-    return Told(error.code(), info.reason, dict(info.metadata), texts)
+    seconds = retries[0].retry_delay.seconds if retries else 0
+    return Told(error.code(), info.reason, dict(info.metadata), texts, seconds)
 
 
 async def refusal(call: Awaitable[object]) -> Told:

@@ -3,12 +3,16 @@
 import json
 
 from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.api.types.v1.reason_pb2 import Reason
+from region_node.requests.dealings import hour_of
 from tests.federation.commands import as_caller, run_command
 from tests.federation.counter import Counter
 from tests.federation.databases import Row
+from tests.federation.refusals import refusal
 from tests.federation.running import Federation, until
 
 WHO = ("guangdong", "counter", "clerk-7")
+PROBER = "clerk-9"
 NOBODY = "+8619851999999"
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 
@@ -25,6 +29,16 @@ def counted(federation: Federation) -> list[Row]:
     return federation.database("sichuan").rows(
         "SELECT region, operator, staff_id, lines, failures FROM dealings WHERE operator = 'counter'"
     )
+
+
+def _name_many_unknown_numbers(federation: Federation) -> None:
+    """A member of staff of each of two regions has done so in this hour."""
+    hour = hour_of(federation.clock.now())
+    for region in ("guangdong", "sichuan"):
+        federation.database("sichuan").change(
+            "INSERT INTO dealings (hour, region, operator, staff_id, lines, failures, unknown_numbers)"
+            f" VALUES ({hour}, '{region}', 'counter', '{PROBER}', 0, 0, 500)"
+        )
 
 
 async def test_a_home_region_counts_what_another_region_does_with_its_lines_and_alerts_its_staff(
@@ -44,15 +58,24 @@ async def test_a_home_region_counts_what_another_region_does_with_its_lines_and_
     assert counted(federation) == [(*WHO, 2, 1)], "what the customer has proven is no dealing of others"
 
     database.change("UPDATE dealings SET failures = 1000 WHERE operator = 'counter'")
+    _name_many_unknown_numbers(federation)
     alerted = "SELECT COUNT(*) FROM audit WHERE action = 'AlertOfAnomaly'"
 
     async def is_found() -> bool:
-        return database.rows(alerted) == [(2,)]
+        return database.rows(alerted) >= [(4,)]
 
-    await until(is_found, "the loop has looked: at the member of staff, and at the operator system")
+    await until(is_found, "the loop has looked: at the members of staff, and at the operator system")
     found = json.loads(await said(federation, "list", "--json"))["anomalies"]
     assert {each["operator"] for each in found} == {"counter"}
     assert "clerk-7" in await said(federation, "list")
+
+    for each in (number, NOBODY):
+        order = await guangdong.submit(guangdong.request("SUSPEND", each, staff_id=PROBER))
+        assert order.state == OrderState.ORDER_STATE_REJECTED
+        assert order.error.reason == Reason.REASON_UNKNOWN_NUMBERS_TOO_MANY, "who has a number is told no more"
+        told = await refusal(sichuan.submit(sichuan.request("SUSPEND", each, staff_id=PROBER)))
+        assert (told.reason, told.retry_seconds > 0) == ("UNKNOWN_NUMBERS_TOO_MANY", True)
+    await guangdong.reaches((await guangdong.order("SUSPEND", number)).id, COMPLETED)
 
 
 async def test_staff_acknowledge_an_anomaly_with_a_finding_and_its_file(federation: Federation) -> None:

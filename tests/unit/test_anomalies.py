@@ -56,6 +56,9 @@ class Books:
         self.writes += 1
         return await self.read(operation)
 
+    def subscribe(self, event: type[object], listener: object) -> None:
+        """Nothing here is published."""
+
 
 @pytest.fixture(name="kept")
 def what_a_region_keeps() -> Iterator[Archive]:

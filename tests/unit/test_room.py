@@ -14,6 +14,7 @@ from region_node.business.orders.application import OrderApplication
 from region_node.care.complaints.application import ComplaintApplication
 from region_node.network.faults.application import FaultApplication
 from region_node.node.context import RegionContext
+from region_node.node.open_work import OpenWork
 from region_node.requests.room import LONGEST_LANE, LONGEST_OF_OPERATOR, Room
 from region_node.tickets.application import TicketApplication
 
@@ -34,12 +35,15 @@ class Lane:
         return self._of if operator == "counter" else 0
 
 
-def room(lanes: dict[str, Lane], *, has_disk: bool = True) -> Room:
+def room(lanes: dict[str, Lane], *, has_disk: bool = True, work: OpenWork | None = None) -> Room:
     """The room of Guangdong; the number is of Sichuan."""
     federation = SimpleNamespace(number_plan=SimpleNamespace(home_of={NUMBER: "sichuan"}.get))
     border = SimpleNamespace(clock=SimpleNamespace(require_trusted=lambda: None))
     return Room(
-        cast("RegionContext", SimpleNamespace(region="guangdong", federation=federation, border=border)),
+        cast(
+            "RegionContext",
+            SimpleNamespace(region="guangdong", federation=federation, border=border, open_work=work or OpenWork()),
+        ),
         cast("Store", SimpleNamespace(accepts_new_work=lambda: has_disk)),
         cast("Lanes", SimpleNamespace(known=lanes.get)),
     )
@@ -65,6 +69,17 @@ def test_a_lane_that_is_full_takes_nobodys_work_and_a_full_disk_none_at_all() ->
     with pytest.raises(Refused) as refused:
         room({}, has_disk=False).require("kiosk")
     assert refused.value.reason == Reason.REASON_STORE_UNAVAILABLE
+
+
+def test_an_operator_has_a_share_of_the_database_whatever_its_work_is_for() -> None:
+    work = OpenWork()
+    work.by_operator, work.most = {"counter": 8, "kiosk": 7}, 7
+    full = room({}, work=work)
+    for asked in ({"number": NUMBER}, {"regions": ["guangdong"]}, {}):
+        with pytest.raises(Refused) as refused:
+            full.require("counter", **asked)
+        assert refused.value.reason == Reason.REASON_OPEN_WORK_TOO_MUCH
+        full.require("kiosk", **asked)
 
 
 def test_each_kind_of_work_asks_for_room() -> None:

@@ -49,7 +49,13 @@ NOBODY_ANSWERED = (
     grpc.StatusCode.CANCELLED,
     grpc.StatusCode.UNKNOWN,
 )
-NO_ROOM = (Reason.REASON_CALLS_TOO_MANY, Reason.REASON_ORDERS_WAITING_TOO_MANY)  # until others are done
+# Until others are done.
+NO_ROOM = (
+    Reason.REASON_CALLS_TOO_MANY,
+    Reason.REASON_OPEN_WORK_TOO_MUCH,
+    Reason.REASON_ORDERS_WAITING_TOO_MANY,
+    Reason.REASON_SERVER_CALLS_TOO_MANY,
+)
 BAD_FORM = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED)  # of a message, which ends its stream
 NOTHING_IS_SENT = "nothing is sent any more"
 

@@ -19,6 +19,7 @@ from region_node.business.joint.rows import (
     update_item,
 )
 from region_node.node.context import RegionContext
+from region_node.requests.dealings import Dealer, count_failure
 
 RESERVATION_TIMER = "joint-reservation"  # the end of a survey or a reservation has come
 
@@ -142,6 +143,8 @@ def _take_in(
     if verb == saga.RESERVE:
         problem = lines.problem_of(tx, context, order, item, now)
         rules.survey(item, hold_until, now, None if problem is None else lasting(problem))
+        if problem is not None and item.ends_line:
+            count_failure(tx, dealer_of(order), now, problem.reason)
         if item.state == rules.SURVEYING:
             proving.ask(tx, context, order, item, now)
     else:
@@ -153,6 +156,11 @@ def _take_in(
     if item.state in rules.RESERVING:
         set_timer(tx, _timer(order, item), kind=RESERVATION_TIMER, subject=key, due=hold_until)
     return item
+
+
+def dealer_of(order: JointOrder) -> Dealer:
+    """Who has handed an order in, for whose line an item may end."""
+    return Dealer(order.leader_region, order.operator, order.request.requester.staff_id)
 
 
 def _timer(order: JointOrder, item: JointItem) -> str:

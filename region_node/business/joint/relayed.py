@@ -17,6 +17,7 @@ from region_node.business.joint.proofs import report_of
 from region_node.business.joint.rows import ITEM_RECORDS, JOINT, ORDER_RECORDS, facts, is_timely, item_key
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received, refusal_of
+from region_node.requests.dealings import require_few_unknown
 from region_node.tickets import border
 
 _UNKNOWN = (Reason.REASON_JOINT_ORDER_NOT_FOUND, Reason.REASON_JOINT_ITEM_NOT_FOUND)
@@ -34,7 +35,12 @@ class JointEnvelopes:
         known = border.reads_of(JOINT)
         return {
             EnvelopeKind.ENVELOPE_KIND_JOINT_COMMAND: Command(
-                self._commanded, self._command_answered, reads=known, answered_reads=known, is_same=named_by_id
+                self._commanded,
+                self._command_answered,
+                reads=known,
+                answered_reads=known,
+                act_again=lambda tx, content, _, now: self._obey(tx, content, now, is_new=False),
+                is_same=named_by_id,
             ),
             EnvelopeKind.ENVELOPE_KIND_JOINT_REPORT: Command(
                 self._reported, self._report_answered, reads=known, answered_reads=known
@@ -44,6 +50,10 @@ class JointEnvelopes:
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """Handles a step that the leading region requests on an item of this region."""
+        return self._obey(tx, content, now, is_new=True)
+
+    def _obey(self, tx: Transaction, content: EnvelopeContent, now: datetime, *, is_new: bool) -> Answer:
+        """`is_new` unless this region has done the step before, and lost it."""
         command = received(JointCommand, content.payload)
         border.require_origin(JOINT, command.joint_order_id, content)
         if not command.verb or (command.verb == saga.BEGIN) != command.HasField("begin_time"):
@@ -60,6 +70,8 @@ class JointEnvelopes:
         item = self._own_item(order, command.item_id)
         if item.ends_line and command.verb == saga.RESERVE:
             self._context.border.require_known_revision(content)
+            if is_new:
+                require_few_unknown(self._context, items.dealer_of(order), now)
         begin = command.begin_time if command.verb == saga.BEGIN else None
         try:
             done = items.obey(tx, self._context, order, item, command.verb, begin, now, content.traceparent)

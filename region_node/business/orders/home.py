@@ -75,23 +75,24 @@ def decide(tx: Transaction, context: OrderContext, order: Order, now: datetime, 
     if beyond is None and not is_taken_in:
         count_unreviewed(tx, context, order, now)
     if not is_proven(order.request.documents):
-        count_line(tx, _dealer(order), now)
+        count_line(tx, dealer_of(order), now)
 
 
 def refuse(tx: Transaction, context: OrderContext, order: Order, refused: Refused, now: datetime) -> None:
     """Rejects an order of this region's own customer; the order is kept, so that a resend gets the same answer."""
-    count_refused(tx, order, now)
+    count_refused(tx, order, refused.reason, now)
     order.home_region = context.node.region
     rules.note_error(order, refused)
     rules.enter(order, rules.REJECTED, now=now, region=context.node.region, reason="check failed")
 
 
-def count_refused(tx: Transaction, order: Order, now: datetime) -> None:
+def count_refused(tx: Transaction, order: Order, reason: Reason.ValueType, now: datetime) -> None:
     """Counts an order for a line of this region that was refused, as a failure of who handed it in."""
-    count_failure(tx, _dealer(order), now)
+    count_failure(tx, dealer_of(order), now, reason)
 
 
-def _dealer(order: Order) -> Dealer:
+def dealer_of(order: Order) -> Dealer:
+    """Who has handed an order in."""
     return Dealer(order.origin_region, order.operator, order.request.requester.staff_id)
 
 

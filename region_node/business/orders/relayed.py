@@ -18,6 +18,7 @@ from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import ORDER, ORDER_RECORDS, OrderRow, find_order, insert_order, require_order
 from region_node.customers.documents.rules import require_materials
 from region_node.node.payloads import parse, received, refusal_of
+from region_node.requests.dealings import require_few_unknown
 from region_node.tickets import border
 
 
@@ -36,6 +37,7 @@ class OrderEnvelopes:
                 self._submission_answered,
                 reads=deciding,
                 answered_reads=known,
+                act_again=lambda tx, content, _, now: self._decided(tx, content, now, is_new=False),
                 refused=self._count_refused,
                 refile=self._refile,
                 is_same=_is_same,
@@ -52,6 +54,10 @@ class OrderEnvelopes:
 
     def _submitted(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """An origin region hands in an order of one of our customers."""
+        return self._decided(tx, content, now, is_new=True)
+
+    def _decided(self, tx: Transaction, content: EnvelopeContent, now: datetime, *, is_new: bool) -> Answer:
+        """`is_new` unless this region has decided the order before, and lost it."""
         order = received(OrderSubmission, content.payload).order
         # Steps marked as done, or a result, would let an order bypass the home region's review.
         is_untouched = not order.steps_done and not order.product_id
@@ -65,17 +71,19 @@ class OrderEnvelopes:
             raise Refused(Reason.REASON_ORDER_CANCELLED_BEFORE)
         border.require_unknown(ORDER, tx, order)
         require_materials(federation.material_codes, order.request.documents)
+        if is_new:
+            require_few_unknown(self._context.node, home.dealer_of(order), now)
         home.decide(tx, self._context, order, now)
         insert_order(tx, OrderRow(order, content.traceparent), now)
         return border.accepted(order)
 
-    def _count_refused(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> None:
+    def _count_refused(self, tx: Transaction, content: EnvelopeContent, answer: Answer, now: datetime) -> None:
         try:
             order = received(OrderSubmission, content.payload).order
         except Refused:
             order = Order()  # unreadable, or with characters that are not allowed
         order.origin_region, order.operator = content.origin, content.operator
-        home.count_refused(tx, order, now)
+        home.count_refused(tx, order, answer.reason, now)
 
     def _submission_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime

@@ -20,6 +20,7 @@ from region_node.business.orders.completed import note_completed
 from region_node.business.orders.events import event_of
 from region_node.business.orders.exposure_rows import give_back
 from region_node.business.orders.rules import FINAL
+from region_node.node.open_work import OpenRows
 from region_node.node.subjects import number_index, order_subject
 from region_node.records.listing import Page
 from region_node.records.stored import Events, Records
@@ -86,6 +87,8 @@ ORDER_RECORDS = Records(
 )
 PROMISES = DueRows("order-jeopardy", "orders", "order_id")
 """The dates that this region promised, of orders that are not final."""
+OPEN = OpenRows("orders", "order_id", "due_time", "due_time IS NOT NULL")
+"""The orders that are not final, but for those whose promised date has passed: people were alerted of each."""
 EVENTS = Events("order_events", "order_id")
 """The change events of orders."""
 

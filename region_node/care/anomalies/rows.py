@@ -91,8 +91,12 @@ def _summed(rows: Iterable[Counted]) -> list[Counted]:
     sums: dict[Key, Counted] = {}
     for each in rows:
         key = _DEALINGS.key_of(each)
-        known = sums.get(key, each._replace(lines=0, failures=0))
-        sums[key] = known._replace(lines=known.lines + each.lines, failures=known.failures + each.failures)
+        known = sums.get(key, each._replace(lines=0, failures=0, unknown_numbers=0))
+        sums[key] = known._replace(
+            lines=known.lines + each.lines,
+            failures=known.failures + each.failures,
+            unknown_numbers=known.unknown_numbers + each.unknown_numbers,
+        )
     return list(sums.values())
 
 

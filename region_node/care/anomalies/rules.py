@@ -4,16 +4,18 @@ The bounds are figures of the federation's policies, with their sources.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NamedTuple
 
 from gateway.api.region.v1.anomaly_service_pb2 import AnomalyCause
 from gateway.values.requesters import SELF_SERVICE
+from region_node.node.unknown_numbers import MostUnknown
 
 LINES = AnomalyCause.ANOMALY_CAUSE_MANY_LINES
 FAILURES = AnomalyCause.ANOMALY_CAUSE_MANY_FAILURES
 UNUSUAL = AnomalyCause.ANOMALY_CAUSE_UNUSUAL_HOURS
+UNKNOWN = AnomalyCause.ANOMALY_CAUSE_MANY_UNKNOWN_NUMBERS
 LEARNING_DAYS = 14
 """The days after the first work of an operator system in which no hour is unusual."""
 REMEMBERED_DAYS = 28
@@ -23,7 +25,10 @@ _HOURS = 24
 
 
 class Counted(NamedTuple):
-    """Dealings and failures of an hour, in hours since 1970. The operator and the staff id are empty for the rest."""
+    """Dealings, failures, and the failures by an unknown number of an hour, in hours since 1970.
+
+    The operator and the staff id are empty for the rest.
+    """
 
     hour: int
     region: str
@@ -31,6 +36,7 @@ class Counted(NamedTuple):
     staff_id: str
     lines: int
     failures: int
+    unknown_numbers: int = 0
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ class Bounds:
     failures_of_operator: int | None = None
     failures_of_region: int | None = None
     lines_at_unusual_hours: int | None = None
+    unknown_numbers: MostUnknown = field(default_factory=MostUnknown)
 
 
 class Found(NamedTuple):
@@ -110,7 +117,10 @@ def found(
     for (hour, region), of_region in groupby(sorted(rows), lambda each: (each.hour, each.region)):
         counted, bounds = list(of_region), bounds_of(region)
         if region != own_region:
-            yield from _beyond(_sum(counted, hour, region), bounds.lines_of_region, bounds.failures_of_region)
+            total = _sum(counted, hour, region)
+            yield from _beyond(
+                total, bounds.lines_of_region, bounds.failures_of_region, bounds.unknown_numbers.of_region
+            )
         for operator, of_operator in groupby(counted, lambda each: each.operator):
             if operator:
                 yield from _of_operator(list(of_operator), bounds, is_usual)
@@ -118,22 +128,24 @@ def found(
 
 def _of_operator(rows: Sequence[Counted], bounds: Bounds, is_usual: Callable[[int, str, str], bool]) -> Iterator[Found]:
     total = _sum(rows, rows[0].hour, rows[0].region, rows[0].operator)
-    yield from _beyond(total, bounds.lines_of_operator, bounds.failures_of_operator)
+    yield from _beyond(total, bounds.lines_of_operator, bounds.failures_of_operator, bounds.unknown_numbers.of_operator)
     most = bounds.lines_at_unusual_hours
     if most is not None and total.lines > most and not is_usual(total.hour, total.region, total.operator):
         yield Found(*total[:4], UNUSUAL, total.lines, most)
     for each in rows:
         if each.staff_id not in ("", SELF_SERVICE):
-            yield from _beyond(each, bounds.lines_of_staff, bounds.failures_of_staff)
+            yield from _beyond(each, bounds.lines_of_staff, bounds.failures_of_staff, bounds.unknown_numbers.of_staff)
 
 
 def _sum(rows: Sequence[Counted], hour: int, region: str, operator: str = "") -> Counted:
     lines, failures = sum(each.lines for each in rows), sum(each.failures for each in rows)
-    return Counted(hour, region, operator, "", lines, failures)
+    return Counted(hour, region, operator, "", lines, failures, sum(each.unknown_numbers for each in rows))
 
 
-def _beyond(counted: Counted, lines: int | None, failures: int | None) -> Iterator[Found]:
+def _beyond(counted: Counted, lines: int | None, failures: int | None, unknown: int | None) -> Iterator[Found]:
     if lines is not None and counted.lines > lines:
         yield Found(*counted[:4], LINES, counted.lines, lines)
     if failures is not None and counted.failures > failures:
         yield Found(*counted[:4], FAILURES, counted.failures, failures)
+    if unknown is not None and counted.unknown_numbers > unknown:
+        yield Found(*counted[:4], UNKNOWN, counted.unknown_numbers, unknown)

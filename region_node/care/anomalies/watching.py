@@ -21,6 +21,7 @@ from region_node.care.anomalies.rows import Anomaly
 from region_node.care.anomalies.rules import Bounds, Counted, Found, OperatorHours, found
 from region_node.care.escalations.body import Escalated, due_by, tell_body
 from region_node.node.context import RegionContext
+from region_node.node.unknown_numbers import MostUnknown, Party
 from region_node.requests.dealings import HOUR, hour_of
 from region_node.tickets.followed import Facts
 
@@ -41,6 +42,7 @@ class AnomalyWatch:
         self._context = context
         self._store = store
         self._clock = clock
+        context.unknown_numbers.follow(store)
         self.waiting: Sequence[WaitingAnomalies] = ()
         """The anomalies that wait for people, by the asking region."""
 
@@ -60,7 +62,9 @@ class AnomalyWatch:
         """
         if self._context.border.clock.is_settled():
             now = self._clock.now()
-            if await self._store.read(lambda tx: _is_due(tx, self._context, now)):
+            counted, is_due = await self._store.read(lambda tx: _seen(tx, self._context, now))
+            self._context.unknown_numbers.learn(_unknown(counted, hour_of(now)), hour_of(now))
+            if is_due:
                 await self._store.write(lambda tx: look(tx, self._context, now))
         self.waiting = await self._store.read(rows.waiting)
 
@@ -85,11 +89,23 @@ def look(tx: Transaction, context: RegionContext, now: datetime) -> None:
         rows.forget(tx, now)
 
 
-def _is_due(tx: Transaction, context: RegionContext, now: datetime) -> bool:
-    """Whether a look has anything to write. Another process may do it first: the look decides by what it reads."""
+def _seen(tx: Transaction, context: RegionContext, now: datetime) -> tuple[list[Counted], bool]:
+    """All counters, and whether a look has anything to write.
+
+    Another process may do it first: the look decides by what it reads.
+    """
     counted = rows.counted(tx)
     known = rows.of_hours(tx, {each.hour for each in counted})
-    return bool(_over(counted, now) or _too_many(counted) or _new(tx, context, counted, known))
+    return counted, bool(_over(counted, now) or _too_many(counted) or _new(tx, context, counted, known))
+
+
+def _unknown(counted: Iterable[Counted], hour: int) -> list[tuple[Party, int]]:
+    """The unknown numbers of an hour, as `UnknownNumbers.learn` takes them."""
+    return [
+        (Party(each.region, each.operator, each.staff_id), each.unknown_numbers)
+        for each in counted
+        if each.hour == hour
+    ]
 
 
 def _over(counted: Iterable[Counted], now: datetime) -> list[Counted]:
@@ -168,6 +184,7 @@ def _bounds(context: RegionContext, region: str) -> Bounds:
         failures_of_operator=figure("anomalous-failures-of-operator"),
         failures_of_region=figure("anomalous-failures-of-region"),
         lines_at_unusual_hours=figure("anomalous-lines-at-unusual-hours"),
+        unknown_numbers=MostUnknown.of(context.figure, region),
     )
 
 

@@ -18,6 +18,7 @@ from gateway.wording.masking import masked_number, prints_masked
 from region_node.care.complaints import remedy, rules
 from region_node.care.complaints.deadlines import due_of, find, is_met
 from region_node.customers.known_statuses import NOT_RESTRICTED
+from region_node.node.open_work import OpenRows
 from region_node.node.subjects import number_index
 from region_node.records.listing import Page
 from region_node.records.numbers import Numbers
@@ -288,6 +289,10 @@ def facts(complaint: Complaint) -> Facts:
     )
 
 
+OPEN = OpenRows(
+    "complaints", "ticket_id", "create_time", f"state NOT IN ({', '.join(str(each) for each in sorted(rules.FINAL))})"
+)
+"""The complaints in no final state."""
 COMPLAINT = Followed(
     records=COMPLAINT_RECORDS,
     facts=facts,

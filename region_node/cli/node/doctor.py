@@ -42,6 +42,7 @@ from region_node.cli.node.configuration_checks import (
 )
 from region_node.cli.node.escalation_checks import check_escalations
 from region_node.cli.node.loss_checks import check_losses
+from region_node.cli.node.open_work_checks import check_open_work
 from region_node.cli.node.quarantine_checks import check_quarantine
 from region_node.cli.node.revision_checks import check_revisions
 from region_node.cli.node.scope_checks import check_identity_provider, check_scopes
@@ -75,6 +76,7 @@ async def _examine(sources: Sources, settings: RegionSettings) -> Sequence[Findi
         asyncio.to_thread(check_escalations, settings),
         asyncio.to_thread(check_losses, settings.database),
         asyncio.to_thread(check_quarantine, settings.database),
+        asyncio.to_thread(check_open_work, settings),
         *(_check_coordinator(endpoint, settings, clock) for endpoint in settings.coordinators),
         *(
             _alone(_check_provider(kind, provider, settings))

@@ -42,7 +42,12 @@ _PAUSE = 2.0  # seconds between two questions
 _CALL_SECONDS = 10.0
 _PUBLIC = 0o644
 # The coordinator may take the same request later.
-_LATER = (Reason.REASON_ENROLMENTS_TOO_MANY, Reason.REASON_REGISTRY_UNAVAILABLE, Reason.REASON_CALLS_TOO_MANY)
+_LATER = (
+    Reason.REASON_ENROLMENTS_TOO_MANY,
+    Reason.REASON_REGISTRY_UNAVAILABLE,
+    Reason.REASON_CALLS_TOO_MANY,
+    Reason.REASON_SERVER_CALLS_TOO_MANY,
+)
 _OPEN = (EnrolmentState.ENROLMENT_STATE_UNSPECIFIED, EnrolmentState.ENROLMENT_STATE_REQUESTED)
 _STDIN = "-"
 

@@ -18,19 +18,30 @@ from region_node.customers.status import RESTRICTED, status_of
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import Questioner, require_requester
-from region_node.requests.dealings import Dealer, count_failure, count_line
+from region_node.requests.dealings import Dealer, count_failure, count_line, require_few_unknown
 
 
 def noted_answer(
-    tx: Transaction, number: str, asked: DisclosureRow, read: Callable[[], Message], *, is_proven: bool = False
+    tx: Transaction,
+    context: RegionContext,
+    number: str,
+    asked: DisclosureRow,
+    read: Callable[[], Message],
+    *,
+    is_proven: bool = False,
 ) -> Answer:
     """The answer to another region's query about one of this region's customers, noted in its transaction.
 
-    It is counted as a dealing with the line, unless the customer has proven it, or as a failure.
+    It is counted as a dealing with the line, unless the customer has proven it, or as a failure. Who has named too many
+    unknown numbers is refused before anything is read or written.
 
     A lasting refusal is noted too, and is therefore returned and not raised. A refusal of the form is raised, since
     nothing was read. `read` raises Refused before it writes. Raises Refused for answers that are not noted, and Moved.
     """
+    try:
+        require_few_unknown(context, _dealer(asked), asked.time)
+    except Refused as refused:
+        return Answer(Outcome.OUTCOME_REFUSED, reason=refused.reason, parameters=refused.parameters)
     try:
         answer = Answer(Outcome.OUTCOME_ACCEPTED, result=read().SerializeToString())
     except Refused as refused:
@@ -39,17 +50,20 @@ def noted_answer(
         last = lasting(refused)
         answer = Answer(Outcome.OUTCOME_REFUSED, reason=last.reason, parameters=last.parameters)
     note(tx, number, replace(asked, refused=answer.reason))
-    count(tx, asked, is_refused=bool(answer.reason), is_proven=is_proven)
+    count(tx, asked, refused=answer.reason, is_proven=is_proven)
     return answer
 
 
-def count(tx: Transaction, asked: DisclosureRow, *, is_refused: bool, is_proven: bool = False) -> None:
-    """Counts a reading as a dealing with a line, or as a failure."""
-    dealer = Dealer(asked.region, asked.operator, asked.particulars.requester.staff_id)
-    if is_refused:
-        count_failure(tx, dealer, asked.time)
+def count(tx: Transaction, asked: DisclosureRow, *, refused: Reason.ValueType, is_proven: bool = False) -> None:
+    """Counts a reading as a dealing with a line, or as a failure, for the reason that the reader is told."""
+    if refused:
+        count_failure(tx, _dealer(asked), asked.time, refused)
     elif not is_proven:
-        count_line(tx, dealer, asked.time)
+        count_line(tx, _dealer(asked), asked.time)
+
+
+def _dealer(asked: DisclosureRow) -> Dealer:
+    return Dealer(asked.region, asked.operator, asked.particulars.requester.staff_id)
 
 
 def agreed_answer(
@@ -78,7 +92,7 @@ def agreed_answer(
         AuditedCall(path, requester.staff_id, asked.time).record(tx, action, subject, reason_name(refused))
         raise Refused(refused, region=missing)
 
-    return noted_answer(tx, number, asked, read_if_agreed, is_proven=is_proven)
+    return noted_answer(tx, context, number, asked, read_if_agreed, is_proven=is_proven)
 
 
 @dataclass(frozen=True)

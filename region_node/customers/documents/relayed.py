@@ -95,6 +95,7 @@ class DocumentEnvelopes:
 
         return noted_answer(
             tx,
+            self._context,
             asked.number,
             row,
             lambda: register.list_documents(tx, self._context, asked, content.origin, call),

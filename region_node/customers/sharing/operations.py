@@ -197,7 +197,7 @@ def _note_reading(
         outcome = f"{len(shown)} shown, {len(masked)} masked"
     basis = said_basis(LegalBasis.Name(asked.legal_basis), asked)
     call.record(tx, "ReadSharedCustomer", line, f"{asked.purpose}, {basis}: {outcome}")
-    count(tx, row, is_refused=isinstance(found, Denied))
+    count(tx, row, refused=row.refused)
     if line is not None:
         note_disclosure(tx, line, row)
 

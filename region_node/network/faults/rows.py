@@ -16,6 +16,7 @@ from gateway.wording.masking import masked_number, prints_masked
 from region_node.customers.erased_numbers import look_if_erased
 from region_node.customers.known_statuses import NOT_RESTRICTED
 from region_node.network.faults import outages, rules
+from region_node.node.open_work import OpenRows
 from region_node.node.subjects import number_index
 from region_node.records.listing import Page
 from region_node.records.numbers import Numbers
@@ -226,6 +227,8 @@ def facts(fault: Fault) -> Facts:
     )
 
 
+OPEN = OpenRows("faults", "fault_id", "due_time", "due_time IS NOT NULL")
+"""The faults that are not repaired."""
 FAULT = Followed(
     records=FAULT_RECORDS,
     facts=facts,

@@ -26,7 +26,7 @@ from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gateway/api/region/v1/anomaly_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/types/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x03\n\x07\x41nomaly\x12\n\n\x02id\x18\x01 \x01(\t\x12\x32\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32#.gateway.api.region.v1.AnomalyCause\x12\x32\n\x05state\x18\x03 \x01(\x0e\x32#.gateway.api.region.v1.AnomalyState\x12\x0e\n\x06region\x18\x04 \x01(\t\x12\x10\n\x08operator\x18\x05 \x01(\t\x12\x10\n\x08staff_id\x18\x06 \x01(\t\x12.\n\nbegin_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x63ount\x18\x08 \x01(\x04\x12\x0c\n\x04most\x18\t \x01(\x04\x12-\n\tfind_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x07\x66inding\x18\x0c \x01(\x0e\x32%.gateway.api.region.v1.AnomalyFinding\x12\x11\n\treference\x18\r \x01(\t\x12\x14\n\x0c\x61\x63knowledger\x18\x0e \x01(\t\x12\x34\n\x10\x61\x63knowledge_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"J\n\x14ListAnomaliesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0b\n\x03\x61ll\x18\x03 \x01(\x08\"c\n\x15ListAnomaliesResponse\x12\x31\n\tanomalies\x18\x01 \x03(\x0b\x32\x1e.gateway.api.region.v1.Anomaly\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"z\n\x19\x41\x63knowledgeAnomalyRequest\x12\x12\n\nanomaly_id\x18\x01 \x01(\t\x12\x36\n\x07\x66inding\x18\x02 \x01(\x0e\x32%.gateway.api.region.v1.AnomalyFinding\x12\x11\n\treference\x18\x03 \x01(\t\"M\n\x1a\x41\x63knowledgeAnomalyResponse\x12/\n\x07\x61nomaly\x18\x01 \x01(\x0b\x32\x1e.gateway.api.region.v1.Anomaly*\x8d\x01\n\x0c\x41nomalyCause\x12\x1d\n\x19\x41NOMALY_CAUSE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41NOMALY_CAUSE_MANY_LINES\x10\x01\x12\x1f\n\x1b\x41NOMALY_CAUSE_MANY_FAILURES\x10\x02\x12\x1f\n\x1b\x41NOMALY_CAUSE_UNUSUAL_HOURS\x10\x03*h\n\x0c\x41nomalyState\x12\x1d\n\x19\x41NOMALY_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41NOMALY_STATE_WAITING\x10\x01\x12\x1e\n\x1a\x41NOMALY_STATE_ACKNOWLEDGED\x10\x02*\x88\x01\n\x0e\x41nomalyFinding\x12\x1f\n\x1b\x41NOMALY_FINDING_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41NOMALY_FINDING_EXPECTED\x10\x01\x12\x1b\n\x17\x41NOMALY_FINDING_MISTAKE\x10\x02\x12\x1a\n\x16\x41NOMALY_FINDING_MISUSE\x10\x03\x32\x8c\x02\n\x0e\x41nomalyService\x12t\n\rListAnomalies\x12+.gateway.api.region.v1.ListAnomaliesRequest\x1a,.gateway.api.region.v1.ListAnomaliesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12\x83\x01\n\x12\x41\x63knowledgeAnomaly\x12\x30.gateway.api.region.v1.AcknowledgeAnomalyRequest\x1a\x31.gateway.api.region.v1.AcknowledgeAnomalyResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gateway/api/region/v1/anomaly_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/types/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x03\n\x07\x41nomaly\x12\n\n\x02id\x18\x01 \x01(\t\x12\x32\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32#.gateway.api.region.v1.AnomalyCause\x12\x32\n\x05state\x18\x03 \x01(\x0e\x32#.gateway.api.region.v1.AnomalyState\x12\x0e\n\x06region\x18\x04 \x01(\t\x12\x10\n\x08operator\x18\x05 \x01(\t\x12\x10\n\x08staff_id\x18\x06 \x01(\t\x12.\n\nbegin_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x63ount\x18\x08 \x01(\x04\x12\x0c\n\x04most\x18\t \x01(\x04\x12-\n\tfind_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x07\x66inding\x18\x0c \x01(\x0e\x32%.gateway.api.region.v1.AnomalyFinding\x12\x11\n\treference\x18\r \x01(\t\x12\x14\n\x0c\x61\x63knowledger\x18\x0e \x01(\t\x12\x34\n\x10\x61\x63knowledge_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"J\n\x14ListAnomaliesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0b\n\x03\x61ll\x18\x03 \x01(\x08\"c\n\x15ListAnomaliesResponse\x12\x31\n\tanomalies\x18\x01 \x03(\x0b\x32\x1e.gateway.api.region.v1.Anomaly\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"z\n\x19\x41\x63knowledgeAnomalyRequest\x12\x12\n\nanomaly_id\x18\x01 \x01(\t\x12\x36\n\x07\x66inding\x18\x02 \x01(\x0e\x32%.gateway.api.region.v1.AnomalyFinding\x12\x11\n\treference\x18\x03 \x01(\t\"M\n\x1a\x41\x63knowledgeAnomalyResponse\x12/\n\x07\x61nomaly\x18\x01 \x01(\x0b\x32\x1e.gateway.api.region.v1.Anomaly*\xb5\x01\n\x0c\x41nomalyCause\x12\x1d\n\x19\x41NOMALY_CAUSE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41NOMALY_CAUSE_MANY_LINES\x10\x01\x12\x1f\n\x1b\x41NOMALY_CAUSE_MANY_FAILURES\x10\x02\x12\x1f\n\x1b\x41NOMALY_CAUSE_UNUSUAL_HOURS\x10\x03\x12&\n\"ANOMALY_CAUSE_MANY_UNKNOWN_NUMBERS\x10\x04*h\n\x0c\x41nomalyState\x12\x1d\n\x19\x41NOMALY_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41NOMALY_STATE_WAITING\x10\x01\x12\x1e\n\x1a\x41NOMALY_STATE_ACKNOWLEDGED\x10\x02*\x88\x01\n\x0e\x41nomalyFinding\x12\x1f\n\x1b\x41NOMALY_FINDING_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41NOMALY_FINDING_EXPECTED\x10\x01\x12\x1b\n\x17\x41NOMALY_FINDING_MISTAKE\x10\x02\x12\x1a\n\x16\x41NOMALY_FINDING_MISUSE\x10\x03\x32\x8c\x02\n\x0e\x41nomalyService\x12t\n\rListAnomalies\x12+.gateway.api.region.v1.ListAnomaliesRequest\x1a,.gateway.api.region.v1.ListAnomaliesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12\x83\x01\n\x12\x41\x63knowledgeAnomaly\x12\x30.gateway.api.region.v1.AcknowledgeAnomalyRequest\x1a\x31.gateway.api.region.v1.AcknowledgeAnomalyResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,11 +38,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ANOMALYSERVICE'].methods_by_name['AcknowledgeAnomaly']._loaded_options = None
   _globals['_ANOMALYSERVICE'].methods_by_name['AcknowledgeAnomaly']._serialized_options = b'\220\002\002\252\273\030\001\003'
   _globals['_ANOMALYCAUSE']._serialized_start=1020
-  _globals['_ANOMALYCAUSE']._serialized_end=1161
-  _globals['_ANOMALYSTATE']._serialized_start=1163
-  _globals['_ANOMALYSTATE']._serialized_end=1267
-  _globals['_ANOMALYFINDING']._serialized_start=1270
-  _globals['_ANOMALYFINDING']._serialized_end=1406
+  _globals['_ANOMALYCAUSE']._serialized_end=1201
+  _globals['_ANOMALYSTATE']._serialized_start=1203
+  _globals['_ANOMALYSTATE']._serialized_end=1307
+  _globals['_ANOMALYFINDING']._serialized_start=1310
+  _globals['_ANOMALYFINDING']._serialized_end=1446
   _globals['_ANOMALY']._serialized_start=139
   _globals['_ANOMALY']._serialized_end=637
   _globals['_LISTANOMALIESREQUEST']._serialized_start=639
@@ -53,8 +53,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACKNOWLEDGEANOMALYREQUEST']._serialized_end=938
   _globals['_ACKNOWLEDGEANOMALYRESPONSE']._serialized_start=940
   _globals['_ACKNOWLEDGEANOMALYRESPONSE']._serialized_end=1017
-  _globals['_ANOMALYSERVICE']._serialized_start=1409
-  _globals['_ANOMALYSERVICE']._serialized_end=1677
+  _globals['_ANOMALYSERVICE']._serialized_start=1449
+  _globals['_ANOMALYSERVICE']._serialized_end=1717
 # @@protoc_insertion_point(module_scope)
 
 for _enum in (AnomalyCause, AnomalyState, AnomalyFinding,):

@@ -34,6 +34,8 @@ class _AnomalyCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AnomalyC
     """Failures: wrong codes and passwords, unknown numbers, refused orders and readings."""
     ANOMALY_CAUSE_UNUSUAL_HOURS: _AnomalyCause.ValueType  # 3
     """Orders and readings in an hour of the day in which the operator system does not work as a rule."""
+    ANOMALY_CAUSE_MANY_UNKNOWN_NUMBERS: _AnomalyCause.ValueType  # 4
+    """Orders and readings that were refused because nobody has the number. Further ones are refused until the hour is over."""
 
 class AnomalyCause(_AnomalyCause, metaclass=_AnomalyCauseEnumTypeWrapper):
     """The counter that was beyond its bound."""
@@ -46,6 +48,8 @@ ANOMALY_CAUSE_MANY_FAILURES: AnomalyCause.ValueType  # 2
 """Failures: wrong codes and passwords, unknown numbers, refused orders and readings."""
 ANOMALY_CAUSE_UNUSUAL_HOURS: AnomalyCause.ValueType  # 3
 """Orders and readings in an hour of the day in which the operator system does not work as a rule."""
+ANOMALY_CAUSE_MANY_UNKNOWN_NUMBERS: AnomalyCause.ValueType  # 4
+"""Orders and readings that were refused because nobody has the number. Further ones are refused until the hour is over."""
 Global___AnomalyCause: _TypeAlias = AnomalyCause  # noqa: Y015
 
 class _AnomalyState:

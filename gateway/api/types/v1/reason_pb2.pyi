@@ -723,6 +723,18 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The region had sent a command, and its database does not know it any more. Look at the record with the other region."""
     REASON_MONTH_TOO_NEW: _Reason.ValueType  # 649
     """Order again on the named date. In the first days of a month the accounts of the month before are closed."""
+    REASON_SERVER_CALLS_TOO_MANY: _Reason.ValueType  # 670
+    """Call again after the time of google.rpc.RetryInfo, or at another process of the same member. All callers of the server
+    have taken all places.
+    """
+    REASON_UNKNOWN_NUMBERS_TOO_MANY: _Reason.ValueType  # 671
+    """Try again in the next hour, with numbers that customers have shown. The staff of the home region are alerted, and look
+    at `region-node anomalies list`.
+    """
+    REASON_OPEN_WORK_TOO_MUCH: _Reason.ValueType  # 672
+    """Repeat the same request with the same id once some of the work is done. Look at what it waits for; the policy
+    `open-work-of-operator` has the bound.
+    """
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1427,6 +1439,18 @@ REASON_COMMAND_LOST: Reason.ValueType  # 633
 """The region had sent a command, and its database does not know it any more. Look at the record with the other region."""
 REASON_MONTH_TOO_NEW: Reason.ValueType  # 649
 """Order again on the named date. In the first days of a month the accounts of the month before are closed."""
+REASON_SERVER_CALLS_TOO_MANY: Reason.ValueType  # 670
+"""Call again after the time of google.rpc.RetryInfo, or at another process of the same member. All callers of the server
+have taken all places.
+"""
+REASON_UNKNOWN_NUMBERS_TOO_MANY: Reason.ValueType  # 671
+"""Try again in the next hour, with numbers that customers have shown. The staff of the home region are alerted, and look
+at `region-node anomalies list`.
+"""
+REASON_OPEN_WORK_TOO_MUCH: Reason.ValueType  # 672
+"""Repeat the same request with the same id once some of the work is done. Look at what it waits for; the policy
+`open-work-of-operator` has the bound.
+"""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

@@ -1,0 +1,78 @@
+"""Open work: what operator systems have handed in at this region and is not done, which takes room until it is.
+
+It is counted from indexes of what is open, now and then, a page at a time: the path of an order counts nothing, other
+processes and a restart make no difference, and an operator system may pass its bound until the count is done.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.store.port import Transaction
+
+OPEN_WORK = "open-work-of-operator"
+"""The policy with the most open records of an operator system."""
+PAGE = 100  # rows of one read: on SQLite all other work waits for it
+
+
+class Place(NamedTuple):
+    """A place in the order of an index, which begins with a time in microseconds."""
+
+    time: int = -1
+    name: str = ""
+
+
+class OpenRow(NamedTuple):
+    """An open record, the region that has taken it in, and the operator system that has handed it in there."""
+
+    time: int
+    name: str
+    origin: str
+    operator: str
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return Place(self.time, self.name)
+
+
+@dataclass(frozen=True)
+class OpenRows:
+    """The open records of a table, in the order of a partial index on `dated` and `key` for those of a condition (SQL).
+
+    `condition` is that of the index, to the letter.
+    """
+
+    table: str
+    key: str
+    dated: str
+    condition: str
+
+    def page(self, tx: Transaction, after: Place) -> Sequence[OpenRow]:
+        """At most `PAGE` of them behind a place."""
+        return tx.all(
+            OpenRow,
+            f"SELECT {self.dated}, {self.key}, origin_region, operator FROM {self.table}"  # noqa: S608 - names of modules
+            f" WHERE {self.condition} AND ({self.dated}, {self.key}) > (:time, :name)"
+            f" ORDER BY {self.dated}, {self.key} LIMIT :limit",
+            time=after.time,
+            name=after.name,
+            limit=PAGE,
+        )
+
+
+class OpenWork:
+    """The open work by the last count, and its bound by then, in the memory of one process."""
+
+    def __init__(self) -> None:
+        self.by_operator: Mapping[str, int] = {}
+        self.most: int | None = None
+        """The most of an operator system; None before the first count, and for a federation without the policy."""
+
+    def require_share(self, operator: str) -> None:
+        """Raises Refused with OPEN_WORK_TOO_MUCH where an operator system has more than its share."""
+        count = self.by_operator.get(operator, 0)
+        if self.most is not None and count > self.most:
+            raise Refused(Reason.REASON_OPEN_WORK_TOO_MUCH, operator=operator, open=str(count), most=str(self.most))

@@ -1,0 +1,113 @@
+"""Numbers that nobody has here: who has named many of them in an hour is told nothing more until the hour is over.
+
+An order, and a reading by papers, tell whether somebody has a number. The bounds are figures of the federation's
+policies, with their sources. What this process commits counts at once; what other processes have counted, with the next
+look at the counters. Hours are in hours since 1970.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.store.port import Store
+from gateway.values.requesters import SELF_SERVICE
+
+Figure = Callable[[str, str], int | None]
+"""The figure of a policy between another region and this one; None for a federation without the policy."""
+
+_KEPT = 100_000  # parties: beyond them, members of staff count for their operator systems alone
+
+
+class Party(NamedTuple):
+    """Who is counted: a member of staff, an operator system without one, or a region without either."""
+
+    region: str
+    operator: str = ""
+    staff_id: str = ""
+
+
+@dataclass(frozen=True)
+class NumberUnknown:
+    """Published when a party was told in an hour that nobody has a number."""
+
+    party: Party
+    hour: int
+
+
+class MostUnknown(NamedTuple):
+    """The most unknown numbers in an hour; None where the federation has no policy."""
+
+    of_staff: int | None = None
+    of_operator: int | None = None
+    of_region: int | None = None
+
+    @classmethod
+    def of(cls, figure: Figure, region: str) -> "MostUnknown":
+        """Those of the policies in force."""
+        return cls(*(figure(f"unknown-numbers-of-{each}", region) for each in ("staff", "operator", "region")))
+
+
+class UnknownNumbers:
+    """The unknown numbers of the present hour by their parties, in the memory of one process."""
+
+    def __init__(self) -> None:
+        self._hour = 0
+        self._counted: dict[Party, int] = {}
+
+    def follow(self, store: Store) -> None:
+        """Counts what this process commits."""
+        store.subscribe(NumberUnknown, self.note)
+
+    def note(self, unknown: NumberUnknown) -> None:
+        """Counts one that was committed."""
+        self._begin(unknown.hour)
+        if unknown.hour == self._hour:
+            for each in _levels(unknown.party):
+                self._keep(each, self._counted.get(each, 0) + 1)
+
+    def learn(self, counted: Iterable[tuple[Party, int]], hour: int) -> None:
+        """Takes over the counters of an hour: also those of other processes, and of before a restart."""
+        self._begin(hour)
+        if hour != self._hour:
+            return
+        sums: dict[Party, int] = {}
+        for party, count in counted:
+            for each in _levels(party):
+                sums[each] = sums.get(each, 0) + count
+        for each, total in sums.items():
+            if total:
+                self._keep(each, max(total, self._counted.get(each, 0)))
+
+    def require_few(self, figure: Figure, own_region: str, party: Party, hour: int) -> None:
+        """Raises Refused with UNKNOWN_NUMBERS_TOO_MANY, whether or not somebody has the number at hand.
+
+        The own region as a whole has no bound.
+        """
+        if hour != self._hour or Party(party.region) not in self._counted:
+            return
+        most = MostUnknown.of(figure, party.region)
+        if party.region != own_region:
+            self._require(Party(party.region), most.of_region)
+        if party.operator:
+            self._require(Party(party.region, party.operator), most.of_operator)
+        if party.staff_id not in ("", SELF_SERVICE):
+            self._require(party, most.of_staff)
+
+    def _require(self, party: Party, most: int | None) -> None:
+        if most is not None and self._counted.get(party, 0) > most:
+            raise Refused(Reason.REASON_UNKNOWN_NUMBERS_TOO_MANY, most=str(most))
+
+    def _begin(self, hour: int) -> None:
+        if hour > self._hour:
+            self._hour, self._counted = hour, {}
+
+    def _keep(self, party: Party, count: int) -> None:
+        if party in self._counted or len(self._counted) < _KEPT or not party.operator:
+            self._counted[party] = count
+
+
+def _levels(party: Party) -> set[Party]:
+    """The region, the operator system and the member of staff for whom a dealing counts."""
+    return {Party(party.region), party._replace(staff_id=""), party}

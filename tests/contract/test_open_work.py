@@ -1,0 +1,194 @@
+"""What an operator system has open takes room: it is counted from indexes, and bounded for each; on both engines."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.federation.v1.federation_pb2 import WatchResponse
+from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused, to_status
+from gateway.federation.catalogue import Federation
+from gateway.federation.current import CurrentFederation
+from gateway.maintenance.doctor.findings import State
+from gateway.relay.border import Border
+from gateway.store.opening import DatabasePlace
+from gateway.store.port import Operation, Store, Transaction
+from gateway.store.schema import migrations_of
+from gateway.store.sqlite import SqliteStore, SqliteTransaction
+from gateway.time.clock import to_timestamp
+from region_node.app.registered import OPEN
+from region_node.business.orders import rules
+from region_node.business.orders.rows import OrderRow, find_order, insert_order, update_order
+from region_node.cli.node.open_work_checks import check_open_work
+from region_node.node.context import RegionContext
+from region_node.node.membership.last_good import LastGood
+from region_node.node.open_work import OPEN_WORK, OpenWork, Place
+from region_node.node.settings import RegionSettings
+from region_node.requests.open_work import OpenWorkWatch
+from region_node.schema import PACKAGES
+from tests.contract.stores import ADAPTERS, Adapter, adapter_for, run
+from tests.keys import region_keys
+from tests.shipped import shipped_configuration
+from tests.simulation.world import keys
+
+NOW = datetime(2030, 6, 15, 4, tzinfo=UTC)
+PAGES = 3  # rows of a page here
+
+
+@pytest.fixture(params=sorted(ADAPTERS), name="adapter")
+def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
+    name: str = request.param
+    return adapter_for(name, request, tmp_path)
+
+
+def bounded(most: int) -> Configuration:
+    """A federation whose operator systems may have so much open."""
+    configuration = shipped_configuration()
+    (policy,) = (each for each in configuration.policies if each.name == OPEN_WORK)
+    policy.figure.value = most
+    return configuration
+
+
+def context(most: int) -> RegionContext:
+    """Sichuan in such a federation."""
+    current, shared = CurrentFederation(), keys()
+    current.update(Federation(1, bounded(most)), [])
+    return RegionContext(Border("sichuan", shared.signers["sichuan"], shared.trusted, current))
+
+
+def taken_in(tx: Transaction, operator: str, number: int, origin: str = "sichuan", *, is_open: bool = True) -> str:
+    """An order; its id."""
+    order = Order(id=f"{origin}/{operator}/{number}", origin_region=origin, operator=operator, version=1)
+    order.request.number = "+8619851000001"
+    order.state = rules.ACKNOWLEDGED if is_open else rules.REJECTED
+    order.create_time.CopyFrom(to_timestamp(NOW))
+    promised = NOW + timedelta(hours=number % 2) if is_open and origin == "sichuan" else None
+    insert_order(tx, OrderRow(order, ""), NOW, promised=promised)
+    return order.id
+
+
+def ends(tx: Transaction, order_id: str) -> None:
+    """An order is done."""
+    row = find_order(tx, order_id)
+    assert row is not None
+    row.order.state = rules.REJECTED
+    update_order(tx, row.order, NOW)
+
+
+def many(tx: Transaction) -> None:
+    """Five open orders of the counter, four of the kiosk, and what is nobody's open work here."""
+    for number in range(5):
+        taken_in(tx, "counter", number)
+        taken_in(tx, "counter", 100 + number, is_open=False)
+        taken_in(tx, "counter", number, origin="henan")
+    for number in range(4):
+        taken_in(tx, "kiosk", number)
+
+
+def test_each_operator_system_has_its_share_and_gets_it_back_as_its_work_is_done(
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("region_node.node.open_work.PAGE", PAGES)
+
+    async def scenario() -> None:
+        node = context(most=4)
+        async with adapter.open(migrations_of(*PACKAGES)) as store:
+            watch = OpenWorkWatch(node, store, OPEN)
+            await store.write(many)
+            node.open_work.require_share("counter")  # nothing is counted yet
+            await watch.look()
+            assert node.open_work.by_operator == {"counter": 5, "kiosk": 4}
+            node.open_work.require_share("kiosk")
+            with pytest.raises(Refused) as refused:
+                node.open_work.require_share("counter")
+            assert refused.value.reason == Reason.REASON_OPEN_WORK_TOO_MUCH
+            assert refused.value.parameters == {"operator": "counter", "open": "5", "most": "4"}
+            assert len(to_status(refused.value).details) == 4, "with RetryInfo"
+            await store.write(lambda tx: ends(tx, "sichuan/counter/0"))
+            await watch.look()
+            node.open_work.require_share("counter")
+
+    run(scenario())
+
+
+def test_the_loop_counts_again_and_again_whatever_the_store_says_meanwhile(
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("region_node.requests.open_work.LOOK", 0.01)
+
+    async def scenario() -> None:
+        node = context(most=4)
+        async with adapter.open(migrations_of(*PACKAGES)) as store:
+            failures = [Refused(Reason.REASON_STORE_UNAVAILABLE)]
+
+            class Failing:
+                async def read(self, operation: Operation[object]) -> object:
+                    if failures:
+                        raise failures.pop()
+                    return await store.read(operation)
+
+            await store.write(many)
+            loop = asyncio.create_task(OpenWorkWatch(node, cast("Store", Failing()), OPEN).run())
+            async with asyncio.timeout(60):
+                while not node.open_work.by_operator:  # noqa: ASYNC110 - the loop alone makes it so
+                    await asyncio.sleep(0)
+            loop.cancel()
+            await asyncio.wait([loop])
+            assert node.open_work.most == 4
+
+    run(scenario())
+
+
+def test_a_federation_without_the_policy_has_no_bound() -> None:
+    work = OpenWork()
+    work.by_operator = {"counter": 10**9}
+    work.require_share("counter")
+
+
+def test_no_count_reads_a_table_from_end_to_end(adapter: Adapter) -> None:
+    def plan(tx: Transaction, sql: str) -> str:
+        if isinstance(tx, SqliteTransaction):
+            return str(tx.all(lambda *row: row[3], f"EXPLAIN QUERY PLAN {sql}", time=0, name=""))
+        tx.execute("SET LOCAL enable_seqscan = off")
+        tx.execute("SET LOCAL enable_sort = off")
+        return str(tx.all(str, f"EXPLAIN {sql}", time=0, name=""))
+
+    async def scenario() -> None:
+        async with adapter.open(migrations_of(*PACKAGES)) as store:
+            for each in OPEN:
+                where = f"{each.condition} AND ({each.dated}, {each.key}) > (:time, :name)"
+                sql = (
+                    f"SELECT {each.dated}, {each.key}, origin_region, operator FROM {each.table} WHERE {where}"
+                    f" ORDER BY {each.dated}, {each.key} LIMIT 100"
+                )
+                found = await store.write(lambda tx, sql=sql: plan(tx, sql))  # type: ignore[misc]
+                index = {"orders": "orders_due", "complaints": "complaints_open", "faults": "faults_due"}[each.table]
+                assert index in found, found
+                assert "TEMP B-TREE" not in found
+                assert await store.read(lambda tx, each=each: each.page(tx, Place())) == []  # type: ignore[misc]
+
+    run(scenario())
+
+
+def test_the_doctor_warns_of_an_operator_system_near_its_bound(tmp_path: Path) -> None:
+    file = tmp_path / "node.db"
+
+    async def fill() -> None:
+        store = SqliteStore(file, migrations_of(*PACKAGES), region_keys())
+        await store.write(many)
+        await store.close()
+
+    asyncio.run(fill())
+    settings = cast("RegionSettings", SimpleNamespace(region="sichuan", data=tmp_path, database=DatabasePlace(file)))
+    assert check_open_work(settings) == [], "without a configuration there is no bound"
+    for most, warned in ((6, ["counter"]), (4, ["counter", "kiosk"]), (100, [])):
+        LastGood(tmp_path).save(WatchResponse(federation_revision=1, configuration=bounded(most)))
+        found = check_open_work(settings)
+        assert [each.name.rpartition(" ")[2] for each in found] == warned
+        assert all(each.state == State.WARNING for each in found)

@@ -1,0 +1,212 @@
+"""Who names many numbers that nobody has is told nothing more until the hour is over."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from google.protobuf.message import Message
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.api.region.v1.order_envelopes_pb2 import OrderSubmission
+from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, Outcome
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.relay.envelopes import Answer
+from gateway.store.port import Operation, Store
+from gateway.time.clock import Clock
+from gateway.values.requesters import SELF_SERVICE
+from region_node.business.orders import rules
+from region_node.business.orders.relayed import OrderEnvelopes
+from region_node.care.anomalies.watching import AnomalyWatch
+from region_node.customers.disclosures.recording import noted_answer
+from region_node.customers.disclosures.rows import DisclosureRow
+from region_node.node.unknown_numbers import NumberUnknown, Party, UnknownNumbers
+from region_node.requests.dealings import Dealer, count_failure, require_few_unknown
+from tests.unit.billing_scene import Books, books
+
+NOW = datetime(2030, 6, 15, 4, 30, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+MOST = {"unknown-numbers-of-staff": 3, "unknown-numbers-of-operator": 6, "unknown-numbers-of-region": 9}
+UNKNOWN = Reason.REASON_SUBSCRIPTION_NOT_FOUND
+CLERK, COLLEAGUE = Party("henan", "counter", "clerk-1"), Party("henan", "counter", "clerk-2")
+KIOSK, INVENTED = Party("henan", "kiosk", SELF_SERVICE), Party("henan")
+
+
+def figure(policy: str, other: str) -> int | None:
+    return MOST[policy]
+
+
+def added(counted: UnknownNumbers, party: Party, count: int, hour: int = 7) -> None:
+    for _ in range(count):
+        counted.note(NumberUnknown(party, hour))
+
+
+def is_refused(counted: UnknownNumbers, party: Party, own: str = "sichuan", hour: int = 7) -> bool:
+    try:
+        counted.require_few(figure, own, party, hour)
+    except Refused as refused:
+        return refused.reason == Reason.REASON_UNKNOWN_NUMBERS_TOO_MANY
+    return False
+
+
+def test_a_clerk_an_operator_system_and_a_region_each_have_a_bound() -> None:
+    counted = UnknownNumbers()
+    added(counted, CLERK, 3)
+    assert not is_refused(counted, CLERK), "at the bound"
+    added(counted, CLERK, 1)
+    assert [is_refused(counted, each) for each in (CLERK, COLLEAGUE, KIOSK)] == [True, False, False]
+    added(counted, COLLEAGUE, 3)
+    assert [is_refused(counted, each) for each in (COLLEAGUE, KIOSK)] == [True, False], "the operator system as a whole"
+    added(counted, INVENTED, 3)
+    assert is_refused(counted, KIOSK), "the region as a whole, whatever names it invents"
+    assert not is_refused(counted, Party("hubei", "counter"))
+
+
+def test_the_own_region_has_no_bound_as_a_whole_and_customers_who_act_alone_are_nobody_together() -> None:
+    counted = UnknownNumbers()
+    added(counted, KIOSK, 5)
+    assert not is_refused(counted, KIOSK), "self-service is no member of staff"
+    added(counted, INVENTED, 10)
+    assert [is_refused(counted, KIOSK, own) for own in ("sichuan", "henan")] == [True, False]
+
+
+def test_the_next_hour_begins_anew_and_a_late_word_of_the_last_one_changes_nothing() -> None:
+    counted = UnknownNumbers()
+    added(counted, CLERK, 4)
+    assert is_refused(counted, CLERK)
+    assert not is_refused(counted, CLERK, hour=8), "before anything is counted in it"
+    added(counted, COLLEAGUE, 1, hour=8)
+    added(counted, CLERK, 9, hour=7)
+    counted.learn([(CLERK, 9)], 7)
+    assert not is_refused(counted, CLERK, hour=8)
+
+
+def test_a_federation_without_the_policies_refuses_nobody() -> None:
+    counted = UnknownNumbers()
+    added(counted, CLERK, 1000)
+    counted.require_few(lambda policy, other: None, "sichuan", CLERK, 7)
+
+
+PARTIES = st.sampled_from([CLERK, COLLEAGUE, KIOSK, INVENTED, Party("hubei", "counter", "clerk-1")])
+
+
+@given(st.lists(PARTIES, max_size=12), st.lists(PARTIES, max_size=12))
+def test_what_other_processes_have_counted_counts_with_a_look_and_never_twice(
+    here: list[Party], elsewhere: list[Party]
+) -> None:
+    counted, restarted = UnknownNumbers(), UnknownNumbers()
+    for party in here:
+        added(counted, party, 1)
+    stored = [(party, 1) for party in [*here, *elsewhere]]
+    for _ in range(2):
+        counted.learn(stored, 7)
+        restarted.learn(stored, 7)
+    assert counted._counted == restarted._counted
+
+
+def test_names_without_end_take_a_limited_room_and_are_counted_for_their_region(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("region_node.node.unknown_numbers._KEPT", 5)
+    counted = UnknownNumbers()
+    for number in range(20):
+        added(counted, Party("henan", f"invented-{number}", "x"), 1)
+    assert len(counted._counted) <= 7
+    assert is_refused(counted, Party("henan", "another"))
+
+
+class Kept:
+    """The books of Sichuan as a store."""
+
+    def __init__(self, node: Books) -> None:
+        self._tx = node.tx
+
+    def subscribe(self, event: type[object], listener: object) -> None:
+        assert event is NumberUnknown
+
+    async def read(self, operation: Operation[object]) -> object:
+        return operation(self._tx)
+
+    write = read
+
+
+def named(node: Books, dealer: Dealer, count: int) -> None:
+    """A dealer is told so often that nobody has a number."""
+    for _ in range(count):
+        count_failure(node.tx, dealer, NOW, UNKNOWN)
+
+
+def most(node: Books, party: str) -> int:
+    found = node.context.figure(f"unknown-numbers-of-{party}", "henan")
+    assert found is not None
+    return found
+
+
+def told(node: Books) -> None:
+    """What was committed reaches its listeners."""
+    for event in node.tx.events:
+        if isinstance(event, NumberUnknown):
+            node.context.unknown_numbers.note(event)
+    node.tx.events.clear()
+
+
+def test_beyond_the_bound_an_order_of_another_region_is_refused_before_its_number_is_looked_up() -> None:
+    with books(NOW) as node:
+        prober = Dealer("henan", "counter", "clerk-1")
+        envelopes = OrderEnvelopes(node.orders)
+        named(node, prober, most(node, "staff") + 1)
+        told(node)
+        order = Order(id="henan/counter/1", origin_region="henan", operator="counter", state=rules.ACKNOWLEDGED)
+        order.request.business, order.request.number = "SUSPEND", "+8619851000001"
+        order.request.requester.staff_id = "clerk-1"
+        order.create_time.FromDatetime(NOW)
+        content = EnvelopeContent(
+            origin="henan",
+            operator="counter",
+            subject=order.id,
+            payload=OrderSubmission(order=order).SerializeToString(),
+        )
+        before = node.rows("SELECT COUNT(*) FROM orders")
+        with pytest.raises(Refused) as refused:
+            envelopes._submitted(node.tx, content, NOW)
+        assert refused.value.reason == Reason.REASON_UNKNOWN_NUMBERS_TOO_MANY
+        assert node.rows("SELECT COUNT(*) FROM orders") == before
+
+
+def test_beyond_the_bound_a_question_is_answered_without_a_look_at_the_customer_and_writes_nothing() -> None:
+    def look() -> Message:
+        raise AssertionError("the number is looked up")
+
+    with books(NOW) as node:
+        named(node, Dealer("henan", "counter", "clerk-1"), most(node, "operator") + 1)
+        told(node)
+        before = node.rows("SELECT * FROM dealings")
+        asked = DisclosureRow(DisclosureKind.DISCLOSURE_KIND_BILL_READ, NOW, "henan", "counter", "QRY_BILL")
+        answer = noted_answer(node.tx, node.context, "+8619851000001", asked, look)
+        assert answer == Answer(
+            Outcome.OUTCOME_REFUSED,
+            reason=Reason.REASON_UNKNOWN_NUMBERS_TOO_MANY,
+            parameters={"most": str(most(node, "operator"))},
+        )
+        assert node.rows("SELECT * FROM dealings") == before
+        assert node.rows("SELECT COUNT(*) FROM disclosures") == [(0,)]
+
+
+def test_a_process_learns_at_its_next_look_whom_another_one_refuses_and_people_are_told() -> None:
+    with books(NOW) as node:
+        prober = Dealer("henan", "counter", "clerk-1")
+        named(node, prober, most(node, "staff") + 1)
+        node.tx.events.clear()  # another process has committed them
+        require_few_unknown(node.context, prober, NOW)
+        at_now = cast("Clock", SimpleNamespace(now=lambda: NOW))
+        watch = AnomalyWatch(node.context, cast("Store", Kept(node)), at_now)
+        asyncio.run(watch.look())
+        with pytest.raises(Refused, match="UNKNOWN_NUMBERS_TOO_MANY"):
+            require_few_unknown(node.context, prober, NOW)
+        require_few_unknown(node.context, prober, NOW + HOUR)
+        assert [each.count for each in watch.waiting] == [2], "failures, and unknown numbers"
