@@ -75,16 +75,14 @@ class Command:
     """Counts a refusal of `act`, with the receipt: it changes nothing else. The payload may be unreadable."""
     refile: Callable[[Transaction, EnvelopeContent, datetime], Refiled] = _lost
     """Stores the record again that this region has filed by a command, and lost; `answered` follows."""
+    is_named_by_id: bool = False
+    """Whether the id alone names what is wanted: the payload adds times and versions."""
     is_same: Callable[[EnvelopeContent, EnvelopeContent], bool] = lambda first, again: first.payload == again.payload
     """Whether two commands of one id want the same: the second is of an origin that has lost the first.
 
     By default they have one payload. A kind whose payload differs for each attempt, by a time, compares what is wanted.
+    It is not asked where the id alone names that.
     """
-
-
-def named_by_id(first: EnvelopeContent, again: EnvelopeContent) -> bool:
-    """For `Command.is_same`: the id names all that is wanted, and the payload adds times and versions."""
-    return first.id == again.id
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, lasting, reason_name, text
 from gateway.relay.border import Moved, Reads, Refiled
 from gateway.relay.envelopes import Answer
+from gateway.store.catch_ups import is_catching_up
 from gateway.store.port import Transaction
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, refusal_of
@@ -99,6 +100,16 @@ def commanded(kind: Followed[M, R], tx: Transaction, region: str, name: str, con
     if content.origin not in (kind.facts(known).origin, *helpers):
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
     return known
+
+
+def require_caught_up(context: RegionContext, tx: Transaction, facts: Facts) -> None:
+    """Raises Refused with CATCHING_UP while a region may still report versions of a ticket that this region has lost.
+
+    A version that is made meanwhile would take the number of another one. A region that has left reports nothing.
+    """
+    others = {facts.origin, facts.home, facts.owner, *facts.helpers} - {"", context.region}
+    if any(is_catching_up(tx, each) for each in sorted(others) if context.takes_part(each)):
+        raise Refused(Reason.REASON_CATCHING_UP, region=context.region)
 
 
 def require_author(staff_id: str, *, is_required: bool = False) -> None:

@@ -12,14 +12,15 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, Outcome, ReceiptCont
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process import failpoints
-from gateway.relay.border import Command, Kinds
+from gateway.relay.border import Command, Kinds, Refiled
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
+from gateway.time.clock import from_timestamp
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received
 from region_node.tickets import border
 from region_node.tickets.followed import M
-from region_node.tickets.rows import TicketRow
+from region_node.tickets.rows import TicketRow, TicketRows
 from region_node.tickets.sending import TicketMessages
 
 C = TypeVar("C", bound=Message)
@@ -44,6 +45,7 @@ class TicketEnvelopes(ABC, Generic[M, C]):
     """
 
     messages: TicketMessages[M]
+    rows: TicketRows[M]
     command: type[C]
     text_limit: int
     """The most characters of a text."""
@@ -58,8 +60,15 @@ class TicketEnvelopes(ABC, Generic[M, C]):
     def kinds(self) -> Kinds:
         """The handlers of each kind and of its receipts."""
         known = border.reads_of(self.messages.kind)
-        command = Command(self._commanded, self._command_answered, reads=known, answered_reads=known)
-        updated = Command(self._updated, _nothing, reads=known)
+        command = Command(
+            self._commanded,
+            self._command_answered,
+            reads=known,
+            answered_reads=known,
+            act_again=self._commanded_again,
+            refile=self._refile_command,
+        )
+        updated = Command(self._updated, _nothing, reads=known, refile=self._refile_update)
         return {self.messages.command: command, self.messages.update: updated}
 
     @abstractmethod
@@ -72,6 +81,10 @@ class TicketEnvelopes(ABC, Generic[M, C]):
 
         The border has checked that the command is about a ticket of the sender, and has an author.
         """
+
+    @abstractmethod
+    def _filed(self, command: C) -> M:
+        """The new ticket in a command that opens it."""
 
     @abstractmethod
     def _decide(self, tx: Transaction, command: C, region: str, now: datetime) -> M:
@@ -88,6 +101,12 @@ class TicketEnvelopes(ABC, Generic[M, C]):
     @abstractmethod
     def _keep(self, tx: Transaction, row: TicketRow[M], why: str, now: datetime) -> None:
         """Keeps a ticket that the other region refuses. See `border.settle_filing`."""
+
+    def _filed_again(self, tx: Transaction, ticket: M, sent: datetime) -> None:
+        """Notes again what this region had noted when it sent a new ticket to its owner."""
+
+    def _before_restoring(self, tx: Transaction, ticket: M, now: datetime) -> None:
+        """Does again what hangs on a version of this region: timer, booking. Raises Refused before the first write."""
 
     def _require_followed(self, told: M) -> None:
         """This region may begin to follow an unknown ticket. Raises Refused."""
@@ -108,12 +127,70 @@ class TicketEnvelopes(ABC, Generic[M, C]):
             return border.accepted(self._opened(tx, command, content, now))
         known = border.commanded(kind, tx, self._context.region, said.name, content)
         border.require_author(said.staff_id, is_required=True)
+        border.require_caught_up(self._context, tx, kind.facts(known))
 
         def decide() -> M:
             border.require_text(said.said, said.texts, self.text_limit, is_required=True)
             return self._decide(tx, command, content.origin, now)
 
         return border.decided(known, decide)
+
+    def _commanded_again(self, tx: Transaction, content: EnvelopeContent, first: Answer, now: datetime) -> Answer:
+        """Takes the version of the first answer: this region has signed it, and later ones were made from it."""
+        self._restore(tx, parse(self.messages.kind.records.message, first.result), content, content.origin, now)
+        return first
+
+    def _refile_command(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Refiled:
+        """Takes a ticket in again that this region had sent to its owner."""
+        kind, command = self.messages.kind, parse(self.command, content.payload)
+        if kind.records.is_known(tx, content.subject):
+            return Refiled.KNOWN
+        if self._said(command).said != "open":
+            return Refiled.LOST
+        ticket = self._filed(command)
+        self._insert_again(tx, TicketRow(ticket, content.traceparent), now)
+        self._filed_again(tx, ticket, from_timestamp(content.create_time))
+        return Refiled.RESTORED
+
+    def _refile_update(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Refiled:
+        """Takes a version that this region had sent as the owner, or its word as the origin of an unknown ticket."""
+        kind, told = self.messages.kind, self._told(content.payload)
+        is_known = kind.records.is_known(tx, content.subject)
+        if kind.facts(told).owner != self._context.region and is_known:
+            return Refiled.KNOWN
+        is_restored = self._restore(tx, told, content, content.destination, now)
+        return Refiled.RESTORED if is_restored else Refiled.KNOWN
+
+    def _restore(self, tx: Transaction, told: M, content: EnvelopeContent, region: str, now: datetime) -> bool:
+        """Stores a version that this region has signed, unless it has that or a later one; returns whether it did so.
+
+        The versions of an owner follow each other, and none is made while a region still reports. So the last one has
+        all that went before. The followers but `region`, which has it, may lack it.
+        """
+        kind, facts = self.messages.kind, self.messages.kind.facts(told)
+        row, known = TicketRow(told, content.traceparent), kind.records.read(tx, facts.name)
+        if known is None and kind.records.is_known(tx, facts.name):
+            return False  # it is unreadable, for example of an erased customer
+        if known is not None and kind.facts(known).version >= facts.version:
+            return False
+        is_owner = facts.owner == self._context.region
+        if is_owner:
+            self._before_restoring(tx, told, now)
+        if known is None:
+            self._insert_again(tx, row, now)
+        else:
+            self.rows.update(tx, told, now)
+        if is_owner:
+            self.messages.send_missing(tx, self._context, row, now, informed=(region,))
+        return True
+
+    def _insert_again(self, tx: Transaction, row: TicketRow[M], now: datetime) -> None:
+        """Adds a ticket with its own number: that of this region, or 0."""
+        facts = self.messages.kind.facts(row.ticket)
+        if facts.origin == self._context.region:
+            self.rows.numbers.restored(tx, facts.name, lambda number: self.rows.insert(tx, row, number, now))
+        else:
+            self.rows.insert(tx, row, 0, now)
 
     def _command_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime

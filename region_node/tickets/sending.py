@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.relay.envelopes import OutgoingEnvelope
-from gateway.relay.outbox import send
+from gateway.relay.outbox import send, was_sent
 from gateway.store.port import Transaction
 from region_node.node.context import RegionContext
 from region_node.tickets.followed import Facts, Followed, M
@@ -97,6 +97,25 @@ class TicketMessages(Generic[M]):
         facts = self.kind.facts(row.ticket)
         told = [each for each in followers(facts) if each not in informed]
         self.send_versions(tx, context, row, f"{facts.name}@{facts.version}", told, now)
+
+    def send_missing(
+        self,
+        tx: Transaction,
+        context: RegionContext,
+        row: TicketRow[M],
+        now: datetime,
+        *,
+        informed: Collection[str],
+    ) -> None:
+        """Sends a version that is here again to the followers but `informed`, unless that was done, or is known.
+
+        A follower that has it gives its answer of before.
+        """
+        facts = self.kind.facts(row.ticket)
+        envelope_id = f"{facts.name}@{facts.version}"
+        told = [each for each in followers(facts) if each not in informed]
+        lacking = [each for each in told if not was_sent(tx, f"{envelope_id}>{each}")]
+        self.send_versions(tx, context, row, envelope_id, lacking, now)
 
     def send_versions(
         self,

@@ -9,7 +9,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcom
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, lasting, reason_name
 from gateway.process import failpoints
-from gateway.relay.border import Command, Kinds, named_by_id
+from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.business.joint import items, leading, rules, saga, working
@@ -40,7 +40,7 @@ class JointEnvelopes:
                 reads=known,
                 answered_reads=known,
                 act_again=lambda tx, content, _, now: self._obey(tx, content, now, is_new=False),
-                is_same=named_by_id,
+                is_named_by_id=True,
             ),
             EnvelopeKind.ENVELOPE_KIND_JOINT_REPORT: Command(
                 self._reported, self._report_answered, reads=known, answered_reads=known

@@ -14,7 +14,7 @@ from gateway.api.region.v1.reconciliation_envelopes_pb2 import (
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.relay.border import Command, Kinds, named_by_id
+from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.business.reconciliation import answers, comparing, repairs
@@ -38,10 +38,10 @@ class ReconciliationEnvelopes:
             EnvelopeKind.ENVELOPE_KIND_RECONCILIATION: Command(self._asked, self._answered, is_repeatable=True),
             EnvelopeKind.ENVELOPE_KIND_REPAIR_PROPOSED: Command(self._proposed, self._proposal_answered),
             EnvelopeKind.ENVELOPE_KIND_REPAIR_DECIDED: Command(
-                self._decided, self._decision_answered, is_same=named_by_id
+                self._decided, self._decision_answered, is_named_by_id=True
             ),
             EnvelopeKind.ENVELOPE_KIND_REPAIR_EVIDENCE: Command(
-                self._proven, self._evidence_answered, is_same=named_by_id
+                self._proven, self._evidence_answered, is_named_by_id=True
             ),
         }
 

@@ -17,6 +17,7 @@ from region_node.care.issues.sending import ISSUE_MESSAGES, send_introductions
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, Opener, note
 from region_node.requests.rows import insert_request
+from region_node.tickets.border import require_caught_up
 from region_node.tickets.followed import known_request
 from region_node.tickets.sending import followers
 
@@ -70,6 +71,8 @@ def work(tx: Transaction, context: RegionContext, caller: Caller, asked: WorkOnI
     row, staff_id = ISSUE_ROWS.require(tx, asked.issue_id), caller.identity.name
     issue, command = row.ticket, _command_of(asked, staff_id)
     is_own = issue.owner_region == context.region
+    if is_own:
+        require_caught_up(context, tx, facts(issue))
     if is_own and command is None:
         issue = owner.work(tx, context, asked, staff_id, now)
     elif command is None:

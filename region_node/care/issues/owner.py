@@ -24,6 +24,7 @@ from region_node.care.issues.rows import ISSUE_RECORDS, ISSUE_ROWS, IssueRow, fa
 from region_node.care.issues.sending import ISSUE_MESSAGES
 from region_node.node.context import RegionContext
 from region_node.requests.administrators import note_act, require_in_order
+from region_node.tickets.border import require_caught_up
 
 _APPOINT = "AppointIssueOwner"
 ISSUE_TIMER = "issue-due"  # the next due time of an issue
@@ -144,6 +145,7 @@ def due_time_has_passed(tx: Transaction, context: RegionContext, timer: Timer, n
     row = ISSUE_ROWS.find(tx, timer.subject)
     if row is None or row.ticket.owner_region != context.region or not rules.escalate_overdue(row.ticket, now):
         return
+    require_caught_up(context, tx, facts(row.ticket))
     failpoints.reach("issue-late.before-commit")
     keep(tx, context, row, now)
 

@@ -20,6 +20,7 @@ class IssueEnvelopes(TicketEnvelopes[Issue, IssueCommand]):
     """The kinds of envelope that issues use."""
 
     messages = ISSUE_MESSAGES
+    rows = ISSUE_ROWS
     command = IssueCommand
     text_limit = rules.TEXT_LIMIT
     is_answered = "issue-answered.before-commit"
@@ -36,6 +37,12 @@ class IssueEnvelopes(TicketEnvelopes[Issue, IssueCommand]):
 
     def _decide(self, tx: Transaction, command: IssueCommand, region: str, now: datetime) -> Issue:
         return owner.apply_command(tx, self._context, command, region, now)
+
+    def _filed(self, command: IssueCommand) -> Issue:
+        return command.open
+
+    def _before_restoring(self, tx: Transaction, ticket: Issue, now: datetime) -> None:
+        owner.watch(tx, ticket)
 
     def _opened(self, tx: Transaction, command: IssueCommand, content: EnvelopeContent, now: datetime) -> Issue:
         issue = command.open

@@ -12,12 +12,13 @@ from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.care.loans import owner, rules
-from region_node.care.loans.rows import LOAN, LOAN_ROWS, LoanRow
+from region_node.care.loans.rows import LOAN, LOAN_ROWS, LoanRow, facts
 from region_node.care.loans.sending import LOAN_MESSAGES
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, note
 from region_node.requests.checks import invalid
 from region_node.requests.rows import insert_request
+from region_node.tickets.border import require_caught_up
 from region_node.tickets.followed import known_request
 
 _STEPS_OF_LENDER = ("lend", "refuse", "confirm_return")
@@ -73,6 +74,7 @@ def work(tx: Transaction, context: RegionContext, caller: Caller, asked: WorkOnL
         responsible = loan.origin_region if is_own else loan.owner_region
         raise Refused(Reason.REASON_LOAN_NOT_RESPONSIBLE, region=responsible)
     if is_own:
+        require_caught_up(context, tx, facts(loan))
         loan = owner.work(tx, context, asked, staff_id, now)
     else:
         command, sent = _command_of(asked, staff_id), LoanRow(loan, caller.traceparent)

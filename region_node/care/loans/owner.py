@@ -24,6 +24,7 @@ from region_node.network.support.bookings import book, release
 from region_node.network.support.resources import require_known
 from region_node.node.context import RegionContext
 from region_node.requests.checks import require_length
+from region_node.tickets.border import require_caught_up
 
 LOAN_TIMER = "loan-due"  # the next instant at which the lender reminds, escalates, or ends a loan
 
@@ -88,6 +89,7 @@ def time_has_passed(tx: Transaction, context: RegionContext, timer: Timer, now: 
     row = LOAN_ROWS.find(tx, timer.subject)
     if row is None or row.ticket.owner_region != context.region or not rules.time_has_passed(row.ticket, now):
         return
+    require_caught_up(context, tx, facts(row.ticket))
     failpoints.reach("loan-due.before-commit")
     loan = row.ticket
     escalations = [each for each in loan.notices if each.escalation]
@@ -97,6 +99,16 @@ def time_has_passed(tx: Transaction, context: RegionContext, timer: Timer, now: 
         tell_body(tx, context, facts(loan), escalated, "EscalateLoan", LOAN_OVERDUE, now)
     _store(tx, loan, now)
     LOAN_MESSAGES.send_updates(tx, context, row, now)
+
+
+def hold_again(tx: Transaction, context: RegionContext, loan: Loan, now: datetime) -> None:
+    """Books again what a loan holds of which the database had lost the newest version, and watches it.
+
+    Raises Refused, before the first write, where others have the resource now.
+    """
+    if loan.quantity and loan.state not in rules.FINAL:
+        _book(tx, context, loan, now)
+    _follow(tx, loan)
 
 
 def _book(tx: Transaction, context: RegionContext, loan: Loan, now: datetime) -> None:
@@ -111,6 +123,11 @@ def _store(tx: Transaction, loan: Loan, now: datetime) -> None:
     """Stores a decision; an ended loan holds nothing."""
     loan.version += 1
     LOAN_ROWS.update(tx, loan, now)
+    _follow(tx, loan)
+
+
+def _follow(tx: Transaction, loan: Loan) -> None:
+    """Timer and booking follow the state of a loan."""
     _watch(tx, loan)
     if loan.state in rules.FINAL:
         release(tx, loan.id)

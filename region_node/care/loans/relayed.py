@@ -9,7 +9,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from region_node.care.loans import handling, owner, rules
-from region_node.care.loans.rows import LOAN, LoanRow
+from region_node.care.loans.rows import LOAN, LOAN_ROWS, LoanRow
 from region_node.care.loans.sending import LOAN_MESSAGES
 from region_node.node.payloads import received
 from region_node.tickets import border
@@ -20,6 +20,7 @@ class LoanEnvelopes(TicketEnvelopes[Loan, LoanCommand]):
     """The kinds of envelope that loans use."""
 
     messages = LOAN_MESSAGES
+    rows = LOAN_ROWS
     command = LoanCommand
     text_limit = rules.TEXT_LIMIT
     is_answered = "loan-answered.before-commit"
@@ -32,6 +33,12 @@ class LoanEnvelopes(TicketEnvelopes[Loan, LoanCommand]):
     def _decide(self, tx: Transaction, command: LoanCommand, region: str, now: datetime) -> Loan:
         border.require_text("give_back", {"give_back": command.give_back.note}, rules.TEXT_LIMIT)
         return owner.apply_command(tx, self._context, command, now)
+
+    def _filed(self, command: LoanCommand) -> Loan:
+        return command.open
+
+    def _before_restoring(self, tx: Transaction, ticket: Loan, now: datetime) -> None:
+        owner.hold_again(tx, self._context, ticket, now)
 
     def _opened(self, tx: Transaction, command: LoanCommand, content: EnvelopeContent, now: datetime) -> Loan:
         loan, request = command.open, command.open.request

@@ -7,7 +7,7 @@ from gateway.api.region.v1.fault_envelopes_pb2 import FaultMoved, FaultWaived
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, reason_name
-from gateway.relay.border import Command, Kinds, named_by_id
+from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.customers.moved_numbers import is_awaited
@@ -31,7 +31,7 @@ class MovedFaultEnvelopes:
         """The handler here, and that of its receipt."""
         return {
             EnvelopeKind.ENVELOPE_KIND_FAULT_MOVED: Command(
-                self._told, self._answered, act_again=self._told_again, is_same=named_by_id
+                self._told, self._answered, act_again=self._told_again, is_named_by_id=True
             )
         }
 

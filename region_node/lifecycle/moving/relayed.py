@@ -8,7 +8,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcom
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process import failpoints
-from gateway.relay.border import Command, Kinds, named_by_id
+from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
@@ -48,7 +48,7 @@ class MoveEnvelopes:
         kind = EnvelopeKind.ENVELOPE_KIND_CUSTOMER_HAND_OVER
         # Repeatable: a refusal for an inbox that has forgotten it would make the old home the home a second time.
         # So would one for a repeat with other balances by an old home that has lost the first: the move is the same.
-        return {kind: Command(self._handed_over, self._answered, is_repeatable=True, is_same=named_by_id)}
+        return {kind: Command(self._handed_over, self._answered, is_repeatable=True, is_named_by_id=True)}
 
     def require_acceptable(
         self, tx: Transaction, content: EnvelopeContent, now: datetime

@@ -165,7 +165,6 @@ class CatchingUp:
             if not await self._after(loss, region):
                 self._pauses.begin(region)
                 return False
-            self._pauses.end(region)
         return True
 
     async def _after(self, loss: Loss, region: str) -> bool:

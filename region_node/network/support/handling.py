@@ -15,11 +15,12 @@ from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.customers.known_statuses import require_takes_complaints, require_unrestricted
 from region_node.network.support import notices, owner, rules
-from region_node.network.support.rows import SUPPORT, SUPPORT_ROWS, SupportRow
+from region_node.network.support.rows import SUPPORT, SUPPORT_ROWS, SupportRow, facts
 from region_node.network.support.sending import SUPPORT_MESSAGES, send_command
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, note
 from region_node.requests.rows import insert_request
+from region_node.tickets.border import require_caught_up
 from region_node.tickets.followed import known_request
 
 
@@ -91,6 +92,8 @@ def work(
     if (known := known_request(SUPPORT, tx, key)) is not None:
         return known
     step, is_own = asked.WhichOneof("step"), request.owner_region == context.region
+    if is_own:
+        require_caught_up(context, tx, facts(request))
     command = _command_of(asked, caller.identity.name)
     is_opened_here = request.origin_region == context.region
     if not is_opened_here and (step in ("close", "reopen") or not is_own):

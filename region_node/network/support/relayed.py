@@ -19,7 +19,7 @@ from region_node.network.support import handling, owner, registry, rules
 from region_node.network.support.measured import measured_here
 from region_node.network.support.resources import resources_page
 from region_node.network.support.rows import SUPPORT, SUPPORT_ROWS, SupportRow, facts
-from region_node.network.support.sending import SUPPORT_MESSAGES
+from region_node.network.support.sending import SUPPORT_MESSAGES, note_sent_request
 from region_node.node.context import RegionContext
 from region_node.node.payloads import received
 from region_node.tickets import border
@@ -30,6 +30,7 @@ class SupportEnvelopes(TicketEnvelopes[SupportRequest, SupportCommand]):
     """The kinds of envelope that support uses."""
 
     messages = SUPPORT_MESSAGES
+    rows = SUPPORT_ROWS
     command = SupportCommand
     text_limit = rules.TEXT_LIMIT
     is_answered = "support-answered.before-commit"
@@ -45,6 +46,12 @@ class SupportEnvelopes(TicketEnvelopes[SupportRequest, SupportCommand]):
 
     def _decide(self, tx: Transaction, command: SupportCommand, region: str, now: datetime) -> SupportRequest:
         return owner.apply_command(tx, self._context, command, now)
+
+    def _filed(self, command: SupportCommand) -> SupportRequest:
+        return command.open
+
+    def _filed_again(self, tx: Transaction, ticket: SupportRequest, sent: datetime) -> None:
+        note_sent_request(tx, ticket, sent)
 
     def _opened(
         self, tx: Transaction, command: SupportCommand, content: EnvelopeContent, now: datetime
