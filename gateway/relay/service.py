@@ -80,6 +80,10 @@ class Receiver:
         try:
             return open_envelope(envelope, self._ports.border.keys, Route(origin, self._ports.border.region))
         except Refused as refused:
+            is_unverified = refused.reason == Reason.REASON_ENVELOPE_SIGNATURE_INVALID
+            if is_unverified and not self._ports.border.current.revision:
+                # The keys of other regions come with the first state: until then no signature is known to be forged.
+                return Refused(Reason.REASON_CONFIGURATION_MISSING)
             return refused
 
     async def _note_impostor(self, origin: str, opened: Sequence[Sealed | Refused]) -> None:

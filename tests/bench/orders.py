@@ -115,7 +115,7 @@ async def create_customers(federation: LocalFederation, region: str = HOME, cust
             several = enumerate(lines[start : start + _BATCH], start)
             batch = [_customer(index, line.number, plan, opened) for index, line in several]
             request = BatchCreateCustomersRequest(customers=batch, requester=requester())
-            await service.BatchCreateCustomers(request, timeout=30)
+            await service.BatchCreateCustomers(request, timeout=30, wait_for_ready=True)
 
 
 def order_service(channel: grpc.aio.Channel) -> "OrderServiceStub":

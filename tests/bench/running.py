@@ -65,7 +65,7 @@ async def fill(federation: LocalFederation, customers: int) -> None:
 async def _is_configured(channel: grpc.aio.Channel) -> bool:
     request = SearchBusinessesRequest(query="SUSPEND")
     try:
-        await CatalogueServiceStub(channel).SearchBusinesses(request, timeout=CALL_TIMEOUT)
+        await CatalogueServiceStub(channel).SearchBusinesses(request, timeout=CALL_TIMEOUT, wait_for_ready=True)
     except grpc.aio.AioRpcError as error:
         refused = from_rpc_error(error)
         if refused is None or refused.reason != Reason.REASON_CONFIGURATION_MISSING:

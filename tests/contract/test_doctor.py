@@ -16,6 +16,8 @@ import coordinator.cli.main
 import region_node.cli.main
 from deploy.local.federation import FEDERATION, LocalFederation
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.maintenance.doctor.findings import State
+from gateway.maintenance.doctor.machine import check_data
 from gateway.security.authority import Authority
 from gateway.security.identity import Identity
 from gateway.store.opening import moved_file
@@ -387,6 +389,12 @@ def test_data_that_others_may_read_are_warned(doctor: Doctor, tmp_path: Path) ->
     told = doctor.region("--json", data=str(data))
     assert checks(told)["data"][0] == "warning"
     assert f"others may read {data}" in checks(told)["data"][1]
+
+
+def test_a_file_that_goes_while_the_doctor_looks_is_no_fault(tmp_path: Path) -> None:
+    (tmp_path / "region-node.sqlite-wal").symlink_to(tmp_path / "gone")  # as one that was listed a moment before
+    told = {each.name: each.state for each in check_data(tmp_path)}
+    assert told["data"] is State.GOOD
 
 
 @pytest.mark.parametrize(("free", "state"), [(WATERMARK_BYTES, "bad"), (2 * WATERMARK_BYTES, "warning")])

@@ -15,11 +15,12 @@ from deploy.local.certificates import StoreAuthority
 from deploy.local.etcd import LocalEtcd
 from deploy.local.postgresql import ADMINISTRATOR, LocalPostgresql
 from gateway.auditing import audit
+from gateway.maintenance.doctor import peers
 from gateway.maintenance.doctor.database import check_database
 from gateway.security.tls import Credentials
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import Transaction
-from tests.contract.programs import COORDINATOR, REGION_NODE, Installation
+from tests.contract.programs import COORDINATOR, PATIENCE_S, REGION_NODE, Installation
 from tests.contract.registries import EtcdRegistries, heartbeat
 from tests.contract.small_federation import CLOCK, CONFIGURATION
 from tests.contract.stores import run
@@ -81,7 +82,8 @@ def test_a_database_that_is_well_is_good(installed: Installation) -> None:
         assert found["durability"][1] == "fsync = on, full_page_writes = on, synchronous_commit = on"
 
 
-def test_the_doctor_works_beside_the_running_process(installed: Installation) -> None:
+def test_the_doctor_works_beside_the_running_process(installed: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "ANSWER_SECONDS", PATIENCE_S)  # a busy machine is not the subject
     with installed.serving() as process:
         installed.settings["listen"] = f"127.0.0.1:{int(process.program.port_file.read_text('ascii'))}"
         told = installed.run("doctor", "--json")

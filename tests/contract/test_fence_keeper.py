@@ -21,7 +21,7 @@ from gateway.store.sqlite import SqliteStore
 from region_node.lifecycle.recovery.keeper import FenceKeeper, KeeperPorts
 from region_node.lifecycle.recovery.operations import Finding
 from tests.contract.relay_pair import FixedClock
-from tests.contract.stores import run
+from tests.contract.stores import PATIENCE_S, run
 from tests.empty_database import empty_file
 from tests.simulation.world import keys
 
@@ -119,10 +119,10 @@ def test_a_head_that_the_chain_lacks_closes_the_fence_of_every_process_until_the
         accepted = first.loss._replace(accept_time=1, actor="a", reference="b")
         await store.write(lambda tx: losses.keep(tx, accepted))
         looking = asyncio.create_task(waiting.run())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await waiting.opened()
         assert second.loss is None
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await is_taken_up.wait()
         assert seen == [("before", False), ("after", True)], "an older database is mended before business comes in"
         looking.cancel()
@@ -150,7 +150,7 @@ def test_a_process_joins_only_once_a_coordinator_has_answered_however_often_that
             await asyncio.sleep(0)
         assert not joining.done(), "no coordinator has answered"
         heads.append(head(9))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await joining
         assert not fence.is_open
         await store.close()
@@ -178,7 +178,7 @@ def test_a_head_of_unknown_keys_is_no_answer_until_the_state_is_followed_and_del
         await process.compare_before_joining()
         assert not fence.is_open
         inventing = FencedStore(store)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await keeper(store, inventing, [head(9, signed_by="guangdong")]).compare_before_joining()
         await store.close()
 

@@ -1,5 +1,6 @@
 """A region's handling of an envelope, on a real store: executed once, with one permanent receipt."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,16 +18,19 @@ from gateway.api.relay.v1.relay_pb2 import (
 )
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.federation.current import CurrentFederation
 from gateway.process import failpoints
 from gateway.relay.border import Moved
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed
 from gateway.relay.inbox import find, forget
 from gateway.relay.service import ANSWERS_BYTES
+from gateway.security.authority import Authority
+from gateway.security.signing import TrustedKeys
 from gateway.store.port import WriteAfterRefusal
 from gateway.store.vault import KeyDestroyed
 from gateway.time.clock import from_timestamp, to_microseconds
 from gateway.values.choices import Choice, UnknownChoice
-from tests.contract.relay_pair import DESTINATION, HOUR, NOW, ORIGIN, OUTGOING, QUERY
+from tests.contract.relay_pair import DESTINATION, FEDERATION, HOUR, NOW, ORIGIN, OUTGOING, QUERY
 from tests.contract.relay_scene import Scene, play, refusal
 from tests.sealed_envelopes import seal
 
@@ -379,6 +383,25 @@ def test_a_batch_is_answered_in_its_order_each_envelope_by_itself(tmp_path: Path
         assert scene.opened(results[0].receipt, good).envelope_id == "1"
         assert scene.opened(results[4].receipt, last).envelope_id == "4"
         assert await scene.effects() == ["one", "four"]
+
+    play(tmp_path, scenario)
+
+
+def test_a_region_that_knows_no_federation_yet_takes_nothing_and_no_signature_for_forged(tmp_path: Path) -> None:
+    """As a process does that was upgraded, and has not heard of the coordinator yet."""
+
+    async def scenario(scene: Scene) -> None:
+        sent, border = scene.pair.seal(), scene.pair.borders[DESTINATION]
+        nobody = Authority.create(FEDERATION, NOW, NOW + timedelta(days=1))
+        keys = TrustedKeys(nobody.certificate_pem, FEDERATION)
+        scene.pair.borders[DESTINATION] = replace(border, keys=keys, current=CurrentFederation())
+        [early] = await scene.deliver(sent.envelope)
+        assert early.not_delivered.reason == Reason.REASON_CONFIGURATION_MISSING
+        assert await scene.effects() == []
+        scene.pair.borders[DESTINATION] = border
+        [result] = await scene.deliver(sent.envelope)
+        assert scene.opened(result.receipt, sent).envelope_id == "1"
+        assert await scene.effects() == ["one"]
 
     play(tmp_path, scenario)
 

@@ -36,6 +36,7 @@ from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.security.sealing import ID_BYTES, KEY_BYTES, NONCE_BYTES, SESSION_SECONDS, Route, sent_alone
 from gateway.security.sealing_keys import SealingKeys, published
 from tests.contract.relay_pair import DESTINATION, NOW, ORIGIN, OUTGOING, QUERY, FixedClock, Pair
+from tests.contract.stores import PATIENCE_S
 from tests.keys import region_keys
 from tests.sealed_batches import SealedBatch
 
@@ -219,7 +220,7 @@ def test_what_waits_for_a_region_without_a_key_leaves_by_itself_once_it_publishe
         assert way.seen == []
         told = published(way.keys.set, way.pair.borders[DESTINATION].signer, NOW)
         here.sealing_keys.accept(DESTINATION, told, here.keys.verify)
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(PATIENCE_S):
             await settled.wait()
         assert [envelope for batch in way.acted for envelope in batch.envelopes] == [way.batch().envelopes[0]]
         await lanes.close()
@@ -367,7 +368,7 @@ def test_secrets_of_sessions_are_forgotten_in_time_without_traffic_also_those_on
 
     async def forget() -> None:
         task = asyncio.create_task(expire_sessions(way.out, way.keys))
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(PATIENCE_S):
             while any(held()):  # noqa: ASYNC110 - the loop under test tells nobody
                 await asyncio.sleep(0)
         task.cancel()

@@ -226,7 +226,7 @@ class TwoRegions:
 
     async def _expedite(self, request: ExpediteOrderRequest) -> Order:
         request.requester.CopyFrom(CLERK)
-        return (await self._counters[0].ExpediteOrder(request, timeout=CALL_SECONDS)).order
+        return (await self._counters[0].ExpediteOrder(request, timeout=CALL_SECONDS, wait_for_ready=True)).order
 
     async def _create_customers(self) -> None:
         customers = [
@@ -249,7 +249,10 @@ class TwoRegions:
         async with self.federation.dial_region(HOME, f"{HOME}-{OPERATOR}") as channel:
             for start in range(0, CUSTOMERS, _AT_ONCE):
                 request = BatchCreateCustomersRequest(customers=customers[start : start + _AT_ONCE], requester=CLERK)
-                await CustomerServiceStub(channel).BatchCreateCustomers(request, timeout=CALL_SECONDS)
+                # On a busy machine the first connection may take more than one attempt.
+                await CustomerServiceStub(channel).BatchCreateCustomers(
+                    request, timeout=SETTLED_SECONDS, wait_for_ready=True
+                )
 
 
 def number_of(index: int) -> str:

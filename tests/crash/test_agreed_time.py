@@ -6,7 +6,7 @@ from deploy.local.process import wait_until
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import OrderState
 from tests.crash.outcome import require_cancelled_once, require_one_effect
-from tests.crash.regions import HANDLING, HOME
+from tests.crash.regions import HANDLING, HOME, SETTLED_SECONDS
 from tests.crash.scene import Scene
 
 pytestmark = pytest.mark.slow
@@ -22,7 +22,7 @@ def test_a_node_killed_before_the_agreed_time_and_started_after_it_fires_the_ord
     scene.kill(HOME)
     assert scene.now() < start, "invalid: the agreed time came before the node was killed"
     assert scene.home.line_status(request.order.number) == ProductStatus.PRODUCT_STATUS_ACTIVE
-    wait_until(lambda: scene.now() > start, 20, "the agreed time is over")
+    wait_until(lambda: scene.now() > start, SETTLED_SECONDS, "the agreed time is over")
     scene.restart(HOME)
     done = require_one_effect(scene, request)
     assert done.version == 2
@@ -59,7 +59,7 @@ def test_an_agreed_order_cancelled_before_a_kill_never_fires(scene: Scene) -> No
     require_cancelled_once(scene, cancellation)
     scene.kill(HOME)
     assert scene.now() < start, "invalid: the agreed time came before the node was killed"
-    wait_until(lambda: scene.now() > start, 20, "the agreed time is over")
+    wait_until(lambda: scene.now() > start, SETTLED_SECONDS, "the agreed time is over")
     scene.restart(HOME)
     scene.require_well()
     require_cancelled_once(scene, cancellation)

@@ -9,7 +9,7 @@ from deploy.local.federation import COORDINATOR
 from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import OrderState
 from tests.crash.outcome import COMPLETED, require_one_effect
-from tests.crash.regions import CALL_SECONDS, HANDLING, HOME, order_id_of
+from tests.crash.regions import CALL_SECONDS, HANDLING, HOME, SETTLED_SECONDS, order_id_of
 from tests.crash.scene import Scene
 
 ORDERS = 60
@@ -72,7 +72,7 @@ def test_a_batch_in_the_hands_of_a_coordinator_that_is_told_to_stop_is_delivered
 def test_orders_in_full_flow_survive_a_stop_of_any_process(scene: Scene, name: str) -> None:
     requests = [scene.pay() for _ in range(ORDERS)]
     calls = [scene.start_submit(request, wait=5) for request in requests]
-    wait_until(lambda: scene.home.has_received(order_id_of(requests[0])), 20, "orders are in full flow")
+    wait_until(lambda: scene.home.has_received(order_id_of(requests[0])), SETTLED_SECONDS, "orders are in full flow")
     assert scene.federation.processes[name].stop() == 0
     kept = set(scene.handling.column("SELECT order_id FROM orders"))
     scene.restart(name)

@@ -7,7 +7,7 @@ from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
 from tests.crash.outcome import require_attempts, require_cancelled_once, require_one_effect
-from tests.crash.regions import CALL_SECONDS, HANDLING, HOME, order_id_of
+from tests.crash.regions import CALL_SECONDS, HANDLING, HOME, SETTLED_SECONDS, order_id_of
 from tests.crash.scene import Scene
 from tests.faults.proxy import Connection, FaultProxy
 
@@ -118,7 +118,9 @@ def test_s10_s11_a_receipt_that_gets_lost_in_silence_comes_again(scene: Scene, n
     link.drop_answers()
     scene.submit(request)
     require_receipt_on(scene, link, request, "the receipt is lost")
-    wait_until(lambda: scene.log_of(HANDLING).count("stops sending") > stops, 20, "the origin region notices")
+    wait_until(
+        lambda: scene.log_of(HANDLING).count("stops sending") > stops, SETTLED_SECONDS, "the origin region notices"
+    )
     link.heal()
     require_one_effect(scene, request)
     require_attempts(scene, [request])

@@ -1,5 +1,6 @@
 """A joint order is done once and everywhere, whoever is killed at its worst steps."""
 
+import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
@@ -13,12 +14,14 @@ from gateway.api.region.v1.joint_order_pb2 import JointItem, JointItemState, Joi
 from gateway.api.region.v1.joint_order_service_pb2 import SubmitJointOrderRequest, WorkOnJointOrderRequest
 from gateway.api.region.v1.joint_order_service_pb2_grpc import JointOrderServiceStub
 from gateway.api.region.v1.order_pb2 import OrderRequest
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
+from gateway.errors import from_rpc_error
 from region_node.business.joint.rows import ORDER_RECORDS, work_id
 from region_node.customers.accounts import ledger
 from region_node.customers.rows import find_line
 from tests.crash.records import Records
-from tests.crash.regions import BROADBAND, CALL_SECONDS, CLERK, HANDLING, HOME, number_of
+from tests.crash.regions import BROADBAND, CALL_SECONDS, CLERK, HANDLING, HOME, SETTLED_SECONDS, number_of
 from tests.crash.scene import JOINT_PROVISIONED, SYSTEM, Scene
 from tests.crash.test_provider import effects
 from tests.simulation.plans import documents
@@ -54,9 +57,20 @@ def wanted(
 
 
 async def submitted(scene: Scene, request: SubmitJointOrderRequest) -> JointOrder:
-    async with scene.federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
+    """The caller repeats its request while a region that was killed has not joined again."""
+    async with (
+        scene.federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel,
+        asyncio.timeout(SETTLED_SECONDS),
+    ):
         node = JointOrderServiceStub(channel)
-        return (await node.SubmitJointOrder(request, timeout=CALL_SECONDS, wait_for_ready=True)).order
+        while True:
+            try:
+                return (await node.SubmitJointOrder(request, timeout=CALL_SECONDS, wait_for_ready=True)).order
+            except grpc.aio.AioRpcError as error:
+                refused = from_rpc_error(error)
+                if refused is None or refused.reason != Reason.REASON_REGION_NOT_JOINED:
+                    raise
+            await asyncio.sleep(0.05)
 
 
 async def worked(scene: Scene, region: str, order_id: str, item_id: str, step: WorkOnJointOrderRequest) -> JointOrder:

@@ -23,12 +23,10 @@ from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.rpc.channels import invoke
 from tests import preloaded
 from tests.crash.regions import CALL_SECONDS, HANDLING, HOME, TwoRegions
+from tests.rolling.trees import Trees
 
 ARM, ITS_PLACE = "    ExpediteRequest expedite = 6;\n", "protos/gateway/api/region/v1/order_envelopes.proto"
 PATIENCE_S = 60.0
-
-
-_NEWER = "federation_anchor"  # a setting that the last release does not know
 
 
 class OldBesideNew(TwoRegions):
@@ -55,19 +53,7 @@ class OldBesideNew(TwoRegions):
     def _launch(self, program: Program, environment: Mapping[str, str], log: IO[bytes]) -> Started:
         if program.name != HOME or self._old is None:
             return preloaded.launch(program, environment, log)
-        settings = self.federation.settings_file(HOME)
-        known = [each for each in settings.read_text().splitlines(keepends=True) if not each.startswith(_NEWER)]
-        (older := settings.with_suffix(".older.toml")).write_text("".join(known))
-        arguments = [str(older) if each == str(settings) else each for each in program.arguments]
-        return subprocess.Popen(
-            [sys.executable, "-m", program.module, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env={**environment, "PYTHONPATH": str(self._old)},
-            cwd=self._old,
-            start_new_session=True,
-        )
+        return Trees(self._old).launch(program, environment, log)
 
     async def _waiting(self) -> list[dict[str, object]]:
         async with self.federation.dial_coordinator() as channel:
@@ -106,7 +92,7 @@ def an_old_node_beside_new_ones(tmp_path: Path, old: Path) -> Iterator[OldBeside
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_command_of_a_new_arm_is_kept_told_and_done_after_the_upgrade(scene: OldBesideNew) -> None:
     order = scene.submit(scene.suspend(start=scene.in_a_week()), wait=CALL_SECONDS / 2)
     assert order.awaiting.action == "agreed-time"

@@ -7,7 +7,7 @@ from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
 from tests.crash.outcome import require_attempts, require_one_effect
-from tests.crash.regions import CALL_SECONDS, HANDLING, HOME, order_id_of
+from tests.crash.regions import CALL_SECONDS, HANDLING, HOME, SETTLED_SECONDS, order_id_of
 from tests.crash.scene import Scene
 from tests.faults.proxy import FaultProxy
 
@@ -86,7 +86,7 @@ def test_s6_a_refusal_of_the_coordinator_that_gets_lost_loses_nothing(scene: Sce
     size = len(scene.handling.envelope(order_id_of(request)).content)
     wait_until(
         lambda: any(each.requests.passed >= size and each.answers.lost >= REFUSAL_BYTES for each in link.connections),
-        10,
+        SETTLED_SECONDS,
         "the coordinator's refusal of this envelope is lost",
     )
     require_open(scene, request)
@@ -105,7 +105,7 @@ def test_s6_a_node_cut_off_from_the_coordinator_takes_orders_and_never_gives_up(
         scene.submit(request)
     for _ in range(3):
         tried = link.turned_away
-        wait_until(lambda: link.turned_away > tried + 2, 20, "the node tries again in vain")  # noqa: B023 - called at once
+        wait_until(lambda: link.turned_away > tried + 2, SETTLED_SECONDS, "the node tries again in vain")  # noqa: B023 - called at once
         for request in requests:
             require_open(scene, request)
     link.heal()
@@ -149,7 +149,7 @@ def test_s8_an_order_for_a_home_region_that_is_cut_off_stays_open(scene: Scene, 
     link, request = scene.coordinator_to_home, scene.request(business)
     link.cut()
     scene.submit(request, wait=0.5)
-    wait_until(lambda: link.turned_away > 2, 20, "the coordinator tries in vain")
+    wait_until(lambda: link.turned_away > 2, SETTLED_SECONDS, "the coordinator tries in vain")
     require_open(scene, request)
     link.heal()
     require_one_effect(scene, request)

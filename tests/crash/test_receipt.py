@@ -28,7 +28,7 @@ from region_node.business.orders.context import OrderContext
 from region_node.business.orders.relayed import OrderEnvelopes
 from region_node.node.context import RegionContext
 from tests.crash.outcome import require_cancelled_once, require_one_effect, require_unanswered
-from tests.crash.regions import CALL_SECONDS, HANDLING, HOME, order_id_of
+from tests.crash.regions import CALL_SECONDS, HANDLING, HOME, SETTLED_SECONDS, order_id_of
 from tests.crash.scene import Scene
 
 BUSINESSES = ("PAY", pytest.param("SUSPEND", marks=pytest.mark.slow))
@@ -98,7 +98,9 @@ def test_s12_a_receipt_is_committed_though_the_caller_was_cut_off(scene: Scene) 
     link.cut()
     require_unanswered(call)
     scene.coordinator_to_home.heal()
-    wait_until(lambda: not scene.handling.open_envelopes(order_id_of(request)), 20, "the receipt is committed")
+    wait_until(
+        lambda: not scene.handling.open_envelopes(order_id_of(request)), SETTLED_SECONDS, "the receipt is committed"
+    )
     link.heal()
     assert scene.submit(request).state == COMPLETED
     require_one_effect(scene, request)

@@ -12,7 +12,7 @@ from tests.sealing import Sealing
 
 SUBJECTS = 600  # more than two pages
 SECRET = "欧阳娜娜".encode()
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 def keys(scene: Scene, *words: str) -> Result:

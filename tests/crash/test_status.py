@@ -6,7 +6,7 @@ from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.time.clock import from_timestamp
 from tests.crash.outcome import require_one_effect, require_unanswered
-from tests.crash.regions import CALL_SECONDS, HANDLING
+from tests.crash.regions import CALL_SECONDS, HANDLING, SETTLED_SECONDS
 from tests.crash.scene import Scene
 
 
@@ -59,7 +59,9 @@ def test_s13_a_node_that_is_cut_off_gives_the_last_known_version_with_its_age_an
         link.cut()
     assert scene.now() < start, "invalid: the agreed time came before the links were cut"
     wait_until(
-        lambda: scene.home.states_entered(known.id)[-1] == OrderState.ORDER_STATE_COMPLETED, 20, "the time has come"
+        lambda: scene.home.states_entered(known.id)[-1] == OrderState.ORDER_STATE_COMPLETED,
+        SETTLED_SECONDS,
+        "the time has come",
     )
     seen = [scene.get(known.id)]
     assert seen == [known]
@@ -72,7 +74,7 @@ def test_s13_a_node_that_is_cut_off_gives_the_last_known_version_with_its_age_an
         seen.append(scene.get(known.id))
         return seen[-1].version > known.version
 
-    wait_until(is_new, 30, "the new version arrives")
+    wait_until(is_new, SETTLED_SECONDS, "the new version arrives")
     require_one_effect(scene, request)
     versions = [order.version for order in [*seen, scene.get(known.id)]]
     assert versions == sorted(versions)

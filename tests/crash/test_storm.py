@@ -15,7 +15,7 @@ from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
 from gateway.process.span_export import SPANS_FILE
 from tests.crash.outcome import ATTEMPTS_IN_A_FAULT, require_attempts, require_one_effect
-from tests.crash.regions import HANDLING, HOME, order_id_of
+from tests.crash.regions import HANDLING, HOME, SETTLED_SECONDS, order_id_of
 from tests.crash.scene import Scene
 
 BEFORE, DURING, AFTER = 120, 80, 100  # orders
@@ -76,10 +76,10 @@ def test_orders_for_a_dead_home_region_are_sent_within_bounds_and_done_soon_afte
     before, during, after = ([scene.pay() for _ in range(count)] for count in (BEFORE, DURING, AFTER))
     link, half = scene.coordinator_to_home, BEFORE // 2
     calls = [scene.start_submit(request) for request in before[:half]]
-    wait_until(lambda: scene.home.has_received(order_id_of(before[0])), 20, "orders are in full flow")
+    wait_until(lambda: scene.home.has_received(order_id_of(before[0])), SETTLED_SECONDS, "orders are in full flow")
     link.hold()
     calls += [scene.start_submit(request) for request in before[half:]]
-    wait_until(lambda: link.most(lambda each: each.requests.held) > 0, 20, "orders are on their way")
+    wait_until(lambda: link.most(lambda each: each.requests.held) > 0, SETTLED_SECONDS, "orders are on their way")
     losses = scene.log_of(COORDINATOR).count(LOST)
     scene.kill(HOME)
     died = scene.now()
@@ -91,9 +91,11 @@ def test_orders_for_a_dead_home_region_are_sent_within_bounds_and_done_soon_afte
     open_before = [request for request in before if scene.handling.open_envelopes(order_id_of(request))]
     assert open_before, "invalid: all was done before the home region was killed"
     wait_until(
-        lambda: sum(probe > died for probe in Deliveries(spans).probes()) >= PROBES, 30, "the lane probes in vain"
+        lambda: sum(probe > died for probe in Deliveries(spans).probes()) >= PROBES,
+        SETTLED_SECONDS,
+        "the lane probes in vain",
     )
-    wait_until(lambda: scene.log_of(COORDINATOR).count(LOST) > losses, 30, "the coordinator has noticed")
+    wait_until(lambda: scene.log_of(COORDINATOR).count(LOST) > losses, SETTLED_SECONDS, "the coordinator has noticed")
     assert not all_closed(scene, during)
     back = scene.now()
     probes = sum(died < probe < back for probe in Deliveries(spans).probes())

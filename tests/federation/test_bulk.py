@@ -17,6 +17,7 @@ from gateway.api.region.v1.order_service_pb2 import (
 )
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
+from gateway.rpc import server
 from gateway.security.signing import count_signatures
 from region_node.business.orders import application
 from region_node.business.orders.bulk import LARGEST_PACK
@@ -25,7 +26,7 @@ from tests.federation.counter import REQUESTER, WAIT, Counter, seconds
 from tests.federation.databases import Databases
 from tests.federation.joint_staff import JointStaff
 from tests.federation.refusals import read, refusal
-from tests.federation.running import CALL_SECONDS, running, until, until_a_lane_stops
+from tests.federation.running import CALL_SECONDS, PATIENCE, running, until, until_a_lane_stops
 
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 
@@ -244,8 +245,9 @@ async def test_what_came_before_bytes_that_are_no_request_is_answered(guangdong:
 
 
 async def test_a_node_that_stops_answers_what_it_has_read_and_ends_the_stream(
-    databases: Databases, tmp_path: Path
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(server, "DRAIN_SECONDS", 10 * PATIENCE)  # an open stream would keep the node for so long
     async with running(tmp_path, databases, ["guangdong", "sichuan"]) as federation:
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
         number = await sichuan.new_customer()
@@ -255,7 +257,7 @@ async def test_a_node_that_stops_answers_what_it_has_read_and_ends_the_stream(
         answer = await call.read()
         assert isinstance(answer, SubmitOrdersResponse)
         assert answer.request_id == request.request_id
-        async with asyncio.timeout(5):  # a drain alone may take longer
+        async with asyncio.timeout(PATIENCE):
             await federation.stop_node("guangdong")
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await call.read()

@@ -105,8 +105,7 @@ def ways() -> list[Way]:
 class Load:
     """Callers at the counters of all regions. Made and used on one event loop."""
 
-    def __init__(self, federation: LocalFederation, deadline: float = DEADLINE) -> None:
-        """`deadline`: seconds for a call with all its repeats."""
+    def __init__(self, federation: LocalFederation) -> None:
         self.journal = Journal()
         self.ways = ways()
         self.taken: list[Taken] = []
@@ -114,7 +113,7 @@ class Load:
         """The last state of each order in the watch at guangdong."""
         self.watches = 0
         self._callers = {
-            region: Caller(region, federation.region_replicas(region, f"{region}-{OPERATOR}"), self.journal, deadline)
+            region: Caller(region, federation.region_replicas(region, f"{region}-{OPERATOR}"), self.journal)
             for region in federation.regions
         }
         self._ids: Iterator[int] = itertools.count(1)
@@ -218,7 +217,7 @@ class Load:
                 call = Call(call.way, time.monotonic())
             call.hindrances[name] += 1
             caller.leave_out(replica)
-            if not resumes or time.monotonic() - call.begun > caller.deadline:
+            if not resumes or time.monotonic() - call.begun > DEADLINE:
                 call.ended, call.failure = time.monotonic(), name
                 caller.note(call)
                 self._watches.set()

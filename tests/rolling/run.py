@@ -16,7 +16,7 @@ from tests.rolling.proof import attempts, require_all_done_once
 from tests.rolling.replacing import Ending, NotReplaced, Replacement, members, replace
 
 REGIONS = ("guangdong", "sichuan", "henan")
-_PATIENCE = 30.0  # seconds until orders are completed on every way again
+_PATIENCE = 90.0  # seconds until orders are completed on every way again
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,7 @@ from tests.rolling.trees import Trees
 TWO_ENGINES = Profile("two engines", special={"guangdong": Placement(Engine.POSTGRESQL, 2)})
 """The least federation in which processes of two versions share a database."""
 _PATIENCE = 90.0  # seconds until orders are completed on every way again
-_DEADLINE = 120.0  # seconds for a call: the only process of a region is away for two cold starts
-_SECONDS = 10.0
+_SECONDS = 60.0  # for a list of the regions on a busy machine
 
 
 class VersionedFederation(LocalFederation):
@@ -134,6 +133,6 @@ class Upgrading:
 
 
 async def _load(federation: LocalFederation) -> Load:
-    load = Load(federation, _DEADLINE)
+    load = Load(federation)
     await load.create_customers()
     return load

@@ -10,7 +10,7 @@ from tests.rolling.replacing import Ending
 from tests.rolling.run import Rolling
 from tests.rolling.table import table
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 EVERY_PROCESS = [
     "etcd-0",
     "etcd-1",

@@ -69,7 +69,10 @@ def _privacy(directory: Path) -> Finding:
 def _is_open(path: Path) -> bool:
     """Whether others may read a directory, or a database, which holds personal data."""
     is_private = path.is_dir() or ".sqlite" in path.name or ".db" in path.name
-    return is_private and bool(path.stat().st_mode & _ALL_BUT_OWNER)
+    try:
+        return is_private and bool(path.stat().st_mode & _ALL_BUT_OWNER)
+    except FileNotFoundError:  # a process that closes its database takes files away
+        return False
 
 
 def _room(place: Path, free: int) -> Finding:
