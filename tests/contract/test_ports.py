@@ -7,7 +7,6 @@ from contextlib import ExitStack
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2
-from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from gateway.api.region.v1 import order_service_pb2
 from gateway.api.types.v1.access_pb2 import Role
@@ -20,6 +19,7 @@ from tests.contract.small_federation import CLOCK, FEDERATION, NOW, Certificates
 PATIENCE_S = 60.0
 CONNECTIONS = 16  # so many that the system most probably gives some to each listener
 NODE, COUNTER = "region/sichuan", "region/sichuan/operator/counter"
+CHECK = f"/{health_pb2.DESCRIPTOR.services_by_name['Health'].full_name}/Check"
 ORDERS = order_service_pb2.DESCRIPTOR.services_by_name["OrderService"]
 
 
@@ -51,7 +51,8 @@ async def is_served(certificates: Certificates, endpoint: str) -> bool:
     ]
     credentials = client_credentials(certificates.credentials(COUNTER), NOW)
     async with grpc.aio.secure_channel(endpoint, credentials, options) as channel:
-        answer = await HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S)
+        check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(CHECK)
+        answer = health_pb2.HealthCheckResponse.FromString(await check(b"", timeout=PATIENCE_S))
     return answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
