@@ -70,5 +70,7 @@ def tell_unanswered(unanswered: Sequence[UnansweredRegion]) -> None:
 def unanswered_line(unanswered: UnansweredRegion) -> str:
     """A line about a region that did not respond, and why."""
     region = region_name(unanswered.region)
+    if unanswered.reason == Reason.REASON_METHOD_UNKNOWN:
+        return translated("{region} could not be asked: it runs an older version, upgrade it first", region=region)
     problem = refusal(Refused(unanswered.reason, region=region))
     return translated("{region} could not be asked: {problem}", region=region, problem=problem)

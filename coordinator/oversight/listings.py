@@ -7,7 +7,7 @@ from gateway.api.region.v1.bulletin_oversight_service_pb2 import BulletinHeader
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
 from gateway.api.region.v1.customer_move_oversight_service_pb2 import CustomerMoveHeader
 from gateway.api.region.v1.issue_oversight_service_pb2 import IssueHeader
-from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
+from gateway.api.region.v1.order_oversight_service_pb2 import JointOrderSummary, OrderSummary
 from gateway.api.region.v1.resource_oversight_service_pb2 import ResourceStatus
 from gateway.rpc.merged_pages import MergedList
 from gateway.rpc.pages import dated_key, ticket_key
@@ -15,6 +15,12 @@ from gateway.time.clock import from_timestamp
 
 NEWEST_ORDERS = MergedList[OrderSummary](
     "orders", lambda each: dated_key(from_timestamp(each.create_time), each.id), rules.merged, descending=True
+)
+NEWEST_JOINT_ORDERS = MergedList[JointOrderSummary](
+    "joint orders",
+    lambda each: dated_key(from_timestamp(each.create_time), each.id),
+    rules.merged_joint_orders,
+    descending=True,
 )
 NEWEST_COMPLAINTS = MergedList[ComplaintHeader](
     "complaints", partial(ticket_key, by_due_time=False), complaint_rules.merged, descending=True

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 from gateway.api.region.v1.bulletin_oversight_service_pb2 import BulletinHeader
 from gateway.api.region.v1.customer_move_oversight_service_pb2 import CustomerMoveHeader
 from gateway.api.region.v1.issue_oversight_service_pb2 import IssueHeader
-from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
+from gateway.api.region.v1.order_oversight_service_pb2 import JointOrderSummary, OrderSummary
 from gateway.api.region.v1.resource_oversight_service_pb2 import ResourceStatus
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -57,6 +57,15 @@ def best_told(
 def merged(reports: Mapping[str, Iterable[OrderSummary]]) -> list[OrderSummary]:
     """Returns each order of all reports once, in the version of its home region where that reported it."""
     best = best_told(reports, lambda each: each.id, lambda each: each.home_region)
+    return [order for _, order in best.values()]
+
+
+def merged_joint_orders(reports: Mapping[str, Iterable[JointOrderSummary]]) -> list[JointOrderSummary]:
+    """Returns each joint order of all reports once, in the version of its leading region where that reported it.
+
+    The id names the leading region, whatever a report says.
+    """
+    best = best_told(reports, lambda each: each.id, lambda each: each.id.partition("/")[0])
     return [order for _, order in best.values()]
 
 

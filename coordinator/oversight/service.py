@@ -4,14 +4,14 @@ from datetime import timedelta
 
 import grpc
 
-from coordinator.oversight.listings import NEWEST_ORDERS
+from coordinator.oversight.listings import NEWEST_JOINT_ORDERS, NEWEST_ORDERS
 from coordinator.oversight.region_pages import page_of_regions
 from coordinator.oversight.region_queries import Ask, Regions
 from coordinator.oversight.rules import origin_region
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import OrderOversightServiceServicer
 from gateway.api.region.v1 import order_oversight_service_pb2 as region_contract
-from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
+from gateway.api.region.v1.order_oversight_service_pb2 import JointOrderSummary, OrderSummary
 from gateway.api.region.v1.order_oversight_service_pb2_grpc import OrderOversightServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -51,6 +51,32 @@ class OrderOversightService(OrderOversightServiceServicer):
             orders=page.items, unanswered=page.unanswered, next_page_token=page.following
         )
 
+    async def ListJointOrderSummaries(
+        self,
+        request: contract.ListJointOrderSummariesRequest,
+        context: grpc.aio.ServicerContext[
+            contract.ListJointOrderSummariesRequest, contract.ListJointOrderSummariesResponse
+        ],
+    ) -> contract.ListJointOrderSummariesResponse:
+        """See the contract."""
+        if request.region:
+            self._regions.require_configured(request.region)
+        size = page_size(request.page_size)
+
+        async def ask(
+            channel: grpc.aio.Channel, seconds: float, told: Part[JointOrderSummary]
+        ) -> Part[JointOrderSummary]:
+            question = region_contract.ListJointOrderSummariesRequest(
+                states=request.states, region=request.region, page_size=size, page_token=told.following
+            )
+            answer = await invoke(OrderOversightServiceStub(channel).ListJointOrderSummaries, question, seconds)
+            return told.more(answer.orders, answer.next_page_token, _looked(answer))
+
+        page = await page_of_regions(self._regions, NEWEST_JOINT_ORDERS, ask, size, request.page_token)
+        return contract.ListJointOrderSummariesResponse(
+            orders=page.items, unanswered=page.unanswered, next_page_token=page.following
+        )
+
     async def GetOrderTrace(
         self,
         request: contract.GetOrderTraceRequest,
@@ -77,7 +103,9 @@ class OrderOversightService(OrderOversightServiceServicer):
         return contract.GetOrderTraceResponse(traces=traces, unanswered=unanswered)
 
 
-def _looked(answer: region_contract.ListOrderSummariesResponse) -> str:
+def _looked(
+    answer: region_contract.ListOrderSummariesResponse | region_contract.ListJointOrderSummariesResponse,
+) -> str:
     """The key up to which a region has looked, of which it tells the time alone; empty where it tells none."""
     if not answer.HasField("looked_time"):
         return ""

@@ -4,7 +4,7 @@ import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.region.v1 import order_oversight_service_pb2 as api
-from gateway.api.region.v1.joint_order_pb2 import JointOrder
+from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder
 from gateway.api.region.v1.order_oversight_service_pb2_grpc import OrderOversightServiceServicer
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.quarantine_service_pb2 import QuarantineState
@@ -15,11 +15,13 @@ from gateway.relay.outbox import OutboxRow, rows_about
 from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import from_microseconds, to_timestamp
-from region_node.business.joint.rows import ORDER_RECORDS
+from region_node.business.joint import saga
+from region_node.business.joint.rows import ORDER_RECORDS, JointOrderFilter, list_joint_orders
 from region_node.business.orders import rules
 from region_node.business.orders.rows import OrderFilter, list_orders, require_order
 
 _PAGE = "summaries"
+_JOINT_PAGE = "joint summaries"
 
 
 class OrderOversightService(OrderOversightServiceServicer):
@@ -42,6 +44,22 @@ class OrderOversightService(OrderOversightServiceServicer):
         return api.ListOrderSummariesResponse(
             orders=[summary(order) for order in page.items],
             next_page_token=encode_token(_PAGE, page.following),
+            looked_time=_looked(page.following),
+        )
+
+    async def ListJointOrderSummaries(
+        self,
+        request: api.ListJointOrderSummariesRequest,
+        context: grpc.aio.ServicerContext[api.ListJointOrderSummariesRequest, api.ListJointOrderSummariesResponse],
+    ) -> api.ListJointOrderSummariesResponse:
+        """See the contract."""
+        size, token = page_size(request.page_size), decode_token(_JOINT_PAGE, request.page_token)
+        wanted = JointOrderFilter(states=list(request.states), concerning=request.region)
+        before = dated_place(token)
+        page = await self._store.read(lambda tx: list_joint_orders(tx, wanted, before, size))
+        return api.ListJointOrderSummariesResponse(
+            orders=[joint_summary(order) for order in page.items],
+            next_page_token=encode_token(_JOINT_PAGE, page.following),
             looked_time=_looked(page.following),
         )
 
@@ -107,17 +125,23 @@ def joint_summary(order: JointOrder) -> api.JointOrderSummary:
         create_time=order.create_time,
         hold_until_time=order.hold_until_time,
         decide_time=order.decide_time if order.HasField("decide_time") else None,
-        items=[
-            api.JointItemSummary(
-                id=each.id,
-                region=each.region,
-                state=each.state,
-                reason=each.error.reason,
-                verify_until_time=each.verify_until_time if each.HasField("verify_until_time") else None,
-            )
-            for each in order.items
-        ],
+        items=[_item_summary(order, each) for each in order.items],
         awaiting=order.awaiting,
+        expected_completion_time=(
+            order.expected_completion_time if order.HasField("expected_completion_time") else None
+        ),
+    )
+
+
+def _item_summary(order: JointOrder, item: JointItem) -> api.JointItemSummary:
+    awaited = saga.awaited_milestone(order, item)
+    return api.JointItemSummary(
+        id=item.id,
+        region=item.region,
+        state=item.state,
+        reason=item.error.reason,
+        verify_until_time=item.verify_until_time if item.HasField("verify_until_time") else None,
+        alert_time=awaited.alert_time if awaited is not None and awaited.HasField("alert_time") else None,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 import grpc
@@ -28,9 +29,10 @@ from gateway.time.clock import to_timestamp
 from tests.bench.load import CALL_TIMEOUT, OrderWork, run_calls
 from tests.bench.orders import CUSTOMERS, HANDLING, requester
 from tests.bench.processor_time import processor_seconds
-from tests.bench.report import Spread
+from tests.bench.report import Report, Spread
 from tests.bench.requirements import BUILD, Needs, ready, working_directory
 from tests.bench.rest import at_rest
+from tests.bench.results import circumstances, write_report
 from tests.bench.running import fill
 
 REGIONS = 5
@@ -38,7 +40,11 @@ STAFF = "li"
 _CALLS = 64  # under way at one region's node
 _PATIENCE = 600.0  # seconds for one step, which waits for the steps of other regions
 _FIRST_LOOK, _LONGEST_LOOK = 0.1, 2.0  # seconds between two tries of a step
-_NOT_YET = (Reason.REASON_JOINT_ORDER_NOT_FOUND, Reason.REASON_JOINT_ITEM_STATE_FORBIDS)
+_NOT_YET = (
+    Reason.REASON_JOINT_ORDER_NOT_FOUND,
+    Reason.REASON_JOINT_ITEM_NOT_FOUND,
+    Reason.REASON_JOINT_ITEM_STATE_FORBIDS,
+)
 _ROOM = WorkOnJointOrderRequest(reserve=WorkOnJointOrderRequest.Reserve())
 
 
@@ -106,15 +112,16 @@ class JointWork:
         await asyncio.gather(*(self._do(order, item, _ROOM) for item in order.items))
         await asyncio.gather(*(self._finish(order, item) for item in order.items))
         asked = GetJointOrderRequest(joint_order_id=order.id, requester=requester())
-        look = asyncio.get_running_loop().time() + _PATIENCE
+        end, wait = asyncio.get_running_loop().time() + _PATIENCE, _FIRST_LOOK
         while True:
             async with self._rooms[order.leader_region]:
                 answer = await self._counters[order.leader_region].GetJointOrder(asked, timeout=CALL_TIMEOUT)
             if answer.order.state == JointOrderState.JOINT_ORDER_STATE_COMPLETED:
                 return
-            if asyncio.get_running_loop().time() > look or answer.order.HasField("end_time"):
+            if asyncio.get_running_loop().time() > end or answer.order.HasField("end_time"):
                 raise JointOrderNotCompleted(f"{order.id} is {JointOrderState.Name(answer.order.state)}")
-            await asyncio.sleep(_FIRST_LOOK)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, _LONGEST_LOOK)
 
     async def _finish(self, order: JointOrder, item: JointItem) -> None:
         for milestone in item.milestones[1:]:
@@ -166,31 +173,64 @@ async def measure(federation: LocalFederation, orders: int, rounds: int) -> list
         return found
 
 
-def lines(found: Sequence[tuple[Done, Done]]) -> list[str]:
-    """The ratios of joint orders to plain ones, each taken within one round."""
-    rate = Spread.of([joint.rate / plain.rate for plain, joint in found])
-    cost = Spread.of([joint.cost / plain.cost for plain, joint in found])
-    own = Spread.of([joint.rate for _, joint in found])
-    return [
-        f"{found[0][1].orders} joint orders of {REGIONS} regions at once, each with an item in each: all complete",
-        f"rate: {own.median:.1f} 1/s, {rate.median:.3f} of that of plain orders ({rate.low:.3f} to {rate.high:.3f})",
-        f"CPU of servers: {cost.median:.1f} plain orders ({cost.low:.1f} to {cost.high:.1f})",
-    ]
+@dataclass(frozen=True)
+class Beside:
+    """A figure of joint orders beside that of plain ones, with the ratios of each round."""
+
+    name: str
+    unit: str
+    plain: Spread
+    joint: Spread
+    ratio: Spread
+
+    @classmethod
+    def of(cls, name: str, unit: str, rounds: Sequence[tuple[float, float]]) -> "Beside":
+        """The figure of plain and of joint orders in each round."""
+        plain, joint = zip(*rounds, strict=True)
+        ratio = Spread.of([measured / base for base, measured in rounds])
+        return cls(name, unit, Spread.of(plain), Spread.of(joint), ratio)
+
+    def line(self) -> str:
+        """For people."""
+        ratio = f"{self.ratio.median:.4g} ({self.ratio.low:.4g} to {self.ratio.high:.4g})"
+        plain, joint = self.plain.median, self.joint.median
+        return f"{self.name}, {self.unit}: plain {plain:,.1f}, joint {joint:,.1f}, ratio {ratio}"
+
+    def as_json(self) -> Report:
+        """For programs."""
+        return {"unit": self.unit, **{each: getattr(self, each).plain() for each in ("plain", "joint", "ratio")}}
+
+
+def figures(found: Sequence[tuple[Done, Done]]) -> dict[str, Beside]:
+    """Rate and processor time of joint orders beside those of plain ones, by name."""
+    cost = [(plain.cost * 1e3, joint.cost * 1e3) for plain, joint in found]
+    return {
+        "rate": Beside.of("orders", "1/s", [(plain.rate, joint.rate) for plain, joint in found]),
+        "servers_cpu": Beside.of("CPU of servers", "ms an order", cost),
+    }
 
 
 @click.command()
 @click.option("--orders", default=1000, show_default=True, help="at once, and as many plain ones")
 @click.option("--rounds", default=3, show_default=True)
-def main(orders: int, rounds: int) -> None:
+@click.option("--unsynced", is_flag=True, help="also where a commit costs nothing, for a try")
+@click.option("--output", type=click.Path(path_type=Path), default=BUILD / "joint.json", show_default=True)
+def main(orders: int, rounds: int, output: Path, *, unsynced: bool) -> None:
     """Measures joint orders, with all steps of all staff, beside plain orders of two regions."""
-    ready(Needs(BUILD, synced=False))
+    others = ready(Needs(output.parent, synced=not unsynced))
     with ExitStack() as stack:
-        federation = at_rest(stack.enter_context(working_directory(BUILD, "joint")), REGIONS)
+        directory = stack.enter_context(working_directory(output.parent, "joint"))
+        federation = at_rest(directory, REGIONS)
         stack.callback(federation.kill)
         federation.start()
         asyncio.run(fill(federation, CUSTOMERS))
-        for line in lines(uvloop.run(measure(federation, orders, rounds))):
-            click.echo(line)
+        found = figures(uvloop.run(measure(federation, orders, rounds)))
+        conditions = circumstances(directory, others, orders=orders, regions=REGIONS, rounds=rounds)
+    click.echo(f"{orders} joint orders of {REGIONS} regions at once, with an item in each: all are complete")
+    for each in found.values():
+        click.echo(each.line())
+    write_report(output, {**{name: each.as_json() for name, each in found.items()}, "conditions": conditions})
+    click.echo(f"written to {output}")
 
 
 if __name__ == "__main__":

@@ -11,17 +11,19 @@ from pathlib import Path
 import grpc
 import pytest
 
-from coordinator.oversight.listings import NEWEST_ORDERS
+from coordinator.oversight.listings import NEWEST_JOINT_ORDERS, NEWEST_ORDERS
 from gateway.api.coordinator.v1.administration_pb2 import (
     GetOrderTraceRequest,
     GetOrderTraceResponse,
+    ListJointOrderSummariesRequest,
+    ListJointOrderSummariesResponse,
     ListOrderSummariesRequest,
     ListOrderSummariesResponse,
     SuspendRegionRequest,
 )
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub, OrderOversightServiceStub
 from gateway.api.region.v1 import order_oversight_service_pb2 as region_contract
-from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
+from gateway.api.region.v1.order_oversight_service_pb2 import JointOrderSummary, OrderSummary
 from gateway.api.region.v1.order_oversight_service_pb2_grpc import (
     OrderOversightServiceServicer,
     add_OrderOversightServiceServicer_to_server,
@@ -75,8 +77,10 @@ def order(
 class Region(OrderOversightServiceServicer):
     """Knows the orders that it is given."""
 
-    def __init__(self, orders: Sequence[OrderSummary]) -> None:
-        self.orders = orders
+    def __init__(self, known: Sequence[OrderSummary | JointOrderSummary]) -> None:
+        self.orders = [each for each in known if isinstance(each, OrderSummary)]
+        self.joint = [each for each in known if isinstance(each, JointOrderSummary)]
+        self.is_old = False
         self.asked: list[region_contract.ListOrderSummariesRequest] = []
         self.hangs = False
         self.largest_page = 500
@@ -103,6 +107,27 @@ class Region(OrderOversightServiceServicer):
             orders=found[begin:end], next_page_token=str(end) if end < len(found) else ""
         )
 
+    async def ListJointOrderSummaries(  # noqa: N802 - named by gRPC
+        self,
+        request: region_contract.ListJointOrderSummariesRequest,
+        context: grpc.aio.ServicerContext[
+            region_contract.ListJointOrderSummariesRequest, region_contract.ListJointOrderSummariesResponse
+        ],
+    ) -> region_contract.ListJointOrderSummariesResponse:
+        if self.is_old:
+            raise Refused(Reason.REASON_METHOD_UNKNOWN, method="ListJointOrderSummaries")
+        found = [
+            each
+            for each in sorted(self.joint, key=NEWEST_JOINT_ORDERS.key, reverse=True)
+            if (not request.states or each.state in request.states)
+            and request.region in ("", each.leader_region, *(item.region for item in each.items))
+        ]
+        begin = int(request.page_token or 0)
+        end = begin + min(request.page_size, self.largest_page)
+        return region_contract.ListJointOrderSummariesResponse(
+            orders=found[begin:end], next_page_token=str(end) if end < len(found) else ""
+        )
+
     async def GetOrderTrace(  # noqa: N802 - named by gRPC
         self,
         request: region_contract.GetOrderTraceRequest,
@@ -126,13 +151,19 @@ class Overseen:
         stub = OrderOversightServiceStub(self.federation.as_(ADMIN))
         return await invoke(stub.ListOrderSummaries, request, timeout)
 
+    async def list_joint(self, request: ListJointOrderSummariesRequest) -> ListJointOrderSummariesResponse:
+        stub = OrderOversightServiceStub(self.federation.as_(ADMIN))
+        return await invoke(stub.ListJointOrderSummaries, request, PATIENCE_S)
+
     async def trace(self, order_id: str) -> GetOrderTraceResponse:
         stub = OrderOversightServiceStub(self.federation.as_(ADMIN))
         return await invoke(stub.GetOrderTrace, GetOrderTraceRequest(order_id=order_id), PATIENCE_S)
 
 
 @asynccontextmanager
-async def overseen(certificates: Certificates, data: Path, **orders: Sequence[OrderSummary]) -> AsyncIterator[Overseen]:
+async def overseen(
+    certificates: Certificates, data: Path, **orders: Sequence[OrderSummary | JointOrderSummary]
+) -> AsyncIterator[Overseen]:
     """Regions by name with their orders, all joined."""
     async with AsyncExitStack() as stack:
         it = Overseen(await stack.enter_async_context(federation(certificates, data)))
@@ -146,7 +177,9 @@ async def overseen(certificates: Certificates, data: Path, **orders: Sequence[Or
         yield it
 
 
-def unanswered(response: ListOrderSummariesResponse | GetOrderTraceResponse) -> dict[str, str]:
+def unanswered(
+    response: ListOrderSummariesResponse | ListJointOrderSummariesResponse | GetOrderTraceResponse,
+) -> dict[str, str]:
     return {each.region: reason_name(each.reason) for each in response.unanswered}
 
 

@@ -104,6 +104,15 @@ class Region(OrderOversightServiceServicer):
             orders=[each for each in orders if not request.states or each.state in request.states]
         )
 
+    async def ListJointOrderSummaries(  # noqa: N802 - named by gRPC
+        self,
+        request: contract.ListJointOrderSummariesRequest,
+        context: grpc.aio.ServicerContext[
+            contract.ListJointOrderSummariesRequest, contract.ListJointOrderSummariesResponse
+        ],
+    ) -> contract.ListJointOrderSummariesResponse:
+        return contract.ListJointOrderSummariesResponse()
+
     async def GetOrderTrace(  # noqa: N802 - named by gRPC
         self,
         request: contract.GetOrderTraceRequest,

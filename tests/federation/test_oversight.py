@@ -2,8 +2,13 @@
 
 import pytest
 
-from gateway.api.coordinator.v1.administration_pb2 import GetOrderTraceRequest, ListOrderSummariesRequest
+from gateway.api.coordinator.v1.administration_pb2 import (
+    GetOrderTraceRequest,
+    ListJointOrderSummariesRequest,
+    ListOrderSummariesRequest,
+)
 from gateway.api.region.v1.catalogue_service_pb2 import GetBusinessGuideRequest, GetBusinessGuideResponse
+from gateway.api.region.v1.joint_order_pb2 import JointItemState, JointOrderState
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.types.v1.reason_pb2 import Reason
 from tests.federation.commands import as_administrator, run_command
@@ -69,6 +74,32 @@ async def test_a_joint_order_is_traced_in_every_region_without_its_customer(fede
     environment = as_administrator(federation)
     ended = await run_command("coordinator.cli.main", "orders", "why", order.id, environment=environment)
     assert "waits for henan (install: survey, since" in ended.out, ended.err
+
+
+@pytest.mark.clause("10.3(1)")
+async def test_joint_orders_of_all_regions_are_listed_once_with_who_has_them_and_never_the_customer(
+    federation: Federation,
+) -> None:
+    south, number = JointStaff(federation, "guangdong"), await with_broadband(federation, "sichuan")
+    order = await south.submits(south.request("BB_MOVE", ["sichuan", "henan"], number))
+    await JointStaff(federation, "henan").reserves(order.id, "install")
+    reserved = JointItemState.JOINT_ITEM_STATE_RESERVED
+    await south.follows(order.id, lambda each: reserved in [item.state for item in each.items], "one has reserved")
+    surveying = [JointOrderState.JOINT_ORDER_STATE_SURVEYING]
+    for region in ("", "guangdong", "sichuan", "henan", "beijing"):
+        request = ListJointOrderSummariesRequest(states=surveying, region=region, page_size=500)
+        listed = await federation.oversight.ListJointOrderSummaries(request, timeout=CALL_SECONDS)
+        found = [each for each in listed.orders if each.id == order.id]
+        assert len(found) == (region != "beijing"), region
+        for each in found:
+            assert (each.business, each.leader_region) == ("BB_MOVE", "guangdong")
+            assert {item.region: item.state == reserved for item in each.items} == {"sichuan": False, "henan": True}
+            assert [(waits.region, waits.item_id) for waits in each.awaiting] == [("sichuan", "remove")]
+            assert each.expected_completion_time == order.expected_completion_time
+            assert (number[-6:] in str(each), "人民路" in str(each)) == (False, False)
+    command = ("coordinator.cli.main", "orders", "joint", "--region", "sichuan", "--limit", "500")
+    told = await run_command(*command, environment=as_administrator(federation))
+    assert (told.code, order.id in told.out, "henan install: reserved" in told.out) == (0, True, True), told
 
 
 async def test_an_order_that_nobody_knows_has_no_trace(federation: Federation) -> None:

@@ -119,6 +119,13 @@ def test_orders_are_measured_at_a_given_rate_and_beside_more_data_and_more_regio
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
+def test_joint_orders_of_five_regions_are_all_done_and_measured_beside_plain_orders(tmp_path: Path) -> None:
+    options = ["--orders=5", "--rounds=1", "--unsynced"]
+    assert measured("joint", options, tmp_path) == {"rate", "servers_cpu", "conditions"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_orders_are_measured_beside_a_chain_with_nginx(tmp_path: Path) -> None:
     require_engine(Engine("nginx", nginx.PACKAGE, lambda: nginx.program() is not None))
     options = ["--callers=1", "--rounds=1", "--seconds=0.5", "--unsynced"]

@@ -19,11 +19,13 @@ from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
 from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer
-from gateway.time.clock import to_microseconds, to_timestamp
+from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 from region_node.app.registered import registry
 from region_node.business.billing import monthly
 from region_node.business.billing.bills import find_bill
 from region_node.business.billing.rules import Month
+from region_node.care.issues.relayed import IssueEnvelopes
+from region_node.care.issues.rows import ISSUE
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import REFUNDS_DUE, payable, receivable
 from region_node.customers.moved_lines import MovedLine, forget_moved_number, note_moved_line
@@ -355,6 +357,37 @@ def test_an_old_home_tells_the_customer_of_its_part_where_the_new_one_refuses_th
         assert both.told() == (told, [])
 
 
+def test_rent_that_the_new_home_refuses_is_an_issue_of_both_homes_once_and_each_refusal_an_audit_row(
+    both: Both,
+) -> None:
+    fault = both.reports()
+    both.moves(REPORTED + 54 * HOUR)
+    both.repairs(fault, REPORTED + 60 * HOUR)
+    (content,) = [each for each in both.old.waiting() if each.kind == EnvelopeKind.ENVELOPE_KIND_FAULT_MOVED]
+    refusal = ReceiptContent(envelope_id=content.id, outcome=Outcome.OUTCOME_REFUSED)
+    for hours, refusal.reason in (
+        (61, Reason.REASON_MOVE_NOT_FOUND),
+        (62, Reason.REASON_ENVELOPE_INVALID),
+        (63, Reason.REASON_ENVELOPE_INVALID),  # the receipt comes again
+    ):
+        both.handler(both.old, content.kind).answered(both.old.tx, content, refusal, REPORTED + hours * HOUR)
+    assert both.old.tx.all(str, "SELECT detail FROM audit WHERE action = 'RentRefused' ORDER BY sequence") == [
+        f"outage 0, {NEW}: MOVE_NOT_FOUND",
+        *[f"outage 0, {NEW}: ENVELOPE_INVALID"] * 2,
+    ]
+    (opened,) = [each for each in both.old.waiting() if each.kind == EnvelopeKind.ENVELOPE_KIND_ISSUE_COMMAND]
+    command = IssueEnvelopes(both.new.context.node).kinds()[opened.kind]
+    assert isinstance(command, Command)
+    command.act(both.new.tx, opened, REPORTED + 63 * HOUR)
+    for region in (both.old, both.new):
+        (name,) = region.tx.all(str, "SELECT issue_id FROM issues")
+        issue = ISSUE.records.read(region.tx, name)
+        assert issue is not None
+        assert (issue.origin_region, issue.owner_region, issue.request.links[0].id) == (HOME, NEW, fault.id)
+        assert from_timestamp(issue.request.due_time) == REPORTED + 62 * HOUR + timedelta(days=7)
+        assert LINE.number[-6:] not in str(issue)
+
+
 def test_the_text_after_several_moves_names_each_region_that_owes_a_part(both: Both) -> None:
     context, told = both.new.context.node, FaultMoved(fault_id="henan/F1", number=LINE.number)
     told.refunded.minor_units = 500
@@ -404,6 +437,8 @@ def test_a_new_home_that_claims_more_than_a_plan_costs_is_not_believed(both: Bot
     receipt = ReceiptContent(envelope_id=content.id, outcome=answer.outcome, result=waived.SerializeToString())
     both.handler(both.old, content.kind).answered(both.old.tx, content, receipt, REPORTED + 60 * HOUR)
     assert both.owed()[0] == 0
+    refused = both.old.tx.all(str, "SELECT subject FROM audit WHERE action = 'RentClaimRefused'")
+    assert refused == [fault.id]
 
 
 def test_a_new_home_that_lost_its_part_gives_and_claims_it_again_as_of_its_first_answer(both: Both) -> None:

@@ -8,11 +8,13 @@ import click
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
 from coordinator.cli.exit_codes import EPILOG
+from coordinator.cli.orders.joint_orders import joint_orders
 from coordinator.cli.orders.order_explained import explained, joint_line
 from coordinator.cli.orders.order_timeline import Hop, seconds_between, timeline, unanswered_envelopes
 from coordinator.cli.output import tell_unanswered, titled, told_age, told_due, told_reason, told_span
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import OrderOversightServiceStub
+from gateway.api.region.v1.joint_order_pb2 import JointOrderState
 from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
 from gateway.api.region.v1.order_pb2 import Awaiting, OrderState, Party
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -27,6 +29,7 @@ from gateway.wording.words import word
 
 _STATE = "ORDER_STATE_"
 _STATES = option_words(OrderState.items())
+_JOINT_STATES = option_words(JointOrderState.items())
 
 _region_option = click.option(
     "--region", default="", shell_complete=complete_regions, help="Only orders that this region handles or owns."
@@ -45,7 +48,7 @@ def orders() -> None:
 def list_orders(asking: Asking, states: tuple[str, ...], region: str) -> None:
     """List orders: who holds the ball, since when, until when.
 
-    Joint orders are listed by their regions: `region-node joint list`. `coordinator orders why` explains one.
+    Joint orders are listed by `coordinator orders joint`.
 
     \b
     Example:
@@ -55,7 +58,32 @@ def list_orders(asking: Asking, states: tuple[str, ...], region: str) -> None:
     request = contract.ListOrderSummariesRequest(states=[_STATES[state] for state in states], region=region)
     _list(asking, request, translated("Orders"))
     if not asking.as_json:
-        click.echo(translated("Joint orders are listed by `region-node joint list` in each region."))
+        click.echo(translated("Joint orders are listed by `coordinator orders joint`."))
+
+
+@orders.command(epilog=EPILOG)
+@asks(limit_option())
+@click.option("--state", "states", type=click.Choice(list(_JOINT_STATES)), multiple=True, help="May be repeated.")
+@click.option(
+    "--region",
+    default="",
+    shell_complete=complete_regions,
+    help="Only joint orders that this region leads, has an item of, or is the home of.",
+)
+def joint(asking: Asking, states: tuple[str, ...], region: str) -> None:
+    """List joint orders: the items by region, who has each now and for how long, and the next limit.
+
+    An item is in jeopardy once its region was warned of the limit. `coordinator orders why` explains one joint order.
+
+    \b
+    Example:
+      coordinator orders joint --state surveying --state in-progress --region sichuan
+    """
+    show_times_of(region)
+    request = contract.ListJointOrderSummariesRequest(states=[_JOINT_STATES[state] for state in states], region=region)
+    response = asking.ask(lambda channel: OrderOversightServiceStub(channel).ListJointOrderSummaries, request)
+    asking.show(response, joint_orders(datetime.now(UTC)), response.orders, titled(translated("Joint orders")))
+    tell_unanswered(response.unanswered)
 
 
 @orders.command(epilog=EPILOG)

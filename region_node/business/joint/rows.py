@@ -113,6 +113,8 @@ class JointOrderFilter:
     operator: str = ""
     states: Sequence[JointOrderState.ValueType] = ()
     number: str = ""
+    concerning: str = ""
+    """A region that leads or follows them."""
 
 
 def next_joint_number(tx: Transaction) -> int:
@@ -219,7 +221,11 @@ def list_joint_orders(
         listed.only("operator = :operator AND joint_number > 0", operator=wanted.operator)
     listed.in_states(wanted.states)
     listed.of_number(tx, wanted.number)
-    return ORDER_RECORDS.page(tx, listed, before, limit)
+    page = ORDER_RECORDS.page(tx, listed, before, limit)
+    if not wanted.concerning:
+        return page
+    found = [each for each in page.items if wanted.concerning in (each.leader_region, *saga.followers(each))]
+    return Page(found, page.following)
 
 
 def _stored(tx: Transaction, order: JointOrder, now: datetime) -> None:

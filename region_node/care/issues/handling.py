@@ -15,14 +15,16 @@ from region_node.care.issues import owner, rules
 from region_node.care.issues.rows import ISSUE, ISSUE_ROWS, IssueRow, facts
 from region_node.care.issues.sending import ISSUE_MESSAGES, send_introductions
 from region_node.node.context import RegionContext
-from region_node.requests.caller import Caller, Opener, note
+from region_node.requests.caller import Caller, Opener, OwnNode, note
 from region_node.requests.rows import insert_request
 from region_node.tickets.border import require_caught_up
 from region_node.tickets.followed import known_request
 from region_node.tickets.sending import followers
 
 
-def open_issue(tx: Transaction, context: RegionContext, opener: Opener, request: IssueRequest, now: datetime) -> Issue:
+def open_issue(
+    tx: Transaction, context: RegionContext, opener: Opener | OwnNode, request: IssueRequest, now: datetime
+) -> Issue:
     """Accepts an issue. A repeated request returns its current state.
 
     Raises Refused, also with REQUEST_ID_REUSED for the same id with other content.

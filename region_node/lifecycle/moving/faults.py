@@ -6,10 +6,12 @@ from datetime import datetime
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultMoved, FaultWaived
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import audit
 from gateway.errors import Refused, reason_name
 from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
+from region_node.care.issues.of_moved_faults import open_refused_rent
 from region_node.customers.moved_numbers import is_awaited
 from region_node.customers.rows import line_of
 from region_node.lifecycle.moving import rules
@@ -67,18 +69,22 @@ class MovedFaultEnvelopes:
     def _answered(self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:
         """The old home owes the new one the rent that this one has given back, where it said so.
 
-        Where the new home refuses, the old one tells the customer of its own part; the rest is for people.
+        Where the new home refuses, the old one tells the customer of its own part; the rest is an issue of both homes.
+        What the new home claims too much stays a difference of the reconciliation.
         """
-        told = parse(FaultMoved, content.payload)
+        told, context, there = parse(FaultMoved, content.payload), self._context, content.destination
         if receipt.outcome != Outcome.OUTCOME_ACCEPTED:
             reason = reason_name(receipt.reason)  # its parameters may tell of a person
-            _log.error(
-                "the region %s gives no rent back for the fault %s: %s", content.destination, told.fault_id, reason
-            )
+            self._note(tx, "RentRefused", told, f"{there}: {reason}", now)
             # Other refusals are of a customer who is gone, or of an outage of which the new home may have told before.
             if receipt.reason == Reason.REASON_ENVELOPE_INVALID:
-                notices.tell_waived_in_parts(tx, told, 0, self._context, self._context.region, now)
+                notices.tell_waived_in_parts(tx, told, 0, context, context.region, now)
+                open_refused_rent(tx, context, told, there, reason, content.id, now)
             return
-        waived = parse(FaultWaived, receipt.result)
-        if not regional.owe_moved(tx, self._context, told, waived, content.destination, now):
-            _log.error("the region %s claims implausible rent for the fault %s", content.destination, told.fault_id)
+        if not regional.owe_moved(tx, context, told, parse(FaultWaived, receipt.result), there, now):
+            self._note(tx, "RentClaimRefused", told, there, now)
+
+    def _note(self, tx: Transaction, action: str, told: FaultMoved, detail: str, now: datetime) -> None:
+        actor, detail = f"region/{self._context.region}", f"outage {told.outage}, {detail}"
+        audit.append(tx, now=now, actor=actor, action=action, subject=told.fault_id, detail=detail)
+        _log.error("%s: %s, %s", action, told.fault_id, detail)

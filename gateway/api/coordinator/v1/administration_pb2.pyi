@@ -10,6 +10,7 @@ from gateway.api.federation.v1 import federation_pb2 as _federation_pb2
 from gateway.api.federation.v1 import revision_pb2 as _revision_pb2
 from gateway.api.federation.v1 import terms_pb2 as _terms_pb2
 from gateway.api.region.v1 import audit_service_pb2 as _audit_service_pb2
+from gateway.api.region.v1 import joint_order_pb2 as _joint_order_pb2
 from gateway.api.region.v1 import order_oversight_service_pb2 as _order_oversight_service_pb2
 from gateway.api.region.v1 import order_pb2 as _order_pb2
 from gateway.api.types.v1 import reason_pb2 as _reason_pb2
@@ -658,6 +659,78 @@ class ListOrderSummariesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListOrderSummariesResponse: _TypeAlias = ListOrderSummariesResponse  # noqa: Y015
+
+@_typing.final
+class ListJointOrderSummariesRequest(_message.Message):
+    """A filter over all regions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATES_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """Only joint orders that this region leads or follows; empty means all."""
+    page_size: _builtins.int
+    """At most this many, 1 to 500; 0 means 50."""
+    page_token: _builtins.str
+    """Token from the page before; empty for the first."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[_joint_order_pb2.JointOrderState.ValueType]:
+        """Only these states; empty means all."""
+
+    def __init__(
+        self,
+        *,
+        states: _abc.Iterable[_joint_order_pb2.JointOrderState.ValueType] | None = ...,
+        region: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "region", b"region", "states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListJointOrderSummariesRequest: _TypeAlias = ListJointOrderSummariesRequest  # noqa: Y015
+
+@_typing.final
+class ListJointOrderSummariesResponse(_message.Message):
+    """Joint orders of all regions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDERS_FIELD_NUMBER: _builtins.int
+    UNANSWERED_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token for the next page; empty on the last."""
+    @_builtins.property
+    def orders(self) -> _containers.RepeatedCompositeFieldContainer[_order_oversight_service_pb2.JointOrderSummary]:
+        """Each joint order once, newest first. The version of the leading region counts; the highest of another region if the
+        leading region did not answer.
+        """
+
+    @_builtins.property
+    def unanswered(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnansweredRegion]:
+        """Regions that could not be queried; see ListOrderSummariesResponse."""
+
+    def __init__(
+        self,
+        *,
+        orders: _abc.Iterable[_order_oversight_service_pb2.JointOrderSummary] | None = ...,
+        unanswered: _abc.Iterable[Global___UnansweredRegion] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "orders", b"orders", "unanswered", b"unanswered"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListJointOrderSummariesResponse: _TypeAlias = ListJointOrderSummariesResponse  # noqa: Y015
 
 @_typing.final
 class UnansweredRegion(_message.Message):

@@ -552,6 +552,11 @@ class OrderOversightServiceStub:
                 request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrderSummariesRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrderSummariesResponse.FromString,
                 _registered_method=True)
+        self.ListJointOrderSummaries = channel.unary_unary(
+                '/gateway.api.coordinator.v1.OrderOversightService/ListJointOrderSummaries',
+                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListJointOrderSummariesRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListJointOrderSummariesResponse.FromString,
+                _registered_method=True)
         self.GetOrderTrace = channel.unary_unary(
                 '/gateway.api.coordinator.v1.OrderOversightService/GetOrderTrace',
                 request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetOrderTraceRequest.SerializeToString,
@@ -565,6 +570,13 @@ class OrderOversightServiceServicer:
 
     def ListOrderSummaries(self, request, context):
         """Lists orders of all regions, without personal data.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListJointOrderSummaries(self, request, context):
+        """Lists joint orders of all regions, without personal data.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -584,6 +596,11 @@ def add_OrderOversightServiceServicer_to_server(servicer, server):
                     servicer.ListOrderSummaries,
                     request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrderSummariesRequest.FromString,
                     response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrderSummariesResponse.SerializeToString,
+            ),
+            'ListJointOrderSummaries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListJointOrderSummaries,
+                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListJointOrderSummariesRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListJointOrderSummariesResponse.SerializeToString,
             ),
             'GetOrderTrace': grpc.unary_unary_rpc_method_handler(
                     servicer.GetOrderTrace,
@@ -619,6 +636,33 @@ class OrderOversightService:
             '/gateway.api.coordinator.v1.OrderOversightService/ListOrderSummaries',
             gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrderSummariesRequest.SerializeToString,
             gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrderSummariesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListJointOrderSummaries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.coordinator.v1.OrderOversightService/ListJointOrderSummaries',
+            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListJointOrderSummariesRequest.SerializeToString,
+            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListJointOrderSummariesResponse.FromString,
             options,
             channel_credentials,
             insecure,

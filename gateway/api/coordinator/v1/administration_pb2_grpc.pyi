@@ -160,6 +160,8 @@ class OrderOversightServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListOrderSummaries: _aio.UnaryUnaryMultiCallable[_administration_pb2.ListOrderSummariesRequest, _administration_pb2.ListOrderSummariesResponse]
     """Lists orders of all regions, without personal data."""
+    ListJointOrderSummaries: _aio.UnaryUnaryMultiCallable[_administration_pb2.ListJointOrderSummariesRequest, _administration_pb2.ListJointOrderSummariesResponse]
+    """Lists joint orders of all regions, without personal data."""
     GetOrderTrace: _aio.UnaryUnaryMultiCallable[_administration_pb2.GetOrderTraceRequest, _administration_pb2.GetOrderTraceResponse]
     """Returns the trace of one order, hop by hop."""
 
@@ -173,6 +175,14 @@ class OrderOversightServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_administration_pb2.ListOrderSummariesRequest, _administration_pb2.ListOrderSummariesResponse],
     ) -> _abc.Awaitable[_administration_pb2.ListOrderSummariesResponse]:
         """Lists orders of all regions, without personal data."""
+
+    @_abc_1.abstractmethod
+    def ListJointOrderSummaries(
+        self,
+        request: _administration_pb2.ListJointOrderSummariesRequest,
+        context: _aio.ServicerContext[_administration_pb2.ListJointOrderSummariesRequest, _administration_pb2.ListJointOrderSummariesResponse],
+    ) -> _abc.Awaitable[_administration_pb2.ListJointOrderSummariesResponse]:
+        """Lists joint orders of all regions, without personal data."""
 
     @_abc_1.abstractmethod
     def GetOrderTrace(

@@ -157,6 +157,76 @@ class ListOrderSummariesResponse(_message.Message):
 Global___ListOrderSummariesResponse: _TypeAlias = ListOrderSummariesResponse  # noqa: Y015
 
 @_typing.final
+class ListJointOrderSummariesRequest(_message.Message):
+    """A filter."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATES_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most this many, 1 to 500; 0 means 50."""
+    page_token: _builtins.str
+    """Token from the page before; empty for the first."""
+    region: _builtins.str
+    """Only joint orders that this region leads or follows; empty means all."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[_joint_order_pb2.JointOrderState.ValueType]:
+        """Only these states; empty means all."""
+
+    def __init__(
+        self,
+        *,
+        states: _abc.Iterable[_joint_order_pb2.JointOrderState.ValueType] | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        region: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "region", b"region", "states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListJointOrderSummariesRequest: _TypeAlias = ListJointOrderSummariesRequest  # noqa: Y015
+
+@_typing.final
+class ListJointOrderSummariesResponse(_message.Message):
+    """A page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDERS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    LOOKED_TIME_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token for the next page; empty on the last."""
+    @_builtins.property
+    def orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___JointOrderSummary]:
+        """The joint orders, newest first. Those of restricted customers are left out."""
+
+    @_builtins.property
+    def looked_time(self) -> _timestamp_pb2.Timestamp:
+        """Time down to which all joint orders have been examined, from the newest on; unset on the last page."""
+
+    def __init__(
+        self,
+        *,
+        orders: _abc.Iterable[Global___JointOrderSummary] | None = ...,
+        next_page_token: _builtins.str = ...,
+        looked_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["looked_time", b"looked_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["looked_time", b"looked_time", "next_page_token", b"next_page_token", "orders", b"orders"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListJointOrderSummariesResponse: _TypeAlias = ListJointOrderSummariesResponse  # noqa: Y015
+
+@_typing.final
 class GetOrderTraceRequest(_message.Message):
     """An order."""
 
@@ -236,6 +306,7 @@ class JointOrderSummary(_message.Message):
     DECIDE_TIME_FIELD_NUMBER: _builtins.int
     ITEMS_FIELD_NUMBER: _builtins.int
     AWAITING_FIELD_NUMBER: _builtins.int
+    EXPECTED_COMPLETION_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Joint order id."""
     business: _builtins.str
@@ -266,6 +337,10 @@ class JointOrderSummary(_message.Message):
     def awaiting(self) -> _containers.RepeatedCompositeFieldContainer[_joint_order_pb2.JointAwaiting]:
         """The regions that must act now."""
 
+    @_builtins.property
+    def expected_completion_time(self) -> _timestamp_pb2.Timestamp:
+        """Completion time, as promised to the customer."""
+
     def __init__(
         self,
         *,
@@ -279,10 +354,11 @@ class JointOrderSummary(_message.Message):
         decide_time: _timestamp_pb2.Timestamp | None = ...,
         items: _abc.Iterable[Global___JointItemSummary] | None = ...,
         awaiting: _abc.Iterable[_joint_order_pb2.JointAwaiting] | None = ...,
+        expected_completion_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decide_time", b"decide_time", "hold_until_time", b"hold_until_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decide_time", b"decide_time", "expected_completion_time", b"expected_completion_time", "hold_until_time", b"hold_until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "business", b"business", "create_time", b"create_time", "decide_time", b"decide_time", "hold_until_time", b"hold_until_time", "id", b"id", "items", b"items", "leader_region", b"leader_region", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "business", b"business", "create_time", b"create_time", "decide_time", b"decide_time", "expected_completion_time", b"expected_completion_time", "hold_until_time", b"hold_until_time", "id", b"id", "items", b"items", "leader_region", b"leader_region", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -299,6 +375,7 @@ class JointItemSummary(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     VERIFY_UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    ALERT_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Item id."""
     region: _builtins.str
@@ -311,6 +388,12 @@ class JointItemSummary(_message.Message):
     def verify_until_time(self) -> _timestamp_pb2.Timestamp:
         """End of the wait for the customer's own proof. Unset once there is proof, and where none is needed."""
 
+    @_builtins.property
+    def alert_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the warning that the limit of the awaited milestone is near (TMF622 productOrderJeopardyAlert). Unset
+        without a warning.
+        """
+
     def __init__(
         self,
         *,
@@ -319,10 +402,11 @@ class JointItemSummary(_message.Message):
         state: _joint_order_pb2.JointItemState.ValueType = ...,
         reason: _reason_pb2.Reason.ValueType = ...,
         verify_until_time: _timestamp_pb2.Timestamp | None = ...,
+        alert_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["verify_until_time", b"verify_until_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alert_time", b"alert_time", "verify_until_time", b"verify_until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "reason", b"reason", "region", b"region", "state", b"state", "verify_until_time", b"verify_until_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_time", b"alert_time", "id", b"id", "reason", b"reason", "region", b"region", "state", b"state", "verify_until_time", b"verify_until_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

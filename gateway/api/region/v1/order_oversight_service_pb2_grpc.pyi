@@ -18,6 +18,8 @@ class OrderOversightServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListOrderSummaries: _aio.UnaryUnaryMultiCallable[_order_oversight_service_pb2.ListOrderSummariesRequest, _order_oversight_service_pb2.ListOrderSummariesResponse]
     """Lists orders of which this region is the origin or the home, without personal data."""
+    ListJointOrderSummaries: _aio.UnaryUnaryMultiCallable[_order_oversight_service_pb2.ListJointOrderSummariesRequest, _order_oversight_service_pb2.ListJointOrderSummariesResponse]
+    """Lists joint orders that this region leads or follows, without personal data."""
     GetOrderTrace: _aio.UnaryUnaryMultiCallable[_order_oversight_service_pb2.GetOrderTraceRequest, _order_oversight_service_pb2.GetOrderTraceResponse]
     """Returns all records of this region on the way of one order."""
 
@@ -31,6 +33,14 @@ class OrderOversightServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_order_oversight_service_pb2.ListOrderSummariesRequest, _order_oversight_service_pb2.ListOrderSummariesResponse],
     ) -> _abc.Awaitable[_order_oversight_service_pb2.ListOrderSummariesResponse]:
         """Lists orders of which this region is the origin or the home, without personal data."""
+
+    @_abc_1.abstractmethod
+    def ListJointOrderSummaries(
+        self,
+        request: _order_oversight_service_pb2.ListJointOrderSummariesRequest,
+        context: _aio.ServicerContext[_order_oversight_service_pb2.ListJointOrderSummariesRequest, _order_oversight_service_pb2.ListJointOrderSummariesResponse],
+    ) -> _abc.Awaitable[_order_oversight_service_pb2.ListJointOrderSummariesResponse]:
+        """Lists joint orders that this region leads or follows, without personal data."""
 
     @_abc_1.abstractmethod
     def GetOrderTrace(

@@ -1,0 +1,37 @@
+"""The issue about rent of a line that has moved, which its new home does not give back."""
+
+from datetime import datetime, timedelta
+
+from gateway.api.region.v1.fault_envelopes_pb2 import FaultMoved
+from gateway.api.region.v1.issue_pb2 import IssueLink, IssueLinkKind, IssueRequest
+from gateway.store.port import Transaction
+from gateway.time.clock import to_timestamp
+from region_node.care.issues.handling import open_issue
+from region_node.node.context import RegionContext
+from region_node.requests.caller import OwnNode
+from region_node.requests.rows import find_request
+
+_DUE = timedelta(days=7)
+_AUTHOR = "node"
+
+
+def open_refused_rent(
+    tx: Transaction, context: RegionContext, told: FaultMoved, region: str, reason: str, envelope_id: str, now: datetime
+) -> None:
+    """Opens the issue, which the new home `region` owns; once for each envelope. `reason` is that of its refusal."""
+    opener = OwnNode(context.region, f"{envelope_id}#rent", "")
+    if find_request(tx, opener.operator, opener.request_id) is not None:
+        return
+    request = IssueRequest(
+        subject=f"迁移线路租费未退 Rent of a moved line not given back: {told.fault_id}",
+        description=(
+            f"{told.move_id}, {told.fault_id}, {told.outage}: {reason}\n"
+            "新归属地未受理迁移之后中断时间的租费退还，请核实后退还，或说明理由。\n"
+            "The new home has refused the outage. It checks it and gives back the rent since the move, or says why not."
+        ),
+        owner_region=region,
+        due_time=to_timestamp(now + _DUE),
+        links=[IssueLink(kind=IssueLinkKind.ISSUE_LINK_KIND_FAULT, id=told.fault_id)],
+        staff_id=_AUTHOR,
+    )
+    open_issue(tx, context, opener, request, now)
