@@ -31,7 +31,7 @@ from gateway.rpc.rates import Rate
 from gateway.security.sealing_keys import is_proven
 from gateway.security.signing import AUDIT_HEAD, TrustedKeys
 from gateway.time.agreed_clock import MAX_CLOCK_ERROR, AgreedClock
-from gateway.time.clock import dated, from_timestamp, to_timestamp
+from gateway.time.clock import dated, from_timestamp, to_microseconds, to_timestamp
 
 _ENDPOINT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[1-9][0-9]{0,4}", re.ASCII)
 _ENDPOINT_LENGTH = 255
@@ -370,8 +370,16 @@ def _heartbeat(request: federation_pb2.JoinRequest, now: datetime) -> Heartbeat:
         request.federation_revision,
         clock_error,
         request.signing_certificate,
-        # The key signed last counts; a key from a clock that is ahead would count for too long.
-        request.sealing_key if abs(clock_error) <= MAX_CLOCK_ERROR else federation_pb2.SealingKey(),
+        federation_pb2.SealingKey() if _is_misdated(request, clock_error, now) else request.sealing_key,
         request.capabilities,
         request.report,
     )
+
+
+def _is_misdated(request: federation_pb2.JoinRequest, clock_error: timedelta, now: datetime) -> bool:
+    """Whether the sealing key is dated by a wrong clock, or ahead by somebody who has the region's key.
+
+    The key signed last counts, so that one from the future would count for too long.
+    """
+    latest = to_microseconds(now + MAX_CLOCK_ERROR)
+    return abs(clock_error) > MAX_CLOCK_ERROR or request.sealing_key.sign_time_us > latest

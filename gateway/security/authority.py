@@ -100,7 +100,7 @@ class Authority:
     def __init__(
         self, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey, trusted_pem: bytes | None = None
     ) -> None:
-        """`trusted_pem` is the authority's certificate above a region's issuer; None for the authority itself.
+        """`trusted_pem` has the authority's certificates above a region's issuer; None for the authority itself.
 
         Raises ValueError for a certificate that names neither.
         """
@@ -134,22 +134,28 @@ class Authority:
 
     @classmethod
     def load(cls, directory: Path) -> "Authority":
-        """The authority or the region's issuer of a directory. Raises OSError, or ValueError for files without one."""
+        """The authority or the region's issuer of a directory. Raises OSError, or ValueError for files without one.
+
+        While an authority rotates, the file of the new one has the former one too: members trust what stands there.
+        """
         trusted = (directory / AUTHORITY_CERTIFICATE).read_bytes()
         is_issuer = (directory / ISSUER_KEY).exists()
         path = directory / (ISSUER_CERTIFICATE if is_issuer else AUTHORITY_CERTIFICATE)
         key_path = directory / (ISSUER_KEY if is_issuer else AUTHORITY_KEY)
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        certificates = x509.load_pem_x509_certificates(path.read_bytes())
         try:
             key = load_pem_private_key(key_path.read_bytes(), password=None)
         except (TypeError, UnsupportedAlgorithm) as error:
             raise ValueError(f"{key_path} holds no private key that can be read") from error
-        if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
+        certificate = next((each for each in certificates if each.public_key() == key.public_key()), None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or certificate is None:
             raise ValueError(f"the files in {directory} hold no authority: key and certificate differ")
         try:
-            return cls(certificate, key, trusted if is_issuer else None)
+            loaded = cls(certificate, key, trusted if is_issuer else None)
         except x509.ExtensionNotFound as error:
             raise ValueError(f"the certificate in {directory} names no federation") from error
+        loaded.trusted_pem = trusted
+        return loaded
 
     def save(self, directory: Path) -> None:
         """Writes certificate and key. Raises FileExistsError rather than replace an authority or an issuer."""
@@ -225,7 +231,7 @@ class Authority:
             .add_extension(self._issued_by(), critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        return Authority(certificate, key, self.certificate_pem)
+        return Authority(certificate, key, self.trusted_pem)
 
     def revocation_list(self, serials: Iterable[int], number: int, now: datetime) -> x509.CertificateRevocationList:
         """The list of what this issuer has revoked, under a CRL number. `now` is aware, and cut to seconds.

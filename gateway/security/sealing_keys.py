@@ -32,14 +32,21 @@ class SealingKeys:
         self._known: dict[str, SealingKey] = {}
 
     def accept(self, region: str, told: SealingKey, verify: Verify) -> bool:
-        """Stores a newer key; returns False for a key that the region did not sign."""
+        """Stores the key that was signed later; returns False for a key that the region did not sign."""
         known = self._known.get(region)
-        if known is not None and (told.key == known.key or told.sign_time_us <= known.sign_time_us):
+        if known is not None and told.sign_time_us <= known.sign_time_us:
             return True
         if not is_proven(region, told, verify):
             return False
         self._known[region] = told
         return True
+
+    def keep_proven(self, verify: Verify) -> None:
+        """Forgets the keys that no trusted signing key proves any more, as of a revoked certificate.
+
+        A thief of a signing key may have signed an own key, dated ahead of all later ones of the region.
+        """
+        self._known = {region: told for region, told in self._known.items() if is_proven(region, told, verify)}
 
     def told(self, region: str) -> SealingKey | None:
         """The key of a region as signed; None where none is known."""

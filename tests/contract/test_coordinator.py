@@ -263,6 +263,10 @@ def test_what_is_to_be_sealed_for_a_region_is_told_to_all_and_kept_while_it_is_a
             ahead.sealing_key.CopyFrom(published(keys.rotated(), sichuan.signer, CLOCK.now() + timedelta(minutes=5)))
             await it.join(sichuan, ahead)
             assert (await it.member("sichuan")).sealing_key == first.sealing_key, "of a clock that is wrong"
+            invented = join_request(sichuan)
+            invented.sealing_key.CopyFrom(published(keys.rotated(), sichuan.signer, CLOCK.now() + timedelta(days=9)))
+            await it.join(sichuan, invented)
+            assert (await it.member("sichuan")).sealing_key == first.sealing_key, "of no clock at all"
             rotated = join_request(sichuan)
             rotated.sealing_key.CopyFrom(published(keys.rotated(), sichuan.signer, CLOCK.now()))
             await it.join(sichuan, rotated)

@@ -27,19 +27,22 @@ def given_to_henan(configuration: Configuration) -> Configuration:
     return configuration
 
 
-async def replaced_by_a_false_one(federation: Federation) -> tuple[Running, int]:
+async def replaced_by_a_false_one(
+    federation: Federation, path: str = "coordinator/0", name: str = "false"
+) -> tuple[Running, int]:
     """A coordinator without an anchor in the place of the honest one, with a database of its own, and their port."""
     assert federation.coordinator is not None
-    (federation.directory / "false").mkdir()
+    (federation.directory / name).mkdir()
     port = federation.coordinator.port
     await federation.coordinator.stop()
     settings = CoordinatorSettings(
         FEDERATION,
         f"127.0.0.1:{port}",
-        federation.directory / "false",
-        federation.certificates.credentials("coordinator/0"),
+        federation.directory / name,
+        federation.certificates.credentials(path),
         heartbeat_interval=0.1,
         allow_unsigned_configuration=True,
+        number=int(path.rpartition("/")[2]),
     )
     first = await start_coordinator(settings, federation.clock)
     await first.stop()

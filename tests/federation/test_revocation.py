@@ -64,8 +64,20 @@ async def test_a_stolen_certificate_is_out_on_its_open_calls_and_after_a_restart
         own = OrderServiceStub(federation.dial_node("guangdong", "region/guangdong/operator/counter"))
         watch = stolen.WatchOrders(WatchOrdersRequest(requester=REQUESTER))
         await watch.read()
+
+        async def is_denied() -> bool:
+            service = FederationServiceStub(federation.dial_coordinator(OPERATOR))
+            call = service.Join(JoinRequest(), timeout=CALL_SECONDS)
+            try:
+                await call
+            except grpc.aio.AioRpcError as error:
+                return error.code() == grpc.StatusCode.UNAUTHENTICATED
+            return False
+
+        assert not await is_denied()
         told = signed(federation, 5, serial_of(federation, OPERATOR))
         await publish(federation, told)
+        assert await is_denied(), "a coordinator refuses it when the command returns"
         async with asyncio.timeout(PATIENCE_S):
             with pytest.raises(grpc.aio.AioRpcError) as ended:
                 await watch.read()
@@ -87,16 +99,6 @@ async def test_a_stolen_certificate_is_out_on_its_open_calls_and_after_a_restart
         after = OrderServiceStub(federation.dial_node("guangdong", OPERATOR))
         assert await outcome(after) == "CERTIFICATE_REVOKED"
         await federation.restart_coordinator(port)
-
-        async def is_denied() -> bool:
-            service = FederationServiceStub(federation.dial_coordinator(OPERATOR))
-            call = service.Join(JoinRequest(), timeout=CALL_SECONDS)
-            try:
-                await call
-            except grpc.aio.AioRpcError as error:
-                return error.code() == grpc.StatusCode.UNAUTHENTICATED
-            return False
-
         await until(is_denied, "the coordinator knows it from its database")
 
 
@@ -122,6 +124,7 @@ async def test_a_region_issues_to_its_own_and_revokes_by_itself(databases: Datab
             "REGION_NODE_SIGNING__CERTIFICATE": str(settings.signing.certificate),
             "REGION_NODE_SIGNING__KEY": str(settings.signing.key),
             "REGION_NODE_KEYS": str(settings.keys),
+            "REGION_NODE_ALLOW_UNSCOPED_OPERATORS": "true",
         }
 
         async def typed(module: str, *arguments: str) -> str:

@@ -225,13 +225,14 @@ async def until_served(story: Story) -> None:
 
 
 async def until_out(story: Story) -> None:
-    """Returns once the coordinator refuses the joiner's certificate, and lists it as lost."""
+    """Returns once the coordinator lists the joiner as lost. It refuses the certificate from the last command on."""
     name = server_name(Role.ROLE_COORDINATOR, "", FEDERATION)
     own = Dialer(credentials_in(story.out), SystemClock()).dial(story.federation.coordinator_endpoint, name)
     async with own, story.federation.dial_coordinator() as channel, asyncio.timeout(PATIENCE):
         join = FederationServiceStub(own).Join
-        while await outcome(join(JoinRequest(), timeout=10.0)) != "CERTIFICATE_REVOKED":  # noqa: ASYNC110 - as above
+        while (told := await outcome(join(JoinRequest(), timeout=10.0))) == "UNAVAILABLE":  # noqa: ASYNC110 - a handshake
             await asyncio.sleep(0.05)
+        assert told == "CERTIFICATE_REVOKED", "no interval lies between"
         while True:
             listed = await MembershipServiceStub(channel).ListRegions(ListRegionsRequest(), timeout=10.0)
             if any(each.region == JOINER and each.state == MemberState.MEMBER_STATE_LOST for each in listed.members):

@@ -219,6 +219,24 @@ def test_the_commands_create_an_authority_and_issue_what_nodes_can_use(tmp_path:
     trusted.accept("sichuan", (tmp_path / "sichuan" / "signing.crt").read_bytes(), datetime.now(UTC))
 
 
+@pytest.mark.parametrize("is_new_first", [True, False])
+def test_while_an_authority_rotates_whom_the_new_one_certifies_trusts_both(tmp_path: Path, is_new_first: bool) -> None:
+    former, new, out = tmp_path / "authority", tmp_path / "new", tmp_path / "sichuan"
+    for directory in (former, new):
+        assert run("create-authority", directory, "--federation", FEDERATION, "--days", "9").exit_code == 0
+    files = [each / "authority.crt" for each in ((new, former) if is_new_first else (former, new))]
+    own = files[0 if is_new_first else 1].read_bytes()
+    both = b"".join(each.read_bytes() for each in files)
+    (new / "authority.crt").write_bytes(both)
+    issued = run("issue", new, identity("region/sichuan").uri, "--out", out, "--days", "1")
+    assert issued.exit_code == 0, issued.output
+    assert (out / "authority.crt").read_bytes() == both
+    certificate = x509.load_pem_x509_certificate((out / "tls.crt").read_bytes())
+    certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(own))
+    assert run("issue-issuer", new, "sichuan", "--out", tmp_path / "issuer", "--days", "2").exit_code == 0
+    assert (tmp_path / "issuer" / "authority.crt").read_bytes() == both
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [

@@ -1,5 +1,6 @@
 """Revocation lists: whose they may name, and that what is revoked stays revoked."""
 
+import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,12 +14,14 @@ from hypothesis import strategies as st
 from gateway.api.federation.v1.federation_pb2 import RevocationList
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.relay.retry import FullJitter
 from gateway.security.authority import Authority, Issued
 from gateway.security.identity import parse
 from gateway.security.issuing import IssuerDirectory, list_as_pem, read_list
 from gateway.security.peers import Peer, peer_of
 from gateway.security.revocations import LARGEST_LIST, Revocations
 from gateway.security.signing import ENVELOPE, Signer, TrustedKeys
+from gateway.security.tls import member_options
 
 FEDERATION = "demo.example"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -202,3 +205,20 @@ def test_the_directory_of_an_issuer_keeps_what_it_issued_and_revokes_it_for_good
     copy.write_bytes(list_as_pem(further))
     assert read_list(copy) == further
     assert (tmp_path / "issuer.key").stat().st_mode & 0o077 == 0
+
+
+class Latest(random.Random):
+    """Draws the longest time of each pause."""
+
+    def uniform(self, a: float, b: float) -> float:
+        """The upper bound."""
+        return max(a, b)
+
+
+def test_a_node_whose_stream_has_died_asks_again_within_five_seconds() -> None:
+    """By the bounds of its channel and its pauses: an open stream brings a list at once, and a dead one brings none."""
+    options = dict(member_options("coordinator.example.org"))
+    found_dead = int(options["grpc.keepalive_time_ms"]) + int(options["grpc.http2.ping_timeout_ms"])
+    connected = int(options["grpc.min_reconnect_backoff_ms"])
+    pause = FullJitter(Latest()).seconds(1)
+    assert (found_dead + connected) / 1000 + pause <= 5.0

@@ -55,6 +55,25 @@ def test_a_rotated_key_is_taken_over_and_the_one_before_it_does_not_come_back() 
     assert known.of("sichuan") == rotated.in_use.sealing.public
 
 
+def test_a_key_that_is_signed_anew_counts_by_its_later_signature_and_is_told_with_it() -> None:
+    known, again = SealingKeys(), told(after=timedelta(seconds=5))
+    known.accept("sichuan", told(), verify)
+    assert known.accept("sichuan", again, verify)
+    assert known.told("sichuan") == again
+
+
+def test_a_key_that_a_thief_has_dated_ahead_goes_with_the_proof_of_its_signature() -> None:
+    known, stolen, own = SealingKeys(), region_keys("nobody").set, region_keys().set
+    known.accept("sichuan", told(stolen, timedelta(days=9999)), verify)
+    known.accept("henan", told(), lambda *_: True)
+    assert known.accept("sichuan", told(own), verify)
+    assert known.of("sichuan") == stolen.in_use.sealing.public, "the key that was signed last"
+    known.keep_proven(lambda region, *_: region == "henan")
+    assert (known.of("sichuan"), known.of("henan")) == (None, own.in_use.sealing.public)
+    assert known.accept("sichuan", told(own), verify)
+    assert known.of("sichuan") == own.in_use.sealing.public
+
+
 def test_a_region_opens_by_its_former_keys_until_they_are_pruned() -> None:
     former = region_keys().set
     rotated = former.rotated()

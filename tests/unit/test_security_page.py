@@ -5,6 +5,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.federation.stolen_administrator import STOLEN
+from tests.federation.stolen_keys import DONE
+
 ROOT = Path(__file__).parents[2]
 _TESTS = re.compile(r"\[[^\]]+\]\((tests/[\w/]+\.py)\): ((?:`\w+`(?:, )?)+)")
 _HEADING = "## Threats, controls and their tests"
@@ -49,3 +52,23 @@ def test_a_control_without_its_test_is_found(tmp_path: Path) -> None:
     rows = "| a | b | [x](tests/test_made_up.py): `test_one`, `test_two` |\n| c | d | nothing |\n"
     page = f"{_HEADING}\n\n| threat | control | test |\n|---|---|---|\n{rows}"
     assert list(lost_tests(page, tmp_path)) == ["tests/test_made_up.py: test_two", "c: no test"]
+
+
+def stolen(page: str) -> dict[str, list[list[str]]]:
+    """The tables of what a thief tries, by their headings: act, before and after the revocation."""
+    section = page.partition("## What a stolen key can do\n")[2].partition("\n## ")[0]
+    found = {}
+    for part in section.split("\n### ")[1:]:
+        rows = [line.strip("| ").split(" | ") for line in part.splitlines() if line.startswith("| ")]
+        found[part.partition("\n")[0]] = rows[1:]
+    return found
+
+
+def test_the_page_says_of_stolen_keys_what_the_test_that_tries_finds() -> None:
+    def shown(told: str) -> str:
+        return told if told == DONE else f"`{told}`"
+
+    tried = {
+        heading: [[act.what, shown(act.before), shown(act.after)] for act in acts] for heading, acts in STOLEN.items()
+    }
+    assert stolen((ROOT / "SECURITY.md").read_text("utf-8")) == tried

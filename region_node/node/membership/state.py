@@ -40,6 +40,7 @@ class StateKeeper:
         self._current = node.border.current
         self._keys = node.border.keys
         self._sealing_keys = node.border.sealing_keys
+        self._keys.revocations.on_change(lambda: self._sealing_keys.keep_proven(self._keys.verify))
         self._clock = clock
         self._last_good = last_good
         self._assignments = assignments

@@ -1,0 +1,72 @@
+"""What a coordinator pushes to a node about revoked certificates: in force at once, for the keys behind them too."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.api.federation.v1.federation_pb2 import RevocationList, WatchResponse
+from gateway.security.identity import parse
+from tests.contract.membership_node import eventually, node, running, signer_of
+from tests.contract.small_federation import FEDERATION, HOUR, NOTHING_LISTENS, NOW, Certificates, coordinator
+from tests.contract.test_membership_client import PEER, certificates_of_a_federation, member, sealed_to
+from tests.keys import region_keys
+
+__all__ = ("certificates_of_a_federation",)
+
+
+def test_a_revocation_is_in_force_with_the_message_that_brings_it_and_no_pause_lies_between(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    """The node sends no heartbeat here, and each pause of its client would fail."""
+
+    async def no_pause(seconds: float) -> None:
+        raise AssertionError(f"the node would pause for {seconds} s")
+
+    async def story() -> None:
+        crl = certificates.authority.revocation_list([7], 1, NOW).public_bytes(Encoding.DER)
+        async with (
+            coordinator(certificates) as hub,
+            node(certificates, tmp_path / "data", hub.endpoint, sleep=no_pause) as under_test,
+            running(under_test.client.follow()),
+        ):
+            await eventually(lambda: under_test.current.revision == 1)
+            hub.put(WatchResponse(federation_revision=1, revocation_lists=[RevocationList(crl=crl)]))
+            await eventually(lambda: [each.crl for each in under_test.border.keys.revocations.lists()] == [crl])
+
+    asyncio.run(story())
+
+
+def test_nothing_is_sealed_to_the_key_of_a_thief_once_the_stolen_certificate_is_revoked(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    """The thief dates the key ahead: by its time it would outlast each later one of the region."""
+
+    async def story() -> None:
+        who = parse(f"spiffe://{FEDERATION}/region/{PEER}", FEDERATION)
+        stolen, fresh = (
+            certificates.authority.issue(who, NOW - HOUR + timedelta(minutes=each), NOW + HOUR) for each in range(2)
+        )
+        thief, own = region_keys("nobody").set, region_keys(PEER).set
+        assert stolen.signing is not None
+        crl = certificates.authority.revocation_list([stolen.signing.certificate.serial_number], 1, NOW)
+        revoked = RevocationList(crl=crl.public_bytes(Encoding.DER))
+        a_year = 365 * 24 * 3600
+        joined = sealed_to(member(PEER, stolen), thief, signer_of(stolen), a_year)
+        async with (
+            coordinator(certificates, 1, joined) as hub,
+            node(certificates, tmp_path / "data", hub.endpoint) as under_test,
+            running(under_test.client.follow()),
+        ):
+            known = under_test.border.sealing_keys
+            await eventually(lambda: known.of(PEER) == thief.in_use.sealing.public)
+            hub.put(WatchResponse(federation_revision=1, members=[joined], revocation_lists=[revoked]))
+            await eventually(lambda: known.of(PEER) is None)
+            again = sealed_to(member(PEER, fresh), own, signer_of(fresh))
+            hub.put(WatchResponse(federation_revision=1, members=[again], revocation_lists=[revoked]))
+            await eventually(lambda: known.of(PEER) == own.in_use.sealing.public)
+        async with node(certificates, tmp_path / "data", NOTHING_LISTENS) as under_test:
+            assert under_test.border.sealing_keys.of(PEER) == own.in_use.sealing.public
+
+    asyncio.run(story())
