@@ -19,7 +19,7 @@ class Shares:
         self._count = 0
 
     def require_place(self) -> None:
-        """Raises Refused with SERVER_CALLS_TOO_MANY where all places are taken, whoever calls."""
+        """Raises Refused with SERVER_CALLS_TOO_MANY where all places of the server are taken."""
         if self._count >= ALL_CALLS:
             raise Refused(Reason.REASON_SERVER_CALLS_TOO_MANY, calls=str(self._count))
 

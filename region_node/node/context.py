@@ -47,10 +47,10 @@ class RegionContext:
     """What each operator system of the region may do."""
 
     unknown_numbers: UnknownNumbers = field(default_factory=UnknownNumbers)
-    """Who has named numbers in this hour that nobody has here."""
+    """The parties that have named unknown numbers in this hour."""
 
     open_work: OpenWork = field(default_factory=OpenWork)
-    """What operator systems of the region have handed in here, and is not done."""
+    """The open work of each operator system of the region."""
 
     @property
     def region(self) -> str:

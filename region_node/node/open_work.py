@@ -1,4 +1,4 @@
-"""Open work: what operator systems have handed in at this region and is not done, which takes room until it is.
+"""Open work: records that operator systems have handed in at this region, which take room until they are done.
 
 It is counted from indexes of what is open, now and then, a page at a time: the path of an order counts nothing, other
 processes and a restart make no difference, and an operator system may pass its bound until the count is done.

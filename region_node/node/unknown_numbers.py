@@ -1,8 +1,8 @@
-"""Numbers that nobody has here: who has named many of them in an hour is told nothing more until the hour is over.
+"""Unknown numbers, which nobody has here: a party that has named many in an hour is refused until the hour is over.
 
 An order, and a reading by papers, tell whether somebody has a number. The bounds are figures of the federation's
-policies, with their sources. What this process commits counts at once; what other processes have counted, with the next
-look at the counters. Hours are in hours since 1970.
+policies, with their sources. Those that this process commits count at once, those of other
+processes with the next look at the counters. Hours are in hours since 1970.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,7 +21,7 @@ _KEPT = 100_000  # parties: beyond them, members of staff count for their operat
 
 
 class Party(NamedTuple):
-    """Who is counted: a member of staff, an operator system without one, or a region without either."""
+    """A party that is counted: a member of staff, an operator system without one, or a region without either."""
 
     region: str
     operator: str = ""
@@ -30,7 +30,7 @@ class Party(NamedTuple):
 
 @dataclass(frozen=True)
 class NumberUnknown:
-    """Published when a party was told in an hour that nobody has a number."""
+    """Published when a party has learnt in an hour that nobody has a number."""
 
     party: Party
     hour: int

@@ -40,7 +40,7 @@ def count_failure(
 ) -> None:
     """Counts a refused order or reading, a wrong code or password, or a code for a number that nobody has.
 
-    `refused` is the reason that the caller is told: by SUBSCRIPTION_NOT_FOUND it learns that nobody has the number.
+    `refused` is the reason of the refusal: by SUBSCRIPTION_NOT_FOUND the caller learns that nobody has the number.
     """
     party, hour = counted_as(dealer), hour_of(now)
     is_unknown = refused == Reason.REASON_SUBSCRIPTION_NOT_FOUND
@@ -63,7 +63,7 @@ def hour_of(now: datetime) -> int:
 
 
 def counted_as(dealer: Dealer) -> Party:
-    """Who is counted: names of a wrong form count for the rest of their region, or of their operator system."""
+    """The party of a dealer: names of a wrong form count for the rest of their region, or of their operator system."""
     operator = dealer.operator if is_name(dealer.operator.removeprefix(_STAFF)) else ""
     staff_id = dealer.staff_id if operator and is_name(dealer.staff_id) else ""
     return Party(dealer.region, operator, staff_id)

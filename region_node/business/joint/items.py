@@ -159,7 +159,7 @@ def _take_in(
 
 
 def dealer_of(order: JointOrder) -> Dealer:
-    """Who has handed an order in, for whose line an item may end."""
+    """The dealer that has handed an order in at its leading region."""
     return Dealer(order.leader_region, order.operator, order.request.requester.staff_id)
 
 

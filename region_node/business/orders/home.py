@@ -92,7 +92,7 @@ def count_refused(tx: Transaction, order: Order, reason: Reason.ValueType, now: 
 
 
 def dealer_of(order: Order) -> Dealer:
-    """Who has handed an order in."""
+    """The dealer that has handed an order in at its origin region."""
     return Dealer(order.origin_region, order.operator, order.request.requester.staff_id)
 
 

@@ -4,13 +4,12 @@ The bounds are figures of the federation's policies, with their sources.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
 from gateway.api.region.v1.anomaly_service_pb2 import AnomalyCause
 from gateway.values.requesters import SELF_SERVICE
-from region_node.node.unknown_numbers import MostUnknown
 
 LINES = AnomalyCause.ANOMALY_CAUSE_MANY_LINES
 FAILURES = AnomalyCause.ANOMALY_CAUSE_MANY_FAILURES
@@ -50,7 +49,9 @@ class Bounds:
     failures_of_operator: int | None = None
     failures_of_region: int | None = None
     lines_at_unusual_hours: int | None = None
-    unknown_numbers: MostUnknown = field(default_factory=MostUnknown)
+    unknown_of_staff: int | None = None
+    unknown_of_operator: int | None = None
+    unknown_of_region: int | None = None
 
 
 class Found(NamedTuple):
@@ -118,9 +119,7 @@ def found(
         counted, bounds = list(of_region), bounds_of(region)
         if region != own_region:
             total = _sum(counted, hour, region)
-            yield from _beyond(
-                total, bounds.lines_of_region, bounds.failures_of_region, bounds.unknown_numbers.of_region
-            )
+            yield from _beyond(total, bounds.lines_of_region, bounds.failures_of_region, bounds.unknown_of_region)
         for operator, of_operator in groupby(counted, lambda each: each.operator):
             if operator:
                 yield from _of_operator(list(of_operator), bounds, is_usual)
@@ -128,13 +127,13 @@ def found(
 
 def _of_operator(rows: Sequence[Counted], bounds: Bounds, is_usual: Callable[[int, str, str], bool]) -> Iterator[Found]:
     total = _sum(rows, rows[0].hour, rows[0].region, rows[0].operator)
-    yield from _beyond(total, bounds.lines_of_operator, bounds.failures_of_operator, bounds.unknown_numbers.of_operator)
+    yield from _beyond(total, bounds.lines_of_operator, bounds.failures_of_operator, bounds.unknown_of_operator)
     most = bounds.lines_at_unusual_hours
     if most is not None and total.lines > most and not is_usual(total.hour, total.region, total.operator):
         yield Found(*total[:4], UNUSUAL, total.lines, most)
     for each in rows:
         if each.staff_id not in ("", SELF_SERVICE):
-            yield from _beyond(each, bounds.lines_of_staff, bounds.failures_of_staff, bounds.unknown_numbers.of_staff)
+            yield from _beyond(each, bounds.lines_of_staff, bounds.failures_of_staff, bounds.unknown_of_staff)
 
 
 def _sum(rows: Sequence[Counted], hour: int, region: str, operator: str = "") -> Counted:

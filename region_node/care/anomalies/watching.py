@@ -176,6 +176,7 @@ def _bounds(context: RegionContext, region: str) -> Bounds:
     def figure(name: str) -> int | None:
         return context.figure(name, region)
 
+    unknown = MostUnknown.of(context.figure, region)
     return Bounds(
         lines_of_staff=figure("anomalous-lines-of-staff"),
         lines_of_operator=figure("anomalous-lines-of-operator"),
@@ -184,7 +185,9 @@ def _bounds(context: RegionContext, region: str) -> Bounds:
         failures_of_operator=figure("anomalous-failures-of-operator"),
         failures_of_region=figure("anomalous-failures-of-region"),
         lines_at_unusual_hours=figure("anomalous-lines-at-unusual-hours"),
-        unknown_numbers=MostUnknown.of(context.figure, region),
+        unknown_of_staff=unknown.of_staff,
+        unknown_of_operator=unknown.of_operator,
+        unknown_of_region=unknown.of_region,
     )
 
 

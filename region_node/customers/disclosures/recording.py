@@ -32,8 +32,8 @@ def noted_answer(
 ) -> Answer:
     """The answer to another region's query about one of this region's customers, noted in its transaction.
 
-    It is counted as a dealing with the line, unless the customer has proven it, or as a failure. Who has named too many
-    unknown numbers is refused before anything is read or written.
+    It is counted as a dealing with the line, unless the customer has proven it, or as a failure. A dealer that has
+    named too many unknown numbers is refused before anything is read or written.
 
     A lasting refusal is noted too, and is therefore returned and not raised. A refusal of the form is raised, since
     nothing was read. `read` raises Refused before it writes. Raises Refused for answers that are not noted, and Moved.
@@ -55,7 +55,7 @@ def noted_answer(
 
 
 def count(tx: Transaction, asked: DisclosureRow, *, refused: Reason.ValueType, is_proven: bool = False) -> None:
-    """Counts a reading as a dealing with a line, or as a failure, for the reason that the reader is told."""
+    """Counts a reading as a dealing with a line, or as a failure with the reason of its refusal."""
     if refused:
         count_failure(tx, _dealer(asked), asked.time, refused)
     elif not is_proven:
