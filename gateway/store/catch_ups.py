@@ -1,5 +1,6 @@
 """Catching up after a loss of the database: the progress of each region's report, and the commands left to people."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from gateway.store.losses import Loss, losses
@@ -74,6 +75,18 @@ def list_lost(tx: Transaction, lost: LostCommand) -> bool:
         return False
     tx.keep(LOST_COMMANDS, lost)
     return True
+
+
+def forget_lost(tx: Transaction, gone: Sequence[LostCommand]) -> None:
+    """Removes lost commands from the list."""
+    tx.execute_many(
+        "DELETE FROM lost_commands WHERE loss = :loss AND region = :region AND origin = :origin"
+        " AND envelope_id = :envelope_id",
+        [
+            {"loss": each.loss, "region": each.region, "origin": each.origin, "envelope_id": each.envelope_id}
+            for each in gone
+        ],
+    )
 
 
 def lost_after(tx: Transaction, place: tuple[int, str, str, str], limit: int) -> list[LostCommand]:

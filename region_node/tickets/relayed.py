@@ -14,6 +14,7 @@ from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.relay.border import Command, Kinds, Refiled
 from gateway.relay.envelopes import Answer
+from gateway.store.losses import last_loss
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp
 from region_node.node.context import RegionContext
@@ -148,8 +149,9 @@ class TicketEnvelopes(ABC, Generic[M, C]):
         if self._said(command).said != "open":
             return Refiled.LOST
         ticket = self._filed(command)
-        self._insert_again(tx, TicketRow(ticket, content.traceparent), now)
-        self._filed_again(tx, ticket, from_timestamp(content.create_time))
+        sent = from_timestamp(content.create_time)
+        self._insert_again(tx, TicketRow(ticket, content.traceparent), sent)
+        self._filed_again(tx, ticket, sent)
         return Refiled.RESTORED
 
     def _refile_update(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Refiled:
@@ -166,31 +168,41 @@ class TicketEnvelopes(ABC, Generic[M, C]):
 
         The versions of an owner follow each other, and none is made while a region still reports. So the last one has
         all that went before. The followers but `region`, which has it, may lack it.
+
+        Raises Refused, also with COMMAND_LOST for a ticket that has changed since: this region's word then is no part
+        of that.
         """
-        kind, facts = self.messages.kind, self.messages.kind.facts(told)
+        kind, facts, sent = self.messages.kind, self.messages.kind.facts(told), from_timestamp(content.create_time)
         row, known = TicketRow(told, content.traceparent), kind.records.read(tx, facts.name)
         if known is None and kind.records.is_known(tx, facts.name):
             return False  # it is unreadable, for example of an erased customer
+        if known is not None and self._has_changed_since(tx, facts.name):
+            raise Refused(Reason.REASON_COMMAND_LOST, command=content.id)
         if known is not None and kind.facts(known).version >= facts.version:
             return False
         is_owner = facts.owner == self._context.region
         if is_owner:
             self._before_restoring(tx, told, now)
         if known is None:
-            self._insert_again(tx, row, now)
+            self._insert_again(tx, row, sent)
         else:
-            self.rows.update(tx, told, now)
+            self.rows.update(tx, told, sent)
         if is_owner:
             self.messages.send_missing(tx, self._context, row, now, informed=(region,))
         return True
 
-    def _insert_again(self, tx: Transaction, row: TicketRow[M], now: datetime) -> None:
+    def _has_changed_since(self, tx: Transaction, name: str) -> bool:
+        """Whether a ticket has changed since people accepted the last loss. What is restored has its time of before."""
+        loss, changed = last_loss(tx), self.messages.kind.records.column(tx, name, "changed")
+        return loss is not None and isinstance(changed, int) and changed >= (loss.accept_time or 0)
+
+    def _insert_again(self, tx: Transaction, row: TicketRow[M], sent: datetime) -> None:
         """Adds a ticket with its own number: that of this region, or 0."""
         facts = self.messages.kind.facts(row.ticket)
         if facts.origin == self._context.region:
-            self.rows.numbers.restored(tx, facts.name, lambda number: self.rows.insert(tx, row, number, now))
+            self.rows.numbers.restored(tx, facts.name, lambda number: self.rows.insert(tx, row, number, sent))
         else:
-            self.rows.insert(tx, row, 0, now)
+            self.rows.insert(tx, row, 0, sent)
 
     def _command_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime

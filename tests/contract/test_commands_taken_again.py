@@ -76,9 +76,10 @@ def test_a_repeat_that_wants_something_else_is_refused_for_good(tmp_path: Path) 
 
         kind, border = scene.desk.kinds()[COMMAND], scene.pair.borders[DESTINATION]
         assert isinstance(kind, Command)
-        kinds = {COMMAND: replace(kind, is_same=lambda first, again: True)}
-        answer = await scene.store.write(lambda tx: receive(tx, border, kinds, other, NOW))
-        assert scene.opened(answer, other).outcome == Outcome.OUTCOME_ACCEPTED, "as the kind compares them"
+        for compared in (replace(kind, is_same=lambda first, again: True), replace(kind, is_named_by_id=True)):
+            kinds = {COMMAND: compared}
+            answer = await scene.store.write(lambda tx, kinds=kinds: receive(tx, border, kinds, other, NOW))  # type: ignore[misc]
+            assert scene.opened(answer, other).outcome == Outcome.OUTCOME_ACCEPTED, "as the kind compares them"
 
     play(tmp_path, scenario)
 

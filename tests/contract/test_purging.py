@@ -23,6 +23,7 @@ from gateway.api.region.v1.quality_service_pb2 import Sample
 from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportRequest, SupportState
 from gateway.api.region.v1.survey_pb2 import Survey
+from gateway.store.catch_ups import LostCommand, list_lost, lost_after
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.store.port import Transaction
 from gateway.store.postgresql_connection import PostgresqlTransaction, connect
@@ -277,6 +278,17 @@ def test_envelopes_with_the_signatures_of_a_settlement_stay_as_its_evidence(tx: 
         )
     assert purge(tx, Envelopes(KINDS)).removed == 1
     assert tx.all(str, "SELECT subject FROM outbox") == ["settlement/guangdong/settlement/sichuan/2020-06"]
+
+
+@pytest.mark.parametrize("limit", [1, 10])
+def test_lost_commands_go_before_the_repeats_by_which_they_were_left_out_of_the_list(
+    tx: Transaction, limit: int
+) -> None:
+    for name, when in (("a b", OLD), ("b", OLD), ("c", NOW)):
+        told = to_microseconds(when)
+        assert list_lost(tx, LostCommand(1, "sichuan", "guangdong", name, 1, f"order {name}", "COMMAND_LOST", told))
+    assert purge(tx, Envelopes(KINDS), limit=limit).removed == 2
+    assert [each.envelope_id for each in lost_after(tx, (0, "", "", ""), 10)] == ["c"]
 
 
 def fault_of(number: int, state: FaultState.ValueType, when: datetime) -> Fault:

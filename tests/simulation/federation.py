@@ -357,8 +357,13 @@ def tells_coordinators(region: Region) -> bool:
 
 def simulate(seed: int) -> Report:
     """Runs one seed on a loop of its own."""
+    return simulated(seed, Simulation)
+
+
+def simulated(seed: int, kind: type[Simulation]) -> Report:
+    """Runs one seed of a kind of run on a loop of its own."""
     begun = time.process_time()
-    with contextlib.closing(VirtualLoop()) as loop, contextlib.closing(Simulation(seed, loop)) as simulation:
+    with contextlib.closing(VirtualLoop()) as loop, contextlib.closing(kind(seed, loop)) as simulation:
         history = simulation.history
         loop.set_exception_handler(lambda _, context: history.broken("no defect", "-", repr(context)))
         with _errors_are_defects(history):

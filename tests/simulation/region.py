@@ -29,6 +29,7 @@ from gateway.relay.sealed_batches import Act, SealedBatchTransport
 from gateway.relay.transport import Carrier
 from gateway.security.identity import Identity
 from gateway.security.region_keys import RegionKeys
+from gateway.store.losses import incarnation
 from gateway.store.quarantine import RUN, QuarantineChanged, work_after
 from gateway.time.agreed_clock import AgreedClock
 from region_node.app.core import CorePorts, RegionCore
@@ -43,6 +44,7 @@ from region_node.customers.notices.port import Notifier
 from region_node.lifecycle.moving.planning import MovePlanning
 from region_node.lifecycle.moving.recovering import LostCustomers
 from region_node.lifecycle.moving.restored import RestoredCustomers
+from region_node.lifecycle.recovery.catching_up import CatchingUp, CatchUpPorts
 from region_node.network.agreements.service import AgreementService
 from region_node.network.planned_outages.service import PlannedOutageService
 from region_node.network.problems.notifier import Coordinators as Notified
@@ -192,6 +194,8 @@ class Region:
             clock=clock,
         )
         self._put_in_force(border)
+        began = self.ports.disk.read(incarnation)
+        border = replace(border, incarnation=lambda: began)
         provider = self.ports.provider
         provisioned = PROVISIONED if provider is not None else frozenset()
         transport = SealedBatchTransport(border, self.ports.carrier)
@@ -221,6 +225,8 @@ class Region:
         await core.start()
         self.node = self._node(process, core, store)
         process.spawn(_let_runs_go_on(core, store))
+        if began:
+            process.spawn(CatchingUp(CatchUpPorts(border, store, asker, clock, core.kinds)).run())
         if self.ports.has_moves:
             lost = LostCustomers(core.context, store, asker, clock)
             assign = self.ports.coordinators.assign_number

@@ -9,7 +9,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.relay import inbox
-from gateway.relay.border import Command, Kinds, Moved, Refiled
+from gateway.relay.border import Act, ActAgain, Command, Kinds, Moved, Refiled
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.business.orders import handling, home, intake, rules
@@ -37,8 +37,8 @@ class OrderEnvelopes:
                 self._submission_answered,
                 reads=deciding,
                 answered_reads=known,
-                act_again=lambda tx, content, _, now: self._decided(tx, content, now, is_new=False),
                 refused=self._count_refused,
+                act_again=self._again(lambda tx, content, now: self._decided(tx, content, now, is_new=False)),
                 refile=self._refile,
                 is_same=_is_same,
             ),
@@ -47,6 +47,7 @@ class OrderEnvelopes:
                 self._command_answered,
                 reads=known,
                 answered_reads=known,
+                act_again=self._again(self._commanded),
                 refile=border.refile_of(ORDER),
             ),
             EnvelopeKind.ENVELOPE_KIND_ORDER_UPDATE: Command(self._updated, self._update_answered, reads=known),
@@ -76,6 +77,22 @@ class OrderEnvelopes:
         home.decide(tx, self._context, order, now)
         insert_order(tx, OrderRow(order, content.traceparent), now)
         return border.accepted(order)
+
+    def _again(self, act: Act) -> ActAgain:
+        """Does a command again. Where more comes of it than then, as its time has passed since, the origin is told.
+
+        The origin keeps the version of the first answer, and would take no other one of that number.
+        """
+
+        def act_again(tx: Transaction, content: EnvelopeContent, first: Answer, now: datetime) -> Answer:
+            answer, told = act(tx, content, now), parse(Order, first.result)
+            row = find_order(tx, content.subject) if answer.outcome == Outcome.OUTCOME_ACCEPTED else None
+            if row is not None and row.order.state != told.state and row.order.version <= told.version:
+                row.order.version = told.version
+                home.keep_and_tell(tx, self._context, row, now)
+            return answer
+
+        return act_again
 
     def _count_refused(self, tx: Transaction, content: EnvelopeContent, answer: Answer, now: datetime) -> None:
         try:

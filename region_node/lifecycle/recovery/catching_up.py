@@ -30,6 +30,7 @@ from gateway.store import catch_ups
 from gateway.store.catch_ups import CatchUp, LostCommand
 from gateway.store.losses import Loss, LossChanged
 from gateway.store.port import Store, Transaction
+from gateway.store.vault import KeyDestroyed
 from gateway.time.clock import Clock, from_microseconds, from_timestamp, is_dated, to_microseconds, to_timestamp
 from region_node.lifecycle.recovery.telling import CATCH_UP
 from region_node.node.payloads import received
@@ -253,11 +254,15 @@ class CatchingUp:
         return not inbox.is_kept(tx, content.origin, content.id)
 
     def _verified(self, region: str, told: AnsweredCommand) -> _Signed:
-        """A command between both regions, with its receipt. Raises Refused for one that either has not signed."""
+        """A command between both regions, with its receipt.
+
+        Raises Refused for one that either has not signed, or that only a later version of this region can read.
+        """
         border, own = self._ports.border, self._ports.border.region
         is_own = read_content(told.envelope).origin == own
-        sealed = open_envelope(told.envelope, border.keys, Route(own, region) if is_own else Route(region, own))
-        return _Signed(sealed, told.receipt, open_receipt(told.receipt, border.keys, sealed))
+        with _read_by(own):
+            sealed = open_envelope(told.envelope, border.keys, Route(own, region) if is_own else Route(region, own))
+            return _Signed(sealed, told.receipt, open_receipt(told.receipt, border.keys, sealed))
 
     async def _take(self, loss: Loss, region: str, told: _Signed) -> bool:
         """Takes a command, or leaves it to people. False where it is refused for now; raises _Unable for too many."""
@@ -268,7 +273,7 @@ class CatchingUp:
             return False
         if isinstance(problem, Exception):
             _log.error("%s of %s cannot be done again", content.id, region, exc_info=problem)
-            problem = problem.reason if isinstance(problem, Refused) else Reason.REASON_INTERNAL
+            problem = _reason_of(problem)
         self._refusals.pop(content.id, None)
         if problem:
             reason = problem
@@ -358,6 +363,24 @@ def _theirs() -> Iterator[None]:
         yield
     except Refused as refused:
         raise _Unable(refused) from None
+
+
+@contextlib.contextmanager
+def _read_by(region: str) -> Iterator[None]:
+    """Names the region that reads: what its version cannot read waits for its own upgrade, whoever has sent it."""
+    try:
+        yield
+    except Refused as refused:
+        if refused.reason != Reason.REASON_UPGRADE_REQUIRED:
+            raise
+        raise Refused(refused.reason, **{**refused.parameters, "region": region}) from None
+
+
+def _reason_of(error: Exception) -> Reason.ValueType:
+    """Why a command cannot be done again, for people."""
+    if isinstance(error, KeyDestroyed):
+        return Reason.REASON_ENVELOPE_CONTENT_DESTROYED
+    return error.reason if isinstance(error, Refused) else Reason.REASON_INTERNAL
 
 
 def _invalid(problem: str) -> Refused:

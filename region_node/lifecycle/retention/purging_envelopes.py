@@ -7,7 +7,7 @@ from datetime import timedelta
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent
 from gateway.errors import Refused
 from gateway.relay import inbox
-from gateway.store import quarantine
+from gateway.store import catch_ups, quarantine
 from gateway.store.port import Transaction
 from gateway.time.clock import from_microseconds, from_timestamp, to_microseconds
 from region_node.records.kinds import RecordKind, Table
@@ -34,7 +34,7 @@ class _Received:
 
 
 class Envelopes:
-    """Purges closed envelopes, then executed commands of other regions, then what people decided on quarantined work.
+    """Purges lost commands, closed envelopes, executed commands of other regions, and decisions on quarantined work.
 
     A command may be purged, whatever its lifetime, after the term of its class: the inbox then refuses it. Its origin
     must also have sent an envelope since: without a receipt, its lane would have sent this command before. Envelopes of
@@ -51,7 +51,9 @@ class Envelopes:
         if place.startswith("quarantine "):
             gone = quarantine.forget_decided(tx, cut.before, cut.limit)
             return Page(gone, 0, place if gone == cut.limit else "")
-        return self._outbox(tx, cut, place.removeprefix("outbox "))
+        if place.startswith("outbox "):
+            return self._outbox(tx, cut, place.removeprefix("outbox "))
+        return self._lost(tx, cut, place.removeprefix("lost "))
 
     def oldest(self, tx: Transaction) -> int | None:
         """See Purger."""
@@ -60,6 +62,20 @@ class Envelopes:
             "SELECT time FROM (SELECT MIN(closed) AS time FROM outbox WHERE closed IS NOT NULL"
             " UNION ALL SELECT MIN(received) FROM inbox) AS both_tables WHERE time IS NOT NULL ORDER BY time LIMIT 1",
         )
+
+    def _lost(self, tx: Transaction, cut: Cut, place: str) -> Page:
+        """Lost commands go first: the outbox row of a repeat, by which one is left out of the list, is younger."""
+        number, region, origin, envelope_id = place.split(" ", 3) if place else ("0", "", "", "")
+        found = catch_ups.lost_after(tx, (int(number), region, origin, envelope_id), cut.limit)
+        if not found:
+            return self._outbox(tx, cut, "")
+        old = [each for each in found if each.tell_time < cut.before]
+        held = [each for each in old if self._is_held(tx, cut.held, each.subject)]
+        gone = [each for each in old if each not in held]
+        catch_ups.forget_lost(tx, gone)
+        last = found[-1]
+        behind = f"lost {last.loss} {last.region} {last.origin} {last.envelope_id}"
+        return Page(len(gone), len(held), behind if len(found) == cut.limit else "outbox ")
 
     def _outbox(self, tx: Transaction, cut: Cut, place: str) -> Page:
         select = "SELECT envelope_id, closed, subject FROM outbox"

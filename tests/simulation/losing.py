@@ -1,0 +1,180 @@
+"""A run in which an older database takes the place of a region's own, and the others tell what it lacks.
+
+What two regions have of each other is then the same, or people are told of it by the list of losses.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.auditing import audit
+from gateway.auditing.audit import Head
+from gateway.store import catch_ups, losses
+from gateway.store.port import Transaction
+from gateway.time.clock import to_microseconds
+from region_node.app.registered import COUNTED
+from region_node.lifecycle.recovery.operations import Finding, lost_commands
+from tests.simulation.batch import run_batch
+from tests.simulation.federation import Report, Simulation, simulated
+from tests.simulation.history import Violation
+from tests.simulation.office import Office, share
+from tests.simulation.region import Region
+from tests.simulation.virtual_time import VirtualLoop
+from tests.simulation.world import REGIONS
+
+SAME = "regions have the same of each other"
+_BUSY = 40.0  # seconds in which people ask for anything
+_AWAY = (5.0, 15.0)  # seconds, longer than anything is on its way between regions
+_CAUGHT_UP = 120  # seconds, after which every region has told everything
+_MOST = 10_000  # lost commands that are looked at
+
+_TICKETS = {
+    "orders": ("order_id", "origin_region", "home_region"),
+    "complaints": ("ticket_id", "origin_region", "owner_region"),
+    "faults": ("fault_id", "origin_region", "owner_region"),
+    "support_requests": ("support_request_id", "origin_region", "owner_region"),
+    "issues": ("issue_id", "origin_region", "owner_region"),
+    "loans": ("loan_id", "origin_region", "owner_region"),
+    "joint_orders": ("joint_order_id", "origin_region", "origin_region"),
+}
+"""Of each table of tickets the columns of the id, of the origin, and of the owner."""
+_NEVER_OWNED = ((0, OrderState.ORDER_STATE_REJECTED), (0, OrderState.ORDER_STATE_CANCELLED))
+"""Version and state of orders that their home has refused, or that were cancelled before they left."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What two regions have otherwise than each other. `about` is a record."""
+
+    about: str
+    text: str
+
+
+class Losing(Simulation):
+    """The run: business of all kinds, a database that is put back, business again, and a comparison."""
+
+    def __init__(self, seed: int, loop: VirtualLoop) -> None:
+        super().__init__(seed, loop)
+        self._moments = random.Random(f"{seed} moments")
+        self._lost = self._moments.choice(self._regions)
+
+    async def run(self) -> None:
+        """Runs everything and compares."""
+        self._coordinator.start()
+        for region in self._regions:
+            self._coordinator.admit(region, MemberState.MEMBER_STATE_JOINED)
+            region.learn(self._coordinator.knowledge())
+            share(region)
+            await region.start()
+        self._tasks.append(self._loop.create_task(self._coordinator.tell()))
+        self._begin_work()
+        offices = [self._loop.create_task(Office(self._line(each)).run()) for each in self._regions]
+        copied = self._moments.uniform(1.0, _BUSY * 0.6)
+        await asyncio.sleep(copied)
+        copy = self._lost.ports.disk.connection.serialize()
+        lost = self._moments.uniform(0.5, 20.0)
+        await asyncio.sleep(lost)
+        await self._put_back(copy)
+        await asyncio.sleep(max(_BUSY - copied - lost, 5.0))
+        for each in offices:
+            each.cancel()
+        await self._catch_up()
+        await self._become_quiet()
+        self._compare()
+        await self._end()
+        # People see their orders go and come again, as after any loss. What differs in the end is told above.
+        self.history.violations[:] = [each for each in self.history.violations if _is_told(each)]
+
+    async def _put_back(self, copy: bytes) -> None:
+        """The older database takes the place of the own one, the loss is found, and people accept it."""
+        disk = self._lost.ports.disk
+        head = disk.read(audit.head)
+        self._lost.kill()
+        await asyncio.sleep(self._moments.uniform(*_AWAY))
+        disk.connection.deserialize(copy)
+        name, now = self._lost.name, self._lost.ports.clock.of_people()
+        (outcome,) = run_batch(disk, [lambda tx: _find_and_accept(tx, name, head, now)])
+        if outcome.error is not None:
+            raise outcome.error
+        self.history.count("databases put back")
+        self.history.counts["rows lost"] += head.sequence - disk.read(losses.losses)[0].last_sequence
+        await self._lost.start()
+
+    async def _catch_up(self) -> None:
+        for _ in range(_CAUGHT_UP):
+            done = self._lost.ports.disk.read(catch_ups.catch_ups)
+            if len([each for each in done if each.finish_time is not None]) == len(REGIONS) - 1:
+                self.history.counts["commands done again"] += sum(each.taken for each in done)
+                return
+            await asyncio.sleep(1.0)
+        self.history.broken(SAME, "-", f"{self._lost.name} has not caught up after {_CAUGHT_UP} s")
+
+    def _compare(self) -> None:
+        listed = self._lost.ports.disk.read(lambda tx: lost_commands(tx, self._lost.name, (0, "", "", ""), _MOST))
+        named = {each.subject for each in listed}
+        for each in listed:
+            self.history.note(
+                self._lost.name, f"lists {each.failure} of {each.region}: {each.envelope_id}", each.subject
+            )
+        self.history.counts["commands listed"] += len(listed)
+        for other in self._regions:
+            for found in differences(self._lost, other) if other is not self._lost else ():
+                if found.about in named:
+                    self.history.count("differences named")
+                else:
+                    self.history.broken(SAME, found.about, found.text)
+
+
+def _find_and_accept(tx: Transaction, region: str, head: Head, now: datetime) -> None:
+    found = Finding(region, COUNTED).seen(tx, "coordinator", head, now)
+    assert found is not None
+    losses.keep(tx, found._replace(accept_time=to_microseconds(now), actor="staff", reference="INC-1"))
+
+
+def _is_told(violation: Violation) -> bool:
+    """Whether a violation is a difference, or an error that no refusal explains."""
+    return violation.guarantee == SAME or "Error(" in violation.text or "Exception(" in violation.text
+
+
+def differences(lost: Region, other: Region) -> Iterator[Difference]:
+    """What two regions have otherwise than each other: tickets of both, and money between them."""
+    pair = (lost.name, other.name)
+    for table, (key, origin, owner) in _TICKETS.items():
+        here, there = (_tickets(each, table, (key, origin, owner)) for each in (lost, other))
+        for name in sorted(here.keys() | there.keys()):
+            found = here.get(name), there.get(name)
+            known = found[0] or found[1]
+            if known is None or found[0] == found[1]:
+                continue
+            if None not in found or (set(known[:2]) == set(pair) and known[2:] not in _NEVER_OWNED):
+                yield Difference(name, f"{table} in {pair[0]} and {pair[1]}: {found[0]}, {found[1]}")
+    mine, theirs = _owed(lost, other.name), _owed(other, lost.name)
+    for about in sorted(mine.keys() | theirs.keys()):
+        if mine[about] + theirs[about]:
+            yield Difference(about, f"money of {pair[0]} and {pair[1]}: {mine[about]}, {theirs[about]}")
+
+
+def _tickets(region: Region, table: str, columns: Sequence[str]) -> dict[str, tuple[str, str, int, int]]:
+    """Origin, owner, version and state of tickets, by id."""
+    key, origin, owner = columns
+    sql = f"SELECT {key}, {origin}, {owner}, version, state FROM {table}"
+    return {row[0]: row[1:] for row in region.ports.disk.connection.execute(sql)}
+
+
+def _owed(region: Region, other: str) -> Counter[str]:
+    """What a region has booked of what it owes another one, and of what that owes it, by the record behind it."""
+    sql = "SELECT posting_id, amount FROM ledger_entries WHERE account IN (?, ?)"
+    owed = Counter[str]()
+    for posting, amount in region.ports.disk.connection.execute(sql, (f"payable/{other}", f"receivable/{other}")):
+        owed[posting.partition("#")[0]] += amount
+    return owed
+
+
+def lose(seed: int) -> Report:
+    """Runs one seed on a loop of its own."""
+    return simulated(seed, Losing)

@@ -1,0 +1,135 @@
+"""Tickets that a region has lost come back by its own signed versions: the last one, once, and over no later change."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from google.protobuf.message import Message
+
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.relay.border import Command, Refiled
+from gateway.relay.envelopes import Answer
+from gateway.store import catch_ups, losses
+from gateway.store.catch_ups import CatchUp
+from gateway.store.losses import Loss
+from gateway.time.clock import to_microseconds, to_timestamp
+from region_node.network.support.rows import facts
+from region_node.tickets.border import require_caught_up
+from tests.unit.border_kinds import HERE, ORIGIN, OWNER, Kind, all_kinds, new_support
+from tests.unit.purging import NOW, Archive, archive
+from tests.unit.situations import FEDERATION
+
+LOST = NOW - timedelta(hours=1)  # when the lost commands were signed
+ACCEPTED = Loss(1, 1, "coordinator", 1, 9, 0, 10_009, to_microseconds(NOW), "staff", "INC-1", 1)
+
+
+class Tickets:
+    """A kind of ticket at the node of Sichuan, which has lost its newest part."""
+
+    def __init__(self, node: Archive, kind: Kind) -> None:
+        self.node, self.kind = node, kind
+        self.name = f"{ORIGIN}/{kind.prefix}20311124-7"
+        """Of a ticket that Sichuan owns."""
+        losses.keep(node.tx, ACCEPTED)
+
+    def version(self, number: int) -> Message:
+        """A version of that ticket."""
+        found = self.kind.new(self.name, ORIGIN, HERE)
+        setattr(found, "version", number)  # noqa: B010 - a field of every kind
+        return found
+
+    def command(self, kind: EnvelopeKind.ValueType) -> Command:
+        """What handles a kind of envelope."""
+        found = self.kind.kinds(self.node.context)[kind]
+        assert isinstance(found, Command)
+        return found
+
+    def refiled(self, kind: EnvelopeKind.ValueType, payload: Message, name: str, to: str) -> Refiled:
+        """What comes of a command that Sichuan had sent."""
+        content = EnvelopeContent(id=f"{name}>{to}", origin=HERE, destination=to, subject=name, kind=kind)
+        content.payload = payload.SerializeToString()
+        content.create_time.CopyFrom(to_timestamp(LOST))
+        command = self.command(kind)
+        refile = command.refile
+        return refile(self.node.tx, content, NOW + timedelta(minutes=1))
+
+    def told_again(self, number: int) -> Refiled:
+        """Guangdong tells a version that it has of Sichuan."""
+        kind, wrap = self.kind.update
+        return self.refiled(kind, wrap(self.version(number)), self.name, ORIGIN)
+
+    def commanded_again(self, number: int) -> Answer:
+        """Guangdong tells a command, and the version by which Sichuan had answered it."""
+        kind, command = self.kind.command
+        content = EnvelopeContent(id="c", origin=ORIGIN, destination=HERE, subject=self.name, kind=kind)
+        content.payload = command(self.name, "4711", "so").SerializeToString()
+        content.create_time.CopyFrom(to_timestamp(LOST))
+        first = Answer(Outcome.OUTCOME_ACCEPTED, result=self.version(number).SerializeToString())
+        act_again = self.command(kind).act_again
+        assert act_again is not None
+        return act_again(self.node.tx, content, first, NOW + timedelta(minutes=1))
+
+    @property
+    def known(self) -> Message | None:
+        """The ticket, as Sichuan has it."""
+        return self.kind.read(self.node.tx, self.name)
+
+
+@pytest.fixture(params=all_kinds()[:3], ids=lambda each: each.name)
+def tickets(request: pytest.FixtureRequest) -> Iterator[Tickets]:
+    with archive() as node:
+        yield Tickets(node, request.param)
+
+
+def test_the_last_version_that_an_owner_has_signed_is_its_own_again_in_whatever_order_it_is_told(
+    tickets: Tickets,
+) -> None:
+    assert tickets.told_again(3) == Refiled.RESTORED
+    assert tickets.known == tickets.version(3)
+    assert tickets.told_again(2) == Refiled.KNOWN
+    assert tickets.commanded_again(1).outcome == Outcome.OUTCOME_ACCEPTED
+    assert tickets.known == tickets.version(3), "an earlier version is a part of it: nothing is done twice"
+    assert tickets.commanded_again(4).outcome == Outcome.OUTCOME_ACCEPTED
+    assert tickets.known == tickets.version(4)
+
+
+def test_a_ticket_that_has_changed_since_the_loss_was_accepted_is_left_to_people(tickets: Tickets) -> None:
+    tickets.kind.store(tickets.node.tx, tickets.version(2))  # now
+    for again in (tickets.told_again, tickets.commanded_again):
+        for number in (1, 3):
+            with pytest.raises(Refused) as refused:
+                again(number)
+            assert refused.value.reason == Reason.REASON_COMMAND_LOST
+    assert tickets.known == tickets.version(2)
+
+
+def test_a_ticket_that_was_filed_elsewhere_is_back_as_filed_and_a_command_on_it_alone_brings_nothing_back(
+    tickets: Tickets,
+) -> None:
+    name = f"{HERE}/{tickets.kind.prefix}20311124-7"
+    filed = tickets.kind.new(name, HERE, OWNER)
+    kind, command = tickets.kind.command
+    assert tickets.refiled(kind, command(name, "4711", "so"), name, OWNER) == Refiled.LOST
+    kind, wrap = tickets.kind.filing
+    assert tickets.refiled(kind, wrap(filed), name, OWNER) == Refiled.RESTORED
+    assert tickets.kind.read(tickets.node.tx, name) == filed
+    assert tickets.refiled(kind, wrap(filed), name, OWNER) == Refiled.KNOWN
+
+
+def test_nobody_makes_a_version_of_a_ticket_while_a_region_with_a_part_in_it_may_still_tell_one() -> None:
+    asked = facts(new_support(f"{ORIGIN}/S20311124-7", ORIGIN, HERE))
+    with archive() as node:
+        losses.keep(node.tx, ACCEPTED)
+        joined, left = MemberState.MEMBER_STATE_JOINED, MemberState.MEMBER_STATE_ABSENT
+        for state, done, is_held_up in ((joined, None, True), (joined, 7, False), (left, None, False)):
+            catch_ups.keep(node.tx, CatchUp(1, ORIGIN, finish_time=done))
+            node.context.border.current.update(FEDERATION, [Member(region=ORIGIN, state=state)])
+            if is_held_up:
+                with pytest.raises(Refused) as refused:
+                    require_caught_up(node.context, node.tx, asked)
+                assert refused.value.reason == Reason.REASON_CATCHING_UP
+            else:
+                require_caught_up(node.context, node.tx, asked)
