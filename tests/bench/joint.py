@@ -37,7 +37,7 @@ from tests.bench.running import fill
 
 REGIONS = 5
 STAFF = "li"
-_CALLS = 64  # under way at one region's node
+_CALLS = 24  # under way at one region's node, which gives one caller at least 32 places
 _PATIENCE = 600.0  # seconds for one step, which waits for the steps of other regions
 _FIRST_LOOK, _LONGEST_LOOK = 0.1, 2.0  # seconds between two tries of a step
 _NOT_YET = (
