@@ -1,5 +1,6 @@
 """`coordinator issues`."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from coordinator.cli.output import tell_unanswered, titled, told_due
 from gateway.api.coordinator.v1 import issue_service_pb2 as contract
 from gateway.api.coordinator.v1.issue_service_pb2 import CountIssuesResponse
 from gateway.api.coordinator.v1.issue_service_pb2_grpc import IssueServiceStub
+from gateway.api.federation.v1.body_pb2 import OnDuty
 from gateway.api.region.v1 import issue_oversight_service_pb2 as at_node
 from gateway.api.region.v1.issue_oversight_service_pb2 import IssueHeader
 from gateway.api.region.v1.issue_pb2 import IssueState
@@ -66,13 +68,15 @@ def open_command(
     act = signed(asking, key, _AT_NODE, "OpenIssueForAdministrator", owner, asked)
     request = contract.OpenIssueRequest(issue=issue, signed=act)
     response = asking.ask(lambda channel: IssueServiceStub(channel).OpenIssue, request)
-    asking.show(response, _headers(datetime.now(UTC)), [response.issue], titled(translated("Issues")))
+    asking.show(response, _headers(datetime.now(UTC), {}), [response.issue], titled(translated("Issues")))
 
 
 @issues.command("list", epilog=EPILOG)
 @asks(limit_option("At most so many, those that are due first."))
 def list_issues(asking: Asking) -> None:
     """List the open issues of all regions by due time, so that overdue ones come first.
+
+    Of an issue whose owner is silent or has left, the list names the person to call.
 
     \b
     Examples:
@@ -81,7 +85,8 @@ def list_issues(asking: Asking) -> None:
     response = asking.ask(
         lambda channel: IssueServiceStub(channel).ListIssueHeaders, contract.ListIssueHeadersRequest()
     )
-    asking.show(response, _headers(datetime.now(UTC)), response.issues, titled(translated("Issues")))
+    duties = {each.issue_id: each.on_duty for each in response.duties}
+    asking.show(response, _headers(datetime.now(UTC), duties), response.issues, titled(translated("Issues")))
     tell_unanswered(response.unanswered)
 
 
@@ -104,7 +109,7 @@ def appoint(asking: Asking, issue: str, region: str, reason: str, key: Path | No
     act = signed(asking, key, _AT_NODE, "AppointIssueOwner", "", asked)
     request = contract.AppointIssueOwnerRequest(issue_id=issue, owner_region=region, reason=reason, signed=act)
     response = asking.ask(lambda channel: IssueServiceStub(channel).AppointIssueOwner, request)
-    asking.show(response, _headers(datetime.now(UTC)), [response.issue], titled(translated("Issues")))
+    asking.show(response, _headers(datetime.now(UTC), {}), [response.issue], titled(translated("Issues")))
     if response.HasField("on_duty") and not asking.as_json:
         click.echo(translated("To call: {person}", person=told_duty(response.on_duty)))
     tell_unanswered(response.unanswered)
@@ -124,7 +129,7 @@ def count(asking: Asking) -> None:
     tell_unanswered(response.unanswered)
 
 
-def _headers(now: datetime) -> Table[IssueHeader]:
+def _headers(now: datetime, duties: Mapping[str, OnDuty]) -> Table[IssueHeader]:
     return Table(
         TableColumn("issue", lambda each: each.id),
         TableColumn("state", lambda each: word(IssueState.Name(each.state), "ISSUE_STATE_")),
@@ -132,10 +137,18 @@ def _headers(now: datetime) -> Table[IssueHeader]:
         TableColumn("due", lambda each: told_due(each.due_time, now)),
         TableColumn("open actions", lambda each: str(each.open_actions)),
         TableColumn("escalations", lambda each: str(each.escalations)),
-        TableColumn("level", lambda each: f"L{escalation_level(each.escalations)}" if each.escalations else ""),
+        TableColumn("level", _level),
+        TableColumn("to call", lambda each: told_duty(duties[each.id]) if each.id in duties else ""),
     )
+
+
+def _level(issue: IssueHeader) -> str:
+    reached = max(issue.escalations, issue.silent_limits)
+    return f"L{escalation_level(reached)}" if reached else ""
 
 
 def _owner(issue: IssueHeader) -> str:
     region = region_name(issue.owner_region)
-    return translated("{region}, which has left", region=region) if issue.owner_has_left else region
+    if issue.owner_has_left:
+        return translated("{region}, which has left", region=region)
+    return translated("{region}, which is silent", region=region) if issue.silent_limits else region

@@ -1,5 +1,7 @@
 """Issues between regions, for administrators: queried from the nodes at each call, and never stored."""
 
+from collections.abc import Iterator, Sequence
+
 import grpc
 
 from coordinator.oversight.listings import DUE_ISSUES
@@ -13,7 +15,7 @@ from gateway.api.region.v1 import issue_oversight_service_pb2 as region_contract
 from gateway.api.region.v1.issue_oversight_service_pb2 import IssueHeader
 from gateway.api.region.v1.issue_oversight_service_pb2_grpc import IssueOversightServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.federation.body import ISSUE_ESCALATED, Body
+from gateway.federation.body import ISSUE_ESCALATED, ISSUE_WITHOUT_OWNER, Body
 from gateway.rpc.calls import current_call
 from gateway.rpc.channels import invoke
 from gateway.rpc.merged_pages import Part
@@ -66,7 +68,10 @@ class IssueService(IssueServiceServicer):
 
         page = await page_of_regions(self._regions, DUE_ISSUES, ask, size, request.page_token)
         return contract.ListIssueHeadersResponse(
-            issues=page.items, unanswered=page.unanswered, next_page_token=page.following
+            issues=page.items,
+            unanswered=page.unanswered,
+            next_page_token=page.following,
+            duties=self._duties(page.items),
         )
 
     async def AppointIssueOwner(  # noqa: N802 - named by the contract
@@ -88,8 +93,7 @@ class IssueService(IssueServiceServicer):
         asked.version, asked.ownership = appointed.issue.version, appointed.ownership
         others = [each for each in appointed.regions if self._regions.is_configured(each)]
         told = await self._regions.ask(others, _appointing(asked))
-        body = Body(self._registry.snapshot().configuration or Configuration())
-        duty = body.lead_on_duty(ISSUE_ESCALATED, owner, "", self._clock.now())
+        duty = self._body().lead_on_duty(ISSUE_ESCALATED, owner, "", self._clock.now())
         return contract.AppointIssueOwnerResponse(
             issue=appointed.issue,
             on_duty=duty if duty is not None and duty.HasField("contact") else None,
@@ -113,6 +117,18 @@ class IssueService(IssueServiceServicer):
             for region, answer in sorted(answers.by_region.items())
         ]
         return contract.CountIssuesResponse(regions=found, unanswered=answers.unanswered())
+
+    def _duties(self, issues: Sequence[IssueHeader]) -> Iterator[contract.IssueDuty]:
+        """The persons to call for issues whose owner is silent or has left."""
+        body, now = self._body(), self._clock.now()
+        for each in issues:
+            if each.silent_limits or each.owner_has_left:
+                duty = body.lead_on_duty(ISSUE_WITHOUT_OWNER, each.owner_region, "", now)
+                if duty is not None and duty.HasField("contact"):
+                    yield contract.IssueDuty(issue_id=each.id, on_duty=duty)
+
+    def _body(self) -> Body:
+        return Body(self._registry.snapshot().configuration or Configuration())
 
 
 def _appointing(asked: region_contract.AppointIssueOwnerRequest) -> Ask[region_contract.AppointIssueOwnerResponse]:

@@ -70,9 +70,21 @@ def merged_joint_orders(reports: Mapping[str, Iterable[JointOrderSummary]]) -> l
 
 
 def merged_issues(reports: Mapping[str, Iterable[IssueHeader]]) -> list[IssueHeader]:
-    """Returns each issue of all reports once, in the version of its owner region where that reported it."""
+    """Returns each issue of all reports once, in the version of its owner region where that reported it.
+
+    A silence that any region reports is one: the owner itself knows of none.
+    """
     best = best_told(reports, lambda each: each.id, lambda each: each.owner_region)
-    return [issue for _, issue in best.values()]
+    silent: dict[str, int] = {}
+    for each in (each for issues in reports.values() for each in issues):
+        silent[each.id] = max(each.silent_limits, silent.get(each.id, 0))
+    found = []
+    for name, (_, issue) in best.items():
+        told = IssueHeader()
+        told.CopyFrom(issue)
+        told.silent_limits = silent[name]
+        found.append(told)
+    return found
 
 
 def merged_moves(reports: Mapping[str, Iterable[CustomerMoveHeader]]) -> list[CustomerMoveHeader]:

@@ -1,6 +1,6 @@
 """The coordination body: the persons on duty at an instant, and the parties responsible for a matter. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -33,6 +33,8 @@ CONFIGURATION_DISPUTED = "configuration-disputed"
 """The matter of a configuration that contradicts another region's, or of a revision that is withheld."""
 ISSUE_ESCALATED = "issue-escalated"
 """The matter of an issue between regions at its first escalation."""
+ISSUE_WITHOUT_OWNER = "issue-without-owner"
+"""The matter of an issue whose owner region is silent about what is due, or has left."""
 BULLETIN_UNREAD = "bulletin-unread"
 """The matter of a bulletin that a region has not read in time, at that region."""
 JOINT_ORDER = "joint-order"
@@ -144,6 +146,16 @@ class Body:
         found = self.responsible(matter, region, department)
         return self.on_duty(*found.lead, at) if found is not None else None
 
+    def helpers_on_duty(self, parties: Responsible, at: datetime) -> Sequence[OnDuty]:
+        """The persons to inform about a matter: those of its helpers, each once, without the one of its lead."""
+        lead = self.on_duty(*parties.lead, at)
+        found = {_person(lead): lead}
+        for helper in parties.helpers:
+            duty = self.on_duty(*helper, at)
+            if duty.HasField("contact"):
+                found.setdefault(_person(duty), duty)
+        return list(found.values())[1:]
+
     def department_named(self, name: LocalizedText) -> Department:
         """The department with a name; without a code where no department has it."""
         return next((each for each in self._departments if each.name == name), Department(name=name))
@@ -161,6 +173,10 @@ class Body:
             responsibilities=self._matters.values(),
             federation_revision=revision,
         )
+
+
+def _person(duty: OnDuty) -> tuple[str, str]:
+    return duty.region, duty.contact.staff_id
 
 
 class _Turn(NamedTuple):

@@ -78,8 +78,9 @@ from region_node.care.escalations.port import Sink
 from region_node.care.escalations.rows import waiting_sinks
 from region_node.care.escalations.settlements import answer_is_due, payment_is_due
 from region_node.care.issues.application import IssueApplication
-from region_node.care.issues.owner import ISSUE_TIMER, due_time_has_passed
+from region_node.care.issues.owner import due_time_has_passed
 from region_node.care.issues.relayed import IssueEnvelopes
+from region_node.care.issues.watching import ISSUE_TIMER
 from region_node.care.loans.application import LoanApplication
 from region_node.care.loans.owner import LOAN_TIMER, time_has_passed
 from region_node.care.loans.relayed import LoanEnvelopes

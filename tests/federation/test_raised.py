@@ -16,8 +16,11 @@ from coordinator.registry.etcd.keys import Keys
 from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.settings import CoordinatorSettings
 from deploy.local.etcd import LocalEtcd
+from gateway.api.coordinator.v1.issue_service_pb2 import ListIssueHeadersRequest
+from gateway.api.coordinator.v1.issue_service_pb2_grpc import IssueServiceStub
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, DeadlineKind
+from gateway.federation.body import ISSUE_WITHOUT_OWNER
 from gateway.process.running import Running
 from gateway.time.clock import SystemClock, from_timestamp
 from region_node.care.complaints.deadlines import due_of, find
@@ -25,7 +28,8 @@ from region_node.node.settings import EscalationSettings, RegionSettings, Webhoo
 from tests.federation.certificates import FEDERATION
 from tests.federation.complainant import Complainant
 from tests.federation.databases import Databases
-from tests.federation.running import NOT_JOINED, Federation, until
+from tests.federation.issue_staff import CLOSED, IssueStaff
+from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation, until
 from tests.federation.test_complaint_oversight import raised
 from tests.webhook import serving
 
@@ -106,6 +110,40 @@ async def test_a_region_that_cannot_be_reached_is_told_of_by_the_first_contact(f
     last = told_by(federation, "guangdong", ticket_id)[-1]
     assert (last["owner_region"], last["trigger"]) == (NOT_JOINED, "ESCALATION_TRIGGER_REGION_UNREACHABLE")
     assert last["custody"]["reason"] == "TIME_REASON_WAITING_FOR_REGION"
+
+
+@pytest.mark.clause("10.3(4)")
+async def test_the_silence_of_an_issues_owner_is_told_by_its_origin_alone_until_the_owner_speaks_again(
+    federation: Federation,
+) -> None:
+    origin, helper, owner = (IssueStaff(federation, each) for each in ("guangdong", "sichuan", "henan"))
+    opened = await origin.open("henan", "sichuan", within=timedelta(hours=1))
+    for each in (origin, helper):
+        await each.is_taken(opened.id)
+    case = f"{opened.id}/silence/{opened.request.due_time.seconds}"
+    await federation.stop_node("henan")
+    try:
+        await federation.advance(timedelta(hours=3, minutes=1))
+        for each in (origin, helper):
+            await each.follows(opened.id, lambda issue: issue.HasField("silence"), "its owner is silent")
+        await until_told(federation, "guangdong", case, [3])
+        (told,) = told_by(federation, "guangdong", case)
+        assert (told["matter"], told["on_duty"]["region"]) == (ISSUE_WITHOUT_OWNER, "beijing")
+        assert [(each["region"], each["department"]) for each in told["helpers"]] == [("henan", "SERVICE_QUALITY")]
+        service = IssueServiceStub(federation.dial_coordinator("admin/root"))
+        listed = await service.ListIssueHeaders(ListIssueHeadersRequest(page_size=500), timeout=CALL_SECONDS)
+        assert [(each.id, each.silent_limits) for each in listed.issues if each.silent_limits] == [(opened.id, 1)]
+        assert [(each.issue_id, each.on_duty.region) for each in listed.duties] == [(opened.id, "beijing")]
+        assert [each.region for each in listed.unanswered] == ["henan"]
+    finally:
+        await federation.start_node("henan")
+        await federation.until_members({"henan": MemberState.MEMBER_STATE_JOINED})
+    await owner.decides(opened.id)
+    closed = await owner.closes(opened.id)
+    for each in (origin, helper):
+        assert await each.reaches(opened.id, CLOSED) == closed, "nothing of the silence is left"
+    assert len(told_by(federation, "guangdong", case)) == 1
+    assert told_by(federation, "sichuan", case) == []
 
 
 def levels_raised(federation: Federation, region: str, ticket_id: str) -> list[object]:

@@ -18,18 +18,27 @@ from gateway.api.federation.v1.configuration_pb2 import (
     DutySubstitution,
     OpeningHours,
     Region,
+    ResponsibleParty,
 )
 from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
 from gateway.errors import Refused, reason_name
 from gateway.federation import body as body_module
-from gateway.federation.body import ISSUE_ESCALATED, LOAN_OVERDUE, Body, Party, asked_instant, level_matter
+from gateway.federation.body import (
+    ISSUE_ESCALATED,
+    ISSUE_WITHOUT_OWNER,
+    LOAN_OVERDUE,
+    Body,
+    Party,
+    asked_instant,
+    level_matter,
+)
 from gateway.time.clock import from_timestamp, to_timestamp
 from gateway.values.choices import known_of
 from region_node.care.escalations.duty import with_duty
 from tests.shipped import shipped_configuration
 
 SHIPPED = shipped_configuration()
-FOR_PEOPLE = {"data-breach", "issue-without-owner", "network-problem"}
+FOR_PEOPLE = {"data-breach", "network-problem"}
 """The matters whose parties people look up in the matrix."""
 FIRST_DATE = "2026-01-05"  # a Monday
 DAY = [OpeningHours(working_days=True, opens="08:30", closes="18:00")]
@@ -211,6 +220,27 @@ def test_an_escalated_issue_and_an_overdue_loan_call_the_person_on_duty_of_the_r
     earlier.body.responsibilities.extend(rows)
     raised = RaisedComplaint(level=3, matter=LOAN_OVERDUE, owner_region="sichuan")
     assert with_duty(raised, Body(earlier), wall("2026-12-24 22:00")).on_duty.region == "beijing"
+
+
+def test_a_notice_informs_the_persons_on_duty_for_the_helpers_of_its_matter_each_once_and_never_who_is_called() -> None:
+    at = wall("2026-12-24 22:00")
+    raised = RaisedComplaint(level=3, matter=ISSUE_WITHOUT_OWNER, region="guangdong", owner_region="sichuan")
+    notice = with_duty(raised, Body(SHIPPED), at)
+    assert (notice.on_duty.region, notice.on_duty.department) == ("beijing", "COORDINATION")
+    assert [(each.region, each.department) for each in notice.helpers] == [("sichuan", "SERVICE_QUALITY")]
+    assert notice.helpers[0].contact.telephone
+    # The executive and the office of Beijing have one roster: its person is called, and not informed as well.
+    highest = with_duty(RaisedComplaint(level=4, region="guangdong", owner_region="sichuan"), Body(SHIPPED), at)
+    assert highest.on_duty.region == "beijing"
+    assert [each.region for each in highest.helpers] == ["sichuan"]
+    repeated = Configuration()
+    repeated.CopyFrom(SHIPPED)
+    for row in repeated.body.responsibilities:
+        row.helpers.extend([*row.helpers, ResponsibleParty(region="sichuan", department="OPERATIONS")])
+    assert len(with_duty(raised, Body(repeated), at).helpers) == 1, "one person has the duty of both departments"
+    del repeated.body.members[:]
+    del repeated.body.duty_rosters[:]
+    assert not with_duty(raised, Body(repeated), at).helpers, "nobody is named where nobody is on duty"
 
 
 def test_every_matter_of_the_shipped_body_is_looked_up_by_code_or_named_as_one_for_people() -> None:

@@ -20,9 +20,10 @@ from gateway.store.timers import due_timers, fire
 from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.care.escalations.rows import claim, note_delivered, postpone
 from region_node.care.issues import handling, owner, rules
-from region_node.care.issues.owner import ISSUE_TIMER, Appointment
+from region_node.care.issues.owner import Appointment
 from region_node.care.issues.relayed import IssueEnvelopes
 from region_node.care.issues.rows import ISSUE_ROWS, IssueRow, count_issues, header_of, list_headers
+from region_node.care.issues.watching import ISSUE_TIMER
 from region_node.requests.caller import Administrator
 from tests.unit.border_kinds import new_issue
 from tests.unit.purging import NOW, Archive, archive

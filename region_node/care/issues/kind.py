@@ -1,9 +1,9 @@
 """The registration of issues for erasure, legal holds and retention."""
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
-from region_node.care.escalations.rows import remove_notices
 from region_node.care.issues import rules
 from region_node.care.issues.rows import ISSUE, KIND
+from region_node.care.issues.watching import forget
 from region_node.tickets.kind import TicketKind
 
 ISSUES = TicketKind(
@@ -13,5 +13,5 @@ ISSUES = TicketKind(
     purged="purged_issues",
     ended=rules.FINAL,
     changed=("issues", "changed"),
-    forget=remove_notices,
+    forget=forget,
 ).registered(DataClass.DATA_CLASS_ISSUES)

@@ -17,17 +17,17 @@ from gateway.federation.acts import ProvenAct
 from gateway.federation.body import ISSUE_ESCALATED
 from gateway.process import failpoints
 from gateway.store.port import Transaction
-from gateway.store.timers import Timer, cancel_timer, set_timer
+from gateway.store.timers import Timer
 from region_node.care.escalations.body import Escalated, tell_body
 from region_node.care.issues import rules
 from region_node.care.issues.rows import ISSUE_RECORDS, ISSUE_ROWS, IssueRow, facts
 from region_node.care.issues.sending import ISSUE_MESSAGES
+from region_node.care.issues.watching import end_silence, note_silence, watch
 from region_node.node.context import RegionContext
 from region_node.requests.administrators import note_act, require_in_order
 from region_node.tickets.border import require_caught_up
 
 _APPOINT = "AppointIssueOwner"
-ISSUE_TIMER = "issue-due"  # the next due time of an issue
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Appointment:
 def take(context: RegionContext, issue: Issue) -> None:
     """Makes this region the owner. `issue` is changed in place; the caller stores it."""
     issue.owner_region = context.region
+    issue.ClearField("silence")
     issue.version = 1
 
 
@@ -60,7 +61,7 @@ def insert_taken(
 ) -> None:
     """Stores a new issue of this region, watches its due time, and updates the followers but `informed`."""
     ISSUE_ROWS.insert(tx, row, number, now)
-    watch(tx, row.ticket)
+    watch(tx, context, row.ticket, now)
     ISSUE_MESSAGES.send_updates(tx, context, row, now, informed=informed)
 
 
@@ -128,12 +129,11 @@ def appoint(tx: Transaction, context: RegionContext, asked: Appointment, now: da
         rules.appoint(issue, context.region, asked.act.administrator, asked.reason, now)
     else:
         issue.owner_region = asked.owner_region
+    end_silence(tx, issue)
     ISSUE_ROWS.update(tx, issue, now)
+    watch(tx, context, issue, now)
     if is_owner:
-        watch(tx, issue)
         ISSUE_MESSAGES.send_updates(tx, context, row, now)
-    else:
-        cancel_timer(tx, f"{ISSUE_TIMER}/{issue.id}")
     detail, actor = asked.act.noted(f"owner {asked.owner_region}"), asked.act.administrator
     audit.append(tx, now=now, actor=actor, action=_APPOINT, subject=issue.id, detail=detail)
     note_act(tx, asked.act, _APPOINT, issue.id, now)
@@ -141,13 +141,16 @@ def appoint(tx: Transaction, context: RegionContext, asked: Appointment, now: da
 
 
 def due_time_has_passed(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
-    """Escalates an issue of this region whose decision, action or closing is overdue."""
+    """Escalates an issue whose decision, action or closing is overdue: one of this region, or of a silent owner."""
     row = ISSUE_ROWS.find(tx, timer.subject)
-    if row is None or row.ticket.owner_region != context.region or not rules.escalate_overdue(row.ticket, now):
+    if row is None:
         return
-    require_caught_up(context, tx, facts(row.ticket))
-    failpoints.reach("issue-late.before-commit")
-    keep(tx, context, row, now)
+    if row.ticket.owner_region != context.region:
+        note_silence(tx, context, row, timer, now)
+    elif rules.escalate_overdue(row.ticket, now):
+        require_caught_up(context, tx, facts(row.ticket))
+        failpoints.reach("issue-late.before-commit")
+        keep(tx, context, row, now)
 
 
 def keep(
@@ -158,18 +161,9 @@ def keep(
     known = ISSUE_RECORDS.column(tx, issue.id, "escalations")
     issue.version += 1
     ISSUE_ROWS.update(tx, issue, now)
-    watch(tx, issue)
+    watch(tx, context, issue, now)
     _tell_body(tx, context, issue, known if isinstance(known, int) else 0, now)
     ISSUE_MESSAGES.send_updates(tx, context, row, now, informed=informed)
-
-
-def watch(tx: Transaction, issue: Issue) -> None:
-    """Sets the timer of the next due time, or removes one without effect."""
-    timer_id, due = f"{ISSUE_TIMER}/{issue.id}", rules.next_limit(issue)
-    if due is None:
-        cancel_timer(tx, timer_id)
-    else:
-        set_timer(tx, timer_id, kind=ISSUE_TIMER, subject=issue.id, due=due)
 
 
 def _tell_body(tx: Transaction, context: RegionContext, issue: Issue, known: int, now: datetime) -> None:

@@ -30,7 +30,16 @@ ISSUE_RECORDS = Records(
     key="issue_id",
     dated="create_time",
     fixed=("issue_id", "issue_number", "origin_region", "operator", "number_index", "create_time"),
-    changing=("owner_region", "state", "version", "due_time", "open_actions", "escalations", "changed"),
+    changing=(
+        "owner_region",
+        "state",
+        "version",
+        "due_time",
+        "open_actions",
+        "escalations",
+        "silent_limits",
+        "changed",
+    ),
     message=Issue,
     row=IssueRow,
     subject=issue_subject,
@@ -49,10 +58,10 @@ def list_headers(
 ) -> Sequence[IssueHeader]:
     """At most `limit` open issues that `region` owns, or that nobody has accepted yet: the first due first.
 
-    Those behind the place `after` (due time in microseconds, id); also those whose owner has `left`.
+    Those behind the place `after` (due time in microseconds, id); also those whose owner is silent or has `left`.
     """
     owners = {f"left{index}": each for index, each in enumerate(left)}
-    whose = "owner_region = :region OR (version = 0 AND origin_region = :region)"
+    whose = "owner_region = :region OR (version = 0 AND origin_region = :region) OR silent_limits > 0"
     if owners:
         whose += f" OR owner_region IN ({', '.join(':' + each for each in owners)})"
     states = ", ".join(str(state) for state in rules.OPEN)
@@ -62,8 +71,8 @@ def list_headers(
         place = {"due": after[0], "id": after[1]}
     found = tx.all(
         _header,
-        "SELECT issue_id, version, state, origin_region, owner_region, create_time, due_time, open_actions, escalations"  # noqa: S608 - no values
-        f" FROM issues WHERE ({whose}) AND state IN ({states}){behind}"
+        "SELECT issue_id, version, state, origin_region, owner_region, create_time, due_time, open_actions,"  # noqa: S608 - no values
+        f" escalations, silent_limits FROM issues WHERE ({whose}) AND state IN ({states}){behind}"
         " ORDER BY due_time, issue_id LIMIT :limit",
         region=region,
         limit=limit,
@@ -107,6 +116,7 @@ def header_of(issue: Issue) -> IssueHeader:
         due_time=None if due is None else to_timestamp(due),
         open_actions=len(rules.open_actions(issue)),
         escalations=len(issue.escalations),
+        silent_limits=issue.silence.limits_passed,
     )
 
 
@@ -120,6 +130,7 @@ def _header(
     due_time: int,
     open_actions: int,
     escalations: int,
+    silent_limits: int,
 ) -> IssueHeader:
     return IssueHeader(
         id=issue_id,
@@ -131,6 +142,7 @@ def _header(
         due_time=to_timestamp(from_microseconds(due_time)),
         open_actions=open_actions,
         escalations=escalations,
+        silent_limits=silent_limits,
     )
 
 
@@ -140,6 +152,7 @@ def _changing(issue: Issue) -> Mapping[str, Value]:
         "due_time": _NEVER if due is None else to_microseconds(due),
         "open_actions": len(rules.open_actions(issue)),
         "escalations": len(issue.escalations),
+        "silent_limits": issue.silence.limits_passed,
     }
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 import click
 
 from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
-from gateway.api.region.v1.issue_pb2 import Issue, IssueAction, IssueLinkKind, IssueState
+from gateway.api.region.v1.issue_pb2 import Issue, IssueAction, IssueLinkKind, IssueSilence, IssueState
 from gateway.cli.table import Table, TableColumn, show_timeline
 from gateway.federation.body import escalation_level
 from gateway.time.clock import from_timestamp
@@ -19,13 +19,19 @@ from region_node.care.issues.rules import open_actions
 
 def _level(issue: Issue) -> str:
     """The level that the issue was escalated to; empty before."""
-    return f"L{escalation_level(len(issue.escalations))}" if issue.escalations else ""
+    reached = max(len(issue.escalations), issue.silence.limits_passed)
+    return f"L{escalation_level(reached)}" if reached else ""
+
+
+def _owner(issue: Issue) -> str:
+    region = region_name(issue.owner_region)
+    return translated("{region}, which is silent", region=region) if issue.HasField("silence") else region
 
 
 ISSUES = Table[Issue](
     TableColumn("issue", lambda each: each.id),
     TableColumn("state", lambda each: _state(each.state)),
-    TableColumn("owner region", lambda each: region_name(each.owner_region)),
+    TableColumn("owner region", _owner),
     TableColumn("opened", lambda each: told_time(each.create_time), only_wide=True),
     TableColumn("to be decided by", lambda each: told_if_set(each.request.due_time)),
     TableColumn("open actions", lambda each: str(len(open_actions(each)))),
@@ -65,6 +71,8 @@ def print_issue(issue: Issue) -> None:
         click.echo(translated("To be decided by {time}", time=told_time(request.due_time)))
     if issue.escalations:
         click.echo(translated("Escalated to level {level} of the coordination body", level=_level(issue)))
+    if issue.HasField("silence"):
+        click.echo(_told_silence(issue.silence))
     if issue.helper_regions:
         click.echo(translated("Helpers: {regions}", regions=", ".join(map(region_name, issue.helper_regions))))
     for link in request.links:
@@ -75,6 +83,18 @@ def print_issue(issue: Issue) -> None:
         _ACTIONS.show(issue.actions)
     click.echo()
     show_timeline(_happened(issue))
+
+
+def _told_silence(silence: IssueSilence) -> str:
+    due = told_time(silence.due_time)
+    if not silence.region:
+        return translated("The owner region has been silent since {time}", time=due)
+    return translated(
+        "The owner region has been silent since {time}: {region} calls level {level} of the coordination body",
+        time=due,
+        region=region_name(silence.region),
+        level=f"L{escalation_level(silence.limits_passed)}",
+    )
 
 
 def _happened(issue: Issue) -> Iterator[tuple[datetime, str, str]]:

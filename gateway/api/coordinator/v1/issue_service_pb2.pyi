@@ -188,6 +188,7 @@ class ListIssueHeadersResponse(_message.Message):
     ISSUES_FIELD_NUMBER: _builtins.int
     UNANSWERED_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    DUTIES_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token for the next page; empty on the last."""
     @_builtins.property
@@ -198,20 +199,53 @@ class ListIssueHeadersResponse(_message.Message):
     def unanswered(self) -> _containers.RepeatedCompositeFieldContainer[_administration_pb2.UnansweredRegion]:
         """Regions without an answer, by id."""
 
+    @_builtins.property
+    def duties(self) -> _containers.RepeatedCompositeFieldContainer[Global___IssueDuty]:
+        """The persons to call for issues whose owner is silent or has left, by the matrix of responsibility."""
+
     def __init__(
         self,
         *,
         issues: _abc.Iterable[_issue_oversight_service_pb2.IssueHeader] | None = ...,
         unanswered: _abc.Iterable[_administration_pb2.UnansweredRegion] | None = ...,
         next_page_token: _builtins.str = ...,
+        duties: _abc.Iterable[Global___IssueDuty] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["issues", b"issues", "next_page_token", b"next_page_token", "unanswered", b"unanswered"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duties", b"duties", "issues", b"issues", "next_page_token", b"next_page_token", "unanswered", b"unanswered"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListIssueHeadersResponse: _TypeAlias = ListIssueHeadersResponse  # noqa: Y015
+
+@_typing.final
+class IssueDuty(_message.Message):
+    """The person to call for an issue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ISSUE_ID_FIELD_NUMBER: _builtins.int
+    ON_DUTY_FIELD_NUMBER: _builtins.int
+    issue_id: _builtins.str
+    """Issue id."""
+    @_builtins.property
+    def on_duty(self) -> _body_pb2.OnDuty:
+        """The person on duty of the lead of the matter `issue-without-owner`."""
+
+    def __init__(
+        self,
+        *,
+        issue_id: _builtins.str = ...,
+        on_duty: _body_pb2.OnDuty | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["on_duty", b"on_duty"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["issue_id", b"issue_id", "on_duty", b"on_duty"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IssueDuty: _TypeAlias = IssueDuty  # noqa: Y015
 
 @_typing.final
 class CountIssuesRequest(_message.Message):

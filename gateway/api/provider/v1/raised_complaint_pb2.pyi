@@ -3,12 +3,14 @@
 isort:skip_file
 Notice to the escalation recipients of a complaint or an issue: the body of a webhook, or a line of the file."""
 
+from collections import abc as _abc
 from gateway.api.federation.v1 import body_pb2 as _body_pb2
 from gateway.api.federation.v1 import configuration_pb2 as _configuration_pb2
 from gateway.api.region.v1 import complaint_pb2 as _complaint_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -50,6 +52,7 @@ class RaisedComplaint(_message.Message):
     DEPARTMENT_FIELD_NUMBER: _builtins.int
     ON_DUTY_FIELD_NUMBER: _builtins.int
     MATTER_FIELD_NUMBER: _builtins.int
+    HELPERS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Key of idempotency, `<ticket_id>/L<level>`, with `-<count>` from the second notice of a level on; a webhook also has
     it in the header `Idempotency-Key`.
@@ -57,7 +60,8 @@ class RaisedComplaint(_message.Message):
     ticket_id: _builtins.str
     """The ticket id, or the id of an issue or a loan; `survey/<survey id>` for the follow-up of a low mark; the id
     of a statement of settlement; `<joint order id>/<item id>/<number of the milestone's kind>`;
-    `configuration/<revision>/<region that holds it>`.
+    `configuration/<revision>/<region that holds it>`; `<issue id>/silence/<seconds of the due time>` for an issue whose
+    owner is silent.
     """
     level: _builtins.int
     """Level reached, 1 to 5."""
@@ -105,6 +109,12 @@ class RaisedComplaint(_message.Message):
         coordination body.
         """
 
+    @_builtins.property
+    def helpers(self) -> _containers.RepeatedCompositeFieldContainer[_body_pb2.OnDuty]:
+        """The persons to inform: those on duty for the helpers of the same row of the matrix, without the person to call, each
+        once.
+        """
+
     def __init__(
         self,
         *,
@@ -126,10 +136,11 @@ class RaisedComplaint(_message.Message):
         department: _configuration_pb2.Department | None = ...,
         on_duty: _body_pb2.OnDuty | None = ...,
         matter: _builtins.str = ...,
+        helpers: _abc.Iterable[_body_pb2.OnDuty] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["custody", b"custody", "department", b"department", "due_time", b"due_time", "expected_resolution_time", b"expected_resolution_time", "on_duty", b"on_duty", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "custody", b"custody", "department", b"department", "due_time", b"due_time", "expected_resolution_time", b"expected_resolution_time", "home_region", b"home_region", "id", b"id", "level", b"level", "matter", b"matter", "on_duty", b"on_duty", "origin_region", b"origin_region", "owner_region", b"owner_region", "region", b"region", "severity", b"severity", "state", b"state", "ticket_id", b"ticket_id", "time", b"time", "trigger", b"trigger"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "custody", b"custody", "department", b"department", "due_time", b"due_time", "expected_resolution_time", b"expected_resolution_time", "helpers", b"helpers", "home_region", b"home_region", "id", b"id", "level", b"level", "matter", b"matter", "on_duty", b"on_duty", "origin_region", b"origin_region", "owner_region", b"owner_region", "region", b"region", "severity", b"severity", "state", b"state", "ticket_id", b"ticket_id", "time", b"time", "trigger", b"trigger"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

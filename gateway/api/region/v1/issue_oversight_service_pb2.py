@@ -29,7 +29,7 @@ from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n3gateway/api/region/v1/issue_oversight_service.proto\x12\x15gateway.api.region.v1\x1a(gateway/api/federation/v1/revision.proto\x1a!gateway/api/region/v1/issue.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xab\x02\n\x0bIssueHeader\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.gateway.api.region.v1.IssueState\x12\x15\n\rorigin_region\x18\x04 \x01(\t\x12\x14\n\x0cowner_region\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0copen_actions\x18\x08 \x01(\r\x12\x13\n\x0b\x65scalations\x18\t \x01(\r\x12\x16\n\x0eowner_has_left\x18\n \x01(\x08\"O\n\x0bIssueCounts\x12\x0c\n\x04open\x18\x01 \x01(\r\x12\x0f\n\x07overdue\x18\x02 \x01(\r\x12\x11\n\tescalated\x18\x03 \x01(\r\x12\x0e\n\x06\x63losed\x18\x04 \x01(\r\"\xb7\x01\n OpenIssueForAdministratorRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x05issue\x18\x02 \x01(\x0b\x32#.gateway.api.region.v1.IssueRequest\x12\x15\n\radministrator\x18\x03 \x01(\t\x12\x34\n\x06signed\x18\x04 \x01(\x0b\x32$.gateway.api.federation.v1.SignedAct\"V\n!OpenIssueForAdministratorResponse\x12\x31\n\x05issue\x18\x01 \x01(\x0b\x32\".gateway.api.region.v1.IssueHeader\"\xc9\x01\n\x18\x41ppointIssueOwnerRequest\x12\x10\n\x08issue_id\x18\x01 \x01(\t\x12\x14\n\x0cowner_region\x18\x02 \x01(\t\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x15\n\radministrator\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\x04\x12\x34\n\x06signed\x18\x06 \x01(\x0b\x32$.gateway.api.federation.v1.SignedAct\x12\x11\n\townership\x18\x07 \x01(\x0c\"r\n\x19\x41ppointIssueOwnerResponse\x12\x31\n\x05issue\x18\x01 \x01(\x0b\x32\".gateway.api.region.v1.IssueHeader\x12\x0f\n\x07regions\x18\x02 \x03(\t\x12\x11\n\townership\x18\x03 \x01(\x0c\"@\n\x17ListIssueHeadersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"g\n\x18ListIssueHeadersResponse\x12\x32\n\x06issues\x18\x01 \x03(\x0b\x32\".gateway.api.region.v1.IssueHeader\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x14\n\x12\x43ountIssuesRequest\"I\n\x13\x43ountIssuesResponse\x12\x32\n\x06\x63ounts\x18\x01 \x01(\x0b\x32\".gateway.api.region.v1.IssueCounts2\xa4\x04\n\x15IssueOversightService\x12\x98\x01\n\x19OpenIssueForAdministrator\x12\x37.gateway.api.region.v1.OpenIssueForAdministratorRequest\x1a\x38.gateway.api.region.v1.OpenIssueForAdministratorResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x04\x12}\n\x10ListIssueHeaders\x12..gateway.api.region.v1.ListIssueHeadersRequest\x1a/.gateway.api.region.v1.ListIssueHeadersResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x04\x12\x80\x01\n\x11\x41ppointIssueOwner\x12/.gateway.api.region.v1.AppointIssueOwnerRequest\x1a\x30.gateway.api.region.v1.AppointIssueOwnerResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x04\x12n\n\x0b\x43ountIssues\x12).gateway.api.region.v1.CountIssuesRequest\x1a*.gateway.api.region.v1.CountIssuesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n3gateway/api/region/v1/issue_oversight_service.proto\x12\x15gateway.api.region.v1\x1a(gateway/api/federation/v1/revision.proto\x1a!gateway/api/region/v1/issue.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc2\x02\n\x0bIssueHeader\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.gateway.api.region.v1.IssueState\x12\x15\n\rorigin_region\x18\x04 \x01(\t\x12\x14\n\x0cowner_region\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0copen_actions\x18\x08 \x01(\r\x12\x13\n\x0b\x65scalations\x18\t \x01(\r\x12\x16\n\x0eowner_has_left\x18\n \x01(\x08\x12\x15\n\rsilent_limits\x18\x0b \x01(\r\"O\n\x0bIssueCounts\x12\x0c\n\x04open\x18\x01 \x01(\r\x12\x0f\n\x07overdue\x18\x02 \x01(\r\x12\x11\n\tescalated\x18\x03 \x01(\r\x12\x0e\n\x06\x63losed\x18\x04 \x01(\r\"\xb7\x01\n OpenIssueForAdministratorRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x05issue\x18\x02 \x01(\x0b\x32#.gateway.api.region.v1.IssueRequest\x12\x15\n\radministrator\x18\x03 \x01(\t\x12\x34\n\x06signed\x18\x04 \x01(\x0b\x32$.gateway.api.federation.v1.SignedAct\"V\n!OpenIssueForAdministratorResponse\x12\x31\n\x05issue\x18\x01 \x01(\x0b\x32\".gateway.api.region.v1.IssueHeader\"\xc9\x01\n\x18\x41ppointIssueOwnerRequest\x12\x10\n\x08issue_id\x18\x01 \x01(\t\x12\x14\n\x0cowner_region\x18\x02 \x01(\t\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x15\n\radministrator\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\x04\x12\x34\n\x06signed\x18\x06 \x01(\x0b\x32$.gateway.api.federation.v1.SignedAct\x12\x11\n\townership\x18\x07 \x01(\x0c\"r\n\x19\x41ppointIssueOwnerResponse\x12\x31\n\x05issue\x18\x01 \x01(\x0b\x32\".gateway.api.region.v1.IssueHeader\x12\x0f\n\x07regions\x18\x02 \x03(\t\x12\x11\n\townership\x18\x03 \x01(\x0c\"@\n\x17ListIssueHeadersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"g\n\x18ListIssueHeadersResponse\x12\x32\n\x06issues\x18\x01 \x03(\x0b\x32\".gateway.api.region.v1.IssueHeader\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x14\n\x12\x43ountIssuesRequest\"I\n\x13\x43ountIssuesResponse\x12\x32\n\x06\x63ounts\x18\x01 \x01(\x0b\x32\".gateway.api.region.v1.IssueCounts2\xa4\x04\n\x15IssueOversightService\x12\x98\x01\n\x19OpenIssueForAdministrator\x12\x37.gateway.api.region.v1.OpenIssueForAdministratorRequest\x1a\x38.gateway.api.region.v1.OpenIssueForAdministratorResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x04\x12}\n\x10ListIssueHeaders\x12..gateway.api.region.v1.ListIssueHeadersRequest\x1a/.gateway.api.region.v1.ListIssueHeadersResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x04\x12\x80\x01\n\x11\x41ppointIssueOwner\x12/.gateway.api.region.v1.AppointIssueOwnerRequest\x1a\x30.gateway.api.region.v1.AppointIssueOwnerResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x04\x12n\n\x0b\x43ountIssues\x12).gateway.api.region.v1.CountIssuesRequest\x1a*.gateway.api.region.v1.CountIssuesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,25 +47,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ISSUEOVERSIGHTSERVICE'].methods_by_name['CountIssues']._loaded_options = None
   _globals['_ISSUEOVERSIGHTSERVICE'].methods_by_name['CountIssues']._serialized_options = b'\220\002\001\252\273\030\001\004'
   _globals['_ISSUEHEADER']._serialized_start=260
-  _globals['_ISSUEHEADER']._serialized_end=559
-  _globals['_ISSUECOUNTS']._serialized_start=561
-  _globals['_ISSUECOUNTS']._serialized_end=640
-  _globals['_OPENISSUEFORADMINISTRATORREQUEST']._serialized_start=643
-  _globals['_OPENISSUEFORADMINISTRATORREQUEST']._serialized_end=826
-  _globals['_OPENISSUEFORADMINISTRATORRESPONSE']._serialized_start=828
-  _globals['_OPENISSUEFORADMINISTRATORRESPONSE']._serialized_end=914
-  _globals['_APPOINTISSUEOWNERREQUEST']._serialized_start=917
-  _globals['_APPOINTISSUEOWNERREQUEST']._serialized_end=1118
-  _globals['_APPOINTISSUEOWNERRESPONSE']._serialized_start=1120
-  _globals['_APPOINTISSUEOWNERRESPONSE']._serialized_end=1234
-  _globals['_LISTISSUEHEADERSREQUEST']._serialized_start=1236
-  _globals['_LISTISSUEHEADERSREQUEST']._serialized_end=1300
-  _globals['_LISTISSUEHEADERSRESPONSE']._serialized_start=1302
-  _globals['_LISTISSUEHEADERSRESPONSE']._serialized_end=1405
-  _globals['_COUNTISSUESREQUEST']._serialized_start=1407
-  _globals['_COUNTISSUESREQUEST']._serialized_end=1427
-  _globals['_COUNTISSUESRESPONSE']._serialized_start=1429
-  _globals['_COUNTISSUESRESPONSE']._serialized_end=1502
-  _globals['_ISSUEOVERSIGHTSERVICE']._serialized_start=1505
-  _globals['_ISSUEOVERSIGHTSERVICE']._serialized_end=2053
+  _globals['_ISSUEHEADER']._serialized_end=582
+  _globals['_ISSUECOUNTS']._serialized_start=584
+  _globals['_ISSUECOUNTS']._serialized_end=663
+  _globals['_OPENISSUEFORADMINISTRATORREQUEST']._serialized_start=666
+  _globals['_OPENISSUEFORADMINISTRATORREQUEST']._serialized_end=849
+  _globals['_OPENISSUEFORADMINISTRATORRESPONSE']._serialized_start=851
+  _globals['_OPENISSUEFORADMINISTRATORRESPONSE']._serialized_end=937
+  _globals['_APPOINTISSUEOWNERREQUEST']._serialized_start=940
+  _globals['_APPOINTISSUEOWNERREQUEST']._serialized_end=1141
+  _globals['_APPOINTISSUEOWNERRESPONSE']._serialized_start=1143
+  _globals['_APPOINTISSUEOWNERRESPONSE']._serialized_end=1257
+  _globals['_LISTISSUEHEADERSREQUEST']._serialized_start=1259
+  _globals['_LISTISSUEHEADERSREQUEST']._serialized_end=1323
+  _globals['_LISTISSUEHEADERSRESPONSE']._serialized_start=1325
+  _globals['_LISTISSUEHEADERSRESPONSE']._serialized_end=1428
+  _globals['_COUNTISSUESREQUEST']._serialized_start=1430
+  _globals['_COUNTISSUESREQUEST']._serialized_end=1450
+  _globals['_COUNTISSUESRESPONSE']._serialized_start=1452
+  _globals['_COUNTISSUESRESPONSE']._serialized_end=1525
+  _globals['_ISSUEOVERSIGHTSERVICE']._serialized_start=1528
+  _globals['_ISSUEOVERSIGHTSERVICE']._serialized_end=2076
 # @@protoc_insertion_point(module_scope)

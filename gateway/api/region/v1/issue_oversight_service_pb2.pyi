@@ -37,6 +37,7 @@ class IssueHeader(_message.Message):
     OPEN_ACTIONS_FIELD_NUMBER: _builtins.int
     ESCALATIONS_FIELD_NUMBER: _builtins.int
     OWNER_HAS_LEFT_FIELD_NUMBER: _builtins.int
+    SILENT_LIMITS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Issue id."""
     version: _builtins.int
@@ -53,6 +54,8 @@ class IssueHeader(_message.Message):
     """Number of escalations to the coordination body."""
     owner_has_left: _builtins.bool
     """True where the owner region takes no part in the federation any more: it never joined, is suspended or removed."""
+    silent_limits: _builtins.int
+    """Number of limits of the silence of the owner that have passed: see IssueSilence. Zero where no region waits for it."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Opening time."""
@@ -74,10 +77,11 @@ class IssueHeader(_message.Message):
         open_actions: _builtins.int = ...,
         escalations: _builtins.int = ...,
         owner_has_left: _builtins.bool = ...,
+        silent_limits: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "due_time", b"due_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "due_time", b"due_time", "escalations", b"escalations", "id", b"id", "open_actions", b"open_actions", "origin_region", b"origin_region", "owner_has_left", b"owner_has_left", "owner_region", b"owner_region", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "due_time", b"due_time", "escalations", b"escalations", "id", b"id", "open_actions", b"open_actions", "origin_region", b"origin_region", "owner_has_left", b"owner_has_left", "owner_region", b"owner_region", "silent_limits", b"silent_limits", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

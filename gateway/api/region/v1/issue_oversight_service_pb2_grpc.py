@@ -71,8 +71,8 @@ class IssueOversightServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListIssueHeaders(self, request, context):
-        """Lists open issues that this region owns, or opened and nobody has accepted yet, or follows though their owner takes
-        no part in the federation any more: the first due first.
+        """Lists open issues that this region owns, or opened and nobody has accepted yet, or follows though their owner is
+        silent or takes no part in the federation any more: the first due first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -22,8 +22,8 @@ class IssueOversightServiceStub:
     The same request id of an administrator does so once.
     """
     ListIssueHeaders: _aio.UnaryUnaryMultiCallable[_issue_oversight_service_pb2.ListIssueHeadersRequest, _issue_oversight_service_pb2.ListIssueHeadersResponse]
-    """Lists open issues that this region owns, or opened and nobody has accepted yet, or follows though their owner takes
-    no part in the federation any more: the first due first.
+    """Lists open issues that this region owns, or opened and nobody has accepted yet, or follows though their owner is
+    silent or takes no part in the federation any more: the first due first.
     """
     AppointIssueOwner: _aio.UnaryUnaryMultiCallable[_issue_oversight_service_pb2.AppointIssueOwnerRequest, _issue_oversight_service_pb2.AppointIssueOwnerResponse]
     """Appoints the owner of an issue whose owner takes no part in the federation any more.
@@ -55,8 +55,8 @@ class IssueOversightServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _issue_oversight_service_pb2.ListIssueHeadersRequest,
         context: _aio.ServicerContext[_issue_oversight_service_pb2.ListIssueHeadersRequest, _issue_oversight_service_pb2.ListIssueHeadersResponse],
     ) -> _abc.Awaitable[_issue_oversight_service_pb2.ListIssueHeadersResponse]:
-        """Lists open issues that this region owns, or opened and nobody has accepted yet, or follows though their owner takes
-        no part in the federation any more: the first due first.
+        """Lists open issues that this region owns, or opened and nobody has accepted yet, or follows though their owner is
+        silent or takes no part in the federation any more: the first due first.
         """
 
     @_abc_1.abstractmethod
