@@ -12,8 +12,12 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection
 
 from gateway.rpc.interceptor import BorderInterceptor
+from gateway.rpc.shares import ALL_CALLS
 from gateway.security.tls import ChannelOptions, server_options
 
+# Calls that are served, and as many that the border is refusing. gRPC itself refuses further ones, without a reason: that
+# costs least.
+_MOST_UNDER_WAY = 2 * ALL_CALLS
 DRAIN_SECONDS = 10.0  # grace of open calls when the process has to stop
 
 S = TypeVar("S")
@@ -50,8 +54,9 @@ class Server:
         """`options` are further arguments of gRPC's server, instead of those that every server has."""
         self._border = border
         chosen = {**dict(server_options()), **dict(options)}
-        # gRPC's own bound of calls at a time would refuse without a reason: the border has it.
-        self._server = grpc.aio.server(interceptors=[border], options=list(chosen.items()))
+        self._server = grpc.aio.server(
+            interceptors=[border], options=list(chosen.items()), maximum_concurrent_rpcs=_MOST_UNDER_WAY
+        )
         self._health = health_aio.HealthServicer()
         self._names = [service.descriptor.full_name for service in services]
         for service in services:
