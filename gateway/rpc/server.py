@@ -15,8 +15,8 @@ from gateway.rpc.interceptor import BorderInterceptor
 from gateway.rpc.shares import ALL_CALLS
 from gateway.security.tls import ChannelOptions, server_options
 
-# Calls that are served, and as many that the border is refusing. gRPC itself refuses further ones, without a reason: that
-# costs least.
+# Calls that are served, and as many that the border is refusing. gRPC itself refuses further ones for least, without a
+# reason.
 _MOST_UNDER_WAY = 2 * ALL_CALLS
 DRAIN_SECONDS = 10.0  # grace of open calls when the process has to stop
 
