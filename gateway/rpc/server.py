@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 
 from gateway.rpc.interceptor import BorderInterceptor
 from gateway.rpc.ports import PortInUse, held_port
+from gateway.rpc.shares import ALL_CALLS
 from gateway.security.tls import ChannelOptions, server_options
 from gateway.settings import host_of
 
@@ -22,6 +23,9 @@ from gateway.settings import host_of
 # event loop. With one, a busy process takes calls no faster than it serves them: others wait inside gRPC, where no
 # limit of the process sees them, behind those of a caller at full speed.
 LISTENERS = 4
+# Calls at a time at one listener: those that are served, and as many that the border is refusing. gRPC itself refuses
+# further ones for least, without a reason.
+_MOST_UNDER_WAY = 2 * ALL_CALLS
 DRAIN_SECONDS = 10.0  # grace of open calls when the process has to stop
 
 S = TypeVar("S")
@@ -86,8 +90,9 @@ class Server:
 
     def _listener(self, *, shared: bool) -> grpc.aio.Server:
         options = {**self._options, "grpc.so_reuseport": int(shared)}
-        # gRPC's own bound of calls at a time would refuse without a reason: the border has it.
-        listener = grpc.aio.server(interceptors=[self._border], options=list(options.items()))
+        listener = grpc.aio.server(
+            interceptors=[self._border], options=list(options.items()), maximum_concurrent_rpcs=_MOST_UNDER_WAY
+        )
         for service in self._services:
             service.add(listener)
         add_HealthServicer_to_server(self._health, listener)
