@@ -21,7 +21,7 @@ from tests.bench.load import CALL_TIMEOUT, LoadClient
 from tests.bench.orders import CUSTOMERS, HANDLING, HOME, create_customers
 from tests.rolling.trees import knows_scopes
 
-_PATIENCE = 30.0  # seconds until a region has its first configuration
+_PATIENCE = 60.0  # seconds until a region has its first configuration
 _LOOK = 0.05
 _SIGNED = Path("gateway/federation/revisions.py")  # a tree without it verifies no signed configuration
 
@@ -56,10 +56,16 @@ async def fill(federation: LocalFederation, customers: int) -> None:
     Raises TimeoutError.
     """
     for region in federation.regions:
-        async with federation.dial_region(region, f"{region}-{OPERATOR}") as channel, asyncio.timeout(_PATIENCE):
-            while not await _is_configured(channel):  # noqa: ASYNC110 - it waits for another process
-                await asyncio.sleep(_LOOK)
+        async with federation.dial_region(region, f"{region}-{OPERATOR}") as channel:
+            await until_configured(channel)
     await create_customers(federation, customers=customers)
+
+
+async def until_configured(channel: grpc.aio.Channel) -> None:
+    """Returns once a region, dialled as an operator, has a configuration. Raises TimeoutError."""
+    async with asyncio.timeout(_PATIENCE):
+        while not await _is_configured(channel):  # noqa: ASYNC110 - it waits for another process
+            await asyncio.sleep(_LOOK)
 
 
 async def _is_configured(channel: grpc.aio.Channel) -> bool:

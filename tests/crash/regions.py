@@ -34,6 +34,7 @@ from gateway.errors import from_rpc_error
 from gateway.security.identity import server_name
 from gateway.security.tls import Credentials, client_credentials, client_options
 from gateway.time.clock import SystemClock, to_timestamp
+from tests.bench.running import until_configured
 from tests.crash.records import Records
 from tests.faults.background import Background
 
@@ -247,12 +248,10 @@ class TwoRegions:
             for each in range(CUSTOMERS)
         ]
         async with self.federation.dial_region(HOME, f"{HOME}-{OPERATOR}") as channel:
+            await until_configured(channel)
             for start in range(0, CUSTOMERS, _AT_ONCE):
                 request = BatchCreateCustomersRequest(customers=customers[start : start + _AT_ONCE], requester=CLERK)
-                # On a busy machine the first connection may take more than one attempt.
-                await CustomerServiceStub(channel).BatchCreateCustomers(
-                    request, timeout=SETTLED_SECONDS, wait_for_ready=True
-                )
+                await CustomerServiceStub(channel).BatchCreateCustomers(request, timeout=SETTLED_SECONDS)
 
 
 def number_of(index: int) -> str:

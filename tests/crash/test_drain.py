@@ -83,7 +83,7 @@ def test_orders_in_full_flow_survive_a_stop_of_any_process(scene: Scene, name: s
             continue
         assert isinstance(failure, grpc.aio.AioRpcError)
         assert failure.code() in TURNED_AWAY
-        assert order_id_of(request) not in kept, "a call that was being served was not finished"
+        assert order_id_of(request) not in kept, f"a call that was being served was not finished: {failure}"
         scene.submit(request)
     for request in requests:
         require_one_effect(scene, request)
