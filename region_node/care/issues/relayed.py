@@ -11,6 +11,7 @@ from gateway.store.port import Transaction
 from region_node.care.issues import handling, owner, rules
 from region_node.care.issues.rows import ISSUE, ISSUE_ROWS, IssueRow
 from region_node.care.issues.sending import ISSUE_MESSAGES
+from region_node.care.issues.watching import watch
 from region_node.node.payloads import received
 from region_node.tickets import border
 from region_node.tickets.relayed import Commanded, TicketEnvelopes
@@ -42,7 +43,7 @@ class IssueEnvelopes(TicketEnvelopes[Issue, IssueCommand]):
         return command.open
 
     def _before_restoring(self, tx: Transaction, ticket: Issue, now: datetime) -> None:
-        owner.watch(tx, ticket)
+        watch(tx, self._context, ticket, now)
 
     def _opened(self, tx: Transaction, command: IssueCommand, content: EnvelopeContent, now: datetime) -> Issue:
         issue = command.open
