@@ -1,5 +1,7 @@
-"""The port of a server: it has one process, which may have several listeners there."""
+"""The port of a server: it belongs to one process, which may have several listeners there."""
 
+import errno
+import hashlib
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,18 +12,13 @@ from gateway.settings import host_of
 class PortInUse(Exception):
     """Another process listens where this one should, or the address is not of this machine."""
 
-    def __init__(self, listen: str) -> None:
-        super().__init__(f"cannot listen on {listen}: another process does, or the address is not ours")
+    def __init__(self, listen: str, why: str = "another process does, or the address is not ours") -> None:
+        super().__init__(f"cannot listen on {listen}: {why}")
 
 
-def listening_socket(listen: str, backlog: int | None = None) -> socket.socket:
-    """A socket that alone listens on `host:port`. Raises PortInUse."""
-    host, port = host_of(listen).strip("[]"), int(listen.rpartition(":")[2])
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=backlog)
-    except OSError as error:
-        raise PortInUse(listen) from error
+def host_and_port(listen: str) -> tuple[str, int]:
+    """The parts of `host:port`; an IPv6 address stands in brackets."""
+    return host_of(listen).strip("[]"), int(listen.rpartition(":")[2])
 
 
 @contextmanager
@@ -29,15 +26,36 @@ def held_port(listen: str) -> Iterator[None]:
     """Keeps other processes from `host:port`, while listeners of this one share it by SO_REUSEPORT. Raises PortInUse.
 
     Port 0 needs no hold, since the system gives a free one. The name of a hold belongs to the network namespace, as the
-    port does, and ends with the process. An address that overlaps, such as 0.0.0.0, is found where it listens already.
+    port does, and ends with the process.
     """
-    if listen.endswith(":0"):
+    host, port = host_and_port(listen)
+    if not port:
         yield
         return
     with socket.socket(socket.AF_UNIX) as name:
         try:
-            name.bind(f"\0crossregion/{listen}")
+            name.bind(f"\0crossregion/{hashlib.sha256(listen.encode()).hexdigest()}")
         except OSError as error:
             raise PortInUse(listen) from error
-        listening_socket(listen).close()  # refused by the system where anybody listens: it asks for no SO_REUSEPORT
+        _require_unused(listen, host, port)
         yield
+
+
+def _require_unused(listen: str, host: str, port: int) -> None:
+    """Raises PortInUse where anybody listens at an address of the host, or at one that overlaps."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise PortInUse(listen, str(error)) from error
+    for family, kind, protocol, _, address in found:
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:  # as gRPC listens: on [::] for IPv4 as well
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            try:
+                probe.bind(address)  # without SO_REUSEPORT the system refuses it beside any listener
+            except OSError as error:
+                if (
+                    error.errno == errno.EADDRINUSE
+                ):  # any other error is for gRPC to meet: a host may have more addresses
+                    raise PortInUse(listen) from error

@@ -112,8 +112,8 @@ class Server:
         """Refuses new calls, finishes those being served, then stops."""
         await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
         self._border.drain()
+        self._held.close()  # a successor may listen as soon as these listeners are closed, while their calls end
         await asyncio.gather(*(listener.stop(DRAIN_SECONDS) for listener in self._listeners))
-        self._held.close()
 
     async def show(self, *, serves: bool) -> None:
         """Reports through the health service whether all services serve."""

@@ -24,7 +24,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, status_code, to_status
 from gateway.rpc.interceptor import BorderPorts, is_noted
-from gateway.rpc.ports import listening_socket
+from gateway.rpc.ports import PortInUse, host_and_port
 from gateway.security.alternative_names import uris_of
 from gateway.security.peers import Peer, peer_of
 from gateway.security.tls import Credentials, CredentialsUnusable
@@ -99,8 +99,12 @@ class WebServer:
 
     async def start(self, listen: str) -> int:
         """Listens on `host:port` and serves; returns the port. Raises PortInUse or CredentialsUnusable."""
+        host, port = host_and_port(listen)
         context = self._context()
-        self._socket = listening_socket(listen, _BACKLOG)
+        try:
+            self._socket = socket.create_server((host, port), family=_family(host), backlog=_BACKLOG)
+        except OSError as error:
+            raise PortInUse(listen, str(error.strerror)) from error
         await self._runner.setup()
         await self._serve(self._socket, context)
         return cast("int", self._socket.getsockname()[1])
@@ -217,3 +221,7 @@ def _chain(connection: _SslObject) -> bytes:
     """
     inner = cast("_Chained", getattr(connection, "_sslobj", connection))
     return b"".join(each.public_bytes().encode() for each in inner.get_unverified_chain() or ())
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -2,15 +2,15 @@
 
 import asyncio
 import socket
-from contextlib import ExitStack
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
+from deploy.local.ports import HeldPort
 from gateway.api.region.v1 import order_service_pb2
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.rpc.ports import PortInUse, held_port, listening_socket
+from gateway.rpc.ports import PortInUse, held_port
 from gateway.rpc.server import LISTENERS, Server, Service
 from gateway.security.identity import server_name
 from gateway.security.tls import client_credentials, client_options, server_credentials
@@ -52,37 +52,35 @@ async def is_served(certificates: Certificates, endpoint: str) -> bool:
     credentials = client_credentials(certificates.credentials(COUNTER), NOW)
     async with grpc.aio.secure_channel(endpoint, credentials, options) as channel:
         check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(CHECK)
-        answer = health_pb2.HealthCheckResponse.FromString(await check(b"", timeout=PATIENCE_S))
+        answer = health_pb2.HealthCheckResponse.FromString(await check(b"", timeout=PATIENCE_S, wait_for_ready=True))
     return answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
 def test_a_port_is_held_by_one_process_and_free_after_it() -> None:
-    with listening_socket("127.0.0.1:0") as found:
-        listen = address_of(found.getsockname()[1])
+    listen = address_of(HeldPort().number)
     with held_port(listen), pytest.raises(PortInUse, match=f"cannot listen on {listen}"), held_port(listen):
         raise AssertionError("held twice")
     with held_port(listen), held_port("127.0.0.1:0"), held_port("127.0.0.1:0"):
         pass
 
 
-def test_a_port_is_not_held_beside_another_program_that_listens() -> None:
-    with ExitStack() as stack:
-        other = stack.enter_context(socket.socket())
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "[::]"])
+def test_a_port_is_not_held_beside_another_program_that_listens_at_the_address_or_at_one_that_overlaps(
+    host: str,
+) -> None:
+    with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         other.bind(("127.0.0.1", 0))
         other.listen()
-        listen = address_of(other.getsockname()[1])
-        with pytest.raises(PortInUse), held_port(listen):
+        with pytest.raises(PortInUse), held_port(f"{host}:{other.getsockname()[1]}"):
             raise AssertionError("held beside it")
-        with pytest.raises(PortInUse):
-            listening_socket(listen)
 
 
 def test_each_listener_of_a_server_serves_until_the_server_drains(certificates: Certificates) -> None:
     async def scenario() -> None:
         own = [server_credentials(certificates.credentials(NODE), CLOCK) for _ in range(LISTENERS)]
-        first, second = server(), server()
-        port = await first.start("127.0.0.1:0", *own)
+        first, second, held = server(), server(), HeldPort()
+        port = await first.start(address_of(held.number), *own)
         assert shares_its_port(port)
         served = await asyncio.gather(*(is_served(certificates, address_of(port)) for _ in range(CONNECTIONS)))
         assert all(served)
