@@ -27,7 +27,7 @@ from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.errors import from_rpc_error
 from gateway.time.clock import to_timestamp
 from tests.bench.load import CALL_TIMEOUT, OrderWork, run_calls
-from tests.bench.orders import CUSTOMERS, HANDLING, requester
+from tests.bench.orders import CUSTOMERS, HANDLING, requester, with_room
 from tests.bench.processor_time import processor_seconds
 from tests.bench.report import Report, Spread
 from tests.bench.requirements import BUILD, Needs, ready, working_directory
@@ -106,7 +106,8 @@ class JointWork:
         places = [JointPlace(region=each, address="1 Main Street") for each in self._regions if each != leader]
         asked = SubmitJointOrderRequest(request_id=f"{self._run}-{self._number}", order=request, places=places)
         async with self._rooms[leader]:
-            return (await self._counters[leader].SubmitJointOrder(asked, timeout=CALL_TIMEOUT)).order
+            submit = self._counters[leader].SubmitJointOrder
+            return (await with_room(lambda: submit(asked, timeout=CALL_TIMEOUT))).order
 
     async def _complete(self, order: JointOrder) -> None:
         await asyncio.gather(*(self._do(order, item, _ROOM) for item in order.items))
@@ -115,7 +116,8 @@ class JointWork:
         end, wait = asyncio.get_running_loop().time() + _PATIENCE, _FIRST_LOOK
         while True:
             async with self._rooms[order.leader_region]:
-                answer = await self._counters[order.leader_region].GetJointOrder(asked, timeout=CALL_TIMEOUT)
+                get = self._counters[order.leader_region].GetJointOrder
+                answer = await with_room(lambda: get(asked, timeout=CALL_TIMEOUT))  # noqa: B023 - called at once
             if answer.order.state == JointOrderState.JOINT_ORDER_STATE_COMPLETED:
                 return
             if asyncio.get_running_loop().time() > end or answer.order.HasField("end_time"):
@@ -141,7 +143,7 @@ class JointWork:
     async def _is_done(self, region: str, asked: WorkOnJointOrderRequest) -> bool:
         async with self._rooms[region]:
             try:
-                await self._staff[region].WorkOnJointOrder(asked, timeout=CALL_TIMEOUT)
+                await with_room(lambda: self._staff[region].WorkOnJointOrder(asked, timeout=CALL_TIMEOUT))
             except grpc.aio.AioRpcError as error:
                 refused = from_rpc_error(error)
                 if refused is None or refused.reason not in _NOT_YET:

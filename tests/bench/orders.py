@@ -2,9 +2,10 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -25,6 +26,8 @@ from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Money, Requester
 from gateway.errors import from_rpc_error
+
+T = TypeVar("T")
 
 HANDLING, HOME = "guangdong", "sichuan"
 CUSTOMERS = 2048  # lines at the home region: 16 for each of 128 callers
@@ -69,23 +72,24 @@ class Clerk:
         """Sends one order; returns the request and the completed order. Raises OrderNotCompleted."""
         line = next(self._lines)
         request = submission(next(self._ids), line)
-        response = await self._accepted(request)
+        response = await with_room(lambda: self._orders.SubmitOrder(request, timeout=WAIT + 5))
         if response.order.state != OrderState.ORDER_STATE_COMPLETED:
             state = OrderState.Name(response.order.state)
             raise OrderNotCompleted(f"{response.order.id} is {state}: {response.order.error}")
         line.suspended = not line.suspended
         return request, response
 
-    async def _accepted(self, request: SubmitOrderRequest) -> SubmitOrderResponse:
-        """The answer to an order that is sent until there is room for it."""
-        while True:
-            try:
-                return await self._orders.SubmitOrder(request, timeout=WAIT + 5)
-            except grpc.aio.AioRpcError as error:
-                refused = from_rpc_error(error)
-                if refused is None or refused.reason not in REFUSED_FOR_LOAD:
-                    raise
-            await asyncio.sleep(_ROOM_AGAIN)
+
+async def with_room(call: Callable[[], Awaitable[T]]) -> T:
+    """The answer to a call, which is made until there is room for it. Raises AioRpcError for any other refusal."""
+    while True:
+        try:
+            return await call()
+        except grpc.aio.AioRpcError as error:
+            refused = from_rpc_error(error)
+            if refused is None or refused.reason not in REFUSED_FOR_LOAD:
+                raise
+        await asyncio.sleep(_ROOM_AGAIN)
 
 
 def submission(request_id: str, line: Line) -> SubmitOrderRequest:
