@@ -1,12 +1,16 @@
 """Catching up after a loss of the database: the progress of each region's report, and the commands left to people."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from gateway.store.losses import Loss, losses
 from gateway.store.port import Transaction
 from gateway.store.tables import Table
+from gateway.time.clock import from_microseconds
 
+PROCESSES = timedelta(minutes=1)
+"""By which the clocks of a region's processes may differ."""
 MOST_LOST = 10_000
 """Commands of one region that are listed for people after a loss: by then, both regions are looked at as a whole."""
 
@@ -48,6 +52,11 @@ def catch_up_with(tx: Transaction, loss: int, region: str) -> CatchUp:
 def begun(tx: Transaction) -> list[Loss]:
     """The accepted losses after which other regions report what the database lacks, the first one first."""
     return [each for each in reversed(losses(tx)) if not each.is_open and each.catch_up_from is not None]
+
+
+def loss_of(tx: Transaction, signed: datetime) -> Loss | None:
+    """The loss by which this database lacks what its region signed at an instant: the first that was found later."""
+    return next((each for each in begun(tx) if signed <= from_microseconds(each.find_time) + PROCESSES), None)
 
 
 def is_catching_up(tx: Transaction, region: str) -> bool:

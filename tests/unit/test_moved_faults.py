@@ -18,7 +18,6 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
 from gateway.relay.border import Command, Kinds
-from gateway.relay.envelopes import Answer
 from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 from region_node.app.registered import registry
 from region_node.business.billing import monthly
@@ -451,8 +450,8 @@ def test_a_new_home_that_lost_its_part_gives_and_claims_it_again_as_of_its_first
     first = FaultWaived()
     waived = first.waived.add(outage=0, owed=Money(minor_units=77, currency="CNY"))
     waived.waiver.time.CopyFrom(to_timestamp(REPORTED + 61 * HOUR))
-    answer = Answer(Outcome.OUTCOME_ACCEPTED, result=first.SerializeToString())
-    again = command.act_again(both.new.tx, content, answer, REPORTED + 300 * HOUR)
+    receipt = ReceiptContent(outcome=Outcome.OUTCOME_ACCEPTED, result=first.SerializeToString())
+    again = command.act_again(both.new.tx, content, receipt, REPORTED + 300 * HOUR)
     assert FaultWaived.FromString(again.result) == first
     (debt,) = both.new.tx.all(int, "SELECT create_time FROM regional_debts WHERE kind = :kind", kind=regional.RENT)
     assert (debt, both.given()[1]) == (to_microseconds(REPORTED + 61 * HOUR), 77)
