@@ -9,6 +9,8 @@ from gateway.store.port import Transaction
 from gateway.store.tables import Table
 from gateway.time.clock import from_microseconds
 
+PATIENCE = timedelta(hours=6)
+"""From the acceptance of a loss, before what waits for other regions is left to people."""
 PROCESSES = timedelta(minutes=1)
 """By which the clocks of a region's processes may differ."""
 MOST_LOST = 10_000
@@ -65,11 +67,24 @@ def is_catching_up(tx: Transaction, region: str) -> bool:
     A region that cannot report them holds up nothing.
     """
 
-    def waits() -> bool:
-        known = (catch_up_with(tx, each.number, region) for each in begun(tx))
-        return any(each.finish_time is None and not each.failure for each in known)
+    return _unfinished_since(tx, region) > 0
 
-    return tx.once(CATCH_UPS.name, region, waits)
+
+def is_awaited(tx: Transaction, region: str, now: datetime) -> bool:
+    """Whether work on what a region may still report waits for it: some hours at most after a loss was accepted."""
+    since = _unfinished_since(tx, region)
+    return since > 0 and now < from_microseconds(since) + PATIENCE
+
+
+def _unfinished_since(tx: Transaction, region: str) -> int:
+    """When the last loss was accepted after which a region may still report; 0 for none."""
+
+    def since() -> int:
+        known = ((each, catch_up_with(tx, each.number, region)) for each in begun(tx))
+        awaited = (loss.accept_time or 0 for loss, each in known if each.finish_time is None and not each.failure)
+        return max(awaited, default=0)
+
+    return tx.once(CATCH_UPS.name, region, since)
 
 
 def keep(tx: Transaction, catch_up: CatchUp) -> None:

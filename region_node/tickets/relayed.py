@@ -14,6 +14,7 @@ from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.relay.border import Command, Kinds, Refiled
 from gateway.relay.envelopes import Answer, answer_in
+from gateway.relay.outbox import was_sent
 from gateway.store.catch_ups import loss_of
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp
@@ -128,7 +129,7 @@ class TicketEnvelopes(ABC, Generic[M, C]):
             return border.accepted(self._opened(tx, command, content, now))
         known = border.commanded(kind, tx, self._context.region, said.name, content)
         border.require_author(said.staff_id, is_required=True)
-        border.require_caught_up(self._context, tx, kind.facts(known))
+        border.require_caught_up(self._context, tx, kind.facts(known), now)
 
         def decide() -> M:
             border.require_text(said.said, said.texts, self.text_limit, is_required=True)
@@ -226,6 +227,9 @@ class TicketEnvelopes(ABC, Generic[M, C]):
 
         def keep(ticket: M, why: str) -> None:
             self._keep(tx, TicketRow(ticket, content.traceparent), why, now)
+            if not was_sent(tx, content.id):
+                # The filing is refiled: the versions that this region made then come later, and count as unchanged.
+                self.rows.update(tx, ticket, from_timestamp(content.create_time))
 
         if self._said(parse(self.command, content.payload)).said == "open":
             border.settle_filing(self.messages.kind, tx, content, receipt, now, adopt, keep)

@@ -378,6 +378,8 @@ def test_rent_that_the_new_home_refuses_is_an_issue_of_both_homes_once_and_each_
     command = IssueEnvelopes(both.new.context.node).kinds()[opened.kind]
     assert isinstance(command, Command)
     command.act(both.new.tx, opened, REPORTED + 63 * HOUR)
+    both.old.tx.execute("DELETE FROM requests WHERE request_id LIKE '%#rent'")  # a loss: the issue alone is here again
+    both.handler(both.old, content.kind).answered(both.old.tx, content, refusal, REPORTED + 64 * HOUR)
     for region in (both.old, both.new):
         (name,) = region.tx.all(str, "SELECT issue_id FROM issues")
         issue = ISSUE.records.read(region.tx, name)

@@ -40,7 +40,6 @@ AGAIN_SECONDS = 2.0  # before a region is asked again that could not answer, twi
 _ANSWER_SECONDS = 10.0
 _LIFETIME = timedelta(minutes=10)  # far more than clocks may differ by
 LONGEST_PLACE = 512  # characters of a place behind which another region's answer goes on
-PATIENCE = timedelta(hours=6)  # from the acceptance of a loss, before a command refused for now is left to people
 _DOUBLINGS = 3  # of the time before a region is asked again
 _ATTEMPTS = 12  # of such a command, also where its region reports it later than that
 _OWN_STATE = frozenset(
@@ -285,7 +284,7 @@ class CatchingUp:
         if not is_temporary(refused.reason) or refused.reason in _OWN_STATE:
             return is_temporary(refused.reason)
         self._refusals[content.id] += 1
-        is_early = now < from_microseconds(loss.accept_time or 0) + PATIENCE
+        is_early = now < from_microseconds(loss.accept_time or 0) + catch_ups.PATIENCE
         return is_early or self._refusals[content.id] < _ATTEMPTS
 
     def _taken(self, tx: Transaction, loss: Loss, region: str, told: _Signed, now: datetime) -> Reason.ValueType:
