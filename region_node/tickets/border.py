@@ -105,8 +105,8 @@ def commanded(kind: Followed[M, R], tx: Transaction, region: str, name: str, con
 def require_caught_up(context: RegionContext, tx: Transaction, facts: Facts, now: datetime) -> None:
     """Raises Refused with CATCHING_UP while a region may still report versions of a ticket that this region has lost.
 
-    A version that is made meanwhile would take the number of another one. A region that has left reports nothing, and
-    one that is silent for hours holds up nothing: what it reports later is left to people.
+    A version that is made meanwhile would take the number of another one. A region that has left reports nothing.
+    One that is silent for hours holds up nothing: its later report is left to people.
     """
     others = {facts.origin, facts.home, facts.owner, *facts.helpers} - {"", context.region}
     if any(is_awaited(tx, each, now) for each in sorted(others) if context.takes_part(each)):

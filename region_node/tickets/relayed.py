@@ -228,7 +228,7 @@ class TicketEnvelopes(ABC, Generic[M, C]):
         def keep(ticket: M, why: str) -> None:
             self._keep(tx, TicketRow(ticket, content.traceparent), why, now)
             if not was_sent(tx, content.id):
-                # The filing is refiled: the versions that this region made then come later, and count as unchanged.
+                # It is refiled: the later versions of then follow, and nobody has changed the ticket since.
                 self.rows.update(tx, ticket, from_timestamp(content.create_time))
 
         if self._said(parse(self.command, content.payload)).said == "open":
