@@ -104,7 +104,7 @@ def time_has_passed(tx: Transaction, context: RegionContext, timer: Timer, now: 
 def hold_again(tx: Transaction, loan: Loan, now: datetime) -> None:
     """Books again what a loan holds of which the database had lost the newest version, and watches it.
 
-    What was promised, or is out, is booked whatever others have now: people see that more is lent than there is.
+    A promise is booked whatever others have now: people see that more is lent than there is.
     """
     if loan.quantity and loan.state not in rules.FINAL:
         book_again(tx, loan.id, loan.request.resource_id, loan.quantity, _span(loan, now))
