@@ -46,7 +46,7 @@ def _lost(tx: Transaction, content: EnvelopeContent, now: datetime) -> Refiled:
 
 Reads = Callable[[Transaction, EnvelopeContent], Iterable[Wanted]]
 Act = Callable[[Transaction, EnvelopeContent, datetime], Answer]
-ActAgain = Callable[[Transaction, EnvelopeContent, Answer, datetime], Answer]
+ActAgain = Callable[[Transaction, EnvelopeContent, ReceiptContent, datetime], Answer]
 Noted = Callable[[Transaction, EnvelopeContent, Answer, datetime], None]
 Answered = Callable[[Transaction, EnvelopeContent, ReceiptContent, datetime], None]
 
@@ -70,7 +70,7 @@ class Command:
     answered_reads: Reads = lambda tx, content: ()
     """The queries of `answered`."""
     act_again: ActAgain | None = None
-    """Executes a command that this region has lost, as its first answer says; None for `act`. It raises as that."""
+    """Executes a command that this region has lost, as its first receipt says; None for `act`. It raises as that."""
     refused: Noted = lambda tx, content, answer, now: None
     """Counts a refusal of `act`, with the receipt: it changes nothing else. The payload may be unreadable."""
     refile: Callable[[Transaction, EnvelopeContent, datetime], Refiled] = _lost

@@ -134,7 +134,8 @@ def take_again(
     kind = kinds.get(content.kind)
     if not isinstance(kind, Command):
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-    answer = first = answer_in(ReceiptContent.FromString(receipt.content))
+    first = ReceiptContent.FromString(receipt.content)
+    answer = answer_in(first)
     if first.outcome == Outcome.OUTCOME_ACCEPTED:
         answer = _act_again(tx, _again(kind, first), sealed, now)
     _require_unwritten(tx, content, answer)
@@ -147,8 +148,8 @@ def take_again(
     return answer
 
 
-def _again(kind: Command, first: Answer) -> Command:
-    """A kind that acts by the first answer to the command."""
+def _again(kind: Command, first: ReceiptContent) -> Command:
+    """A kind that acts by the first receipt of the command."""
     again = kind.act_again
     return kind if again is None else replace(kind, act=lambda tx, content, now: again(tx, content, first, now))
 

@@ -1,12 +1,18 @@
 """Catching up after a loss of the database: the progress of each region's report, and the commands left to people."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from gateway.store.losses import Loss, losses
 from gateway.store.port import Transaction
 from gateway.store.tables import Table
+from gateway.time.clock import from_microseconds
 
+PATIENCE = timedelta(hours=6)
+"""From the acceptance of a loss, before what waits for other regions is left to people."""
+PROCESSES = timedelta(minutes=1)
+"""By which the clocks of a region's processes may differ."""
 MOST_LOST = 10_000
 """Commands of one region that are listed for people after a loss: by then, both regions are looked at as a whole."""
 
@@ -50,17 +56,35 @@ def begun(tx: Transaction) -> list[Loss]:
     return [each for each in reversed(losses(tx)) if not each.is_open and each.catch_up_from is not None]
 
 
+def loss_of(tx: Transaction, signed: datetime) -> Loss | None:
+    """The loss by which this database lacks what its region signed at an instant: the first that was found later."""
+    return next((each for each in begun(tx) if signed <= from_microseconds(each.find_time) + PROCESSES), None)
+
+
 def is_catching_up(tx: Transaction, region: str) -> bool:
     """Whether a region may still report commands of its own that this database lacks: new ones wait behind them.
 
     A region that cannot report them holds up nothing.
     """
 
-    def waits() -> bool:
-        known = (catch_up_with(tx, each.number, region) for each in begun(tx))
-        return any(each.finish_time is None and not each.failure for each in known)
+    return _unfinished_since(tx, region) > 0
 
-    return tx.once(CATCH_UPS.name, region, waits)
+
+def is_awaited(tx: Transaction, region: str, now: datetime) -> bool:
+    """Whether work on what a region may still report waits for it: some hours at most after a loss was accepted."""
+    since = _unfinished_since(tx, region)
+    return since > 0 and now < from_microseconds(since) + PATIENCE
+
+
+def _unfinished_since(tx: Transaction, region: str) -> int:
+    """When the last loss was accepted after which a region may still report; 0 for none."""
+
+    def since() -> int:
+        known = ((each, catch_up_with(tx, each.number, region)) for each in begun(tx))
+        awaited = (loss.accept_time or 0 for loss, each in known if each.finish_time is None and not each.failure)
+        return max(awaited, default=0)
+
+    return tx.once(CATCH_UPS.name, region, since)
 
 
 def keep(tx: Transaction, catch_up: CatchUp) -> None:

@@ -14,7 +14,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, lasting, reason_name, text
 from gateway.relay.border import Moved, Reads, Refiled
 from gateway.relay.envelopes import Answer
-from gateway.store.catch_ups import is_catching_up
+from gateway.store.catch_ups import is_awaited
 from gateway.store.port import Transaction
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, refusal_of
@@ -102,13 +102,14 @@ def commanded(kind: Followed[M, R], tx: Transaction, region: str, name: str, con
     return known
 
 
-def require_caught_up(context: RegionContext, tx: Transaction, facts: Facts) -> None:
+def require_caught_up(context: RegionContext, tx: Transaction, facts: Facts, now: datetime) -> None:
     """Raises Refused with CATCHING_UP while a region may still report versions of a ticket that this region has lost.
 
     A version that is made meanwhile would take the number of another one. A region that has left reports nothing.
+    One that is silent for hours holds up nothing: its later report is left to people.
     """
     others = {facts.origin, facts.home, facts.owner, *facts.helpers} - {"", context.region}
-    if any(is_catching_up(tx, each) for each in sorted(others) if context.takes_part(each)):
+    if any(is_awaited(tx, each, now) for each in sorted(others) if context.takes_part(each)):
         raise Refused(Reason.REASON_CATCHING_UP, region=context.region)
 
 

@@ -13,8 +13,9 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.relay.border import Command, Kinds, Refiled
-from gateway.relay.envelopes import Answer
-from gateway.store.losses import last_loss
+from gateway.relay.envelopes import Answer, answer_in
+from gateway.relay.outbox import was_sent
+from gateway.store.catch_ups import loss_of
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp
 from region_node.node.context import RegionContext
@@ -128,7 +129,7 @@ class TicketEnvelopes(ABC, Generic[M, C]):
             return border.accepted(self._opened(tx, command, content, now))
         known = border.commanded(kind, tx, self._context.region, said.name, content)
         border.require_author(said.staff_id, is_required=True)
-        border.require_caught_up(self._context, tx, kind.facts(known))
+        border.require_caught_up(self._context, tx, kind.facts(known), now)
 
         def decide() -> M:
             border.require_text(said.said, said.texts, self.text_limit, is_required=True)
@@ -136,10 +137,16 @@ class TicketEnvelopes(ABC, Generic[M, C]):
 
         return border.decided(known, decide)
 
-    def _commanded_again(self, tx: Transaction, content: EnvelopeContent, first: Answer, now: datetime) -> Answer:
-        """Takes the version of the first answer: this region has signed it, and later ones were made from it."""
-        self._restore(tx, parse(self.messages.kind.records.message, first.result), content, content.origin, now)
-        return first
+    def _commanded_again(
+        self, tx: Transaction, content: EnvelopeContent, first: ReceiptContent, now: datetime
+    ) -> Answer:
+        """Takes the version of the first receipt: this region has signed it, and later ones were made from it.
+
+        Only the receipt has this region's word on the time: that of the command is the other region's.
+        """
+        told, signed = parse(self.messages.kind.records.message, first.result), from_timestamp(first.decide_time)
+        self._restore(tx, told, content, content.origin, signed, now)
+        return answer_in(first)
 
     def _refile_command(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Refiled:
         """Takes a ticket in again that this region had sent to its owner."""
@@ -160,11 +167,14 @@ class TicketEnvelopes(ABC, Generic[M, C]):
         is_known = kind.records.is_known(tx, content.subject)
         if kind.facts(told).owner != self._context.region and is_known:
             return Refiled.KNOWN
-        is_restored = self._restore(tx, told, content, content.destination, now)
+        signed = from_timestamp(content.create_time)
+        is_restored = self._restore(tx, told, content, content.destination, signed, now)
         return Refiled.RESTORED if is_restored else Refiled.KNOWN
 
-    def _restore(self, tx: Transaction, told: M, content: EnvelopeContent, region: str, now: datetime) -> bool:
-        """Stores a version that this region has signed, unless it has that or a later one; returns whether it did so.
+    def _restore(
+        self, tx: Transaction, told: M, content: EnvelopeContent, region: str, signed: datetime, now: datetime
+    ) -> bool:
+        """Stores a version that this region signed then, unless it has that or a later one; returns whether it did so.
 
         The versions of an owner follow each other, and none is made while a region still reports. So the last one has
         all that went before. The followers but `region`, which has it, may lack it.
@@ -172,11 +182,11 @@ class TicketEnvelopes(ABC, Generic[M, C]):
         Raises Refused, also with COMMAND_LOST for a ticket that has changed since: this region's word then is no part
         of that.
         """
-        kind, facts, sent = self.messages.kind, self.messages.kind.facts(told), from_timestamp(content.create_time)
+        kind, facts = self.messages.kind, self.messages.kind.facts(told)
         row, known = TicketRow(told, content.traceparent), kind.records.read(tx, facts.name)
         if known is None and kind.records.is_known(tx, facts.name):
             return False  # it is unreadable, for example of an erased customer
-        if known is not None and self._has_changed_since(tx, facts.name):
+        if known is not None and self._has_changed_since(tx, facts.name, signed):
             raise Refused(Reason.REASON_COMMAND_LOST, command=content.id)
         if known is not None and kind.facts(known).version >= facts.version:
             return False
@@ -184,16 +194,19 @@ class TicketEnvelopes(ABC, Generic[M, C]):
         if is_owner:
             self._before_restoring(tx, told, now)
         if known is None:
-            self._insert_again(tx, row, sent)
+            self._insert_again(tx, row, signed)
         else:
-            self.rows.update(tx, told, sent)
+            self.rows.update(tx, told, signed)
         if is_owner:
             self.messages.send_missing(tx, self._context, row, now, informed=(region,))
         return True
 
-    def _has_changed_since(self, tx: Transaction, name: str) -> bool:
-        """Whether a ticket has changed since people accepted the last loss. What is restored has its time of before."""
-        loss, changed = last_loss(tx), self.messages.kind.records.column(tx, name, "changed")
+    def _has_changed_since(self, tx: Transaction, name: str, signed: datetime) -> bool:
+        """Whether a ticket has changed since people accepted the loss of what was signed then.
+
+        What is restored has its time of before.
+        """
+        loss, changed = loss_of(tx, signed), self.messages.kind.records.column(tx, name, "changed")
         return loss is not None and isinstance(changed, int) and changed >= (loss.accept_time or 0)
 
     def _insert_again(self, tx: Transaction, row: TicketRow[M], sent: datetime) -> None:
@@ -214,6 +227,9 @@ class TicketEnvelopes(ABC, Generic[M, C]):
 
         def keep(ticket: M, why: str) -> None:
             self._keep(tx, TicketRow(ticket, content.traceparent), why, now)
+            if not was_sent(tx, content.id):
+                # It is refiled: the later versions of then follow, and nobody has changed the ticket since.
+                self.rows.update(tx, ticket, from_timestamp(content.create_time))
 
         if self._said(parse(self.command, content.payload)).said == "open":
             border.settle_filing(self.messages.kind, tx, content, receipt, now, adopt, keep)

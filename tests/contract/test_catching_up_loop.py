@@ -26,7 +26,7 @@ from gateway.store.catch_ups import CatchUp, LostCommand
 from gateway.store.losses import Loss
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import to_microseconds
-from region_node.lifecycle.recovery.catching_up import LONGEST_PLACE, PATIENCE, CatchingUp, CatchUpPorts
+from region_node.lifecycle.recovery.catching_up import LONGEST_PLACE, CatchingUp, CatchUpPorts
 from region_node.lifecycle.recovery.operations import lost_commands
 from region_node.lifecycle.recovery.telling import CATCH_UP, CatchUpEnvelopes
 from tests.contract.relay_pair import DESTINATION, HOUR, NOW, ORIGIN
@@ -307,7 +307,7 @@ def test_a_command_waits_while_this_region_cannot_do_it_and_for_hours_where_it_i
             return [each.failure for each in await lost(scene)]
 
         assert await tried(20, Reason.REASON_REGION_UNREACHABLE) == []
-        scene.clock.instant = NOW + PATIENCE
+        scene.clock.instant = NOW + catch_ups.PATIENCE
         for own in (Reason.REASON_TOO_BUSY, Reason.REASON_REGION_SUSPENDED, Reason.REASON_UPGRADE_REQUIRED):
             assert await tried(20, own) == []
         assert await tried(1, Reason.REASON_REGION_UNREACHABLE) == ["REGION_UNREACHABLE"]

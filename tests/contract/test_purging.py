@@ -291,6 +291,16 @@ def test_lost_commands_go_before_the_repeats_by_which_they_were_left_out_of_the_
     assert [each.envelope_id for each in lost_after(tx, (0, "", "", ""), 10)] == ["c"]
 
 
+def test_a_lost_command_stays_on_the_list_as_long_as_its_record_is_open(tx: Transaction) -> None:
+    for number, state in ((1, IN_PROGRESS), (2, CLOSED)):
+        fault = fault_of(number, state, OLD)
+        insert_fault(tx, FaultRow(fault, ""), number, OLD)
+        lost = LostCommand(1, "guangdong", "sichuan", f"c{number}", 1, fault.id, "COMMAND_LOST", to_microseconds(OLD))
+        assert list_lost(tx, lost)
+    assert purge(tx, Envelopes(KINDS)).removed == 1
+    assert [each.envelope_id for each in lost_after(tx, (0, "", "", ""), 10)] == ["c1"]
+
+
 def fault_of(number: int, state: FaultState.ValueType, when: datetime) -> Fault:
     """A fault that was reported here then, and that nobody has touched since."""
     fault = Fault(

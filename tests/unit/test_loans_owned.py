@@ -160,6 +160,16 @@ def test_what_is_not_returned_is_not_lent_again_and_not_received_twice(node: Arc
     assert refused(lambda: worked(node, requested(node, 3, 20, 30), LEND, 5)) == "RESOURCE_NOT_FREE"
 
 
+def test_a_loan_that_comes_back_is_booked_whatever_others_have_by_then(node: Archive) -> None:
+    first, other = (requested(node, number, 0, 9, quantity=2) for number in (1, 2))
+    lent = worked(node, first, LEND)
+    node.tx.execute("DELETE FROM resource_bookings")  # lost with the newest version
+    worked(node, other, LEND)
+    owner.hold_again(node.tx, lent, NOW)
+    assert node.tx.all(str, "SELECT loan_id FROM resource_bookings ORDER BY loan_id") == [first, other]
+    assert refused(lambda: worked(node, requested(node, 3, 1, 2), LEND)) == "RESOURCE_NOT_FREE"
+
+
 def test_the_time_in_which_a_thing_is_shared_covers_what_is_promised(node: Archive) -> None:
     loan_id, shorter = requested(node, 1, 1, 4), resource(2)
     worked(node, loan_id, LEND)

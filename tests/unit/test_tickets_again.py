@@ -1,13 +1,13 @@
 """Tickets that a region has lost come back by its own signed versions: the last one, once, and over no later change."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from google.protobuf.message import Message
 
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
-from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay.border import Command, Refiled
@@ -23,7 +23,8 @@ from tests.unit.purging import NOW, Archive, archive
 from tests.unit.situations import FEDERATION
 
 LOST = NOW - timedelta(hours=1)  # when the lost commands were signed
-ACCEPTED = Loss(1, 1, "coordinator", 1, 9, 0, 10_009, to_microseconds(NOW), "staff", "INC-1", 1)
+FOUND = to_microseconds(NOW - timedelta(minutes=10))
+ACCEPTED = Loss(1, FOUND, "coordinator", 1, 9, 0, 10_009, to_microseconds(NOW), "staff", "INC-1", 1)
 
 
 class Tickets:
@@ -47,27 +48,30 @@ class Tickets:
         assert isinstance(found, Command)
         return found
 
-    def refiled(self, kind: EnvelopeKind.ValueType, payload: Message, name: str, to: str) -> Refiled:
+    def refiled(
+        self, kind: EnvelopeKind.ValueType, payload: Message, name: str, to: str, signed: datetime = LOST
+    ) -> Refiled:
         """What comes of a command that Sichuan had sent."""
         content = EnvelopeContent(id=f"{name}>{to}", origin=HERE, destination=to, subject=name, kind=kind)
         content.payload = payload.SerializeToString()
-        content.create_time.CopyFrom(to_timestamp(LOST))
+        content.create_time.CopyFrom(to_timestamp(signed))
         command = self.command(kind)
         refile = command.refile
         return refile(self.node.tx, content, NOW + timedelta(minutes=1))
 
-    def told_again(self, number: int) -> Refiled:
+    def told_again(self, number: int, signed: datetime = LOST) -> Refiled:
         """Guangdong tells a version that it has of Sichuan."""
         kind, wrap = self.kind.update
-        return self.refiled(kind, wrap(self.version(number)), self.name, ORIGIN)
+        return self.refiled(kind, wrap(self.version(number)), self.name, ORIGIN, signed)
 
-    def commanded_again(self, number: int) -> Answer:
-        """Guangdong tells a command, and the version by which Sichuan had answered it."""
+    def commanded_again(self, number: int, created: datetime = LOST) -> Answer:
+        """Guangdong tells a command of its time, and the version by which Sichuan had answered it."""
         kind, command = self.kind.command
         content = EnvelopeContent(id="c", origin=ORIGIN, destination=HERE, subject=self.name, kind=kind)
         content.payload = command(self.name, "4711", "so").SerializeToString()
-        content.create_time.CopyFrom(to_timestamp(LOST))
-        first = Answer(Outcome.OUTCOME_ACCEPTED, result=self.version(number).SerializeToString())
+        content.create_time.CopyFrom(to_timestamp(created))
+        first = ReceiptContent(outcome=Outcome.OUTCOME_ACCEPTED, result=self.version(number).SerializeToString())
+        first.decide_time.CopyFrom(to_timestamp(LOST))
         act_again = self.command(kind).act_again
         assert act_again is not None
         return act_again(self.node.tx, content, first, NOW + timedelta(minutes=1))
@@ -106,6 +110,25 @@ def test_a_ticket_that_has_changed_since_the_loss_was_accepted_is_left_to_people
     assert tickets.known == tickets.version(2)
 
 
+def test_a_command_with_a_time_to_come_does_not_keep_later_versions_from_coming_back(tickets: Tickets) -> None:
+    tickets.commanded_again(1, NOW + timedelta(days=3650))
+    assert tickets.told_again(2) == Refiled.RESTORED
+    assert tickets.known == tickets.version(2)
+
+
+def test_after_a_second_loss_a_version_of_before_the_first_does_not_overwrite_what_was_made_between_them(
+    tickets: Tickets,
+) -> None:
+    tickets.kind.store(tickets.node.tx, tickets.version(2))  # now, after the first loss was accepted
+    found, accepted = (to_microseconds(NOW + timedelta(hours=each)) for each in (2, 3))
+    losses.keep(tickets.node.tx, ACCEPTED._replace(number=2, find_time=found, accept_time=accepted))
+    with pytest.raises(Refused) as refused:
+        tickets.told_again(3)
+    assert refused.value.reason == Reason.REASON_COMMAND_LOST
+    assert tickets.told_again(4, NOW + timedelta(hours=1)) == Refiled.RESTORED
+    assert tickets.known == tickets.version(4)
+
+
 def test_a_ticket_that_was_filed_elsewhere_is_back_as_filed_and_a_command_on_it_alone_brings_nothing_back(
     tickets: Tickets,
 ) -> None:
@@ -119,6 +142,23 @@ def test_a_ticket_that_was_filed_elsewhere_is_back_as_filed_and_a_command_on_it_
     assert tickets.refiled(kind, wrap(filed), name, OWNER) == Refiled.KNOWN
 
 
+def test_later_versions_of_a_ticket_that_the_other_region_had_refused_come_back_after_it(tickets: Tickets) -> None:
+    name = f"{HERE}/{tickets.kind.prefix}20311124-7"
+    filing, wrap = tickets.kind.filing
+    payload = wrap(tickets.kind.new(name, HERE, OWNER))
+    tickets.refiled(filing, payload, name, OWNER)
+    content = EnvelopeContent(id=f"{name}>{OWNER}", origin=HERE, destination=OWNER, subject=name, kind=filing)
+    content.payload = payload.SerializeToString()
+    content.create_time.CopyFrom(to_timestamp(LOST))
+    refusal = ReceiptContent(outcome=Outcome.OUTCOME_REFUSED, reason=Reason.REASON_ISSUE_NOT_RESPONSIBLE)
+    tickets.command(filing).answered(tickets.node.tx, content, refusal, NOW + timedelta(minutes=1))
+    later = tickets.kind.new(name, HERE, HERE)
+    setattr(later, "version", 3)  # noqa: B010 - a field of every kind
+    update, wrap = tickets.kind.update
+    assert tickets.refiled(update, wrap(later), name, ORIGIN) == Refiled.RESTORED
+    assert tickets.kind.read(tickets.node.tx, name) == later
+
+
 def test_nobody_makes_a_version_of_a_ticket_while_a_region_with_a_part_in_it_may_still_tell_one() -> None:
     asked = facts(new_support(f"{ORIGIN}/S20311124-7", ORIGIN, HERE))
     with archive() as node:
@@ -129,7 +169,8 @@ def test_nobody_makes_a_version_of_a_ticket_while_a_region_with_a_part_in_it_may
             node.context.border.current.update(FEDERATION, [Member(region=ORIGIN, state=state)])
             if is_held_up:
                 with pytest.raises(Refused) as refused:
-                    require_caught_up(node.context, node.tx, asked)
+                    require_caught_up(node.context, node.tx, asked, NOW)
                 assert refused.value.reason == Reason.REASON_CATCHING_UP
+                require_caught_up(node.context, node.tx, asked, NOW + catch_ups.PATIENCE)  # it may be silent for ever
             else:
-                require_caught_up(node.context, node.tx, asked)
+                require_caught_up(node.context, node.tx, asked, NOW)

@@ -84,7 +84,7 @@ class OrderEnvelopes:
         The origin keeps the version of the first answer, and would take no other one of that number.
         """
 
-        def act_again(tx: Transaction, content: EnvelopeContent, first: Answer, now: datetime) -> Answer:
+        def act_again(tx: Transaction, content: EnvelopeContent, first: ReceiptContent, now: datetime) -> Answer:
             answer, told = act(tx, content, now), parse(Order, first.result)
             row = find_order(tx, content.subject) if answer.outcome == Outcome.OUTCOME_ACCEPTED else None
             if row is not None and row.order.state != told.state and row.order.version <= told.version:

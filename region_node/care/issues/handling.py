@@ -76,7 +76,7 @@ def work(tx: Transaction, context: RegionContext, caller: Caller, asked: WorkOnI
     issue, command = row.ticket, _command_of(asked, staff_id)
     is_own = issue.owner_region == context.region
     if is_own:
-        require_caught_up(context, tx, facts(issue))
+        require_caught_up(context, tx, facts(issue), now)
     if is_own and command is None:
         issue = owner.work(tx, context, asked, staff_id, now)
     elif command is None:

@@ -148,7 +148,7 @@ def due_time_has_passed(tx: Transaction, context: RegionContext, timer: Timer, n
     if row.ticket.owner_region != context.region:
         note_silence(tx, context, row, timer, now)
     elif rules.escalate_overdue(row.ticket, now):
-        require_caught_up(context, tx, facts(row.ticket))
+        require_caught_up(context, tx, facts(row.ticket), now)
         failpoints.reach("issue-late.before-commit")
         keep(tx, context, row, now)
 

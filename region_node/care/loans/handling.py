@@ -74,7 +74,7 @@ def work(tx: Transaction, context: RegionContext, caller: Caller, asked: WorkOnL
         responsible = loan.origin_region if is_own else loan.owner_region
         raise Refused(Reason.REASON_LOAN_NOT_RESPONSIBLE, region=responsible)
     if is_own:
-        require_caught_up(context, tx, facts(loan))
+        require_caught_up(context, tx, facts(loan), now)
         loan = owner.work(tx, context, asked, staff_id, now)
     else:
         command, sent = _command_of(asked, staff_id), LoanRow(loan, caller.traceparent)

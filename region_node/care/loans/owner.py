@@ -20,7 +20,7 @@ from region_node.care.escalations.body import Escalated, tell_body
 from region_node.care.loans import rules
 from region_node.care.loans.rows import LOAN_ROWS, LoanRow, facts
 from region_node.care.loans.sending import LOAN_MESSAGES
-from region_node.network.support.bookings import book, release
+from region_node.network.support.bookings import book, book_again, release
 from region_node.network.support.resources import require_known
 from region_node.node.context import RegionContext
 from region_node.requests.checks import require_length
@@ -89,7 +89,7 @@ def time_has_passed(tx: Transaction, context: RegionContext, timer: Timer, now: 
     row = LOAN_ROWS.find(tx, timer.subject)
     if row is None or row.ticket.owner_region != context.region or not rules.time_has_passed(row.ticket, now):
         return
-    require_caught_up(context, tx, facts(row.ticket))
+    require_caught_up(context, tx, facts(row.ticket), now)
     failpoints.reach("loan-due.before-commit")
     loan = row.ticket
     escalations = [each for each in loan.notices if each.escalation]
@@ -101,22 +101,26 @@ def time_has_passed(tx: Transaction, context: RegionContext, timer: Timer, now: 
     LOAN_MESSAGES.send_updates(tx, context, row, now)
 
 
-def hold_again(tx: Transaction, context: RegionContext, loan: Loan, now: datetime) -> None:
+def hold_again(tx: Transaction, loan: Loan, now: datetime) -> None:
     """Books again what a loan holds of which the database had lost the newest version, and watches it.
 
-    Raises Refused, before the first write, where others have the resource now.
+    A promise is booked whatever others have now: people see that more is lent than there is.
     """
     if loan.quantity and loan.state not in rules.FINAL:
-        _book(tx, context, loan, now)
+        book_again(tx, loan.id, loan.request.resource_id, loan.quantity, _span(loan, now))
     _follow(tx, loan)
 
 
 def _book(tx: Transaction, context: RegionContext, loan: Loan, now: datetime) -> None:
-    """Books the time of a loan, also that before its start where the borrower has the resource early."""
+    """Books the time of a loan. Raises Refused with SUPPORT_ENTRY_NOT_FOUND, RESOURCE_NOT_FREE."""
     resource = require_known(tx, context, loan.request.resource_id)
+    book(tx, loan.id, resource, loan.quantity, _span(loan, now), now)
+
+
+def _span(loan: Loan, now: datetime) -> tuple[datetime, datetime]:
+    """The time of a loan, also that before its start where the borrower has the resource early."""
     start = from_timestamp(loan.request.start_time)
-    span = min(start, now) if rules.is_out(loan) else start, from_timestamp(loan.end_time)
-    book(tx, loan.id, resource, loan.quantity, span, now)
+    return min(start, now) if rules.is_out(loan) else start, from_timestamp(loan.end_time)
 
 
 def _store(tx: Transaction, loan: Loan, now: datetime) -> None:

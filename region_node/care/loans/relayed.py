@@ -38,7 +38,7 @@ class LoanEnvelopes(TicketEnvelopes[Loan, LoanCommand]):
         return command.open
 
     def _before_restoring(self, tx: Transaction, ticket: Loan, now: datetime) -> None:
-        owner.hold_again(tx, self._context, ticket, now)
+        owner.hold_again(tx, ticket, now)
 
     def _opened(self, tx: Transaction, command: LoanCommand, content: EnvelopeContent, now: datetime) -> Loan:
         loan, request = command.open, command.open.request

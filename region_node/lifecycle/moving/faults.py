@@ -40,7 +40,7 @@ class MovedFaultEnvelopes:
     def _told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         return self._give_rest(tx, content, None, now)
 
-    def _told_again(self, tx: Transaction, content: EnvelopeContent, first: Answer, now: datetime) -> Answer:
+    def _told_again(self, tx: Transaction, content: EnvelopeContent, first: ReceiptContent, now: datetime) -> Answer:
         return self._give_rest(tx, content, parse(FaultWaived, first.result), now)
 
     def _give_rest(

@@ -39,9 +39,7 @@ LOOK_SECONDS = 60.0  # between two looks of a process that has heard of no loss
 AGAIN_SECONDS = 2.0  # before a region is asked again that could not answer, twice as many each time
 _ANSWER_SECONDS = 10.0
 _LIFETIME = timedelta(minutes=10)  # far more than clocks may differ by
-_PROCESSES = timedelta(minutes=1)  # by which the clocks of a region's processes may differ
 LONGEST_PLACE = 512  # characters of a place behind which another region's answer goes on
-PATIENCE = timedelta(hours=6)  # from the acceptance of a loss, before a command refused for now is left to people
 _DOUBLINGS = 3  # of the time before a region is asked again
 _ATTEMPTS = 12  # of such a command, also where its region reports it later than that
 _OWN_STATE = frozenset(
@@ -286,7 +284,7 @@ class CatchingUp:
         if not is_temporary(refused.reason) or refused.reason in _OWN_STATE:
             return is_temporary(refused.reason)
         self._refusals[content.id] += 1
-        is_early = now < from_microseconds(loss.accept_time or 0) + PATIENCE
+        is_early = now < from_microseconds(loss.accept_time or 0) + catch_ups.PATIENCE
         return is_early or self._refusals[content.id] < _ATTEMPTS
 
     def _taken(self, tx: Transaction, loss: Loss, region: str, told: _Signed, now: datetime) -> Reason.ValueType:
@@ -353,7 +351,7 @@ def _is_in_lost_part(loss: Loss, instant: datetime) -> bool:
     Nothing was signed from the finding of the loss to its acceptance.
     """
     begin, end = from_microseconds(loss.catch_up_from or 0), from_microseconds(loss.find_time)
-    return begin <= instant <= end + _PROCESSES
+    return begin <= instant <= end + catch_ups.PROCESSES
 
 
 @contextlib.contextmanager

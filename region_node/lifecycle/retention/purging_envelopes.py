@@ -71,7 +71,7 @@ class Envelopes:
             return self._outbox(tx, cut, "")
         old = [each for each in found if each.tell_time < cut.before]
         held = [each for each in old if self._is_held(tx, cut.held, each.subject)]
-        gone = [each for each in old if each not in held]
+        gone = [each for each in old if each not in held and not self._is_open(tx, each.subject)]
         catch_ups.forget_lost(tx, gone)
         last = found[-1]
         behind = f"lost {last.loss} {last.region} {last.origin} {last.envelope_id}"

@@ -109,7 +109,7 @@ class FaultEnvelopes:
         """Handles the owner region's new version of a fault reported here, or of a number of this region."""
         return self._adopt(tx, content, FaultWaived(), now)
 
-    def _updated_again(self, tx: Transaction, content: EnvelopeContent, first: Answer, now: datetime) -> Answer:
+    def _updated_again(self, tx: Transaction, content: EnvelopeContent, first: ReceiptContent, now: datetime) -> Answer:
         """As `_updated`: the owner has the times and amounts of the first answer."""
         return self._adopt(tx, content, parse(FaultWaived, first.result), now)
 

@@ -71,12 +71,18 @@ def book(
     if not is_shared or used + quantity > resource.quantity:
         free = max(resource.quantity - used, 0) if is_shared else 0
         raise Refused(Reason.REASON_RESOURCE_NOT_FREE, resource=resource.id, free=str(free))
+    book_again(tx, loan_id, resource.id, quantity, span)
+
+
+def book_again(tx: Transaction, loan_id: str, resource_id: str, quantity: int, span: tuple[datetime, datetime]) -> None:
+    """Books what a loan holds, whatever is free: its region has promised it."""
+    start, end = map(to_microseconds, span)
     tx.execute(
         "INSERT INTO resource_bookings (loan_id, resource_id, quantity, start_time, end_time)"
         " VALUES (:loan_id, :resource_id, :quantity, :start, :end) ON CONFLICT (loan_id) DO UPDATE SET"
         " quantity = excluded.quantity, start_time = excluded.start_time, end_time = excluded.end_time",
         loan_id=loan_id,
-        resource_id=resource.id,
+        resource_id=resource_id,
         quantity=quantity,
         start=start,
         end=end,

@@ -93,7 +93,7 @@ def work(
         return known
     step, is_own = asked.WhichOneof("step"), request.owner_region == context.region
     if is_own:
-        require_caught_up(context, tx, facts(request))
+        require_caught_up(context, tx, facts(request), now)
     command = _command_of(asked, caller.identity.name)
     is_opened_here = request.origin_region == context.region
     if not is_opened_here and (step in ("close", "reopen") or not is_own):
