@@ -98,7 +98,7 @@ class EmbeddedRegistry:
     async def beat(self, region: str, heartbeat: Heartbeat) -> None:
         """See the port."""
         facts = self._snapshot.facts(region)
-        is_news = heartbeat.brings_news_after(facts.live.get(heartbeat.endpoint))
+        is_news = facts.has_news_in(heartbeat)
         if is_news and (joined := facts.joined_by(heartbeat)) != facts:
             now = self._clock.now()
             await self._store.write(lambda tx: operations.keep_joined(tx, joined, now))

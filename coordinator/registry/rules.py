@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from gateway.api.federation.v1.federation_pb2 import Capabilities, Feature, NodeReport, SealingKey
 from gateway.federation.capabilities import features_of
+from gateway.security.sealing_keys import is_proven_by
 
 
 @dataclass(frozen=True)
@@ -74,20 +75,41 @@ class RegionFacts:
         During a replacement of certificates or keys, the processes of a region differ.
         """
         certificate = heartbeat.signing_certificate or self.signing_certificate
-        if certificate == self.signing_certificate and not self.is_told_otherwise_by(heartbeat):
+        is_proven_anew = self._is_proven_anew_by(heartbeat)
+        is_other = certificate != self.signing_certificate or self.is_told_otherwise_by(heartbeat)
+        if not is_other and not is_proven_anew:
             return replace(self, ever_joined=True)
+        # The same key by another signature: only one that outlasts the former certificate.
+        is_new_key = self._is_sealed_otherwise_by(heartbeat) or is_proven_anew
         return replace(
             self,
             ever_joined=True,
             signing_certificate=certificate,
-            sealing_key=heartbeat.sealing_key if heartbeat.sealing_key.key else self.sealing_key,
+            sealing_key=heartbeat.sealing_key if is_new_key else self.sealing_key,
             capabilities=heartbeat.capabilities if heartbeat.capabilities.capabilities else self.capabilities,
         )
 
     def is_told_otherwise_by(self, heartbeat: Heartbeat) -> bool:
         """Whether a process reports a sealing key, or capabilities, other than the stored ones."""
-        is_sealed_otherwise = heartbeat.sealing_key.key not in (b"", self.sealing_key.key)
-        return is_sealed_otherwise or heartbeat.capabilities not in (Capabilities(), self.capabilities)
+        return self._is_sealed_otherwise_by(heartbeat) or heartbeat.capabilities not in (
+            Capabilities(),
+            self.capabilities,
+        )
+
+    def has_news_in(self, heartbeat: Heartbeat) -> bool:
+        """Whether a heartbeat may change the facts, other than by being the last of its process."""
+        return heartbeat.brings_news_after(self.live.get(heartbeat.endpoint)) or self._is_proven_anew_by(heartbeat)
+
+    def _is_sealed_otherwise_by(self, heartbeat: Heartbeat) -> bool:
+        return heartbeat.sealing_key.key not in (b"", self.sealing_key.key)
+
+    def _is_proven_anew_by(self, heartbeat: Heartbeat) -> bool:
+        """Whether a process's certificate proves its sealing key, but not the stored one.
+
+        Who learns of the region now has its stored certificate alone, and uses no key that another one proves.
+        """
+        certificate = heartbeat.signing_certificate
+        return not is_proven_by(certificate, self.sealing_key) and is_proven_by(certificate, heartbeat.sealing_key)
 
     def versions(self) -> Sequence[Capabilities]:
         """The capabilities of the region's processes; of a silent region, those of its last one."""
@@ -117,7 +139,7 @@ class RegionFacts:
             return "REGION_JOINED"
         if before.signing_certificate != self.signing_certificate:
             return "SIGNING_CERTIFICATE_CHANGED"
-        return "SEALING_KEY_CHANGED" if before.sealing_key.key != self.sealing_key.key else "CAPABILITIES_CHANGED"
+        return "SEALING_KEY_CHANGED" if before.sealing_key != self.sealing_key else "CAPABILITIES_CHANGED"
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,26 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+from cryptography import x509
 
 from gateway.api.federation.v1.federation_pb2 import SealingKey
 from gateway.security.region_keys import KeySet
 from gateway.security.sealing import KEY_BYTES
-from gateway.security.signing import SEALING_KEY, Signer
+from gateway.security.signing import SEALING_KEY, Signer, is_signed_under
 from gateway.time.clock import to_microseconds
 
 _TIME_BYTES = 8
+_REMEMBERED = 1024
 Verify = Callable[[str, bytes, bytes, bytes], bool]
+SignerOf = Callable[[str, bytes, bytes, bytes], x509.Certificate | None]
+
+
+class _Known(NamedTuple):
+    told: SealingKey
+    prover: x509.Certificate
 
 
 def published(keys: KeySet, signer: Signer, now: datetime) -> SealingKey:
@@ -25,37 +36,56 @@ def is_proven(region: str, told: SealingKey, verify: Verify) -> bool:
     return len(told.key) == KEY_BYTES and verify(region, SEALING_KEY, _signed(told), told.signature)
 
 
+def is_proven_by(certificate: bytes, told: SealingKey) -> bool:
+    """Whether the owner of a signing certificate (PEM) has signed that this is its key. False for no certificate."""
+    return _is_signed_under(certificate, _signed(told), told.signature)
+
+
+@lru_cache(_REMEMBERED)
+def _is_signed_under(certificate: bytes, signed: bytes, signature: bytes) -> bool:
+    # A coordinator asks with each heartbeat, and nearly always for the same.
+    return is_signed_under(certificate, SEALING_KEY, signed, signature)
+
+
 class SealingKeys:
     """The keys of other regions known to a node: for each region the key that was signed last."""
 
     def __init__(self) -> None:
-        self._known: dict[str, SealingKey] = {}
+        self._known: dict[str, _Known] = {}
 
-    def accept(self, region: str, told: SealingKey, verify: Verify) -> bool:
-        """Stores the key that was signed later; returns False for a key that the region did not sign."""
+    def accept(self, region: str, told: SealingKey, signer_of: SignerOf) -> bool:
+        """Stores the key that was signed later; returns False for a key that the region did not sign.
+
+        `signer_of` is that of the trusted keys.
+        """
         known = self._known.get(region)
-        if known is not None and told.sign_time_us <= known.sign_time_us:
+        if known is not None and told.sign_time_us <= known.told.sign_time_us:
             return True
-        if not is_proven(region, told, verify):
+        if len(told.key) != KEY_BYTES:
             return False
-        self._known[region] = told
+        prover = signer_of(region, SEALING_KEY, _signed(told), told.signature)
+        if prover is None:
+            return False
+        self._known[region] = _Known(told, prover)
         return True
 
-    def keep_proven(self, verify: Verify) -> None:
-        """Forgets the keys that no trusted signing key proves any more, as of a revoked certificate.
+    def forget_proven_by(self, is_revoked: Callable[[x509.Certificate], bool]) -> None:
+        """Forgets the keys that were accepted by a revoked certificate, also where it has expired since.
 
-        A thief of a signing key may have signed an own key, dated ahead of all later ones of the region.
+        A thief of a signing key may have signed an own key, dated ahead of all later ones of the region. A key that
+        another certificate proved stays, though that one may have expired: coordinators may tell no later signature.
         """
-        self._known = {region: told for region, told in self._known.items() if is_proven(region, told, verify)}
+        self._known = {region: known for region, known in self._known.items() if not is_revoked(known.prover)}
 
     def told(self, region: str) -> SealingKey | None:
         """The key of a region as signed; None where none is known."""
-        return self._known.get(region)
+        known = self._known.get(region)
+        return None if known is None else known.told
 
     def of(self, region: str) -> bytes | None:
         """The key of a region (32 bytes); None where none is known."""
-        known = self._known.get(region)
-        return None if known is None else known.key
+        told = self.told(region)
+        return None if told is None else told.key
 
 
 def _signed(told: SealingKey) -> bytes:

@@ -138,6 +138,18 @@ def is_signed_by(key: bytes, domain: bytes, content: bytes, signature: bytes) ->
     return True
 
 
+def is_signed_under(certificate: bytes, domain: bytes, content: bytes, signature: bytes) -> bool:
+    """Whether the Ed25519 key of a certificate (PEM) signed content for one purpose. False for anything else.
+
+    The issuer, the end and the owner of the certificate are the caller's question.
+    """
+    try:
+        key = _only_certificate(certificate).public_key()
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
+        return False
+    return isinstance(key, Ed25519PublicKey) and is_signed_by(key.public_bytes_raw(), domain, content, signature)
+
+
 def _signed(domain: bytes, content: bytes) -> bytes:
     return domain + b"\0" + content
 
@@ -286,14 +298,18 @@ class TrustedKeys:
         False for a region without a trusted key. The signature of a commit, and that of a statement which comes with
         each heartbeat, are verified once.
         """
+        return self.signer_of(region, domain, content, signature) is not None
+
+    def signer_of(self, region: str, domain: bytes, content: bytes, signature: bytes) -> x509.Certificate | None:
+        """The trusted certificate of the region that proves a signature, as `verify`; None where none does."""
         found = _without_path(domain, content, signature)
         if found is None:
-            return False
+            return None
         signed, is_repeated = found
         for accepted in self._accepted.get(region, ()):
             if accepted.has_signed(signed, signature[:_SIGNATURE_BYTES], is_repeated=is_repeated):
-                return True
-        return False
+                return accepted.certificate
+        return None
 
     def verify_evidence(
         self, region: str, pem: bytes, content: bytes, signature: bytes, then: datetime, domain: bytes = ENVELOPE

@@ -29,7 +29,7 @@ from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.errors import Refused, from_rpc_error, reason_name
 from gateway.rpc.channels import invoke
 from gateway.security.identity import parse
-from gateway.security.sealing_keys import published
+from gateway.security.sealing_keys import is_proven_by, published
 from tests.contract.coordinators import (
     ADMIN,
     PATIENCE_S,
@@ -182,6 +182,45 @@ def test_a_region_with_many_certificates_and_sealing_keys_fills_no_chain_and_its
             request.sealing_key.CopyFrom(counting.sealing_key)
             await it.join(present, request)
             assert "127.0.0.1:9999" in (await it.member("sichuan")).endpoints
+
+    run(scenario())
+
+
+def test_the_sealing_key_of_a_region_is_proven_by_its_newest_certificate_whatever_came_before_and_after_it(
+    certificates: Certificates, data: Path
+) -> None:
+    """Who learns of the region later has that certificate alone, as has everybody once the former one is revoked."""
+
+    async def scenario() -> None:
+        former, present = succession(certificates, 2)
+        async with federation(certificates, data) as it:
+            await it.apply()
+
+            async def is_proven() -> bool:
+                member = await it.member("sichuan")
+                assert member.signing_certificate == present.certificate
+                return is_proven_by(member.signing_certificate, member.sealing_key)
+
+            await it.join(former)
+            misdated = join_request(present)
+            misdated.node_time.FromDatetime(CLOCK.now() + timedelta(minutes=5))
+            await it.join(present, misdated)
+            assert not await is_proven(), "the clock of the first heartbeat was wrong"
+            for endpoint in ("127.0.0.1:7443", "127.0.0.1:8443"):
+                await it.join(present, join_request(present, endpoint))
+                assert await is_proven()
+            lagging = join_request(former, "127.0.0.1:9443")
+            lagging.capabilities.capabilities.add(name="Enum", numbers=[1])
+            await it.join(former, lagging)
+            assert await is_proven(), "the same key by the former certificate takes no proof away"
+            rotated = published(region_keys("sichuan").set.rotated(), former.signer, CLOCK.now())
+            lagging.sealing_key.CopyFrom(rotated)
+            await it.join(former, lagging)
+            before = it.audit_rows()
+            for _ in range(2):
+                await it.join(present)
+                assert await is_proven(), "a heartbeat without news of its own brings the proof back"
+            assert [each.action for each in it.audit_rows()[len(before) :]] == ["SEALING_KEY_CHANGED"]
 
     run(scenario())
 

@@ -77,7 +77,7 @@ class Way:
         """Guangdong learns the key that Sichuan has in use."""
         there, here = self.pair.borders[DESTINATION], self.pair.borders[ORIGIN]
         told = published(self.keys.set, there.signer, NOW.replace(minute=len(self.keys.set.wrapping)))
-        assert here.sealing_keys.accept(DESTINATION, told, here.keys.verify)
+        assert here.sealing_keys.accept(DESTINATION, told, here.keys.signer_of)
 
     def start_process(self) -> None:
         """Another process of Sichuan receives from now on: it reads the file of keys, and remembers nothing."""
@@ -195,10 +195,10 @@ def test_without_a_key_of_the_destination_nothing_leaves_and_it_goes_once_there_
     assert way.seen == []
     unusable = published(way.keys.set, way.pair.borders[DESTINATION].signer, NOW)
     unusable.key = bytes(32)
-    ignorant.sealing_keys.accept(DESTINATION, unusable, lambda *_: True)
+    ignorant.sealing_keys.accept(DESTINATION, unusable, lambda *_: here.keys.authorities[0])
     assert reason_name(refused(lambda: asyncio.run(out.deliver(way.batch(), 5.0))).reason) == "SEALING_KEY_MISSING"
     later = published(way.keys.set, way.pair.borders[DESTINATION].signer, NOW.replace(hour=13))
-    ignorant.sealing_keys.accept(DESTINATION, later, here.keys.verify)
+    ignorant.sealing_keys.accept(DESTINATION, later, here.keys.signer_of)
     assert len(asyncio.run(out.deliver(way.batch(), 5.0)).results) == 1
 
 
@@ -219,7 +219,7 @@ def test_what_waits_for_a_region_without_a_key_leaves_by_itself_once_it_publishe
             await asyncio.sleep(0.001)
         assert way.seen == []
         told = published(way.keys.set, way.pair.borders[DESTINATION].signer, NOW)
-        here.sealing_keys.accept(DESTINATION, told, here.keys.verify)
+        here.sealing_keys.accept(DESTINATION, told, here.keys.signer_of)
         async with asyncio.timeout(PATIENCE_S):
             await settled.wait()
         assert [envelope for batch in way.acted for envelope in batch.envelopes] == [way.batch().envelopes[0]]

@@ -388,7 +388,9 @@ def test_a_lane_goes_on_through_another_coordinator_while_one_is_frozen(
                 HENAN, signer, TrustedKeys(certificates.authority.certificate_pem, FEDERATION), CurrentFederation()
             )
             assert border.sealing_keys.accept(
-                SICHUAN, published(region_keys(SICHUAN).set, signer, CLOCK.now()), lambda *_: True
+                SICHUAN,
+                published(region_keys(SICHUAN).set, signer, CLOCK.now()),
+                lambda *_: certificates.authority.certificate,
             )
             transport = SealedBatchTransport(border, GrpcCarrier(replicas, tracing, calls))
             lanes = Lanes(LanePorts(HENAN, transport, settle, CLOCK, random.Random(1)))

@@ -281,7 +281,7 @@ class Region:
         border.clock.hear("coordinator", self.ports.clock.of_people() - self.ports.clock.error)
         if self.knowledge is not None:
             for member in self.knowledge.members:
-                border.sealing_keys.accept(member.region, member.sealing_key, border.keys.verify)
+                border.sealing_keys.accept(member.region, member.sealing_key, border.keys.signer_of)
             border.current.update(self.knowledge.federation, self.knowledge.members)
 
     async def serve(self, request: DeliverRequest) -> DeliverResponse:

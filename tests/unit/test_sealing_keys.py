@@ -3,9 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.api.federation.v1.federation_pb2 import SealingKey
+from gateway.security.authority import Authority
 from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.security.sealing_keys import SealingKeys, published
 from gateway.security.signing import Signer, _signed
@@ -15,9 +17,12 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SIGNING = Ed25519PrivateKey.from_private_bytes(b"s" * 32)
 
 
-def verify(region: str, domain: bytes, content: bytes, signature: bytes) -> bool:
-    """Only Sichuan's word is known."""
-    return region == "sichuan" and Signer(SIGNING).sign(domain, content) == signature
+STOLEN, FRESH = (Authority.create("demo.example", NOW, NOW + timedelta(days=days)).certificate for days in (1, 2))
+
+
+def signer_of(region: str, domain: bytes, content: bytes, signature: bytes) -> x509.Certificate | None:
+    """Only Sichuan's word is known, by the certificate that will be stolen."""
+    return STOLEN if region == "sichuan" and Signer(SIGNING).sign(domain, content) == signature else None
 
 
 def told(keys: KeySet | None = None, after: timedelta = timedelta(0)) -> SealingKey:
@@ -27,14 +32,14 @@ def told(keys: KeySet | None = None, after: timedelta = timedelta(0)) -> Sealing
 def test_a_region_is_sealed_to_by_its_own_word() -> None:
     known = SealingKeys()
     assert known.of("sichuan") is None
-    assert known.accept("sichuan", told(), verify)
+    assert known.accept("sichuan", told(), signer_of)
     assert known.of("sichuan") == region_keys().set.in_use.sealing.public
 
 
 @pytest.mark.parametrize("field", ["key", "sign_time_us", "signature"])
 def test_what_a_coordinator_puts_in_its_place_is_not_taken(field: str) -> None:
     known, changed = SealingKeys(), told(after=timedelta(seconds=1))
-    known.accept("sichuan", told(region_keys().set.rotated()), verify)
+    known.accept("sichuan", told(region_keys().set.rotated()), signer_of)
     before = known.of("sichuan")
     match field:
         case "key":
@@ -43,34 +48,34 @@ def test_what_a_coordinator_puts_in_its_place_is_not_taken(field: str) -> None:
             changed.sign_time_us += 1
         case _:
             changed.signature = bytes(64)
-    assert not known.accept("sichuan", changed, verify)
-    assert not known.accept("henan", told(), verify)
+    assert not known.accept("sichuan", changed, signer_of)
+    assert not known.accept("henan", told(), signer_of)
     assert known.of("sichuan") == before
 
 
 def test_a_rotated_key_is_taken_over_and_the_one_before_it_does_not_come_back() -> None:
     known, rotated = SealingKeys(), region_keys().set.rotated()
     for each in (told(), told(rotated, timedelta(seconds=5)), told(after=timedelta(seconds=4))):
-        assert known.accept("sichuan", each, verify)
+        assert known.accept("sichuan", each, signer_of)
     assert known.of("sichuan") == rotated.in_use.sealing.public
 
 
 def test_a_key_that_is_signed_anew_counts_by_its_later_signature_and_is_told_with_it() -> None:
     known, again = SealingKeys(), told(after=timedelta(seconds=5))
-    known.accept("sichuan", told(), verify)
-    assert known.accept("sichuan", again, verify)
+    known.accept("sichuan", told(), signer_of)
+    assert known.accept("sichuan", again, signer_of)
     assert known.told("sichuan") == again
 
 
 def test_a_key_that_a_thief_has_dated_ahead_goes_with_the_proof_of_its_signature() -> None:
     known, stolen, own = SealingKeys(), region_keys("nobody").set, region_keys().set
-    known.accept("sichuan", told(stolen, timedelta(days=9999)), verify)
-    known.accept("henan", told(), lambda *_: True)
-    assert known.accept("sichuan", told(own), verify)
+    known.accept("sichuan", told(stolen, timedelta(days=9999)), signer_of)
+    assert known.accept("henan", told(), lambda *_: FRESH)
+    assert known.accept("sichuan", told(own), signer_of)
     assert known.of("sichuan") == stolen.in_use.sealing.public, "the key that was signed last"
-    known.keep_proven(lambda region, *_: region == "henan")
+    known.forget_proven_by(lambda certificate: certificate == STOLEN)
     assert (known.of("sichuan"), known.of("henan")) == (None, own.in_use.sealing.public)
-    assert known.accept("sichuan", told(own), verify)
+    assert known.accept("sichuan", told(own), signer_of)
     assert known.of("sichuan") == own.in_use.sealing.public
 
 

@@ -12,12 +12,18 @@ from gateway.wording.languages import translated
 
 def read(directory: Path) -> tuple[Configuration, list[str]]:
     """The configuration in a directory, and all that is wrong with it."""
+    configuration, found = _loaded(directory)
+    return configuration, [*found, *unchecked_preconditions(configuration)]
+
+
+def _loaded(directory: Path) -> tuple[Configuration, list[str]]:
+    """The configuration in a directory, and what no federation could work by."""
     try:
         configuration = load(directory)
     except ConfigurationError as error:
         return Configuration(), error.problems
     checked = configuration if configuration.HasField("number_plan") else _without_pools(configuration)
-    return configuration, [*problems(checked), *unchecked_preconditions(configuration)]
+    return configuration, problems(checked)
 
 
 def _without_pools(configuration: Configuration) -> Configuration:
@@ -40,10 +46,10 @@ def read_valid(directory: Path) -> Configuration:
 def wanted_of(directory: Path, before: Configuration) -> Configuration:
     """The configuration in a directory, with the number plan in force where it leaves that out.
 
-    Raises NotDone, also for a promise that cannot be kept and is not in force yet.
+    Raises NotDone, also for what is refused only where it is not in force yet: it hinders no other change.
     """
-    configuration = read_valid(directory)
-    if found := problems_not_in_force(configuration, before):
+    configuration, found = _loaded(directory)
+    if found := [*found, *problems_not_in_force(configuration, before)]:
         raise NotDone(found)
     if not configuration.HasField("number_plan") and before.HasField("number_plan"):
         configuration.number_plan.CopyFrom(before.number_plan)

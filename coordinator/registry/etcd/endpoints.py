@@ -50,7 +50,7 @@ class EtcdEndpoints:
         """See the port. Raises Refused with REGISTRY_UNAVAILABLE for a heartbeat with news that did not reach etcd."""
         facts = self._ports.copy.snapshot.facts(region)
         known = facts.live.get(heartbeat.endpoint)
-        is_new = heartbeat.brings_news_after(known)
+        is_new = facts.has_news_in(heartbeat)
         key = self._ports.keys.live(region, heartbeat.endpoint)
         lease = lease_of(self._ports.keys.federation, region, heartbeat.endpoint)
         if self._ports.follower.has_gone_back and (known is None or is_new):

@@ -165,7 +165,7 @@ class Witnesses:
         """The head kept by a region, or the reason without one; None for a region that never received any."""
         try:
             self._keys.accept(member.region, member.signing_certificate, self._clock.now())
-            self._sealing_keys.accept(member.region, member.sealing_key, self._keys.verify)
+            self._sealing_keys.accept(member.region, member.sealing_key, self._keys.signer_of)
             answer = await self._question(member.region)
         except (Refused, DecodeError, OSError, ValueError) as error:
             told = refusal(error) if isinstance(error, Refused) else str(error)

@@ -40,7 +40,7 @@ class StateKeeper:
         self._current = node.border.current
         self._keys = node.border.keys
         self._sealing_keys = node.border.sealing_keys
-        self._keys.revocations.on_change(lambda: self._sealing_keys.keep_proven(self._keys.verify))
+        self._keys.revocations.on_change(lambda: self._sealing_keys.forget_proven_by(self._keys.revocations.names))
         self._clock = clock
         self._last_good = last_good
         self._assignments = assignments
@@ -192,7 +192,7 @@ class StateKeeper:
         if not member.HasField("sealing_key"):
             return
         told = member.sealing_key
-        if self._sealing_keys.accept(member.region, told, self._keys.verify):
+        if self._sealing_keys.accept(member.region, told, self._keys.signer_of):
             self._refused_sealing_keys.pop(member.region, None)
         elif self._refused_sealing_keys.get(member.region) != told.key:
             self._refused_sealing_keys[member.region] = told.key
