@@ -84,6 +84,11 @@ class Command:
     It is not asked where the id alone names that.
     """
 
+    def wants_same(self, first: EnvelopeContent, again: EnvelopeContent) -> bool:
+        """Whether a command is a repeat of the first one of its id, of this kind."""
+        is_about_same = (first.kind, first.subject) == (again.kind, again.subject)
+        return is_about_same and (self.is_named_by_id or self.is_same(first, again))
+
 
 @dataclass(frozen=True)
 class Query:
