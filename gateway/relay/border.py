@@ -28,6 +28,10 @@ class Moved(Exception):
         self.region = region
 
 
+class DoneOtherwise(Exception):
+    """Raised where more or less comes of a lost command than its origin was told for good: nothing is done then."""
+
+
 class Refiled(Enum):
     """The outcome for a record about which this region had sent a command that its database lacks."""
 
@@ -70,7 +74,10 @@ class Command:
     answered_reads: Reads = lambda tx, content: ()
     """The queries of `answered`."""
     act_again: ActAgain | None = None
-    """Executes a command that this region has lost, as its first answer says; None for `act`. It raises as that."""
+    """Executes a command that this region has lost, as its first answer says; None for `act`.
+
+    It raises as that, and DoneOtherwise after a write.
+    """
     refused: Noted = lambda tx, content, answer, now: None
     """Counts a refusal of `act`, with the receipt: it changes nothing else. The payload may be unreadable."""
     refile: Callable[[Transaction, EnvelopeContent, datetime], Refiled] = _lost

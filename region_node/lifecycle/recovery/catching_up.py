@@ -20,7 +20,7 @@ from gateway.auditing import audit
 from gateway.errors import Refused, is_temporary, reason_name
 from gateway.federation.current import FederationState
 from gateway.relay import inbox, outbox
-from gateway.relay.border import Border, Command, Kinds, Refiled
+from gateway.relay.border import Border, Command, DoneOtherwise, Kinds, Refiled
 from gateway.relay.envelopes import OutgoingEnvelope, Sealed, UntilUpgraded, open_envelope, open_receipt, read_content
 from gateway.relay.outcomes import outcomes
 from gateway.relay.queries import Asker
@@ -388,6 +388,8 @@ def _reason_of(error: Exception) -> Reason.ValueType:
     """Why a command cannot be done again, for people."""
     if isinstance(error, KeyDestroyed):
         return Reason.REASON_ENVELOPE_CONTENT_DESTROYED
+    if isinstance(error, DoneOtherwise):
+        return Reason.REASON_COMMAND_LOST
     return error.reason if isinstance(error, Refused) else Reason.REASON_INTERNAL
 
 
