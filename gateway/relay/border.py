@@ -28,6 +28,10 @@ class Moved(Exception):
         self.region = region
 
 
+class DoneOtherwise(Exception):
+    """Raised where more or less comes of a lost command than its origin was told for good: nothing is done then."""
+
+
 class Refiled(Enum):
     """The outcome for a record about which this region had sent a command that its database lacks."""
 
@@ -70,7 +74,10 @@ class Command:
     answered_reads: Reads = lambda tx, content: ()
     """The queries of `answered`."""
     act_again: ActAgain | None = None
-    """Executes a command that this region has lost, as its first receipt says; None for `act`. It raises as that."""
+    """Executes a command that this region has lost, as its first receipt says; None for `act`.
+
+    It raises as that, and DoneOtherwise after a write.
+    """
     refused: Noted = lambda tx, content, answer, now: None
     """Counts a refusal of `act`, with the receipt: it changes nothing else. The payload may be unreadable."""
     refile: Callable[[Transaction, EnvelopeContent, datetime], Refiled] = _lost
@@ -83,6 +90,11 @@ class Command:
     By default they have one payload. A kind whose payload differs for each attempt, by a time, compares what is wanted.
     It is not asked where the id alone names that.
     """
+
+    def wants_same(self, first: EnvelopeContent, again: EnvelopeContent) -> bool:
+        """Whether a command is a repeat of the first one of its id, of this kind."""
+        is_about_same = (first.kind, first.subject) == (again.kind, again.subject)
+        return is_about_same and (self.is_named_by_id or self.is_same(first, again))
 
 
 @dataclass(frozen=True)

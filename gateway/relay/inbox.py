@@ -104,7 +104,7 @@ def _answer_again(
     if not is_repeat or content.incarnation <= first.incarnation:
         raise Refused(Reason.REASON_ENVELOPE_ID_REUSED)
     answer = answer_in(ReceiptContent.FromString(stored.receipt_content))
-    if isinstance(kind, Command) and not (kind.is_named_by_id or kind.is_same(first, content)):
+    if isinstance(kind, Command) and not kind.wants_same(first, content):
         answer = Answer(Outcome.OUTCOME_REFUSED, reason=Reason.REASON_COMMAND_LOST, parameters={"command": content.id})
     receipt = unsigned_receipt(sealed, answer, now=now, revision=border.current.revision)
     sign_at_commit(tx, border, RECEIPT, receipt, content.origin)

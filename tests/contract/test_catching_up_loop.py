@@ -16,6 +16,7 @@ from gateway.api.relay.v1.relay_pb2 import DeliverResult, Envelope, EnvelopeCont
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
+from gateway.relay import outbox
 from gateway.relay.border import SlowQuery
 from gateway.relay.envelopes import Answer, OutgoingEnvelope, Sealed
 from gateway.relay.outcomes import outcomes
@@ -30,7 +31,7 @@ from region_node.lifecycle.recovery.catching_up import LONGEST_PLACE, CatchingUp
 from region_node.lifecycle.recovery.operations import lost_commands
 from region_node.lifecycle.recovery.telling import CATCH_UP, CatchUpEnvelopes
 from tests.contract.relay_pair import DESTINATION, HOUR, NOW, ORIGIN
-from tests.contract.relay_scene import Scene, play
+from tests.contract.relay_scene import Scene, outgoing_named, play
 
 HENAN = "henan"
 LATER_KIND = 4_999  # of an envelope
@@ -38,17 +39,18 @@ LATER_KIND = 4_999  # of an envelope
 
 @dataclass
 class Reporter:
-    """Guangdong, as it answers: a page for each place, or a refusal."""
+    """Guangdong, or another region, as it answers: a page for each place, or a refusal."""
 
     pages: dict[str, CatchUpAnswer] = field(default_factory=dict)
     refused: Refused | None = None
     asked: list[str] = field(default_factory=list)
     meanwhile: Callable[[], Awaitable[None]] | None = None
+    region: str = ORIGIN
 
     async def ask(self, outgoing: OutgoingEnvelope, *_: object, **__: object) -> bytes:
         """See Asker. Any other region has nothing to report."""
         self.asked.append(outgoing.destination)
-        if outgoing.destination != ORIGIN:
+        if outgoing.destination != self.region:
             return b""
         if self.meanwhile is not None:
             await self.meanwhile()
@@ -95,9 +97,9 @@ async def catch_up(scene: Scene, reporter: Reporter) -> CatchUp:
     return await progress(scene)
 
 
-def loop_of(scene: Scene, reporter: Reporter) -> CatchingUp:
-    """A process of Sichuan."""
-    border = scene.pair.borders[DESTINATION]
+def loop_of(scene: Scene, reporter: Reporter, region: str = DESTINATION) -> CatchingUp:
+    """A process of Sichuan, or of another region."""
+    border = scene.pair.borders[region]
     return CatchingUp(CatchUpPorts(border, scene.store, cast(Asker, reporter), scene.clock, scene.desk.kinds()))
 
 
@@ -333,6 +335,28 @@ def test_a_lost_command_stays_listed_until_the_other_region_has_accepted_its_rep
                 await scene.settle((sent, DeliverResult(receipt=scene.answer(sent, answer))))
         assert await scene.store.read(listed) == ["2", "3"]
         assert await scene.store.read(lambda tx: listed(tx, 9)) == ["2", "3", "4"]
+
+    play(tmp_path, scenario)
+
+
+def test_a_command_that_was_sent_with_other_content_under_the_id_of_a_lost_one_is_left_to_people(
+    tmp_path: Path,
+) -> None:
+    """The store is Guangdong's here, which has lost what it had sent."""
+
+    async def scenario(scene: Scene) -> None:
+        before = [scene.pair.seal(outgoing_named(each)) for each in ("1", "2", "3")]
+        before[1] = scene.pair.seal(outgoing_named("2"), payload=b"money back")
+        await lose(scene, NOW - HOUR, NOW + HOUR)
+        await scene.store.write(
+            lambda tx: outbox.keep_answered(tx, scene.pair.borders[ORIGIN], before[2], scene.answer(before[2]), NOW)
+        )
+        for each in before[:2]:
+            assert (await scene.send(each.content.id)).envelope.content != each.envelope.content
+        told = page(*((each, scene.answer(each)) for each in before))
+        await loop_of(scene, Reporter({"": told}, region=DESTINATION), ORIGIN).catch_up()
+        found = await scene.store.read(lambda tx: lost_commands(tx, ORIGIN, (0, "", "", ""), 10))
+        assert [(each.envelope_id, each.failure) for each in found] == [("2", "COMMAND_LOST")]
 
     play(tmp_path, scenario)
 

@@ -61,6 +61,8 @@ class OrderContext:
     node: RegionContext
     rules: Mapping[str, BusinessRule]
     fulfilment: Fulfilment = field(default_factory=OwnRecords)
+    told: Order | None = field(default=None, repr=False)
+    """The first answer to the command that is done again after a loss; None for each other decision."""
 
     def situation(
         self, tx: Transaction, order: Order, values: Mapping[str, Value], line: Line, now: datetime

@@ -21,7 +21,7 @@ from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.orders import provisioning, rules
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.exposure import beyond_limit, count_unreviewed
-from region_node.business.orders.rows import OrderRow, insert_order, require_order, update_order
+from region_node.business.orders.rows import OrderRow, facts, insert_order, require_order, update_order
 from region_node.business.orders.steps import (
     ANSWER_TIMER,
     accept,
@@ -41,6 +41,7 @@ from region_node.customers.verification.rows import find_key
 from region_node.customers.verification.rules import is_proven, require_verified
 from region_node.requests.checks import require_size
 from region_node.requests.dealings import Dealer, count_failure, count_line
+from region_node.tickets.border import require_caught_up
 
 UPDATE_LIFETIME = timedelta(days=3650)  # the report of an event does not expire
 
@@ -49,8 +50,10 @@ def decide(tx: Transaction, context: OrderContext, order: Order, now: datetime, 
     """The first decision on an order: checks everything, then takes it as far as it goes without anybody's help.
 
     `order` is changed in place; the caller stores it. With `is_taken_in`, this region has taken it in for another one
-    before, within its limits of money. Raises Refused or Moved before the first write.
+    before, within its limits of money. One that is decided again after a loss has the steps of then, and counts for the
+    day of then. Raises Refused or Moved before the first write.
     """
+    told = context.told
     federation, region = context.node.federation, context.node.region
     prepared = federation.prepared(order.request.business)
     business = prepared.business
@@ -65,15 +68,17 @@ def decide(tx: Transaction, context: OrderContext, order: Order, now: datetime, 
     order.paper_use = paper_use(federation, order.request.documents)
     order.product_id = situation.line.product_id
     order.version = 1
-    order.steps[:] = business.steps
+    order.steps[:] = business.steps if told is None else told.steps
     order.steps_done = 0
-    beyond = None if is_taken_in else beyond_limit(tx, context, order, now)
+    beyond = None if is_taken_in or told is not None else beyond_limit(tx, context, order, now)
     if beyond is not None:
         rules.note_error(order, beyond)
         order.steps.insert(0, Step.STEP_REVIEW)
+    if told is not None and told.HasField("error"):
+        order.error.CopyFrom(told.error)
     take_steps(tx, context, situation, is_possible=True)
-    if beyond is None and not is_taken_in:
-        count_unreviewed(tx, context, order, now)
+    if Step.STEP_REVIEW not in order.steps[:1] and not is_taken_in:
+        count_unreviewed(tx, context, order, now if told is None else from_timestamp(told.state_changes[-1].time))
     if not is_proven(order.request.documents):
         count_line(tx, dealer_of(order), now)
 
@@ -282,6 +287,7 @@ def step_is_due(tx: Transaction, context: OrderContext, timer: Timer, now: datet
     order = row.order
     if rules.is_final(order):
         return
+    require_caught_up(context.node, tx, facts(order), now)
     rules.enter(order, rules.IN_PROGRESS, now=now, region=context.node.region, reason="time has come")
     try:
         situation = situation_of(tx, context, order, now)
@@ -296,11 +302,12 @@ def step_is_due(tx: Transaction, context: OrderContext, timer: Timer, now: datet
 def answer_is_overdue(tx: Transaction, context: OrderContext, timer: Timer, now: datetime) -> None:
     """Cancels an order without a supplement or confirmation in time (TMF622: information cannot be supplied).
 
-    Where only the acceptance is missing, silence accepts.
+    Where only the acceptance is missing, silence accepts. Raises Refused where the answer may have come, and got lost.
     """
     row = require_order(tx, timer.subject)
     if row.order.state != OrderState.ORDER_STATE_PENDING:
         return
+    require_caught_up(context.node, tx, facts(row.order), now)
     if rules.is_fulfilled(row.order):
         accept(tx, context, row.order, now)
         keep_and_tell(tx, context, row, now)

@@ -1,5 +1,7 @@
 """Envelopes about orders, and the effects of their receipts."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand, OrderSubmission, OrderUpdate
@@ -9,7 +11,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.relay import inbox
-from gateway.relay.border import Act, ActAgain, Command, Kinds, Moved, Refiled
+from gateway.relay.border import ActAgain, Command, DoneOtherwise, Kinds, Moved, Refiled
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.business.orders import handling, home, intake, rules
@@ -20,6 +22,8 @@ from region_node.customers.documents.rules import require_materials
 from region_node.node.payloads import parse, received, refusal_of
 from region_node.requests.dealings import require_few_unknown
 from region_node.tickets import border
+
+_ActOfOrders = Callable[["OrderEnvelopes", Transaction, EnvelopeContent, datetime], Answer]
 
 
 class OrderEnvelopes:
@@ -38,7 +42,7 @@ class OrderEnvelopes:
                 reads=deciding,
                 answered_reads=known,
                 refused=self._count_refused,
-                act_again=self._again(lambda tx, content, now: self._decided(tx, content, now, is_new=False)),
+                act_again=self._again(OrderEnvelopes._submitted),
                 refile=self._refile,
                 is_same=_is_same,
             ),
@@ -47,7 +51,7 @@ class OrderEnvelopes:
                 self._command_answered,
                 reads=known,
                 answered_reads=known,
-                act_again=self._again(self._commanded),
+                act_again=self._again(OrderEnvelopes._commanded),
                 refile=border.refile_of(ORDER),
             ),
             EnvelopeKind.ENVELOPE_KIND_ORDER_UPDATE: Command(self._updated, self._update_answered, reads=known),
@@ -55,10 +59,6 @@ class OrderEnvelopes:
 
     def _submitted(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """An origin region hands in an order of one of our customers."""
-        return self._decided(tx, content, now, is_new=True)
-
-    def _decided(self, tx: Transaction, content: EnvelopeContent, now: datetime, *, is_new: bool) -> Answer:
-        """`is_new` unless this region has decided the order before, and lost it."""
         order = received(OrderSubmission, content.payload).order
         # Steps marked as done, or a result, would let an order bypass the home region's review.
         is_untouched = not order.steps_done and not order.product_id
@@ -72,22 +72,28 @@ class OrderEnvelopes:
             raise Refused(Reason.REASON_ORDER_CANCELLED_BEFORE)
         border.require_unknown(ORDER, tx, order)
         require_materials(federation.material_codes, order.request.documents)
-        if is_new:
+        if self._context.told is None:
             require_few_unknown(self._context.node, home.dealer_of(order), now)
         home.decide(tx, self._context, order, now)
         insert_order(tx, OrderRow(order, content.traceparent), now)
         return border.accepted(order)
 
-    def _again(self, act: Act) -> ActAgain:
-        """Does a command again. Where more comes of it than then, as its time has passed since, the origin is told.
+    def _again(self, act: _ActOfOrders) -> ActAgain:
+        """Does a command again, by its first answer. Where another state comes of it, the origin is told.
 
-        The origin keeps the version of the first answer, and would take no other one of that number.
+        The origin keeps the version of the first answer, and would take no other one of that number; after a final
+        state it takes none at all.
         """
 
         def act_again(tx: Transaction, content: EnvelopeContent, first: ReceiptContent, now: datetime) -> Answer:
-            answer, told = act(tx, content, now), parse(Order, first.result)
+            told = parse(Order, first.result)
+            answer = act(OrderEnvelopes(replace(self._context, told=told)), tx, content, now)
             row = find_order(tx, content.subject) if answer.outcome == Outcome.OUTCOME_ACCEPTED else None
-            if row is not None and row.order.state != told.state and row.order.version <= told.version:
+            if row is None or row.order.state == told.state:
+                return answer
+            if rules.is_final(told):
+                raise DoneOtherwise(content.id)
+            if row.order.version <= told.version:
                 row.order.version = told.version
                 home.keep_and_tell(tx, self._context, row, now)
             return answer

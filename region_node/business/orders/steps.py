@@ -141,7 +141,10 @@ def _waits(tx: Transaction, context: OrderContext, situation: Situation, step: S
         start, action = context.rule(business).start_time(situation), "agreed-time"
     else:
         start, action = next_cycle(now, context.node.time_zone), "next-cycle"
-    if start is None or start <= now:
+    told = context.told
+    if told is not None and (told.steps_done, told.awaiting.action) == (order.steps_done, action):
+        start = from_timestamp(told.awaiting.due_time)  # also where it has passed: a lost cancellation comes first
+    elif start is None or start <= now:
         return False
     rules.enter(order, rules.IN_PROGRESS, now=now, region=context.node.region, reason=action)
     rules.wait_for(order, Party.PARTY_HOME_REGION, action, now=now, due=start)

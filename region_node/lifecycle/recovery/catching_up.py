@@ -20,7 +20,7 @@ from gateway.auditing import audit
 from gateway.errors import Refused, is_temporary, reason_name
 from gateway.federation.current import FederationState
 from gateway.relay import inbox, outbox
-from gateway.relay.border import Border, Command, Kinds, Refiled
+from gateway.relay.border import Border, Command, DoneOtherwise, Kinds, Refiled
 from gateway.relay.envelopes import OutgoingEnvelope, Sealed, UntilUpgraded, open_envelope, open_receipt, read_content
 from gateway.relay.outcomes import outcomes
 from gateway.relay.queries import Asker
@@ -234,7 +234,9 @@ class CatchingUp:
         """
         with _theirs():
             contents = [_plain_content(each) for each in told]
-        is_missing = await self._ports.store.read(lambda tx: [self._lacks(tx, each) for each in contents])
+        is_missing = await self._ports.store.read(
+            lambda tx: [self._lacks(tx, *each) for each in zip(told, contents, strict=True)]
+        )
         missing = list[_Signed]()
         for command, lacks in zip(told, is_missing, strict=True):
             if lacks:
@@ -246,9 +248,11 @@ class CatchingUp:
                 return False
         return True
 
-    def _lacks(self, tx: Transaction, content: EnvelopeContent) -> bool:
+    def _lacks(self, tx: Transaction, told: AnsweredCommand, content: EnvelopeContent) -> bool:
+        """Whether the database lacks a command, or has sent another one under its id since."""
         if content.origin == self._ports.border.region:
-            return not outbox.was_sent(tx, content.id)
+            kept = outbox.sent(tx, content.id)
+            return not outbox.was_sent(tx, content.id) if kept is None else kept.content != told.envelope.content
         return not inbox.is_kept(tx, content.origin, content.id)
 
     def _verified(self, region: str, told: AnsweredCommand) -> _Signed:
@@ -313,7 +317,11 @@ class CatchingUp:
         """Stores a record of this region again by its own command; returns why people have to look, else no reason."""
         content = sealed.content
         kind = self._ports.kinds.get(content.kind)
-        if outbox.was_sent(tx, content.id):
+        if (kept := outbox.sent(tx, content.id)) is not None:
+            now_sent = EnvelopeContent.FromString(kept.content)
+            is_repeat = isinstance(kind, Command) and kind.wants_same(content, now_sent)
+            return Reason.REASON_UNSPECIFIED if is_repeat else Reason.REASON_COMMAND_LOST
+        if outbox.was_sent(tx, content.id):  # about somebody who was erased since
             return Reason.REASON_UNSPECIFIED
         refiled = kind.refile(tx, content, now) if isinstance(kind, Command) else Refiled.LOST
         if refiled == Refiled.LOST or not isinstance(kind, Command):
@@ -378,6 +386,8 @@ def _reason_of(error: Exception) -> Reason.ValueType:
     """Why a command cannot be done again, for people."""
     if isinstance(error, KeyDestroyed):
         return Reason.REASON_ENVELOPE_CONTENT_DESTROYED
+    if isinstance(error, DoneOtherwise):
+        return Reason.REASON_COMMAND_LOST
     return error.reason if isinstance(error, Refused) else Reason.REASON_INTERNAL
 
 
