@@ -1,7 +1,7 @@
 """Open work: records that operator systems have handed in at this region, which take room until they are done.
 
 It is counted from indexes of what is open, now and then, a page at a time: the path of an order counts nothing, other
-processes and a restart make no difference, and an operator system may pass its bound until the count is done.
+processes make no difference, and an operator system may pass its bound until the count is done.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from gateway.store.port import Transaction
 
 OPEN_WORK = "open-work-of-operator"
 """The policy with the most open records of an operator system."""
-PAGE = 100  # rows of one read: on SQLite all other work waits for it
+PAGE = 1000  # rows of one read: on SQLite all other work waits for it
 
 
 class Place(NamedTuple):
@@ -64,7 +64,7 @@ class OpenRows:
 
 
 class OpenWork:
-    """The open work by the last count, and its bound by then, in the memory of one process."""
+    """The open work by the last count, and its bound, in the memory of one process."""
 
     def __init__(self) -> None:
         self.by_operator: Mapping[str, int] = {}

@@ -14,7 +14,10 @@ from region_node.node.open_work import OPEN_WORK, OpenRows, Place
 
 LOOK = 10.0
 """Seconds between two counts."""
-_REST = 100  # times as long as a page took: no database works for this more than a hundredth of the time
+_REST = 100  # times as long as a page took, as far as the longest rest goes: the store has other work
+LONGEST_REST = 1.0
+"""Seconds between two pages at most: a page also waits for its turn, and a count under a flood has to end."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -25,9 +28,10 @@ class OpenWorkWatch:
         self._context = context
         self._store = store
         self._kinds = kinds
+        self._is_first = True
 
     async def run(self) -> None:
-        """Runs until cancelled. While the store does not respond, the last count stays."""
+        """Runs until cancelled. While the store does not respond, the last count stays, and goes on afterwards."""
         while True:
             try:
                 await self.look()
@@ -36,20 +40,32 @@ class OpenWorkWatch:
             await asyncio.sleep(until_look(LOOK))
 
     async def look(self) -> None:
-        """Counts once. Raises Refused where the store does not respond, or before the first configuration."""
+        """Counts once. Raises Refused before the first configuration.
+
+        The first count holds as far as it has come: until its end it tells too little, and never too much.
+        """
         found, counted = self._context.open_work, Counter[str]()
+        found.most = self._context.figure(OPEN_WORK, self._context.region)
         for kind in self._kinds:
             await self._count(kind, counted)
         found.by_operator = counted
-        found.most = self._context.figure(OPEN_WORK, self._context.region)
+        self._is_first = False
 
     async def _count(self, kind: OpenRows, counted: Counter[str]) -> None:
+        """Goes on behind the last page where the store has not responded."""
         loop, region, place = asyncio.get_running_loop(), self._context.region, Place()
         while True:
-            began = loop.time()
-            page = await self._store.read(partial(kind.page, after=place))
-            if not page:
-                return
-            counted.update(each.operator for each in page if each.origin == region)
-            place = page[-1].place
-            await asyncio.sleep(_REST * (loop.time() - began))
+            began, rest = loop.time(), LOOK
+            try:
+                page = await self._store.read(partial(kind.page, after=place))
+            except Refused as refused:
+                _log.info("open work is counted on soon: %s", refused)
+            else:
+                if not page:
+                    return
+                counted.update(each.operator for each in page if each.origin == region)
+                place = page[-1].place
+                if self._is_first:
+                    self._context.open_work.by_operator = counted.copy()
+                rest = min(LONGEST_REST, _REST * (loop.time() - began))
+            await asyncio.sleep(rest)

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -39,6 +40,13 @@ from tests.simulation.world import keys
 
 NOW = datetime(2030, 6, 15, 4, tzinfo=UTC)
 PAGES = 3  # rows of a page here
+
+
+@pytest.fixture(autouse=True)
+def _without_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test waits for as long as a slow machine takes."""
+    monkeypatch.setattr("region_node.requests.open_work.LONGEST_REST", 0)
+    monkeypatch.setattr("region_node.requests.open_work.LOOK", 0.01)
 
 
 @pytest.fixture(params=sorted(ADAPTERS), name="adapter")
@@ -117,26 +125,61 @@ def test_each_operator_system_has_its_share_and_gets_it_back_as_its_work_is_done
     run(scenario())
 
 
-def test_the_loop_counts_again_and_again_whatever_the_store_says_meanwhile(
+class Failing:
+    """A store that does not respond to its second and fourth read; `places` are those behind which it was read."""
+
+    def __init__(self, store: Store, work: OpenWork) -> None:
+        self._store = store
+        self._work = work
+        self._reads = 0
+        self.places: list[Place] = []
+        self.known: list[dict[str, int]] = []
+
+    async def read(self, operation: Operation[object]) -> object:
+        self._reads += 1
+        self.known.append(dict(self._work.by_operator))
+        if self._reads in (2, 4):
+            raise Refused(Reason.REASON_STORE_UNAVAILABLE)
+        self.places.append(cast("partial[object]", operation).keywords["after"])
+        return await self._store.read(operation)
+
+
+def test_a_count_goes_on_where_the_store_did_not_respond_and_the_first_one_holds_meanwhile(
     adapter: Adapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("region_node.requests.open_work.LOOK", 0.01)
+    monkeypatch.setattr("region_node.node.open_work.PAGE", PAGES)
 
     async def scenario() -> None:
         node = context(most=4)
         async with adapter.open(migrations_of(*PACKAGES)) as store:
-            failures = [Refused(Reason.REASON_STORE_UNAVAILABLE)]
-
-            class Failing:
-                async def read(self, operation: Operation[object]) -> object:
-                    if failures:
-                        raise failures.pop()
-                    return await store.read(operation)
-
+            failing = Failing(store, node.open_work)
+            watch = OpenWorkWatch(node, cast("Store", failing), OPEN)
             await store.write(many)
-            loop = asyncio.create_task(OpenWorkWatch(node, cast("Store", Failing()), OPEN).run())
+            await watch.look()
+            assert node.open_work.by_operator == {"counter": 5, "kiosk": 4}
+            read = [each for each in failing.places if each != Place()]
+            assert len(read) == len(set(read)), "no page is read twice"
+            assert any(sum(each.values()) in range(1, 9) for each in failing.known), "as far as it has come"
+            failing.known.clear()
+            await watch.look()
+            assert failing.known == [{"counter": 5, "kiosk": 4}] * len(failing.known), "later ones hold at their end"
+
+    run(scenario())
+
+
+def test_the_loop_counts_again_and_again_and_begins_with_the_first_configuration(adapter: Adapter) -> None:
+    async def scenario() -> None:
+        shared = keys()
+        current = CurrentFederation()
+        node = RegionContext(Border("sichuan", shared.signers["sichuan"], shared.trusted, current))
+        async with adapter.open(migrations_of(*PACKAGES)) as store:
+            await store.write(many)
+            loop = asyncio.create_task(OpenWorkWatch(node, store, OPEN).run())
+            await asyncio.sleep(0)
+            assert node.open_work.most is None
+            current.update(Federation(1, bounded(most=4)), [])
             async with asyncio.timeout(60):
-                while not node.open_work.by_operator:  # noqa: ASYNC110 - the loop alone makes it so
+                while sum(node.open_work.by_operator.values()) < 9:  # noqa: ASYNC110 - the loop alone makes it so
                     await asyncio.sleep(0)
             loop.cancel()
             await asyncio.wait([loop])
