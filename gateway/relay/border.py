@@ -29,7 +29,7 @@ class Moved(Exception):
 
 
 class DoneOtherwise(Exception):
-    """Raised where more or less comes of a lost command than its origin was told for good: nothing is done then."""
+    """Raised where a lost command would end otherwise than its first, final answer: nothing is done then."""
 
 
 class Refiled(Enum):

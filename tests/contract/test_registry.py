@@ -1,7 +1,6 @@
 """The contract of every registry; written against the port, so that each adapter keeps the same."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,10 +13,9 @@ from gateway.api.region.v1.complaint_pb2 import WorkItem
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
-from gateway.security.sealing_keys import published
 from gateway.time.agreed_clock import MAX_CLOCK_ERROR
 from gateway.time.clock import to_timestamp
-from tests.contract.coordinators import eventually, keys_of
+from tests.contract.coordinators import eventually
 from tests.contract.large_number_plan import in_two_sizes, with_segments
 from tests.contract.registries import (
     ADMIN,
@@ -34,8 +32,7 @@ from tests.contract.registries import (
     run,
     state,
 )
-from tests.contract.small_federation import CONFIGURATION, Certificates
-from tests.keys import region_keys
+from tests.contract.small_federation import CONFIGURATION
 
 
 @pytest.fixture(params=["embedded", "etcd"], name="opened")
@@ -261,80 +258,6 @@ def test_a_region_that_ever_joined_is_lost_after_a_restart_and_never_absent(open
             assert (facts.signing_certificate, facts.live) == (b"its certificate", {})
             await registry.beat("sichuan", heartbeat(certificate=b"its certificate"))
             assert state(registry, "sichuan") == "JOINED"
-
-    run(scenario())
-
-
-def test_the_certificate_that_came_last_counts_and_is_kept(opened: Registries) -> None:
-    async def scenario() -> None:
-        async with opened() as registry:
-            await registry.beat("sichuan", heartbeat(certificate=b"old"))
-            seen = changes(registry)
-            await registry.beat("sichuan", heartbeat(certificate=b"new"))
-            assert registry.snapshot().facts("sichuan").signing_certificate == b"new"
-            assert seen
-            await registry.beat("sichuan", heartbeat("127.0.0.1:2", certificate=b""))
-            assert registry.snapshot().facts("sichuan").signing_certificate == b"new", "one without takes none away"
-        async with opened() as registry:
-            assert registry.snapshot().facts("sichuan").signing_certificate == b"new"
-
-    run(scenario())
-
-
-def test_the_sealing_key_that_came_last_counts_and_is_kept(opened: Registries) -> None:
-    async def scenario() -> None:
-        async with opened() as registry:
-            await registry.beat("sichuan", heartbeat("127.0.0.1:1"))
-            await registry.beat("sichuan", heartbeat("127.0.0.1:1", key=b"old"))
-            await registry.beat("sichuan", heartbeat("127.0.0.1:2", key=b"new"))
-            seen = changes(registry)
-            for _ in range(2):
-                await registry.beat("sichuan", heartbeat("127.0.0.1:1", key=b"old"))
-            assert registry.snapshot().facts("sichuan").sealing_key.key == b"new"
-            assert not seen
-            await registry.beat("sichuan", heartbeat("127.0.0.1:3"))
-            assert registry.snapshot().facts("sichuan").sealing_key.key == b"new", "one without takes none away"
-        async with opened() as registry:
-            assert registry.snapshot().facts("sichuan").sealing_key.key == b"new"
-
-    run(scenario())
-
-
-def test_a_heartbeat_without_news_brings_back_the_proof_of_the_sealing_key(opened: Registries, tmp_path: Path) -> None:
-    """A process with the former certificate has told another key meanwhile, which the newest does not prove."""
-    former, present = (keys_of(Certificates(tmp_path / name), "sichuan") for name in ("former", "present"))
-    keys = region_keys("sichuan").set
-    own = published(keys, present.signer, NOW)
-    beat = replace(heartbeat(certificate=present.certificate), sealing_key=own)
-    lagging = replace(
-        heartbeat("127.0.0.1:2", certificate=b""), sealing_key=published(keys.rotated(), former.signer, NOW)
-    )
-
-    async def scenario() -> None:
-        async with opened() as registry:
-            await registry.beat("sichuan", beat)
-            await registry.beat("sichuan", lagging)
-            assert registry.snapshot().facts("sichuan").sealing_key == lagging.sealing_key
-            await registry.beat("sichuan", beat)
-            assert registry.snapshot().facts("sichuan").sealing_key == own
-            seen = changes(registry)
-            await registry.beat("sichuan", lagging)
-            assert not seen, "a process changes a thing by its news alone"
-        async with opened() as registry:
-            assert registry.snapshot().facts("sichuan").sealing_key == own
-
-    run(scenario())
-
-
-def test_a_process_that_still_signs_by_the_old_certificate_does_not_bring_it_back(opened: Registries) -> None:
-    async def scenario() -> None:
-        async with opened() as registry:
-            await registry.beat("sichuan", heartbeat("127.0.0.1:1", b"old"))
-            await registry.beat("sichuan", heartbeat("127.0.0.1:2", b"new"))
-            seen = changes(registry)
-            await registry.beat("sichuan", heartbeat("127.0.0.1:1", b"old"))
-            assert registry.snapshot().facts("sichuan").signing_certificate == b"new"
-            assert not seen
 
     run(scenario())
 
