@@ -160,8 +160,9 @@ def test_a_region_is_sealed_to_by_its_own_word_whatever_a_coordinator_says_and_a
         peer, keys = certificates.issue(f"region/{PEER}"), region_keys(PEER).set
         rotated, strange = keys.rotated(), region_keys("nobody").set
         joined, own = member(PEER, peer), signer_of(peer)
+        former = sealed_to(joined, keys, own)
         async with (
-            coordinator(certificates, 1, sealed_to(joined, keys, own)) as hub,
+            coordinator(certificates, 1, former) as hub,
             node(certificates, tmp_path / "data", hub.endpoint) as under_test,
             running(under_test.client.follow()),
         ):
@@ -173,7 +174,7 @@ def test_a_region_is_sealed_to_by_its_own_word_whatever_a_coordinator_says_and_a
             assert known.of(PEER) == keys.in_use.sealing.public
             hub.change(3, sealed_to(joined, rotated, own, 2))
             await eventually(lambda: known.of(PEER) == rotated.in_use.sealing.public)
-            hub.change(4, sealed_to(joined, keys, own))
+            hub.change(4, former)
             await eventually(lambda: under_test.current.revision == 4)
             assert known.of(PEER) == rotated.in_use.sealing.public, "the former key does not come back"
         async with node(certificates, tmp_path / "data", NOTHING_LISTENS) as under_test:
