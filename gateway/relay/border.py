@@ -29,7 +29,7 @@ class Moved(Exception):
 
 
 class DoneOtherwise(Exception):
-    """Raised where more or less comes of a lost command than its origin was told for good: nothing is done then."""
+    """A lost command would have another result than the final one of its first receipt: nothing is done then."""
 
 
 class Refiled(Enum):
