@@ -5,6 +5,7 @@ policies, with their sources. Those that this process commits count at once, tho
 processes with the next look at the counters. Hours are in hours since 1970.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,6 +19,7 @@ Figure = Callable[[str, str], int | None]
 """The figure of a policy between another region and this one; None for a federation without the policy."""
 
 _KEPT = 100_000  # parties: beyond them, members of staff count for their operator systems alone
+_SYSTEMS = 200  # operator systems of a region: beyond them it invents names, and none is spared
 
 
 class Party(NamedTuple):
@@ -55,6 +57,7 @@ class UnknownNumbers:
     def __init__(self) -> None:
         self._hour = 0
         self._counted: dict[Party, int] = {}
+        self._systems = Counter[str]()  # with an unknown number, by region
 
     def follow(self, store: Store) -> None:
         """Counts what this process commits."""
@@ -80,18 +83,24 @@ class UnknownNumbers:
             if total:
                 self._keep(each, max(total, self._counted.get(each, 0)))
 
+    def is_named(self, region: str) -> bool:
+        """Whether a region may have named an unknown number in this hour."""
+        return Party(region) in self._counted
+
     def require_few(self, figure: Figure, own_region: str, party: Party, hour: int) -> None:
         """Raises Refused with UNKNOWN_NUMBERS_TOO_MANY, whether or not somebody has the number at hand.
 
-        The own region as a whole has no bound.
+        The own region as a whole has no bound. That of another region spares an operator system that has named none: a
+        few stolen certificates do not cut off the others.
         """
-        if hour != self._hour or Party(party.region) not in self._counted:
+        if hour != self._hour or not self.is_named(party.region):
             return
-        most = MostUnknown.of(figure, party.region)
-        if party.region != own_region:
+        most, system = MostUnknown.of(figure, party.region), Party(party.region, party.operator)
+        has_named = system in self._counted or self._systems[party.region] > _SYSTEMS
+        if party.region != own_region and has_named:
             self._require(Party(party.region), most.of_region)
         if party.operator:
-            self._require(Party(party.region, party.operator), most.of_operator)
+            self._require(system, most.of_operator)
         if party.staff_id not in ("", SELF_SERVICE):
             self._require(party, most.of_staff)
 
@@ -100,10 +109,13 @@ class UnknownNumbers:
             raise Refused(Reason.REASON_UNKNOWN_NUMBERS_TOO_MANY, most=str(most))
 
     def _begin(self, hour: int) -> None:
-        if hour > self._hour:
-            self._hour, self._counted = hour, {}
+        """Begins an hour; an hour further back than the last one shows that this clock was ahead."""
+        if hour > self._hour or hour < self._hour - 1:
+            self._hour, self._counted, self._systems = hour, {}, Counter()
 
     def _keep(self, party: Party, count: int) -> None:
+        if party.operator and not party.staff_id and party not in self._counted:
+            self._systems[party.region] += 1
         if party in self._counted or len(self._counted) < _KEPT or not party.operator:
             self._counted[party] = count
 

@@ -54,7 +54,8 @@ def require_few_unknown(context: RegionContext, dealer: Dealer, now: datetime) -
 
     Called before a number is looked up for a caller who would learn whether somebody has it.
     """
-    context.unknown_numbers.require_few(context.figure, context.region, counted_as(dealer), hour_of(now))
+    if context.unknown_numbers.is_named(dealer.region):
+        context.unknown_numbers.require_few(context.figure, context.region, counted_as(dealer), hour_of(now))
 
 
 def hour_of(now: datetime) -> int:

@@ -42,7 +42,7 @@ class OpenWorkWatch:
     async def look(self) -> None:
         """Counts once. Raises Refused before the first configuration.
 
-        The first count holds as far as it has come: until its end the figure is too low, and never too high.
+        The first count holds as far as it has come: until its end the figures are too low, never too high.
         """
         found, counted = self._context.open_work, Counter[str]()
         found.most = self._context.figure(OPEN_WORK, self._context.region)

@@ -1,16 +1,20 @@
 """Room for new work: whatever its kind, an operator has a part of each lane."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay.lanes import Lanes
 from gateway.store.port import Store
 from region_node.business.joint.application import JointApplication
 from region_node.business.orders.application import OrderApplication
+from region_node.business.orders.bulk import _NO_ROOM, _once_there_is_room
 from region_node.care.complaints.application import ComplaintApplication
 from region_node.network.faults.application import FaultApplication
 from region_node.node.context import RegionContext
@@ -80,6 +84,24 @@ def test_an_operator_has_a_share_of_the_database_whatever_its_work_is_for() -> N
             full.require("counter", **asked)
         assert refused.value.reason == Reason.REASON_OPEN_WORK_TOO_MUCH
         full.require("kiosk", **asked)
+
+
+def test_a_bulk_order_waits_for_room_that_its_operator_has_not_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("region_node.business.orders.bulk._LOOK_AGAIN", 0)
+    accepted = Order(id="sichuan/counter/1")
+    answers = [Refused(reason) for reason in _NO_ROOM]
+
+    async def take_in(request_id: str, order: OrderRequest, wait: Duration) -> Order:
+        if answers:
+            raise answers.pop()
+        return accepted
+
+    async def scenario() -> None:
+        assert await _once_there_is_room(take_in, "1", OrderRequest(), Duration()) == accepted
+
+    assert Reason.REASON_OPEN_WORK_TOO_MUCH in _NO_ROOM
+    asyncio.run(scenario())
+    assert not answers
 
 
 def test_each_kind_of_work_asks_for_room() -> None:

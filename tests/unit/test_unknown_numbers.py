@@ -25,9 +25,13 @@ from region_node.business.orders.relayed import OrderEnvelopes
 from region_node.care.anomalies.watching import AnomalyWatch
 from region_node.customers.disclosures.recording import noted_answer
 from region_node.customers.disclosures.rows import DisclosureRow
+from region_node.customers.verification.rows import key_or
+from region_node.customers.verification.rules import KEY_BYTES, attest
 from region_node.node.unknown_numbers import NumberUnknown, Party, UnknownNumbers
-from region_node.requests.dealings import Dealer, count_failure, require_few_unknown
+from region_node.requests.dealings import Dealer, count_failure, hour_of, require_few_unknown
 from tests.unit.billing_scene import Books, books
+from tests.unit.situations import NOW as ORDERED
+from tests.unit.test_exposure import request_of, sichuan, submitted
 
 NOW = datetime(2030, 6, 15, 4, 30, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -63,7 +67,10 @@ def test_a_clerk_an_operator_system_and_a_region_each_have_a_bound() -> None:
     added(counted, COLLEAGUE, 3)
     assert [is_refused(counted, each) for each in (COLLEAGUE, KIOSK)] == [True, False], "the operator system as a whole"
     added(counted, INVENTED, 3)
-    assert is_refused(counted, KIOSK), "the region as a whole, whatever names it invents"
+    assert not is_refused(counted, KIOSK), "beyond the bound of its region, it has named none itself"
+    added(counted, KIOSK, 1)
+    assert is_refused(counted, KIOSK), "now it has"
+    assert is_refused(counted, INVENTED)
     assert not is_refused(counted, Party("hubei", "counter"))
 
 
@@ -72,6 +79,7 @@ def test_the_own_region_has_no_bound_as_a_whole_and_customers_who_act_alone_are_
     added(counted, KIOSK, 5)
     assert not is_refused(counted, KIOSK), "self-service is no member of staff"
     added(counted, INVENTED, 10)
+    added(counted, KIOSK, 1)
     assert [is_refused(counted, KIOSK, own) for own in ("sichuan", "henan")] == [True, False]
 
 
@@ -84,6 +92,13 @@ def test_the_next_hour_begins_anew_and_a_late_word_of_the_last_one_changes_nothi
     added(counted, CLERK, 9, hour=7)
     counted.learn([(CLERK, 9)], 7)
     assert not is_refused(counted, CLERK, hour=8)
+
+
+def test_a_clock_that_was_ahead_switches_the_bounds_off_for_no_longer_than_it_was_wrong() -> None:
+    counted = UnknownNumbers()
+    added(counted, CLERK, 1, hour=1000)
+    added(counted, CLERK, 4)
+    assert is_refused(counted, CLERK)
 
 
 def test_a_federation_without_the_policies_refuses_nobody() -> None:
@@ -113,6 +128,7 @@ def test_names_without_end_take_a_limited_room_and_are_counted_for_their_region(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("region_node.node.unknown_numbers._KEPT", 5)
+    monkeypatch.setattr("region_node.node.unknown_numbers._SYSTEMS", 15)
     counted = UnknownNumbers()
     for number in range(20):
         added(counted, Party("henan", f"invented-{number}", "x"), 1)
@@ -175,7 +191,32 @@ def test_beyond_the_bound_an_order_of_another_region_is_refused_before_its_numbe
         with pytest.raises(Refused) as refused:
             envelopes._submitted(node.tx, content, NOW)
         assert refused.value.reason == Reason.REASON_UNKNOWN_NUMBERS_TOO_MANY
+        order.request.documents.add(code="OTP", verifier="home")
+        content.payload = OrderSubmission(order=order).SerializeToString()
+        with pytest.raises(Refused) as refused:
+            envelopes._submitted(node.tx, content, NOW)
+        assert refused.value.reason != Reason.REASON_UNKNOWN_NUMBERS_TOO_MANY, "a proof passes the bounds"
+        assert refused.value.reason != UNKNOWN, "once it is verified"
         assert node.rows("SELECT COUNT(*) FROM orders") == before
+
+
+def test_beyond_the_bound_an_accepted_order_that_is_sent_again_is_answered_and_a_new_one_is_refused() -> None:
+    with sichuan() as (tx, orders):
+        key = key_or(tx, bytes(KEY_BYTES))
+        accepted = submitted(tx, orders, "1", request_of(10))
+        for _ in range(2000):
+            orders.node.unknown_numbers.note(NumberUnknown(Party("sichuan", "app"), hour_of(ORDERED)))
+        assert submitted(tx, orders, "1", request_of(10)) == accepted
+        with pytest.raises(Refused) as refused:
+            submitted(tx, orders, "2", request_of(10))
+        assert refused.value.reason == Reason.REASON_UNKNOWN_NUMBERS_TOO_MANY
+        proven = request_of(10)
+        proven.documents.add(code="OTP", verifier="home")
+        with pytest.raises(Refused) as refused:
+            submitted(tx, orders, "4", proven)
+        assert refused.value.reason == Reason.REASON_NOT_VERIFIED, "an invented proof opens nothing"
+        proven.documents[0].CopyFrom(attest(key, "sichuan/app/4", proven.number, "OTP", ORDERED))
+        assert submitted(tx, orders, "4", proven).state == rules.COMPLETED
 
 
 def test_beyond_the_bound_a_question_is_answered_without_a_look_at_the_customer_and_writes_nothing() -> None:

@@ -42,7 +42,6 @@ from region_node.customers.documents.on_file import RegisterApplication
 from region_node.customers.documents.rules import require_materials
 from region_node.requests.caller import Caller, done_before
 from region_node.requests.changes import Changes
-from region_node.requests.dealings import Dealer, require_few_unknown
 from region_node.requests.room import Room
 from region_node.requests.rows import RequestKey, insert_request
 from region_node.tickets.followed import answered_request
@@ -142,9 +141,6 @@ class OrderApplication:
         self._ports.context.node.scopes.require_business(caller.identity, request.business)
         self._ports.room.require(caller.operator, number=request.number)
         lane = self._lane_of(request)
-        if lane is None:  # the home of another region's number counts itself
-            node, staff_id = self._ports.context.node, request.requester.staff_id
-            require_few_unknown(node, Dealer(node.region, caller.operator, staff_id), self._ports.clock.now())
         if lane is None or not wait or _is_away(lane) or current_place() is None:  # a stream has a bound of its own
             return await self._decided(caller, request, wait)
         loop, (waiting, limit) = asyncio.get_running_loop(), self._waiting_for(lane.destination)

@@ -34,7 +34,11 @@ LEAST_WAIT = 1  # second: a shorter wait must not make bulk work urgent
 # Orders for other regions further on the stream must not wait for it.
 LANE_PATIENCE = 10.0  # seconds
 _LOOK_AGAIN = 0.1  # seconds between checks of a full lane
-_NO_ROOM = (Reason.REASON_TOO_BUSY, Reason.REASON_ORDERS_WAITING_TOO_MANY)
+_NO_ROOM = (
+    Reason.REASON_OPEN_WORK_TOO_MUCH,
+    Reason.REASON_ORDERS_WAITING_TOO_MANY,
+    Reason.REASON_TOO_BUSY,
+)
 
 TakeIn = Callable[[str, OrderRequest, Duration], Awaitable[Order]]
 """Accepts the order of a request id, and waits for the home region. Raises Refused."""
