@@ -26,7 +26,7 @@ def held_port(listen: str) -> Iterator[None]:
     """Keeps other processes from `host:port`, while listeners of this one share it by SO_REUSEPORT. Raises PortInUse.
 
     Port 0 needs no hold, since the system gives a free one. The name of a hold belongs to the network namespace, as the
-    port does, and ends with the process.
+    port does, and ends with the process. An address that overlaps, such as 0.0.0.0, is found where it listens already.
     """
     host, port = host_and_port(listen)
     if not port:
@@ -48,14 +48,13 @@ def _require_unused(listen: str, host: str, port: int) -> None:
     except OSError as error:
         raise PortInUse(listen, str(error)) from error
     for family, kind, protocol, _, address in found:
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:  # as gRPC listens: on [::] for IPv4 as well
-                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-            try:
+        try:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:  # as gRPC listens: on [::] for IPv4 as well
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
                 probe.bind(address)  # without SO_REUSEPORT the system refuses it beside any listener
-            except OSError as error:
-                if (
-                    error.errno == errno.EADDRINUSE
-                ):  # any other error is for gRPC to meet: a host may have more addresses
-                    raise PortInUse(listen) from error
+        except OSError as error:
+            # gRPC meets any other error: a host may have more addresses.
+            if error.errno == errno.EADDRINUSE:
+                raise PortInUse(listen) from error

@@ -93,7 +93,7 @@ class UnknownNumbers:
         The own region as a whole has no bound. That of another region spares an operator system that has named none: a
         few stolen certificates do not cut off the others.
         """
-        if hour != self._hour or not self.is_named(party.region):
+        if hour != self._hour:
             return
         most, system = MostUnknown.of(figure, party.region), Party(party.region, party.operator)
         has_named = system in self._counted or self._systems[party.region] > _SYSTEMS

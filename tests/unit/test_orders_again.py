@@ -110,6 +110,23 @@ def suspension() -> EnvelopeContent:
     return submission("app/1", request)
 
 
+def test_an_order_is_quoted_again_as_the_customer_was_told() -> None:
+    paper = Document(code="ID_ORIG", verifier="clerk-7", verify_time=to_timestamp(NOW), keyed_hash=bytes(32))
+    request = OrderRequest(business="PLAN_CHANGE", number=LINE.number, applicant=Applicant.APPLICANT_HOLDER)
+    request.documents.append(paper)
+    request.characteristics.update(plan="sichuan-99")
+    sent = submission("app/1", request)
+    with books(NOW) as kept:
+        kept.open(LINE)
+        answer = first(kept.tx, kept.orders, sent)
+    told = Order.FromString(answer.result)
+    assert told.awaiting.action == "confirm"
+    with books(NOW) as kept:
+        put_back(kept)
+        quoted = again(kept.tx, kept.orders, sent, answer, NOW + 40 * DAY)
+        assert (quoted.awaiting.action, quoted.quote) == ("confirm", told.quote)
+
+
 def put_back(kept: Books) -> None:
     """An older database, whose loss is accepted: Guangdong has yet to tell what it lacks."""
     kept.open(LINE)

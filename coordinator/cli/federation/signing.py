@@ -90,8 +90,8 @@ def anchor_in_force(asking: Asking, directory: Path, file: Path) -> None:
     Example:
       coordinator federation anchor-in-force deploy/federation federation.anchor
     """
-    configuration = read_valid(directory)
-    _write_anchor(file, in_force(asking.link).place, configuration.administration)
+    found = in_force(asking.link)
+    _write_anchor(file, found.place, wanted_of(directory, found.configuration).administration)
 
 
 def _write_anchor(file: Path, place: Anchor, administration: Administration) -> None:

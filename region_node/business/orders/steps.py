@@ -134,15 +134,16 @@ def _waits(tx: Transaction, context: OrderContext, situation: Situation, step: S
         return _wait_for_proof(tx, context, situation)
     if step in (Step.STEP_CONFIRM, Step.STEP_ACCEPT):
         if step == Step.STEP_CONFIRM:
-            order.quote.CopyFrom(context.rule(business).quote(situation))
+            told = _told_to_wait(context, order, "confirm")
+            order.quote.CopyFrom(context.rule(business).quote(situation) if told is None else told.quote)
         _ask_customer(tx, context, situation, "confirm" if step == Step.STEP_CONFIRM else "accept")
         return True
     if step == Step.STEP_AGREED_TIME:
         start, action = context.rule(business).start_time(situation), "agreed-time"
     else:
         start, action = next_cycle(now, context.node.time_zone), "next-cycle"
-    told = context.told
-    if told is not None and (told.steps_done, told.awaiting.action) == (order.steps_done, action):
+    told = _told_to_wait(context, order, action)
+    if told is not None:
         start = from_timestamp(told.awaiting.due_time)  # also where it has passed: a lost cancellation comes first
     elif start is None or start <= now:
         return False
@@ -150,6 +151,14 @@ def _waits(tx: Transaction, context: OrderContext, situation: Situation, step: S
     rules.wait_for(order, Party.PARTY_HOME_REGION, action, now=now, due=start)
     set_timer(tx, f"{STEP_TIMER}/{order.id}", kind=STEP_TIMER, subject=order.id, due=start)
     return True
+
+
+def _told_to_wait(context: OrderContext, order: Order, action: str) -> Order | None:
+    """The first answer of a command that is done again, where the order waited for this action at the same step."""
+    told = context.told
+    if told is None or (told.steps_done, told.awaiting.action) != (order.steps_done, action):
+        return None
+    return told
 
 
 def _wait_for_proof(tx: Transaction, context: OrderContext, situation: Situation) -> bool:
