@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
 from gateway.api.region.v1.issue_pb2 import Issue
 from gateway.federation.body import HIGHEST_LEVEL, ISSUE_WITHOUT_OWNER
-from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer, cancel_timer, set_timer
 from gateway.time.clock import from_microseconds, from_timestamp
@@ -48,7 +47,6 @@ def note_silence(tx: Transaction, context: RegionContext, row: IssueRow, timer: 
         watch(tx, context, issue, now)
         return
     rules.note_silence(issue, now, context.takes_part)
-    failpoints.reach("issue-silent.before-commit")
     ISSUE_ROWS.update(tx, issue, now)
     watch(tx, context, issue, now)
     silence = issue.silence
