@@ -36,6 +36,7 @@ from gateway.auditing.audit import AuditRow, Head
 from gateway.auditing.audit_heads import KeptHead
 from gateway.federation.rules import difference
 from gateway.federation.suspensions import ProvenSuspension
+from gateway.security.sealing_keys import is_proven_by
 from gateway.store.port import Store
 from gateway.time.clock import Clock
 
@@ -98,8 +99,8 @@ class EmbeddedRegistry:
     async def beat(self, region: str, heartbeat: Heartbeat) -> None:
         """See the port."""
         facts = self._snapshot.facts(region)
-        is_news = facts.has_news_in(heartbeat)
-        if is_news and (joined := facts.joined_by(heartbeat)) != facts:
+        is_news = facts.has_news_in(heartbeat, is_proven_by)
+        if is_news and (joined := facts.joined_by(heartbeat, is_proven_by)) != facts:
             now = self._clock.now()
             await self._store.write(lambda tx: operations.keep_joined(tx, joined, now))
         self._take_heartbeat(region, heartbeat, is_news=is_news)
@@ -254,7 +255,7 @@ class EmbeddedRegistry:
 
     def _take_heartbeat(self, region: str, heartbeat: Heartbeat, *, is_news: bool) -> None:
         before = self._snapshot.facts(region)
-        joined = before.joined_by(heartbeat) if is_news else before
+        joined = before.joined_by(heartbeat, is_proven_by) if is_news else before
         live = {**before.live, heartbeat.endpoint: heartbeat}
         facts = replace(
             joined,

@@ -1,12 +1,14 @@
 """The facts of a region, from the heartbeats of its processes, and its live processes. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gateway.api.federation.v1.federation_pb2 import Capabilities, Feature, NodeReport, SealingKey
 from gateway.federation.capabilities import features_of
-from gateway.security.sealing_keys import is_proven_by
+
+Proves = Callable[[bytes, SealingKey], bool]
+"""Whether a signing certificate (PEM) proves a sealing key."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,13 @@ class RegionFacts:
         """The facts under a suspension, or without one."""
         return self if suspension == self.suspension else replace(self, suspension=suspension)
 
-    def joined_by(self, heartbeat: Heartbeat) -> "RegionFacts":
+    def joined_by(self, heartbeat: Heartbeat, proves: Proves) -> "RegionFacts":
         """The facts after a process with news: the latest newcomer counts.
 
         During a replacement of certificates or keys, the processes of a region differ.
         """
         certificate = heartbeat.signing_certificate or self.signing_certificate
-        is_proven_anew = self._is_proven_anew_by(heartbeat)
+        is_proven_anew = self._is_proven_anew_by(heartbeat, proves)
         is_other = certificate != self.signing_certificate or self.is_told_otherwise_by(heartbeat)
         if not is_other and not is_proven_anew:
             return replace(self, ever_joined=True)
@@ -96,20 +98,21 @@ class RegionFacts:
             self.capabilities,
         )
 
-    def has_news_in(self, heartbeat: Heartbeat) -> bool:
+    def has_news_in(self, heartbeat: Heartbeat, proves: Proves) -> bool:
         """Whether a heartbeat may change the facts, other than by being the last of its process."""
-        return heartbeat.brings_news_after(self.live.get(heartbeat.endpoint)) or self._is_proven_anew_by(heartbeat)
+        is_news = heartbeat.brings_news_after(self.live.get(heartbeat.endpoint))
+        return is_news or self._is_proven_anew_by(heartbeat, proves)
 
     def _is_sealed_otherwise_by(self, heartbeat: Heartbeat) -> bool:
         return heartbeat.sealing_key.key not in (b"", self.sealing_key.key)
 
-    def _is_proven_anew_by(self, heartbeat: Heartbeat) -> bool:
+    def _is_proven_anew_by(self, heartbeat: Heartbeat, proves: Proves) -> bool:
         """Whether a process's certificate proves its sealing key, but not the stored one.
 
         Who learns of the region now has its stored certificate alone, and uses no key that another one proves.
         """
         certificate = heartbeat.signing_certificate
-        return not is_proven_by(certificate, self.sealing_key) and is_proven_by(certificate, heartbeat.sealing_key)
+        return not proves(certificate, self.sealing_key) and proves(certificate, heartbeat.sealing_key)
 
     def versions(self) -> Sequence[Capabilities]:
         """The capabilities of the region's processes; of a silent region, those of its last one."""

@@ -123,8 +123,8 @@ def take_again(
     """Executes a command that this region has lost, and keeps the `receipt` that it gave before, verified, for it.
 
     A command that was refused then has no effect now. One of before the inbox's memory is refused now: it may have been
-    executed, and purged. One that cannot be done as then leaves nothing behind. Returns
-    the present answer; None where the command is known. Raises as `receive`.
+    executed, and purged. One that cannot be done as then leaves nothing behind. Returns the present answer; None where
+    the command is known. Raises as `receive`.
     """
     content = sealed.content
     if is_kept(tx, content.origin, content.id):

@@ -19,6 +19,7 @@ from gateway.api.region.v1.order_oversight_service_pb2 import GetOrderTraceRespo
 from gateway.api.region.v1.order_pb2 import OrderState, StateChange
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, HopStamp, Journey
 from gateway.errors import Refused, reason_name
+from gateway.security.sealing_keys import is_proven_by
 from gateway.time.clock import to_timestamp
 from gateway.wording.words import word
 
@@ -169,10 +170,10 @@ def test_a_region_lags_behind_while_any_of_its_processes_does() -> None:
     old, new = (Capabilities(capabilities=[Capability(name="Enum", numbers=numbers)]) for numbers in ([1], [1, 2]))
     lagging = replace(BEAT, capabilities=old, report=NodeReport(unreadable="revision 2"))
     upgraded = replace(BEAT, capabilities=new)
-    known = RegionFacts("sichuan").joined_by(lagging).joined_by(upgraded)
+    known = RegionFacts("sichuan").joined_by(lagging, is_proven_by).joined_by(upgraded, is_proven_by)
     both = replace(known, live={"1": lagging, "2": upgraded}, last=upgraded)
     assert ([*both.versions()], both.report().unreadable) == ([old, new], "revision 2")
     done = replace(known, live={"2": upgraded}, last=upgraded)
     assert ([*done.versions()], done.report()) == ([new], NodeReport())
     assert [*known.versions()] == [new], "of a silent region, what the last could read counts"
-    assert known.joined_by(BEAT).capabilities == new, "a process that tells none takes none away"
+    assert known.joined_by(BEAT, is_proven_by).capabilities == new, "a process that tells none takes none away"

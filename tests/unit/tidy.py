@@ -77,7 +77,6 @@ PURE_GATEWAY = frozenset(
         "gateway.time.clock",
         "gateway.errors",
         "gateway.federation",
-        "gateway.security.sealing_keys.is_proven_by",
         "gateway.values.money",
         "gateway.values.requesters",
         "gateway.wording.masking",

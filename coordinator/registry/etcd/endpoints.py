@@ -17,6 +17,7 @@ from coordinator.registry.etcd.watch import Follower
 from coordinator.registry.rules import Heartbeat, RegionFacts
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.security.sealing_keys import is_proven_by
 from gateway.time.clock import Clock, to_microseconds
 
 _RENEWAL_SECONDS = 1.0  # for a heartbeat of a process that is known to live: it counts in any case
@@ -50,7 +51,7 @@ class EtcdEndpoints:
         """See the port. Raises Refused with REGISTRY_UNAVAILABLE for a heartbeat with news that did not reach etcd."""
         facts = self._ports.copy.snapshot.facts(region)
         known = facts.live.get(heartbeat.endpoint)
-        is_new = facts.has_news_in(heartbeat)
+        is_new = facts.has_news_in(heartbeat, is_proven_by)
         key = self._ports.keys.live(region, heartbeat.endpoint)
         lease = lease_of(self._ports.keys.federation, region, heartbeat.endpoint)
         if self._ports.follower.has_gone_back and (known is None or is_new):
@@ -62,7 +63,7 @@ class EtcdEndpoints:
         try:
             since = await self._living_since(region, heartbeat, end - loop.time())
             put = Put(values.encode_living(values.Living(heartbeat, since)), lease)
-            if is_new and facts.joined_by(heartbeat) != facts:
+            if is_new and facts.joined_by(heartbeat, is_proven_by) != facts:
                 await self._ports.leases.extend(put.lease, end - loop.time())
                 await self._ports.contain(self._join(region, heartbeat, key, put, end - loop.time()))
             elif known is None:
@@ -119,7 +120,7 @@ class EtcdEndpoints:
         def decide(found: Found) -> Change | None:
             before = values.decode_joined(found[joined].value) if joined in found else None
             known = before.facts(region) if before is not None else None
-            facts = (known or RegionFacts(region)).joined_by(heartbeat)
+            facts = (known or RegionFacts(region)).joined_by(heartbeat, is_proven_by)
             if facts == known:
                 return Change({key: put})
             first_joined = before.first_joined if before is not None else to_microseconds(now)
