@@ -11,12 +11,21 @@ from coordinator.registry.etcd.client import DELETE, EtcdClient
 from coordinator.registry.etcd.keys import Keys
 from coordinator.registry.etcd.settings import EtcdSettings
 from deploy.local.etcd import LocalEtcd
+from tests.contract.registries import EmbeddedRegistries, EtcdRegistries, Registries
 from tests.contract.small_federation import CLOCK, FEDERATION, Certificates
 
 
 @pytest.fixture(name="certificates")
 def certificates_of_a_federation(tmp_path: Path) -> Certificates:
     return Certificates(tmp_path / "certificates")
+
+
+@pytest.fixture(params=["embedded", "etcd"], name="opened")
+def opened_on_one_state(request: pytest.FixtureRequest, tmp_path: Path) -> Registries:
+    """Opens a registry on the same durable state each time."""
+    if request.param == "embedded":
+        return EmbeddedRegistries(tmp_path)
+    return EtcdRegistries.of(request.getfixturevalue("etcd_cluster"), tmp_path)
 
 
 @pytest.fixture(name="etcd")

@@ -14,17 +14,10 @@ from gateway.errors import Refused, reason_name
 from gateway.federation.capabilities import own_capabilities
 from gateway.rpc.channels import invoke
 from tests.contract.coordinators import ADMIN, PATIENCE_S, federation, join_request, keys_of, refused
-from tests.contract.registries import EmbeddedRegistries, EtcdRegistries, Registries, heartbeat, run
+from tests.contract.registries import Registries, heartbeat, run
 from tests.contract.small_federation import CONFIGURATION, Certificates
 from tests.contract.test_coordinator_cli import command
 from tests.later_version import LATER_VALUE
-
-
-@pytest.fixture(params=["embedded", "etcd"], name="opened")
-def opened_on_one_state(request: pytest.FixtureRequest, tmp_path: Path) -> Registries:
-    if request.param == "embedded":
-        return EmbeddedRegistries(tmp_path)
-    return EtcdRegistries.of(request.getfixturevalue("etcd_cluster"), tmp_path)
 
 
 def without(number: int) -> Capabilities:

@@ -3,8 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from coordinator.membership.members import member_of
 from coordinator.registry.port import Registry
 from coordinator.registry.rules import Heartbeat
@@ -14,18 +12,11 @@ from gateway.federation.capabilities import FEATURES, Readability, features_of, 
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
 from tests.contract.coordinators import federation, join_request, keys_of, next_of
-from tests.contract.registries import EmbeddedRegistries, EtcdRegistries, Registries, heartbeat, run
+from tests.contract.registries import Registries, heartbeat, run
 from tests.contract.small_federation import CONFIGURATION, Certificates
 from tests.later_version import LATER_VALUE
 
 TREES, SESSIONS = Feature.FEATURE_TREE_SIGNATURES, Feature.FEATURE_SESSION_KEYS
-
-
-@pytest.fixture(params=["embedded", "etcd"], name="opened")
-def opened_on_one_state(request: pytest.FixtureRequest, tmp_path: Path) -> Registries:
-    if request.param == "embedded":
-        return EmbeddedRegistries(tmp_path)
-    return EtcdRegistries.of(request.getfixturevalue("etcd_cluster"), tmp_path)
 
 
 def having(*features: int) -> Capabilities:

@@ -36,7 +36,7 @@ from tests.contract.coordinators import (
 )
 from tests.contract.coordinators import run as run_federation
 from tests.contract.membership_node import NodeUnderTest, eventually, node, running
-from tests.contract.registries import EmbeddedRegistries, EtcdRegistries, Registries, audit_rows, changed, run
+from tests.contract.registries import Registries, audit_rows, changed, run
 from tests.contract.small_federation import CLOCK, CONFIGURATION, Certificates, Coordinator, coordinator
 from tests.number_assignments import chain, giver
 
@@ -44,14 +44,6 @@ NUMBERS = [f"+861985100009{each}" for each in range(3)]
 NUMBER = NUMBERS[0]
 HOME, NEW, THIRD = "sichuan", "guangdong", "henan"
 NOTHING = NumberAssignmentMark()
-
-
-@pytest.fixture(params=["embedded", "etcd"], name="opened")
-def opened_on_one_state(request: pytest.FixtureRequest, tmp_path: Path) -> Registries:
-    """Opens a registry on the same durable state each time."""
-    if request.param == "embedded":
-        return EmbeddedRegistries(tmp_path)
-    return EtcdRegistries.of(request.getfixturevalue("etcd_cluster"), tmp_path)
 
 
 @pytest.fixture(name="certificates")

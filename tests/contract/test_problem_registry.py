@@ -10,18 +10,10 @@ from coordinator.registry.port import Registry
 from coordinator.registry.problem_port import Administered, Book, Decision
 from gateway.api.coordinator.v1.problem_service_pb2 import Problem
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
-from tests.contract.registries import ADMIN, EmbeddedRegistries, EtcdRegistries, Registries, audit_rows, run
+from tests.contract.registries import ADMIN, EtcdRegistries, Registries, audit_rows, run
 from tests.unit.network_events import cut, event
 
 LINK = ("chengdu-guangzhou-1",)
-
-
-@pytest.fixture(params=["embedded", "etcd"], name="opened")
-def opened_on_one_state(request: pytest.FixtureRequest, tmp_path: Path) -> Registries:
-    """Opens a registry on the same durable state each time."""
-    if request.param == "embedded":
-        return EmbeddedRegistries(tmp_path)
-    return EtcdRegistries.of(request.getfixturevalue("etcd_cluster"), tmp_path)
 
 
 def problem(name: str, version: int = 1) -> Problem:

@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -20,8 +19,6 @@ from tests.contract.large_number_plan import in_two_sizes, with_segments
 from tests.contract.registries import (
     ADMIN,
     NOW,
-    EmbeddedRegistries,
-    EtcdRegistries,
     Registries,
     audit_rows,
     changed,
@@ -33,14 +30,6 @@ from tests.contract.registries import (
     state,
 )
 from tests.contract.small_federation import CONFIGURATION
-
-
-@pytest.fixture(params=["embedded", "etcd"], name="opened")
-def opened_on_one_state(request: pytest.FixtureRequest, tmp_path: Path) -> Registries:
-    """Opens a registry on the same durable state each time."""
-    if request.param == "embedded":
-        return EmbeddedRegistries(tmp_path)
-    return EtcdRegistries.of(request.getfixturevalue("etcd_cluster"), tmp_path)
 
 
 def test_a_registry_without_history_is_empty(opened: Registries) -> None:

@@ -3,21 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from gateway.security.sealing_keys import published
 from tests.contract.coordinators import keys_of
-from tests.contract.registries import NOW, EmbeddedRegistries, EtcdRegistries, Registries, changes, heartbeat, run
+from tests.contract.registries import NOW, Registries, changes, heartbeat, run
 from tests.contract.small_federation import Certificates
 from tests.keys import region_keys
-
-
-@pytest.fixture(params=["embedded", "etcd"], name="opened")
-def opened_on_one_state(request: pytest.FixtureRequest, tmp_path: Path) -> Registries:
-    """Opens a registry on the same durable state each time."""
-    if request.param == "embedded":
-        return EmbeddedRegistries(tmp_path)
-    return EtcdRegistries.of(request.getfixturevalue("etcd_cluster"), tmp_path)
 
 
 def test_the_certificate_that_came_last_counts_and_is_kept(opened: Registries) -> None:

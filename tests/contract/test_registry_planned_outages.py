@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
-
 from coordinator.planned_outages.rules import held_with
 from coordinator.registry.port import Registry
 from deploy.local.etcd import LocalEtcd
@@ -14,18 +12,10 @@ from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import Plann
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.time.clock import to_timestamp
-from tests.contract.registries import NOW, EmbeddedRegistries, EtcdRegistries, Registries, audit_rows, run
+from tests.contract.registries import NOW, EtcdRegistries, Registries, audit_rows, run
 from tests.unit.test_planned_outages import DETOUR, DIRECT, NETWORK
 
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture(params=["embedded", "etcd"], name="opened")
-def opened_on_one_state(request: pytest.FixtureRequest, tmp_path: Path) -> Registries:
-    """Opens a registry on the same durable state each time."""
-    if request.param == "embedded":
-        return EmbeddedRegistries(tmp_path)
-    return EtcdRegistries.of(request.getfixturevalue("etcd_cluster"), tmp_path)
 
 
 def window(key: str, link: str) -> PlannedOutageHeader:

@@ -1,21 +1,12 @@
 """Revocation lists in the registry; on both adapters."""
 
-from pathlib import Path
-
 import pytest
 
 from coordinator.registry.port import PublishedList
 from gateway.api.federation.v1.federation_pb2 import RevocationList
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from tests.contract.registries import ADMIN, EmbeddedRegistries, EtcdRegistries, Registries, changes, run
-
-
-@pytest.fixture(params=["embedded", "etcd"], name="opened")
-def opened_on_one_state(request: pytest.FixtureRequest, tmp_path: Path) -> Registries:
-    if request.param == "embedded":
-        return EmbeddedRegistries(tmp_path)
-    return EtcdRegistries.of(request.getfixturevalue("etcd_cluster"), tmp_path)
+from tests.contract.registries import ADMIN, Registries, changes, run
 
 
 def test_a_revocation_list_is_kept_with_one_row_and_only_replaced_by_one_that_may(opened: Registries) -> None:

@@ -11,18 +11,10 @@ from deploy.local.etcd import LocalEtcd
 from gateway.api.coordinator.v1.risk_service_pb2 import Risk
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from tests.contract.registries import EmbeddedRegistries, EtcdRegistries, Registries, audit_rows, run
+from tests.contract.registries import EtcdRegistries, Registries, audit_rows, run
 
 BY = Administered("admin/root", "RISK_ASSESSED", "risk/region-lost/sichuan")
 LOST = "region-lost/sichuan"
-
-
-@pytest.fixture(params=["embedded", "etcd"], name="opened")
-def opened_on_one_state(request: pytest.FixtureRequest, tmp_path: Path) -> Registries:
-    """Opens a registry on the same durable state each time."""
-    if request.param == "embedded":
-        return EmbeddedRegistries(tmp_path)
-    return EtcdRegistries.of(request.getfixturevalue("etcd_cluster"), tmp_path)
 
 
 def counted(before: Risk | None) -> Risk:
