@@ -54,6 +54,14 @@ class Turns(Generic[T]):
         """How many items of an owner wait."""
         return len(self._lines.get(owner, ()))
 
+    def has_single(self, many: int) -> bool:
+        """Whether an owner waits with one item, beside another one with at least so many.
+
+        The process itself does not count: its own work comes singly, and all the time.
+        """
+        counts = [len(line) for owner, line in self._lines.items() if owner]
+        return len(counts) > 1 and min(counts) == 1 and max(counts) >= many
+
     def ahead_of(self, owner: str) -> int:
         """How many items at most are taken before another one of an owner."""
         return min(self._count, (self.of(owner) + 1) * len(self._lines))

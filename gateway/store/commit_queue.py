@@ -1,7 +1,7 @@
 """The way into a store: operations wait here, are committed together, and their callers are notified.
 
 Operations of several owners take turns (`gateway.process.turns`). While there are several, a commit takes fewer
-operations, so that the next one comes soon.
+operations, so that the next one comes soon; and fewest with the only operation of an owner, though never twice in a row.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ E = TypeVar("E")
 
 BATCH_LIMIT = 256  # operations in one commit: beyond this the wait of the first outweighs the shared fsync
 SHARED_LIMIT = 16  # operations in one commit while several owners are present: another owner waits for no more
+SINGLE_LIMIT = 4  # operations in a commit with the only one of an owner beside another with many: it waits for no more
 
 _Waiting = tuple[Operation[object], "asyncio.Future[Any]", bool]
 """An operation, its outcome, and whether it is for a caller of the server who may go away."""
@@ -40,7 +41,7 @@ class CommitQueue:
         self._broken = broken
         self._loop = asyncio.get_running_loop()
         self._waiting: Turns[_Waiting] = Turns()
-        self._is_shared = False
+        self._is_shared = self._was_single = False
         self._arrived = asyncio.Event()
         self._closing = False
         self._counts = StoreCounts()
@@ -86,7 +87,7 @@ class CommitQueue:
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
-            taken = self._waiting.take(SHARED_LIMIT if self._is_shared else BATCH_LIMIT)
+            taken = self._waiting.take(self._limit())
             batch = [
                 (operation, future) for operation, future, is_called in taken if not (is_called and future.cancelled())
             ]
@@ -102,6 +103,13 @@ class CommitQueue:
             self._counts.operations += len(batch)
             self._counts.seconds += self._loop.time() - begun
             self._settle([(future, outcome) for (_, future), outcome in zip(batch, outcomes, strict=True)])
+
+    def _limit(self) -> int:
+        """How many operations the next commit takes."""
+        if not self._is_shared:
+            return BATCH_LIMIT
+        self._was_single = not self._was_single and self._waiting.has_single(SINGLE_LIMIT)
+        return SINGLE_LIMIT if self._was_single else SHARED_LIMIT
 
     def _ended(self, writer: asyncio.Task[None]) -> None:
         """Fails the callers of a writer that a defect has ended."""

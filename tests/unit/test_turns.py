@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.process.turns import SHARED_SECONDS, Places, Turns, owner
-from gateway.store.commit_queue import BATCH_LIMIT, SHARED_LIMIT, CommitQueue
+from gateway.store.commit_queue import BATCH_LIMIT, SHARED_LIMIT, SINGLE_LIMIT, CommitQueue
 from gateway.store.group_commit import Outcome
 from gateway.store.port import Operation, Transaction
 
@@ -86,6 +86,8 @@ def test_a_commit_takes_the_operations_of_owners_in_turns_and_few_of_them() -> N
     asyncio.run(scenario())
     assert {"small", ""} < set(commits[0])
     assert max(map(len, commits)) == SHARED_LIMIT
+    assert len(commits[0]) == SINGLE_LIMIT, "the only operation of an owner waits for few others"
+    assert len(commits[1]) == SHARED_LIMIT, "and the others go on"
 
 
 def test_the_operations_of_one_owner_fill_a_commit() -> None:
