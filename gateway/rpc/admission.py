@@ -19,7 +19,7 @@ from gateway.process.turns import Turns
 
 MOST = 1024  # calls served at a time
 LEAST_ALONE = 32
-LEAST_AMONG_OTHERS = 12  # fewer make commits of SQLite small; more make another operator wait
+LEAST_AMONG_OTHERS = 8  # fewer make commits of SQLite small; more make another operator wait
 
 
 @dataclass(frozen=True)
