@@ -336,7 +336,7 @@ Global___ListRisksResponse: _TypeAlias = ListRisksResponse  # noqa: Y015
 
 @_typing.final
 class RiskPlans(_message.Message):
-    """How many plans were carried out in time. A plan that was given up or replaced before its due time counts nowhere."""
+    """The numbers of plans by their end. A plan that was given up or replaced before its due time counts nowhere."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
