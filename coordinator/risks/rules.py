@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from gateway.api.coordinator.v1 import risk_service_pb2 as contract
-from gateway.api.coordinator.v1.risk_service_pb2 import Risk, RiskAct, RiskEntry, RiskState
+from gateway.api.coordinator.v1.risk_service_pb2 import Risk, RiskAct, RiskEntry, RiskPlans, RiskState
 from gateway.api.federation.v1.risk_pb2 import RiskBand, RiskRules, RiskSignal, RiskSource
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -175,6 +175,7 @@ def changed(
     """
     after = _copy(before)
     act = _decide(after, request, rules, now)
+    _judge_plan(before, after, act, now)
     entry = RiskEntry(administrator=administrator, act=act, note=request.note)
     done = _noted(_copy(after), entry, now)
     is_repeat = _without_time(before.history[-1]) == _without_time(done.history[-1])
@@ -193,6 +194,19 @@ def overdue(risk: Risk, now: datetime) -> dict[str, datetime]:
     if risk.state == TREATED:
         due["plan"] = from_timestamp(risk.plan_due_time)
     return {name: time for name, time in due.items() if time < now}
+
+
+def plans_of(risks: Iterable[Risk], region: str, now: datetime) -> RiskPlans:
+    """The plans of all risks of a region, or of every one for an empty name, by whether they ended in time.
+
+    An overdue plan is late already, so that nobody improves the figure by leaving it open.
+    """
+    plans = RiskPlans()
+    for each in risks:
+        if region in ("", each.owner_region):
+            plans.in_time += each.plans_in_time
+            plans.late += each.plans_late + ("plan" in overdue(each, now))
+    return plans
 
 
 def listed(risks: Iterable[Risk], asked: contract.ListRisksRequest, now: datetime) -> list[Risk]:
@@ -240,6 +254,15 @@ def _decide(after: Risk, request: contract.ChangeRiskRequest, rules: RiskRules, 
     after.state = CLOSED
     after.ClearField("review_due_time")
     return RiskAct.RISK_ACT_CLOSED
+
+
+def _judge_plan(before: Risk, after: Risk, act: RiskAct.ValueType, now: datetime) -> None:
+    """Counts a plan that ends with the risk, or that something follows though it is overdue."""
+    is_late = "plan" in overdue(before, now)
+    if is_late and act in (RiskAct.RISK_ACT_PLANNED, RiskAct.RISK_ACT_CLOSED):
+        after.plans_late += 1
+    elif before.state == TREATED and act == RiskAct.RISK_ACT_CLOSED:
+        after.plans_in_time += 1
 
 
 def _next_review(risk: Risk, rules: RiskRules, now: datetime) -> datetime:

@@ -45,10 +45,14 @@ class RiskService(RiskServiceServicer):
         """See the contract."""
         if request.region:
             self._require_region(request.region)
-        found = rules.listed(await self._risks.all(), request, self._ports.clock.now())
+        risks, now = await self._risks.all(), self._ports.clock.now()
+        found = rules.listed(risks, request, now)
         page, token = page_after("risks", found, rules.place, request.page_size, request.page_token)
-        scales = None if request.page_token else self._configuration().risks
-        return contract.ListRisksResponse(risks=page, next_page_token=token, rules=scales)
+        answer = contract.ListRisksResponse(risks=page, next_page_token=token)
+        if not request.page_token:
+            answer.rules.CopyFrom(self._configuration().risks)
+            answer.plans.CopyFrom(rules.plans_of(risks, request.region, now))
+        return answer
 
     async def GetRisk(
         self,

@@ -1,6 +1,7 @@
 """The register of risks at a coordinator: a risk by hand from its begin to its end, typed and called."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import grpc
@@ -8,6 +9,7 @@ import pytest
 
 from gateway.api.coordinator.v1 import risk_service_pb2 as contract
 from gateway.api.coordinator.v1.risk_service_pb2_grpc import RiskServiceStub
+from gateway.time.clock import to_timestamp
 from tests.federation.commands import as_administrator, run_command
 from tests.federation.running import CALL_SECONDS, Federation
 from tests.preloaded import Ended
@@ -41,6 +43,8 @@ async def test_a_risk_is_added_planned_reviewed_and_closed_and_stands_in_the_mat
         assert told in listed.out, told
     accepted = await typed("plan", risk, "--note", "there is no other", language="zh")
     assert "20 极高" in accepted.out, accepted.err
+    due = to_timestamp(federation.clock.now() + timedelta(days=30))
+    await decided(plan=contract.RiskPlan(plan="a second one", due_time=due))
     await decided(review=contract.RiskReview())
     written = await typed("report", "--out", str(tmp_path / "risks.html"), language="zh")
     assert (written.code, "one supplier" in (tmp_path / "risks.html").read_text("utf-8")) == (0, True), written.err
@@ -48,7 +52,9 @@ async def test_a_risk_is_added_planned_reviewed_and_closed_and_stands_in_the_mat
     assert closed == await decided(close=contract.RiskClosing()), "the same decision again"
     shown = json.loads((await typed("show", risk, "--json")).out)
     acts = [each["act"].removeprefix("RISK_ACT_") for each in shown["risk"]["history"]]
-    assert acts == ["ADDED", "PLANNED", "REVIEWED", "CLOSED"]
+    assert acts == ["ADDED", "PLANNED", "PLANNED", "REVIEWED", "CLOSED"]
+    judged = await typed("list", "--region", "henan", language="zh")
+    assert "按时完成的计划：1/1" in judged.out, judged.out
     assert shown["on_duty"]["contact"]["telephone"]
     with pytest.raises(grpc.aio.AioRpcError) as over:
         await decided(review=contract.RiskReview())

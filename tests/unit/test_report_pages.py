@@ -18,7 +18,7 @@ from coordinator.oversight import figures
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import ComplaintDimension, ReportComplaintsResponse
 from gateway.api.coordinator.v1.quality_oversight_service_pb2 import ReportQualityResponse
-from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksResponse, Risk, RiskState
+from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksResponse, Risk, RiskPlans, RiskState
 from gateway.api.federation.v1.quality_pb2 import ScorecardUnit
 from gateway.api.region.v1.quality_service_pb2 import MeasuredFigure, Scorecard
 from gateway.api.region.v1.survey_service_pb2 import GetSurveyResultsResponse
@@ -224,7 +224,7 @@ def busy_risks() -> ListRisksResponse:
         )
         for number, (likelihood, impact) in enumerate(grades)
     ]
-    return ListRisksResponse(risks=found, rules=SHIPPED.risks)
+    return ListRisksResponse(risks=found, rules=SHIPPED.risks, plans=RiskPlans(in_time=45_678, late=1))
 
 
 def busy_pages() -> Iterator[tuple[str, str]]:

@@ -167,6 +167,36 @@ def test_a_missed_review_and_a_late_plan_are_overdue_until_a_review_or_the_end()
     assert list(rules.overdue(planned, LATER + timedelta(days=30))) == ["review", "plan"]
 
 
+@pytest.mark.clause("11.4")
+def test_each_plan_counts_once_as_in_time_or_as_late_and_an_overdue_one_at_once() -> None:
+    def planned(risk: Risk, at: datetime, days: int) -> Risk:
+        due = to_timestamp(at + timedelta(days=days))
+        return ready(changed(risk, at, plan=contract.RiskPlan(plan=f"until day {days}", due_time=due)))
+
+    def counted(risk: Risk, at: datetime) -> tuple[int, int]:
+        plans = rules.plans_of([risk, lost()], "sichuan", at)
+        assert rules.plans_of([risk], "henan", at) == contract.RiskPlans(), "a risk of another region"
+        return plans.in_time, plans.late
+
+    first = planned(lost(), LATER, 10)
+    postponed = planned(first, LATER, 20)
+    assert counted(postponed, LATER) == (0, 0), "one that was planned anew in time is still to be judged"
+    late = LATER + timedelta(days=21)
+    assert counted(postponed, late) == (0, 1)
+    again = planned(postponed, late, 5)
+    assert counted(again, late) == (0, 1), "the overdue plan is late, the one that follows is not"
+    calm = ready(rules.calmed(again, SCALES, late))
+    closed = ready(changed(calm, late, close=closing()))
+    assert counted(closed, late + timedelta(days=99)) == (1, 1)
+    assert changed(closed, late, close=closing()) is None, "the same decision counts no plan again"
+    reopened = ready(rules.raised(closed, LOST, SCALES, late))
+    calm = ready(rules.calmed(reopened, SCALES, late))
+    assert counted(ready(changed(calm, late, close=closing())), late) == (1, 1), "no plan was made since"
+    accepted = ready(changed(postponed, late, plan=contract.RiskPlan()))
+    assert counted(accepted, late) == (0, 1), "who accepts a risk behind the due time of its plan, was late"
+    assert counted(ready(changed(first, plan=contract.RiskPlan())), late) == (0, 0), "one given up in time"
+
+
 def test_an_overdue_plan_is_a_warning_also_where_the_review_is_overdue_already(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -1,11 +1,11 @@
-"""The matrix of likelihood and impact on the terminal."""
+"""The matrix of likelihood and impact on the terminal, and the words for scores and plans."""
 
 from collections import Counter
 from collections.abc import Iterable
 
 from rich.text import Text
 
-from gateway.api.coordinator.v1.risk_service_pb2 import Risk
+from gateway.api.coordinator.v1.risk_service_pb2 import Risk, RiskPlans
 from gateway.api.federation.v1.risk_pb2 import RiskRules
 from gateway.cli.terminal import print_table
 from gateway.wording.languages import in_language, translated
@@ -47,6 +47,12 @@ def told_score(rules: RiskRules, risk: Risk) -> Text:
     band = band_number(rules, score)
     name = in_language(rules.bands[band].name) if band >= 0 else ""
     return Text(f"{risk.likelihood}×{risk.impact} = {score} {name}".rstrip(), style=_style(rules, score))
+
+
+def told_plans(plans: RiskPlans) -> str:
+    """How many plans ended in time, of all that ended or are overdue; empty without any."""
+    ended = plans.in_time + plans.late
+    return f"{plans.in_time:,}/{ended:,}" if ended else ""
 
 
 def _cell(rules: RiskRules, score: int, count: int) -> Text:

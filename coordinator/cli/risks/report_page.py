@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from coordinator.cli.output import told_due
-from coordinator.cli.risks.matrix import NOBODY, heat, told_score
+from coordinator.cli.risks.matrix import NOBODY, heat, told_plans, told_score
 from coordinator.cli.risks.titles import title_of
 from coordinator.risks.rules import overdue
 from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksResponse, Risk, RiskState
@@ -38,7 +38,7 @@ def page(response: ListRisksResponse, now: datetime, language: str) -> str:
     rules, risks = response.rules, response.risks
     told = _Report(
         when=translated("As of {time}.", time=told_time(now)),
-        tiles=_tiles(rules, risks, now),
+        tiles=_tiles(response, now),
         matrix_heading=translated("Likelihood and impact"),
         matrix=_matrix(rules, risks),
         risks_heading=translated("Risks"),
@@ -49,7 +49,9 @@ def page(response: ListRisksResponse, now: datetime, language: str) -> str:
     return HtmlPages(Path(__file__).parent).written("report_page.html.j2", translated("Risks"), language, told)
 
 
-def _tiles(rules: RiskRules, risks: Sequence[Risk], now: datetime) -> list[tuple[str, str]]:
+def _tiles(response: ListRisksResponse, now: datetime) -> list[tuple[str, str]]:
+    rules, risks = response.rules, response.risks
+
     def count(holds: Callable[[Risk], bool]) -> str:
         return f"{sum(map(holds, risks)):,}"
 
@@ -62,6 +64,7 @@ def _tiles(rules: RiskRules, risks: Sequence[Risk], now: datetime) -> list[tuple
         (count(lambda each: each.signals > 1), translated("whose signal came back")),
         (count(lambda each: each.state == RiskState.RISK_STATE_OPEN), translated("without a decision")),
         (count(lambda each: bool(overdue(each, now))), translated("with an overdue review or plan")),
+        (told_plans(response.plans) or NOBODY, translated("plans that ended in time")),
     ]
 
 

@@ -11,7 +11,7 @@ from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
 from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import titled, told_due
-from coordinator.cli.risks.matrix import show_matrix, told_score
+from coordinator.cli.risks.matrix import show_matrix, told_plans, told_score
 from coordinator.cli.risks.report_page import page
 from coordinator.cli.risks.titles import title_of
 from gateway.api.coordinator.v1 import risk_service_pb2 as contract
@@ -185,6 +185,8 @@ def _change(asking: Asking, request: contract.ChangeRiskRequest) -> None:
 def _print_list(response: contract.ListRisksResponse) -> None:
     _show_matrix(response.rules, response.risks)
     _table(response.rules, datetime.now(UTC)).show(response.risks, titled(translated("Risks")))
+    if told := told_plans(response.plans):
+        click.echo(translated("Plans that ended in time: {share}", share=told))
 
 
 def _show_matrix(rules: RiskRules, found: Iterable[Risk]) -> None:

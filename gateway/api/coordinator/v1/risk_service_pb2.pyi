@@ -123,6 +123,8 @@ class Risk(_message.Message):
     SIGNALS_FIELD_NUMBER: _builtins.int
     HISTORY_FIELD_NUMBER: _builtins.int
     SIGNAL_IMPACT_FIELD_NUMBER: _builtins.int
+    PLANS_IN_TIME_FIELD_NUMBER: _builtins.int
+    PLANS_LATE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`<source>/<subject>`, or `administrator/<request id>`."""
     source: _risk_pb2.RiskSource.ValueType
@@ -153,6 +155,10 @@ class Risk(_message.Message):
     """Number of signals that began."""
     signal_impact: _builtins.int
     """Impact of the signal that lasts; 0 without one."""
+    plans_in_time: _builtins.int
+    """Number of its plans that ended in time: the risk was closed by their due time."""
+    plans_late: _builtins.int
+    """Number of its plans that ended late: the risk was closed, accepted or planned anew behind their due time."""
     @_builtins.property
     def plan_due_time(self) -> _timestamp_pb2.Timestamp:
         """Due time of the plan."""
@@ -191,10 +197,12 @@ class Risk(_message.Message):
         signals: _builtins.int = ...,
         history: _abc.Iterable[Global___RiskEntry] | None = ...,
         signal_impact: _builtins.int = ...,
+        plans_in_time: _builtins.int = ...,
+        plans_late: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "plan_due_time", b"plan_due_time", "review_due_time", b"review_due_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "history", b"history", "id", b"id", "impact", b"impact", "likelihood", b"likelihood", "owner_department", b"owner_department", "owner_region", b"owner_region", "plan", b"plan", "plan_due_time", b"plan_due_time", "review_due_time", b"review_due_time", "signal_detail", b"signal_detail", "signal_impact", b"signal_impact", "signal_lasts", b"signal_lasts", "signals", b"signals", "source", b"source", "state", b"state", "subject", b"subject", "title", b"title", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "history", b"history", "id", b"id", "impact", b"impact", "likelihood", b"likelihood", "owner_department", b"owner_department", "owner_region", b"owner_region", "plan", b"plan", "plan_due_time", b"plan_due_time", "plans_in_time", b"plans_in_time", "plans_late", b"plans_late", "review_due_time", b"review_due_time", "signal_detail", b"signal_detail", "signal_impact", b"signal_impact", "signal_lasts", b"signal_lasts", "signals", b"signals", "source", b"source", "state", b"state", "subject", b"subject", "title", b"title", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -295,6 +303,7 @@ class ListRisksResponse(_message.Message):
     RISKS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     RULES_FIELD_NUMBER: _builtins.int
+    PLANS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token for the next page; empty after the last."""
     @_builtins.property
@@ -305,20 +314,51 @@ class ListRisksResponse(_message.Message):
     def rules(self) -> _risk_pb2.RiskRules:
         """Scales and bands in force; on the first page only."""
 
+    @_builtins.property
+    def plans(self) -> Global___RiskPlans:
+        """The plans of all risks of the region, closed ones included; on the first page only."""
+
     def __init__(
         self,
         *,
         risks: _abc.Iterable[Global___Risk] | None = ...,
         next_page_token: _builtins.str = ...,
         rules: _risk_pb2.RiskRules | None = ...,
+        plans: Global___RiskPlans | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["rules", b"rules"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["plans", b"plans", "rules", b"rules"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "risks", b"risks", "rules", b"rules"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "plans", b"plans", "risks", b"risks", "rules", b"rules"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListRisksResponse: _TypeAlias = ListRisksResponse  # noqa: Y015
+
+@_typing.final
+class RiskPlans(_message.Message):
+    """The numbers of plans by their end. A plan that was given up or replaced before its due time counts nowhere."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IN_TIME_FIELD_NUMBER: _builtins.int
+    LATE_FIELD_NUMBER: _builtins.int
+    in_time: _builtins.int
+    """Number of plans that ended in time."""
+    late: _builtins.int
+    """Number of plans that ended late, or are overdue."""
+    def __init__(
+        self,
+        *,
+        in_time: _builtins.int = ...,
+        late: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["in_time", b"in_time", "late", b"late"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RiskPlans: _TypeAlias = RiskPlans  # noqa: Y015
 
 @_typing.final
 class GetRiskRequest(_message.Message):

@@ -492,7 +492,9 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_RECORD_AMOUNT_NOT_PROVEN: _Reason.ValueType  # 628
     """Look the amount up in a bill or a backup of that region, and give it to the customer as money for a complaint."""
     REASON_RECORD_NOT_RESTORABLE: _Reason.ValueType  # 629
-    """Take the record from a backup of that region, or have staff of both regions do the business again."""
+    """Take the record from a backup of that region, or have staff of both regions do the business again. A moved balance
+    without a backup is paid outside of the settlement: see the page about moving.
+    """
     REASON_RECORD_NOT_ENDED: _Reason.ValueType  # 630
     """Take the order from a backup of that region: only that region can lead it to its end."""
     REASON_SETTLEMENT_NOT_PROVEN: _Reason.ValueType  # 437
@@ -1208,7 +1210,9 @@ REASON_RECORD_LINE_UNKNOWN: Reason.ValueType  # 582
 REASON_RECORD_AMOUNT_NOT_PROVEN: Reason.ValueType  # 628
 """Look the amount up in a bill or a backup of that region, and give it to the customer as money for a complaint."""
 REASON_RECORD_NOT_RESTORABLE: Reason.ValueType  # 629
-"""Take the record from a backup of that region, or have staff of both regions do the business again."""
+"""Take the record from a backup of that region, or have staff of both regions do the business again. A moved balance
+without a backup is paid outside of the settlement: see the page about moving.
+"""
 REASON_RECORD_NOT_ENDED: Reason.ValueType  # 630
 """Take the order from a backup of that region: only that region can lead it to its end."""
 REASON_SETTLEMENT_NOT_PROVEN: Reason.ValueType  # 437
