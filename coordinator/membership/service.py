@@ -28,7 +28,7 @@ from gateway.federation import versions
 from gateway.federation.suspensions import ProvenSuspension
 from gateway.rpc.calls import current_call
 from gateway.rpc.rates import Rate
-from gateway.security.sealing_keys import is_proven
+from gateway.security.sealing_keys import prover_of
 from gateway.security.signing import AUDIT_HEAD, TrustedKeys
 from gateway.time.agreed_clock import MAX_CLOCK_ERROR, AgreedClock
 from gateway.time.clock import dated, from_timestamp, to_microseconds, to_timestamp
@@ -273,7 +273,7 @@ class FederationService(FederationServiceServicer):
 
     def _require_own_sealing_key(self, region: str, request: federation_pb2.JoinRequest) -> None:
         told = request.sealing_key
-        if request.HasField("sealing_key") and not is_proven(region, told, self._ports.keys.verify):
+        if request.HasField("sealing_key") and prover_of(region, told, self._ports.keys.signer_of) is None:
             raise _invalid("sealing_key", "not signed by the region")
 
     def _verified_head(self, region: str, request: federation_pb2.JoinRequest, now: datetime) -> KeptHead | None:

@@ -36,7 +36,6 @@ from gateway.security.identity import Identity, server_name
 from gateway.security.region_keys import REGION_KEYS, KeySet
 from gateway.security.staff_proofs import LONGEST_STATEMENT, statement_for
 from gateway.security.tls import Credentials
-from gateway.settings import Sources, load_page
 from gateway.settings import load as load_settings
 from gateway.store.opening import DatabasePlace
 from gateway.time.clock import SystemClock
@@ -51,7 +50,6 @@ PROVIDED = {"sichuan": ("ROAMING", "BB_INSTALL")}
 """The businesses of the region's own system, in a federation for people."""
 HEARTBEAT_SECONDS = 0.5
 LEASE_SECONDS = 3.0
-_UNSCOPED = "allow_unscoped_operators"  # a setting
 _VALID = timedelta(days=30)
 # Reached only where something is wrong: a machine may be busy.
 _SECONDS = 60.0  # for a call about the configuration
@@ -124,8 +122,6 @@ class LocalFederation:
         """The time without a heartbeat after which a node is no longer used."""
         self.is_signed = True
         """Whether configurations are signed, and members verify it. A version that knows no signatures needs False."""
-        self.knows_scopes = True
-        """Whether its version must say that operator systems have no scopes: an earlier one refuses the setting."""
         self.valid = _VALID
         """The validity of certificates. Tests that drive a clock far ahead need a longer one."""
         self.advertised: dict[str, str] = {}
@@ -349,16 +345,11 @@ class LocalFederation:
         file = self.settings_file(name)
         if name in [replica.name for replica in self.coordinators]:
             return load_settings(CoordinatorSettings, file).database
-        return self._region_settings(name).database
+        return load_settings(RegionSettings, file).database
 
     def keys_file(self, name: str) -> Path:
         """The file of the keys under which a region's process stores personal data."""
-        return self._region_settings(name).keys
-
-    def _region_settings(self, name: str) -> RegionSettings:
-        """As this version reads them, also where the process has one that knows no scopes."""
-        sources = Sources(file=self.settings_file(name), flags=[f"{_UNSCOPED}=true"])
-        return load_page(RegionSettings, sources).settings
+        return load_settings(RegionSettings, self.settings_file(name)).keys
 
     def migration(self, replica: Replica) -> ChildProcess:
         """The command that brings the schema of a database up to date, launched."""
@@ -447,12 +438,11 @@ class LocalFederation:
         settings: Settings = {
             **self._settings(replica, region, self.profile.placement(region)),
             "region": region,
+            "allow_unscoped_operators": True,
             "coordinators": self.reached_through.get(region, tuple(each.endpoint for each in self.coordinators)),
             "keys": str(signing / REGION_KEYS),
             "signing": {"certificate": str(signing / "signing.crt"), "key": str(signing / "signing.key")},
         }
-        if self.knows_scopes:
-            settings = {_UNSCOPED: True, **settings}
         if region in self.providers:
             notification: Settings = {"endpoint": self.providers[region].endpoint, "name": PROVIDER}
             fulfilment: Settings = {**notification, "businesses": tuple(self.provided[region])}

@@ -1,7 +1,7 @@
 """Receives commands of other regions: each is executed once, and has one permanent receipt."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from gateway.auditing import audit
 from gateway.errors import Refused, lasting
 from gateway.process import failpoints
 from gateway.relay.at_rest import INBOX, INBOX_RECEIPT, envelope_subject, inbox_key, open_signed, seal_signed
-from gateway.relay.border import Border, Command, Kinds, Moved, Query, SlowQuery
+from gateway.relay.border import Act, Border, Command, Kinds, Moved, Query, SlowQuery
 from gateway.relay.commit_signing import sign_at_commit
 from gateway.relay.envelopes import Answer, Sealed, UntilUpgraded, answer_in, seal_receipt, unsigned_receipt
 from gateway.relay.receipt_differences import difference, receipt_of
@@ -100,11 +100,11 @@ def _answer_again(
     """
     border.clock.require_trusted()
     first, content = EnvelopeContent.FromString(stored.content), sealed.content
-    is_repeat = isinstance(kind, Command) and (first.kind, first.subject) == (content.kind, content.subject)
-    if not is_repeat or content.incarnation <= first.incarnation:
+    is_about_same = (first.kind, first.subject) == (content.kind, content.subject)
+    if not isinstance(kind, Command) or not is_about_same or content.incarnation <= first.incarnation:
         raise Refused(Reason.REASON_ENVELOPE_ID_REUSED)
     answer = answer_in(ReceiptContent.FromString(stored.receipt_content))
-    if isinstance(kind, Command) and not kind.wants_same(first, content):
+    if not kind.wants_same(first, content):
         answer = Answer(Outcome.OUTCOME_REFUSED, reason=Reason.REASON_COMMAND_LOST, parameters={"command": content.id})
     receipt = unsigned_receipt(sealed, answer, now=now, revision=border.current.revision)
     sign_at_commit(tx, border, RECEIPT, receipt, content.origin)
@@ -137,7 +137,7 @@ def take_again(
     first = ReceiptContent.FromString(receipt.content)
     answer = answer_in(first)
     if first.outcome == Outcome.OUTCOME_ACCEPTED:
-        answer = _act_again(tx, _again(kind, first), sealed, now)
+        answer = _act_again(tx, kind, sealed, first, now)
     _require_unwritten(tx, content, answer)
     if answer.outcome != first.outcome:
         return answer
@@ -146,12 +146,6 @@ def take_again(
     _keep(tx, border, sealed, receipt, now)
     _note(tx, content, answer, now)
     return answer
-
-
-def _again(kind: Command, first: ReceiptContent) -> Command:
-    """A kind that acts by the first receipt of the command."""
-    again = kind.act_again
-    return kind if again is None else replace(kind, act=lambda tx, content, now: again(tx, content, first, now))
 
 
 def receiving_wanted(tx: Transaction, kinds: Kinds, content: EnvelopeContent) -> list[Wanted]:
@@ -255,19 +249,22 @@ def _decide(tx: Transaction, kind: Command | Query, sealed: Sealed, now: datetim
             _require_remembered(tx, sealed)
     except Refused as refused:
         return _refusal(refused)
-    return _act(tx, kind, sealed, now)
+    return _act(tx, kind.act, sealed, now)
 
 
-def _act_again(tx: Transaction, kind: Command, sealed: Sealed, now: datetime) -> Answer:
+def _act_again(tx: Transaction, kind: Command, sealed: Sealed, first: ReceiptContent, now: datetime) -> Answer:
     if not kind.is_repeatable and _is_forgotten(sealed.content, _memory(tx)):
         return _refusal(Refused(Reason.REASON_ENVELOPE_FORGOTTEN))
-    return _act(tx, kind, sealed, now)
+    again = kind.act_again
+    if again is None:
+        return _act(tx, kind.act, sealed, now)
+    return _act(tx, lambda tx, content, now: again(tx, content, first, now), sealed, now)
 
 
-def _act(tx: Transaction, kind: Command | Query, sealed: Sealed, now: datetime) -> Answer:
+def _act(tx: Transaction, act: Act, sealed: Sealed, now: datetime) -> Answer:
     try:
         with UntilUpgraded(sealed.content.destination):
-            return kind.act(tx, sealed.content, now)
+            return act(tx, sealed.content, now)
     except (Moved, Refused) as refused:
         return _refusal(refused)
     except KeyDestroyed:  # to other regions, an erased customer looks like an unknown one

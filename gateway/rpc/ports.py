@@ -1,12 +1,15 @@
 """The port of a server: it belongs to one process, which may have several listeners there."""
 
 import errno
-import hashlib
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 from gateway.settings import host_of
+
+_Address = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+_Found = tuple[socket.AddressFamily, socket.SocketKind, int, str, _Address]
+_ANY, _EVERY = ("0.0.0.0", "::"), "*"  # gRPC listens on both where either is named  # noqa: S104
 
 
 class PortInUse(Exception):
@@ -25,28 +28,30 @@ def host_and_port(listen: str) -> tuple[str, int]:
 def held_port(listen: str) -> Iterator[None]:
     """Keeps other processes from `host:port`, while listeners of this one share it by SO_REUSEPORT. Raises PortInUse.
 
-    Port 0 needs no hold, since the system gives a free one. The name of a hold belongs to the network namespace, as the
-    port does, and ends with the process. An address that overlaps, such as 0.0.0.0, is found where it listens already.
+    Port 0 needs no hold, since the system gives a free one. Each address of the host has a hold, whose name belongs to
+    the network namespace, as the port does, and ends with the process. An address that overlaps, such as 0.0.0.0, is
+    found where it listens already.
     """
     host, port = host_and_port(listen)
     if not port:
         yield
         return
-    with socket.socket(socket.AF_UNIX) as name:
-        try:
-            name.bind(f"\0crossregion/{hashlib.sha256(listen.encode()).hexdigest()}")
-        except OSError as error:
-            raise PortInUse(listen) from error
-        _require_unused(listen, host, port)
-        yield
-
-
-def _require_unused(listen: str, host: str, port: int) -> None:
-    """Raises PortInUse where anybody listens at an address of the host, or at one that overlaps."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         raise PortInUse(listen, str(error)) from error
+    with ExitStack() as holds:
+        for each in sorted({_EVERY if address[0] in _ANY else str(address[0]) for *_, address in found}):
+            try:
+                holds.enter_context(socket.socket(socket.AF_UNIX)).bind(f"\0crossregion/{port}/{each}")
+            except OSError as error:
+                raise PortInUse(listen) from error
+        _require_unused(listen, found)
+        yield
+
+
+def _require_unused(listen: str, found: Sequence[_Found]) -> None:
+    """Raises PortInUse where anybody listens at one of the addresses, or at one that overlaps."""
     for family, kind, protocol, _, address in found:
         try:
             with socket.socket(family, kind, protocol) as probe:

@@ -15,7 +15,6 @@ from gateway.time.clock import to_microseconds
 
 _TIME_BYTES = 8
 _REMEMBERED = 1024
-Verify = Callable[[str, bytes, bytes, bytes], bool]
 SignerOf = Callable[[str, bytes, bytes, bytes], x509.Certificate | None]
 
 
@@ -31,9 +30,12 @@ def published(keys: KeySet, signer: Signer, now: datetime) -> SealingKey:
     return told
 
 
-def is_proven(region: str, told: SealingKey, verify: Verify) -> bool:
-    """Whether the region has signed that this is its key; `verify` is that of the trusted keys."""
-    return len(told.key) == KEY_BYTES and verify(region, SEALING_KEY, _signed(told), told.signature)
+def prover_of(region: str, told: SealingKey, signer_of: SignerOf) -> x509.Certificate | None:
+    """The certificate by which the region has signed that this is its key; None where it has not.
+
+    `signer_of` is that of the trusted keys.
+    """
+    return signer_of(region, SEALING_KEY, _signed(told), told.signature) if len(told.key) == KEY_BYTES else None
 
 
 def is_proven_by(certificate: bytes, told: SealingKey) -> bool:
@@ -56,14 +58,12 @@ class SealingKeys:
     def accept(self, region: str, told: SealingKey, signer_of: SignerOf) -> bool:
         """Stores the key that was signed later; returns False for a key that the region did not sign.
 
-        `signer_of` is that of the trusted keys.
+        `signer_of` is as in `prover_of`.
         """
         known = self._known.get(region)
         if known is not None and told.sign_time_us <= known.told.sign_time_us:
             return True
-        if len(told.key) != KEY_BYTES:
-            return False
-        prover = signer_of(region, SEALING_KEY, _signed(told), told.signature)
+        prover = prover_of(region, told, signer_of)
         if prover is None:
             return False
         self._known[region] = _Known(told, prover)

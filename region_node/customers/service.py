@@ -18,7 +18,7 @@ from region_node.customers.contacts_asked import ContactApplication
 from region_node.customers.messages import customer_message
 from region_node.customers.operations import KnownCustomer
 from region_node.customers.profiles_asked import ProfileApplication
-from region_node.customers.taking_over import NAME_LIMIT, new_customer
+from region_node.customers.taking_over import NAME_LIMIT, new_customer, require_own_plan
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
 from region_node.requests.checks import require_length
@@ -57,6 +57,8 @@ class CustomerService(CustomerServiceServicer):
         if len(request.customers) > _BATCH_LIMIT:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="customers", problem=f"more than {_BATCH_LIMIT}")
         batch = [new_customer(customer, self._context.currency) for customer in request.customers]
+        for each in batch:
+            require_own_plan(each.line, self._context.federation, self._context.region)
         created = await self._store.write(lambda tx: operations.create(tx, batch, self._context.currency, asked))
         return api.BatchCreateCustomersResponse(created=created, existing=len(batch) - created)
 

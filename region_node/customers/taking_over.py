@@ -103,6 +103,12 @@ def _subscriptions(product: api.Product) -> tuple[Subscription, ...]:
     return tuple(found)
 
 
+def require_own_plan(line: Line, federation: Federation, region: str) -> None:
+    """Raises Refused with PLAN_UNKNOWN unless the region offers the plan of a line: no bill could be made by it."""
+    if federation.plan(line.plan_id).region != region:
+        raise Refused(Reason.REASON_PLAN_UNKNOWN, plan=line.plan_id)
+
+
 def require_ours(line: Line, federation: Federation, region: str) -> None:
     """Raises Refused unless the number plan gives the number to the region, and the region offers the plan.
 
@@ -113,8 +119,7 @@ def require_ours(line: Line, federation: Federation, region: str) -> None:
         raise Refused(Reason.REASON_NUMBER_UNRESOLVED, number=line.number)
     if home != region:
         raise Refused(Reason.REASON_NOT_HOME, region=region)
-    if federation.plan(line.plan_id).region != region:
-        raise Refused(Reason.REASON_PLAN_UNKNOWN, plan=line.plan_id)
+    require_own_plan(line, federation, region)
 
 
 class Registered:

@@ -1,7 +1,7 @@
 """The ports of a region's operations, besides the transaction and the command."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
@@ -51,6 +51,10 @@ class RegionContext:
 
     open_work: OpenWork = field(default_factory=OpenWork)
     """The open work of each operator system of the region."""
+
+    def again(self) -> "RegionContext":
+        """The ports of a command that is done again after a loss: unknown numbers named since do not count."""
+        return replace(self, unknown_numbers=UnknownNumbers())
 
     @property
     def region(self) -> str:

@@ -56,6 +56,23 @@ def require_home(context: RegionContext, number: str) -> None:
         raise Moved(home)
 
 
+def is_same_version(
+    kind: Followed[M, R], told: Callable[[bytes], M]
+) -> Callable[[EnvelopeContent, EnvelopeContent], bool]:
+    """Whether two updates under one id tell the same version of a ticket; `told` reads the ticket in a payload.
+
+    The first version has no decision of its owner. That of a ticket which another region had refused has other times
+    where this region keeps it once more after a loss.
+    """
+
+    def is_same(first: EnvelopeContent, again: EnvelopeContent) -> bool:
+        if first.payload == again.payload:
+            return True
+        return all(kind.facts(told(each.payload)).version == 1 for each in (first, again))
+
+    return is_same
+
+
 def require_filing(
     kind: Followed[M, R], filed: M, content: EnvelopeContent, now: datetime, *, is_untouched: bool
 ) -> None:
@@ -108,9 +125,14 @@ def require_caught_up(context: RegionContext, tx: Transaction, facts: Facts, now
     A version that is made meanwhile would take the number of another one. A region that has left reports nothing.
     One that is silent for hours holds up nothing: its later report is left to people.
     """
-    others = {facts.origin, facts.home, facts.owner, *facts.helpers} - {"", context.region}
-    if any(is_awaited(tx, each, now) for each in sorted(others) if context.takes_part(each)):
+    if not is_caught_up(context, tx, facts, now):
         raise Refused(Reason.REASON_CATCHING_UP, region=context.region)
+
+
+def is_caught_up(context: RegionContext, tx: Transaction, facts: Facts, now: datetime) -> bool:
+    """Whether no region may still report what this region has lost of a ticket. See `require_caught_up`."""
+    others = {facts.origin, facts.home, facts.owner, *facts.helpers} - {"", context.region}
+    return not any(is_awaited(tx, each, now) for each in sorted(others) if context.takes_part(each))
 
 
 def require_author(staff_id: str, *, is_required: bool = False) -> None:

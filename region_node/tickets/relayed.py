@@ -70,7 +70,8 @@ class TicketEnvelopes(ABC, Generic[M, C]):
             act_again=self._commanded_again,
             refile=self._refile_command,
         )
-        updated = Command(self._updated, _nothing, reads=known, refile=self._refile_update)
+        is_same = border.is_same_version(self.messages.kind, self._told)
+        updated = Command(self._updated, _nothing, reads=known, refile=self._refile_update, is_same=is_same)
         return {self.messages.command: command, self.messages.update: updated}
 
     @abstractmethod

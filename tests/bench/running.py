@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -19,11 +20,10 @@ from gateway.errors import from_rpc_error
 from tests.bench.chain import Chain
 from tests.bench.load import CALL_TIMEOUT, LoadClient
 from tests.bench.orders import CUSTOMERS, HANDLING, HOME, create_customers
-from tests.rolling.trees import knows_scopes
+from tests.rolling.trees import knows_signatures, readable
 
 _PATIENCE = 60.0  # seconds until a region has its first configuration
 _LOOK = 0.05
-_SIGNED = Path("gateway/federation/revisions.py")  # a tree without it verifies no signed configuration
 
 
 @contextmanager
@@ -39,8 +39,7 @@ def running(
     """A federation with the customers of the bench; of another tree where one is given. It ends with the context."""
     started = launcher if tree is None else launcher_of(tree)
     federation = LocalFederation(directory, regions, profile, postgresql, launcher=started)
-    federation.is_signed = tree is None or (tree / _SIGNED).exists()
-    federation.knows_scopes = tree is None or knows_scopes(tree)
+    federation.is_signed = tree is None or knows_signatures(tree)
     try:
         federation.prepare()
         federation.start(configuration=FEDERATION_FILES if tree is None else tree / "deploy" / "federation")
@@ -100,6 +99,9 @@ def launcher_of(tree: Path) -> Launcher:
     found = {"PYTHONPATH": str(tree), "PYTHONSAFEPATH": "1"}  # and nothing from the directory of this process
 
     def launch(program: Program, environment: Mapping[str, str], log: IO[bytes]) -> Started:
-        return launch_anew(program, {**environment, **found}, log)
+        arguments = list(program.arguments)
+        if arguments[-2:-1] == ["--settings"]:
+            arguments[-1] = str(readable(Path(arguments[-1]), tree))
+        return launch_anew(replace(program, arguments=arguments), {**environment, **found}, log)
 
     return launch

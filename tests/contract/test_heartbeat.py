@@ -13,7 +13,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
 from gateway.federation.capabilities import own_capabilities
-from gateway.security.sealing_keys import is_proven
+from gateway.security.sealing_keys import prover_of
 from gateway.security.signing import AUDIT_HEAD, TrustedKeys
 from gateway.store import losses
 from gateway.store.losses import Loss
@@ -111,7 +111,7 @@ def test_the_heartbeat_says_what_the_node_is_and_signs_the_end_of_its_audit_chai
             assert (join.audit_head.sequence, join.audit_head.hash) == (3, head.hash)
             assert keys.verify(REGION, AUDIT_HEAD, head.signed_bytes(), join.audit_head.signature)
             assert join.sealing_key.key == region_keys(REGION).set.in_use.sealing.public
-            assert is_proven(REGION, join.sealing_key, keys.verify)
+            assert prover_of(REGION, join.sealing_key, keys.signer_of) is not None
             assert join.capabilities == own_capabilities()
             end = to_timestamp(certificates.credentials("region/sichuan").end())
             assert join.report == NodeReport(certificate_end_time=end, version=VERSION.told())

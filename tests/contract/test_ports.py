@@ -65,6 +65,17 @@ def test_a_port_is_held_by_one_process_and_free_after_it() -> None:
         free.release()
 
 
+@pytest.mark.parametrize(("one", "other"), [("127.0.0.1", "localhost"), ("0.0.0.0", "[::]"), ("[::1]", "[0:0::1]")])
+def test_a_port_is_held_under_each_spelling_of_its_address(one: str, other: str) -> None:
+    free = HeldPort()
+    try:
+        for first, second in ((one, other), (other, one)):
+            with held_port(f"{first}:{free.number}"), pytest.raises(PortInUse), held_port(f"{second}:{free.number}"):
+                raise AssertionError("held twice")
+    finally:
+        free.release()
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "[::]"])
 def test_a_port_is_not_held_beside_another_program_that_listens_at_the_address_or_at_one_that_overlaps(
     host: str,

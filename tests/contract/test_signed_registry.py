@@ -44,12 +44,8 @@ def two_administrators(tmp_path: Path) -> Administrators:
     return Administrators(tmp_path, FEDERATION)
 
 
-@pytest.fixture(params=["embedded", "etcd"], name="opened")
-def opened_on_one_state(request: pytest.FixtureRequest, tmp_path: Path, people: Administrators) -> Registries:
-    if request.param == "embedded":
-        opened: Registries = EmbeddedRegistries(tmp_path)
-    else:
-        opened = EtcdRegistries.of(request.getfixturevalue("etcd_cluster"), tmp_path)
+@pytest.fixture(name="opened")
+def opened_with_an_anchor(opened: Registries, people: Administrators) -> Registries:
     opened.anchor = people.anchor
     return opened
 

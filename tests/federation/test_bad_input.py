@@ -301,6 +301,8 @@ def _customer_faults(counter: Counter) -> Iterator[tuple[str, customer_api.Custo
         ("NUMBER_INVALID", "number", "12"),
         ("REQUEST_INVALID", "id", ""),
         ("REQUEST_INVALID", "status", 0),
+        ("PLAN_UNKNOWN", "plan_id", "unknown-1"),
+        ("PLAN_UNKNOWN", "plan_id", "sichuan-29"),
     ):
         customer = counter.customer(counter.federation.next_number(counter.region))
         setattr(customer.product, field, value)

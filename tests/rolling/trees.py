@@ -56,7 +56,7 @@ class Trees:
     def launch(self, program: Program, environment: Mapping[str, str], log: IO[bytes]) -> Started:
         """See deploy.local.process.Launcher."""
         tree, arguments = self.at(program.name), list(program.arguments)
-        arguments[-1] = str(_readable(Path(arguments[-1]), tree))
+        arguments[-1] = str(readable(Path(arguments[-1]), tree))
         return subprocess.Popen(
             [sys.executable, "-m", program.module, *arguments],
             stdin=subprocess.DEVNULL,
@@ -70,23 +70,24 @@ class Trees:
     def migration(self, program: Program) -> ChildProcess:
         """The command `migrate` of the tree that a process is at, launched."""
         tree, settings = self.at(program.name), Path(program.arguments[-1])
-        command = [sys.executable, "-m", program.module, "migrate", "--settings", str(_readable(settings, tree))]
+        command = [sys.executable, "-m", program.module, "migrate", "--settings", str(readable(settings, tree))]
         migration = ChildProcess(f"migrate of {program.name}", program.log)
         migration.run(command, {**os.environ, "PYTHONPATH": str(tree)}, directory=tree)
         return migration
 
 
-def knows_scopes(tree: Path) -> bool:
-    """Whether a version must be told that operator systems have no scopes; an earlier one refuses the setting."""
-    return _UNSCOPED in (tree / "region_node" / "node" / "settings.py").read_text("utf-8")
+def knows_signatures(tree: Path) -> bool:
+    """Whether a version verifies signed configurations."""
+    return (tree / "coordinator" / "schema" / "0127_signed_revisions.sql").exists()
 
 
-def _readable(settings: Path, tree: Path) -> Path:
-    """A copy of a settings file as a version can read it: without an anchor, and with the choices that it knows."""
-    dropped = (_ANCHOR, _UNSIGNED) if knows_scopes(tree) else (_ANCHOR, _UNSIGNED, _UNSCOPED)
-    lines = [each for each in settings.read_text().splitlines() if not each.startswith(dropped)]
-    knows_signatures = (tree / "coordinator" / "schema" / "0127_signed_revisions.sql").exists()
-    unsigned = [f"{_UNSIGNED} = true"] if knows_signatures else []
+def readable(settings: Path, tree: Path) -> Path:
+    """A copy of a settings file of the present version as another one can read it: with the choices that it knows."""
+    lines = settings.read_text().splitlines()
+    if _UNSCOPED not in (tree / "region_node" / "node" / "settings.py").read_text("utf-8"):
+        lines = [each for each in lines if not each.startswith(_UNSCOPED)]
+    if knows_signatures(tree) and not any(each.startswith(_ANCHOR) for each in lines):
+        lines.insert(0, f"{_UNSIGNED} = true")
     copy = settings.with_suffix(".versioned.toml")
-    copy.write_text("\n".join([*unsigned, *lines]) + "\n")
+    copy.write_text("\n".join(lines) + "\n")
     return copy

@@ -222,6 +222,7 @@ def test_a_line_has_the_number_that_the_regions_own_system_has_chosen() -> None:
     again = Caller(caller.identity, "r2", "")
     counter.run(lambda tx: handling.command(tx, context, again, agreed, False, START))
     (asked,) = counter.run(lambda tx: [ask(tx, context, task, START) for task in due_tasks(tx, START, 1)])
+    assert asked is not None
     chosen = f"{PREFIXES['sichuan']}907777"
     for results in ({}, {"number": chosen}, {}):
         asked = counter.tell(asked, results) or asked

@@ -7,26 +7,33 @@ import pytest
 from gateway.api.federation.v1.configuration_pb2 import Step
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand, OrderSubmission
-from gateway.api.region.v1.order_pb2 import Order, OrderRequest
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest, Party
+from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.errors import Refused
 from gateway.relay.border import Command, DoneOtherwise
 from gateway.relay.envelopes import Answer
-from gateway.store import catch_ups, losses
+from gateway.security.identity import Identity
+from gateway.store import catch_ups, losses, vault
 from gateway.store.catch_ups import CatchUp
 from gateway.store.losses import Loss
 from gateway.store.port import Transaction
 from gateway.store.timers import Timer
 from gateway.time.clock import to_microseconds, to_timestamp
-from region_node.business.orders import home, rules
+from region_node.business.orders import home, intake, rules
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.exposure_rows import ALL, total
+from region_node.business.orders.kind import ORDERS
+from region_node.business.orders.provisioning_answers import ask
+from region_node.business.orders.provisioning_rows import LEASE, add_task, due_tasks
 from region_node.business.orders.relayed import OrderEnvelopes
-from region_node.business.orders.rows import OrderRow, insert_order, require_order
+from region_node.business.orders.rows import OrderRow, find_order, insert_order, require_order
 from region_node.business.orders.steps import ANSWER_TIMER, STEP_TIMER
 from region_node.node.context import RegionContext
+from region_node.node.subjects import order_subject
 from tests.unit.billing_scene import Books, books
 from tests.unit.situations import FEDERATION, LINE, NOW
 from tests.unit.test_exposure import DAY, OF_REGION, RULES, SINGLE, decided, request_of, sichuan
@@ -158,6 +165,61 @@ def test_an_order_whose_time_has_passed_waits_for_the_cancellation_that_was_lost
                 catch_ups.keep(kept.tx, CatchUp(1, ORIGIN, finish_time=7))
                 home.step_is_due(kept.tx, kept.orders, timer, ACCEPTED)
                 assert require_order(kept.tx, sent.subject).order.state == rules.COMPLETED
+
+
+def test_staff_decide_on_no_order_that_its_origin_may_have_cancelled() -> None:
+    with books(NOW) as kept:
+        put_back(kept)
+        order = Order(id=f"{ORIGIN}/app/1", version=1, origin_region=ORIGIN, home_region="sichuan")
+        order.request.business, order.state = "PLAN_CHANGE", rules.IN_PROGRESS
+        rules.wait_for(order, Party.PARTY_HOME_STAFF, "review", now=NOW, due=NOW)
+        insert_order(kept.tx, OrderRow(order, ""), NOW)
+        reviewer = Identity("demo.example", Role.ROLE_STAFF, "sichuan", "reviewer-1")
+
+        def rejected() -> Order:
+            no = ReviewDecision.REVIEW_DECISION_REJECT
+            return home.review(kept.tx, kept.orders, order.id, reviewer, no, (), "no", ACCEPTED)
+
+        with pytest.raises(Refused) as refused:
+            rejected()
+        assert refused.value.reason == Reason.REASON_CATCHING_UP
+        assert require_order(kept.tx, order.id).order == order
+        catch_ups.keep(kept.tx, CatchUp(1, ORIGIN, finish_time=7))
+        assert rejected().state == rules.FAILED
+
+
+def test_the_own_system_is_not_called_for_an_order_that_its_origin_may_have_cancelled() -> None:
+    with books(NOW) as kept:
+        put_back(kept)
+        order = Order(id=f"{ORIGIN}/app/1", version=1, origin_region=ORIGIN, home_region="sichuan")
+        order.state, order.product_id = rules.IN_PROGRESS, LINE.product_id
+        insert_order(kept.tx, OrderRow(order, ""), NOW)
+        add_task(kept.tx, order.id, ACCEPTED)
+        (task,) = due_tasks(kept.tx, ACCEPTED, 9)
+        assert ask(kept.tx, kept.orders, task, ACCEPTED) is None
+        assert due_tasks(kept.tx, ACCEPTED, 9) == [], "other work is not kept from its turn"
+        (task,) = due_tasks(kept.tx, ACCEPTED + LEASE, 9)
+        catch_ups.keep(kept.tx, CatchUp(1, ORIGIN, finish_time=7))
+        asked = ask(kept.tx, kept.orders, task, ACCEPTED + LEASE)
+        assert asked is not None
+        assert asked.work.order_id == order.id
+
+
+def test_nothing_goes_on_with_an_open_order_of_an_older_database_whose_customer_was_erased_since() -> None:
+    with books(NOW) as kept:
+        order = Order(id=f"{ORIGIN}/app/1", version=1, origin_region=ORIGIN, home_region="sichuan")
+        order.request.business, order.state = "PLAN_CHANGE", rules.IN_PROGRESS
+        insert_order(kept.tx, OrderRow(order, ""), NOW)
+        add_task(kept.tx, order.id, NOW)
+        add_task(kept.tx, f"{ORIGIN}/app/2", NOW)
+        vault.destroy(kept.tx, [order_subject(order.id)])
+        ORDERS.erasure.forget["envelope"](kept.tx, order.id)
+        assert [each.order_id for each in due_tasks(kept.tx, NOW, 9)] == [f"{ORIGIN}/app/2"]
+        timer = Timer("t", STEP_TIMER, order.id, to_microseconds(NOW))
+        for handle in (home.step_is_due, home.answer_is_overdue, intake.hold_is_over):
+            handle(kept.tx, kept.orders, timer, NOW)
+        assert find_order(kept.tx, order.id) is None
+        assert kept.rows("SELECT COUNT(*) FROM outbox") == [(0,)]
 
 
 def test_an_order_is_not_cancelled_for_want_of_an_answer_that_its_origin_may_still_tell() -> None:

@@ -14,7 +14,11 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Requester
 from gateway.errors import Refused
 from gateway.security.signing import ENVELOPE
+from gateway.store import catch_ups, losses
+from gateway.store.catch_ups import CatchUp
+from gateway.store.losses import Loss
 from gateway.store.port import Value
+from gateway.time.clock import to_microseconds
 from region_node.business.joint import leading, working
 from region_node.business.joint.rows import ITEM_RECORDS, NUMBERS, ORDER_RECORDS, item_key, update_joint_order
 from region_node.requests.caller import Caller
@@ -152,6 +156,17 @@ def test_an_order_that_goes_on_is_led_on_from_a_backup_alone(two: Two) -> None:
     repair_id = agreed(two, two.origin, proposer=two.home, kind="item", serial=f"{order_id}/access-1")
     assert refused(two, repair_id) == ["failed RECORD_NOT_ENDED"] * 2
     assert not ORDER_RECORDS.is_known(two.origin.tx, order_id)
+
+
+def test_staff_take_no_step_on_an_item_whose_leading_region_may_still_tell_what_was_lost(two: Two) -> None:
+    order_id = submitted(two)
+    item = next(each for each in order_at(two.origin, order_id).items if each.region == HOME)
+    losses.keep(two.home.tx, Loss(1, 1, "coordinator", 1, 9, 0, 10_009, to_microseconds(TAKEN_IN), "staff", "INC-1", 1))
+    with pytest.raises(Refused) as raised:
+        work(two, order_id, item, WorkOnJointOrderRequest(reserve=WorkOnJointOrderRequest.Reserve()))
+    assert raised.value.reason == Reason.REASON_CATCHING_UP
+    catch_ups.keep(two.home.tx, CatchUp(1, ORIGIN, finish_time=7))
+    work(two, order_id, item, WorkOnJointOrderRequest(reserve=WorkOnJointOrderRequest.Reserve()))
 
 
 def test_an_item_that_has_changed_a_line_stays_with_people(two: Two) -> None:

@@ -16,6 +16,8 @@ from gateway.store import catch_ups, losses
 from gateway.store.catch_ups import CatchUp
 from gateway.store.losses import Loss
 from gateway.time.clock import to_microseconds, to_timestamp
+from region_node.care.complaints import owner as complaints
+from region_node.network.faults import owner as faults
 from region_node.network.support.rows import facts
 from region_node.tickets.border import require_caught_up
 from tests.unit.border_kinds import HERE, ORIGIN, OWNER, Kind, all_kinds, new_support
@@ -157,6 +159,39 @@ def test_later_versions_of_a_ticket_that_the_other_region_had_refused_come_back_
     update, wrap = tickets.kind.update
     assert tickets.refiled(update, wrap(later), name, ORIGIN) == Refiled.RESTORED
     assert tickets.kind.read(tickets.node.tx, name) == later
+
+
+def test_a_first_version_made_once_more_is_the_one_of_before_and_a_later_one_only_with_the_same_content() -> None:
+    for kind in all_kinds()[:4]:
+        update, _ = kind.update
+
+        def told(number: int, again: int, kind: Kind = kind) -> EnvelopeContent:
+            version = kind.new(f"{HERE}/{kind.prefix}20311124-7", HERE, HERE)
+            setattr(version, "version", number)  # noqa: B010 - a field of every kind
+            getattr(version, kind.created).seconds += again
+            return EnvelopeContent(kind=kind.update[0], payload=kind.update[1](version).SerializeToString())
+
+        with archive() as node:
+            command = kind.kinds(node.context)[update]
+        assert isinstance(command, Command)
+        same = [command.wants_same(told(first, 0), told(second, 1)) for first, second in ((1, 1), (2, 2), (1, 2))]
+        assert same == [True, False, False], kind.name
+        assert command.wants_same(told(2, 0), told(2, 0))
+
+
+def test_staff_decide_on_no_complaint_or_fault_while_a_region_may_still_tell_what_was_lost_of_it() -> None:
+    with archive() as node:
+        losses.keep(node.tx, ACCEPTED)
+        node.context.border.current.update(FEDERATION, [Member(region=ORIGIN, state=MemberState.MEMBER_STATE_JOINED)])
+        for kind, require_owned in zip(all_kinds()[3:5], (faults.require_owned, complaints.require_owned), strict=True):
+            name = f"{ORIGIN}/{kind.prefix}20311124-7"
+            found = kind.new(name, ORIGIN, HERE)
+            setattr(found, "version", 1)  # noqa: B010 - a field of every kind
+            kind.store(node.tx, found)
+            with pytest.raises(Refused) as refused:
+                require_owned(node.tx, node.context, name, NOW)
+            assert refused.value.reason == Reason.REASON_CATCHING_UP
+            require_owned(node.tx, node.context, name, NOW + catch_ups.PATIENCE)
 
 
 def test_nobody_makes_a_version_of_a_ticket_while_a_region_with_a_part_in_it_may_still_tell_one() -> None:

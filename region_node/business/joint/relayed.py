@@ -32,14 +32,14 @@ class JointEnvelopes:
 
     def kinds(self) -> Kinds:
         """The handlers of each kind and of its receipts."""
-        known = border.reads_of(JOINT)
+        known, again = border.reads_of(JOINT), JointEnvelopes(self._context.again())
         return {
             EnvelopeKind.ENVELOPE_KIND_JOINT_COMMAND: Command(
                 self._commanded,
                 self._command_answered,
                 reads=known,
                 answered_reads=known,
-                act_again=lambda tx, content, _, now: self._obey(tx, content, now, is_new=False),
+                act_again=lambda tx, content, _, now: again._commanded(tx, content, now),
                 is_named_by_id=True,
             ),
             EnvelopeKind.ENVELOPE_KIND_JOINT_REPORT: Command(
@@ -50,10 +50,6 @@ class JointEnvelopes:
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """Handles a step that the leading region requests on an item of this region."""
-        return self._obey(tx, content, now, is_new=True)
-
-    def _obey(self, tx: Transaction, content: EnvelopeContent, now: datetime, *, is_new: bool) -> Answer:
-        """`is_new` unless this region has done the step before, and lost it."""
         command = received(JointCommand, content.payload)
         border.require_origin(JOINT, command.joint_order_id, content)
         if not command.verb or (command.verb == saga.BEGIN) != command.HasField("begin_time"):
@@ -70,8 +66,7 @@ class JointEnvelopes:
         item = self._own_item(order, command.item_id)
         if item.ends_line and command.verb == saga.RESERVE:
             self._context.border.require_known_revision(content)
-            if is_new:
-                require_few_unknown(self._context, items.dealer_of(order), now)
+            require_few_unknown(self._context, items.dealer_of(order), now)
         begin = command.begin_time if command.verb == saga.BEGIN else None
         try:
             done = items.obey(tx, self._context, order, item, command.verb, begin, now, content.traceparent)

@@ -20,6 +20,7 @@ from region_node.business.joint.rows import (
     ORDER_RECORDS,
     JointOrderFilter,
     JointOrderRow,
+    facts,
     insert_joint_order,
     item_key,
     list_joint_orders,
@@ -37,6 +38,7 @@ from region_node.node.context import RegionContext
 from region_node.records.listing import Page
 from region_node.requests.caller import Caller, done_before, note
 from region_node.requests.rows import insert_request
+from region_node.tickets.border import require_caught_up
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ def work(
     row = ORDER_RECORDS.require(tx, asked.joint_order_id)
     if done_before(tx, key) is None:
         item = ITEM_RECORDS.require(tx, item_key(row.order.id, asked.item_id)).item
+        require_caught_up(context, tx, facts(row.order), now)
         _do(tx, context, row.order, item, asked, now)
         _store_and_report(tx, context, row, item, now)
         insert_request(tx, key, row.order.id, settled=True, now=now)

@@ -1,7 +1,7 @@
 """The ports of operations on orders besides the transaction and the command, and the systems that carry orders out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -63,6 +63,10 @@ class OrderContext:
     fulfilment: Fulfilment = field(default_factory=OwnRecords)
     told: Order | None = field(default=None, repr=False)
     """The first answer to the command that is done again after a loss; None for each other decision."""
+
+    def again(self, told: Order) -> "OrderContext":
+        """The context of a command that is done again after a loss, by its first answer."""
+        return replace(self, node=self.node.again(), told=told)
 
     def situation(
         self, tx: Transaction, order: Order, values: Mapping[str, Value], line: Line, now: datetime

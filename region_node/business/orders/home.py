@@ -21,7 +21,7 @@ from gateway.time.clock import from_timestamp, to_timestamp
 from region_node.business.orders import provisioning, rules
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.exposure import beyond_limit, count_unreviewed
-from region_node.business.orders.rows import OrderRow, facts, insert_order, require_order, update_order
+from region_node.business.orders.rows import OrderRow, facts, find_order, insert_order, require_order, update_order
 from region_node.business.orders.steps import (
     ANSWER_TIMER,
     accept,
@@ -224,6 +224,7 @@ def review(
     order = row.order
     if order.home_region != context.node.region:
         raise Refused(Reason.REASON_NOT_HOME, region=context.node.region)
+    require_caught_up(context.node, tx, facts(order), now)
     rules.require_other_reviewer(order, reviewer.region, reviewer.name)
     is_for_staff = provisioning.is_for_staff(order)
     if not is_for_staff:
@@ -283,10 +284,10 @@ def step_is_due(tx: Transaction, context: OrderContext, timer: Timer, now: datet
 
     Raises Refused where the node cannot decide the order now.
     """
-    row = require_order(tx, timer.subject)
-    order = row.order
-    if rules.is_final(order):
+    row = find_order(tx, timer.subject)
+    if row is None or rules.is_final(row.order):  # without a row, it was made unreadable since
         return
+    order = row.order
     require_caught_up(context.node, tx, facts(order), now)
     rules.enter(order, rules.IN_PROGRESS, now=now, region=context.node.region, reason="time has come")
     try:
@@ -304,8 +305,8 @@ def answer_is_overdue(tx: Transaction, context: OrderContext, timer: Timer, now:
 
     Where only the acceptance is missing, silence accepts. Raises Refused where the answer may have come, and got lost.
     """
-    row = require_order(tx, timer.subject)
-    if row.order.state != OrderState.ORDER_STATE_PENDING:
+    row = find_order(tx, timer.subject)
+    if row is None or row.order.state != OrderState.ORDER_STATE_PENDING:
         return
     require_caught_up(context.node, tx, facts(row.order), now)
     if rules.is_fulfilled(row.order):

@@ -171,10 +171,10 @@ def release(tx: Transaction, context: OrderContext, order_id: str, now: datetime
 
 def hold_is_over(tx: Transaction, context: OrderContext, timer: Timer, now: datetime) -> None:
     """The obstacle was not removed in time (TMF622: held, cannot be solved): cancelled, since it never left."""
-    order = require_order(tx, timer.subject).order
-    if order.state != rules.HELD:
+    row = find_order(tx, timer.subject)
+    if row is None or row.order.state != rules.HELD:  # without a row, it was made unreadable since
         return
-    before = Order()
+    order, before = row.order, Order()
     before.CopyFrom(order)
     rules.note_error(order, Refused(Reason.REASON_ORDER_EXPIRED))
     rules.cancel(order, reason="not executable in time", now=now, region=context.node.region)
@@ -202,11 +202,13 @@ def _require_few_unknown(
 
     This precedes the checks: documents on file, by which they may pass, tell who has a number.
     """
-    if isinstance(caller, OwnNode) or node.federation.number_plan.home_of(request.number) != node.region:
+    if isinstance(caller, OwnNode):
         return
     try:
         require_few_unknown(node, Dealer(node.region, caller.operator, request.requester.staff_id), now)
     except Refused:
+        if node.federation.number_plan.home_of(request.number) != node.region:
+            return
         if not is_proven(request.documents):
             raise
         require_verified(find_key(tx), caller.subject(node.region), request.number, request.documents)

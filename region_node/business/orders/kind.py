@@ -13,7 +13,7 @@ from region_node.business.orders import rules
 from region_node.business.orders.completed import forget_counted
 from region_node.business.orders.erasing import AboutCustomer, orders_about
 from region_node.business.orders.exposure_rows import forget_exposures
-from region_node.business.orders.provisioning_rows import seal_clear_tasks
+from region_node.business.orders.provisioning_rows import remove_task, seal_clear_tasks
 from region_node.business.orders.purging import OrderEvents, Orders
 from region_node.business.orders.rows import ORDER_RECORDS, find_order
 from region_node.node.context import RegionContext
@@ -45,6 +45,7 @@ def _forget(tx: Transaction, order_id: str) -> None:
     tx.execute("UPDATE orders SET erased = 1, number = '' WHERE order_id = :id", id=order_id)
     # The other columns of an event without a body hold its content.
     tx.execute("UPDATE order_events SET body = NULL WHERE order_id = :id", id=order_id)
+    remove_task(tx, order_id)  # of an older database: without the order no call about it can be made
 
 
 def _told(tx: Transaction, context: RegionContext, origin: str, order_id: str) -> ToErase | None:

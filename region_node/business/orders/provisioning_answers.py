@@ -29,9 +29,10 @@ from region_node.business.orders.provisioning_rows import (
     put_off,
     remove_task,
 )
-from region_node.business.orders.rows import OrderRow, require_order
+from region_node.business.orders.rows import OrderRow, facts, require_order
 from region_node.business.orders.steps import advance, carry_out, require_possible, situation_of
 from region_node.customers.rows import line_of
+from region_node.tickets.border import is_caught_up
 
 FAILURES_TOLD = 2  # calls without an answer before the order shows it: one may be a restart of the system
 RESULTS_LIMIT = 32  # results of one order
@@ -100,10 +101,15 @@ def unanswered(
         keep_and_tell(tx, context, row, now)
 
 
-def ask(tx: Transaction, context: OrderContext, task: Task, now: datetime) -> Asked:
-    """Claims a due call about an order for this process."""
-    row = require_order(tx, task.order_id)
-    return Asked(count_call(tx, task, context.node.border.number, now), _work(tx, row), row.traceparent)
+def ask(tx: Transaction, context: OrderContext, task: Task, now: datetime) -> Asked | None:
+    """Claims a due call about an order for this process.
+
+    None, and a pause, while the origin may still report a cancellation that this region has lost.
+    """
+    row, claimed = require_order(tx, task.order_id), count_call(tx, task, context.node.border.number, now)
+    if not is_caught_up(context.node, tx, facts(row.order), now):
+        return None
+    return Asked(claimed, _work(tx, row), row.traceparent)
 
 
 def _work(tx: Transaction, row: OrderRow) -> Work:

@@ -1,7 +1,6 @@
 """Envelopes about orders, and the effects of their receipts."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand, OrderSubmission, OrderUpdate
@@ -74,7 +73,7 @@ class OrderEnvelopes:
         border.require_unknown(ORDER, tx, order)
         require_materials(federation.material_codes, order.request.documents)
         # `home.decide` first verifies a proof.
-        if self._context.told is None and not is_proven(order.request.documents):
+        if not is_proven(order.request.documents):
             require_few_unknown(self._context.node, home.dealer_of(order), now)
         home.decide(tx, self._context, order, now)
         insert_order(tx, OrderRow(order, content.traceparent), now)
@@ -89,7 +88,7 @@ class OrderEnvelopes:
 
         def act_again(tx: Transaction, content: EnvelopeContent, first: ReceiptContent, now: datetime) -> Answer:
             told = parse(Order, first.result)
-            answer = act(OrderEnvelopes(replace(self._context, told=told)), tx, content, now)
+            answer = act(OrderEnvelopes(self._context.again(told)), tx, content, now)
             row = find_order(tx, content.subject) if answer.outcome == Outcome.OUTCOME_ACCEPTED else None
             if row is None or row.order.state == told.state:
                 return answer

@@ -30,8 +30,8 @@ _log = logging.getLogger(__name__)
 class Provisioned:
     """A kind of work that the system carries out: parts of one transaction."""
 
-    ask: Callable[[Transaction, Task, datetime], Asked]
-    """Claims a due call for this process."""
+    ask: Callable[[Transaction, Task, datetime], Asked | None]
+    """Claims a due call for this process; None where it is not to be made yet."""
     answered: Callable[[Transaction, Asked, Answer, datetime], Asked | None]
     """Handles an answer; returns the next call for the same work, if it can be made at once."""
     unanswered: Callable[[Transaction, Asked, str, timedelta, datetime], None]
@@ -101,7 +101,8 @@ class FulfilmentWorker:
 
     def _take(self, tx: Transaction, now: datetime, limit: int) -> list[Asked]:
         """Claims the due calls, at most `limit`, for this process."""
-        return [self._kind(task).ask(tx, task, now) for task in due_tasks(tx, now, limit)]
+        asked = (self._kind(task).ask(tx, task, now) for task in due_tasks(tx, now, limit))
+        return [each for each in asked if each is not None]
 
     def _kind(self, task: Task) -> Provisioned:
         return self._ports.kinds[task.subject.partition("/")[0]]

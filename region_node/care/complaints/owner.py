@@ -36,6 +36,7 @@ from region_node.care.complaints.rows import (
 from region_node.care.escalations.rows import forgo, notify_recipients
 from region_node.customers.rows import is_number_in_use
 from region_node.node.context import RegionContext
+from region_node.tickets.border import require_caught_up
 from region_node.tickets.sending import send_about
 
 ESCALATION_TIMER = "complaint-escalation"  # the next escalation of a complaint is due
@@ -174,7 +175,7 @@ def respond(
     The internal clock pauses for the customer, but not for a region. The classification desk may also put questions to
     the customer: without work in progress, no clock pauses.
     """
-    row = require_owned(tx, context, ticket_id)
+    row = require_owned(tx, context, ticket_id, now)
     complaint, before = row.complaint, _copy(row.complaint)
     if is_with_desk := asks and rules.is_unclassified(complaint):
         rules.require_open(complaint, "respond")
@@ -201,7 +202,7 @@ def attach(
     tx: Transaction, context: RegionContext, ticket_id: str, attachment: ComplaintAttachment, now: datetime
 ) -> Complaint:
     """The responsible department adds a file."""
-    row = require_owned(tx, context, ticket_id)
+    row = require_owned(tx, context, ticket_id, now)
     complaint, before = row.complaint, _copy(row.complaint)
     rules.attach(complaint, attachment, context.region, now)
     keep_and_tell(tx, context, row, before, now)
@@ -212,7 +213,7 @@ def propose(
     tx: Transaction, context: RegionContext, ticket_id: str, staff_id: str, resolution: Resolution, now: datetime
 ) -> Complaint:
     """The responsible department proposes a resolution, which answers the complaint unless the customer refuses it."""
-    row = require_owned(tx, context, ticket_id)
+    row = require_owned(tx, context, ticket_id, now)
     complaint, before = row.complaint, _copy(row.complaint)
     rules.require_state(complaint, "propose", rules.IN_PROGRESS, rules.PENDING)
     cases.require_done(complaint)
@@ -260,11 +261,15 @@ def raise_for_administrator(
     return complaint
 
 
-def require_owned(tx: Transaction, context: RegionContext, ticket_id: str) -> ComplaintRow:
-    """A complaint that this region answers for. Raises Refused with COMPLAINT_NOT_FOUND, COMPLAINT_NOT_RESPONSIBLE."""
+def require_owned(tx: Transaction, context: RegionContext, ticket_id: str, now: datetime) -> ComplaintRow:
+    """A complaint that this region decides on.
+
+    Raises Refused with COMPLAINT_NOT_FOUND, COMPLAINT_NOT_RESPONSIBLE, and as `border.require_caught_up`.
+    """
     row = require_complaint(tx, ticket_id)
     if row.complaint.owner_region != context.region:
         raise Refused(Reason.REASON_COMPLAINT_NOT_RESPONSIBLE, region=row.complaint.owner_region)
+    require_caught_up(context, tx, facts(row.complaint), now)
     return row
 
 

@@ -54,7 +54,7 @@ def order_changed(tx: Transaction, context: RegionContext, timer: Timer, now: da
 
 def order_again(tx: Transaction, context: RegionContext, ticket_id: str, now: datetime) -> Complaint:
     """Has money that the home region refused ordered once more. Raises Refused before the first write."""
-    row = owner.require_owned(tx, context, ticket_id)
+    row = owner.require_owned(tx, context, ticket_id, now)
     before = _copy(row.complaint)
     remedy.order_again(row.complaint, now)
     remedy.order_soon(tx, row.complaint, now)
@@ -66,7 +66,7 @@ def settle_otherwise(
     tx: Transaction, context: RegionContext, ticket_id: str, staff_id: str, note: str, now: datetime
 ) -> Complaint:
     """Money that the home region refused was given in another way. Raises Refused before the first write."""
-    row = owner.require_owned(tx, context, ticket_id)
+    row = owner.require_owned(tx, context, ticket_id, now)
     before = _copy(row.complaint)
     remedy.settle_otherwise(row.complaint, f"{context.region}/{staff_id}", note, now)
     owner.keep_and_tell(tx, context, row, before, now)

@@ -58,7 +58,7 @@ def give_back(
 
     Raises Refused, also with COMPLAINT_IS_CASE: a case is led to its end.
     """
-    row = owner.require_owned(tx, context, ticket_id)
+    row = owner.require_owned(tx, context, ticket_id, now)
     complaint, before = row.complaint, Complaint()
     before.CopyFrom(complaint)
     if complaint.items:

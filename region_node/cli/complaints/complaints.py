@@ -169,7 +169,7 @@ def propose(
     asking: Asking, ticket_id: str, cause: str, text: str, remedy: str, amount: int | None, currency: str
 ) -> None:
     """Propose a resolution as staff of the owner region; CAUSE is a code of the federation, such as
-    billing-error: `region-node call CatalogueService.ListResolutionCauses` lists them.
+    billing-error: `region-node call CatalogueService.GetTerms` lists them.
 
     \b
     Examples:

@@ -7,7 +7,7 @@ from gateway.api.federation.v1.federation_pb2 import Member
 from gateway.errors import Refused
 from gateway.maintenance.doctor.findings import Finding, bad, good, not_checked, warning
 from gateway.security.region_keys import KeySet, RegionKeysUnusable
-from gateway.security.sealing_keys import is_proven
+from gateway.security.sealing_keys import prover_of
 from gateway.security.signing import TrustedKeys
 from gateway.wording.languages import translated
 from region_node.node.settings import RegionSettings
@@ -35,7 +35,7 @@ def check_sealing_key(endpoint: str, member: Member | None, settings: RegionSett
         trusted.accept(settings.region, member.signing_certificate, now)
     except (RegionKeysUnusable, OSError, ValueError, Refused):
         return not_checked(name, translated("the node's own files cannot be used"))
-    if not is_proven(settings.region, member.sealing_key, trusted.verify):
+    if prover_of(settings.region, member.sealing_key, trusted.signer_of) is None:
         return bad(
             name,
             translated("the one that is published is not signed by this region: others do not use it"),

@@ -23,6 +23,7 @@ from region_node.network.faults.following import followed
 from region_node.network.faults.rows import FaultRow, facts, find_fault, require_fault, update_fault
 from region_node.network.faults.sending import send_update
 from region_node.node.context import RegionContext
+from region_node.tickets.border import require_caught_up
 from region_node.tickets.sending import followers
 
 _log = logging.getLogger(__name__)
@@ -201,11 +202,15 @@ def changed(tx: Transaction, context: RegionContext, before: Fault, fault: Fault
     note_outages_of(tx, context, before, fault, now)
 
 
-def require_owned(tx: Transaction, context: RegionContext, fault_id: str) -> FaultRow:
-    """A fault that is in this region. Raises Refused with FAULT_NOT_FOUND, FAULT_NOT_RESPONSIBLE."""
+def require_owned(tx: Transaction, context: RegionContext, fault_id: str, now: datetime) -> FaultRow:
+    """A fault that this region decides on.
+
+    Raises Refused with FAULT_NOT_FOUND, FAULT_NOT_RESPONSIBLE, and as `border.require_caught_up`.
+    """
     row = require_fault(tx, fault_id)
     if row.fault.owner_region != context.region or not row.fault.version:
         raise Refused(Reason.REASON_FAULT_NOT_RESPONSIBLE, region=row.fault.owner_region)
+    require_caught_up(context, tx, facts(row.fault), now)
     return row
 
 

@@ -41,7 +41,11 @@ class FaultEnvelopes:
                 refile=border.refile_of(FAULT),
             ),
             EnvelopeKind.ENVELOPE_KIND_FAULT_UPDATE: Command(
-                self._updated, self._update_answered, reads=known, act_again=self._updated_again
+                self._updated,
+                self._update_answered,
+                reads=known,
+                act_again=self._updated_again,
+                is_same=border.is_same_version(FAULT, lambda payload: parse(FaultUpdate, payload).fault),
             ),
         }
 

@@ -59,7 +59,7 @@ class Step:
 
 def work(tx: Transaction, context: RegionContext, request: WorkOnFaultRequest, staff_id: str, now: datetime) -> Fault:
     """Executes the next step, and updates all followers. Raises Refused before the first write."""
-    row = owner.require_owned(tx, context, request.fault_id)
+    row = owner.require_owned(tx, context, request.fault_id, now)
     fault, before = row.fault, Fault()
     before.CopyFrom(fault)
     what = request.WhichOneof("step")

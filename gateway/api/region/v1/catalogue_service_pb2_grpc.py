@@ -153,7 +153,7 @@ class CatalogueServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListResolutionCauses(self, request, context):
-        """Lists the cause codes for resolutions of complaints.
+        """Lists the cause codes for resolutions of complaints, as GetTerms does: call that.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -169,7 +169,7 @@ class CatalogueServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetTerms(self, request, context):
-        """Returns the names of regions and complaint categories, and the time zones of the regions.
+        """Returns the names of regions, complaint categories, causes and others, and the time zones of the regions.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

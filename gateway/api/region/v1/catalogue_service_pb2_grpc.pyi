@@ -7,6 +7,13 @@ from collections import abc as _abc
 from gateway.api.region.v1 import catalogue_service_pb2 as _catalogue_service_pb2
 from grpc import aio as _aio
 import abc as _abc_1
+import builtins as _builtins
+import sys
+
+if sys.version_info >= (3, 13):
+    from warnings import deprecated as _deprecated
+else:
+    from typing_extensions import deprecated as _deprecated
 
 
 GRPC_GENERATED_VERSION: str
@@ -32,15 +39,17 @@ class CatalogueServiceStub:
     """Lists the offerings of one region in addition to plans."""
     ListComplaintCategories: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListComplaintCategoriesRequest, _catalogue_service_pb2.ListComplaintCategoriesResponse]
     """Lists the categories of complaints, with their owners."""
-    ListResolutionCauses: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListResolutionCausesRequest, _catalogue_service_pb2.ListResolutionCausesResponse]
-    """Lists the cause codes for resolutions of complaints."""
+    @_builtins.property
+    @_deprecated("""This method has been marked as deprecated using proto method options.""")
+    def ListResolutionCauses(self) -> _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListResolutionCausesRequest, _catalogue_service_pb2.ListResolutionCausesResponse]:
+        """Lists the cause codes for resolutions of complaints, as GetTerms does: call that."""
     ProposeComplaintCategory: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.ProposeComplaintCategoryRequest, _catalogue_service_pb2.ProposeComplaintCategoryResponse]
     """Proposes a category for the text of a complaint, by its words. The text is neither kept nor logged.
 
     The same text gets the same answer at every node with the same revision.
     """
     GetTerms: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.GetTermsRequest, _catalogue_service_pb2.GetTermsResponse]
-    """Returns the names of regions and complaint categories, and the time zones of the regions."""
+    """Returns the names of regions, complaint categories, causes and others, and the time zones of the regions."""
     GetBody: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.GetBodyRequest, _catalogue_service_pb2.GetBodyResponse]
     """Returns the coordination body: members, persons on duty, matrix of responsibility."""
     ListPlans: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListPlansRequest, _catalogue_service_pb2.ListPlansResponse]
@@ -107,13 +116,14 @@ class CatalogueServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_catalogue_service_pb2.ListComplaintCategoriesResponse]:
         """Lists the categories of complaints, with their owners."""
 
+    @_deprecated("""Lists the cause codes for resolutions of complaints, as GetTerms does: call that.""")
     @_abc_1.abstractmethod
     def ListResolutionCauses(
         self,
         request: _catalogue_service_pb2.ListResolutionCausesRequest,
         context: _aio.ServicerContext[_catalogue_service_pb2.ListResolutionCausesRequest, _catalogue_service_pb2.ListResolutionCausesResponse],
     ) -> _abc.Awaitable[_catalogue_service_pb2.ListResolutionCausesResponse]:
-        """Lists the cause codes for resolutions of complaints."""
+        """Lists the cause codes for resolutions of complaints, as GetTerms does: call that."""
 
     @_abc_1.abstractmethod
     def ProposeComplaintCategory(
@@ -132,7 +142,7 @@ class CatalogueServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalogue_service_pb2.GetTermsRequest,
         context: _aio.ServicerContext[_catalogue_service_pb2.GetTermsRequest, _catalogue_service_pb2.GetTermsResponse],
     ) -> _abc.Awaitable[_catalogue_service_pb2.GetTermsResponse]:
-        """Returns the names of regions and complaint categories, and the time zones of the regions."""
+        """Returns the names of regions, complaint categories, causes and others, and the time zones of the regions."""
 
     @_abc_1.abstractmethod
     def GetBody(

@@ -85,7 +85,7 @@ class CustomerServiceServicer:
         """Accepts customers with their line and account; the whole batch or none.
 
         A customer that exists with the same content stays unchanged, even after changes here. Other content is refused
-        with CUSTOMER_EXISTS.
+        with CUSTOMER_EXISTS, a plan that this region does not offer with PLAN_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -20,7 +20,7 @@ class CustomerServiceStub:
     """Accepts customers with their line and account; the whole batch or none.
 
     A customer that exists with the same content stays unchanged, even after changes here. Other content is refused
-    with CUSTOMER_EXISTS.
+    with CUSTOMER_EXISTS, a plan that this region does not offer with PLAN_UNKNOWN.
     """
     ImportCustomers: _aio.StreamStreamMultiCallable[_customer_service_pb2.ImportCustomersRequest, _customer_service_pb2.ImportCustomersResponse]
     """Imports many customers from a file, in pieces of some lines; each piece is answered once it is durable. A piece is
@@ -60,7 +60,7 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Accepts customers with their line and account; the whole batch or none.
 
         A customer that exists with the same content stays unchanged, even after changes here. Other content is refused
-        with CUSTOMER_EXISTS.
+        with CUSTOMER_EXISTS, a plan that this region does not offer with PLAN_UNKNOWN.
         """
 
     @_abc_1.abstractmethod

@@ -422,7 +422,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     changes.
     """
     REASON_RESOLUTION_CAUSE_UNKNOWN: _Reason.ValueType  # 262
-    """List the causes by CatalogueService.ListResolutionCauses."""
+    """Get the causes by CatalogueService.GetTerms."""
     REASON_CODES_ASKED_TOO_OFTEN: _Reason.ValueType  # 263
     """Retry in a minute; find the cause of so many requests for codes."""
     REASON_AMOUNT_TOO_HIGH: _Reason.ValueType  # 264
@@ -1140,7 +1140,7 @@ REASON_WATCHES_TOO_MANY: Reason.ValueType  # 261
 changes.
 """
 REASON_RESOLUTION_CAUSE_UNKNOWN: Reason.ValueType  # 262
-"""List the causes by CatalogueService.ListResolutionCauses."""
+"""Get the causes by CatalogueService.GetTerms."""
 REASON_CODES_ASKED_TOO_OFTEN: Reason.ValueType  # 263
 """Retry in a minute; find the cause of so many requests for codes."""
 REASON_AMOUNT_TOO_HIGH: Reason.ValueType  # 264
