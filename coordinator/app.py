@@ -218,6 +218,7 @@ async def start(settings: CoordinatorSettings, machine: SteadyClock | None = Non
             parts.chain_watch.run(),
             AgreedTimeKeeper(store, clock).run(),
             follow_authority(settings.credentials, parts.keys),
+            parts.channels.leave_out_revoked(parts.keys.revocations),
             _risks(parts, telemetry).run(),
             *await door.open(settings.credentials, border, stack),
         ]

@@ -14,6 +14,7 @@ from gateway.process.tracing import Tracing
 from gateway.relay.grpc_carrier import GrpcCarrier
 from gateway.rpc.channels import Attempt, Dialer, Replicas
 from gateway.security.identity import server_name
+from gateway.security.revocations import Revocations
 from gateway.security.tls import CredentialsUnusable
 
 _log = logging.getLogger(__name__)
@@ -63,6 +64,10 @@ class RegionChannels:
     async def call(self, region: str, attempt: Attempt[T], timeout: float) -> T:
         """Makes a call to one of the region's processes, as `Replicas.call` does. Raises Unreachable."""
         return await self._connected(region).replicas.call(attempt, timeout)
+
+    async def leave_out_revoked(self, revocations: Revocations) -> None:
+        """Looks for servers whose certificate was revoked, which are not called then, until it is cancelled."""
+        await self._ports.dialer.revoked.follow(revocations)
 
     async def close(self) -> None:
         """Closes all connections."""

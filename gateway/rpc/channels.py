@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
@@ -16,6 +16,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable, from_rpc_error
 from gateway.rpc.admission import elsewhere
+from gateway.rpc.revoked_servers import RevokedServers
 from gateway.security.tls import (
     ChannelOptions,
     Credentials,
@@ -57,6 +58,8 @@ class Dialer:
         self._credentials = credentials
         self._clock = clock
         self._staff_proof = staff_proof
+        self.revoked: Final = RevokedServers()
+        """The endpoints that are not called, for processes which look for them."""
 
     def dial(
         self, endpoint: str, server_name: str, options: Callable[[str], ChannelOptions] = member_options
@@ -172,6 +175,7 @@ class Replicas:
         self._stamp = dialer.stamp()
         self._stamp_checked = 0.0
         self._closing: set[asyncio.Task[None]] = set()
+        dialer.revoked.on_look(self._dial_again)
 
     def update(self, endpoints: Sequence[str]) -> None:
         """Replaces the endpoints. Raises CredentialsUnusable without a change."""
@@ -186,13 +190,39 @@ class Replicas:
         if not self._replicas:
             raise Unreachable("no endpoint is known")
         self._follow_credentials(asyncio.get_running_loop().time())
-        if len(self._replicas) == 1:
-            return list(self._replicas)
-        found = sorted(((replica.condition(), replica) for replica in self._replicas), key=lambda pair: pair[0])
+        replicas = [each for each in self._replicas if not self.is_revoked(each)]
+        if not replicas:
+            raise Unreachable("the certificate of each server was revoked")
+        if len(replicas) == 1:
+            return replicas
+        found = sorted(((replica.condition(), replica) for replica in replicas), key=lambda pair: pair[0])
         best = [replica for condition, replica in found if condition == found[0][0]]
         self._turn += 1
         at = self._turn % len(best)
         return [*best[at:], *best[:at], *(replica for _, replica in found[len(best) :])]
+
+    def is_revoked(self, replica: Replica) -> bool:
+        """Whether the certificate of a replica was revoked: it has no turn until it shows another one."""
+        return replica.endpoint in self._dialer.revoked.endpoints
+
+    @contextlib.contextmanager
+    def while_trusted(self, replica: Replica, call: grpc.aio.Call) -> Iterator[None]:
+        """Ends an open call on a replica whose certificate is revoked. Raises Unreachable then."""
+
+        def look(endpoints: Set[str]) -> None:
+            if replica.endpoint in endpoints:
+                call.cancel()
+
+        self._dialer.revoked.on_look(look)
+        try:
+            yield
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self.is_revoked(replica) or (task is not None and task.cancelling()):
+                raise
+            raise Unreachable("the certificate of the server was revoked") from None
+        finally:
+            self._dialer.revoked.forget(look)
 
     def pick(self) -> Replica:
         """The replica whose turn it is. Raises Unreachable where there is none."""
@@ -234,6 +264,7 @@ class Replicas:
 
     async def close(self) -> None:
         """Closes all channels."""
+        self._dialer.revoked.forget(self._dial_again)
         for replica in self._replicas:
             _end_recovery(replica)
             await replica.channel.close()
@@ -293,7 +324,10 @@ class Replicas:
             await asyncio.sleep(SILENCE)
 
     def _another_is_well(self, replica: Replica) -> bool:
-        return any(each is not replica and each.condition() != _Condition.FAILING for each in self._replicas)
+        return any(
+            each is not replica and not self.is_revoked(each) and each.condition() != _Condition.FAILING
+            for each in self._replicas
+        )
 
     async def _recover(self, replica: Replica) -> None:
         while True:
@@ -319,11 +353,24 @@ class Replicas:
         self._close_later(self._replicas)
         self._replicas, self._stamp = fresh, stamp
 
-    def _close_later(self, replicas: Iterable[Replica]) -> None:
-        """Closes channels once the calls on them are done."""
+    def _dial_again(self, endpoints: Set[str]) -> None:
+        """Connects anew where a revoked certificate was shown: the server may have another one by now."""
+        shown = [each for each in self._replicas if each.endpoint in endpoints]
+        try:
+            fresh = {each.endpoint: self._connect(each.endpoint) for each in shown}
+        except CredentialsUnusable as error:
+            _log.error("servers with a revoked certificate are dialled again soon: %s", error)
+            return
+        self._replicas = [fresh.get(each.endpoint, each) for each in self._replicas]
+        for each in fresh.values():
+            each.condition()  # connects, without a call
+        self._close_later(shown, 0)
+
+    def _close_later(self, replicas: Iterable[Replica], grace: float = CLOSING_SECONDS) -> None:
+        """Closes channels once the calls on them are done, or after `grace` seconds."""
         for replica in replicas:
             _end_recovery(replica)
-            task = asyncio.get_running_loop().create_task(replica.channel.close(CLOSING_SECONDS))
+            task = asyncio.get_running_loop().create_task(replica.channel.close(grace))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 

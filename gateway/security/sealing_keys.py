@@ -69,13 +69,13 @@ class SealingKeys:
         self._known[region] = _Known(told, prover)
         return True
 
-    def forget_proven_by(self, is_revoked: Callable[[x509.Certificate], bool]) -> None:
-        """Forgets the keys that were accepted by a revoked certificate, also where it has expired since.
+    def forget_proven_by(self, is_distrusted: Callable[[x509.Certificate], bool]) -> None:
+        """Forgets the keys that were accepted by a certificate which counts no more, also where it has expired since.
 
         A thief of a signing key may have signed an own key, dated ahead of all later ones of the region. A key that
         another certificate proved stays, though that one may have expired: coordinators may tell no later signature.
         """
-        self._known = {region: known for region, known in self._known.items() if not is_revoked(known.prover)}
+        self._known = {region: known for region, known in self._known.items() if not is_distrusted(known.prover)}
 
     def told(self, region: str) -> SealingKey | None:
         """The key of a region as signed; None where none is known."""

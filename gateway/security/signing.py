@@ -226,7 +226,8 @@ class TrustedKeys:
         self._federation = federation
         self.revocations: Final = Revocations(authority, federation)
         """The revoked certificates, by lists under the same authority. Such a certificate's key is dropped."""
-        self.revocations.on_change(self._drop_revoked)
+        self.revocations.on_change(self._drop_distrusted)
+        self._listeners: list[Callable[[], None]] = []
         self._accepted: dict[str, tuple[_Accepted, ...]] = {}
         self._newest: dict[str, _Accepted] = {}
         # Evidence comes in numbers by few certificates. Some callers are threads.
@@ -274,8 +275,16 @@ class TrustedKeys:
         self._authorities = _authorities(authority)
         self.revocations.replace_authority(authority)
         self._of_evidence.cache_clear()
-        for region, known in list(self._accepted.items()):
-            self._accepted[region] = tuple(each for each in known if each.issuer in self._authorities)
+        self._drop_distrusted()
+
+    def on_distrust(self, listener: Callable[[], None]) -> None:
+        """Calls the listener whenever certificates may count no more: they were revoked, or an authority is gone."""
+        self._listeners.append(listener)
+
+    def vouches_for(self, certificate: x509.Certificate) -> bool:
+        """Whether an authority that counts has issued a certificate, and none has revoked it, whatever its end."""
+        is_issued = any(has_issued(each, certificate) for each in self._authorities)
+        return is_issued and not self.revocations.names(certificate)
 
     @property
     def authorities(self) -> Sequence[x509.Certificate]:
@@ -324,9 +333,13 @@ class TrustedKeys:
             return False
         return accepted.has_signed(found[0], signature[:_SIGNATURE_BYTES], is_repeated=False)
 
-    def _drop_revoked(self) -> None:
+    def _drop_distrusted(self) -> None:
         for region, known in list(self._accepted.items()):
-            self._accepted[region] = tuple(each for each in known if not self._is_revoked(each))
+            self._accepted[region] = tuple(
+                each for each in known if each.issuer in self._authorities and not self._is_revoked(each)
+            )
+        for listener in self._listeners:
+            listener()
 
     def _is_revoked(self, accepted: _Accepted) -> bool:
         return self.revocations.names(accepted.certificate)

@@ -411,6 +411,7 @@ def _of_credentials(ports: _Ports, client: FederationClient, meter: Meter) -> Se
     provider = ports.provider_keys
     return (
         follow_authority(ports.settings.credentials, ports.border.keys),
+        ports.dialer.revoked.follow(ports.border.keys.revocations),
         *_renewal(ports, client, meter),
         *(() if provider is None else (provider.run(),)),
     )

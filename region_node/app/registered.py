@@ -126,7 +126,13 @@ COUNTED: Sequence[Counted] = (
 )
 """All numbers of records and of their changes, which go on behind those that a lost part of the database has given."""
 
-OPEN: Sequence[OpenRows] = (order_rows.OPEN, complaint_rows.OPEN, fault_rows.OPEN)
+OPEN: Sequence[OpenRows] = (
+    order_rows.OPEN,
+    order_rows.OVERDUE,
+    joint_rows.OPEN,
+    complaint_rows.OPEN,
+    fault_rows.OPEN,
+)
 """The records that operator systems hand in by themselves, as long as they are open."""
 
 SETTLED = (

@@ -3,11 +3,9 @@
 from datetime import datetime
 
 from gateway.api.region.v1.customer_service_pb2 import Profile, QueryProfileRequest
-from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.store.port import Transaction
 from gateway.wording.masking import masked_name
-from region_node.customers.documents.register import with_file
 from region_node.customers.messages import product_message
 from region_node.customers.preconditions import line_situation, require_preconditions
 from region_node.customers.rows import find_customer
@@ -27,19 +25,10 @@ def read_profile(
     Raises Refused, or Moved where the number belongs to another region.
     """
     require_requester(asked.requester)
-    business = context.federation.prepared(QRY_PROFILE)
-    request = OrderRequest(
-        business=QRY_PROFILE,
-        number=asked.number,
-        applicant=asked.applicant,
-        documents=asked.documents,
-        requester=asked.requester,
-    )
-    request = with_file(tx, context, business, request, now)
-    line = verified_line(tx, context, asked, questioner, now, request.documents)
+    line = verified_line(tx, context, asked, questioner, now, asked.requester)
     require_readable(tx, line.customer_id)
     situation = line_situation(tx, context, line, questioner.region, now)
-    require_preconditions(business.preconditions, situation)
+    require_preconditions(context.federation.business(QRY_PROFILE).preconditions, situation)
     call = AuditedCall(questioner.path, asked.requester.staff_id, now, questioner.proof)
     call.record(tx, "QueryProfile", line.customer_id)
     customer = find_customer(tx, line.customer_id)

@@ -11,7 +11,7 @@ from gateway.store.port import Transaction
 from region_node.customers.disclosures.recording import agreed_answer
 from region_node.customers.disclosures.rows import DisclosureRow
 from region_node.customers.profiles import read_profile
-from region_node.customers.verification.rules import is_proven
+from region_node.customers.verification.rules import Shown
 from region_node.customers.verified import QRY_PROFILE
 from region_node.node.context import RegionContext
 from region_node.node.payloads import received
@@ -44,8 +44,7 @@ class ProfileEnvelopes:
             tx,
             self._context,
             "QueryProfile",
-            asked.number,
+            Shown(questioner.subject(asked.request_id), asked.number, asked.documents),
             row,
             lambda: read_profile(tx, self._context, asked, questioner, now),
-            is_proven=is_proven(asked.documents),
         )

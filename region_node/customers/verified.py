@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Protocol
 
 from gateway.api.region.v1.order_pb2 import OrderRequest
-from gateway.api.types.v1.types_pb2 import Applicant, Document
+from gateway.api.types.v1.types_pb2 import Applicant, Document, Requester
 from gateway.store.port import Transaction
-from region_node.customers.documents.register import require_on_file
+from region_node.customers.documents.register import require_on_file, with_file
 from region_node.customers.documents.rules import require_documents, require_materials
 from region_node.customers.operations import own_line
 from region_node.customers.rows import Line
@@ -49,22 +49,29 @@ def verified_line(
     asked: Verified,
     questioner: Questioner,
     now: datetime,
-    documents: Sequence[Document] | None = None,
+    completed_for: Requester | None = None,
 ) -> Line:
     """The line of a verified customer of this region, also of a restricted one.
 
-    `documents`: the counting documents, where they are more than those of the request.
+    `completed_for`: the requester for whom documents on file complete those of the request; none do without one.
 
     Raises Refused as the documents of QRY_PROFILE do, with NOT_VERIFIED, or with SUBSCRIPTION_NOT_FOUND. Raises Moved
     where the number belongs to another region.
     """
+    # First, for an invented proof would tell of whom documents are on file.
+    require_verified(find_key(tx), questioner.subject(asked.request_id), asked.number, asked.documents)
     business = context.federation.prepared(QRY_PROFILE)
     request = OrderRequest(
-        business=QRY_PROFILE, number=asked.number, applicant=asked.applicant, documents=documents or asked.documents
+        business=QRY_PROFILE,
+        number=asked.number,
+        applicant=asked.applicant,
+        documents=asked.documents,
+        requester=completed_for,
     )
+    if completed_for is not None:
+        request = with_file(tx, context, business, request, now)
     require_documents(business, request, now)
     require_materials(context.federation.material_codes, asked.documents)
-    require_verified(find_key(tx), questioner.subject(asked.request_id), asked.number, asked.documents)
     line = own_line(tx, context.federation, context.region, asked.number, asking=questioner.region)
     require_on_file(tx, context, request.documents, line, now)
     return line

@@ -1,9 +1,11 @@
 """Open work: records that operator systems have handed in at this region, which take room until they are done.
 
 It is counted from indexes of what is open, now and then, a page at a time: the path of an order counts nothing, other
-processes make no difference, and an operator system may pass its bound until the count is done.
+processes make no difference, and an operator system may pass its bound until the count is done. A large record counts
+as several: the bound is one of room on the disk.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,6 +16,7 @@ from gateway.store.port import Transaction
 
 OPEN_WORK = "open-work-of-operator"
 """The policy with the most open records of an operator system."""
+RECORD = 4096  # bytes of one record, as the policy takes it: a larger one counts once for each of them
 PAGE = 1000  # rows of one read: on SQLite all other work waits for it
 
 
@@ -25,12 +28,18 @@ class Place(NamedTuple):
 
 
 class OpenRow(NamedTuple):
-    """An open record, the region that has taken it in, and the operator system that has handed it in there."""
+    """An open record: the region that has taken it in, the operator system that has handed it in there, its bytes."""
 
     time: int
     name: str
     origin: str
     operator: str
+    size: int
+
+    @property
+    def weight(self) -> int:
+        """As how many records it counts."""
+        return max(1, -(-self.size // RECORD))
 
     @property
     def place(self) -> Place:
@@ -54,13 +63,23 @@ class OpenRows:
         """At most `PAGE` of them behind a place."""
         return tx.all(
             OpenRow,
-            f"SELECT {self.dated}, {self.key}, origin_region, operator FROM {self.table}"  # noqa: S608 - names of modules
+            f"SELECT {self.dated}, {self.key}, origin_region, operator, LENGTH(body)"  # noqa: S608 - names of modules
+            f" FROM {self.table}"
             f" WHERE {self.condition} AND ({self.dated}, {self.key}) > (:time, :name)"
             f" ORDER BY {self.dated}, {self.key} LIMIT :limit",
             time=after.time,
             name=after.name,
             limit=PAGE,
         )
+
+
+def counted(page: Sequence[OpenRow], region: str) -> Counter[str]:
+    """The records of a page that a region has taken in, by operator system."""
+    found = Counter[str]()
+    for each in page:
+        if each.origin == region:
+            found[each.operator] += each.weight
+    return found
 
 
 class OpenWork:

@@ -10,7 +10,7 @@ from gateway.errors import Refused
 from gateway.store.port import Store
 from gateway.time.looks import until_look
 from region_node.node.context import RegionContext
-from region_node.node.open_work import OPEN_WORK, OpenRows, Place
+from region_node.node.open_work import OPEN_WORK, OpenRows, Place, counted
 
 LOOK = 10.0
 """Seconds between two counts."""
@@ -44,14 +44,14 @@ class OpenWorkWatch:
 
         The first count holds as far as it has come: until its end the figures are too low, never too high.
         """
-        found, counted = self._context.open_work, Counter[str]()
+        found, sums = self._context.open_work, Counter[str]()
         found.most = self._context.figure(OPEN_WORK, self._context.region)
         for kind in self._kinds:
-            await self._count(kind, counted)
-        found.by_operator = counted
+            await self._count(kind, sums)
+        found.by_operator = sums
         self._is_first = False
 
-    async def _count(self, kind: OpenRows, counted: Counter[str]) -> None:
+    async def _count(self, kind: OpenRows, sums: Counter[str]) -> None:
         """Goes on behind the last page where the store has not responded."""
         loop, region, place = asyncio.get_running_loop(), self._context.region, Place()
         while True:
@@ -63,9 +63,9 @@ class OpenWorkWatch:
             else:
                 if not page:
                     return
-                counted.update(each.operator for each in page if each.origin == region)
+                sums.update(counted(page, region))
                 place = page[-1].place
                 if self._is_first:
-                    self._context.open_work.by_operator = counted.copy()
+                    self._context.open_work.by_operator = sums.copy()
                 rest = min(LONGEST_REST, _REST * (loop.time() - began))
             await asyncio.sleep(rest)

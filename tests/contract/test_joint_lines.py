@@ -22,6 +22,8 @@ from region_node.customers.operations import keep_line
 from region_node.customers.rows import CustomerRow, Line, find_line, insert_customer, insert_line
 from region_node.customers.status import MOVED, MOVING, RESTRICTED, keep_status
 from region_node.node.subjects import customer_subject
+from region_node.node.unknown_numbers import NumberUnknown, Party
+from region_node.requests.dealings import hour_of
 from tests.contract.test_joint_steps import LEADER, MORE_ROOM, ROOM, Course, Federation, a_federation
 from tests.simulation.world import START as NOW
 from tests.unit.situations import LINE
@@ -123,6 +125,25 @@ def test_nobodys_line_and_a_line_of_another_place_are_refused(federation: Federa
     course = order_of(federation)
     course.submit()
     assert _item(course.order(), "give").error.reason == Reason.REASON_SUBSCRIPTION_NOT_FOUND
+
+
+def test_at_its_own_node_too_an_operator_system_that_names_many_unknown_numbers_is_told_nothing_more(
+    federation: Federation,
+) -> None:
+    course = order_of(federation)
+    context = course.context(LEADER)
+    most = context.figure("unknown-numbers-of-operator", LEADER)
+    assert most is not None
+    for number in ("+8619844000001", "+8619844000002"):
+        with pytest.raises(Refused) as refused:
+            course.submit(number, (LEADER, OTHER))
+        assert refused.value.reason == Reason.REASON_SUBSCRIPTION_NOT_FOUND
+    unknown = NumberUnknown(Party(LEADER, "counter", "clerk-7"), hour_of(course.now))
+    for _ in range(most + 1):
+        context.unknown_numbers.note(unknown)
+    with pytest.raises(Refused) as refused:
+        course.submit("+8619844000001", (LEADER, OTHER))
+    assert refused.value.reason == Reason.REASON_UNKNOWN_NUMBERS_TOO_MANY
 
 
 def test_a_customer_on_the_way_to_another_home_is_asked_about_again(federation: Federation) -> None:

@@ -117,6 +117,10 @@ class Course:
         self._number = self.federation.orders
         self._contexts = {region: self.federation.context(region) for region in REGIONS}
 
+    def context(self, region: str) -> RegionContext:
+        """A region, as this course has it."""
+        return self._contexts[region]
+
     def do(self, name: str, region: str, work: Work) -> object:
         """One transaction. The faulty one is lost before its commit and comes again, or is done twice."""
         is_faulty, database = len(self.steps) == self.faulty, self.federation.databases[region]

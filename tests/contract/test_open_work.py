@@ -11,6 +11,7 @@ import pytest
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import WatchResponse
+from gateway.api.region.v1.joint_order_pb2 import JointOrder, JointOrderState
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, to_status
@@ -24,12 +25,14 @@ from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore, SqliteTransaction
 from gateway.time.clock import to_timestamp
 from region_node.app.registered import OPEN
+from region_node.business.joint.rows import ORDER_RECORDS as JOINT_RECORDS
+from region_node.business.joint.rows import JointOrderRow, insert_joint_order, update_joint_order
 from region_node.business.orders import rules
-from region_node.business.orders.rows import OrderRow, find_order, insert_order, update_order
+from region_node.business.orders.rows import PROMISES, OrderRow, find_order, insert_order, update_order
 from region_node.cli.node.open_work_checks import check_open_work
 from region_node.node.context import RegionContext
 from region_node.node.membership.last_good import LastGood
-from region_node.node.open_work import OPEN_WORK, OpenWork, Place
+from region_node.node.open_work import OPEN_WORK, RECORD, OpenWork, Place
 from region_node.node.settings import RegionSettings
 from region_node.requests.open_work import OpenWorkWatch
 from region_node.schema import PACKAGES
@@ -40,6 +43,13 @@ from tests.simulation.world import keys
 
 NOW = datetime(2030, 6, 15, 4, tzinfo=UTC)
 PAGES = 3  # rows of a page here
+INDEXES = {
+    ("orders", "due_time"): "orders_due",
+    ("orders", "create_time"): "orders_overdue",
+    ("joint_orders", "create_time"): "joint_orders_open",
+    ("complaints", "create_time"): "complaints_open",
+    ("faults", "due_time"): "faults_due",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -70,10 +80,12 @@ def context(most: int) -> RegionContext:
     return RegionContext(Border("sichuan", shared.signers["sichuan"], shared.trusted, current))
 
 
-def taken_in(tx: Transaction, operator: str, number: int, origin: str = "sichuan", *, is_open: bool = True) -> str:
+def taken_in(
+    tx: Transaction, operator: str, number: int, origin: str = "sichuan", *, is_open: bool = True, note: str = ""
+) -> str:
     """An order; its id."""
     order = Order(id=f"{origin}/{operator}/{number}", origin_region=origin, operator=operator, version=1)
-    order.request.number = "+8619851000001"
+    order.request.number, order.request.characteristics["note"] = "+8619851000001", note
     order.state = rules.ACKNOWLEDGED if is_open else rules.REJECTED
     order.create_time.CopyFrom(to_timestamp(NOW))
     promised = NOW + timedelta(hours=number % 2) if is_open and origin == "sichuan" else None
@@ -121,6 +133,43 @@ def test_each_operator_system_has_its_share_and_gets_it_back_as_its_work_is_done
             await store.write(lambda tx: ends(tx, "sichuan/counter/0"))
             await watch.look()
             node.open_work.require_share("counter")
+
+    run(scenario())
+
+
+def test_orders_past_their_promised_date_and_joint_orders_count_and_large_records_count_as_several(
+    adapter: Adapter,
+) -> None:
+    def fill(tx: Transaction) -> None:
+        taken_in(tx, "counter", 0)
+        taken_in(tx, "kiosk", 0, note="x" * 3 * RECORD)
+        for leader in ("sichuan", "henan"):
+            order = JointOrder(id=f"{leader}/J20300615-1", leader_region=leader, operator="handler")
+            order.create_time.CopyFrom(to_timestamp(NOW))
+            insert_joint_order(tx, JointOrderRow(order, ""), 1, NOW)
+
+    def passes(tx: Transaction) -> None:
+        for timer in PROMISES.due(tx, NOW, 10):
+            assert PROMISES.take(tx, timer) == 1
+
+    def end(tx: Transaction) -> None:
+        ends(tx, "sichuan/counter/0")
+        order = JOINT_RECORDS.require(tx, "sichuan/J20300615-1").order
+        order.state = JointOrderState.JOINT_ORDER_STATE_CANCELLED
+        update_joint_order(tx, order, NOW)
+
+    async def scenario() -> None:
+        node = context(most=4)
+        async with adapter.open(migrations_of(*PACKAGES)) as store:
+            watch = OpenWorkWatch(node, store, OPEN)
+            await store.write(fill)
+            for change in (lambda tx: None, passes):
+                await store.write(change)
+                await watch.look()
+                assert node.open_work.by_operator == {"counter": 1, "kiosk": 4, "handler": 1}
+            await store.write(end)
+            await watch.look()
+            assert node.open_work.by_operator == {"kiosk": 4}
 
     run(scenario())
 
@@ -207,12 +256,12 @@ def test_no_count_reads_a_table_from_end_to_end(adapter: Adapter) -> None:
             for each in OPEN:
                 where = f"{each.condition} AND ({each.dated}, {each.key}) > (:time, :name)"
                 sql = (
-                    f"SELECT {each.dated}, {each.key}, origin_region, operator FROM {each.table} WHERE {where}"
+                    f"SELECT {each.dated}, {each.key}, origin_region, operator, LENGTH(body) FROM {each.table}"
+                    f" WHERE {where}"
                     f" ORDER BY {each.dated}, {each.key} LIMIT 100"
                 )
                 found = await store.write(lambda tx, sql=sql: plan(tx, sql))  # type: ignore[misc]
-                index = {"orders": "orders_due", "complaints": "complaints_open", "faults": "faults_due"}[each.table]
-                assert index in found, found
+                assert INDEXES[each.table, each.dated] in found, found
                 assert "TEMP B-TREE" not in found
                 assert await store.read(lambda tx, each=each: each.page(tx, Place())) == []  # type: ignore[misc]
 

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.api.federation.v1.federation_pb2 import RevocationList, WatchResponse
 from gateway.security import tls
+from gateway.security.authority import Authority
 from gateway.security.identity import parse
 from tests.contract.membership_node import PATIENCE_S, eventually, node, running, signer_of
 from tests.contract.small_federation import FEDERATION, HOUR, NOTHING_LISTENS, NOW, Certificates, coordinator
@@ -79,6 +80,34 @@ def test_nothing_is_sealed_to_the_key_of_a_thief_once_the_stolen_certificate_is_
             await eventually(lambda: under_test.current.state().members[PEER].sealing_key == again.sealing_key)
         async with node(certificates, tmp_path / "data", NOTHING_LISTENS) as under_test:
             assert under_test.border.sealing_keys.of(PEER) == own.in_use.sealing.public
+
+    asyncio.run(story())
+
+
+def test_nothing_is_sealed_to_a_key_that_a_removed_authority_proves_though_a_coordinator_tells_it_on(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        who = parse(f"spiffe://{FEDERATION}/region/{PEER}", FEDERATION)
+        removed, present = certificates.authority, Authority.create(FEDERATION, NOW - HOUR, NOW + HOUR)
+        former, renewed = removed.issue(who, NOW - HOUR, NOW + HOUR), present.issue(who, NOW, NOW + HOUR)
+        thief, own = region_keys("nobody").set, region_keys(PEER).set
+        joined = sealed_to(member(PEER, former), thief, signer_of(former), 3600)
+        async with (
+            coordinator(certificates, 1, joined) as hub,
+            node(certificates, tmp_path / "data", hub.endpoint) as under_test,
+            running(under_test.client.follow()),
+        ):
+            keys, known = under_test.border.keys, under_test.border.sealing_keys
+            await eventually(lambda: known.of(PEER) == thief.in_use.sealing.public)
+            keys.replace_authority(removed.certificate_pem + present.certificate_pem)
+            assert known.of(PEER) is not None, "both authorities count while they rotate"
+            keys.replace_authority(present.certificate_pem)
+            assert known.of(PEER) is None
+            again = sealed_to(member(PEER, renewed), own, signer_of(renewed))
+            for told in (joined, again):
+                hub.put(WatchResponse(federation_revision=1, members=[told]))
+            await eventually(lambda: known.of(PEER) == own.in_use.sealing.public)
 
     asyncio.run(story())
 

@@ -63,6 +63,15 @@ async def test_a_line_through_three_regions_is_refused_by_one_and_built_by_all_a
     assert await staff["sichuan"].list(number) == [second.id, first.id]
 
 
+async def test_at_its_own_node_an_operator_system_is_counted_that_names_a_number_which_nobody_has(
+    federation: Federation, staff: Staff
+) -> None:
+    request = staff["guangdong"].request("BB_MOVE", ["guangdong", "henan"], federation.next_number("guangdong"))
+    assert (await refusal(staff["guangdong"].submits(request))).reason == "SUBSCRIPTION_NOT_FOUND"
+    counted = "SELECT failures, unknown_numbers FROM dealings WHERE region = 'guangdong'"
+    assert federation.database("guangdong").rows(counted) == [(1, 1)]
+
+
 async def test_a_leading_region_that_was_stopped_goes_on_where_it_was_and_nothing_is_done_twice(
     federation: Federation, staff: Staff
 ) -> None:

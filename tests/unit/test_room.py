@@ -99,9 +99,20 @@ def test_a_bulk_order_waits_for_room_that_its_operator_has_not_at_once(monkeypat
     async def scenario() -> None:
         assert await _once_there_is_room(take_in, "1", OrderRequest(), Duration()) == accepted
 
-    assert Reason.REASON_OPEN_WORK_TOO_MUCH in _NO_ROOM
     asyncio.run(scenario())
     assert not answers
+
+
+def test_a_bulk_order_beyond_the_share_of_its_operator_is_refused_at_once_and_holds_no_place() -> None:
+    tries = []
+
+    async def take_in(request_id: str, order: OrderRequest, wait: Duration) -> Order:
+        tries.append(request_id)
+        raise Refused(Reason.REASON_OPEN_WORK_TOO_MUCH)
+
+    with pytest.raises(Refused) as refused:
+        asyncio.run(_once_there_is_room(take_in, "1", OrderRequest(), Duration()))
+    assert (refused.value.reason, tries) == (Reason.REASON_OPEN_WORK_TOO_MUCH, ["1"])
 
 
 def test_each_kind_of_work_asks_for_room() -> None:

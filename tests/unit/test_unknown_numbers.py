@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import cast
 
@@ -10,26 +11,36 @@ from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.api.region.v1.billing_service_pb2 import Bill, QueryBillRequest
+from gateway.api.region.v1.customer_service_pb2 import QueryProfileRequest
+from gateway.api.region.v1.document_envelopes_pb2 import DocumentNotification
 from gateway.api.region.v1.order_envelopes_pb2 import OrderSubmission
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, Outcome
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
 from gateway.errors import Refused
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Operation, Store
 from gateway.time.clock import Clock
 from gateway.values.requesters import SELF_SERVICE
+from region_node.business.billing.operations import read_bill
 from region_node.business.orders import rules
 from region_node.business.orders.relayed import OrderEnvelopes
 from region_node.care.anomalies.watching import AnomalyWatch
 from region_node.customers.disclosures.recording import noted_answer
 from region_node.customers.disclosures.rows import DisclosureRow
+from region_node.customers.documents.register import take_note
+from region_node.customers.documents.rows import documents_of
+from region_node.customers.profiles import read_profile
 from region_node.customers.verification.rows import key_or
-from region_node.customers.verification.rules import KEY_BYTES, attest
+from region_node.customers.verification.rules import KEY_BYTES, OTP, Shown, attest
 from region_node.node.unknown_numbers import NumberUnknown, Party, UnknownNumbers
+from region_node.requests.checks import Questioner
 from region_node.requests.dealings import Dealer, count_failure, hour_of, require_few_unknown
 from tests.unit.billing_scene import Books, books
+from tests.unit.situations import LINE
 from tests.unit.situations import NOW as ORDERED
 from tests.unit.test_exposure import request_of, sichuan, submitted
 
@@ -37,6 +48,7 @@ NOW = datetime(2030, 6, 15, 4, 30, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 MOST = {"unknown-numbers-of-staff": 3, "unknown-numbers-of-operator": 6, "unknown-numbers-of-region": 9}
 UNKNOWN = Reason.REASON_SUBSCRIPTION_NOT_FOUND
+NOBODYS = "+8619851000001"
 CLERK, COLLEAGUE = Party("henan", "counter", "clerk-1"), Party("henan", "counter", "clerk-2")
 KIOSK, INVENTED = Party("henan", "kiosk", SELF_SERVICE), Party("henan")
 
@@ -178,7 +190,7 @@ def test_beyond_the_bound_an_order_of_another_region_is_refused_before_its_numbe
         named(node, prober, most(node, "staff") + 1)
         told(node)
         order = Order(id="henan/counter/1", origin_region="henan", operator="counter", state=rules.ACKNOWLEDGED)
-        order.request.business, order.request.number = "SUSPEND", "+8619851000001"
+        order.request.business, order.request.number = "SUSPEND", NOBODYS
         order.request.requester.staff_id = "clerk-1"
         order.create_time.FromDatetime(NOW)
         content = EnvelopeContent(
@@ -228,7 +240,7 @@ def test_beyond_the_bound_a_question_is_answered_without_a_look_at_the_customer_
         told(node)
         before = node.rows("SELECT * FROM dealings")
         asked = DisclosureRow(DisclosureKind.DISCLOSURE_KIND_BILL_READ, NOW, "henan", "counter", "QRY_BILL")
-        answer = noted_answer(node.tx, node.context, "+8619851000001", asked, look)
+        answer = noted_answer(node.tx, node.context, Shown("henan/counter/1", NOBODYS), asked, look)
         assert answer == Answer(
             Outcome.OUTCOME_REFUSED,
             reason=Reason.REASON_UNKNOWN_NUMBERS_TOO_MANY,
@@ -236,6 +248,52 @@ def test_beyond_the_bound_a_question_is_answered_without_a_look_at_the_customer_
         )
         assert node.rows("SELECT * FROM dealings") == before
         assert node.rows("SELECT COUNT(*) FROM disclosures") == [(0,)]
+
+
+def test_beyond_the_bound_a_question_with_the_customers_own_code_is_answered_and_an_invented_one_opens_nothing() -> (
+    None
+):
+    with books(NOW) as node:
+        key, counter = key_or(node.tx, bytes(KEY_BYTES)), Dealer("henan", "counter", "clerk-1")
+        named(node, counter, most(node, "operator") + 1)
+        told(node)
+        asked = DisclosureRow(DisclosureKind.DISCLOSURE_KIND_BILL_READ, NOW, "henan", "counter", "QRY_BILL")
+        right = attest(key, "henan/counter/1", NOBODYS, OTP, NOW)
+
+        def outcome(subject: str, number: str) -> Reason.ValueType:
+            shown = Shown(subject, number, [right])
+            return noted_answer(node.tx, node.context, shown, asked, Bill).reason
+
+        assert outcome("henan/counter/1", NOBODYS) == Reason.REASON_UNSPECIFIED
+        assert outcome("henan/counter/2", NOBODYS) == Reason.REASON_NOT_VERIFIED, "one code is for one request"
+        assert outcome("henan/counter/1", "+8619851000002") == Reason.REASON_NOT_VERIFIED, "and for one number"
+
+
+def test_an_invented_code_tells_nobody_of_whom_papers_are_on_file() -> None:
+    with books(NOW) as node:
+        node.open(LINE)
+        key_or(node.tx, bytes(KEY_BYTES))
+        paper = DocumentNotification(document_id="henan/counter/1", number=LINE.number)
+        paper.registration.code, paper.registration.sha256 = "ID_ORIG", bytes(32)
+        paper.registration.verify_time.FromDatetime(NOW)
+        take_note(node.tx, node.context, paper, "henan", NOW)
+        assert documents_of(node.tx, LINE.customer_id), "a paper is on file"
+        invented = Document(code=OTP, verifier="home", keyed_hash=bytes(32))
+        invented.verify_time.FromDatetime(NOW)
+        alone = Requester(staff_id=SELF_SERVICE, channel=Channel.CHANNEL_APP)
+        asker, found = Questioner("henan", "app"), []
+        for number in (LINE.number, NOBODYS):
+            bill = QueryBillRequest(number=number, month="2030-06", documents=[invented], requester=alone)
+            profile = QueryProfileRequest(request_id="1", number=number, documents=[invented], requester=alone)
+            bill.applicant = profile.applicant = Applicant.APPLICANT_HOLDER
+            for read in (
+                partial(read_bill, node.tx, node.context, bill, asker, NOW),
+                partial(read_profile, node.tx, node.context, profile, asker, NOW),
+            ):
+                with pytest.raises(Refused) as refused:
+                    read()
+                found.append(refused.value.reason)
+        assert found == [Reason.REASON_NOT_VERIFIED] * 4
 
 
 def test_a_process_learns_at_its_next_look_whom_another_one_refuses_and_people_are_told() -> None:

@@ -49,10 +49,11 @@ def read_bill(
         requester=asked.requester,
     )
     require_requester(asked.requester)
+    # First, for an invented proof would tell of whom documents are on file.
+    require_verified(find_key(tx), questioner.subject(asked.request_id), asked.number, asked.documents)
     request = with_file(tx, context, business, request, now)
     require_documents(business, request, now)
     require_materials(context.federation.material_codes, asked.documents)
-    require_verified(find_key(tx), questioner.subject(asked.request_id), asked.number, asked.documents)
     kept = context.federation.figure("bills-kept", (questioner.region, context.region))
     month = month_bounds(asked.month, now, context.time_zone, kept)
     line = own_line(tx, context.federation, context.region, asked.number, asking=questioner.region)

@@ -12,7 +12,7 @@ from region_node.business.billing.operations import QRY_BILL, read_bill
 from region_node.business.billing.rules import is_month
 from region_node.customers.disclosures.recording import agreed_answer
 from region_node.customers.disclosures.rows import DisclosureRow
-from region_node.customers.verification.rules import is_proven
+from region_node.customers.verification.rules import Shown
 from region_node.node.context import RegionContext
 from region_node.node.payloads import received
 from region_node.requests.checks import Questioner, require_name
@@ -45,8 +45,7 @@ class BillingEnvelopes:
             tx,
             self._context,
             "QueryBill",
-            asked.number,
+            Shown(questioner.subject(asked.request_id), asked.number, asked.documents),
             row,
             lambda: read_bill(tx, self._context, asked, questioner, now),
-            is_proven=is_proven(asked.documents),
         )

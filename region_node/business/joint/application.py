@@ -9,6 +9,8 @@ from gateway.api.region.v1.joint_order_service_pb2 import (
     WorkOnJointOrderRequest,
 )
 from gateway.api.region.v1.order_pb2 import OrderRequest
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
 from gateway.process import failpoints
 from gateway.store.port import CommittedElsewhere, Store
 from gateway.time.clock import Clock
@@ -17,6 +19,7 @@ from region_node.business.joint.rows import JOINT_SUBJECTS, JointOrderChanged
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller
 from region_node.requests.changes import Changes
+from region_node.requests.dealings import Dealer, count_failure
 from region_node.requests.room import Room
 
 
@@ -33,11 +36,20 @@ class JointApplication:
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
 
     async def submit(self, caller: Caller, request: OrderRequest, places: Sequence[JointPlace]) -> JointOrder:
-        """Accepts a joint order."""
+        """Accepts a joint order. A refusal since nobody has the number, which is of this region, is counted."""
         self._context.scopes.require_business(caller.identity, request.business)
         self._room.require(caller.operator, number=request.number, regions=[each.region for each in places])
         now = self._clock.now()
-        order = await self._store.write(lambda tx: leading.submit(tx, self._context, caller, request, places, now))
+        try:
+            order = await self._store.write(lambda tx: leading.submit(tx, self._context, caller, request, places, now))
+        except Refused as refused:
+            if refused.reason == Reason.REASON_SUBSCRIPTION_NOT_FOUND:
+                dealer, reason = (
+                    Dealer(self._context.region, caller.operator, request.requester.staff_id),
+                    refused.reason,
+                )
+                await self._store.write(lambda tx: count_failure(tx, dealer, now, reason))
+            raise
         failpoints.reach("joint-submitted.after-commit")
         return order
 

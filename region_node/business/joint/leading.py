@@ -37,6 +37,7 @@ from region_node.customers.documents.rules import require_documents, require_mat
 from region_node.customers.known_statuses import require_unrestricted
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, note
+from region_node.requests.dealings import Dealer
 from region_node.requests.rows import insert_request
 from region_node.tickets.followed import known_request
 
@@ -249,7 +250,8 @@ def _check(
         _require_member(context, place.region)
     require_documents(prepared, request, now)
     openings.require_plan_sold(context, request, places)
-    lines.require_place(tx, context, request, places, now)
+    dealer = Dealer(context.region, caller.operator, request.requester.staff_id)
+    lines.require_place(tx, context, dealer, request, places, now)
 
 
 def _require_member(context: RegionContext, region: str) -> None:

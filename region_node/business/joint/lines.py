@@ -22,6 +22,7 @@ from region_node.customers.preconditions import line_situation, require_precondi
 from region_node.customers.rows import Line, find_line
 from region_node.customers.status import require_readable
 from region_node.node.context import RegionContext
+from region_node.requests.dealings import Dealer, require_few_unknown
 
 _PROMISED = frozenset({rules.RESERVED, rules.COMMITTED, rules.IN_PROGRESS})
 _GONE = frozenset(
@@ -37,12 +38,17 @@ _GONE = frozenset(
 
 
 def require_place(
-    tx: Transaction, context: RegionContext, request: OrderRequest, places: Sequence[JointPlace], now: datetime
+    tx: Transaction,
+    context: RegionContext,
+    dealer: Dealer,
+    request: OrderRequest,
+    places: Sequence[JointPlace],
+    now: datetime,
 ) -> None:
     """Checks at the leading region that the item which ends a line is at the home of the number.
 
-    Raises Refused with NUMBER_INVALID, NUMBER_UNRESOLVED, JOINT_LINE_ELSEWHERE, and as the home region where that is
-    this one.
+    Raises Refused with NUMBER_INVALID, NUMBER_UNRESOLVED, JOINT_LINE_ELSEWHERE, and where this region is the home with
+    UNKNOWN_NUMBERS_TOO_MANY, and as that says of the line.
     """
     found = templates.ending(context.federation.business(request.business))
     if found is None:
@@ -56,6 +62,7 @@ def require_place(
     if places[place - 1].region != home:
         raise Refused(Reason.REASON_JOINT_LINE_ELSEWHERE, region=home, place=str(place))
     if home == context.region:
+        require_few_unknown(context, dealer, now)
         _require_possible(tx, context, request, context.region, place, now)
 
 

@@ -18,6 +18,7 @@ from region_node.business.orders.provisioning_rows import remove_task
 from region_node.customers.erased_numbers import look_if_erased
 from region_node.customers.known_statuses import NOT_RESTRICTED
 from region_node.customers.rows import free_promised
+from region_node.node.open_work import OpenRows
 from region_node.node.subjects import number_index
 from region_node.records.listing import Page
 from region_node.records.numbers import Numbers
@@ -101,6 +102,10 @@ ITEM_RECORDS = Records(
     subject=lambda key: joint_subject(order_of(key)),
     not_found=lambda key: Refused(Reason.REASON_JOINT_ITEM_NOT_FOUND, order=order_of(key), item=key.rpartition("/")[2]),
 )
+OPEN = OpenRows(
+    "joint_orders", "joint_order_id", "create_time", f"state NOT IN ({', '.join(map(str, sorted(saga.FINAL)))})"
+)
+"""The joint orders that have not ended."""
 ENDS = Events("joint_order_ends", "joint_order_id")
 NUMBERS = Numbers("joint_orders", "joint_number", purged="purged_joint_orders")
 

@@ -39,12 +39,12 @@ from region_node.business.orders.rows import (
     update_order,
 )
 from region_node.customers.documents.rules import require_documents, require_materials, require_reusable
-from region_node.customers.verification.rows import find_key
-from region_node.customers.verification.rules import is_proven, require_verified
+from region_node.customers.verification.bounds import require_few_unknown
+from region_node.customers.verification.rules import Shown
 from region_node.node.context import RegionContext
 from region_node.requests.caller import OwnNode, Submitter, note, remember_again
 from region_node.requests.checks import require_size
-from region_node.requests.dealings import Dealer, require_few_unknown
+from region_node.requests.dealings import Dealer
 from region_node.requests.rows import insert_request
 
 HELD_TIMER = "order-held"  # the latest possible execution of a held order has passed
@@ -196,22 +196,14 @@ def submission_id(order: Order) -> str:
 def _require_few_unknown(
     tx: Transaction, node: RegionContext, caller: Submitter, request: OrderRequest, now: datetime
 ) -> None:
-    """Raises Refused with UNKNOWN_NUMBERS_TOO_MANY, or with NOT_VERIFIED for a proof that would pass the bounds.
-
-    The home of another region's number counts itself.
-
-    This precedes the checks: documents on file, by which they may pass, tell who has a number.
-    """
-    if isinstance(caller, OwnNode):
+    """Raises Refused as `require_few_unknown`. The home of another region's number counts itself."""
+    # The cheap question first: most hours have no unknown number.
+    if isinstance(caller, OwnNode) or not node.unknown_numbers.is_named(node.region):
         return
-    try:
-        require_few_unknown(node, Dealer(node.region, caller.operator, request.requester.staff_id), now)
-    except Refused:
-        if node.federation.number_plan.home_of(request.number) != node.region:
-            return
-        if not is_proven(request.documents):
-            raise
-        require_verified(find_key(tx), caller.subject(node.region), request.number, request.documents)
+    if node.federation.number_plan.home_of(request.number) != node.region:
+        return
+    shown = Shown(caller.subject(node.region), request.number, request.documents)
+    require_few_unknown(tx, node, Dealer(node.region, caller.operator, request.requester.staff_id), shown, now)
 
 
 def _new_order(

@@ -18,9 +18,9 @@ from region_node.business.orders.announced import deciding
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import ORDER, ORDER_RECORDS, OrderRow, find_order, insert_order, require_order
 from region_node.customers.documents.rules import require_materials
-from region_node.customers.verification.rules import is_proven
+from region_node.customers.verification.bounds import require_few_unknown
+from region_node.customers.verification.rules import Shown
 from region_node.node.payloads import parse, received, refusal_of
-from region_node.requests.dealings import require_few_unknown
 from region_node.tickets import border
 
 _ActOfOrders = Callable[["OrderEnvelopes", Transaction, EnvelopeContent, datetime], Answer]
@@ -72,9 +72,8 @@ class OrderEnvelopes:
             raise Refused(Reason.REASON_ORDER_CANCELLED_BEFORE)
         border.require_unknown(ORDER, tx, order)
         require_materials(federation.material_codes, order.request.documents)
-        # `home.decide` first verifies a proof.
-        if not is_proven(order.request.documents):
-            require_few_unknown(self._context.node, home.dealer_of(order), now)
+        shown = Shown(order.id, order.request.number, order.request.documents)
+        require_few_unknown(tx, self._context.node, home.dealer_of(order), shown, now)
         home.decide(tx, self._context, order, now)
         insert_order(tx, OrderRow(order, content.traceparent), now)
         return border.accepted(order)

@@ -88,7 +88,11 @@ ORDER_RECORDS = Records(
 PROMISES = DueRows("order-jeopardy", "orders", "order_id")
 """The dates that this region promised, of orders that are not final."""
 OPEN = OpenRows("orders", "order_id", "due_time", "due_time IS NOT NULL")
-"""The orders that are not final, but for those whose promised date has passed: people were alerted of each."""
+"""The orders that are not final, but for those whose promised date has passed."""
+OVERDUE = OpenRows(
+    "orders", "order_id", "create_time", f"due_time IS NULL AND state NOT IN ({', '.join(map(str, sorted(FINAL)))})"
+)
+"""The orders that are not final, whose promised date has passed, beside those that another region has promised."""
 EVENTS = Events("order_events", "order_id")
 """The change events of orders."""
 

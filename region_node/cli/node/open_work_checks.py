@@ -12,7 +12,7 @@ from gateway.store.port import StoreUnusable
 from gateway.wording.languages import translated
 from region_node.app import registered
 from region_node.node.membership.last_good import LastGood
-from region_node.node.open_work import OPEN_WORK, Place
+from region_node.node.open_work import OPEN_WORK, Place, counted
 from region_node.node.settings import RegionSettings
 
 _NEAR = 0.8  # of the bound
@@ -25,7 +25,7 @@ def check_open_work(settings: RegionSettings) -> list[Finding]:
     """
     try:
         most = _most(settings)
-        counted = _counted(settings)
+        open_work = _counted(settings)
     except (LastGoodBroken, StoreUnusable, OSError, sqlite3.Error, psycopg.Error):
         return []
     if most is None:
@@ -33,23 +33,27 @@ def check_open_work(settings: RegionSettings) -> list[Finding]:
     return [
         warning(
             translated("open work of {operator}", operator=operator),
-            translated("{count} orders, complaints and faults are open, of {most} at most", count=count, most=most),
+            translated(
+                "{count} orders, complaints and faults are open, of {most} at most; a large one counts as several",
+                count=count,
+                most=most,
+            ),
             translated("beyond {most} its new ones are refused: look at what they wait for", most=most),
         )
-        for operator, count in sorted(counted.items())
+        for operator, count in sorted(open_work.items())
         if count > _NEAR * most
     ]
 
 
 def _counted(settings: RegionSettings) -> Counter[str]:
-    counted = Counter[str]()
+    sums = Counter[str]()
     with settings.database.look() as tx:
         for kind in registered.OPEN:
             page = kind.page(tx, Place())
             while page:
-                counted.update(each.operator for each in page if each.origin == settings.region)
+                sums.update(counted(page, settings.region))
                 page = kind.page(tx, page[-1].place)
-    return counted
+    return sums
 
 
 def _most(settings: RegionSettings) -> int | None:

@@ -15,31 +15,31 @@ from gateway.store.port import Transaction
 from region_node.customers.disclosures.rows import DisclosureRow, note_disclosure
 from region_node.customers.rows import find_line
 from region_node.customers.status import RESTRICTED, status_of
+from region_node.customers.verification.bounds import require_few_unknown
+from region_node.customers.verification.rules import Shown
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import Questioner, require_requester
-from region_node.requests.dealings import Dealer, count_failure, count_line, require_few_unknown
+from region_node.requests.dealings import Dealer, count_failure, count_line
 
 
 def noted_answer(
     tx: Transaction,
     context: RegionContext,
-    number: str,
+    shown: Shown,
     asked: DisclosureRow,
     read: Callable[[], Message],
-    *,
-    is_proven: bool = False,
 ) -> Answer:
     """The answer to another region's query about one of this region's customers, noted in its transaction.
 
     It is counted as a dealing with the line, unless the customer has proven it, or as a failure. A dealer that has
-    named too many unknown numbers is refused before anything is read or written.
+    named too many unknown numbers, and shows no proof of the customer, is refused before anything is read or written.
 
     A lasting refusal is noted too, and is therefore returned and not raised. A refusal of the form is raised, since
     nothing was read. `read` raises Refused before it writes. Raises Refused for answers that are not noted, and Moved.
     """
     try:
-        require_few_unknown(context, _dealer(asked), asked.time)
+        require_few_unknown(tx, context, _dealer(asked), shown, asked.time)
     except Refused as refused:
         return Answer(Outcome.OUTCOME_REFUSED, reason=refused.reason, parameters=refused.parameters)
     try:
@@ -49,8 +49,8 @@ def noted_answer(
             raise
         last = lasting(refused)
         answer = Answer(Outcome.OUTCOME_REFUSED, reason=last.reason, parameters=last.parameters)
-    note(tx, number, replace(asked, refused=answer.reason))
-    count(tx, asked, refused=answer.reason, is_proven=is_proven)
+    note(tx, shown.number, replace(asked, refused=answer.reason))
+    count(tx, asked, refused=answer.reason, is_proven=shown.is_proven)
     return answer
 
 
@@ -70,11 +70,9 @@ def agreed_answer(
     tx: Transaction,
     context: RegionContext,
     action: str,
-    number: str,
+    shown: Shown,
     asked: DisclosureRow,
     read: Callable[[], Message],
-    *,
-    is_proven: bool = False,
 ) -> Answer:
     """`noted_answer` while both regions have a data agreement in force; else nothing is read.
 
@@ -87,12 +85,12 @@ def agreed_answer(
             return read()
         requester, refused = asked.particulars.requester, Reason.REASON_DATA_AGREEMENT_MISSING
         require_requester(requester)
-        line, path = find_line(tx, number), Questioner(asked.region, asked.operator).path
+        line, path = find_line(tx, shown.number), Questioner(asked.region, asked.operator).path
         subject = "-" if line is None else line.customer_id
         AuditedCall(path, requester.staff_id, asked.time).record(tx, action, subject, reason_name(refused))
         raise Refused(refused, region=missing)
 
-    return noted_answer(tx, context, number, asked, read_if_agreed, is_proven=is_proven)
+    return noted_answer(tx, context, shown, asked, read_if_agreed)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from region_node.customers.documents.content_stream import KIND, ContentApplicat
 from region_node.customers.documents.moved import MOST_HANDED_OVER, register_again, register_anew, require_home
 from region_node.customers.documents.on_file import LIST_KIND
 from region_node.customers.documents.rows import document_subject
+from region_node.customers.verification.rules import Shown
 from region_node.node.context import RegionContext
 from region_node.node.payloads import received
 from region_node.requests.auditing import AuditedCall
@@ -96,7 +97,7 @@ class DocumentEnvelopes:
         return noted_answer(
             tx,
             self._context,
-            asked.number,
+            Shown("", asked.number),
             row,
             lambda: register.list_documents(tx, self._context, asked, content.origin, call),
         )

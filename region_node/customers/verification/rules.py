@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -87,6 +87,21 @@ def require_verified(key: bytes | None, subject: str, number: str, documents: Se
     unverified = {each.code for each in documents if not _is_verified(key, subject, number, each)}
     if unverified:
         raise Refused(Reason.REASON_NOT_VERIFIED, documents=", ".join(sorted(unverified)))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The documents that a request shows for a number of this region, in E.164."""
+
+    subject: str
+    """The request's subject between regions, for which a code or password is attested; empty where none is shown."""
+    number: str = field(repr=False)
+    documents: Sequence[Document] = field(default=(), repr=False)
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether a code or password is shown; true or not, until `require_verified` has passed."""
+        return is_proven(self.documents)
 
 
 def is_proven(documents: Sequence[Document]) -> bool:

@@ -40,7 +40,7 @@ class StateKeeper:
         self._current = node.border.current
         self._keys = node.border.keys
         self._sealing_keys = node.border.sealing_keys
-        self._keys.revocations.on_change(lambda: self._sealing_keys.forget_proven_by(self._keys.revocations.names))
+        self._keys.on_distrust(self._forget_unproven)
         self._clock = clock
         self._last_good = last_good
         self._assignments = assignments
@@ -180,6 +180,10 @@ class StateKeeper:
         else:
             self._refused_certificates.pop(member.region, None)
             self._seal_to(member)
+
+    def _forget_unproven(self) -> None:
+        """Forgets the sealing keys whose proof counts no more; coordinators tell those with another one again."""
+        self._sealing_keys.forget_proven_by(lambda certificate: not self._keys.vouches_for(certificate))
 
     def trust_again(self) -> None:
         """Looks anew at the certificates that are refused: a wrong clock may have taken them for expired."""

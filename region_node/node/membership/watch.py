@@ -83,16 +83,17 @@ class Watcher:
         call = FederationServiceStub(replica.channel).Watch(request)
         taken = False
         try:
-            async with asyncio.timeout(FIRST_STATE) as patience:
-                async for response in call:
-                    patience.reschedule(None)
-                    await self._keeper.take(response)
-                    contact.well("followed")
-                    if not taken:
-                        await self._give_back_lost(response)
-                    taken = True
-                    if not response.number_assignments.has_more:
-                        await self._hand_in_missing()
+            with self._replicas.while_trusted(replica, call):
+                async with asyncio.timeout(FIRST_STATE) as patience:
+                    async for response in call:
+                        patience.reschedule(None)
+                        await self._keeper.take(response)
+                        contact.well("followed")
+                        if not taken:
+                            await self._give_back_lost(response)
+                        taken = True
+                        if not response.number_assignments.has_more:
+                            await self._hand_in_missing()
         except TimeoutError:
             raise Unreachable(f"no state within {FIRST_STATE:.0f} s: it hangs, or has no configuration yet") from None
         except grpc.aio.AioRpcError as error:

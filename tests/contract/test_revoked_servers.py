@@ -1,0 +1,118 @@
+"""A server whose certificate is revoked is called no more by its clients, until it shows another one."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from grpc_health.v1 import health
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
+
+from gateway.api.federation.v1.federation_pb2 import RevocationList
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.errors import Unreachable
+from gateway.rpc.channels import Dialer, Replica, Replicas, health_of
+from gateway.security.authority import CertificateSet
+from gateway.security.identity import server_name
+from gateway.security.revocations import Revocations
+from tests.contract.membership_node import PATIENCE_S
+from tests.contract.small_federation import CLOCK, FEDERATION, HOUR, NOW, Certificates
+from tests.contract.test_membership_client import certificates_of_a_federation
+
+__all__ = ("certificates_of_a_federation",)
+
+
+@asynccontextmanager
+async def served(issued: CertificateSet, port: int = 0) -> AsyncIterator[int]:
+    """The port of a server with this certificate, whose health can be asked and watched."""
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    add_HealthServicer_to_server(health.aio.HealthServicer(), server)
+    keys = [(issued.tls.key_pem, issued.tls.certificate_pem)]
+    found = server.add_secure_port(
+        f"127.0.0.1:{port}", grpc.ssl_server_credentials(keys, issued.authority_pem, require_client_auth=True)
+    )
+    await server.start()
+    try:
+        yield found
+    finally:
+        await server.stop(0)
+
+
+def revoking(certificates: Certificates, *revoked: CertificateSet) -> Revocations:
+    """What a client knows that has the authority's list."""
+    found = Revocations(certificates.authority.certificate_pem, FEDERATION)
+    serials = [each.tls.certificate.serial_number for each in revoked]
+    crl = certificates.authority.revocation_list(serials, 1, NOW).public_bytes(Encoding.DER)
+    found.take(RevocationList(crl=crl))
+    return found
+
+
+async def answers(replica: Replica, seconds: float) -> str:
+    await health_of(replica.channel, "", seconds)
+    return replica.endpoint
+
+
+def test_a_server_with_a_revoked_certificate_is_not_called_and_its_open_streams_end_until_it_shows_another_one(
+    certificates: Certificates,
+) -> None:
+    async def story() -> None:
+        stolen, sound, renewed = (certificates.issue(f"coordinator/{each}") for each in (0, 1, 0))
+        dialer = Dialer(certificates.credentials("admin/root"), CLOCK)
+        replicas = Replicas(dialer, server_name(Role.ROLE_COORDINATOR, "", FEDERATION), random.Random(1))
+        revocations = revoking(certificates, stolen)
+
+        async def follow(replica: Replica) -> None:
+            watch: grpc.aio.UnaryStreamMultiCallable[HealthCheckRequest, HealthCheckResponse]
+            watch = replica.channel.unary_stream(
+                "/grpc.health.v1.Health/Watch", HealthCheckRequest.SerializeToString, HealthCheckResponse.FromString
+            )
+            call = watch(HealthCheckRequest())
+            with replicas.while_trusted(replica, call):
+                async for _ in call:
+                    following.set()
+
+        following = asyncio.Event()
+        async with asyncio.timeout(PATIENCE_S), served(sound) as other:
+            async with served(stolen) as port:
+                false, good = (f"127.0.0.1:{each}" for each in (port, other))
+                replicas.update([false])
+                assert await replicas.call(answers, PATIENCE_S) == false
+                task = asyncio.create_task(follow(replicas.pick()))
+                await following.wait()
+                await dialer.revoked.look(Revocations(certificates.authority.certificate_pem, FEDERATION))
+                assert not dialer.revoked.endpoints, "nobody has revoked anything"
+                await dialer.revoked.look(revocations)
+                assert dialer.revoked.endpoints == {false}
+                with pytest.raises(Unreachable, match="revoked"):
+                    await task
+                with pytest.raises(Unreachable, match="revoked"):
+                    await replicas.call(answers, PATIENCE_S)
+                replicas.update([false, good])
+                for _ in range(4):
+                    assert await replicas.call(answers, PATIENCE_S) == good
+
+            await dialer.revoked.look(revocations)
+            assert dialer.revoked.endpoints == {false}, "a server that is gone has shown nothing else"
+            async with served(renewed, port):
+                replicas.update([false])
+                while dialer.revoked.endpoints:
+                    await dialer.revoked.look(revocations)
+                    await asyncio.sleep(0.01)
+                assert await replicas.call(answers, PATIENCE_S) == false
+        await replicas.close()
+
+    asyncio.run(story())
+
+
+def test_the_issuer_of_a_region_revokes_no_server(certificates: Certificates) -> None:
+    region = certificates.authority.issue_issuer("henan", NOW - HOUR, NOW + HOUR)
+    server = certificates.issue("coordinator/0").tls.certificate
+    found = Revocations(certificates.authority.certificate_pem, FEDERATION)
+    crl = region.revocation_list([server.serial_number], 1, NOW).public_bytes(Encoding.DER)
+    issuer = region.certificate.public_bytes(Encoding.DER)
+    found.take(RevocationList(crl=crl, issuer_certificate=issuer))
+    assert not found.names_server(server)
