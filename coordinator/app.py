@@ -219,7 +219,7 @@ async def start(settings: CoordinatorSettings, machine: SteadyClock | None = Non
             AgreedTimeKeeper(store, clock).run(),
             follow_authority(settings.credentials, parts.keys),
             _risks(parts, telemetry).run(),
-            *await door.open(settings.credentials, border, stack),
+            *await door.open(settings.credentials, border, stack, server.calls),
         ]
         if settings.etcd is not None:  # a registry in this process answers always
             loops.append(tell_of_registry(server, registry))

@@ -126,6 +126,8 @@ class LocalFederation:
         """Whether configurations are signed, and members verify it. A version that knows no signatures needs False."""
         self.knows_scopes = True
         """Whether its version must say that operator systems have no scopes: an earlier one refuses the setting."""
+        self.web: dict[str, Settings] = {}
+        """The tables `[web]` of the region nodes that serve HTTPS, by the process's name."""
         self.valid = _VALID
         """The validity of certificates. Tests that drive a clock far ahead need a longer one."""
         self.advertised: dict[str, str] = {}
@@ -450,6 +452,7 @@ class LocalFederation:
             "coordinators": self.reached_through.get(region, tuple(each.endpoint for each in self.coordinators)),
             "keys": str(signing / REGION_KEYS),
             "signing": {"certificate": str(signing / "signing.crt"), "key": str(signing / "signing.key")},
+            **({"web": self.web[replica.name]} if replica.name in self.web else {}),
         }
         if self.knows_scopes:
             settings = {_UNSCOPED: True, **settings}
