@@ -220,7 +220,7 @@ async def start(settings: CoordinatorSettings, machine: SteadyClock | None = Non
             follow_authority(settings.credentials, parts.keys),
             parts.channels.leave_out_revoked(parts.keys.revocations),
             _risks(parts, telemetry).run(),
-            *await door.open(settings.credentials, border, stack),
+            *await door.open(settings.credentials, border, stack, server.calls),
         ]
         if settings.etcd is not None:  # a registry in this process answers always
             loops.append(tell_of_registry(server, registry))

@@ -109,6 +109,11 @@ def text(reason: Reason.ValueType, parameters: Mapping[str, str]) -> LocalizedTe
     )
 
 
+def retry_seconds(reason: Reason.ValueType) -> int:
+    """Seconds after which a repetition may succeed; zero where no time is known."""
+    return _told(reason).retry_seconds
+
+
 def is_temporary(reason: Reason.ValueType) -> bool:
     """Whether the same request may succeed later without changes."""
     return reason in _ROOM_LATER or status_code(reason) in (
@@ -134,7 +139,7 @@ def to_status(refused: Refused) -> status_pb2.Status:
         error_details_pb2.LocalizedMessage(locale="zh-CN", message=told.zh_cn),
         error_details_pb2.LocalizedMessage(locale="en", message=told.en),
     ]
-    if seconds := _told(refused.reason).retry_seconds:
+    if seconds := retry_seconds(refused.reason):
         details.append(error_details_pb2.RetryInfo(retry_delay=Duration(seconds=seconds)))
     status = status_pb2.Status(code=status_code(refused.reason).value[0], message=told.en)
     for detail in details:
@@ -151,7 +156,12 @@ def _short(value: str) -> str:
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> Refused | None:
     """The refusal inside an RPC error; None without a reason of the contract, such as a cut connection."""
-    packed = dict(error.trailing_metadata() or ()).get(_DETAILS)
+    return from_metadata(error.trailing_metadata() or ())
+
+
+def from_metadata(metadata: Iterable[tuple[str, str | bytes]]) -> Refused | None:
+    """The refusal that a status carries in its metadata; None without a reason of the contract."""
+    packed = dict(metadata).get(_DETAILS)
     status = status_pb2.Status.FromString(packed) if isinstance(packed, bytes) else status_pb2.Status()
     for detail in status.details:
         info = error_details_pb2.ErrorInfo()

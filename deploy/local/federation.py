@@ -122,6 +122,8 @@ class LocalFederation:
         """The time without a heartbeat after which a node is no longer used."""
         self.is_signed = True
         """Whether configurations are signed, and members verify it. A version that knows no signatures needs False."""
+        self.web: dict[str, Settings] = {}
+        """The tables `[web]` of the region nodes that serve HTTPS, by the process's name."""
         self.valid = _VALID
         """The validity of certificates. Tests that drive a clock far ahead need a longer one."""
         self.advertised: dict[str, str] = {}
@@ -442,6 +444,7 @@ class LocalFederation:
             "coordinators": self.reached_through.get(region, tuple(each.endpoint for each in self.coordinators)),
             "keys": str(signing / REGION_KEYS),
             "signing": {"certificate": str(signing / "signing.crt"), "key": str(signing / "signing.key")},
+            **({"web": self.web[replica.name]} if replica.name in self.web else {}),
         }
         if region in self.providers:
             notification: Settings = {"endpoint": self.providers[region].endpoint, "name": PROVIDER}

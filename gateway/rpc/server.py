@@ -13,6 +13,7 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection
 
+from gateway.rpc.in_process import InProcess
 from gateway.rpc.interceptor import BorderInterceptor
 from gateway.rpc.ports import PortInUse, held_port
 from gateway.rpc.shares import ALL_CALLS
@@ -58,6 +59,8 @@ class Server:
         """`options` are further arguments of gRPC's server, instead of those that every server has."""
         self._services = services
         self._border = border
+        self.calls = InProcess([service.add for service in services], border)
+        """The same RPCs for callers who come by another protocol."""
         self._reflects = reflects
         self._options = {**dict(server_options()), **dict(options)}
         self._health = health_aio.HealthServicer()

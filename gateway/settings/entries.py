@@ -59,7 +59,8 @@ class Entry:
 def entries_of(page: type, prefix: str = "") -> tuple[Entry, ...]:
     """The entries of a dataclass, in its order; `prefix` is the key of its table and a dot."""
     hints = typing.get_type_hints(page)
-    described = _descriptions(page)
+    parts = (each for each in reversed(page.__mro__) if is_dataclass(each))
+    described = {name: text for each in parts for name, text in _descriptions(each).items()}
     return tuple(
         _entry(field, _without_none(hints[field.name]), prefix, described.get(field.name, "")) for field in fields(page)
     )
@@ -96,7 +97,7 @@ def _without_none(hint: object) -> object:
 
 @functools.cache
 def _descriptions(page: type) -> dict[str, str]:
-    """The text below each field of a dataclass, by the name of the field."""
+    """The text below each field of a dataclass itself, by the name of the field."""
     try:
         source = textwrap.dedent(inspect.getsource(page))
     except OSError:

@@ -2,15 +2,19 @@
 
 import contextlib
 import logging
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics.export import MetricReader
 
 from gateway.process.running import show_port
+from gateway.rpc.in_process import InProcess
 from gateway.rpc.interceptor import BorderPorts
 from gateway.security.tls import Credentials
 from gateway.web.settings import WebSettings
+
+if TYPE_CHECKING:
+    from gateway.web.routes import Api
 
 _log = logging.getLogger(__name__)
 
@@ -32,17 +36,26 @@ class Door:
         return [] if self._metrics is None else [self._metrics.reader]
 
     async def open(
-        self, credentials: Credentials, border: BorderPorts, stack: contextlib.AsyncExitStack
+        self,
+        credentials: Credentials,
+        border: BorderPorts,
+        stack: contextlib.AsyncExitStack,
+        calls: InProcess,
+        apis: "Sequence[Api]" = (),
     ) -> list[Coroutine[Any, Any, None]]:
         """Listens until the stack is closed, and returns the loops to run meanwhile.
 
+        `calls` are the RPCs that the APIs are made of.
         Raises PortInUse or CredentialsUnusable.
         """
         if self._settings is None or self._metrics is None:
             return []
-        from gateway.web.server import WebServer  # noqa: PLC0415
+        from gateway.web.routes import application  # noqa: PLC0415
+        from gateway.web.server import WebServer, certificates_of  # noqa: PLC0415
 
-        server = WebServer([self._metrics.page()], credentials, border)
+        pages = [page for api in apis for page in api.pages]
+        served = {api.root: application(api, calls, certificates_of) for api in apis}
+        server = WebServer([self._metrics.page(), *pages], credentials, border, served)
         stack.push_async_callback(server.close)
         port = await server.start(self._settings.listen)
         show_port(self._settings.port_file, port, stack)

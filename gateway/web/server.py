@@ -11,10 +11,8 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Protocol, cast
 
-import grpc
 from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -22,24 +20,19 @@ from google.protobuf.json_format import MessageToDict
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, status_code, to_status
+from gateway.errors import Refused, to_status
 from gateway.rpc.interceptor import BorderPorts, is_noted
 from gateway.rpc.ports import PortInUse, host_and_port
+from gateway.rpc.server import DRAIN_SECONDS
 from gateway.security.alternative_names import uris_of
-from gateway.security.peers import Peer, peer_of
+from gateway.security.peers import peer_of
 from gateway.security.tls import Credentials, CredentialsUnusable
 from gateway.time.looks import until_look
+from gateway.web.refusals import http_status
 
 LOOK_SECONDS = 1.0  # between two checks of the files of the certificate
-MOST_CALLS = 64  # at a time, of all callers
+MOST_PAGES = 64  # read at a time, by all callers; the border has places of its own for calls
 _BACKLOG = 128
-_HTTP: Mapping[grpc.StatusCode, HTTPStatus] = {
-    grpc.StatusCode.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
-    grpc.StatusCode.PERMISSION_DENIED: HTTPStatus.FORBIDDEN,
-    grpc.StatusCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: HTTPStatus.TOO_MANY_REQUESTS,
-    grpc.StatusCode.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
-}
 # Nothing of a page is stored on the way, guessed by a browser, or shown inside of another page.
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -86,13 +79,25 @@ class _Chained(Protocol):
 class WebServer:
     """The listener. It takes replaced files of the certificate from the next connection on."""
 
-    def __init__(self, pages: Sequence[Page], credentials: Credentials, border: BorderPorts) -> None:
+    def __init__(
+        self,
+        pages: Sequence[Page],
+        credentials: Credentials,
+        border: BorderPorts,
+        apis: Mapping[str, web.Application] | None = None,
+    ) -> None:
+        """`apis` serve what is below their paths. They check their callers themselves, since each call is an RPC."""
         self._credentials = credentials
         self._border = border
-        self._calls = asyncio.Semaphore(MOST_CALLS)
-        application = web.Application(middlewares=[_answering, self._admitting], client_max_size=0)
+        self._reading = asyncio.Semaphore(MOST_PAGES)
+        application = web.Application(middlewares=[_answering], client_max_size=0)
         application.router.add_routes([web.get(page.path, self._guarded(page)) for page in pages])
-        self._runner = web.AppRunner(application, access_log=None, handle_signals=False)
+        for path, api in (apis or {}).items():
+            application.add_subapp(path, api)
+        # A compressed body would grow before anybody has counted its bytes.
+        self._runner = web.AppRunner(
+            application, access_log=None, handle_signals=False, auto_decompress=False, shutdown_timeout=DRAIN_SECONDS
+        )
         self._socket: socket.socket | None = None
         self._site: web.SockSite | None = None
         self._stamp = credentials.stamp()
@@ -151,16 +156,15 @@ class WebServer:
             raise CredentialsUnusable(f"{self._credentials.certificate}: {error}") from error
         return context
 
-    @web.middleware
-    async def _admitting(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if self._calls.locked():
-            raise Refused(Reason.REASON_TOO_BUSY)
-        async with self._calls:
-            return await handler(request)
-
     def _guarded(self, page: Page) -> Handler:
         async def show(request: web.Request) -> web.StreamResponse:
-            peer = self._peer(request)
+            if self._reading.locked():
+                raise Refused(Reason.REASON_TOO_BUSY)
+            async with self._reading:
+                return await admitted(request)
+
+        async def admitted(request: web.Request) -> web.StreamResponse:
+            peer = peer_of(certificates_of(request), self._border.federation)
             try:
                 self._border.require_in_force(peer)
                 self._border.access.require_role(peer.identity, page.roles, page.path, page.name)
@@ -172,12 +176,17 @@ class WebServer:
 
         return show
 
-    def _peer(self, request: web.Request) -> Peer:
-        transport = request.transport
-        found = None if transport is None else transport.get_extra_info("ssl_object")
-        if found is None:
-            raise Refused(Reason.REASON_UNAUTHENTICATED)
-        return peer_of(_auth_context(found), self._border.federation)
+
+def certificates_of(request: web.Request) -> Mapping[str, Collection[bytes]]:
+    """The certificates of a caller in the form of gRPC's `auth_context()`.
+
+    Raises Refused with UNAUTHENTICATED for a connection that has gone.
+    """
+    transport = request.transport
+    found = None if transport is None else transport.get_extra_info("ssl_object")
+    if found is None:
+        raise Refused(Reason.REASON_UNAUTHENTICATED)
+    return _auth_context(found)
 
 
 @web.middleware
@@ -194,7 +203,7 @@ async def _answering(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 def _refused(refused: Refused) -> web.Response:
-    status = _HTTP.get(status_code(refused.reason), HTTPStatus.INTERNAL_SERVER_ERROR)
+    status = http_status(refused.reason)
     return web.json_response({"error": MessageToDict(to_status(refused))}, status=status)
 
 

@@ -96,6 +96,7 @@ from region_node.node.settings import RegionSettings
 from region_node.node.witnessing.coordinators import CoordinatorWitness
 from region_node.node.witnessing.notifier import WitnessNotifier, WitnessNotifierPorts
 from region_node.node.witnessing.revisions import RevisionWatch
+from region_node.open_api.served import open_apis
 from region_node.requests.open_work import OpenWorkWatch
 from region_node.requests.questions import Questions
 from region_node.schema import PACKAGES
@@ -187,7 +188,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
             CaseNotifier(ports.store, client.tell_case).run(),
             ProblemNotifier(core_ports.context, ports.store, tellers, count_complaints).run(),
             _planning(core_ports, client, restored).run(),
-            *await door.open(settings.credentials, border, stack),
+            *await door.open(settings.credentials, border, stack, server.calls, open_apis(settings)),
             *_of_database(ports, registry, core_ports, core),
             *_of_credentials(ports, client, telemetry.meter),
         )

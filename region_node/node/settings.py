@@ -75,7 +75,17 @@ class NotificationSettings:
 
 
 _BACKUP = BackupSettings("sftp:backup.example:/srv/backups/sichuan", Path("backup.password"))
-_WEB = WebSettings("127.0.0.1:7643")
+
+
+@dataclass(frozen=True)
+class NodeWebSettings(WebSettings):
+    """The HTTPS listener of a node."""
+
+    open_apis: bool = False
+    """Whether TM Forum's Open APIs are served there, to whoever may call the RPCs behind them."""
+
+
+_WEB = NodeWebSettings("127.0.0.1:7643")
 _FULFILMENT = FulfilmentSettings("127.0.0.1:7600", "network", ("ROAMING", "BB_INSTALL"))
 _NOTIFICATION = NotificationSettings("127.0.0.1:7600", "messaging")
 
@@ -211,8 +221,8 @@ class RegionSettings:
     """The region's database; without it the node keeps one of its own, SQLite, in `data`."""
     backup: BackupSettings | None = field(default=None, metadata=example(_BACKUP))
     """Where `backups create` copies the database to; nowhere without it."""
-    web: WebSettings | None = field(default=None, metadata=example(_WEB))
-    """The HTTPS listener, which serves `/metrics`; none without it."""
+    web: NodeWebSettings | None = field(default=None, metadata=example(_WEB))
+    """The HTTPS listener, which serves `/metrics`, and TM Forum's Open APIs; none without it."""
     providers: ProviderSettings = field(
         default_factory=ProviderSettings, metadata=example(ProviderSettings(_FULFILMENT, _NOTIFICATION))
     )

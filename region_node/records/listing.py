@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
 from gateway.rpc.pages import dated_key
 from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_microseconds, to_microseconds
@@ -18,6 +20,8 @@ from region_node.records.readable import readable_page
 T = TypeVar("T")
 SCANNED = 2_000
 """The number of rows that a page looks at: a few milliseconds."""
+FAR = 10_000
+"""The number of rows that it looks at for callers who count places: a few tens of milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,31 @@ class Page(Generic[T]):
 
     items: list[T]
     following: str
+    total: int | None = None
+    """The number of items of the whole list; None where nobody asked, or where that is more than a page looks at."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """A page by the number of its first place, for callers who have no token of it."""
+
+    skip: int = 0
+    """Items passed over. Raises Refused outside of 0 to FAR."""
+    counts: bool = False
+    """Whether the whole list is counted."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.skip <= FAR:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="skip", problem=f"it is not 0 to {FAR}")
+
+    @property
+    def scanned(self) -> int:
+        """The number of rows that the page looks at. A page without a token has to be full."""
+        return FAR if self.skip or self.counts else SCANNED
+
+
+BY_TOKEN = Position()
+"""The page behind a token alone."""
 
 
 @dataclass(frozen=True)
@@ -98,12 +127,15 @@ class Selection:
         opened: Callable[[Sequence[Stored]], Sequence[T | None]],
         before: tuple[int, str] | None,
         limit: int,
+        position: Position = BY_TOKEN,
     ) -> Page[T]:
         """The first `limit` that can be read, older than `before` (date in microseconds, name)."""
-        end = self._end(tx, before)
+        end = self._end(tx, before, position.scanned)
 
         def rows_after(last: Stored | None) -> list[Stored]:
-            return self._rows(tx, (last.created, last.name) if last is not None else before, end, limit + 1)
+            if last is None:
+                return self._rows(tx, before, end, limit + 1, position.skip)
+            return self._rows(tx, (last.created, last.name), end, limit + 1)
 
         def with_places(rows: Sequence[Stored]) -> list[tuple[_Place, T] | None]:
             found = zip(rows, opened(rows), strict=True)
@@ -112,9 +144,17 @@ class Selection:
         read = readable_page(rows_after, with_places, limit + 1)
         if len(read) > limit:
             end = read[limit - 1][0]
-        return Page([each for _, each in read[:limit]], end.key() if end is not None else "")
+        total = self._total(tx) if position.counts else None
+        return Page([each for _, each in read[:limit]], end.key() if end is not None else "", total)
 
-    def _end(self, tx: Transaction, before: tuple[int, str] | None) -> _Place | None:
+    def _total(self, tx: Transaction) -> int | None:
+        """The number of rows; None where the table has too many to look at."""
+        if self._end(tx, None, FAR) is not None:
+            return None
+        query = f"SELECT COUNT(*) FROM {self._table} WHERE {' AND '.join(self._conditions)}"  # noqa: S608 - names and conditions of modules
+        return tx.first(int, query, **self._parameters)
+
+    def _end(self, tx: Transaction, before: tuple[int, str] | None, scanned: int) -> _Place | None:
         """The last row that a page looks at; None for the last row of the table."""
         where, place = self._older(before)
         conditions = " AND ".join(each for each in (self._indexed, where) if each) or "1 = 1"
@@ -123,12 +163,14 @@ class Selection:
             _Place,
             f"SELECT {self._dated}, {self._key} FROM {self._table} WHERE {conditions}"  # noqa: S608 - names and conditions of modules
             f" ORDER BY {self._dated} DESC, {self._key} DESC LIMIT 1 OFFSET :skipped",
-            skipped=SCANNED - 1,
+            skipped=scanned - 1,
             **known,
             **place,
         )
 
-    def _rows(self, tx: Transaction, before: tuple[int, str] | None, end: _Place | None, limit: int) -> list[Stored]:
+    def _rows(
+        self, tx: Transaction, before: tuple[int, str] | None, end: _Place | None, limit: int, skip: int = 0
+    ) -> list[Stored]:
         older, place = self._older(before)
         conditions = [*self._conditions, *([older] if older else [])]
         if end is not None:
@@ -137,8 +179,10 @@ class Selection:
         return tx.all(
             Stored,
             f"SELECT {self._key}, {self._dated}, traceparent, body FROM {self._table}"  # noqa: S608 - names and conditions of modules
-            f" WHERE {' AND '.join(conditions)} ORDER BY {self._dated} DESC, {self._key} DESC LIMIT :limit",
+            f" WHERE {' AND '.join(conditions)} ORDER BY {self._dated} DESC, {self._key} DESC"
+            " LIMIT :limit OFFSET :skip",
             limit=limit,
+            skip=skip,
             **self._parameters,
             **place,
         )

@@ -19,7 +19,7 @@ from gateway.store.pending_rows import RowMissing
 from gateway.store.port import Transaction, Value
 from gateway.store.reading_ahead import Wanted, row_wanted
 from gateway.store.tables import Table, prints_without
-from region_node.records.listing import Page, Selection
+from region_node.records.listing import BY_TOKEN, Page, Position, Selection, Stored
 from region_node.records.numbers import last_of, skip_after
 
 M = TypeVar("M", bound=Message)
@@ -116,9 +116,20 @@ class Records(Generic[M, R]):
         """All records that satisfy an SQL condition, to be restricted further."""
         return Selection(self.table, self.key, dated=self.dated, shown=shown)
 
-    def page(self, tx: Transaction, listed: Selection, before: tuple[int, str] | None, limit: int) -> Page[M]:
+    def page(
+        self,
+        tx: Transaction,
+        listed: Selection,
+        before: tuple[int, str] | None,
+        limit: int,
+        position: Position = BY_TOKEN,
+    ) -> Page[M]:
         """At most `limit` records of a selection, newest first, older than `before` (date in microseconds, id)."""
-        return listed.page(tx, lambda rows: self._messages(tx, [(row.name, row.body) for row in rows]), before, limit)
+
+        def opened(rows: Sequence[Stored]) -> Sequence[M | None]:
+            return self._messages(tx, [(row.name, row.body) for row in rows])
+
+        return listed.page(tx, opened, before, limit, position)
 
     def within(self, tx: Transaction, start: int, end: int, where: str, **parameters: Value) -> list[M]:
         """The readable records dated from `start` up to and without `end`, by an SQL condition; in microseconds."""

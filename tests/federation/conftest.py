@@ -111,7 +111,7 @@ def shared_federation(runner: asyncio.Runner, databases: Databases, fast_disk: P
 
     It ends when the worker leaves the folder: nobody runs its event loop while the tests of another folder run theirs.
     """
-    yield from _started(runner, databases, fast_disk)
+    yield from _started(runner, databases, fast_disk, web="guangdong")
 
 
 @pytest.fixture(scope="module")
@@ -130,9 +130,12 @@ def federation(
         yield from _started(runner, databases, fast_disk)
 
 
-def _started(runner: asyncio.Runner, databases: Databases, disk: Path | None) -> Iterator[Federation]:
+def _started(runner: asyncio.Runner, databases: Databases, disk: Path | None, web: str = "") -> Iterator[Federation]:
+    """A federation, in which the node of the region `web` serves HTTPS, too."""
     with TemporaryDirectory(prefix="crossregion-", dir=disk) as name:
         federation = Federation(Path(name), databases)
+        if web:
+            federation.open_web(web)
         runner.run(federation.start())
         yield federation
         runner.run(federation.stop())

@@ -45,7 +45,13 @@ from gateway.store.opening import PostgresqlSettings
 from gateway.time.clock import to_timestamp
 from region_node.app.process import start as start_node
 from region_node.care.surveys.following import SURVEY_TIMER
-from region_node.node.settings import IdentityProviderSettings, NotificationSettings, ProviderSettings, RegionSettings
+from region_node.node.settings import (
+    IdentityProviderSettings,
+    NodeWebSettings,
+    NotificationSettings,
+    ProviderSettings,
+    RegionSettings,
+)
 from tests.administrators import Administrators
 from tests.federation.certificates import FEDERATION, Certificates
 from tests.federation.databases import Database, Databases
@@ -86,6 +92,8 @@ class Federation:
         """The files of scopes of the regions that have one."""
         self.identity_providers: dict[str, IdentityProviderSettings] = {}
         """The identity providers of the regions that have one."""
+        self.web: dict[str, NodeWebSettings] = {}
+        """The HTTPS listeners of the regions that have one."""
         self.acting: dict[str, str] = {}
         """The member of staff who proves to act through an operator system, by the path of the system."""
         self._messaging: dict[str, Provider] = {}
@@ -105,6 +113,10 @@ class Federation:
     def next_id(self) -> str:
         """A request id that was not used before."""
         return f"R{next(self._numbers)}"
+
+    def open_web(self, region: str) -> None:
+        """Has the node of a region, once it starts, serve the Open APIs by HTTPS."""
+        self.web[region] = NodeWebSettings("127.0.0.1:0", self.directory / f"{region}.web-port", open_apis=True)
 
     @property
     def coordinator_endpoint(self) -> str:
@@ -240,6 +252,7 @@ class Federation:
             operators=self.operators.get(region),
             allow_unscoped_operators=region not in self.operators,
             identity_provider=self.identity_providers.get(region),
+            web=self.web.get(region),
         )
         postgresql = self._database(region, "region_node", settings.database.file)
         return replace(settings, postgresql=postgresql, number=int(number or 0))

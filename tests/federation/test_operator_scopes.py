@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from pathlib import Path
 
 import grpc
@@ -15,6 +16,7 @@ from tests.federation.joint_staff import JointStaff
 from tests.federation.refusals import refusal
 from tests.federation.running import Federation, running, until
 from tests.federation.sharing_counter import SharingCounter
+from tests.federation.web_caller import ORDERS, web_caller
 
 SCOPES = """
 [counter]
@@ -22,6 +24,10 @@ services = ["OrderService", "CustomerService", "SharingService", "VerificationSe
 businesses = ["SUSPEND"]
 purposes = ["counter-service"]
 staff = "named"
+
+[app]
+services = ["OrderService"]
+businesses = ["*"]
 
 [crm]
 services = ["*"]
@@ -40,6 +46,7 @@ async def scoped(tmp_path: Path, databases: Databases) -> AsyncIterator[Federati
     async with running(tmp_path, databases, ("guangdong", "sichuan")) as federation:
         await federation.stop_node("guangdong")
         federation.operators["guangdong"] = file
+        federation.open_web("guangdong")
         await federation.start_node("guangdong")
         yield federation
 
@@ -62,6 +69,10 @@ async def test_an_operator_system_does_what_its_scope_contains_and_nothing_else(
         assert await told(stranger.order("SUSPEND", number)) == (MISSING, "OrderService")
         await crm.bill(number)
         assert (await crm.order("RESUME", number)).state == OrderState.ORDER_STATE_COMPLETED
+
+        for name, reason in (("kiosk", MISSING), ("app", "STAFF_NOT_PROVEN")):
+            by_http = await web_caller(narrow, f"region/guangdong/operator/{name}").ask("GET", ORDERS)
+            assert (by_http.status, by_http.body["code"]) == (HTTPStatus.FORBIDDEN, reason)
 
         sharing = SharingCounter.of(narrow, "guangdong")
         await sharing.consent(number, "guangdong", "counter-service")

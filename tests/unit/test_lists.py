@@ -11,8 +11,9 @@ from gateway.api.region.v1.alarm_pb2 import Alarm
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.api.region.v1.fault_pb2 import Fault, FaultState
 from gateway.api.region.v1.joint_order_pb2 import JointOrder
-from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.support_request_pb2 import SupportRequest, SupportState
+from gateway.errors import Refused
 from gateway.rpc.pages import dated_place
 from gateway.time.clock import to_timestamp
 from region_node.business.joint import saga
@@ -24,6 +25,7 @@ from region_node.network.measurements import alarm_rows
 from region_node.network.measurements.alarm_rows import AlarmFilter, list_alarms
 from region_node.network.support.rows import SUPPORT_ROWS, SupportRow
 from region_node.records import listing
+from region_node.records.listing import Page, Position
 from region_node.tickets.rows import TicketFilter
 from tests.unit.purging import NOW, Archive, archive
 
@@ -192,3 +194,30 @@ def test_orders_of_a_business_that_nobody_has_are_none_at_once(kept: Archive) ->
     page = list_orders(kept.tx, OrderFilter(business="NOBODYS"), None, PAGE)
     assert (page.items, page.following) == ([], "")
     assert work_of(kept, lambda: list_orders(kept.tx, OrderFilter(business="NOBODYS"), None, PAGE)) < 10 * BUDGET
+
+
+def test_a_page_by_the_number_of_its_first_place_is_full_and_counts_the_whole_list(kept: Archive) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listing, "FAR", 3 * BUDGET)
+        wanted = OrderFilter(states=[OrderState.ORDER_STATE_REJECTED])
+        for number in range(3 * BUDGET - 1):
+            add_order(kept, number, is_wanted=number % 10 == 0)
+
+        def page(skip: int) -> Page[Order]:
+            return list_orders(kept.tx, wanted, None, PAGE, Position(skip, counts=True))
+
+        whole = [each.id for skip in range(0, 9, PAGE) for each in page(skip).items]
+        assert len(whole) == len(set(whole)) == page(0).total == 6
+        assert whole == [each.id for each in list_orders(kept.tx, wanted, None, 9, Position(counts=True)).items]
+        assert (page(6).items, page(6).following) == ([], "")
+        following = list_orders(kept.tx, wanted, dated_place(page(0).following), PAGE, Position(1))
+        assert [each.id for each in following.items] == whole[4:]
+        assert following.total is None
+        add_order(kept, 3 * BUDGET, is_wanted=True)
+        assert page(0).total is None, "more entries than a page looks at are not counted"
+
+
+@pytest.mark.parametrize("skip", [-1, listing.FAR + 1])
+def test_no_page_begins_outside_of_the_entries_that_it_looks_at(skip: int) -> None:
+    with pytest.raises(Refused, match="skip"):
+        Position(skip)

@@ -22,7 +22,7 @@ from region_node.business.orders.exposure_rows import give_back
 from region_node.business.orders.rules import FINAL
 from region_node.node.open_work import OpenRows
 from region_node.node.subjects import number_index, order_subject
-from region_node.records.listing import Page
+from region_node.records.listing import BY_TOKEN, Page, Position
 from region_node.records.stored import Events, Records
 from region_node.requests.caller import done_before
 from region_node.requests.checks import NODE_OPERATOR
@@ -202,7 +202,13 @@ class OrderFilter:
     awaiting: Party.ValueType = Party.PARTY_UNSPECIFIED
 
 
-def list_orders(tx: Transaction, wanted: OrderFilter, before: tuple[int, str] | None, limit: int) -> Page[Order]:
+def list_orders(
+    tx: Transaction,
+    wanted: OrderFilter,
+    before: tuple[int, str] | None,
+    limit: int,
+    position: Position = BY_TOKEN,
+) -> Page[Order]:
     """At most `limit` orders, newest first, older than `before` (order date in microseconds, order id).
 
     Erased orders are left out.
@@ -225,7 +231,7 @@ def list_orders(tx: Transaction, wanted: OrderFilter, before: tuple[int, str] | 
         listed.by("business = :business", business=wanted.business)
     if wanted.awaiting:
         listed.only("awaiting = :awaiting", awaiting=wanted.awaiting)
-    return ORDER_RECORDS.page(tx, listed, before, limit)
+    return ORDER_RECORDS.page(tx, listed, before, limit, position)
 
 
 def orders_under_way(tx: Transaction, region: str, number: str) -> Sequence[Order]:

@@ -28,7 +28,7 @@ from region_node.business.orders.rows import (
     find_order,
     list_orders,
 )
-from region_node.records.listing import Page
+from region_node.records.listing import Page, Position
 from region_node.records.watches import Change, Feed, Follower, changes_after
 from region_node.requests.auditing import audited_call
 from region_node.requests.calling import caller_of, calling, known_states, patience
@@ -113,14 +113,16 @@ class OrderService(OrderServiceServicer):
             awaiting=request.awaiting,
         )
         before = dated_place(token)
+        position = Position(request.skip, counts=request.show_total_size)
 
         def read(tx: Transaction) -> Page[Order]:
-            page = list_orders(tx, wanted, before, size)
+            page = list_orders(tx, wanted, before, size, position)
             reading.record(tx, "ListOrders", "-", f"{len(page.items)} read")
             return page
 
         page = await self._store.write(read)
-        return api.ListOrdersResponse(orders=page.items, next_page_token=encode_token(_PAGE, page.following))
+        following = encode_token(_PAGE, page.following)
+        return api.ListOrdersResponse(orders=page.items, next_page_token=following, total_size=page.total)
 
     async def CancelOrder(
         self,

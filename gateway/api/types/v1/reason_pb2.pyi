@@ -737,6 +737,14 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Repeat the same request with the same id once some of the work is done. Look at what it waits for; the policy
     `open-work-of-operator` has the bound.
     """
+    REASON_ATTRIBUTE_UNSUPPORTED: _Reason.ValueType  # 689
+    """Leave the attribute, header or parameter out, or use the RPC: this API does not carry it out, and would ignore it."""
+    REASON_ANSWER_LATE: _Reason.ValueType  # 690
+    """Send the same request with the same id again: what was begun goes on, and is done once."""
+    REASON_MEDIA_TYPE_UNSUPPORTED: _Reason.ValueType  # 691
+    """Send `Content-Type: application/json` in UTF-8, and take JSON."""
+    REASON_CANCELLATION_NOT_FOUND: _Reason.ValueType  # 692
+    """Read the order: nobody has asked to cancel it."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1455,6 +1463,14 @@ REASON_OPEN_WORK_TOO_MUCH: Reason.ValueType  # 672
 """Repeat the same request with the same id once some of the work is done. Look at what it waits for; the policy
 `open-work-of-operator` has the bound.
 """
+REASON_ATTRIBUTE_UNSUPPORTED: Reason.ValueType  # 689
+"""Leave the attribute, header or parameter out, or use the RPC: this API does not carry it out, and would ignore it."""
+REASON_ANSWER_LATE: Reason.ValueType  # 690
+"""Send the same request with the same id again: what was begun goes on, and is done once."""
+REASON_MEDIA_TYPE_UNSUPPORTED: Reason.ValueType  # 691
+"""Send `Content-Type: application/json` in UTF-8, and take JSON."""
+REASON_CANCELLATION_NOT_FOUND: Reason.ValueType  # 692
+"""Read the order: nobody has asked to cancel it."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

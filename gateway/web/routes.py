@@ -1,0 +1,254 @@
+"""APIs of HTTP as tables: each route is an RPC of the process, with two pure functions that translate.
+
+A route decides nothing. The RPC is called within the process, past the same border as by gRPC
+(`gateway.rpc.in_process`).
+"""
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Protocol, TypeVar, cast
+
+from aiohttp import web
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Channel, Requester
+from gateway.errors import Refused
+from gateway.rpc.in_process import Arrival
+from gateway.web.enum_words import number_of
+from gateway.web.json_bodies import LARGEST_BODY, Attributes, invalid, parsed, unsupported
+from gateway.web.refusals import http_status, preferred_language, told_error, told_headers
+from gateway.web.server import Page
+
+TYPE = "application/json"
+_METADATA = ("authorization", "traceparent")
+_PART = 64 * 1024  # bytes of a body that are read at a time
+_DEADLINE = 15.0  # seconds of a call, beside what its caller lets it wait
+_WAIT = re.compile(r"wait=(\d{1,2})")
+_QUOTED = re.compile(r'"([^"\\]*)"')
+"""A text of a structured field (RFC 9651), in which `Idempotency-Key` may stand."""
+
+Response = TypeVar("Response", bound=Message)
+Certificates = Callable[[web.Request], Mapping[str, Collection[bytes]]]
+"""The certificates of the caller, in the form of gRPC's `auth_context()`. May raise Refused."""
+
+
+class Calls(Protocol):
+    """The RPCs of the process."""
+
+    async def call(self, path: str, arrival: Arrival) -> Message:
+        """See `gateway.rpc.in_process.InProcess`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request of HTTP, as routes translate it."""
+
+    root: str
+    """The path of the API, before that of the route."""
+    names: Mapping[str, str] = field(repr=False)
+    """What stands for the names in the path of the route."""
+    query: Mapping[str, str] = field(repr=False)
+    language: str
+    requester: Requester = field(repr=False)
+    """The person behind the call, as the headers name them."""
+    request_id: str
+    """`Idempotency-Key`; empty without one."""
+    wait: Duration
+    """How long the caller waits for others at most: `Prefer: wait=` (RFC 7240)."""
+    body: Attributes = field(repr=False)
+    """Empty where the route takes none."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer of HTTP."""
+
+    body: object = field(repr=False)
+    status: HTTPStatus = HTTPStatus.OK
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method of one resource, and the RPC that it is."""
+
+    verb: str
+    path: str
+    """Below the path of the API, with `{name}` for what varies."""
+    rpc: str
+    """`/package.Service/Method`."""
+    request: Callable[[Asked], Message]
+    """Pure. May raise Refused."""
+    answer: Callable[[Asked, Message], Answer]
+    """Pure. May raise Refused."""
+
+    @classmethod
+    def of(
+        cls,
+        verb: str,
+        path: str,
+        rpc: str,
+        request: Callable[[Asked], Message],
+        answer: Callable[[Asked, Response], Answer],
+    ) -> "Route":
+        """A route whose `answer` takes the response of its RPC."""
+        return cls(verb, path, rpc, request, cast("Callable[[Asked, Message], Answer]", answer))
+
+
+@dataclass(frozen=True)
+class Api:
+    """The routes below one path."""
+
+    root: str
+    routes: Sequence[Route]
+    pages: Sequence[Page] = ()
+    """What is read below the path without an RPC."""
+
+
+def application(api: Api, calls: Calls, certificates: Certificates) -> web.Application:
+    """An API as a part of a server, which answers everything below its path."""
+    served = web.Application(middlewares=[_refusing])
+    for route in api.routes:
+        served.router.add_route(route.verb, route.path, _handler(api.root, route, calls, certificates))
+    return served
+
+
+def _handler(
+    root: str, route: Route, calls: Calls, certificates: Certificates
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        asked: Asked | None = None
+
+        async def read() -> Message:
+            nonlocal asked
+            body = parsed(await _body(request)) if request.can_read_body else Attributes({}, "")
+            asked = _asked(root, request, body)
+            made = route.request(asked)
+            body.close()
+            return made
+
+        wait = _wait(request)
+        arrival = Arrival(certificates(request), _metadata(request), _DEADLINE + wait, read)
+        response = await calls.call(route.rpc, arrival)
+        return _written(route.answer(cast("Asked", asked), response))
+
+    return handle
+
+
+@web.middleware
+async def _refusing(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Tells each refusal in TM Forum's form."""
+    allowed = ""
+    try:
+        return await handler(request)
+    except Refused as error:
+        refused, status = error, http_status(error.reason)
+    except web.HTTPMethodNotAllowed as error:
+        allowed = ", ".join(sorted(error.allowed_methods))
+        refused, status = _unknown(request), HTTPStatus.METHOD_NOT_ALLOWED
+    except web.HTTPNotFound:
+        refused, status = _unknown(request), HTTPStatus.NOT_FOUND
+    language = preferred_language(request.headers.get("Accept-Language", ""))
+    headers = {"Content-Language": language, **told_headers(refused.reason), **({"Allow": allowed} if allowed else {})}
+    return _written(Answer(told_error(refused, language, status), status, headers))
+
+
+def _unknown(request: web.Request) -> Refused:
+    return Refused(Reason.REASON_METHOD_UNKNOWN, method=f"{request.method} {request.path}")
+
+
+def _written(answer: Answer) -> web.Response:
+    # A path that is no UTF-8 is told as far as it is.
+    body = json.dumps(answer.body, ensure_ascii=False).encode(errors="replace")
+    return web.Response(body=body, status=answer.status, content_type=TYPE, charset="utf-8", headers=answer.headers)
+
+
+def _asked(root: str, request: web.Request, body: Attributes) -> Asked:
+    query = request.query
+    for name in query:
+        if len(query.getall(name)) > 1:
+            raise unsupported(name, "it stands twice", "重复出现")
+    return Asked(
+        root=root,
+        names=dict(request.match_info),
+        query=dict(query),
+        language=preferred_language(request.headers.get("Accept-Language", "")),
+        requester=_requester(request),
+        request_id=_unquoted(_header(request, "Idempotency-Key")),
+        wait=Duration(seconds=_wait(request)),
+        body=body,
+    )
+
+
+def _requester(request: web.Request) -> Requester:
+    said = _header(request, "Requester-Channel")
+    requester = Requester(staff_id=_header(request, "Requester-Staff-Id"))
+    if said:
+        requester.channel = channel_of(said, "Requester-Channel")
+    return requester
+
+
+def channel_of(said: str, field: str) -> Channel.ValueType:
+    """A channel by its word, for example `counter`. Raises Refused for an unknown one."""
+    found = number_of(Channel.DESCRIPTOR, said)
+    if found is None:
+        raise invalid(field, "names no channel", "不是已知渠道")
+    return cast("Channel.ValueType", found)
+
+
+def _metadata(request: web.Request) -> Sequence[tuple[str, str]]:
+    """Headers that gRPC has as metadata. Raises Refused for what could not be metadata."""
+    found = [(name, value) for name in _METADATA for value in request.headers.getall(name, ())]
+    for name, value in found:
+        if not value.isascii():
+            raise invalid(name, "is no ASCII", "不是ASCII编码")
+    return found
+
+
+def _wait(request: web.Request) -> int:
+    """The seconds of `Prefer: wait=`; a preference that is not known is left out, as RFC 7240 has it."""
+    preferred = ",".join(request.headers.getall("Prefer", ())).split(",")
+    found = (_WAIT.fullmatch(each.strip()) for each in preferred)
+    return next((int(each[1]) for each in found if each is not None), 0)
+
+
+def _unquoted(said: str) -> str:
+    found = _QUOTED.fullmatch(said)
+    return found[1] if found is not None else said
+
+
+async def _body(request: web.Request) -> bytes:
+    """The body of a request. Raises Refused for another type than JSON in UTF-8, and for one that is too large."""
+    charset = request.charset or "utf-8"
+    said = _header(request, "Content-Encoding") or _header(request, "Content-Type")
+    if request.content_type != TYPE or charset.lower() != "utf-8" or "Content-Encoding" in request.headers:
+        raise Refused(Reason.REASON_MEDIA_TYPE_UNSUPPORTED, media_type=said or "none")
+    data = bytearray()
+    try:
+        async for part in request.content.iter_chunked(_PART):
+            data += part
+            if len(data) > LARGEST_BODY:
+                raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(LARGEST_BODY))
+    except (OSError, web.RequestPayloadError):
+        raise invalid("body", "has not come whole", "未完整到达") from None
+    return bytes(data)
+
+
+def _header(request: web.Request, name: str) -> str:
+    """A header; empty without one. Raises Refused for two, and for bytes that are no UTF-8."""
+    value, *others = request.headers.getall(name, ("",))
+    if others:
+        raise unsupported(name, "it stands twice", "重复出现")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise invalid(name, "is no UTF-8", "不是UTF-8编码") from None
+    return value

@@ -1,0 +1,98 @@
+"""Selection by the query of TMF630: attributes, values, and a part of a list. Pure.
+
+A parameter that nobody heeds is refused, because its caller would take the answer for another one.
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from google.protobuf.descriptor import EnumDescriptor
+
+from gateway.rpc.pages import DEFAULT_PAGE_SIZE
+from gateway.web.enum_words import numbers_of
+from gateway.web.json_bodies import invalid, unsupported
+
+FIELDS = "fields"
+_OFFSET, _LIMIT, _TOKEN = "offset", "limit", "pageToken"
+PAGING = (_OFFSET, _LIMIT, _TOKEN)
+_ALWAYS = ("id", "href")
+_NUMBER = re.compile(r"[0-9]{1,6}", re.ASCII)
+Query = Mapping[str, str]
+
+
+def require_known(query: Query, known: Collection[str]) -> None:
+    """Raises Refused with ATTRIBUTE_UNSUPPORTED for another parameter, and for `fields` below the first level.
+
+    An empty value is refused, because it would select everything.
+    """
+    for name in query:
+        if name not in known:
+            raise unsupported(name, "nothing is selected by it", "不能按此筛选")
+        if not query[name]:
+            raise invalid(name, "is empty", "为空")
+    if "." in query.get(FIELDS, ""):
+        raise unsupported(FIELDS, "it names attributes of the resource itself", "仅限资源自身的属性")
+
+
+def selected(told: Mapping[str, object], query: Query) -> Mapping[str, object]:
+    """The attributes that `fields` names, always with id and href; all without it."""
+    if not query.get(FIELDS):
+        return told
+    wanted = {*_ALWAYS, *_words(query, FIELDS)}
+    return {name: value for name, value in told.items() if name in wanted}
+
+
+def values_in(query: Query, name: str, known: Mapping[str, Sequence[int]]) -> Sequence[int]:
+    """The numbers for the words of a filter, any of which selects. Raises Refused for an unknown word."""
+    found = [known.get(word) for word in _words(query, name)]
+    if None in found:
+        raise invalid(name, f"it is one of {', '.join(known)}", f"可用值为{'、'.join(known)}")
+    return [number for numbers in found for number in numbers or ()]
+
+
+def words_of(enum: EnumDescriptor) -> Mapping[str, Sequence[int]]:
+    """The words of an enum, for `values_in`."""
+    return {word: (number,) for word, number in numbers_of(enum).items()}
+
+
+def _words(query: Query, name: str) -> Sequence[str]:
+    return [word for each in query.get(name, "").split(",") if (word := each.strip())]
+
+
+@dataclass(frozen=True)
+class Paging:
+    """A part of a list: by the number of its first place, or behind the token of a `Link`."""
+
+    offset: int
+    limit: int
+    token: str
+
+    @classmethod
+    def of(cls, query: Query) -> "Paging":
+        """That of a query. Raises Refused for what is no number, and for a limit of 0."""
+        limit = _number(query, _LIMIT, DEFAULT_PAGE_SIZE)
+        if not limit:
+            raise invalid(_LIMIT, "it is at least 1", "至少为1")
+        return cls(_number(query, _OFFSET, 0), limit, query.get(_TOKEN, ""))
+
+
+def listed_headers(path: str, query: Query, count: int, total: int | None, token: str) -> dict[str, str]:
+    """The headers of a part of a list with `count` items, which continues behind a token; empty at its end."""
+    headers = {"X-Result-Count": str(count)}
+    if total is not None:
+        headers["X-Total-Count"] = str(total)
+    if token:
+        following = {**{name: value for name, value in query.items() if name != _OFFSET}, _TOKEN: token}
+        headers["Link"] = f'<{path}?{urlencode(following)}>; rel="next"'
+    return headers
+
+
+def _number(query: Query, name: str, default: int) -> int:
+    said = query.get(name)
+    if said is None:
+        return default
+    if _NUMBER.fullmatch(said) is None:
+        raise invalid(name, "is no whole number of up to 6 digits", "不是6位以内的整数")
+    return int(said)

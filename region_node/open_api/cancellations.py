@@ -1,0 +1,68 @@
+"""The cancellation of an order as TMF622 CancelProductOrder (v4). Pure. An order has at most one, under its own id."""
+
+from gateway.api.region.v1.order_pb2 import Order, OrderState
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.web.json_bodies import Attributes
+from region_node.open_api.product_orders import (
+    ORDER,
+    Json,
+    href_of,
+    require_reference,
+    require_type,
+    told_time,
+    without_empty,
+)
+
+CANCEL = "cancelProductOrder"
+_TYPE = "CancelProductOrder"
+_CANCELLED = OrderState.ORDER_STATE_CANCELLED
+_DECIDING = (OrderState.ORDER_STATE_ASSESSING_CANCELLATION, OrderState.ORDER_STATE_PENDING_CANCELLATION)
+_FAILED = "terminatedWithError"
+STATES = {"done": (_CANCELLED,), "inProgress": _DECIDING}
+"""The states of the task that a list selects by, and those of the order."""
+CANCELLING = (_CANCELLED, *_DECIDING)
+
+
+def order_to_cancel(body: Attributes) -> tuple[str, str]:
+    """The order id and the reason of a CancelProductOrder. Raises Refused as `order_request`."""
+    require_type(body, _TYPE)
+    order = body.object("productOrder")
+    order_id = order.text("id")
+    order.text("href")
+    require_reference(order, "ProductOrder")
+    return order_id, body.text("cancellationReason")
+
+
+def told_cancellation(order: Order, root: str) -> Json:
+    """The cancellation of an order. Raises Refused with CANCELLATION_NOT_FOUND where there is none."""
+    state = _state(order)
+    if not state:
+        raise Refused(Reason.REASON_CANCELLATION_NOT_FOUND, order=order.id)
+    return _told(order, root, state)
+
+
+def answered_cancellation(order: Order, root: str) -> Json:
+    """The cancellation that was just asked for: of an order that has not changed, it came too late."""
+    return _told(order, root, _state(order) or _FAILED)
+
+
+def _told(order: Order, root: str, state: str) -> Json:
+    return without_empty(
+        {
+            "id": order.id,
+            "href": href_of(root, CANCEL, order.id),
+            "state": state,
+            "cancellationReason": order.cancellation_reason,
+            "effectiveCancellationDate": told_time(order, "cancellation_time"),
+            "productOrder": {"id": order.id, "href": href_of(root, ORDER, order.id), "@referredType": "ProductOrder"},
+            "@type": _TYPE,
+        }
+    )
+
+
+def _state(order: Order) -> str:
+    """The state of the task; empty without a cancellation."""
+    if order.state in (*_DECIDING, _CANCELLED):
+        return next(word for word, states in STATES.items() if order.state in states)
+    return _FAILED if any(each.state in _DECIDING for each in order.state_changes) else ""

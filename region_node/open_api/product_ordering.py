@@ -1,0 +1,142 @@
+"""TMF622 Product Ordering Management v4: its routes, each an RPC of OrderService."""
+
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+
+from gateway.api.region.v1 import order_service_pb2 as order_api
+from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
+from gateway.web.json_bodies import invalid, unsupported
+from gateway.web.routes import Answer, Api, Asked, Route
+from gateway.web.selecting import (
+    FIELDS,
+    PAGING,
+    Paging,
+    listed_headers,
+    require_known,
+    selected,
+    values_in,
+    words_of,
+)
+from region_node.open_api.cancellations import (
+    CANCEL,
+    CANCELLING,
+    STATES,
+    answered_cancellation,
+    order_to_cancel,
+    told_cancellation,
+)
+from region_node.open_api.extension import schema_page
+from region_node.open_api.product_orders import ORDER, Json, href_of, order_request, told_order
+
+_SERVICE = "/gateway.api.region.v1.OrderService"
+_STATE, _PARTY = "state", "awaiting.party"
+_BUSINESS = "productOrderItem.productOffering.id"
+_NUMBER = "productOrderItem.product.realizingResource.id"
+
+
+def _get(asked: Asked) -> order_api.GetOrderRequest:
+    require_known(asked.query, (FIELDS,))
+    return order_api.GetOrderRequest(order_id=asked.names["id"], requester=asked.requester)
+
+
+def _got(asked: Asked, response: order_api.GetOrderResponse) -> Answer:
+    return Answer(selected(_told(asked, response.order), asked.query))
+
+
+def _list(asked: Asked) -> order_api.ListOrdersRequest:
+    require_known(asked.query, (FIELDS, *PAGING, _STATE, _BUSINESS, _NUMBER, _PARTY))
+    request = _page(asked, values_in(asked.query, _STATE, words_of(OrderState.DESCRIPTOR)))
+    request.business, request.number = asked.query.get(_BUSINESS, ""), asked.query.get(_NUMBER, "")
+    for party in values_in(asked.query, _PARTY, words_of(Party.DESCRIPTOR)):
+        if request.awaiting:
+            raise unsupported(_PARTY, "an order awaits one party", "一张订单只等待一方")
+        request.awaiting = Party.ValueType(party)
+    return request
+
+
+def _listed(asked: Asked, response: order_api.ListOrdersResponse) -> Answer:
+    return _answered(asked, response, ORDER, lambda order: _told(asked, order))
+
+
+def _post(asked: Asked) -> order_api.SubmitOrderRequest:
+    require_known(asked.query, (FIELDS,))
+    external_id = asked.body.text("externalId")
+    if external_id and asked.request_id not in ("", external_id):
+        raise invalid("externalId", "differs from Idempotency-Key", "与Idempotency-Key不一致")
+    order = order_request(asked.body, asked.requester)
+    return order_api.SubmitOrderRequest(request_id=external_id or asked.request_id, order=order, wait=asked.wait)
+
+
+def _posted(asked: Asked, response: order_api.SubmitOrderResponse) -> Answer:
+    return _created(asked, ORDER, response.order, _told(asked, response.order))
+
+
+def _get_cancellations(asked: Asked) -> order_api.ListOrdersRequest:
+    require_known(asked.query, (FIELDS, *PAGING, _STATE))
+    return _page(asked, values_in(asked.query, _STATE, STATES) or CANCELLING)
+
+
+def _got_cancellations(asked: Asked, response: order_api.ListOrdersResponse) -> Answer:
+    return _answered(asked, response, CANCEL, lambda order: told_cancellation(order, asked.root))
+
+
+def _got_cancellation(asked: Asked, response: order_api.GetOrderResponse) -> Answer:
+    return Answer(selected(told_cancellation(response.order, asked.root), asked.query))
+
+
+def _cancel(asked: Asked) -> order_api.CancelOrderRequest:
+    require_known(asked.query, (FIELDS,))
+    order_id, reason = order_to_cancel(asked.body)
+    return order_api.CancelOrderRequest(
+        request_id=asked.request_id, order_id=order_id, reason=reason, requester=asked.requester, wait=asked.wait
+    )
+
+
+def _cancelled(asked: Asked, response: order_api.CancelOrderResponse) -> Answer:
+    return _created(asked, CANCEL, response.order, answered_cancellation(response.order, asked.root))
+
+
+def _told(asked: Asked, order: Order) -> Json:
+    return told_order(order, asked.root, asked.language)
+
+
+def _created(asked: Asked, resource: str, order: Order, told: Json) -> Answer:
+    location = href_of(asked.root, resource, order.id)
+    return Answer(selected(told, asked.query), HTTPStatus.CREATED, {"Location": location})
+
+
+def _page(asked: Asked, states: Sequence[int]) -> order_api.ListOrdersRequest:
+    paging = Paging.of(asked.query)
+    return order_api.ListOrdersRequest(
+        states=[OrderState.ValueType(state) for state in states],
+        page_size=paging.limit,
+        page_token=paging.token,
+        skip=paging.offset,
+        show_total_size=True,
+        requester=asked.requester,
+    )
+
+
+def _answered(
+    asked: Asked, response: order_api.ListOrdersResponse, resource: str, told: Callable[[Order], Json]
+) -> Answer:
+    total = response.total_size if response.HasField("total_size") else None
+    body = [selected(told(order), asked.query) for order in response.orders]
+    path = f"{asked.root}/{resource}"
+    headers = listed_headers(path, asked.query, len(body), total, response.next_page_token)
+    return Answer(body, headers=headers)
+
+
+_ROOT = "/tmf-api/productOrderingManagement/v4"
+PRODUCT_ORDERING = Api(
+    _ROOT,
+    (
+        Route.of("GET", f"/{ORDER}", f"{_SERVICE}/ListOrders", _list, _listed),
+        Route.of("POST", f"/{ORDER}", f"{_SERVICE}/SubmitOrder", _post, _posted),
+        Route.of("GET", f"/{ORDER}/{{id}}", f"{_SERVICE}/GetOrder", _get, _got),
+        Route.of("GET", f"/{CANCEL}", f"{_SERVICE}/ListOrders", _get_cancellations, _got_cancellations),
+        Route.of("POST", f"/{CANCEL}", f"{_SERVICE}/CancelOrder", _cancel, _cancelled),
+        Route.of("GET", f"/{CANCEL}/{{id}}", f"{_SERVICE}/GetOrder", _get, _got_cancellation),
+    ),
+    (schema_page(_ROOT),),
+)
