@@ -1,7 +1,8 @@
 """The way into a store: operations wait here, are committed together, and their callers are notified.
 
 Operations of several owners take turns (`gateway.process.turns`). While there are several, a commit takes fewer
-operations, so that the next one comes soon; and fewest with the only operation of an owner, though never twice in a row.
+operations, so that the next one comes soon. With the only operation of an owner it takes fewest, though never twice in
+a row.
 """
 
 import asyncio
