@@ -25,6 +25,8 @@ ADD, MODIFY = "add", "modify"
 _APPLICANT, _REQUESTER = "applicant", "requester"
 _PARTIES = {"origin_region": "originRegion", "home_region": "homeRegion", "operator": "operator"}
 """Fields of an order that name a party, and the role of that party."""
+_OF_NODE = "/"
+"""A part of the operator of an order that the node has made itself, which no other system has given an id."""
 _TEXT = "string"
 Json = dict[str, object]
 
@@ -34,17 +36,12 @@ def href_of(root: str, resource: str, order_id: str) -> str:
     return f"{root}/{resource}/{quote(order_id, safe='')}"
 
 
-def external_id_of(order: Order) -> str:
-    """The id that the operator system gave the order."""
-    return order.id.rpartition("/")[2]
-
-
 def told_order(order: Order, root: str, language: str) -> Json:
     """An order as a ProductOrder."""
     told: Json = {
         "id": order.id,
         "href": href_of(root, ORDER, order.id),
-        "externalId": external_id_of(order),
+        "externalId": "" if _OF_NODE in order.operator else order.id.rpartition("/")[2],
         "state": told_word(OrderState.DESCRIPTOR, order.state),
         "orderDate": told_time(order, "create_time"),
         "expectedCompletionDate": told_time(order, "expected_completion_time"),
@@ -123,7 +120,8 @@ def _told_item(order: Order) -> Json:
         "quantity": 1,
         "action": MODIFY if request.number else ADD,
         "state": state,
-        "productOffering": {"id": request.business, "@referredType": "ProductOffering"},
+        # Of an order that its cancellation has overtaken, nothing else is known.
+        "productOffering": {"id": request.business, "@referredType": "ProductOffering"} if request.business else {},
         "product": without_empty(product),
         "@type": "ProductOrderItem",
     }
@@ -207,6 +205,8 @@ def _take_party(party: Attributes, request: OrderRequest) -> None:
             found = number_of(Applicant.DESCRIPTOR, name)
             if found is None:
                 raise invalid(party.at("id"), "names no kind of applicant", "不是已知的办理人类别")
+            if request.applicant:
+                raise invalid(party.at("role"), "stands twice", "重复出现")
             request.applicant = Applicant.ValueType(found)
         case "requester":
             if request.requester.staff_id not in ("", name):

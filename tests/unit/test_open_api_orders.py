@@ -165,6 +165,7 @@ def test_what_an_order_would_not_heed_is_refused_by_its_name(changed: dict[str, 
         ({"channel": [{"id": "pigeon"}]}, "channel[0].id"),
         ({"channel": "web"}, "channel"),
         ({"relatedParty": [{"id": "king", "role": "applicant"}]}, "relatedParty[0].id"),
+        ({"relatedParty": 2 * [{"id": "holder", "role": "applicant"}]}, "relatedParty[1].role"),
         ({"document": [{"code": 5}]}, "document[0]"),
         ({"document": [{"unknown": "x"}]}, "document[0]"),
         ({"productOrderItem": [5]}, "productOrderItem[0]"),
@@ -221,6 +222,14 @@ def test_a_price_is_told_in_major_units_and_its_text_in_the_language_of_the_call
         (price,) = attributes(told_order(full_order(), ROOT, language)["orderTotalPrice"])
         assert price["description"] == words
         assert price["price"] == {"taxIncludedAmount": {"unit": "CNY", "value": 12.5}}
+
+
+def test_an_order_of_which_little_is_known_is_told_without_what_is_not_known() -> None:
+    buried = Order(id="guangdong/counter/R1", operator="counter", state=OrderState.ORDER_STATE_CANCELLED)
+    (item,) = attributes(told_order(buried, ROOT, "en")["productOrderItem"])
+    assert "productOffering" not in item
+    own = Order(id="guangdong/node/complaints/1", operator="node/complaints")
+    assert "externalId" not in told_order(own, ROOT, "en")
 
 
 def test_a_cancellation_is_told_by_the_state_of_its_order() -> None:
