@@ -33,8 +33,9 @@ from tests.bench.load import Call
 from tests.bench.orders import HANDLING, HOME, Clerk, all_lines, create_customers, order_service
 from tests.bench.papers import put_on_file
 from tests.bench.questions import bill_call, bill_queries
-from tests.bench.report import Spread, percentile
+from tests.bench.report import Report, Spread, percentile
 from tests.bench.requirements import BUILD, Needs, ready, working_directory
+from tests.bench.results import circumstances, write_report
 from tests.bench.sharing import record_call
 
 REGIONS = (HANDLING, HOME, "henan", "hunan")
@@ -162,6 +163,17 @@ def shown(rounds: Sequence[Sequence[Stretch]]) -> Table:
     return found
 
 
+def plain(rounds: Sequence[Sequence[Stretch]]) -> Report:
+    """For JSON: calls a second of the chain, of all calls and of each kind; of the latter beside the chain, too."""
+    chain, mixed = [each[0] for each in rounds], [each[1] for each in rounds]
+    found: Report = {BARE: {"rate": Spread.of([each.rate() for each in chain]).plain()}}
+    for kind in ("", *KINDS):
+        ratios = [each.rate(kind) / base.rate() for base, each in zip(chain, mixed, strict=True)]
+        rate = Spread.of([each.rate(kind) for each in mixed])
+        found[kind or "all"] = {"rate": rate.plain(), "beside_the_chain": Spread.of(ratios).plain()}
+    return found
+
+
 def _p99(stretches: Sequence[Stretch], kind: str) -> str:
     return f"{Spread.of([each.p99(kind) for each in stretches]).median:,.1f}"
 
@@ -171,17 +183,23 @@ def _p99(stretches: Sequence[Stretch], kind: str) -> str:
 @click.option("--rounds", default=5, show_default=True)
 @click.option("--seconds", default=4.0, show_default=True, help="for each of both loads in one round")
 @click.option("--unsynced", is_flag=True, help="also where a commit costs nothing, for a try")
-def main(callers: int, rounds: int, seconds: float, *, unsynced: bool) -> None:
+@click.option("--output", type=click.Path(path_type=Path), default=BUILD / "mixed.json", show_default=True)
+def main(callers: int, rounds: int, seconds: float, output: Path, *, unsynced: bool) -> None:
     """Measures reads, orders, complaints and documents together, and a bare chain in turns with them."""
-    ready(Needs(BUILD, synced=not unsynced))
+    others = ready(Needs(output.parent, synced=not unsynced))
     with ExitStack() as stack:
-        directory = stack.enter_context(working_directory(BUILD, "mixed"))
+        directory = stack.enter_context(working_directory(output.parent, "mixed"))
+        conditions = circumstances(
+            directory, others, rounds=rounds, seconds_per_round_and_load=seconds, callers=callers
+        )
         federation = LocalFederation(directory / "federation", REGIONS)
         stack.callback(federation.kill)
         federation.prepare()
         federation.start()
         found = uvloop.run(measure(federation, directory / "chain", callers, rounds, seconds))
     Console().print(shown(found))
+    write_report(output, {"loads": plain(found), "conditions": conditions})
+    click.echo(f"written to {output}")
 
 
 if __name__ == "__main__":
