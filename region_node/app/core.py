@@ -82,8 +82,9 @@ from region_node.care.issues.owner import due_time_has_passed
 from region_node.care.issues.relayed import IssueEnvelopes
 from region_node.care.issues.watching import ISSUE_TIMER
 from region_node.care.loans.application import LoanApplication
-from region_node.care.loans.owner import LOAN_TIMER, time_has_passed
+from region_node.care.loans.owner import time_has_passed
 from region_node.care.loans.relayed import LoanEnvelopes
+from region_node.care.loans.watching import LOAN_TIMER
 from region_node.care.quarantine.operations import Quarantine
 from region_node.care.quarantine.watching import QUARANTINE_TIMER, decision_is_due
 from region_node.care.surveys.follow_ups import FOLLOW_UP_TIMER

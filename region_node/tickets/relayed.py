@@ -106,7 +106,7 @@ class TicketEnvelopes(ABC, Generic[M, C]):
         """Keeps a ticket that the other region refuses. See `border.settle_filing`."""
 
     def _filed_again(self, tx: Transaction, ticket: M, sent: datetime) -> None:
-        """Notes again what this region had noted when it sent a new ticket to its owner."""
+        """Notes again what this region had noted when it filed a ticket that another region owns."""
 
     def _before_restoring(self, tx: Transaction, ticket: M, now: datetime) -> None:
         """Does again what hangs on a version of this region: timer, booking. Raises Refused before the first write."""
@@ -196,6 +196,8 @@ class TicketEnvelopes(ABC, Generic[M, C]):
             self._before_restoring(tx, told, now)
         if known is None:
             self._insert_again(tx, row, signed)
+            if not is_owner:
+                self._filed_again(tx, told, signed)
         else:
             self.rows.update(tx, told, signed)
         if is_owner:

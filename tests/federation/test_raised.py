@@ -20,15 +20,17 @@ from gateway.api.coordinator.v1.issue_service_pb2 import ListIssueHeadersRequest
 from gateway.api.coordinator.v1.issue_service_pb2_grpc import IssueServiceStub
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, DeadlineKind
-from gateway.federation.body import ISSUE_WITHOUT_OWNER
+from gateway.federation.body import ISSUE_WITHOUT_OWNER, LOAN_OVERDUE
 from gateway.process.running import Running
-from gateway.time.clock import SystemClock, from_timestamp
+from gateway.time.clock import SystemClock, from_microseconds, from_timestamp, to_timestamp
 from region_node.care.complaints.deadlines import due_of, find
+from region_node.care.loans.rules import CANCELLED
 from region_node.node.settings import EscalationSettings, RegionSettings, WebhookSettings
 from tests.federation.certificates import FEDERATION
 from tests.federation.complainant import Complainant
 from tests.federation.databases import Databases
 from tests.federation.issue_staff import CLOSED, IssueStaff
+from tests.federation.loan_staff import LoanStaff
 from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation, until
 from tests.federation.test_complaint_oversight import raised
 from tests.webhook import serving
@@ -144,6 +146,37 @@ async def test_the_silence_of_an_issues_owner_is_told_by_its_origin_alone_until_
         assert await each.reaches(opened.id, CLOSED) == closed, "nothing of the silence is left"
     assert len(told_by(federation, "guangdong", case)) == 1
     assert told_by(federation, "sichuan", case) == []
+
+
+@pytest.mark.slow
+@pytest.mark.clause("10.3(3)")
+async def test_the_silence_of_a_lender_is_told_by_the_borrower_until_the_lender_ends_the_loan(
+    federation: Federation,
+) -> None:
+    borrower, lender = LoanStaff(federation, "guangdong"), LoanStaff(federation, "sichuan")
+    resource_id = federation.next_id()
+    await lender.shares(resource_id)
+    request = borrower.request("sichuan", resource_id)
+    for time, minutes in ((request.start_time, 10), (request.end_time, 60)):
+        time.CopyFrom(to_timestamp(federation.clock.now() + timedelta(minutes=minutes)))
+    loan = await borrower.asks(request)
+    await borrower.follows(loan.id, lambda each: each.version > 0, "taken")
+    timer = "SELECT due_time FROM timers WHERE timer_id = ?"
+    ((due,),) = federation.database("guangdong").rows(timer, f"loan-due/{loan.id}")
+    assert isinstance(due, int)
+    case = f"{loan.id}/silence/{loan.end_time.seconds}"
+    await federation.stop_node("sichuan")
+    try:
+        await federation.advance(from_microseconds(due) + timedelta(minutes=1) - federation.clock.now())
+        await borrower.follows(loan.id, lambda each: each.HasField("silence"), "its lender is silent")
+        await until_told(federation, "guangdong", case, [3])
+        (told,) = told_by(federation, "guangdong", case)
+        assert (told["matter"], told["region"], told["on_duty"]["region"]) == (LOAN_OVERDUE, "guangdong", "sichuan")
+    finally:
+        await federation.start_node("sichuan")
+        await federation.until_members({"sichuan": MemberState.MEMBER_STATE_JOINED})
+    ended = await borrower.follows(loan.id, lambda each: each.state == CANCELLED, "the lender has ended it")
+    assert ended == await lender.get(loan.id), "nothing of the silence is left"
 
 
 def levels_raised(federation: Federation, region: str, ticket_id: str) -> list[object]:

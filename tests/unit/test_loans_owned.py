@@ -20,9 +20,9 @@ from gateway.store.timers import due_timers, fire
 from gateway.time.clock import from_timestamp, to_microseconds, to_timestamp
 from region_node.care.loans import handling, owner, rules
 from region_node.care.loans.kind import LOANS
-from region_node.care.loans.owner import LOAN_TIMER
 from region_node.care.loans.rows import LOAN_ROWS, LoanRow
 from region_node.care.loans.uses import status_page
+from region_node.care.loans.watching import LOAN_TIMER
 from region_node.network.support.bookings import Booking, free_times, highest_use
 from region_node.network.support.registry import keep_expert, keep_spare
 from region_node.network.support.resources import keep_resource, remove_resource
@@ -165,7 +165,7 @@ def test_a_loan_that_comes_back_is_booked_whatever_others_have_by_then(node: Arc
     lent = worked(node, first, LEND)
     node.tx.execute("DELETE FROM resource_bookings")  # lost with the newest version
     worked(node, other, LEND)
-    owner.hold_again(node.tx, lent, NOW)
+    owner.hold_again(node.tx, node.context, lent, NOW)
     assert node.tx.all(str, "SELECT loan_id FROM resource_bookings ORDER BY loan_id") == [first, other]
     assert refused(lambda: worked(node, requested(node, 3, 1, 2), LEND)) == "RESOURCE_NOT_FREE"
 

@@ -22,7 +22,9 @@ from gateway.time.clock import from_microseconds, from_timestamp, to_timestamp
 from region_node.care.issues import handling, owner, rules
 from region_node.care.issues.owner import Appointment
 from region_node.care.issues.rows import ISSUE_ROWS, IssueRow, header_of, list_headers
-from region_node.care.issues.watching import ISSUE_TIMER, forget
+from region_node.care.issues.watching import ISSUE_TIMER, ISSUE_WATCH
+from region_node.care.silences.rules import next_silence, others, silent_since
+from region_node.care.silences.watching import forget
 from region_node.cli.issues.issue_view import ISSUES, print_issue
 from tests.unit.border_kinds import new_issue
 from tests.unit.purging import NOW, Archive, archive
@@ -340,12 +342,13 @@ def test_each_limit_of_a_silence_is_escalated_by_one_region_at_most_and_the_firs
     issue = new_issue(f"{origin}/I20251101-7", origin, "sichuan")
     issue.helper_regions.extend(helpers)
     issue.version = 1
-    callers = []
-    while (since := rules.silent_since(issue)) is not None:
-        rules.note_silence(issue, since + LIMIT, lambda each: each not in left)
+    callers, watching, due, calls = [], others("sichuan", origin, helpers), rules.next_limit(issue), ISSUE_WATCH.calls
+    assert due is not None
+    remaining = [each for each in watching if each not in left]
+    while (since := silent_since(issue.silence, due, len(watching), calls)) is not None:
+        issue.silence.CopyFrom(next_silence(issue.silence, due, remaining, calls, since + LIMIT))
         callers.append(issue.silence.region)
-    others = [each for each in rules.parties(issue)[1:] if each not in left]
     assert "sichuan" not in callers
     called = [each for each in callers if each]
-    assert called == ([others[0]] * 2 + others if others else [])
+    assert called == ([remaining[0]] * 2 + remaining if remaining else [])
     assert callers[len(called) :] == [""] * (len(callers) - len(called)), "it ends for good"

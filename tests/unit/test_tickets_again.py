@@ -78,6 +78,12 @@ class Tickets:
         assert act_again is not None
         return act_again(self.node.tx, content, first, NOW + timedelta(minutes=1))
 
+    def is_watched(self, name: str) -> bool:
+        """Whether a timer awaits the word of another owner, or the kind has no such watch."""
+        has_none = self.kind.name not in ("issue", "loan")
+        timers = self.node.tx.all(str, "SELECT timer_id FROM timers WHERE subject = :name", name=name)
+        return has_none or len(timers) == 1
+
     @property
     def known(self) -> Message | None:
         """The ticket, as Sichuan has it."""
@@ -141,7 +147,13 @@ def test_a_ticket_that_was_filed_elsewhere_is_back_as_filed_and_a_command_on_it_
     kind, wrap = tickets.kind.filing
     assert tickets.refiled(kind, wrap(filed), name, OWNER) == Refiled.RESTORED
     assert tickets.kind.read(tickets.node.tx, name) == filed
+    assert tickets.is_watched(name), "whose owner may be silent since"
     assert tickets.refiled(kind, wrap(filed), name, OWNER) == Refiled.KNOWN
+    name = f"{HERE}/{tickets.kind.prefix}20311124-8"
+    update, introduced = tickets.kind.update
+    filed = tickets.kind.new(name, HERE, OWNER)
+    assert tickets.refiled(update, introduced(filed), name, ORIGIN) == Refiled.RESTORED, "as a helper has it"
+    assert tickets.is_watched(name)
 
 
 def test_later_versions_of_a_ticket_that_the_other_region_had_refused_come_back_after_it(tickets: Tickets) -> None:

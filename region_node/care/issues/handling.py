@@ -14,7 +14,7 @@ from gateway.time.clock import to_timestamp
 from region_node.care.issues import owner, rules
 from region_node.care.issues.rows import ISSUE, ISSUE_ROWS, IssueRow, facts
 from region_node.care.issues.sending import ISSUE_MESSAGES, send_introductions
-from region_node.care.issues.watching import end_silence, hear, watch
+from region_node.care.issues.watching import ISSUE_WATCH
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, Opener, OwnNode, note
 from region_node.requests.rows import insert_request
@@ -53,7 +53,7 @@ def open_issue(
         owner.insert_taken(tx, context, row, number, now)
     else:
         ISSUE_ROWS.insert(tx, row, number, now)
-        watch(tx, context, issue, now)
+        ISSUE_WATCH.renew(tx, context, issue, now)
         asked = IssueCommand(issue_id=issue.id, staff_id=request.staff_id, open=issue)
         ISSUE_MESSAGES.send_command(tx, context, row, f"{issue.id}#open", asked, now)
     insert_request(tx, key, issue.id, settled=True, now=now)
@@ -101,12 +101,12 @@ def adopt(tx: Transaction, context: RegionContext, told: Issue, now: datetime, t
     if row is None:
         told.ClearField("silence")
         ISSUE_ROWS.insert(tx, IssueRow(told, traceparent), 0, now)
-        watch(tx, context, told, now)
+        ISSUE_WATCH.renew(tx, context, told, now)
         return
     issue = ISSUE.next_version(context.region, row.ticket, told)
     if issue is None:
         return
-    hear(tx, context, row.ticket, issue, now)
+    ISSUE_WATCH.hear(tx, context, row.ticket, issue, now)
     ISSUE_ROWS.update(tx, issue, now)
     if issue.origin_region == context.region:
         known = row.ticket.helper_regions if row.ticket.version else ()
@@ -117,11 +117,11 @@ def adopt(tx: Transaction, context: RegionContext, told: Issue, now: datetime, t
 def keep(tx: Transaction, context: RegionContext, row: IssueRow, why: str, now: datetime) -> None:
     """Keeps an issue here that the other region has refused. See `border.settle_filing`."""
     issue, other = row.ticket, row.ticket.owner_region
-    end_silence(tx, issue)
+    ISSUE_WATCH.end_silence(tx, issue)
     owner.take(context, issue)
     rules.note(issue, other, why[: rules.TEXT_LIMIT], now)
     ISSUE_ROWS.update(tx, issue, now)
-    watch(tx, context, issue, now)
+    ISSUE_WATCH.renew(tx, context, issue, now)
     ISSUE_MESSAGES.send_updates(tx, context, row, now)
 
 

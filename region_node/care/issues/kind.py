@@ -3,7 +3,7 @@
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from region_node.care.issues import rules
 from region_node.care.issues.rows import ISSUE, KIND
-from region_node.care.issues.watching import forget
+from region_node.care.silences.watching import forget
 from region_node.tickets.kind import TicketKind
 
 ISSUES = TicketKind(

@@ -22,7 +22,7 @@ from region_node.care.escalations.body import Escalated, tell_body
 from region_node.care.issues import rules
 from region_node.care.issues.rows import ISSUE_RECORDS, ISSUE_ROWS, IssueRow, facts
 from region_node.care.issues.sending import ISSUE_MESSAGES
-from region_node.care.issues.watching import end_silence, note_silence, watch
+from region_node.care.issues.watching import ISSUE_WATCH
 from region_node.node.context import RegionContext
 from region_node.requests.administrators import note_act, require_in_order
 from region_node.tickets.border import require_caught_up
@@ -61,7 +61,7 @@ def insert_taken(
 ) -> None:
     """Stores a new issue of this region, watches its due time, and updates the followers but `informed`."""
     ISSUE_ROWS.insert(tx, row, number, now)
-    watch(tx, context, row.ticket, now)
+    ISSUE_WATCH.renew(tx, context, row.ticket, now)
     ISSUE_MESSAGES.send_updates(tx, context, row, now, informed=informed)
 
 
@@ -129,9 +129,9 @@ def appoint(tx: Transaction, context: RegionContext, asked: Appointment, now: da
         rules.appoint(issue, context.region, asked.act.administrator, asked.reason, now)
     else:
         issue.owner_region = asked.owner_region
-    end_silence(tx, issue)
+    ISSUE_WATCH.end_silence(tx, issue)
     ISSUE_ROWS.update(tx, issue, now)
-    watch(tx, context, issue, now)
+    ISSUE_WATCH.renew(tx, context, issue, now)
     if is_owner:
         ISSUE_MESSAGES.send_updates(tx, context, row, now)
     detail, actor = asked.act.noted(f"owner {asked.owner_region}"), asked.act.administrator
@@ -146,7 +146,7 @@ def due_time_has_passed(tx: Transaction, context: RegionContext, timer: Timer, n
     if row is None:
         return
     if row.ticket.owner_region != context.region:
-        note_silence(tx, context, row, timer, now)
+        ISSUE_WATCH.note_silence(tx, context, row, timer, now)
     elif rules.escalate_overdue(row.ticket, now):
         require_caught_up(context, tx, facts(row.ticket), now)
         failpoints.reach("issue-late.before-commit")
@@ -161,7 +161,7 @@ def keep(
     known = ISSUE_RECORDS.column(tx, issue.id, "escalations")
     issue.version += 1
     ISSUE_ROWS.update(tx, issue, now)
-    watch(tx, context, issue, now)
+    ISSUE_WATCH.renew(tx, context, issue, now)
     _tell_body(tx, context, issue, known if isinstance(known, int) else 0, now)
     ISSUE_MESSAGES.send_updates(tx, context, row, now, informed=informed)
 

@@ -11,7 +11,7 @@ from gateway.store.port import Transaction
 from region_node.care.issues import handling, owner, rules
 from region_node.care.issues.rows import ISSUE, ISSUE_ROWS, IssueRow
 from region_node.care.issues.sending import ISSUE_MESSAGES
-from region_node.care.issues.watching import watch
+from region_node.care.issues.watching import ISSUE_WATCH
 from region_node.node.payloads import received
 from region_node.tickets import border
 from region_node.tickets.relayed import Commanded, TicketEnvelopes
@@ -42,8 +42,11 @@ class IssueEnvelopes(TicketEnvelopes[Issue, IssueCommand]):
     def _filed(self, command: IssueCommand) -> Issue:
         return command.open
 
+    def _filed_again(self, tx: Transaction, ticket: Issue, sent: datetime) -> None:
+        ISSUE_WATCH.renew(tx, self._context, ticket, sent)
+
     def _before_restoring(self, tx: Transaction, ticket: Issue, now: datetime) -> None:
-        watch(tx, self._context, ticket, now)
+        ISSUE_WATCH.renew(tx, self._context, ticket, now)
 
     def _opened(self, tx: Transaction, command: IssueCommand, content: EnvelopeContent, now: datetime) -> Issue:
         issue = command.open

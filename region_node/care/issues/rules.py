@@ -12,7 +12,6 @@ from gateway.api.region.v1.issue_pb2 import (
     IssueEscalation,
     IssueLinkKind,
     IssueRequest,
-    IssueSilence,
     IssueState,
 )
 from gateway.api.region.v1.issue_service_pb2 import WorkOnIssueRequest
@@ -43,7 +42,6 @@ TEXT_LIMIT = 1000  # characters of any later text
 ID_LIMIT = 128  # characters of a linked id
 _Due = IssueRequest | IssueAction | IssueEscalation | WorkOnIssueRequest.NewAction
 APPOINTED_VERSIONS = 1_000  # between the last version of a former owner and the first of its successor
-_FIRST_WATCHER_LIMITS = 3  # of a silence: levels 3 to 5 of the coordination body
 _CLOSED_WITHIN = timedelta(days=7)  # of a decision or an action that was late
 MOST_HELPERS = MOST_LINKS = MOST_ACTIONS = 20
 ISSUE_LIMIT = 36 * 1024  # bytes of an issue: little more than half of an envelope's limit
@@ -239,36 +237,6 @@ def escalate_overdue(issue: Issue, now: datetime) -> bool:
     trigger = EscalationTrigger.ESCALATION_TRIGGER_LIMIT_PASSED
     issue.escalations.add(trigger=trigger, time=to_timestamp(now), due_time=to_timestamp(passed))
     return True
-
-
-def silent_since(issue: Issue) -> datetime | None:
-    """Since when the next limit of the owner's silence runs: the due time, or the limit that was noted last.
-
-    None for an issue in which nothing is due, and where the last limit was noted.
-    """
-    noted = issue.silence.limits_passed
-    if noted >= _FIRST_WATCHER_LIMITS + len(parties(issue)) - 2:
-        return None
-    return from_timestamp(issue.silence.note_time) if noted else next_limit(issue)
-
-
-def note_silence(issue: Issue, now: datetime, takes_part: Callable[[str], bool]) -> None:
-    """Notes another limit that has passed without the owner's word on what is due, and the region that escalates it.
-
-    The first region that takes part, of the origin and the helpers in their order, reaches each level once. Where its
-    work has no effect, or it is silent itself, each further region reaches the highest level once. So no two regions
-    escalate the same limit, without a message. A helper escalates no issue that its owner has never accepted:
-    an origin may have made it up. Raises ValueError for an issue in which nothing is due.
-    """
-    due, passed = next_limit(issue), issue.silence.limits_passed + 1
-    if due is None:
-        raise ValueError(f"nothing is due in {issue.id}")
-    others = parties(issue)[1:] if issue.version else (issue.origin_region,)
-    watchers = [each for each in others if takes_part(each)]
-    region = next(iter(watchers[max(passed - _FIRST_WATCHER_LIMITS, 0) :]), "")
-    silence = IssueSilence(due_time=to_timestamp(due), limits_passed=passed, note_time=to_timestamp(now))
-    silence.region = region
-    issue.silence.CopyFrom(silence)
 
 
 def open_actions(issue: Issue) -> Sequence[IssueAction]:

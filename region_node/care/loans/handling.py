@@ -14,6 +14,7 @@ from gateway.time.clock import to_timestamp
 from region_node.care.loans import owner, rules
 from region_node.care.loans.rows import LOAN, LOAN_ROWS, LoanRow, facts
 from region_node.care.loans.sending import LOAN_MESSAGES
+from region_node.care.loans.watching import LOAN_WATCH
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, note
 from region_node.requests.checks import invalid
@@ -50,6 +51,7 @@ def request_loan(tx: Transaction, context: RegionContext, caller: Caller, reques
     failpoints.reach("loan-requested.before-commit")
     row = LoanRow(loan, caller.traceparent)
     LOAN_ROWS.insert(tx, row, number, now)
+    LOAN_WATCH.renew(tx, context, loan, now)
     asked = LoanCommand(loan_id=loan.id, staff_id=request.staff_id, open=loan)
     LOAN_MESSAGES.send_command(tx, context, row, f"{loan.id}#open", asked, now)
     insert_request(tx, key, loan.id, settled=True, now=now)
@@ -88,16 +90,21 @@ def work(tx: Transaction, context: RegionContext, caller: Caller, asked: WorkOnL
 def adopt(tx: Transaction, context: RegionContext, told: Loan, now: datetime) -> None:
     """Stores a newer version of the lender. The border has checked that the row is readable."""
     row = LOAN_ROWS.find(tx, told.id)
-    loan = None if row is None else LOAN.next_version(context.region, row.ticket, told)
+    if row is None:
+        return
+    loan = LOAN.next_version(context.region, row.ticket, told)
     if loan is not None:
+        LOAN_WATCH.hear(tx, context, row.ticket, loan, now)
         LOAN_ROWS.update(tx, loan, now)
 
 
 def keep(tx: Transaction, context: RegionContext, loan: Loan, why: str, now: datetime) -> None:
     """Ends a loan here whose request the other region could not accept. See `border.settle_filing`."""
     rules.enter(loan, rules.REFUSED, now=now, author=loan.owner_region, reason=why[: rules.TEXT_LIMIT])
+    LOAN_WATCH.end_silence(tx, loan)
     loan.owner_region, loan.version = context.region, 1
     LOAN_ROWS.update(tx, loan, now)
+    LOAN_WATCH.renew(tx, context, loan, now)
 
 
 def _command_of(asked: WorkOnLoanRequest, staff_id: str) -> LoanCommand:

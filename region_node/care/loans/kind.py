@@ -1,9 +1,9 @@
 """The registration of loans for erasure, legal holds and retention."""
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
-from region_node.care.escalations.rows import remove_notices
 from region_node.care.loans import rules
 from region_node.care.loans.rows import KIND, LOAN
+from region_node.care.silences.watching import forget
 from region_node.tickets.kind import TicketKind
 
 LOANS = TicketKind(
@@ -13,5 +13,5 @@ LOANS = TicketKind(
     purged="purged_loans",
     ended=rules.FINAL,
     changed=("loans", "changed"),
-    forget=remove_notices,
+    forget=forget,
 ).registered(DataClass.DATA_CLASS_LOANS)

@@ -14,19 +14,18 @@ from gateway.errors import Refused
 from gateway.federation.body import LOAN_OVERDUE
 from gateway.process import failpoints
 from gateway.store.port import Transaction
-from gateway.store.timers import Timer, cancel_timer, set_timer
+from gateway.store.timers import Timer
 from gateway.time.clock import from_timestamp
 from region_node.care.escalations.body import Escalated, tell_body
 from region_node.care.loans import rules
 from region_node.care.loans.rows import LOAN_ROWS, LoanRow, facts
 from region_node.care.loans.sending import LOAN_MESSAGES
+from region_node.care.loans.watching import LOAN_WATCH
 from region_node.network.support.bookings import book, book_again, release
 from region_node.network.support.resources import require_known
 from region_node.node.context import RegionContext
 from region_node.requests.checks import require_length
 from region_node.tickets.border import require_caught_up
-
-LOAN_TIMER = "loan-due"  # the next instant at which the lender reminds, escalates, or ends a loan
 
 
 def take(tx: Transaction, context: RegionContext, row: LoanRow, now: datetime) -> None:
@@ -36,9 +35,10 @@ def take(tx: Transaction, context: RegionContext, row: LoanRow, now: datetime) -
     """
     loan = row.ticket
     loan.resource.CopyFrom(require_known(tx, context, loan.request.resource_id))
+    loan.ClearField("silence")
     loan.version = 1
     LOAN_ROWS.insert(tx, row, 0, now)
-    _watch(tx, loan)
+    LOAN_WATCH.renew(tx, context, loan, now)
 
 
 def apply_command(tx: Transaction, context: RegionContext, asked: LoanCommand, now: datetime) -> Loan:
@@ -59,7 +59,7 @@ def apply_command(tx: Transaction, context: RegionContext, asked: LoanCommand, n
             rules.enter(loan, rules.CANCELLED, now=now, author=author, reason=asked.cancel.reason)
         case _:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="none is set")
-    _store(tx, loan, now)
+    _store(tx, context, loan, now)
     return loan
 
 
@@ -79,15 +79,23 @@ def work(tx: Transaction, context: RegionContext, asked: WorkOnLoanRequest, staf
             rules.confirm_return(loan, author, told.condition, told.note, now)
         case _:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="step", problem="none is set")
-    _store(tx, loan, now)
+    _store(tx, context, loan, now)
     LOAN_MESSAGES.send_updates(tx, context, row, now)
     return loan
 
 
 def time_has_passed(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
-    """Reminds of the end of a loan of this region, escalates it, or ends it where nobody received it."""
+    """Reminds of the end of a loan of this region, escalates it, or ends it where nobody received it.
+
+    Of a loan of another region it notes that the lender is silent.
+    """
     row = LOAN_ROWS.find(tx, timer.subject)
-    if row is None or row.ticket.owner_region != context.region or not rules.time_has_passed(row.ticket, now):
+    if row is None:
+        return
+    if row.ticket.owner_region != context.region:
+        LOAN_WATCH.note_silence(tx, context, row, timer, now)
+        return
+    if not rules.time_has_passed(row.ticket, now):
         return
     require_caught_up(context, tx, facts(row.ticket), now)
     failpoints.reach("loan-due.before-commit")
@@ -97,18 +105,18 @@ def time_has_passed(tx: Transaction, context: RegionContext, timer: Timer, now: 
         told, passed = escalations[-1], EscalationTrigger.ESCALATION_TRIGGER_LIMIT_PASSED
         escalated = Escalated(len(escalations), passed, told.time, told.due_time)
         tell_body(tx, context, facts(loan), escalated, "EscalateLoan", LOAN_OVERDUE, now)
-    _store(tx, loan, now)
+    _store(tx, context, loan, now)
     LOAN_MESSAGES.send_updates(tx, context, row, now)
 
 
-def hold_again(tx: Transaction, loan: Loan, now: datetime) -> None:
+def hold_again(tx: Transaction, context: RegionContext, loan: Loan, now: datetime) -> None:
     """Books again what a loan holds of which the database had lost the newest version, and watches it.
 
     A promise is booked whatever others have now: people see that more is lent than there is.
     """
     if loan.quantity and loan.state not in rules.FINAL:
         book_again(tx, loan.id, loan.request.resource_id, loan.quantity, _span(loan, now))
-    _follow(tx, loan)
+    _follow(tx, context, loan, now)
 
 
 def _book(tx: Transaction, context: RegionContext, loan: Loan, now: datetime) -> None:
@@ -123,24 +131,15 @@ def _span(loan: Loan, now: datetime) -> tuple[datetime, datetime]:
     return min(start, now) if rules.is_out(loan) else start, from_timestamp(loan.end_time)
 
 
-def _store(tx: Transaction, loan: Loan, now: datetime) -> None:
+def _store(tx: Transaction, context: RegionContext, loan: Loan, now: datetime) -> None:
     """Stores a decision; an ended loan holds nothing."""
     loan.version += 1
     LOAN_ROWS.update(tx, loan, now)
-    _follow(tx, loan)
+    _follow(tx, context, loan, now)
 
 
-def _follow(tx: Transaction, loan: Loan) -> None:
+def _follow(tx: Transaction, context: RegionContext, loan: Loan, now: datetime) -> None:
     """Timer and booking follow the state of a loan."""
-    _watch(tx, loan)
+    LOAN_WATCH.renew(tx, context, loan, now)
     if loan.state in rules.FINAL:
         release(tx, loan.id)
-
-
-def _watch(tx: Transaction, loan: Loan) -> None:
-    """Sets the timer of the next due time, or removes one without effect."""
-    timer_id, due = f"{LOAN_TIMER}/{loan.id}", rules.next_due(loan)
-    if due is None:
-        cancel_timer(tx, timer_id)
-    else:
-        set_timer(tx, timer_id, kind=LOAN_TIMER, subject=loan.id, due=due)

@@ -11,6 +11,7 @@ from gateway.store.port import Transaction
 from region_node.care.loans import handling, owner, rules
 from region_node.care.loans.rows import LOAN, LOAN_ROWS, LoanRow
 from region_node.care.loans.sending import LOAN_MESSAGES
+from region_node.care.loans.watching import LOAN_WATCH
 from region_node.node.payloads import received
 from region_node.tickets import border
 from region_node.tickets.relayed import Commanded, TicketEnvelopes
@@ -37,8 +38,11 @@ class LoanEnvelopes(TicketEnvelopes[Loan, LoanCommand]):
     def _filed(self, command: LoanCommand) -> Loan:
         return command.open
 
+    def _filed_again(self, tx: Transaction, ticket: Loan, sent: datetime) -> None:
+        LOAN_WATCH.renew(tx, self._context, ticket, sent)
+
     def _before_restoring(self, tx: Transaction, ticket: Loan, now: datetime) -> None:
-        owner.hold_again(tx, ticket, now)
+        owner.hold_again(tx, self._context, ticket, now)
 
     def _opened(self, tx: Transaction, command: LoanCommand, content: EnvelopeContent, now: datetime) -> Loan:
         loan, request = command.open, command.open.request

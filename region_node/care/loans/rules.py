@@ -101,6 +101,12 @@ def next_due(loan: Loan) -> datetime | None:
     return min((each for each in _limits(loan) if known is None or each > known), default=None)
 
 
+def next_limit(loan: Loan) -> datetime | None:
+    """The next due time at which the borrower is owed a word of the lender; None for none. A reminder is none."""
+    due = next_due(loan)
+    return due if due is None or loan.state != IN_USE else max(due, from_timestamp(loan.end_time))
+
+
 def time_has_passed(loan: Loan, now: datetime) -> bool:
     """Reminds, escalates, or ends a loan that nobody received in its time; whether anything was due."""
     due = next_due(loan)

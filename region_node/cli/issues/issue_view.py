@@ -6,7 +6,7 @@ from datetime import datetime
 import click
 
 from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
-from gateway.api.region.v1.issue_pb2 import Issue, IssueAction, IssueLinkKind, IssueSilence, IssueState
+from gateway.api.region.v1.issue_pb2 import Issue, IssueAction, IssueLinkKind, IssueState
 from gateway.cli.table import Table, TableColumn, show_timeline
 from gateway.federation.body import escalation_level
 from gateway.time.clock import from_timestamp
@@ -15,6 +15,7 @@ from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import word
 from region_node.care.issues.rules import open_actions
+from region_node.cli.silences import told_owner, told_silence
 
 
 def _level(issue: Issue) -> str:
@@ -23,15 +24,10 @@ def _level(issue: Issue) -> str:
     return f"L{escalation_level(reached)}" if reached else ""
 
 
-def _owner(issue: Issue) -> str:
-    region = region_name(issue.owner_region)
-    return translated("{region}, which is silent", region=region) if issue.HasField("silence") else region
-
-
 ISSUES = Table[Issue](
     TableColumn("issue", lambda each: each.id),
     TableColumn("state", lambda each: _state(each.state)),
-    TableColumn("owner region", _owner),
+    TableColumn("owner region", lambda each: told_owner(each.owner_region, is_silent=each.HasField("silence"))),
     TableColumn("opened", lambda each: told_time(each.create_time), only_wide=True),
     TableColumn("to be decided by", lambda each: told_if_set(each.request.due_time)),
     TableColumn("open actions", lambda each: str(len(open_actions(each)))),
@@ -72,7 +68,7 @@ def print_issue(issue: Issue) -> None:
     if issue.escalations:
         click.echo(translated("Escalated to level {level} of the coordination body", level=_level(issue)))
     if issue.HasField("silence"):
-        click.echo(_told_silence(issue.silence))
+        click.echo(told_silence(issue.silence))
     if issue.helper_regions:
         click.echo(translated("Helpers: {regions}", regions=", ".join(map(region_name, issue.helper_regions))))
     for link in request.links:
@@ -83,18 +79,6 @@ def print_issue(issue: Issue) -> None:
         _ACTIONS.show(issue.actions)
     click.echo()
     show_timeline(_happened(issue))
-
-
-def _told_silence(silence: IssueSilence) -> str:
-    due = told_time(silence.due_time)
-    if not silence.region:
-        return translated("The owner region has been silent since {time}", time=due)
-    return translated(
-        "The owner region has been silent since {time}: {region} calls level {level} of the coordination body",
-        time=due,
-        region=region_name(silence.region),
-        level=f"L{escalation_level(silence.limits_passed)}",
-    )
 
 
 def _happened(issue: Issue) -> Iterator[tuple[datetime, str, str]]:

@@ -21,6 +21,7 @@ from gateway.wording.times import told_if_set
 from gateway.wording.words import word
 from region_node.care.loans.rules import state_name
 from region_node.cli.asking import Asking, reads, writes
+from region_node.cli.silences import told_owner, told_silence
 
 _WAIT = Duration(seconds=10)  # for the lender
 _STATES = {state_name(state): state for state in LoanState.values()[1:]}
@@ -28,7 +29,7 @@ _LOAN = click.argument("loan", metavar="ID")
 _LOANS = Table[Loan](
     TableColumn("loan", lambda each: each.id),
     TableColumn("state", lambda each: _state(each.state)),
-    TableColumn("lender", lambda each: region_name(each.request.region)),
+    TableColumn("lender", lambda each: told_owner(each.request.region, is_silent=each.HasField("silence"))),
     TableColumn("borrower", lambda each: region_name(each.origin_region)),
     TableColumn("resource", lambda each: each.request.resource_id),
     TableColumn("quantity", lambda each: str(each.quantity or each.request.quantity)),
@@ -99,7 +100,7 @@ def show(asking: Asking, loan: str) -> None:
       region-node loans show guangdong/L20261210-17
     """
     told = asking.ask(lambda channel: LoanServiceStub(channel).GetLoan, api.GetLoanRequest(loan_id=loan)).loan
-    asking.tell(told, _print_loan)
+    asking.tell(told, print_loan)
 
 
 @loans.command()
@@ -219,10 +220,12 @@ def _print_told(loan: Loan) -> None:
     click.echo(told)
 
 
-def _print_loan(loan: Loan) -> None:
+def print_loan(loan: Loan) -> None:
     """Prints a loan in full, with the timeline of both regions."""
     _LOANS.show_one(loan)
     click.echo(loan.request.purpose)
+    if loan.HasField("silence"):
+        click.echo(told_silence(loan.silence))
     if loan.condition:
         click.echo(word(ReturnCondition.Name(loan.condition), "RETURN_CONDITION_"))
     click.echo()

@@ -60,7 +60,7 @@ class RaisedComplaint(_message.Message):
     ticket_id: _builtins.str
     """The ticket id, or the id of an issue or a loan; `survey/<survey id>` for the follow-up of a low mark; the id
     of a statement of settlement; `<joint order id>/<item id>/<number of the milestone's kind>`;
-    `configuration/<revision>/<region that holds it>`; `<issue id>/silence/<seconds of the due time>` for an issue whose
+    `configuration/<revision>/<region that holds it>`; `<id>/silence/<seconds of the due time>` for an issue or a loan whose
     owner is silent.
     """
     level: _builtins.int

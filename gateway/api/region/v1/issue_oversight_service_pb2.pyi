@@ -55,7 +55,7 @@ class IssueHeader(_message.Message):
     owner_has_left: _builtins.bool
     """True where the owner region takes no part in the federation any more: it never joined, is suspended or removed."""
     silent_limits: _builtins.int
-    """Number of limits of the silence of the owner that have passed: see IssueSilence. Zero where no region waits for it."""
+    """Number of limits of the silence of the owner that have passed: see OwnerSilence. Zero where no region waits for it."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Opening time."""

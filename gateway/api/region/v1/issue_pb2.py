@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from gateway.api.region.v1 import complaint_pb2 as gateway_dot_api_dot_region_dot_v1_dot_complaint__pb2
+from gateway.api.region.v1 import silence_pb2 as gateway_dot_api_dot_region_dot_v1_dot_silence__pb2
 from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1_dot_privacy__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!gateway/api/region/v1/issue.proto\x12\x15gateway.api.region.v1\x1a%gateway/api/region/v1/complaint.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x84\x05\n\x05Issue\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.gateway.api.region.v1.IssueState\x12\x34\n\x07request\x18\x04 \x01(\x0b\x32#.gateway.api.region.v1.IssueRequest\x12\x15\n\rorigin_region\x18\x05 \x01(\t\x12\x10\n\x08operator\x18\x06 \x01(\t\x12\x14\n\x0cowner_region\x18\x07 \x01(\t\x12\x16\n\x0ehelper_regions\x18\x08 \x03(\t\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12>\n\rstate_changes\x18\n \x03(\x0b\x32\'.gateway.api.region.v1.IssueStateChange\x12/\n\x05notes\x18\x0b \x03(\x0b\x32 .gateway.api.region.v1.IssueNote\x12\x16\n\x08\x64\x65\x63ision\x18\x0c \x01(\tB\x04\xb8\xbb\x18\x03\x12\x33\n\x07\x61\x63tions\x18\r \x03(\x0b\x32\".gateway.api.region.v1.IssueAction\x12;\n\x0b\x65scalations\x18\x0e \x03(\x0b\x32&.gateway.api.region.v1.IssueEscalation\x12=\n\x0c\x61ppointments\x18\x0f \x03(\x0b\x32\'.gateway.api.region.v1.IssueAppointment\x12\x34\n\x07silence\x18\x10 \x01(\x0b\x32#.gateway.api.region.v1.IssueSilence\"\x92\x01\n\x0cIssueSilence\x12,\n\x08\x64ue_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rlimits_passed\x18\x02 \x01(\r\x12-\n\tnote_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06region\x18\x04 \x01(\t\"\xdf\x01\n\x0cIssueRequest\x12\x15\n\x07subject\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x19\n\x0b\x64\x65scription\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x14\n\x0cowner_region\x18\x03 \x01(\t\x12\x16\n\x0ehelper_regions\x18\x04 \x03(\t\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x05links\x18\x06 \x03(\x0b\x32 .gateway.api.region.v1.IssueLink\x12\x10\n\x08staff_id\x18\x07 \x01(\t\"K\n\tIssueLink\x12\x32\n\x04kind\x18\x01 \x01(\x0e\x32$.gateway.api.region.v1.IssueLinkKind\x12\n\n\x02id\x18\x02 \x01(\t\"\xda\x01\n\x0bIssueAction\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x10\n\x08staff_id\x18\x03 \x01(\t\x12\x12\n\x04text\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x06report\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x10\n\x08reporter\x18\x07 \x01(\t\x12/\n\x0b\x66inish_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x94\x01\n\x10IssueStateChange\x12\x30\n\x05state\x18\x01 \x01(\x0e\x32!.gateway.api.region.v1.IssueState\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\"Y\n\tIssueNote\x12\x0e\n\x06\x61uthor\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\x04text\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\"\xca\x01\n\x0fIssueEscalation\x12\x39\n\x07trigger\x18\x01 \x01(\x0e\x32(.gateway.api.region.v1.EscalationTrigger\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12\x14\n\x06reason\x18\x05 \x01(\tB\x04\xb8\xbb\x18\x03\"\x9c\x01\n\x10IssueAppointment\x12\x1b\n\x13\x66ormer_owner_region\x18\x01 \x01(\t\x12\x14\n\x0cowner_region\x18\x02 \x01(\t\x12\x15\n\radministrator\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x06reason\x18\x05 \x01(\tB\x04\xb8\xbb\x18\x03*\xb0\x01\n\nIssueState\x12\x1b\n\x17ISSUE_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18ISSUE_STATE_ACKNOWLEDGED\x10\x01\x12\x1b\n\x17ISSUE_STATE_IN_PROGRESS\x10\x02\x12\x17\n\x13ISSUE_STATE_DECIDED\x10\x03\x12\x16\n\x12ISSUE_STATE_CLOSED\x10\x04\x12\x19\n\x15ISSUE_STATE_WITHDRAWN\x10\x05*\xa2\x01\n\rIssueLinkKind\x12\x1f\n\x1bISSUE_LINK_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15ISSUE_LINK_KIND_ORDER\x10\x01\x12\x1d\n\x19ISSUE_LINK_KIND_COMPLAINT\x10\x02\x12\x1b\n\x17ISSUE_LINK_KIND_PROBLEM\x10\x03\x12\x19\n\x15ISSUE_LINK_KIND_FAULT\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!gateway/api/region/v1/issue.proto\x12\x15gateway.api.region.v1\x1a%gateway/api/region/v1/complaint.proto\x1a#gateway/api/region/v1/silence.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x84\x05\n\x05Issue\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.gateway.api.region.v1.IssueState\x12\x34\n\x07request\x18\x04 \x01(\x0b\x32#.gateway.api.region.v1.IssueRequest\x12\x15\n\rorigin_region\x18\x05 \x01(\t\x12\x10\n\x08operator\x18\x06 \x01(\t\x12\x14\n\x0cowner_region\x18\x07 \x01(\t\x12\x16\n\x0ehelper_regions\x18\x08 \x03(\t\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12>\n\rstate_changes\x18\n \x03(\x0b\x32\'.gateway.api.region.v1.IssueStateChange\x12/\n\x05notes\x18\x0b \x03(\x0b\x32 .gateway.api.region.v1.IssueNote\x12\x16\n\x08\x64\x65\x63ision\x18\x0c \x01(\tB\x04\xb8\xbb\x18\x03\x12\x33\n\x07\x61\x63tions\x18\r \x03(\x0b\x32\".gateway.api.region.v1.IssueAction\x12;\n\x0b\x65scalations\x18\x0e \x03(\x0b\x32&.gateway.api.region.v1.IssueEscalation\x12=\n\x0c\x61ppointments\x18\x0f \x03(\x0b\x32\'.gateway.api.region.v1.IssueAppointment\x12\x34\n\x07silence\x18\x10 \x01(\x0b\x32#.gateway.api.region.v1.OwnerSilence\"\xdf\x01\n\x0cIssueRequest\x12\x15\n\x07subject\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x19\n\x0b\x64\x65scription\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x14\n\x0cowner_region\x18\x03 \x01(\t\x12\x16\n\x0ehelper_regions\x18\x04 \x03(\t\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x05links\x18\x06 \x03(\x0b\x32 .gateway.api.region.v1.IssueLink\x12\x10\n\x08staff_id\x18\x07 \x01(\t\"K\n\tIssueLink\x12\x32\n\x04kind\x18\x01 \x01(\x0e\x32$.gateway.api.region.v1.IssueLinkKind\x12\n\n\x02id\x18\x02 \x01(\t\"\xda\x01\n\x0bIssueAction\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x10\n\x08staff_id\x18\x03 \x01(\t\x12\x12\n\x04text\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x06report\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x10\n\x08reporter\x18\x07 \x01(\t\x12/\n\x0b\x66inish_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x94\x01\n\x10IssueStateChange\x12\x30\n\x05state\x18\x01 \x01(\x0e\x32!.gateway.api.region.v1.IssueState\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\"Y\n\tIssueNote\x12\x0e\n\x06\x61uthor\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\x04text\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\"\xca\x01\n\x0fIssueEscalation\x12\x39\n\x07trigger\x18\x01 \x01(\x0e\x32(.gateway.api.region.v1.EscalationTrigger\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12\x14\n\x06reason\x18\x05 \x01(\tB\x04\xb8\xbb\x18\x03\"\x9c\x01\n\x10IssueAppointment\x12\x1b\n\x13\x66ormer_owner_region\x18\x01 \x01(\t\x12\x14\n\x0cowner_region\x18\x02 \x01(\t\x12\x15\n\radministrator\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x06reason\x18\x05 \x01(\tB\x04\xb8\xbb\x18\x03*\xb0\x01\n\nIssueState\x12\x1b\n\x17ISSUE_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18ISSUE_STATE_ACKNOWLEDGED\x10\x01\x12\x1b\n\x17ISSUE_STATE_IN_PROGRESS\x10\x02\x12\x17\n\x13ISSUE_STATE_DECIDED\x10\x03\x12\x16\n\x12ISSUE_STATE_CLOSED\x10\x04\x12\x19\n\x15ISSUE_STATE_WITHDRAWN\x10\x05*\xa2\x01\n\rIssueLinkKind\x12\x1f\n\x1bISSUE_LINK_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15ISSUE_LINK_KIND_ORDER\x10\x01\x12\x1d\n\x19ISSUE_LINK_KIND_COMPLAINT\x10\x02\x12\x1b\n\x17ISSUE_LINK_KIND_PROBLEM\x10\x03\x12\x19\n\x15ISSUE_LINK_KIND_FAULT\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,28 +53,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ISSUEESCALATION'].fields_by_name['reason']._serialized_options = b'\270\273\030\003'
   _globals['_ISSUEAPPOINTMENT'].fields_by_name['reason']._loaded_options = None
   _globals['_ISSUEAPPOINTMENT'].fields_by_name['reason']._serialized_options = b'\270\273\030\003'
-  _globals['_ISSUESTATE']._serialized_start=2095
-  _globals['_ISSUESTATE']._serialized_end=2271
-  _globals['_ISSUELINKKIND']._serialized_start=2274
-  _globals['_ISSUELINKKIND']._serialized_end=2436
-  _globals['_ISSUE']._serialized_start=169
-  _globals['_ISSUE']._serialized_end=813
-  _globals['_ISSUESILENCE']._serialized_start=816
-  _globals['_ISSUESILENCE']._serialized_end=962
-  _globals['_ISSUEREQUEST']._serialized_start=965
-  _globals['_ISSUEREQUEST']._serialized_end=1188
-  _globals['_ISSUELINK']._serialized_start=1190
-  _globals['_ISSUELINK']._serialized_end=1265
-  _globals['_ISSUEACTION']._serialized_start=1268
-  _globals['_ISSUEACTION']._serialized_end=1486
-  _globals['_ISSUESTATECHANGE']._serialized_start=1489
-  _globals['_ISSUESTATECHANGE']._serialized_end=1637
-  _globals['_ISSUENOTE']._serialized_start=1639
-  _globals['_ISSUENOTE']._serialized_end=1728
-  _globals['_ISSUEESCALATION']._serialized_start=1731
-  _globals['_ISSUEESCALATION']._serialized_end=1933
-  _globals['_ISSUEAPPOINTMENT']._serialized_start=1936
-  _globals['_ISSUEAPPOINTMENT']._serialized_end=2092
+  _globals['_ISSUESTATE']._serialized_start=1983
+  _globals['_ISSUESTATE']._serialized_end=2159
+  _globals['_ISSUELINKKIND']._serialized_start=2162
+  _globals['_ISSUELINKKIND']._serialized_end=2324
+  _globals['_ISSUE']._serialized_start=206
+  _globals['_ISSUE']._serialized_end=850
+  _globals['_ISSUEREQUEST']._serialized_start=853
+  _globals['_ISSUEREQUEST']._serialized_end=1076
+  _globals['_ISSUELINK']._serialized_start=1078
+  _globals['_ISSUELINK']._serialized_end=1153
+  _globals['_ISSUEACTION']._serialized_start=1156
+  _globals['_ISSUEACTION']._serialized_end=1374
+  _globals['_ISSUESTATECHANGE']._serialized_start=1377
+  _globals['_ISSUESTATECHANGE']._serialized_end=1525
+  _globals['_ISSUENOTE']._serialized_start=1527
+  _globals['_ISSUENOTE']._serialized_end=1616
+  _globals['_ISSUEESCALATION']._serialized_start=1619
+  _globals['_ISSUEESCALATION']._serialized_end=1821
+  _globals['_ISSUEAPPOINTMENT']._serialized_start=1824
+  _globals['_ISSUEAPPOINTMENT']._serialized_end=1980
 # @@protoc_insertion_point(module_scope)
 
 for _enum in (IssueState, IssueLinkKind,):

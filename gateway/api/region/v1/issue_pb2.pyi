@@ -5,6 +5,7 @@ An issue between regions: one region owns it, others help, and its decision is t
 
 from collections import abc as _abc
 from gateway.api.region.v1 import complaint_pb2 as _complaint_pb2
+from gateway.api.region.v1 import silence_pb2 as _silence_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -162,7 +163,7 @@ class Issue(_message.Message):
         """Appointments of another owner by the coordination body, oldest first."""
 
     @_builtins.property
-    def silence(self) -> Global___IssueSilence:
+    def silence(self) -> _silence_pb2.OwnerSilence:
         """The silence of the owner region, as the answering region has noted it by its own clock; unset while it waits for no
         overdue word. Each region of the issue has its own, and takes none from another region.
         """
@@ -185,7 +186,7 @@ class Issue(_message.Message):
         actions: _abc.Iterable[Global___IssueAction] | None = ...,
         escalations: _abc.Iterable[Global___IssueEscalation] | None = ...,
         appointments: _abc.Iterable[Global___IssueAppointment] | None = ...,
-        silence: Global___IssueSilence | None = ...,
+        silence: _silence_pb2.OwnerSilence | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "request", b"request", "silence", b"silence"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -194,46 +195,6 @@ class Issue(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Issue: _TypeAlias = Issue  # noqa: Y015
-
-@_typing.final
-class IssueSilence(_message.Message):
-    """A due time that has passed, without a word of the owner region on it."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    DUE_TIME_FIELD_NUMBER: _builtins.int
-    LIMITS_PASSED_FIELD_NUMBER: _builtins.int
-    NOTE_TIME_FIELD_NUMBER: _builtins.int
-    REGION_FIELD_NUMBER: _builtins.int
-    limits_passed: _builtins.int
-    """Number of limits of the matter `issue-without-owner` that have passed since the due time. The first reaches level
-    3 of the coordination body, the second level 4, each later one level 5.
-    """
-    region: _builtins.str
-    """The region that escalates the last of them, by the order of the regions of the issue; empty for nobody."""
-    @_builtins.property
-    def due_time(self) -> _timestamp_pb2.Timestamp:
-        """The due time."""
-
-    @_builtins.property
-    def note_time(self) -> _timestamp_pb2.Timestamp:
-        """Time at which the last of them was noted."""
-
-    def __init__(
-        self,
-        *,
-        due_time: _timestamp_pb2.Timestamp | None = ...,
-        limits_passed: _builtins.int = ...,
-        note_time: _timestamp_pb2.Timestamp | None = ...,
-        region: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "note_time", b"note_time"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "limits_passed", b"limits_passed", "note_time", b"note_time", "region", b"region"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___IssueSilence: _TypeAlias = IssueSilence  # noqa: Y015
 
 @_typing.final
 class IssueRequest(_message.Message):

@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gateway.api.region.v1 import silence_pb2 as gateway_dot_api_dot_region_dot_v1_dot_silence__pb2
 from gateway.api.region.v1 import support_resource_service_pb2 as gateway_dot_api_dot_region_dot_v1_dot_support__resource__service__pb2
 from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1_dot_privacy__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n gateway/api/region/v1/loan.proto\x12\x15gateway.api.region.v1\x1a\x34gateway/api/region/v1/support_resource_service.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa0\x04\n\x04Loan\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12/\n\x05state\x18\x03 \x01(\x0e\x32 .gateway.api.region.v1.LoanState\x12\x33\n\x07request\x18\x04 \x01(\x0b\x32\".gateway.api.region.v1.LoanRequest\x12\x15\n\rorigin_region\x18\x05 \x01(\t\x12\x10\n\x08operator\x18\x06 \x01(\t\x12\x14\n\x0cowner_region\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12=\n\rstate_changes\x18\t \x03(\x0b\x32&.gateway.api.region.v1.LoanStateChange\x12\x37\n\x08resource\x18\n \x01(\x0b\x32%.gateway.api.region.v1.SharedResource\x12\x10\n\x08quantity\x18\x0b \x01(\r\x12,\n\x08\x65nd_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x07notices\x18\r \x03(\x0b\x32!.gateway.api.region.v1.LoanNotice\x12\x39\n\tcondition\x18\x0e \x01(\x0e\x32&.gateway.api.region.v1.ReturnCondition\"\xcb\x01\n\x0bLoanRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x13\n\x0bresource_id\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\r\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\x07purpose\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x10\n\x08staff_id\x18\x07 \x01(\t\"\x92\x01\n\x0fLoanStateChange\x12/\n\x05state\x18\x01 \x01(\x0e\x32 .gateway.api.region.v1.LoanState\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\"x\n\nLoanNotice\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nescalation\x18\x03 \x01(\x08*\xd2\x01\n\tLoanState\x12\x1a\n\x16LOAN_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17LOAN_STATE_ACKNOWLEDGED\x10\x01\x12\x13\n\x0fLOAN_STATE_LENT\x10\x02\x12\x15\n\x11LOAN_STATE_IN_USE\x10\x03\x12\x17\n\x13LOAN_STATE_RETURNED\x10\x04\x12\x15\n\x11LOAN_STATE_CLOSED\x10\x05\x12\x16\n\x12LOAN_STATE_REFUSED\x10\x06\x12\x18\n\x14LOAN_STATE_CANCELLED\x10\x07*p\n\x0fReturnCondition\x12 \n\x1cRETURN_CONDITION_UNSPECIFIED\x10\x00\x12\x1d\n\x19RETURN_CONDITION_COMPLETE\x10\x01\x12\x1c\n\x18RETURN_CONDITION_DAMAGED\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n gateway/api/region/v1/loan.proto\x12\x15gateway.api.region.v1\x1a#gateway/api/region/v1/silence.proto\x1a\x34gateway/api/region/v1/support_resource_service.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd6\x04\n\x04Loan\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12/\n\x05state\x18\x03 \x01(\x0e\x32 .gateway.api.region.v1.LoanState\x12\x33\n\x07request\x18\x04 \x01(\x0b\x32\".gateway.api.region.v1.LoanRequest\x12\x15\n\rorigin_region\x18\x05 \x01(\t\x12\x10\n\x08operator\x18\x06 \x01(\t\x12\x14\n\x0cowner_region\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12=\n\rstate_changes\x18\t \x03(\x0b\x32&.gateway.api.region.v1.LoanStateChange\x12\x37\n\x08resource\x18\n \x01(\x0b\x32%.gateway.api.region.v1.SharedResource\x12\x10\n\x08quantity\x18\x0b \x01(\r\x12,\n\x08\x65nd_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x07notices\x18\r \x03(\x0b\x32!.gateway.api.region.v1.LoanNotice\x12\x39\n\tcondition\x18\x0e \x01(\x0e\x32&.gateway.api.region.v1.ReturnCondition\x12\x34\n\x07silence\x18\x0f \x01(\x0b\x32#.gateway.api.region.v1.OwnerSilence\"\xcb\x01\n\x0bLoanRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x13\n\x0bresource_id\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\r\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\x07purpose\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x10\n\x08staff_id\x18\x07 \x01(\t\"\x92\x01\n\x0fLoanStateChange\x12/\n\x05state\x18\x01 \x01(\x0e\x32 .gateway.api.region.v1.LoanState\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\"x\n\nLoanNotice\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nescalation\x18\x03 \x01(\x08*\xd2\x01\n\tLoanState\x12\x1a\n\x16LOAN_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17LOAN_STATE_ACKNOWLEDGED\x10\x01\x12\x13\n\x0fLOAN_STATE_LENT\x10\x02\x12\x15\n\x11LOAN_STATE_IN_USE\x10\x03\x12\x17\n\x13LOAN_STATE_RETURNED\x10\x04\x12\x15\n\x11LOAN_STATE_CLOSED\x10\x05\x12\x16\n\x12LOAN_STATE_REFUSED\x10\x06\x12\x18\n\x14LOAN_STATE_CANCELLED\x10\x07*p\n\x0fReturnCondition\x12 \n\x1cRETURN_CONDITION_UNSPECIFIED\x10\x00\x12\x1d\n\x19RETURN_CONDITION_COMPLETE\x10\x01\x12\x1c\n\x18RETURN_CONDITION_DAMAGED\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,18 +39,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOANREQUEST'].fields_by_name['purpose']._serialized_options = b'\270\273\030\003'
   _globals['_LOANSTATECHANGE'].fields_by_name['reason']._loaded_options = None
   _globals['_LOANSTATECHANGE'].fields_by_name['reason']._serialized_options = b'\270\273\030\003'
-  _globals['_LOANSTATE']._serialized_start=1207
-  _globals['_LOANSTATE']._serialized_end=1417
-  _globals['_RETURNCONDITION']._serialized_start=1419
-  _globals['_RETURNCONDITION']._serialized_end=1531
-  _globals['_LOAN']._serialized_start=183
-  _globals['_LOAN']._serialized_end=727
-  _globals['_LOANREQUEST']._serialized_start=730
-  _globals['_LOANREQUEST']._serialized_end=933
-  _globals['_LOANSTATECHANGE']._serialized_start=936
-  _globals['_LOANSTATECHANGE']._serialized_end=1082
-  _globals['_LOANNOTICE']._serialized_start=1084
-  _globals['_LOANNOTICE']._serialized_end=1204
+  _globals['_LOANSTATE']._serialized_start=1298
+  _globals['_LOANSTATE']._serialized_end=1508
+  _globals['_RETURNCONDITION']._serialized_start=1510
+  _globals['_RETURNCONDITION']._serialized_end=1622
+  _globals['_LOAN']._serialized_start=220
+  _globals['_LOAN']._serialized_end=818
+  _globals['_LOANREQUEST']._serialized_start=821
+  _globals['_LOANREQUEST']._serialized_end=1024
+  _globals['_LOANSTATECHANGE']._serialized_start=1027
+  _globals['_LOANSTATECHANGE']._serialized_end=1173
+  _globals['_LOANNOTICE']._serialized_start=1175
+  _globals['_LOANNOTICE']._serialized_end=1295
 # @@protoc_insertion_point(module_scope)
 
 for _enum in (LoanState, ReturnCondition,):

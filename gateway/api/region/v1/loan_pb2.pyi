@@ -4,6 +4,7 @@ isort:skip_file
 A loan: one region lends a resource to another for a time."""
 
 from collections import abc as _abc
+from gateway.api.region.v1 import silence_pb2 as _silence_pb2
 from gateway.api.region.v1 import support_resource_service_pb2 as _support_resource_service_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -109,6 +110,7 @@ class Loan(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     NOTICES_FIELD_NUMBER: _builtins.int
     CONDITION_FIELD_NUMBER: _builtins.int
+    SILENCE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Loan id, `<borrower>/L<day>-<number>`."""
     version: _builtins.int
@@ -149,6 +151,12 @@ class Loan(_message.Message):
     def notices(self) -> _containers.RepeatedCompositeFieldContainer[Global___LoanNotice]:
         """Reminders and escalations, oldest first."""
 
+    @_builtins.property
+    def silence(self) -> _silence_pb2.OwnerSilence:
+        """The silence of the lender, as the borrower has noted it by its own clock; unset while it waits for no overdue word,
+        and at the lender.
+        """
+
     def __init__(
         self,
         *,
@@ -166,10 +174,11 @@ class Loan(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         notices: _abc.Iterable[Global___LoanNotice] | None = ...,
         condition: Global___ReturnCondition.ValueType = ...,
+        silence: _silence_pb2.OwnerSilence | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "request", b"request", "resource", b"resource"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "request", b"request", "resource", b"resource", "silence", b"silence"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "create_time", b"create_time", "end_time", b"end_time", "id", b"id", "notices", b"notices", "operator", b"operator", "origin_region", b"origin_region", "owner_region", b"owner_region", "quantity", b"quantity", "request", b"request", "resource", b"resource", "state", b"state", "state_changes", b"state_changes", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "create_time", b"create_time", "end_time", b"end_time", "id", b"id", "notices", b"notices", "operator", b"operator", "origin_region", b"origin_region", "owner_region", b"owner_region", "quantity", b"quantity", "request", b"request", "resource", b"resource", "silence", b"silence", "state", b"state", "state_changes", b"state_changes", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
