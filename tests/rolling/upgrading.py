@@ -20,7 +20,7 @@ from tests.rolling.trees import Trees
 
 TWO_ENGINES = Profile("two engines", special={"guangdong": Placement(Engine.POSTGRESQL, 2)})
 """The least federation in which processes of two versions share a database."""
-_PATIENCE = 90.0  # seconds until orders are completed on every way again
+_PATIENCE = 90.0  # seconds until orders are completed on every way again, or a process has started
 _SECONDS = 60.0  # for a list of the regions on a busy machine
 
 
@@ -98,7 +98,7 @@ class Upgrading:
         self._stop(process)
         self.trees.put(name, tree)
         process.launch()
-        assert process.wait_for_end() == 1
+        assert process.wait_for_end(_PATIENCE) == 1  # it starts before it refuses
         assert told in process.last_lines()
 
     def listed(self) -> ListRegionsResponse:
