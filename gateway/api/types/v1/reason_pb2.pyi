@@ -735,6 +735,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Repeat the same request with the same id once some of the work is done. Look at what it waits for; the policy
     `open-work-of-operator` has the bound.
     """
+    REASON_SIGNING_KEY_UNAVAILABLE: _Reason.ValueType  # 677
+    """Repeat the same request with the same id. Operations staff of the region: the log of the node says what its signing key
+    lacks, mostly the token (PKCS #11) that holds it.
+    """
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1450,6 +1454,10 @@ at `region-node anomalies list`.
 REASON_OPEN_WORK_TOO_MUCH: Reason.ValueType  # 672
 """Repeat the same request with the same id once some of the work is done. Look at what it waits for; the policy
 `open-work-of-operator` has the bound.
+"""
+REASON_SIGNING_KEY_UNAVAILABLE: Reason.ValueType  # 677
+"""Repeat the same request with the same id. Operations staff of the region: the log of the node says what its signing key
+lacks, mostly the token (PKCS #11) that holds it.
 """
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
