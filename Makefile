@@ -87,7 +87,7 @@ release: setup ## write wheel, locked packages, bill of materials and licences o
 	@sh deploy/release/release.sh "$(BIN)/python" dist
 
 lock: ## resolve both locks anew, from pyproject.toml and deploy/release/tools.in; needs uv on the path
-	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	uv pip compile pyproject.toml --extra dev --extra pkcs11 --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --upgrade --quiet --custom-compile-command "make lock" -o requirements.lock
 	uv pip compile deploy/release/tools.in --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --upgrade --quiet --custom-compile-command "make lock" -o deploy/release/tools.lock

@@ -49,6 +49,10 @@ class Refused(Exception):
         return f"{reason_name(self.reason)}: {text(self.reason, self.parameters).en}"
 
 
+class Interrupted(Refused):
+    """A refusal since a need of the operation has gone away: it may come after writes, and these are undone."""
+
+
 class Unreachable(Exception):
     """A call had no response: its outcome is unknown, and the caller may repeat the same request.
 

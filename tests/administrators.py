@@ -1,8 +1,9 @@
 """Administrators of a federation, with their keys, who sign revisions of its configuration."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -25,9 +26,16 @@ class Administrators:
     """Administrators by name; `threshold` of them sign."""
 
     def __init__(
-        self, directory: Path, federation: str, names: Sequence[str] = ("li", "wang"), threshold: int = 2
+        self,
+        directory: Path,
+        federation: str,
+        names: Sequence[str] = ("li", "wang"),
+        threshold: int = 2,
+        *,
+        known: Mapping[str, Signer] = MappingProxyType({}),
     ) -> None:
-        self.signers = {name: Signer(Ed25519PrivateKey.generate()) for name in names}
+        """Makes the keys of those that are not among the `known`."""
+        self.signers = {name: known.get(name) or Signer(Ed25519PrivateKey.generate()) for name in names}
         self.administration = Administration(
             threshold=threshold,
             administrators=[Administrator(name=name, key=signer.public_key) for name, signer in self.signers.items()],

@@ -6,6 +6,7 @@ fail.
 
 import functools
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ class Engine:
 
 ETCD = Engine("etcd", etcd.PACKAGE, lambda: etcd.program() is not None)
 POSTGRESQL = Engine("postgresql", postgresql.PACKAGE, lambda: postgresql.programs() is not None)
+SOFTHSM = Engine("softhsm2", "softhsm2", lambda: shutil.which("softhsm2-util") is not None)
+"""Tokens in files: no server, but a program of Debian too."""
 _NEEDED_BY = {"etcd_cluster": ETCD, "postgresql_server": POSTGRESQL}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from gateway.cli.issuers import DIRECTORY, issue_into, opened, serial_option, show_issued, signed_list
-from gateway.security.authority import Authority
+from gateway.security.authority import AUTHORITY_KEY, ISSUER_KEY, Authority, key_in_token
 from gateway.security.issuing import HEAD_START
 from gateway.wording.languages import translated
 
@@ -31,7 +31,8 @@ def certificates() -> None:
 def create_authority(directory: Path, federation: str, days: int) -> None:
     """Create the authority of a federation in DIRECTORY: authority.crt and authority.key.
 
-    An authority that is already there is never replaced.
+    An authority that is already there is never replaced. An authority.key that names a key in a token (RFC 7512) stays,
+    and the authority is that of the token.
 
     \b
     Example:
@@ -39,7 +40,8 @@ def create_authority(directory: Path, federation: str, days: int) -> None:
     """
     now = datetime.now(UTC)
     try:
-        authority = Authority.create(federation, now - HEAD_START, now + timedelta(days=days))
+        key = key_in_token(directory / AUTHORITY_KEY)
+        authority = Authority.create(federation, now - HEAD_START, now + timedelta(days=days), key)
         authority.save(directory)
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
@@ -90,8 +92,9 @@ def issue(directory: Path, uri: str, out: Path, days: int, dns_names: tuple[str,
 def issue_issuer(directory: Path, region: str, out: Path, days: int) -> None:
     """Make the issuer of REGION, which certifies the operators and staff of that region and nobody else.
 
-    Writes authority.crt, issuer.crt and issuer.key; an issuer that is already there is never replaced. The region uses
-    it by `region-node credentials`. Upgrade every member first: an older one does not look at the region of an issuer.
+    Writes authority.crt, issuer.crt and issuer.key; an issuer that is already there is never replaced. An issuer.key
+    that names a key in a token stays. The region uses it by `region-node credentials`. Upgrade every member first: an
+    older one does not look at the region of an issuer.
 
     \b
     Example:
@@ -100,7 +103,8 @@ def issue_issuer(directory: Path, region: str, out: Path, days: int) -> None:
     now, authority = datetime.now(UTC), opened(directory)
     try:
         valid_from = max(now - HEAD_START, authority.authority.certificate.not_valid_before_utc)
-        issuer = authority.authority.issue_issuer(region, valid_from, now + timedelta(days=days))
+        key = key_in_token(out / ISSUER_KEY)
+        issuer = authority.authority.issue_issuer(region, valid_from, now + timedelta(days=days), key)
         issuer.save(out)
         authority.keep(issuer.certificate)
     except (ValueError, OSError) as error:
@@ -123,8 +127,8 @@ def issue_node_issuer(directory: Path, out: Path, days: int) -> None:
     """Make the issuer by which the nodes of regions renew their TLS certificates, and nobody else.
 
     It signs no signing certificate, and no operator, member of staff, coordinator or administrator. The authority in
-    DIRECTORY goes back to its safe; `coordinator enrolments renew` works with the issuer. Upgrade every member first:
-    an older one believes no node by it.
+    DIRECTORY goes back to its safe; `coordinator enrolments renew` works with the issuer. An issuer.key that names a
+    key in a token stays. Upgrade every member first: an older one believes no node by it.
 
     \b
     Example:
@@ -133,7 +137,8 @@ def issue_node_issuer(directory: Path, out: Path, days: int) -> None:
     now, authority = datetime.now(UTC), opened(directory)
     try:
         valid_from = max(now - HEAD_START, authority.authority.certificate.not_valid_before_utc)
-        issuer = authority.authority.issue_node_issuer(valid_from, now + timedelta(days=days))
+        key = key_in_token(out / ISSUER_KEY)
+        issuer = authority.authority.issue_node_issuer(valid_from, now + timedelta(days=days), key)
         issuer.save(out)
         authority.keep(issuer.certificate)
     except (ValueError, OSError) as error:

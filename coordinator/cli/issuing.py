@@ -17,6 +17,7 @@ from gateway.errors import Refused
 from gateway.security.authority import NODES
 from gateway.security.enrolling import RequestedRenewal
 from gateway.security.issuing import IssuerDirectory
+from gateway.security.private_keys import KeyUnusable
 from gateway.security.signing import RENEWAL, TrustedKeys
 from gateway.wording.languages import refusal, translated
 
@@ -53,6 +54,8 @@ class Issuing:
             try:
                 request = self._certified(renewal)
                 self._asking.ask(lambda channel: RenewalServiceStub(channel).IssueCertificate, request)
+            except KeyUnusable as error:
+                raise NotDone([str(error)]) from error
             except (OSError, ValueError, Refused, NotDone) as error:
                 # One region that misbehaves must not keep the others from their certificates.
                 self._refused[renewal.id] = renewal.statement

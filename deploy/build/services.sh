@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the servers that the demo, the tests and the bench start for themselves: Debian's packages of them, and
-# only those whose programs are missing. Usage: services.sh [etcd] [postgresql] [nginx] [promtool] [restic]; without names, the first two.
+# only those whose programs are missing. Usage: services.sh [etcd] [postgresql] [nginx] [promtool] [restic] [softhsm2]; without names, the first two.
 # Ends with 1, and names the packages, where it may not install or cannot.
 set -eu
 
@@ -13,6 +13,7 @@ is_there() {
         postgresql) ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null ;;
         promtool) command -v promtool >/dev/null ;;
         restic) command -v restic >/dev/null ;;
+        softhsm2) command -v softhsm2-util >/dev/null ;;
         nginx) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
         *) fail "no service is called $1" ;;
     esac
@@ -30,7 +31,7 @@ package_of() {
 unit_of() {
     case $1 in
         promtool) echo prometheus ;;
-        restic) ;;  # no server
+        restic | softhsm2) ;;  # no server
         *) echo "$1" ;;
     esac
 }

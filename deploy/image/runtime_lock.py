@@ -1,12 +1,14 @@
 """Reduces requirements.lock to the run-time needs of the programs, without development packages.
 
+The extra for keys in tokens is one of them: an image is not added to where it runs.
+
 Usage: runtime_lock.py PYPROJECT LOCK. Prints lines for `pip install --require-hashes -r`. Needs nothing but Python.
 """
 
 import re
 import sys
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 _PACKAGE = re.compile(r"([A-Za-z0-9._-]+)==")
@@ -28,6 +30,11 @@ def runtime_lock(lock: str, dependencies: Iterable[str]) -> str:
         before = len(wanted)
         wanted |= {name for name, block in blocks.items() if wanted & _asked_by(block)}
     return "".join(block for name, block in blocks.items() if name in wanted)
+
+
+def needed(dependencies: Iterable[str], extras: Mapping[str, Iterable[str]]) -> list[str]:
+    """The requirements of the programs in an image, by `project` of pyproject.toml."""
+    return [*dependencies, *extras["pkcs11"]]
 
 
 def _blocks(lock: str) -> dict[str, str]:
@@ -54,4 +61,5 @@ def _normal(name: str) -> str:
 if __name__ == "__main__":
     pyproject, lock_file = map(Path, sys.argv[1:])
     project = tomllib.loads(pyproject.read_text("utf-8"))["project"]
-    sys.stdout.write(runtime_lock(lock_file.read_text("utf-8"), project["dependencies"]))
+    wanted = needed(project["dependencies"], project["optional-dependencies"])
+    sys.stdout.write(runtime_lock(lock_file.read_text("utf-8"), wanted))

@@ -12,22 +12,18 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.process.files import create_file, replace_file
 from gateway.security.alternative_names import uris_of
 from gateway.security.identity import Identity, federation_of, parse, server_name, trust_domain
+from gateway.security.private_keys import KeyUnusable, PrivateKey, PublicKey, is_in_token, open_key, private_pem
+from gateway.wording.languages import translated
 
 AUTHORITY_CERTIFICATE = "authority.crt"
 AUTHORITY_KEY = "authority.key"
@@ -52,8 +48,6 @@ _DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 _COMMON_NAME_LENGTH = 64
 _PUBLIC, _PRIVATE = 0o644, 0o600
 
-PrivateKey = ec.EllipticCurvePrivateKey | Ed25519PrivateKey
-PublicKey = ec.EllipticCurvePublicKey | Ed25519PublicKey
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -116,12 +110,19 @@ class Authority:
         self.trusted_pem, self.chain_pem = trusted_pem, self.certificate_pem
 
     @classmethod
-    def create(cls, federation: str, valid_from: datetime, valid_until: datetime) -> "Authority":
+    def create(
+        cls,
+        federation: str,
+        valid_from: datetime,
+        valid_until: datetime,
+        key: ec.EllipticCurvePrivateKey | None = None,
+    ) -> "Authority":
         """A new authority (ECDSA P-256) that signs itself. Below it there may be issuers of regions, and none below.
 
-        Times are aware, and cut to seconds. Raises ValueError for a name that no federation can have.
+        Times are aware, and cut to seconds. Without a `key` a new one is made. Raises ValueError for a name that no
+        federation can have, and KeyUnusable.
         """
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = key or ec.generate_private_key(ec.SECP256R1())
         name = _common_name(f"{federation} authority")
         certificate = (
             _builder(name, name, key.public_key(), valid_from, valid_until)
@@ -143,10 +144,7 @@ class Authority:
         path = directory / (ISSUER_CERTIFICATE if is_issuer else AUTHORITY_CERTIFICATE)
         key_path = directory / (ISSUER_KEY if is_issuer else AUTHORITY_KEY)
         certificates = x509.load_pem_x509_certificates(path.read_bytes())
-        try:
-            key = load_pem_private_key(key_path.read_bytes(), password=None)
-        except (TypeError, UnsupportedAlgorithm) as error:
-            raise ValueError(f"{key_path} holds no private key that can be read") from error
+        key = open_key(key_path)
         certificate = next((each for each in certificates if each.public_key() == key.public_key()), None)
         if not isinstance(key, ec.EllipticCurvePrivateKey) or certificate is None:
             raise ValueError(f"the files in {directory} hold no authority: key and certificate differ")
@@ -158,16 +156,23 @@ class Authority:
         return loaded
 
     def save(self, directory: Path) -> None:
-        """Writes certificate and key. Raises FileExistsError rather than replace an authority or an issuer."""
+        """Writes certificate and key, unless the key is in a token that its file names.
+
+        Raises FileExistsError rather than replace an authority or an issuer, and KeyUnusable.
+        """
         directory.mkdir(parents=True, exist_ok=True)
-        issued = Issued(self.certificate, self._key)
         if not self.region:
-            create_file(directory / AUTHORITY_KEY, issued.key_pem, _PRIVATE)
-            create_file(directory / AUTHORITY_CERTIFICATE, issued.certificate_pem, _PUBLIC)
+            self._keep_key(directory / AUTHORITY_KEY)
+            create_file(directory / AUTHORITY_CERTIFICATE, self.certificate_pem, _PUBLIC)
             return
-        create_file(directory / ISSUER_KEY, issued.key_pem, _PRIVATE)
-        create_file(directory / ISSUER_CERTIFICATE, issued.certificate_pem, _PUBLIC)
+        self._keep_key(directory / ISSUER_KEY)
+        create_file(directory / ISSUER_CERTIFICATE, self.certificate_pem, _PUBLIC)
         replace_file(directory / AUTHORITY_CERTIFICATE, self.trusted_pem, _PUBLIC)
+
+    def _keep_key(self, path: Path) -> None:
+        if is_in_token(path) and open_key(path).public_key() == self._key.public_key():
+            return
+        create_file(path, private_pem(self._key), _PRIVATE)
 
     @property
     def certificate_pem(self) -> bytes:
@@ -183,19 +188,28 @@ class Authority:
         signing = self.issue_signing(identity, valid_from, valid_until) if is_region else None
         return CertificateSet(self.trusted_pem, tls, signing, self.chain_pem)
 
-    def issue_issuer(self, region: str, valid_from: datetime, valid_until: datetime) -> "Authority":
+    def issue_issuer(
+        self,
+        region: str,
+        valid_from: datetime,
+        valid_until: datetime,
+        key: ec.EllipticCurvePrivateKey | None = None,
+    ) -> "Authority":
         """The issuer of a region (ECDSA P-256), for its operators and staff.
 
         TLS itself refuses a server by this issuer, a DNS name, an address and another federation. The region in the
-        names it issues is checked by `gateway.security.peers`. Times are aware, and cut to seconds. Raises ValueError
-        for a name that no region can have, a time outside the authority's own, and an authority that may not certify
-        an issuer.
+        names it issues is checked by `gateway.security.peers`. Times are aware, and cut to seconds. Without a `key` a
+        new one is made. Raises ValueError for a name that no region can have, a time outside the authority's own, and
+        an authority that may not certify an issuer.
         """
         identity = Identity(self.federation, Role.ROLE_REGION, region, "")
         constraints = _constraints(self.federation)
-        return self._issue_issuer(identity.uri, [ExtendedKeyUsageOID.CLIENT_AUTH], constraints, valid_from, valid_until)
+        usages = [ExtendedKeyUsageOID.CLIENT_AUTH]
+        return self._issue_issuer(identity.uri, usages, constraints, (valid_from, valid_until), key)
 
-    def issue_node_issuer(self, valid_from: datetime, valid_until: datetime) -> "Authority":
+    def issue_node_issuer(
+        self, valid_from: datetime, valid_until: datetime, key: ec.EllipticCurvePrivateKey | None = None
+    ) -> "Authority":
         """The issuer of the TLS certificates of regions' nodes (ECDSA P-256), by which they renew them.
 
         TLS itself refuses by this issuer each server outside of the names of regions, an address, and another
@@ -203,21 +217,22 @@ class Authority:
         """
         usages = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
         constraints = _constraints(self.federation, f"region.{self.federation}")
-        return self._issue_issuer(nodes_uri(self.federation), usages, constraints, valid_from, valid_until)
+        return self._issue_issuer(nodes_uri(self.federation), usages, constraints, (valid_from, valid_until), key)
 
     def _issue_issuer(
         self,
         uri: str,
         usages: Sequence[x509.ObjectIdentifier],
         constraints: x509.NameConstraints,
-        valid_from: datetime,
-        valid_until: datetime,
+        times: tuple[datetime, datetime],
+        key: ec.EllipticCurvePrivateKey | None,
     ) -> "Authority":
+        valid_from, valid_until = times
         self._check_times(valid_from, valid_until)
         own = self.certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
         if own.path_length == 0:
             raise ValueError("the certificate of this authority allows no issuer below it: create another authority")
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = key or ec.generate_private_key(ec.SECP256R1())
         # Two issuers of one kind have different subjects, else OpenSSL would try the wrong one of them.
         path = uri.removeprefix(f"{trust_domain(self.federation)}/")
         name = _common_name(f"issuer {valid_from:%Y%m%d%H%M%S} of {path}")
@@ -357,9 +372,17 @@ class Authority:
         return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
 
 
-def private_pem(key: PrivateKey) -> bytes:
-    """A private key as PEM (PKCS #8, not encrypted)."""
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+def key_in_token(path: Path) -> ec.EllipticCurvePrivateKey | None:
+    """The key for a new authority or issuer that a file names in a token; None without one: a new key is to be made.
+
+    Raises OSError, and KeyUnusable.
+    """
+    if not is_in_token(path):
+        return None
+    key = open_key(path)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise KeyUnusable(translated("{path}: is no ECDSA key", path=path))
+    return key
 
 
 def issuer_of(uri: str, federation: str) -> str:

@@ -24,9 +24,10 @@ from google.protobuf.message import DecodeError
 from gateway.api.coordinator.v1.renewal_service_pb2 import RenewalStatement
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.security.alternative_names import dns_names_of, uris_of
-from gateway.security.authority import NODES, PrivateKey, PublicKey
+from gateway.security.authority import NODES
 from gateway.security.identity import Identity, federation_of, server_name
 from gateway.security.peers import has_issued, issuing_region
+from gateway.security.private_keys import PrivateKey, PublicKey
 from gateway.time.clock import from_timestamp
 
 SECRET_BYTES = 32

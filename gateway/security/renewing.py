@@ -10,10 +10,9 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.process.files import create_file, replace_file
-from gateway.security.authority import private_pem
+from gateway.security.private_keys import KeyUnusable, file_key, private_pem
 from gateway.security.tls import Credentials
 
 _PUBLIC = 0o644
@@ -39,10 +38,10 @@ class RenewedFiles:
     def fresh_key(self) -> ec.EllipticCurvePrivateKey:
         """The fresh key, which is made where there is none: after a restart the same one. Raises OSError."""
         try:
-            key = load_pem_private_key(self.next_key.read_bytes(), password=None)
+            key = file_key(self.next_key)
             if isinstance(key, ec.EllipticCurvePrivateKey):
                 return key
-        except (FileNotFoundError, ValueError, TypeError):
+        except (FileNotFoundError, KeyUnusable):
             self.next_key.unlink(missing_ok=True)
         made = ec.generate_private_key(ec.SECP256R1())
         create_file(self.next_key, private_pem(made))

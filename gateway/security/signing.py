@@ -7,34 +7,35 @@ proof is the signature (64 bytes), a salt (16), the size of the tree and the pla
 path to the root (32 bytes for each hash).
 """
 
+import logging
 import struct
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Interrupted, Refused
 from gateway.process.files import create_file
 from gateway.security.alternative_names import uris_of
 from gateway.security.hash_trees import SALT_BYTES, leaf, root_of, tree
 from gateway.security.identity import Identity
 from gateway.security.peers import has_issued, require_signing, signs_certificates
+from gateway.security.private_keys import KeyUnusable, open_key, private_pem
 from gateway.security.revocations import Revocations
+from gateway.wording.languages import translated
+
+_log = logging.getLogger(__name__)
 
 ENVELOPE = b"crossregion.envelope.v1"
 RECEIPT = b"crossregion.receipt.v1"
@@ -70,21 +71,18 @@ class Signer:
         self._key = private_key
 
     @classmethod
-    def create(cls, path: Path) -> "Signer":
+    def create(cls, path: Path) -> Self:
         """A signer with a new key, in a new PEM file that its owner alone may read. Raises OSError; never replaces."""
         key = Ed25519PrivateKey.generate()
-        create_file(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        create_file(path, private_pem(key))
         return cls(key)
 
     @classmethod
-    def load(cls, path: Path) -> "Signer":
-        """A signer with the key of a PEM file. Raises OSError, or ValueError if it holds no Ed25519 key."""
-        try:
-            key = load_pem_private_key(path.read_bytes(), password=None)
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise ValueError(f"{path} holds no private key that can be read: {error}") from error
+    def load(cls, path: Path) -> Self:
+        """A signer with the key that a file has or names. Raises OSError, or KeyUnusable if that is no Ed25519 key."""
+        key = open_key(path)
         if not isinstance(key, Ed25519PrivateKey):
-            raise ValueError(f"{path} holds no Ed25519 key")
+            raise KeyUnusable(translated("{path}: is no Ed25519 key", path=path))
         return cls(key)
 
     @property
@@ -93,8 +91,11 @@ class Signer:
         return self._key.public_key().public_bytes_raw()
 
     def sign(self, domain: bytes, content: bytes) -> bytes:
-        """The signature (64 bytes) over content (any bytes, as transported) for one purpose."""
-        return self._key.sign(_signed(domain, content))
+        """The signature (64 bytes) over content (any bytes, as transported) for one purpose.
+
+        Raises KeyUnusable where the key is in a token that is away.
+        """
+        return self._signature(_signed(domain, content))
 
     def has_signed(self, domain: bytes, content: bytes, signature: bytes) -> bool:
         """Whether a signature by `sign` is its own."""
@@ -108,7 +109,7 @@ class Signer:
         """One signature for all contents (any bytes, as transported): for each its proof, in their order.
 
         `draw` gives random bytes. A content without others gets a signature as by `sign`. Raises ValueError for more
-        than 65,535 contents, and for several of another domain than ENVELOPE and RECEIPT.
+        than 65,535 contents, and for several of another domain than ENVELOPE and RECEIPT. Raises KeyUnusable as `sign`.
         """
         if len(contents) < 2:
             return [self.sign(domain, content) for content in contents]
@@ -117,11 +118,42 @@ class Signer:
         drawn = draw(SALT_BYTES * len(contents))
         salts = [drawn[start : start + SALT_BYTES] for start in range(0, len(drawn), SALT_BYTES)]
         root, paths = tree([leaf(salt, content) for salt, content in zip(salts, contents, strict=True)])
-        signature = self._key.sign(_signed_root(domain, len(contents), root))
+        signature = self._signature(_signed_root(domain, len(contents), root))
         return [
             signature + _PLACE.pack(salt, len(contents), index) + path
             for index, (salt, path) in enumerate(zip(salts, paths, strict=True))
         ]
+
+    def _signature(self, signed: bytes) -> bytes:
+        return self._key.sign(signed)
+
+
+class ServingSigner(Signer):
+    """Signs for a process that serves: where its key is away, what needs a signature is refused, and may come again."""
+
+    def __init__(self, private_key: Ed25519PrivateKey, steady: Callable[[], float] = time.monotonic) -> None:
+        """`steady` gives seconds, from any begin."""
+        super().__init__(private_key)
+        self._steady = steady
+        self._failing: float | None = None
+
+    def failing(self) -> float:
+        """The seconds for which the key has not signed what it should; 0 where it signs."""
+        return 0.0 if self._failing is None else self._steady() - self._failing
+
+    def _signature(self, signed: bytes) -> bytes:
+        """Raises Interrupted with SIGNING_KEY_UNAVAILABLE. The log has the problem, callers learn nothing of it."""
+        try:
+            signature = super()._signature(signed)
+        except KeyUnusable as error:
+            if self._failing is None:
+                self._failing = self._steady()
+                _log.error("nothing can be signed, and what needs a signature is refused: %s", error)
+            raise Interrupted(Reason.REASON_SIGNING_KEY_UNAVAILABLE) from error
+        if self._failing is not None:
+            self._failing = None
+            _log.info("the signing key signs again")
+        return signature
 
 
 def count_signatures(proofs: Iterable[bytes]) -> int:

@@ -23,7 +23,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -31,6 +31,7 @@ from gateway.errors import Refused
 from gateway.security.alternative_names import uris_of
 from gateway.security.identity import SCHEME, Identity, parse
 from gateway.security.peers import Peer, peer_of_chain
+from gateway.security.private_keys import pem_key
 from gateway.security.revocations import Revocations
 from gateway.security.tls import Credentials
 from gateway.values.requesters import SELF_SERVICE
@@ -217,7 +218,7 @@ def statement_for(own: Credentials, operator: str, now: datetime, life: timedelt
     if not timedelta(0) < life <= LONGEST_STATEMENT:
         raise ValueError(f"a statement lives {LONGEST_STATEMENT.total_seconds():.0f} seconds at most")
     loaded = own.load(now)
-    chain, key = x509.load_pem_x509_certificates(loaded.certificate), load_pem_private_key(loaded.key, password=None)
+    chain, key = x509.load_pem_x509_certificates(loaded.certificate), pem_key(own.key, loaded.key)
     if not isinstance(key, EllipticCurvePrivateKey | Ed25519PrivateKey):
         raise ValueError("the key is none for EdDSA or ES256")
     (uri, *_) = (*uris_of(chain[0]), "")

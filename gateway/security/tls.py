@@ -9,11 +9,10 @@ from typing import cast
 
 import grpc
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.security.alternative_names import uris_of
 from gateway.security.identity import Identity
+from gateway.security.private_keys import KeyUnusable, pem_key
 from gateway.time.clock import Clock
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
@@ -101,10 +100,9 @@ class Credentials:
         if (fault := _fault_of_time(own, now)) is not None:
             raise CredentialsUnusable(f"{self.certificate}: {fault}")
         try:
-            fits = load_pem_private_key(loaded.key, password=None).public_key() == own.public_key()
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            told = translated("{path}: holds no private key that can be read", path=self.key)
-            raise CredentialsUnusable(told) from error
+            fits = pem_key(self.key, loaded.key).public_key() == own.public_key()
+        except KeyUnusable as error:
+            raise CredentialsUnusable(str(error)) from error
         if not fits:
             raise CredentialsUnusable(
                 translated("{path}: is not the key of {certificate}", path=self.key, certificate=self.certificate)

@@ -1,8 +1,8 @@
 """Many operations, one commit.
 
-A refusal comes before the first write of its operation and leaves the batch alone. Any other exception rolls the batch
-back. Each operation then runs again by itself, so that one defect cannot fail the others. Rows that operations put are
-written at the end; an error of a row counts as an error of its operation in the same way.
+A refusal comes before the first write of its operation and leaves the batch alone. Any other exception, and an
+interruption, rolls the batch back. Each operation then runs again by itself, so that one defect cannot fail the others.
+Rows that operations put are written at the end; an error of a row counts as an error of its operation in the same way.
 """
 
 import logging
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from gateway.errors import Refused
+from gateway.errors import Interrupted, Refused
 from gateway.store.port import Database, Operation, RunningTransaction, WriteAfterRefusal, store_unavailable
 from gateway.store.unit_of_work import UnitOfWork
 
@@ -46,13 +46,14 @@ def run_together(database: Database, operations: Sequence[Operation[object]]) ->
     try:
         for operation in operations:
             outcomes.append(_run(database, operation, unit))
-            if _is_defect(outcomes[-1]):
+            if _is_undone(outcomes[-1]):
                 break
         else:
             written = _run(database, lambda tx: tx.flush(), unit)
             if written.error is None:
                 return outcomes
-            _log.warning("%d operations cannot share a commit and run alone: %s", len(operations), written.error)
+            if not isinstance(written.error, Interrupted):  # else whoever lacks something has told it
+                _log.warning("%d operations cannot share a commit and run alone: %s", len(operations), written.error)
     except database.failures:
         pass
     database.rollback()
@@ -74,7 +75,7 @@ def _run_alone(database: Database, operation: Operation[object]) -> Outcome:
     try:
         database.begin()
         outcome = _run(database, operation, None)
-        if _is_defect(outcome):
+        if _is_undone(outcome):
             database.rollback()
         else:
             database.commit()
@@ -95,7 +96,7 @@ def _run(database: Database, operation: Callable[[RunningTransaction], object], 
         if unit is None:
             transaction.flush()
     except Refused as refused:
-        if transaction.has_written():
+        if transaction.has_written() and not isinstance(refused, Interrupted):
             return Outcome(error=WriteAfterRefusal(str(refused)))
         return Outcome(error=refused)
     except database.failures:
@@ -105,5 +106,8 @@ def _run(database: Database, operation: Callable[[RunningTransaction], object], 
     return Outcome(result=result, events=transaction.events)
 
 
-def _is_defect(outcome: Outcome) -> bool:
-    return outcome.error is not None and not isinstance(outcome.error, Refused)
+def _is_undone(outcome: Outcome) -> bool:
+    """Whether the writes of the operation are to be undone."""
+    return isinstance(outcome.error, Interrupted) or (
+        outcome.error is not None and not isinstance(outcome.error, Refused)
+    )

@@ -40,7 +40,7 @@ from gateway.rpc.server import LISTENERS, Server, Service
 from gateway.security.authority_file import follow_authority
 from gateway.security.identity import server_name
 from gateway.security.renewing import RenewedFiles
-from gateway.security.signing import Signer, TrustedKeys
+from gateway.security.signing import ServingSigner, TrustedKeys
 from gateway.security.staff_proofs import StaffProofs
 from gateway.security.tls import CredentialsUnusable, server_credentials
 from gateway.store.agreed_time import AgreedTimeKeeper, last_agreed
@@ -261,7 +261,7 @@ async def _open(
     if settings.port_file is not None:
         settings.port_file.unlink(missing_ok=True)
     fenced = FencedStore(store)
-    border = _border(settings, clock, fenced)
+    border = _border(settings, clock, fenced, telemetry.meter)
     source = random.Random()
     dialer = Dialer(settings.credentials, clock)
     name = server_name(Role.ROLE_COORDINATOR, "", settings.federation)
@@ -313,12 +313,13 @@ def _notifier(settings: RegionSettings, ports: ProviderPorts, stack: contextlib.
     return ProviderNotifier(client)
 
 
-def _border(settings: RegionSettings, clock: AgreedClock, store: FencedStore) -> Border:
+def _border(settings: RegionSettings, clock: AgreedClock, store: FencedStore, meter: Meter) -> Border:
     try:
-        signer = Signer.load(settings.signing.key)
+        signer = ServingSigner.load(settings.signing.key)
         keys = TrustedKeys(settings.credentials.authority.read_bytes(), settings.federation)
     except ValueError as error:
         raise CredentialsUnusable(str(error)) from None
+    observe(meter, "crossregion.signing.failing", "s", lambda: [(signer.failing(), {})])
     current, incarnation = CurrentFederation(), lambda: store.incarnation
     return Border(settings.region, signer, keys, current, settings.number, clock=clock, incarnation=incarnation)
 

@@ -20,14 +20,23 @@ from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import Refused, from_rpc_error, reason_name
 from gateway.rpc.channels import Dialer, health_of, invoke
-from gateway.security.authority import Authority
+from gateway.security.authority import (
+    AUTHORITY_CERTIFICATE,
+    AUTHORITY_KEY,
+    SIGNING_CERTIFICATE,
+    SIGNING_KEY,
+    Authority,
+)
 from gateway.security.enrolling import SECRET_BYTES
 from gateway.security.identity import server_name
+from gateway.security.private_keys import open_key
+from gateway.security.signing import REVISION, Signer, TrustedKeys
 from gateway.security.tls import Credentials, client_options, joiner_credentials
 from tests import preloaded
 from tests.contract.coordinators import PATIENCE_S, Federation, federation, run
 from tests.contract.small_federation import CLOCK, FEDERATION, HOUR, NOW, Certificates
 from tests.preloaded import Ended
+from tests.tokens import PIN, Token
 
 ENROL = "coordinator.v1.JoiningService/Enrol"
 NAME = server_name(Role.ROLE_COORDINATOR, "", FEDERATION)
@@ -138,6 +147,29 @@ def test_a_node_enrols_by_a_token_and_the_approval_of_a_second_administrator(tmp
             database = b"".join(each.read_bytes() for each in (tmp_path / "data").glob("coordinator.db*"))
             secret = token.split(".")[1]
             assert secret.encode() not in database
+
+    run(scenario())
+
+
+@pytest.mark.slow  # commands of one's own processes, which open the token anew
+def test_a_node_enrols_with_a_key_in_a_token_by_an_authority_in_a_token(tmp_path: Path, token: Token) -> None:
+    async def scenario() -> None:
+        async with scene(tmp_path) as at:
+            invited, out, authority = await at.invited(), tmp_path / "node", tmp_path / "authority" / AUTHORITY_KEY
+            out.mkdir()
+            named = token.ed25519("hunan").replace(out / SIGNING_KEY)
+            token.hold("authority", open_key(authority), authority)
+            first = await at.join(invited)
+            assert (first.code, "nobody has approved yet" in first.err) == (3, True), first.err
+            approved = await at.approve("wang", fingerprint_in(first))
+            assert approved.code == 0, approved.err
+            second = await at.join(invited)
+            assert second.code == 0, second.err
+            assert named.read_text().startswith("pkcs11:"), "no key was made"
+            keys = TrustedKeys((out / AUTHORITY_CERTIFICATE).read_bytes(), FEDERATION)
+            keys.accept("hunan", (out / SIGNING_CERTIFICATE).read_bytes(), NOW)
+            assert keys.verify("hunan", REVISION, b"statement", Signer.load(named).sign(REVISION, b"statement"))
+            assert PIN not in "".join(each.out + each.err for each in (first, approved, second))
 
     run(scenario())
 

@@ -1,5 +1,6 @@
 """`coordinator federation`: two administrators sign one revision, one after the other or apart."""
 
+import base64
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +10,11 @@ import pytest
 
 from coordinator.cli.federation.proposals import read_proposal, write_proposal
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.security.private_keys import open_key
+from gateway.security.signing import Signer
 from tests.contract.small_federation import FEDERATION
 from tests.contract.test_coordinator_cli import SHIPPED, Process, files_of_a_coordinator, serving_process
+from tests.tokens import PIN, Token
 
 NAMES = ("li", "wang")
 CANNOT_REACH = 3
@@ -135,6 +139,32 @@ def test_nobody_signs_what_is_shown_otherwise(signing: Signing) -> None:
     assert "exists" in signing.refused("create-key", "li.key")
     path.write_bytes(b"\xff")
     assert "is no proposal" in signing.refused("sign", "one.bin", "--key", "li.key", "--yes")
+
+
+@pytest.mark.slow
+def test_an_administrator_signs_by_a_key_in_a_token_and_every_hindrance_has_its_name(
+    signing: Signing, token: Token
+) -> None:
+    key = Path(signing.path("li.key"))
+    public = Signer.load(key).public_key
+    token.hold("li", open_key(key), key)
+    assert signing.done("create-key", "li.key").splitlines()[0] == base64.b64encode(public).decode()
+    with serving(signing):
+        signing.done("propose", "wanted", "one.bin")
+    sign = ("sign", "one.bin", "--key", "li.key", "--yes")
+    token.pin_file.write_text("271828-18284\n")
+    token.forget()
+    assert f"{token.pin_file} has a wrong PIN" in (told := signing.refused(*sign))
+    assert "271828" not in told
+    token.pin_file.write_text(f"{PIN}\n")
+    token.take_away()
+    token.forget()
+    assert "shows no such token" in signing.refused(*sign)
+    token.bring_back()
+    assert "li has signed" in signing.done(*sign)
+    signing.done("sign", "one.bin", "--key", "wang.key", "--yes")
+    with serving(signing):
+        assert "revision 1 is in force" in signing.done("apply", "one.bin")
 
 
 @pytest.mark.slow

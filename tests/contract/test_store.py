@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Interrupted, Refused
 from gateway.process.turns import owner
 from gateway.store.commit_queue import BATCH_LIMIT
 from gateway.store.port import Operation, Store, Transaction, WriteAfterRefusal
@@ -35,6 +35,12 @@ def refusing_too_late(tx: Transaction) -> None:
     """An operation with a defect: it refuses after it wrote."""
     insert(tx, "too late")
     raise Refused(Reason.REASON_LINE_CLOSED)
+
+
+def interrupted(tx: Transaction) -> None:
+    """An operation that lacks a key after it wrote."""
+    insert(tx, "interrupted")
+    raise Interrupted(Reason.REASON_SIGNING_KEY_UNAVAILABLE)
 
 
 def breaking(tx: Transaction) -> None:
@@ -251,6 +257,17 @@ def test_a_refusal_after_a_write_is_a_defect_and_undone(adapter: Adapter) -> Non
             before, late, after = await all_of(store, writing("a"), refusing_too_late, writing("b"))
             assert (before, after) == ("a", "b")
             assert isinstance(late, WriteAfterRefusal)
+
+    run(scenario())
+    assert adapter.notes() == ["a", "b"]
+
+
+def test_an_interruption_after_a_write_undoes_that_operation_alone_and_is_told_to_its_caller(adapter: Adapter) -> None:
+    async def scenario() -> None:
+        async with adapter.open() as store:
+            before, late, after = await all_of(store, writing("a"), interrupted, writing("b"))
+            assert (before, after) == ("a", "b")
+            assert isinstance(late, Interrupted)
 
     run(scenario())
     assert adapter.notes() == ["a", "b"]

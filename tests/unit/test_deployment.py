@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from deploy.image.runtime_lock import runtime_lock
+from deploy.image.runtime_lock import needed, runtime_lock
 from tests.engines import ETCD, require_engine
 from tests.unit import deployment_agreement as agreement
 from tests.unit import deployment_rules as rules
@@ -84,9 +84,11 @@ def test_the_installed_etcd_knows_each_of_its_variables(deploy: Path) -> None:
 def test_the_image_gets_what_the_programs_need_and_nothing_else() -> None:
     lock = (ROOT / "requirements.lock").read_text("utf-8")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    locked = runtime_lock(lock, project["dependencies"])
+    wanted = needed(project["dependencies"], project["optional-dependencies"])
+    locked = runtime_lock(lock, wanted)
     names = {line.partition("==")[0] for line in locked.splitlines() if "==" in line and not line.startswith(" ")}
-    assert needed_by(project["dependencies"]) <= names
+    assert needed_by(wanted) <= names
+    assert {"python-pkcs11", "grpcio"} <= names
     assert not names & {"pytest", "mypy", "ruff", "setuptools", "grpcio-tools", "kubernetes-validate"}
     assert all(line in lock for line in locked.splitlines())
 

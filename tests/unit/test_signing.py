@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.security.authority import Authority, Issued, PrivateKey
+from gateway.security.authority import Authority, Issued
 from gateway.security.identity import Identity, parse
+from gateway.security.private_keys import PrivateKey
 from gateway.security.signing import AUDIT_HEAD, ENVELOPE, RECEIPT, Signer, TrustedKeys
 
 FEDERATION = "demo.example"

@@ -21,6 +21,7 @@ from gateway.cli.clock import command_clock
 from gateway.cli.exits import NotDone
 from gateway.federation.revisions import RevisionRefused, digest, parsed, signature_of, signers, statement_after
 from gateway.process.files import replace_file
+from gateway.security.private_keys import KeyUnusable
 from gateway.security.signing import Signer
 from gateway.wording.languages import translated
 
@@ -78,10 +79,19 @@ def statement_of(proposed: ProposedRevision) -> RevisionStatement:
     return parsed(RevisionStatement, proposed.revision.statement)
 
 
+class _AdministratorSigner(Signer):
+    def _signature(self, signed: bytes) -> bytes:
+        """A token may be pulled while its owner reads what is to be signed. Raises NotDone."""
+        try:
+            return super()._signature(signed)
+        except KeyUnusable as error:
+            raise NotDone([str(error)]) from None
+
+
 def signer_of(path: Path) -> Signer:
-    """The key of an administrator. Raises NotDone."""
+    """The key of an administrator. Raises NotDone, also where it is to sign later."""
     try:
-        return Signer.load(path)
+        return _AdministratorSigner.load(path)
     except OSError as error:
         raise NotDone([translated("{path}: cannot be read: {problem}", path=path, problem=error.strerror)]) from None
     except ValueError as error:

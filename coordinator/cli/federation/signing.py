@@ -28,6 +28,7 @@ from gateway.federation.anchors import anchor_text
 from gateway.federation.revisions import parsed
 from gateway.federation.rules import difference
 from gateway.process.files import replace_file
+from gateway.security.private_keys import is_in_token
 from gateway.security.signing import Signer
 from gateway.wording.languages import translated
 
@@ -47,14 +48,16 @@ def create_key(file: Path) -> None:
     """Make the key of an administrator in FILE, and print its public key for `administration` of the configuration.
 
     Make it on the machine where the administrator signs, and keep FILE there. Nobody else needs it, no coordinator
-    either. A FILE that is already there is never replaced.
+    either. A FILE that is already there is never replaced; of one that names a key in a token (RFC 7512), the public
+    key is printed.
 
     \b
     Example:
       coordinator federation create-key li.key
     """
     with writing(file):
-        public = Signer.create(file).public_key
+        signer = signer_of(file) if is_in_token(file) else Signer.create(file)
+    public = signer.public_key
     click.echo(base64.b64encode(public).decode())
     click.echo(translated("in differences it is {key}", key=public.hex()), err=True)
 

@@ -5,9 +5,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.errors import Refused
@@ -15,6 +14,7 @@ from gateway.maintenance.doctor.findings import Finding, State, bad, good, not_c
 from gateway.security.alternative_names import dns_names_of, uris_of
 from gateway.security.identity import Identity, server_name
 from gateway.security.peers import has_issued
+from gateway.security.private_keys import KeyUnusable, open_key, pem_key, uri_in
 from gateway.security.signing import TrustedKeys
 from gateway.security.tls import Credentials
 from gateway.wording.languages import translated
@@ -24,6 +24,7 @@ EXPIRES_SOON = timedelta(days=14)
 RENEWED_LIFE = timedelta(days=3)
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 OTHERS, ALL_BUT_OWNER = 0o007, 0o077
+_GRAVITY = (State.GOOD, State.NOT_CHECKED, State.WARNING, State.BAD)
 
 
 class Unreadable(Exception):
@@ -160,15 +161,17 @@ def _fault_of_usage(certificate: x509.Certificate) -> str | None:
 
 def _key(name: str, path: Path, certificate: x509.Certificate | None, *, signs: bool = False) -> Finding:
     try:
-        key = load_pem_private_key(path.read_bytes(), password=None)
-        mode = path.stat().st_mode & 0o777
+        content, modes = path.read_bytes(), {path: path.stat().st_mode}
+        key = open_key(path) if signs else pem_key(path, content)
+        if (uri := uri_in(path, content)) is not None:
+            modes[uri.pin_source] = uri.pin_source.stat().st_mode
     except OSError as error:
         return bad(
             name, f"{path}: {error.strerror}", translated("put the private key (PEM) there, readable by this user")
         )
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        found = translated("{path}: holds no private key that can be read", path=path)
-        return bad(name, found, translated("put the private key (PEM, without a password) there"))
+    except KeyUnusable as error:
+        todo = translated("put the private key (PEM, without a password) there, or the right URI of a key in a token")
+        return bad(name, str(error), todo)
     if signs and not isinstance(key, Ed25519PrivateKey):
         return bad(
             name,
@@ -182,7 +185,8 @@ def _key(name: str, path: Path, certificate: x509.Certificate | None, *, signs: 
             translated("{path}: is not the key of the certificate", path=path),
             translated("put the two there that were issued together"),
         )
-    return _privacy(name, path, mode, certificate)
+    found = [_privacy(name, each, mode & 0o777, certificate) for each, mode in modes.items()]
+    return max(found, key=lambda each: _GRAVITY.index(each.state))
 
 
 def _privacy(name: str, path: Path, mode: int, certificate: x509.Certificate | None) -> Finding:

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import click
 import grpc
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.api.coordinator.v1.enrolment_service_pb2 import EnrolmentState, EnrolRequest, EnrolResponse
 from gateway.api.coordinator.v1.enrolment_service_pb2_grpc import JoiningServiceStub
@@ -29,11 +27,10 @@ from gateway.security.authority import (
     SIGNING_KEY,
     TLS_CERTIFICATE,
     TLS_KEY,
-    PrivateKey,
-    private_pem,
 )
 from gateway.security.enrolling import Invitation, RequestedKeys, certificate_request
 from gateway.security.identity import server_name
+from gateway.security.private_keys import PrivateKey, file_key, open_key, private_pem
 from gateway.security.tls import client_options, joiner_credentials
 from gateway.wording.languages import refusal, translated
 
@@ -60,9 +57,10 @@ _STDIN = "-"
 def join(token: str, coordinator: str, out: Path, wait: int) -> None:
     """Make the keys of a region's node, and get its certificates by the TOKEN of an invitation; - reads it as input.
 
-    The keys are made here and stay here, readable by this user alone. Tell the printed fingerprint to an administrator
-    other than the one who sent the token. Once that one has approved, the certificates are written beside the keys. The
-    same command continues where it was broken off.
+    The keys are made here and stay here, readable by this user alone. A signing.key in that directory that names a key
+    in a token (RFC 7512) is taken as it is. Tell the printed fingerprint to an administrator other than the one who
+    sent the token. Once that one has approved, the certificates are written beside the keys. The same command continues
+    where it was broken off.
 
     \b
     Example:
@@ -96,24 +94,18 @@ def _prepared(invitation: Invitation, out: Path) -> "_Joiner":
         if (out / TLS_CERTIFICATE).exists():
             raise NotDone([translated("{directory} has certificates: name another by --out", directory=out)])
         out.mkdir(mode=0o700, parents=True, exist_ok=True)
-        tls = _key(out / TLS_KEY, lambda: ec.generate_private_key(ec.SECP256R1()))
-        signing = _key(out / SIGNING_KEY, Ed25519PrivateKey.generate)
+        tls = file_key(_made(out / TLS_KEY, lambda: ec.generate_private_key(ec.SECP256R1())))
+        signing = open_key(_made(out / SIGNING_KEY, Ed25519PrivateKey.generate))
         return _Joiner.of(invitation, out, tls, signing)
     except (OSError, ValueError) as error:
         raise NotDone([str(error)]) from error
 
 
-def _key(path: Path, make: Callable[[], PrivateKey]) -> PrivateKey:
-    """The key of a file, which is made where it is missing. Raises OSError, or ValueError for another content."""
+def _made(path: Path, make: Callable[[], PrivateKey]) -> Path:
+    """The file of a key, which is made where there is none. Raises OSError."""
     if not path.exists():
         create_file(path, private_pem(make()))
-    try:
-        key = load_pem_private_key(path.read_bytes(), password=None)
-    except (TypeError, ValueError, UnsupportedAlgorithm) as error:
-        raise ValueError(translated("{path}: holds no private key that can be read", path=path)) from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey | Ed25519PrivateKey):
-        raise ValueError(translated("{path}: holds no private key that can be read", path=path))
-    return key
+    return path
 
 
 @dataclass(frozen=True)

@@ -66,8 +66,9 @@ class Heartbeat:
 
     async def leave(self, endpoint: str) -> None:
         """Announces once that the process leaves. `stay_joined` must have ended, else it joins again."""
-        request = await self._request(endpoint, leaving=True)
-        with contextlib.suppress(TimeoutError):
+        # A process ends in order also where its store, or its key, is away.
+        with contextlib.suppress(TimeoutError, Refused):
+            request = await self._request(endpoint, leaving=True)
             async with asyncio.timeout(LEAVE_TIMEOUT):
                 for coordinator in self._coordinators.in_turn():
                     if await self._say_goodbye(coordinator, request):

@@ -422,7 +422,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     changes.
     """
     REASON_RESOLUTION_CAUSE_UNKNOWN: _Reason.ValueType  # 262
-    """Get the causes by CatalogueService.GetTerms."""
+    """List the causes by CatalogueService.ListResolutionCauses."""
     REASON_CODES_ASKED_TOO_OFTEN: _Reason.ValueType  # 263
     """Retry in a minute; find the cause of so many requests for codes."""
     REASON_AMOUNT_TOO_HIGH: _Reason.ValueType  # 264
@@ -492,9 +492,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_RECORD_AMOUNT_NOT_PROVEN: _Reason.ValueType  # 628
     """Look the amount up in a bill or a backup of that region, and give it to the customer as money for a complaint."""
     REASON_RECORD_NOT_RESTORABLE: _Reason.ValueType  # 629
-    """Take the record from a backup of that region, or have staff of both regions do the business again. A moved balance
-    without a backup is paid outside of the settlement: see the page about moving.
-    """
+    """Take the record from a backup of that region, or have staff of both regions do the business again."""
     REASON_RECORD_NOT_ENDED: _Reason.ValueType  # 630
     """Take the order from a backup of that region: only that region can lead it to its end."""
     REASON_SETTLEMENT_NOT_PROVEN: _Reason.ValueType  # 437
@@ -737,14 +735,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Repeat the same request with the same id once some of the work is done. Look at what it waits for; the policy
     `open-work-of-operator` has the bound.
     """
-    REASON_ATTRIBUTE_UNSUPPORTED: _Reason.ValueType  # 689
-    """Leave the attribute, header or parameter out, or use the RPC: this API does not carry it out, and would ignore it."""
-    REASON_ANSWER_LATE: _Reason.ValueType  # 690
-    """Send the same request with the same id again: what was begun goes on, and is done once."""
-    REASON_MEDIA_TYPE_UNSUPPORTED: _Reason.ValueType  # 691
-    """Send `Content-Type: application/json` in UTF-8, and take JSON."""
-    REASON_CANCELLATION_NOT_FOUND: _Reason.ValueType  # 692
-    """Read the order: nobody has asked to cancel it."""
+    REASON_SIGNING_KEY_UNAVAILABLE: _Reason.ValueType  # 677
+    """Repeat the same request with the same id. Operations staff of the region: the log of the node says what its signing key
+    lacks, mostly the token (PKCS #11) that holds it.
+    """
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1148,7 +1142,7 @@ REASON_WATCHES_TOO_MANY: Reason.ValueType  # 261
 changes.
 """
 REASON_RESOLUTION_CAUSE_UNKNOWN: Reason.ValueType  # 262
-"""Get the causes by CatalogueService.GetTerms."""
+"""List the causes by CatalogueService.ListResolutionCauses."""
 REASON_CODES_ASKED_TOO_OFTEN: Reason.ValueType  # 263
 """Retry in a minute; find the cause of so many requests for codes."""
 REASON_AMOUNT_TOO_HIGH: Reason.ValueType  # 264
@@ -1218,9 +1212,7 @@ REASON_RECORD_LINE_UNKNOWN: Reason.ValueType  # 582
 REASON_RECORD_AMOUNT_NOT_PROVEN: Reason.ValueType  # 628
 """Look the amount up in a bill or a backup of that region, and give it to the customer as money for a complaint."""
 REASON_RECORD_NOT_RESTORABLE: Reason.ValueType  # 629
-"""Take the record from a backup of that region, or have staff of both regions do the business again. A moved balance
-without a backup is paid outside of the settlement: see the page about moving.
-"""
+"""Take the record from a backup of that region, or have staff of both regions do the business again."""
 REASON_RECORD_NOT_ENDED: Reason.ValueType  # 630
 """Take the order from a backup of that region: only that region can lead it to its end."""
 REASON_SETTLEMENT_NOT_PROVEN: Reason.ValueType  # 437
@@ -1463,14 +1455,10 @@ REASON_OPEN_WORK_TOO_MUCH: Reason.ValueType  # 672
 """Repeat the same request with the same id once some of the work is done. Look at what it waits for; the policy
 `open-work-of-operator` has the bound.
 """
-REASON_ATTRIBUTE_UNSUPPORTED: Reason.ValueType  # 689
-"""Leave the attribute, header or parameter out, or use the RPC: this API does not carry it out, and would ignore it."""
-REASON_ANSWER_LATE: Reason.ValueType  # 690
-"""Send the same request with the same id again: what was begun goes on, and is done once."""
-REASON_MEDIA_TYPE_UNSUPPORTED: Reason.ValueType  # 691
-"""Send `Content-Type: application/json` in UTF-8, and take JSON."""
-REASON_CANCELLATION_NOT_FOUND: Reason.ValueType  # 692
-"""Read the order: nobody has asked to cancel it."""
+REASON_SIGNING_KEY_UNAVAILABLE: Reason.ValueType  # 677
+"""Repeat the same request with the same id. Operations staff of the region: the log of the node says what its signing key
+lacks, mostly the token (PKCS #11) that holds it.
+"""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
