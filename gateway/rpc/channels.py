@@ -186,14 +186,15 @@ class Replicas:
         self._turn = self._source.randrange(len(endpoints)) if endpoints else 0
 
     def in_turn(self) -> list[Replica]:
-        """All replicas, in the order of trial. Raises Unreachable where there is none."""
+        """All replicas, in the order of trial, without those whose certificate was revoked.
+
+        Raises Unreachable where no endpoint is known.
+        """
         if not self._replicas:
             raise Unreachable("no endpoint is known")
         self._follow_credentials(asyncio.get_running_loop().time())
         replicas = [each for each in self._replicas if not self.is_revoked(each)]
-        if not replicas:
-            raise Unreachable("the certificate of each server was revoked")
-        if len(replicas) == 1:
+        if len(replicas) < 2:
             return replicas
         found = sorted(((replica.condition(), replica) for replica in replicas), key=lambda pair: pair[0])
         best = [replica for condition, replica in found if condition == found[0][0]]
@@ -226,7 +227,7 @@ class Replicas:
 
     def pick(self) -> Replica:
         """The replica whose turn it is. Raises Unreachable where there is none."""
-        return self.in_turn()[0]
+        return self._trusted()[0]
 
     async def call(self, attempt: Attempt[T], timeout: float) -> T:
         """Makes a call within `timeout` seconds; `attempt` receives the replica and the remaining seconds.
@@ -272,6 +273,12 @@ class Replicas:
             task.cancel()
         await asyncio.gather(*self._closing, return_exceptions=True)
 
+    def _trusted(self) -> list[Replica]:
+        """As `in_turn`. Raises Unreachable where there is none."""
+        if found := self.in_turn():
+            return found
+        raise Unreachable("the certificate of each server was revoked")
+
     async def _pick_connected(self, deadline: float, failed: Sequence[Replica]) -> Replica:
         """The replica whose turn it is, without those in `failed` while there are others.
 
@@ -280,7 +287,7 @@ class Replicas:
         loop = asyncio.get_running_loop()
         end, has_waited = min(deadline, loop.time() + RECONNECT_PATIENCE), False
         while True:
-            known = self.in_turn()
+            known = self._trusted()
             replicas = ([each for each in known if each not in failed] or known) if failed else known
             # A channel that failed and tries again is no connection: a call on it ends with its next failure.
             if not has_waited and replicas[0].condition() != _Condition.FAILING:

@@ -1,6 +1,7 @@
 """Revoked certificates in a running federation: in force everywhere, on open calls, and after a restart."""
 
 import asyncio
+from collections.abc import Awaitable
 from pathlib import Path
 
 import grpc
@@ -12,6 +13,7 @@ from gateway.api.coordinator.v1.revocation_service_pb2 import PublishRevocationL
 from gateway.api.coordinator.v1.revocation_service_pb2_grpc import RevocationServiceStub
 from gateway.api.federation.v1.federation_pb2 import JoinRequest, RevocationList
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
+from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, WatchOrdersRequest
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.access_pb2 import Role
@@ -20,7 +22,7 @@ from gateway.security.identity import server_name
 from gateway.security.tls import client_options
 from tests.federation.certificates import FEDERATION
 from tests.federation.commands import as_administrator, run_command
-from tests.federation.counter import REQUESTER
+from tests.federation.counter import REQUESTER, Counter
 from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, running, until
@@ -53,6 +55,15 @@ async def outcome(orders: OrderServiceStub) -> str:
         await call
     except grpc.aio.AioRpcError:
         return (await refusal(call)).reason
+    return "OK"
+
+
+async def refused_or_done(asked: Awaitable[object]) -> str:
+    """OK, or the status of the failure."""
+    try:
+        await asked
+    except grpc.aio.AioRpcError as error:
+        return error.code().name
     return "OK"
 
 
@@ -100,6 +111,29 @@ async def test_a_stolen_certificate_is_out_on_its_open_calls_and_after_a_restart
         assert await outcome(after) == "CERTIFICATE_REVOKED"
         await federation.restart_coordinator(port)
         await until(is_denied, "the coordinator knows it from its database")
+
+
+@pytest.mark.files  # no part of it depends on the engine
+async def test_nodes_call_no_coordinator_with_a_revoked_certificate_and_stop_in_order(
+    databases: Databases, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(tmp_path, databases, REGIONS) as federation:
+        counter = Counter(federation, "guangdong")
+        number = await Counter(federation, "sichuan").new_customer()
+        await counter.reaches((await counter.order("SUSPEND", number)).id, OrderState.ORDER_STATE_COMPLETED)
+        await publish(federation, signed(federation, 5, serial_of(federation, "coordinator/0")))
+
+        async def is_called() -> bool:
+            return (await refused_or_done(counter.bill(number))) == "OK"
+
+        async def is_left_out() -> bool:
+            told = f"the certificate of the server at {federation.coordinator_endpoint} was revoked"
+            return sum(told in record.getMessage() for record in caplog.records) > len(REGIONS)
+
+        await until(is_left_out, "each process has seen it, the coordinator those of the same machine, too")
+        order = await counter.submit(counter.request("RESUME", number), wait=0)
+        assert order.state != OrderState.ORDER_STATE_COMPLETED
+        assert not await is_called()
 
 
 @pytest.mark.slow  # ten commands
