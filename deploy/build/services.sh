@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the servers that the demo, the tests and the bench start for themselves: Debian's packages of them, and
-# only those whose programs are missing. Usage: services.sh [etcd] [postgresql] [nginx] [promtool] [restic]; without names, the first two.
+# only those whose programs are missing. Usage: services.sh [etcd] [postgresql] [nginx] [promtool] [restic] [patroni]; without names, the first two.
 # Ends with 1, and names the packages, where it may not install or cannot.
 set -eu
 
@@ -13,6 +13,7 @@ is_there() {
         postgresql) ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null ;;
         promtool) command -v promtool >/dev/null ;;
         restic) command -v restic >/dev/null ;;
+        patroni) command -v patroni >/dev/null ;;
         nginx) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
         *) fail "no service is called $1" ;;
     esac
@@ -22,6 +23,7 @@ package_of() {
     case $1 in
         etcd) echo etcd-server ;;
         nginx) echo nginx-light ;;
+        patroni) echo patroni python3-etcd ;;
         promtool) echo prometheus ;;
         *) echo "$1" ;;
     esac

@@ -735,6 +735,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Repeat the same request with the same id once some of the work is done. Look at what it waits for; the policy
     `open-work-of-operator` has the bound.
     """
+    REASON_STORE_UNCONFIRMED: _Reason.ValueType  # 684
+    """Nothing is done: repeat the same request with the same id. No standby of the database confirms what was committed. Staff
+    of the region start a standby; `region-node doctor` names what is missing.
+    """
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1450,6 +1454,10 @@ at `region-node anomalies list`.
 REASON_OPEN_WORK_TOO_MUCH: Reason.ValueType  # 672
 """Repeat the same request with the same id once some of the work is done. Look at what it waits for; the policy
 `open-work-of-operator` has the bound.
+"""
+REASON_STORE_UNCONFIRMED: Reason.ValueType  # 684
+"""Nothing is done: repeat the same request with the same id. No standby of the database confirms what was committed. Staff
+of the region start a standby; `region-node doctor` names what is missing.
 """
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
