@@ -124,7 +124,8 @@ class Payments:
         served: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._served[killed] = served
         try:
-            return await asyncio.wait_for(served, _PATIENCE)
+            async with asyncio.timeout(_PATIENCE):
+                return await served
         finally:
             del self._served[killed]
 
