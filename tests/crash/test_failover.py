@@ -47,11 +47,14 @@ def asynchronous(tmp_path: Path, patroni_etcd: LocalEtcd) -> Iterator[LocalPatro
 
 @pytest.mark.slow
 @pytest.mark.long("a lease of Patroni has to end")
-async def test_where_no_standby_confirms_a_fail_over_closes_the_fence_and_recovery_names_the_loss(
+def test_where_no_standby_confirms_a_fail_over_closes_the_fence_and_recovery_names_the_loss(
     tmp_path: Path, asynchronous: LocalPatroni
 ) -> None:
-    cluster = asynchronous
-    async with running(tmp_path / "federation", Databases(cluster), ("guangdong", "sichuan")) as federation:
+    asyncio.run(lose_the_last_order(tmp_path / "federation", asynchronous))
+
+
+async def lose_the_last_order(directory: Path, cluster: LocalPatroni) -> None:
+    async with running(directory, Databases(cluster), ("guangdong", "sichuan")) as federation:
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
         number = await sichuan.new_customer()
         kept = await guangdong.order("PAY", number)
