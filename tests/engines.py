@@ -1,4 +1,4 @@
-"""Real servers for tests: an etcd cluster and a PostgreSQL server for each worker, started at first use.
+"""Real servers for tests: etcd clusters and a PostgreSQL server for each worker, started at first use.
 
 A missing server is installed if permitted. Else its tests are skipped, with a line in the summary; with CI=true they
 fail.
@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import pytest
 
-from deploy.local import etcd, postgresql
+from deploy.local import etcd, patroni, postgresql
 from deploy.local.etcd import LocalEtcd
 from deploy.local.postgresql import LocalPostgresql
 
@@ -25,7 +25,7 @@ _MISSING = "a server is missing"
 
 @dataclass(frozen=True)
 class Engine:
-    """A server that tests need: its name for the installer, its Debian package, and how to see whether it is there."""
+    """A server that tests need: its name for the installer, its Debian packages, and how to see whether it is there."""
 
     name: str
     package: str
@@ -36,7 +36,8 @@ ETCD = Engine("etcd", etcd.PACKAGE, lambda: etcd.program() is not None)
 POSTGRESQL = Engine("postgresql", postgresql.PACKAGE, lambda: postgresql.programs() is not None)
 SOFTHSM = Engine("softhsm2", "softhsm2", lambda: shutil.which("softhsm2-util") is not None)
 """Tokens in files: no server, but a program of Debian too."""
-_NEEDED_BY = {"etcd_cluster": ETCD, "postgresql_server": POSTGRESQL}
+PATRONI = Engine("patroni", patroni.PACKAGES, lambda: patroni.program() is not None)
+_NEEDED_BY = {"etcd_cluster": ETCD, "postgresql_server": POSTGRESQL, "patroni_etcd": PATRONI}
 
 
 def require_engine(engine: Engine) -> None:
@@ -83,6 +84,20 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loca
         yield server
     finally:
         server.remove()
+
+
+@pytest.fixture(scope="session")
+def patroni_etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEtcd]:
+    """An etcd of one member for clusters that Patroni leads, each of the test's own."""
+    for engine in (ETCD, POSTGRESQL, PATRONI):
+        require_engine(engine)
+    cluster = LocalEtcd(tmp_path_factory.mktemp("patroni-etcd"), 1, gateway=True)
+    try:
+        cluster.prepare()
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.remove()
 
 
 @pytest.fixture

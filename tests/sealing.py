@@ -10,7 +10,8 @@ from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.store import vault
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import Transaction
-from gateway.store.postgresql_connection import PostgresqlTransaction, connect
+from gateway.store.postgresql_connecting import connect
+from gateway.store.postgresql_connection import PostgresqlTransaction
 from gateway.store.sqlite import SqliteTransaction
 from region_node.node.subjects import number_subject
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the servers that the demo, the tests and the bench start for themselves: Debian's packages of them, and
-# only those whose programs are missing. Usage: services.sh [etcd] [postgresql] [nginx] [promtool] [restic] [softhsm2]; without names, the first two.
+# only those whose programs are missing. Usage: services.sh [etcd] [postgresql] [nginx] [promtool] [restic] [softhsm2] [patroni]; without names, the first two.
 # Ends with 1, and names the packages, where it may not install or cannot.
 set -eu
 
@@ -14,6 +14,7 @@ is_there() {
         promtool) command -v promtool >/dev/null ;;
         restic) command -v restic >/dev/null ;;
         softhsm2) command -v softhsm2-util >/dev/null ;;
+        patroni) command -v patroni >/dev/null ;;
         nginx) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
         *) fail "no service is called $1" ;;
     esac
@@ -23,6 +24,7 @@ package_of() {
     case $1 in
         etcd) echo etcd-server ;;
         nginx) echo nginx-light ;;
+        patroni) echo patroni python3-etcd ;;
         promtool) echo prometheus ;;
         *) echo "$1" ;;
     esac

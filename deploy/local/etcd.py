@@ -89,10 +89,14 @@ def require_program() -> str:
 
 
 class LocalEtcd:
-    """A cluster whose members, counted from 0, can be started, stopped, killed, frozen and wiped singly."""
+    """A cluster whose members, counted from 0, can be started, stopped, killed, frozen and wiped singly.
 
-    def __init__(self, directory: Path, members: int = 3) -> None:
+    `gateway`: it takes JSON over HTTP, too, which Patroni speaks.
+    """
+
+    def __init__(self, directory: Path, members: int = 3, *, gateway: bool = False) -> None:
         self._directory = directory
+        self._gateway = gateway
         self._authority = StoreAuthority("etcd")
         self._members = [
             _Member(
@@ -281,7 +285,7 @@ class LocalEtcd:
             "peer-key-file": key,
             "peer-cert-allowed-cn": _MEMBER,
             "tls-min-version": "TLS1.3",
-            "enable-grpc-gateway": "false",
+            "enable-grpc-gateway": "true" if self._gateway else "false",
             "heartbeat-interval": HEARTBEAT_MS,
             "election-timeout": ELECTION_MS,
             "auto-compaction-mode": "periodic",

@@ -15,7 +15,7 @@ from coordinator.settings import CoordinatorSettings
 from deploy.local.administrator import NAME as ADMINISTRATOR
 from deploy.local.administrator import LocalAdministrator
 from deploy.local.ports import HeldPort
-from deploy.local.postgresql import LocalPostgresql
+from deploy.local.postgresql_access import PostgresqlAccess
 from deploy.local.process import ChildProcess, Launcher, LocalProcess, Program, launch_anew
 from deploy.local.profiles import EMBEDDED, Engine, Placement, Profile
 from deploy.local.settings_files import Settings, credentials_table, write_settings
@@ -84,7 +84,7 @@ class LocalFederation:
         directory: Path,
         regions: Sequence[str],
         profile: Profile = EMBEDDED,
-        postgresql: LocalPostgresql | None = None,
+        postgresql: PostgresqlAccess | None = None,
         provided: Mapping[str, Sequence[str]] | None = None,
         *,
         clock_file: Path | None = None,

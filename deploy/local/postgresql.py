@@ -6,21 +6,23 @@ import secrets
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
-
-from deploy.local.certificates import HOST_NAME, StoreAuthority
+from deploy.local.certificates import HOST_NAME
 from deploy.local.ports import HeldPort
-from deploy.local.process import HALTED, START_SECONDS, STOP_SECONDS, ChildProcess, ProcessFailed, state_of, wait_until
+from deploy.local.postgresql_access import ADMINISTRATOR, PostgresqlAccess
+from deploy.local.process import (
+    START_SECONDS,
+    STOP_SECONDS,
+    ChildProcess,
+    ProcessFailed,
+    end_all,
+    halt_all,
+    marked,
+    signal_all,
+    wait_until,
+)
 
-APPLICATION = "crossregion"
-"""The role that owns the databases of the project's programs."""
-ADMINISTRATOR = "postgres"
-"""The superuser role, for tests that look from outside and for disturbances."""
 PACKAGE = "postgresql"
 """The Debian package that brings the server."""
 
@@ -28,7 +30,6 @@ _STARTS = 5
 _HELD_MEMORY = "pre-existing shared memory block"  # of processes that were killed and have not quite ended
 _INSTALLED = Path("/usr/lib/postgresql")  # where Debian puts its versions, each into a directory of its number
 _SERVER_USER = "postgres"  # the server's user under root, which it refuses
-_CONNECT_SECONDS = 5
 _OWNERS_ALONE = 0o700
 
 # Connections without TLS and the certificate of the role are refused.
@@ -74,7 +75,19 @@ def require_programs() -> Path:
     return found
 
 
-class LocalPostgresql:
+def server_user() -> str | None:
+    """The user whom the server runs as: this one, or another under root."""
+    return _SERVER_USER if os.geteuid() == 0 else None
+
+
+def give(path: Path, user: str | None) -> None:
+    """Makes the server's user the owner of a file or directory."""
+    if user is not None:
+        known = pwd.getpwnam(user)
+        os.chown(path, known.pw_uid, known.pw_gid)
+
+
+class LocalPostgresql(PostgresqlAccess):
     """A server: its data, its processes, and the certificates of its clients, made at the first call.
 
     `directory` holds the clients' files. It also holds the data, except under root. The server then runs as another
@@ -82,10 +95,9 @@ class LocalPostgresql:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._authority = StoreAuthority("PostgreSQL")
-        self._user = _SERVER_USER if os.geteuid() == 0 else None
         self._held = HeldPort()
+        super().__init__(directory, (self._held.number,))
+        self._user = server_user()
         # In the command lines of all its processes, so that they can be found whatever their parent is.
         self._name = f"crossregion-{secrets.token_hex(8)}"
         self._home = directory / "postgresql"
@@ -122,7 +134,7 @@ class LocalPostgresql:
             self._home.mkdir(mode=_OWNERS_ALONE)
         else:
             self._home = Path(tempfile.mkdtemp(prefix="crossregion-postgresql-"))
-            self._give(self._home)
+            give(self._home, self._user)
         data = self._home / "data"
         self._initialise(data)
         with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
@@ -131,7 +143,7 @@ class LocalPostgresql:
         certificates = data / "certificates"
         self._authority.write(self._authority.issue_server(HOST_NAME), certificates)
         for path in (certificates, *certificates.iterdir()):
-            self._give(path)
+            give(path, self._user)
 
     def start(self) -> None:
         """Starts it and returns once it accepts connections; also after `stop` or `kill`. Raises ProcessFailed.
@@ -143,7 +155,10 @@ class LocalPostgresql:
         command = [str(require_programs() / "postgres"), "-D", data, "-p", str(self.port)]
         for attempt in range(_STARTS):
             self._process.run(
-                [*command, "-c", f"cluster_name={self._name}"], _environment(), user=self._user, directory=self._home
+                [*command, "-c", f"cluster_name={self._name}"],
+                bare_environment(),
+                user=self._user,
+                directory=self._home,
             )
             try:
                 wait_until(self._serves, START_SECONDS, "PostgreSQL takes connections")
@@ -163,16 +178,16 @@ class LocalPostgresql:
     def kill(self) -> None:
         """Ends all its processes as kill -9 does, and returns when none is left."""
         self._process.kill()
-        self._end_processes()
+        end_all(self._processes)  # after a kill of the postmaster, its backends live on until they notice
 
     def freeze(self) -> None:
         """Halts all its processes until `thaw`: connections stay open and nothing answers."""
         self._process.freeze()  # first, so that it makes no more of them
-        wait_until(self._all_halt, STOP_SECONDS, "PostgreSQL's processes halt")
+        halt_all(self._processes)
 
     def thaw(self) -> None:
         """Thaws all of its processes."""
-        _signal(self._processes(), signal.SIGCONT)
+        signal_all(self._processes(), signal.SIGCONT)
 
     def remove(self) -> None:
         """Ends it if it runs, and removes its data and certificates."""
@@ -181,114 +196,21 @@ class LocalPostgresql:
         shutil.rmtree(self._home, ignore_errors=True)
         shutil.rmtree(self._directory / "clients", ignore_errors=True)
 
-    def create_role(self, role: str) -> None:
-        """Makes a role that may connect and owns nothing. Raises psycopg.Error."""
-        self._administer(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
-
-    def create_database(self, name: str, owner: str = APPLICATION, template: str = "template0") -> None:
-        """Makes a database that only its owner may use: empty, or a copy of an unused one.
-
-        Raises psycopg.Error.
-        """
-        database = sql.Identifier(name)
-        self._administer(
-            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
-                database, sql.Identifier(owner), sql.Identifier(template)
-            ),
-            sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database),
-        )
-
-    def drop_database(self, name: str) -> None:
-        """Removes a database, with its connections; nothing for a missing one. Raises psycopg.Error."""
-        self._administer(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-
-    def conninfo(self, database: str, role: str = APPLICATION, holder: str = "") -> str:
-        """The connection string for a role, with a certificate that is issued at the first call.
-
-        `holder`: one of several who connect as that role, each with a certificate of its own.
-        """
-        directory = self._directory / "clients" / (holder or role)
-        if not directory.exists():
-            self._authority.write(self._authority.issue_client(role), directory)
-        return make_conninfo(
-            host=HOST_NAME,
-            hostaddr="127.0.0.1",
-            port=self.port,
-            dbname=database,
-            user=role,
-            sslmode="verify-full",
-            sslrootcert=str(directory / "authority.crt"),
-            sslcert=str(directory / "tls.crt"),
-            sslkey=str(directory / "tls.key"),
-            gssencmode="disable",
-            connect_timeout=_CONNECT_SECONDS,
-        )
-
     def _initialise(self, data: Path) -> None:
         command = [str(require_programs() / "initdb"), "-D", str(data), "--username", ADMINISTRATOR]
         command += ["--encoding=UTF8", "--locale=C", "--data-checksums", "--auth=reject"]
         initialising = ChildProcess("initdb", self.log)
-        initialising.run(command, _environment(), user=self._user, directory=self._home)
+        initialising.run(command, bare_environment(), user=self._user, directory=self._home)
         initialising.require_done()
 
     def _serves(self) -> bool:
         self._process.require_running()
-        try:
-            with psycopg.connect(self.conninfo("postgres", ADMINISTRATOR), autocommit=True) as connection:
-                known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [APPLICATION]).rowcount
-        except psycopg.OperationalError:
-            return False
-        if not known:
-            self.create_role(APPLICATION)
-        return True
-
-    def _administer(self, *statements: sql.Composed) -> None:
-        with psycopg.connect(self.conninfo("postgres", ADMINISTRATOR), autocommit=True) as connection:
-            for statement in statements:
-                connection.execute(statement)
-
-    def _give(self, path: Path) -> None:
-        if self._user is not None:
-            user = pwd.getpwnam(self._user)
-            os.chown(path, user.pw_uid, user.pw_gid)
+        return super()._serves()
 
     def _processes(self) -> list[int]:
-        return list(_named(self._name))
-
-    def _all_halt(self) -> bool:
-        processes = self._processes()
-        _signal(processes, signal.SIGSTOP)
-        return all(state_of(pid) == HALTED for pid in processes)
-
-    def _end_processes(self) -> None:
-        """After a kill of the postmaster, its backends live on until they notice."""
-
-        def ended() -> bool:
-            processes = self._processes()
-            _signal(processes, signal.SIGKILL)
-            return not processes
-
-        wait_until(ended, STOP_SECONDS, "PostgreSQL's processes end")
+        return marked(self._name)
 
 
-def _environment() -> dict[str, str]:
+def bare_environment() -> dict[str, str]:
     """An environment without the caller's variables: PostgreSQL reads settings from them."""
     return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
-
-
-def _named(name: str) -> Iterator[int]:
-    """The processes with a name in their command line. Ended processes without a wait have none."""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if name.encode() in path.read_bytes():
-                yield int(path.parent.name)
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-
-
-def _signal(processes: list[int], number: signal.Signals) -> None:
-    for pid in processes:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            continue

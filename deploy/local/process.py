@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
@@ -242,6 +242,56 @@ def state_of(pid: int) -> str:
         # The name of the program before it is in brackets and may contain anything.
         return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]
     return ""
+
+
+def marked(mark: str) -> list[int]:
+    """The processes with a text in their command line. Ended processes without a wait have none."""
+    found: list[int] = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if mark.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+    return found
+
+
+def children_of(parents: Collection[int]) -> list[int]:
+    """The processes that these have started, and that have not ended."""
+    found: list[int] = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            # The name of the program before it is in brackets and may contain anything.
+            if int(path.read_text("utf-8", "replace").rpartition(")")[2].split()[1]) in parents:
+                found.append(int(path.parent.name))
+    return found
+
+
+def signal_all(processes: Iterable[int], number: signal.Signals) -> None:
+    """Sends a signal to processes, some of which may have ended."""
+    for pid in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def halt_all(find: Callable[[], Sequence[int]]) -> None:
+    """Freezes all processes that `find` returns, until it returns frozen ones alone."""
+
+    def halted() -> bool:
+        processes = find()
+        signal_all(processes, signal.SIGSTOP)
+        return all(state_of(pid) == HALTED for pid in processes)
+
+    wait_until(halted, STOP_SECONDS, "all processes halt")
+
+
+def end_all(find: Callable[[], Sequence[int]]) -> None:
+    """Kills all processes that `find` returns, until there is none."""
+
+    def ended() -> bool:
+        processes = find()
+        signal_all(processes, signal.SIGKILL)
+        return not processes
+
+    wait_until(ended, STOP_SECONDS, "all processes end")
 
 
 def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from deploy.local.etcd import LocalEtcd, require_program
 from deploy.local.postgresql import LocalPostgresql, require_programs
+from deploy.local.postgresql_access import PostgresqlAccess
 from deploy.local.process import ProcessFailed
 from deploy.local.profiles import Engine, Profile
 
@@ -48,14 +49,15 @@ class LocalStores:
     """
 
     def __init__(
-        self, directory: Path, profile: Profile, regions: Iterable[str], postgresql: LocalPostgresql | None = None
+        self, directory: Path, profile: Profile, regions: Iterable[str], postgresql: PostgresqlAccess | None = None
     ) -> None:
         placements = (profile.coordinators, *(profile.placement(region) for region in regions))
         needed = any(placement.engine is Engine.POSTGRESQL for placement in placements)
         self.etcd = LocalEtcd(directory / "etcd", profile.etcd_members) if profile.etcd_members else None
-        self._shares = needed and postgresql is not None
-        self.postgresql = (postgresql or LocalPostgresql(directory / "postgresql")) if needed else None
-        self._prefix = f"federation-{secrets.token_hex(4)}-" if self._shares else ""
+        self.postgresql = LocalPostgresql(directory / "postgresql") if needed and postgresql is None else None
+        """The server of its own."""
+        self._access = (postgresql or self.postgresql) if needed else None
+        self._prefix = f"federation-{secrets.token_hex(4)}-" if needed and postgresql is not None else ""
         self._databases: list[str] = []
 
     def prepare(self) -> None:
@@ -63,39 +65,39 @@ class LocalStores:
 
         Raises ProcessFailed for a server that is not installed.
         """
-        require_installed(etcd=self.etcd is not None, postgresql=self.postgresql is not None and not self._shares)
+        require_installed(etcd=self.etcd is not None, postgresql=self.postgresql is not None)
         if self.etcd is not None:
             self.etcd.prepare()
-        if self.postgresql is not None and not self._shares:
+        if self.postgresql is not None:
             self.postgresql.prepare()
 
     def start(self, owners: Iterable[str]) -> None:
         """Starts the servers, and makes an empty database for each owner that has none. Raises ProcessFailed."""
         if self.etcd is not None:
             self.etcd.start()
-        if self.postgresql is None:
+        if self._access is None:
             return
-        if not self._shares:
+        if self.postgresql is not None:
             self.postgresql.start()
         for owner in owners:
             name = self._prefix + owner
             if name not in self._databases:
-                self.postgresql.create_role(name)
-                self.postgresql.create_database(name, owner=name)
+                self._access.create_role(name)
+                self._access.create_database(name, owner=name)
                 self._databases.append(name)
 
     def conninfo(self, owner: str, process: str) -> str:
         """The connection string of a process to its owner's database, with its own certificate."""
-        if self.postgresql is None:
+        if self._access is None:
             raise ValueError("there is no PostgreSQL in this profile")
         name = self._prefix + owner
-        return self.postgresql.conninfo(name, name, self._prefix + process)
+        return self._access.conninfo(name, name, self._prefix + process)
 
     def running(self) -> list[Running]:
         """The servers that run here, in the order in which to stop them, without a shared one."""
         found = [] if self.etcd is None else [self._member(self.etcd, index) for index in self.etcd.running()]
         server = self.postgresql
-        if server is not None and not self._shares and server.runs():
+        if server is not None and server.runs():
             found.append(
                 Running(
                     name="postgresql",
@@ -113,7 +115,7 @@ class LocalStores:
         """Stops the servers in order and removes their data. Raises ProcessFailed."""
         if self.etcd is not None:
             self.etcd.stop()
-        if self.postgresql is not None and not self._shares:
+        if self.postgresql is not None:
             self.postgresql.stop()
         self.remove()
 
@@ -121,14 +123,12 @@ class LocalStores:
         """Kills running servers and removes their data."""
         if self.etcd is not None:
             self.etcd.remove()
-        if self.postgresql is None:
-            return
-        if self._shares:
-            for name in self._databases:
-                self.postgresql.drop_database(name)
-            self._databases.clear()
-        else:
+        if self.postgresql is not None:
             self.postgresql.remove()
+        elif self._access is not None:
+            for name in self._databases:
+                self._access.drop_database(name)
+            self._databases.clear()
 
     def _member(self, etcd: LocalEtcd, index: int) -> Running:
         log = etcd.log(index)

@@ -22,7 +22,7 @@ from gateway.process.files import create_file
 from gateway.store import postgresql_schema, timeline
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import Transaction
-from gateway.store.postgresql_connection import connect
+from gateway.store.postgresql_connecting import completed, connect
 from gateway.store.sqlite import FileLock
 from gateway.store.timeline import Position
 from gateway.wording.languages import translated
@@ -50,6 +50,8 @@ _VARIABLES = {
     "sslcert": "PGSSLCERT",
     "sslkey": "PGSSLKEY",
     "options": "PGOPTIONS",
+    "connect_timeout": "PGCONNECT_TIMEOUT",
+    "target_session_attrs": "PGTARGETSESSIONATTRS",
 }
 
 
@@ -210,7 +212,8 @@ def _name(place: DatabasePlace) -> str:
 
 
 def _postgresql(program: str, conninfo: str, *arguments: str) -> None:
-    named = {_VARIABLES[key]: str(value) for key, value in conninfo_to_dict(conninfo).items() if key in _VARIABLES}
+    told = conninfo_to_dict(completed(conninfo))  # of several servers the one that takes writes
+    named = {_VARIABLES[key]: str(value) for key, value in told.items() if key in _VARIABLES}
     try:
         done = subprocess.run(
             [program, *arguments], env={**os.environ, **named}, capture_output=True, text=True, check=False

@@ -23,7 +23,8 @@ from gateway.process import failpoints
 from gateway.store import postgresql_schema, sqlite_schema
 from gateway.store.opening import DatabasePlace, DatabaseUnreachable, moved_file
 from gateway.store.port import DatabaseInUse, StoreUnusable, Transaction
-from gateway.store.postgresql_connection import PostgresqlTransaction, connect
+from gateway.store.postgresql_connecting import connect
+from gateway.store.postgresql_connection import PostgresqlTransaction
 from gateway.store.postgresql_schema import Connection
 from gateway.store.schema import Applied, Migration, SchemaMismatch, SchemaState, require_workable
 from gateway.store.sqlite import FileLock, SqliteTransaction

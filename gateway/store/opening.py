@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.errors import ReadOnlySqlTransaction
 
 from gateway.process.files import make_private
 from gateway.security.region_keys import RegionKeys
@@ -16,12 +17,14 @@ from gateway.store import postgresql_schema, sqlite_schema, timeline
 from gateway.store.commit_archive import ArchivePlace
 from gateway.store.port import Store, StoreUnusable, Transaction
 from gateway.store.postgresql import PostgresqlStore
-from gateway.store.postgresql_connection import PostgresqlTransaction, connect
+from gateway.store.postgresql_connecting import connect
+from gateway.store.postgresql_connection import PostgresqlTransaction
 from gateway.store.schema import Applied, Migration, SchemaState, state_of, unnoted
 from gateway.store.sqlite import FileLock, SqliteDatabase, SqliteStore, open_read_only
 from gateway.wording.languages import translated
 
 _MOST_READERS = 64
+_PORT = 5432  # of a server, where none is told
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,13 @@ class DatabasePlace:
         """Names the database for people."""
         if self.postgresql is None:
             return str(self.file)
-        told = conninfo_to_dict(self.postgresql.conninfo)
-        return f"PostgreSQL database {told.get('dbname', '')} at {told.get('host', '')}:{told.get('port', 5432)}"
+        name = conninfo_to_dict(self.postgresql.conninfo).get("dbname", "")
+        return f"PostgreSQL database {name} at {', '.join(self._servers())}"
+
+    @property
+    def servers(self) -> int:
+        """How many PostgreSQL servers are named, of which one takes writes; 0 for a file."""
+        return 0 if self.postgresql is None else len(self._servers())
 
     @property
     def engine(self) -> str:
@@ -180,6 +188,12 @@ class DatabasePlace:
                     timeline.begin(PostgresqlTransaction(connection), restored=restored)
                     connection.execute("COMMIT")
 
+    def _servers(self) -> list[str]:
+        assert self.postgresql is not None
+        told = conninfo_to_dict(self.postgresql.conninfo)
+        hosts, ports = (str(told.get(name) or "").split(",") for name in ("host", "port"))
+        return [f"{host}:{port or _PORT}" for host, port in zip(hosts, ports * len(hosts), strict=False)]
+
     def _require_file(self) -> None:
         self._require_here()
         if not self.file.is_file():
@@ -225,5 +239,5 @@ class DatabasePlace:
     def _reaching(self) -> Iterator[None]:
         try:
             yield
-        except (psycopg.OperationalError, sqlite3.DatabaseError) as error:
+        except (psycopg.OperationalError, ReadOnlySqlTransaction, sqlite3.DatabaseError) as error:
             raise DatabaseUnreachable(f"{self}: {str(error).strip()}") from error

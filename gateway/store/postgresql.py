@@ -26,14 +26,8 @@ from gateway.security.region_keys import RegionKeys
 from gateway.store.commit_queue import CommitQueue
 from gateway.store.group_commit import Outcome, run_alone, run_together
 from gateway.store.port import CommittedElsewhere, Operation, StoreCounts, store_unavailable
-from gateway.store.postgresql_connection import (
-    BEGIN_READ,
-    FAILURES,
-    PostgresqlTransaction,
-    Writer,
-    completed,
-    reading_pool,
-)
+from gateway.store.postgresql_connecting import BEGIN_READ, completed, reading_pool
+from gateway.store.postgresql_connection import FAILURES, PostgresqlTransaction, Writer
 from gateway.store.postgresql_listening import listen
 from gateway.store.postgresql_schema import Connection
 from gateway.store.postgresql_scrubbing import Scrubbing
@@ -42,7 +36,8 @@ from gateway.store.schema import Migration
 READ_WAIT = 5.0  # seconds that a read waits for a connection: then the database is too busy to be waited for
 # for the single operations of a batch that could not share a commit; those not begun by then are refused
 ALONE_SECONDS = 5.0
-# Longer than the server's own statement timeout: a server that has not responded by then is gone.
+# Longer than the server's own statement timeout: a server that has not responded by then is gone, or no standby
+# confirms the commit to it.
 ANSWER_SECONDS = 35.0
 QUERY_SECONDS = 5.0  # for one statement of a read for a caller: it keeps a connection from others
 _BEGIN_FOR_CALLER = BEGIN_READ + f"; SET LOCAL statement_timeout = {QUERY_SECONDS * 1000:.0f}".encode()
@@ -94,11 +89,11 @@ class PostgresqlStore:
         `alone`: no other process may work on it. `keys`: the region's, for personal data.
 
         Raises DatabaseInUse where another process has the number, or the database. Raises SchemaMismatch where
-        `migrate` has to run first, and psycopg.OperationalError where the server cannot be reached.
+        `migrate` has to run first, and psycopg.OperationalError where the server cannot be reached or has no standby.
         """
         loop = asyncio.get_running_loop()
         writer = await loop.run_in_executor(
-            None, lambda: Writer.open(conninfo, migrations, number, alone=alone, keys=keys)
+            None, lambda: Writer.open(conninfo, migrations, number, alone=alone, keys=keys, seconds=ANSWER_SECONDS)
         )
         async with contextlib.AsyncExitStack() as opened:
             opened.callback(writer.close)
@@ -204,7 +199,10 @@ class PostgresqlStore:
             self._writer.begin()
         except self._writer.errors as failure:
             _log.warning("the store could not begin: %s", failure)
-            return [Outcome(error=store_unavailable()) for _ in operations]
+            refused = Refused(Reason.REASON_STORE_UNCONFIRMED) if self._writer.is_unconfirmed else store_unavailable()
+            return [Outcome(error=refused) for _ in operations]
+        if self._writer.was_reached_anew():
+            self._pool.drain()  # its connections may lead to a former primary, which does not know that it is one
         outcomes = self._commit_together(operations)
         if outcomes is None:
             outcomes = run_alone(self._writer, operations, seconds=ALONE_SECONDS)

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: the writing one, which determines the outcome of a commit, and the reading ones."""
+"""The writing connection to PostgreSQL, which determines the outcome of a commit."""
 
 import contextlib
 import logging
@@ -11,12 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import DiskFull, IdleInTransactionSessionTimeout, LockNotAvailable, ReadOnlySqlTransaction
 from psycopg.pq import TransactionStatus
-from psycopg.types.numeric import Int8BinaryDumper
-from psycopg.types.string import StrDumper
-from psycopg_pool import ConnectionPool
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -24,6 +20,7 @@ from gateway.security.region_keys import RegionKeys
 from gateway.store.pending_rows import RowMissing
 from gateway.store.port import DatabaseInUse, Operation, Value
 from gateway.store.postgresql_ahead import ReadAhead
+from gateway.store.postgresql_connecting import connect, frozen_wait
 from gateway.store.postgresql_listening import CHANNEL, payloads
 from gateway.store.postgresql_rows import for_all_rows, translated
 from gateway.store.postgresql_schema import Connection, require_current, writer_name
@@ -33,12 +30,8 @@ from gateway.store.tables import Key, Parameters, values_of
 from gateway.store.unit_of_work import Cursor, UnitOfWork, UnitTransaction, is_query
 
 LOCK_WAIT = "8s"  # for a lock: longer than a process that froze keeps one
-FROZEN_WAIT = "5s"  # in a transaction without a statement: then the server ends it
-TAKEN_WAIT = "10s"  # until the process has taken a result; then the server ends it, too
 OUTCOME_SECONDS = 30.0  # for finding the outcome of a commit whose response was lost
-_KEEP_CONNECTING = 5.0  # seconds
 _LOOK_AGAIN = 0.2  # seconds between attempts to reach a server that is away
-_PREPARED = 512  # statements kept prepared per connection: more than all named statements of a process
 _LOCKS = 0x43524F53  # the class of this project's advisory locks in a database
 # the locks: for turns of transactions; for the presence of a process; for its number
 _SERIAL, _PRESENCE, _FIRST_NUMBER = 0, 1, 16
@@ -47,18 +40,10 @@ _SESSION = """SET synchronous_commit = on; SET statement_timeout = '30s';
 SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 3"""
 # Commits before the lock must be visible after it, whatever the database's own default is.
 _BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({_LOCKS}, {_SERIAL})".encode()
-# Defaults where the operator sets none. A silent server or network must not block forever. Of several servers only the
-# writable one is meant, since its reads alone include every finished write.
-_DEFAULTS: dict[str, int | str] = {
-    "connect_timeout": 5,
-    "keepalives_idle": 5,
-    "keepalives_interval": 3,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-    "target_session_attrs": "read-write",
-}
-BEGIN_READ = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-_READING = "SET lock_timeout = '5s'; SET statement_timeout = '30s'"
+# Backends that have committed, and wait for a standby to confirm it: longer than a standby takes that is there.
+_CONFIRMING = """SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'SyncRep'
+AND starts_with(application_name, %s) AND clock_timestamp() - query_start > interval '1 second'"""
+_PROCESSES = "crossregion/"  # begins the names of the writing connections of all processes
 _LONGEST_SUBJECT = 1000  # bytes of a notification's subject; many subjects fit into one notification
 _log = logging.getLogger(__name__)
 
@@ -67,6 +52,10 @@ FAILURES: tuple[type[Exception], ...] = (
     psycopg.InterfaceError,
     IdleInTransactionSessionTimeout,
 )
+
+
+class Unconfirmed(psycopg.OperationalError):
+    """A former commit of this number still waits for a standby. Nothing more can be committed until one confirms it."""
 
 
 class PostgresqlTransaction(UnitTransaction):
@@ -188,13 +177,17 @@ class Writer:
         self._migrations = migrations
         self._conninfo = conninfo
         self._alone = alone
-        self._name = writer_name(f"crossregion/{number}/{os.getpid()}/{secrets.token_hex(4)}", migrations)
+        self._name = writer_name(f"{_PROCESSES}{number}/{os.getpid()}/{secrets.token_hex(4)}", migrations)
         self._transactions: list[PostgresqlTransaction] = []
         self._disk_full = False
         self._last_batch = ""  # as the server has it, as far as is known here
         self._commits = 0  # of this number, as the server has them, as far as is known here
         self.lost_commits = 0
         """The commits that the server lacks since it was reached again: it is another one, or an older copy."""
+        self.is_unconfirmed = False
+        """Whether nothing could begin for want of a standby that confirms what was committed."""
+        self._reached_anew = False
+        self._warned = ""
         self._line: socket.socket | None = None
         self._line_lock = threading.Lock()
         self._ahead = ReadAhead()
@@ -209,15 +202,23 @@ class Writer:
         *,
         alone: bool,
         keys: RegionKeys | None = None,
+        seconds: float,
     ) -> "Writer":
-        """Connects, and takes the process's place in the database. See `PostgresqlStore.open`."""
+        """Connects, and takes the process's place in the database. See `PostgresqlStore.open`.
+
+        `seconds`: how long the server may take, which waits for its standby.
+        """
         writer = cls(conninfo, migrations, number, alone=alone, keys=keys)
+        waiting = threading.Timer(seconds, writer.hang_up)
+        waiting.start()
         try:
             require_current(writer._connection, migrations)
             writer._last_batch, writer._commits = writer._find_last_batch(writer._connection)
         except (psycopg.Error, SchemaMismatch):
             writer.close()
             raise
+        finally:
+            waiting.cancel()
         return writer
 
     def is_connected(self) -> bool:
@@ -234,9 +235,11 @@ class Writer:
                 connection.close()
                 raise
         except (DatabaseInUse, SchemaMismatch, psycopg.Error) as failure:
+            self.is_unconfirmed = isinstance(failure, Unconfirmed)
             _log.warning("the database cannot be used: %s", failure)
             return False
         self._connection = connection
+        self._reached_anew = True
         # More than are known here are those of an answer that was lost, or of a process that had the number meanwhile.
         if lost := max(self._commits - commits, 0):
             self.lost_commits += lost
@@ -251,6 +254,11 @@ class Writer:
             if self._line is not None:
                 self._line.shutdown(socket.SHUT_RDWR)
 
+    def was_reached_anew(self) -> bool:
+        """Whether the server was reached by another connection since the last call. It may be another server."""
+        reached, self._reached_anew = self._reached_anew, False
+        return reached
+
     def found_disk_full(self) -> bool:
         """Whether the server has reported a full disk since the last call."""
         found = self._disk_full or any(each.found_disk_full for each in self._transactions)
@@ -262,6 +270,7 @@ class Writer:
         self._disk_full = self._disk_full or any(each.found_disk_full for each in self._transactions)
         self._transactions = []
         self._ahead.begin()
+        self.is_unconfirmed = False
         self.rollback()
         if not self._begin():
             # The connection was lost since the last transaction: nothing has begun that could be half done.
@@ -293,7 +302,9 @@ class Writer:
             return
         batch = secrets.token_hex(8)
         try:
+            self._warned = ""
             self._connection.execute(self._ending(batch))
+            self._require_confirmed()
         except psycopg.Error as failure:
             self._disk_full = self._disk_full or isinstance(failure, DiskFull)
             if failure.diag.severity_nonlocalized == "ERROR":
@@ -335,6 +346,7 @@ class Writer:
         except FAILURES:
             self.rollback()
             if not self._connection.closed:
+                self.is_unconfirmed = _waits_for_a_standby(self._connection, _PROCESSES)
                 raise
             return False
         return True
@@ -354,7 +366,10 @@ class Writer:
         return sql.SQL("; ").join(parts)
 
     def _was_committed(self, batch: str) -> bool:
-        """Queries until the server reports the outcome. Raises Refused with OUTCOME_UNKNOWN at the timeout."""
+        """Queries until the server reports the outcome, which a standby confirms where commits wait for one.
+
+        Raises Refused with OUTCOME_UNKNOWN at the timeout, or where no standby confirms the commit yet.
+        """
         before, end = self._last_batch, time.monotonic() + OUTCOME_SECONDS
         while time.monotonic() < end:
             # With the process's place in hand, the former connection and its transaction are known to be gone.
@@ -365,6 +380,8 @@ class Writer:
                     return done
                 # Another process has had the number since, or this is another server, which lags behind.
                 break
+            if self.is_unconfirmed:
+                break
             time.sleep(_LOOK_AGAIN)
         _log.error("what became of a commit is not known; callers are told so")
         raise Refused(Reason.REASON_OUTCOME_UNKNOWN)
@@ -372,13 +389,15 @@ class Writer:
     def _find_last_batch(self, connection: Connection) -> tuple[str, int]:
         """The last transaction of this number, and how many it has made.
 
-        Waits for a transaction that is still running on the server.
+        Waits for a transaction that is still running on the server, and for the standby that confirms it.
         """
+        self._warned = ""
         row = connection.execute(
             "INSERT INTO store_writers (number, last_batch) VALUES (%s, '')"
             " ON CONFLICT (number) DO UPDATE SET last_batch = store_writers.last_batch RETURNING last_batch, commits",
             (self.number,),
         ).fetchone()
+        self._require_confirmed()
         assert row is not None, "the row was just written"
         return str(row[0]), int(str(row[1]))
 
@@ -386,20 +405,39 @@ class Writer:
         connection = connect(self._conninfo, self._name)
         try:
             self._watch(connection)
+            connection.add_notice_handler(self._note)
             connection.execute(_SESSION)
-            connection.execute(_frozen_wait())
-            # A former connection of this process that the server still considers alive.
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE application_name = %s AND pid <> pg_backend_pid()",
-                (self._name,),
-            )
+            connection.execute(frozen_wait())
+            self._end_former(connection)
             self._take_place(connection)
         except (psycopg.Error, DatabaseInUse):
             connection.close()
             self._watch(None)
             raise
         return connection
+
+    def _end_former(self, connection: Connection) -> None:
+        """Ends a former connection of this process that the server still considers alive.
+
+        One that waits for a standby is left alone: its commit would become visible, and might still be lost.
+        Raises Unconfirmed while there is one of this number, also of a process that has ended.
+        """
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = %s AND pid <> pg_backend_pid() AND wait_event IS DISTINCT FROM 'SyncRep'",
+            (self._name,),
+        )
+        if _waits_for_a_standby(connection, f"{_PROCESSES}{self.number}/"):
+            raise Unconfirmed("no standby confirms what was committed: start one, or see synchronous_standby_names")
+
+    def _require_confirmed(self) -> None:
+        """Raises OperationalError where somebody ended the wait for a standby: a fail-over would lose the commit."""
+        if self._warned:
+            raise psycopg.OperationalError(self._warned)
+
+    def _note(self, notice: psycopg.errors.Diagnostic) -> None:
+        if notice.severity_nonlocalized == "WARNING":
+            self._warned = notice.message_primary or "a warning of the server"
 
     def _watch(self, connection: Connection | None) -> None:
         """Holds the file descriptor of a connection, for `hang_up`, in place of the former one's."""
@@ -432,48 +470,6 @@ class Writer:
             ) from None
 
 
-def completed(conninfo: str) -> str:
-    """The connection string with this project's defaults for missing parts."""
-    told = conninfo_to_dict(conninfo)
-    return make_conninfo(conninfo, **{name: value for name, value in _DEFAULTS.items() if name not in told})
-
-
-def connect(conninfo: str, name: str) -> Connection:
-    """Opens a connection with autocommit, unless set otherwise. Raises OperationalError."""
-    connection: Connection = psycopg.connect(completed(conninfo), autocommit=True, application_name=name)
-    _prepare(connection)
-    return connection
-
-
-def reading_pool(conninfo: str, readers: int) -> "ConnectionPool[Connection]":
-    """Connections that read snapshots. Not open yet."""
-    pool: ConnectionPool[Connection] = ConnectionPool(
-        completed(conninfo),
-        min_size=1,
-        max_size=readers,
-        open=False,
-        kwargs={"application_name": f"crossregion-reader/{os.getpid()}"},
-        configure=_prepare_reader,
-        # Attempts become rarer as time goes by; given up, the next read begins with frequent ones again.
-        reconnect_timeout=_KEEP_CONNECTING,
-    )
-    return pool
-
-
-def _frozen_wait() -> bytes:
-    return f"SET idle_in_transaction_session_timeout = '{FROZEN_WAIT}'; SET tcp_user_timeout = '{TAKEN_WAIT}'".encode()
-
-
-def _prepare(connection: Connection) -> None:
-    connection.prepared_max = _PREPARED
-    # One type for each parameter, whatever the value, so that a statement is prepared once.
-    connection.adapters.register_dumper(int, Int8BinaryDumper)
-    connection.adapters.register_dumper(str, StrDumper)
-
-
-def _prepare_reader(connection: Connection) -> None:
-    _prepare(connection)
-    connection.execute(_READING)
-    connection.execute(_frozen_wait())
-    connection.commit()
-    connection.autocommit = True  # a read begins its transaction by `BEGIN_READ`
+def _waits_for_a_standby(connection: Connection, names: str) -> bool:
+    """Whether a connection whose name begins so waits for a standby, longer than for one that is there."""
+    return connection.execute(_CONFIRMING, (names,)).rowcount > 0

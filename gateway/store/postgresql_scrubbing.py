@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from gateway.store import vault
-from gateway.store.postgresql_connection import connect
+from gateway.store.postgresql_connecting import connect
 from gateway.store.postgresql_schema import Connection
 
 SMALL_BYTES = 16 * 1024 * 1024  # of a table with its indexes: written anew at any time, in about a second

@@ -16,7 +16,8 @@ from urllib.parse import urlencode
 import click
 from psycopg.conninfo import conninfo_to_dict
 
-from deploy.local.postgresql import APPLICATION, LocalPostgresql
+from deploy.local.postgresql import LocalPostgresql
+from deploy.local.postgresql_access import APPLICATION
 from deploy.local.process import START_SECONDS, ChildProcess, wait_until
 from deploy.local.profiles import EMBEDDED, Engine, Profile
 from tests.bench.comparing import LEVELS, order_client, windows_of

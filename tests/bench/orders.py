@@ -31,6 +31,7 @@ T = TypeVar("T")
 
 HANDLING, HOME = "guangdong", "sichuan"
 CUSTOMERS = 2048  # lines at the home region: 16 for each of 128 callers
+BALANCE = 5000  # fen that a customer has at the beginning
 WAIT = 20.0  # seconds that an order may take; one that is not completed by then fails the run
 REFUSED_FOR_LOAD = (Reason.REASON_TOO_BUSY, Reason.REASON_CALLS_TOO_MANY, Reason.REASON_SERVER_CALLS_TOO_MANY)
 _ROOM_AGAIN = 1.0  # seconds until a refused order is sent again, as its RetryInfo says
@@ -138,7 +139,7 @@ def _customer(index: int, number: str, plan: str, opened: Timestamp) -> Customer
             plan_id=plan,
             start_time=opened,
         ),
-        billing_account=BillingAccount(id=f"account-{index}", balance=Money(minor_units=5000, currency="CNY")),
+        billing_account=BillingAccount(id=f"account-{index}", balance=Money(minor_units=BALANCE, currency="CNY")),
     )
 
 

@@ -10,7 +10,7 @@ from typing import IO
 import grpc
 
 from deploy.local.federation import FEDERATION_FILES, OPERATOR, LocalFederation
-from deploy.local.postgresql import LocalPostgresql
+from deploy.local.postgresql_access import PostgresqlAccess
 from deploy.local.process import Launcher, Program, Started, launch_anew
 from deploy.local.profiles import EMBEDDED, Profile
 from gateway.api.region.v1.catalogue_service_pb2 import SearchBusinessesRequest
@@ -33,7 +33,7 @@ def running(
     tree: Path | None = None,
     customers: int = CUSTOMERS,
     regions: Sequence[str] = (HANDLING, HOME),
-    postgresql: LocalPostgresql | None = None,
+    postgresql: PostgresqlAccess | None = None,
     launcher: Launcher = launch_anew,
 ) -> Iterator[LocalFederation]:
     """A federation with the customers of the bench; of another tree where one is given. It ends with the context."""

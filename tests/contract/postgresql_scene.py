@@ -16,9 +16,12 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from deploy.local.postgresql import ADMINISTRATOR, LocalPostgresql
+from deploy.local.postgresql import LocalPostgresql
+from deploy.local.postgresql_access import ADMINISTRATOR
 from deploy.local.process import wait_until
-from gateway.store import postgresql_connection
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.store import postgresql_connecting
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.store.port import Operation, Store, Transaction
 from gateway.store.postgresql import PostgresqlStore
@@ -105,6 +108,12 @@ async def outcomes(store: Store, *operations: Operation[object]) -> list[object]
     return list(await asyncio.gather(*(store.write(each) for each in operations), return_exceptions=True))
 
 
+def reason(outcome: object) -> str:
+    """The name of a refusal."""
+    assert isinstance(outcome, Refused), outcome
+    return Reason.Name(outcome.reason).removeprefix("REASON_")
+
+
 def count_up(tx: Transaction) -> int:
     """Reads, decides and writes, as operations do."""
     value = tx.first(int, "SELECT value FROM counters")
@@ -143,7 +152,7 @@ async def freeze_while_it_is_answered(conninfo: str, number: int) -> None:
 
 
 if __name__ == "__main__":
-    postgresql_connection.FROZEN_WAIT = "500ms"
-    postgresql_connection.TAKEN_WAIT = "1s"
+    postgresql_connecting.FROZEN_WAIT = "500ms"
+    postgresql_connecting.TAKEN_WAIT = "1s"
     freeze = freeze_while_it_is_answered if sys.argv[3:] == ["answered"] else freeze_in_a_transaction
     asyncio.run(freeze(sys.argv[1], int(sys.argv[2])))

@@ -10,7 +10,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from deploy.local.postgresql import ADMINISTRATOR, LocalPostgresql
+from deploy.local.postgresql import LocalPostgresql
+from deploy.local.postgresql_access import ADMINISTRATOR
 from gateway.errors import Refused
 from gateway.store import postgresql_schema
 from gateway.store.opening import DatabasePlace, PostgresqlSettings

@@ -10,10 +10,12 @@ from pathlib import Path
 import psycopg
 import pytest
 from click.testing import Result
+from psycopg.conninfo import make_conninfo
 
 from deploy.local.certificates import StoreAuthority
 from deploy.local.etcd import LocalEtcd
-from deploy.local.postgresql import ADMINISTRATOR, LocalPostgresql
+from deploy.local.postgresql import LocalPostgresql
+from deploy.local.postgresql_access import ADMINISTRATOR
 from gateway.auditing import audit
 from gateway.maintenance.doctor import peers
 from gateway.maintenance.doctor.database import check_database
@@ -26,7 +28,7 @@ from tests.contract.small_federation import CLOCK, CONFIGURATION
 from tests.contract.stores import run
 
 ROWS = 5
-STORE_CHECKS = ("database", "durability", "clock against PostgreSQL", "schema", "audit chain")
+STORE_CHECKS = ("database", "durability", "standbys", "clock against PostgreSQL", "schema", "audit chain")
 
 
 def checks(told: Result) -> Mapping[str, tuple[str, str, str]]:
@@ -250,6 +252,56 @@ def test_commits_that_do_not_wait_for_the_disk_are_warned(
     state, found, _ = checks(installed.run("doctor", "--json"))["durability"]
     assert state == "warning"
     assert "synchronous_commit = off" in found
+
+
+def test_a_server_to_which_no_standby_confirms_commits_is_bad(
+    postgresql_server: LocalPostgresql,
+    postgresql_database: str,
+    tmp_path: Path,
+    administrator: psycopg.Connection[object],
+) -> None:
+    installed = Installation.make(REGION_NODE, tmp_path, postgresql_server.conninfo(postgresql_database))
+    administrator.execute("SET synchronous_commit = local")
+    administrator.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    administrator.execute("SELECT pg_reload_conf()")
+    while True:  # the server takes its settings up by and by
+        state, found, todo = checks(installed.run("doctor", "--json"))["standbys"]
+        if "nobody" in found:
+            break
+    assert state == "bad"
+    assert found == "0 attached, synchronous_standby_names = 'nobody'"
+    assert "STORE_UNCONFIRMED" in todo
+
+
+def test_a_fail_over_that_would_lose_commits_is_warned(
+    postgresql_server: LocalPostgresql, postgresql_database: str, tmp_path: Path
+) -> None:
+    conninfo = postgresql_server.conninfo(postgresql_database)
+    several = make_conninfo(
+        conninfo,
+        host="localhost,localhost",
+        hostaddr="127.0.0.1,127.0.0.1",
+        port=f"1,{postgresql_server.port}",
+    )
+    found = checks(Installation.make(REGION_NODE, tmp_path, several).run("doctor", "--json"))
+    assert f"localhost:1, localhost:{postgresql_server.port}" in found["database"][1]
+    state, _, todo = found["standbys"]
+    assert state == "warning"
+    assert "synchronous_mode_strict" in todo
+
+
+def test_a_server_that_takes_no_writes_is_bad(
+    postgresql_server: LocalPostgresql, postgresql_database: str, tmp_path: Path
+) -> None:
+    conninfo = make_conninfo(
+        postgresql_server.conninfo(postgresql_database),
+        target_session_attrs="any",
+        options="-c default_transaction_read_only=on",
+    )
+    state, found, todo = checks(Installation.make(REGION_NODE, tmp_path, conninfo).run("doctor", "--json"))["database"]
+    assert state == "bad"
+    assert "read-only" in found
+    assert "name the server that takes writes" in todo
 
 
 class Shifted:

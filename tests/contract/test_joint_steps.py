@@ -22,7 +22,8 @@ from gateway.relay.border import Border, Command
 from gateway.relay.envelopes import Answer
 from gateway.store import postgresql_schema
 from gateway.store.port import Database, Transaction
-from gateway.store.postgresql_connection import Writer, connect
+from gateway.store.postgresql_connecting import connect
+from gateway.store.postgresql_connection import Writer
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteDatabase
 from gateway.store.timers import TimerHandler, due_timers, fire
@@ -356,7 +357,7 @@ def _databases(engine: str, request: pytest.FixtureRequest) -> Iterator[Mapping[
             server.create_database(name)
             with connect(server.conninfo(name), "crossregion-test") as connection:
                 postgresql_schema.apply(connection, migrations)
-            writer = Writer.open(server.conninfo(name), migrations, 0, alone=True, keys=region_keys())
+            writer = Writer.open(server.conninfo(name), migrations, 0, alone=True, keys=region_keys(), seconds=30.0)
             found[region] = stack.enter_context(contextlib.closing(writer))
         yield found
 

@@ -11,7 +11,8 @@ import pytest
 from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from deploy.local.postgresql import ADMINISTRATOR, APPLICATION, LocalPostgresql
+from deploy.local.postgresql import LocalPostgresql
+from deploy.local.postgresql_access import ADMINISTRATOR, APPLICATION
 from deploy.local.process import state_of
 from tests.engines import POSTGRESQL, require_engine
 

@@ -20,7 +20,6 @@ import pytest
 
 from deploy.local.postgresql import LocalPostgresql
 from deploy.local.process import HALTED, state_of
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store import postgresql, postgresql_connection, scheduler, timers
 from gateway.store.port import Operation, OutcomeLost, Transaction
@@ -33,6 +32,7 @@ from tests.contract.postgresql_scene import (
     count_up,
     opened,
     outcomes,
+    reason,
     until,
 )
 from tests.contract.relay_pair import FixedClock
@@ -82,11 +82,6 @@ def told(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     """The store's log about its connection."""
     caplog.set_level(logging.WARNING)
     return caplog
-
-
-def reason(outcome: object) -> str:
-    assert isinstance(outcome, Refused), outcome
-    return Reason.Name(outcome.reason).removeprefix("REASON_")
 
 
 def test_a_killed_server_loses_nothing_acknowledged_and_the_store_goes_on_by_itself(

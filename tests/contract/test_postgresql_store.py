@@ -16,11 +16,10 @@ from psycopg.errors import UniqueViolation
 
 from deploy.local.postgresql import LocalPostgresql
 from deploy.local.process import HALTED, state_of
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store import postgresql, postgresql_listening
 from gateway.store.port import CommittedElsewhere, DatabaseInUse, Operation, Transaction
-from tests.contract.postgresql_scene import Database, count_up, opened, outcomes, until
+from tests.contract.postgresql_scene import Database, count_up, opened, outcomes, reason, until
 from tests.contract.stores import PATIENCE_S, Written, insert, notes, putting, run, writing
 from tests.faults.background import Background
 from tests.faults.proxy import FaultProxy
@@ -54,11 +53,6 @@ def about(*subjects: str) -> Operation[None]:
             tx.publish(Written(subject), about=subject)
 
     return operation
-
-
-def reason(outcome: object) -> str:
-    assert isinstance(outcome, Refused), outcome
-    return Reason.Name(outcome.reason).removeprefix("REASON_")
 
 
 @pytest.mark.parametrize("isolation", ["read committed", "repeatable read", "serializable"])

@@ -26,7 +26,8 @@ from gateway.api.region.v1.survey_pb2 import Survey
 from gateway.store.catch_ups import LostCommand, list_lost, lost_after
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.store.port import Transaction
-from gateway.store.postgresql_connection import PostgresqlTransaction, connect
+from gateway.store.postgresql_connecting import connect
+from gateway.store.postgresql_connection import PostgresqlTransaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.time.clock import to_microseconds, to_timestamp

@@ -15,7 +15,8 @@ from gateway.auditing import audit
 from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import Transaction
-from gateway.store.postgresql_connection import PostgresqlTransaction, connect
+from gateway.store.postgresql_connecting import connect
+from gateway.store.postgresql_connection import PostgresqlTransaction
 from region_node.business.orders.rows import find_order
 from region_node.customers.rows import find_line
 from tests import at_rest

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from deploy.local.postgresql import ADMINISTRATOR, LocalPostgresql
+from deploy.local.postgresql import LocalPostgresql
+from deploy.local.postgresql_access import ADMINISTRATOR
 
 
 class Copy:

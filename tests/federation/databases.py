@@ -12,7 +12,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
-from deploy.local.postgresql import ADMINISTRATOR, LocalPostgresql
+from deploy.local.postgresql_access import ADMINISTRATOR, PostgresqlAccess
 from gateway.security.region_keys import KeySet, RegionKeys
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.store.port import Transaction
@@ -122,7 +122,7 @@ class Databases:
     Files have their schema already, unless members are to make them. Databases of a server are used again, emptied.
     """
 
-    def __init__(self, server: LocalPostgresql | None, *, made_by_members: bool = False) -> None:
+    def __init__(self, server: PostgresqlAccess | None, *, made_by_members: bool = False) -> None:
         self._server = server
         self._made_by_members = made_by_members
         self._free: list[PostgresqlSettings] = []

@@ -6,7 +6,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from tests.bench import dbos, nginx, requirements
+from deploy.local import patroni
+from tests.bench import dbos, failover, nginx, requirements
 
 
 @pytest.fixture(autouse=True)
@@ -20,12 +21,14 @@ def quiet_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (nginx.main, [], ["the package nginx-light", "deploy/build/services.sh nginx"]),
         (dbos.main, ["--engine=sqlite"], ["DBOS is not installed in build/dbos", "`make dbos`"]),
+        (failover.main, [], ["the packages patroni python3-etcd", "deploy/build/services.sh patroni"]),
     ],
 )
 def test_a_program_that_is_not_installed_is_named_with_its_remedy_before_anything_is_started(
     command: click.Command, options: list[str], named: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(nginx, "program", lambda: None)
+    monkeypatch.setattr(patroni, "program", lambda: None)
     monkeypatch.setattr(dbos, "INTERPRETER", tmp_path / "python")
     ended = CliRunner().invoke(command, [f"--output={tmp_path / 'build' / 'bench.json'}", *options])
     assert ended.exit_code == 1

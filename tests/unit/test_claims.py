@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 
 from gateway.relay.claims import LEASE_SECONDS, Beats, Silence
-from gateway.store.postgresql_connection import completed
+from gateway.store.postgresql_connecting import completed
 from gateway.store.postgresql_listening import PAYLOAD_BYTES, payloads
 from gateway.store.postgresql_rows import translated
 from gateway.store.postgresql_schema import ddl

@@ -26,7 +26,13 @@ def check_database(place: DatabasePlace, migrations: Sequence[Migration], progra
     names = (
         [translated("schema"), translated("audit chain")]
         if place.postgresql is None
-        else [translated("durability"), _clock_name(), translated("schema"), translated("audit chain")]
+        else [
+            translated("durability"),
+            translated("standbys"),
+            _clock_name(),
+            translated("schema"),
+            translated("audit chain"),
+        ]
     )
     try:
         if place.postgresql is None and not _is_there(place.file):
@@ -86,7 +92,7 @@ def _advice(told: str) -> str:
     if "does not exist" in told:
         return translated("make the database, owned by the user in postgresql.conninfo")
     if "read-only" in told:
-        return translated("name the server that takes writes in postgresql.conninfo: this one is a standby")
+        return _name_the_primary()
     return translated("start PostgreSQL, or correct postgresql.conninfo")
 
 
@@ -107,12 +113,23 @@ def _server(tx: Transaction, place: DatabasePlace, clock: Clock) -> list[Finding
             translated("{found}, not encrypted", found=found),
             translated("add sslmode=verify-full to postgresql.conninfo"),
         )
+    elif _takes_no_writes(tx):
+        database = bad(translated("database"), translated("{found}, read-only", found=found), _name_the_primary())
     before = clock.now()
     server = tx.first(_instant, "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION)")
     after = clock.now()
     assert server is not None
     error = before + (after - before) / 2 - server
-    return [database, _durability(tx), clock_finding(_clock_name(), error, "PostgreSQL")]
+    return [database, _durability(tx), _standbys(tx, place), clock_finding(_clock_name(), error, "PostgreSQL")]
+
+
+def _name_the_primary() -> str:
+    return translated("name the server that takes writes in postgresql.conninfo: this one is a standby")
+
+
+def _takes_no_writes(tx: Transaction) -> bool:
+    read_only = tx.first(str, "SELECT current_setting('default_transaction_read_only')")
+    return tx.first(bool, "SELECT pg_is_in_recovery()") is True or read_only == "on"
 
 
 def _instant(seconds: float) -> datetime:
@@ -131,12 +148,32 @@ def _durability(tx: Transaction) -> Finding:
             found,
             translated("turn fsync and full_page_writes on: else a loss of power loses what was said"),
         )
-    if settings["synchronous_commit"] in ("off", "local"):
+    if settings["synchronous_commit"] in ("off", "local", "remote_write"):
         todo = translated(
             "turn synchronous_commit on; processes of this program do so for themselves, other tools do not"
         )
         return warning(translated("durability"), found, todo)
     return good(translated("durability"), found)
+
+
+def _standbys(tx: Transaction, place: DatabasePlace) -> Finding:
+    """Whether a server that takes over has every commit. Its rights may be too few to see which standby is which."""
+    name = translated("standbys")
+    names = tx.first(str, "SELECT current_setting('synchronous_standby_names')") or ""
+    attached = tx.first(int, "SELECT count(*) FROM pg_stat_replication") or 0
+    found = translated("{count} attached, synchronous_standby_names = '{names}'", count=attached, names=names)
+    if names and not attached:
+        todo = translated("start a standby: until one confirms them, no commits are done (STORE_UNCONFIRMED)")
+        return bad(name, found, todo)
+    if not names and (attached or place.servers > 1):
+        todo = translated(
+            "turn on synchronous_mode and synchronous_mode_strict of Patroni, or set synchronous_standby_names: else a"
+            " fail-over loses the last commits"
+        )
+        return warning(name, found, todo)
+    if not names:
+        return good(name, translated("none: the database is on one server"))
+    return good(name, found)
 
 
 def _contents(tx: Transaction, place: DatabasePlace, migrations: Sequence[Migration], program: str) -> list[Finding]:

@@ -49,7 +49,12 @@ from region_node.tickets.followed import answered_request
 # Callers who wait for the decisions of one region, while it answers: so many that a decision takes about as long.
 DECISION_GOAL = 0.5  # seconds
 LEAST_WAITING, FIRST_WAITING, MOST_WAITING = 32, 256, 4096  # a distant region takes its time, however few they are
-_NO_STORE = (Reason.REASON_STORE_UNAVAILABLE, Reason.REASON_OUTCOME_UNKNOWN, Reason.REASON_DATABASE_BEHIND)
+_NO_STORE = (
+    Reason.REASON_STORE_UNAVAILABLE,
+    Reason.REASON_STORE_UNCONFIRMED,
+    Reason.REASON_OUTCOME_UNKNOWN,
+    Reason.REASON_DATABASE_BEHIND,
+)
 _log = logging.getLogger(__name__)
 
 

@@ -49,6 +49,7 @@ _OWN_STATE = frozenset(
         Reason.REASON_DATABASE_BEHIND,
         Reason.REASON_REGION_SUSPENDED,
         Reason.REASON_STORE_UNAVAILABLE,
+        Reason.REASON_STORE_UNCONFIRMED,
         Reason.REASON_TOO_BUSY,
         Reason.REASON_UPGRADE_REQUIRED,
     }

@@ -24,6 +24,7 @@ _PASSING = frozenset(
     {
         Reason.REASON_REGISTRY_UNAVAILABLE,
         Reason.REASON_STORE_UNAVAILABLE,
+        Reason.REASON_STORE_UNCONFIRMED,
         Reason.REASON_OUTCOME_UNKNOWN,
         Reason.REASON_CONFIGURATION_MISSING,
     }

@@ -735,9 +735,9 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Repeat the same request with the same id once some of the work is done. Look at what it waits for; the policy
     `open-work-of-operator` has the bound.
     """
-    REASON_SIGNING_KEY_UNAVAILABLE: _Reason.ValueType  # 677
-    """Repeat the same request with the same id. Operations staff of the region: the log of the node says what its signing key
-    lacks, mostly the token (PKCS #11) that holds it.
+    REASON_STORE_UNCONFIRMED: _Reason.ValueType  # 684
+    """Nothing is done: repeat the same request with the same id. No standby of the database confirms what was committed. Staff
+    of the region start a standby; `region-node doctor` names what is missing.
     """
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
@@ -1455,9 +1455,9 @@ REASON_OPEN_WORK_TOO_MUCH: Reason.ValueType  # 672
 """Repeat the same request with the same id once some of the work is done. Look at what it waits for; the policy
 `open-work-of-operator` has the bound.
 """
-REASON_SIGNING_KEY_UNAVAILABLE: Reason.ValueType  # 677
-"""Repeat the same request with the same id. Operations staff of the region: the log of the node says what its signing key
-lacks, mostly the token (PKCS #11) that holds it.
+REASON_STORE_UNCONFIRMED: Reason.ValueType  # 684
+"""Nothing is done: repeat the same request with the same id. No standby of the database confirms what was committed. Staff
+of the region start a standby; `region-node doctor` names what is missing.
 """
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
