@@ -422,7 +422,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     changes.
     """
     REASON_RESOLUTION_CAUSE_UNKNOWN: _Reason.ValueType  # 262
-    """List the causes by CatalogueService.ListResolutionCauses."""
+    """Get the causes by CatalogueService.GetTerms."""
     REASON_CODES_ASKED_TOO_OFTEN: _Reason.ValueType  # 263
     """Retry in a minute; find the cause of so many requests for codes."""
     REASON_AMOUNT_TOO_HIGH: _Reason.ValueType  # 264
@@ -492,7 +492,9 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_RECORD_AMOUNT_NOT_PROVEN: _Reason.ValueType  # 628
     """Look the amount up in a bill or a backup of that region, and give it to the customer as money for a complaint."""
     REASON_RECORD_NOT_RESTORABLE: _Reason.ValueType  # 629
-    """Take the record from a backup of that region, or have staff of both regions do the business again."""
+    """Take the record from a backup of that region, or have staff of both regions do the business again. A moved balance
+    without a backup is paid outside of the settlement: see the page about moving.
+    """
     REASON_RECORD_NOT_ENDED: _Reason.ValueType  # 630
     """Take the order from a backup of that region: only that region can lead it to its end."""
     REASON_SETTLEMENT_NOT_PROVEN: _Reason.ValueType  # 437
@@ -735,10 +737,22 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Repeat the same request with the same id once some of the work is done. Look at what it waits for; the policy
     `open-work-of-operator` has the bound.
     """
+    REASON_SIGNING_KEY_UNAVAILABLE: _Reason.ValueType  # 677
+    """Repeat the same request with the same id. Operations staff of the region: the log of the node says what its signing key
+    lacks, mostly the token (PKCS #11) that holds it.
+    """
     REASON_STORE_UNCONFIRMED: _Reason.ValueType  # 684
     """Nothing is done: repeat the same request with the same id. No standby of the database confirms what was committed. Staff
     of the region start a standby; `region-node doctor` names what is missing.
     """
+    REASON_ATTRIBUTE_UNSUPPORTED: _Reason.ValueType  # 689
+    """Leave the attribute, header or parameter out, or use the RPC: this API does not carry it out, and would ignore it."""
+    REASON_ANSWER_LATE: _Reason.ValueType  # 690
+    """Send the same request with the same id again: what was begun goes on, and is done once."""
+    REASON_MEDIA_TYPE_UNSUPPORTED: _Reason.ValueType  # 691
+    """Send `Content-Type: application/json` in UTF-8, and take JSON."""
+    REASON_CANCELLATION_NOT_FOUND: _Reason.ValueType  # 692
+    """Read the order: nobody has asked to cancel it."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1142,7 +1156,7 @@ REASON_WATCHES_TOO_MANY: Reason.ValueType  # 261
 changes.
 """
 REASON_RESOLUTION_CAUSE_UNKNOWN: Reason.ValueType  # 262
-"""List the causes by CatalogueService.ListResolutionCauses."""
+"""Get the causes by CatalogueService.GetTerms."""
 REASON_CODES_ASKED_TOO_OFTEN: Reason.ValueType  # 263
 """Retry in a minute; find the cause of so many requests for codes."""
 REASON_AMOUNT_TOO_HIGH: Reason.ValueType  # 264
@@ -1212,7 +1226,9 @@ REASON_RECORD_LINE_UNKNOWN: Reason.ValueType  # 582
 REASON_RECORD_AMOUNT_NOT_PROVEN: Reason.ValueType  # 628
 """Look the amount up in a bill or a backup of that region, and give it to the customer as money for a complaint."""
 REASON_RECORD_NOT_RESTORABLE: Reason.ValueType  # 629
-"""Take the record from a backup of that region, or have staff of both regions do the business again."""
+"""Take the record from a backup of that region, or have staff of both regions do the business again. A moved balance
+without a backup is paid outside of the settlement: see the page about moving.
+"""
 REASON_RECORD_NOT_ENDED: Reason.ValueType  # 630
 """Take the order from a backup of that region: only that region can lead it to its end."""
 REASON_SETTLEMENT_NOT_PROVEN: Reason.ValueType  # 437
@@ -1455,10 +1471,22 @@ REASON_OPEN_WORK_TOO_MUCH: Reason.ValueType  # 672
 """Repeat the same request with the same id once some of the work is done. Look at what it waits for; the policy
 `open-work-of-operator` has the bound.
 """
+REASON_SIGNING_KEY_UNAVAILABLE: Reason.ValueType  # 677
+"""Repeat the same request with the same id. Operations staff of the region: the log of the node says what its signing key
+lacks, mostly the token (PKCS #11) that holds it.
+"""
 REASON_STORE_UNCONFIRMED: Reason.ValueType  # 684
 """Nothing is done: repeat the same request with the same id. No standby of the database confirms what was committed. Staff
 of the region start a standby; `region-node doctor` names what is missing.
 """
+REASON_ATTRIBUTE_UNSUPPORTED: Reason.ValueType  # 689
+"""Leave the attribute, header or parameter out, or use the RPC: this API does not carry it out, and would ignore it."""
+REASON_ANSWER_LATE: Reason.ValueType  # 690
+"""Send the same request with the same id again: what was begun goes on, and is done once."""
+REASON_MEDIA_TYPE_UNSUPPORTED: Reason.ValueType  # 691
+"""Send `Content-Type: application/json` in UTF-8, and take JSON."""
+REASON_CANCELLATION_NOT_FOUND: Reason.ValueType  # 692
+"""Read the order: nobody has asked to cancel it."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
