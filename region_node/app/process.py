@@ -58,20 +58,17 @@ from region_node.app.metrics import observe_anomalies, observe_node, observe_ope
 from region_node.app.row_migrations import migrate_rows
 from region_node.app.services import ServicePorts
 from region_node.app.services import services as node_services
+from region_node.app.systems import fulfilment, notifier, sinks_of
 from region_node.business.orders.business import load_rules
 from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import orders_under_way
-from region_node.business.providers.fulfilment import FulfilmentProvider, GrpcFulfilment
+from region_node.business.providers.fulfilment import FulfilmentProvider
 from region_node.care.anomalies.watching import AnomalyWatch
 from region_node.care.complaints.case_notifier import CaseNotifier
 from region_node.care.complaints.of_problems import count_complaints
 from region_node.care.escalations.configurations import raise_dispute
-from region_node.care.escalations.file import FileSink
-from region_node.care.escalations.port import LOWEST_LEVEL, Sink
-from region_node.care.escalations.webhook import Webhook
 from region_node.care.quarantine.counting import WaitingWork
 from region_node.customers.notices.port import Notifier
-from region_node.customers.notices.provider import ProviderNotifier
 from region_node.customers.verification.rules import CHECKED_AT_HOME
 from region_node.lifecycle.erasure.operations import apply_erased
 from region_node.lifecycle.erasure.repeated_erasure import ErasedKeysKeeper
@@ -91,7 +88,7 @@ from region_node.node.membership.client import FederationClient
 from region_node.node.membership.node import MembershipPorts, Node
 from region_node.node.membership.renewing import CertificateRenewal, RenewalPorts
 from region_node.node.operator_scopes import OperatorScopes
-from region_node.node.provider_client import ProviderClient, ProviderPorts, provider_name
+from region_node.node.provider_client import ProviderPorts
 from region_node.node.settings import RegionSettings
 from region_node.node.witnessing.coordinators import CoordinatorWitness
 from region_node.node.witnessing.notifier import WitnessNotifier, WitnessNotifierPorts
@@ -288,29 +285,9 @@ async def _open(
         tracing=telemetry.tracing,
         transport=transport,
         workers=workers,
-        provider=_fulfilment(settings, calling, stack),
-        notifier=_notifier(settings, calling, stack),
+        provider=fulfilment(settings, calling, stack),
+        notifier=notifier(settings, calling, stack),
     )
-
-
-def _fulfilment(
-    settings: RegionSettings, ports: ProviderPorts, stack: contextlib.AsyncExitStack
-) -> FulfilmentProvider | None:
-    named = settings.providers.fulfilment
-    if named is None:
-        return None
-    client = ProviderClient(named.endpoint, provider_name(settings.federation, settings.region, named), ports)
-    stack.push_async_callback(client.close)
-    return GrpcFulfilment(client)
-
-
-def _notifier(settings: RegionSettings, ports: ProviderPorts, stack: contextlib.AsyncExitStack) -> Notifier | None:
-    named = settings.providers.notification
-    if named is None:
-        return None
-    client = ProviderClient(named.endpoint, provider_name(settings.federation, settings.region, named), ports)
-    stack.push_async_callback(client.close)
-    return ProviderNotifier(client)
 
 
 def _border(settings: RegionSettings, clock: AgreedClock, store: FencedStore, meter: Meter) -> Border:
@@ -459,7 +436,7 @@ def _witness_telling(ports: _Ports, registry: Registry) -> WitnessNotifier:
 
 def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
     named = ports.settings.providers.fulfilment
-    sinks = _sinks(ports.settings)
+    sinks = sinks_of(ports.settings)
     context = RegionContext(
         ports.border,
         orders_under_way,
@@ -491,12 +468,3 @@ def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
 def _certificates(settings: RegionSettings) -> dict[str, Path]:
     """The certificates of a node by their use, for the metric of their ends."""
     return {"tls": settings.credentials.certificate, "signing": settings.signing.certificate}
-
-
-def _sinks(settings: RegionSettings) -> dict[str, tuple[int, Sink]]:
-    """The sinks of escalation notices, by name, each with the lowest level that it receives."""
-    found: dict[str, tuple[int, Sink]] = {"file": (LOWEST_LEVEL, FileSink(settings.escalation_file))}
-    webhook = settings.escalations.webhook
-    if webhook is not None:
-        found["webhook"] = (webhook.lowest_level, Webhook(webhook))
-    return found
