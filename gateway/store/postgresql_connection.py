@@ -42,11 +42,13 @@ _PREPARED = 512  # statements kept prepared per connection: more than all named 
 _LOCKS = 0x43524F53  # the class of this project's advisory locks in a database
 # the locks: for turns of transactions; for the presence of a process; for its number
 _SERIAL, _PRESENCE, _FIRST_NUMBER = 0, 1, 16
+SERIAL_LOCK = f"{_LOCKS}, {_SERIAL}"
+"""The advisory lock under which transactions that write take turns."""
 # A process that froze in a transaction must not stop the others, nor a lost machine keep its number.
 _SESSION = """SET synchronous_commit = on; SET statement_timeout = '30s';
 SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 3"""
 # Commits before the lock must be visible after it, whatever the database's own default is.
-_BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({_LOCKS}, {_SERIAL})".encode()
+_BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({SERIAL_LOCK})".encode()
 # Defaults where the operator sets none. A silent server or network must not block forever. Of several servers only the
 # writable one is meant, since its reads alone include every finished write.
 _DEFAULTS: dict[str, int | str] = {
