@@ -33,7 +33,9 @@ _SERVER_USER = "postgres"  # the server's user under root, which it refuses
 _OWNERS_ALONE = 0o700
 
 # Connections without TLS and the certificate of the role are refused.
-_HOST_BASED_AUTHENTICATION = "hostssl all all 127.0.0.1/32 cert clientcert=verify-full\n"
+_HOST_BASED_AUTHENTICATION = """hostssl all all 127.0.0.1/32 cert clientcert=verify-full
+hostssl replication all 127.0.0.1/32 cert clientcert=verify-full
+"""
 _CONFIGURATION = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''

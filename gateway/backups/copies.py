@@ -1,28 +1,28 @@
 """A consistent copy of a database in a directory, made while the program serves, with a manifest of its content.
 
-SQLite copies its pages in one read transaction. PostgreSQL dumps the rows of one snapshot, in which they are counted.
+SQLite copies its pages in one read transaction. PostgreSQL copies the files of the whole server, with its log up to a
+mark. Where no moment between two copies is wanted, it dumps the rows of one snapshot.
 """
 
 import os
 import sqlite3
-import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-
-from psycopg.conninfo import conninfo_to_dict
 
 from gateway.auditing import audit
 from gateway.backups.encoding import decoded, encoded
 from gateway.backups.refused import CopyFailed
-from gateway.backups.replaying import EVERYTHING, Moment, replay
+from gateway.backups.replaying import EVERYTHING, Moment, Reach, replay
+from gateway.backups.server_copies import FILES, CopiedServer, complete, copy_files, served
+from gateway.backups.server_log import ServerLog, lay_out
+from gateway.backups.server_programs import run
 from gateway.process.files import create_file
 from gateway.store import postgresql_schema, timeline
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import Transaction
-from gateway.store.postgresql_connecting import completed, connect
 from gateway.store.sqlite import FileLock
 from gateway.store.timeline import Position
 from gateway.wording.languages import translated
@@ -34,25 +34,9 @@ ARCHIVE = "archive"
 _COUNT = "SELECT COUNT(*) FROM {}"
 _SQLITE_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
 _POSTGRESQL_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename"
+_TABLESPACES = "SELECT COUNT(*) FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global')"
 # Tables about the processes of the moment, which say nothing of the data.
 _OF_PROCESSES = frozenset({"store_writers"})
-# The variables of libpq for what a connection text may name: a password is then in no list of processes.
-_VARIABLES = {
-    "host": "PGHOST",
-    "hostaddr": "PGHOSTADDR",
-    "port": "PGPORT",
-    "dbname": "PGDATABASE",
-    "user": "PGUSER",
-    "password": "PGPASSWORD",
-    "passfile": "PGPASSFILE",
-    "sslmode": "PGSSLMODE",
-    "sslrootcert": "PGSSLROOTCERT",
-    "sslcert": "PGSSLCERT",
-    "sslkey": "PGSSLKEY",
-    "options": "PGOPTIONS",
-    "connect_timeout": "PGCONNECT_TIMEOUT",
-    "target_session_attrs": "PGTARGETSESSIONATTRS",
-}
 
 
 @dataclass(frozen=True)
@@ -71,7 +55,12 @@ class Manifest:
     """The end of the audit chain, in hexadecimal."""
     timeline: str = ""
     commits: int = 0
-    """The last commit of a database that archives its commits, by `gateway.store.timeline`."""
+    """The last commit of a database that archives its commits, by `gateway.store.timeline`; of PostgreSQL the position
+    in its log, by `gateway.backups.server_log`."""
+    database: str = ""
+    """The name of the database in a copy of a whole server."""
+    role: str = ""
+    """The role that owns it."""
 
     @property
     def position(self) -> Position:
@@ -91,12 +80,17 @@ class Manifest:
             raise CopyFailed(translated("the copy has no manifest that can be read: {error}", error=error)) from error
 
 
-def take(place: DatabasePlace, directory: Path, member: str, now: datetime) -> Manifest:
+def take(place: DatabasePlace, directory: Path, member: str, now: datetime, log: ServerLog | None = None) -> Manifest:
     """Copies the database into a directory, which is there and empty. `now` is aware.
 
-    Raises CopyFailed, OSError, DatabaseMoved or DatabaseUnreachable.
+    `log`: that of its server, with all of it from now on. Raises CopyFailed, OSError, DatabaseMoved or
+    DatabaseUnreachable.
     """
-    manifest = _dump(place, directory, member, now) if place.postgresql else _copy_file(place, directory, member, now)
+    if log is not None:
+        manifest = _copy_server(place, directory, member, log)
+    else:
+        copy = _copy_file if place.postgresql is None else _dump
+        manifest = copy(place, directory, member, now)
     manifest.write(directory)
     return manifest
 
@@ -119,11 +113,39 @@ def put_back(directory: Path, place: DatabasePlace, now: datetime, moment: Momen
             manifest = _brought_to(moment, manifest, directory)
         copied.begin_timeline(now)  # before it is in its place, where a process may start
         _put_file(copied.file, place)
-    else:
-        _load(directory / POSTGRESQL_DUMP, place)
-        compare(manifest, place)
-        place.begin_timeline(now)
+        return manifest
+    _require_empty(place)
+    if (directory / FILES).is_dir():
+        with recovered(directory, moment) as (manifest, server):
+            _dump_rows(server, directory)
+    elif moment.time is not None:
+        raise CopyFailed(translated("{file}: was copied before commits were archived", file=POSTGRESQL_DUMP))
+    _load(directory / POSTGRESQL_DUMP, place)
+    compare(manifest, place)
+    place.begin_timeline(now)
     return manifest
+
+
+@contextmanager
+def recovered(directory: Path, moment: Moment = EVERYTHING) -> Iterator[tuple[Manifest, DatabasePlace]]:
+    """A server for as long as the context is, of a copy of one, brought to a moment; and what its database holds.
+
+    Raises CopyFailed, where the content differs too, or OSError.
+    """
+    manifest, copy, archive = Manifest.read(directory), CopiedServer(directory / FILES), directory / ARCHIVE
+    copy.verify()
+    if not archive.is_dir():
+        moment = Moment(commits=manifest.commits)
+    lay_out(archive / manifest.timeline, copy.log)
+    commit = copy.commit_at(manifest.position, Reach.read(archive), moment)
+    with served(copy, commit, manifest.database, manifest.role) as server:
+        found = manifest
+        if moment.commits != manifest.commits:
+            found = replace(
+                described(server, manifest.member, commit.time), timeline=manifest.timeline, commits=commit.place
+            )
+        compare(found, server)
+        yield found, server
 
 
 def position_of(place: DatabasePlace) -> Position | None:
@@ -144,8 +166,11 @@ def _brought_to(moment: Moment, manifest: Manifest, directory: Path) -> Manifest
     return found
 
 
-def described(place: DatabasePlace, member: str, now: datetime) -> Manifest:
+def described(place: DatabasePlace, member: str, now: datetime, log: ServerLog | None = None) -> Manifest:
     """The manifest of a database at present. Raises DatabaseMoved or DatabaseUnreachable."""
+    if log is not None:
+        with log.marked() as mark:
+            return _manifest(mark.tx, place.engine, member, mark.time, mark.position)
     with place.look() as tx:
         return _manifest(tx, place.engine, member, now)
 
@@ -153,15 +178,21 @@ def described(place: DatabasePlace, member: str, now: datetime) -> Manifest:
 def compare(manifest: Manifest, place: DatabasePlace) -> None:
     """Verifies the audit chain of a database, and compares it and all tables with a manifest. Raises CopyFailed."""
     with place.look() as tx:
-        found = _described(tx, place.engine)
+        found = _manifest(tx, place.engine, manifest.member, manifest.time)
         try:
             head = audit.verify(audit.rows(tx))
         except audit.ChainBroken as error:
             raise CopyFailed(f"{place}: {error}") from error
-    others = sorted(name for name in {*found, *manifest.tables} if found.get(name) != manifest.tables.get(name))
-    if others or (head.sequence, head.hash.hex()) != (manifest.audit_rows, manifest.audit_hash):
-        names = ", ".join(others) or "audit"
-        raise CopyFailed(translated("{database}: differs from its manifest in {tables}", database=place, tables=names))
+    require_same(manifest, replace(found, audit_rows=head.sequence, audit_hash=head.hash.hex()), place)
+
+
+def require_same(manifest: Manifest, found: Manifest, place: DatabasePlace) -> None:
+    """Raises CopyFailed where a database, as another manifest describes it, differs in a table or its audit chain."""
+    names = {*found.tables, *manifest.tables}
+    others = sorted(name for name in names if found.tables.get(name) != manifest.tables.get(name))
+    if others or (found.audit_rows, found.audit_hash) != (manifest.audit_rows, manifest.audit_hash):
+        told = ", ".join(others) or "audit"
+        raise CopyFailed(translated("{database}: differs from its manifest in {tables}", database=place, tables=told))
 
 
 def _copy_file(place: DatabasePlace, directory: Path, member: str, now: datetime) -> Manifest:
@@ -174,13 +205,38 @@ def _copy_file(place: DatabasePlace, directory: Path, member: str, now: datetime
 
 
 def _dump(place: DatabasePlace, directory: Path, member: str, now: datetime) -> Manifest:
-    assert place.postgresql is not None
     with place.look() as tx:
         snapshot = tx.first(str, "SELECT pg_export_snapshot()")
         manifest = _manifest(tx, place.engine, member, now)
-        options = ("--format=custom", "--compress=0", "--no-owner", "--no-acl", f"--snapshot={snapshot}")
-        _postgresql("pg_dump", place.postgresql.conninfo, *options, f"--file={directory / POSTGRESQL_DUMP}")
+        _dump_rows(place, directory, f"--snapshot={snapshot}")
     return manifest
+
+
+def _copy_server(place: DatabasePlace, directory: Path, member: str, log: ServerLog) -> Manifest:
+    assert place.postgresql is not None
+    with log.marked() as mark:
+        version = mark.version
+        if mark.tx.first(int, _TABLESPACES):
+            raise CopyFailed(
+                translated(
+                    "{database}: its server has tablespaces of its own, which no copy takes: move their tables, or set"
+                    " backup.point_in_time = false for copies by pg_dump",
+                    database=place,
+                )
+            )
+    copy = copy_files(place.postgresql.conninfo, directory / FILES, version)
+    with log.marked() as mark:
+        manifest = _manifest(mark.tx, place.engine, member, mark.time, mark.position)
+        database, role = mark.tx.first(str, "SELECT current_database()"), mark.tx.first(str, "SELECT current_user")
+        manifest = replace(manifest, database=database or "", role=role or "")
+    complete(copy, log, manifest.position)
+    return manifest
+
+
+def _dump_rows(place: DatabasePlace, directory: Path, *options: str) -> None:
+    assert place.postgresql is not None
+    words = ("--format=custom", "--compress=0", "--no-owner", "--no-acl", *options)
+    run("pg_dump", *words, f"--file={directory / POSTGRESQL_DUMP}", conninfo=place.postgresql.conninfo)
 
 
 def _put_file(copy: Path, place: DatabasePlace) -> None:
@@ -197,31 +253,17 @@ def _put_file(copy: Path, place: DatabasePlace) -> None:
         lock.release()
 
 
+def _require_empty(place: DatabasePlace) -> None:
+    assert place.postgresql is not None
+    with place.look() as tx:
+        if tx.first(str, _POSTGRESQL_TABLES) is not None:
+            raise CopyFailed(translated("{database}: is not empty; name an empty one", database=place))
+
+
 def _load(dump: Path, place: DatabasePlace) -> None:
     assert place.postgresql is not None
-    with connect(place.postgresql.conninfo, "crossregion-restore") as connection:
-        if connection.execute(_POSTGRESQL_TABLES).fetchone() is not None:
-            raise CopyFailed(translated("{database}: is not empty; name an empty one", database=place))
-    options = ("--no-owner", "--no-acl", "--single-transaction", "--exit-on-error", f"--dbname={_name(place)}")
-    _postgresql("pg_restore", place.postgresql.conninfo, *options, str(dump))
-
-
-def _name(place: DatabasePlace) -> str:
-    assert place.postgresql is not None
-    return str(conninfo_to_dict(place.postgresql.conninfo).get("dbname", ""))
-
-
-def _postgresql(program: str, conninfo: str, *arguments: str) -> None:
-    told = conninfo_to_dict(completed(conninfo))  # of several servers the one that takes writes
-    named = {_VARIABLES[key]: str(value) for key, value in told.items() if key in _VARIABLES}
-    try:
-        done = subprocess.run(
-            [program, *arguments], env={**os.environ, **named}, capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError:
-        raise CopyFailed(translated("{program} is not installed", program=program)) from None
-    if done.returncode:
-        raise CopyFailed(f"{program}: {done.stderr.strip()}")
+    options = ("--no-owner", "--no-acl", "--single-transaction", "--exit-on-error")
+    run("pg_restore", *options, str(dump), conninfo=place.postgresql.conninfo)
 
 
 def _require_whole(connection: sqlite3.Connection, place: DatabasePlace) -> None:
@@ -233,9 +275,11 @@ def _require_whole(connection: sqlite3.Connection, place: DatabasePlace) -> None
         raise CopyFailed(f"{place}: {found}")
 
 
-def _manifest(tx: Transaction, engine: str, member: str, now: datetime) -> Manifest:
+def _manifest(tx: Transaction, engine: str, member: str, now: datetime, position: Position | None = None) -> Manifest:
     head, tables = audit.head(tx), _described(tx, engine)
-    found = (timeline.position(tx) if timeline.TABLE in tables else None) or Position("", 0)
+    if position is None and timeline.TABLE in tables:
+        position = timeline.position(tx)
+    found = position or Position("", 0)
     return Manifest(member, engine, now, tables, head.sequence, head.hash.hex(), found.timeline, found.commits)
 
 

@@ -31,7 +31,7 @@ class History:
     drill_time: datetime | None = None
     timeline: str = ""
     commits: int = 0
-    """The position of the last copy of a SQLite file; 0 without one."""
+    """The position of the last copy; 0 without one."""
 
     @property
     def copied(self) -> Position:
@@ -70,7 +70,7 @@ def observe_backups(
     def ages() -> Sequence[tuple[float, dict[str, str]]]:
         found, now = History.read(data), clock.now()
         times = {"copy": found.copy_time, "drill": found.drill_time}
-        if place.postgresql is None:
+        if place.archive is not None:
             times["archive"] = found.archive_time
         begun = found.begin_time or start
         return [((now - (time or begun)).total_seconds(), {"kind": kind}) for kind, time in times.items()]

@@ -23,13 +23,15 @@ class BackupSettings:
     keep_monthly: int = 12
     """The same for months."""
     archive_mebibytes: int = 4096
-    """The room that the commits of a SQLite database may take in `data` until they are in the repository."""
+    """The room that commits may take in `data` until they are in the repository."""
+    point_in_time: bool = True
+    """Whether moments between two copies can be restored; false for a PostgreSQL server that gives nobody its log."""
 
     def __post_init__(self) -> None:
         for key in ("keep_hourly", "keep_daily", "keep_monthly", "archive_mebibytes"):
             if getattr(self, key) < 1:
                 raise ValueError(translated("{key}: must be at least 1", key=key))
 
-    def archive(self, data: Path) -> ArchivePlace:
-        """The archive of commits of the process with this directory."""
-        return ArchivePlace(data / "archive", self.archive_mebibytes * 1024 * 1024)
+    def archive(self, data: Path) -> ArchivePlace | None:
+        """The archive of commits of the process with this directory; None where there is to be none."""
+        return ArchivePlace(data / "archive", self.archive_mebibytes * 1024 * 1024) if self.point_in_time else None

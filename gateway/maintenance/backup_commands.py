@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +16,7 @@ from gateway.backups.history import History
 from gateway.backups.refused import CopyFailed
 from gateway.backups.replaying import EVERYTHING, Moment
 from gateway.backups.repository import Backup
+from gateway.backups.server_copies import FILES
 from gateway.cli.terminal import print_table
 from gateway.cli.times import InstantType
 from gateway.maintenance.backup_member import BackupMember, backup_member, ending
@@ -50,9 +53,9 @@ Exit codes: 0 listed, 1 not possible, and the text says why, 2 wrong usage or se
 """
 _ARCHIVE = """Copy into the repository what was committed since the last copy of the database.
 
-The process of a SQLite database keeps the pages of each commit in `archive` of its data. Run this each minute by a
-timer of the machine: a lost disk costs what came after. Where the archive does not continue the last copy, the
-database is copied anew. PostgreSQL archives its own log.
+The process of a SQLite database keeps the pages of each commit in `archive` of its data. Of PostgreSQL, the command
+takes the write-ahead log, which a replication slot keeps for it. Run this each minute by a timer of the machine: a lost
+disk costs what came after. Where the archive does not continue the last copy, the database is copied anew.
 
 \b
 Example:
@@ -64,8 +67,8 @@ Exit codes: 0 copied, 1 not possible, and the text says why, 2 wrong usage or se
 _VERIFY = """Prove that a copy can be restored: the newest one, or that of an id.
 
 Reads the whole repository, makes a database of the copy in a scratch place, verifies its audit chain, and compares the
-rows of all tables with its manifest. Says how old the copy is, and how long the way back took. A copy of PostgreSQL
-needs an empty database for it.
+rows of all tables with its manifest. Says how old the copy is, and how long the way back took. A copy of PostgreSQL is
+served by a server of its own meanwhile; one that pg_dump has made needs an empty database (--database).
 
 \b
 Example:
@@ -76,8 +79,8 @@ Exit codes: 0 it can be restored, 1 it cannot, and the text says why, 2 wrong us
 """
 _RESTORE = """Make the database again: with all that the repository has, as it was at a time, or that of a copy's id.
 
-The process must be stopped, and there must be no database in its place. All that was committed later is missing then,
-and other members know it.
+The process must be stopped, and there must be no database in its place; on PostgreSQL an empty one. All that was
+committed later is missing then, and other members know it.
 
 \b
 Examples:
@@ -91,8 +94,8 @@ Exit codes: 0 restored, 1 not restored, and the text says why, 2 wrong usage or 
 _DRILL = """Restore everything into a scratch place, and compare it with the database that serves.
 
 The rows of all tables, the audit chain and the last commit have to be the same. Says what a loss would have cost just
-before (RPO), and how long the way back takes (RTO). Run it each week by a timer of the machine. Of PostgreSQL the
-newest copy is restored into an empty database, and compared with its manifest.
+before (RPO), and how long the way back takes (RTO). Run it each week by a timer of the machine. With --database, what a
+scratch server of PostgreSQL has is loaded there too, as `restore` does.
 
 \b
 Example:
@@ -148,13 +151,17 @@ def _archive(program: Program[S]) -> click.Command:
     def archive(sources: Sources, as_json: bool) -> None:
         with ending(program):
             member = backup_member(program, sources)
-            _ = member.archive, member.position()  # where there is none, a copy would bring none
+            _ = member.archive
+            if member.log is None:
+                member.position()  # where there is none, a copy would bring none
             with member.scratch() as directory:
                 try:
-                    added = member.ship(member.require_whole_archive())
+                    reach = member.require_whole_archive()
                 except CopyFailed as error:
                     click.echo(translated("{problem}; the database is copied", problem=error), err=True)
                     added = member.copy(directory)
+                else:
+                    added = member.ship(reach)
         _show([added], as_json=as_json)
 
     return archive
@@ -184,10 +191,9 @@ def _verify(program: Program[S]) -> click.Command:
             member.repository.verify()
             chosen, started = member.chosen(backup_id), time.monotonic()
             with member.scratch() as directory:
-                scratch = _scratch(member, directory, database)
                 member.repository.extract(chosen.id, directory)
-                manifest = copies.put_back(directory, scratch, datetime.now(UTC))
-            seconds = time.monotonic() - started
+                with _restored(member, directory, database) as (manifest, _):
+                    seconds = time.monotonic() - started
         age = (datetime.now(UTC) - manifest.time).total_seconds()
         if as_json:
             told = {"id": chosen.id, "rows": _rows(manifest), "age_seconds": age, "restored_in_seconds": seconds}
@@ -249,15 +255,15 @@ def _drill(program: Program[S]) -> click.Command:
         with ending(program):
             member = backup_member(program, sources)
             with member.scratch() as directory:
-                done = _drilled(member, directory, _scratch(member, directory, database))
+                done = _drilled(member, directory, database)
         if as_json:
             click.echo(json.dumps(asdict(done), indent=2))
             return
         click.echo(
             translated(
-                "everything came back; rows: {rows}, commits: {commits}, audit rows: {audit_rows}",
+                "everything came back; rows: {rows}, position: {position}, audit rows: {audit_rows}",
                 rows=done.rows,
-                commits=done.commits,
+                position=done.position,
                 audit_rows=done.audit_rows,
             )
         )
@@ -272,39 +278,53 @@ class _Drilled:
 
     id: str
     rows: int
-    commits: int
+    position: int
+    """The number of the last commit; of PostgreSQL the place of its record in the log."""
     audit_rows: int
     age_seconds: float
     restored_in_seconds: float
 
 
-def _drilled(member: BackupMember, directory: Path, scratch: DatabasePlace) -> _Drilled:
+def _drilled(member: BackupMember, directory: Path, database: str) -> _Drilled:
     """Raises CopyFailed where something did not come back."""
     before, now = History.read(member.data), datetime.now(UTC)
     moment, live = EVERYTHING, None
-    if member.place.postgresql is None:
-        live = copies.described(member.place, member.uri, now)
+    if member.place.archive is not None:
+        live = copies.described(member.place, member.uri, now, member.log)
         moment = Moment(commits=live.commits)
         member.ship(member.require_whole_archive())
     started = time.monotonic()
     copy = member.extract(directory)
-    manifest = copies.put_back(directory, scratch, now, moment)
-    seconds = time.monotonic() - started
+    with _restored(member, directory, database, moment) as (manifest, scratch):
+        seconds = time.monotonic() - started
     if live is not None:
-        copies.compare(live, scratch)
+        copies.require_same(live, manifest, scratch)  # which was compared with the manifest before
     replace(History.read(member.data), drill_time=now).write(member.data)
     saved = max(before.archive_time or copy.time, before.copy_time or copy.time) if live is not None else manifest.time
     age = (now - saved).total_seconds()
     return _Drilled(copy.id, _rows(manifest), manifest.commits, manifest.audit_rows, age, seconds)
 
 
-def _scratch(member: BackupMember, directory: Path, database: str) -> DatabasePlace:
-    """The place of a database for a moment. Raises click.UsageError where the member needs one and none is named."""
+@contextmanager
+def _restored(
+    member: BackupMember, directory: Path, database: str, moment: Moment = EVERYTHING
+) -> Iterator[tuple[Manifest, DatabasePlace]]:
+    """The database of what was extracted, in a scratch place for as long as the context is.
+
+    Raises click.UsageError where that has to be a database that is named, and none is.
+    """
+    now = datetime.now(UTC)
     if member.place.postgresql is None:
-        return DatabasePlace(directory / "scratch.sqlite")
-    if not database:
+        scratch = DatabasePlace(directory / "scratch.sqlite")
+    elif database:
+        scratch = DatabasePlace(directory, PostgresqlSettings(database))
+    elif (directory / FILES).is_dir():
+        with copies.recovered(directory, moment) as found:
+            yield found
+        return
+    else:
         raise click.UsageError(translated("--database: name an empty PostgreSQL database for the copy"))
-    return DatabasePlace(directory, PostgresqlSettings(database))
+    yield copies.put_back(directory, scratch, now, moment), scratch
 
 
 def _tell_objectives(age: float, seconds: float) -> None:

@@ -15,6 +15,7 @@ from gateway.backups.history import History
 from gateway.backups.refused import CopyFailed
 from gateway.backups.replaying import Gap, Reach, gap_behind
 from gateway.backups.repository import Backup, Repository
+from gateway.backups.server_log import ServerLog
 from gateway.cli.exits import REFUSED
 from gateway.maintenance.program import Program, S
 from gateway.settings import Sources
@@ -59,29 +60,39 @@ class BackupMember:
 
     @property
     def archive(self) -> ArchivePlace:
-        """The archive of commits. Raises CopyFailed for a database that has none."""
-        if self.place.postgresql is not None or self.place.archive is None:
+        """The archive of commits. Raises CopyFailed where the settings want none."""
+        if self.place.archive is None:
             raise CopyFailed(
-                translated(
-                    "{database}: PostgreSQL archives its own log, by pgBackRest for example", database=self.place
-                )
+                translated("backup.point_in_time is false in the settings: there are copies alone, and no archive")
             )
         return self.place.archive
+
+    @property
+    def log(self) -> ServerLog | None:
+        """The log of the server of a PostgreSQL database, where commits are archived."""
+        if self.place.postgresql is None or self.place.archive is None:
+            return None
+        return ServerLog(self.place, self.place.archive, self.uri)
 
     def copy(self, directory: Path) -> Backup:
         """Copies the database into the repository, and forgets what the settings do not keep. Raises CopyFailed.
 
         The archive keeps what came after the copy before, so that each of its own copies reaches over two of them.
         """
-        manifest = copies.take(self.place, directory, self.uri, datetime.now(UTC))
+        log, history = self.log, History.read(self.data)
+        goes_on = log is not None and log.prepare(history.copied)
+        manifest = copies.take(self.place, directory, self.uri, datetime.now(UTC), log)
         added = self.repository.add(directory)
-        history = History.read(self.data)
-        if self.place.archive is not None and self.place.postgresql is None and manifest.timeline:
-            if history.timeline == manifest.timeline:
+        if self.place.archive is not None and manifest.timeline:
+            if log is None and history.timeline == manifest.timeline:
+                goes_on = True
                 self._gap(history.copied, manifest.position)  # waits for what is under way
             self.ship(Reach(manifest.time, manifest.timeline, manifest.commits))
-            kept = history.copied if history.timeline == manifest.timeline else manifest.position
-            prune(self.place.archive.directory, kept)
+            kept = history.copied if goes_on else manifest.position
+            if log is None:
+                prune(self.place.archive.directory, kept)
+            else:
+                log.prune(kept)
         told = replace(
             History.read(self.data), copy_time=manifest.time, timeline=manifest.timeline, commits=manifest.commits
         )
@@ -99,7 +110,7 @@ class BackupMember:
         return added
 
     def position(self) -> Position:
-        """The last commit of the database. Raises CopyFailed where its process archives none."""
+        """The last commit of a SQLite database. Raises CopyFailed where its process archives none."""
         found = copies.position_of(self.place)
         if found is None:
             raise CopyFailed(
@@ -115,7 +126,12 @@ class BackupMember:
 
         Raises CopyFailed where it does not continue that copy up to the last commit of the database.
         """
-        history, end = History.read(self.data), self.position()
+        history, log = History.read(self.data), self.log
+        if log is not None:
+            reach = log.reach()
+            log.require_whole(history.copied, reach.position)
+            return reach
+        end = self.position()
         reach = Reach(datetime.now(UTC), end.timeline, end.commits)
         if reach.timeline != history.timeline:
             raise CopyFailed(translated("the archive does not continue the last copy: the process archives anew since"))
@@ -152,7 +168,7 @@ class BackupMember:
             raise CopyFailed(translated("there is no such backup"))
         copy = found[-1]
         self.repository.extract(copy.id, directory)
-        if self.place.postgresql is not None:
+        if self.place.archive is None:
             return copy
         archives = [each for each in self.repository.archives() if each.time >= (until or copy.time)]
         for archive in archives if until is not None else archives[-1:]:

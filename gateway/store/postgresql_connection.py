@@ -35,11 +35,13 @@ _LOOK_AGAIN = 0.2  # seconds between attempts to reach a server that is away
 _LOCKS = 0x43524F53  # the class of this project's advisory locks in a database
 # the locks: for turns of transactions; for the presence of a process; for its number
 _SERIAL, _PRESENCE, _FIRST_NUMBER = 0, 1, 16
+SERIAL_LOCK = f"{_LOCKS}, {_SERIAL}"
+"""The advisory lock under which transactions that write take turns."""
 # A process that froze in a transaction must not stop the others, nor a lost machine keep its number.
 _SESSION = """SET synchronous_commit = on; SET statement_timeout = '30s';
 SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 3"""
 # Commits before the lock must be visible after it, whatever the database's own default is.
-_BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({_LOCKS}, {_SERIAL})".encode()
+_BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({SERIAL_LOCK})".encode()
 # Backends that have committed, and wait for a standby to confirm it: longer than a standby takes that is there.
 _CONFIRMING = """SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'SyncRep'
 AND starts_with(application_name, %s) AND clock_timestamp() - query_start > interval '1 second'"""

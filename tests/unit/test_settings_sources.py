@@ -75,6 +75,7 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "backup.keep_daily": st.integers(1, 100),
     "backup.keep_monthly": st.integers(1, 100),
     "backup.archive_mebibytes": st.integers(1, 100),
+    "backup.point_in_time": st.booleans(),
     "staff_id": st.sampled_from(("4711", "wang")),
     "heartbeat_interval": st.floats(0.125, 4),
     "lease": st.floats(8, 100),

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from gateway.maintenance.doctor.archive import check_archive
 from gateway.maintenance.doctor.certificates import check_credentials
 from gateway.maintenance.doctor.database import check_database
 from gateway.maintenance.doctor.findings import Finding, good
@@ -20,10 +21,11 @@ async def check_process(
 ) -> list[Finding]:
     """Looks at the process with these settings, running or not. `files`: findings about further files of it."""
     own, credentials = settings.identity, settings.credentials
-    data, port, database = await asyncio.gather(
+    data, port, database, archive = await asyncio.gather(
         asyncio.to_thread(check_data, settings.data),
         check_port(settings.listen, server_name(own.role, own.region, own.federation), credentials),
         asyncio.to_thread(check_database, settings.database, program.migrations(), program.name, clock),
+        asyncio.to_thread(check_archive, settings.database, own.uri),
     )
     return [
         good(translated("settings"), translated("{sources}: fine", sources=sources)),
@@ -32,4 +34,5 @@ async def check_process(
         *data,
         port,
         *database,
+        *archive,
     ]
