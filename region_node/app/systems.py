@@ -1,4 +1,4 @@
-"""The region's own systems, as its settings name them: who carries orders out, tells customers, and is called."""
+"""The region's own systems, as its settings name them: for fulfilment, notices and escalations."""
 
 from contextlib import AsyncExitStack
 
@@ -19,7 +19,7 @@ def fulfilment(settings: RegionSettings, ports: ProviderPorts, stack: AsyncExitS
 
 
 def notifier(settings: RegionSettings, ports: ProviderPorts, stack: AsyncExitStack) -> Notifier | None:
-    """The system that tells customers, until the stack is closed; None for a region without one."""
+    """The system that sends notices to customers, until the stack is closed; None for a region without one."""
     client = _client(settings, settings.providers.notification, ports, stack)
     return None if client is None else ProviderNotifier(client)
 

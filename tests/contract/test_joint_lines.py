@@ -131,7 +131,7 @@ def test_at_its_own_node_too_an_operator_system_that_names_many_unknown_numbers_
     federation: Federation,
 ) -> None:
     course = order_of(federation)
-    context = course.context(LEADER)
+    context = course.contexts[LEADER]
     most = context.figure("unknown-numbers-of-operator", LEADER)
     assert most is not None
     for number in ("+8619844000001", "+8619844000002"):

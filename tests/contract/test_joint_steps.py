@@ -116,11 +116,7 @@ class Course:
     def __post_init__(self) -> None:
         self.federation.orders += 1
         self._number = self.federation.orders
-        self._contexts = {region: self.federation.context(region) for region in REGIONS}
-
-    def context(self, region: str) -> RegionContext:
-        """A region, as this course has it."""
-        return self._contexts[region]
+        self.contexts = {region: self.federation.context(region) for region in REGIONS}
 
     def do(self, name: str, region: str, work: Work) -> object:
         """One transaction. The faulty one is lost before its commit and comes again, or is done twice."""
@@ -158,7 +154,7 @@ class Course:
         )
         places = [JointPlace(region=region, address="1 Main Street") for region in regions]
         caller = Caller(operator(LEADER, "counter"), f"submit-{self._number}", "")
-        context = self._contexts[LEADER]
+        context = self.contexts[LEADER]
         order = self.do("submit", LEADER, lambda tx: leading.submit(tx, context, caller, request, places, self.now))
         assert isinstance(order, JointOrder)
         self.order_id = order.id
@@ -201,14 +197,14 @@ class Course:
         asked = CancelJointOrderRequest(
             request_id=name, joint_order_id=self.order_id, reason="no need", requester=CLERK
         )
-        caller, context = Caller(operator(LEADER, "counter"), name, ""), self._contexts[LEADER]
+        caller, context = Caller(operator(LEADER, "counter"), name, ""), self.contexts[LEADER]
         self.do("cancel", LEADER, lambda tx: leading.cancel(tx, context, caller, asked, self.now))
 
     def pass_time(self, until: datetime, *regions: str) -> None:
         """The timers of regions fire."""
         self.now = until
         for region in regions:
-            self.do("timers", region, partial(self._fire, self._contexts[region]))
+            self.do("timers", region, partial(self._fire, self.contexts[region]))
 
     def order(self, region: str = LEADER) -> JointOrder:
         """The order as a region has it."""
@@ -250,7 +246,7 @@ class Course:
         return found
 
     def _carry(self, origin: str, content: EnvelopeContent) -> None:
-        sender, receiver = (JointEnvelopes(self._contexts[each]).kinds() for each in (origin, content.destination))
+        sender, receiver = (JointEnvelopes(self.contexts[each]).kinds() for each in (origin, content.destination))
         there, here = receiver[content.kind], sender[content.kind]
         assert isinstance(there, Command)
         assert isinstance(here, Command)
@@ -261,7 +257,7 @@ class Course:
         self.do(f"receipt of {name}", origin, lambda tx: here.answered(tx, content, receipt, self.now))
 
     def _worked(self, region: str, caller: Caller, asked: WorkOnJointOrderRequest) -> Work:
-        return lambda tx: working.work(tx, self._contexts[region], caller, asked, self.now)
+        return lambda tx: working.work(tx, self.contexts[region], caller, asked, self.now)
 
 
 def _short(item: JointItem) -> tuple[str, int, int, int, int]:

@@ -15,7 +15,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from deploy.local.postgresql import ADMINISTRATOR, LocalPostgresql
+from deploy.local.postgresql import LocalPostgresql
+from deploy.local.postgresql_access import ADMINISTRATOR
 from gateway.auditing import audit
 from gateway.backups import copies
 from gateway.backups.refused import CopyFailed
