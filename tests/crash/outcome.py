@@ -1,6 +1,6 @@
 """The conditions after a fault: exactly one effect, and the same record everywhere."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 import grpc
@@ -12,7 +12,16 @@ from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.order_service_pb2 import CancelOrderRequest, SubmitOrderRequest
 from gateway.errors import from_rpc_error, reason_name
 from region_node.business.orders.rules import is_final
-from tests.crash.regions import AMOUNT, HANDLING, HOME, SETTLED_SECONDS, TwoRegions, account_of, order_id_of
+from tests.crash.regions import (
+    AMOUNT,
+    CALL_SECONDS,
+    HANDLING,
+    HOME,
+    SETTLED_SECONDS,
+    TwoRegions,
+    account_of,
+    order_id_of,
+)
 
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 ATTEMPTS_IN_A_FAULT = 3
@@ -99,6 +108,20 @@ def require_unanswered(call: Future[Order]) -> None:
         call.result()
     assert failed.value.code() in _UNKNOWN_OUTCOMES, failed.value
     assert from_rpc_error(failed.value) is None
+
+
+def require_refused_at_last(submit: Callable[[], Future[Order]], reason: str) -> None:
+    """Requires a refusal of a caller who repeats what has no answer: gRPC may still hold a connection that was cut."""
+
+    def is_answered() -> bool:
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            submit().result()
+        refused = from_rpc_error(failed.value)
+        assert refused is not None or failed.value.code() in _UNKNOWN_OUTCOMES, failed.value
+        assert refused is None or reason_name(refused.reason) == reason
+        return refused is not None
+
+    wait_until(is_answered, CALL_SECONDS, "the refusal comes")
 
 
 def require_refused(call: Future[Order], reason: str) -> None:

@@ -7,6 +7,7 @@ from gateway.api.region.v1.order_pb2 import OrderState
 from tests.crash.outcome import (
     require_one_effect,
     require_refused,
+    require_refused_at_last,
     require_unanswered,
     require_untouched,
 )
@@ -46,7 +47,7 @@ def test_s2_a_refusal_that_gets_lost_is_given_again_and_nothing_is_stored(scene:
     link.cut()
     require_unanswered(call)
     link.heal()
-    require_refused(scene.start_submit(request), "DOCUMENT_MISSING")
+    require_refused_at_last(lambda: scene.start_submit(request), "DOCUMENT_MISSING")
     require_untouched(scene, request)
 
 

@@ -65,6 +65,7 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "allow_unscoped_operators": st.just(False),  # beside a file of them
     "log_format": st.sampled_from(("text", "json")),
     "web.listen": ADDRESSES,
+    "web.open_apis": st.booleans(),
     "enrolment.listen": st.sampled_from(("joining.example:1", "joining.example:2")),
     "renew_certificate": st.booleans(),
     "identity_provider.issuer": st.sampled_from(("https://id.example", "https://other.example")),
