@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.parametrize("tx", ["postgresql"], in
 def two_on_both_engines(request: pytest.FixtureRequest, tx: Transaction) -> Iterator[Two]:
     """One of the regions is on PostgreSQL."""
     assert isinstance(tx, PostgresqlTransaction)
-    with two_regions({request.param: tx}) as two:
+    with two_regions({request.param: tx}, with_third=True) as two:
         yield two
 
 

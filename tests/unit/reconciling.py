@@ -34,7 +34,7 @@ from tests.keys import region_keys
 from tests.simulation.world import keys
 from tests.unit.situations import FEDERATION, LINE
 
-ORIGIN, HOME = "guangdong", "sichuan"
+ORIGIN, HOME, THIRD = "guangdong", "sichuan", "henan"
 TAKEN_IN = datetime(2030, 6, 14, 4, tzinfo=UTC)
 DAY, NIGHT = date(2030, 6, 14), datetime(2030, 6, 14, 17, tzinfo=UTC)
 FEE = 100  # for each order handled
@@ -95,14 +95,20 @@ class Region:
 
 @dataclass
 class Two:
-    """The origin of the orders, and the home region of their customers."""
+    """The origin of the orders and the home region of their customers; the third region compares nothing."""
 
     origin: Region
     home: Region
+    third: Region | None = None
 
     @property
     def by_name(self) -> Mapping[str, Region]:
         return {each.name: each for each in (self.origin, self.home)}
+
+    @property
+    def everyone(self) -> Mapping[str, Region]:
+        """The two, and the third one."""
+        return {**self.by_name, **({} if self.third is None else {self.third.name: self.third})}
 
     def order(
         self,
@@ -164,14 +170,14 @@ class Two:
         """Has every waiting envelope taken and answered as the relay does: both regions keep what was signed."""
         while sealed := [
             (each, event.sealed)
-            for each in self.by_name.values()
+            for each in self.everyone.values()
             for event in each.tx.events
             if isinstance(event, Enqueued)
         ]:
-            for each in self.by_name.values():
+            for each in self.everyone.values():
                 each.tx.events.clear()
             for sender, envelope in sealed:
-                content, receiver = envelope.content, self.by_name[envelope.content.destination]
+                content, receiver = envelope.content, self.everyone[envelope.content.destination]
                 kinds = self.kinds(receiver)
                 receipt = inbox.receive(receiver.tx, receiver.context.node.border, kinds, envelope, now)
                 outbox.close_answered(sender.tx, content.id, receipt, journey=b"", attempts=1, now=now)
@@ -192,14 +198,15 @@ class Two:
 
 
 @contextlib.contextmanager
-def two_regions(own: Mapping[str, PostgresqlTransaction] | None = None) -> Iterator[Two]:
-    """Two regions without records; one with an `own` transaction is on PostgreSQL."""
+def two_regions(own: Mapping[str, PostgresqlTransaction] | None = None, *, with_third: bool = False) -> Iterator[Two]:
+    """Two regions without records, or three; one with an `own` transaction is on PostgreSQL."""
+    names = (ORIGIN, HOME, THIRD) if with_third else (ORIGIN, HOME)
     with contextlib.ExitStack() as stack:
         regions = []
-        for name in (ORIGIN, HOME):
+        for name in names:
             current = CurrentFederation()
             joined = MemberState.MEMBER_STATE_JOINED
-            current.update(FEDERATION, [Member(region=each, state=joined) for each in (ORIGIN, HOME)])
+            current.update(FEDERATION, [Member(region=each, state=joined) for each in names])
             context = RegionContext(Border(name, keys().signers[name], keys().trusted, current))
             tx: SqliteTransaction | PostgresqlTransaction | None = (own or {}).get(name)
             if tx is None:

@@ -20,7 +20,7 @@ from gateway.time.clock import to_timestamp
 from region_node.business.reconciliation import answers, comparing, rules
 from region_node.business.reconciliation.nightly import NIGHT_TIMER, ensure_reconciliation, night_is_due
 from region_node.business.reconciliation.rows import unsettled_days
-from tests.unit.reconciling import DAY, HOME, NIGHT, ORIGIN, TAKEN_IN, Region, Two, two_regions
+from tests.unit.reconciling import DAY, HOME, NIGHT, ORIGIN, TAKEN_IN, THIRD, Region, Two, two_regions
 
 RECONCILIATION = EnvelopeKind.ENVELOPE_KIND_RECONCILIATION
 SETTLED = RecordStanding.RECORD_STANDING_SETTLED
@@ -95,6 +95,21 @@ def test_records_that_no_honest_region_has_are_not_taken(two: Two) -> None:
         assert two.origin.differences == [], case
     answered(two, two.origin, content, ReconciledRecords(records=[record()], buckets=range(5000)))
     assert two.origin.differences == []
+
+
+@pytest.mark.parametrize("kind", ["part", "credit", "waived-rent", "warranty-part"])
+def test_a_record_of_a_fault_that_a_third_region_has_reported_is_taken_and_no_serial_without_a_region(
+    two: Two, kind: str
+) -> None:
+    buckets = BucketDigests(record_kind=kind, digests=bytes(8))
+    question = ReconciliationQuestion(day=f"{DAY}", buckets=buckets, start_time=to_timestamp(NIGHT))
+    content = EnvelopeContent(destination=HOME, subject=f"reconciliation/{DAY}", payload=question.SerializeToString())
+    for serial in ("", "/F1#waived0", "he nan/F1#waived0", f"{'x' * 65}/F1#waived0", f"{THIRD}/{'x' * 300}"):
+        answered(two, two.origin, content, ReconciledRecords(buckets=[0], records=[record(serial=serial)]))
+        assert two.origin.differences == [], serial
+    told = record(serial=f"{THIRD}/F1#waived0")
+    answered(two, two.origin, content, ReconciledRecords(buckets=[0], records=[told]))
+    assert two.origin.named == {"F1#waived0": "missing_here"}
 
 
 def test_a_region_that_tells_of_ever_more_records_is_not_asked_for_more(

@@ -24,7 +24,7 @@ from region_node.customers.rows import CustomerRow, insert_customer, insert_line
 from region_node.network.faults import handling, repair
 from region_node.network.faults.rows import NUMBERS, require_fault, update_fault
 from region_node.requests.caller import OwnNode
-from tests.unit.reconciling import HOME, NIGHT, ORIGIN, Region, Two, two_regions
+from tests.unit.reconciling import HOME, NIGHT, ORIGIN, THIRD, Region, Two, two_regions
 from tests.unit.situations import LINE
 from tests.unit.test_restoring import EVIDENCE, agreed, evidence_on_its_way, other_of, refused, standing
 
@@ -44,7 +44,7 @@ FACTS = {
 @pytest.fixture(name="two")
 def regions_and_a_customer() -> Iterator[Two]:
     """The customer is at home in the region HOME."""
-    with two_regions() as two:
+    with two_regions(with_third=True) as two:
         settle_in(two)
         yield two
 
@@ -114,6 +114,8 @@ SCENES = {
     "at the owner": (ORIGIN, SOUTH, ORIGIN),
     "at the owner, reported at home": (HOME, SOUTH, ORIGIN),
     "at the origin": (ORIGIN, WEST, ORIGIN),
+    "at home, reported in a third region": (THIRD, SOUTH, HOME),
+    "at the owner, reported in a third region": (THIRD, SOUTH, ORIGIN),
 }
 
 
@@ -146,7 +148,7 @@ def test_a_lost_fault_comes_back_with_its_part_its_credit_and_all_money_once(two
 def loses_and_restores(two: Two, scene: str, kind: str) -> None:
     """Plays a scene to its end; also on PostgreSQL."""
     by, site, losing = SCENES[scene]
-    fault_id = repaired(two, two.by_name[by], site)
+    fault_id = repaired(two, two.everyone[by], site)
     lost = two.by_name[losing]
     before = facts_of(lost, fault_id)
     assert before["faults"], "something is lost"
@@ -286,15 +288,16 @@ def lines(two: Two) -> list[dict[str, tuple[int, int]]]:
 DEBTS = {"waived-rent": "waived0", "warranty-part": "part1"}
 
 
+@pytest.mark.parametrize("by", [ORIGIN, THIRD])
 @pytest.mark.parametrize("losing", [ORIGIN, HOME])
 @pytest.mark.parametrize("kind", DEBTS)
-def test_a_lost_debt_is_booked_once_more_in_either_region(two: Two, kind: str, losing: str) -> None:
-    loses_and_restores_a_debt(two, kind, losing)
+def test_a_lost_debt_is_booked_once_more_in_either_region(two: Two, kind: str, losing: str, by: str) -> None:
+    loses_and_restores_a_debt(two, kind, losing, by)
 
 
-def loses_and_restores_a_debt(two: Two, kind: str, losing: str) -> None:
-    """The region loses the debt with its posting, and nothing else; also on PostgreSQL."""
-    fault_id = repaired(two, two.origin, SOUTH)
+def loses_and_restores_a_debt(two: Two, kind: str, losing: str, by: str = ORIGIN) -> None:
+    """The region loses the debt with its posting, and nothing else; `by` has reported the fault. Also on PostgreSQL."""
+    fault_id = repaired(two, two.everyone[by], SOUTH)
     lost, serial = two.by_name[losing], f"{fault_id}#{DEBTS[kind]}"
     before = facts_of(lost, fault_id)
     lost.unlock_ledger()

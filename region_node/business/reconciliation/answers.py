@@ -5,6 +5,7 @@ from gateway.api.region.v1.reconciliation_pb2 import ReconciledRecord, RecordSta
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from region_node.business.reconciliation.rules import MOST_BUCKETS
+from region_node.requests.checks import is_name
 
 MOST_RECORDS = 5_000  # in an answer: twenty times what an honest one has, and still short for the store
 _MOST_KINDS = 100
@@ -23,13 +24,18 @@ def require_digests(told: DayDigests) -> None:
         _require("records", max(each.records, each.open_records) <= _MOST_COUNTED)
 
 
-def require_records(told: ReconciledRecords, regions: tuple[str, str]) -> None:
-    """Requires records of the two regions, each once. Raises Refused with ENVELOPE_INVALID."""
+def require_records(told: ReconciledRecords, regions: tuple[str, str], *, of_any_origin: bool) -> None:
+    """Requires records that one of the two regions has taken in, or `of_any_origin`, each once.
+
+    Raises Refused with ENVELOPE_INVALID.
+    """
     _require("buckets", len(told.buckets) <= MOST_BUCKETS)
     serials = {each.serial for each in told.records}
     _require("records", len(told.records) <= MOST_RECORDS and len(serials) == len(told.records))
     for each in told.records:
-        _require("serial", each.serial.partition("/")[0] in regions and len(each.serial) <= _LONGEST_SERIAL)
+        origin = each.serial.partition("/")[0]
+        is_origin = origin in regions or (of_any_origin and is_name(origin))
+        _require("serial", is_origin and len(each.serial) <= _LONGEST_SERIAL)
         _require("standing", each.standing != RecordStanding.RECORD_STANDING_UNSPECIFIED)
         _require("state", 0 < len(each.state) <= _LONGEST_WORD)
         _require("amount", _is_amount(each))

@@ -66,6 +66,8 @@ class SettledKind:
     """None where no evidence restores a lost record."""
     is_erased: Callable[[Transaction, str], bool] = lambda tx, serial: False
     """Whether this region has erased the customer of a serial: nothing is stored of it any more."""
+    of_any_origin: bool = False
+    """Whether a third region may have taken a record in: its serial begins with the name of that region."""
 
 
 @dataclass(frozen=True)

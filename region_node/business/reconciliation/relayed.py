@@ -75,7 +75,8 @@ class ReconciliationEnvelopes:
             answers.require_digests(digests)
             return digests
         records = received(ReconciledRecords, result)
-        answers.require_records(records, (self._context.node.region, region))
+        kind, regions = self._context.kinds.get(question.buckets.record_kind), (self._context.node.region, region)
+        answers.require_records(records, regions, of_any_origin=kind is not None and kind.of_any_origin)
         return records
 
     def _proposed(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:

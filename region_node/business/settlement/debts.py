@@ -131,9 +131,11 @@ def charged_debts(kind: str) -> ChargedKind:
     return ChargedKind(kind, partial(_charges, kind))
 
 
-def settled_debts(kind: str, subject: Callable[[str], str], restoring: Restoring | None = None) -> SettledKind:
-    """The reconciliation of a kind of debt; `subject` of a serial seals a difference about it."""
-    return SettledKind(kind, partial(_records, kind), subject, restoring=restoring)
+def settled_debts(
+    kind: str, subject: Callable[[str], str], restoring: Restoring | None = None, *, of_any_origin: bool = False
+) -> SettledKind:
+    """The reconciliation of a kind of debt; the parameters are those of `SettledKind`."""
+    return SettledKind(kind, partial(_records, kind), subject, restoring=restoring, of_any_origin=of_any_origin)
 
 
 def _keep(tx: Transaction, debt: Debt, region: str) -> None:

@@ -1,7 +1,7 @@
 """Parts and rent given back of faults for reconciliation, between the owner region and each region that follows it.
 
 The owner names the parts of a repair, and their prices. The home region gives the rent back, and keeps the amount to
-itself: both regions have only that a credit was given.
+itself: both regions have only that a credit was given. A third region may have taken the report in, and numbered it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -59,6 +59,7 @@ def _settled(name: str, of: Callable[[Fault], Iterator[Record]]) -> SettledKind:
         _subject,
         restoring=FAULT_RESTORING,
         is_erased=lambda tx, serial: FAULT_RECORDS.is_unreadable(tx, fault_of(serial)),
+        of_any_origin=True,
     )
 
 
@@ -70,5 +71,5 @@ SETTLED_PARTS = _settled("part", _parts)
 """Parts that were put in."""
 SETTLED_CREDITS = _settled("credit", _credits)
 """Rent that the home region has given back for an outage."""
-SETTLED_RENT = settled_debts(regional.RENT, _subject, RENT_RESTORING)
-SETTLED_WARRANTY_PARTS = settled_debts(regional.PART, _subject, PART_RESTORING)
+SETTLED_RENT = settled_debts(regional.RENT, _subject, RENT_RESTORING, of_any_origin=True)
+SETTLED_WARRANTY_PARTS = settled_debts(regional.PART, _subject, PART_RESTORING, of_any_origin=True)
