@@ -31,6 +31,7 @@ from region_node.network.faults.owner import REPAIR_TIMER
 from region_node.network.faults.relayed import FaultEnvelopes
 from region_node.network.faults.rows import (
     FaultFilter,
+    FaultRow,
     fault_subject,
     find_fault,
     list_faults,
@@ -143,7 +144,7 @@ def test_no_rent_is_given_back_before_the_configuration_that_says_how_much_is_kn
     fault.outages[0].breach_time.CopyFrom(fault.outages[0].due_time)
     unready = replace(node.context, border=replace(node.context.border, current=CurrentFederation()))
     with pytest.raises(Refused) as refused:
-        waiver.settle(node.tx, unready, fault, START + HOUR)
+        waiver.settle(node.tx, unready, FaultRow(fault, ""), START + HOUR)
     assert (refused.value.reason, node.count("fault_waivers")) == (Reason.REASON_CONFIGURATION_MISSING, 0)
 
 

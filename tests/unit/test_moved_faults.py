@@ -48,6 +48,7 @@ NEW, ZONE, HOUR = ORIGIN, "Asia/Shanghai", timedelta(hours=1)
 JUNE = Month.of("2030-06", ZONE)
 REPORTED = JUNE.start + timedelta(days=9)
 MOVE_ID = f"{HOME}/crm/m"
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 RENTS = {HOME: 5900, NEW: 7900}  # minor units a month, by the plans of the line
 NEW_ACCOUNT = f"account-{rules.ids_at_new_home(MOVE_ID)}-0"
 
@@ -90,7 +91,7 @@ class Both:
     def reports(self, name: str = "f1", at: datetime = REPORTED) -> Fault:
         """A fault in the network of the old home, on which somebody works."""
         report = FaultReport(number=LINE.number, description="no signal", place=FaultPlace(site="chengdu"))
-        fault = handling.report(self.old.tx, self.old.context.node, OwnNode(HOME, name, ""), report, at)
+        fault = handling.report(self.old.tx, self.old.context.node, OwnNode(HOME, name, TRACE), report, at)
         return self.works(fault, WorkOnFaultRequest(take_up=WorkOnFaultRequest.TakeUp()), at)
 
     def works(self, fault: Fault, step: WorkOnFaultRequest, at: datetime) -> Fault:
@@ -175,6 +176,14 @@ def test_a_line_that_moves_during_a_late_fault_gets_its_rent_back_from_both_home
     both.repairs(repaired, REPORTED + 72 * HOUR)
     both.delivers(REPORTED + 72 * HOUR)
     assert both.given() == (parts[0], parts[1] + share(RENTS[NEW], 2)), "all of it is of the new home"
+
+
+def test_the_new_home_hears_of_an_outage_in_the_trace_of_its_fault(both: Both) -> None:
+    fault = both.reports()
+    both.moves(REPORTED + 54 * HOUR)
+    both.repairs(fault, REPORTED + 60 * HOUR)
+    (told,) = both.delivers(REPORTED + 60 * HOUR)
+    assert told.traceparent == TRACE
 
 
 @settings(max_examples=15, deadline=None)
@@ -417,7 +426,9 @@ def test_an_outage_goes_on_to_the_next_home_of_its_own_number_alone(both: Both) 
     note_moved_line(both.new.tx, MovedLine(line.product_id, line.customer_id, index, f"{NEW}/crm/n", 0, "henan", end))
     give_up_number(both.new.tx, line.terminated())
     assert both.handler(both.new, content.kind).act(both.new.tx, content, REPORTED + 60 * HOUR).result
-    (further,) = [FaultMoved.FromString(each.payload) for each in both.new.waiting() if each.subject != MOVE_ID]
+    (passed,) = [each for each in both.new.waiting() if each.subject != MOVE_ID]
+    further = FaultMoved.FromString(passed.payload)
+    assert passed.traceparent == TRACE
     assert further.refunded.minor_units == share(RENTS[HOME], 54) + share(RENTS[NEW], 3)
     assert further.refunded_by == [HOME, NEW]
     forget_moved_number(both.new.tx, index)

@@ -21,6 +21,7 @@ from region_node.customers.operations import keep_customer, keep_line
 from region_node.customers.rows import CustomerRow, give_up_number, line_of
 from region_node.network.faults import charging, waiver
 from region_node.network.faults.restoring_debts import RENT_RESTORING
+from region_node.network.faults.rows import FaultRow
 from tests.unit.reconciling import HOME, NIGHT
 from tests.unit.situations import LINE
 from tests.unit.test_moved_faults import HOUR, NEW, RENTS, REPORTED, Both, homes, share, told_late
@@ -72,7 +73,7 @@ def restores(both: Both, fault: Fault, waived: FaultWaived, now: datetime = NIGH
     """What the old home tells the new one when it books its rent again."""
     context = both.old.context.node
     lost = waiver.given(both.old.tx, context, ACT, fault, waived)
-    waiver.give_again(both.old.tx, context, fault, lost, now)
+    waiver.give_again(both.old.tx, context, FaultRow(fault, ""), lost, now)
     return [each for each in both.old.waiting() if each.kind == TOLD]
 
 

@@ -63,7 +63,7 @@ class MovedFaultEnvelopes:
         if told.number not in [each.number for each in move.lines]:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         moved.require_told(tx, context, told, line, now)
-        waived = moved.give_rest(tx, context, line, told, content.origin, now, signed)
+        waived = moved.give_rest(tx, context, line, told, content, now, signed)
         return Answer(Outcome.OUTCOME_ACCEPTED, result=waived.SerializeToString())
 
     def _answered(self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:

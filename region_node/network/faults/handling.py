@@ -115,15 +115,15 @@ def adopt(
     """
     row = find_fault(tx, snapshot.id)
     if row is None:
-        fault = FAULT.copy(snapshot)
-        followed(tx, context, Fault(), fault, now, signed)
-        insert_fault(tx, FaultRow(fault, traceparent), 0, now)
-        return fault
+        adopted = FaultRow(FAULT.copy(snapshot), traceparent)
+        followed(tx, context, Fault(), adopted, now, signed)
+        insert_fault(tx, adopted, 0, now)
+        return adopted.fault
     following = FAULT.next_version(context.region, row.fault, snapshot)
     if following is None:
         return row.fault
     following.home_region = home_of(context, row.fault, snapshot)
-    followed(tx, context, row.fault, following, now, signed)
+    followed(tx, context, row.fault, FaultRow(following, row.traceparent), now, signed)
     if following.origin_region == context.region:
         owner.watch(tx, context, following)
     update_fault(tx, following, now)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultMoved, FaultWaived
 from gateway.api.region.v1.fault_pb2 import Fault
-from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.auditing import audit
@@ -117,8 +117,13 @@ def told_of(fault: Fault, number: int, refunded: int, currency: str, *, is_owed:
     )
 
 
-def pass_on(tx: Transaction, context: RegionContext, gone: MovedLine, told: FaultMoved, now: datetime) -> None:
-    """Sends an outage to the next home, once. The envelope belongs to the move, and is destroyed with its hand-over."""
+def pass_on(
+    tx: Transaction, context: RegionContext, gone: MovedLine, told: FaultMoved, traceparent: str, now: datetime
+) -> None:
+    """Sends an outage to the next home, once, in the trace of the fault.
+
+    The envelope belongs to the move, and is destroyed with its hand-over.
+    """
     told.move_id, told.line = gone.move_id, gone.line
     envelope_id = f"{gone.move_id}#{told.fault_id}/{told.outage}>{gone.region}"
     if was_sent(tx, envelope_id):
@@ -132,7 +137,7 @@ def pass_on(tx: Transaction, context: RegionContext, gone: MovedLine, told: Faul
         operator="",
         lifetime=_LIFETIME,
     )
-    send(tx, context.border, outgoing, now=now, traceparent="")
+    send(tx, context.border, outgoing, now=now, traceparent=traceparent)
 
 
 def require_told(tx: Transaction, context: RegionContext, told: FaultMoved, line: Line, now: datetime) -> None:
@@ -162,15 +167,16 @@ def give_rest(
     context: RegionContext,
     line: Line,
     told: FaultMoved,
-    origin: str,
+    content: EnvelopeContent,
     now: datetime,
     signed: FaultWaived | None = None,
 ) -> FaultWaived:
     """Gives back the rent of an outage since the move of a line to this region, once. The answer names it.
 
+    `content` is the envelope that has `told`.
     Where this region has lost what it had given back, `signed` is its first answer.
     """
-    gone, serial = moved_line(tx, line.product_id), regional.moved_serial(told)
+    gone, serial, origin = moved_line(tx, line.product_id), regional.moved_serial(told), content.origin
     start, end = from_timestamp(told.start_time), from_timestamp(told.end_time)
     span = until_move((start, end), gone)
     amount = rent_of(tx, context, line, span, times_given(tx, line, span))
@@ -198,7 +204,7 @@ def give_rest(
         owing = [*(told.refunded_by or (origin,))] if told.refunded.minor_units else []
         further.refunded_by[:] = dict.fromkeys([*owing, context.region] if amount else owing)
         further.owed = False
-        pass_on(tx, context, gone, further, now)
+        pass_on(tx, context, gone, further, content.traceparent, now)
     return waived
 
 

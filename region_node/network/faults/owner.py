@@ -245,7 +245,7 @@ def keep_and_tell(
     fault = row.fault
     fault.version += 1
     watch(tx, context, fault)
-    followed(tx, context, before, fault, now)
+    followed(tx, context, before, row, now)
     changed(tx, context, before, fault, now)
     update_fault(tx, fault, now)
     for region in followers(facts(fault)):

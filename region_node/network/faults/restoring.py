@@ -144,10 +144,10 @@ def _own_again(tx: Transaction, context: RegionContext, act: Act, signed: Signed
     amounts = waiver.given(tx, context, act, fault, noted) if is_home else {}
     charges = charging.lost(tx, context, act, fault) if is_home else ()
     fault.version += _LOST_VERSIONS
-    waiver.give_again(tx, context, fault, amounts, now)
-    ledger.post_all(tx, charges, context.currency, now)
-    _settle(tx, context, fault, now)
     row = FaultRow(fault, signed.traceparent)
+    waiver.give_again(tx, context, row, amounts, now)
+    ledger.post_all(tx, charges, context.currency, now)
+    _settle(tx, context, row, now)
     _insert(tx, context, row, now)
     owner.taken_up(tx, context, row, now)
 
@@ -172,12 +172,13 @@ def _follow_again(
     _require_record(context, act, fault)
     is_home = fault.home_region == context.region
     amounts = waiver.given(tx, context, act, fault, signed.waived) if is_home else {}
-    waiver.give_again(tx, context, fault, amounts, now)
+    row = FaultRow(fault, signed.traceparent)
+    waiver.give_again(tx, context, row, amounts, now)
     if known is not None:
         handling.adopt(tx, context, fault, signed.traceparent, now)
         return
-    _settle(tx, context, fault, now)
-    _insert(tx, context, FaultRow(fault, signed.traceparent), now)
+    _settle(tx, context, row, now)
+    _insert(tx, context, row, now)
     if fault.origin_region == context.region:
         owner.watch(tx, context, fault)
 
@@ -191,11 +192,11 @@ def _require_record(context: RegionContext, act: Act, fault: Fault) -> None:
         raise not_proven(context.region, act)
 
 
-def _settle(tx: Transaction, context: RegionContext, fault: Fault, now: datetime) -> None:
+def _settle(tx: Transaction, context: RegionContext, row: FaultRow, now: datetime) -> None:
     """What follows from a version by the rules, and is not there yet: amounts in the fault, debts of parts."""
-    if fault.home_region == context.region:
-        waiver.settle(tx, context, fault, now)
-    regional.settle_parts(tx, context, fault, now)
+    if row.fault.home_region == context.region:
+        waiver.settle(tx, context, row, now)
+    regional.settle_parts(tx, context, row.fault, now)
 
 
 def _is_pair(fault: Fault, here: str, there: str) -> bool:

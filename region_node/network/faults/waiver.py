@@ -28,6 +28,7 @@ from region_node.customers.moved_lines import MovedLine
 from region_node.customers.rows import Line
 from region_node.network.faults import moved, notices, outages, regional
 from region_node.network.faults.outages import Span
+from region_node.network.faults.rows import FaultRow
 from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index
 
@@ -51,17 +52,18 @@ class _Waived:
 
 
 def settle(
-    tx: Transaction, context: RegionContext, fault: Fault, now: datetime, signed: FaultWaived | None = None
+    tx: Transaction, context: RegionContext, row: FaultRow, now: datetime, signed: FaultWaived | None = None
 ) -> None:
     """Gives back the due rent of the fault, notifies the customer, and notes it in the fault.
 
-    The caller stores the fault. Where this region has lost what it had given back, `signed` has the times and amounts:
+    The caller stores the row. Where this region has lost what it had given back, `signed` has the times and amounts:
     the region of the fault compares debts by them.
     """
+    fault = row.fault
     known, before = _waived(tx, fault.id), {each.outage: each for each in signed.waived} if signed else {}
     for number in outages.to_waive(fault):
         if number not in known:
-            _give_back(tx, context, fault, number, before.get(number), now)
+            _give_back(tx, context, row, number, before.get(number), now)
     for each in _waived(tx, fault.id).values():
         if each.outage < len(fault.outages):
             waiver = fault.outages[each.outage].waiver
@@ -149,30 +151,33 @@ def _given(
     return 0
 
 
-def give_again(tx: Transaction, context: RegionContext, fault: Fault, lost: Mapping[int, Given], now: datetime) -> None:
+def give_again(
+    tx: Transaction, context: RegionContext, row: FaultRow, lost: Mapping[int, Given], now: datetime
+) -> None:
     """Books what was `given`, as far as it is lost, as of the time of the waiver. The customer knows of it.
 
     The next home of a line that has moved hears of it, unless it has.
     """
     for number, each in lost.items():
-        _book(tx, context, fault, number, each, dated(fault.outages[number].waiver.time), now)
+        _book(tx, context, row, number, each, dated(row.fault.outages[number].waiver.time), now)
 
 
 def _give_back(
     tx: Transaction,
     context: RegionContext,
-    fault: Fault,
+    row: FaultRow,
     number: int,
     signed: FaultWaived.Waived | None,
     now: datetime,
 ) -> None:
+    fault = row.fault
     line, gone = moved.line_at(tx, fault.report.number, from_timestamp(fault.create_time))
     span = moved.until_move(outages.span_of(fault.outages[number]), gone)
     amount = moved.rent_of(tx, context, line, span, _known(tx, line, fault, span)) if line is not None else 0
     if line is not None and signed is not None and signed.HasField("owed"):
         amount = signed.owed.minor_units
     time = now if signed is None else dated(signed.waiver.time)
-    _book(tx, context, fault, number, Given(line, span, amount, gone), time, now)
+    _book(tx, context, row, number, Given(line, span, amount, gone), time, now)
     detail = f"outage {number}"
     audit.append(tx, now=now, actor=f"region/{context.region}", action="WaiveRent", subject=fault.id, detail=detail)
     if amount and gone is None:
@@ -181,10 +186,10 @@ def _give_back(
 
 
 def _book(
-    tx: Transaction, context: RegionContext, fault: Fault, number: int, given: Given, time: datetime, now: datetime
+    tx: Transaction, context: RegionContext, row: FaultRow, number: int, given: Given, time: datetime, now: datetime
 ) -> None:
     """Stores and books the rent that is given back at a time, and passes it on, as far as that is not done."""
-    line, span, amount, gone = given
+    fault, (line, span, amount, gone) = row.fault, given
     tx.execute(
         "INSERT INTO fault_waivers (fault_id, outage, number_index, start_time, end_time, amount, time)"
         " VALUES (:fault_id, :outage, :number_index, :start_time, :end_time, :amount, :time)"
@@ -203,7 +208,8 @@ def _book(
         regional.claim_rent(tx, context, fault, number, amount, time, now)
     if line is not None and gone is not None:
         is_owed = regional.is_rent_owed(fault, number, gone.region)
-        moved.pass_on(tx, context, gone, moved.told_of(fault, number, amount, context.currency, is_owed=is_owed), now)
+        told = moved.told_of(fault, number, amount, context.currency, is_owed=is_owed)
+        moved.pass_on(tx, context, gone, told, row.traceparent, now)
 
 
 def _known(tx: Transaction, line: Line, fault: Fault, span: Span) -> list[Span]:

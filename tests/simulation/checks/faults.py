@@ -1,25 +1,25 @@
 """Faults: kept, equal in all following regions, worked on as requested, their rent given back once."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause
 from gateway.errors import reason_name
 from gateway.time.clock import from_microseconds, from_timestamp
-from region_node.network.faults.outages import Span, rent_of, without
+from region_node.network.faults.outages import Span, rent_of
 from region_node.network.faults.rows import facts
 from region_node.tickets.sending import followers
 from tests.simulation import fault_status
+from tests.simulation.checks.moved_rents import WAIVED, ZONE, moved_rents, united
 from tests.simulation.evidence import Evidence
 from tests.simulation.fault_status import FaultObserver
 from tests.simulation.network_plans import FaultErrand
 from tests.simulation.world import PLANS, configuration, subscribers
 
 DURABLE, LOST, AGREE = "durable", "nothing lost", "regions agree on a fault"
-WAIVED, TOLD = "rent waived once", "told once"
+TOLD = "told once"
 _CUSTOMERS_OWN = (FaultCause.FAULT_CAUSE_CUSTOMER, FaultCause.FAULT_CAUSE_TERMINAL)
-_ZONE = "Asia/Shanghai"
 _Given = tuple[int, str, Span]
 """How much rent was given back, in which region, and for which time."""
 _CLOCKS = timedelta(minutes=1)  # by which clocks differ at most
@@ -159,7 +159,7 @@ def _waivers(evidence: Evidence) -> None:
         if outage is None or not outage.HasField("breach_time") or not outage.HasField("end_time"):
             evidence.broken(WAIVED, fault_id, f"outage {number} was given back, and is no such outage")
     wanted = {f"{fault}#waived{number}": max(found)[0] for (fault, number), found in rows.items() if max(found)[0]}
-    _equal_postings(evidence, wanted)
+    _equal_postings(evidence, wanted | {each.serial: each.amount for each in moved_rents(evidence) if each.amount})
     _no_moment_twice(evidence, rows)
 
 
@@ -198,17 +198,10 @@ def _no_moment_twice(evidence: Evidence, rows: dict[tuple[str, int], list[_Given
         found.setdefault(number, []).extend((span, amount) for amount, _, span in given)
     for number, parts in found.items():
         if number in customers:
-            exact = rent_of(customers[number], _union([span for span, _ in parts]), _ZONE)
+            exact = rent_of(customers[number], united([span for span, _ in parts]), ZONE)
             total = sum(amount for _, amount in parts)
             if abs(total - exact) > len(parts):
                 evidence.broken(WAIVED, "-", f"{number} was given back {total} and not {exact}")
-
-
-def _union(spans: Sequence[Span]) -> list[Span]:
-    found: list[Span] = []
-    for each in sorted(spans):
-        found += without(each, found)
-    return found
 
 
 def _told(evidence: Evidence) -> None:
@@ -219,7 +212,10 @@ def _told(evidence: Evidence) -> None:
     told: Counter[tuple[str, str]] = Counter()
     for _, row in evidence.rows("SELECT notice_id, kind FROM notices WHERE kind LIKE 'fault-%'"):
         told[row["notice_id"].removeprefix("fault/").rpartition(f"/{row['kind'][6:]}")[0], row["kind"][6:]] += 1
-    waived = Counter(row["fault_id"] for _, row in evidence.rows("SELECT fault_id FROM fault_waivers WHERE amount > 0"))
+    rows = evidence.rows("SELECT fault_id, outage FROM fault_waivers WHERE amount > 0")
+    given = {(row["fault_id"], row["outage"]) for _, row in rows}
+    given |= {each.outage for each in moved_rents(evidence) if each.amount}
+    waived = Counter(fault_id for fault_id, _ in given)
     for fault_id, stored in evidence.faults.items():
         fault = next((each for region, each in stored.items() if each.owner_region == region), None)
         if fault is None or not fault.report.number:

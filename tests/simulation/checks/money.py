@@ -9,6 +9,7 @@ from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.time.clock import from_microseconds, from_timestamp
 from tests.simulation.businesses import LINE_OPENING, described
 from tests.simulation.checks.effects import completed
+from tests.simulation.checks.moved_rents import owed_rents
 from tests.simulation.evidence import Evidence, StoredOrder
 from tests.simulation.plans import Errand
 from tests.simulation.status import FINAL
@@ -249,7 +250,7 @@ def _between_regions(
 
 
 def _rents(evidence: Evidence) -> Counter[tuple[str, str]]:
-    """Rent given back by a home region that the region of the fault owes it."""
+    """Rent given back by a home region that the region of the fault owes it, or the old home of a move."""
     expected: Counter[tuple[str, str]] = Counter()
     claims = {row["serial"]: region for region, row in evidence.rows(_CLAIMS) if row["debtor"] != region}
     for home, row in evidence.rows("SELECT fault_id, outage, amount FROM fault_waivers"):
@@ -257,6 +258,8 @@ def _rents(evidence: Evidence) -> Counter[tuple[str, str]]:
         if claims.get(f"{row['fault_id']}#waived{row['outage']}") == home:
             expected[owner, home] += row["amount"]
             evidence.history.count("rent owed by the region of a fault")
+    for each in owed_rents(evidence):
+        expected[each.old, each.new] += each.amount
     return expected
 
 

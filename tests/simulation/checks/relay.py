@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.x509 import load_pem_x509_certificate
 
 from deploy.audit.check_proof import SIGNATURE, Wrong, signed_bytes
+from gateway.api.region.v1.fault_envelopes_pb2 import FaultMoved
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeKind, Outcome, Receipt, ReceiptContent
 from gateway.errors import Refused
@@ -68,7 +69,7 @@ def _both_ends(evidence: Evidence, row: Kept, arrived: list[tuple[str, Kept]]) -
     for kind, signer, signed in (("envelope", sealed.content.origin, envelope), ("receipt", row.peer, receipt)):
         if not _proves_alone(kind, signer, signed.content, signed.signature):
             evidence.broken(SIGNED, row.envelope_id, f"the signature of its {kind} does not prove it alone")
-    if sealed.content.traceparent != _trace(evidence, row.subject):
+    if sealed.content.traceparent != _trace(evidence, row):
         evidence.broken("one trace", row.envelope_id, f"it belongs to the trace {sealed.content.traceparent!r}")
     on_the_wire = evidence.receipts.get(row.envelope_id, set())
     if receipt.SerializeToString() not in on_the_wire:
@@ -86,8 +87,14 @@ def _proves_alone(kind: str, signer: str, content: bytes, proof: bytes) -> bool:
     return True
 
 
-def _trace(evidence: Evidence, subject: str) -> str:
-    """The trace of an order and of a fault; reports on the network, comparisons and repairs have none."""
+def _trace(evidence: Evidence, row: Kept) -> str:
+    """The trace of an order and of a fault; reports on the network, comparisons and repairs have none.
+
+    The outage that the new home of a move hears of belongs to the fault.
+    """
+    subject = row.subject
+    if row.kind == EnvelopeKind.ENVELOPE_KIND_FAULT_MOVED:
+        subject = FaultMoved.FromString(read_content(Envelope(content=row.content)).payload).fault_id
     if subject in evidence.traces:
         return evidence.traces[subject]
     return (

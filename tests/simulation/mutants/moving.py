@@ -12,6 +12,7 @@ from region_node.lifecycle.moving.recovering import LostCustomers
 from region_node.lifecycle.moving.relayed import MoveEnvelopes
 from region_node.lifecycle.moving.restored import RestoredCustomers
 from region_node.lifecycle.moving.rows import keep_move
+from region_node.network.faults import moved, regional
 
 
 def double_move(patch: pytest.MonkeyPatch) -> None:
@@ -44,6 +45,16 @@ def customer_kept_after_the_hand_over(patch: pytest.MonkeyPatch) -> None:
 def balance_handed_over_and_kept(patch: pytest.MonkeyPatch) -> None:
     """The old home does not book out the balance that the new home has booked in."""
     patch.setattr(MoveEnvelopes, "_close_account", lambda self, tx, move, line, amount, now: None)
+
+
+def rent_of_a_move_not_owed(patch: pytest.MonkeyPatch) -> None:
+    """The old home believes what the new one has given back for a fault of before the move, and books nothing."""
+    patch.setattr(regional, "owe_moved", lambda tx, context, told, waived, region, now: True)
+
+
+def whole_outage_given_back_at_both_homes(patch: pytest.MonkeyPatch) -> None:
+    """The old home gives back the rent of the whole outage, and the new one that since the move."""
+    patch.setattr(moved, "until_move", lambda span, gone: span)
 
 
 def restored_database_believed(patch: pytest.MonkeyPatch) -> None:
