@@ -31,7 +31,7 @@ from gateway.security.alternative_names import uris_of
 from gateway.security.hash_trees import SALT_BYTES, leaf, root_of, tree
 from gateway.security.identity import Identity
 from gateway.security.peers import has_issued, require_signing, signs_certificates
-from gateway.security.private_keys import KeyUnusable, open_key, private_pem
+from gateway.security.private_keys import KeyUnusable, PublicKey, open_key, private_pem
 from gateway.security.revocations import Revocations
 from gateway.wording.languages import translated
 
@@ -78,9 +78,12 @@ class Signer:
         return cls(key)
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """A signer with the key that a file has or names. Raises OSError, or KeyUnusable if that is no Ed25519 key."""
-        key = open_key(path)
+    def load(cls, path: Path, public: PublicKey | None = None) -> Self:
+        """A signer with the key that a file has or names. Raises OSError, or KeyUnusable if that is no Ed25519 key.
+
+        With its public key from elsewhere, such as a certificate, a key in a token may be away.
+        """
+        key = open_key(path, public)
         if not isinstance(key, Ed25519PrivateKey):
             raise KeyUnusable(translated("{path}: is no Ed25519 key", path=path))
         return cls(key)
@@ -154,6 +157,14 @@ class ServingSigner(Signer):
             self._failing = None
             _log.info("the signing key signs again")
         return signature
+
+
+def certified_key(pem: bytes) -> Ed25519PublicKey:
+    """The key of a signing certificate. Raises ValueError for anything but one PEM with an Ed25519 key."""
+    key = _only_certificate(pem).public_key()
+    if not isinstance(key, Ed25519PublicKey):
+        raise ValueError("the key is not an Ed25519 key")
+    return key
 
 
 def count_signatures(proofs: Iterable[bytes]) -> int:
@@ -385,10 +396,8 @@ class TrustedKeys:
         owner = Identity(self._federation, Role.ROLE_REGION, region, "")
         if uris_of(certificate) != [owner.uri]:
             raise ValueError(f"not issued to {owner.uri} alone")
-        key = certificate.public_key()
-        if not isinstance(key, Ed25519PublicKey):
-            raise ValueError("the key is not an Ed25519 key")
-        return _Accepted(certificate.public_bytes(Encoding.PEM), certificate, issuer, key)
+        pem = certificate.public_bytes(Encoding.PEM)
+        return _Accepted(pem, certificate, issuer, certified_key(pem))
 
 
 def certificate_hash(pem: bytes) -> bytes:
