@@ -159,12 +159,12 @@ class ServingSigner(Signer):
         return signature
 
 
-def certified_key(pem: bytes) -> Ed25519PublicKey:
-    """The key of a signing certificate. Raises ValueError for anything but one PEM with an Ed25519 key."""
-    key = _only_certificate(pem).public_key()
-    if not isinstance(key, Ed25519PublicKey):
-        raise ValueError("the key is not an Ed25519 key")
-    return key
+def certified_key(path: Path) -> Ed25519PublicKey:
+    """The key of the signing certificate in a file. Raises OSError, or ValueError with the name of the file."""
+    try:
+        return _ed25519(_only_certificate(path.read_bytes()))
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def count_signatures(proofs: Iterable[bytes]) -> int:
@@ -396,8 +396,7 @@ class TrustedKeys:
         owner = Identity(self._federation, Role.ROLE_REGION, region, "")
         if uris_of(certificate) != [owner.uri]:
             raise ValueError(f"not issued to {owner.uri} alone")
-        pem = certificate.public_bytes(Encoding.PEM)
-        return _Accepted(pem, certificate, issuer, certified_key(pem))
+        return _Accepted(certificate.public_bytes(Encoding.PEM), certificate, issuer, _ed25519(certificate))
 
 
 def certificate_hash(pem: bytes) -> bytes:
@@ -418,6 +417,13 @@ def _only_certificate(pem: bytes) -> x509.Certificate:
     if len(found) != 1:
         raise ValueError(f"there are {len(found)} certificates, not one")
     return found[0]
+
+
+def _ed25519(certificate: x509.Certificate) -> Ed25519PublicKey:
+    key = certificate.public_key()
+    if not isinstance(key, Ed25519PublicKey):
+        raise ValueError("the key is not an Ed25519 key")
+    return key
 
 
 def _among(known: Sequence[_Accepted], pem: bytes) -> _Accepted | None:

@@ -292,8 +292,7 @@ async def _open(
 
 def _border(settings: RegionSettings, clock: AgreedClock, store: FencedStore, meter: Meter) -> Border:
     try:
-        certified = certified_key(settings.signing.certificate.read_bytes())
-        signer = ServingSigner.load(settings.signing.key, certified)
+        signer = ServingSigner.load(settings.signing.key, certified_key(settings.signing.certificate))
         keys = TrustedKeys(settings.credentials.authority.read_bytes(), settings.federation)
     except ValueError as error:
         raise CredentialsUnusable(str(error)) from None
