@@ -64,7 +64,9 @@ class Token:
 
     def forget(self) -> None:
         """Ends the login of this process, as its end would."""
-        tokens._library(LIBRARY).begin_anew()
+        library = tokens._library(LIBRARY)
+        library.begin_anew()
+        library._next_look = 0.0
 
     def take_away(self) -> None:
         """Removes the token, as a card is pulled."""
@@ -91,7 +93,8 @@ def softhsm_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(name="token")
 def a_token(softhsm: Path, tmp_path: Path) -> Token:
-    """A fresh token."""
+    """A fresh token, which nobody has missed."""
+    tokens._library(LIBRARY)._next_look = 0.0
     return Token(softhsm, tmp_path, f"token {uuid4().hex[:12]}")
 
 

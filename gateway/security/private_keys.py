@@ -26,12 +26,15 @@ from gateway.wording.languages import translated
 _PACKAGE = "pkcs11"
 
 
-def open_key(path: Path) -> PrivateKey:
-    """The key that a file has or names, ECDSA or Ed25519. Raises OSError or KeyUnusable."""
+def open_key(path: Path, public: PublicKey | None = None) -> PrivateKey:
+    """The key that a file has or names, ECDSA or Ed25519. Raises OSError or KeyUnusable.
+
+    With its public key from elsewhere, a key in a token may be away: signatures raise KeyUnusable until it is found.
+    """
     content = path.read_bytes()
     uri = uri_in(path, content)
     if uri is not None:
-        return _in_token(uri)
+        return _in_token(uri, public)
     return _signing_key(path, content)
 
 
@@ -79,7 +82,7 @@ def _signing_key(path: Path, content: bytes) -> PrivateKey:
     return key
 
 
-def _in_token(uri: TokenUri) -> PrivateKey:
+def _in_token(uri: TokenUri, public: PublicKey | None) -> PrivateKey:
     try:
         # The package is an extra: whoever has no key in a token does without it.
         from gateway.security import tokens  # noqa: PLC0415
@@ -88,7 +91,7 @@ def _in_token(uri: TokenUri) -> PrivateKey:
             raise
         told = translated("{key}: a package is missing: pip install 'crossregion[pkcs11]'", key=uri)
         raise KeyUnusable(told) from None
-    return tokens.open_token_key(uri)
+    return tokens.open_token_key(uri, public)
 
 
 def _no_key(path: Path) -> KeyUnusable:

@@ -31,7 +31,7 @@ from gateway.security.alternative_names import uris_of
 from gateway.security.hash_trees import SALT_BYTES, leaf, root_of, tree
 from gateway.security.identity import Identity
 from gateway.security.peers import has_issued, require_signing, signs_certificates
-from gateway.security.private_keys import KeyUnusable, open_key, private_pem
+from gateway.security.private_keys import KeyUnusable, PublicKey, open_key, private_pem
 from gateway.security.revocations import Revocations
 from gateway.wording.languages import translated
 
@@ -78,9 +78,12 @@ class Signer:
         return cls(key)
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """A signer with the key that a file has or names. Raises OSError, or KeyUnusable if that is no Ed25519 key."""
-        key = open_key(path)
+    def load(cls, path: Path, public: PublicKey | None = None) -> Self:
+        """A signer with the key that a file has or names. Raises OSError, or KeyUnusable if that is no Ed25519 key.
+
+        With its public key from elsewhere, such as a certificate, a key in a token may be away.
+        """
+        key = open_key(path, public)
         if not isinstance(key, Ed25519PrivateKey):
             raise KeyUnusable(translated("{path}: is no Ed25519 key", path=path))
         return cls(key)
@@ -154,6 +157,14 @@ class ServingSigner(Signer):
             self._failing = None
             _log.info("the signing key signs again")
         return signature
+
+
+def certified_key(path: Path) -> Ed25519PublicKey:
+    """The key of the signing certificate in a file. Raises OSError, or ValueError with the name of the file."""
+    try:
+        return _ed25519(_only_certificate(path.read_bytes()))
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def count_signatures(proofs: Iterable[bytes]) -> int:
@@ -385,10 +396,7 @@ class TrustedKeys:
         owner = Identity(self._federation, Role.ROLE_REGION, region, "")
         if uris_of(certificate) != [owner.uri]:
             raise ValueError(f"not issued to {owner.uri} alone")
-        key = certificate.public_key()
-        if not isinstance(key, Ed25519PublicKey):
-            raise ValueError("the key is not an Ed25519 key")
-        return _Accepted(certificate.public_bytes(Encoding.PEM), certificate, issuer, key)
+        return _Accepted(certificate.public_bytes(Encoding.PEM), certificate, issuer, _ed25519(certificate))
 
 
 def certificate_hash(pem: bytes) -> bytes:
@@ -409,6 +417,13 @@ def _only_certificate(pem: bytes) -> x509.Certificate:
     if len(found) != 1:
         raise ValueError(f"there are {len(found)} certificates, not one")
     return found[0]
+
+
+def _ed25519(certificate: x509.Certificate) -> Ed25519PublicKey:
+    key = certificate.public_key()
+    if not isinstance(key, Ed25519PublicKey):
+        raise ValueError("the key is not an Ed25519 key")
+    return key
 
 
 def _among(known: Sequence[_Accepted], pem: bytes) -> _Accepted | None:

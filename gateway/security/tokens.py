@@ -36,9 +36,12 @@ _P256_POINT, _P256_BYTES = bytes.fromhex("0441"), 65
 _ED25519_POINT, _ED25519_BYTES = bytes.fromhex("0420"), 32
 
 
-def open_token_key(uri: TokenUri) -> PrivateKey:
-    """The key of a URI: ECDSA P-256 or Ed25519. Raises KeyUnusable."""
-    held = _HeldKey(uri)
+def open_token_key(uri: TokenUri, public: PublicKey | None = None) -> PrivateKey:
+    """The key of a URI: ECDSA P-256 or Ed25519.
+
+    Raises KeyUnusable where it is not found. With its public key from elsewhere, the first signature looks again.
+    """
+    held = _HeldKey(uri, public)
     match held.public:
         case Ed25519PublicKey():
             return _Ed25519Key(held, held.public)
@@ -61,8 +64,19 @@ class _Library:
         self._path = path
         self._sessions: dict[tuple[str, bytes], pkcs11.Session] = {}
         self._refused_pins: dict[tuple[str, bytes], str] = {}
+        self._kept: pkcs11._pkcs11.lib | None = None
+        self._next_look = 0.0
         self.generation = 0
         """Counts how often it was begun anew: objects of a former generation are gone."""
+
+    @property
+    def rests(self) -> bool:
+        """Whether somebody looked in vain a moment ago."""
+        return time.monotonic() < self._next_look
+
+    def rest(self) -> None:
+        """Lets nobody look for what is away until a while from now on: a look itself can take long."""
+        self._next_look = time.monotonic() + _PAUSE
 
     def session(self, uri: TokenUri) -> pkcs11.Session:
         """The session of the user of a token. Raises KeyUnusable, or PKCS11Error."""
@@ -92,8 +106,16 @@ class _Library:
         self._sessions.clear()
         self.generation += 1
         library = self._loaded()
-        library.finalize()
-        library.initialize()
+        with contextlib.suppress(pkcs11.PKCS11Error):
+            library.finalize()
+        try:
+            library.initialize()
+        except pkcs11.PKCS11Error:
+            # One that did not end is still initialised. The package has no class for the error that says so.
+            with contextlib.suppress(pkcs11.PKCS11Error):
+                library.get_slots()
+                return
+            raise
 
     def _token(self, uri: TokenUri) -> pkcs11.Token:
         found = [each for each in self._tokens() if _is_meant(each, uri)]
@@ -110,7 +132,10 @@ class _Library:
                 yield slot.get_token()
 
     def _loaded(self) -> "pkcs11._pkcs11.lib":
-        return pkcs11.lib(str(self._path))
+        # Kept: the package initialises its own copy before each use, which fails for ever where one did not end.
+        if self._kept is None:
+            self._kept = pkcs11.lib(str(self._path))
+        return self._kept
 
 
 @cache
@@ -121,43 +146,72 @@ def _library(path: Path) -> _Library:
 class _HeldKey:
     """A key in its token: found when it is opened, and again where the token was away. Any thread may use it."""
 
-    def __init__(self, uri: TokenUri) -> None:
-        """Raises KeyUnusable."""
+    def __init__(self, uri: TokenUri, public: PublicKey | None) -> None:
+        """Raises KeyUnusable where the key is not found, and its public key is not known either."""
         self._uri = uri
         self._library = _library(uri.module)
-        self._next_look = 0.0
+        self._generation = self._library.generation
+        self._key: pkcs11.SignMixin | None = None
+        self._missed: tuple[int, str] | None = None
         with self._library.lock:
             try:
-                found = self._named(self._found)
-            except _Away:
-                self._look_again()
-                found = self._named(self._found)
-            self._generation, self._key, self.public = found
+                self._generation, self._key, self.public = self._opened()
+            except KeyUnusable:
+                if public is None:
+                    raise
+                self.public = public
 
     def sign(self, data: bytes, mechanism: Mechanism) -> bytes:
-        """The signature over some bytes, as the token gives it. Raises KeyUnusable."""
+        """The signature over some bytes, as the token gives it.
+
+        Raises KeyUnusable; for a key that was missed a moment ago at once, without a call of the library.
+        """
         with self._library.lock:
+            self._require_look()
             try:
-                return self._present().sign(data, mechanism=mechanism)
-            except (pkcs11.PKCS11Error, _Away):
-                self._look_again()
-            return self._named(lambda: self._present().sign(data, mechanism=mechanism))
+                signature = self._signature(data, mechanism)
+            except KeyUnusable as problem:
+                self._missed = self._library.generation, str(problem)
+                self._library.rest()
+                raise
+            self._missed = None
+            return signature
 
     def refuse(self, problem: str) -> NoReturn:
         """Raises KeyUnusable with the key's name."""
         raise KeyUnusable(f"{self._uri}: {problem}")
 
-    def _look_again(self) -> None:
-        """Begins the library anew, unless that was a moment ago. Raises KeyUnusable."""
-        now = time.monotonic()
-        if now < self._next_look:
-            self.refuse(translated("the token is away, or fails"))
-        self._next_look = now + _PAUSE
-        self._named(self._library.begin_anew)
+    def _opened(self) -> tuple[int, pkcs11.SignMixin, PublicKey]:
+        try:
+            return self._named(self._found)
+        except _Away:
+            self._named(self._library.begin_anew)
+            return self._named(self._found)
+
+    def _require_look(self) -> None:
+        """Raises KeyUnusable where nobody can have found the key since it was missed."""
+        if self._missed is None or not self._library.rests:
+            return
+        generation, problem = self._missed
+        # A library that another key has begun anew since then may show the token again.
+        if generation == self._library.generation:
+            raise KeyUnusable(problem)
+
+    def _signature(self, data: bytes, mechanism: Mechanism) -> bytes:
+        def signature() -> bytes:
+            return self._present().sign(data, mechanism=mechanism)
+
+        if not self._library.rests:
+            try:
+                return signature()
+            except (pkcs11.PKCS11Error, _Away):
+                self._named(self._library.begin_anew)
+                self._library.rest()
+        return self._named(signature)
 
     def _present(self) -> pkcs11.SignMixin:
         """The key, found again where the library was begun anew. Raises KeyUnusable, or PKCS11Error."""
-        if self._generation == self._library.generation:
+        if self._key is not None and self._generation == self._library.generation:
             return self._key
         generation, key, public = self._found()
         if public != self.public:

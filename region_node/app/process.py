@@ -40,7 +40,7 @@ from gateway.rpc.server import LISTENERS, Server, Service
 from gateway.security.authority_file import follow_authority
 from gateway.security.identity import server_name
 from gateway.security.renewing import RenewedFiles
-from gateway.security.signing import ServingSigner, TrustedKeys
+from gateway.security.signing import ServingSigner, TrustedKeys, certified_key
 from gateway.security.staff_proofs import StaffProofs
 from gateway.security.tls import CredentialsUnusable, server_credentials
 from gateway.store.agreed_time import AgreedTimeKeeper, last_agreed
@@ -292,7 +292,7 @@ async def _open(
 
 def _border(settings: RegionSettings, clock: AgreedClock, store: FencedStore, meter: Meter) -> Border:
     try:
-        signer = ServingSigner.load(settings.signing.key)
+        signer = ServingSigner.load(settings.signing.key, certified_key(settings.signing.certificate))
         keys = TrustedKeys(settings.credentials.authority.read_bytes(), settings.federation)
     except ValueError as error:
         raise CredentialsUnusable(str(error)) from None

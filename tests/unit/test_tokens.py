@@ -2,9 +2,11 @@
 
 import logging
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pkcs11
 import pytest
 from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -29,6 +31,14 @@ from tests.tokens import LIBRARY, PIN, Token
 FEDERATION = "demo.example"
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
+
+
+@pytest.fixture(scope="module", name="shared")
+def a_shared_token(softhsm: Path, tmp_path_factory: pytest.TempPathFactory) -> Token:
+    """A token with the key `li`, for tests that change nothing of it: each token of its own costs two processes."""
+    token = Token(softhsm, tmp_path_factory.mktemp("shared"), "shared token")
+    token.ed25519("li")
+    return token
 
 
 def region(path: str) -> Identity:
@@ -95,10 +105,9 @@ def test_the_key_of_a_token_is_written_nowhere(token: Token, tmp_path: Path) -> 
         ("token={label};slot-id=1;object=li", "an attribute that is not known: slot-id"),
     ],
 )
-def test_a_file_that_names_no_key_says_why(token: Token, path: str, problem: str) -> None:
-    token.ed25519("li")
+def test_a_file_that_names_no_key_says_why(shared: Token, path: str, problem: str) -> None:
     with pytest.raises(KeyUnusable, match=problem):
-        open_key(token.naming(token.own / "wrong.key", path.format(label=token.label)))
+        open_key(shared.naming(shared.own / "wrong.key", path.format(label=shared.label)))
 
 
 @pytest.mark.parametrize(
@@ -112,10 +121,9 @@ def test_a_file_that_names_no_key_says_why(token: Token, path: str, problem: str
         ("module-path=/nowhere/library.so&pin-source=file:/nowhere/pin", "library.so"),
     ],
 )
-def test_a_file_with_no_way_to_its_key_says_why(token: Token, query: str, problem: str) -> None:
-    token.ed25519("li")
+def test_a_file_with_no_way_to_its_key_says_why(shared: Token, query: str, problem: str) -> None:
     with pytest.raises(KeyUnusable, match=problem.replace("|", r"\|")) as raised:
-        open_key(token.naming(token.own / "wrong.key", f"token={token.label};object=li", query))
+        open_key(shared.naming(shared.own / "wrong.key", f"token={shared.label};object=li", query))
     assert PIN not in str(raised.value)
 
 
@@ -149,6 +157,7 @@ def test_no_program_takes_the_last_attempt_before_a_token_locks_itself(
     assert signs(open_key(file))
 
 
+@pytest.mark.slow
 def test_a_key_of_another_kind_is_refused_with_its_name(token: Token, tmp_path: Path) -> None:
     with pytest.raises(KeyUnusable, match="is no Ed25519 key"):
         Signer.load(token.p256("issuer"))
@@ -178,13 +187,107 @@ def test_a_token_that_was_away_is_found_again(token: Token, monkeypatch: pytest.
     assert signs(key)
 
 
-def test_a_token_that_is_away_is_looked_for_once_in_a_while(token: Token) -> None:
-    key = open_key(token.ed25519("li"))
+def test_a_token_that_is_away_is_looked_for_once_in_a_while(token: Token, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "_PAUSE", 3600.0)
+    key, library, looks = open_key(token.ed25519("li")), tokens._library(LIBRARY), 0
+    own = library._tokens
+
+    def counted() -> Iterator[pkcs11.Token]:
+        nonlocal looks
+        looks += 1
+        return own()
+
+    monkeypatch.setattr(library, "_tokens", counted)
     token.take_away()
-    with pytest.raises(KeyUnusable):
+    for _ in range(20):
+        with pytest.raises(KeyUnusable, match="shows no such token"):
+            signs(key)
+    assert looks == 1, "a refusal for a token that was missed a moment ago costs no call of the library"
+    token.bring_back()
+    library._next_look = 0.0
+    assert signs(key)
+
+
+def test_a_key_that_another_one_has_found_a_way_to_signs_without_a_pause(
+    token: Token, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [open_key(token.ed25519(name)) for name in ("li", "wang")]
+    token.take_away()
+    monkeypatch.setattr(tokens, "_PAUSE", 0.0)
+    for key in keys:
+        with pytest.raises(KeyUnusable):
+            signs(key)
+    token.bring_back()
+    monkeypatch.setattr(tokens, "_PAUSE", 3600.0)
+    assert all(signs(key) for key in [*keys, *keys]), "the first one has begun the library anew"
+
+
+@pytest.mark.parametrize("is_ended", [False, True])
+def test_a_library_that_fails_to_end_is_used_on(token: Token, monkeypatch: pytest.MonkeyPatch, is_ended: bool) -> None:
+    """The package then takes it for one that was never initialised."""
+    monkeypatch.setattr(tokens, "_PAUSE", 0.0)
+    key, library = open_key(token.ed25519("li")), tokens._library(LIBRARY)
+    monkeypatch.setattr(library, "_kept", Unending(library._loaded(), is_ended=is_ended))
+    token.take_away()
+    for _ in range(3):
+        with pytest.raises(KeyUnusable, match="shows no such token"):
+            signs(key)
+    token.bring_back()
+    assert signs(key)
+
+
+class Unending:
+    """A library whose end fails: it has ended all the same, or it tells at its next begin that it has not."""
+
+    def __init__(self, own: "pkcs11._pkcs11.lib", *, is_ended: bool) -> None:
+        self._own = own
+        self._is_ended = is_ended
+
+    def finalize(self) -> None:
+        self._own.finalize()
+        if not self._is_ended:
+            self._own.initialize()
+        raise pkcs11.GeneralError
+
+    def initialize(self) -> None:
+        if not self._is_ended:
+            raise pkcs11.PKCS11Error("already initialized")
+        self._own.initialize()
+
+    def get_slots(self, **asked: bool) -> list[pkcs11.Slot]:
+        return self._own.get_slots(**asked)
+
+
+def test_a_key_whose_public_key_is_known_signs_once_its_token_is_there_with_the_right_pin(
+    token: Token, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "_PAUSE", 0.0)
+    own = Ed25519PrivateKey.generate()
+    file = token.hold("li", own)
+    token.pin_file.write_text("271828-18284\n")
+    token.take_away()
+    with pytest.raises(KeyUnusable, match="shows no such token"):
+        open_key(file)
+    key = open_key(file, own.public_key())
+    with pytest.raises(KeyUnusable, match="shows no such token"):
         signs(key)
-    with pytest.raises(KeyUnusable, match="the token is away, or fails"):
-        signs(key)
+    token.bring_back()
+    for _ in range(20):
+        with pytest.raises(KeyUnusable, match=f"{token.pin_file} has a wrong PIN"):
+            signs(key)
+    token.pin_file.write_text(f"{PIN}\n")
+    assert signs(key)
+    with pytest.raises(KeyUnusable, match="another key has its name now"):
+        signs(absent(token, file))
+
+
+def absent(token: Token, file: Path) -> PrivateKey:
+    """A key that was opened by another public key than its own while its token was away."""
+    token.take_away()
+    token.forget()
+    key = open_key(file, Ed25519PrivateKey.generate().public_key())
+    token.bring_back()
+    return key
 
 
 def test_two_keys_of_a_library_sign_on_after_one_has_begun_it_anew(
@@ -220,9 +323,9 @@ def test_two_keys_of_one_name_are_told_apart_by_their_ids(token: Token) -> None:
 
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it(
-    token: Token, monkeypatch: pytest.MonkeyPatch
+    shared: Token, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = token.ed25519("li")
+    file = shared.own / "li.key"
     monkeypatch.delitem(sys.modules, "gateway.security.tokens")
     monkeypatch.delattr("gateway.security.tokens")
     monkeypatch.setitem(sys.modules, "pkcs11", None)
@@ -240,6 +343,7 @@ def test_tls_takes_no_key_from_a_token_and_says_so(token: Token, tmp_path: Path)
         files.load(NOW)
 
 
+@pytest.mark.slow
 def test_a_new_authority_and_new_issuers_take_the_keys_that_their_files_name(token: Token, tmp_path: Path) -> None:
     places = {name: tmp_path / name for name in ("authority", "sichuan", "nodes")}
     for name, file in (("authority", AUTHORITY_KEY), ("sichuan", ISSUER_KEY), ("nodes", ISSUER_KEY)):
@@ -314,8 +418,8 @@ def test_the_doctor_names_what_a_key_in_a_token_lacks(token: Token, tmp_path: Pa
     assert (found().state, "is not the key of the certificate" in found().found) == (State.BAD, True)
 
 
-def test_a_wrong_signature_of_a_token_is_given_to_nobody(token: Token, monkeypatch: pytest.MonkeyPatch) -> None:
-    key = open_key(token.ed25519("li"))
+def test_a_wrong_signature_of_a_token_is_given_to_nobody(shared: Token, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = open_key(shared.own / "li.key")
     monkeypatch.setattr(tokens._HeldKey, "sign", lambda *_: bytes(64))
     with pytest.raises(KeyUnusable, match="a wrong signature"):
         signs(key)

@@ -15,17 +15,19 @@ from gateway.api.region.v1.billing_service_pb2 import Bill, QueryBillRequest
 from gateway.api.region.v1.customer_service_pb2 import QueryProfileRequest
 from gateway.api.region.v1.document_envelopes_pb2 import DocumentNotification
 from gateway.api.region.v1.order_envelopes_pb2 import OrderSubmission
-from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, Outcome
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
 from gateway.errors import Refused
 from gateway.relay.envelopes import Answer
+from gateway.security.identity import parse
 from gateway.store.port import Operation, Store
 from gateway.time.clock import Clock
 from gateway.values.requesters import SELF_SERVICE
 from region_node.business.billing.operations import read_bill
+from region_node.business.joint.application import JointApplication
 from region_node.business.orders import rules
 from region_node.business.orders.relayed import OrderEnvelopes
 from region_node.care.anomalies.watching import AnomalyWatch
@@ -36,9 +38,13 @@ from region_node.customers.documents.rows import documents_of
 from region_node.customers.profiles import read_profile
 from region_node.customers.verification.rows import key_or
 from region_node.customers.verification.rules import KEY_BYTES, OTP, Shown, attest
+from region_node.node.context import RegionContext
 from region_node.node.unknown_numbers import NumberUnknown, Party, UnknownNumbers
+from region_node.requests.caller import Caller
+from region_node.requests.changes import Changes
 from region_node.requests.checks import Questioner
 from region_node.requests.dealings import Dealer, count_failure, hour_of, require_few_unknown
+from region_node.requests.room import Room
 from tests.unit.billing_scene import Books, books
 from tests.unit.situations import LINE
 from tests.unit.situations import NOW as ORDERED
@@ -309,3 +315,21 @@ def test_a_process_learns_at_its_next_look_whom_another_one_refuses_and_people_a
             require_few_unknown(node.context, prober, NOW)
         require_few_unknown(node.context, prober, NOW + HOUR)
         assert [each.count for each in watch.waiting] == [2], "failures, and unknown numbers"
+
+
+def test_an_order_for_nobodys_number_keeps_its_reason_where_the_store_cannot_count_it() -> None:
+    failures = [Reason.REASON_STORE_UNAVAILABLE, UNKNOWN]
+
+    async def write(operation: Operation[object]) -> object:
+        raise Refused(failures.pop())
+
+    store = cast("Store", SimpleNamespace(subscribe=lambda *_: None, write=write))
+    allowing = SimpleNamespace(require_business=lambda *_: None)
+    context = cast("RegionContext", SimpleNamespace(region="sichuan", scopes=allowing))
+    room = cast("Room", SimpleNamespace(require=lambda *_, **__: None))
+    clock = cast("Clock", SimpleNamespace(now=lambda: NOW))
+    application = JointApplication(context, store, clock, Changes(store), room)
+    caller = Caller(parse("spiffe://demo.example/region/sichuan/operator/counter", "demo.example"), "1", "")
+    with pytest.raises(Refused) as refused:
+        asyncio.run(application.submit(caller, OrderRequest(number=NOBODYS), []))
+    assert (refused.value.reason, failures) == (UNKNOWN, [])

@@ -1,6 +1,8 @@
 """The application service of joint orders: the work of the service, without gRPC."""
 
+import contextlib
 from collections.abc import Sequence
+from datetime import datetime
 
 from gateway.api.region.v1.joint_order_pb2 import JointOrder, JointPlace
 from gateway.api.region.v1.joint_order_service_pb2 import (
@@ -44,11 +46,8 @@ class JointApplication:
             order = await self._store.write(lambda tx: leading.submit(tx, self._context, caller, request, places, now))
         except Refused as refused:
             if refused.reason == Reason.REASON_SUBSCRIPTION_NOT_FOUND:
-                dealer, reason = (
-                    Dealer(self._context.region, caller.operator, request.requester.staff_id),
-                    refused.reason,
-                )
-                await self._store.write(lambda tx: count_failure(tx, dealer, now, reason))
+                dealer = Dealer(self._context.region, caller.operator, request.requester.staff_id)
+                await self._count(dealer, now, refused.reason)
             raise
         failpoints.reach("joint-submitted.after-commit")
         return order
@@ -69,6 +68,11 @@ class JointApplication:
         order = await self._store.write(lambda tx: working.work(tx, self._context, caller, asked, now))
         failpoints.reach("joint-worked.after-commit")
         return order
+
+    async def _count(self, dealer: Dealer, now: datetime, reason: Reason.ValueType) -> None:
+        """Counts a failure, if that can be: the caller learns why the order was refused, not why it was not counted."""
+        with contextlib.suppress(Refused):
+            await self._store.write(lambda tx: count_failure(tx, dealer, now, reason))
 
     def _committed_elsewhere(self, committed: CommittedElsewhere) -> None:
         """Another process may have changed a joint order that somebody watches here."""
