@@ -12,6 +12,8 @@ from grpc_health.v1 import health
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
+from coordinator.membership.witnesses import REGISTRY, Witnesses
+from coordinator.registry.port import Replica as Coordinator
 from gateway.api.federation.v1.federation_pb2 import RevocationList
 from gateway.api.relay.v1.relay_pb2 import Batch, BatchAnswer, DeliverRequest, DeliverResponse
 from gateway.api.relay.v1.relay_pb2_grpc import (
@@ -41,7 +43,7 @@ class Holding(RelayServiceServicer):
     def __init__(self) -> None:
         self.deliveries = 0
 
-    async def Deliver(
+    async def Deliver(  # noqa: N802 - named by gRPC
         self, request: DeliverRequest, context: grpc.aio.ServicerContext[DeliverRequest, DeliverResponse]
     ) -> DeliverResponse:
         self.deliveries += 1
@@ -65,9 +67,10 @@ class ThroughReplicas(Way):
 async def served(
     issued: CertificateSet, port: int = 0, relay: RelayServiceServicer | None = None
 ) -> AsyncIterator[int]:
-    """The port of a server with this certificate, whose health can be asked and watched."""
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-    add_HealthServicer_to_server(health.aio.HealthServicer(), server)
+    """The port of a server with this certificate, whose health can be asked and watched, and that of its registry."""
+    server, told = grpc.aio.server(options=[("grpc.so_reuseport", 0)]), health.aio.HealthServicer()
+    await told.set(REGISTRY, HealthCheckResponse.SERVING)
+    add_HealthServicer_to_server(told, server)
     if relay is not None:
         add_RelayServiceServicer_to_server(relay, server)
     keys = [(issued.tls.key_pem, issued.tls.certificate_pem)]
@@ -177,6 +180,26 @@ def test_calls_in_flight_to_a_server_that_is_revoked_end_unanswered_and_those_wh
             await until(lambda: lane.counts.probes > 1)
         await lanes.close()
         await way.replicas.close()
+
+    asyncio.run(story())
+
+
+def test_the_word_of_a_coordinator_with_a_revoked_certificate_on_the_registry_does_not_count(
+    certificates: Certificates,
+) -> None:
+    async def story() -> None:
+        stolen, sound, renewed = (certificates.issue(f"coordinator/{each}") for each in (0, 1, 0))
+        dialer = Dialer(certificates.credentials("coordinator/2"), CLOCK)
+        witnesses = Witnesses(dialer, FEDERATION, revoking(certificates, stolen))
+        async with asyncio.timeout(PATIENCE_S), served(sound) as other:
+            good = Coordinator("coordinator/1", f"127.0.0.1:{other}", 0)
+            async with served(stolen) as port:
+                false = Coordinator("coordinator/0", f"127.0.0.1:{port}", 0)
+                assert not await witnesses.say_it_answers([false])
+                assert await witnesses.say_it_answers([false, good])
+            assert not await witnesses.say_it_answers([false])
+            async with served(renewed, port):
+                assert await witnesses.say_it_answers([false]), "it has shown another certificate"
 
     asyncio.run(story())
 
