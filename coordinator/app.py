@@ -21,7 +21,7 @@ from coordinator.membership.metrics import observe_members
 from coordinator.membership.presence import Presence
 from coordinator.membership.rules import require_not_suspended
 from coordinator.membership.service import FederationPorts, FederationService
-from coordinator.membership.witnesses import REGISTRY, Witnesses, tell_of_registry
+from coordinator.membership.witnesses import REGISTRY, Witnesses, open_registry, tell_of_registry
 from coordinator.network.service import PathService
 from coordinator.oversight.bulletin_service import BulletinService
 from coordinator.oversight.complaint_service import ComplaintOversightService
@@ -40,8 +40,6 @@ from coordinator.problems.following import Following, FollowingPorts
 from coordinator.problems.reports import LogSink, ReportNotifier
 from coordinator.problems.service import ProblemPorts, ProblemService
 from coordinator.registry.age import observe_age
-from coordinator.registry.embedded import EmbeddedRegistry
-from coordinator.registry.etcd.registry import EtcdRegistry
 from coordinator.registry.own_chains import OwnChains
 from coordinator.registry.port import Registry
 from coordinator.registry.validity import observe_validity
@@ -137,7 +135,7 @@ from gateway.store.metrics import observe_store
 from gateway.store.port import Store
 from gateway.store.schema import migrations_of
 from gateway.time.agreed_clock import AgreedClock
-from gateway.time.clock import Clock, SteadyClock, SystemClock
+from gateway.time.clock import SteadyClock, SystemClock
 from gateway.web.door import Door
 
 SERVICE_NAME = "coordinator"
@@ -185,9 +183,12 @@ async def start(settings: CoordinatorSettings, machine: SteadyClock | None = Non
         # Only now: before the lock of the store, the file could be that of a coordinator that runs.
         if settings.port_file is not None:
             settings.port_file.unlink(missing_ok=True)
-        registry = await persistently(lambda: _open_registry(settings, clock, store))
+        dialer = Dialer(settings.credentials, clock)
+        keys = TrustedKeys(settings.credentials.authority.read_bytes(), settings.federation)
+        witnesses = Witnesses(dialer, settings.federation, keys.revocations)
+        registry = await persistently(lambda: open_registry(settings, clock, store, witnesses))
         stack.push_async_callback(registry.close)
-        parts = _parts(settings, clock, store, registry, telemetry)
+        parts = _parts(settings, clock, store, registry, telemetry, dialer, keys)
         _observe(parts, store, telemetry)
         stack.push_async_callback(parts.channels.close)
         stack.push_async_callback(parts.presence.close)
@@ -259,23 +260,17 @@ async def _open_store(settings: CoordinatorSettings) -> Store:
     return await settings.database.open(migrations, number=settings.number, alone=alone)
 
 
-async def _open_registry(settings: CoordinatorSettings, clock: Clock, store: Store) -> Registry:
-    lease = timedelta(seconds=settings.lease)
-    anchor = settings.anchor()
-    if settings.etcd is None:
-        return await EmbeddedRegistry.open(store, clock, lease, anchor)
-    witnesses = Witnesses(Dialer(settings.credentials, clock), settings.federation)
-    return await EtcdRegistry.open(
-        settings.etcd, settings.federation, settings.data, clock, lease, witnesses.say_it_answers, anchor
-    )
-
-
 def _parts(
-    settings: CoordinatorSettings, clock: AgreedClock, store: Store, registry: Registry, telemetry: Telemetry
+    settings: CoordinatorSettings,
+    clock: AgreedClock,
+    store: Store,
+    registry: Registry,
+    telemetry: Telemetry,
+    dialer: Dialer,
+    keys: TrustedKeys,
 ) -> _Parts:
     deliveries = Deliveries()
     members = CurrentMembers(registry)
-    dialer = Dialer(settings.credentials, clock)
     channels = RegionChannels(
         ChannelPorts(settings.federation, dialer, telemetry.tracing, telemetry.calls, random.Random())
     )
@@ -284,7 +279,6 @@ def _parts(
     members.on_change(lambda _: memory.note(registry.snapshot().revision))
     channels.update(members.all())  # channels to the members of the stored registry, which may stay unchanged for long
     denial_log = DenialLog(store, clock)
-    keys = TrustedKeys(settings.credentials.authority.read_bytes(), settings.federation)
     follow_registry(registry, keys.revocations)
     own_chains = OwnChains(settings.name, store, registry if settings.etcd is not None else None)
     federation = FederationService(

@@ -77,7 +77,8 @@ async def run_until_stopped(loops: Collection["asyncio.Task[None]"]) -> None:
     done, _ = await asyncio.wait({stopping, *loops}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     for task in done - {stopping}:
-        task.result()
+        if not task.cancelled():
+            task.result()
         raise RuntimeError(f"{task.get_name()} has ended by itself")
 
 

@@ -150,8 +150,8 @@ class Replica:
             await health_of(self.channel, "", CHECK_TIMEOUT)
         except grpc.aio.AioRpcError as error:
             return error.code() not in _NO_ANSWER
-        except grpc.aio.UsageError:
-            _log.debug("%s is not asked any more: its channel is being closed", self.endpoint)
+        except Unreachable as error:
+            _log.debug("%s is not asked any more: %s", self.endpoint, error)
         return True
 
 
@@ -216,18 +216,20 @@ class Replicas:
 
         self._dialer.revoked.on_look(look)
         try:
-            yield
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if not self.is_revoked(replica) or (task is not None and task.cancelling()):
-                raise
-            raise Unreachable("the certificate of the server was revoked") from None
+            with _ended_with_channel("the certificate of the server was revoked"):
+                yield
         finally:
             self._dialer.revoked.forget(look)
 
+    def trusted(self) -> list[Replica]:
+        """As `in_turn`. Raises Unreachable where there is none."""
+        if found := self.in_turn():
+            return found
+        raise Unreachable("the certificate of each server was revoked")
+
     def pick(self) -> Replica:
         """The replica whose turn it is. Raises Unreachable where there is none."""
-        return self._trusted()[0]
+        return self.trusted()[0]
 
     async def call(self, attempt: Attempt[T], timeout: float) -> T:
         """Makes a call within `timeout` seconds; `attempt` receives the replica and the remaining seconds.
@@ -273,12 +275,6 @@ class Replicas:
             task.cancel()
         await asyncio.gather(*self._closing, return_exceptions=True)
 
-    def _trusted(self) -> list[Replica]:
-        """As `in_turn`. Raises Unreachable where there is none."""
-        if found := self.in_turn():
-            return found
-        raise Unreachable("the certificate of each server was revoked")
-
     async def _pick_connected(self, deadline: float, failed: Sequence[Replica]) -> Replica:
         """The replica whose turn it is, without those in `failed` while there are others.
 
@@ -287,7 +283,7 @@ class Replicas:
         loop = asyncio.get_running_loop()
         end, has_waited = min(deadline, loop.time() + RECONNECT_PATIENCE), False
         while True:
-            known = self._trusted()
+            known = self.trusted()
             replicas = ([each for each in known if each not in failed] or known) if failed else known
             # A channel that failed and tries again is no connection: a call on it ends with its next failure.
             if not has_waited and replicas[0].condition() != _Condition.FAILING:
@@ -388,12 +384,33 @@ def _end_recovery(replica: Replica) -> None:
         replica.recovery = None
 
 
+@contextlib.contextmanager
+def _ended_with_channel(problem: str = "the channel was closed") -> Iterator[None]:
+    """Makes an Unreachable of a call that ended because somebody closed its channel, or cancelled the call itself.
+
+    gRPC reports that as the cancellation of the task that awaits the call. The task was not cancelled, and goes on.
+    """
+    try:
+        yield
+    except grpc.aio.UsageError:
+        raise Unreachable(problem) from None
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise Unreachable(problem) from None
+
+
 async def health_of(channel: grpc.aio.Channel, service: str, timeout: float) -> HealthCheckResponse:
-    """The health of a peer's service, by the standard health service. Raises AioRpcError or UsageError."""
+    """The health of a peer's service, by the standard health service.
+
+    Raises AioRpcError, and Unreachable where somebody closes the channel.
+    """
     check: grpc.aio.UnaryUnaryMultiCallable[HealthCheckRequest, HealthCheckResponse] = channel.unary_unary(
         "/grpc.health.v1.Health/Check", HealthCheckRequest.SerializeToString, HealthCheckResponse.FromString
     )
-    return await check(HealthCheckRequest(service=service), timeout=timeout)
+    with _ended_with_channel():
+        return await check(HealthCheckRequest(service=service), timeout=timeout)
 
 
 async def invoke(
@@ -410,7 +427,8 @@ async def invoke(
     # A tuple would be looked through for its type, and copied into such an object.
     metadata = grpc.aio.Metadata(("traceparent", traceparent)) if traceparent else None
     try:
-        return await rpc(request, timeout=timeout, metadata=metadata)
+        with _ended_with_channel():
+            return await rpc(request, timeout=timeout, metadata=metadata)
     except grpc.aio.AioRpcError as error:
         refused = from_rpc_error(error)
         if refused is not None:

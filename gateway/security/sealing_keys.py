@@ -58,16 +58,17 @@ class SealingKeys:
     def accept(self, region: str, told: SealingKey, signer_of: SignerOf) -> bool:
         """Stores the key that was signed later; returns False for a key that the region did not sign.
 
-        `signer_of` is as in `prover_of`.
+        `signer_of` is as in `prover_of`. The statement that is known already counts by the certificate that proves it
+        now: nobody tells it again when an authority goes that has certified the same signing key before.
         """
         known = self._known.get(region)
-        if known is not None and told.sign_time_us <= known.told.sign_time_us:
+        is_known = known is not None and told == known.told
+        if known is not None and not is_known and told.sign_time_us <= known.told.sign_time_us:
             return True
         prover = prover_of(region, told, signer_of)
-        if prover is None:
-            return False
-        self._known[region] = _Known(told, prover)
-        return True
+        if prover is not None:
+            self._known[region] = _Known(told, prover)
+        return is_known or prover is not None
 
     def forget_proven_by(self, is_distrusted: Callable[[x509.Certificate], bool]) -> None:
         """Forgets the keys that were accepted by a certificate which counts no more, also where it has expired since.

@@ -18,6 +18,7 @@ from region_node.customers.contacts_asked import ContactApplication
 from region_node.customers.messages import customer_message
 from region_node.customers.operations import KnownCustomer
 from region_node.customers.profiles_asked import ProfileApplication
+from region_node.customers.rows import Line
 from region_node.customers.taking_over import NAME_LIMIT, new_customer, require_own_plan
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
@@ -57,9 +58,14 @@ class CustomerService(CustomerServiceServicer):
         if len(request.customers) > _BATCH_LIMIT:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="customers", problem=f"more than {_BATCH_LIMIT}")
         batch = [new_customer(customer, self._context.currency) for customer in request.customers]
-        for each in batch:
-            require_own_plan(each.line, self._context.federation, self._context.region)
-        created = await self._store.write(lambda tx: operations.create(tx, batch, self._context.currency, asked))
+        federation, region = self._context.federation, self._context.region
+
+        def require_new(line: Line) -> None:
+            require_own_plan(line, federation, region)
+
+        created = await self._store.write(
+            lambda tx: operations.create(tx, batch, self._context.currency, asked, require_new)
+        )
         return api.BatchCreateCustomersResponse(created=created, existing=len(batch) - created)
 
     async def ImportCustomers(

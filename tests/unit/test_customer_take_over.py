@@ -100,6 +100,17 @@ def test_a_customer_is_known_by_what_was_told_and_not_by_what_has_become_of_them
         assert raised.value.reason == Reason.REASON_CUSTOMER_EXISTS
 
 
+def test_a_batch_is_known_again_although_no_such_line_would_be_added_any_more(tx: Transaction) -> None:
+    def withdrawn(line: Line) -> None:
+        raise Refused(Reason.REASON_PLAN_UNKNOWN, plan=line.plan_id)
+
+    told = replace(suspended(until=None), digest=b"1")
+    with pytest.raises(Refused):
+        create(tx, [told], "CNY", ASKED, withdrawn)
+    assert create(tx, [told], "CNY", ASKED) == 1
+    assert create(tx, [told], "CNY", ASKED, withdrawn) == 0
+
+
 def test_who_was_taken_over_before_contents_were_remembered_is_known_by_name(tx: Transaction) -> None:
     told = suspended(until=None)
     create(tx, [told], "CNY", ASKED)

@@ -6,11 +6,15 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointItemState, JointOrder, JointVerb
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
-from gateway.time.clock import to_timestamp
+from gateway.store import catch_ups, losses
+from gateway.store.catch_ups import CatchUp
+from gateway.store.losses import Loss
+from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.business.joint import items, provisioning, rules, saga, working
 from region_node.business.joint.rows import (
     ITEM_RECORDS,
@@ -64,7 +68,9 @@ class Node:
     def asks(self) -> Asked:
         """The call that is due."""
         (task,) = due_tasks(self.kept.tx, NOW, 9)
-        return provisioning.ask(self.kept.tx, self.context, task, NOW)
+        asked = provisioning.ask(self.kept.tx, self.context, task, NOW)
+        assert asked is not None
+        return asked
 
     def answers(self, asked: Asked, answer: Answer = DONE) -> JointItem:
         """The system answers; returns the item then."""
@@ -114,6 +120,19 @@ def test_the_system_is_told_of_the_item_and_of_the_end_of_its_reservation(node: 
     assert (work.order_id, work.business, work.number) == (WORK, "BB_MOVE", LINE.number)
     assert (work.item.item_id, work.item.address) == ("install", "1 Main Street")
     assert work.item.hold_until_time == node.order.hold_until_time
+
+
+def test_the_system_is_not_called_for_an_item_that_its_leading_region_may_have_released(node: Node) -> None:
+    tx, current = node.kept.tx, node.context.border.current
+    current.update(current.federation, [Member(region="guangdong", state=MemberState.MEMBER_STATE_JOINED)])
+    losses.keep(tx, Loss(1, 1, "coordinator", 1, 9, 0, 10_009, to_microseconds(NOW), "staff", "INC-1", 1))
+    (task,) = due_tasks(tx, NOW, 9)
+    assert provisioning.ask(tx, node.context, task, NOW) is None
+    assert not node.is_due(), "other work is not kept from its turn"
+    catch_ups.keep(tx, CatchUp(1, "guangdong", finish_time=7))
+    later = NOW + timedelta(days=1)
+    (task,) = due_tasks(tx, later, 9)
+    assert provisioning.ask(tx, node.context, task, later) is not None
 
 
 def test_each_answer_brings_the_item_on_once(node: Node) -> None:

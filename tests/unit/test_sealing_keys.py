@@ -103,3 +103,13 @@ def test_the_signature_serves_for_nothing_else() -> None:
     SIGNING.public_key().verify(
         each.signature, _signed(b"crossregion.sealing-key.v1", each.sign_time_us.to_bytes(8, "big") + each.key)
     )
+
+
+def test_a_key_that_a_new_certificate_proves_too_stays_when_the_former_authority_goes() -> None:
+    known, own = SealingKeys(), told()
+    assert known.accept("sichuan", own, signer_of)
+    assert known.accept("sichuan", own, lambda *_: FRESH), "the same signing key, certified anew"
+    known.forget_proven_by(lambda certificate: certificate == STOLEN)
+    assert known.told("sichuan") == own
+    assert known.accept("sichuan", own, lambda *_: None), "no certificate is in force: it stays known"
+    assert known.told("sichuan") == own

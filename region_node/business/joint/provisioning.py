@@ -13,7 +13,15 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, text
 from gateway.store.port import Transaction
 from region_node.business.joint import lines, rules
-from region_node.business.joint.rows import ITEM_RECORDS, ORDER_RECORDS, JointOrderRow, item_key, joint_subject, work_id
+from region_node.business.joint.rows import (
+    ITEM_RECORDS,
+    ORDER_RECORDS,
+    JointOrderRow,
+    facts,
+    item_key,
+    joint_subject,
+    work_id,
+)
 from region_node.business.orders.provisioning_answers import FAILURES_TOLD, Answer, Asked, current, shown
 from region_node.business.orders.provisioning_rows import (
     Phase,
@@ -28,6 +36,7 @@ from region_node.business.orders.provisioning_rows import (
     rest,
 )
 from region_node.node.context import RegionContext
+from region_node.tickets.border import is_caught_up
 
 _CONFIGURE = JointMilestoneKind.JOINT_MILESTONE_KIND_CONFIGURE
 _BY_SYSTEM = Reason.REASON_JOINT_SYSTEM_REFUSED
@@ -78,10 +87,16 @@ def ask_again(tx: Transaction, order: JointOrder, item: JointItem, now: datetime
     enter_phase(tx, task, task.phase, now, task.results)
 
 
-def ask(tx: Transaction, context: RegionContext, task: Task, now: datetime) -> Asked:
-    """Claims a due call about an item for this process."""
+def ask(tx: Transaction, context: RegionContext, task: Task, now: datetime) -> Asked | None:
+    """Claims a due call about an item for this process.
+
+    None, and a pause, while the leading region may still report a step that this region has lost.
+    """
     row, item = _find(tx, task)
+    claimed = count_call(tx, task, context.border.number, now)
     order = row.order
+    if not is_caught_up(context, tx, facts(order), now):
+        return None
     place = order.places[item.place - 1].address if 0 < item.place <= len(order.places) else ""
     work = Work(
         order_id=task.order_id,
@@ -90,7 +105,7 @@ def ask(tx: Transaction, context: RegionContext, task: Task, now: datetime) -> A
         characteristics=order.request.characteristics,
         item=JointWork(item_id=item.id, action=item.action, address=place, hold_until_time=order.hold_until_time),
     )
-    return Asked(count_call(tx, task, context.border.number, now), work, row.traceparent)
+    return Asked(claimed, work, row.traceparent)
 
 
 def take_answer(

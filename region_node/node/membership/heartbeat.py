@@ -76,13 +76,11 @@ class Heartbeat:
 
     async def _join(self, endpoint: str) -> JoinResponse:
         """Joins at the first coordinator that accepts. Raises the last exception where none has."""
-        failure: Exception = Unreachable("no coordinator is known")
-        for coordinator in self._coordinators.in_turn():
-            try:
+        *others, last = self._coordinators.trusted()
+        for coordinator in others:
+            with contextlib.suppress(*_FAILURES):
                 return await self._join_at(coordinator, endpoint)
-            except _FAILURES as error:
-                failure = error
-        raise failure
+        return await self._join_at(last, endpoint)
 
     async def _join_at(self, coordinator: Replica, endpoint: str) -> JoinResponse:
         clock, keys = self._node.border.clock, self._node.border.keys
