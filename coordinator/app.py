@@ -209,7 +209,7 @@ async def start(settings: CoordinatorSettings, machine: SteadyClock | None = Non
         port = await server.start(settings.listen, *credentials)
         await serve_joiners(settings, _enrolment_ports(parts), telemetry, stack)
         # Suspensions wait for this coordinator until then, because some of the calls may be deliveries.
-        stack.push_async_callback(server.drain)
+        stack.push_async_callback(door.close, server.drain)
         following = Following(FollowingPorts(registry, parts.members, parts.channels))
         parts.problems.correlator.on_change(following.note_change)
         await server.say(REGISTRY, serves=registry.answers())

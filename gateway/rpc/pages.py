@@ -41,7 +41,8 @@ def page_size(requested: int, field: str = "page_size") -> int:
     Raises Refused with REQUEST_INVALID for more than the largest page, or for less than 0.
     """
     if not 0 <= requested <= LARGEST_PAGE_SIZE:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=f"it is not 0 to {LARGEST_PAGE_SIZE}")
+        problem, chinese = f"it is not 0 to {LARGEST_PAGE_SIZE}", f"须为0至{LARGEST_PAGE_SIZE}"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem, problem_zh_cn=chinese)
     return requested or DEFAULT_PAGE_SIZE
 
 

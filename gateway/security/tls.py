@@ -36,10 +36,10 @@ _MEMBER_KEEPALIVE_TIMEOUT_MS = 600
 # Servers must allow pings more often than clients send them, else they disconnect with too_many_pings.
 _LEAST_PING_INTERVAL_MS = 200
 # Connections end now and then, so that peers present their present certificates and replicas share the load.
-_CONNECTION_AGE_MS = 20 * _MINUTE_MS
-_CONNECTION_GRACE_MS = _MINUTE_MS
+CONNECTION_AGE_MS = 20 * _MINUTE_MS
+CONNECTION_GRACE_MS = _MINUTE_MS
 # A connecting client must finish its handshake soon or lose its place.
-_HANDSHAKE_MS = 10 * _SECOND_MS
+HANDSHAKE_MS = 10 * _SECOND_MS
 _MAX_CONCURRENT_STREAMS = 1024
 _JOINER_STREAMS = 4  # of one connection
 _JOINER_MESSAGE_BYTES = 64 * 1024
@@ -257,9 +257,9 @@ def server_options() -> ChannelOptions:
         ("grpc.http2.min_ping_interval_without_data_ms", _LEAST_PING_INTERVAL_MS),
         # Pings that a slow network delivers together are no offence, since their sender is authenticated.
         ("grpc.http2.max_ping_strikes", 0),
-        ("grpc.max_connection_age_ms", _CONNECTION_AGE_MS),
-        ("grpc.max_connection_age_grace_ms", _CONNECTION_GRACE_MS),
-        ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
+        ("grpc.max_connection_age_ms", CONNECTION_AGE_MS),
+        ("grpc.max_connection_age_grace_ms", CONNECTION_GRACE_MS),
+        ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
     ]
 
 
@@ -268,9 +268,9 @@ def joiner_options() -> ChannelOptions:
     return [
         ("grpc.max_receive_message_length", _JOINER_MESSAGE_BYTES),
         ("grpc.max_concurrent_streams", _JOINER_STREAMS),
-        ("grpc.max_connection_idle_ms", _HANDSHAKE_MS),
+        ("grpc.max_connection_idle_ms", HANDSHAKE_MS),
         ("grpc.max_connection_age_ms", _MINUTE_MS),
-        ("grpc.max_connection_age_grace_ms", _HANDSHAKE_MS),
+        ("grpc.max_connection_age_grace_ms", HANDSHAKE_MS),
     ]
 
 

@@ -7,10 +7,12 @@ import time
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol, runtime_checkable
 
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = 86_400  # seconds
+_NANOS = 1_000_000_000  # in a second
 _MARGIN = timedelta(days=366)  # wider than the offset of any zone, and than a term of weeks
 _FIRST = datetime.min.replace(tzinfo=UTC) + _MARGIN
 _LAST = datetime.max.replace(tzinfo=UTC) - _MARGIN
@@ -85,7 +87,20 @@ def is_dated(timestamp: Timestamp) -> bool:
         dated(timestamp)
     except (OverflowError, ValueError):
         return False
-    return True
+    return 0 <= timestamp.nanos < _NANOS
+
+
+def times_are_dated(message: Message) -> bool:
+    """Whether every instant in a message is dated. One that is not has no form in JSON."""
+    if isinstance(message, Timestamp):
+        return is_dated(message)
+    parts = [
+        part
+        for field, value in message.ListFields()
+        if field.message_type is not None and not field.message_type.GetOptions().map_entry
+        for part in ([value] if isinstance(value, Message) else value)
+    ]
+    return all(map(times_are_dated, parts))
 
 
 def time_in(zone: tzinfo, told: datetime | Timestamp, *, timespec: str = "minutes") -> str:

@@ -1,8 +1,9 @@
 """The HTTPS listener as a process opens it: not at all without its settings."""
 
+import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics.export import MetricReader
@@ -15,6 +16,7 @@ from gateway.web.settings import WebSettings
 
 if TYPE_CHECKING:
     from gateway.web.routes import Api
+    from gateway.web.server import WebServer
 
 _log = logging.getLogger(__name__)
 
@@ -24,6 +26,7 @@ class Door:
 
     def __init__(self, settings: WebSettings | None) -> None:
         self._settings = settings
+        self._server: WebServer | None = None
         self._metrics = None
         if settings is not None:
             # A large import, needed only by processes that serve HTTPS.
@@ -43,9 +46,9 @@ class Door:
         calls: InProcess,
         apis: "Sequence[Api]" = (),
     ) -> list[Coroutine[Any, Any, None]]:
-        """Listens until the stack is closed, and returns the loops to run meanwhile.
+        """Listens until `close`, and returns the loops to run meanwhile.
 
-        `calls` are the RPCs that the APIs are made of.
+        `stack` removes the file of the port. `calls` are the RPCs that the APIs are made of.
         Raises PortInUse or CredentialsUnusable.
         """
         if self._settings is None or self._metrics is None:
@@ -55,9 +58,13 @@ class Door:
 
         pages = [page for api in apis for page in api.pages]
         served = {api.root: application(api, calls, certificates_of) for api in apis}
-        server = WebServer([self._metrics.page(), *pages], credentials, border, served)
-        stack.push_async_callback(server.close)
+        self._server = server = WebServer([self._metrics.page(), *pages], credentials, border, served)
         port = await server.start(self._settings.listen)
         show_port(self._settings.port_file, port, stack)
         _log.info("serves HTTPS on port %d", port)
         return [server.follow()]
+
+    async def close(self, drain: Callable[[], Awaitable[None]]) -> None:
+        """Finishes the calls by HTTPS, and at the same time those by gRPC with `drain`: a stop has few seconds."""
+        closing = () if self._server is None else (self._server.close(),)
+        await asyncio.gather(drain(), *closing)

@@ -19,6 +19,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.errors import Refused
 from gateway.rpc.in_process import Arrival
+from gateway.rpc.incidents import incident
 from gateway.web.enum_words import number_of
 from gateway.web.json_bodies import LARGEST_BODY, Attributes, invalid, parsed, unsupported
 from gateway.web.refusals import http_status, preferred_language, told_error, told_headers
@@ -28,7 +29,7 @@ TYPE = "application/json"
 _METADATA = ("authorization", "traceparent")
 _PART = 64 * 1024  # bytes of a body that are read at a time
 _DEADLINE = 15.0  # seconds of a call, beside what its caller lets it wait
-_WAIT = re.compile(r"wait=(\d{1,2})")
+_WAIT = re.compile(r'wait\s*=\s*"?([0-9]{1,9})"?', re.ASCII | re.IGNORECASE)
 _QUOTED = re.compile(r'"([^"\\]*)"')
 """A text of a structured field (RFC 9651), in which `Idempotency-Key` may stand."""
 
@@ -107,6 +108,8 @@ class Api:
 
     root: str
     routes: Sequence[Route]
+    longest_wait: int
+    """Seconds; whoever prefers a longer wait is answered after these."""
     pages: Sequence[Page] = ()
     """What is read below the path without an RPC."""
 
@@ -115,28 +118,28 @@ def application(api: Api, calls: Calls, certificates: Certificates) -> web.Appli
     """An API as a part of a server, which answers everything below its path."""
     served = web.Application(middlewares=[_refusing])
     for route in api.routes:
-        served.router.add_route(route.verb, route.path, _handler(api.root, route, calls, certificates))
+        served.router.add_route(route.verb, route.path, _handler(api, route, calls, certificates))
     return served
 
 
 def _handler(
-    root: str, route: Route, calls: Calls, certificates: Certificates
+    api: Api, route: Route, calls: Calls, certificates: Certificates
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
         asked: Asked | None = None
+        wait = min(_wait(request), api.longest_wait)
 
         async def read() -> Message:
             nonlocal asked
             body = parsed(await _body(request)) if request.can_read_body else Attributes({}, "")
-            asked = _asked(root, request, body)
+            asked = _asked(api.root, request, body, wait)
             made = route.request(asked)
             body.close()
             return made
 
-        wait = _wait(request)
         arrival = Arrival(certificates(request), _metadata(request), _DEADLINE + wait, read)
         response = await calls.call(route.rpc, arrival)
-        return _written(route.answer(cast("Asked", asked), response))
+        return _answered(route, cast("Asked", asked), response)
 
     return handle
 
@@ -161,6 +164,15 @@ async def _refusing(
     return _written(Answer(told_error(refused, language, status), status, headers))
 
 
+def _answered(route: Route, asked: Asked, response: Message) -> web.Response:
+    try:
+        return _written(route.answer(asked, response))
+    except Refused:
+        raise
+    except Exception as error:
+        raise incident(route.rpc, error) from error
+
+
 def _unknown(request: web.Request) -> Refused:
     return Refused(Reason.REASON_METHOD_UNKNOWN, method=f"{request.method} {request.path}")
 
@@ -171,7 +183,7 @@ def _written(answer: Answer) -> web.Response:
     return web.Response(body=body, status=answer.status, content_type=TYPE, charset="utf-8", headers=answer.headers)
 
 
-def _asked(root: str, request: web.Request, body: Attributes) -> Asked:
+def _asked(root: str, request: web.Request, body: Attributes, wait: int) -> Asked:
     query = request.query
     for name in query:
         if len(query.getall(name)) > 1:
@@ -183,7 +195,7 @@ def _asked(root: str, request: web.Request, body: Attributes) -> Asked:
         language=preferred_language(request.headers.get("Accept-Language", "")),
         requester=_requester(request),
         request_id=_unquoted(_header(request, "Idempotency-Key")),
-        wait=Duration(seconds=_wait(request)),
+        wait=Duration(seconds=wait),
         body=body,
     )
 
@@ -214,9 +226,9 @@ def _metadata(request: web.Request) -> Sequence[tuple[str, str]]:
 
 
 def _wait(request: web.Request) -> int:
-    """The seconds of `Prefer: wait=`; a preference that is not known is left out, as RFC 7240 has it."""
+    """The seconds of `Prefer: wait=`, without case; a preference that is not known is left out, as RFC 7240 has it."""
     preferred = ",".join(request.headers.getall("Prefer", ())).split(",")
-    found = (_WAIT.fullmatch(each.strip()) for each in preferred)
+    found = (_WAIT.fullmatch(each.partition(";")[0].strip()) for each in preferred)
     return next((int(each[1]) for each in found if each is not None), 0)
 
 

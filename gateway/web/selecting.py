@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from google.protobuf.descriptor import EnumDescriptor
 
-from gateway.rpc.pages import DEFAULT_PAGE_SIZE
+from gateway.rpc.pages import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE
 from gateway.web.enum_words import numbers_of
 from gateway.web.json_bodies import invalid, unsupported
 
@@ -25,12 +25,12 @@ Query = Mapping[str, str]
 def require_known(query: Query, known: Collection[str]) -> None:
     """Raises Refused with ATTRIBUTE_UNSUPPORTED for another parameter, and for `fields` below the first level.
 
-    An empty value is refused, because it would select everything.
+    A value without a word is refused, because it would select everything.
     """
     for name in query:
         if name not in known:
             raise unsupported(name, "nothing is selected by it", "不能按此筛选")
-        if not query[name]:
+        if not _words(query, name):
             raise invalid(name, "is empty", "为空")
     if "." in query.get(FIELDS, ""):
         raise unsupported(FIELDS, "it names attributes of the resource itself", "仅限资源自身的属性")
@@ -52,6 +52,14 @@ def values_in(query: Query, name: str, known: Mapping[str, Sequence[int]]) -> Se
     return [number for numbers in found for number in numbers or ()]
 
 
+def value_of(query: Query, name: str) -> str:
+    """The one value of a filter; empty without it. Raises Refused for several, which no RPC would heed."""
+    said = query.get(name, "")
+    if "," in said:
+        raise unsupported(name, "it takes one value", "仅限一个值")
+    return said
+
+
 def words_of(enum: EnumDescriptor) -> Mapping[str, Sequence[int]]:
     """The words of an enum, for `values_in`."""
     return {word: (number,) for word, number in numbers_of(enum).items()}
@@ -70,12 +78,11 @@ class Paging:
     token: str
 
     @classmethod
-    def of(cls, query: Query) -> "Paging":
-        """That of a query. Raises Refused for what is no number, and for a limit of 0."""
-        limit = _number(query, _LIMIT, DEFAULT_PAGE_SIZE)
-        if not limit:
-            raise invalid(_LIMIT, "it is at least 1", "至少为1")
-        return cls(_number(query, _OFFSET, 0), limit, query.get(_TOKEN, ""))
+    def of(cls, query: Query, farthest: int) -> "Paging":
+        """That of a query. Raises Refused for an offset beyond `farthest`, and for more or less than a page."""
+        offset = _number(query, _OFFSET, 0, range(farthest + 1))
+        limit = _number(query, _LIMIT, DEFAULT_PAGE_SIZE, range(1, LARGEST_PAGE_SIZE + 1))
+        return cls(offset, limit, query.get(_TOKEN, ""))
 
 
 def listed_headers(path: str, query: Query, count: int, total: int | None, token: str) -> dict[str, str]:
@@ -89,10 +96,11 @@ def listed_headers(path: str, query: Query, count: int, total: int | None, token
     return headers
 
 
-def _number(query: Query, name: str, default: int) -> int:
+def _number(query: Query, name: str, default: int, allowed: range) -> int:
     said = query.get(name)
     if said is None:
         return default
-    if _NUMBER.fullmatch(said) is None:
-        raise invalid(name, "is no whole number of up to 6 digits", "不是6位以内的整数")
+    if _NUMBER.fullmatch(said) is None or int(said) not in allowed:
+        least, most = allowed[0], allowed[-1]
+        raise invalid(name, f"is no whole number from {least} to {most}", f"不是{least}至{most}的整数")
     return int(said)

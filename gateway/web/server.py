@@ -9,9 +9,9 @@ import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from aiohttp import web
 from cryptography import x509
@@ -21,17 +21,19 @@ from google.protobuf.json_format import MessageToDict
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, to_status
+from gateway.rpc.incidents import incident
 from gateway.rpc.interceptor import BorderPorts, is_noted
 from gateway.rpc.ports import PortInUse, host_and_port
 from gateway.rpc.server import DRAIN_SECONDS
 from gateway.security.alternative_names import uris_of
 from gateway.security.peers import peer_of
-from gateway.security.tls import Credentials, CredentialsUnusable
+from gateway.security.tls import CONNECTION_AGE_MS, CONNECTION_GRACE_MS, HANDSHAKE_MS, Credentials, CredentialsUnusable
 from gateway.time.looks import until_look
 from gateway.web.refusals import http_status
 
 LOOK_SECONDS = 1.0  # between two checks of the files of the certificate
 MOST_PAGES = 64  # read at a time, by all callers; the border has places of its own for calls
+MOST_CONNECTIONS = 1_024  # open at a time, of all callers
 _BACKLOG = 128
 # Nothing of a page is stored on the way, guessed by a browser, or shown inside of another page.
 _HEADERS = {
@@ -76,6 +78,23 @@ class _Chained(Protocol):
         ...
 
 
+class _WithoutContent(logging.LoggerAdapter[logging.Logger]):
+    """A log of who failed and how. An exception of a parser has a whole line of a request in its text."""
+
+    def process(self, msg: object, kwargs: MutableMapping[str, Any]) -> tuple[object, MutableMapping[str, Any]]:
+        """See logging."""
+        error = kwargs.pop("exc_info", None)
+        return f"{msg}: {type(error).__name__}" if isinstance(error, BaseException) else msg, kwargs
+
+
+class _TurnedAway(asyncio.Protocol):
+    """A connection that is closed as soon as it stands."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio."""
+        cast("asyncio.Transport", transport).abort()
+
+
 class WebServer:
     """The listener. It takes replaced files of the certificate from the next connection on."""
 
@@ -90,16 +109,24 @@ class WebServer:
         self._credentials = credentials
         self._border = border
         self._reading = asyncio.Semaphore(MOST_PAGES)
-        application = web.Application(middlewares=[_answering], client_max_size=0)
+        application = web.Application(middlewares=[self._ending_old, _answering], client_max_size=0)
         application.router.add_routes([web.get(page.path, self._guarded(page)) for page in pages])
         for path, api in (apis or {}).items():
             application.add_subapp(path, api)
-        # A compressed body would grow before anybody has counted its bytes.
+        application.on_response_prepare.append(_without_server)
+        # A compressed body would grow before anybody has counted its bytes. The shutdown has its time twice: for
+        # handlers to end, and for those that were cancelled.
         self._runner = web.AppRunner(
-            application, access_log=None, handle_signals=False, auto_decompress=False, shutdown_timeout=DRAIN_SECONDS
+            application,
+            access_log=None,
+            logger=_WithoutContent(_log, {}),
+            auto_decompress=False,
+            shutdown_timeout=DRAIN_SECONDS / 2,
         )
         self._socket: socket.socket | None = None
-        self._site: web.SockSite | None = None
+        self._listener: asyncio.Server | None = None
+        self._opened: Mapping[web.RequestHandler, float] = {}
+        self._turned_away = 0
         self._stamp = credentials.stamp()
 
     async def start(self, listen: str) -> int:
@@ -115,10 +142,11 @@ class WebServer:
         return cast("int", self._socket.getsockname()[1])
 
     async def follow(self) -> None:
-        """Takes over replaced files of the certificate, until it is cancelled. Open connections go on."""
+        """Takes over replaced files of the certificate, until it is cancelled. Connections go on until their age."""
         assert self._socket is not None
         while True:
             await asyncio.sleep(until_look(LOOK_SECONDS))
+            self._end_old()
             stamp = self._credentials.stamp()
             if stamp == self._stamp:
                 continue
@@ -132,15 +160,45 @@ class WebServer:
 
     async def close(self) -> None:
         """Finishes the calls that are being served, and stops."""
+        if self._listener is not None:
+            self._listener.close()
         await self._runner.cleanup()
         if self._socket is not None:
             self._socket.close()
 
     async def _serve(self, listening: socket.socket, context: ssl.SSLContext) -> None:
-        former, self._site = self._site, web.SockSite(self._runner, listening.dup(), ssl_context=context)
-        if former is not None:
-            await former.stop()
-        await self._site.start()
+        if self._listener is not None:
+            self._listener.close()
+        self._listener = await asyncio.get_running_loop().create_server(
+            self._accepted,
+            sock=listening.dup(),
+            ssl=context,
+            backlog=_BACKLOG,
+            ssl_handshake_timeout=HANDSHAKE_MS / 1_000,
+        )
+
+    def _accepted(self) -> asyncio.Protocol:
+        server = self._runner.server
+        if server is not None and len(server.connections) < MOST_CONNECTIONS:
+            return server()
+        self._turned_away += 1
+        return _TurnedAway()
+
+    def _end_old(self) -> None:
+        """Closes the connections that no answer has closed in the time of grace behind their age."""
+        assert self._runner.server is not None
+        now = asyncio.get_running_loop().time()
+        self._opened = {each: self._opened.get(each, now) for each in self._runner.server.connections}
+        for connection in self._opened:
+            if self._age_ms(connection) >= CONNECTION_AGE_MS + CONNECTION_GRACE_MS:
+                connection.force_close()
+        if self._turned_away:
+            _log.warning("turned %d connections away: %d are open", self._turned_away, MOST_CONNECTIONS)
+            self._turned_away = 0
+
+    def _age_ms(self, connection: web.RequestHandler) -> float:
+        now = asyncio.get_running_loop().time()
+        return (now - self._opened.get(connection, now)) * 1_000
 
     def _context(self) -> ssl.SSLContext:
         """Raises CredentialsUnusable."""
@@ -155,6 +213,14 @@ class WebServer:
         except (OSError, ssl.SSLError) as error:
             raise CredentialsUnusable(f"{self._credentials.certificate}: {error}") from error
         return context
+
+    @web.middleware
+    async def _ending_old(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Closes a connection with an answer at the age at which gRPC closes its own."""
+        answer = await handler(request)
+        if self._age_ms(request.protocol) >= CONNECTION_AGE_MS:
+            answer.force_close()
+        return answer
 
     def _guarded(self, page: Page) -> Handler:
         async def show(request: web.Request) -> web.StreamResponse:
@@ -198,8 +264,16 @@ async def _answering(request: web.Request, handler: Handler) -> web.StreamRespon
         answer = _refused(refused)
     except web.HTTPException as error:
         answer = web.Response(status=error.status, text=error.reason)
+    except Exception as error:  # noqa: BLE001 - a defect: logged, and told by its number
+        resource = request.match_info.route.resource
+        answer = _refused(incident("HTTPS" if resource is None else resource.canonical, error))
     answer.headers.update(_HEADERS)
     return answer
+
+
+async def _without_server(_: web.Request, answer: web.StreamResponse) -> None:
+    """Takes off the header that names the library and its version."""
+    answer.headers.popall("Server", None)
 
 
 def _refused(refused: Refused) -> web.Response:

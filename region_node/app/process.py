@@ -164,7 +164,7 @@ async def start(settings: RegionSettings, machine: SteadyClock | None = None) ->
         observe_node(telemetry.meter, core, waiting_work, ports.store, _certificates(settings), clock)
         server, border = _server(ports, _services(ports, core, questions, client), telemetry)
         port = await server.start(settings.listen, *credentials)
-        stack.push_async_callback(server.drain)
+        stack.push_async_callback(door.close, server.drain)
         stack.callback(core.changes.close)
         endpoint = settings.endpoint(port)
         tellers = Coordinators(client.tell_event, client.tell_affected)

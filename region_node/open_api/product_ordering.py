@@ -14,6 +14,7 @@ from gateway.web.selecting import (
     listed_headers,
     require_known,
     selected,
+    value_of,
     values_in,
     words_of,
 )
@@ -27,6 +28,8 @@ from region_node.open_api.cancellations import (
 )
 from region_node.open_api.extension import schema_page
 from region_node.open_api.product_orders import ORDER, Json, href_of, order_request, told_order
+from region_node.records.listing import FAR
+from region_node.requests.checks import LONGEST_WAIT
 
 _SERVICE = "/gateway.api.region.v1.OrderService"
 _STATE, _PARTY = "state", "awaiting.party"
@@ -46,7 +49,7 @@ def _got(asked: Asked, response: order_api.GetOrderResponse) -> Answer:
 def _list(asked: Asked) -> order_api.ListOrdersRequest:
     require_known(asked.query, (FIELDS, *PAGING, _STATE, _BUSINESS, _NUMBER, _PARTY))
     request = _page(asked, values_in(asked.query, _STATE, words_of(OrderState.DESCRIPTOR)))
-    request.business, request.number = asked.query.get(_BUSINESS, ""), asked.query.get(_NUMBER, "")
+    request.business, request.number = value_of(asked.query, _BUSINESS), value_of(asked.query, _NUMBER)
     for party in values_in(asked.query, _PARTY, words_of(Party.DESCRIPTOR)):
         if request.awaiting:
             raise unsupported(_PARTY, "an order awaits one party", "一张订单只等待一方")
@@ -106,13 +109,13 @@ def _created(asked: Asked, resource: str, order: Order, told: Json) -> Answer:
 
 
 def _page(asked: Asked, states: Sequence[int]) -> order_api.ListOrdersRequest:
-    paging = Paging.of(asked.query)
+    paging = Paging.of(asked.query, FAR)
     return order_api.ListOrdersRequest(
         states=[OrderState.ValueType(state) for state in states],
         page_size=paging.limit,
         page_token=paging.token,
         skip=paging.offset,
-        show_total_size=True,
+        show_total_size=not paging.token,  # whoever follows the list has its size already
         requester=asked.requester,
     )
 
@@ -138,5 +141,6 @@ PRODUCT_ORDERING = Api(
         Route.of("POST", f"/{CANCEL}", f"{_SERVICE}/CancelOrder", _cancel, _cancelled),
         Route.of("GET", f"/{CANCEL}/{{id}}", f"{_SERVICE}/GetOrder", _get, _got_cancellation),
     ),
+    int(LONGEST_WAIT),
     (schema_page(_ROOT),),
 )

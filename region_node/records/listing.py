@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.pages import dated_key
 from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_microseconds, to_microseconds
 from region_node.node.subjects import number_index
 from region_node.records.readable import readable_page
+from region_node.requests.checks import invalid
 
 T = TypeVar("T")
 SCANNED = 2_000
 """The number of rows that a page looks at: a few milliseconds."""
-FAR = 10_000
-"""The number of rows that it looks at for callers who count places: a few tens of milliseconds."""
+FAR = 2 * SCANNED
+"""The number of rows that it looks at for callers who count places."""
 
 
 @dataclass(frozen=True)
@@ -55,16 +55,25 @@ class Position:
 
     def __post_init__(self) -> None:
         if not 0 <= self.skip <= FAR:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="skip", problem=f"it is not 0 to {FAR}")
+            raise invalid("skip", f"it is not 0 to {FAR}", f"须为0至{FAR}")
 
     @property
     def scanned(self) -> int:
-        """The number of rows that the page looks at. A page without a token has to be full."""
+        """The number of rows that the page looks at: more where places are counted from the beginning."""
         return FAR if self.skip or self.counts else SCANNED
 
 
 BY_TOKEN = Position()
 """The page behind a token alone."""
+
+
+def _too_far(position: Position) -> Refused:
+    scanned = position.scanned
+    return invalid(
+        "skip",
+        f"fewer than {position.skip + 1} of the first {scanned} entries are selected; go on by tokens",
+        f"前{scanned}条中符合条件的不足{position.skip + 1}条，请用令牌翻页",
+    )
 
 
 @dataclass(frozen=True)
@@ -129,8 +138,11 @@ class Selection:
         limit: int,
         position: Position = BY_TOKEN,
     ) -> Page[T]:
-        """The first `limit` that can be read, older than `before` (date in microseconds, name)."""
-        end = self._end(tx, before, position.scanned)
+        """The first `limit` that can be read, older than `before` (date in microseconds, name).
+
+        Raises Refused for a position behind all that the page looks at: the next page could not begin there.
+        """
+        last = end = self._end(tx, before, position.scanned)
 
         def rows_after(last: Stored | None) -> list[Stored]:
             if last is None:
@@ -144,12 +156,14 @@ class Selection:
         read = readable_page(rows_after, with_places, limit + 1)
         if len(read) > limit:
             end = read[limit - 1][0]
-        total = self._total(tx) if position.counts else None
+        elif not read and position.skip and end is not None:
+            raise _too_far(position)
+        total = self._total(tx, last if before is None else self._end(tx, None, FAR)) if position.counts else None
         return Page([each for _, each in read[:limit]], end.key() if end is not None else "", total)
 
-    def _total(self, tx: Transaction) -> int | None:
-        """The number of rows; None where the table has too many to look at."""
-        if self._end(tx, None, FAR) is not None:
+    def _total(self, tx: Transaction, end: _Place | None) -> int | None:
+        """The number of rows; None where the table has more than those until `end`."""
+        if end is not None:
             return None
         query = f"SELECT COUNT(*) FROM {self._table} WHERE {' AND '.join(self._conditions)}"  # noqa: S608 - names and conditions of modules
         return tx.first(int, query, **self._parameters)

@@ -110,7 +110,7 @@ def instant_within(field: str, within: Duration, now: datetime) -> datetime:
 def wait_seconds(seconds: float) -> float:
     """Checks how long a caller wants to wait. Raises Refused outside of 0 to 30 s."""
     if not 0 <= seconds <= LONGEST_WAIT:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="wait", problem=f"not between 0 and {LONGEST_WAIT:.0f} s")
+        raise invalid("wait", f"not between 0 and {LONGEST_WAIT:.0f} s", f"须为0至{LONGEST_WAIT:.0f}秒")
     return seconds
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import logging
 import socket
 import ssl
 import threading
@@ -32,8 +33,10 @@ from gateway.security.authority import Authority
 from gateway.security.identity import Identity, parse
 from gateway.security.revocations import Revocations
 from gateway.security.tls import Credentials
+from gateway.web import server as web_server
+from gateway.web.door import Door
 from gateway.web.metrics_page import NAME, PATH
-from gateway.web.server import Page, WebServer
+from gateway.web.server import Handler, Page, WebServer
 from tests.contract.coordinator_process import coordinator_process
 from tests.contract.small_federation import CLOCK, FEDERATION, HOUR, NOW, Certificates, new_authority
 
@@ -74,7 +77,7 @@ class Process:
         self.denied: list[tuple[str, str]] = []
         self.port = 0
 
-    async def server(self) -> WebServer:
+    async def server(self, show: Handler | None = None) -> WebServer:
         border = BorderPorts(
             federation=FEDERATION,
             access=AccessRules([], own_region="sichuan", require_scope=require_scope),
@@ -83,7 +86,7 @@ class Process:
             denied=self._deny,
             revocations=self.revocations,
         )
-        return WebServer([Page(PATH, NAME, READERS, _show)], self.credentials, border)
+        return WebServer([Page(PATH, NAME, READERS, show or _show)], self.credentials, border)
 
     async def _deny(self, identity: Identity, path: str, refused: Refused) -> None:
         self.denied.append((identity.path, reason_name(refused.reason)))
@@ -95,6 +98,19 @@ class Process:
             credentials.certificate.write_bytes(issued.certificate_pem + by.certificate_pem)
             credentials.key.write_bytes(issued.key_pem)
         return self.ask_with(credentials, page)
+
+    def send(self, data: bytes) -> bytes:
+        """Bytes of a monitor, and the answer until its connection is closed."""
+        credentials = self.certificates.credentials("monitor/prometheus")
+        context = ssl.create_default_context(cafile=str(credentials.authority))
+        context.check_hostname = False
+        context.load_cert_chain(credentials.certificate, credentials.key)
+        with (
+            socket.create_connection(("127.0.0.1", self.port), SECONDS) as raw,
+            context.wrap_socket(raw) as connection,
+        ):
+            connection.sendall(data)
+            return b"".join(iter(lambda: connection.recv(4096), b""))
 
     def ask_with(self, credentials: Credentials | None, page: str = PATH) -> Answer:
         return Answer(self.port, credentials, self.credentials.authority, page)
@@ -143,6 +159,7 @@ def test_a_page_is_read_by_its_roles_and_nobody_else_and_a_denial_is_noted(proce
             answer = process.ask(path)
             assert (answer.status, answer.body) == (HTTPStatus.OK, "here")
             assert answer.headers["Cache-Control"] == "no-store"
+            assert "Server" not in answer.headers
         for path in ("region/henan/staff/wang", "region/henan", "coordinator/0"):
             answer = process.ask(path)
             assert (answer.status, "PERMISSION_DENIED" in answer.body) == (HTTPStatus.FORBIDDEN, True)
@@ -206,6 +223,76 @@ def test_a_page_that_is_not_there_is_not_found_and_says_nothing_else(process: Pr
     with serving(process):
         answer = process.ask("monitor/prometheus", page="/nothing")
         assert (answer.status, answer.body) == (HTTPStatus.NOT_FOUND, "Not Found")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET /metrics?number=+86 19851000001 HTTP/1.1\r\nHost: node\r\n\r\n",
+        b"GET /metrics HTTP/1.1\r\nHost: node\r\nAuthorization: Bearer 19851000001\x01\r\n\r\n",
+    ],
+)
+def test_what_is_no_request_gets_into_no_log(process: Process, caplog: pytest.LogCaptureFixture, line: bytes) -> None:
+    with caplog.at_level(logging.DEBUG), serving(process):
+        assert process.send(line).startswith(b"HTTP/1.0 400")
+    assert "19851000001" not in caplog.text
+    assert "from 127.0.0.1: Bad" in caplog.text
+
+
+def test_connections_end_with_their_age_and_more_than_the_limit_are_closed(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_server, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(web_server, "CONNECTION_AGE_MS", 0)
+    whole = b"GET /nothing HTTP/1.1\r\nHost: node\r\n\r\n"
+    with serving(process):
+        assert b"Connection: close" in process.send(whole), "an answer leaves an old connection open"
+        monkeypatch.setattr(web_server, "CONNECTION_GRACE_MS", 0)
+        assert process.send(whole[:9]) == b"", "half of a request keeps its connection"
+        monkeypatch.setattr(web_server, "MOST_CONNECTIONS", 0)
+        with pytest.raises(NO_CONNECTION):
+            process.ask("monitor/prometheus")
+
+
+def test_calls_by_https_end_while_those_by_grpc_do(process: Process) -> None:
+    assert asyncio.run(_asked_while_closing(process)).body == "here"
+
+
+async def _asked_while_closing(process: Process) -> Answer:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def show(_: web.Request) -> web.StreamResponse:
+        begun.set()
+        await ended.wait()
+        return web.Response(text="here")
+
+    async def drain() -> None:
+        ended.set()
+
+    door = Door(None)
+    door._server = await process.server(show)
+    process.port = await door._server.start("127.0.0.1:0")
+    asking = asyncio.create_task(asyncio.to_thread(process.ask, "monitor/prometheus"))
+    await begun.wait()
+    await door.close(drain)
+    return await asking
+
+
+def test_a_defect_of_a_page_is_told_by_its_number(process: Process, caplog: pytest.LogCaptureFixture) -> None:
+    async def show(_: web.Request) -> web.StreamResponse:
+        raise ZeroDivisionError
+
+    async def asked() -> Answer:
+        server = await process.server(show)
+        process.port = await server.start("127.0.0.1:0")
+        answer = await asyncio.to_thread(process.ask, "monitor/prometheus")
+        await server.close()
+        return answer
+
+    answer = asyncio.run(asked())
+    assert (answer.status, "INTERNAL" in answer.body) == (HTTPStatus.INTERNAL_SERVER_ERROR, True)
+    assert f"in {PATH}" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_a_port_in_use_is_named(process: Process) -> None:

@@ -116,6 +116,7 @@ async def test_a_list_has_what_its_filter_selects_and_says_how_much_there_is(
     target, _, kind = listed.headers["link"].partition(">; ")
     following = await web.ask("GET", target.removeprefix("<"))
     assert (kind, [each["id"] for each in following.bodies]) == ('rel="next"', [ids[0]])
+    assert "x-total-count" not in following.headers, "each page of a list counted all of it again"
     none = await web.ask("GET", f"{ORDERS}?{query}&state=held")
     assert (none.bodies, none.headers["x-total-count"]) == ([], "0")
     by_grpc = order_api.ListOrdersRequest(number=number, page_size=1, skip=3, requester=REQUESTER)
@@ -166,8 +167,7 @@ async def test_both_doors_refuse_for_the_same_reasons_in_the_same_words(
 
     cancellation = {"productOrder": {"id": done.id}, "cancellationReason": "changed my mind"}
     later = {"Idempotency_Key": federation.next_id(), "Prefer": "wait=10"}
-    read, listed = guangdong.orders.GetOrder, guangdong.orders.ListOrders
-    far = order_api.ListOrdersRequest(skip=10_001, requester=REQUESTER)
+    read = guangdong.orders.GetOrder
     nothing = "guangdong/counter/none"
     cases: list[tuple[Awaitable[object], Awaitable[WebAnswer], HTTPStatus]] = [
         (
@@ -180,7 +180,6 @@ async def test_both_doors_refuse_for_the_same_reasons_in_the_same_words(
             nobody.ask("GET", order_path(done.id)),
             HTTPStatus.BAD_REQUEST,
         ),
-        (listed(far, timeout=CALL_SECONDS), web.ask("GET", f"{ORDERS}?offset=10001"), HTTPStatus.BAD_REQUEST),
         (submit(request, ""), post(request, ""), HTTPStatus.BAD_REQUEST),
         (submit(other, used), post(other, used), HTTPStatus.CONFLICT),
         (submit(wrong, "W1"), post(wrong, "W2"), HTTPStatus.BAD_REQUEST),
@@ -300,6 +299,15 @@ async def test_a_body_that_is_none_is_refused_by_its_kind(
         ("GET", f"{ORDERS}?limit=0", HTTPStatus.BAD_REQUEST, "REQUEST_INVALID"),
         ("GET", f"{ORDERS}?limit=501", HTTPStatus.BAD_REQUEST, "REQUEST_INVALID"),
         ("GET", f"{ORDERS}?offset=-1", HTTPStatus.BAD_REQUEST, "REQUEST_INVALID"),
+        ("GET", f"{ORDERS}?offset=4001", HTTPStatus.BAD_REQUEST, "REQUEST_INVALID"),
+        ("GET", f"{ORDERS}?state=,", HTTPStatus.BAD_REQUEST, "REQUEST_INVALID"),
+        ("GET", f"{ORDERS}?awaiting.party=%20", HTTPStatus.BAD_REQUEST, "REQUEST_INVALID"),
+        (
+            "GET",
+            f"{ORDERS}?productOrderItem.productOffering.id=A,B",
+            HTTPStatus.BAD_REQUEST,
+            "ATTRIBUTE_UNSUPPORTED",
+        ),
         ("GET", f"{ORDERS}?pageToken=x", HTTPStatus.BAD_REQUEST, "TOKEN_INVALID"),
         ("GET", f"{ORDERS}?limit=1&limit=2", HTTPStatus.BAD_REQUEST, "ATTRIBUTE_UNSUPPORTED"),
     ],

@@ -215,6 +215,8 @@ def test_a_page_by_the_number_of_its_first_place_is_full_and_counts_the_whole_li
         assert following.total is None
         add_order(kept, 3 * BUDGET, is_wanted=True)
         assert page(0).total is None, "more entries than a page looks at are not counted"
+        with pytest.raises(Refused, match="fewer than 10 of the first 60 entries"):
+            page(9)
 
 
 @pytest.mark.parametrize("skip", [-1, listing.FAR + 1])

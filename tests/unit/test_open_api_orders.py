@@ -20,10 +20,10 @@ from region_node.open_api.cancellations import answered_cancellation, order_to_c
 from region_node.open_api.extension import order_schema
 from region_node.open_api.product_orders import order_request, told_order
 
-jsonschema = pytest.importorskip("jsonschema", reason="comes with check-jsonschema")
 ROOT = "/tmf-api/productOrderingManagement/v4"
 ROOT_FOLDER = Path(__file__).parents[2]
 OPENAPI = ROOT_FOLDER.parent / "shared" / "data" / "tmf" / "TMF622-ProductOrder-v4.0.0.swagger.json"
+DEVELOPMENT = "comes with the packages for development"
 NOW = Timestamp(seconds=1_800_000_000)
 ASKED = ("channel", "relatedParty", "productOrderItem", "document", "@type", "@baseType")
 """The attributes of an order that a new one is asked for by."""
@@ -258,6 +258,7 @@ def test_a_cancellation_names_its_order_and_has_no_date_of_its_own() -> None:
 
 
 def test_what_is_told_beyond_tmf622_has_the_schema_that_it_names() -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason=DEVELOPMENT)
     told = told_order(full_order(), ROOT, "en")
     validator = jsonschema.Draft7Validator(order_schema())
     assert list(validator.iter_errors(told)) == []
@@ -267,6 +268,7 @@ def test_what_is_told_beyond_tmf622_has_the_schema_that_it_names() -> None:
 
 @pytest.mark.skipif(not OPENAPI.is_file(), reason="TM Forum's OpenAPI files are not on this machine")
 def test_what_is_told_has_the_schema_of_tm_forum() -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason=DEVELOPMENT)
     definitions = json.loads(OPENAPI.read_text(encoding="utf-8"))["definitions"]
     cancelled = full_order()
     cancelled.state = OrderState.ORDER_STATE_CANCELLED

@@ -6,6 +6,7 @@ from typing import Literal
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -140,3 +141,10 @@ def test_a_document_that_is_no_material_of_the_catalogue_is_refused() -> None:
         require_materials(frozenset(CODES), papers("SIM", "HOROSCOPE"))
     assert raised.value.reason == Reason.REASON_REQUEST_INVALID
     assert raised.value.parameters["field"] == "documents[1].code"
+
+
+def test_a_document_verified_at_a_time_that_no_calendar_has_is_stale_for_every_business() -> None:
+    spoiled = Document(code="SIM", verify_time=Timestamp(seconds=10**12))
+    with pytest.raises(Refused) as raised:
+        require_materials(frozenset(CODES), [*papers("ID_ORIG"), spoiled])
+    assert (raised.value.reason, raised.value.parameters) == (Reason.REASON_DOCUMENT_STALE, {"document": "SIM"})

@@ -26,7 +26,7 @@ from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
 from gateway.federation.prepared import PreparedBusiness
-from gateway.time.clock import from_timestamp, to_timestamp
+from gateway.time.clock import from_timestamp, times_are_dated, to_timestamp
 from gateway.values.money import in_major_units
 from region_node.requests.checks import NODE_OPERATOR, error_of
 
@@ -80,6 +80,12 @@ Value = str | int | datetime
 def is_final(order: Order) -> bool:
     """Whether the order is in a final state."""
     return order.state in FINAL
+
+
+def require_plausible(order: Order, now: datetime) -> None:
+    """Raises Refused with ENVELOPE_INVALID for an instant outside of the calendar, which no answer could tell."""
+    if not times_are_dated(order):
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no instant")
 
 
 def wants_same(first: Order, other: Order) -> bool:

@@ -15,7 +15,7 @@ from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.documents import MATERIALS_OF_THE_MOMENT, MEDIA_TYPES, RequiredLine, documents_missing
 from gateway.federation.prepared import PreparedBusiness
-from gateway.time.clock import from_timestamp
+from gateway.time.clock import from_timestamp, is_dated
 from gateway.values.requesters import SELF_SERVICE
 from region_node.customers.verification.rules import CHECKED_AT_HOME
 from region_node.requests.checks import require_length, require_name, require_request_id, require_requester
@@ -291,11 +291,16 @@ def require_attested(documents: Sequence[Document]) -> None:
 
 
 def require_materials(materials: Container[str], documents: Sequence[Document]) -> None:
-    """Raises Refused with REQUEST_INVALID for a document that is no material of the catalogue."""
+    """Raises Refused with REQUEST_INVALID for a document that is no material of the catalogue.
+
+    Raises it with DOCUMENT_STALE for a time that no calendar has.
+    """
     for index, document in enumerate(documents):
         if document.code not in materials:
             problem = "no material of the catalogue"
             raise Refused(Reason.REASON_REQUEST_INVALID, field=f"documents[{index}].code", problem=problem)
+        if not is_dated(document.verify_time):
+            raise Refused(Reason.REASON_DOCUMENT_STALE, document=document.code)
 
 
 def _require_fresh(business: PreparedBusiness, documents: Sequence[Document], now: datetime) -> None:

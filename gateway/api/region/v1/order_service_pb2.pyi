@@ -370,9 +370,10 @@ class ListOrdersRequest(_message.Message):
     page_token: _builtins.str
     """Token from the page before; empty for the first."""
     skip: _builtins.int
-    """Orders passed over after the token, at most 10,000.
+    """Orders passed over after the token, at most 4,000.
 
-    With it, or with `show_total_size`, a page examines 10,000 entries, and is full unless the list ends before.
+    With it, or with `show_total_size`, a page examines 4,000 entries instead of 2,000. It is refused where fewer of
+    them are selected than are passed over; tokens lead on.
     """
     show_total_size: _builtins.bool
     """True for `total_size`."""
@@ -420,7 +421,7 @@ class ListOrdersResponse(_message.Message):
     A page examines a fixed number of entries. Every page but the last may hold fewer entries than requested, or none.
     """
     total_size: _builtins.int
-    """Number of all orders that the filter selects. Absent if nobody asked, or for more than 10,000 entries to examine."""
+    """Number of all orders that the filter selects. Absent if nobody asked, or for more than 4,000 entries to examine."""
     @_builtins.property
     def orders(self) -> _containers.RepeatedCompositeFieldContainer[_order_pb2.Order]:
         """The orders, newest first."""

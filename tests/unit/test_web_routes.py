@@ -1,0 +1,110 @@
+"""Routes of HTTP: what their callers prefer, what selects, and what a defect is told as."""
+
+import asyncio
+from collections.abc import Mapping
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import Message
+
+from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.api.types.v1.types_pb2 import Requester
+from gateway.errors import Refused
+from gateway.rpc.in_process import Arrival
+from gateway.web.json_bodies import Attributes
+from gateway.web.routes import Answer, Api, Asked, Route, application
+from gateway.web.selecting import Paging, require_known, value_of, values_in, words_of
+from region_node.open_api.product_ordering import PRODUCT_ORDERING
+
+WORDS = words_of(OrderState.DESCRIPTOR)
+
+
+class Calls:
+    """The RPCs of a process that answers each with nothing, and the time that each had."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    async def call(self, path: str, arrival: Arrival) -> Message:
+        self.seconds.append(arrival.seconds)
+        return await arrival.read()
+
+
+async def answered(route: Route, calls: Calls, **headers: str) -> tuple[int, dict[str, object]]:
+    """The status and the body of an answer."""
+    served = application(Api("/api", (route,), 30), calls, lambda _: {})
+    async with TestClient(TestServer(served)) as client, client.get(route.path, headers=headers) as answer:
+        return answer.status, await answer.json()
+
+
+@pytest.mark.parametrize(
+    ("preferred", "seconds"),
+    [
+        ("wait=10", 10),
+        ("Wait=10", 10),
+        ('respond-async, wait = "7"; strict', 7),
+        ("wait=99", 30),
+        ("wait=600", 30),
+        ("wait=-1", 0),
+        ("wait=later", 0),
+    ],
+)
+def test_a_preferred_wait_is_heeded_as_far_as_it_goes_and_never_refused(preferred: str, seconds: int) -> None:
+    def told(asked: Asked, _: Message) -> Answer:
+        return Answer({"wait": asked.wait.seconds})
+
+    calls = Calls()
+    status, body = asyncio.run(
+        answered(Route("GET", "/wait", "/S/M", lambda _: Empty(), told), calls, Prefer=preferred)
+    )
+    assert (status, body, calls.seconds) == (200, {"wait": seconds}, [15.0 + seconds])
+
+
+def test_an_answer_that_cannot_be_told_is_a_numbered_defect_in_the_form_of_tm_forum() -> None:
+    def broken(asked: Asked, _: Message) -> Answer:
+        raise ValueError(asked)
+
+    status, body = asyncio.run(answered(Route("GET", "/broken", "/S/M", lambda _: Empty(), broken), Calls()))
+    assert (status, body["code"], body["@type"]) == (500, "INTERNAL", "Error")
+
+
+@pytest.mark.parametrize("said", ["", ",", " ", " , "])
+def test_a_filter_without_a_word_is_refused(said: str) -> None:
+    with pytest.raises(Refused, match="empty"):
+        require_known({"state": said}, ("state",))
+
+
+def test_a_filter_takes_as_many_values_as_its_rpc() -> None:
+    assert len(values_in({"state": "held, completed"}, "state", WORDS)) == 2
+    assert value_of({"business": "PAY"}, "business") == "PAY"
+    with pytest.raises(Refused, match="one value"):
+        value_of({"business": "PAY,SIM"}, "business")
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "range_"),
+    [
+        ({"limit": "501"}, "limit", ("1", "500")),
+        ({"limit": "0"}, "limit", ("1", "500")),
+        ({"limit": "x"}, "limit", ("1", "500")),
+        ({"offset": "4001"}, "offset", ("0", "4000")),
+    ],
+)
+def test_a_part_of_a_list_is_refused_by_the_names_and_in_the_languages_of_its_caller(
+    query: Mapping[str, str], field: str, range_: tuple[str, str]
+) -> None:
+    with pytest.raises(Refused) as told:
+        Paging.of(query, 4_000)
+    parameters = told.value.parameters
+    assert parameters["field"] == field
+    for problem in (parameters["problem"], parameters["problem_zh_cn"]):
+        assert all(each in problem for each in range_)
+
+
+@pytest.mark.parametrize(("query", "counts"), [({}, True), ({"offset": "2"}, True), ({"pageToken": "x"}, False)])
+def test_a_list_is_counted_once_and_not_with_each_page(query: Mapping[str, str], counts: bool) -> None:
+    route = next(each for each in PRODUCT_ORDERING.routes if each.rpc.endswith("/ListOrders"))
+    asked = Asked("", {}, query, "en", Requester(), "", wait=Duration(), body=Attributes({}, ""))
+    assert route.request(asked).show_total_size == counts  # type: ignore[attr-defined]
