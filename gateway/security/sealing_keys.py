@@ -59,7 +59,7 @@ class SealingKeys:
         """Stores the key that was signed later; returns False for a key that the region did not sign.
 
         `signer_of` is as in `prover_of`. The statement that is known already counts by the certificate that proves it
-        now: nobody tells it again when an authority goes that has certified the same signing key before.
+        now. A coordinator does not repeat it when an authority goes that has certified the same signing key before.
         """
         known = self._known.get(region)
         is_known = known is not None and told == known.told

@@ -491,22 +491,3 @@ def test_a_closed_lane_sends_nothing_more() -> None:
         assert way.sent == [["1"]]
 
     asyncio.run(scenario())
-
-
-def test_a_lane_that_ends_before_the_process_is_told_and_one_that_is_closed_is_not(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    async def ending_with(lane_ends: bool) -> list[str]:
-        before = asyncio.all_tasks()
-        lanes = Lanes(Way().ports())
-        lanes.to(DESTINATION)
-        (running,) = asyncio.all_tasks() - before
-        await quiet()
-        if lane_ends:
-            running.cancel()
-            await quiet()
-        await lanes.close()
-        return [each.message for each in caplog.records]
-
-    assert asyncio.run(ending_with(False)) == []
-    assert asyncio.run(ending_with(True)) == ["a lane ended; its envelopes wait for the next start"]

@@ -20,6 +20,10 @@ async def defect() -> None:
     raise ZeroDivisionError
 
 
+async def cancelled() -> None:
+    raise asyncio.CancelledError
+
+
 async def nothing() -> None:
     """Ends at once, and without a word."""
 
@@ -35,7 +39,9 @@ def ended(*loops: Coroutine[object, object, None]) -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize(("loop", "failure"), [(defect, ZeroDivisionError), (nothing, RuntimeError)])
+@pytest.mark.parametrize(
+    ("loop", "failure"), [(defect, ZeroDivisionError), (nothing, RuntimeError), (cancelled, RuntimeError)]
+)
 def test_a_process_ends_with_the_first_of_its_loops(
     monkeypatch: pytest.MonkeyPatch, loop: Callable[[], Coroutine[object, object, None]], failure: type[Exception]
 ) -> None:

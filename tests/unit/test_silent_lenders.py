@@ -153,6 +153,22 @@ def test_no_region_tells_another_one_that_a_lender_is_silent(node: Archive) -> N
     assert adopted(node, later, limit_after(node, END)).silence.note_time == to_timestamp(limit_after(node, END))
 
 
+def test_a_borrower_that_takes_no_part_at_the_limit_has_the_lender_called_once_it_does_again(node: Archive) -> None:
+    loan = requested(node)
+    current = node.context.border.current
+    joined = list(current.state().members.values())
+    suspended = [each for each in joined if each.region != "sichuan"]
+    suspended.append(Member(region="sichuan", state=MemberState.MEMBER_STATE_SUSPENDED))
+    current.update(current.federation, suspended)
+    late = limit_after(node, END)
+    pass_time(node, late)
+    assert (notices(node), kept(node, loan).HasField("silence")) == ([], False)
+    current.update(current.federation, joined)
+    pass_time(node, limit_after(node, late))
+    assert [from_timestamp(each.due_time) for each in notices(node)] == [END]
+    assert kept(node, loan).silence.region == "sichuan"
+
+
 def test_the_notices_about_a_silent_lender_go_with_the_loan(node: Archive) -> None:
     loan = requested(node)
     pass_time(node, limit_after(node, END))

@@ -63,15 +63,17 @@ class OwnerWatch(Generic[M]):
         """Notes that the owner of a ticket is silent about a due time that has passed, each time the limit has passed.
 
         Every other region of the ticket does so by its own clock; one of them escalates. A region that was down itself
-        gives the owner the limit once more.
+        gives the owner the limit once more. So does one that would escalate and, as all others that would, takes no
+        part at that moment: the limit would pass without a call.
         """
         ticket, about = row.ticket, self._facts(row.ticket)
         silent_until, due = self._next_silence(context, ticket), self.limit(ticket)
         is_away = now - from_microseconds(timer.due_time) > _AWAY
-        if silent_until is None or due is None or now < silent_until or is_away:
+        callers = [each for each in _callers(about) if context.takes_part(each)]
+        is_mute = not callers and context.region in _callers(about)
+        if silent_until is None or due is None or now < silent_until or is_away or is_mute:
             self.renew(tx, context, ticket, now)
             return
-        callers = [each for each in _callers(about) if context.takes_part(each)]
         silence = rules.next_silence(self.silence(ticket), due, callers, self.calls, now)
         self.silence(ticket).CopyFrom(silence)
         self.rows.update(tx, ticket, now)
