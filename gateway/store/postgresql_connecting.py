@@ -33,6 +33,9 @@ _CONFIRMED_READING = b"SET statement_timeout = '30s'"
 # of statements ends the wait for a standby, too; it does not for a COMMIT of its own.
 _CONFIRMED = b"DO $$ BEGIN PERFORM pg_logical_emit_message(true, 'crossregion', ''); COMMIT; END $$"
 _WAITING = "SyncRepWaitForLSN"  # the server's function that warns of such an end; its texts are in any language
+# Backends that have committed, and wait for a standby to confirm it: longer than a standby takes that is there.
+_CONFIRMING = b"""SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'SyncRep'
+AND application_name LIKE 'crossregion/%' AND clock_timestamp() - query_start > interval '1 second'"""
 _PORT = "5432"
 
 
@@ -45,7 +48,7 @@ class Servers:
 
     A former primary whose Patroni is dead takes connections and writes as before, but nobody confirms them. By the
     order of the names alone it would be taken again and again, although another server is the primary. One thread at a
-    time connects or passes over; `conninfo` may be asked by any.
+    time connects or passes over; any may read `conninfo`.
     """
 
     def __init__(self, conninfo: str) -> None:
@@ -110,6 +113,17 @@ def reading_pool(servers: Servers, readers: int) -> "ConnectionPool[Connection]"
 def frozen_wait() -> bytes:
     """The statement by which a server ends a connection whose process does not go on."""
     return f"SET idle_in_transaction_session_timeout = '{FROZEN_WAIT}'; SET tcp_user_timeout = '{TAKEN_WAIT}'".encode()
+
+
+def waits_for_a_standby(connection: Connection) -> bool:
+    """Whether the commit of a process waits for a standby, longer than for one that is there."""
+    return connection.execute(_CONFIRMING).rowcount > 0
+
+
+def require_nobody_waits(connection: Connection) -> None:
+    """Raises Unconfirmed where the commit of a process waits for a standby."""
+    if waits_for_a_standby(connection):
+        raise Unconfirmed("no standby confirms what was committed: start one, or see synchronous_standby_names")
 
 
 def _prepare(connection: Connection) -> None:

@@ -20,7 +20,14 @@ from gateway.security.region_keys import RegionKeys
 from gateway.store.pending_rows import RowMissing
 from gateway.store.port import DatabaseInUse, Operation, Value
 from gateway.store.postgresql_ahead import ReadAhead
-from gateway.store.postgresql_connecting import Servers, Unconfirmed, ended_wait, frozen_wait
+from gateway.store.postgresql_connecting import (
+    Servers,
+    Unconfirmed,
+    ended_wait,
+    frozen_wait,
+    require_nobody_waits,
+    waits_for_a_standby,
+)
 from gateway.store.postgresql_listening import CHANNEL, payloads
 from gateway.store.postgresql_rows import for_all_rows, translated
 from gateway.store.postgresql_schema import Connection, require_current, writer_name
@@ -42,9 +49,6 @@ _SESSION = """SET synchronous_commit = on; SET statement_timeout = '30s';
 SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 3"""
 # Commits before the lock must be visible after it, whatever the database's own default is.
 _BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({SERIAL_LOCK})".encode()
-# Backends that have committed, and wait for a standby to confirm it: longer than a standby takes that is there.
-_CONFIRMING = b"""SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'SyncRep'
-AND application_name LIKE 'crossregion/%' AND clock_timestamp() - query_start > interval '1 second'"""
 _LONGEST_SUBJECT = 1000  # bytes of a notification's subject; many subjects fit into one notification
 _log = logging.getLogger(__name__)
 
@@ -267,10 +271,7 @@ class Writer:
         return True
 
     def hang_up(self) -> None:
-        """Closes a connection that does not respond, from another thread than the waiting one.
-
-        The next attempt to connect begins at the next server.
-        """
+        """Closes a silent connection, from another thread than the waiting one. The next begins at the next server."""
         self._servers.pass_over()
         with self._line_lock, contextlib.suppress(OSError):  # the connection may have ended by itself
             if self._line is not None:
@@ -368,7 +369,7 @@ class Writer:
         except FAILURES:
             self.rollback()
             if not self._connection.closed:
-                self.is_unconfirmed = _waits_for_a_standby(self._connection)
+                self.is_unconfirmed = waits_for_a_standby(self._connection)
                 if self.is_unconfirmed:
                     self._servers.pass_over()
                     self._connection.close()
@@ -454,7 +455,7 @@ class Writer:
             " WHERE application_name = %s AND pid <> pg_backend_pid() AND wait_event IS DISTINCT FROM 'SyncRep'",
             (self._name,),
         )
-        _require_nobody_waits(connection)
+        require_nobody_waits(connection)
 
     def _require_confirmed(self) -> None:
         """Raises Unconfirmed where somebody ended the wait for a standby: a fail-over would lose the commit."""
@@ -484,7 +485,7 @@ class Writer:
             connection.execute(f"SELECT pg_advisory_lock{shared}({_LOCKS}, {_PRESENCE})".encode())
             connection.execute(f"SET lock_timeout = '{LOCK_WAIT}'".encode())
         except LockNotAvailable:
-            _require_nobody_waits(connection)  # a commit that has begun to wait meanwhile keeps its locks
+            require_nobody_waits(connection)  # a commit that has begun to wait meanwhile keeps its locks
             others = connection.execute(
                 "SELECT application_name FROM pg_stat_activity WHERE datname = current_database()"
                 " AND application_name LIKE 'crossregion/%' AND pid <> pg_backend_pid() ORDER BY 1"
@@ -495,14 +496,3 @@ class Writer:
                 f"{wanted} is in use; at work there are (crossregion/<number>/<process id>/…): {holders}."
                 " Stop that process, or give this one another number"
             ) from None
-
-
-def _waits_for_a_standby(connection: Connection) -> bool:
-    """Whether the commit of a process waits for a standby, longer than for one that is there."""
-    return connection.execute(_CONFIRMING).rowcount > 0
-
-
-def _require_nobody_waits(connection: Connection) -> None:
-    """Raises Unconfirmed."""
-    if _waits_for_a_standby(connection):
-        raise Unconfirmed("no standby confirms what was committed: start one, or see synchronous_standby_names")
