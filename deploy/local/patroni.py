@@ -121,10 +121,10 @@ class LocalPatroni(PostgresqlAccess):
         for member in self._members:
             member.home.mkdir(mode=_OWNERS_ALONE)
             clients = {
-                role: self._authority.write(self._authority.issue_client(role), member.home / role)
+                role: self.authority.write(self.authority.issue_client(role), member.home / role)
                 for role in (ADMINISTRATOR, _REPLICATOR)
             }
-            server = self._authority.write(self._authority.issue_server(HOST_NAME), member.home / "server")
+            server = self.authority.write(self.authority.issue_server(HOST_NAME), member.home / "server")
             copied = member.home / "etcd"
             shutil.copytree(self._etcd.credentials("patroni").certificate.parent, copied)
             etcd = Credentials(copied / "authority.crt", copied / "tls.crt", copied / "tls.key")
@@ -174,6 +174,10 @@ class LocalPatroni(PostgresqlAccess):
         self._members[index].process.kill_group()
         self.kill_server(index)
 
+    def kill_patroni(self, index: int) -> None:
+        """Ends a member's Patroni as kill -9 does; its server lives, and has nobody who leads it."""
+        self._members[index].process.kill_group()
+
     def remove(self) -> None:
         """Ends all members, and removes their data and certificates."""
         for member in self._members:
@@ -206,6 +210,7 @@ class LocalPatroni(PostgresqlAccess):
         """The example with the places of this machine."""
         settings = yaml.safe_load(EXAMPLE.read_text("utf-8"))
         settings |= {"scope": self._scope, "name": member.name}
+        settings["watchdog"]["mode"] = "off"  # it would reset this machine
         settings["etcd3"] |= {
             "hosts": ",".join(self._etcd.endpoints),
             "cacert": str(etcd.authority),

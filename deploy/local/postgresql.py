@@ -8,7 +8,7 @@ import signal
 import tempfile
 from pathlib import Path
 
-from deploy.local.certificates import HOST_NAME
+from deploy.local.certificates import HOST_NAME, StoreAuthority
 from deploy.local.ports import HeldPort
 from deploy.local.postgresql_access import ADMINISTRATOR, PostgresqlAccess
 from deploy.local.process import (
@@ -93,12 +93,12 @@ class LocalPostgresql(PostgresqlAccess):
     """A server: its data, its processes, and the certificates of its clients, made at the first call.
 
     `directory` holds the clients' files. It also holds the data, except under root. The server then runs as another
-    user, with its data in that user's temporary directory.
+    user, with its data in that user's temporary directory. `authority`: that of another server, for the same clients.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, authority: StoreAuthority | None = None) -> None:
         self._held = HeldPort()
-        super().__init__(directory, (self._held.number,))
+        super().__init__(directory, (self._held.number,), authority)
         self._user = server_user()
         # In the command lines of all its processes, so that they can be found whatever their parent is.
         self._name = f"crossregion-{secrets.token_hex(8)}"
@@ -143,7 +143,7 @@ class LocalPostgresql(PostgresqlAccess):
             file.write(_CONFIGURATION)
         (data / "pg_hba.conf").write_text(_HOST_BASED_AUTHENTICATION, "utf-8")
         certificates = data / "certificates"
-        self._authority.write(self._authority.issue_server(HOST_NAME), certificates)
+        self.authority.write(self.authority.issue_server(HOST_NAME), certificates)
         for path in (certificates, *certificates.iterdir()):
             give(path, self._user)
 

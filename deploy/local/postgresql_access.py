@@ -18,12 +18,15 @@ _CONNECT_SECONDS = 5
 
 
 class PostgresqlAccess:
-    """The way of clients to the server that takes writes: the one at hand, or the primary among several."""
+    """The way of clients to the server that takes writes: the one at hand, or the primary among several.
 
-    def __init__(self, directory: Path, ports: Sequence[int]) -> None:
+    `authority`: that of another server, whose clients are to be this one's.
+    """
+
+    def __init__(self, directory: Path, ports: Sequence[int], authority: StoreAuthority | None = None) -> None:
         self._directory = directory
         self._ports = tuple(ports)
-        self._authority = StoreAuthority("PostgreSQL")
+        self.authority = authority or StoreAuthority("PostgreSQL")
 
     def create_role(self, role: str) -> None:
         """Makes a role that may connect and owns nothing. Raises psycopg.Error."""
@@ -53,7 +56,7 @@ class PostgresqlAccess:
         """
         directory = self._directory / "clients" / (holder or role)
         if not directory.exists():
-            self._authority.write(self._authority.issue_client(role), directory)
+            self.authority.write(self.authority.issue_client(role), directory)
         return make_conninfo(
             host=",".join(HOST_NAME for _ in self._ports),
             hostaddr=",".join("127.0.0.1" for _ in self._ports),

@@ -21,7 +21,7 @@ import psycopg
 
 from gateway.backups.refused import CopyFailed
 from gateway.backups.replaying import Reach
-from gateway.backups.server_programs import ENVIRONMENT, command, missing, run
+from gateway.backups.server_programs import APPLICATION, ENVIRONMENT, command, missing, run
 from gateway.store.commit_archive import FOREIGN_SECONDS, ArchivePlace
 from gateway.store.opening import DatabasePlace, DatabaseUnreachable
 from gateway.store.port import Transaction
@@ -194,7 +194,7 @@ class ServerLog:
     @contextmanager
     def _talking(self) -> Iterator[Connection]:
         try:
-            with connect(self._conninfo, "crossregion-backup") as connection:
+            with connect(self._conninfo, APPLICATION) as connection:
                 connection.execute(_SESSION)
                 yield connection
         except psycopg.Error as error:  # a provider may forbid a function, too

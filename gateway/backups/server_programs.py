@@ -15,6 +15,8 @@ from gateway.wording.languages import translated
 SERVER_USER = "postgres"
 """The user of Debian's package, as whom a server runs that root starts: it takes no orders from root."""
 _INSTALLED = Path("/usr/lib/postgresql")  # where Debian puts its versions, each into a directory of its number
+APPLICATION = "crossregion-backup"
+"""The name of connections for backups, as the server has it."""
 _SECRETS = ("password", "sslpassword")
 ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC"}
 """Variables by which the programs' output can be read."""
@@ -84,4 +86,5 @@ def _server_group() -> int:
 
 def _open(conninfo: str) -> str:
     told = conninfo_to_dict(completed(conninfo))
+    told["application_name"] = APPLICATION  # whatever the operator's is: it tells backups from standbys
     return make_conninfo("", **{key: value for key, value in told.items() if key not in _SECRETS})

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
-from typing import TypeVar, cast
+from typing import NoReturn, TypeVar, cast
 
 import psycopg
 from psycopg.errors import QueryCanceled
@@ -26,7 +26,7 @@ from gateway.security.region_keys import RegionKeys
 from gateway.store.commit_queue import CommitQueue
 from gateway.store.group_commit import Outcome, run_alone, run_together
 from gateway.store.port import CommittedElsewhere, Operation, StoreCounts, store_unavailable
-from gateway.store.postgresql_connecting import BEGIN_READ, completed, reading_pool
+from gateway.store.postgresql_connecting import BEGIN_READ, Servers, reading_pool
 from gateway.store.postgresql_connection import FAILURES, PostgresqlTransaction, Writer
 from gateway.store.postgresql_listening import listen
 from gateway.store.postgresql_schema import Connection
@@ -55,11 +55,13 @@ class PostgresqlStore:
 
     def __init__(
         self,
-        conninfo: str,
+        servers: Servers,
         writer: Writer,
         pool: "ConnectionPool[Connection]",
         readers: int,
     ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._servers = servers
         self._writer = writer
         self._pool = pool
         self._free_readers = Places(readers)
@@ -67,11 +69,9 @@ class PostgresqlStore:
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="write")
         self._full_until = 0.0
         self._closing = False
-        self._scrubbing = Scrubbing(conninfo)
+        self._scrubbing = Scrubbing(servers)
         self._queue = CommitQueue(self._commit, psycopg.DatabaseError)
-        self._listening = asyncio.get_running_loop().create_task(
-            listen(completed(conninfo), writer.number, self._committed_elsewhere)
-        )
+        self._listening = self._listen()
 
     @classmethod
     async def open(
@@ -89,18 +89,19 @@ class PostgresqlStore:
         `alone`: no other process may work on it. `keys`: the region's, for personal data.
 
         Raises DatabaseInUse where another process has the number, or the database. Raises SchemaMismatch where
-        `migrate` has to run first, and psycopg.OperationalError where the server cannot be reached or has no standby.
+        `migrate` has to run first, and psycopg.OperationalError where no server can be reached, or has a standby.
         """
         loop = asyncio.get_running_loop()
+        servers = Servers(conninfo)
         writer = await loop.run_in_executor(
-            None, lambda: Writer.open(conninfo, migrations, number, alone=alone, keys=keys, seconds=ANSWER_SECONDS)
+            None, lambda: Writer.open(servers, migrations, number, alone=alone, keys=keys, seconds=ANSWER_SECONDS)
         )
         async with contextlib.AsyncExitStack() as opened:
             opened.callback(writer.close)
-            pool = reading_pool(conninfo, readers)
+            pool = reading_pool(servers, readers)
             await loop.run_in_executor(None, pool.open)
             opened.pop_all()
-        return cls(conninfo, writer, pool, readers)
+        return cls(servers, writer, pool, readers)
 
     def write(self, operation: Operation[T]) -> "asyncio.Future[T]":
         """See the port."""
@@ -153,11 +154,11 @@ class PostgresqlStore:
         """See the port."""
         self._scrubbing.stop()
         await self._queue.close()
+        self._closing = True
         self._listening.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._listening
         loop = asyncio.get_running_loop()
-        self._closing = True
         await loop.run_in_executor(None, self._reading.shutdown)
         await loop.run_in_executor(self._writing, self._writer.close)
         self._writing.shutdown()
@@ -201,14 +202,31 @@ class PostgresqlStore:
             _log.warning("the store could not begin: %s", failure)
             refused = Refused(Reason.REASON_STORE_UNCONFIRMED) if self._writer.is_unconfirmed else store_unavailable()
             return [Outcome(error=refused) for _ in operations]
-        if self._writer.was_reached_anew():
-            self._pool.drain()  # its connections may lead to a former primary, which does not know that it is one
+        self._follow()
         outcomes = self._commit_together(operations)
         if outcomes is None:
             outcomes = run_alone(self._writer, operations, seconds=ALONE_SECONDS)
+        self._follow()
         if self._writer.found_disk_full():
             self._full_until = time.monotonic() + FULL_REST
         return outcomes
+
+    def _follow(self) -> None:
+        """After the writing connection was made anew, so are the others.
+
+        They may lead to a former primary, which does not know that it is one.
+        """
+        if self._writer.was_reached_anew():
+            self._pool.drain()
+            self._loop.call_soon_threadsafe(self._listen_anew)
+
+    def _listen(self) -> "asyncio.Task[NoReturn]":
+        return self._loop.create_task(listen(self._servers, self._writer.number, self._committed_elsewhere))
+
+    def _listen_anew(self) -> None:
+        if not self._closing:
+            self._listening.cancel()
+            self._listening = self._listen()
 
     def _commit_together(self, operations: Sequence[Operation[object]]) -> list[Outcome] | None:
         try:

@@ -20,7 +20,14 @@ from gateway.security.region_keys import RegionKeys
 from gateway.store.pending_rows import RowMissing
 from gateway.store.port import DatabaseInUse, Operation, Value
 from gateway.store.postgresql_ahead import ReadAhead
-from gateway.store.postgresql_connecting import connect, frozen_wait
+from gateway.store.postgresql_connecting import (
+    Servers,
+    Unconfirmed,
+    ended_wait,
+    frozen_wait,
+    require_nobody_waits,
+    waits_for_a_standby,
+)
 from gateway.store.postgresql_listening import CHANNEL, payloads
 from gateway.store.postgresql_rows import for_all_rows, translated
 from gateway.store.postgresql_schema import Connection, require_current, writer_name
@@ -42,10 +49,6 @@ _SESSION = """SET synchronous_commit = on; SET statement_timeout = '30s';
 SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 3"""
 # Commits before the lock must be visible after it, whatever the database's own default is.
 _BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({SERIAL_LOCK})".encode()
-# Backends that have committed, and wait for a standby to confirm it: longer than a standby takes that is there.
-_CONFIRMING = """SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'SyncRep'
-AND starts_with(application_name, %s) AND clock_timestamp() - query_start > interval '1 second'"""
-_PROCESSES = "crossregion/"  # begins the names of the writing connections of all processes
 _LONGEST_SUBJECT = 1000  # bytes of a notification's subject; many subjects fit into one notification
 _log = logging.getLogger(__name__)
 
@@ -54,10 +57,6 @@ FAILURES: tuple[type[Exception], ...] = (
     psycopg.InterfaceError,
     IdleInTransactionSessionTimeout,
 )
-
-
-class Unconfirmed(psycopg.OperationalError):
-    """A former commit of this number still waits for a standby. Nothing more can be committed until one confirms it."""
 
 
 class PostgresqlTransaction(UnitTransaction):
@@ -167,7 +166,7 @@ class Writer:
 
     def __init__(
         self,
-        conninfo: str,
+        servers: Servers,
         migrations: Sequence[Migration],
         number: int,
         *,
@@ -177,9 +176,9 @@ class Writer:
         self.number = number
         self.keys = keys
         self._migrations = migrations
-        self._conninfo = conninfo
+        self._servers = servers
         self._alone = alone
-        self._name = writer_name(f"{_PROCESSES}{number}/{os.getpid()}/{secrets.token_hex(4)}", migrations)
+        self._name = writer_name(f"crossregion/{number}/{os.getpid()}/{secrets.token_hex(4)}", migrations)
         self._transactions: list[PostgresqlTransaction] = []
         self._disk_full = False
         self._last_batch = ""  # as the server has it, as far as is known here
@@ -198,7 +197,7 @@ class Writer:
     @classmethod
     def open(
         cls,
-        conninfo: str,
+        servers: Servers,
         migrations: Sequence[Migration],
         number: int,
         *,
@@ -208,9 +207,30 @@ class Writer:
     ) -> "Writer":
         """Connects, and takes the process's place in the database. See `PostgresqlStore.open`.
 
-        `seconds`: how long the server may take, which waits for its standby.
+        `seconds`: how long a server may take, which waits for its standby. Then the others are tried, once each.
         """
-        writer = cls(conninfo, migrations, number, alone=alone, keys=keys)
+        for _ in range(servers.count - 1):
+            first = servers.first
+            try:
+                return cls._opened(servers, migrations, number, alone=alone, keys=keys, seconds=seconds)
+            except psycopg.OperationalError as failure:
+                if servers.first == first:
+                    raise
+                _log.warning("the database cannot be used: %s", failure)
+        return cls._opened(servers, migrations, number, alone=alone, keys=keys, seconds=seconds)
+
+    @classmethod
+    def _opened(
+        cls,
+        servers: Servers,
+        migrations: Sequence[Migration],
+        number: int,
+        *,
+        alone: bool,
+        keys: RegionKeys | None,
+        seconds: float,
+    ) -> "Writer":
+        writer = cls(servers, migrations, number, alone=alone, keys=keys)
         waiting = threading.Timer(seconds, writer.hang_up)
         waiting.start()
         try:
@@ -251,7 +271,8 @@ class Writer:
         return True
 
     def hang_up(self) -> None:
-        """Closes a connection that does not respond, from another thread than the waiting one."""
+        """Closes a silent connection, from another thread than the waiting one. The next begins at the next server."""
+        self._servers.pass_over()
         with self._line_lock, contextlib.suppress(OSError):  # the connection may have ended by itself
             if self._line is not None:
                 self._line.shutdown(socket.SHUT_RDWR)
@@ -348,7 +369,10 @@ class Writer:
         except FAILURES:
             self.rollback()
             if not self._connection.closed:
-                self.is_unconfirmed = _waits_for_a_standby(self._connection, _PROCESSES)
+                self.is_unconfirmed = waits_for_a_standby(self._connection)
+                if self.is_unconfirmed:
+                    self._servers.pass_over()
+                    self._connection.close()
                 raise
             return False
         return True
@@ -404,7 +428,7 @@ class Writer:
         return str(row[0]), int(str(row[1]))
 
     def _connect(self) -> Connection:
-        connection = connect(self._conninfo, self._name)
+        connection = self._servers.connect(self._name)
         try:
             self._watch(connection)
             connection.add_notice_handler(self._note)
@@ -412,7 +436,9 @@ class Writer:
             connection.execute(frozen_wait())
             self._end_former(connection)
             self._take_place(connection)
-        except (psycopg.Error, DatabaseInUse):
+        except (psycopg.Error, DatabaseInUse) as failure:
+            if isinstance(failure, Unconfirmed):
+                self._servers.pass_over()
             connection.close()
             self._watch(None)
             raise
@@ -422,24 +448,23 @@ class Writer:
         """Ends a former connection of this process that the server still considers alive.
 
         One that waits for a standby is left alone: its commit would become visible, and might still be lost.
-        Raises Unconfirmed while there is one of this number, also of a process that has ended.
+        Raises Unconfirmed while there is one, also of another process, or of one that has ended.
         """
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE application_name = %s AND pid <> pg_backend_pid() AND wait_event IS DISTINCT FROM 'SyncRep'",
             (self._name,),
         )
-        if _waits_for_a_standby(connection, f"{_PROCESSES}{self.number}/"):
-            raise Unconfirmed("no standby confirms what was committed: start one, or see synchronous_standby_names")
+        require_nobody_waits(connection)
 
     def _require_confirmed(self) -> None:
-        """Raises OperationalError where somebody ended the wait for a standby: a fail-over would lose the commit."""
+        """Raises Unconfirmed where somebody ended the wait for a standby: a fail-over would lose the commit."""
         if self._warned:
-            raise psycopg.OperationalError(self._warned)
+            self._servers.pass_over()
+            raise Unconfirmed(self._warned)
 
     def _note(self, notice: psycopg.errors.Diagnostic) -> None:
-        if notice.severity_nonlocalized == "WARNING":
-            self._warned = notice.message_primary or "a warning of the server"
+        self._warned = ended_wait(notice) or self._warned
 
     def _watch(self, connection: Connection | None) -> None:
         """Holds the file descriptor of a connection, for `hang_up`, in place of the former one's."""
@@ -460,6 +485,7 @@ class Writer:
             connection.execute(f"SELECT pg_advisory_lock{shared}({_LOCKS}, {_PRESENCE})".encode())
             connection.execute(f"SET lock_timeout = '{LOCK_WAIT}'".encode())
         except LockNotAvailable:
+            require_nobody_waits(connection)  # a commit that has begun to wait meanwhile keeps its locks
             others = connection.execute(
                 "SELECT application_name FROM pg_stat_activity WHERE datname = current_database()"
                 " AND application_name LIKE 'crossregion/%' AND pid <> pg_backend_pid() ORDER BY 1"
@@ -470,8 +496,3 @@ class Writer:
                 f"{wanted} is in use; at work there are (crossregion/<number>/<process id>/…): {holders}."
                 " Stop that process, or give this one another number"
             ) from None
-
-
-def _waits_for_a_standby(connection: Connection, names: str) -> bool:
-    """Whether a connection whose name begins so waits for a standby, longer than for one that is there."""
-    return connection.execute(_CONFIRMING, (names,)).rowcount > 0

@@ -7,6 +7,8 @@ from typing import NoReturn
 
 import psycopg
 
+from gateway.store.postgresql_connecting import Servers
+
 CHANNEL = "crossregion"
 PAYLOAD_BYTES = 7000  # PostgreSQL takes less than 8000 in one notification
 _LOOK_AGAIN = 1.0  # seconds between attempts to listen at a server that is away
@@ -27,7 +29,7 @@ def payloads(number: int, subjects: Iterable[str]) -> list[str]:
     return [*texts, "\n".join(lines)] if len(lines) > 1 else texts
 
 
-async def listen(conninfo: str, number: int, tell: Callable[[frozenset[str]], None]) -> NoReturn:
+async def listen(servers: Servers, number: int, tell: Callable[[frozenset[str]], None]) -> NoReturn:
     """Calls `tell` with the subjects of others' commits, and with none whenever some may have been missed.
 
     Runs until it is cancelled.
@@ -36,7 +38,7 @@ async def listen(conninfo: str, number: int, tell: Callable[[frozenset[str]], No
     while True:
         try:
             async with await psycopg.AsyncConnection.connect(
-                conninfo, autocommit=True, application_name=f"crossregion-listener/{number}"
+                servers.conninfo(), autocommit=True, application_name=f"crossregion-listener/{number}"
             ) as connection:
                 await connection.execute(f"LISTEN {CHANNEL}".encode())
                 told_away = False

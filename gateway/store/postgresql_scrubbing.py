@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from gateway.store import vault
-from gateway.store.postgresql_connecting import connect
+from gateway.store.postgresql_connecting import Servers, connect
 from gateway.store.postgresql_schema import Connection
 
 SMALL_BYTES = 16 * 1024 * 1024  # of a table with its indexes: written anew at any time, in about a second
@@ -32,8 +32,8 @@ _log = logging.getLogger(__name__)
 class Scrubbing:
     """Scrubs the tables of one database, one call at a time, over a connection of its own."""
 
-    def __init__(self, conninfo: str) -> None:
-        self._conninfo = conninfo
+    def __init__(self, servers: Servers) -> None:
+        self._servers = servers
         self._lock = threading.Lock()
         self._connection: Connection | None = None
         self._is_stopped = False
@@ -41,7 +41,7 @@ class Scrubbing:
     def scrub(self, tables: Sequence[str], since: str, *, is_quiet: bool) -> str:
         """See `Store.scrub`; `since` is the file of the sealing keys at the first attempt. Blocks until the end."""
         try:
-            with connect(self._conninfo, f"crossregion-scrub/{os.getpid()}") as connection:
+            with connect(self._servers.conninfo(), f"crossregion-scrub/{os.getpid()}") as connection:
                 with self._lock:
                     if self._is_stopped:
                         return since or _UNKNOWN

@@ -54,8 +54,10 @@ _BETWEEN = 50  # payments between two kills, at least
 _KILLS: dict[str, Callable[[LocalPatroni, int], None]] = {
     "server": LocalPatroni.kill_server,
     "machine": LocalPatroni.kill_member,
+    "patroni": LocalPatroni.kill_patroni,
 }
-"""What is ended as by kill -9: PostgreSQL alone, which Patroni notices at once; or both, whose lease has to end."""
+"""What is ended as by kill -9: PostgreSQL alone, which Patroni notices at once; both, whose lease has to end; or
+Patroni alone, whose server goes on taking connections beside the next primary."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from gateway.relay.border import Border, Command
 from gateway.relay.envelopes import Answer
 from gateway.store import postgresql_schema
 from gateway.store.port import Database, Transaction
-from gateway.store.postgresql_connecting import connect
+from gateway.store.postgresql_connecting import Servers, connect
 from gateway.store.postgresql_connection import Writer
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteDatabase
@@ -353,7 +353,8 @@ def _databases(engine: str, request: pytest.FixtureRequest) -> Iterator[Mapping[
             server.create_database(name)
             with connect(server.conninfo(name), "crossregion-test") as connection:
                 postgresql_schema.apply(connection, migrations)
-            writer = Writer.open(server.conninfo(name), migrations, 0, alone=True, keys=region_keys(), seconds=30.0)
+            servers = Servers(server.conninfo(name))
+            writer = Writer.open(servers, migrations, 0, alone=True, keys=region_keys(), seconds=30.0)
             found[region] = stack.enter_context(contextlib.closing(writer))
         yield found
 

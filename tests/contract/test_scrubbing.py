@@ -16,6 +16,7 @@ from deploy.local.postgresql import LocalPostgresql
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.store import postgresql_scrubbing, vault
 from gateway.store.port import Store, Transaction
+from gateway.store.postgresql_connecting import Servers
 from gateway.store.schema import Migration, migrations_of
 from gateway.store.sqlite import SqliteStore
 from gateway.store.timers import cancel_timer, set_timer
@@ -303,7 +304,7 @@ def test_a_scrub_that_the_server_prevents_is_tried_again_and_a_stopped_store_doe
                 other.execute("COMMIT")
             await scrub_all(store, since, is_quiet=True)
             assert recovered(scene.content(), keys) == []
-        scrubbing = postgresql_scrubbing.Scrubbing(database.conninfo)
+        scrubbing = postgresql_scrubbing.Scrubbing(Servers(database.conninfo))
         scrubbing.stop()
         assert await asyncio.to_thread(scrubbing.scrub, ["data_keys"], "7", is_quiet=True) == "7"
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -28,14 +29,20 @@ class Standby:
 
     database: Database
     session: Session
+    patch: pytest.MonkeyPatch
 
     def leave(self) -> None:
-        """From here on commits wait."""
+        """From here on commits wait, and are waited for a short time only.
+
+        That is longer than the server takes to be sure that nobody confirms them.
+        """
+        self.patch.setattr(postgresql, "ANSWER_SECONDS", 1.2)
         self.session.execute(NOBODY)
         self.session.execute("SELECT pg_reload_conf()")
 
     def come_back(self) -> None:
-        """All that wait are confirmed."""
+        """All that wait are confirmed. What comes then may take its time."""
+        self.patch.setattr(postgresql, "ANSWER_SECONDS", PATIENCE_S)
         self.session.execute("ALTER SYSTEM RESET synchronous_standby_names")
         self.session.execute("SELECT pg_reload_conf()")
 
@@ -51,23 +58,19 @@ class Standby:
 
 
 @pytest.fixture
-def standby(postgresql_server: LocalPostgresql, postgresql_database: str) -> Iterator[Standby]:
+def standby(
+    postgresql_server: LocalPostgresql, postgresql_database: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Standby]:
     database = Database(postgresql_server, postgresql_database)
     database.migrate()
     with database.administrator() as session:
         # What these tests do themselves waits for nobody.
         session.execute("SET synchronous_commit = local")
-        made = Standby(database, session)
+        made = Standby(database, session, monkeypatch)
         try:
             yield made
         finally:
             made.come_back()
-
-
-@pytest.fixture(autouse=True)
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A commit is waited for a short time only: longer than the server takes to be sure that nobody confirms it."""
-    monkeypatch.setattr(postgresql, "ANSWER_SECONDS", 1.2)
 
 
 async def away(standby: Standby) -> None:
@@ -173,6 +176,126 @@ def test_a_process_that_starts_where_nobody_confirms_says_so_in_time(standby: St
             await opened(standby.database.conninfo).__aenter__()
 
     run(scenario())
+
+
+def test_a_process_that_starts_while_another_commit_has_just_begun_to_wait_says_so(
+    standby: Standby, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that takes the place of a process which was killed while its commit waits."""
+
+    async def scenario() -> None:
+        async with opened(standby.database.conninfo) as store:
+            await away(standby)
+            monkeypatch.setattr(postgresql, "ANSWER_SECONDS", PATIENCE_S)
+            writing_a = asyncio.ensure_future(outcomes(store, writing("a")))
+            await until(lambda: bool(standby.waiting()))
+            with pytest.raises(psycopg.OperationalError, match="no standby confirms"):
+                await opened(standby.database.conninfo).__aenter__()
+            standby.come_back()
+            assert await writing_a == ["a"]
+
+    run(scenario())
+
+
+def test_other_warnings_of_the_server_are_not_taken_for_the_end_of_a_wait(
+    standby: Standby, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a server warns in each transaction of numbers of transactions that run out."""
+    with standby.database.session() as session:
+        session.execute(
+            "CREATE FUNCTION warn() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE WARNING 'vacuum this database'; RETURN NEW; END $$"
+        )
+        session.execute("CREATE TRIGGER warn AFTER UPDATE ON store_writers FOR EACH ROW EXECUTE FUNCTION warn()")
+
+    async def scenario() -> None:
+        for note in ("a", "b"):
+            async with opened(standby.database.conninfo) as store:
+                assert await store.write(writing(note)) == note
+
+    run(scenario())
+    assert "the connection was lost" not in caplog.text
+
+
+def test_a_reader_does_not_believe_a_server_that_ended_its_wait_for_the_standby(
+    standby: Standby, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name LIKE %s"
+
+    def waits() -> list[int]:
+        found = standby.session.execute(reading, ("crossregion-reader/%",)).fetchall()
+        return [int(str(pid)) for (pid,) in found]
+
+    async def scenario() -> None:
+        async with opened(standby.database.conninfo, readers=1) as store:
+            assert await store.read(notes) == []
+            await away(standby)
+            standby.session.execute("INSERT INTO notes (note) VALUES ('unconfirmed')")
+            standby.session.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name LIKE 'crossregion-reader/%'"
+            )
+            monkeypatch.setattr(postgresql, "READ_WAIT", 3.0)
+            reading_it = asyncio.ensure_future(store.read(notes))
+            await until(lambda: bool(waits()))
+            for pid in waits():
+                standby.session.execute("SELECT pg_cancel_backend(%s)", (pid,))
+            with pytest.raises(Refused) as refused:
+                await reading_it
+            assert reason(refused.value) == "STORE_UNAVAILABLE"
+            monkeypatch.setattr(postgresql, "READ_WAIT", PATIENCE_S)
+            standby.come_back()
+            assert await store.read(notes) == ["unconfirmed"]
+
+    run(scenario())
+
+
+@pytest.fixture
+def promoted(standby: Standby, tmp_path: Path) -> Iterator[Database]:
+    """Another server with the same database, which takes writes, and confirms them: as one that was promoted."""
+    server = LocalPostgresql(tmp_path, standby.database.server.authority)
+    try:
+        server.prepare()
+        server.start()
+        server.create_database(standby.database.name)
+        database = Database(server, standby.database.name)
+        database.migrate()
+        yield database
+    finally:
+        server.remove()
+
+
+@pytest.mark.slow
+@pytest.mark.long("a server of its own, and waits for a standby that is away")
+def test_a_former_primary_whose_commits_nobody_confirms_is_left_for_the_next_server(
+    standby: Standby, promoted: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own Patroni is dead, and it goes on taking connections: at work, and at a start."""
+    both = make_conninfo(
+        standby.database.conninfo,
+        host="localhost,localhost",
+        hostaddr="127.0.0.1,127.0.0.1",
+        port=f"{standby.database.server.port},{promoted.server.port}",
+    )
+    monkeypatch.setattr("gateway.store.postgresql_connection.LOCK_WAIT", "1500ms")
+
+    async def scenario() -> None:
+        async with opened(both) as store, opened(both, 1) as other:
+            assert await store.read(notes) == []
+            await away(standby)
+            await outcomes(store, writing("a"))  # done at the other server, or refused for the time being
+            monkeypatch.setattr(postgresql, "ANSWER_SECONDS", PATIENCE_S)
+            assert await store.write(writing("b")) == "b"
+            assert "b" in await store.read(notes)
+            await until(lambda: promoted.listens(0))
+            assert [reason(each) for each in await outcomes(other, writing("c"))] == ["STORE_UNCONFIRMED"]
+            assert await other.write(writing("c")) == "c"
+        async with opened(both) as store:
+            assert await store.write(writing("d")) == "d"
+
+    run(scenario())
+    assert {"b", "c", "d"} <= set(promoted.notes())
+    assert not standby.database.notes(), "nothing was said to be done there"
 
 
 def test_several_servers_are_named_and_the_one_that_takes_writes_is_found(standby: Standby) -> None:

@@ -22,12 +22,12 @@ PATIENCE = 120.0
 
 
 @pytest.mark.slow
-@pytest.mark.long("a cluster of three is killed again and again; a lease has to end each second time")
+@pytest.mark.long("a cluster of three is killed again and again; a lease has to end two times of three")
 def test_no_acknowledged_order_is_missing_or_doubled_after_kills_of_the_primary(
     tmp_path: Path, patroni_etcd: LocalEtcd
 ) -> None:
     with on_patroni(tmp_path, patroni_etcd) as (federation, cluster):
-        outcome = asyncio.run(measure(federation, cluster, KILLS, ("server", "machine")))
+        outcome = asyncio.run(measure(federation, cluster, KILLS, ("server", "machine", "patroni")))
     assert len(outcome.failovers) == KILLS
     assert outcome.acknowledged > KILLS
     assert outcome.is_right, outcome

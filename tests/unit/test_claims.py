@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 
 from gateway.relay.claims import LEASE_SECONDS, Beats, Silence
-from gateway.store.postgresql_connecting import completed
+from gateway.store.postgresql_connecting import Servers, completed
 from gateway.store.postgresql_listening import PAYLOAD_BYTES, payloads
 from gateway.store.postgresql_rows import translated
 from gateway.store.postgresql_schema import ddl
@@ -130,3 +130,25 @@ def test_a_connection_string_is_completed_where_it_says_nothing_and_never_overru
     assert completed_alone["target_session_attrs"] == "read-write"
     assert int(str(completed_alone["connect_timeout"])) > 0
     assert int(str(completed_alone["tcp_user_timeout"])) > 0
+
+
+@pytest.mark.parametrize(
+    ("given", "hosts", "ports"),
+    [
+        ("host=a,b,c", ("b,c,a", "b,c,a"), (None, None)),
+        ("host=a,b,c port=1,2,3", ("b,c,a", "b,c,a"), ("2,3,1", "2,3,1")),
+        ("postgresql://a:1,b:2/d", ("b,a", "b,a"), ("2,1", "2,1")),
+        ("host=a,b,c port=1", ("b,c,a", "b,c,a"), ("1", "1")),
+        ("host=a", ("a", "a"), (None, None)),
+        ("dbname=d", (None, None), (None, None)),
+    ],
+)
+def test_a_server_that_is_passed_over_is_tried_as_the_last_one_however_often(
+    given: str, hosts: tuple[str | None, str | None], ports: tuple[str | None, str | None]
+) -> None:
+    servers = Servers(given)
+    assert conninfo_to_dict(servers.conninfo()) == conninfo_to_dict(completed(given))
+    for host, port in zip(hosts, ports, strict=True):
+        servers.pass_over()
+        told = conninfo_to_dict(servers.conninfo())
+        assert (told.get("host"), told.get("port")) == (host, port)

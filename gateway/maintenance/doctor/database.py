@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 
 from gateway.auditing import audit
+from gateway.backups.server_programs import APPLICATION
 from gateway.maintenance.doctor.findings import Finding, bad, good, not_checked, warning
 from gateway.maintenance.doctor.peers import clock_finding
 from gateway.store.opening import DatabaseMoved, DatabasePlace
@@ -19,6 +20,9 @@ from gateway.wording.languages import translated
 LEAST_VERSION = 15
 _CHAIN_ROWS = 1000  # at the end of the chain; `audit verify` goes through all
 _OF_VERSION = 10_000  # 150004 is 15.4
+# What takes a copy or the log for a backup takes over from nobody.
+_STANDBYS = """SELECT count(*) FROM pg_stat_replication
+WHERE application_name NOT IN (:backups, 'pg_basebackup', 'pg_receivewal')"""
 
 
 def check_database(place: DatabasePlace, migrations: Sequence[Migration], program: str, clock: Clock) -> list[Finding]:
@@ -160,7 +164,7 @@ def _standbys(tx: Transaction, place: DatabasePlace) -> Finding:
     """Whether a server that takes over has every commit. Its rights may be too few to see which standby is which."""
     name = translated("standbys")
     names = tx.first(str, "SELECT current_setting('synchronous_standby_names')") or ""
-    attached = tx.first(int, "SELECT count(*) FROM pg_stat_replication") or 0
+    attached = tx.first(int, _STANDBYS, backups=APPLICATION) or 0
     found = translated("{count} attached, synchronous_standby_names = '{names}'", count=attached, names=names)
     if names and not attached:
         todo = translated("start a standby: until one confirms them, no commits are done (STORE_UNCONFIRMED)")
