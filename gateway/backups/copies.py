@@ -17,7 +17,7 @@ from gateway.backups.encoding import decoded, encoded
 from gateway.backups.refused import CopyFailed
 from gateway.backups.replaying import EVERYTHING, Moment, Reach, replay
 from gateway.backups.server_copies import FILES, CopiedServer, complete, copy_files, served
-from gateway.backups.server_log import ServerLog, lay_out
+from gateway.backups.server_log import ServerLog, lay_out, require_free
 from gateway.backups.server_programs import run
 from gateway.process.files import create_file
 from gateway.store import postgresql_schema, timeline
@@ -35,6 +35,9 @@ _COUNT = "SELECT COUNT(*) FROM {}"
 _SQLITE_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
 _POSTGRESQL_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename"
 _TABLESPACES = "SELECT COUNT(*) FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global')"
+# What this role may see of it, at least.
+_SIZE = """SELECT CAST(SUM(CASE WHEN has_database_privilege(oid, 'CONNECT') THEN pg_database_size(oid) END) AS BIGINT)
+FROM pg_database"""
 # Tables about the processes of the moment, which say nothing of the data.
 _OF_PROCESSES = frozenset({"store_writers"})
 
@@ -224,6 +227,8 @@ def _copy_server(place: DatabasePlace, directory: Path, member: str, log: Server
                     database=place,
                 )
             )
+        size = mark.tx.first(int, _SIZE) or 0
+    require_free(directory, size)
     copy = copy_files(place.postgresql.conninfo, directory / FILES, version)
     with log.marked() as mark:
         manifest = _manifest(mark.tx, place.engine, member, mark.time, mark.position)

@@ -5,6 +5,7 @@ A copy has the log from its begin to a mark behind it, so that it can be restore
 
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -27,9 +28,11 @@ from gateway.wording.times import told_time
 FILES = "server"
 _LOG = "pg_wal"
 _OUTPUT = "scratch.log"
+_PROCESS = "postmaster.pid"
+_PREFIX = "crossregion-"
 _START_SECONDS = 24 * 3600
 _LOOK_SECONDS = 0.05
-_STATUS, _READY = 7, "ready"  # the line of postmaster.pid, and what stands there of a server that takes connections
+_STATUS, _READY = 7, "ready"  # the line of that file, and what stands there of a server that takes connections
 _PORT = 5432  # the name of a socket in a directory of its own: nothing listens on the network
 # The server writes nothing that has to stay. Values in its log would be personal data.
 _SETTINGS = f"""listen_addresses = ''
@@ -146,22 +149,20 @@ def served(copy: CopiedServer, commit: LoggedCommit, database: str, role: str) -
     Only the user of this process reaches it. Raises CopyFailed or OSError.
     """
     version = copy.version
-    with tempfile.TemporaryDirectory(prefix="crossregion-") as name:
-        directory = Path(name)
-        files = _given_away(copy.files, directory) if os.geteuid() == 0 else copy.files
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as name, _housed(copy.files) as files:
+        directory = Path(name)  # of the socket, whose path may not be long
         _set_up(files, directory, commit)
         if os.geteuid() == 0:
             _give(directory)
+            _give(files.parent)
         try:
-            _control(files, directory, version, "start", "-l", str(files / _OUTPUT), "-t", str(_START_SECONDS))
-        except CopyFailed as error:
-            raise CopyFailed(_last_words(files / _OUTPUT) or str(error)) from error
-        try:
+            _start(files, directory, version)
             _await_end_of_log(files)
             told = make_conninfo("", host=str(directory), port=_PORT, dbname=database, user=role)
             yield DatabasePlace(directory, PostgresqlSettings(told))
-        finally:
-            _control(files, directory, version, "stop", "-m", "immediate")
+        finally:  # also where the start was broken off: the server goes on by itself
+            if (files / _PROCESS).exists():
+                _control(files, directory, version, "stop", "-m", "immediate")
 
 
 def _set_up(files: Path, directory: Path, commit: LoggedCommit) -> None:
@@ -178,9 +179,26 @@ def _set_up(files: Path, directory: Path, commit: LoggedCommit) -> None:
         replace_file(files / name, text.encode())
 
 
-def _given_away(files: Path, directory: Path) -> Path:
-    """Under root another user runs the server, who gets into no directory of root."""
-    return Path(shutil.move(files, directory / FILES))
+@contextmanager
+def _housed(files: Path) -> Iterator[Path]:
+    """The files where a server can use them. Under root another user runs it, who gets into no directory of root.
+
+    A copy is large: it goes beside the data of the process, and to memory only where nothing else can be reached.
+    """
+    if os.geteuid() != 0:
+        yield files
+        return
+    beside = files.resolve().parents[2]
+    is_open = all(each.stat().st_mode & stat.S_IXOTH for each in (beside, *beside.parents))
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=beside if is_open else None) as name:
+        yield Path(shutil.move(files, Path(name) / FILES))
+
+
+def _start(files: Path, directory: Path, version: int) -> None:
+    try:
+        _control(files, directory, version, "start", "-l", str(files / _OUTPUT), "-t", str(_START_SECONDS))
+    except CopyFailed as error:
+        raise CopyFailed(_last_words(files / _OUTPUT) or str(error)) from error
 
 
 def _give(directory: Path) -> None:
@@ -196,7 +214,7 @@ def _await_end_of_log(files: Path) -> None:
     """Returns once the server has read its log and takes connections. Raises CopyFailed where it has ended."""
     while True:
         try:
-            told = (files / "postmaster.pid").read_text("utf-8").splitlines()
+            told = (files / _PROCESS).read_text("utf-8").splitlines()
         except FileNotFoundError:
             raise CopyFailed(_last_words(files / _OUTPUT)) from None
         if told[_STATUS:] and told[_STATUS].strip() == _READY:

@@ -19,13 +19,13 @@ from pathlib import Path
 
 import psycopg
 
-from gateway.backups.refused import CopyFailed
+from gateway.backups.refused import ArchiveGap, CopyFailed, LogWithheld
 from gateway.backups.replaying import Reach
 from gateway.backups.server_programs import APPLICATION, ENVIRONMENT, command, missing, run
-from gateway.store.commit_archive import FOREIGN_SECONDS, ArchivePlace
+from gateway.store.commit_archive import FOREIGN_SECONDS, LEAST_FREE_BYTES, ArchivePlace
 from gateway.store.opening import DatabasePlace, DatabaseUnreachable
 from gateway.store.port import Transaction
-from gateway.store.postgresql_connecting import completed, connect
+from gateway.store.postgresql_connecting import completed, connect, frozen_wait
 from gateway.store.postgresql_connection import SERIAL_LOCK, PostgresqlTransaction
 from gateway.store.postgresql_schema import Connection
 from gateway.store.timeline import Position
@@ -36,13 +36,24 @@ _SEGMENT = re.compile(rf"([0-9A-F]{{8}})([0-9A-F]{{8}})([0-9A-F]{{8}})(?:\{_PART
 _COMMIT = re.compile(r"lsn: ([0-9A-F]+)/([0-9A-F]+),.* desc: COMMIT (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UTC")
 _HALF = 1 << 32  # the two numbers of a position, as PostgreSQL writes it
 _OF_VERSION = 10_000  # 150004 is 15.4
-_SESSION = "SET synchronous_commit = local; SET lock_timeout = '30s'; SET statement_timeout = 0"
+# A lost machine must leave nothing at the server: neither its connection nor what that holds.
+_SESSION = """SET synchronous_commit = local; SET lock_timeout = '30s'; SET statement_timeout = 0;
+SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 3;
+SET idle_session_timeout = '60s'"""
 # A transaction of its own, whose commit ends up on disk with all of the log before it.
 _NOTE = "SELECT pg_logical_emit_message(true, 'crossregion', 'backup')"
 _LOOK = """SELECT CAST(pg_current_wal_insert_lsn() - '0/0' AS BIGINT), clock_timestamp(),
     (SELECT system_identifier FROM pg_control_system()), left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"""
-_FLUSHED = "SELECT CAST(pg_current_wal_flush_lsn() - '0/0' AS BIGINT)"
-_SLOT = "SELECT FROM pg_replication_slots WHERE slot_name = %s"
+# One message: the server releases the lock by itself, whatever becomes of this process or the network meanwhile. The
+# snapshot comes behind the lock, so not in the transaction that waits for it.
+_MARK = f"""BEGIN; SELECT pg_advisory_lock({SERIAL_LOCK}); COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+{_LOOK}; SELECT pg_advisory_unlock({SERIAL_LOCK})"""
+_BEFORE_LOOK = 4  # results
+_FLUSHED = """SELECT CAST(pg_current_wal_flush_lsn() - '0/0' AS BIGINT),
+    pg_size_bytes(current_setting('wal_segment_size'))"""
+_SLOT = """SELECT COALESCE(wal_status, ''), CAST(restart_lsn - '0/0' AS BIGINT)
+    FROM pg_replication_slots WHERE slot_name = %s"""
+_LOST = "lost"
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,21 @@ class Mark:
     """The major version of the server."""
 
 
+@dataclass(frozen=True)
+class _Served:
+    """What a server has of its log."""
+
+    flushed: int
+    """The position up to which it is on its disk."""
+    segment_bytes: int
+    version: int
+    has_slot: bool
+    is_lost: bool
+    """Whether it has removed what the slot should have kept."""
+    kept: int | None
+    """The position from which the slot keeps it."""
+
+
 class ServerLog:
     """The log of the server of one member's database. Used by one command at a time."""
 
@@ -86,10 +112,10 @@ class ServerLog:
         """
         with self._talking() as connection:
             connection.execute(_NOTE)  # so that a commit lies between a copy and this position
-            connection.execute(f"SELECT pg_advisory_lock({SERIAL_LOCK})".encode())
-            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            number, now, server, history = _first(connection, _LOOK)
-            connection.execute(f"SELECT pg_advisory_unlock({SERIAL_LOCK})".encode())
+            found = connection.execute(_MARK.encode())
+            for _ in range(_BEFORE_LOOK):
+                found.nextset()
+            number, now, server, history = _row(found)
             assert isinstance(number, int)
             assert isinstance(now, datetime)
             position = Position(f"{server}-{int(str(history), 16)}", number)
@@ -99,69 +125,96 @@ class ServerLog:
     def prepare(self, copied: Position) -> bool:
         """Has the log from now on, for the copy that follows: behind the last copy (True), or anew where it has a gap.
 
-        Raises CopyFailed or DatabaseUnreachable.
+        Any other failure leaves the archive and its slot as they are: it may pass. Raises CopyFailed, LogWithheld,
+        DatabaseUnreachable or OSError.
         """
         try:
             reach = self.reach()
             self.require_whole(copied, reach.position)
             return True
-        except CopyFailed:
-            require_replication(self._place)
-        self._begin_anew()
-        self.reach()
+        except ArchiveGap:
+            self._begin_anew()
         return False
 
     def reach(self) -> Reach:
-        """Has the log up to now, and says how far that is. Raises CopyFailed or DatabaseUnreachable."""
+        """Has the log up to now within its room, and says how far that is. Raises as `receive` does."""
         with self.marked() as mark:
             pass
-        self.receive(mark.position)
+        self.receive(mark.position, is_bounded=True)
         return Reach(mark.time, mark.position.timeline, mark.position.commits)
 
-    def receive(self, position: Position) -> None:
+    def receive(self, position: Position, *, is_bounded: bool = False) -> None:
         """Takes from the server what is not here, up to a position at least.
 
-        Raises CopyFailed, also where the server has it no more; DatabaseUnreachable or OSError.
+        `is_bounded`: no more than the archive has room for. A copy needs the log of its own time in any case.
+        Raises ArchiveGap where the server has it no more, or the archive has no room for it; LogWithheld, CopyFailed,
+        DatabaseUnreachable or OSError.
         """
         directory = self.directory(position.timeline)
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._talking() as connection:
-            connection.execute(_NOTE)  # begins behind the position, and has the log before it written
-            (flushed,) = _first(connection, _FLUSHED)
-            has_slot = connection.execute(_SLOT, [self.slot]).rowcount == 1
-            version = connection.info.server_version // _OF_VERSION
-        assert isinstance(flushed, int)
-        if not has_slot:
-            require_replication(self._place)
-            self._slot("--create-slot", version)
+        served = self._look()
+        if not served.has_slot:
+            if (refusal := replication_refusal(self._place)) is not None:
+                raise LogWithheld(refusal)
+            self._slot("--create-slot", served.version)
+            served = self._look()
+        first = self._first_missing(directory, served, is_bounded=is_bounded)
         # The program goes on until it has something behind the place that it is given.
-        end = f"--endpos={told_place(flushed - 1)}"
+        end = f"--endpos={told_place(served.flushed - 1)}"
         words = ("--no-password", "--no-loop", f"--slot={self.slot}", f"--directory={directory}", end)
-        run("pg_receivewal", *words, conninfo=self._conninfo, version=version)
+        try:
+            run("pg_receivewal", *words, conninfo=self._conninfo, version=served.version)
+        except CopyFailed as error:
+            if (refusal := replication_refusal(self._place)) is not None:
+                raise CopyFailed(refusal) from error
+            if served.kept is not None and first < served.kept // served.segment_bytes:
+                raise ArchiveGap(str(error)) from error  # the slot is newer than the files: nobody keeps it for them
+            raise
 
-    def require_whole(self, start: Position, end: Position) -> None:
-        """Raises CopyFailed where the files do not go from one position to another, or have no room; OSError."""
-        if start.timeline != end.timeline:
-            raise CopyFailed(translated("the archive does not continue the last copy: the server begins anew since"))
-        files = segments(self.directory(end.timeline))
-        size = files[0].path.stat().st_size if files else 0
-        numbers = {each.number(size) for each in files}
-        if not size or not numbers.issuperset(range(start.commits // size, end.commits // size + 1)):
-            raise CopyFailed(
-                translated(
-                    "the archive lacks a part of the log from {first} to {last}",
-                    first=told_place(start.commits),
-                    last=told_place(end.commits),
-                )
-            )
-        if len(files) * size > self._archive.most_bytes:
-            raise CopyFailed(
+    def _first_missing(self, directory: Path, served: _Served, *, is_bounded: bool) -> int:
+        """The number of the first file that is not here, or not whole.
+
+        Raises ArchiveGap for what can never be whole here, and CopyFailed where the disk has no room for it.
+        """
+        if served.is_lost:
+            raise ArchiveGap(translated("slot {slot}: the server has removed what was not archived", slot=self.slot))
+        size, files = served.segment_bytes, segments(directory)
+        last = served.flushed // size
+        first = (served.flushed if served.kept is None else served.kept) // size
+        oldest = files[0].number(size) if files else first
+        if files:
+            first = files[-1].number(size) + (0 if files[-1].is_partial else 1)
+        if is_bounded:
+            self._require_room((last + 1 - oldest) * size)
+        require_free(directory, max(last + 1 - first, 0) * size)
+        return first
+
+    def _require_room(self, size: int) -> None:
+        if size > self._archive.most_bytes:
+            raise ArchiveGap(
                 translated(
                     "{directory}: has the {bytes:,} bytes that it may take",
                     directory=self._archive.directory,
                     bytes=self._archive.most_bytes,
                 )
             )
+
+    def require_whole(self, start: Position, end: Position) -> None:
+        """Raises ArchiveGap where the files do not go from one position to another, or have no room; OSError."""
+        if start.timeline != end.timeline:
+            raise ArchiveGap(translated("the archive does not continue the last copy: the server begins anew since"))
+        files = segments(self.directory(end.timeline))
+        size = files[0].path.stat().st_size if files else 0
+        numbers = {each.number(size) for each in files}
+        if not size or not numbers.issuperset(range(start.commits // size, end.commits // size + 1)):
+            raise ArchiveGap(
+                translated(
+                    "the archive lacks a part of the log from {first} to {last}",
+                    first=told_place(start.commits),
+                    last=told_place(end.commits),
+                )
+            )
+        self._require_room(len(files) * size)
 
     def prune(self, position: Position) -> None:
         """Removes the files that hold nothing behind a position, and what is of other histories and old.
@@ -181,12 +234,25 @@ class ServerLog:
         return self._archive.directory / timeline
 
     def _begin_anew(self) -> None:
-        """Forgets the files of the present history, and what its slot keeps."""
+        """Forgets the files of the present history, and what its slot keeps; has the log from now on."""
         with self.marked() as mark:
             has_slot = mark.tx.first(int, "SELECT 1 FROM pg_replication_slots WHERE slot_name = :slot", slot=self.slot)
         if has_slot:
             self._slot("--drop-slot", mark.version)  # fails where another process receives by it
         remove(self.directory(mark.position.timeline))
+        self.receive(mark.position)
+
+    def _look(self) -> _Served:
+        with self._talking() as connection:
+            connection.execute(_NOTE)  # begins behind any position so far, and has the log before it written
+            flushed, size = _row(connection.execute(_FLUSHED.encode()))
+            slot = connection.execute(_SLOT, [self.slot]).fetchone()
+            version = connection.info.server_version // _OF_VERSION
+        assert isinstance(flushed, int)
+        assert isinstance(size, int)
+        state, kept = slot or ("", None)
+        assert kept is None or isinstance(kept, int)
+        return _Served(flushed, size, version, slot is not None, state == _LOST, kept)
 
     def _slot(self, verb: str, version: int) -> None:
         run("pg_receivewal", verb, "--no-password", f"--slot={self.slot}", conninfo=self._conninfo, version=version)
@@ -196,6 +262,7 @@ class ServerLog:
         try:
             with connect(self._conninfo, APPLICATION) as connection:
                 connection.execute(_SESSION)
+                connection.execute(frozen_wait())
                 yield connection
         except psycopg.Error as error:  # a provider may forbid a function, too
             raise DatabaseUnreachable(f"{self._place}: {str(error).strip()}") from error
@@ -211,6 +278,11 @@ class LogFile:
     def name(self) -> str:
         """The name by which a server reads it."""
         return self.path.name.removesuffix(_PARTIAL)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether more of it may come."""
+        return self.path.name.endswith(_PARTIAL)
 
     def number(self, size: int) -> int:
         """Its number in the log, of which each file has this many bytes."""
@@ -289,15 +361,29 @@ def to_permit() -> str:
     )
 
 
-def require_replication(place: DatabasePlace) -> None:
-    """Raises CopyFailed, with what to do, where the server gives its log to nobody of this role."""
-    if (problem := replication_problem(place)) is not None:
+def replication_refusal(place: DatabasePlace) -> str | None:
+    """The refusal, with the remedy, of a server that gives its log to nobody of this role; None for one that does."""
+    if (problem := replication_problem(place)) is None:
+        return None
+    return translated(
+        "{database}: gives its log to nobody of this role ({problem}). {todo}",
+        database=place,
+        problem=problem,
+        todo=to_permit(),
+    )
+
+
+def require_free(directory: Path, size: int) -> None:
+    """Raises CopyFailed where the disk of a directory has no room for so many bytes; OSError."""
+    free = shutil.disk_usage(directory).free
+    if free - size < LEAST_FREE_BYTES:
         raise CopyFailed(
             translated(
-                "{database}: gives its log to nobody of this role ({problem}). {todo}",
-                database=place,
-                problem=problem,
-                todo=to_permit(),
+                "{directory}: {bytes:,} bytes are to come, of {free:,} that the disk has; {least:,} have to stay free",
+                directory=directory,
+                bytes=size,
+                free=free,
+                least=LEAST_FREE_BYTES,
             )
         )
 
@@ -310,7 +396,7 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _first(connection: Connection, query: str) -> tuple[object, ...]:
-    row = connection.execute(query.encode()).fetchone()
+def _row(cursor: "psycopg.Cursor[tuple[object, ...]]") -> tuple[object, ...]:
+    row = cursor.fetchone()
     assert row is not None
     return row

@@ -13,7 +13,7 @@ import click
 from gateway.backups import copies
 from gateway.backups.copies import Manifest
 from gateway.backups.history import History
-from gateway.backups.refused import CopyFailed
+from gateway.backups.refused import ArchiveGap
 from gateway.backups.replaying import EVERYTHING, Moment
 from gateway.backups.repository import Backup
 from gateway.backups.server_copies import FILES
@@ -157,7 +157,7 @@ def _archive(program: Program[S]) -> click.Command:
             with member.scratch() as directory:
                 try:
                     reach = member.require_whole_archive()
-                except CopyFailed as error:
+                except ArchiveGap as error:
                     click.echo(translated("{problem}; the database is copied", problem=error), err=True)
                     added = member.copy(directory)
                 else:

@@ -1,21 +1,26 @@
 """A program's database and its backups, as the commands of backups work with them."""
 
 import shutil
+import signal
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 
 import click
 
 from gateway.backups import copies
+from gateway.backups.copies import Manifest
 from gateway.backups.history import History
-from gateway.backups.refused import CopyFailed
+from gateway.backups.refused import ArchiveGap, CopyFailed, LogWithheld
 from gateway.backups.replaying import Gap, Reach, gap_behind
 from gateway.backups.repository import Backup, Repository
-from gateway.backups.server_log import ServerLog
+from gateway.backups.server_log import ServerLog, remove
 from gateway.cli.exits import REFUSED
 from gateway.maintenance.program import Program, S
 from gateway.settings import Sources
@@ -78,19 +83,27 @@ class BackupMember:
         """Copies the database into the repository, and forgets what the settings do not keep. Raises CopyFailed.
 
         The archive keeps what came after the copy before, so that each of its own copies reaches over two of them.
+        Without the log of a PostgreSQL server pg_dump copies the rows, and a warning follows: better than no copy.
         """
-        log, history = self.log, History.read(self.data)
-        goes_on = log is not None and log.prepare(history.copied)
+        log, history, archive, goes_on = self.log, History.read(self.data), self.place.archive, False
+        try:
+            goes_on = log is not None and log.prepare(history.copied)
+        except LogWithheld as error:
+            click.echo(
+                translated("{problem}; copied by pg_dump: no moment behind this copy can be restored", problem=error),
+                err=True,
+            )
+            log, archive = None, None
         manifest = copies.take(self.place, directory, self.uri, datetime.now(UTC), log)
         added = self.repository.add(directory)
-        if self.place.archive is not None and manifest.timeline:
+        if archive is not None and manifest.timeline:
             if log is None and history.timeline == manifest.timeline:
                 goes_on = True
                 self._gap(history.copied, manifest.position)  # waits for what is under way
             self.ship(Reach(manifest.time, manifest.timeline, manifest.commits))
             kept = history.copied if goes_on else manifest.position
             if log is None:
-                prune(self.place.archive.directory, kept)
+                prune(archive.directory, kept)
             else:
                 log.prune(kept)
         told = replace(
@@ -124,7 +137,7 @@ class BackupMember:
     def require_whole_archive(self) -> Reach:
         """The reach of the archive behind the last copy of the database.
 
-        Raises CopyFailed where it does not continue that copy up to the last commit of the database.
+        Raises ArchiveGap where it does not continue that copy up to the last commit of the database, else CopyFailed.
         """
         history, log = History.read(self.data), self.log
         if log is not None:
@@ -134,10 +147,10 @@ class BackupMember:
         end = self.position()
         reach = Reach(datetime.now(UTC), end.timeline, end.commits)
         if reach.timeline != history.timeline:
-            raise CopyFailed(translated("the archive does not continue the last copy: the process archives anew since"))
+            raise ArchiveGap(translated("the archive does not continue the last copy: the process archives anew since"))
         gap = self._gap(history.copied, reach.position)
         if gap is not None:
-            raise CopyFailed(
+            raise ArchiveGap(
                 translated("the archive lacks the commits {first} to {last}", first=gap.first, last=gap.last)
             )
         return reach
@@ -158,16 +171,24 @@ class BackupMember:
             raise CopyFailed(translated("there is no such backup"))
         return found[-1]
 
+    def _extract_copy(self, directory: Path, until: datetime | None) -> Backup:
+        """The newest copy by a moment, by the clock of the repository and by that of the database in it."""
+        for copy in reversed(self.repository.all()):
+            if until is not None and copy.time > until:
+                continue
+            self.repository.extract(copy.id, directory)
+            if until is None or Manifest.read(directory).time <= until:
+                return copy
+            for path in directory.iterdir():
+                remove(path)
+        raise CopyFailed(translated("there is no such backup"))
+
     def extract(self, directory: Path, until: datetime | None = None) -> Backup:
         """Writes the newest copy and the archive of commits behind it into a directory; returns the copy.
 
         `until`: a moment that both reach together. Raises CopyFailed where they do not.
         """
-        found = [each for each in self.repository.all() if until is None or each.time <= until]
-        if not found:
-            raise CopyFailed(translated("there is no such backup"))
-        copy = found[-1]
-        self.repository.extract(copy.id, directory)
+        copy = self._extract_copy(directory, until)
         if self.place.archive is None:
             return copy
         archives = [each for each in self.repository.archives() if each.time >= (until or copy.time)]
@@ -199,10 +220,27 @@ def backup_member(program: Program[S], sources: Sources) -> BackupMember:
 
 @contextmanager
 def ending(program: Program[S]) -> Iterator[None]:
-    """Ends a command with the reason why it was not possible."""
+    """Ends a command with the reason why it was not possible, and by SIGTERM with all that it has begun put away."""
     try:
-        yield
+        with _terminable():
+            yield
     except StoreUnusable as error:
         program.end(str(error), REFUSED)
     except OSError as error:
         program.end(f"{error.filename or ''}: {error.strerror or error}", REFUSED)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    def end(number: int, _: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)  # what is under way ends once
+        sys.exit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():  # which alone takes signals
+        yield
+        return
+    former = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)

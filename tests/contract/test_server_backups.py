@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +18,9 @@ from psycopg import sql
 
 from deploy.local.postgresql import LocalPostgresql
 from deploy.local.postgresql_access import ADMINISTRATOR
+from deploy.local.process import wait_until
 from gateway.auditing import audit
-from gateway.backups import copies
+from gateway.backups import copies, server_copies
 from gateway.backups.refused import CopyFailed
 from gateway.backups.server_copies import FILES
 from gateway.backups.server_log import ServerLog, segments
@@ -27,6 +29,7 @@ from gateway.maintenance.doctor.findings import State
 from gateway.store.commit_archive import ArchivePlace
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.store.port import Operation, Transaction
+from gateway.store.postgresql_connection import SERIAL_LOCK
 from gateway.store.timeline import Position
 from tests.contract.postgresql_scene import opened
 from tests.contract.programs import COORDINATOR, REGION_NODE, Installation, tables_of
@@ -39,6 +42,9 @@ pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.skipif(shutil.which("restic") is None, reason="not there: run deploy/build/services.sh restic"),
 ]
+_WAITING = """SELECT query FROM pg_stat_activity
+WHERE application_name = 'crossregion-backup' AND wait_event_type = 'Lock'"""
+MEMBER = f"spiffe://{FEDERATION}/region/sichuan"
 _SLOTS = "SELECT slot_name FROM pg_replication_slots WHERE slot_name LIKE 'crossregion%'"
 of_a_node = pytest.mark.parametrize("archived", [REGION_NODE], indirect=True)
 
@@ -118,7 +124,7 @@ class Archived:
     def doctor(self) -> State:
         """What the doctor says of the archive."""
         archive = ArchivePlace(self.program.file.parent, 1 << 30)
-        (finding,) = check_archive(replace(self.place(), archive=archive), f"spiffe://{FEDERATION}/region/sichuan")
+        (finding,) = check_archive(replace(self.place(), archive=archive), MEMBER)
         return finding.state
 
     def restore(self, *words: str) -> str:
@@ -269,12 +275,74 @@ def test_a_copy_that_differs_from_what_the_server_gave_is_not_restored(archived:
 
 
 @of_a_node
+def test_a_failure_that_passes_leaves_the_archive_and_its_slot(archived: Archived) -> None:
+    program, role = archived.program, sql.Identifier(archived.role)
+    assert program.run("backups", "create").exit_code == 0
+    ((slot,),), archive = archived.administer(_SLOTS), Path(program.settings["data"]) / "archive"
+    kept = sorted(path.name for path in archive.rglob("*"))
+    archived.administer(sql.SQL("ALTER ROLE {} NOREPLICATION").format(role))
+    for verb in ("archive", "create"):
+        failed = program.run("backups", verb)
+        assert (failed.exit_code, "Give the role REPLICATION" in failed.output) == (1, True), failed.output
+    assert sorted(path.name for path in archive.rglob("*")) == kept
+    assert archived.administer(_SLOTS) == [(slot,)]
+    archived.permit()
+    archived.commit("behind the failure")
+    done = program.run("backups", "archive")
+    assert (done.exit_code, done.stderr) == (0, ""), "it goes on"
+    assert check_archive(archived.place(), MEMBER)[0].state == State.WARNING, "nobody archives by these settings"
+
+
+@of_a_node
+def test_the_server_itself_releases_the_lock_of_commits_behind_a_mark(archived: Archived, tmp_path: Path) -> None:
+    log = ServerLog(archived.place(), ArchivePlace(tmp_path / "archive", 1 << 30), "test")
+
+    def mark() -> None:
+        with log.marked():
+            pass
+
+    thread = Thread(target=mark)
+    with psycopg.connect(archived.program.conninfo, autocommit=True) as other:
+        other.execute(f"SELECT pg_advisory_lock({SERIAL_LOCK})".encode())
+        thread.start()
+        wait_until(lambda: bool(archived.administer(_WAITING)), 60, "the mark waits for its turn")
+        ((query,),) = archived.administer(_WAITING)
+    thread.join()
+    assert "pg_advisory_unlock" in str(query), "a process that freezes meanwhile holds up no commit"
+
+
+@of_a_node
+def test_a_server_whose_start_is_broken_off_goes_with_the_command(
+    archived: Archived, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, whole = archived.program, tmp_path / "whole"
+    assert program.run("backups", "create").exit_code == 0
+    whole.mkdir()
+    log = ServerLog(archived.place(), ArchivePlace(tmp_path / "archive", 1 << 30), "test")
+    log.prepare(Position("", 0))
+    copies.take(archived.place(), whole, "test", datetime.now(UTC), log)
+    started: list[int] = []
+
+    def ended(files: Path) -> None:
+        started.append(int((files / "postmaster.pid").read_text("utf-8").splitlines()[0]))
+        raise SystemExit(143)
+
+    monkeypatch.setattr(server_copies, "_await_end_of_log", ended)
+    with pytest.raises(SystemExit), copies.recovered(whole):
+        pass
+    with pytest.raises(ProcessLookupError):
+        os.kill(started[0], 0)
+
+
+@of_a_node
 def test_a_server_that_gives_its_log_to_nobody_is_named_with_what_to_do(archived: Archived) -> None:
     program = archived.program
     archived.administer(sql.SQL("ALTER ROLE {} NOREPLICATION").format(sql.Identifier(archived.role)))
-    for verb in ("create", "archive"):
-        refused = program.run("backups", verb)
-        assert (refused.exit_code, "Give the role REPLICATION" in refused.output) == (1, True), refused.output
+    refused = program.run("backups", "archive")
+    assert (refused.exit_code, "Give the role REPLICATION" in refused.output) == (1, True), refused.output
+    dumped = program.run("backups", "create")
+    assert (dumped.exit_code, "copied by pg_dump" in dumped.stderr) == (0, True), "an upgrade stops no copies"
+    assert archived.audited(archived.restore()) == archived.audited()
     assert archived.doctor() == State.BAD
     program.settings["backup.point_in_time"] = "false"
     assert program.run("backups", "create").exit_code == 0

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.backups.refused import CopyFailed
+from gateway.backups.refused import ArchiveGap, CopyFailed
 from gateway.backups.replaying import EVERYTHING, Moment, Reach
 from gateway.backups.server_copies import last_commit
 from gateway.backups.server_log import LoggedCommit, ServerLog, lay_out, place_of, segments, slot_of, told_place
@@ -101,18 +101,23 @@ def test_a_place_is_read_as_it_was_told(place: int) -> None:
 
 def test_the_files_of_a_log_have_no_gap_between_two_positions_and_have_room(tmp_path: Path) -> None:
     log, start = log_of(tmp_path, 5 * SIZE), Position(HISTORY, 4094 * SIZE + 7)
-    with pytest.raises(CopyFailed, match="lacks a part of the log from 0/FFE00007"):
+    with pytest.raises(ArchiveGap, match="lacks a part of the log from 0/FFE00007"):
         log.require_whole(start, start)
     write(log, name_of(4094), name_of(4095), name_of(4096) + ".partial")
     log.require_whole(start, Position(HISTORY, 4097 * SIZE - 1))
     assert [each.number(SIZE) for each in segments(log.directory(HISTORY))] == [4094, 4095, 4096]
-    with pytest.raises(CopyFailed, match="lacks a part"):
+    with pytest.raises(ArchiveGap, match="lacks a part"):
         log.require_whole(start, Position(HISTORY, 4097 * SIZE))
-    with pytest.raises(CopyFailed, match="begins anew"):
+    with pytest.raises(ArchiveGap, match="begins anew"):
         log.require_whole(Position("7300000000000000001-2", 7), start)
     write(log, name_of(4097), name_of(4098), name_of(4099))
-    with pytest.raises(CopyFailed, match="bytes that it may take"):
+    with pytest.raises(ArchiveGap, match="bytes that it may take"):
         log.require_whole(start, Position(HISTORY, 4098 * SIZE))
+
+
+def test_the_patroni_example_keeps_the_slot_of_its_region() -> None:
+    example = Path(__file__).parents[2] / "deploy" / "postgresql" / "patroni.yaml"
+    assert f"- name: {slot_of('spiffe://crossregion.example/region/guangdong')}\n" in example.read_text("utf-8")
 
 
 def test_a_file_that_has_become_whole_counts_and_what_no_copy_needs_is_removed(tmp_path: Path) -> None:
