@@ -3,7 +3,8 @@
     python check_proof.py PROOF --authority authority.crt
 
 The file is a JSON object: `kind` ("envelope" or "receipt"), `region` (the signer), `content` and `signature` (base64 of
-the bytes that travelled), and `certificate` (PEM, the region's signing certificate of that time).
+the bytes that travelled), and `certificate` (PEM, the region's signing certificate of that time). The certificate is
+empty where the writer of the file did not have it; `--certificate` then names a file with it.
 
 The signature is Ed25519 over a domain, a zero byte and the content, if the content was signed alone. Else it is over
 the size and the root of a hash tree (RFC 9162, 2.1), and the path from the content to the root follows it. A path shows
@@ -111,6 +112,8 @@ def check(proof: Json, authorities: list[x509.Certificate]) -> list[str]:
     kind, region = proof["kind"], proof["region"]
     if kind not in KINDS:
         raise Wrong("this is neither an envelope nor a receipt")
+    if not proof["certificate"]:
+        raise Wrong(f"the file lacks the certificate of {region}: add --certificate with that of its time")
     content, signature = (base64.b64decode(proof[name], validate=True) for name in ("content", "signature"))
     certificate = x509.load_pem_x509_certificate(proof["certificate"].encode())
     signed, together = signed_bytes(kind, content, signature)
@@ -142,9 +145,14 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Checks the signature of one envelope or receipt.")
     parser.add_argument("proof")
     parser.add_argument("--authority", required=True, help="the certificate of the federation's authority, PEM")
+    parser.add_argument("--certificate", help="the signing certificate, PEM, for a file without one")
     arguments = parser.parse_args()
     try:
         with open(arguments.authority, "rb") as file, open(arguments.proof, encoding="utf-8") as shown:
-            print("\n".join(check(json.load(shown), x509.load_pem_x509_certificates(file.read()))))
+            authority, told = x509.load_pem_x509_certificates(file.read()), json.load(shown)
+        if arguments.certificate and not told["certificate"]:
+            with open(arguments.certificate, encoding="ascii") as certificate:
+                told["certificate"] = certificate.read()
+        print("\n".join(check(told, authority)))
     except (Wrong, LookupError, TypeError, ValueError, AttributeError, OverflowError, OSError) as error:
         sys.exit(f"NOT PROVEN: {error}")

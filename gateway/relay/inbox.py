@@ -203,6 +203,12 @@ def commands_about(tx: Transaction, subject: str, origin: str) -> list[Envelope]
     return found
 
 
+def ids_about(tx: Transaction, subject: str) -> list[tuple[str, str]]:
+    """The kept commands about a subject: the origin of each, and its id."""
+    query = "SELECT origin, envelope_id FROM inbox WHERE subject = :subject ORDER BY origin, envelope_id"
+    return tx.all(_name, query, subject=subject)
+
+
 def received_after(tx: Transaction, origin: str, place: tuple[int, str], limit: int) -> list[tuple[int, str]]:
     """The commands of a region behind a place: when each was received, in microseconds, and its id."""
     return tx.all(
@@ -356,3 +362,7 @@ def _keep(tx: Transaction, border: Border, sealed: Sealed, receipt: Receipt, now
 
 def _place(received: int, envelope_id: str) -> tuple[int, str]:
     return received, envelope_id
+
+
+def _name(origin: str, envelope_id: str) -> tuple[str, str]:
+    return origin, envelope_id

@@ -328,6 +328,12 @@ class TrustedKeys:
         newest = self._newest.get(region)
         return None if newest is None else newest.pem
 
+    def certificates(self, region: str) -> Sequence[bytes]:
+        """The certificates (PEM) of a region that are at hand: those that count, and the newest one."""
+        known = self._accepted.get(region, ())
+        newest = self._newest.get(region)
+        return [each.pem for each in (known if newest is None or newest in known else (*known, newest))]
+
     def expire(self, now: datetime) -> None:
         """Removes the keys whose certificates, or their authority's, are not valid at `now` (aware)."""
         for region, known in list(self._accepted.items()):

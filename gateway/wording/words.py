@@ -59,6 +59,7 @@ from gateway.api.region.v1.joint_order_pb2 import JointItemState, JointOrderStat
 from gateway.api.region.v1.loan_pb2 import LoanState, ReturnCondition
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutageState
+from gateway.api.region.v1.proof_pb2 import ProofKind
 from gateway.api.region.v1.quarantine_service_pb2 import QuarantineSource, QuarantineState
 from gateway.api.region.v1.reconciliation_pb2 import DifferenceKind, RepairAct, RepairState
 from gateway.api.region.v1.settlement_pb2 import SettlementState
@@ -181,6 +182,7 @@ _ENUMS = {
     "PROBLEM_STATE_": ProblemState,
     "PLANNED_OUTAGE_STATE_": PlannedOutageState,
     "PRODUCT_STATUS_": ProductStatus,
+    "PROOF_KIND_": ProofKind,
     "QUARANTINE_SOURCE_": QuarantineSource,
     "QUARANTINE_STATE_": QuarantineState,
     "QUOTE_STATE_": QuoteState,

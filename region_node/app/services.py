@@ -200,7 +200,7 @@ def _of_business(ports: ServicePorts) -> list[Service]:
         Service.of(
             order_service_pb2.DESCRIPTOR.services_by_name["OrderService"],
             add_OrderServiceServicer_to_server,
-            OrderService(core.application, store, core.changes, clock),
+            OrderService(context, core.application, store, core.changes, clock),
         ),
         Service.of(
             order_event_service_pb2.DESCRIPTOR.services_by_name["OrderEventService"],

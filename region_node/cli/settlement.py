@@ -1,7 +1,5 @@
 """`region-node settlement`: the statements of months with other regions, and their signatures."""
 
-import json
-from base64 import b64encode
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,15 +16,14 @@ from gateway.api.region.v1.settlement_pb2 import (
 from gateway.api.region.v1.settlement_service_pb2_grpc import SettlementServiceStub
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.cli.asking import limit_option
-from gateway.cli.exits import USAGE, leave
 from gateway.cli.table import Table, TableColumn
-from gateway.process.files import replace_file
 from gateway.values.money import in_major_units
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
 from gateway.wording.words import word
 from region_node.cli.asking import Asking, reads, writes
+from region_node.cli.proofs import write_proofs
 
 
 def _owed(terms: SettlementTerms, amounts: Iterable[Money]) -> str:
@@ -169,25 +166,8 @@ def proof(asking: Asking, with_region: str, month: str, directory: Path) -> None
     """
     request = api.GetSettlementProofRequest(region=with_region, month=month)
     found = asking.ask(lambda channel: SettlementServiceStub(channel).GetSettlementProof, request)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        for each in found.proofs:
-            replace_file(directory / f"{month}-{each.region}.json", _shown(each).encode())
-    except OSError as error:
-        leave(str(error), USAGE)
+    write_proofs(directory, {f"{month}-{each.region}.json": each for each in found.proofs})
     asking.tell(found, _print_signers)
-
-
-def _shown(found: api.SettlementProof) -> str:
-    """A signature in the form that deploy/audit/check_proof.py reads."""
-    fields = {
-        "kind": "envelope",
-        "region": found.region,
-        "content": b64encode(found.content).decode(),
-        "signature": b64encode(found.signature).decode(),
-        "certificate": found.certificate.decode(),
-    }
-    return json.dumps(fields, indent=1) + "\n"
 
 
 def _print_signers(found: api.GetSettlementProofResponse) -> None:

@@ -319,6 +319,9 @@ def calls_about_work(channel: grpc.aio.Channel, person: Person, watched: Watched
                 order_api.GetOrderRequest(order_id=person.order_id, requester=REQUESTER), timeout=CALL_SECONDS
             )
         ),
+        "GetOrderProof": lambda: written(
+            orders.GetOrderProof(order_api.GetOrderProofRequest(order_id=person.order_id), timeout=CALL_SECONDS)
+        ),
         "ListOrders": lambda: all_orders(orders),
         "WatchOrders": lambda: changes_of_orders(orders, watched),
         "GetComplaint": lambda: written(

@@ -43,6 +43,8 @@ OPERATOR: Mapping[str, Mapping[str, str]] = {
     "ListMoves": row(NOTHING),
     "ListNotices": row(SHOWN, *[NOTHING] * 6),
     "GetOrder": row(SHOWN, *["ORDER_NOT_FOUND"] * 6),
+    # Evidence for third parties is given out by staff alone.
+    "GetOrderProof": row(DENIED),
     "ListOrders": row(SHOWN, *[NOTHING] * 6),
     "WatchOrders": row(SHOWN, *[NOTHING] * 6),
     # What is on file is shown to every region with a data agreement, so that nobody is asked for papers twice.
@@ -74,6 +76,8 @@ STAFF: Mapping[str, Mapping[str, str]] = (
     {
         "ExportDossier": row(SHOWN, *["COMPLAINT_NOT_FOUND"] * 6),
         "ListSurveyFollowUps": row(NOTHING),
+        # The order of the own customer has not left the region.
+        "GetOrderProof": row("ORDER_NOT_PROVEN", *["ORDER_NOT_FOUND"] * 6),
         "GetJointOrder": row(*[SHOWN] * 6, "JOINT_ORDER_NOT_FOUND"),
         "ListJointOrders": row(*[SHOWN] * 6, NOTHING),
         "WatchJointOrder": row(*[SHOWN] * 6, "JOINT_ORDER_NOT_FOUND"),

@@ -19,7 +19,7 @@ from gateway.rpc.calls import current_call
 from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
-from region_node.business.orders import handling, rules
+from region_node.business.orders import handling, proofs, rules
 from region_node.business.orders.application import OrderApplication
 from region_node.business.orders.bulk import Callers, answer_orders
 from region_node.business.orders.rows import (
@@ -28,6 +28,7 @@ from region_node.business.orders.rows import (
     find_order,
     list_orders,
 )
+from region_node.node.context import RegionContext
 from region_node.records.listing import Page, Position
 from region_node.records.watches import Change, Feed, Follower, changes_after
 from region_node.requests.auditing import audited_call
@@ -46,7 +47,10 @@ _PAGE, _WATCH = "orders", "order-events"
 class OrderService(OrderServiceServicer):
     """See the contract. Every method checks the form of its request and calls the application service."""
 
-    def __init__(self, application: OrderApplication, store: Store, changes: Changes, clock: Clock) -> None:
+    def __init__(
+        self, node: RegionContext, application: OrderApplication, store: Store, changes: Changes, clock: Clock
+    ) -> None:
+        self._node = node
         self._application = application
         self._store = store
         self._changes = changes
@@ -190,6 +194,23 @@ class OrderService(OrderServiceServicer):
         approves = request.decision == api.ReviewDecision.REVIEW_DECISION_APPROVE
         require_length("note", request.note, rules.NOTE_LIMIT, required=not approves)
         return api.ReviewOrderResponse(order=await self._application.review(current_call().identity, request))
+
+    async def GetOrderProof(
+        self,
+        request: api.GetOrderProofRequest,
+        context: grpc.aio.ServicerContext[api.GetOrderProofRequest, api.GetOrderProofResponse],
+    ) -> api.GetOrderProofResponse:
+        """See the contract."""
+        identity, reading = current_call().identity, audited_call(Requester(), self._clock)
+        size, after = page_size(request.page_size), decode_token(proofs.PAGE, request.page_token)
+
+        def read(tx: Transaction) -> api.GetOrderProofResponse:
+            order = handling.find_for(tx, request.order_id, identity)
+            found, token = proofs.proofs_of(tx, self._node, order.id, after, size)
+            reading.record(tx, "GetOrderProof", order.id, f"{len(found)} read")
+            return api.GetOrderProofResponse(proofs=found, next_page_token=token)
+
+        return await self._store.write(read)
 
     async def WatchOrders(
         self,

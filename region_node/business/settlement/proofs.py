@@ -6,13 +6,13 @@ The envelopes stay as long as the statement. Their signing certificates run out,
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from gateway.api.region.v1.proof_pb2 import ProofKind, SignedProof
 from gateway.api.region.v1.settlement_pb2 import (
     SettlementEvidence,
     SettlementSignature,
     SettlementState,
     SettlementStatement,
 )
-from gateway.api.region.v1.settlement_service_pb2 import SettlementProof
 from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -50,7 +50,7 @@ def note_signature(
     tx.keep(_SIGNATURES, _SignatureRow(region, month, signer, envelope_id, certificate))
 
 
-def proofs_of(tx: Transaction, context: RegionContext, region: str, month: str) -> list[SettlementProof]:
+def proofs_of(tx: Transaction, context: RegionContext, region: str, month: str) -> list[SignedProof]:
     """Both signatures under a statement, that of the first region first.
 
     Raises Refused with SETTLEMENT_NOT_FOUND without a statement that both have signed, and with SETTLEMENT_NOT_PROVEN
@@ -108,7 +108,7 @@ def proven_signers(
 
 def _proof(
     tx: Transaction, context: RegionContext, statement: SettlementStatement, region: str, signer: str
-) -> SettlementProof | None:
+) -> SignedProof | None:
     """A region's signature under just these terms; None where it is not here."""
     row = tx.find(_SIGNATURES, region, statement.terms.month, signer)
     if row is None:
@@ -116,12 +116,24 @@ def _proof(
     envelope = _envelope(tx, context, row)
     if envelope is None:
         return None
-    payload = EnvelopeContent.FromString(envelope.content).payload
-    if parse(SettlementSignature, payload).statement.terms != statement.terms:
+    content = EnvelopeContent.FromString(envelope.content)
+    if parse(SettlementSignature, content.payload).statement.terms != statement.terms:
         return None
-    return SettlementProof(
-        region=signer, content=envelope.content, signature=envelope.signature, certificate=row.certificate
+    return SignedProof(
+        region=signer,
+        content=envelope.content,
+        signature=envelope.signature,
+        certificate=row.certificate,
+        kind=ProofKind.PROOF_KIND_ENVELOPE,
+        envelope_id=row.envelope_id,
+        sign_time=content.create_time,
     )
+
+
+def kept_certificates(tx: Transaction, signer: str) -> list[bytes]:
+    """The signing certificates (PEM) of a region that are kept with its signatures, though they may have run out."""
+    query = "SELECT DISTINCT certificate FROM settlement_signatures WHERE signer = :signer ORDER BY certificate"
+    return tx.all(bytes, query, signer=signer)
 
 
 def _envelope(tx: Transaction, context: RegionContext, row: _SignatureRow) -> Envelope | None:

@@ -1,4 +1,4 @@
-"""`region-node orders`: many orders from a file, reviews, and the event feed."""
+"""`region-node orders`: many orders from a file, reviews, proofs, and the event feed."""
 
 import asyncio
 import json
@@ -21,6 +21,7 @@ from region_node.cli.connection import CHANNELS, Target, connection_options, pat
 from region_node.cli.imports.reconnecting import Note, ended, keep_trying, telling_away
 from region_node.cli.options import staff_id_option, summary_json_option
 from region_node.cli.orders.order_file import Format, OrderFile, OrderFileUnusable, Reading
+from region_node.cli.orders.order_proof import proof
 from region_node.cli.orders.order_report import OrderReport
 from region_node.cli.orders.order_reviews import approve, reject, send_back, waiting
 from region_node.cli.orders.order_submission import Submission
@@ -29,11 +30,11 @@ from region_node.cli.outcome import may_pass, told_by
 
 @click.group()
 def orders() -> None:
-    """Submit many orders from a file, review those that wait for staff, and follow what happens to all orders."""
+    """Submit many orders from a file, review those that wait for staff, write proofs of one, and follow all orders."""
 
 
-for _review in (waiting, approve, send_back, reject):
-    orders.add_command(_review)
+for _command in (waiting, approve, send_back, reject, proof):
+    orders.add_command(_command)
 
 
 _channel_option = click.option(

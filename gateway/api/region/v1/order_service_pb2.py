@@ -23,13 +23,14 @@ _sym_db = _symbol_database.Default()
 
 
 from gateway.api.region.v1 import order_pb2 as gateway_dot_api_dot_region_dot_v1_dot_order__pb2
+from gateway.api.region.v1 import proof_pb2 as gateway_dot_api_dot_region_dot_v1_dot_proof__pb2
 from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
 from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1_dot_privacy__pb2
 from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_dot_types__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)gateway/api/region/v1/order_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/region/v1/order.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\"\x9c\x01\n\x12SubmitOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x05order\x18\x02 \x01(\x0b\x32#.gateway.api.region.v1.OrderRequest\x12\'\n\x04wait\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"B\n\x13SubmitOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\xc3\x01\n\x13SubmitOrdersRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x05order\x18\x02 \x01(\x0b\x32#.gateway.api.region.v1.OrderRequest\x12;\n\x06orders\x18\x03 \x03(\x0b\x32%.gateway.api.region.v1.SubmittedOrderB\x04\xc8\xbb\x18\x01\x12\'\n\x04wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"X\n\x0eSubmittedOrder\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x05order\x18\x02 \x01(\x0b\x32#.gateway.api.region.v1.OrderRequest\"\xd0\x01\n\x14SubmitOrdersResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12-\n\x05order\x18\x02 \x01(\x0b\x32\x1c.gateway.api.region.v1.OrderH\x00\x12\x34\n\x07refused\x18\x03 \x01(\x0b\x32!.gateway.api.region.v1.OrderErrorH\x00\x12\x34\n\x04pack\x18\x04 \x01(\x0b\x32$.gateway.api.region.v1.SubmittedPackH\x00\x42\t\n\x07outcome\"H\n\rSubmittedPack\x12\x37\n\x07results\x18\x01 \x03(\x0b\x32&.gateway.api.region.v1.SubmittedResult\"\x95\x01\n\x0fSubmittedResult\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12-\n\x05order\x18\x02 \x01(\x0b\x32\x1c.gateway.api.region.v1.OrderH\x00\x12\x34\n\x07refused\x18\x03 \x01(\x0b\x32!.gateway.api.region.v1.OrderErrorH\x00\x42\t\n\x07outcome\"W\n\x0fGetOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"?\n\x10GetOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\xa0\x02\n\x11ListOrdersRequest\x12\x31\n\x06states\x18\x01 \x03(\x0e\x32!.gateway.api.region.v1.OrderState\x12\x10\n\x08\x62usiness\x18\x02 \x01(\t\x12\x14\n\x06number\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01\x12.\n\x08\x61waiting\x18\x04 \x01(\x0e\x32\x1c.gateway.api.region.v1.Party\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\x12\x32\n\trequester\x18\x07 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x0c\n\x04skip\x18\x08 \x01(\x05\x12\x17\n\x0fshow_total_size\x18\t \x01(\x08\"\x83\x01\n\x12ListOrdersResponse\x12,\n\x06orders\x18\x01 \x03(\x0b\x32\x1c.gateway.api.region.v1.Order\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x17\n\ntotal_size\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\r\n\x0b_total_size\"\xad\x01\n\x12\x43\x61ncelOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x32\n\trequester\x18\x04 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"B\n\x13\x43\x61ncelOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\xe2\x01\n\x16SupplementOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x31\n\tdocuments\x18\x03 \x03(\x0b\x32\x1e.gateway.api.types.v1.Document\x12\x12\n\x04note\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"F\n\x17SupplementOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\xc2\x01\n\x13\x43onfirmOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x14\n\x06\x61greed\x18\x03 \x01(\x08\x42\x04\xb8\xbb\x18\x04\x12\x32\n\trequester\x18\x04 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\x04note\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x03\"C\n\x14\x43onfirmOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\x99\x01\n\x14\x45xpediteOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"D\n\x15\x45xpediteOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\x9a\x01\n\x12ReviewOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x37\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0e\x32%.gateway.api.region.v1.ReviewDecision\x12\x11\n\tdocuments\x18\x04 \x03(\t\x12\x12\n\x04note\x18\x05 \x01(\tB\x04\xb8\xbb\x18\x03\"B\n\x13ReviewOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"W\n\x12WatchOrdersRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"Q\n\x13WatchOrdersResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12+\n\x05order\x18\x02 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order*\x86\x01\n\x0eReviewDecision\x12\x1f\n\x1bREVIEW_DECISION_UNSPECIFIED\x10\x00\x12\x1b\n\x17REVIEW_DECISION_APPROVE\x10\x01\x12\x1a\n\x16REVIEW_DECISION_RETURN\x10\x02\x12\x1a\n\x16REVIEW_DECISION_REJECT\x10\x03\x32\xa7\t\n\x0cOrderService\x12r\n\x0bSubmitOrder\x12).gateway.api.region.v1.SubmitOrderRequest\x1a*.gateway.api.region.v1.SubmitOrderResponse\"\x0c\x90\x02\x02\xaa\xbb\x18\x01\x02\xd0\xbb\x18\x01\x12y\n\x0cSubmitOrders\x12*.gateway.api.region.v1.SubmitOrdersRequest\x1a+.gateway.api.region.v1.SubmitOrdersResponse\"\x0c\x90\x02\x02\xaa\xbb\x18\x01\x02\xd0\xbb\x18\x01(\x01\x30\x01\x12j\n\x08GetOrder\x12&.gateway.api.region.v1.GetOrderRequest\x1a\'.gateway.api.region.v1.GetOrderResponse\"\r\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\xd0\xbb\x18\x01\x12p\n\nListOrders\x12(.gateway.api.region.v1.ListOrdersRequest\x1a).gateway.api.region.v1.ListOrdersResponse\"\r\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\xd0\xbb\x18\x01\x12r\n\x0b\x43\x61ncelOrder\x12).gateway.api.region.v1.CancelOrderRequest\x1a*.gateway.api.region.v1.CancelOrderResponse\"\x0c\x90\x02\x02\xaa\xbb\x18\x01\x02\xd0\xbb\x18\x01\x12~\n\x0fSupplementOrder\x12-.gateway.api.region.v1.SupplementOrderRequest\x1a..gateway.api.region.v1.SupplementOrderResponse\"\x0c\x90\x02\x02\xaa\xbb\x18\x01\x02\xd0\xbb\x18\x01\x12u\n\x0c\x43onfirmOrder\x12*.gateway.api.region.v1.ConfirmOrderRequest\x1a+.gateway.api.region.v1.ConfirmOrderResponse\"\x0c\x90\x02\x02\xaa\xbb\x18\x01\x02\xd0\xbb\x18\x01\x12x\n\rExpediteOrder\x12+.gateway.api.region.v1.ExpediteOrderRequest\x1a,.gateway.api.region.v1.ExpediteOrderResponse\"\x0c\x90\x02\x02\xaa\xbb\x18\x01\x02\xd0\xbb\x18\x01\x12n\n\x0bReviewOrder\x12).gateway.api.region.v1.ReviewOrderRequest\x1a*.gateway.api.region.v1.ReviewOrderResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12u\n\x0bWatchOrders\x12).gateway.api.region.v1.WatchOrdersRequest\x1a*.gateway.api.region.v1.WatchOrdersResponse\"\r\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\xd0\xbb\x18\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)gateway/api/region/v1/order_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/region/v1/order.proto\x1a!gateway/api/region/v1/proof.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\"\x9c\x01\n\x12SubmitOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x05order\x18\x02 \x01(\x0b\x32#.gateway.api.region.v1.OrderRequest\x12\'\n\x04wait\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"B\n\x13SubmitOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\xc3\x01\n\x13SubmitOrdersRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x05order\x18\x02 \x01(\x0b\x32#.gateway.api.region.v1.OrderRequest\x12;\n\x06orders\x18\x03 \x03(\x0b\x32%.gateway.api.region.v1.SubmittedOrderB\x04\xc8\xbb\x18\x01\x12\'\n\x04wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"X\n\x0eSubmittedOrder\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x05order\x18\x02 \x01(\x0b\x32#.gateway.api.region.v1.OrderRequest\"\xd0\x01\n\x14SubmitOrdersResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12-\n\x05order\x18\x02 \x01(\x0b\x32\x1c.gateway.api.region.v1.OrderH\x00\x12\x34\n\x07refused\x18\x03 \x01(\x0b\x32!.gateway.api.region.v1.OrderErrorH\x00\x12\x34\n\x04pack\x18\x04 \x01(\x0b\x32$.gateway.api.region.v1.SubmittedPackH\x00\x42\t\n\x07outcome\"H\n\rSubmittedPack\x12\x37\n\x07results\x18\x01 \x03(\x0b\x32&.gateway.api.region.v1.SubmittedResult\"\x95\x01\n\x0fSubmittedResult\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12-\n\x05order\x18\x02 \x01(\x0b\x32\x1c.gateway.api.region.v1.OrderH\x00\x12\x34\n\x07refused\x18\x03 \x01(\x0b\x32!.gateway.api.region.v1.OrderErrorH\x00\x42\t\n\x07outcome\"W\n\x0fGetOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"?\n\x10GetOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\xa0\x02\n\x11ListOrdersRequest\x12\x31\n\x06states\x18\x01 \x03(\x0e\x32!.gateway.api.region.v1.OrderState\x12\x10\n\x08\x62usiness\x18\x02 \x01(\t\x12\x14\n\x06number\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01\x12.\n\x08\x61waiting\x18\x04 \x01(\x0e\x32\x1c.gateway.api.region.v1.Party\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\x12\x32\n\trequester\x18\x07 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x0c\n\x04skip\x18\x08 \x01(\x05\x12\x17\n\x0fshow_total_size\x18\t \x01(\x08\"\x83\x01\n\x12ListOrdersResponse\x12,\n\x06orders\x18\x01 \x03(\x0b\x32\x1c.gateway.api.region.v1.Order\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x17\n\ntotal_size\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\r\n\x0b_total_size\"\xad\x01\n\x12\x43\x61ncelOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x32\n\trequester\x18\x04 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"B\n\x13\x43\x61ncelOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\xe2\x01\n\x16SupplementOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x31\n\tdocuments\x18\x03 \x03(\x0b\x32\x1e.gateway.api.types.v1.Document\x12\x12\n\x04note\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"F\n\x17SupplementOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\xc2\x01\n\x13\x43onfirmOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x14\n\x06\x61greed\x18\x03 \x01(\x08\x42\x04\xb8\xbb\x18\x04\x12\x32\n\trequester\x18\x04 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\x04note\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x03\"C\n\x14\x43onfirmOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\x99\x01\n\x14\x45xpediteOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"D\n\x15\x45xpediteOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\x9a\x01\n\x12ReviewOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x37\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0e\x32%.gateway.api.region.v1.ReviewDecision\x12\x11\n\tdocuments\x18\x04 \x03(\t\x12\x12\n\x04note\x18\x05 \x01(\tB\x04\xb8\xbb\x18\x03\"B\n\x13ReviewOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"W\n\x12WatchOrdersRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"Q\n\x13WatchOrdersResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12+\n\x05order\x18\x02 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"O\n\x14GetOrderProofRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"d\n\x15GetOrderProofResponse\x12\x32\n\x06proofs\x18\x01 \x03(\x0b\x32\".gateway.api.region.v1.SignedProof\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\x86\x01\n\x0eReviewDecision\x12\x1f\n\x1bREVIEW_DECISION_UNSPECIFIED\x10\x00\x12\x1b\n\x17REVIEW_DECISION_APPROVE\x10\x01\x12\x1a\n\x16REVIEW_DECISION_RETURN\x10\x02\x12\x1a\n\x16REVIEW_DECISION_REJECT\x10\x03\x32\x9d\n\n\x0cOrderService\x12r\n\x0bSubmitOrder\x12).gateway.api.region.v1.SubmitOrderRequest\x1a*.gateway.api.region.v1.SubmitOrderResponse\"\x0c\x90\x02\x02\xaa\xbb\x18\x01\x02\xd0\xbb\x18\x01\x12y\n\x0cSubmitOrders\x12*.gateway.api.region.v1.SubmitOrdersRequest\x1a+.gateway.api.region.v1.SubmitOrdersResponse\"\x0c\x90\x02\x02\xaa\xbb\x18\x01\x02\xd0\xbb\x18\x01(\x01\x30\x01\x12j\n\x08GetOrder\x12&.gateway.api.region.v1.GetOrderRequest\x1a\'.gateway.api.region.v1.GetOrderResponse\"\r\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\xd0\xbb\x18\x01\x12p\n\nListOrders\x12(.gateway.api.region.v1.ListOrdersRequest\x1a).gateway.api.region.v1.ListOrdersResponse\"\r\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\xd0\xbb\x18\x01\x12r\n\x0b\x43\x61ncelOrder\x12).gateway.api.region.v1.CancelOrderRequest\x1a*.gateway.api.region.v1.CancelOrderResponse\"\x0c\x90\x02\x02\xaa\xbb\x18\x01\x02\xd0\xbb\x18\x01\x12~\n\x0fSupplementOrder\x12-.gateway.api.region.v1.SupplementOrderRequest\x1a..gateway.api.region.v1.SupplementOrderResponse\"\x0c\x90\x02\x02\xaa\xbb\x18\x01\x02\xd0\xbb\x18\x01\x12u\n\x0c\x43onfirmOrder\x12*.gateway.api.region.v1.ConfirmOrderRequest\x1a+.gateway.api.region.v1.ConfirmOrderResponse\"\x0c\x90\x02\x02\xaa\xbb\x18\x01\x02\xd0\xbb\x18\x01\x12x\n\rExpediteOrder\x12+.gateway.api.region.v1.ExpediteOrderRequest\x1a,.gateway.api.region.v1.ExpediteOrderResponse\"\x0c\x90\x02\x02\xaa\xbb\x18\x01\x02\xd0\xbb\x18\x01\x12n\n\x0bReviewOrder\x12).gateway.api.region.v1.ReviewOrderRequest\x1a*.gateway.api.region.v1.ReviewOrderResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12u\n\x0bWatchOrders\x12).gateway.api.region.v1.WatchOrdersRequest\x1a*.gateway.api.region.v1.WatchOrdersResponse\"\r\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\xd0\xbb\x18\x01\x30\x01\x12t\n\rGetOrderProof\x12+.gateway.api.region.v1.GetOrderProofRequest\x1a,.gateway.api.region.v1.GetOrderProofResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -70,56 +71,62 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORDERSERVICE'].methods_by_name['ReviewOrder']._serialized_options = b'\220\002\002\252\273\030\001\003'
   _globals['_ORDERSERVICE'].methods_by_name['WatchOrders']._loaded_options = None
   _globals['_ORDERSERVICE'].methods_by_name['WatchOrders']._serialized_options = b'\220\002\001\252\273\030\002\002\003\320\273\030\001'
-  _globals['_REVIEWDECISION']._serialized_start=3206
-  _globals['_REVIEWDECISION']._serialized_end=3340
-  _globals['_SUBMITORDERREQUEST']._serialized_start=241
-  _globals['_SUBMITORDERREQUEST']._serialized_end=397
-  _globals['_SUBMITORDERRESPONSE']._serialized_start=399
-  _globals['_SUBMITORDERRESPONSE']._serialized_end=465
-  _globals['_SUBMITORDERSREQUEST']._serialized_start=468
-  _globals['_SUBMITORDERSREQUEST']._serialized_end=663
-  _globals['_SUBMITTEDORDER']._serialized_start=665
-  _globals['_SUBMITTEDORDER']._serialized_end=753
-  _globals['_SUBMITORDERSRESPONSE']._serialized_start=756
-  _globals['_SUBMITORDERSRESPONSE']._serialized_end=964
-  _globals['_SUBMITTEDPACK']._serialized_start=966
-  _globals['_SUBMITTEDPACK']._serialized_end=1038
-  _globals['_SUBMITTEDRESULT']._serialized_start=1041
-  _globals['_SUBMITTEDRESULT']._serialized_end=1190
-  _globals['_GETORDERREQUEST']._serialized_start=1192
-  _globals['_GETORDERREQUEST']._serialized_end=1279
-  _globals['_GETORDERRESPONSE']._serialized_start=1281
-  _globals['_GETORDERRESPONSE']._serialized_end=1344
-  _globals['_LISTORDERSREQUEST']._serialized_start=1347
-  _globals['_LISTORDERSREQUEST']._serialized_end=1635
-  _globals['_LISTORDERSRESPONSE']._serialized_start=1638
-  _globals['_LISTORDERSRESPONSE']._serialized_end=1769
-  _globals['_CANCELORDERREQUEST']._serialized_start=1772
-  _globals['_CANCELORDERREQUEST']._serialized_end=1945
-  _globals['_CANCELORDERRESPONSE']._serialized_start=1947
-  _globals['_CANCELORDERRESPONSE']._serialized_end=2013
-  _globals['_SUPPLEMENTORDERREQUEST']._serialized_start=2016
-  _globals['_SUPPLEMENTORDERREQUEST']._serialized_end=2242
-  _globals['_SUPPLEMENTORDERRESPONSE']._serialized_start=2244
-  _globals['_SUPPLEMENTORDERRESPONSE']._serialized_end=2314
-  _globals['_CONFIRMORDERREQUEST']._serialized_start=2317
-  _globals['_CONFIRMORDERREQUEST']._serialized_end=2511
-  _globals['_CONFIRMORDERRESPONSE']._serialized_start=2513
-  _globals['_CONFIRMORDERRESPONSE']._serialized_end=2580
-  _globals['_EXPEDITEORDERREQUEST']._serialized_start=2583
-  _globals['_EXPEDITEORDERREQUEST']._serialized_end=2736
-  _globals['_EXPEDITEORDERRESPONSE']._serialized_start=2738
-  _globals['_EXPEDITEORDERRESPONSE']._serialized_end=2806
-  _globals['_REVIEWORDERREQUEST']._serialized_start=2809
-  _globals['_REVIEWORDERREQUEST']._serialized_end=2963
-  _globals['_REVIEWORDERRESPONSE']._serialized_start=2965
-  _globals['_REVIEWORDERRESPONSE']._serialized_end=3031
-  _globals['_WATCHORDERSREQUEST']._serialized_start=3033
-  _globals['_WATCHORDERSREQUEST']._serialized_end=3120
-  _globals['_WATCHORDERSRESPONSE']._serialized_start=3122
-  _globals['_WATCHORDERSRESPONSE']._serialized_end=3203
-  _globals['_ORDERSERVICE']._serialized_start=3343
-  _globals['_ORDERSERVICE']._serialized_end=4534
+  _globals['_ORDERSERVICE'].methods_by_name['GetOrderProof']._loaded_options = None
+  _globals['_ORDERSERVICE'].methods_by_name['GetOrderProof']._serialized_options = b'\220\002\001\252\273\030\001\003'
+  _globals['_REVIEWDECISION']._serialized_start=3424
+  _globals['_REVIEWDECISION']._serialized_end=3558
+  _globals['_SUBMITORDERREQUEST']._serialized_start=276
+  _globals['_SUBMITORDERREQUEST']._serialized_end=432
+  _globals['_SUBMITORDERRESPONSE']._serialized_start=434
+  _globals['_SUBMITORDERRESPONSE']._serialized_end=500
+  _globals['_SUBMITORDERSREQUEST']._serialized_start=503
+  _globals['_SUBMITORDERSREQUEST']._serialized_end=698
+  _globals['_SUBMITTEDORDER']._serialized_start=700
+  _globals['_SUBMITTEDORDER']._serialized_end=788
+  _globals['_SUBMITORDERSRESPONSE']._serialized_start=791
+  _globals['_SUBMITORDERSRESPONSE']._serialized_end=999
+  _globals['_SUBMITTEDPACK']._serialized_start=1001
+  _globals['_SUBMITTEDPACK']._serialized_end=1073
+  _globals['_SUBMITTEDRESULT']._serialized_start=1076
+  _globals['_SUBMITTEDRESULT']._serialized_end=1225
+  _globals['_GETORDERREQUEST']._serialized_start=1227
+  _globals['_GETORDERREQUEST']._serialized_end=1314
+  _globals['_GETORDERRESPONSE']._serialized_start=1316
+  _globals['_GETORDERRESPONSE']._serialized_end=1379
+  _globals['_LISTORDERSREQUEST']._serialized_start=1382
+  _globals['_LISTORDERSREQUEST']._serialized_end=1670
+  _globals['_LISTORDERSRESPONSE']._serialized_start=1673
+  _globals['_LISTORDERSRESPONSE']._serialized_end=1804
+  _globals['_CANCELORDERREQUEST']._serialized_start=1807
+  _globals['_CANCELORDERREQUEST']._serialized_end=1980
+  _globals['_CANCELORDERRESPONSE']._serialized_start=1982
+  _globals['_CANCELORDERRESPONSE']._serialized_end=2048
+  _globals['_SUPPLEMENTORDERREQUEST']._serialized_start=2051
+  _globals['_SUPPLEMENTORDERREQUEST']._serialized_end=2277
+  _globals['_SUPPLEMENTORDERRESPONSE']._serialized_start=2279
+  _globals['_SUPPLEMENTORDERRESPONSE']._serialized_end=2349
+  _globals['_CONFIRMORDERREQUEST']._serialized_start=2352
+  _globals['_CONFIRMORDERREQUEST']._serialized_end=2546
+  _globals['_CONFIRMORDERRESPONSE']._serialized_start=2548
+  _globals['_CONFIRMORDERRESPONSE']._serialized_end=2615
+  _globals['_EXPEDITEORDERREQUEST']._serialized_start=2618
+  _globals['_EXPEDITEORDERREQUEST']._serialized_end=2771
+  _globals['_EXPEDITEORDERRESPONSE']._serialized_start=2773
+  _globals['_EXPEDITEORDERRESPONSE']._serialized_end=2841
+  _globals['_REVIEWORDERREQUEST']._serialized_start=2844
+  _globals['_REVIEWORDERREQUEST']._serialized_end=2998
+  _globals['_REVIEWORDERRESPONSE']._serialized_start=3000
+  _globals['_REVIEWORDERRESPONSE']._serialized_end=3066
+  _globals['_WATCHORDERSREQUEST']._serialized_start=3068
+  _globals['_WATCHORDERSREQUEST']._serialized_end=3155
+  _globals['_WATCHORDERSRESPONSE']._serialized_start=3157
+  _globals['_WATCHORDERSRESPONSE']._serialized_end=3238
+  _globals['_GETORDERPROOFREQUEST']._serialized_start=3240
+  _globals['_GETORDERPROOFREQUEST']._serialized_end=3319
+  _globals['_GETORDERPROOFRESPONSE']._serialized_start=3321
+  _globals['_GETORDERPROOFRESPONSE']._serialized_end=3421
+  _globals['_ORDERSERVICE']._serialized_start=3561
+  _globals['_ORDERSERVICE']._serialized_end=4870
 # @@protoc_insertion_point(module_scope)
 
 for _enum in (ReviewDecision,):

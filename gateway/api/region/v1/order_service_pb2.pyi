@@ -5,6 +5,7 @@ Orders for operator systems and staff."""
 
 from collections import abc as _abc
 from gateway.api.region.v1 import order_pb2 as _order_pb2
+from gateway.api.region.v1 import proof_pb2 as _proof_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -833,3 +834,63 @@ class WatchOrdersResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchOrdersResponse: _TypeAlias = WatchOrdersResponse  # noqa: Y015
+
+@_typing.final
+class GetOrderProofRequest(_message.Message):
+    """An order of which this region is the origin or the home."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.str
+    """The order id."""
+    page_size: _builtins.int
+    """At most this many proofs, 1 to 500; 0 means 50."""
+    page_token: _builtins.str
+    """Token from the page before; empty for the first."""
+    def __init__(
+        self,
+        *,
+        order_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOrderProofRequest: _TypeAlias = GetOrderProofRequest  # noqa: Y015
+
+@_typing.final
+class GetOrderProofResponse(_message.Message):
+    """A page of proofs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROOFS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token for the next page; empty on the last."""
+    @_builtins.property
+    def proofs(self) -> _containers.RepeatedCompositeFieldContainer[_proof_pb2.SignedProof]:
+        """Signed contents of both regions, as far as they are here. An envelope without a receipt was not answered yet, or was
+        withdrawn.
+        """
+
+    def __init__(
+        self,
+        *,
+        proofs: _abc.Iterable[_proof_pb2.SignedProof] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "proofs", b"proofs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOrderProofResponse: _TypeAlias = GetOrderProofResponse  # noqa: Y015

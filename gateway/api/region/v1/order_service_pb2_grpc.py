@@ -85,6 +85,11 @@ class OrderServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_order__service__pb2.WatchOrdersRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_order__service__pb2.WatchOrdersResponse.FromString,
                 _registered_method=True)
+        self.GetOrderProof = channel.unary_unary(
+                '/gateway.api.region.v1.OrderService/GetOrderProof',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_order__service__pb2.GetOrderProofRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_order__service__pb2.GetOrderProofResponse.FromString,
+                _registered_method=True)
 
 
 class OrderServiceServicer:
@@ -172,6 +177,14 @@ class OrderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetOrderProof(self, request, context):
+        """Returns the envelopes about an order and their receipts as signed, as evidence for a third party, by the ids of the
+        envelopes. The reading is recorded.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrderServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -224,6 +237,11 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     servicer.WatchOrders,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_order__service__pb2.WatchOrdersRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_order__service__pb2.WatchOrdersResponse.SerializeToString,
+            ),
+            'GetOrderProof': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOrderProof,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_order__service__pb2.GetOrderProofRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_order__service__pb2.GetOrderProofResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -497,6 +515,33 @@ class OrderService:
             '/gateway.api.region.v1.OrderService/WatchOrders',
             gateway_dot_api_dot_region_dot_v1_dot_order__service__pb2.WatchOrdersRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_order__service__pb2.WatchOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOrderProof(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.OrderService/GetOrderProof',
+            gateway_dot_api_dot_region_dot_v1_dot_order__service__pb2.GetOrderProofRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_order__service__pb2.GetOrderProofResponse.FromString,
             options,
             channel_credentials,
             insecure,

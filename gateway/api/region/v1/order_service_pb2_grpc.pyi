@@ -51,6 +51,10 @@ class OrderServiceStub:
 
     Several changes of an order in a row may be reported once, with the present state.
     """
+    GetOrderProof: _aio.UnaryUnaryMultiCallable[_order_service_pb2.GetOrderProofRequest, _order_service_pb2.GetOrderProofResponse]
+    """Returns the envelopes about an order and their receipts as signed, as evidence for a third party, by the ids of the
+    envelopes. The reading is recorded.
+    """
 
 class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     """Orders for customers of this and other regions; the same calls serve both."""
@@ -148,6 +152,16 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         """Streams changes of orders; resumes after the last token. Recorded once, at the start.
 
         Several changes of an order in a row may be reported once, with the present state.
+        """
+
+    @_abc_1.abstractmethod
+    def GetOrderProof(
+        self,
+        request: _order_service_pb2.GetOrderProofRequest,
+        context: _aio.ServicerContext[_order_service_pb2.GetOrderProofRequest, _order_service_pb2.GetOrderProofResponse],
+    ) -> _abc.Awaitable[_order_service_pb2.GetOrderProofResponse]:
+        """Returns the envelopes about an order and their receipts as signed, as evidence for a third party, by the ids of the
+        envelopes. The reading is recorded.
         """
 
 def add_OrderServiceServicer_to_server(servicer: OrderServiceServicer, server: _aio.Server) -> None: ...

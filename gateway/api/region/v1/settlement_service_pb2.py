@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gateway.api.region.v1 import proof_pb2 as gateway_dot_api_dot_region_dot_v1_dot_proof__pb2
 from gateway.api.region.v1 import settlement_pb2 as gateway_dot_api_dot_region_dot_v1_dot_settlement__pb2
 from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
 from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1_dot_privacy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.gateway/api/region/v1/settlement_service.proto\x12\x15gateway.api.region.v1\x1a&gateway/api/region/v1/settlement.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\"W\n\x1fListSettlementStatementsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05month\x18\x03 \x01(\t\"\xb7\x01\n ListSettlementStatementsResponse\x12>\n\nstatements\x18\x01 \x03(\x0b\x32*.gateway.api.region.v1.SettlementStatement\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12:\n\x08payments\x18\x03 \x03(\x0b\x32(.gateway.api.region.v1.SettlementPayment\":\n\x19GetSettlementProofRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\r\n\x05month\x18\x02 \x01(\t\"T\n\x1aGetSettlementProofResponse\x12\x36\n\x06proofs\x18\x01 \x03(\x0b\x32&.gateway.api.region.v1.SettlementProof\"Z\n\x0fSettlementProof\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\x12\x13\n\x0b\x63\x65rtificate\x18\x04 \x01(\x0c\"9\n\x18\x43omputeSettlementRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\r\n\x05month\x18\x02 \x01(\t\"\xcc\x01\n\x19\x43omputeSettlementResponse\x12\x35\n\x05terms\x18\x01 \x01(\x0b\x32&.gateway.api.region.v1.SettlementTerms\x12=\n\tstatement\x18\x02 \x01(\x0b\x32*.gateway.api.region.v1.SettlementStatement\x12\x39\n\x07payment\x18\x03 \x01(\x0b\x32(.gateway.api.region.v1.SettlementPayment\"f\n\x15SignSettlementRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\r\n\x05month\x18\x03 \x01(\t\x12\x1a\n\x12\x61\x63\x63\x65pts_difference\x18\x04 \x01(\x08\"W\n\x16SignSettlementResponse\x12=\n\tstatement\x18\x01 \x01(\x0b\x32*.gateway.api.region.v1.SettlementStatement\"\x88\x01\n\x18\x44isputeSettlementRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\r\n\x05month\x18\x03 \x01(\t\x12\x13\n\x0b\x63harge_kind\x18\x04 \x01(\t\x12\x10\n\x08of_month\x18\x05 \x01(\t\x12\x12\n\x04note\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x03\"Z\n\x19\x44isputeSettlementResponse\x12=\n\tstatement\x18\x01 \x01(\x0b\x32*.gateway.api.region.v1.SettlementStatement\"f\n\x1eRecordSettlementPaymentRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\r\n\x05month\x18\x03 \x01(\t\x12\x11\n\treference\x18\x04 \x01(\t\"\\\n\x1fRecordSettlementPaymentResponse\x12\x39\n\x07payment\x18\x01 \x01(\x0b\x32(.gateway.api.region.v1.SettlementPayment2\xc6\x06\n\x11SettlementService\x12\x96\x01\n\x18ListSettlementStatements\x12\x36.gateway.api.region.v1.ListSettlementStatementsRequest\x1a\x37.gateway.api.region.v1.ListSettlementStatementsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x03\x04\x12\x83\x01\n\x12GetSettlementProof\x12\x30.gateway.api.region.v1.GetSettlementProofRequest\x1a\x31.gateway.api.region.v1.GetSettlementProofResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12\x80\x01\n\x11\x43omputeSettlement\x12/.gateway.api.region.v1.ComputeSettlementRequest\x1a\x30.gateway.api.region.v1.ComputeSettlementResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12w\n\x0eSignSettlement\x12,.gateway.api.region.v1.SignSettlementRequest\x1a-.gateway.api.region.v1.SignSettlementResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x80\x01\n\x11\x44isputeSettlement\x12/.gateway.api.region.v1.DisputeSettlementRequest\x1a\x30.gateway.api.region.v1.DisputeSettlementResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x92\x01\n\x17RecordSettlementPayment\x12\x35.gateway.api.region.v1.RecordSettlementPaymentRequest\x1a\x36.gateway.api.region.v1.RecordSettlementPaymentResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.gateway/api/region/v1/settlement_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/region/v1/proof.proto\x1a&gateway/api/region/v1/settlement.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\"W\n\x1fListSettlementStatementsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05month\x18\x03 \x01(\t\"\xb7\x01\n ListSettlementStatementsResponse\x12>\n\nstatements\x18\x01 \x03(\x0b\x32*.gateway.api.region.v1.SettlementStatement\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12:\n\x08payments\x18\x03 \x03(\x0b\x32(.gateway.api.region.v1.SettlementPayment\":\n\x19GetSettlementProofRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\r\n\x05month\x18\x02 \x01(\t\"P\n\x1aGetSettlementProofResponse\x12\x32\n\x06proofs\x18\x01 \x03(\x0b\x32\".gateway.api.region.v1.SignedProof\"9\n\x18\x43omputeSettlementRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\r\n\x05month\x18\x02 \x01(\t\"\xcc\x01\n\x19\x43omputeSettlementResponse\x12\x35\n\x05terms\x18\x01 \x01(\x0b\x32&.gateway.api.region.v1.SettlementTerms\x12=\n\tstatement\x18\x02 \x01(\x0b\x32*.gateway.api.region.v1.SettlementStatement\x12\x39\n\x07payment\x18\x03 \x01(\x0b\x32(.gateway.api.region.v1.SettlementPayment\"f\n\x15SignSettlementRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\r\n\x05month\x18\x03 \x01(\t\x12\x1a\n\x12\x61\x63\x63\x65pts_difference\x18\x04 \x01(\x08\"W\n\x16SignSettlementResponse\x12=\n\tstatement\x18\x01 \x01(\x0b\x32*.gateway.api.region.v1.SettlementStatement\"\x88\x01\n\x18\x44isputeSettlementRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\r\n\x05month\x18\x03 \x01(\t\x12\x13\n\x0b\x63harge_kind\x18\x04 \x01(\t\x12\x10\n\x08of_month\x18\x05 \x01(\t\x12\x12\n\x04note\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x03\"Z\n\x19\x44isputeSettlementResponse\x12=\n\tstatement\x18\x01 \x01(\x0b\x32*.gateway.api.region.v1.SettlementStatement\"f\n\x1eRecordSettlementPaymentRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\r\n\x05month\x18\x03 \x01(\t\x12\x11\n\treference\x18\x04 \x01(\t\"\\\n\x1fRecordSettlementPaymentResponse\x12\x39\n\x07payment\x18\x01 \x01(\x0b\x32(.gateway.api.region.v1.SettlementPayment2\xc6\x06\n\x11SettlementService\x12\x96\x01\n\x18ListSettlementStatements\x12\x36.gateway.api.region.v1.ListSettlementStatementsRequest\x1a\x37.gateway.api.region.v1.ListSettlementStatementsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x03\x04\x12\x83\x01\n\x12GetSettlementProof\x12\x30.gateway.api.region.v1.GetSettlementProofRequest\x1a\x31.gateway.api.region.v1.GetSettlementProofResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12\x80\x01\n\x11\x43omputeSettlement\x12/.gateway.api.region.v1.ComputeSettlementRequest\x1a\x30.gateway.api.region.v1.ComputeSettlementResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12w\n\x0eSignSettlement\x12,.gateway.api.region.v1.SignSettlementRequest\x1a-.gateway.api.region.v1.SignSettlementResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x80\x01\n\x11\x44isputeSettlement\x12/.gateway.api.region.v1.DisputeSettlementRequest\x1a\x30.gateway.api.region.v1.DisputeSettlementResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x92\x01\n\x17RecordSettlementPayment\x12\x35.gateway.api.region.v1.RecordSettlementPaymentRequest\x1a\x36.gateway.api.region.v1.RecordSettlementPaymentResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,32 +49,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETTLEMENTSERVICE'].methods_by_name['DisputeSettlement']._serialized_options = b'\220\002\002\252\273\030\001\003'
   _globals['_SETTLEMENTSERVICE'].methods_by_name['RecordSettlementPayment']._loaded_options = None
   _globals['_SETTLEMENTSERVICE'].methods_by_name['RecordSettlementPayment']._serialized_options = b'\220\002\002\252\273\030\001\003'
-  _globals['_LISTSETTLEMENTSTATEMENTSREQUEST']._serialized_start=184
-  _globals['_LISTSETTLEMENTSTATEMENTSREQUEST']._serialized_end=271
-  _globals['_LISTSETTLEMENTSTATEMENTSRESPONSE']._serialized_start=274
-  _globals['_LISTSETTLEMENTSTATEMENTSRESPONSE']._serialized_end=457
-  _globals['_GETSETTLEMENTPROOFREQUEST']._serialized_start=459
-  _globals['_GETSETTLEMENTPROOFREQUEST']._serialized_end=517
-  _globals['_GETSETTLEMENTPROOFRESPONSE']._serialized_start=519
-  _globals['_GETSETTLEMENTPROOFRESPONSE']._serialized_end=603
-  _globals['_SETTLEMENTPROOF']._serialized_start=605
-  _globals['_SETTLEMENTPROOF']._serialized_end=695
-  _globals['_COMPUTESETTLEMENTREQUEST']._serialized_start=697
-  _globals['_COMPUTESETTLEMENTREQUEST']._serialized_end=754
-  _globals['_COMPUTESETTLEMENTRESPONSE']._serialized_start=757
-  _globals['_COMPUTESETTLEMENTRESPONSE']._serialized_end=961
-  _globals['_SIGNSETTLEMENTREQUEST']._serialized_start=963
-  _globals['_SIGNSETTLEMENTREQUEST']._serialized_end=1065
-  _globals['_SIGNSETTLEMENTRESPONSE']._serialized_start=1067
-  _globals['_SIGNSETTLEMENTRESPONSE']._serialized_end=1154
-  _globals['_DISPUTESETTLEMENTREQUEST']._serialized_start=1157
-  _globals['_DISPUTESETTLEMENTREQUEST']._serialized_end=1293
-  _globals['_DISPUTESETTLEMENTRESPONSE']._serialized_start=1295
-  _globals['_DISPUTESETTLEMENTRESPONSE']._serialized_end=1385
-  _globals['_RECORDSETTLEMENTPAYMENTREQUEST']._serialized_start=1387
-  _globals['_RECORDSETTLEMENTPAYMENTREQUEST']._serialized_end=1489
-  _globals['_RECORDSETTLEMENTPAYMENTRESPONSE']._serialized_start=1491
-  _globals['_RECORDSETTLEMENTPAYMENTRESPONSE']._serialized_end=1583
-  _globals['_SETTLEMENTSERVICE']._serialized_start=1586
-  _globals['_SETTLEMENTSERVICE']._serialized_end=2424
+  _globals['_LISTSETTLEMENTSTATEMENTSREQUEST']._serialized_start=219
+  _globals['_LISTSETTLEMENTSTATEMENTSREQUEST']._serialized_end=306
+  _globals['_LISTSETTLEMENTSTATEMENTSRESPONSE']._serialized_start=309
+  _globals['_LISTSETTLEMENTSTATEMENTSRESPONSE']._serialized_end=492
+  _globals['_GETSETTLEMENTPROOFREQUEST']._serialized_start=494
+  _globals['_GETSETTLEMENTPROOFREQUEST']._serialized_end=552
+  _globals['_GETSETTLEMENTPROOFRESPONSE']._serialized_start=554
+  _globals['_GETSETTLEMENTPROOFRESPONSE']._serialized_end=634
+  _globals['_COMPUTESETTLEMENTREQUEST']._serialized_start=636
+  _globals['_COMPUTESETTLEMENTREQUEST']._serialized_end=693
+  _globals['_COMPUTESETTLEMENTRESPONSE']._serialized_start=696
+  _globals['_COMPUTESETTLEMENTRESPONSE']._serialized_end=900
+  _globals['_SIGNSETTLEMENTREQUEST']._serialized_start=902
+  _globals['_SIGNSETTLEMENTREQUEST']._serialized_end=1004
+  _globals['_SIGNSETTLEMENTRESPONSE']._serialized_start=1006
+  _globals['_SIGNSETTLEMENTRESPONSE']._serialized_end=1093
+  _globals['_DISPUTESETTLEMENTREQUEST']._serialized_start=1096
+  _globals['_DISPUTESETTLEMENTREQUEST']._serialized_end=1232
+  _globals['_DISPUTESETTLEMENTRESPONSE']._serialized_start=1234
+  _globals['_DISPUTESETTLEMENTRESPONSE']._serialized_end=1324
+  _globals['_RECORDSETTLEMENTPAYMENTREQUEST']._serialized_start=1326
+  _globals['_RECORDSETTLEMENTPAYMENTREQUEST']._serialized_end=1428
+  _globals['_RECORDSETTLEMENTPAYMENTRESPONSE']._serialized_start=1430
+  _globals['_RECORDSETTLEMENTPAYMENTRESPONSE']._serialized_end=1522
+  _globals['_SETTLEMENTSERVICE']._serialized_start=1525
+  _globals['_SETTLEMENTSERVICE']._serialized_end=2363
 # @@protoc_insertion_point(module_scope)

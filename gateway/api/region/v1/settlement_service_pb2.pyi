@@ -4,6 +4,7 @@ isort:skip_file
 Settlement of this region with others."""
 
 from collections import abc as _abc
+from gateway.api.region.v1 import proof_pb2 as _proof_pb2
 from gateway.api.region.v1 import settlement_pb2 as _settlement_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -117,13 +118,13 @@ class GetSettlementProofResponse(_message.Message):
 
     PROOFS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def proofs(self) -> _containers.RepeatedCompositeFieldContainer[Global___SettlementProof]:
+    def proofs(self) -> _containers.RepeatedCompositeFieldContainer[_proof_pb2.SignedProof]:
         """The proposal of the first region, then the signature of the second one."""
 
     def __init__(
         self,
         *,
-        proofs: _abc.Iterable[Global___SettlementProof] | None = ...,
+        proofs: _abc.Iterable[_proof_pb2.SignedProof] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -132,40 +133,6 @@ class GetSettlementProofResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetSettlementProofResponse: _TypeAlias = GetSettlementProofResponse  # noqa: Y015
-
-@_typing.final
-class SettlementProof(_message.Message):
-    """An envelope that carries a signature, as it travelled."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    REGION_FIELD_NUMBER: _builtins.int
-    CONTENT_FIELD_NUMBER: _builtins.int
-    SIGNATURE_FIELD_NUMBER: _builtins.int
-    CERTIFICATE_FIELD_NUMBER: _builtins.int
-    region: _builtins.str
-    """The signing region."""
-    content: _builtins.bytes
-    """Signed bytes: an EnvelopeContent."""
-    signature: _builtins.bytes
-    """Signature, with the path to its root if the commit signed several envelopes together."""
-    certificate: _builtins.bytes
-    """Signing certificate of its time, PEM."""
-    def __init__(
-        self,
-        *,
-        region: _builtins.str = ...,
-        content: _builtins.bytes = ...,
-        signature: _builtins.bytes = ...,
-        certificate: _builtins.bytes = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "content", b"content", "region", b"region", "signature", b"signature"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___SettlementProof: _TypeAlias = SettlementProof  # noqa: Y015
 
 @_typing.final
 class ComputeSettlementRequest(_message.Message):

@@ -753,6 +753,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Send `Content-Type: application/json` in UTF-8, and take JSON."""
     REASON_CANCELLATION_NOT_FOUND: _Reason.ValueType  # 692
     """Read the order: nobody has asked to cancel it."""
+    REASON_ORDER_NOT_PROVEN: _Reason.ValueType  # 693
+    """Read the order: one that did not leave its region has no envelopes. Their rule of retention has removed those of an old
+    one; the other region may keep them longer.
+    """
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1487,6 +1491,10 @@ REASON_MEDIA_TYPE_UNSUPPORTED: Reason.ValueType  # 691
 """Send `Content-Type: application/json` in UTF-8, and take JSON."""
 REASON_CANCELLATION_NOT_FOUND: Reason.ValueType  # 692
 """Read the order: nobody has asked to cancel it."""
+REASON_ORDER_NOT_PROVEN: Reason.ValueType  # 693
+"""Read the order: one that did not leave its region has no envelopes. Their rule of retention has removed those of an old
+one; the other region may keep them longer.
+"""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
