@@ -141,3 +141,8 @@ async def test_nobody_but_staff_of_a_region_that_has_the_order_gets_a_proof(
     }
     for (path, asked), reason in refused.items():
         assert (await refusal(read(federation, path, asked))).reason == reason, path
+    database = federation.database("sichuan")
+    database.change(f"UPDATE orders SET erased = 1 WHERE order_id = '{order_id}'")
+    erased = await refusal(read(federation, "region/sichuan/staff/wang", order_id))
+    database.change(f"UPDATE orders SET erased = 0 WHERE order_id = '{order_id}'")
+    assert erased.reason == "CUSTOMER_ERASED"
