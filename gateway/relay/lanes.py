@@ -251,7 +251,6 @@ class Lanes:
         # A lane carries envelopes of all calls: it must not run in the trace of the call that created it.
         self._context = copy_context()
         self._tasks: list[asyncio.Task[None]] = []
-        self._is_closing = False
 
     def to(self, destination: str) -> Lane:
         """The lane to a destination."""
@@ -259,7 +258,7 @@ class Lanes:
         if lane is None:
             lane = self._lanes[destination] = Lane(destination, self._ports)
             running = asyncio.get_running_loop().create_task(lane.run(), context=self._context.copy())
-            running.add_done_callback(self._tell_of_end)
+            running.add_done_callback(_tell_of_end)
             self._tasks.append(running)
         return lane
 
@@ -277,12 +276,11 @@ class Lanes:
 
     async def close(self) -> None:
         """Stops sending. Envelopes without a receipt stay in the outbox."""
-        self._is_closing = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _tell_of_end(self, task: asyncio.Task[None]) -> None:
-        if not self._is_closing:
-            cause = asyncio.CancelledError("it was cancelled") if task.cancelled() else task.exception()
-            _log.critical("a lane ended; its envelopes wait for the next start", exc_info=cause)
+
+def _tell_of_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        _log.critical("a lane ended; its envelopes wait for the next start", exc_info=task.exception())

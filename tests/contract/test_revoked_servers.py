@@ -31,7 +31,7 @@ from gateway.security.identity import server_name
 from gateway.security.revocations import Revocations
 from tests.contract.membership_node import PATIENCE_S
 from tests.contract.small_federation import CLOCK, FEDERATION, HOUR, NOW, Certificates
-from tests.contract.test_lanes import DESTINATION, NoWaiting, Way, quiet, sealed, until
+from tests.contract.test_lanes import NoWaiting, Way, sealed, until
 from tests.contract.test_membership_client import certificates_of_a_federation
 
 __all__ = ("certificates_of_a_federation",)
@@ -182,25 +182,6 @@ def test_calls_in_flight_to_a_server_that_is_revoked_end_unanswered_and_those_wh
         await way.replicas.close()
 
     asyncio.run(story())
-
-
-def test_a_lane_that_ends_before_the_process_is_told_and_one_that_is_closed_is_not(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    async def ending_with(lane_ends: bool) -> list[str]:
-        before = asyncio.all_tasks()
-        lanes = Lanes(Way().ports())
-        lanes.to(DESTINATION)
-        (running,) = asyncio.all_tasks() - before
-        await quiet()
-        if lane_ends:
-            running.cancel()
-            await quiet()
-        await lanes.close()
-        return [each.message for each in caplog.records]
-
-    assert asyncio.run(ending_with(False)) == []
-    assert asyncio.run(ending_with(True)) == ["a lane ended; its envelopes wait for the next start"]
 
 
 def test_the_word_of_a_coordinator_with_a_revoked_certificate_on_the_registry_does_not_count(
