@@ -64,6 +64,11 @@ class Unreachable(Exception):
         self.status = status
 
 
+def invalid(field: str, problem: str, problem_zh_cn: str) -> Refused:
+    """REQUEST_INVALID for a field, with the problem in both languages."""
+    return Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem, problem_zh_cn=problem_zh_cn)
+
+
 def unknown(reason: Reason.ValueType, known: Iterable[str], **named: str) -> Refused:
     """The refusal of an unknown name, with similar known names.
 

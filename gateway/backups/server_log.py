@@ -25,7 +25,7 @@ from gateway.backups.server_programs import APPLICATION, ENVIRONMENT, command, m
 from gateway.store.commit_archive import FOREIGN_SECONDS, LEAST_FREE_BYTES, ArchivePlace
 from gateway.store.opening import DatabasePlace, DatabaseUnreachable
 from gateway.store.port import Transaction
-from gateway.store.postgresql_connecting import completed, connect, frozen_wait
+from gateway.store.postgresql_connecting import KEEPALIVES, completed, connect, frozen_wait
 from gateway.store.postgresql_connection import SERIAL_LOCK, PostgresqlTransaction
 from gateway.store.postgresql_schema import Connection
 from gateway.store.timeline import Position
@@ -37,9 +37,8 @@ _COMMIT = re.compile(r"lsn: ([0-9A-F]+)/([0-9A-F]+),.* desc: COMMIT (\d{4}-\d\d-
 _HALF = 1 << 32  # the two numbers of a position, as PostgreSQL writes it
 _OF_VERSION = 10_000  # 150004 is 15.4
 # A lost machine must leave nothing at the server: neither its connection nor what that holds.
-_SESSION = """SET synchronous_commit = local; SET lock_timeout = '30s'; SET statement_timeout = 0;
-SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 3;
-SET idle_session_timeout = '60s'"""
+_SESSION = f"""SET synchronous_commit = local; SET lock_timeout = '30s'; SET statement_timeout = 0; {KEEPALIVES};
+SET idle_session_timeout = '60s'""".encode()
 # A transaction of its own, whose commit ends up on disk with all of the log before it.
 _NOTE = "SELECT pg_logical_emit_message(true, 'crossregion', 'backup')"
 _LOOK = """SELECT CAST(pg_current_wal_insert_lsn() - '0/0' AS BIGINT), clock_timestamp(),

@@ -13,6 +13,8 @@ from gateway.store.postgresql_schema import Connection
 
 FROZEN_WAIT = "5s"  # in a transaction without a statement: then the server ends it
 TAKEN_WAIT = "10s"  # until the process has taken a result; then the server ends it, too
+KEEPALIVES = "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 3"
+"""The statements by which the server finds a lost machine: until then it keeps what that machine held."""
 BEGIN_READ = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _KEEP_CONNECTING = 5.0  # seconds
 _PREPARED = 512  # statements kept prepared per connection: more than all named statements of a process

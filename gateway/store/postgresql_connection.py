@@ -21,6 +21,7 @@ from gateway.store.pending_rows import RowMissing
 from gateway.store.port import DatabaseInUse, Operation, Value
 from gateway.store.postgresql_ahead import ReadAhead
 from gateway.store.postgresql_connecting import (
+    KEEPALIVES,
     Servers,
     Unconfirmed,
     ended_wait,
@@ -45,8 +46,7 @@ _SERIAL, _PRESENCE, _FIRST_NUMBER = 0, 1, 16
 SERIAL_LOCK = f"{_LOCKS}, {_SERIAL}"
 """The advisory lock under which transactions that write take turns."""
 # A process that froze in a transaction must not stop the others, nor a lost machine keep its number.
-_SESSION = """SET synchronous_commit = on; SET statement_timeout = '30s';
-SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 3"""
+_SESSION = f"SET synchronous_commit = on; SET statement_timeout = '30s'; {KEEPALIVES}".encode()
 # Commits before the lock must be visible after it, whatever the database's own default is.
 _BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({SERIAL_LOCK})".encode()
 _LONGEST_SUBJECT = 1000  # bytes of a notification's subject; many subjects fit into one notification

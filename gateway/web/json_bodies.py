@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn, cast
 
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 
 LARGEST_BODY = 256 * 1024  # bytes, as of a request by gRPC
 DEEPEST = 16  # objects and arrays within each other
@@ -26,11 +26,6 @@ def parsed(data: bytes) -> "Attributes":
     except ValueError:  # neither UTF-8 nor JSON, or a number of thousands of digits
         raise invalid("body", "is no JSON in UTF-8", "不是UTF-8编码的JSON") from None
     return Attributes(value, "")
-
-
-def invalid(field: str, problem: str, problem_zh_cn: str) -> Refused:
-    """REQUEST_INVALID with the problem in both languages."""
-    return Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem, problem_zh_cn=problem_zh_cn)
 
 
 def unsupported(attribute: str, problem: str, problem_zh_cn: str) -> Refused:

@@ -17,11 +17,11 @@ from google.protobuf.message import Message
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, Requester
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.rpc.in_process import Arrival
 from gateway.rpc.incidents import incident
 from gateway.web.enum_words import number_of
-from gateway.web.json_bodies import LARGEST_BODY, Attributes, invalid, parsed, unsupported
+from gateway.web.json_bodies import LARGEST_BODY, Attributes, parsed, unsupported
 from gateway.web.refusals import http_status, preferred_language, told_error, told_headers
 from gateway.web.server import Page
 

@@ -10,9 +10,10 @@ from urllib.parse import urlencode
 
 from google.protobuf.descriptor import EnumDescriptor
 
+from gateway.errors import invalid
 from gateway.rpc.pages import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE
 from gateway.web.enum_words import numbers_of
-from gateway.web.json_bodies import invalid, unsupported
+from gateway.web.json_bodies import unsupported
 
 FIELDS = "fields"
 _OFFSET, _LIMIT, _TOKEN = "offset", "limit", "pageToken"

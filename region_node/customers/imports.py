@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from gateway.api.region.v1 import customer_service_pb2 as api
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.catalogue import Federation
 from gateway.rpc.message_checks import require_plain
 from gateway.store.port import Transaction
@@ -12,7 +12,6 @@ from region_node.customers.operations import take_over
 from region_node.customers.taking_over import NewCustomer, Registered, new_customer, require_ours
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall
-from region_node.requests.checks import invalid
 from region_node.requests.importing.progress import Done, Rejection, Taken
 from region_node.requests.importing.stream import Work, rejected_lines, require_alone, require_file, require_piece
 

@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.api.federation.v1.configuration_pb2 import LineKind
 from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.catalogue import Federation
 from gateway.federation.numberplan import normalize
 from gateway.store.port import Transaction
@@ -28,7 +28,7 @@ from region_node.customers.rows import (
     taken_over_content,
 )
 from region_node.customers.subscriptions import Subscription
-from region_node.requests.checks import invalid, require_length
+from region_node.requests.checks import require_length
 
 NAME_LIMIT = 100  # characters of a name, an id or an address of mail
 _ADDRESS_LIMIT = 200  # characters

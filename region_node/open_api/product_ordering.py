@@ -5,7 +5,8 @@ from http import HTTPStatus
 
 from gateway.api.region.v1 import order_service_pb2 as order_api
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
-from gateway.web.json_bodies import invalid, unsupported
+from gateway.errors import invalid
+from gateway.web.json_bodies import unsupported
 from gateway.web.routes import Answer, Api, Asked, Route
 from gateway.web.selecting import (
     FIELDS,

@@ -14,8 +14,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
+from gateway.errors import invalid
 from gateway.web.enum_words import number_of, told_word
-from gateway.web.json_bodies import Attributes, invalid, unsupported
+from gateway.web.json_bodies import Attributes, unsupported
 from gateway.web.refusals import CHINESE
 
 ORDER = "productOrder"

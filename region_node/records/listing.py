@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.rpc.pages import dated_key
 from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_microseconds, to_microseconds
 from region_node.node.subjects import number_index
 from region_node.records.readable import readable_page
-from region_node.requests.checks import invalid
 
 T = TypeVar("T")
 SCANNED = 2_000

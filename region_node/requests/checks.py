@@ -10,7 +10,7 @@ from gateway.api.region.v1.order_pb2 import OrderError
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, Requester
-from gateway.errors import Refused, text
+from gateway.errors import Refused, invalid, text
 from gateway.security.identity import Identity
 
 LONGEST_WAIT = 30.0  # seconds that a caller may ask to wait for the home region
@@ -78,11 +78,6 @@ def require_name(field: str, value: str) -> None:
 def is_name(value: str) -> bool:
     """Whether a value is 1 to 64 characters of [A-Za-z0-9._-]."""
     return _NAME.fullmatch(value) is not None
-
-
-def invalid(field: str, problem: str, problem_zh_cn: str) -> Refused:
-    """REQUEST_INVALID for a field, with the problem in both languages."""
-    return Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem, problem_zh_cn=problem_zh_cn)
 
 
 def require_length(field: str, value: str, limit: int, *, required: bool = False) -> None:

@@ -15,14 +15,14 @@ from gateway.api.region.v1.order_service_pb2 import (
     SubmittedResult,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.rpc.calls import current_call
 from gateway.rpc.incidents import incident
 from gateway.rpc.message_checks import require_plain
 from gateway.security.identity import Identity
 from gateway.store.vault import KeyDestroyed
 from region_node.node.answering import Places, answer_each
-from region_node.requests.checks import error_of, invalid
+from region_node.requests.checks import error_of
 
 LARGEST_PACK = 64  # orders
 # A caller has 64 bulk orders in progress: they suffice for a common commit, and an order from a counter waits behind no

@@ -16,7 +16,7 @@ from gateway.api.region.v1.settlement_pb2 import (
 from gateway.api.region.v1.settlement_service_pb2 import DisputeSettlementRequest, SignSettlementRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
@@ -30,7 +30,6 @@ from region_node.business.settlement.port import Dispute, Settlement
 from region_node.business.settlement.proofs import SUBJECTS, note_signature
 from region_node.business.settlement.rows import find_statement, is_any_pending, statements_with
 from region_node.requests.caller import Caller
-from region_node.requests.checks import invalid
 
 NOTE_LIMIT = 1000  # characters
 PROPOSED = SettlementState.SETTLEMENT_STATE_PROPOSED

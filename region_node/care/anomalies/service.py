@@ -6,14 +6,14 @@ from gateway.api.region.v1 import anomaly_service_pb2 as api
 from gateway.api.region.v1.anomaly_service_pb2_grpc import AnomalyServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_microseconds, to_microseconds, to_timestamp
 from region_node.care.anomalies import rows
 from region_node.care.anomalies.rows import Anomaly
 from region_node.requests.auditing import AuditedCall, audited_call
-from region_node.requests.checks import invalid, require_length, require_name
+from region_node.requests.checks import require_length, require_name
 from region_node.requests.dealings import HOUR
 
 _PAGE = "anomalies"

@@ -13,9 +13,9 @@ from gateway.api.region.v1.bulletin_pb2 import (
 )
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.time.clock import dated, from_timestamp, is_dated
-from region_node.requests.checks import invalid, require_length, require_name, require_size
+from region_node.requests.checks import require_length, require_name, require_size
 
 PUBLISHED = BulletinState.BULLETIN_STATE_PUBLISHED
 WITHDRAWN = BulletinState.BULLETIN_STATE_WITHDRAWN

@@ -17,7 +17,7 @@ from gateway.api.region.v1 import complaint_import_service_pb2 as api
 from gateway.api.region.v1.complaint_pb2 import ClassifiedBy, Complaint, ComplaintClassification, ComplaintRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.numberplan import normalize
 from gateway.process import failpoints
 from gateway.rpc.message_checks import require_plain
@@ -45,7 +45,7 @@ from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index
 from region_node.records.purging.rules import cutoff
 from region_node.requests.auditing import AuditedCall
-from region_node.requests.checks import invalid, require_length
+from region_node.requests.checks import require_length
 from region_node.requests.importing.progress import Rejection, Taken
 from region_node.requests.importing.stream import Work
 from region_node.requests.rows import keyed_digest

@@ -21,9 +21,9 @@ from gateway.api.region.v1.complaint_pb2 import (
     TimeReason,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.time.clock import from_timestamp, to_timestamp
-from region_node.requests.checks import invalid, require_length
+from region_node.requests.checks import require_length
 
 ACKNOWLEDGED = ComplaintState.COMPLAINT_STATE_ACKNOWLEDGED
 REJECTED = ComplaintState.COMPLAINT_STATE_REJECTED

@@ -16,9 +16,9 @@ from gateway.api.region.v1.issue_pb2 import (
 )
 from gateway.api.region.v1.issue_service_pb2 import WorkOnIssueRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.time.clock import from_timestamp, is_dated, to_timestamp
-from region_node.requests.checks import invalid, require_length, require_name
+from region_node.requests.checks import require_length, require_name
 
 ACKNOWLEDGED = IssueState.ISSUE_STATE_ACKNOWLEDGED
 IN_PROGRESS = IssueState.ISSUE_STATE_IN_PROGRESS

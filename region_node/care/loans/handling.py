@@ -7,7 +7,7 @@ from gateway.api.region.v1.loan_envelopes_pb2 import LoanCommand
 from gateway.api.region.v1.loan_pb2 import Loan, LoanRequest
 from gateway.api.region.v1.loan_service_pb2 import WorkOnLoanRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
@@ -17,7 +17,6 @@ from region_node.care.loans.sending import LOAN_MESSAGES
 from region_node.care.loans.watching import LOAN_WATCH
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, note
-from region_node.requests.checks import invalid
 from region_node.requests.rows import insert_request
 from region_node.tickets.border import require_caught_up
 from region_node.tickets.followed import known_request

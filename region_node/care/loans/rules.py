@@ -7,9 +7,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.region.v1.loan_pb2 import Loan, LoanRequest, LoanState, ReturnCondition
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.time.clock import dated, from_timestamp, is_dated, to_timestamp
-from region_node.requests.checks import invalid, require_length, require_name
+from region_node.requests.checks import require_length, require_name
 
 ACKNOWLEDGED = LoanState.LOAN_STATE_ACKNOWLEDGED
 LENT = LoanState.LOAN_STATE_LENT

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from gateway.api.federation.v1.quality_pb2 import SampledKind
 from gateway.api.region.v1.quality_service_pb2 import Sample, SampledRecord
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.catalogue import Federation
 from gateway.store.port import Transaction
 from gateway.time.clock import to_microseconds, to_timestamp
@@ -21,7 +21,6 @@ from region_node.care.complaints.rows import require_complaint
 from region_node.care.quality import sample_rows
 from region_node.care.quality.draws import Draw
 from region_node.node.context import RegionContext
-from region_node.requests.checks import invalid
 from region_node.requests.rows import has_requested
 
 SIZE = "supervision-sample"

@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 
 from gateway.api.region.v1.survey_pb2 import SurveyAnswer, SurveyMark, SurveyQuestion
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.catalogue import Federation
 from region_node.business.billing.rules import Month
 from region_node.customers.notices.rules import QuietHours, quiet_hours_of
-from region_node.requests.checks import invalid, require_length
+from region_node.requests.checks import require_length
 
 OWNER = "SERVICE_QUALITY"
 """The department that owns follow-ups, by its code in the complaint categories."""

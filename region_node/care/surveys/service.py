@@ -7,6 +7,7 @@ from gateway.api.region.v1.survey_pb2 import Survey
 from gateway.api.region.v1.survey_service_pb2_grpc import SurveyServiceServicer
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.types_pb2 import Requester
+from gateway.errors import invalid
 from gateway.federation.numberplan import normalize
 from gateway.process.tracing import current_traceparent
 from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
@@ -18,7 +19,7 @@ from region_node.care.surveys.occasions import require_occasion
 from region_node.care.surveys.results import results
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall, audited_call
-from region_node.requests.checks import invalid, require_length, require_name
+from region_node.requests.checks import require_length, require_name
 from region_node.requests.questions import Questions
 
 _PAGE = "survey follow-ups"

@@ -14,7 +14,7 @@ from gateway.api.region.v1.alarm_pb2 import (
 )
 from gateway.api.region.v1.alarm_service_pb2 import AlarmReport
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.process import failpoints
 from gateway.store.port import Transaction
 from gateway.time.clock import from_microseconds, from_timestamp, to_timestamp
@@ -33,7 +33,7 @@ from region_node.network.measurements.objects import affected_services, key_of, 
 from region_node.network.measurements.streams import Piece, Rejected
 from region_node.network.measurements.thresholds import ALL, AVAILABILITY, Bound, Crossing
 from region_node.node.context import RegionContext
-from region_node.requests.checks import invalid, require_name
+from region_node.requests.checks import require_name
 
 BEFORE_COMMIT = "alarms.before-commit"
 RAISED, UPDATED, CLEARED = AlarmState.ALARM_STATE_RAISED, AlarmState.ALARM_STATE_UPDATED, AlarmState.ALARM_STATE_CLEARED

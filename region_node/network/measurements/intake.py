@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 
 from gateway.api.region.v1.alarm_pb2 import QualityFigure
 from gateway.api.region.v1.measurement_service_pb2 import Measurement
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.network import NetworkRegistry
 from gateway.process import failpoints
 from gateway.store.port import Transaction
@@ -38,7 +38,6 @@ from region_node.network.measurements.thresholds import (
 )
 from region_node.network.measurements.totals import Totals
 from region_node.node.context import RegionContext
-from region_node.requests.checks import invalid
 
 BEFORE_COMMIT = "measurements.before-commit"
 _AHEAD = timedelta(hours=1)  # that the clock of a probe may be

@@ -2,9 +2,8 @@
 
 from gateway.api.region.v1.alarm_pb2 import NetworkObject
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.federation.network import NetworkRegistry
-from region_node.requests.checks import invalid
 
 SITE, LINK, SERVICE = "site", "link", "service"
 
