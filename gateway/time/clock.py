@@ -5,10 +5,14 @@ An instant is an aware `datetime` in UTC in Python. Columns hold whole microseco
 
 import time
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Protocol, runtime_checkable
+from functools import cache
+from typing import Protocol, cast, runtime_checkable
 
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.values.searches import Found, Search, search_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = 86_400  # seconds
@@ -92,15 +96,21 @@ def is_dated(timestamp: Timestamp) -> bool:
 
 def times_are_dated(message: Message) -> bool:
     """Whether every instant in a message is dated. One that is not has no form in JSON."""
-    if isinstance(message, Timestamp):
-        return is_dated(message)
-    parts = [
-        part
-        for field, value in message.ListFields()
-        if field.message_type is not None and not field.message_type.GetOptions().map_entry
-        for part in ([value] if isinstance(value, Message) else value)
-    ]
-    return all(map(times_are_dated, parts))
+    search = _undated(message.DESCRIPTOR)
+    return search is None or search(message) is None
+
+
+@cache
+def _undated(kind: Descriptor) -> Search[Message] | None:
+    """The search for an instant that is not dated; None for a kind of message without instants."""
+    if kind is Timestamp.DESCRIPTOR:
+        return _as_undated
+    inner = [(each, each.message_type) for each in kind.fields if each.message_type is not None]
+    return search_of((), ((each, _undated(held)) for each, held in inner if not held.GetOptions().map_entry))
+
+
+def _as_undated(message: Message) -> Found[Message] | None:
+    return None if is_dated(cast("Timestamp", message)) else ("", message)
 
 
 def time_in(zone: tzinfo, told: datetime | Timestamp, *, timespec: str = "minutes") -> str:
