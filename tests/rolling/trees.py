@@ -84,7 +84,8 @@ def knows_signatures(tree: Path) -> bool:
 def readable(settings: Path, tree: Path) -> Path:
     """A copy of a settings file of the present version as another one can read it: with the choices that it knows."""
     lines = settings.read_text().splitlines()
-    if _UNSCOPED not in (tree / "region_node" / "node" / "settings.py").read_text("utf-8"):
+    known = "".join(each.read_text("utf-8") for each in (tree / "region_node").rglob("settings.py"))
+    if _UNSCOPED not in known:
         lines = [each for each in lines if not each.startswith(_UNSCOPED)]
     if knows_signatures(tree) and not any(each.startswith(_ANCHOR) for each in lines):
         lines.insert(0, f"{_UNSIGNED} = true")
