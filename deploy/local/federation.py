@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +27,7 @@ from gateway.api.coordinator.v1.administration_pb2 import (
     ListRegionsRequest,
 )
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub, MembershipServiceStub
+from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.federation.files import load
@@ -122,6 +123,8 @@ class LocalFederation:
         """The time without a heartbeat after which a node is no longer used."""
         self.is_signed = True
         """Whether configurations are signed, and members verify it. A version that knows no signatures needs False."""
+        self.load: Callable[[Path], Configuration] = load
+        """Reads the files of a configuration. Those of another version need its own reader."""
         self.web: dict[str, Settings] = {}
         """The tables `[web]` of the region nodes that serve HTTPS, by the process's name."""
         self.valid = _VALID
@@ -302,7 +305,7 @@ class LocalFederation:
             service = ConfigurationServiceStub(channel)
             # On a busy machine the first connection may take more than one attempt.
             current = await service.GetConfiguration(GetConfigurationRequest(), timeout=_SECONDS, wait_for_ready=True)
-            wanted = load(directory)
+            wanted = self.load(directory)
             if self.is_signed:
                 request = ApplyConfigurationRequest(signed=self.administrator.signed(current.place, wanted))
             else:

@@ -115,11 +115,12 @@ async def beside_bare(
 ) -> list[list[Comparison]]:
     """The rest that is compared, named as the bench names it; a list for each federation.
 
-    Packed orders are left out beside a release without packs.
+    Packed orders are left out beside a release without packs, and so are loads that an older release does not take.
     """
     async with AsyncExitStack() as stack:
         bare = rate_of(await stack.enter_async_context(bare_calls(directory)), seconds)
-        all_ways = [await ways_of(stack, federation, seconds) for federation in federations]
+        *older_ones, present = [await ways_of(stack, federation, seconds) for federation in federations]
+        all_ways = [*[await _taken(ways) for ways in older_ones], present]
         found: list[list[Comparison]] = [[] for _ in federations]
         for load in all_ways[-1]:
             if not all(load in ways for ways in all_ways):
@@ -129,6 +130,16 @@ async def beside_bare(
                 pairs = [(each[0], each[number]) for each in figures]
                 of_one.append(Comparison(load.name, load.figure, BARE, load.measured, pairs))
         return found
+
+
+async def _taken(ways: Mapping[Load, Way]) -> Mapping[Load, Way]:
+    """Those of the loads that a release takes in the present contract."""
+    taken: dict[Load, Way] = {}
+    for load, way in ways.items():
+        with suppress(ExceptionGroup):
+            await way()
+            taken[load] = way
+    return taken
 
 
 async def ways_of(stack: AsyncExitStack, federation: LocalFederation, seconds: float) -> Mapping[Load, Way]:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -20,7 +21,7 @@ from gateway.errors import from_rpc_error
 from tests.bench.chain import Chain
 from tests.bench.load import CALL_TIMEOUT, LoadClient
 from tests.bench.orders import CUSTOMERS, HANDLING, HOME, create_customers
-from tests.rolling.trees import knows_signatures, readable
+from tests.rolling.trees import knows_signatures, read_by, readable
 
 _PATIENCE = 60.0  # seconds until a region has its first configuration
 _LOOK = 0.05
@@ -39,10 +40,13 @@ def running(
     """A federation with the customers of the bench; of another tree where one is given. It ends with the context."""
     started = launcher if tree is None else launcher_of(tree)
     federation = LocalFederation(directory, regions, profile, postgresql, launcher=started)
-    federation.is_signed = tree is None or knows_signatures(tree)
+    files = FEDERATION_FILES
+    if tree is not None:
+        files, federation.load = tree / "deploy" / "federation", partial(read_by, tree)
+        federation.is_signed = knows_signatures(tree)
     try:
         federation.prepare()
-        federation.start(configuration=FEDERATION_FILES if tree is None else tree / "deploy" / "federation")
+        federation.start(configuration=files)
         asyncio.run(fill(federation, customers))
         yield federation
     finally:

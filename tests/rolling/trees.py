@@ -10,11 +10,16 @@ from typing import IO
 
 from deploy.local.process import ChildProcess, Program, Started
 from deploy.releases import extract
+from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.store.schema import CONTRACTING
 
 PRESENT = Path(__file__).parents[2]
 _PACKAGES = ("gateway", "region_node", "coordinator")
 _ANCHOR, _UNSIGNED, _UNSCOPED = "federation_anchor", "allow_unsigned_configuration", "allow_unscoped_operators"
+_READ = (
+    "import sys; from pathlib import Path; from gateway.federation.files import load; "
+    "sys.stdout.buffer.write(load(Path(sys.argv[1])).SerializeToString())"
+)
 LATER = {
     "0998_later.sql": "CREATE TABLE later (id INTEGER NOT NULL PRIMARY KEY);\n"
     "ALTER TABLE outbox ADD COLUMN later INTEGER NOT NULL DEFAULT 0;\n",
@@ -36,6 +41,15 @@ def next_version(directory: Path) -> Path:
     for name, sql in LATER.items():
         (directory / "gateway" / "schema" / name).write_text(sql)
     return directory
+
+
+def read_by(tree: Path, files: Path) -> Configuration:
+    """The configuration in the files of a directory, as a version reads them. Raises CalledProcessError."""
+    command = [sys.executable, "-c", _READ, str(files)]
+    read = subprocess.run(
+        command, env={"PYTHONPATH": str(tree), "PYTHONSAFEPATH": "1"}, stdout=subprocess.PIPE, check=True
+    )
+    return Configuration.FromString(read.stdout)
 
 
 class Trees:
