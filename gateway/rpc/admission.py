@@ -40,7 +40,7 @@ class _Terms:
 _ALONE = _Terms(goal=0.3, patience=0.3, first=256, least=LEAST_ALONE)
 # Several: another one waits for what is served. A long line delays its owner alone; refusing it would cost the others
 # more than letting it wait.
-_AMONG_OTHERS = _Terms(goal=0.02, patience=2.0, first=LEAST_AMONG_OTHERS, least=LEAST_AMONG_OTHERS)
+_AMONG_OTHERS = _Terms(goal=0.012, patience=2.0, first=LEAST_AMONG_OTHERS, least=LEAST_AMONG_OTHERS)
 
 # gRPC takes three rounds of the event loop, and a wake-up of its thread, for a call that it holds.
 LOOK = 0.001  # seconds between two looks

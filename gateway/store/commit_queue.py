@@ -21,8 +21,8 @@ T = TypeVar("T")
 E = TypeVar("E")
 
 BATCH_LIMIT = 256  # operations in one commit: beyond this the wait of the first outweighs the shared fsync
-SHARED_LIMIT = 16  # operations in one commit while several owners are present: another owner waits for no more
-SINGLE_LIMIT = 4  # operations in a commit with the only one of an owner beside another with many: it waits for no more
+SHARED_LIMIT = 12  # operations in one commit while several owners are present: another owner waits for no more
+SINGLE_LIMIT = 3  # operations in a commit with the only one of an owner beside another with many: it waits for no more
 
 _Waiting = tuple[Operation[object], "asyncio.Future[Any]", bool]
 """An operation, its outcome, and whether it is for a caller of the server who may go away."""
