@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.errors import Refused, invalid
-from gateway.federation.catalogue import Federation
 from gateway.rpc.message_checks import require_plain
 from gateway.store.port import Transaction
 from region_node.customers.operations import take_over
@@ -30,20 +29,16 @@ def importing(context: RegionContext) -> Work[Candidate]:
     """The processing of a customer file's lines."""
 
     def take(tx: Transaction, piece: Sequence[Candidate], asked: AuditedCall) -> Taken:
-        new, rejections = _sorted_out(tx, piece)
+        new, rejections = _sorted_out(tx, piece, context)
         take_over(tx, new, context.currency, asked.now)
         return Taken(len(new), rejections)
 
+    def check(tx: Transaction, piece: Sequence[Candidate]) -> Taken:
+        # A line is compared with the stored customers and with the lines of its own piece.
+        new, rejections = _sorted_out(tx, piece, context)
+        return Taken(len(new), rejections)
+
     return Work("ImportCustomers", take, check)
-
-
-def check(tx: Transaction, piece: Sequence[Candidate]) -> Taken:
-    """The results of a piece in a dry run, without changes.
-
-    A line is compared with the stored customers and with the lines of its own piece.
-    """
-    new, rejections = _sorted_out(tx, piece)
-    return Taken(len(new), rejections)
 
 
 async def opened_file(requests: Requests) -> api.ImportFile:
@@ -58,8 +53,8 @@ async def pieces(requests: Requests, context: RegionContext) -> AsyncIterator[Se
     """The lines of each message. Raises Refused for a message without lines, or with too many."""
     async for request in requests:
         require_piece(holds_file=request.HasField("file"), lines=len(request.lines))
-        federation, currency = context.federation, context.currency
-        yield [Candidate(line.number, _customer(line, federation, context.region, currency)) for line in request.lines]
+        currency = context.currency
+        yield [Candidate(line.number, _customer(line, currency)) for line in request.lines]
 
 
 def answer(done: Done) -> api.ImportCustomersResponse:
@@ -74,21 +69,26 @@ def answer(done: Done) -> api.ImportCustomersResponse:
     )
 
 
-def _customer(line: api.ImportLine, federation: Federation, region: str, currency: str) -> NewCustomer | Refused:
+def _customer(line: api.ImportLine, currency: str) -> NewCustomer | Refused:
     try:
         if not line.HasField("customer"):
             raise invalid("customer", "not set", "未填写")
         require_plain(line.customer)
-        new = new_customer(line.customer, currency)
-        require_ours(new.line, federation, region)
+        return new_customer(line.customer, currency)
     except Refused as refused:
         return refused
-    return new
 
 
-def _sorted_out(tx: Transaction, piece: Sequence[Candidate]) -> tuple[list[NewCustomer], list[Rejection]]:
-    """The customers of a piece that are new, and the lines that cannot be taken."""
-    registered = Registered(tx, [each.customer for each in piece if isinstance(each.customer, NewCustomer)])
+def _sorted_out(
+    tx: Transaction, piece: Sequence[Candidate], context: RegionContext
+) -> tuple[list[NewCustomer], list[Rejection]]:
+    """The customers of a piece that are new, and the lines that cannot be taken.
+
+    A customer who was taken over before is there, although plan or number are this region's no more.
+    """
+    federation, region = context.federation, context.region
+    told = [each.customer for each in piece if isinstance(each.customer, NewCustomer)]
+    registered = Registered(tx, told, lambda line: require_ours(line, federation, region))
     new: list[NewCustomer] = []
     rejections: list[Rejection] = []
     for each in piece:

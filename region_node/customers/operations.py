@@ -62,13 +62,10 @@ def create(
 ) -> int:
     """Migrates customers, all or none; returns the number of new ones.
 
-    `require_new` raises Refused for a line that may not be added; those of existing customers may be as they are.
-    Raises Refused with CUSTOMER_EXISTS where a number or an id has other content.
+    `require_new` as for `Registered`. Raises Refused as `Registered.admits`.
     """
-    registered = Registered(tx, batch)
+    registered = Registered(tx, batch, require_new)
     new = [each for each in batch if registered.admits(each)]
-    for each in new:
-        require_new(each.line)
     take_over(tx, new, currency, asked.now)
     if new:
         subject = f"{new[0].customer.customer_id} and {len(new) - 1} more"

@@ -123,10 +123,16 @@ def require_ours(line: Line, federation: Federation, region: str) -> None:
 
 
 class Registered:
-    """The region's existing data of some migrated customers, and those admitted since."""
+    """The region's existing data of some migrated customers, and those admitted since.
 
-    def __init__(self, tx: Transaction, batch: Sequence[NewCustomer]) -> None:
+    `require_new` raises Refused for a line that may not be added; those of existing customers may be as they are.
+    """
+
+    def __init__(
+        self, tx: Transaction, batch: Sequence[NewCustomer], require_new: Callable[[Line], None] = lambda _: None
+    ) -> None:
         self._tx = tx
+        self._require_new = require_new
         lines = [each.line for each in batch]
         numbers, ids = [line.number for line in lines], [line.product_id for line in lines]
         self._customers = dict(customers_of(tx, [line.customer_id for line in lines]))
@@ -137,14 +143,16 @@ class Registered:
     def admits(self, new: NewCustomer) -> bool:
         """Whether the customer is new, and admits the customer; False for an existing one with the same content.
 
-        Raises Refused with CUSTOMER_EXISTS where the number or one of the ids has other content. Later changes here are
-        not other content. Customers migrated before contents were stored are compared by names and ids only.
+        Raises Refused with CUSTOMER_EXISTS where the number or one of the ids has other content, and as `require_new`.
+        Later changes here are not other content. Customers migrated before contents were stored are compared by names
+        and ids only.
         """
         line, content = new.line, self._content(new)
         found, is_known = self._lines.get(line.number), line.customer_id in self._customers
         if found is None and not is_known:
             if line.product_id in self._product_ids or line.account_id in self._accounts:
                 raise Refused(Reason.REASON_CUSTOMER_EXISTS, number=line.number)
+            self._require_new(line)
             self._let_in(new, content)
             return True
         same_line = found is not None and (found.customer_id, found.product_id) == (line.customer_id, line.product_id)

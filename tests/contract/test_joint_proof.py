@@ -1,13 +1,17 @@
 """A joint order that ends a line, led by another region: its home asks the customer before it reserves the item."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from gateway.api.region.v1.joint_order_envelopes_pb2 import JointCommand
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointPlace
 from gateway.api.region.v1.joint_order_service_pb2 import SupplementJointOrderRequest, WorkOnJointOrderRequest
 from gateway.api.region.v1.order_pb2 import OrderRequest
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.errors import Refused
@@ -16,7 +20,9 @@ from region_node.business.joint import leading, provisioning, rules, saga, worki
 from region_node.business.orders.provisioning_rows import Phase
 from region_node.customers.verification.rows import key_or
 from region_node.customers.verification.rules import OTP, attest
+from region_node.node.unknown_numbers import NumberUnknown, Party
 from region_node.requests.caller import Caller
+from region_node.requests.dealings import hour_of
 from tests.contract.test_joint_lines import HOME, OTHER, give_line, order_of
 from tests.contract.test_joint_steps import BUSINESSES, CLERK, LEADER, ROOM, VERIFIED, Course, Federation, a_federation
 from tests.simulation.plans import documents
@@ -28,6 +34,11 @@ __all__ = ["a_federation"]
 KEY = bytes(range(32))
 COOLING_OFF = timedelta(hours=12)  # of the shipped policy
 OBJECTED = WorkOnJointOrderRequest(refuse="the holder objects")
+WRONG: Mapping[str, Mapping[str, Any]] = {
+    "invented": {"key": bytes(32)},
+    "of another request": {"name": "submit-99"},
+    "of another number": {"number": "+8619851000002"},
+}
 TOLD = "SELECT COUNT(*) FROM notices WHERE kind = 'order-verify'"
 
 
@@ -73,9 +84,9 @@ def supplement(course: Course, documents: Sequence[Document], request_id: str = 
     course.deliver()
 
 
-def knows_codes(federation: Federation) -> None:
-    """Sichuan has checked codes before."""
-    Course(federation).read(HOME, lambda tx: key_or(tx, KEY))
+def knows_codes(federation: Federation, region: str = HOME) -> None:
+    """The region has checked codes before."""
+    Course(federation).read(region, lambda tx: key_or(tx, KEY))
 
 
 @pytest.mark.clause("10.1(2)")
@@ -125,6 +136,116 @@ def test_with_a_code_for_this_very_order_it_goes_on_at_once(federation: Federati
     assert refused.value.reason == Reason.REASON_JOINT_ITEM_STATE_FORBIDS, "nothing waits for a proof"
     reserve(course)
     assert give(course).state == rules.RESERVED
+
+
+def test_with_a_code_that_comes_with_the_order_nobody_waits_and_nobody_is_told(federation: Federation) -> None:
+    give_line(federation)
+    knows_codes(federation)
+    course = order_of(federation)
+    course.submit(code=code(course, name=course.request_id))
+    for region in (HOME, LEADER):
+        item = give(course, region)
+        assert (item.HasField("verify_until_time"), item.HasField("error")) == (False, False), region
+    assert course.read(HOME, lambda tx: tx.first(int, TOLD)) == 0
+    reserve(course)
+    assert give(course).state == rules.RESERVED
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_code_that_comes_with_the_order_leaves_it_waiting_until_a_right_one(
+    federation: Federation, case: str
+) -> None:
+    give_line(federation)
+    knows_codes(federation)
+    course = order_of(federation)
+    course.submit(code=code(course, **{"name": course.request_id, **WRONG[case]}))
+    for region in (HOME, LEADER):
+        item = give(course, region)
+        assert (item.error.reason, item.HasField("verify_until_time")) == (Reason.REASON_NOT_VERIFIED, True), region
+    assert course.read(HOME, lambda tx: tx.first(int, TOLD)) == 1
+    supplement(course, code(course))
+    assert not give(course, LEADER).HasField("verify_until_time")
+    assert not give(course, LEADER).HasField("error")
+
+
+def test_a_code_that_comes_late_with_its_order_leaves_it_waiting(federation: Federation) -> None:
+    give_line(federation)
+    knows_codes(federation)
+    course = order_of(federation)
+    course.is_held_back = lambda content: content.destination == HOME
+    course.submit(code=code(course, name=course.request_id))
+    course.now += timedelta(days=2)
+    course.is_held_back = lambda content: False
+    course.deliver()
+    item = give(course)
+    assert (item.error.reason, item.HasField("verify_until_time")) == (Reason.REASON_DOCUMENT_STALE, True)
+
+
+@dataclass
+class Lied(Course):
+    """An order whose leading region says that it was submitted by another request id, or, as older ones do, by none."""
+
+    told: str = ""
+
+    def _carry(self, origin: str, content: EnvelopeContent) -> None:
+        if content.kind == EnvelopeKind.ENVELOPE_KIND_JOINT_COMMAND:
+            command = JointCommand.FromString(content.payload)
+            command.order.request_id = self.told
+            content.payload = command.SerializeToString()
+        super()._carry(origin, content)
+
+
+def test_one_code_proves_one_order_whatever_its_leading_region_says(federation: Federation) -> None:
+    give_line(federation)
+    knows_codes(federation)
+    first = order_of(federation)
+    shown = code(first, name=first.request_id)
+    first.submit(code=shown)
+    first.cancel()
+    first.deliver()
+    for request_id in (first.request_id, ""):
+        again = Lied(federation, business="TRANSFER", now=NOW, told=request_id)
+        again.submit(code=shown)
+        assert give(again).HasField("verify_until_time"), request_id or "as of an older version"
+        with pytest.raises(Refused) as refused:
+            reserve(again)
+        assert refused.value.reason == Reason.REASON_JOINT_ITEM_UNPROVEN
+
+
+def test_the_code_of_an_order_passes_the_bound_of_unknown_numbers_and_an_invented_one_does_not(
+    federation: Federation,
+) -> None:
+    give_line(federation)
+    knows_codes(federation)
+    course = order_of(federation)
+    home = course.contexts[HOME]
+    most = home.figure("unknown-numbers-of-operator", LEADER)
+    assert most is not None
+    unknown = NumberUnknown(Party(LEADER, "counter", CLERK.staff_id), hour_of(course.now))
+    for _ in range(most + 1):
+        home.unknown_numbers.note(unknown)
+    for key, reason in ((bytes(32), Reason.REASON_NOT_VERIFIED), (None, Reason.REASON_UNKNOWN_NUMBERS_TOO_MANY)):
+        refused = order_of(federation)
+        refused.contexts[HOME] = home
+        shown = () if key is None else code(refused, key=key, name=refused.request_id)
+        with pytest.raises(Refused) as raised:
+            refused.submit(code=shown)
+        assert raised.value.reason == reason
+    course.submit(code=code(course, name=course.request_id))
+    assert not give(course).HasField("verify_until_time")
+
+
+def test_a_home_refuses_a_wrong_code_at_its_own_counter_as_for_an_order_of_one_customer(federation: Federation) -> None:
+    course, number = order_of(federation), "+8619844000001"
+    for region in (LEADER, HOME):
+        knows_codes(federation, region)
+    give_line(federation)
+    with pytest.raises(Refused) as refused:
+        course.submit(number, (LEADER, OTHER), code(course, key=bytes(32), name=course.request_id, number=number))
+    assert refused.value.reason == Reason.REASON_NOT_VERIFIED
+    with pytest.raises(Refused) as refused:
+        course.submit(number, (LEADER, OTHER), code(course, name=course.request_id, number=number))
+    assert refused.value.reason == Reason.REASON_SUBSCRIPTION_NOT_FOUND, "the code holds"
 
 
 def test_an_old_code_proves_nothing(federation: Federation) -> None:

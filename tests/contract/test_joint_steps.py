@@ -16,7 +16,7 @@ from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder, JointOr
 from gateway.api.region.v1.joint_order_service_pb2 import CancelJointOrderRequest, WorkOnJointOrderRequest
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, ReceiptContent
-from gateway.api.types.v1.types_pb2 import Applicant, Channel, Requester
+from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
 from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Border, Command
 from gateway.relay.envelopes import Answer
@@ -43,6 +43,7 @@ from tests.simulation.world import REGIONS, START, keys, operator, staff
 from tests.unit.situations import FEDERATION, LINE
 
 LEADER = "guangdong"
+PLACES = ("sichuan", "henan")
 CLERK = Requester(staff_id="c-17", channel=Channel.CHANNEL_COUNTER)
 MORE_ROOM = WorkOnJointOrderRequest(request_id="again", reserve=WorkOnJointOrderRequest.Reserve())
 ROOM = WorkOnJointOrderRequest(reserve=WorkOnJointOrderRequest.Reserve())
@@ -116,6 +117,7 @@ class Course:
     def __post_init__(self) -> None:
         self.federation.orders += 1
         self._number = self.federation.orders
+        self.request_id = f"submit-{self._number}"
         self.contexts = {region: self.federation.context(region) for region in REGIONS}
 
     def do(self, name: str, region: str, work: Work) -> object:
@@ -141,20 +143,19 @@ class Course:
         assert outcome.error is None, outcome.error
         return outcome.result
 
-    def submit(self, number: str = LINE.number, regions: Sequence[str] = ("sichuan", "henan")) -> None:
-        """An order with a place in each of the regions; Guangdong leads it."""
+    def submit(self, number: str = LINE.number, regions: Sequence[str] = PLACES, code: Sequence[Document] = ()) -> None:
+        """An order with a place in each of the regions, and a code; Guangdong leads it."""
         papers, values = BUSINESSES[self.business]
         request = OrderRequest(
             business=self.business,
             number=number,
             applicant=Applicant.APPLICANT_ENTERPRISE,
-            documents=documents(papers, self.now, ""),
+            documents=[*documents(papers, self.now, ""), *code],
             characteristics={**values, **self.values},
             requester=CLERK,
         )
         places = [JointPlace(region=region, address="1 Main Street") for region in regions]
-        caller = Caller(operator(LEADER, "counter"), f"submit-{self._number}", "")
-        context = self.contexts[LEADER]
+        caller, context = Caller(operator(LEADER, "counter"), self.request_id, ""), self.contexts[LEADER]
         order = self.do("submit", LEADER, lambda tx: leading.submit(tx, context, caller, request, places, self.now))
         assert isinstance(order, JointOrder)
         self.order_id = order.id

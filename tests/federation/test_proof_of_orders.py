@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.api.region.v1.joint_order_pb2 import JointItemState
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from tests.federation.counter import Counter, Reviewer
-from tests.federation.joint_staff import ROOM, JointStaff, item_of
+from tests.federation.joint_staff import ROOM, JointStaff, item_of, with_broadband
 from tests.federation.refusals import refusal
 from tests.federation.running import Federation, until
 
@@ -172,3 +173,19 @@ async def test_the_line_of_a_joint_order_is_asked_for_by_a_code_that_counts_for_
     await desk.follows(order.id, lambda each: not item_of(each, "give").HasField("verify_until_time"), "it goes on")
     await at_home.works(order.id, "give", ROOM)
     assert [each.kind for each in federation.texts(number)].count("order-verify") == 1
+
+
+async def test_a_joint_order_with_a_code_of_the_customer_waits_for_nobody(
+    federation: Federation, guangdong: Counter
+) -> None:
+    number = await with_broadband(federation, "sichuan")
+    desk, at_home = JointStaff(federation, "guangdong", "operator/counter"), JointStaff(federation, "sichuan")
+    request = desk.request("BB_MOVE", ["sichuan", "henan"], number)
+    code = await guangdong.receive_code(number, request.request_id)
+    request.order.documents.extend(await guangdong.verify(number, request.request_id, code=code))
+    order = await desk.submits(request)
+    assert (await desk.submits(request)).id == order.id, "the same request"
+    await at_home.follows(order.id, lambda each: item_of(each, "remove").version > 0, "taken in")
+    reserved = await at_home.works(order.id, "remove", ROOM)
+    assert item_of(reserved, "remove").state == JointItemState.JOINT_ITEM_STATE_RESERVED
+    assert "order-verify" not in [each.kind for each in federation.texts(number)]

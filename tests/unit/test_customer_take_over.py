@@ -12,9 +12,13 @@ from gateway.api.region.v1.customer_service_pb2 import BillingAccount, Customer,
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused, text
+from gateway.federation.catalogue import Federation
+from gateway.federation.current import CurrentFederation
+from gateway.relay.border import Border
 from gateway.store.port import Transaction
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.timers import due_timers, fire
+from region_node.customers.imports import Candidate, importing
 from region_node.customers.operations import (
     SUSPENSION_TIMER,
     change,
@@ -25,9 +29,13 @@ from region_node.customers.operations import (
 )
 from region_node.customers.rows import CustomerRow, Line, find_line
 from region_node.customers.taking_over import NewCustomer, new_customer
+from region_node.node.context import RegionContext
 from region_node.requests.auditing import AuditedCall
+from region_node.requests.importing.progress import Taken
 from tests.empty_database import empty_database
 from tests.keys import region_keys
+from tests.shipped import shipped_configuration
+from tests.simulation.world import keys
 
 NOW = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
 END = NOW + timedelta(days=30)
@@ -109,6 +117,26 @@ def test_a_batch_is_known_again_although_no_such_line_would_be_added_any_more(tx
         create(tx, [told], "CNY", ASKED, withdrawn)
     assert create(tx, [told], "CNY", ASKED) == 1
     assert create(tx, [told], "CNY", ASKED, withdrawn) == 0
+
+
+def test_a_line_of_another_file_is_known_again_although_its_plan_has_gone(tx: Transaction) -> None:
+    current, later = CurrentFederation(), shipped_configuration()
+    current.update(Federation(1, shipped_configuration()), [])
+    work = importing(RegionContext(Border("sichuan", keys().signers["sichuan"], keys().trusted, current)))
+    told = replace(suspended(until=None), digest=b"1")
+    assert work.take(tx, [Candidate(2, told)], ASKED) == Taken(1, [])
+    left = [plan for plan in later.plans if plan.id != told.line.plan_id]
+    del later.plans[:]
+    later.plans.extend(left)
+    current.update(Federation(2, later), [])
+    line = replace(told.line, number="+8619851000002", product_id="p-2", customer_id="c-2", account_id="a-2")
+    new = NewCustomer(CustomerRow("c-2", "李伟", ""), line, 0, digest=b"2")
+    piece = [Candidate(2, told), Candidate(3, new)]
+    for found in (work.check(tx, piece), work.take(tx, piece, ASKED)):
+        assert (found.created, [(each.number, each.reason) for each in found.rejections]) == (
+            0,
+            [(3, Reason.REASON_PLAN_UNKNOWN)],
+        )
 
 
 def test_who_was_taken_over_before_contents_were_remembered_is_known_by_name(tx: Transaction) -> None:

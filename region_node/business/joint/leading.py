@@ -37,7 +37,6 @@ from region_node.customers.documents.rules import require_documents, require_mat
 from region_node.customers.known_statuses import require_unrestricted
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, note
-from region_node.requests.dealings import Dealer
 from region_node.requests.rows import insert_request
 from region_node.tickets.followed import known_request
 
@@ -67,7 +66,7 @@ def submit(
     _check(tx, context, caller, request, places, now)
     number = next_joint_number(tx)
     _complete(context, order, number, now)
-    order.operator = caller.operator
+    order.operator, order.request_id = caller.operator, caller.request_id
     if order.ByteSize() > saga.ORDER_LIMIT:
         raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(saga.ORDER_LIMIT))
     row = JointOrderRow(order, caller.traceparent)
@@ -250,8 +249,7 @@ def _check(
         _require_member(context, place.region)
     require_documents(prepared, request, now)
     openings.require_plan_sold(context, request, places)
-    dealer = Dealer(context.region, caller.operator, request.requester.staff_id)
-    lines.require_place(tx, context, dealer, request, places, now)
+    lines.require_place(tx, context, caller, request, places, now)
 
 
 def _require_member(context: RegionContext, region: str) -> None:

@@ -21,8 +21,12 @@ from region_node.customers.operations import keep_line, own_line
 from region_node.customers.preconditions import line_situation, require_preconditions
 from region_node.customers.rows import Line, find_line
 from region_node.customers.status import require_readable
+from region_node.customers.verification.bounds import require_few_unknown
+from region_node.customers.verification.rows import find_key
+from region_node.customers.verification.rules import Shown, require_verified
 from region_node.node.context import RegionContext
-from region_node.requests.dealings import Dealer, require_few_unknown
+from region_node.requests.caller import Caller
+from region_node.requests.dealings import Dealer
 
 _PROMISED = frozenset({rules.RESERVED, rules.COMMITTED, rules.IN_PROGRESS})
 _GONE = frozenset(
@@ -40,7 +44,7 @@ _GONE = frozenset(
 def require_place(
     tx: Transaction,
     context: RegionContext,
-    dealer: Dealer,
+    caller: Caller,
     request: OrderRequest,
     places: Sequence[JointPlace],
     now: datetime,
@@ -48,7 +52,7 @@ def require_place(
     """Checks at the leading region that the item which ends a line is at the home of the number.
 
     Raises Refused with NUMBER_INVALID, NUMBER_UNRESOLVED, JOINT_LINE_ELSEWHERE, and where this region is the home with
-    UNKNOWN_NUMBERS_TOO_MANY, and as that says of the line.
+    UNKNOWN_NUMBERS_TOO_MANY, NOT_VERIFIED, and as that says of the line.
     """
     found = templates.ending(context.federation.business(request.business))
     if found is None:
@@ -62,7 +66,10 @@ def require_place(
     if places[place - 1].region != home:
         raise Refused(Reason.REASON_JOINT_LINE_ELSEWHERE, region=home, place=str(place))
     if home == context.region:
-        require_few_unknown(context, dealer, now)
+        dealer = Dealer(context.region, caller.operator, request.requester.staff_id)
+        shown = Shown(caller.subject(context.region), request.number, request.documents)
+        require_few_unknown(tx, context, dealer, shown, now)
+        require_verified(find_key(tx), shown.subject, shown.number, shown.documents)
         _require_possible(tx, context, request, context.region, place, now)
 
 

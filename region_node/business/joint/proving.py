@@ -4,39 +4,57 @@ Another region that leads the order attests by papers alone. Until there is a pr
 reserves the item, and the region's own system is not asked.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from gateway.api.region.v1.joint_order_pb2 import JointItem, JointOrder
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from gateway.store.timers import cancel_timer, set_timer
 from gateway.time.clock import from_timestamp, time_in, to_timestamp
 from region_node.business.joint import rules, templates
-from region_node.business.joint.rows import item_key
+from region_node.business.joint.rows import JointOrderFilter, item_key, list_joint_orders
 from region_node.customers.documents.rules import require_fresh
 from region_node.customers.proof import ORDER_NOTICE, Asked, ask_customer, must_ask, order_text, wait_until
 from region_node.customers.rows import find_line
 from region_node.customers.verification.rows import find_key
-from region_node.customers.verification.rules import require_verified
+from region_node.customers.verification.rules import CHECKED_AT_HOME, Shown, require_verified
 from region_node.node.context import RegionContext
 
 VERIFY_TIMER = "joint-verify"  # the customer has not objected in time
+_LOOKED_AT = 50  # joint orders of one number, far more than a customer has
 
 
 def ask(tx: Transaction, context: RegionContext, order: JointOrder, item: JointItem, now: datetime) -> None:
-    """Notifies the customer of an item that ends their line, which then waits, where the catalogue here says so."""
+    """Notifies the customer of an item that ends their line, which then waits, where the catalogue here says so.
+
+    A proof that came with the request lets the item go on at once. Of one that does not hold, the item says why.
+    """
     if not item.ends_line or not must_ask(context, order.leader_region, ()):
         return
     business = context.federation.business(order.request.business)
     found, line = templates.ending(business), find_line(tx, order.request.number)
     if found is None or not found[0].verify or line is None:
         return
+    shown = submitted(order)
+    problem = _problem(tx, context, order, shown, now) if shown.is_proven else None
+    if shown.is_proven and problem is None and not _came_before(tx, order):
+        return
     due = min(wait_until(context, order.leader_region, now), from_timestamp(order.hold_until_time))
     item.verify_until_time.CopyFrom(to_timestamp(due))
+    if problem is not None:
+        rules.note_problem(item, problem, now)
     asked = Asked(item_key(order.id, item.id), order.leader_region, ORDER_NOTICE, order_text(business.name))
     ask_customer(tx, context, line, asked, due, now)
+
+
+def submitted(order: JointOrder) -> Shown:
+    """The codes and passwords of a request; none where nobody says for which request id they were checked."""
+    documents = [each for each in order.request.documents if each.code in CHECKED_AT_HOME] if order.request_id else []
+    return _shown(order, order.request_id, documents)
 
 
 def require_proven(context: RegionContext, item: JointItem, now: datetime) -> None:
@@ -53,14 +71,11 @@ def take_proof(tx: Transaction, context: RegionContext, order: JointOrder, item:
     """
     if not order.proofs or not item.HasField("verify_until_time"):
         return False
-    subject = f"{order.leader_region}/{order.operator}/{order.id.rpartition('/')[2]}"
-    try:
-        require_verified(find_key(tx), subject, order.request.number, order.proofs)
-        require_fresh(context.federation.prepared(order.request.business), order.proofs, now)
-    except Refused as refused:
-        if item.error.reason == refused.reason:
+    problem = _problem(tx, context, order, _shown(order, order.id.rpartition("/")[2], order.proofs), now)
+    if problem is not None:
+        if item.error.reason == problem.reason:
             return False
-        rules.note_problem(item, refused, now)
+        rules.note_problem(item, problem, now)
         return True
     return not must_ask(context, order.leader_region, order.proofs) and rules.prove(item, now)
 
@@ -75,3 +90,28 @@ def follow(tx: Transaction, order: JointOrder, item: JointItem) -> None:
         set_timer(tx, f"{VERIFY_TIMER}/{key}", kind=VERIFY_TIMER, subject=key, due=due)
     else:
         cancel_timer(tx, f"{VERIFY_TIMER}/{key}")
+
+
+def _shown(order: JointOrder, request_id: str, documents: Sequence[Document]) -> Shown:
+    """Documents for an order, of which codes and passwords were checked for a request id of its operator system."""
+    return Shown(f"{order.leader_region}/{order.operator}/{request_id}", order.request.number, documents)
+
+
+def _problem(tx: Transaction, context: RegionContext, order: JointOrder, shown: Shown, now: datetime) -> Refused | None:
+    """Why documents do not hold: this region has not checked them for this very order, or too long ago."""
+    try:
+        require_verified(find_key(tx), shown.subject, shown.number, shown.documents)
+        require_fresh(context.federation.prepared(order.request.business), shown.documents, now)
+    except Refused as refused:
+        return refused
+    return None
+
+
+def _came_before(tx: Transaction, order: JointOrder) -> bool:
+    """Whether the request came with another joint order: its region shows one code twice, which proves one order.
+
+    Of a number with very many joint orders that is not looked up: its customer is asked.
+    """
+    page = list_joint_orders(tx, JointOrderFilter(number=order.request.number), None, _LOOKED_AT)
+    named = [each for each in page.items if each.id != order.id and submitted(each).subject == submitted(order).subject]
+    return bool(named or page.following)

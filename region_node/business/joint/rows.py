@@ -294,6 +294,7 @@ JOINT = Followed(
         "places",
         "leader_region",
         "operator",
+        "request_id",
         "home_region",
         "create_time",
         "survey_due_time",

@@ -96,7 +96,8 @@ class CustomerServiceServicer:
         accepted whole, except for lines reported as rejected.
 
         The node remembers its position in a file, by the file's hash. An interrupted caller begins the call again and
-        continues from that position.
+        continues from that position. In another file too, a customer that exists with the same content counts as existing,
+        whatever plans and numbers the region has by then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -27,7 +27,8 @@ class CustomerServiceStub:
     accepted whole, except for lines reported as rejected.
 
     The node remembers its position in a file, by the file's hash. An interrupted caller begins the call again and
-    continues from that position.
+    continues from that position. In another file too, a customer that exists with the same content counts as existing,
+    whatever plans and numbers the region has by then.
     """
     QueryProfile: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.QueryProfileRequest, _customer_service_pb2.QueryProfileResponse]
     """Returns the profile of a customer's line: plan, contract, subscriptions, balance (business QRY_PROFILE). The home
@@ -73,7 +74,8 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         accepted whole, except for lines reported as rejected.
 
         The node remembers its position in a file, by the file's hash. An interrupted caller begins the call again and
-        continues from that position.
+        continues from that position. In another file too, a customer that exists with the same content counts as existing,
+        whatever plans and numbers the region has by then.
         """
 
     @_abc_1.abstractmethod

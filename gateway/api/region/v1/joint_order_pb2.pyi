@@ -208,6 +208,7 @@ class JointOrder(_message.Message):
     WARN_BEFORE_FIELD_NUMBER: _builtins.int
     EXPECTED_COMPLETION_TIME_FIELD_NUMBER: _builtins.int
     PROOFS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Joint order id, `<leading region>/J<day>-<number>`."""
     version: _builtins.int
@@ -224,6 +225,10 @@ class JointOrder(_message.Message):
     """Reason of the cancellation, in the words of the customer; empty for none."""
     partial_allowed: _builtins.bool
     """True if single items may be done without the others, as in the catalogue at the acceptance."""
+    request_id: _builtins.str
+    """Request id of the submission, for which codes and passwords among the documents were checked. Empty of an older
+    leading region, of which such documents prove nothing.
+    """
     @_builtins.property
     def request(self) -> _order_pb2.OrderRequest:
         """The request."""
@@ -295,10 +300,11 @@ class JointOrder(_message.Message):
         warn_before: _duration_pb2.Duration | None = ...,
         expected_completion_time: _timestamp_pb2.Timestamp | None = ...,
         proofs: _abc.Iterable[_types_pb2.Document] | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decide_time", b"decide_time", "end_time", b"end_time", "expected_completion_time", b"expected_completion_time", "hold_until_time", b"hold_until_time", "request", b"request", "survey_due_time", b"survey_due_time", "warn_before", b"warn_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "cancellation_reason", b"cancellation_reason", "create_time", b"create_time", "decide_time", b"decide_time", "end_time", b"end_time", "expected_completion_time", b"expected_completion_time", "hold_until_time", b"hold_until_time", "home_region", b"home_region", "id", b"id", "items", b"items", "leader_region", b"leader_region", "operator", b"operator", "partial_allowed", b"partial_allowed", "places", b"places", "proofs", b"proofs", "request", b"request", "state", b"state", "survey_due_time", b"survey_due_time", "version", b"version", "warn_before", b"warn_before"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "cancellation_reason", b"cancellation_reason", "create_time", b"create_time", "decide_time", b"decide_time", "end_time", b"end_time", "expected_completion_time", b"expected_completion_time", "hold_until_time", b"hold_until_time", "home_region", b"home_region", "id", b"id", "items", b"items", "leader_region", b"leader_region", "operator", b"operator", "partial_allowed", b"partial_allowed", "places", b"places", "proofs", b"proofs", "request", b"request", "request_id", b"request_id", "state", b"state", "survey_due_time", b"survey_due_time", "version", b"version", "warn_before", b"warn_before"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

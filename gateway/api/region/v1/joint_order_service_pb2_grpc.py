@@ -85,7 +85,10 @@ class JointOrderServiceServicer:
     def SubmitJointOrder(self, request, context):
         """Accepts a joint order, and requests every region to survey its items.
 
-        The same request id with the same content returns the same joint order.
+        The same request id with the same content returns the same joint order. A code or password among the documents,
+        checked for this request id, is the customer's own proof for an item that ends a line. One that does not hold, or
+        that came with another joint order before, leaves the item waiting; at the home region itself it is refused with
+        NOT_VERIFIED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -124,7 +127,8 @@ class JointOrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SupplementJointOrder(self, request, context):
-        """Hands in the customer's own proof for an item that ends a line, at the leading region: a code or password.
+        """Hands in the customer's own proof for an item that ends a line, at the leading region: a code or password that did
+        not come with the order.
 
         The code was verified for the request id that is the last part of the joint order id, by the operator system that
         submitted the order. An item whose proof does not hold shows NOT_VERIFIED.

@@ -23,7 +23,10 @@ class JointOrderServiceStub:
     SubmitJointOrder: _aio.UnaryUnaryMultiCallable[_joint_order_service_pb2.SubmitJointOrderRequest, _joint_order_service_pb2.SubmitJointOrderResponse]
     """Accepts a joint order, and requests every region to survey its items.
 
-    The same request id with the same content returns the same joint order.
+    The same request id with the same content returns the same joint order. A code or password among the documents,
+    checked for this request id, is the customer's own proof for an item that ends a line. One that does not hold, or
+    that came with another joint order before, leaves the item waiting; at the home region itself it is refused with
+    NOT_VERIFIED.
     """
     GetJointOrder: _aio.UnaryUnaryMultiCallable[_joint_order_service_pb2.GetJointOrderRequest, _joint_order_service_pb2.GetJointOrderResponse]
     """Returns a joint order that this region leads or follows. The reading is recorded."""
@@ -40,7 +43,8 @@ class JointOrderServiceStub:
     Of operator systems, the one that submitted it cancels it.
     """
     SupplementJointOrder: _aio.UnaryUnaryMultiCallable[_joint_order_service_pb2.SupplementJointOrderRequest, _joint_order_service_pb2.SupplementJointOrderResponse]
-    """Hands in the customer's own proof for an item that ends a line, at the leading region: a code or password.
+    """Hands in the customer's own proof for an item that ends a line, at the leading region: a code or password that did
+    not come with the order.
 
     The code was verified for the request id that is the last part of the joint order id, by the operator system that
     submitted the order. An item whose proof does not hold shows NOT_VERIFIED.
@@ -63,7 +67,10 @@ class JointOrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_joint_order_service_pb2.SubmitJointOrderResponse]:
         """Accepts a joint order, and requests every region to survey its items.
 
-        The same request id with the same content returns the same joint order.
+        The same request id with the same content returns the same joint order. A code or password among the documents,
+        checked for this request id, is the customer's own proof for an item that ends a line. One that does not hold, or
+        that came with another joint order before, leaves the item waiting; at the home region itself it is refused with
+        NOT_VERIFIED.
         """
 
     @_abc_1.abstractmethod
@@ -110,7 +117,8 @@ class JointOrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _joint_order_service_pb2.SupplementJointOrderRequest,
         context: _aio.ServicerContext[_joint_order_service_pb2.SupplementJointOrderRequest, _joint_order_service_pb2.SupplementJointOrderResponse],
     ) -> _abc.Awaitable[_joint_order_service_pb2.SupplementJointOrderResponse]:
-        """Hands in the customer's own proof for an item that ends a line, at the leading region: a code or password.
+        """Hands in the customer's own proof for an item that ends a line, at the leading region: a code or password that did
+        not come with the order.
 
         The code was verified for the request id that is the last part of the joint order id, by the operator system that
         submitted the order. An item whose proof does not hold shows NOT_VERIFIED.

@@ -30,7 +30,7 @@ class SendCodeRequest(_message.Message):
     NUMBER_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Id of the later request, as SubmitOrder, QueryBill or QueryProfile will carry it."""
+    """Id of the later request, as SubmitOrder, SubmitJointOrder, QueryBill or QueryProfile will carry it."""
     number: _builtins.str
     """The customer's number."""
     @_builtins.property
