@@ -5,13 +5,16 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import ssl
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -26,7 +29,9 @@ from deploy.local.process import (
     ProcessFailed,
     children_of,
     end_all,
+    halt_all,
     marked,
+    signal_all,
     wait_until,
 )
 from gateway.security.tls import Credentials
@@ -40,6 +45,7 @@ _REPLICATOR = "replicator"
 _LEAST_TIMES = {"ttl": 20, "loop_wait": 1, "retry_timeout": 3}  # in seconds; Patroni takes no less
 _ADDRESS = "127.0.0.1"
 _ANSWER_SECONDS = 2.0
+_PRIMARY = "primary"
 _OWNERS_ALONE = 0o700
 
 
@@ -79,10 +85,20 @@ class _Member:
 class LocalPatroni(PostgresqlAccess):
     """Members, counted from 0, that can be started and killed singly.
 
-    `etcd` is one with a gateway, and runs. `synchronous`: no commit is answered before a standby has it.
+    `etcd` is one with a gateway, and runs. `synchronous`: no commit is answered before a standby has it. `through`
+    gives the address by which a member reaches an endpoint of etcd, or by which others reach an endpoint of its own.
     """
 
-    def __init__(self, directory: Path, etcd: LocalEtcd, members: int = 3, *, synchronous: bool = True) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        etcd: LocalEtcd,
+        members: int = 3,
+        *,
+        synchronous: bool = True,
+        through: Callable[[int, str], str] | None = None,
+    ) -> None:
+        self._through = through
         self._user = server_user()
         directory.mkdir(parents=True, exist_ok=True)
         self._home = directory / "patroni"
@@ -118,7 +134,7 @@ class LocalPatroni(PostgresqlAccess):
     def prepare(self) -> None:
         """Makes the files of the members. Raises ProcessFailed where PostgreSQL or Patroni is not installed."""
         require_program()
-        for member in self._members:
+        for index, member in enumerate(self._members):
             member.home.mkdir(mode=_OWNERS_ALONE)
             clients = {
                 role: self.authority.write(self.authority.issue_client(role), member.home / role)
@@ -129,6 +145,8 @@ class LocalPatroni(PostgresqlAccess):
             shutil.copytree(self._etcd.credentials("patroni").certificate.parent, copied)
             etcd = Credentials(copied / "authority.crt", copied / "tls.crt", copied / "tls.key")
             settings = self._settings(member, server, etcd, clients)
+            if self._through is not None:
+                _lead(settings, partial(self._through, index))
             (member.home / "patroni.yaml").write_text(json.dumps(settings), "utf-8")  # which is YAML, too
             for path in (member.home, *member.home.rglob("*")):
                 give(path, self._user)
@@ -153,7 +171,11 @@ class LocalPatroni(PostgresqlAccess):
 
     def primary(self) -> int | None:
         """The member that holds Patroni's lock and takes writes; None without one."""
-        return next(iter(self._members_at("primary")), None)
+        return next(iter(self._members_at(_PRIMARY)), None)
+
+    def leads(self, index: int) -> bool:
+        """Whether a member holds Patroni's lock and takes writes."""
+        return self._affirms(self._members[index], _PRIMARY)
 
     def is_whole(self) -> bool:
         """Whether every member is there, and one may take over without a loss."""
@@ -177,6 +199,18 @@ class LocalPatroni(PostgresqlAccess):
     def kill_patroni(self, index: int) -> None:
         """Ends a member's Patroni as kill -9 does; its server lives, and has nobody who leads it."""
         self._members[index].process.kill_group()
+
+    def freeze_member(self, index: int) -> None:
+        """Halts a member's Patroni and its server until `thaw_member`; their kernel goes on acknowledging."""
+        member = self._members[index]
+        member.process.freeze()
+        halt_all(member.servers)
+
+    def thaw_member(self, index: int) -> None:
+        """Lets a member go on as if nothing had been."""
+        member = self._members[index]
+        signal_all(member.servers(), signal.SIGCONT)
+        member.process.thaw()
 
     def remove(self) -> None:
         """Ends all members, and removes their data and certificates."""
@@ -206,9 +240,9 @@ class LocalPatroni(PostgresqlAccess):
 
     def _settings(
         self, member: _Member, server: Credentials, etcd: Credentials, clients: Mapping[str, Credentials]
-    ) -> dict[str, object]:
+    ) -> dict[str, Any]:
         """The example with the places of this machine."""
-        settings = yaml.safe_load(EXAMPLE.read_text("utf-8"))
+        settings: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text("utf-8"))
         settings |= {"scope": self._scope, "name": member.name}
         settings["watchdog"]["mode"] = "off"  # it would reset this machine
         settings["etcd3"] |= {
@@ -250,4 +284,13 @@ class LocalPatroni(PostgresqlAccess):
             "shared_buffers": "32MB",
             "recovery_init_sync_method": "syncfs",
         }
-        return dict(settings)
+        return settings
+
+
+def _lead(settings: dict[str, Any], through: Callable[[str], str]) -> None:
+    """Puts other addresses into a member's settings: those of etcd for itself, and its own for other members."""
+    etcd = settings["etcd3"]
+    etcd["hosts"] = ",".join(through(each) for each in etcd["hosts"].split(","))
+    etcd["use_proxies"] = True  # else Patroni asks etcd for the addresses of its members, and uses those
+    for part in ("restapi", "postgresql"):
+        settings[part]["connect_address"] = through(settings[part]["connect_address"])

@@ -1,4 +1,4 @@
-"""`python -m tests.bench.failover`: the primary of a region's PostgreSQL is killed again and again, under load.
+"""`python -m tests.bench.failover`: the primary of a region's PostgreSQL fails again and again, under load.
 
 Patroni leads three members, and commits wait for a synchronous standby. Operators of the region and of another one pay
 for its customers. Each repeats a payment under its id until it is taken. So what is stored in the end can be compared
@@ -9,9 +9,11 @@ import asyncio
 import itertools
 import secrets
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -23,7 +25,7 @@ from rich.table import Table
 from deploy.local.etcd import LocalEtcd
 from deploy.local.federation import OPERATOR, LocalFederation
 from deploy.local.patroni import LocalPatroni, require_program
-from deploy.local.process import ProcessFailed, wait_until
+from deploy.local.process import ProcessFailed
 from deploy.local.profiles import Engine, Placement, Profile
 from gateway.api.region.v1.customer_service_pb2 import GetCustomerRequest
 from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceStub
@@ -40,32 +42,68 @@ from tests.bench.requirements import BUILD, Needs, ready, working_directory
 from tests.bench.results import circumstances, write_report
 from tests.bench.running import running
 from tests.bench.table import console
+from tests.faults.lines import MemberLines
 
 PROFILE = Profile("failover", special={HOME: Placement(Engine.POSTGRESQL, 2)})
 """The home region is on PostgreSQL, with two processes; the other one on a file."""
 CALLERS = 16
 _LINES = 64
-_PATIENCE = 180.0  # seconds until another member serves, or all of them are well again
+_PATIENCE = 120.0  # seconds until another member serves, or all of them are well again
 _CALL_SECONDS = 10.0
 _AGAIN = 0.05  # seconds between attempts of one payment
-_LOOK = 0.5  # seconds between looks at the database
+_LOOK = 0.5  # seconds between looks at the database, or at the members
 _REST = 0.1  # seconds of a caller between two payments
-_BETWEEN = 50  # payments between two kills, at least
-_KILLS: dict[str, Callable[[LocalPatroni, int], None]] = {
-    "server": LocalPatroni.kill_server,
-    "machine": LocalPatroni.kill_member,
-    "patroni": LocalPatroni.kill_patroni,
+_BETWEEN = 50  # payments between two faults, at least
+_MINUTES = 40.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A federation whose home region is on a cluster, and the lines of the cluster's members."""
+
+    federation: LocalFederation
+    cluster: LocalPatroni
+    lines: MemberLines
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault of one member, and what ends it; the member is started again after that, if it does not run."""
+
+    begin: Callable[[Scene, int], None]
+    end: Callable[[Scene, int], None] = lambda scene, member: None
+
+
+FAULTS: dict[str, Fault] = {
+    "server": Fault(lambda scene, member: scene.cluster.kill_server(member)),
+    "machine": Fault(lambda scene, member: scene.cluster.kill_member(member)),
+    "network": Fault(
+        lambda scene, member: scene.lines.cut(member),
+        lambda scene, member: scene.lines.heal(member),
+    ),
+    "frozen": Fault(
+        lambda scene, member: scene.cluster.freeze_member(member),
+        lambda scene, member: scene.cluster.thaw_member(member),
+    ),
+    "patroni": Fault(lambda scene, member: scene.cluster.kill_patroni(member)),
 }
-"""What is ended as by kill -9: PostgreSQL alone, which Patroni notices at once; both, whose lease has to end; or
-Patroni alone, whose server goes on taking connections beside the next primary."""
+"""PostgreSQL is ended as by kill -9, which Patroni notices at once; both, whose lease has to end; the primary is cut
+off from etcd and the other members, while the region reaches it; its machine halts, and goes on later; or Patroni alone
+is ended, whose server goes on taking connections beside the next primary."""
 
 
 @dataclass(frozen=True)
 class Failover:
-    """A kill of the primary, and the seconds until its region took a payment that was sent after it."""
+    """A fault of the primary, and the longest time since in which its region took no payment.
+
+    It is over once another member leads, and the region took a payment that was sent after that.
+    """
 
     kind: str
-    seconds: float
+    seconds: float | None
+    """None where it was not over in time, or did not begin because the cluster was not whole."""
+    problem: str = ""
+    """What was waited for in vain; empty for none."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +122,14 @@ class Outcome:
     """How often the region has closed its fence."""
 
     @property
+    def failed(self) -> Sequence[Failover]:
+        """The fail-overs that were not over in time."""
+        return [each for each in self.failovers if each.problem]
+
+    @property
     def is_right(self) -> bool:
         """Whether nothing is missing or doubled, and the region has served all the time but the fail-overs."""
-        return not (self.missing or self.doubled or self.fen or self.losses)
+        return not (self.missing or self.doubled or self.fen or self.losses or self.failed)
 
 
 @dataclass
@@ -96,7 +139,9 @@ class Payments:
     acknowledged: set[str] = field(default_factory=set)
     """Ids of orders."""
     is_ending: bool = False
-    _served: dict[float, "asyncio.Future[float]"] = field(default_factory=dict)
+    taken: list[float] = field(default_factory=list)
+    """When the region whose primary fails acknowledged each, by `time.monotonic`."""
+    _served: dict[float, "asyncio.Future[None]"] = field(default_factory=dict)
 
     async def pay(self, service: OrderServiceStub, request: SubmitOrderRequest, *, is_killed: bool) -> None:
         """Repeats one payment under its id until it is taken. Raises AioRpcError for a refusal that does not pass.
@@ -116,20 +161,27 @@ class Payments:
                 raise
             return False
         self.acknowledged.add(answer.order.id)
-        for killed, served in self._served.items():
-            if is_killed and begun >= killed and not served.done():
-                served.set_result(time.monotonic() - killed)
+        if is_killed:
+            self.taken.append(time.monotonic())
+            for since, served in self._served.items():
+                if begun >= since and not served.done():
+                    served.set_result(None)
         return True
 
-    async def served_since(self, killed: float) -> float:
-        """Seconds from a kill until a payment is taken that was sent after it. Raises TimeoutError."""
-        served: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        self._served[killed] = served
+    async def served_since(self, since: float) -> None:
+        """Returns once a payment is taken that was sent after an instant. Raises TimeoutError."""
+        served: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._served[since] = served
         try:
             async with asyncio.timeout(_PATIENCE):
-                return await served
+                await served
         finally:
-            del self._served[killed]
+            del self._served[since]
+
+    def longest_silence(self, since: float) -> float:
+        """The longest time, in seconds, in which the region took none, from an instant up to its last one."""
+        times = [since, *(each for each in self.taken if each > since)]
+        return max((later - earlier for earlier, later in pairwise(times)), default=0.0)
 
     async def more(self, count: int) -> None:
         """Returns once so many more are acknowledged. Raises TimeoutError."""
@@ -156,7 +208,10 @@ def payment(request_id: str, line: Line) -> SubmitOrderRequest:
 
 @asynccontextmanager
 async def paying(federation: LocalFederation, payments: Payments) -> AsyncIterator[None]:
-    """Callers of both processes of the region, and of the other region. At the end each ends its last payment."""
+    """Callers of both processes of the region, and of the other region. At the end each ends its last payment.
+
+    Raises TimeoutError where one does not.
+    """
     run, lines = secrets.token_hex(4), all_lines(customers=_LINES)
     async with (
         federation.dial_region(HOME, f"{HOME}-{OPERATOR}", 0) as first,
@@ -173,7 +228,7 @@ async def paying(federation: LocalFederation, payments: Payments) -> AsyncIterat
                 await payments.pay(service, payment(f"{run}-{caller}-{number}", line), is_killed=is_killed)
                 await asyncio.sleep(_REST)
 
-        async with asyncio.TaskGroup() as group:
+        async with asyncio.timeout(None) as patience, asyncio.TaskGroup() as group:
             for caller in range(CALLERS):
                 service, is_killed = next(services)
                 group.create_task(call(caller, service, is_killed=is_killed))
@@ -181,21 +236,41 @@ async def paying(federation: LocalFederation, payments: Payments) -> AsyncIterat
                 yield
             finally:
                 payments.is_ending = True
+                patience.reschedule(asyncio.get_running_loop().time() + _PATIENCE)
 
 
-async def fail_over(cluster: LocalPatroni, payments: Payments, kind: str) -> Failover:
-    """Kills the primary once a standby may take over, and starts it again once another one serves."""
-    await payments.more(_BETWEEN)
-    await asyncio.to_thread(wait_until, cluster.is_whole, _PATIENCE, "every member is well")
-    primary = cluster.primary()
-    if primary is None:
-        raise ProcessFailed("there is no primary")
-    begun = time.monotonic()
-    await asyncio.to_thread(_KILLS[kind], cluster, primary)
-    killed = time.monotonic()
-    seconds = killed - begun + await payments.served_since(killed)
-    cluster.launch_member(primary)
-    return Failover(kind, seconds)
+async def fail_over(scene: Scene, payments: Payments, kind: str) -> Failover:
+    """Lets the primary fail once a standby may take over, and ends that once another one serves.
+
+    A fault that is not over in time is ended all the same.
+    """
+    cluster, fault = scene.cluster, FAULTS[kind]
+    try:
+        await _until(cluster.is_whole, "every member is well")
+        await payments.more(_BETWEEN)
+        if (primary := await asyncio.to_thread(cluster.primary)) is None:
+            return Failover(kind, None, "there is no primary")
+        others = [each for each in cluster.members if each != primary]
+        begun = time.monotonic()
+        await asyncio.to_thread(fault.begin, scene, primary)
+        try:
+            await _until(lambda: any(map(cluster.leads, others)), "another member leads")
+            await payments.served_since(time.monotonic())
+        finally:
+            await asyncio.to_thread(fault.end, scene, primary)
+            cluster.launch_member(primary)
+    except (TimeoutError, ProcessFailed) as problem:
+        return Failover(kind, None, str(problem) or f"waited {_PATIENCE:.0f} s in vain: payments are taken")
+    return Failover(kind, payments.longest_silence(begun))
+
+
+async def _until(holds: Callable[[], bool], what: str) -> None:
+    """Returns once a condition holds, which asks the members. Raises ProcessFailed."""
+    end = time.monotonic() + _PATIENCE
+    while not await asyncio.to_thread(holds):
+        if time.monotonic() > end:
+            raise ProcessFailed(f"waited {_PATIENCE:.0f} s in vain: {what}")
+        await asyncio.sleep(_LOOK)
 
 
 def stored(tx: Transaction) -> set[str]:
@@ -241,33 +316,41 @@ async def balances(federation: LocalFederation) -> int:
 
 
 async def measure(
-    federation: LocalFederation,
-    cluster: LocalPatroni,
+    scene: Scene,
     count: int,
     kinds: Sequence[str],
+    minutes: float = _MINUTES,
     tell: Callable[[Failover], None] = lambda failover: None,
 ) -> Outcome:
-    """Kills the primary so many times, by each kind in turns, and compares what is there afterwards."""
+    """Lets the primary fail so many times, by each kind in turns, and compares what is there afterwards.
+
+    After so many minutes no other fault begins.
+    """
     payments, failovers = Payments(), list[Failover]()
-    async with paying(federation, payments):
+    end = time.monotonic() + 60 * minutes
+    async with paying(scene.federation, payments):
         for kind in itertools.islice(itertools.cycle(kinds), count):
-            failovers.append(await fail_over(cluster, payments, kind))
+            if time.monotonic() > end:
+                break
+            failovers.append(await fail_over(scene, payments, kind))
             tell(failovers[-1])
-        await payments.more(_BETWEEN)
-    return await compared(federation, payments, failovers)
+        with suppress(TimeoutError):  # each fail-over that was not over in time is told already
+            await payments.served_since(time.monotonic())
+    return await compared(scene.federation, payments, failovers)
 
 
 @contextmanager
-def on_patroni(directory: Path, etcd: LocalEtcd) -> Iterator[tuple[LocalFederation, LocalPatroni]]:
+def on_patroni(directory: Path, etcd: LocalEtcd) -> Iterator[Scene]:
     """A federation whose home region is on a cluster of three. Both end with the context."""
-    cluster = LocalPatroni(directory / "cluster", etcd)
-    try:
+    with ExitStack() as stack:
+        lines = MemberLines()
+        stack.callback(lines.close)
+        cluster = LocalPatroni(directory / "cluster", etcd, through=lines.through)
+        stack.callback(cluster.remove)
         cluster.prepare()
         cluster.start()
-        with running(directory / "federation", PROFILE, customers=_LINES, postgresql=cluster) as federation:
-            yield federation, cluster
-    finally:
-        cluster.remove()
+        started = running(directory / "federation", PROFILE, customers=_LINES, postgresql=cluster)
+        yield Scene(stack.enter_context(started), cluster, lines)
 
 
 @contextmanager
@@ -283,26 +366,33 @@ def patroni_etcd(directory: Path) -> Iterator[LocalEtcd]:
 
 
 def shown(outcome: Outcome) -> Table:
-    """A row for each kind of kill; and what was found afterwards."""
+    """A row for each kind of fault; and what was found afterwards."""
     found = Table(
         title=f"{len(outcome.failovers)} fail-overs, {outcome.acknowledged:,} orders acknowledged",
         caption=f"missing {outcome.missing}, doubled {outcome.doubled}, fen too many {outcome.fen},"
-        f" fence closed {outcome.losses} times",
+        f" fence closed {outcome.losses} times, not over in time {len(outcome.failed)}",
         title_justify="left",
         caption_justify="left",
     )
-    for heading in ("killed", "fail-overs", "time to serve again, p50", "max"):
+    for heading in ("fault", "fail-overs", "time to serve again, p50", "max"):
         found.add_column(heading, justify="right")
-    for kind in _KILLS:
-        if seconds := [each.seconds for each in outcome.failovers if each.kind == kind]:
-            found.add_row(kind, str(len(seconds)), f"{percentile(seconds, 0.5):.1f} s", f"{max(seconds):.1f} s")
+    counted = Counter(each.kind for each in outcome.failovers)
+    for kind in FAULTS:
+        if not counted[kind]:
+            continue
+        seconds = [each.seconds for each in outcome.failovers if each.kind == kind and each.seconds is not None]
+        times = [f"{percentile(seconds, 0.5):.1f} s", f"{max(seconds):.1f} s"] if seconds else ["", ""]
+        found.add_row(kind, str(counted[kind]), *times)
     return found
 
 
 def plain(outcome: Outcome) -> Report:
     """For JSON."""
     return {
-        "failovers": [{"killed": each.kind, "seconds_to_serve_again": each.seconds} for each in outcome.failovers],
+        "failovers": [
+            {"fault": each.kind, "seconds_to_serve_again": each.seconds, "problem": each.problem}
+            for each in outcome.failovers
+        ],
         "acknowledged": outcome.acknowledged,
         "missing": outcome.missing,
         "doubled": outcome.doubled,
@@ -320,26 +410,30 @@ def _missing() -> list[str]:
 
 
 @click.command()
-@click.option("--count", default=50, show_default=True, help="of kills")
-@click.option("--kill", "kinds", type=click.Choice(list(_KILLS)), multiple=True, default=list(_KILLS))
+@click.option("--count", default=50, show_default=True, help="of faults")
+@click.option("--kill", "kinds", type=click.Choice(list(FAULTS)), multiple=True, default=list(FAULTS))
+@click.option("--minutes", default=_MINUTES, show_default=True, help="after which no other fault begins")
 @click.option("--unsynced", is_flag=True, help="also where a commit costs nothing, for a try")
 @click.option("--output", type=click.Path(path_type=Path), default=BUILD / "failover.json", show_default=True)
-def main(count: int, kinds: Sequence[str], output: Path, *, unsynced: bool) -> None:
-    """Kills the primary under load: how long nothing is served, and whether anything is missing or doubled."""
+def main(count: int, kinds: Sequence[str], minutes: float, output: Path, *, unsynced: bool) -> None:
+    """Lets the primary fail under load: how long nothing is served, and whether anything is missing or doubled."""
     others = ready(Needs(output.parent, engines=True, synced=not unsynced, missing=_missing()))
     with ExitStack() as stack:
         directory = stack.enter_context(working_directory(output.parent, "failover"))
         conditions = circumstances(directory, others, kills=count, callers=CALLERS)
         etcd = stack.enter_context(patroni_etcd(directory / "etcd"))
-        federation, cluster = stack.enter_context(on_patroni(directory, etcd))
-        outcome = uvloop.run(
-            measure(federation, cluster, count, kinds, lambda each: click.echo(f"{each.kind}: {each.seconds:.1f} s"))
-        )
+        scene = stack.enter_context(on_patroni(directory, etcd))
+        outcome = uvloop.run(measure(scene, count, kinds, minutes, _tell))
     console().print(shown(outcome))
     write_report(output, {**plain(outcome), "conditions": conditions})
     click.echo(f"written to {output}")
     if not outcome.is_right:
-        raise click.ClickException("something is missing, doubled or fenced")
+        raise click.ClickException("something is missing, doubled or fenced, or was not over in time")
+
+
+def _tell(failover: Failover) -> None:
+    told = failover.problem if failover.seconds is None else f"{failover.seconds:.1f} s"
+    click.echo(f"{failover.kind}: {told}")
 
 
 if __name__ == "__main__":
