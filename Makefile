@@ -10,12 +10,13 @@ ENGINES ?=
 COMMIT ?=
 PROFILE ?= embedded
 SECONDS ?= 60
+MINUTES ?= 10
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 # KEEP=1 given to make reaches the demo: make hands its own variables on as environment.
 .PHONY: help setup services clients dbos generate texts docs demo run test test-all test-other durations check bench \
-	bench-compare simulate rolling release lock clean
+	bench-compare simulate rolling chaos release lock clean
 
 
 help: ## print the targets
@@ -82,6 +83,9 @@ simulate: setup ## run the seeded simulation: SEEDS=n
 
 rolling: setup ## replace every process under load, stopped and killed: SECONDS=n for each
 	@$(BIN)/python -m tests.rolling --seconds $(SECONDS)
+
+chaos: setup ## break every member of the production shape under load: MINUTES=n, SEED=n for the same faults
+	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 release: setup ## write wheel, locked packages, bill of materials and licences of this commit into dist
 	@sh deploy/release/release.sh "$(BIN)/python" dist

@@ -6,7 +6,6 @@ import itertools
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from google.protobuf.duration_pb2 import Duration
 from grpc.aio import Channel
 
 from deploy.local.federation import OPERATOR, LocalFederation
@@ -74,8 +73,18 @@ async def filing(channel: Channel) -> AsyncIterator[tuple[Call, Call]]:
 
 async def file_complaint(service: "ComplaintServiceStub", number: str) -> Complaint:
     """Files a complaint about a bill, and waits until the home region of the number has it. Raises NotTaken."""
-    request = FileComplaintRequest(
-        request_id=uuid.uuid4().hex,
+    request = complaint_of(number, uuid.uuid4().hex)
+    request.wait.FromSeconds(int(WAIT))
+    filed = (await service.FileComplaint(request, timeout=CALL_TIMEOUT)).complaint
+    if filed.state == ComplaintState.COMPLAINT_STATE_ACKNOWLEDGED and filed.owner_region != filed.origin_region:
+        raise NotTaken(filed.ticket_id)
+    return filed
+
+
+def complaint_of(number: str, request_id: str) -> FileComplaintRequest:
+    """A complaint about a bill."""
+    return FileComplaintRequest(
+        request_id=request_id,
         complaint=ComplaintRequest(
             category="BILL_WRONG",
             number=number,
@@ -84,12 +93,20 @@ async def file_complaint(service: "ComplaintServiceStub", number: str) -> Compla
             channel=ComplaintChannel.COMPLAINT_CHANNEL_COUNTER,
             requester=requester(),
         ),
-        wait=Duration(seconds=int(WAIT)),
     )
-    filed = (await service.FileComplaint(request, timeout=CALL_TIMEOUT)).complaint
-    if filed.state == ComplaintState.COMPLAINT_STATE_ACKNOWLEDGED and filed.owner_region != filed.origin_region:
-        raise NotTaken(filed.ticket_id)
-    return filed
+
+
+def fault_of(number: str, region: str, request_id: str) -> ReportFaultRequest:
+    """A fault of a line, which is in a region."""
+    return ReportFaultRequest(
+        request_id=request_id,
+        report=FaultReport(
+            number=number,
+            description="不能上网",
+            place=FaultPlace(region=region, address="人民南路四段 4 号"),
+            requester=requester(),
+        ),
+    )
 
 
 class Reporter:
@@ -108,15 +125,7 @@ class Reporter:
 
     async def report(self, number: str) -> None:
         """Reports a fault of a line, and waits until the region in which it is has it. Raises TimeoutError."""
-        request = ReportFaultRequest(
-            request_id=uuid.uuid4().hex,
-            report=FaultReport(
-                number=number,
-                description="不能上网",
-                place=FaultPlace(region=HOME, address="人民南路四段 4 号"),
-                requester=requester(),
-            ),
-        )
+        request = fault_of(number, HOME, uuid.uuid4().hex)
         fault = (await self._service.ReportFault(request, timeout=CALL_TIMEOUT)).fault
         async with asyncio.timeout(WAIT):
             await self._event(fault.id).wait()

@@ -40,12 +40,11 @@ STAFF = "li"
 _CALLS = 24  # under way at one region's node, which gives one caller at least 32 places
 _PATIENCE = 600.0  # seconds for one step, which waits for the steps of other regions
 _FIRST_LOOK, _LONGEST_LOOK = 0.1, 2.0  # seconds between two tries of a step
-_NOT_YET = (
+NOT_YET = (
     Reason.REASON_JOINT_ORDER_NOT_FOUND,
     Reason.REASON_JOINT_ITEM_NOT_FOUND,
     Reason.REASON_JOINT_ITEM_STATE_FORBIDS,
 )
-_ROOM = WorkOnJointOrderRequest(reserve=WorkOnJointOrderRequest.Reserve())
 
 
 class JointOrderNotCompleted(Exception):
@@ -94,24 +93,15 @@ class JointWork:
 
     async def _submit(self, leader: str) -> JointOrder:
         self._number += 1
-        codes, verified = ("CONTRACT", "SEAL_LETTER"), to_timestamp(datetime.now(UTC))
-        papers = [Document(code=each, verifier="4711", verify_time=verified, keyed_hash=bytes(32)) for each in codes]
-        request = OrderRequest(
-            business="LEASED_CHANGE",
-            applicant=Applicant.APPLICANT_ENTERPRISE,
-            documents=papers,
-            characteristics={"bandwidth": "1 Gbit/s"},
-            requester=requester(),
-        )
-        places = [JointPlace(region=each, address="1 Main Street") for each in self._regions if each != leader]
-        asked = SubmitJointOrderRequest(request_id=f"{self._run}-{self._number}", order=request, places=places)
+        asked = submission(f"{self._run}-{self._number}", leader, self._regions)
         async with self._rooms[leader]:
             submit = self._counters[leader].SubmitJointOrder
             return (await with_room(lambda: submit(asked, timeout=CALL_TIMEOUT))).order
 
     async def _complete(self, order: JointOrder) -> None:
-        await asyncio.gather(*(self._do(order, item, _ROOM) for item in order.items))
-        await asyncio.gather(*(self._finish(order, item) for item in order.items))
+        work = [(item.region, steps(order, item)) for item in order.items]
+        await asyncio.gather(*(self._do(region, asked[:1]) for region, asked in work))
+        await asyncio.gather(*(self._do(region, asked[1:]) for region, asked in work))
         asked = GetJointOrderRequest(joint_order_id=order.id, requester=requester())
         end, wait = asyncio.get_running_loop().time() + _PATIENCE, _FIRST_LOOK
         while True:
@@ -125,20 +115,14 @@ class JointWork:
             await asyncio.sleep(wait)
             wait = min(wait * 2, _LONGEST_LOOK)
 
-    async def _finish(self, order: JointOrder, item: JointItem) -> None:
-        for milestone in item.milestones[1:]:
-            await self._do(order, item, WorkOnJointOrderRequest(reach=milestone.kind))
-
-    async def _do(self, order: JointOrder, item: JointItem, step: WorkOnJointOrderRequest) -> None:
-        """Does a step, again and again until the steps of others permit it."""
-        asked = WorkOnJointOrderRequest(joint_order_id=order.id, item_id=item.id)
-        asked.MergeFrom(step)
-        name = f"{order.id.replace('/', '-')}-{item.id}-{step.WhichOneof('step')}-{step.reach}"
-        asked.request_id, wait = name, _FIRST_LOOK
-        async with asyncio.timeout(_PATIENCE):
-            while not await self._is_done(item.region, asked):
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, _LONGEST_LOOK)
+    async def _do(self, region: str, work: Sequence[WorkOnJointOrderRequest]) -> None:
+        """Does one step after the other, each again and again until the steps of others permit it."""
+        for asked in work:
+            wait = _FIRST_LOOK
+            async with asyncio.timeout(_PATIENCE):
+                while not await self._is_done(region, asked):
+                    await asyncio.sleep(wait)
+                    wait = min(wait * 2, _LONGEST_LOOK)
 
     async def _is_done(self, region: str, asked: WorkOnJointOrderRequest) -> bool:
         async with self._rooms[region]:
@@ -146,10 +130,35 @@ class JointWork:
                 await with_room(lambda: self._staff[region].WorkOnJointOrder(asked, timeout=CALL_TIMEOUT))
             except grpc.aio.AioRpcError as error:
                 refused = from_rpc_error(error)
-                if refused is None or refused.reason not in _NOT_YET:
+                if refused is None or refused.reason not in NOT_YET:
                     raise
                 return False
         return True
+
+
+def submission(request_id: str, leader: str, regions: Sequence[str]) -> SubmitJointOrderRequest:
+    """A joint order of a region with a place in each other one."""
+    codes, verified = ("CONTRACT", "SEAL_LETTER"), to_timestamp(datetime.now(UTC))
+    papers = [Document(code=each, verifier="4711", verify_time=verified, keyed_hash=bytes(32)) for each in codes]
+    request = OrderRequest(
+        business="LEASED_CHANGE",
+        applicant=Applicant.APPLICANT_ENTERPRISE,
+        documents=papers,
+        characteristics={"bandwidth": "1 Gbit/s"},
+        requester=requester(),
+    )
+    places = [JointPlace(region=each, address="1 Main Street") for each in regions if each != leader]
+    return SubmitJointOrderRequest(request_id=request_id, order=request, places=places)
+
+
+def steps(order: JointOrder, item: JointItem) -> list[WorkOnJointOrderRequest]:
+    """The steps of the staff of a region that complete its item: it reserves room, then reaches the milestones."""
+    work = [WorkOnJointOrderRequest(reserve=WorkOnJointOrderRequest.Reserve())]
+    work += [WorkOnJointOrderRequest(reach=milestone.kind) for milestone in item.milestones[1:]]
+    for asked in work:
+        asked.joint_order_id, asked.item_id = order.id, item.id
+        asked.request_id = f"{order.id.replace('/', '-')}-{item.id}-{asked.WhichOneof('step')}-{asked.reach}"
+    return work
 
 
 async def measure(federation: LocalFederation, orders: int, rounds: int) -> list[tuple[Done, Done]]:

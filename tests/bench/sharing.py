@@ -27,7 +27,7 @@ from tests.bench.questions import CALLERS, rate_of
 from tests.bench.report import Comparison
 
 _GRANTED = 64  # customers who consent
-_PURPOSE = "counter-service"
+PURPOSE = "counter-service"
 
 
 class NotAsExpected(Exception):
@@ -81,13 +81,7 @@ def record_call(service: "SharingServiceStub", numbers: Iterator[str], *, is_mas
     """Reads the record of the next number. The call raises NotAsExpected."""
 
     async def call() -> None:
-        request = ReadSharedCustomerRequest(
-            request_id=uuid.uuid4().hex,
-            number=next(numbers),
-            purpose=_PURPOSE,
-            legal_basis=LegalBasis.LEGAL_BASIS_CONSENT,
-            requester=requester(),
-        )
+        request = reading_of(next(numbers), uuid.uuid4().hex)
         record: SharedRecord = (await service.ReadSharedCustomer(request, timeout=CALL_TIMEOUT)).record
         if not record.values or any(bool(each.masked) != is_masked for each in record.values):
             raise NotAsExpected(f"{request.number}: {record}")
@@ -95,12 +89,23 @@ def record_call(service: "SharingServiceStub", numbers: Iterator[str], *, is_mas
     return call
 
 
+def reading_of(number: str, request_id: str) -> ReadSharedCustomerRequest:
+    """A reading of a customer's record at the counter, by consent where there is one, else masked."""
+    return ReadSharedCustomerRequest(
+        request_id=request_id,
+        number=number,
+        purpose=PURPOSE,
+        legal_basis=LegalBasis.LEGAL_BASIS_CONSENT,
+        requester=requester(),
+    )
+
+
 def _consent(number: str, paper: str) -> GiveConsentRequest:
     return GiveConsentRequest(
         request_id=f"bench-{number.removeprefix('+')}",
         number=number,
         reader=HANDLING,
-        purpose=_PURPOSE,
+        purpose=PURPOSE,
         decision=ConsentDecision.CONSENT_DECISION_GRANTED,
         paper=paper,
         requester=requester(),

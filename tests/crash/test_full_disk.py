@@ -1,7 +1,5 @@
 """A database that cannot be written: the node says so, changes nothing, and goes on when there is room again."""
 
-import os
-import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,16 +11,11 @@ from tests.crash.outcome import require_one_effect, require_refused, require_unt
 from tests.crash.records import PostgresqlDatabase
 from tests.crash.regions import CALL_SECONDS, HANDLING, HOME
 from tests.crash.scene import Scene
+from tests.faults.full_disk import no_room_for, no_room_in
 
-# No file of the process may grow beyond this. Every page that SQLite appends to its log ends beyond it.
-_TINY = 4096
 PATIENCE = 60.0
 KEPT_LATER = "receipts cannot be kept now"  # in the log of a node
 STOPS = "stops sending"  # a lane whose batch has no answer
-
-
-_NO_ROOM = """CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS
-$$ BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = 'disk_full'; END; $$"""
 
 
 @contextmanager
@@ -36,31 +29,8 @@ def no_room(scene: Scene, name: str) -> Iterator[None]:
         request = scene.pay()
         wait_until(lambda: scene.start_submit(request).exception() is None, PATIENCE, "orders are taken again")
         return
-    process = scene.federation.processes[name]
-    pid = process.pid
-    # What the process says is in a file too: emptied, it has room for some lines below the limit.
-    os.truncate(process.log, 0)
-    soft, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (_TINY, hard))
-    try:
+    with no_room_for(scene.federation.processes[name]):
         yield
-    finally:
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (soft, hard))
-
-
-@contextmanager
-def no_room_in(database: PostgresqlDatabase) -> Iterator[None]:
-    """Every table answers with the server's own error for a disk that is full."""
-    tables = [name for name in database.tables() if name != "schema_migrations"]
-    database.execute(_NO_ROOM)
-    for table in tables:
-        database.execute(f"CREATE TRIGGER no_room BEFORE INSERT OR UPDATE ON {table} EXECUTE FUNCTION no_room()")
-    try:
-        yield
-    finally:
-        for table in tables:
-            database.execute(f"DROP TRIGGER no_room ON {table}")
-        database.execute("DROP FUNCTION no_room()")
 
 
 def test_a_node_without_room_refuses_an_order_changes_nothing_and_takes_it_later(scene: Scene) -> None:

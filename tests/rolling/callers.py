@@ -40,6 +40,8 @@ class Call:
     """The last failure where all repeats were in vain."""
     completed: bool = False
     """Whether it was an order that was completed when it was answered."""
+    through: str = ""
+    """The address of the process that answered."""
 
     @property
     def seconds(self) -> float:
@@ -81,8 +83,10 @@ class Journal:
 class Caller:
     """The operator system of one region."""
 
-    def __init__(self, region: str, replicas: Replicas, journal: Journal) -> None:
+    def __init__(self, region: str, replicas: Replicas, journal: Journal, deadline: float = DEADLINE) -> None:
+        """`deadline`: seconds for a call with all its repeats."""
         self.region = region
+        self.deadline = deadline
         self._replicas = replicas
         self._journal = journal
 
@@ -93,22 +97,24 @@ class Caller:
         async def attempt(replica: Replica, left: float) -> Response:
             call.tries += 1
             try:
-                return await invoke(rpc(replica.channel), request, left)
+                answer = await invoke(rpc(replica.channel), request, left)
             except (Refused, Unreachable) as failure:
-                call.hindrances[_name(failure)] += 1
+                call.hindrances[name_of(failure)] += 1
                 raise
+            call.through = replica.endpoint
+            return answer
 
         retrying = AsyncRetrying(
-            stop=stop_before_delay(DEADLINE),
+            stop=stop_before_delay(self.deadline),
             wait=wait_random_exponential(multiplier=_SHORTEST_WAIT, max=_LONGEST_WAIT),
-            retry=retry_if_exception(_may_pass),
+            retry=retry_if_exception(may_pass),
             sleep=asyncio.sleep,
             reraise=True,
         )
         try:
             answer: Response = await retrying(self._replicas.call, attempt, _ATTEMPT)
         except (Refused, Unreachable) as failure:
-            call.failure = f"{_name(failure)}: {failure}"
+            call.failure = f"{name_of(failure)}: {failure}"
             raise
         finally:
             call.ended = time.monotonic()
@@ -132,14 +138,15 @@ class Caller:
         await self._replicas.close()
 
 
-def _may_pass(failure: BaseException) -> bool:
+def may_pass(failure: BaseException) -> bool:
     """Whether the same request may succeed later. INTERNAL is a defect, which no repeat may hide."""
     if isinstance(failure, Refused):
         return is_temporary(failure.reason) and failure.reason != Reason.REASON_INTERNAL
     return isinstance(failure, Unreachable)
 
 
-def _name(failure: Refused | Unreachable) -> str:
+def name_of(failure: Refused | Unreachable) -> str:
+    """The reason of the contract, else the status code."""
     return reason_name(failure.reason) if isinstance(failure, Refused) else failure.status
 
 
@@ -147,4 +154,4 @@ def hindrance(error: grpc.aio.AioRpcError, refused: Refused | None) -> tuple[str
     """The name of what ended a stream, and whether it may be begun again."""
     if refused is None:
         return error.code().name, True
-    return _name(refused), _may_pass(refused)
+    return name_of(refused), may_pass(refused)

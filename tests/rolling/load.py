@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -33,10 +33,18 @@ WAIT = 2.0  # seconds that an order waits for its home region before it is answe
 _LINES = 8  # for each way
 _PAUSE = 0.1  # seconds at most between two calls of a caller
 _LOOK_AGAIN = 0.1  # seconds before a watch that ended is begun again
-_CLERK = Requester(staff_id="c-17", channel=Channel.CHANNEL_COUNTER)
+CLERK = Requester(staff_id="c-17", channel=Channel.CHANNEL_COUNTER)
 _PREFIXES = {"guangdong": "+8619844", "sichuan": "+8619851", "henan": "+8619841"}
 _PLANS = {"guangdong": "guangdong-39", "sichuan": "sichuan-29", "henan": "henan-29"}
 _TURNS = ("PAY", "SUSPEND", "PAY", "RESUME")  # what happens to each line, again and again
+# Two regions are the home of what guangdong takes in, and each region serves its own customers as well.
+_PAIRS = (
+    ("guangdong", "sichuan"),
+    ("guangdong", "henan"),
+    ("guangdong", "guangdong"),
+    ("sichuan", "sichuan"),
+    ("henan", "henan"),
+)
 
 
 @dataclass
@@ -86,15 +94,9 @@ class Way:
         return f"{self.handling} for {self.home}"
 
 
-def ways() -> list[Way]:
-    """Two regions are the home of what guangdong takes in, and each region serves its own customers as well."""
-    found = [
-        Way("guangdong", "sichuan"),
-        Way("guangdong", "henan"),
-        Way("guangdong", "guangdong"),
-        Way("sichuan", "sichuan"),
-        Way("henan", "henan"),
-    ]
+def ways(pairs: Iterable[tuple[str, str]] = _PAIRS) -> list[Way]:
+    """The way of each pair of a region that takes orders in and their home region, with lines of its own."""
+    found = [Way(handling, home) for handling, home in pairs]
     for index, way in enumerate(found):
         first = index * _LINES
         numbers = (f"{_PREFIXES[way.home]}{number:06d}" for number in range(first, first + _LINES))
@@ -105,15 +107,16 @@ def ways() -> list[Way]:
 class Load:
     """Callers at the counters of all regions. Made and used on one event loop."""
 
-    def __init__(self, federation: LocalFederation) -> None:
+    def __init__(self, federation: LocalFederation, served: Sequence[Way], deadline: float = DEADLINE) -> None:
+        """`deadline`: seconds that a caller repeats a call for."""
         self.journal = Journal()
-        self.ways = ways()
+        self.ways = served
         self.taken: list[Taken] = []
         self.told: dict[str, OrderState.ValueType] = {}
         """The last state of each order in the watch at guangdong."""
         self.watches = 0
         self._callers = {
-            region: Caller(region, federation.region_replicas(region, f"{region}-{OPERATOR}"), self.journal)
+            region: Caller(region, federation.region_replicas(region, f"{region}-{OPERATOR}"), self.journal, deadline)
             for region in federation.regions
         }
         self._ids: Iterator[int] = itertools.count(1)
@@ -127,7 +130,7 @@ class Load:
         """Gives every region its customers."""
         for region, caller in self._callers.items():
             lines = [line for way in self.ways if way.home == region for line in way.lines]
-            request = BatchCreateCustomersRequest(customers=map(_customer, lines), requester=_CLERK)
+            request = BatchCreateCustomersRequest(customers=map(_customer, lines), requester=CLERK)
             await caller.ask("customers", lambda channel: CustomerServiceStub(channel).BatchCreateCustomers, request)
 
     async def start(self) -> None:
@@ -171,7 +174,7 @@ class Load:
         changes = business != "PAY"
         if changes and line.unsettled:
             return
-        request = _submission(f"r-{next(self._ids)}", business, line.number)
+        request = submission(f"r-{next(self._ids)}", business, line.number)
         response, call = await caller.ask(way.name, lambda channel: OrderServiceStub(channel).SubmitOrder, request)
         order = response.order
         self.taken.append(Taken(order.id, request.request_id, way.handling, business, line))
@@ -185,7 +188,7 @@ class Load:
             await self._get(caller, read.order_id)
 
     async def _get(self, caller: Caller, order_id: str) -> Order:
-        request = GetOrderRequest(order_id=order_id, requester=_CLERK)
+        request = GetOrderRequest(order_id=order_id, requester=CLERK)
         way = f"{caller.region} reads"
         response, _ = await caller.ask(way, lambda channel: OrderServiceStub(channel).GetOrder, request)
         assert response.order.id == order_id
@@ -197,7 +200,7 @@ class Load:
         while True:
             replica = caller.pick()
             call.tries += 1
-            stream = OrderServiceStub(replica.channel).WatchOrders(WatchOrdersRequest(token=token, requester=_CLERK))
+            stream = OrderServiceStub(replica.channel).WatchOrders(WatchOrdersRequest(token=token, requester=CLERK))
             try:
                 async for change in stream:
                     if not call.ended:
@@ -225,7 +228,8 @@ class Load:
             await asyncio.sleep(_LOOK_AGAIN)
 
 
-def _submission(request_id: str, business: str, number: str) -> SubmitOrderRequest:
+def submission(request_id: str, business: str, number: str) -> SubmitOrderRequest:
+    """A payment, or a suspension or resumption of a line, which waits for its home region for a moment."""
     verified = to_timestamp(datetime.now(UTC))
     document = Document(code="ID_ORIG", verifier="c-17", verify_time=verified, keyed_hash=bytes(32))
     pays = business == "PAY"
@@ -237,7 +241,7 @@ def _submission(request_id: str, business: str, number: str) -> SubmitOrderReque
             applicant=Applicant.APPLICANT_HOLDER,
             documents=[] if pays else [document],
             characteristics={"amount": str(AMOUNT)} if pays else {"reason": "travels"},
-            requester=_CLERK,
+            requester=CLERK,
         ),
     )
     request.wait.FromMilliseconds(int(WAIT * 1000))

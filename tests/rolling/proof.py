@@ -25,7 +25,7 @@ _REPEATED = (
     " WHERE later.state = one.state AND other.state <> one.state"
     " UNION SELECT order_id, state FROM order_events GROUP BY order_id, state, version HAVING COUNT(*) > 1"
 )
-_ENTRIES = "SELECT posting_id, account, amount FROM ledger_entries WHERE posting_id LIKE ?"
+ENTRIES = "SELECT posting_id, account, amount FROM ledger_entries WHERE posting_id LIKE ?"
 
 
 def require_all_done_once(load: Load, regions: Mapping[str, Records]) -> None:
@@ -79,12 +79,13 @@ def _require_orders(records: Records, region: str, taken: Sequence[Taken]) -> No
 
 def _require_books(records: Records, region: str, taken: Sequence[Taken]) -> None:
     """The ledger has these entries about payments, and no other."""
-    expected = [entry for order in taken if order.business == "PAY" for entry in _entries(order, region)]
-    assert sorted(records.rows(_ENTRIES, "%/%#%")) == sorted(expected)
+    expected = [entry for order in taken if order.business == "PAY" for entry in entries_of(order, region)]
+    assert sorted(records.rows(ENTRIES, "%/%#%")) == sorted(expected)
     assert records.rows("SELECT posting_id FROM ledger_entries GROUP BY posting_id HAVING SUM(amount) <> 0") == []
 
 
-def _entries(order: Taken, region: str) -> list[Row]:
+def entries_of(order: Taken, region: str) -> list[Row]:
+    """The postings of a payment in a region, with account and amount of each."""
     at_home, counter = region == order.line.home, region == order.handling
     posting, found = order.order_id, list[Row]()
     if at_home:

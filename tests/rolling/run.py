@@ -11,7 +11,7 @@ from deploy.local.process import wait_until
 from deploy.local.profiles import PRODUCTION
 from tests.crash.records import Records
 from tests.faults.background import Background
-from tests.rolling.load import Load
+from tests.rolling.load import Load, ways
 from tests.rolling.proof import attempts, require_all_done_once
 from tests.rolling.replacing import Ending, NotReplaced, Replacement, members, replace
 
@@ -129,6 +129,6 @@ class Rolling:
 
 
 async def _load(federation: LocalFederation) -> Load:
-    load = Load(federation)
+    load = Load(federation, ways())
     await load.create_customers()
     return load

@@ -12,7 +12,7 @@ from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipService
 from gateway.rpc.channels import invoke
 from tests.crash.records import Records
 from tests.faults.background import Background
-from tests.rolling.load import Load
+from tests.rolling.load import Load, ways
 from tests.rolling.proof import require_all_done_once
 from tests.rolling.replacing import Ending
 from tests.rolling.run import REGIONS
@@ -133,6 +133,6 @@ class Upgrading:
 
 
 async def _load(federation: LocalFederation) -> Load:
-    load = Load(federation)
+    load = Load(federation, ways())
     await load.create_customers()
     return load

@@ -1,0 +1,162 @@
+"""The faults: each is a context that lasts as long as the fault, and gives the proof that it happened."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from deploy.local.process import state_of
+from gateway.api.coordinator.v1.administration_pb2 import ListRegionsRequest
+from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
+from gateway.errors import Refused, Unreachable
+from gateway.rpc.channels import Replica, invoke
+from tests.chaos.drawing import FaultKind, Planned
+from tests.chaos.load import MixedLoad
+from tests.chaos.members import CLOCKED, Shape, is_frozen
+from tests.crash.records import PostgresqlDatabase, database_at
+from tests.faults.background import Background
+from tests.faults.full_disk import no_room_for, no_room_in
+from tests.faults.proxy import Connection, FaultProxy
+from tests.rolling.replacing import Ending, NotReplaced
+
+_LATE = 0.3  # seconds of a slow link, for each chunk
+_NEAR = timedelta(minutes=1)  # of two clocks that agree
+_SECONDS = 5.0  # for a call
+_NO_ROOM = "STORE_UNAVAILABLE"
+
+
+@dataclass
+class Proof:
+    """How a fault shows that it happens: `holds` is asked for while it lasts, `told` is the evidence."""
+
+    holds: Callable[[], bool]
+    told: Callable[[], str]
+
+
+class Faults:
+    """Makes the faults that were drawn."""
+
+    def __init__(self, shape: Shape, load: MixedLoad, background: Background) -> None:
+        self._shape = shape
+        self._load = load
+        self._background = background
+
+    def make(self, planned: Planned) -> AbstractContextManager[Proof]:
+        """The context of a fault. It raises NotReplaced or ProcessFailed where that, or its end, did not happen."""
+        name = planned.target.name
+        match planned.kind:
+            case FaultKind.KILL:
+                return self._ended(name, Ending.KILL)
+            case FaultKind.RESTART:
+                return self._ended(name, Ending.STOP)
+            case FaultKind.FREEZE:
+                return self._frozen(name)
+            case FaultKind.CLOCK:
+                return self._stepped(timedelta(hours=planned.hours))
+            case FaultKind.FULL:
+                return self._full(name)
+            case kind:
+                return _broken(self._shape.links[name], kind)
+
+    @contextmanager
+    def _ended(self, name: str, ending: Ending) -> Iterator[Proof]:
+        member = self._shape.members()[name]
+        former = member.pid()
+        if not state_of(former):
+            raise NotReplaced(f"{name} did not run: there was nothing to end")
+        member.end(ending)
+        gone = not state_of(former)
+        try:
+            yield Proof(lambda: gone, lambda: f"process {former} was gone")
+        finally:
+            member.begin()
+        if not gone or member.pid() == former:
+            raise NotReplaced(f"{name} is still there, as process {former}")
+
+    @contextmanager
+    def _frozen(self, name: str) -> Iterator[Proof]:
+        member, freezable = self._shape.members()[name], self._shape.freezable(name)
+        pid = member.pid()
+        freezable.freeze()
+        try:
+            yield Proof(lambda: is_frozen(pid), lambda: f"process {pid} halted, and still at the end")
+            if not is_frozen(pid):
+                raise NotReplaced(f"{name} went on before its time")
+        finally:
+            freezable.thaw()
+
+    @contextmanager
+    def _stepped(self, error: timedelta) -> Iterator[Proof]:
+        """The coordinators hear of it by the heartbeats of the region."""
+        self._shape.clock.be_wrong_by(error)
+        heard = self._background.run
+        try:
+            yield Proof(
+                lambda: abs(heard(self._clock_error()) - error) < _NEAR,
+                lambda: f"a coordinator heard of a clock that is off by {error}",
+            )
+        finally:
+            self._shape.clock.be_wrong_by(timedelta(0))
+
+    @contextmanager
+    def _full(self, name: str) -> Iterator[Proof]:
+        """Callers are refused for want of a store."""
+        federation, first = self._shape.federation, len(self._load.journal.calls)
+        process = federation.processes[name]
+        database = database_at(federation.database(name), federation.keys_file(name))
+
+        def refused() -> int:
+            calls = self._load.journal.calls[first:]
+            return sum(call.hindrances[_NO_ROOM] for call in calls if f"{name} for " in call.way)
+
+        try:
+            with no_room_in(database) if isinstance(database, PostgresqlDatabase) else no_room_for(process):
+                yield Proof(lambda: refused() > 0, lambda: f"{refused()} times {_NO_ROOM}")
+        finally:
+            database.close()
+
+    async def _clock_error(self) -> timedelta:
+        """How far the clock of the region is off, as a coordinator that answers has heard."""
+        coordinators = self._shape.federation.coordinator_replicas()
+
+        async def listed(replica: Replica, left: float) -> timedelta:
+            found = await invoke(MembershipServiceStub(replica.channel).ListRegions, ListRegionsRequest(), left)
+            return next(each.clock_error.ToTimedelta() for each in found.members if each.region == CLOCKED)
+
+        try:
+            return await coordinators.call(listed, _SECONDS)
+        except (Refused, Unreachable):
+            return timedelta(0)  # not now
+        finally:
+            await coordinators.close()
+
+
+@contextmanager
+def _broken(link: FaultProxy, kind: FaultKind) -> Iterator[Proof]:
+    """A link is cut, silent or slow: the proxy counts what it does to connections and bytes."""
+    if kind is FaultKind.CUT:
+        link.cut()
+        proof = Proof(
+            lambda: len(link.connections) + link.turned_away > 0,
+            lambda: f"{len(link.connections)} connections reset, {link.turned_away} turned away",
+        )
+    elif kind is FaultKind.SLOW:
+        link.delay(_LATE)
+        proof = _counted(link, lambda each: each.requests.passed + each.answers.passed, f"bytes, each {_LATE} s late")
+    elif kind is FaultKind.SILENT:
+        link.blackhole()
+        proof = _counted(link, lambda each: each.requests.lost + each.answers.lost, "bytes lost")
+    else:
+        link.drop_answers()
+        proof = _counted(link, lambda each: each.answers.lost, "bytes of answers lost")
+    try:
+        yield proof
+    finally:
+        link.heal()
+
+
+def _counted(link: FaultProxy, count: Callable[[Connection], int], what: str) -> Proof:
+    def total() -> int:
+        return sum(map(count, link.connections))
+
+    return Proof(lambda: total() > 0, lambda: f"{total():,} {what}")
