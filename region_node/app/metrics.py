@@ -18,6 +18,7 @@ from region_node.app.core import RegionCore
 from region_node.care.anomalies.watching import AnomalyWatch
 from region_node.care.quarantine.counting import WaitingWork
 from region_node.customers.documents.reuse import measure_reuse
+from region_node.node.day_work import DayWork
 from region_node.node.open_work import OpenWork
 
 
@@ -50,16 +51,17 @@ def observe_anomalies(meter: Meter, watch: AnomalyWatch) -> None:
     )
 
 
-def observe_open_work(meter: Meter, work: OpenWork) -> None:
-    """Registers open work by operator system; that of members of staff, whose names no metric has, is one figure."""
+def observe_work(meter: Meter, open_work: OpenWork, day_work: DayWork) -> None:
+    """Registers work by operator system; that of members of staff, whose names no metric has, is one figure."""
 
-    def read() -> list[tuple[int, dict[str, str]]]:
+    def read(work: OpenWork | DayWork) -> list[tuple[int, dict[str, str]]]:
         shown = Counter[str]()
         for operator, count in work.by_operator.items():
             shown[operator.partition("/")[0]] += count
         return [(count, {"operator": operator}) for operator, count in shown.items()]
 
-    observe(meter, "crossregion.operator.open_work", "{record}", read)
+    observe(meter, "crossregion.operator.open_work", "{record}", lambda: read(open_work))
+    observe(meter, "crossregion.operator.day_work", "{request}", lambda: read(day_work))
 
 
 def _observe_lanes(meter: Meter, core: RegionCore, clock: Clock) -> None:

@@ -54,7 +54,7 @@ from gateway.web.door import Door
 from region_node.app import registered
 from region_node.app.beginning import Older, begins, work
 from region_node.app.core import CorePorts, RegionCore
-from region_node.app.metrics import observe_anomalies, observe_node, observe_open_work
+from region_node.app.metrics import observe_anomalies, observe_node, observe_work
 from region_node.app.row_migrations import migrate_rows
 from region_node.app.services import ServicePorts
 from region_node.app.services import services as node_services
@@ -82,6 +82,7 @@ from region_node.lifecycle.recovery.operations import Finding
 from region_node.lifecycle.registry import Registry
 from region_node.network.problems.notifier import Coordinators, ProblemNotifier
 from region_node.node.context import RegionContext
+from region_node.node.day_work import DayWork
 from region_node.node.erased_keys import ERASED_KEYS, ErasedKeyFile, ErasedKeys
 from region_node.node.identity_provider import ProviderKeys
 from region_node.node.membership.client import FederationClient
@@ -94,6 +95,7 @@ from region_node.node.witnessing.coordinators import CoordinatorWitness
 from region_node.node.witnessing.notifier import WitnessNotifier, WitnessNotifierPorts
 from region_node.node.witnessing.revisions import RevisionWatch
 from region_node.open_api.served import open_apis
+from region_node.requests.day_work import DayWorkWatch
 from region_node.requests.open_work import OpenWorkWatch
 from region_node.requests.questions import Questions
 from region_node.schema import PACKAGES
@@ -115,6 +117,7 @@ class _Ports:
     key_file: KeyFile
     erased_keys: ErasedKeys
     scopes: OperatorScopes
+    day_work: DayWork
     provider_keys: ProviderKeys | None
     dialer: Dialer
     border: Border
@@ -232,7 +235,12 @@ def _of_database(
 
 def _access(services: Sequence[Service], ports: _Ports) -> AccessRules:
     descriptors = (service.descriptor for service in services)
-    return AccessRules(descriptors, own_region=ports.settings.region, require_scope=ports.scopes.require_service)
+
+    def require_scope(operator: str, service: str) -> None:
+        ports.scopes.require_service(operator, service)
+        ports.day_work.require_share(operator)  # readings, imports and notes, too, which ask for no room
+
+    return AccessRules(descriptors, own_region=ports.settings.region, require_scope=require_scope)
 
 
 async def serve(settings: RegionSettings, clock: SteadyClock | None = None) -> None:
@@ -278,6 +286,7 @@ async def _open(
         key_file=key_file,
         erased_keys=erased_keys,
         scopes=scopes,
+        day_work=DayWork(),
         provider_keys=provider_keys,
         dialer=dialer,
         border=border,
@@ -333,14 +342,16 @@ class _Watches(NamedTuple):
     revisions: RevisionWatch
     anomalies: AnomalyWatch
     open_work: OpenWorkWatch
+    day_work: DayWorkWatch
 
 
 def _watches(ports: _Ports, context: RegionContext, meter: Meter) -> _Watches:
     anomalies = AnomalyWatch(context, ports.store, ports.clock)
     observe_anomalies(meter, anomalies)
-    observe_open_work(meter, context.open_work)
+    observe_work(meter, context.open_work, context.day_work)
     open_work = OpenWorkWatch(context, ports.store, registered.OPEN)
-    return _Watches(_revision_watch(ports, context, meter), anomalies, open_work)
+    day_work = DayWorkWatch(context, ports.store, ports.clock)
+    return _Watches(_revision_watch(ports, context, meter), anomalies, open_work, day_work)
 
 
 def _membership(ports: _Ports, breakers: Callable[[], Mapping[str, datetime]], watches: _Watches) -> FederationClient:
@@ -442,6 +453,7 @@ def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
         orders_under_way,
         erased_keys=ports.erased_keys,
         scopes=ports.scopes,
+        day_work=ports.day_work,
         sinks={name: lowest for name, (lowest, _) in sinks.items()},
         provisioned=frozenset(named.businesses if named is not None else ()),
     )

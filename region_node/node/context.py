@@ -10,6 +10,7 @@ from gateway.errors import Refused, lasting
 from gateway.federation.catalogue import Federation
 from gateway.relay.border import Border
 from gateway.store.port import Transaction
+from region_node.node.day_work import DayWork
 from region_node.node.erased_keys import ErasedKeys, ErasedKeysInMemory
 from region_node.node.open_work import OpenWork
 from region_node.node.operator_scopes import OperatorScopes
@@ -51,6 +52,9 @@ class RegionContext:
 
     open_work: OpenWork = field(default_factory=OpenWork)
     """The open work of each operator system of the region."""
+
+    day_work: DayWork = field(default_factory=DayWork)
+    """What each operator system of the region has done in a day."""
 
     def again(self) -> "RegionContext":
         """The ports of a command that is done again after a loss: unknown numbers named since do not count."""

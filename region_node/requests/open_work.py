@@ -21,6 +21,11 @@ LONGEST_REST = 1.0
 _log = logging.getLogger(__name__)
 
 
+def rest_after(taken: float) -> float:
+    """The seconds between a page that took so long and the next one."""
+    return min(LONGEST_REST, _REST * taken)
+
+
 class OpenWorkWatch:
     """A loop of each process of a region."""
 
@@ -67,5 +72,5 @@ class OpenWorkWatch:
                 place = page[-1].place
                 if self._is_first:
                     self._context.open_work.by_operator = sums.copy()
-                rest = min(LONGEST_REST, _REST * (loop.time() - began))
+                rest = rest_after(loop.time() - began)
             await asyncio.sleep(rest)

@@ -1,6 +1,7 @@
 """Room for new work: of the node's clock and disk, and in the lanes to other regions, with a part for each operator.
 
-The part of the disk is a number of open records (`region_node.node.open_work`).
+The parts of the disk are a number of open records (`region_node.node.open_work`), and one of acts and readings in a day
+(`region_node.node.day_work`).
 """
 
 from collections.abc import Iterable
@@ -26,12 +27,14 @@ class Room:
     def require(self, operator: str, *, number: str = "", regions: Iterable[str] = ()) -> None:
         """Raises Refused where no new work of an operator is taken, for the home of a number or for some regions.
 
-        The reasons are CLOCK_UNTRUSTED, STORE_UNAVAILABLE, OPEN_WORK_TOO_MUCH, TOO_BUSY and ORDERS_WAITING_TOO_MANY.
+        The reasons are CLOCK_UNTRUSTED, STORE_UNAVAILABLE, OPEN_WORK_TOO_MUCH, DAY_WORK_TOO_MUCH, TOO_BUSY and
+        ORDERS_WAITING_TOO_MANY.
         """
         self._context.border.clock.require_trusted()
         if not self._store.accepts_new_work():
             raise Refused(Reason.REASON_STORE_UNAVAILABLE)
         self._context.open_work.require_share(operator)
+        self._context.day_work.require_share(operator)
         home = self._context.federation.number_plan.home_of(number) if number else ""
         for region in {home or "", *regions} - {"", self._context.region}:
             self._require_lane(operator, region)

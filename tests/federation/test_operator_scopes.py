@@ -10,10 +10,11 @@ import pytest
 
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.order_service_pb2 import WatchOrdersRequest
+from region_node.node.day_work import DAY_WORK
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.databases import Databases
 from tests.federation.joint_staff import JointStaff
-from tests.federation.refusals import refusal
+from tests.federation.refusals import read, refusal
 from tests.federation.running import Federation, running, until
 from tests.federation.sharing_counter import SharingCounter
 from tests.federation.web_caller import ORDERS, web_caller
@@ -86,6 +87,31 @@ async def test_an_operator_system_does_what_its_scope_contains_and_nothing_else(
         denied = narrow.database("guangdong").rows("SELECT actor, subject FROM audit WHERE action = 'DENIED'")
         assert (counter.path, "/gateway.api.region.v1.OrderService/SubmitOrder") in denied
         assert (stranger.path, "/gateway.api.region.v1.OrderService/SubmitOrder") in denied
+
+
+async def test_an_operator_system_beyond_its_share_of_a_day_is_refused_and_others_work_on(
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("region_node.requests.day_work.LOOK", 0.05)
+    async with scoped(tmp_path, databases) as narrow:
+        configuration = await narrow.configuration()
+        (policy,) = (each for each in configuration.policies if each.name == DAY_WORK)
+        policy.figure.value = 3
+        await narrow.apply(configuration)
+        counter, crm = Counter(narrow, "guangdong"), Counter(narrow, "guangdong", "crm")
+        number = await crm.new_customer()
+        order = await counter.order("SUSPEND", number)
+
+        async def is_refused() -> bool:
+            try:
+                await counter.get(order.id)
+            except grpc.aio.AioRpcError as error:
+                return read(error).reason == "DAY_WORK_TOO_MUCH"
+            return False
+
+        await until(is_refused, "readings leave rows, too")
+        assert (await refusal(counter.order("SUSPEND", number))).reason == "DAY_WORK_TOO_MUCH"
+        assert (await crm.read(number)).product.number == number
 
 
 async def test_a_scope_that_is_changed_counts_without_a_restart_for_joint_orders_too(

@@ -18,6 +18,7 @@ from region_node.business.orders.bulk import _NO_ROOM, _once_there_is_room
 from region_node.care.complaints.application import ComplaintApplication
 from region_node.network.faults.application import FaultApplication
 from region_node.node.context import RegionContext
+from region_node.node.day_work import DayWork
 from region_node.node.open_work import OpenWork
 from region_node.requests.room import LONGEST_LANE, LONGEST_OF_OPERATOR, Room
 from region_node.tickets.application import TicketApplication
@@ -39,15 +40,21 @@ class Lane:
         return self._of if operator == "counter" else 0
 
 
-def room(lanes: dict[str, Lane], *, has_disk: bool = True, work: OpenWork | None = None) -> Room:
+def room(
+    lanes: dict[str, Lane], *, has_disk: bool = True, work: OpenWork | None = None, day: DayWork | None = None
+) -> Room:
     """The room of Guangdong; the number is of Sichuan."""
     federation = SimpleNamespace(number_plan=SimpleNamespace(home_of={NUMBER: "sichuan"}.get))
     border = SimpleNamespace(clock=SimpleNamespace(require_trusted=lambda: None))
+    context = SimpleNamespace(
+        region="guangdong",
+        federation=federation,
+        border=border,
+        open_work=work or OpenWork(),
+        day_work=day or DayWork(),
+    )
     return Room(
-        cast(
-            "RegionContext",
-            SimpleNamespace(region="guangdong", federation=federation, border=border, open_work=work or OpenWork()),
-        ),
+        cast("RegionContext", context),
         cast("Store", SimpleNamespace(accepts_new_work=lambda: has_disk)),
         cast("Lanes", SimpleNamespace(known=lanes.get)),
     )
@@ -84,6 +91,17 @@ def test_an_operator_has_a_share_of_the_database_whatever_its_work_is_for() -> N
             full.require("counter", **asked)
         assert refused.value.reason == Reason.REASON_OPEN_WORK_TOO_MUCH
         full.require("kiosk", **asked)
+
+
+def test_an_operator_has_a_share_of_each_day_whatever_it_does() -> None:
+    day = DayWork()
+    day.by_operator, day.most = {"counter": 8, "kiosk": 7}, 7
+    full = room({}, day=day)
+    with pytest.raises(Refused) as refused:
+        full.require("counter")
+    assert refused.value.reason == Reason.REASON_DAY_WORK_TOO_MUCH
+    assert refused.value.parameters == {"operator": "counter", "count": "8", "most": "7"}
+    full.require("kiosk")
 
 
 def test_a_bulk_order_waits_for_room_that_its_operator_has_not_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

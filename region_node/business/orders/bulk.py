@@ -34,7 +34,7 @@ LEAST_WAIT = 1  # second: a shorter wait must not make bulk work urgent
 # Orders for other regions further on the stream must not wait for it.
 LANE_PATIENCE = 10.0  # seconds
 _LOOK_AGAIN = 0.1  # seconds between checks of a full lane
-_NO_ROOM = (  # not OPEN_WORK_TOO_MUCH: open work is counted too seldom for a wait
+_NO_ROOM = (  # not OPEN_WORK_TOO_MUCH, DAY_WORK_TOO_MUCH: both are counted too seldom for a wait
     Reason.REASON_ORDERS_WAITING_TOO_MANY,
     Reason.REASON_TOO_BUSY,
 )

@@ -737,6 +737,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Repeat the same request with the same id once some of the work is done. Look at what it waits for; the policy
     `open-work-of-operator` has the bound.
     """
+    REASON_DAY_WORK_TOO_MUCH: _Reason.ValueType  # 673
+    """Repeat the same request with the same id later, when fewer hours of the day count. Look at what the operator system does
+    so often; the policy `day-work-of-operator` has the bound.
+    """
     REASON_SIGNING_KEY_UNAVAILABLE: _Reason.ValueType  # 677
     """Repeat the same request with the same id. Operations staff of the region: the log of the node says what its signing key
     lacks, mostly the token (PKCS #11) that holds it.
@@ -1474,6 +1478,10 @@ at `region-node anomalies list`.
 REASON_OPEN_WORK_TOO_MUCH: Reason.ValueType  # 672
 """Repeat the same request with the same id once some of the work is done. Look at what it waits for; the policy
 `open-work-of-operator` has the bound.
+"""
+REASON_DAY_WORK_TOO_MUCH: Reason.ValueType  # 673
+"""Repeat the same request with the same id later, when fewer hours of the day count. Look at what the operator system does
+so often; the policy `day-work-of-operator` has the bound.
 """
 REASON_SIGNING_KEY_UNAVAILABLE: Reason.ValueType  # 677
 """Repeat the same request with the same id. Operations staff of the region: the log of the node says what its signing key

@@ -1,0 +1,138 @@
+"""What an operator system does at once, and reads, leaves rows for good: a day has a bound of them; on both engines."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import audit
+from gateway.errors import Refused, to_status
+from gateway.federation.catalogue import Federation
+from gateway.federation.current import CurrentFederation
+from gateway.relay.border import Border
+from gateway.store.port import Store, Transaction
+from gateway.store.schema import migrations_of
+from region_node.node.context import RegionContext
+from region_node.node.day_work import DAY_WORK
+from region_node.requests.day_work import DayWorkWatch
+from region_node.schema import PACKAGES
+from tests.contract.stores import ADAPTERS, Adapter, adapter_for, run
+from tests.shipped import shipped_configuration
+from tests.simulation.world import keys
+
+NOW = datetime(2030, 6, 15, 4, tzinfo=UTC)
+MOST = 6
+COUNTER, KIOSK = "region/sichuan/operator/counter", "region/sichuan/operator/kiosk"
+
+
+class Wall:
+    """A clock that stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.time = NOW
+
+    def now(self) -> datetime:
+        return self.time
+
+
+@pytest.fixture(autouse=True)
+def _small_pages_without_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("region_node.requests.open_work.LONGEST_REST", 0)
+    monkeypatch.setattr("region_node.node.day_work.PAGE", 3)
+
+
+@pytest.fixture(params=sorted(ADAPTERS), name="adapter")
+def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
+    name: str = request.param
+    return adapter_for(name, request, tmp_path)
+
+
+def context(most: int | None = MOST) -> RegionContext:
+    """Sichuan in a federation with that bound; None for one without the policy, as of an older version."""
+    configuration, current, shared = shipped_configuration(), CurrentFederation(), keys()
+    (policy,) = (each for each in configuration.policies if each.name == DAY_WORK)
+    if most is None:
+        configuration.policies.remove(policy)
+    else:
+        policy.figure.value = most
+    current.update(Federation(1, configuration), [])
+    return RegionContext(Border("sichuan", shared.signers["sichuan"], shared.trusted, current))
+
+
+async def acts(store: Store, actor: str, count: int, time: datetime, *, beyond: int = 0) -> None:
+    """Rows of an actor in the chain; some numbers may be left out before them, as after a loss."""
+
+    def add(tx: Transaction) -> None:
+        if beyond:
+            audit.append_after_loss(tx, beyond=beyond, now=time, actor="node", subject="-", detail="-")
+        for _ in range(count):
+            audit.append(tx, now=time, actor=actor, action="SubmitOrder", subject="-")
+
+    await store.write(add)
+
+
+def refusal(node: RegionContext, operator: str) -> Refused | None:
+    """How an operator system is refused."""
+    try:
+        node.day_work.require_share(operator)
+    except Refused as refused:
+        return refused
+    return None
+
+
+def test_what_an_operator_system_has_done_and_read_in_a_day_is_bounded_and_hours_that_are_over_count_no_more(
+    adapter: Adapter,
+) -> None:
+    async def scenario() -> None:
+        node, wall = context(), Wall()
+        async with adapter.open(migrations_of(*PACKAGES)) as store:
+            watch = DayWorkWatch(node, store, wall)
+            await acts(store, COUNTER, 9, NOW - timedelta(hours=30))
+            await acts(store, COUNTER, 4, NOW - timedelta(hours=20))
+            await acts(store, COUNTER, 3, NOW)
+            await acts(store, "region/sichuan/staff/li", 2, NOW)
+            await acts(store, "region/henan/operator/counter", 8, NOW)
+            await acts(store, "region/henan", 8, NOW)
+            assert refusal(node, "counter") is None, "nothing is counted yet"
+            await watch.look()
+            assert node.day_work.by_operator == {"counter": 7, "staff/li": 2}
+            refused = refusal(node, "counter")
+            assert refused is not None
+            assert refused.reason == Reason.REASON_DAY_WORK_TOO_MUCH
+            assert len(to_status(refused).details) == 4, "with RetryInfo"
+            assert refusal(node, "kiosk") is None
+            wall.time += timedelta(hours=5)
+            await watch.look()
+            assert (node.day_work.by_operator["counter"], refusal(node, "counter")) == (3, None)
+
+    run(scenario())
+
+
+def test_the_count_goes_on_after_a_restart_and_with_what_other_processes_have_done(adapter: Adapter) -> None:
+    async def scenario() -> None:
+        wall, first = Wall(), context()
+        async with adapter.open(migrations_of(*PACKAGES)) as store:
+            watch = DayWorkWatch(first, store, wall)
+            await watch.look()
+            await acts(store, COUNTER, 4, NOW)
+            await watch.look()
+            await watch.look()
+            assert first.day_work.by_operator == {"counter": 4}, "each row once"
+            await acts(store, KIOSK, 2, NOW, beyond=100)
+            for node, looking in ((first, watch), (again := context(), DayWorkWatch(again, store, wall))):
+                await looking.look()
+                assert node.day_work.by_operator == {"counter": 4, "kiosk": 2}
+
+    run(scenario())
+
+
+def test_a_federation_without_the_policy_bounds_nothing(adapter: Adapter) -> None:
+    async def scenario() -> None:
+        node = context(most=None)
+        async with adapter.open(migrations_of(*PACKAGES)) as store:
+            await acts(store, COUNTER, MOST + 1, NOW)
+            await DayWorkWatch(node, store, Wall()).look()
+            assert refusal(node, "counter") is None
+
+    run(scenario())
